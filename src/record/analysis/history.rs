@@ -4,7 +4,7 @@ use hashlink::LinkedHashMap;
 use smol_str::{SmolStr, format_smolstr};
 
 use crate::dm::locuri;
-use crate::flow::{CommandDelivery, CommandPlace, Side, Transaction, begins_escaped};
+use crate::flow::{CommandDelivery, Side, Transaction};
 use crate::record::model::SessionSummary;
 
 /// What the sessions of devices had.
@@ -12,41 +12,6 @@ use crate::record::model::SessionSummary;
 pub(super) struct History {
     /// Failures, by device, command and node.
     failures: LinkedHashMap<SmolStr, LinkedHashMap<SmolStr, Repeated>>,
-    /// Payloads that were escaped twice, by device.
-    escaped: LinkedHashMap<SmolStr, Vec<EscapedTwice>>,
-}
-
-/// A command with a document that was escaped twice: the device carries it out and does nothing.
-#[derive(Clone, Debug)]
-pub(super) struct EscapedTwice {
-    /// `Exec ./Device/Vendor/MSFT/X`
-    pub(super) name: SmolStr,
-    pub(super) asked: CommandPlace,
-    /// Its node in canonical form.
-    node: String,
-}
-
-impl EscapedTwice {
-    /// Of a command that is one.
-    pub(super) fn of(transaction: &Transaction) -> Option<Self> {
-        let value = transaction.items.first()?.value.as_deref()?;
-        let node = transaction.node()?;
-        (transaction.from == Side::Server && begins_escaped(value)).then(|| Self {
-            name: format_smolstr!("{} {node}", transaction.command),
-            asked: transaction.asked.clone(),
-            node: locuri::canonical(node),
-        })
-    }
-
-    /// Whether it is about this node, one in it or one around it.
-    pub(super) fn is_near(&self, node: &str) -> bool {
-        let node = locuri::canonical(node);
-        let is_in = |one: &str, other: &str| {
-            one.strip_prefix(other)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        is_in(&node, &self.node) || is_in(&self.node, &node)
-    }
 }
 
 /// A failure that came in several sessions.
@@ -71,26 +36,14 @@ impl History {
         (Some(known.code) == transaction.code()).then_some(known)
     }
 
-    /// The newest payload for this node that was escaped twice, in a session before.
-    pub(super) fn escaped_twice(
-        &self,
-        session: &SessionSummary,
-        node: &str,
-    ) -> Option<&EscapedTwice> {
-        let of_device = self.escaped.get(&session.device)?;
-        of_device.iter().rev().find(|it| it.is_near(node))
-    }
-
     /// That of one device.
     pub(super) fn of_device(&self, device: &SmolStr) -> Self {
         let failures = self.failures.get(device).cloned();
-        let escaped = self.escaped.get(device).cloned();
         Self {
             failures: failures
                 .map(|it| (device.clone(), it))
                 .into_iter()
                 .collect(),
-            escaped: escaped.map(|it| (device.clone(), it)).into_iter().collect(),
         }
     }
 
@@ -142,37 +95,6 @@ impl History {
         if self.failures.to_back(&session.device).is_some() && self.failures.len() > DEVICES {
             self.failures.pop_front();
         }
-        self.enter_escaped(session, transactions);
-    }
-
-    fn enter_escaped(&mut self, session: &SessionSummary, transactions: &[Transaction]) {
-        for transaction in transactions.iter().filter(|it| it.from == Side::Server) {
-            let escaped = EscapedTwice::of(transaction);
-            let known = self.escaped.to_back(&session.device);
-            match (escaped, known) {
-                (Some(escaped), Some(known)) => {
-                    known.retain(|it| it.name != escaped.name);
-                    known.push(escaped);
-                    if known.len() > ESCAPED {
-                        known.remove(0);
-                    }
-                }
-                (Some(escaped), None) => {
-                    self.escaped.insert(session.device.clone(), vec![escaped]);
-                }
-                // Sent again as it should be.
-                (None, Some(known)) => {
-                    if let Some(node) = transaction.node() {
-                        let name = format_smolstr!("{} {node}", transaction.command);
-                        known.retain(|it| it.name != name);
-                    }
-                }
-                (None, None) => {}
-            }
-        }
-        if self.escaped.len() > DEVICES {
-            self.escaped.pop_front();
-        }
     }
 }
 
@@ -188,5 +110,3 @@ fn key(transaction: &Transaction) -> SmolStr {
 const DEVICES: usize = 1_000;
 /// Nodes that are remembered of each.
 const NODES: usize = 200;
-/// Payloads escaped twice that are remembered of each.
-const ESCAPED: usize = 16;

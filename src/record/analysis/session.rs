@@ -43,8 +43,8 @@ pub(super) struct OpenSession {
     last: [LastMessage; 2],
     /// The rules that acted on messages of the device, by exchange.
     acted: Vec<(u64, Vec<SmolStr>)>,
-    /// The rules that changed which sizes the server announces.
-    pub(super) announced: Vec<SmolStr>,
+    /// The rules that changed which sizes the server announces, each with the first exchange in which it did.
+    pub(super) announced: Vec<(u64, SmolStr)>,
     /// How it ended, once that is certain.
     ended: Option<SessionEnd>,
     /// The connection of the last request; whether it was closed since.
@@ -269,8 +269,8 @@ impl OpenSession {
             self.note(message, message.rules(), broken);
         }
         for rule in message.rules_of_sizes() {
-            if !self.announced.contains(&rule) {
-                self.announced.push(rule);
+            if message.arrives && !self.announced.iter().any(|(_, known)| *known == rule) {
+                self.announced.push((message.exchange, rule));
             }
         }
         self.conversation(message, self.is_repeat(message));

@@ -363,3 +363,103 @@ fn who_took_long_is_named_and_nothing_is_pending_for_it() {
         ]
     );
 }
+
+#[test]
+fn a_payload_escaped_twice_is_the_cause_only_where_the_device_took_it_and_nothing_put_it_right() {
+    const X: &str = "./Device/Vendor/MSFT/A/X";
+    const ESCAPED: &str = "&amp;lt;Job/&amp;gt;";
+    let is_cause = |commands: &[(&str, &str, u16)]| {
+        let (mut server, mut device) = (String::new(), String::new());
+        for (at, (command, data, code)) in commands.iter().enumerate() {
+            let (id, kind) = (at + 1, command.split(' ').next().unwrap());
+            let data = if data.is_empty() {
+                String::new()
+            } else {
+                format!(" = {data}")
+            };
+            server += &format!("  {id} {command}{data}\n");
+            device += &format!("  {id} Status 1/{id} {kind} {code}\n");
+        }
+        let found = findings(&server, &device);
+        let gone = found.iter().find(|it| it.code == Some(404)).unwrap();
+        gone.why.iter().any(|line| line.contains("escaped twice"))
+    };
+    let (exec, get) = (format!("Exec {X}/Install"), format!("Get {X}"));
+    assert!(is_cause(&[(&exec, ESCAPED, 200), (&get, "", 404)]));
+    // The device did not take it.
+    assert!(!is_cause(&[(&exec, ESCAPED, 500), (&get, "", 404)]));
+    // Another command put it right, on the same node in another spelling.
+    let right = "Replace ./Vendor/MSFT/A/X/Install";
+    assert!(!is_cause(&[
+        (&exec, ESCAPED, 200),
+        (right, "1", 200),
+        (&get, "", 404)
+    ]));
+    assert!(is_cause(&[
+        (&exec, ESCAPED, 200),
+        (right, "1", 500),
+        (&get, "", 404)
+    ]));
+    assert!(is_cause(&[
+        (right, "1", 200),
+        (&exec, ESCAPED, 200),
+        (&get, "", 404)
+    ]));
+    // What lacks is below the payload, or next to it.
+    let (below, beside) = (format!("{exec}/State"), format!("Get {X}Y"));
+    let below = below.replace("Exec", "Get");
+    assert!(!is_cause(&[(&exec, ESCAPED, 200), (&below, "", 404)]));
+    assert!(!is_cause(&[(&exec, ESCAPED, 200), (&beside, "", 404)]));
+}
+
+#[test]
+fn a_payload_escaped_twice_in_a_session_before_is_not_the_cause() {
+    let session = |id: u32, command: &str, code: u16| {
+        let kind = command.split(' ').next().unwrap();
+        format!(
+            "session {id} 09:12:00\n> 1\n  2 Alert 1201\n< 1\n  1 {command}\n> 2\n  1 Status 1/1 {kind} {code}\n< -\n"
+        )
+    };
+    let script = session(1, "Exec ./Vendor/MSFT/A/X = &amp;lt;Job/&amp;gt;", 200)
+        + &session(2, "Get ./Vendor/MSFT/A/X", 404);
+    let text = blocks(&analysed(&script::records(&script)));
+    assert!(
+        text.contains("404") && !text.contains("escaped twice"),
+        "{text}"
+    );
+}
+
+#[test]
+fn failures_that_follow_from_one_another_are_one_finding() {
+    let found = findings(
+        "  1 Add ./Vendor/MSFT/A\n  2 Add ./Vendor/MSFT/A/B\n  3 Add ./Vendor/MSFT/A/B/C\n  4 Get ./Vendor/MSFT/A/B/C/D\n",
+        "  1 Status 1/1 Add 500\n  2 Status 1/2 Add 404\n  3 Status 1/3 Add 404\n  4 Status 1/4 Get 404\n",
+    );
+    let [finding] = &found[..] else {
+        panic!("{found:#?}");
+    };
+    assert_eq!(finding.transactions, [2, 3, 4, 5], "{finding:#?}");
+    assert_eq!(finding.code, Some(500), "{finding:#?}");
+    assert!(!finding.next.contains("spelling"), "{finding:#?}");
+}
+
+#[test]
+fn a_size_that_a_rule_changed_later_did_not_cause_a_413() {
+    const SIZE: &str = "<Meta><MaxObjSize xmlns=\"syncml:metinf\">9000</MaxObjSize></Meta>";
+    let rules = |first: bool| {
+        let rule = "rule small /SyncML/SyncBody/Get[1]/Meta/MaxObjSize 10 max-obj-size\n";
+        let (early, late) = if first { (rule, "") } else { ("", rule) };
+        let get = format!(
+            "  <Get><CmdID>3</CmdID>{SIZE}<Item><Target><LocURI>./A/B</LocURI></Target></Item></Get>\n  4 Get ./C/D\n"
+        );
+        let script = format!(
+            "session 1 09:12:00\n> 1\n  2 Alert 1201\n< 1\n{get}{early}> 2\n  1 Status 1/3 Get 200\n  \
+             2 Status 1/4 Get 413\n< 2\n{get}{late}> 3\n  1 Status 2/3 Get 200\n  2 Status 2/4 Get 200\n< -\n"
+        );
+        let sessions = analysed(&script::records(&script));
+        let mut found = sessions.into_iter().flat_map(|it| it.summary.findings);
+        found.find(|it| it.code == Some(413)).unwrap().rules
+    };
+    assert_eq!(rules(true), ["small"]);
+    assert!(rules(false).is_empty());
+}

@@ -86,13 +86,20 @@ pub(super) fn records(script: &str) -> Vec<EventRecord> {
                 });
             }
             "rule" => {
-                let (Some(Event::Request(message) | Event::Response(message)), [name, path, after]) =
-                    (stage.events.last_mut(), rest)
+                let (
+                    Some(Event::Request(message) | Event::Response(message)),
+                    [name, path, after, step @ ..],
+                ) = (stage.events.last_mut(), rest)
                 else {
                     panic!("{line}");
                 };
                 let message = std::sync::Arc::get_mut(message).unwrap();
-                change(message, name, "set-status", path, after);
+                let step = match step.first() {
+                    None => "set-status",
+                    Some(&"max-obj-size") => "max-obj-size",
+                    Some(step) => panic!("{step}"),
+                };
+                change(message, name, step, path, after);
             }
             ">" | "<" => {
                 let mut commands = Vec::new();

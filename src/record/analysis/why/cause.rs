@@ -97,7 +97,9 @@ impl Case<'_> {
         if let Some(escaped) = self.escaped_before(transaction, failed) {
             return Some(format!(
                 "Before, in x{} (CmdID {}), {} had a document escaped twice (ITM-01): a device answers 200 to that and does nothing.",
-                escaped.asked.exchange, escaped.asked.cmd_id, escaped.name
+                escaped.asked.exchange,
+                escaped.asked.cmd_id,
+                named(escaped)
             ));
         }
         let item = transaction.items.first();

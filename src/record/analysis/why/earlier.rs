@@ -1,6 +1,6 @@
 //! Commands before a failed one that explain it: they added or deleted its node, or a rule changed what they did.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use smol_str::SmolStr;
 
@@ -8,8 +8,7 @@ use super::Case;
 use super::failed::{failure, is_carried_out};
 use super::words::{self, code, named};
 use crate::dm::locuri;
-use crate::flow::{CommandAnswer, CommandDelivery, Side, Transaction};
-use crate::record::analysis::history::EscapedTwice;
+use crate::flow::{CommandAnswer, CommandDelivery, Side, Transaction, begins_escaped};
 
 /// The places of the server's Adds and Deletes, by node.
 pub(super) type Changes = HashMap<String, Vec<usize>>;
@@ -37,7 +36,7 @@ impl<'s> Case<'s> {
             return None;
         }
         match failure(transaction)?.received? {
-            413 if !self.session.announced.is_empty() => Some((
+            413 if !self.announced_before(transaction).is_empty() => Some((
                 None,
                 "caused this: it changed the size that the server's messages announce.".into(),
             )),
@@ -57,9 +56,17 @@ impl<'s> Case<'s> {
     pub(super) fn rules_behind(&self, transaction: &'s Transaction) -> Vec<SmolStr> {
         match self.cause_by_rule(transaction) {
             Some((Some(cause), _)) => super::rules(&[cause]),
-            Some((None, _)) => self.session.announced.clone(),
+            Some((None, _)) => self.announced_before(transaction),
             None => super::rules(&[transaction]),
         }
+    }
+
+    /// The rules that had changed the sizes that the server announces when this command was answered.
+    fn announced_before(&self, transaction: &Transaction) -> Vec<SmolStr> {
+        let answered = failure(transaction).map_or(0, |answer| answer.place.exchange);
+        let announced = self.session.announced.iter();
+        let before = announced.filter(|(exchange, _)| *exchange < answered);
+        before.map(|(_, rule)| rule.clone()).collect()
     }
 
     /// The last command that settled whether the node of this one is there, where rules decided that: it is lacking since
@@ -91,23 +98,33 @@ impl<'s> Case<'s> {
         (last.command == "Delete").then_some(last)
     }
 
-    /// The newest command for the node of one that got 404 which had a document escaped twice, in this session or in one
-    /// before.
+    /// The newest command of this session on the node of one that got 404, or on one in it, whose document was escaped
+    /// twice: the device got it, answered that it did it, and did nothing. What it did on the same node later counts more.
     pub(super) fn escaped_before(
         &self,
         transaction: &Transaction,
         failed: u16,
-    ) -> Option<EscapedTwice> {
-        let node = transaction.failed_node().filter(|_| failed == 404)?;
-        let before = self
-            .session
-            .transactions
-            .get(..transaction.number as usize - 1)?;
-        let here = before.iter().rev().filter_map(EscapedTwice::of);
-        { here }.find(|it| it.is_near(node)).or_else(|| {
-            let earlier = self.history.escaped_twice(&self.session.summary, node);
-            earlier.cloned()
-        })
+    ) -> Option<&'s Transaction> {
+        let missing = locuri::canonical(transaction.failed_node().filter(|_| failed == 404)?);
+        let before = transaction.number as usize - 1;
+        let mut done_later: HashSet<String> = HashSet::new();
+        for it in self.session.transactions.get(..before)?.iter().rev() {
+            let is_delivered = it.delivery == CommandDelivery::Delivered && it.rules.is_empty();
+            let Some(node) = it.node().map(locuri::canonical) else {
+                continue;
+            };
+            let rest = node.strip_prefix(&*missing);
+            let is_within = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+            if it.from != Side::Server || !is_within || !is_delivered || !is_carried_out(it) {
+                continue;
+            }
+            let value = it.items.first().and_then(|item| item.value.as_deref());
+            let is_new = done_later.insert(node);
+            if is_new && value.is_some_and(begins_escaped) {
+                return Some(it);
+            }
+        }
+        None
     }
 
     /// The newest Add or Delete, of those `is_it` accepts, on the node of a command or one around it.

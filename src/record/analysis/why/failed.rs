@@ -1,6 +1,6 @@
 //! Commands that failed.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use smol_str::SmolStr;
 
@@ -34,6 +34,8 @@ impl<'s> Case<'s> {
         let mut of_user: Vec<&'s Transaction> = Vec::new();
         let mut groups: Vec<Group<'s>> = Vec::new();
         let mut effects: Vec<(u32, &'s Transaction)> = Vec::new();
+        // Of each effect the first cause.
+        let mut first_causes: HashMap<u32, u32> = HashMap::new();
         for transaction in self.transactions() {
             let around = self.atomic_of(transaction).unwrap_or(transaction);
             let has_failed = transaction.has_failed_among(&self.session.transactions);
@@ -51,12 +53,14 @@ impl<'s> Case<'s> {
             let cause = cause
                 .and_then(|(cause, _)| cause)
                 .or_else(|| self.add_without_which(transaction));
-            match cause.filter(|it| {
-                groups
-                    .iter()
-                    .any(|group| group.numbers.contains(&it.number))
-            }) {
-                Some(cause) => effects.push((cause.number, transaction)),
+            let cause = cause.map(|it| first_causes.get(&it.number).copied().unwrap_or(it.number));
+            let cause =
+                cause.filter(|cause| groups.iter().any(|group| group.numbers.contains(cause)));
+            match cause {
+                Some(cause) => {
+                    first_causes.insert(transaction.number, cause);
+                    effects.push((cause, transaction));
+                }
                 None => self.enter(&mut groups, transaction),
             }
         }
