@@ -96,7 +96,11 @@ impl<'a> Evaluation<'a> {
             return true;
         }
         let looks = rule.edits() || rule.matcher.reads_document();
-        if looks && rule.matcher.holds_of_message(&self.context()) {
+        let context = self.context();
+        if looks
+            && rule.matcher.holds_of_message(&context)
+            && rule.matcher.may_pass_filter(&context)
+        {
             self.verdict.applied.push(RuleEffect {
                 rule: rule.name.clone(),
                 changes: vec![act::not_applied("", why.clone())],

@@ -10,12 +10,22 @@ use crate::filter::{About, CommandFacts, Filter, Term, ValueFacts, Word};
 use crate::flow::AnswerTarget;
 use crate::rules::Stage;
 use crate::rules::answers::LinkedAnswers;
-use crate::rules::target_nodes;
 
 impl Matcher {
     pub(super) fn passes_filter(&self, context: &MatchContext<'_>) -> bool {
         let passes = |filter: &Filter| context.passes(filter);
         self.filter.as_ref().is_none_or(passes)
+    }
+
+    /// Whether its filter can be true of a message whose document is broken.
+    pub(in crate::rules) fn may_pass_filter(&self, context: &MatchContext<'_>) -> bool {
+        let can = |term: &Term, truth: bool| match term.word.about() {
+            About::Transaction => true,
+            About::Message | About::Session => context.holds(term) != Some(!truth),
+        };
+        self.filter
+            .as_ref()
+            .is_none_or(|filter| filter.can_match(can))
     }
 
     /// Whether its filter asks what only the body at hand has.
@@ -144,20 +154,30 @@ fn answered<'d>(
         Some(command) => Some(command.kind().name().into()),
         None => status.map_or(Some("Get".into()), |status| status.cmd()),
     };
-    let mut nodes = Vec::new();
-    target_nodes::each(answer, answers, &mut |_, node| {
-        if nodes.len() < MOST_OF_ANSWERED {
-            nodes.push(Cow::Owned(node.text().trim_ascii().to_owned()));
-        }
-    });
-    let known = command.into_iter().chain(results);
-    let values: Vec<_> = known.flat_map(values).take(MOST_OF_ANSWERED).collect();
+    let own: Vec<_> = match status {
+        // Those name the two addresses of the message, which are no nodes.
+        Some(_) if is_for_header => Vec::new(),
+        Some(status) => status.ref_nodes().collect(),
+        None => answer.items().filter_map(Item::node).collect(),
+    };
+    let answered = command.filter(|_| own.is_empty()).into_iter();
+    let answered = answered.flat_map(Command::items).filter_map(Item::node);
+    let nodes = own.into_iter().chain(answered.take(MOST_OF_ANSWERED));
+    let (own, other) = match status {
+        Some(_) => (None, results),
+        None => (Some(answer), None),
+    };
+    let others = command.into_iter().chain(other).flat_map(values);
+    let values = own
+        .into_iter()
+        .flat_map(values)
+        .chain(others.take(MOST_OF_ANSWERED));
     CommandFacts {
         name,
         code: status.and_then(|status| Some(status.code()?.0)),
         original_error: status.and_then(|status| status.original_error()),
-        nodes,
-        values: (command.is_some() || results.is_some()).then_some(values),
+        nodes: nodes.map(|node| trimmed(node.text())).collect(),
+        values: (command.is_some() || results.is_some()).then(|| values.collect()),
         alert: command.and_then(|command| command.as_alert().and_then(|_| command.code())),
         is_known: command.is_some(),
         is_open: None,
@@ -187,6 +207,6 @@ fn trimmed(text: Cow<'_, str>) -> Cow<'_, str> {
     }
 }
 
-/// Nodes and values of an answered command that are looked at for one answer: each Item may have a Status of its own, and
-/// would be looked at for each.
+/// Nodes and values of an answered command, and of its Results, that are looked at for one Status: each Item may have a
+/// Status of its own, and would be looked at for each.
 const MOST_OF_ANSWERED: usize = 100;

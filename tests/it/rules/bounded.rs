@@ -174,26 +174,43 @@ fn a_filter_does_not_look_at_every_item_for_each_answer() {
         format!("<Item><Target><LocURI>{uri}</LocURI></Target></Item>")
     });
     let get = format!("<Get><CmdID>5</CmdID>{}</Get>", items.collect::<String>());
-    let mut answers = String::new();
-    for n in 0..ITEMS {
-        let status = status(n as u32 + 1, 1, 5, "Get", 200);
-        let target = format!("<TargetRef>{}</TargetRef><Data>", leaf(n));
-        answers += &status.replace("<Data>", &target);
-    }
-    answers += "<Results><CmdID>9999</CmdID><MsgRef>1</MsgRef><CmdRef>5</CmdRef>";
+    let mut results =
+        String::from("<Results><CmdID>9999</CmdID><MsgRef>1</MsgRef><CmdRef>5</CmdRef>");
     for n in 0..ITEMS {
         let uri = leaf(n);
-        answers += &format!("<Item><Source><LocURI>{uri}</LocURI></Source><Data>{n}</Data></Item>");
+        results += &format!("<Item><Source><LocURI>{uri}</LocURI></Source><Data>{n}</Data></Item>");
     }
-    answers += "</Results>";
-    let rules = modify_headers("|~status 200 ~data nowhere|X|y").unwrap();
-    let rules = RuleSet::from_rules(rules).unwrap();
-    let mut talk = Talk::new(1, "d").said(Side::Server, &message(1, &get));
-    let begun = Instant::now();
-    let verdict = talk.decide(&rules, Stage::Request, &message(2, &answers));
-    // Each Item for each Status is nine million of each.
-    assert!(begun.elapsed() < Duration::from_secs(5));
-    assert!(verdict.head.is_empty());
+    results += "</Results>";
+    let statuses = |named: bool| {
+        let status = |n: usize| {
+            let status = status(n as u32 + 1, 1, 5, "Get", 200);
+            let target = format!("<TargetRef>{}</TargetRef><Data>", leaf(n));
+            if named {
+                status.replace("<Data>", &target)
+            } else {
+                status
+            }
+        };
+        (0..ITEMS).map(status).collect::<String>()
+    };
+    let acts = |filter: &str, answers: &str| {
+        let rules = modify_headers(&format!("|{filter}|X|y")).unwrap();
+        let rules = RuleSet::from_rules(rules).unwrap();
+        let mut talk = Talk::new(1, "d").said(Side::Server, &message(1, &get));
+        let begun = Instant::now();
+        let verdict = talk.decide(&rules, Stage::Request, &message(2, answers));
+        // Each Item for each Status is nine million of each.
+        assert!(begun.elapsed() < Duration::from_secs(5), "{filter}");
+        !verdict.head.is_empty()
+    };
+    for named in [true, false] {
+        let answers = statuses(named) + &results;
+        assert!(!acts("~status 200 ~data nowhere", &answers));
+        assert!(!acts("~status 200 ~loc nowhere", &answers));
+        // What an answer has itself is all looked at.
+        assert!(acts("~loc ./DevDetail/2999", &answers));
+        assert!(acts("~data 2998", &answers));
+    }
 }
 
 #[test]
