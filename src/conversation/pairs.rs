@@ -3,22 +3,21 @@
 
 use super::stay::{Rewritten, patched};
 use super::{Decision, MessageFacts};
-use crate::dm::locuri;
 use crate::flow::{Note, Severity};
 use crate::identity::session::SIGNED_ID;
 use crate::markup::{Document, Element, tag};
 
 impl MessageFacts<'_> {
-    /// What becomes of a request, and what could not be done.
+    /// What becomes of a request, and notes on what stays.
     pub(super) fn paired_request(
         &self,
         sealed: Option<&'static str>,
-    ) -> (Option<Rewritten>, Option<Note>) {
+    ) -> (Option<Rewritten>, Vec<Note>) {
         let (Some(pairs), Some(document)) = (self.pairs, self.document) else {
-            return (None, None);
+            return (None, Vec::new());
         };
         let (effect, note) = pairs.map(document, self.speaker(), sealed);
-        let note = note.or_else(|| self.signed_id(document));
+        let notes = note.into_iter().chain(self.note_signed_id(document));
         let rewritten = effect.and_then(|effect| {
             let (body, document) = patched(document, &effect.patch, self.headers(), self.limits)?;
             Some(Rewritten {
@@ -27,16 +26,19 @@ impl MessageFacts<'_> {
                 effects: vec![effect],
             })
         });
-        (rewritten, note)
+        (rewritten, notes.collect())
     }
 
-    /// SWAP-05, where a device reports a SignedEntDMID, which its own key signed, to a server that knows another one.
-    fn signed_id(&self, document: &Document) -> Option<Note> {
-        self.identity
-            .filter(|_| self.pairs.is_some_and(|pairs| !pairs.is_empty()))?;
-        let is_signed_id = |uri: Element<'_>| uri.is(tag::LOC_URI) && is_signed_id(&uri.text());
-        let at = document.elements().find(|element| is_signed_id(*element))?;
-        Some(Note {
+    /// SWAP-05, where a swapped device reports a SignedEntDMID, which its own key signed: the server knows dmtap's.
+    fn note_signed_id(&self, document: &Document) -> Option<Note> {
+        let (certificate, _) = self.identity?;
+        let is_it =
+            |uri: &Element<'_>| uri.is(tag::LOC_URI) && uri.text().trim().ends_with(SIGNED_ID);
+        let at = document.elements().find(is_it)?;
+        let is_swapped = self
+            .pairs
+            .is_some_and(|pairs| pairs.has_of_server(certificate));
+        is_swapped.then(|| Note {
             id: "SWAP-05",
             severity: Severity::Info,
             at: Some(at.span().start),
@@ -64,10 +66,4 @@ impl MessageFacts<'_> {
             verdict.applied.push(effect);
         }
     }
-}
-
-/// Whether a LocURI names the node of the DMClient CSP that holds an id signed by the device.
-fn is_signed_id(uri: &str) -> bool {
-    let last = locuri::segments(uri).rsplit('/').next();
-    last.is_some_and(|last| last.eq_ignore_ascii_case(SIGNED_ID))
 }

@@ -48,6 +48,11 @@ impl Pairs {
         self.of_devices.get(thumbprint).map(|other| &*other.der)
     }
 
+    /// Whether a server issued this certificate, in DER, for a key of dmtap's.
+    pub fn has_of_server(&self, certificate: &[u8]) -> bool {
+        self.of_servers.contains_key(&thumbprint(certificate))
+    }
+
     /// The certificates of devices, in DER.
     pub fn devices(&self) -> impl Iterator<Item = &[u8]> {
         self.of_servers.values().map(|other| &*other.der)

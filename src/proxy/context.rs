@@ -71,8 +71,7 @@ impl Shared {
         exchange: ExchangeId,
         connection: ConnectionId,
         side: Side,
-        by_rule: bool,
-        is_answered: bool,
+        end: FailedEnd,
         why: String,
     ) {
         let (side, why) = match self.cut.is_cancelled() {
@@ -84,8 +83,8 @@ impl Shared {
             connection,
             at: now(),
             side,
-            by_rule: by_rule && side.is_some(),
-            is_answered,
+            by_rule: end == FailedEnd::ByRule && side.is_some(),
+            is_answered: end == FailedEnd::Answered,
             why,
         });
     }
@@ -318,4 +317,15 @@ pub fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     // u64 holds the microseconds of half a million years.
     Timestamp(since.map_or(0, |since| since.as_micros() as u64))
+}
+
+/// How an exchange ends that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FailedEnd {
+    /// The device gets no response.
+    NoResponse,
+    /// A rule takes the response away.
+    ByRule,
+    /// dmtap answers in place of the server.
+    Answered,
 }

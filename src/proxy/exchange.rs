@@ -20,7 +20,7 @@ use super::body::{Body, Broken};
 use super::body_budget::BudgetPermit;
 use super::client_identity::ClientIdentity;
 use super::connection_handle::CloseSequence;
-use super::context::{Context, now};
+use super::context::{Context, FailedEnd, now};
 use super::failure::Failure;
 use super::framing::{self, Framing};
 use super::headers;
@@ -94,7 +94,7 @@ async fn respond(
             Some(failure) => return Ok(exchange.fail(failure)),
             None => {
                 let Failure { side, why, .. } = Failure::broken_request();
-                exchange.emit_failed(side, false, false, why);
+                exchange.emit_failed(side, FailedEnd::NoResponse, why);
                 return Err(broken.into());
             }
         },
@@ -449,9 +449,8 @@ impl Exchange {
         }
     }
 
-    /// Reports that there is no response: `side` failed, or a rule broke the connection to it. `is_answered`: dmtap
-    /// answers the device itself.
-    fn emit_failed(&mut self, side: Side, by_rule: bool, is_answered: bool, why: String) {
+    /// Reports that there is no response of the server: `side` failed, or a rule broke the connection to it.
+    fn emit_failed(&mut self, side: Side, end: FailedEnd, why: String) {
         if !self.is_reported && self.request.is_none() {
             self.request = Some(self.unreceived());
         }
@@ -459,7 +458,7 @@ impl Exchange {
         self.over = true;
         let connection = self.context.connection.id;
         let shared = &self.context.shared;
-        shared.emit_failed(self.id, connection, side, by_rule, is_answered, why);
+        shared.emit_failed(self.id, connection, side, end, why);
     }
 }
 
@@ -468,7 +467,7 @@ impl Drop for Exchange {
         self.context.handle.end();
         if !self.over {
             let why = "the device left before the response";
-            self.emit_failed(Side::Device, false, false, why.into());
+            self.emit_failed(Side::Device, FailedEnd::NoResponse, why.into());
         }
     }
 }

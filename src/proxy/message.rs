@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use super::body::{Body, Broken, Count, End, Passed};
 use super::body_budget::BudgetPermit;
 use super::body_timeout::BodyTimeout;
-use super::context::{Shared, now};
+use super::context::{FailedEnd, Shared, now};
 use super::read::{self, Bounds, CollectedBody, Cost};
 use super::settings::Limits;
 use crate::conversation::as_signed;
@@ -289,7 +289,13 @@ impl PendingEvent {
             };
             let why = format!("the response {what} after {} bytes", passed.bytes);
             let connection = message.connection.id;
-            shared.emit_failed(message.exchange, connection, side, false, false, why);
+            shared.emit_failed(
+                message.exchange,
+                connection,
+                side,
+                FailedEnd::NoResponse,
+                why,
+            );
         }))
     }
 }

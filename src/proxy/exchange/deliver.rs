@@ -12,6 +12,7 @@ use super::{Dropped, Exchange};
 use crate::flow::{Delivery, DeliveryStep, Pace, Side, StatedLength};
 use crate::proxy::body::Body;
 use crate::proxy::connection_handle::{CloseKind, CloseSequence};
+use crate::proxy::context::FailedEnd;
 use crate::proxy::interruptible_sleep;
 use crate::proxy::paced_body::{ClientProtocol, End, Length, PacedBody};
 
@@ -170,7 +171,7 @@ impl Exchange {
                 CloseKind::Close => "closed by a rule",
                 CloseKind::Reset => "reset by a rule",
             };
-            self.emit_failed(Side::Device, true, false, how.into());
+            self.emit_failed(Side::Device, FailedEnd::ByRule, how.into());
         }
         match (self.protocol(), last.ending) {
             // On HTTP/2 the error alone resets the stream, and the connection lives.

@@ -14,6 +14,7 @@ use crate::flow::{
 };
 use crate::proxy::IN_TRANSCRIPT;
 use crate::proxy::body::Body;
+use crate::proxy::context::FailedEnd;
 use crate::proxy::device_certificate::RequestClientCert;
 use crate::proxy::failure::Failure;
 use crate::proxy::headers;
@@ -116,7 +117,7 @@ impl Exchange {
             Side::Server if is_elsewhere => format!("{server}: {}", failure.why),
             _ => failure.why,
         };
-        self.emit_failed(failure.side, false, true, why);
+        self.emit_failed(failure.side, FailedEnd::Answered, why);
         self.own(answer, Vec::new(), Delivery::default())
     }
 
