@@ -28,13 +28,16 @@ fn rows(text: &str, base: u32) -> Option<Vec<u8>> {
             continue;
         }
         let (offset, rest) = offset(line, base)?;
+        if offset > MOST_BYTES {
+            return None;
+        }
         while std::mem::take(&mut repeats) && offset > bytes.len() {
             let row = bytes.get(bytes.len().checked_sub(longest)?..)?.to_vec();
             bytes.extend(row.into_iter().take(offset - bytes.len()));
             repeats = true;
         }
         repeats = false;
-        if offset != bytes.len() || offset > MOST_BYTES {
+        if offset != bytes.len() {
             return None;
         }
         let next = next_offset(&mut lines, base);
