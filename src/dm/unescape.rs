@@ -34,15 +34,25 @@ fn backslashes(text: &str) -> String {
             Some('r') => plain.push('\r'),
             Some('t') => plain.push('\t'),
             Some('u') => {
-                let code = part
-                    .get(1..5)
-                    .and_then(|hex| u32::from_str_radix(hex, 16).ok());
-                match code.and_then(char::from_u32) {
-                    Some(character) => {
-                        plain.push(character);
-                        rest = part[5..].chars();
+                let unit = utf16_unit(part);
+                let behind = part.get(5..).unwrap_or_default();
+                if let Some(character) = unit.and_then(|unit| char::from_u32(unit.into())) {
+                    plain.push(character);
+                    rest = behind.chars();
+                } else {
+                    // A character beyond the first 65536 is written as two units.
+                    let second = parts.clone().next().filter(|_| behind.is_empty());
+                    let pair = unit.zip(second.and_then(utf16_unit));
+                    let character =
+                        pair.and_then(|(high, low)| char::decode_utf16([high, low]).next()?.ok());
+                    match (character, second) {
+                        (Some(character), Some(second)) => {
+                            plain.push(character);
+                            parts.next();
+                            rest = second[5..].chars();
+                        }
+                        _ => plain.push('u'),
                     }
-                    None => plain.push('u'),
                 }
             }
             Some(character) => plain.push(character),
@@ -50,6 +60,14 @@ fn backslashes(text: &str) -> String {
         plain.push_str(rest.as_str());
     }
     plain
+}
+
+/// The unit of UTF-16 at the beginning of a text: `u00e9`.
+fn utf16_unit(text: &str) -> Option<u16> {
+    let digits = text.strip_prefix('u')?.get(..4)?;
+    // A sign is none.
+    let is_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_hex.then(|| u16::from_str_radix(digits, 16).ok())?
 }
 
 /// The escapes of quotation marks alone.
@@ -136,5 +154,9 @@ mod tests {
         check(r#"&lt;a b=\"c\"&gt;\n&lt;/a&gt;"#, plain);
         check("no escape: \\", "no escape: \\");
         check("\\u00e9\\uzz\\\\x", "\u{e9}uzz\\x");
+        check("a\\ud83d\\ude00b\\u00e9", "a\u{1f600}b\u{e9}");
+        check("\\ud83d\\u0041 \\ude00", "ud83dA ude00");
+        check("\\ud83dx\\ude00", "ud83dxude00");
+        check("\\u+041 \\u-041", "u+041 u-041");
     }
 }
