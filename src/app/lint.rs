@@ -6,6 +6,7 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use memchr::memmem;
 
 pub use self::report::{junit, sarif, text};
 use super::dry_run::speaker_of;
@@ -112,7 +113,7 @@ impl Lint {
                     return Err(format!("error: {name}: {}", nothing_found(&text)));
                 }
                 // A page, say: nothing in it claims to be a message.
-                Err(_) if !wbxml::looks_like(&text) && !has_message(&text) => {
+                Err(_) if !wbxml::looks_like(&text) && !names_syncml(&text) => {
                     lint.others += 1;
                     continue;
                 }
@@ -313,6 +314,15 @@ fn broken_id(is_wbxml: bool) -> &'static str {
 
 fn looks_like_markup(text: &[u8]) -> bool {
     wbxml::looks_like(text) || text.trim_ascii_start().starts_with(b"<")
+}
+
+/// Whether markup has anything of a message in it, however broken.
+fn names_syncml(text: &[u8]) -> bool {
+    let names = ["SyncML", "<CmdID>", "<LocURI>"];
+    has_message(text)
+        || names
+            .iter()
+            .any(|name| memmem::find(text, name.as_bytes()).is_some())
 }
 
 /// Whether it is a web page: no message, and no XML either.

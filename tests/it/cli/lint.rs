@@ -133,6 +133,30 @@ fn junit_and_sarif_are_written() {
 }
 
 #[test]
+fn a_broken_message_without_its_root_is_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("m.xml");
+    for (text, is_reported) in [
+        ("<SyncML<SyncHdr><MsgID>1</MsgID></SyncHdr></SyncML>", true),
+        ("<SyncBody><Get><CmdID>1</CmdID>", true),
+        ("<Item><Target><LocURI>./A</Target></Item>", true),
+        ("<a:SyncML xmlns:a='b'", true),
+        ("<project><name></project>", false),
+        ("<!DOCTYPE html><p>SyncML<br></html>", false),
+    ] {
+        fs::write(&file, text).unwrap();
+        let output = run(dmtap().arg("lint").arg(&file));
+        let printed = stdout(&output);
+        assert_eq!(
+            output.status.code(),
+            Some(i32::from(is_reported)),
+            "{text}: {printed}"
+        );
+        assert_eq!(printed.contains("XML-01"), is_reported, "{text}: {printed}");
+    }
+}
+
+#[test]
 fn what_is_no_message_is_counted_and_a_filter_selects_exchanges() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("other.xml");
