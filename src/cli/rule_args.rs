@@ -10,6 +10,7 @@ use crate::app::print;
 use crate::app::rule_sources::{OpenError, Sources};
 use crate::builtin_rules::{self, BUILTIN_RULES, BuiltinRule};
 use crate::nearest::closest;
+use crate::printable;
 use crate::rules::load::inline_rule;
 use crate::rules::{ErrorStyle, Rule, RuleErrors};
 
@@ -84,7 +85,7 @@ impl RuleArgs {
         warnings.for_each(|warning| print::coloured(&warning.render(ErrorStyle::Coloured)));
         for (file, _, mut rules) in sources.texts() {
             if rules.next().is_none() {
-                print::line(&format!("warning: {file} has no rules"));
+                print::line(&format!("warning: {} has no rules", printable::line(file)));
             }
         }
         Ok(sources)

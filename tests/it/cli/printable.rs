@@ -68,6 +68,33 @@ fn file_names_are_escaped_and_stay_in_their_line() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn the_name_of_a_file_without_rules_is_escaped() {
+    let folder = TempDir::new().unwrap();
+    let name = format!("a{ODD}.toml");
+    fs::write(folder.path().join(&name), "").unwrap();
+    // A filter that is wrong ends the proxy before it listens.
+    let arguments = [
+        "proxy",
+        "--confdir",
+        ".",
+        "--mode",
+        "reverse:http://127.0.0.1:1",
+        "--rules",
+        &name,
+    ];
+    let output = run(
+        folder.path(),
+        &[&arguments[..], &["--view-filter", "~"]].concat(),
+    );
+    let text = shown(&output);
+    assert!(
+        text.contains(&format!("warning: a{ESCAPED}.toml has no rules")),
+        "{text}"
+    );
+}
+
 #[test]
 fn names_of_rules_are_escaped_in_lists_and_in_errors() {
     let folder = TempDir::new().unwrap();
