@@ -24,6 +24,7 @@ use super::dry_run::{DryRun, speaker_of};
 use super::print;
 use super::rule_includes::take_bounded;
 use crate::dm::Message;
+use crate::dm::carve::has_message;
 use crate::dm::soap::Envelope;
 use crate::flow::origin::UrlOrigin;
 use crate::flow::{
@@ -66,7 +67,8 @@ pub fn read_file(
     }
     // The first line alone may be torn.
     let mut lines = text.split(|byte| *byte == b'\n');
-    if !lines.any(|line| line.starts_with(LINE)) {
+    let has_lines = lines.any(|line| line.starts_with(LINE));
+    if !has_lines {
         let (events, read_as) = events(&text, dates, Masking::Masked);
         if let Some(read_as) = read_as {
             print::line(&read_as);
@@ -78,7 +80,7 @@ pub fn read_file(
             return Ok(Vec::new());
         }
     }
-    let mut is_record = false;
+    let mut is_record = has_lines;
     let read = replay_lines(text.as_ref(), |event, line| {
         is_record = true;
         on_event(event, Some(line))
@@ -181,10 +183,14 @@ struct Found {
 }
 
 impl Found {
-    /// Whether it is a whole message of SyncML; other bytes may begin like WBXML.
-    fn is_message(&self) -> bool {
-        let document = self.reading.document();
-        document.is_some_and(|document| Message::of(document).is_some())
+    /// Whether it is a message of SyncML, or one that breaks off; other bytes may begin like WBXML.
+    fn may_be_message(&self) -> bool {
+        let is_message = |document: &Document| Message::of(document).is_some();
+        let ParsedBody::Undecodable(error) = &self.reading else {
+            return self.reading.document().is_some_and(|it| is_message(it));
+        };
+        let front = || before_break(&self.bytes, error, Hint::default(), &Limits::default());
+        has_message(&self.bytes) || front().as_ref().is_some_and(is_message)
     }
 
     /// Who sent it, by its head.

@@ -64,10 +64,13 @@ pub fn in_lines(text: &[u8]) -> Vec<(u64, Bytes)> {
         let is_of_word = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/-_".contains(byte);
         let words = line.split(|byte| !is_of_word(byte));
         for word in words.filter(|word| word.len() >= SHORTEST_WORD) {
-            let bytes = unpack(word.to_vec());
-            if bytes != word && is_message(&bytes) {
-                found.push((number, bytes));
-            }
+            // A log may cut a line: base64 stands in groups of four.
+            let groups = &word[..word.len() - word.len() % 4];
+            let read = [word, groups].into_iter().find_map(|word| {
+                let bytes = unpack(word.to_vec());
+                (bytes != word && is_message(&bytes)).then_some(bytes)
+            });
+            found.extend(read.map(|bytes| (number, bytes)));
         }
         let more = octets_at_end(&String::from_utf8_lossy(line));
         if more.is_empty() && !octets.is_empty() {
@@ -286,5 +289,9 @@ mod tests {
         check("<SyncML/>", b"<SyncML/>");
         check("", b"");
         check("no message: 12 34", b"no message: 12 34");
+        // The rows that it leaves out would be more than there is memory for.
+        let row = "00 ".repeat(16);
+        let dump = format!("00000000  {row}\n00000010  {row}\n*\n0fffffffffff 00\n");
+        check(&dump, dump.as_bytes());
     }
 }

@@ -34,7 +34,7 @@ pub(super) fn found(text: &Bytes, limits: &Limits) -> Vec<Found> {
             line: Some(line),
             ..whole(bytes, limits, None)
         });
-        found = packed.filter(Found::is_message).collect();
+        found = packed.filter(Found::may_be_message).collect();
     }
     found
 }
@@ -199,7 +199,7 @@ fn in_value(
             false => unpack(text.as_bytes().to_vec()),
         };
         match wbxml::looks_like(&text) {
-            true => Vec::from_iter(Some(whole(text, limits, date)).filter(Found::is_message)),
+            true => Vec::from_iter(Some(whole(text, limits, date)).filter(Found::may_be_message)),
             false => in_text(&text, limits, date),
         }
     });

@@ -180,3 +180,22 @@ fn every_reader_of_records_skips_fields_and_kinds_of_events_that_it_does_not_kno
         assert_eq!(old, new, "{verb:?}");
     }
 }
+
+#[test]
+fn the_end_of_a_record_without_a_line_that_can_be_read_names_what_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tail.jsonl");
+    for (text, expected) in [
+        (
+            "at_us\":1}\n{\"v\":9,\"event\":\"request\"}\n",
+            "line 2: the record has version 9",
+        ),
+        ("at_us\":1}\n{\"v\":1,\"seq\":\n", "2: the line is damaged"),
+        ("nothing\n{\"level\":1}\n", "no message of SyncML"),
+    ] {
+        fs::write(&file, text).unwrap();
+        let output = super::run(dmtap().arg("show").arg(&file));
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(errors.contains(expected), "{text}: {errors}");
+    }
+}

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use tempfile::TempDir;
 
 use super::log::shown;
@@ -104,6 +106,40 @@ fn why_counts_a_message_that_could_not_be_read() {
 }
 
 #[test]
+fn why_counts_a_broken_message_in_every_form() {
+    let whole = conversation();
+    let escaped = |text: &str| text.replace('<', "&lt;").replace('>', "&gt;");
+    let packed = |text: &str| STANDARD.encode(text);
+    let forms: [&dyn Fn(&str) -> String; 4] = [
+        &packed,
+        // The log has cut the line.
+        &|text| packed(text).trim_end_matches('=').to_owned(),
+        &escaped,
+        &|text| text.to_owned(),
+    ];
+    for (number, form) in forms.iter().enumerate() {
+        for length in [500, 501, 502, 503] {
+            let mut lines: Vec<String> = [0, 1, 3].map(|it| form(&whole[it])).to_vec();
+            match number {
+                1 => {
+                    let middle: String = packed(&whole[2]).chars().take(length).collect();
+                    lines.insert(2, middle);
+                }
+                _ => lines.insert(2, form(&whole[2][..length])),
+            }
+            let log: String = lines
+                .iter()
+                .map(|it| format!("10:00 body={it}\n"))
+                .collect();
+            let (code, why) = printed("why", &log);
+            assert_eq!(code, Some(1), "{number}: {why}");
+            let expected = "✖ 1 message could not be read    WHY-15";
+            assert!(why.contains(expected), "{number}, {length}: {why}\n{log}");
+        }
+    }
+}
+
+#[test]
 fn the_answer_to_a_message_that_could_not_be_read_belongs_to_it() {
     let events = shown(pasted(&conversation()), &[]);
     let known = |it: &dmtap::record::EventRecord| {
@@ -166,7 +202,7 @@ fn lint_over_files_pairs_around_one_that_could_not_be_read() {
         "{text}"
     );
     assert!(
-        text.contains("message 2 of this session was not seen or could not be read"),
+        text.contains("message 2 of the device was not seen or could not be read"),
         "{text}"
     );
 }
