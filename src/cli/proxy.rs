@@ -15,6 +15,7 @@ use stay::StayArguments;
 
 use crate::app::print;
 use crate::app::proxy::{self, RecordOutputs, Running};
+use crate::filter::{About, Filter, FilterError};
 use crate::identity::Strings;
 use crate::proxy::{
     Account, BodyCapture, ClientCertSettings, ForwardClientCert, Mode, OwnCertificate,
@@ -120,7 +121,7 @@ pub struct Proxy {
     #[arg(long, value_name = "FILTER")]
     view_filter: Option<String>,
     /// Record only the exchanges that this filter selects.
-    #[arg(long, value_name = "FILTER")]
+    #[arg(long, value_name = "FILTER", requires = "save")]
     save_filter: Option<String>,
     /// Do not mask passwords, tokens and credentials in records and on the terminal.
     #[arg(long)]
@@ -151,8 +152,8 @@ impl Proxy {
             live: self.live(output),
             files: self.save.clone(),
             masking,
-            view: filter(self.view_filter.as_deref())?,
-            save: filter(self.save_filter.as_deref())?,
+            view: live_filter(self.view_filter.as_deref())?,
+            save: live_filter(self.save_filter.as_deref())?,
         };
         let confdir = authority.certificate_file().parent();
         let stay = self.stay.settings(&self.mode, confdir)?;
@@ -316,6 +317,23 @@ fn request_client_cert(text: &str) -> Result<(Option<String>, RequestClientCert)
     let request = known.find(|(known, _)| *known == request);
     let (_, request) = request.ok_or("one of none, ask, require, perhaps with NAME= in front")?;
     Ok((name, request))
+}
+
+/// A filter of what passes: what only a whole record shows is true of nothing then.
+fn live_filter(text: Option<&str>) -> Result<Option<Filter>, Failure> {
+    let filter = filter(text)?;
+    let mut terms = filter.iter().flat_map(Filter::terms);
+    let later = terms.find(|term| term.word.about() == About::Session);
+    if let (Some(term), Some(text)) = (later, text) {
+        let what = format!(
+            "`~{}` is not known while a message passes",
+            term.word.name()
+        );
+        let help = "leave it out here; it selects messages for dmtap show, why and lint";
+        let error = FilterError::new(text, term.at.clone(), what, help);
+        return Err(Failure::Usage(error.to_string()));
+    }
+    Ok(filter)
 }
 
 fn own_certificate(spec: &str) -> OwnCertificate {

@@ -115,6 +115,29 @@ fn an_error_points_at_the_column_and_exits_with_2() {
 }
 
 #[test]
+fn a_filter_of_the_proxy_refuses_what_only_a_record_answers() {
+    let check = |arguments: &[&str], expected: &str| {
+        let mut command = dmtap();
+        command.args(["proxy", "--mode", "regular", "-p", "0"]);
+        let output = run(command.args(arguments));
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(errors.contains(expected), "{errors}");
+    };
+    let column =
+        "`~why` is not known while a message passes\n  ~q | ~why WHY-06\n       ^^^^^^^^^^^\n";
+    check(&["--view-filter", "~q | ~why WHY-06"], column);
+    let folder = tempfile::tempdir().unwrap();
+    let record = folder.path().join("r.jsonl").display().to_string();
+    check(
+        &["-w", &record, "--save-filter", "~q | ~why WHY-06"],
+        column,
+    );
+    assert!(!folder.path().join("r.jsonl").exists());
+    check(&["--save-filter", "~q"], "--save");
+}
+
+#[test]
 fn the_transcript_of_a_filter_shows_the_connection_and_nothing_else() {
     let (_folder, record) = record();
     let output = run(dmtap().args(["show", &record, "~sess 2 & ~alert 1201"]));
