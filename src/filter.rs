@@ -233,6 +233,34 @@ mod tests {
             "~data '(' ~q",
             "error: `(` is no regular expression: unclosed group\n  ~data '(' ~q\n        ^^^\nhelp: write \\ in front of a character that is meant as it is",
         );
+        let help = |text: &str, expected: &str| {
+            let error = Filter::read(text).unwrap_err();
+            assert_eq!(error.help(), expected, "{text}");
+        };
+        help("~b secret", "write ~data");
+        help("~bq a | ~q", "write ~data");
+        help("~hq a", "write ~q & ~h");
+        help("~hs a", "write ~s & ~h");
+        help("~t xml", "write ~h \"content-type: …\"");
+        help("~all", "leave it out: without words everything is selected");
+        help("~q and ~e", "write &, or ~u and for URLs with that text");
+        help("(~q) OR (~e)", "write |, or ~u or for URLs with that text");
+        help("~q & not ~e", "write !, or ~u not for URLs with that text");
+        help("not (~e)", "write !, or ~u not for URLs with that text");
+        help("~q && ~e", "write one &");
+        help("~q || ~e", "write one |");
+        help("~q & | ~e", "write a word such as ~status 404");
+        for text in [
+            "and",
+            "~q 'and' ~e",
+            "~u or ~e",
+            "~q & not",
+            "or ~e",
+            "android ~q",
+            "~q | and & ~e",
+        ] {
+            assert!(Filter::read(text).is_ok(), "{text}");
+        }
         let deep = "(".repeat(DEEPEST + 2);
         assert!(
             Filter::read(&deep)

@@ -102,6 +102,7 @@ impl<'t> Parser<'t> {
         let start = self.at;
         if self.peek() != Some('~') {
             let (text, span) = self.argument()?;
+            self.refuse_spelled_sign(&span)?;
             return self.valued(Word::Url, &text, start, span);
         }
         self.at += 1;
@@ -114,9 +115,13 @@ impl<'t> Parser<'t> {
         let span = start..self.at;
         let Some(word) = Word::named(&name.to_ascii_lowercase()) else {
             let names: Vec<&str> = WORDS.iter().map(|(_, name, ..)| *name).collect();
-            let help = match nearest(name, &names) {
-                Some(near) => format!("write ~{near}"),
-                None => format!("the words are ~{}", names.join(" ~")),
+            let of_mitmproxy = OF_MITMPROXY
+                .iter()
+                .find(|(word, _)| word.eq_ignore_ascii_case(name));
+            let help = match (of_mitmproxy, nearest(name, &names)) {
+                (Some((_, help)), _) => (*help).to_owned(),
+                (None, Some(near)) => format!("write ~{near}"),
+                (None, None) => format!("the words are ~{}", names.join(" ~")),
             };
             return Err(self.error(span, &format!("`~{name}` is no word of a filter"), &help));
         };
@@ -133,6 +138,29 @@ impl<'t> Parser<'t> {
         }
         let (text, span) = self.argument()?;
         self.valued(word, &text, start, span)
+    }
+
+    /// `and`, `or`, `not` where a sign would stand: in quotes, or where no sign could stand, they are texts.
+    fn refuse_spelled_sign(&self, span: &Range<usize>) -> Result<(), FilterError> {
+        let spelled = &self.text[span.clone()];
+        let known = SPELLED_SIGNS.iter();
+        let known = known
+            .copied()
+            .find(|(name, _)| spelled.eq_ignore_ascii_case(name));
+        let Some((name, sign)) = known else {
+            return Ok(());
+        };
+        let is_word = |c: char| !"&|()".contains(c);
+        let before = self.text[..span.start].trim_end().chars().next_back();
+        let behind = self.text[span.end..].trim_start().chars().next();
+        let joins = before.is_some_and(|c| is_word(c) && c != '!' || c == ')');
+        let goes_on = behind.is_some_and(|c| is_word(c) || c == '(');
+        if !goes_on || (sign != '!' && !joins) {
+            return Ok(());
+        }
+        let what = format!("`{spelled}` is no sign of a filter");
+        let help = format!("write {sign}, or ~u {name} for URLs with that text");
+        Err(self.error(span.clone(), &what, &help))
     }
 
     /// A word that begins at `at`, with what follows it at `span`.
@@ -196,7 +224,13 @@ impl<'t> Parser<'t> {
     /// A word is missing where the parser stands: behind the sign in front of it, if there is one.
     fn missing(&self) -> FilterError {
         let before = self.text[..self.at].trim_end();
-        let help = "write a word such as ~status 404";
+        let mut help = "write a word such as ~status 404";
+        // Other languages write their signs twice.
+        for (sign, once) in [('&', "write one &"), ('|', "write one |")] {
+            if self.peek() == Some(sign) && before.ends_with(sign) {
+                help = once;
+            }
+        }
         match before.char_indices().next_back() {
             Some((at, sign)) => {
                 let what = format!("a word is missing behind `{sign}`");
@@ -247,5 +281,23 @@ pub(super) fn nearest<'n>(word: &str, names: &[&'n str]) -> Option<&'n str> {
     near.min_by_key(|(slips, _)| *slips).map(|(_, name)| name)
 }
 
+/// Words of mitmproxy's filters that are not among these, and what to write.
+const OF_MITMPROXY: [(&str, &str); 10] = [
+    (
+        "a",
+        "leave it out: it is about pictures and scripts of web pages",
+    ),
+    ("all", "leave it out: without words everything is selected"),
+    ("b", "write ~data"),
+    ("bq", "write ~data"),
+    ("bs", "write ~data"),
+    ("hq", "write ~q & ~h"),
+    ("hs", "write ~s & ~h"),
+    ("t", "write ~h \"content-type: …\""),
+    ("tq", "write ~q & ~h \"content-type: …\""),
+    ("ts", "write ~s & ~h \"content-type: …\""),
+];
+/// Signs as other languages spell them.
+const SPELLED_SIGNS: [(&str, char); 3] = [("and", '&'), ("or", '|'), ("not", '!')];
 /// Characters of a word that are compared.
 const LONGEST_NAME: usize = 40;
