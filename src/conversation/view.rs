@@ -33,7 +33,7 @@ impl SessionView {
         session.reconciler.note_received(speaker, message);
         Self {
             tag: Some(session.tag(message)),
-            notes: note_dangling(document, &links),
+            notes: note_dangling(speaker, document, &links),
             links,
             reconciler: Some(session.reconciler.clone()),
         }

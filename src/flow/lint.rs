@@ -199,7 +199,7 @@ impl Linter {
                 Some(links) => links,
                 None => {
                     own = seen.links(linted.speaker, message);
-                    dangling = note_dangling(linted.document, &own);
+                    dangling = note_dangling(linted.speaker, linted.document, &own);
                     &own[..]
                 }
             };

@@ -240,8 +240,8 @@ impl Session {
     }
 }
 
-/// Notes on answers that refer to nothing (STA-03).
-pub fn note_dangling(document: &Document, links: &[AnswerLink]) -> Vec<Note> {
+/// Notes on answers of `speaker` that refer to nothing (STA-03).
+pub fn note_dangling(speaker: Side, document: &Document, links: &[AnswerLink]) -> Vec<Note> {
     let dangling = links
         .iter()
         .filter(|link| matches!(link.to, AnswerTarget::Nothing));
@@ -273,12 +273,13 @@ pub fn note_dangling(document: &Document, links: &[AnswerLink]) -> Vec<Note> {
                 ),
             })
         })
-        .chain(note_unseen(document, links))
+        .chain(note_unseen(speaker, document, links))
         .collect()
 }
 
 /// One note for each message that is answered and was not seen: whether the answers are right cannot be known.
-fn note_unseen(document: &Document, links: &[AnswerLink]) -> Vec<Note> {
+fn note_unseen(speaker: Side, document: &Document, links: &[AnswerLink]) -> Vec<Note> {
+    let answered = speaker.other().name();
     let unseen = links
         .iter()
         .filter(|link| matches!(link.to, AnswerTarget::Unseen));
@@ -299,7 +300,7 @@ fn note_unseen(document: &Document, links: &[AnswerLink]) -> Vec<Note> {
             id: "STA-03",
             severity: Severity::Info,
             at: Some(element.span().start),
-            text: format!("message {msg_ref} of this session was not seen or could not be read"),
+            text: format!("message {msg_ref} of the {answered} was not seen or could not be read"),
         });
         known.push(msg_ref);
     }
@@ -435,7 +436,7 @@ mod tests {
             };
             let session = Session::new(1, key);
             let links = session.links(Side::Device, Message::of(&document).unwrap());
-            let notes = note_dangling(&document, &links);
+            let notes = note_dangling(Side::Device, &document, &links);
             assert_eq!(notes[0].text, expected);
         };
         check(

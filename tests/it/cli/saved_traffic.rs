@@ -137,7 +137,7 @@ fn answers_to_a_message_that_a_file_lacks_blame_nobody() {
     let report: String = rest.map(|(_, message)| formatted(message)).collect();
     let (_, shown) = printed("show", &report);
     assert!(
-        shown.contains("message 1 of this session was not seen"),
+        shown.contains("message 1 of the server was not seen"),
         "{shown}"
     );
     assert!(!shown.contains("never sent"), "{shown}");

@@ -182,7 +182,7 @@ async fn a_peer_is_not_blamed_for_what_dmtap_did_not_see() {
     );
     let unseen = (
         "info",
-        "message 1 of this session was not seen or could not be read".to_owned(),
+        "message 1 of the server was not seen or could not be read".to_owned(),
     );
     let unread = message(1, "1") + &" ".repeat(4096);
     for (what, messages, expected) in [

@@ -163,13 +163,14 @@ fn what_answers_a_message_that_was_not_seen_is_nobodys_fault() {
     let read = dmtap::dm::Message::of(&document).unwrap();
     stage.session.note_message(read);
     let notes = note_dangling(
+        dmtap::flow::Side::Device,
         &document,
         &stage.session.links(dmtap::flow::Side::Device, read),
     );
     let notes: Vec<_> = notes.iter().map(ToString::to_string).collect();
     assert_eq!(notes.len(), 1, "{notes:?}");
     assert!(
-        notes[0].starts_with("info STA-03: message 1 of this session was not seen"),
+        notes[0].starts_with("info STA-03: message 1 of the server was not seen"),
         "{notes:?}"
     );
     stage.request(&[XML], text);
