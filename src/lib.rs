@@ -46,6 +46,7 @@
 //! | rule set | the rules in force at one time |
 //! | scope | the rules of one test and the exchanges that they act on (`docs/control.md`) |
 //! | built-in rule | a rule file inside the program (`dmtap rules list`) |
+//! | stay | the built-in rule that rewrites URLs, so that the device stays on the proxy (`docs/enrollment.md`) |
 //! | protocol step | a step that keeps both peers consistent, such as `refuse` and `inject-command` |
 //! | reconcile | make up for what a rule hid from a peer or invented for it |
 //! | obligation | what dmtap still has to do to reconcile a peer |
