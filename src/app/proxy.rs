@@ -164,12 +164,12 @@ const CONTROL: &str = "control API";
 /// At SIGHUP opens records that were rotated away again. Where there was none, and `is_reloading` says that no rule
 /// files are read again either, it cancels `stop`: the terminal was closed, or a connection to it was lost.
 async fn hang_up(
+    mut hangups: signal::Hangups,
     events: Arc<LateJournal>,
     is_reloading: bool,
     on_change: OnChange,
     stop: CancellationToken,
 ) {
-    let mut hangups = signal::Hangups::new();
     loop {
         hangups.next().await;
         let events = events.clone();
@@ -244,6 +244,7 @@ pub async fn run(
     overwritten.iter().for_each(|line| (rules.on_change)(line));
     tokio::spawn(signal::cancel_on_signal(stop.clone()));
     let hang_up = hang_up(
+        signal::Hangups::new(),
         events.clone(),
         !arguments.is_empty(),
         rules.on_change.clone(),

@@ -2,12 +2,16 @@
 
 use tokio_util::sync::CancellationToken;
 
-/// Waits for the first signal and cancels `stop`. A second one ends the program at once.
-pub async fn cancel_on_signal(stop: CancellationToken) {
-    wait().await;
-    stop.cancel();
-    wait().await;
-    std::process::exit(INTERRUPTED.into());
+/// Listens from now on, and when polled waits for the first signal and cancels `stop`. A second one ends the program at
+/// once. Must be called within a tokio runtime.
+pub fn cancel_on_signal(stop: CancellationToken) -> impl Future<Output = ()> {
+    let first = interrupted();
+    async move {
+        first.await;
+        stop.cancel();
+        interrupted().await;
+        std::process::exit(INTERRUPTED.into());
+    }
 }
 
 /// What comes of `work`, or `None` where a signal ends the program first.
@@ -15,16 +19,19 @@ pub async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
         // The signal is listened for before the work begins to show.
         biased;
-        () = wait() => None,
+        () = interrupted() => None,
         () = hung_up() => None,
         done = work => Some(done),
     }
 }
 
-/// Cancels `stop` at the first SIGHUP: the terminal was closed, or a connection to it was lost.
-pub async fn cancel_on_hangup(stop: CancellationToken) {
-    hung_up().await;
-    stop.cancel();
+/// The same for the first SIGHUP: the terminal was closed, or a connection to it was lost.
+pub fn cancel_on_hangup(stop: CancellationToken) -> impl Future<Output = ()> {
+    let mut hangups = Hangups::new();
+    async move {
+        hangups.next().await;
+        stop.cancel();
+    }
 }
 
 async fn hung_up() {
@@ -103,23 +110,24 @@ pub fn survive_file_limits() {
 /// The exit code of a program that a signal ended, as shells have it: 128 and the number of SIGINT.
 pub const INTERRUPTED: u8 = 130;
 
+/// A signal that comes before this is polled counts, too.
 #[cfg(unix)]
-async fn wait() {
+fn interrupted() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-    ) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+    let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
+    async move {
+        let [Ok(mut interrupt), Ok(mut terminate)] = signals else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
     }
 }
 
 #[cfg(not(unix))]
-async fn wait() {
+async fn interrupted() {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }

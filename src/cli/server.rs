@@ -72,6 +72,10 @@ impl Server {
                 Failure::Usage(format!("error: {}", cannot_listen(address, &error)))
             })?;
             let address = listener.local_addr().unwrap_or(address);
+            let stop = CancellationToken::new();
+            // Before the line that others wait for.
+            tokio::spawn(signal::cancel_on_signal(stop.clone()));
+            tokio::spawn(signal::cancel_on_hangup(stop.clone()));
             print::line(&format!(
                 "listening at https://{address}/  (interrupt to stop)"
             ));
@@ -83,9 +87,6 @@ impl Server {
                 let start = beginning::start("https", address, &authority);
                 print(jsonl::line(jsonl::START, &start));
             }
-            let stop = CancellationToken::new();
-            tokio::spawn(signal::cancel_on_signal(stop.clone()));
-            tokio::spawn(signal::cancel_on_hangup(stop.clone()));
             let on_line = match output {
                 Output::Text => text_lines,
                 Output::Json => json_lines,
