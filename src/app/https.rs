@@ -13,6 +13,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{Acceptor, WebPkiClientVerifier};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -47,12 +48,18 @@ async fn serve_one<R, F>(
     F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
 {
     let handshake = async {
-        let start = LazyConfigAcceptor::new(Acceptor::default(), socket).await?;
+        let start = LazyConfigAcceptor::new(Acceptor::default(), socket).await;
+        let start = start.ok()?;
         let config = tls(start.client_hello().server_name());
-        start.into_stream(config).await
+        let refused = match start.into_stream(config).into_fallible().await {
+            Ok(stream) => return Some(stream),
+            Err((_, socket)) => socket,
+        };
+        read_to_end(refused).await;
+        None
     };
     let handshake = tokio::time::timeout(HANDSHAKE, handshake).await;
-    let Ok(Ok(stream)) = handshake else { return };
+    let Ok(Some(stream)) = handshake else { return };
     let shown = stream.get_ref().1.peer_certificates();
     let shown = shown.and_then(|chain| Some(ShownCertificate(chain.first()?.to_vec())));
     let service = service_fn(move |mut request: Request<Incoming>| {
@@ -76,6 +83,15 @@ async fn serve_one<R, F>(
         () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
+}
+
+/// Ends a connection that was refused with an alert. What the device still sends is read: else TCP resets the connection,
+/// and the alert may be lost.
+async fn read_to_end(mut socket: TcpStream) {
+    if socket.shutdown().await.is_ok() {
+        // Its length does not matter, and an error is the end, too.
+        let _ = tokio::io::copy(&mut socket, &mut tokio::io::sink()).await;
+    }
 }
 
 /// A whole body, which must come in time and be no longer than a message may be.
