@@ -18,7 +18,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use dmtap::builtin_rules::{BUILTIN_RULES, BuiltinRule};
 use dmtap::flow::event::{Event, EventSink};
-use dmtap::proxy::{Authority, BodyCapture, Proxy, Settings};
+use dmtap::proxy::{Authority, BodyCapture, Proxy, Settings, StaySettings};
 use dmtap::record::{
     Colour, EventRecord, Journal, JsonLines, Masking, Pcapng, Transcript, WhenFull, jsonl,
 };
@@ -146,6 +146,11 @@ impl Batch {
         let settings = Settings {
             body_capture,
             listen: ([127, 0, 0, 1], 0).into(),
+            stay: StaySettings {
+                // It rewrites URLs of other hosts, and a mutation makes such URLs.
+                extent: StaySettings::default().extent.filter(|_| !rules.is_empty()),
+                ..StaySettings::default()
+            },
             ..in_front_of(server.address, &server.ca)
         };
         let sink: Arc<dyn EventSink> = journal.clone();
