@@ -73,8 +73,8 @@ impl Exchange {
         let swapped = match decided.verdict.answer {
             Some(_) => Err("a rule answers in place of the server".to_owned()),
             None => {
-                self.swapped(&swap, leaving.clone(), hosts, headers, decided)
-                    .await
+                // On the heap, as whatever is large and rare: the future of each exchange grows by it else.
+                Box::pin(self.swapped(&swap, leaving.clone(), hosts, headers, decided)).await
             }
         };
         let note = swapped.unwrap_or_else(|mut why| {

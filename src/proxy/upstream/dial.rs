@@ -63,7 +63,8 @@ impl Dialer {
         offer: Offer,
         identity: Option<&ClientIdentity>,
     ) -> Result<Connection, ConnectError> {
-        let connecting = trust::watched(self.connect(target, offer, identity));
+        // On the heap: TLS makes this future large, and most requests, into which it would grow, dial nobody.
+        let connecting = Box::pin(trust::watched(self.connect(target, offer, identity)));
         match tokio::time::timeout(self.limit, connecting).await {
             Ok((Err(error), true)) if failure::is_refusal(&error) => {
                 Err(ConnectError::Asked(failure::alert(&error)))
