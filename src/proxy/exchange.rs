@@ -297,7 +297,7 @@ impl Exchange {
         }
         let delivery = pending.message.delivery.clone();
         if let Some(answer) = answer {
-            return self.answer_late(answer, pending).await;
+            return Box::pin(self.answer_late(answer, pending)).await;
         }
         self.over = true;
         let body = pending.emit_response(&self.context.shared, body, self.received);
