@@ -15,8 +15,8 @@
 //!     │
 //!     │             peer   the simulated device and server
 //!     │              │
-//!   rules        identity  decide / swap client certificates
-//!     └──┬───────────┘
+//!   rules  stay  identity  decide / rewrite URLs / swap client certificates
+//!     └──┬───┴───────┘
 //!       flow                what happened and what is to happen, as plain data
 //!        │
 //!        dm                 meaning: typed views on SyncML, SOAP, provisioning; codes; the SyncML writer
@@ -30,7 +30,7 @@
 //! `builtin_rules` has the files of the folder `rules/` as text and imports nothing; `facts` has the tables of `facts/`;
 //! `printable` escapes what a terminal would obey or hide.
 //!
-//! `patch`, `markup`, `dm`, `flow`, `rules`, `identity`, `conversation` and `peer` are pure: no sockets, files,
+//! `patch`, `markup`, `dm`, `flow`, `rules`, `stay`, `identity`, `conversation` and `peer` are pure: no sockets, files,
 //! clock or randomness.
 //! `tests/tidy.rs` holds this table.
 //!
@@ -110,3 +110,4 @@ pub mod printable;
 pub mod proxy;
 pub mod record;
 pub mod rules;
+pub mod stay;

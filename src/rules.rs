@@ -31,7 +31,6 @@ pub mod rule;
 pub mod scenario;
 mod selection;
 pub mod selector;
-pub mod stay;
 pub mod step;
 mod target_nodes;
 pub mod template;

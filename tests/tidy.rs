@@ -21,7 +21,11 @@ const LAYERS: &[&[(&str, Kind)]] = &[
     &[("markup", Kind::Pure)],
     &[("dm", Kind::Pure)],
     &[("flow", Kind::Pure), ("filter", Kind::Pure)],
-    &[("rules", Kind::Pure), ("identity", Kind::Pure)],
+    &[
+        ("rules", Kind::Pure),
+        ("stay", Kind::Pure),
+        ("identity", Kind::Pure),
+    ],
     &[("peer", Kind::Pure)],
     &[("conversation", Kind::Shared), ("record", Kind::Impure)],
     &[("proxy", Kind::Impure)],
@@ -31,12 +35,13 @@ const LAYERS: &[&[(&str, Kind)]] = &[
 
 /// Modules, and those below them that they may not import either.
 const EXCEPTIONS: &[(&str, &[&str])] = &[
-    ("peer", &["flow", "rules"]),
+    ("peer", &["flow", "rules", "stay"]),
     ("conversation", &["peer", "error_text"]),
-    ("record", &["peer", "rules", "identity"]),
+    ("record", &["peer", "rules", "stay", "identity"]),
     ("identity", &["error_text", "builtin_rules"]),
     ("proxy", &["peer", "builtin_rules"]),
     ("rules", &["error_text", "builtin_rules"]),
+    ("stay", &["error_text", "builtin_rules"]),
 ];
 
 /// What a module may touch.

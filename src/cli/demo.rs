@@ -12,7 +12,7 @@ use crate::app::proxy::Live;
 use crate::app::rule_sources::Sources;
 use crate::app::{print, signal};
 use crate::proxy::StaySettings;
-use crate::rules::stay::Extent;
+use crate::stay::Extent;
 
 /// Run two sessions on this machine, one in XML and one in WBXML, with one command failed on purpose or a rule you name.
 ///

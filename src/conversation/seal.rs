@@ -10,7 +10,7 @@ use crate::dm::auth::Hmac;
 use crate::flow::credentials::MacKey;
 use crate::flow::{Note, Severity};
 use crate::identity::{SignedData, Signer};
-use crate::rules::stay::seals;
+use crate::stay::seals;
 
 /// A field that fitted its message, and what it takes to make one for other bytes.
 #[derive(Debug)]

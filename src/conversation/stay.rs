@@ -13,8 +13,8 @@ use crate::flow::origin::{LearnedHosts, NamedHost, OriginMap, Reach, Turned};
 use crate::flow::{EffectDetail, EffectKind, Note, RuleEffect, Severity, Side, media};
 use crate::markup::{self, Document, Hint, Limits};
 use crate::patch::Patch;
-use crate::rules::stay::{self, Direction, Extent, StayFacts, StayOutcome};
 use crate::rules::{HeadEdit, Verdict};
+use crate::stay::{self, Direction, Extent, StayFacts, StayOutcome};
 
 /// What `stay` knows of an exchange.
 #[derive(Clone, Copy, Debug)]

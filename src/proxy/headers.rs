@@ -4,7 +4,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::framing;
 use crate::flow::{Note, Severity};
-use crate::rules::stay::seals;
+use crate::stay::seals;
 
 /// The fields to send on, in their order: without those that concern one connection only (RFC 9110 §7.6.1), those
 /// that `Connection` names, and those that `dropped` picks.

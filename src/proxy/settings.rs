@@ -12,7 +12,7 @@ use super::client_certs::ClientCertSettings;
 use crate::conversation::SessionLimits;
 use crate::flow::origin::{Origin, OriginPair};
 use crate::identity::Strings;
-use crate::rules::stay::Extent;
+use crate::stay::Extent;
 
 /// Everything the proxy needs to know; [`Settings::reverse`] and [`Settings::regular`] fill in the defaults.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use super::settings::{Mode, Settings};
 use crate::flow::origin::{LearnedHosts, NamedHost, Origin, OriginMap, Origins};
-use crate::rules::stay::Extent;
+use crate::stay::Extent;
 
 /// One for the whole proxy.
 pub(super) struct Stay {

@@ -13,8 +13,8 @@ use bytes::Bytes;
 use dmtap::flow::origin::{LearnedHosts, NamedHost, OriginMap, OriginPair, Origins, Reach};
 use dmtap::markup::wbxml::encode::{WbxmlOptions, encode};
 use dmtap::markup::{Document, Hint, Limits, decode};
-use dmtap::rules::stay::kind;
-use dmtap::rules::stay::{
+use dmtap::stay::kind;
+use dmtap::stay::{
     Direction, Extent, StayFacts, StayOutcome, linked_enrollment, location, page, seals, stay,
 };
 

@@ -6,7 +6,7 @@ use crate::app::print;
 use crate::cli::Failure;
 use crate::flow::origin::{Origin, OriginPair};
 use crate::proxy::{Mode, Resolve, StaySettings};
-use crate::rules::stay::Extent;
+use crate::stay::Extent;
 
 /// Which URLs are rewritten, and between which origins.
 #[derive(Debug, clap::Args)]

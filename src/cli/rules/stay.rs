@@ -6,7 +6,7 @@ use crate::builtin_rules::BuiltinRule;
 use crate::cli::rule_args::builtin_rule;
 use crate::cli::{Outcome, Output, only_text, write_output};
 use crate::flow::origin::Reach;
-use crate::rules::stay::kind::{self, Form};
+use crate::stay::kind::{self, Form};
 
 /// What `dmtap rules show` prints.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +34,7 @@ impl TypedValueParser for StayOrBuiltin {
         argument: Option<&clap::Arg>,
         value: &std::ffi::OsStr,
     ) -> Result<Shown, clap::Error> {
-        if value == crate::rules::stay::NAME {
+        if value == crate::stay::NAME {
             return Ok(Shown::Stay);
         }
         let rule = builtin_rule().parse_ref(command, argument, value)?;
@@ -44,7 +44,7 @@ impl TypedValueParser for StayOrBuiltin {
     fn possible_values(
         &self,
     ) -> Option<Box<dyn Iterator<Item = clap::builder::PossibleValue> + '_>> {
-        let stay = clap::builder::PossibleValue::new(crate::rules::stay::NAME);
+        let stay = clap::builder::PossibleValue::new(crate::stay::NAME);
         let rules = crate::builtin_rules::BUILTIN_RULES.iter();
         let rules =
             rules.map(|rule| clap::builder::PossibleValue::new(rule.name).help(rule.shows()));
@@ -56,7 +56,7 @@ impl TypedValueParser for StayOrBuiltin {
 pub(super) fn listed() -> Option<BuiltinRule> {
     let rule = BuiltinRule {
         theme: "enrollment",
-        name: crate::rules::stay::NAME,
+        name: crate::stay::NAME,
         text: INTRODUCTION,
     };
     Some(rule)

@@ -11,7 +11,7 @@ use crate::proxy::message::IncomingMessage;
 use crate::proxy::read::{self, Bounds};
 use crate::proxy::settings::BodyCapture;
 use crate::rules::Stage;
-use crate::rules::stay::{self, Direction};
+use crate::stay::{self, Direction};
 
 impl Exchange {
     /// Takes a body in.

@@ -10,7 +10,7 @@ fn the_rule_stay_prints_every_kind_of_url() {
     let output = run(dmtap().args(["rules", "show", "stay"]));
     assert_eq!(output.status.code(), Some(0));
     let text = stdout(&output);
-    for kind in dmtap::rules::stay::kind::all() {
+    for kind in dmtap::stay::kind::all() {
         assert!(text.contains(kind.name), "{}", kind.name);
     }
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use dmtap::flow::Event;
 use dmtap::flow::origin::OriginPair;
 use dmtap::proxy::{BodyCapture, Resolve, Settings, StaySettings, Trust, Upstream};
-use dmtap::rules::stay::Extent;
+use dmtap::stay::Extent;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use tempfile::TempDir;

@@ -7,8 +7,8 @@ use dmtap::conversation::{Conversations, InMemoryState, MessageFacts, StayContex
 use dmtap::flow::origin::LearnedHosts;
 use dmtap::flow::{Connection, ConnectionId, ExchangeId, RequestHead, ResponseHead, Timestamp};
 use dmtap::markup::Limits;
-use dmtap::rules::stay::Extent;
 use dmtap::rules::{HeadEdit, RuleSet, Verdict};
+use dmtap::stay::Extent;
 use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 

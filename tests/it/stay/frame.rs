@@ -2,8 +2,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use dmtap::rules::stay::Extent;
-use dmtap::rules::stay::kind::NODES;
+use dmtap::stay::Extent;
+use dmtap::stay::kind::NODES;
 
 type Filled = Box<dyn Fn(&str, &str) -> String>;
 

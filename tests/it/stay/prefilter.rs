@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use dmtap::markup::wbxml::encode::{WbxmlOptions, encode};
-use dmtap::rules::stay::{Direction, Extent, may_hold};
+use dmtap::stay::{Direction, Extent, may_hold};
 
 use super::frame::frames;
 use super::{document, encodings, rows, shown};
