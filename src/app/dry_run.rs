@@ -70,6 +70,8 @@ pub struct Passed {
     pub document: Option<Arc<Document>>,
     /// Whether `document` is only what stands in front of the place where the body breaks.
     pub is_broken: bool,
+    /// Whether dmtap's own rules changed it before the user's rules saw it, and the record does not say how.
+    pub is_as_received: bool,
     /// What was sent then in the place of the document, where that was something else.
     pub sent: Option<Arc<Document>>,
 }
@@ -135,6 +137,7 @@ impl DryRun {
             body: Some(body),
             document,
             is_broken: false,
+            is_as_received: false,
             sent: None,
         }
     }

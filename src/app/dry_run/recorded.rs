@@ -13,9 +13,14 @@ use crate::flow::{
     CertificateVerdict, ClientCertificate, Connection, ConnectionId, ExchangeId, RequestHead,
     ResponseHead, Side, Timestamp, TlsFacts,
 };
+use crate::identity::enrollment;
 use crate::markup::{Document, Limits};
+use crate::patch::{Patch, Span, Splice};
 use crate::record::EventRecord;
-use crate::record::model::{ConnectionRecord, EventKind, HeadRecord, ParsedBodyRecord};
+use crate::record::model::{
+    BodyRecord, ConnectionRecord, EventKind, HeadRecord, ParsedBodyRecord, RuleEffectRecord,
+};
+use crate::stay;
 
 /// Puts the events of a record together again, in their order.
 #[derive(Debug)]
@@ -68,7 +73,15 @@ impl Recorded {
             _ => return Replayed::Other,
         };
         let headers = response.as_ref().map_or(&request.headers, |r| &r.headers);
-        let (body, document) = self.body(event, headers);
+        let (mut body, mut document) = self.body(event, headers);
+        let mut is_as_received = false;
+        if response.is_none() && !event.own {
+            match self.rewritten(event, body.as_ref()) {
+                Some(Some((rewritten, seen))) => (body, document) = (Some(rewritten), Some(seen)),
+                Some(None) => {}
+                None => is_as_received = true,
+            }
+        }
         let passed = Passed {
             speaker: match response {
                 Some(_) => Side::Server,
@@ -87,11 +100,32 @@ impl Recorded {
             body,
             document,
             is_broken: false,
+            is_as_received,
         };
         match event.own {
             true => Replayed::Own(passed),
             false => Replayed::Passed(passed),
         }
+    }
+
+    /// A request as dmtap's own rules left it to those of the user; `Some(None)` where they did not change it. `None`: the
+    /// record does not say how they changed it.
+    fn rewritten(
+        &self,
+        event: &EventRecord,
+        body: Option<&Bytes>,
+    ) -> Option<Option<(Bytes, Arc<Document>)>> {
+        let applied = event.applied.iter();
+        let mut own = applied
+            .take_while(|effect| OWN_RULES.contains(&&*effect.rule))
+            .peekable();
+        if own.peek().is_none() {
+            return Some(None);
+        }
+        let body = own.try_fold(body?.clone(), |body, effect| patched(body, effect))?;
+        let rewritten = BodyRecord(body);
+        let document = rewritten.document(event.head.as_ref(), &self.limits)?;
+        Some(Some((rewritten.0, Arc::new(document))))
     }
 
     /// The body without content coding, as far as the record has it, and what it decodes to.
@@ -118,6 +152,26 @@ impl Recorded {
         }
     }
 }
+
+/// A body after an effect; `None` where a mask hides what it put there.
+fn patched(body: Bytes, effect: &RuleEffectRecord) -> Option<Bytes> {
+    let length = body.len() as u32;
+    let splices = effect.splices.iter().map(|splice| {
+        let span = Span::new(splice.start, splice.end);
+        let fits = splice.bytes.is_none()
+            && Span::new(0, length).covers(span)
+            && splice.start <= splice.end;
+        fits.then(|| Splice {
+            span,
+            with: splice.with.0.to_vec(),
+        })
+    });
+    let patch = Patch::new(splices.collect::<Option<_>>()?).ok()?;
+    Some(patch.apply(&body))
+}
+
+/// The rules of dmtap that change a request before the user's rules see it.
+const OWN_RULES: [&str; 2] = [stay::NAME, enrollment::NAME];
 
 fn request(head: &HeadRecord, connection: &ConnectionRecord) -> RequestHead {
     let method = head.method.as_ref().and_then(|method| method.parse().ok());

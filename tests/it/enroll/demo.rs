@@ -209,3 +209,41 @@ fn doctor_fails_where_one_check_fails_and_says_what_to_do() {
     let wrong = lines.lines().filter(|line| line.contains("\"ok\":false"));
     assert_eq!(wrong.count(), 2, "the CA and the port: {lines}");
 }
+
+#[test]
+fn rules_tried_on_a_record_see_requests_as_rules_in_the_proxy_do() {
+    let folder = TempDir::new().unwrap();
+    let rule = "[[rule]]\nname = 'to-server'\nstage = 'request'\nmatch = { soap-action = 'Discover', where = { at = \
+                '/Envelope/Header/To', contains = 'enterpriseenrollment' } }\nstep = { set-header = 'x-seen', value = '1' }\n";
+    fs::write(folder.path().join("rule.toml"), rule).unwrap();
+    let output = demo(&folder, &["--rules", "rule.toml", "--require-hits"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let output = demo(&folder, &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let record = folder.path().join("dmtap-demo/demo.jsonl");
+    let tried = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dmtap"));
+        command.args(["rules", "try", "rule.toml", "dmtap-demo/demo.jsonl"]);
+        text(&command.current_dir(folder.path()).output().unwrap().stdout)
+    };
+    let shown = tried();
+    assert!(shown.contains(": 2 of 44 messages acted on\n"), "{shown}");
+    assert!(!shown.contains("with dmtap's addresses"), "{shown}");
+
+    // What a mask hides, or a damaged record does not have, is said to be unknown.
+    let lines = fs::read_to_string(&record).unwrap();
+    let first = r#""splices":[{"start":"#;
+    for hidden in [
+        r#""splices":[{"bytes":99,"start":"#,
+        r#""splices":[{"start":9999"#,
+    ] {
+        assert!(lines.contains(first));
+        fs::write(&record, lines.replace(first, hidden)).unwrap();
+        let shown = tried();
+        assert!(shown.contains(": 0 of 44 messages acted on\n"), "{shown}");
+        assert!(
+            shown.contains(" requests with dmtap's addresses"),
+            "{shown}"
+        );
+    }
+}

@@ -81,6 +81,7 @@ impl Playing<'_> {
     }
 
     fn report(&mut self, passed: Passed) -> io::Result<()> {
+        self.tally.as_received += u64::from(passed.is_as_received);
         let verdict = self.trial.play(self.rules, &passed);
         let tried = MessageOutcome::recorded(self.file, passed, verdict, self.rules);
         self.tally.message(&tried);

@@ -22,6 +22,8 @@ pub(super) struct EffectCounts {
     pub(super) acted_on: u64,
     /// Messages that would not have been said.
     pub(super) not_tried: u64,
+    /// Requests that rules see with dmtap's addresses and certificates, not the server's as in the proxy.
+    pub(super) as_received: u64,
     hits: HashMap<String, Hits>,
 }
 
@@ -61,6 +63,7 @@ impl EffectCounts {
         self.messages += other.messages;
         self.acted_on += other.acted_on;
         self.not_tried += other.not_tried;
+        self.as_received += other.as_received;
         for (rule, other) in other.hits {
             let hits = self.hits.entry(rule).or_default();
             hits.messages += other.messages;
@@ -137,6 +140,7 @@ impl EffectCounts {
             "messages": self.messages,
             "acted-on": self.acted_on,
             "not-tried": self.not_tried,
+            "as-received": self.as_received,
             "rules": list,
         }))
     }
@@ -151,6 +155,14 @@ impl EffectCounts {
             "{file}: {acted_on} of {} messages acted on{not_tried}\n",
             self.messages
         );
+        if self.as_received > 0 {
+            let _ = writeln!(
+                text,
+                "  note: rules see {} requests with dmtap's addresses and certificates, because the record masks those of \
+                 the server (record with --raw)",
+                self.as_received
+            );
+        }
         let width = name_column(rules.rules().iter().map(|rule| rule.name()));
         for rule in rules.rules() {
             let hits = self.of(rule);
