@@ -175,6 +175,9 @@ impl Conversations {
             ..seen
         };
         let mut decided = handle.decide(&seen, rules, state, seals);
+        if let (Some(stay), Some(answer)) = (&request.stay, &mut decided.verdict.answer) {
+            stay.answer(&seen, answer);
+        }
         decided.notes.extend(checked);
         decided.notes.extend(note);
         decided.notes.extend(notes);

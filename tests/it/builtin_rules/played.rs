@@ -7,6 +7,7 @@ use dmtap::builtin_rules::{self, BUILTIN_RULES, BuiltinRule};
 use dmtap::peer::{Encoding, Plan};
 use dmtap::proxy::Authority;
 use dmtap::rules::{Stage, load};
+use dmtap::stay::Extent;
 use serde::Deserialize;
 use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
@@ -51,7 +52,15 @@ async fn last_chunk_lost_acts_on_the_last_chunk_of_a_large_object_only() {
         let mut commands = plan.packages.iter().flat_map(|package| &package.commands);
         assert!(commands.any(|command| command.name() == "Add"));
         for wire in [Encoding::Xml, Encoding::Wbxml] {
-            let played = play_plan(rule, plan.clone(), authority.clone(), wire, 1).await;
+            let played = play_plan(
+                rule,
+                plan.clone(),
+                authority.clone(),
+                wire,
+                1,
+                Extent::Followed,
+            )
+            .await;
             // How often is what the table says.
             let acted = played.acted.iter().any(|rule| rule == "last-chunk-lost");
             assert_eq!(acted, acts, "{wire:?}: {:?}", played.acted);
@@ -65,10 +74,10 @@ type Play = (&'static BuiltinRule, Encoding, u32, Played);
 /// Every story and none, played once for all tests.
 async fn played() -> &'static [Play] {
     static PLAYED: OnceCell<Vec<Play>> = OnceCell::const_new();
-    PLAYED.get_or_init(play_all).await
+    PLAYED.get_or_init(|| play_all(Extent::Followed)).await
 }
 
-async fn play_all() -> Vec<Play> {
+async fn play_all(extent: Extent) -> Vec<Play> {
     let table: BTreeMap<String, Expected> = toml::from_str(TABLE).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let authority = Arc::new(Authority::load_or_create(folder.path()).unwrap());
@@ -82,7 +91,7 @@ async fn play_all() -> Vec<Play> {
         for wire in [Encoding::Xml, Encoding::Wbxml] {
             let (authority, sessions) = (authority.clone(), sessions(story));
             playing.spawn(async move {
-                let played = play(story, authority, wire, sessions).await;
+                let played = play(story, authority, wire, sessions, extent).await;
                 (story, wire, sessions, played)
             });
         }
@@ -91,7 +100,7 @@ async fn play_all() -> Vec<Play> {
     for sessions in longer.map(sessions).collect::<BTreeSet<_>>() {
         let (authority, none) = (authority.clone(), &NO_STORIES[0]);
         playing.spawn(async move {
-            let played = play(none, authority, Encoding::Xml, sessions).await;
+            let played = play(none, authority, Encoding::Xml, sessions, extent).await;
             (none, Encoding::Xml, sessions, played)
         });
     }
@@ -103,14 +112,16 @@ async fn play_all() -> Vec<Play> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_record_of_every_built_in_rule_is_tried_with_the_same_bytes_as_the_proxy_sent() {
     let mut wrong = String::new();
-    let mut same = 0;
-    for (story, wire, _, played) in played().await {
+    let (mut same, mut rewritten) = (0, 0);
+    let full = play_all(Extent::Full).await;
+    for (story, wire, _, played) in played().await.iter().chain(&full) {
         let tried = &played.tried;
         let mut note = |what: &str| {
             wrong.push_str(&format!("# {} in {wire:?}: {what}\n", story.name));
         };
         tried.differences.iter().for_each(|line| note(line));
         same += tried.same;
+        rewritten += tried.rewritten;
         let rules = load::parse(story.name, story.text).unwrap();
         let is_about_messages = rules.iter().any(|rule| rule.stage != Stage::Connection);
         let is_compared = is_about_messages && !NOT_COMPARED.contains(&story.name);
@@ -122,7 +133,8 @@ async fn the_record_of_every_built_in_rule_is_tried_with_the_same_bytes_as_the_p
         }
     }
     assert!(wrong.is_empty(), "\n{wrong}");
-    assert!(same > 500, "{same} messages were compared");
+    assert!(same > 1000, "{same} messages were compared");
+    assert!(rewritten > 500, "{rewritten} had URLs rewritten");
 }
 
 /// Rules that answer in place of a response: a record has that answer and not the response, and the session goes on as

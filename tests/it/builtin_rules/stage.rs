@@ -14,6 +14,7 @@ use dmtap::markup::{Hint, Limits, decode};
 use dmtap::peer::{Device, Encoding, Plan, Profile, Server, device::demo_tree};
 use dmtap::proxy::{Authority, Proxy, Scheme, Settings, Trust, Upstream};
 use dmtap::rules::load;
+use dmtap::stay::Extent;
 use http_body_util::{BodyExt, Full};
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
@@ -47,12 +48,13 @@ pub async fn play(
     authority: Arc<Authority>,
     wire: Encoding,
     sessions: u32,
+    extent: Extent,
 ) -> Played {
     let plan = match story.is_about_chunks() {
         true => Plan::large(),
         false => Plan::for_builtin_rules(),
     };
-    play_plan(story, plan, authority, wire, sessions).await
+    play_plan(story, plan, authority, wire, sessions, extent).await
 }
 
 /// The same with what the server asks for.
@@ -62,6 +64,7 @@ pub async fn play_plan(
     authority: Arc<Authority>,
     wire: Encoding,
     sessions: u32,
+    extent: Extent,
 ) -> Played {
     let rules = load::parse_all([(story.name, story.text)]).unwrap();
     let stop = CancellationToken::new();
@@ -80,6 +83,7 @@ pub async fn play_plan(
     let mut settings = Settings::reverse(upstream);
     settings.listen.set_port(0);
     settings.trust = trust.clone();
+    settings.stay.extent = Some(extent);
     let heard = Arc::new(Heard::default());
     let proxy = Proxy::bind(settings, authority, Arc::new(rules), heard.clone())
         .await

@@ -7,8 +7,11 @@ use dmtap::app::dry_run::{Applicability, DryRun, Recorded, Replayed};
 use dmtap::builtin_rules::BuiltinRule;
 use dmtap::flow::{Event, Side};
 use dmtap::markup::Limits;
+use dmtap::patch::{Patch, Span, Splice};
+use dmtap::record::model::RuleEffectRecord;
 use dmtap::record::{EventRecord, JsonLines, Masking, Sink, replay};
 use dmtap::rules::{RuleSet, load};
+use dmtap::stay;
 
 /// What came of it.
 #[derive(Debug, Default)]
@@ -17,6 +20,8 @@ pub struct Tried {
     pub same: usize,
     /// Those of them on which a rule acted.
     pub acted: usize,
+    /// Those of them whose URLs dmtap rewrote.
+    pub rewritten: usize,
     /// Where they did not.
     pub differences: Vec<String>,
     /// What a record does not hold, so that nothing can be compared.
@@ -56,6 +61,14 @@ fn record(events: &[Event]) -> Vec<u8> {
     lines.into_inner()
 }
 
+fn spliced(body: &Bytes, effect: &RuleEffectRecord) -> Bytes {
+    let splices = effect.splices.iter().map(|splice| Splice {
+        span: Span::new(splice.start, splice.end),
+        with: splice.with.0.to_vec(),
+    });
+    Patch::new(splices.collect()).unwrap().apply(body)
+}
+
 struct Trial {
     rules: RuleSet,
     run: DryRun,
@@ -74,6 +87,10 @@ impl Trial {
         let number = event.exchange.unwrap_or_default();
         let left = event.sent.as_ref().or(event.body.as_ref());
         let left = left.map(|body| Bytes::copy_from_slice(&body.0));
+        let (own, then): (Vec<_>, Vec<_>) = event
+            .applied
+            .iter()
+            .partition(|effect| effect.rule == stay::NAME);
         let passed = match recorded.next(event) {
             Replayed::Passed(passed) => passed,
             Replayed::Own(passed) => {
@@ -82,7 +99,7 @@ impl Trial {
                     Some(answer) => {
                         self.compare(&format!("the answer of x{number}"), &answer, left)
                     }
-                    None if !event.applied.is_empty() => {
+                    None if !then.is_empty() => {
                         self.tried.unknown.push(REPLACED);
                         self.replaced
                             .extend(event.session.as_ref().map(|session| session.number));
@@ -112,8 +129,7 @@ impl Trial {
             Side::Device => format!("request x{number}"),
             Side::Server => format!("response x{number}"),
         };
-        let then: Vec<(&str, usize)> = event
-            .applied
+        let then: Vec<(&str, usize)> = then
             .iter()
             .map(|effect| (&*effect.rule, effect.changes.len()))
             .collect();
@@ -135,10 +151,17 @@ impl Trial {
             self.answers.insert(number, answer.body);
             return;
         }
-        let Some(leaves) = verdict.body.or(passed.body) else {
+        let Some(mut leaves) = verdict.body.or(passed.body) else {
             self.tried.unknown.push("a body that was not read");
             return;
         };
+        if passed.speaker == Side::Server {
+            // `stay` acts on responses behind the user's rules, and only the proxy knows its map.
+            leaves = own
+                .iter()
+                .fold(leaves, |body, effect| spliced(&body, effect));
+        }
+        self.tried.rewritten += usize::from(!own.is_empty());
         self.compare(&what, &leaves, left);
     }
 
