@@ -13,7 +13,7 @@ use crate::flow::origin::{LearnedHosts, NamedHost, OriginMap, Reach, Turned};
 use crate::flow::{EffectDetail, EffectKind, Note, RuleEffect, Severity, Side, media};
 use crate::markup::{self, Document, Hint, Limits};
 use crate::patch::Patch;
-use crate::rules::{HeadEdit, Verdict};
+use crate::rules::{HeadEdit, SyntheticResponse, Verdict};
 use crate::stay::{self, Direction, Extent, StayFacts, StayOutcome};
 
 /// What `stay` knows of an exchange.
@@ -67,7 +67,8 @@ impl StayContext<'_> {
         verdict: &mut Verdict,
         sealed: Option<&'static str>,
     ) -> (Vec<Note>, Vec<NamedHost>) {
-        if verdict.answer.is_some() {
+        if let Some(answer) = &mut verdict.answer {
+            self.answer(message, answer);
             return (Vec::new(), Vec::new());
         }
         let mut stayed = match verdict.leaving(message.document).cloned() {
@@ -89,10 +90,45 @@ impl StayContext<'_> {
                 ..StayOutcome::default()
             },
         };
-        stayed.notes.extend(self.page(message));
+        let body = verdict.body.clone().or_else(|| message.body.cloned());
+        let page = self.page(message, body.as_ref());
+        if let (Some(effect), Some(body)) = (&page.effect, &body) {
+            // Where it is XML, too, its other places were read by now.
+            let leaving = verdict.leaving(message.document);
+            let reread = leaving
+                .and_then(|it| patched(it, &effect.patch, message.headers(), message.limits));
+            verdict.document = reread.map(|(_, document)| document);
+            verdict.body = Some(effect.patch.apply(body));
+            verdict.applied.extend(stayed.effect.take());
+            stayed.effect = page.effect;
+        }
+        stayed.notes.extend(page.notes);
         self.fields(message, verdict, &mut stayed);
         verdict.applied.extend(stayed.effect);
         (stayed.notes, stayed.learned)
+    }
+
+    /// Gives the device its own addresses in an answer that dmtap wrote: it repeats those of the message, which are the
+    /// server's.
+    pub(super) fn answer(&self, message: &MessageFacts<'_>, answer: &mut SyntheticResponse) {
+        let hint = media::hint(&answer.headers);
+        let document = match self.extent {
+            Extent::Full => markup::decode(answer.body.clone(), hint, message.limits).ok(),
+            Extent::Followed => None,
+        };
+        let facts = StayFacts {
+            direction: Direction::ToDevice,
+            map: self.map,
+            learned: self.learned,
+            extent: self.extent,
+            received: message.document.map(|document| &**document),
+            sealed: None,
+            limits: message.limits,
+        };
+        let effect = document.and_then(|document| stay::stay(&document, &facts).effect);
+        if let Some(effect) = effect {
+            answer.body = effect.patch.apply(&answer.body);
+        }
     }
 
     fn stay(
@@ -136,14 +172,13 @@ impl StayContext<'_> {
         }
     }
 
-    /// Notes on a response that is a page.
-    fn page(&self, message: &MessageFacts<'_>) -> Vec<Note> {
-        let kind = media::hint(message.headers())
-            .media_type
-            .unwrap_or_default();
-        match message.body {
-            Some(body) if kind.to_ascii_lowercase().contains("html") => stay::page(body, self.map),
-            _ => Vec::new(),
+    /// What is to be done to a response that is a page.
+    fn page(&self, message: &MessageFacts<'_>, body: Option<&Bytes>) -> StayOutcome {
+        match (body, message.body) {
+            (Some(body), Some(received)) if media::is_page(message.headers()) => {
+                stay::page(body, received, self.map)
+            }
+            _ => StayOutcome::default(),
         }
     }
 

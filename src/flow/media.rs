@@ -43,6 +43,12 @@ pub fn is_provisioning(headers: &HeaderMap) -> bool {
         .contains("vnd.wap.connectivity")
 }
 
+/// Whether a body is a page of HTML, or XHTML, by its media type.
+pub fn is_page(headers: &HeaderMap) -> bool {
+    let media_type = hint(headers).media_type.unwrap_or_default();
+    media_type.to_ascii_lowercase().contains("html")
+}
+
 /// Media types of SOAP 1.1 and 1.2, and other types that servers use for SyncML.
 const MESSAGES: [&str; 3] = ["application/soap+xml", "text/xml", "application/xml"];
 

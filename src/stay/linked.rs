@@ -17,6 +17,8 @@ pub fn linked_enrollment(body: &[u8], map: &OriginMap) -> Vec<Note> {
         let url = UrlOrigin::of(url)?;
         match map.to_device(&url, Reach::Mapped, &LearnedHosts::default()) {
             Turned::Same => None,
+            // Sign-in stays where it is.
+            Turned::Away(_) if PAGES.contains(key) => None,
             Turned::To { .. } | Turned::Away(_) => Some(Note {
                 id: "STAY-01",
                 severity: Severity::Warning,
@@ -35,6 +37,12 @@ fn url<'t>(text: &'t str, key: &str) -> Option<&'t str> {
     rest.trim_start().strip_prefix('"')
 }
 
-const KEYS: [&str; 2] = ["EnrollmentServiceUrl", "EnrollmentPolicyServiceUrl"];
+const KEYS: [&str; 4] = [
+    "EnrollmentServiceUrl",
+    "EnrollmentPolicyServiceUrl",
+    PAGES[0],
+    PAGES[1],
+];
+const PAGES: [&str; 2] = ["AuthenticationServiceUrl", "TouUrl"];
 /// The longest JSON that is looked at; that of linked enrollment has a few hundred bytes.
 const LONGEST: usize = 64 << 10;

@@ -100,6 +100,9 @@ const REST: &str = "
 In header fields to the device:
   Location, Content-Location, Refresh
 
+In pages (HTML) to the device:
+  links, forms, refreshes, script locations
+
 In messages to the server:
   To of SOAP, Results of these nodes
 

@@ -34,7 +34,8 @@ impl Exchange {
         };
         let needed = needed || settings.body_capture != BodyCapture::Pass || self.swap.is_some();
         let may_hold = self.route.kept.is_some() || self.may_be_swapped() || !self.pairs.is_empty();
-        let is_message = media::is_message(headers) || media::is_provisioning(headers);
+        let is_page = stage == Stage::Response && media::is_page(headers);
+        let is_message = is_page || media::is_message(headers) || media::is_provisioning(headers);
         match framing {
             _ if needed || (may_hold && is_message) => {
                 let decodes = |body: &[u8]| needed || self.is_for_dmtap(stage, body);

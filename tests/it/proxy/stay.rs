@@ -343,6 +343,30 @@ async fn with_stay_off_or_equal_origins_every_byte_passes() {
 }
 
 #[tokio::test]
+async fn links_of_a_page_lead_to_dmtap_whether_anybody_looks_or_not() {
+    let lab = Lab::start(&["http/1.1"]).await;
+    for body_capture in [BodyCapture::Pass, BodyCapture::Annotate] {
+        let rig = Rig::start(Settings {
+            body_capture,
+            ..lab.settings()
+        })
+        .await;
+        let mut device = device(&rig, "http/1.1", "lab.test").await;
+        let form =
+            lab.with_ports("<p><form action=\"https://dm.example.com:DM/sts?a&amp;b\"> <br>");
+        let mut ask = request(&device, "lab.test:8443", "/", &form);
+        let html = "text/html; charset=utf-8".parse().unwrap();
+        ask.headers_mut().insert("content-type", html);
+        let response = device.send(ask).await.unwrap();
+        let expected = "<p><form action=\"https://dm.lab.test/sts?a&amp;b\"> <br>";
+        assert_eq!(text(&response), expected, "{body_capture:?}");
+        let applied = &rig.heard.response().await.applied;
+        assert_eq!((applied.len(), &*applied[0].rule), (1, "stay"));
+        rig.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn what_is_under_a_mac_passes_and_is_noted() {
     let lab = Lab::start(&["http/1.1"]).await;
     let mut settings = lab.settings();
