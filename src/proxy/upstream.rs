@@ -19,13 +19,14 @@ mod refused;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Request, Response, Uri, Version, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
+use parking_lot::Mutex;
 
 pub(super) use self::dial::{ConnectError, connect};
 pub(super) use self::observed::Handshake;
@@ -206,7 +207,7 @@ impl ServerLink {
     /// An open connection of this link, or an idle one that becomes its own.
     async fn take(&self, key: &ServerKey, wait: Duration) -> Option<Connection> {
         loop {
-            let own = take_from(&mut self.open(), key);
+            let own = take_from(&mut self.open.lock(), key);
             match own {
                 Some(mut connection) => {
                     if connection.is_ready_within(wait).await {
@@ -230,18 +231,13 @@ impl ServerLink {
         target: &Uri,
         identity: Option<&ClientIdentity>,
     ) -> Result<Connection, ConnectError> {
-        let dial = async {
-            let dialed = upstreams.dialer.dial(target, key.offer, identity).await;
-            dialed.map_err(|error| match error {
-                ConnectError::Asked(alert) => self.refused(target, key, Reason::Asked(alert)),
-                error => error,
-            })
-        };
+        let refused = |reason| self.refused(target, key, reason);
+        let dial = upstreams.dialer.dial(target, key.offer, identity, refused);
         if !matches!(key.offer, Offer::Http2 | Offer::Http2Or1) {
             return dial.await;
         }
         let _dialing = self.dialing.lock().await;
-        if let Some(made) = take_from(&mut self.open(), key) {
+        if let Some(made) = take_from(&mut self.open.lock(), key) {
             if made.is_http2() && !made.is_closed() {
                 return Ok(made);
             }
@@ -274,7 +270,7 @@ impl ServerLink {
 
     /// Keeps a connection for the next request.
     fn keep(&self, key: &ServerKey, connection: Connection) {
-        let mut open = self.open();
+        let mut open = self.open.lock();
         let is_known = connection.is_http2()
             && open
                 .iter()
@@ -283,15 +279,11 @@ impl ServerLink {
             open.push((key.clone(), connection));
         }
     }
-
-    fn open(&self) -> std::sync::MutexGuard<'_, Vec<(ServerKey, Connection)>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Drop for ServerLink {
     fn drop(&mut self) {
-        for (key, connection) in self.open().drain(..) {
+        for (key, connection) in self.open.lock().drain(..) {
             self.idle.put(key, connection);
         }
     }

@@ -49,10 +49,8 @@ impl ServerError {
             if let Some(connect) = error.downcast_ref::<ConnectError>() {
                 match connect {
                     ConnectError::Timeout(_) => found.status = StatusCode::GATEWAY_TIMEOUT,
-                    ConnectError::Loop(_)
-                    | ConnectError::Private(_)
-                    | ConnectError::Asked(_)
-                    | ConnectError::Refused(_) => {}
+                    ConnectError::Loop(_) | ConnectError::Private(_) | ConnectError::Refused(_) => {
+                    }
                     ConnectError::Other(_) => continue,
                 }
                 found.what = connect.to_string();

@@ -1,10 +1,9 @@
 //! Prepared TLS towards servers: one configuration for each client identity and ALPN offer.
 
-use std::collections::HashMap;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use hashlink::LinkedHashMap;
+use hashlink::LruCache;
 use http::Uri;
 use parking_lot::Mutex;
 use rustls::ClientConfig;
@@ -18,25 +17,20 @@ use crate::proxy::trust;
 /// The configurations in use. A shared one would resume the session of one identity for another.
 pub(super) struct ClientConfigs {
     base: ClientConfig,
+    /// What verifies servers where `base` accepts any, made at its first use; or why there is none.
+    verifying: OnceLock<Result<ClientConfig, String>>,
     prepared: Mutex<Prepared>,
 }
 
-#[derive(Default)]
+/// What was unused for longest makes room.
 struct Prepared {
-    configs: HashMap<Key, Entry>,
-    /// Counts uses.
-    uses: u64,
+    configs: LruCache<Key, Arc<ClientConfig>>,
     /// What each server asked for in its last whole handshake with an identity.
-    handshakes: LinkedHashMap<(Option<Arc<str>>, String), Handshake>,
+    handshakes: LruCache<(Option<Arc<str>>, String), Handshake>,
 }
 
-/// The id of the identity, and the names of ALPN.
-type Key = (Option<Arc<str>>, &'static [&'static [u8]]);
-
-struct Entry {
-    config: Arc<ClientConfig>,
-    last_use: u64,
-}
+/// The id of the identity, the names of ALPN, and whether the server is verified in any case.
+type Key = (Option<Arc<str>>, &'static [&'static [u8]], bool);
 
 impl ClientConfigs {
     /// # Errors
@@ -44,37 +38,46 @@ impl ClientConfigs {
     pub(super) fn new(trust: &Trust) -> io::Result<Self> {
         Ok(Self {
             base: trust::client_config(trust)?,
-            prepared: Mutex::default(),
+            verifying: OnceLock::new(),
+            prepared: Mutex::new(Prepared {
+                configs: LruCache::new(MOST_CONFIGS),
+                handshakes: LruCache::new(MOST_CONFIGS),
+            }),
         })
     }
 
-    /// The configuration for an identity and an offer. The one that was unused for longest makes room.
-    pub(super) fn of(&self, identity: Option<&ClientIdentity>, offer: Offer) -> Arc<ClientConfig> {
-        let mut prepared = self.prepared.lock();
-        prepared.uses += 1;
-        let now = prepared.uses;
-        let key = (identity.map(|identity| identity.id.clone()), offer.alpn());
-        if let Some(entry) = prepared.configs.get_mut(&key) {
-            entry.last_use = now;
-            return entry.config.clone();
+    /// The configuration for an identity and an offer; one that verifies the server even under `-k`, if asked for.
+    ///
+    /// # Errors
+    /// Why no server can be verified.
+    pub(super) fn of(
+        &self,
+        identity: Option<&ClientIdentity>,
+        offer: Offer,
+        verifies: bool,
+    ) -> Result<Arc<ClientConfig>, String> {
+        let id = identity.map(|identity| identity.id.clone());
+        let key = (id, offer.alpn(), verifies);
+        if let Some(config) = self.prepared.lock().configs.get(&key) {
+            return Ok(config.clone());
         }
-        if prepared.configs.len() >= MOST_CONFIGS {
-            let oldest = prepared.configs.iter().min_by_key(|(_, e)| e.last_use);
-            let oldest = oldest.map(|(key, _)| key.clone());
-            oldest.and_then(|key| prepared.configs.remove(&key));
-        }
+        let base = match verifies {
+            true => self.verifying().as_ref().map_err(String::clone)?,
+            false => &self.base,
+        };
         let mut config = match identity {
-            Some(identity) => trust::presenting(&self.base, identity),
-            None => self.base.clone(),
+            Some(identity) => trust::presenting(base, identity),
+            None => base.clone(),
         };
-        config.alpn_protocols = key.1.iter().map(|name| name.to_vec()).collect();
-        let config = Arc::new(config);
-        let entry = Entry {
-            config: config.clone(),
-            last_use: now,
-        };
-        prepared.configs.insert(key, entry);
-        config
+        config.alpn_protocols = offer.alpn().iter().map(|name| name.to_vec()).collect();
+        // Another connection may have made it meanwhile.
+        let configs = &mut self.prepared.lock().configs;
+        Ok(configs.entry(key).or_insert(Arc::new(config)).clone())
+    }
+
+    fn verifying(&self) -> &Result<ClientConfig, String> {
+        self.verifying
+            .get_or_init(|| trust::client_config(&Trust::Platform).map_err(|e| e.to_string()))
     }
 
     /// What a server asked for: in this handshake, or in the one that began the session which this one resumes.
@@ -95,9 +98,6 @@ impl ClientConfigs {
             return handshakes.get(&key).copied().unwrap_or(seen);
         }
         handshakes.insert(key, seen);
-        if handshakes.len() > MOST_CONFIGS {
-            handshakes.pop_front();
-        }
         seen
     }
 }
@@ -115,7 +115,11 @@ mod tests {
         let configs = ClientConfigs::new(&Trust::Anything).expect("a configuration");
         let [one, other] = [pem(), pem()]
             .map(|(pem, _)| ClientIdentity::from_pem(pem.as_bytes()).expect("an identity"));
-        let of = |identity, offer| configs.of(identity, offer);
+        let of = |identity, offer| {
+            configs
+                .of(identity, offer, false)
+                .expect("it verifies nothing")
+        };
         let first = of(Some(&one), Offer::Http1);
         assert!(Arc::ptr_eq(&first, &of(Some(&one), Offer::Http1First)));
         assert!(!Arc::ptr_eq(&first, &of(Some(&one), Offer::Http2Or1)));
@@ -129,21 +133,17 @@ mod tests {
         let fill = |to: usize| {
             let mut prepared = configs.prepared.lock();
             for number in prepared.configs.len()..to {
-                let key = (Some(format!("{number}").into()), Offer::Http1.alpn());
-                let config = first.clone();
-                let last_use = u64::MAX;
-                prepared.configs.insert(key, Entry { config, last_use });
+                let key = (Some(format!("{number}").into()), Offer::Http1.alpn(), false);
+                prepared.configs.insert(key, first.clone());
             }
         };
-        of(None, Offer::Http2);
         fill(MOST_CONFIGS);
-        of(None, Offer::Http2);
         of(Some(&one), Offer::Http1);
         of(Some(&other), Offer::Http2);
         let prepared = configs.prepared.lock();
         assert_eq!(prepared.configs.len(), MOST_CONFIGS);
         let has = |identity: &ClientIdentity, offer: Offer| {
-            let key = (Some(identity.id.clone()), offer.alpn());
+            let key = (Some(identity.id.clone()), offer.alpn(), false);
             prepared.configs.contains_key(&key)
         };
         assert!(has(&one, Offer::Http1) && has(&other, Offer::Http2));

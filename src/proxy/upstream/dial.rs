@@ -24,17 +24,21 @@ use super::client_configs::ClientConfigs;
 use super::observed::{Handshake, Observed, ObservedStream};
 use super::refused::{Reason, Refused};
 use super::{HTTP_2, Offer};
+use crate::flow::origin::{Origin, Scheme};
 use crate::proxy::body::{Body, Broken};
 use crate::proxy::client_identity::ClientIdentity;
-use crate::proxy::failure::{self, Failure};
+use crate::proxy::failure::{self, Failure, PlainError, ServerError};
 use crate::proxy::headers::{LONGEST_HEAD, MOST_FIELDS};
-use crate::proxy::settings::{Resolve, Settings, Upstream};
+use crate::proxy::settings::{Mode, Resolve, Settings, Trust, Upstream};
 use crate::proxy::trust;
 
 /// Makes connections to servers.
 pub(super) struct Dialer {
     tcp: TcpDialer,
     tls: ClientConfigs,
+    /// The servers that the user named, where `-k` accepts their certificates; those that only a server named are
+    /// verified. `None`: there is no such difference.
+    named: Option<Vec<Origin>>,
     limit: Duration,
     keep_alive: Duration,
 }
@@ -48,12 +52,14 @@ impl Dialer {
         Ok(Self {
             tcp: TcpDialer::new(settings, listener),
             tls: ClientConfigs::new(&settings.trust)?,
+            named: named(settings),
             limit: settings.limits.connect,
             keep_alive: settings.limits.idle,
         })
     }
 
     /// Connects to the server of an address, where `identity` is presented if the server asks for a certificate.
+    /// `refused` makes the error of a server that asks for one and refuses the handshake.
     ///
     /// # Errors
     /// Why there is no connection.
@@ -62,12 +68,13 @@ impl Dialer {
         target: &Uri,
         offer: Offer,
         identity: Option<&ClientIdentity>,
+        refused: impl FnOnce(Reason) -> ConnectError,
     ) -> Result<Connection, ConnectError> {
         // On the heap: TLS makes this future large, and most requests, into which it would grow, dial nobody.
         let connecting = Box::pin(trust::watched(self.connect(target, offer, identity)));
         match tokio::time::timeout(self.limit, connecting).await {
             Ok((Err(error), true)) if failure::is_refusal(&error) => {
-                Err(ConnectError::Asked(failure::alert(&error)))
+                Err(refused(Reason::Asked(failure::alert(&error))))
             }
             Ok((connected, _)) => connected,
             Err(_) => Err(ConnectError::Timeout(self.limit)),
@@ -103,10 +110,15 @@ impl Dialer {
         let host = target.host().unwrap_or_default();
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let name = ServerName::try_from(host.to_owned()).map_err(ConnectError::other)?;
-        let tls = TlsConnector::from(self.tls.of(identity, offer))
+        let is_learned = self.is_learned(target);
+        let config = self.tls.of(identity, offer, is_learned);
+        let tls = TlsConnector::from(config.map_err(PlainError).map_err(ConnectError::other)?)
             .connect(name, tcp)
             .await;
-        let tls = tls.map_err(ConnectError::other)?;
+        let tls = tls.map_err(|error| match is_learned {
+            true => unverified(target, error),
+            false => ConnectError::other(error),
+        })?;
         let is_http2 = tls.get_ref().1.alpn_protocol() == Some(HTTP_2);
         let handshake = match trust::asked_and_shown() {
             Some(shown) => Handshake::Asked { shown },
@@ -116,6 +128,14 @@ impl Dialer {
         let is_resumed = tls.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
         let handshake = self.tls.handshake(identity, target, handshake, is_resumed);
         self.open(tls, is_http2, handshake).await
+    }
+
+    fn is_learned(&self, target: &Uri) -> bool {
+        let origin = target
+            .authority()
+            .and_then(|it| Origin::of_authority(Scheme::Https, it.as_str()));
+        let named = self.named.as_ref();
+        named.is_some_and(|named| origin.is_none_or(|origin| !named.contains(&origin)))
     }
 
     /// Begins HTTP on a stream. A task of its own drives the connection to its end.
@@ -157,6 +177,28 @@ impl Dialer {
         let sender = Sender::Http1(send);
         Ok(Connection { sender, observed })
     }
+}
+
+fn named(settings: &Settings) -> Option<Vec<Origin>> {
+    let (Mode::Reverse { server }, Trust::Anything) = (&settings.mode, &settings.trust) else {
+        return None;
+    };
+    let first = Origin::new(server.scheme, &server.host, server.port);
+    let maps = settings.stay.maps.iter().map(|pair| pair.server.clone());
+    Some(maps.chain([first]).collect())
+}
+
+/// Why there is no connection to a server that the user did not name; `-k` does not help.
+fn unverified(target: &Uri, error: io::Error) -> ConnectError {
+    let tls = error.get_ref().and_then(|error| error.downcast_ref());
+    let Some(certificate @ rustls::Error::InvalidCertificate(_)) = tls else {
+        return ConnectError::other(error);
+    };
+    let what = ServerError::of(certificate, "--server-ca").what;
+    let server = target.authority().map_or("HOST", |it| it.as_str());
+    ConnectError::other(PlainError(format!(
+        "{what}; -k covers only servers that you name: add --map PUBLIC=https://{server}"
+    )))
 }
 
 fn drive(connection: impl Future<Output = hyper::Result<()>> + Send + 'static) {
@@ -328,10 +370,7 @@ pub(in crate::proxy) enum ConnectError {
     Loop(SocketAddr),
     #[error("{0} is dmtap's own control API, which is not reachable through the proxy")]
     Private(SocketAddr),
-    /// It asked for a client certificate, and refused the handshake.
-    #[error("the server asks for a client certificate")]
-    Asked(Option<AlertDescription>),
-    /// The same, or another refusal that a client certificate may avoid, with who is concerned.
+    /// It refused what a client certificate may avoid.
     #[error("{0}")]
     Refused(Box<Refused>),
     #[error("{0}")]
