@@ -5,16 +5,14 @@ mod from_device;
 mod to_server;
 
 use std::fs;
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tempfile::TempDir;
 
 use crate::interop::free_port;
-use crate::support::running::{Running, start};
+use crate::support::running::{Running, listening, start};
 
 /// A folder with a CA for clients, a server's certificate, and dmtap's own CA.
 struct Lab {
@@ -85,7 +83,7 @@ http {{
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        listening(child, port)
+        listening(child, ("127.0.0.1", port))
     }
 
     /// openssl as a server that ends connections without a client certificate that it trusts.
@@ -103,7 +101,7 @@ http {{
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        listening(child, port)
+        listening(child, ("127.0.0.1", port))
     }
 
     fn dmtap(&self, arguments: &[&str]) -> Running {
@@ -137,20 +135,6 @@ fn issuer(name: &str) -> CertifiedIssuer<'static, KeyPair> {
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.distinguished_name.push(DnType::CommonName, name);
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
-}
-
-/// The child, once something listens at the port: neither nginx nor openssl says when it does.
-fn listening(child: std::process::Child, port: u16) -> Running {
-    let running = Running {
-        child,
-        address: format!("localhost:{port}"),
-    };
-    let listens = (0..500).any(|_| {
-        std::thread::sleep(Duration::from_millis(20));
-        TcpStream::connect(("127.0.0.1", port)).is_ok()
-    });
-    assert!(listens, "nothing listens at {port}");
-    running
 }
 
 fn port(running: &Running) -> &str {

@@ -6,6 +6,7 @@ mod doctor;
 mod lab;
 mod many;
 mod mutual;
+mod nginx;
 mod renew;
 mod secrets;
 mod stay;

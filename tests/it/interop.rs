@@ -12,7 +12,7 @@ use std::process::{Command, Output, Stdio};
 
 use echo::Echo;
 use peers::{corpus, have, messages};
-use running::{Running, start};
+use running::{Running, listening, start};
 use tempfile::TempDir;
 
 #[test]
@@ -290,16 +290,7 @@ impl Site {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        site._nginx = Some(Running {
-            child,
-            address: format!("localhost:{}", site.port),
-        });
-        // nginx tells nobody when it listens: ask until it does.
-        let listens = (0..200).any(|_| {
-            std::thread::sleep(std::time::Duration::from_millis(20));
-            std::net::TcpStream::connect(("127.0.0.1", site.port)).is_ok()
-        });
-        assert!(listens, "nginx does not listen");
+        site._nginx = Some(listening(child, ("127.0.0.1", site.port)));
         site
     }
 

@@ -1,8 +1,10 @@
 //! dmtap as a user starts it, and other programs, until the test ends.
 
 use std::io::{BufRead, BufReader, Read, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use super::peers::dmtap;
 
@@ -68,6 +70,20 @@ pub fn start(arguments: &[&str], log: &Path) -> Running {
     file.write_all(first.as_bytes()).unwrap();
     std::thread::spawn(move || std::io::copy(&mut lines, &mut file));
     Running { child, address }
+}
+
+/// The program, once it listens at the address, where it does not say when it does.
+pub fn listening(child: Child, (host, port): (&str, u16)) -> Running {
+    let running = Running {
+        child,
+        address: format!("localhost:{port}"),
+    };
+    let listens = (0..500).any(|_| {
+        std::thread::sleep(Duration::from_millis(20));
+        TcpStream::connect((host, port)).is_ok()
+    });
+    assert!(listens, "nothing listens at {host}:{port}");
+    running
 }
 
 fn rest(reader: &mut impl Read) -> String {
