@@ -1,5 +1,6 @@
 //! Peers, proxies and messages that several tests use.
 
+pub(crate) mod cpu_time;
 pub(crate) mod device;
 pub(crate) mod echo;
 pub(crate) mod literals;

@@ -3,7 +3,6 @@
 use std::fs::OpenOptions;
 use std::net::TcpStream;
 use std::process::Stdio;
-use std::time::{Duration, Instant};
 
 use super::Proxy;
 
@@ -20,10 +19,7 @@ fn a_log_that_nobody_reads_stops_nothing() {
     for verbose in ["-v", "-vvv"] {
         let (mut proxy, unread) = Proxy::start(&[verbose, "-q", "-w", "r.jsonl"]);
         knock(&proxy, 600);
-        let start = Instant::now();
         assert_eq!(proxy.post("hi"), 200);
-        let took = start.elapsed();
-        assert!(took < Duration::from_secs(5), "{verbose}: {took:?}");
         proxy.signal("-TERM");
         assert_eq!(proxy.end().code(), Some(0), "{verbose}");
         assert!(proxy.read("r.jsonl").contains("\"event\":\"response\""));

@@ -4,6 +4,7 @@ use dmtap::flow::lint::{LintHead, LintMessage, Linter, Profile};
 use dmtap::flow::{Note, Severity, Side, Timestamp};
 
 use super::{base, document, ids};
+use crate::support::cpu_time::cpu_time;
 
 fn say(linter: &mut Linter, (speaker, exchange): (Side, u64), text: &str, uri: &str) -> Vec<Note> {
     let document = document(text, false);
@@ -68,7 +69,7 @@ fn no_note_quotes_a_query() {
 #[test]
 fn very_many_items_are_judged_in_linear_time() {
     const MANY: usize = 100_000;
-    let started = std::time::Instant::now();
+    let started = cpu_time();
     let base = base();
     let mut linter = Linter::new(Profile::Oma);
     let uri = "https://h/dm";
@@ -112,7 +113,7 @@ fn very_many_items_are_judged_in_linear_time() {
         "{notes:?}"
     );
     assert!(!ids(&notes).contains(&"RES-01"), "{notes:?}");
-    assert!(started.elapsed() < std::time::Duration::from_secs(90));
+    assert!(cpu_time() - started < std::time::Duration::from_secs(90));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What rules may cost: no message larger than a body may be, no work that grows with the square of a message.
 
 use std::fmt::Write as _;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dmtap::flow::Side;
 use dmtap::markup::Document;
@@ -9,6 +9,8 @@ use dmtap::rules::load::inline_rule::modify_headers;
 use dmtap::rules::{RuleSet, Stage, Verdict, load};
 
 use super::edits::rule;
+use crate::support::cpu_time::cpu_time;
+
 use super::support::{Talk, book, drawn, message, on, status, wbxml};
 
 /// What a rule makes of a request whose body may be so many bytes longer.
@@ -197,10 +199,10 @@ fn a_filter_does_not_look_at_every_item_for_each_answer() {
         let rules = modify_headers(&format!("|{filter}|X|y")).unwrap();
         let rules = RuleSet::from_rules(rules).unwrap();
         let mut talk = Talk::new(1, "d").said(Side::Server, &message(1, &get));
-        let begun = Instant::now();
+        let begun = cpu_time();
         let verdict = talk.decide(&rules, Stage::Request, &message(2, answers));
         // Each Item for each Status is nine million of each.
-        assert!(begun.elapsed() < Duration::from_secs(5), "{filter}");
+        assert!(cpu_time() - begun < Duration::from_secs(5), "{filter}");
         !verdict.head.is_empty()
     };
     for named in [true, false] {
@@ -216,13 +218,10 @@ fn a_filter_does_not_look_at_every_item_for_each_answer() {
 #[test]
 fn a_scenario_of_ten_thousand_acts_is_read() {
     // With a walk for each act of each act this would be 10^12 steps and more.
-    let begun = Instant::now();
     assert_eq!(load::parse("a.toml", &acts(10_000)).unwrap().len(), 10_000);
-    eprintln!("10,000 acts: {:?}", begun.elapsed());
-    let begun = Instant::now();
+    let begun = cpu_time();
     load::parse("a.toml", &acts(1000)).unwrap();
-    eprintln!("1,000 acts: {:?}", begun.elapsed());
-    assert!(begun.elapsed() < Duration::from_secs(5));
+    assert!(cpu_time() - begun < Duration::from_secs(5));
 }
 
 #[test]
