@@ -122,7 +122,7 @@ impl Recorded {
         if own.peek().is_none() {
             return Some(None);
         }
-        let body = own.try_fold(body?.clone(), |body, effect| patched(body, effect))?;
+        let body = own.try_fold(body?.clone(), patched)?;
         let rewritten = BodyRecord(body);
         let document = rewritten.document(event.head.as_ref(), &self.limits)?;
         Some(Some((rewritten.0, Arc::new(document))))
