@@ -1,0 +1,111 @@
+//! Pages, and the JSON of linked enrollment: what leads to dmtap, and what is noted.
+
+use bytes::Bytes;
+use dmtap::stay::{linked_enrollment, page};
+
+use super::map;
+
+#[test]
+fn urls_of_a_page_lead_to_dmtap_and_what_leads_past_it_is_noted() {
+    // Each page, how it leaves (empty: as it came), and its notes.
+    let check = |html: &str, leaves: &str, expected: &[(&str, &str)]| {
+        let outcome = page(html.as_bytes(), html.as_bytes(), &map());
+        let found: Vec<_> = outcome
+            .notes
+            .iter()
+            .map(|note| (note.severity.name(), &*note.text))
+            .collect();
+        assert_eq!(found.len(), expected.len(), "{html}: {found:?}");
+        for ((severity, text), (expected_severity, part)) in found.iter().zip(expected) {
+            assert_eq!(severity, expected_severity, "{html}: {text}");
+            assert!(text.contains(part), "{html}: {text}");
+        }
+        let Some(effect) = &outcome.effect else {
+            assert_eq!(leaves, "", "{html}");
+            return;
+        };
+        assert!(!effect.changes.is_empty());
+        let left = effect.patch.apply(&Bytes::copy_from_slice(html.as_bytes()));
+        assert_eq!(String::from_utf8(left.to_vec()).unwrap(), leaves);
+    };
+    check(
+        r#"<form method="post" action="https://mdm.example.com/sts?a=1&amp;b=ü">"#,
+        r#"<form method="post" action="https://lab.test:8443/sts?a=1&amp;b=ü">"#,
+        &[],
+    );
+    // What is only named may be a part of a token, and stays.
+    check(
+        "<a href='https://DM.example.com:9443/x'>b</a> https://dm.example.com:9443/y",
+        "<a href='https://dm.lab.test/x'>b</a> https://dm.example.com:9443/y",
+        &[("warning", "the page names dm.example.com:9443 itself")],
+    );
+    let token = "<input type='hidden' name='wresult' value='&lt;t Issuer=&quot;https://mdm.example.com/&quot;'>";
+    check(
+        token,
+        "",
+        &[("warning", "the page names mdm.example.com itself")],
+    );
+    check(
+        r#"<meta http-equiv="refresh" content="0; URL='https://mdm.example.com'"><img src = "https://mdm.example.com/i">"#,
+        r#"<meta http-equiv="refresh" content="0; URL='https://lab.test:8443'"><img src = "https://lab.test:8443/i">"#,
+        &[],
+    );
+    check(
+        r#"<meta http-equiv="refresh" content="0; URL='https://login.example.net/'">"#,
+        "",
+        &[(
+            "info",
+            "sign-in stays at login.example.net (refresh of the page)",
+        )],
+    );
+    check(
+        "<script>window.location.href = \"https://login.example.net\";window.location.replace( 'https://b.example.net/')",
+        "",
+        &[
+            ("info", "login.example.net (script)"),
+            ("info", "b.example.net (script)"),
+        ],
+    );
+    // Links to others, dmtap itself, other schemes and relative URLs are no matter.
+    check(
+        "<a href='https://help.example.net/'>?</a><form action='https://lab.test:8443/x'><form action='/x'>\
+         <form action=\"ms-app://s-1-15-2\"> ä://b ://",
+        "",
+        &[],
+    );
+}
+
+#[test]
+fn what_a_rule_wrote_into_a_page_stays() {
+    let received = b"<a href='https://mdm.example.com/a'>";
+    let changed =
+        b"<a href='https://mdm.example.com/a'><a href='https://mdm.example.com/by-a-rule'>";
+    let outcome = page(changed, received, &map());
+    assert_eq!(outcome.effect.unwrap().patch.splices().len(), 1);
+}
+
+#[test]
+fn the_json_of_linked_enrollment_is_noted() {
+    let check = |json: &str, expected: &[&str]| {
+        let notes = linked_enrollment(json.as_bytes(), &map());
+        let texts: Vec<&str> = notes.iter().map(|note| &*note.text).collect();
+        assert_eq!(texts, expected);
+    };
+    check(
+        r#"{"EnrollmentServiceUrl": "https://enrollment.dm.example.net/x", "EnrollmentPolicyServiceUrl":"https://lab.test:8443/y"}"#,
+        &[
+            "this leads the device to enrollment.dm.example.net (EnrollmentServiceUrl), past dmtap, which rewrites no URL \
+             in this place; a rule can (replace-text, or -B)",
+        ],
+    );
+    check(r#"{"EnrollmentServiceUrl": null}"#, &[]);
+    // Pages are no matter, unless their server is in the map.
+    check(
+        r#"{"AuthenticationServiceUrl": "https://login.example.net/", "TouUrl": "https://mdm.example.com/tou"}"#,
+        &[
+            "this leads the device to mdm.example.com (TouUrl), past dmtap, which rewrites no URL in this place; a rule can \
+             (replace-text, or -B)",
+        ],
+    );
+    check(r#"{"url": "https://enrollment.dm.example.net/x"}"#, &[]);
+}
