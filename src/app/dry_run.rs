@@ -19,7 +19,7 @@ use http::{HeaderMap, Method, StatusCode, Uri, Version};
 
 pub use self::recorded::{Recorded, Replayed};
 pub use self::replay_check::Applicability;
-pub use self::sender::{Evidence, speaker_of};
+pub use self::sender::{Evidence, Speakers, speaker_of};
 
 use self::replay_check::Unasked;
 use crate::conversation::{

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use memchr::memmem;
 
 pub use self::report::{junit, sarif, text};
-use super::dry_run::speaker_of;
+use super::dry_run::Speakers;
 use super::message_log::nothing_found;
 use crate::dm::carve::has_message;
 use crate::dm::{Dialect, Message};
@@ -97,6 +97,7 @@ impl Lint {
     ) -> Result<Self, String> {
         let mut lint = Self::default();
         let mut linter = Linter::new(profile);
+        let mut speakers = Speakers::default();
         let mut exchange = 0;
         for (name, read) in files {
             let source = in_utf8(read.clone());
@@ -120,7 +121,7 @@ impl Lint {
                 Err(error) => {
                     let front = before_break(&text, &error, Hint::default(), &Limits::default());
                     let speaker = front.map(|front| {
-                        let (speaker, _) = speaker_of(&front);
+                        let (speaker, _) = speakers.of(&front, None);
                         exchange += u64::from(speaker == Side::Device);
                         let message = Message::of(&front);
                         let key = message.and_then(|it| SessionKey::of("", speaker, it).ok()?);
@@ -152,7 +153,7 @@ impl Lint {
                 lint.others += 1;
                 continue;
             }
-            let (speaker, _) = speaker_of(&document);
+            let (speaker, _) = speakers.of(&document, None);
             // A request begins an exchange, an answer belongs to the one before.
             exchange += u64::from(speaker == Side::Device);
             let mut notes: Vec<Remark> =
@@ -219,7 +220,10 @@ impl Lint {
                 // The proxy has a note of it; a log has none.
                 let is_noted = event.notes.iter().any(|note| note.id.ends_with("XML-01"));
                 notes.extend(unread(&event).filter(|_| !is_noted));
+                // It is not in the file: nothing was judged.
+                let is_missing = matches!(event.reading, Some(ParsedBodyRecord::Unread { .. }));
                 let mut message = linted(name, &event, notes);
+                message = message.filter(|it| !is_missing || !it.notes.is_empty());
                 if let Some(message) = message.as_mut().filter(|_| run > 0) {
                     message.place = format!("run {} {}", run + 1, message.place);
                 }

@@ -7,6 +7,7 @@
 mod date;
 mod find;
 mod har;
+mod order;
 
 use std::io::{self, BufRead};
 use std::sync::Arc;
@@ -20,7 +21,8 @@ pub use self::date::DateOrder;
 
 use self::date::{WrittenDate, order_of};
 use self::find::found;
-use super::dry_run::{DryRun, speaker_of};
+use self::order::in_order;
+use super::dry_run::{DryRun, Speakers};
 use super::print;
 use super::rule_includes::take_bounded;
 use crate::dm::Message;
@@ -28,8 +30,8 @@ use crate::dm::carve::has_message;
 use crate::dm::soap::Envelope;
 use crate::flow::origin::UrlOrigin;
 use crate::flow::{
-    CapturedBody, CapturedMessage, Delivery, Event, Head, Note, ParsedBody, Severity, Side,
-    Timestamp,
+    CapturedBody, CapturedMessage, ConnectionId, Delivery, Event, ExchangeId, Head, NotParsed,
+    Note, ParsedBody, Severity, Side, Timestamp,
 };
 use crate::markup::{Document, Hint, Limits, before_break};
 use crate::record::analysis::Analysis;
@@ -117,12 +119,21 @@ pub struct LoggedMessage {
 
 /// The messages of a file that is no record, in order.
 pub fn messages(text: &Bytes, limits: &Limits) -> Vec<LoggedMessage> {
-    let found = found(text, limits).into_iter().take(MOST_MESSAGES);
-    let messages = found.map(|found| LoggedMessage {
+    let mut found = found(text, limits);
+    found.truncate(MOST_MESSAGES);
+    let (order, zone) = (date_order(&found), Offset::UTC);
+    in_order(&mut found, |it| it.moment(order, zone));
+    let messages = found.into_iter().map(|found| LoggedMessage {
         speaker: found.speaker(),
         reading: found.reading,
     });
     messages.collect()
+}
+
+/// The order of day, month and year that the dates of a file show.
+fn date_order(found: &[Found]) -> DateOrder {
+    let written: Vec<_> = found.iter().filter_map(|found| found.date).collect();
+    order_of(&written)
 }
 
 /// The events of a file that is no record, as the proxy would have recorded them, with the lines of their messages; none
@@ -135,9 +146,10 @@ fn events(
     let limits = Limits::default();
     let mut found = found(text, &limits);
     found.truncate(MOST_MESSAGES);
-    let written: Vec<_> = found.iter().filter_map(|found| found.date).collect();
-    let order = dates.order.unwrap_or_else(|| order_of(&written));
-    let has_local = written.iter().any(|date| date.zone().is_none());
+    let order = dates.order.unwrap_or_else(|| date_order(&found));
+    in_order(&mut found, |it| it.moment(order, dates.zone));
+    let mut written = found.iter().filter_map(|found| found.date);
+    let has_local = written.any(|date| date.zone().is_none());
     let read_as = has_local.then(|| {
         format!(
             "note: dates are read as {}, in the zone {}; --date-order and --zone change that",
@@ -148,23 +160,65 @@ fn events(
     let mut conversation = DryRun::new(http::Uri::default(), limits);
     let mut at = Timestamp::default();
     let mut sessions = Analysis::default();
+    let mut speakers = Speakers::default();
     let mut events: Vec<(EventRecord, Option<u64>)> = Vec::with_capacity(found.len());
-    for (seq, message) in (1..).zip(found) {
+    let mut seq = 0;
+    for message in found {
         at = message.moment(order, dates.zone).unwrap_or(at);
         at.0 += u64::try_from(message.took.as_micros()).unwrap_or_default();
         let line = message.line;
-        let event = message.event(seq, at, &mut conversation, masking);
-        let over = sessions.event(&event);
-        let ends = over.into_iter().map(|it| event.session_end(it.summary));
-        let ends: Vec<_> = ends.collect();
-        events.push((event, line));
-        events.extend(ends.into_iter().map(|end| (end, line)));
+        let no_answer = message.no_answer.clone();
+        seq += 1;
+        let event = message.event(seq, at, &mut conversation, &mut speakers, masking);
+        let failed = no_answer.map(|why| {
+            seq += 1;
+            failed(seq, at, &event, &why, masking)
+        });
+        for event in std::iter::once(event).chain(failed) {
+            let over = sessions.event(&event);
+            let ends: Vec<_> = { over.into_iter() }
+                .map(|it| event.session_end(it.summary))
+                .collect();
+            events.push((event, line));
+            events.extend(ends.into_iter().map(|end| (end, line)));
+        }
     }
     if let Some((last, line)) = events.last().cloned() {
         let over = sessions.finish().into_iter();
         events.extend(over.map(|it| (last.session_end(it.summary), line)));
     }
     (events, read_as)
+}
+
+/// The event that no answer came to this request, and why not, in the words of who saved the traffic.
+fn failed(
+    seq: u64,
+    at: Timestamp,
+    request: &EventRecord,
+    words: &str,
+    masking: Masking,
+) -> EventRecord {
+    let has = |names: &[&str]| {
+        let words = words.to_ascii_uppercase().replace([' ', '_'], "");
+        names.iter().any(|name| words.contains(name))
+    };
+    let side = match () {
+        () if has(&["ABORTED", "CANCEL", "BLOCKED"]) => Some(Side::Device),
+        () if has(&["RESET", "REFUSED", "CLOSED", "EMPTY", "TIMEDOUT", "TIMEOUT"]) => {
+            Some(Side::Server)
+        }
+        () => None,
+    };
+    let event = Event::Failed {
+        exchange: ExchangeId(request.exchange.unwrap_or_default()),
+        connection: ConnectionId(request.connection.id),
+        at,
+        side,
+        by_rule: false,
+        is_answered: false,
+        why: format!("no answer came ({words})"),
+    };
+    EventRecord::of(seq, &event, masking)
 }
 
 /// A message of the file.
@@ -180,9 +234,25 @@ struct Found {
     server: Option<String>,
     /// From the beginning of the request to the response, in a HAR.
     took: Duration,
+    /// Of a request: why no answer came, where the file says so.
+    no_answer: Option<String>,
 }
 
 impl Found {
+    /// These bytes, of which nothing else is known.
+    fn of(bytes: Bytes) -> Self {
+        Self {
+            line: None,
+            bytes,
+            reading: ParsedBody::Empty,
+            date: None,
+            head: None,
+            server: None,
+            took: Duration::ZERO,
+            no_answer: None,
+        }
+    }
+
     /// Whether it is a message of SyncML, or one that breaks off; other bytes may begin like WBXML.
     fn may_be_message(&self) -> bool {
         let is_message = |document: &Document| Message::of(document).is_some();
@@ -213,6 +283,7 @@ impl Found {
         seq: u64,
         at: Timestamp,
         conversation: &mut DryRun,
+        speakers: &mut Speakers,
         masking: Masking,
     ) -> EventRecord {
         let front = match &self.reading {
@@ -225,14 +296,18 @@ impl Found {
         let document = self.reading.document().cloned();
         let document = document.or_else(|| front.map(Arc::new));
         let is_known = self.head.is_some();
-        let speaker = self.speaker().unwrap_or_else(|| match &document {
-            Some(document) => speaker_of(document).0,
-            None => Side::Device,
-        });
+        let speaker = match &document {
+            Some(document) => speakers.of(document, self.speaker()).0,
+            None => self.speaker().unwrap_or(Side::Device),
+        };
         let mut passed = conversation.message(speaker, self.bytes.clone(), document);
         let is_cut = is_cut(&self.bytes);
         // What refers to the part behind a cut refers to what nobody saw.
-        passed.is_broken = is_broken || is_cut;
+        let is_missing = matches!(
+            self.reading,
+            ParsedBody::Unread(NotParsed::NotRecorded { .. } | NotParsed::Coding(_))
+        );
+        passed.is_broken = is_broken || is_cut || is_missing;
         passed.at = at;
         match self.head {
             Some(Head::Request(head)) => passed.request = head,

@@ -191,6 +191,11 @@ pub enum NotParsed {
         /// The limit, in seconds.
         seconds: u64,
     },
+    /// The saved traffic that it comes from says how long it was, and has not got it.
+    NotRecorded {
+        /// Bytes that it had.
+        bytes: u64,
+    },
     /// Its media type announces nothing that dmtap reads.
     MediaType(String),
     /// Its content coding is not known or does not decode, in words.

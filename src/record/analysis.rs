@@ -6,7 +6,7 @@ mod exchanged;
 mod history;
 mod incident;
 mod links;
-mod no_answer;
+pub(super) mod no_answer;
 mod refusal;
 mod refused_connection;
 mod session;

@@ -23,6 +23,7 @@ mod readme;
 mod recorded;
 mod require_hits;
 mod stay;
+mod traffic_files;
 mod trial;
 mod unread;
 mod words;

@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 
+use hashlink::LinkedHashMap;
+
+use crate::dm::refs::{Refs, asked_kind};
 use crate::dm::{
     Command, CommandKind, Dialect, EnrollmentMessage, Envelope, Item, Message, SyncHdr, locuri,
 };
@@ -15,6 +18,58 @@ pub enum Evidence {
     Message,
     /// No header tells, and the commands are what this side usually sends.
     Commands,
+}
+
+/// Who sends each message of a conversation: where header and commands of one disagree, the commands that it answers
+/// show whose it is.
+#[derive(Debug, Default)]
+pub struct Speakers {
+    /// Who sent the last commands: with SessionID, MsgID, CmdID and name.
+    asked: LinkedHashMap<[String; 4], Side>,
+}
+
+impl Speakers {
+    /// Who sends the next message; `known` is who does, where something else shows it.
+    pub fn of(&mut self, document: &Document, known: Option<Side>) -> (Side, Evidence) {
+        let (alone, evidence) = speaker_of(document);
+        let header = Message::of(document).and_then(Message::header);
+        let is_disputed = header.and_then(by_header).is_some_and(|it| it != alone);
+        let asker = || self.asker(document).map(Side::other);
+        let side = known.or_else(|| is_disputed.then(asker).flatten());
+        let side = side.unwrap_or(alone);
+        self.enter(document, side);
+        (side, evidence)
+    }
+
+    /// Who sent the commands that a message answers, if all of them are of one side.
+    fn asker(&self, document: &Document) -> Option<Side> {
+        let session = Message::of(document)?.header()?.session_id()?;
+        let askers = commands(document).filter_map(|answer| {
+            let (message, command) = Refs::of(answer)?.or_empty();
+            let kind = asked_kind(answer)?.name();
+            let key = [&session, &message, &command, kind].map(str::to_owned);
+            self.asked.get(&key).copied()
+        });
+        let askers: Vec<Side> = askers.collect();
+        let first = *askers.first()?;
+        askers.iter().all(|asker| *asker == first).then_some(first)
+    }
+
+    fn enter(&mut self, document: &Document, side: Side) {
+        let header = Message::of(document).and_then(Message::header);
+        let numbers = header.and_then(|it| Some((it.session_id()?, it.msg_id()?)));
+        let Some((session, message)) = numbers else {
+            return;
+        };
+        for command in commands(document).take(MOST_ASKED) {
+            let id = command.cmd_id().unwrap_or_default();
+            let key = [&session, &message, &id, command.kind().name()].map(str::to_owned);
+            self.asked.insert(key, side);
+            if self.asked.len() > MOST_ASKED {
+                self.asked.pop_front();
+            }
+        }
+    }
 }
 
 /// Who sends a message, as far as it tells: devices address a server by its URL, and servers a device by its name.
@@ -41,6 +96,8 @@ pub fn speaker_of(document: &Document) -> (Side, Evidence) {
     let mut by_commands = commands(document).filter_map(only_from);
     let first = by_commands.next();
     let by_commands = first.filter(|first| by_commands.all(|it| it == *first));
+    // Whoever answers the Alert with which a device begins answers what else it asked, also what a device may not ask.
+    let by_commands = by_commands.filter(|_| header.is_none() || !is_answer_to_alert(document));
     let proto = header.and_then(SyncHdr::ver_proto);
     // In data synchronization both sides send all commands.
     let is_sync = proto.is_some_and(|proto| proto.starts_with("SyncML/"));
@@ -90,6 +147,13 @@ fn only_from(command: Command<'_>) -> Option<Side> {
     }
 }
 
+/// Whether a message only answers, and an Alert besides other commands.
+fn is_answer_to_alert(document: &Document) -> bool {
+    let is_answer = |it: Command<'_>| it.as_status().is_some();
+    let is_of_alert = |it: Command<'_>| asked_kind(it) == Some(CommandKind::Alert);
+    commands(document).all(is_answer) && commands(document).any(is_of_alert)
+}
+
 /// The commands of a message, or of a part of one: its body, or a single command.
 fn commands(document: &Document) -> impl Iterator<Item = Command<'_>> {
     let root = document.root();
@@ -123,6 +187,9 @@ fn is_about_itself<'d>(
     let is_own = |uri: String| uri == "devinfo" || uri.starts_with("devinfo/");
     uris.peek().is_some() && uris.all(is_own)
 }
+
+/// Commands of which it is remembered who sent them.
+const MOST_ASKED: usize = 10_000;
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,6 @@
 //! Messages in the text of a file: as it is, in JSON, under escapes, in base64 and hex.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use memchr::memmem;
@@ -83,11 +82,8 @@ fn carved(text: &Bytes, limits: &Limits, date: Option<WrittenDate>) -> Vec<Found
         Found {
             line: Some(line),
             reading,
-            bytes,
             date: WrittenDate::last_in(&String::from_utf8_lossy(before)).or(date),
-            head: None,
-            server: None,
-            took: Duration::ZERO,
+            ..Found::of(bytes)
         }
     });
     messages.filter(is_of_dm).collect()
@@ -203,7 +199,11 @@ fn in_value(
             false => in_text(&text, limits, date),
         }
     });
-    found.map(|found| Found { line, ..found }).collect()
+    let mut found: Vec<_> = found.map(|found| Found { line, ..found }).collect();
+    // A date stands for all that was logged at once, as it stands in front of the first message of a text.
+    let others = found.iter_mut().skip(1);
+    others.for_each(|found| found.date = found.date.filter(|own| Some(*own) != date));
+    found
 }
 
 /// A message that is all of a text.
@@ -213,11 +213,8 @@ fn whole(bytes: Bytes, limits: &Limits, date: Option<WrittenDate>) -> Found {
     Found {
         line: Some(1),
         reading,
-        bytes,
         date,
-        head: None,
-        server: None,
-        took: Duration::ZERO,
+        ..Found::of(bytes)
     }
 }
 

@@ -22,8 +22,8 @@ pub(super) fn messages(archive: &Value, limits: &Limits) -> Option<Vec<Found>> {
     Some(found.flatten().collect())
 }
 
-fn exchange(entry: &Value, limits: &Limits) -> Option<[Found; 2]> {
-    let (request, response) = (entry.get("request")?, entry.get("response")?);
+fn exchange(entry: &Value, limits: &Limits) -> Option<Vec<Found>> {
+    let (request, response) = (entry.get("request")?, &entry["response"]);
     let date = entry["startedDateTime"]
         .as_str()
         .and_then(WrittenDate::last_in);
@@ -35,51 +35,86 @@ fn exchange(entry: &Value, limits: &Limits) -> Option<[Found; 2]> {
         version: version(request),
         headers: headers(request),
     };
-    let status = response["status"]
-        .as_u64()
-        .and_then(|it| u16::try_from(it).ok());
-    let answered = ResponseHead {
-        // A browser writes 0 where no response came.
-        status: StatusCode::from_u16(status?).unwrap_or(StatusCode::BAD_GATEWAY),
-        version: version(response),
-        headers: headers(response),
+    let server = server(&asked.uri);
+    let asked = half(Head::Request(asked), &request["postData"], request, limits);
+    let no_answer = no_answer(entry);
+    let answered = match no_answer {
+        Some(_) => None,
+        None => {
+            let status = response["status"].as_u64()?;
+            let head = Head::Response(ResponseHead {
+                status: StatusCode::from_u16(status.try_into().ok()?).ok()?,
+                version: version(response),
+                headers: headers(response),
+            });
+            Some(half(head, &response["content"], response, limits))
+        }
     };
-    let (asked_body, answered_body) = (body(&request["postData"]), body(&response["content"]));
-    let asked_reading = reading(&asked_body, &asked.headers, limits);
-    let answered_reading = reading(&answered_body, &answered.headers, limits);
-    let is_of_dm = |reading: &ParsedBody, headers: &HeaderMap| {
-        let is_known =
-            matches!(reading, ParsedBody::Document(_, dialect) if *dialect != Dialect::Other);
-        is_known || media::is_message(headers)
-    };
-    if !is_of_dm(&asked_reading, &asked.headers) && !is_of_dm(&answered_reading, &answered.headers)
-    {
+    if !is_of_dm(&asked) && !answered.as_ref().is_some_and(is_of_dm) {
         return None;
     }
-    let server = server(&asked.uri);
-    let found = |bytes, reading, head, took| Found {
-        bytes,
-        reading,
+    let asked = Found {
         date,
-        line: None,
-        head: Some(head),
-        server: Some(server.clone()),
-        took,
+        no_answer,
+        ..asked
     };
-    Some([
-        found(
-            asked_body,
-            asked_reading,
-            Head::Request(asked),
-            Duration::ZERO,
-        ),
-        found(
-            answered_body,
-            answered_reading,
-            Head::Response(answered),
-            took,
-        ),
-    ])
+    let answered = answered.map(|it| Found { took, ..it });
+    let both = std::iter::once(asked).chain(answered);
+    Some(
+        both.map(|it| Found {
+            server: Some(server.clone()),
+            ..it
+        })
+        .collect(),
+    )
+}
+
+/// Why no answer came, where the file says so: a browser writes the status 0.
+fn no_answer(entry: &Value) -> Option<String> {
+    let response = &entry["response"];
+    let words = [
+        "/response/_error",
+        "/response/_failureText",
+        "/response/comment",
+        "/comment",
+    ];
+    let words = words
+        .iter()
+        .find_map(|at| entry.pointer(at)?.as_str().filter(|it| !it.is_empty()));
+    let has_status = response["status"]
+        .as_i64()
+        .is_some_and(|status| status >= 100);
+    let is_empty = response
+        .pointer("/content/text")
+        .is_none_or(|text| text == "");
+    let is_broken = response["_error"].is_string() && is_empty;
+    (!has_status || is_broken).then(|| words.unwrap_or("the file does not say why").to_owned())
+}
+
+/// Request or response, with its body.
+fn half(head: Head, content: &Value, message: &Value, limits: &Limits) -> Found {
+    let body = body(content);
+    let missing = [&content["size"], &message["bodySize"]];
+    let missing = missing.iter().filter_map(|size| size.as_u64()).max();
+    let missing = missing.filter(|size| *size > 0 && content.get("text").is_none());
+    Found {
+        reading: match missing {
+            Some(bytes) => ParsedBody::Unread(NotParsed::NotRecorded { bytes }),
+            None => reading(&body, head.headers(), limits),
+        },
+        head: Some(head),
+        ..Found::of(body)
+    }
+}
+
+fn is_of_dm(found: &Found) -> bool {
+    let is_known =
+        matches!(&found.reading, ParsedBody::Document(_, dialect) if *dialect != Dialect::Other);
+    is_known
+        || found
+            .head
+            .as_ref()
+            .is_some_and(|head| media::is_message(head.headers()))
 }
 
 /// Host and port of the server.

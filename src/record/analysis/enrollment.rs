@@ -159,7 +159,7 @@ impl Enrollments {
             pending: true,
             what: format!("{all} {messages} could not be read: what they say is not known"),
             why,
-            next: UNREAD_NEXT.into(),
+            next: unread_next(self.unread.first().map_or("", |(_, why)| why)).into(),
             exchanges: self.unread.iter().map(|(exchange, _)| *exchange).collect(),
             ..SessionFinding::default()
         }
@@ -254,9 +254,16 @@ impl Enrollments {
     }
 }
 
-/// What to do about bodies that were not read.
-pub(super) const UNREAD_NEXT: &str =
-    "dmtap show prints where reading stopped; for a message that is too large, a larger --max-body";
+/// What to do about bodies that were not read, for this reason.
+pub(super) fn unread_next(why: &str) -> &'static str {
+    match why {
+        _ if why.starts_with("not in the file") => {
+            "save the traffic once more with its bodies (\"HAR with content\"), or record it with dmtap proxy -w"
+        }
+        _ if why.starts_with("larger than the limit") => "record it with a larger --max-body",
+        _ => "dmtap show prints where reading stopped",
+    }
+}
 
 const MOST_REQUESTS: usize = 1_000;
 const MOST_UNREAD: usize = 100;

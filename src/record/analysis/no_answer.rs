@@ -27,8 +27,18 @@ pub(super) fn is_reached(how: &str) -> bool {
     !NOT_REACHED.iter().any(|words| how.contains(words))
 }
 
-/// What stands in dmtap's words where a connection or its TLS handshake failed.
-const NOT_REACHED: [&str; 10] = [
+/// Whether these are the words of a file of saved traffic (message_log), not of dmtap.
+pub(in crate::record) fn is_of_file(how: &str) -> bool {
+    how.starts_with("no answer came")
+}
+
+/// What stands in dmtap's words, or those of a browser, where a connection or its TLS handshake failed.
+const NOT_REACHED: [&str; 15] = [
+    "ERR_CERT",
+    "ERR_SSL",
+    "ERR_NAME",
+    "REFUSED",
+    "DISCONNECTED",
     "certificate",
     "TLS",
     "no connection",

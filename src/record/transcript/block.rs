@@ -5,6 +5,7 @@ use smol_str::{SmolStr, ToSmolStr};
 use super::text_buffer::{REASON, Style, TextBuffer, duration};
 use super::{client_certificate, command, dump, enrollment, head, plain, rule, session};
 use crate::dm::Hresult;
+use crate::record::analysis::no_answer;
 use crate::record::model::{
     EventKind, EventRecord, MessageRecord, NoteRecord, OpRecord, ParsedBodyRecord,
 };
@@ -62,7 +63,15 @@ fn refused(record: &EventRecord) -> &'static str {
 
 fn failed(page: &mut TextBuffer, record: &EventRecord) {
     let Some(who) = record.from.as_deref() else {
-        return one_line(page, record, "✖", Style::Odd, "no response, dmtap stopped");
+        let is_of_file = record.why.as_deref().is_some_and(no_answer::is_of_file);
+        let words = ["no response, dmtap stopped", "no response"];
+        return one_line(
+            page,
+            record,
+            "✖",
+            Style::Odd,
+            words[usize::from(is_of_file)],
+        );
     };
     match record.why.as_deref().filter(|_| record.by_rule) {
         Some(how) => {
@@ -105,13 +114,8 @@ fn done(
 }
 
 fn admitted(page: &mut TextBuffer, record: &EventRecord) {
-    one_line(
-        page,
-        record,
-        "✎",
-        Style::Rule,
-        "connection received by rules",
-    );
+    let what = "connection received by rules";
+    one_line(page, record, "✎", Style::Rule, what);
     for applied in &record.applied {
         line(page)
             .put(Style::Rule, "✎ rule ")

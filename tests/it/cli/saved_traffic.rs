@@ -79,7 +79,7 @@ fn a_message_that_was_pasted_into_html_is_found() {
 }
 
 /// What `dmtap` prints about a file, and its exit code.
-fn printed(verb: &str, text: &str) -> (Option<i32>, String) {
+pub(super) fn printed(verb: &str, text: &str) -> (Option<i32>, String) {
     printed_with(&[verb], text)
 }
 

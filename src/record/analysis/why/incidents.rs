@@ -5,7 +5,7 @@ use smol_str::SmolStr;
 use super::Case;
 use super::words::{self, counted, duration};
 use crate::flow::{SessionEnd, Side};
-use crate::record::analysis::enrollment::UNREAD_NEXT;
+use crate::record::analysis::enrollment::unread_next;
 use crate::record::analysis::incident::{Back, Incident, IncidentKind};
 use crate::record::analysis::no_answer;
 use crate::record::model::SessionFinding;
@@ -63,10 +63,14 @@ impl<'s> Case<'s> {
         finding
             .why
             .push("Commands and answers in there are not known.".into());
+        finding
+            .why
+            .extend(self.session.orphans.iter().take(MOST_LISTED).cloned());
         finding.why.extend(self.lost());
-        finding.next = match finding.rules.is_empty() {
-            true => UNREAD_NEXT.into(),
-            false => "take the rule out".into(),
+        finding.next = match (finding.rules.is_empty(), &first.what) {
+            (true, IncidentKind::Unread { why, .. }) => unread_next(why).into(),
+            (true, _) => String::new(),
+            (false, _) => "take the rule out".into(),
         };
         finding.exchanges.push(first.exchange);
         finding.exchanges.dedup();
@@ -152,6 +156,7 @@ impl<'s> Case<'s> {
                 finding.why.push(match by {
                     Some(_) => format!("{who} broke it: {how}"),
                     None if how.starts_with("cut") => format!("the answer was {how}"),
+                    None if no_answer::is_of_file(how) => how.to_string(),
                     None => format!("{who}: {how}"),
                 });
             }
@@ -164,6 +169,7 @@ impl<'s> Case<'s> {
         finding.next = match (finding.rules.is_empty(), by) {
             (false, _) => "take the rule out".into(),
             (_, Some(Side::Server)) => no_answer::next(how, last.at_us),
+            (_, None) if no_answer::is_of_file(how) => no_answer::next(how, last.at_us),
             (_, Some(Side::Device)) => {
                 "look at the device's network, and at its event log at this time".into()
             }

@@ -355,12 +355,21 @@ impl<'s> Case<'s> {
                 named(object)
             )
         });
+        // The finding about messages that could not be read lists them already.
+        let is_unread = self
+            .of(|what| matches!(what, IncidentKind::Unread { .. }))
+            .next()
+            .is_some();
+        let orphans = match is_unread {
+            true => &[][..],
+            false => &self.session.orphans[..],
+        };
         Some(SessionFinding {
             id: "WHY-15".into(),
-            pending: lost.is_some() || !self.session.orphans.is_empty(),
+            pending: lost.is_some() || !orphans.is_empty(),
             what: what.into(),
             why: { missing.into_iter() }
-                .chain(self.session.orphans.iter().cloned())
+                .chain(orphans.iter().cloned())
                 .chain(under_way)
                 .chain(lost)
                 .collect(),

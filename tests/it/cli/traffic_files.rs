@@ -1,0 +1,249 @@
+//! Files of traffic: what they lack, in which order they have their messages, and who sent those.
+
+use serde_json::{Value, json};
+
+use super::log::shown;
+use super::saved_traffic::printed;
+
+/// A session of a device and a server as text: device, server, device, server.
+fn session() -> [String; 4] {
+    let (device, server) = ("PHONE-7", "https://mdm.example/dm");
+    let message = |number: u32, target: &str, source: &str, commands: &str| {
+        format!(
+            "<SyncML xmlns=\"SYNCML:SYNCML1.2\"><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto>\
+             <SessionID>7</SessionID><MsgID>{number}</MsgID><Target><LocURI>{target}</LocURI></Target>\
+             <Source><LocURI>{source}</LocURI></Source></SyncHdr><SyncBody>{commands}<Final/></SyncBody></SyncML>"
+        )
+    };
+    let status = |id: u32, message: u32, command: &str, name: &str, code: u16| {
+        format!(
+            "<Status><CmdID>{id}</CmdID><MsgRef>{message}</MsgRef><CmdRef>{command}</CmdRef><Cmd>{name}</Cmd>\
+             <Data>{code}</Data></Status>"
+        )
+    };
+    let alert = "<Alert><CmdID>1</CmdID><Data>1201</Data></Alert>";
+    let info = ["DevId", "Man", "Mod", "DmV", "Lang"].map(|node| {
+        format!("<Item><Source><LocURI>./DevInfo/{node}</LocURI></Source><Data>en</Data></Item>")
+    });
+    let info = format!("<Replace><CmdID>9</CmdID>{}</Replace>", info.concat());
+    let replace = "<Replace><CmdID>3</CmdID><Item><Target><LocURI>./Vendor/MSFT/Node</LocURI></Target>\
+                   <Data>1</Data></Item></Replace>";
+    [
+        message(1, server, device, &(alert.to_owned() + &info)),
+        message(
+            1,
+            device,
+            server,
+            &(status(1, 1, "0", "SyncHdr", 200)
+                + &status(2, 1, "1", "Alert", 200)
+                + &status(4, 1, "9", "Replace", 200)
+                + replace),
+        ),
+        message(
+            2,
+            server,
+            device,
+            &(status(1, 1, "0", "SyncHdr", 200) + &status(2, 1, "3", "Replace", 405)),
+        ),
+        message(2, device, server, &status(1, 2, "0", "SyncHdr", 200)),
+    ]
+}
+
+/// The HAR of exchanges: when, the request, and what the browser has of the response.
+fn archive(entries: &[(&str, &str, Value)]) -> String {
+    let fields = json!([{"name": "Content-Type", "value": "application/vnd.syncml.dm+xml"}]);
+    let entries = entries.iter().map(|(at, asked, response)| {
+        json!({
+            "startedDateTime": format!("2024-03-01T10:00:{at}Z"),
+            "time": 10,
+            "request": {"method": "POST", "url": "https://mdm.example/dm", "headers": fields, "postData": {"text": asked}},
+            "response": response,
+        })
+    });
+    json!({"log": {"version": "1.2", "entries": entries.collect::<Vec<_>>()}}).to_string()
+}
+
+fn answer(text: &str) -> Value {
+    json!({"status": 200, "headers": [], "content": {"size": text.len(), "text": text}})
+}
+
+#[test]
+fn a_har_entry_without_an_answer_is_an_exchange_that_failed_in_the_browsers_words() {
+    let [one, ..] = session();
+    let check = |response: Value, expected: &[&str]| {
+        let text = archive(&[("00", &one, response)]);
+        let (code, why) = printed("why", &text);
+        assert_eq!(code, Some(1), "{why}");
+        for expected in expected.iter().chain(&["WHY-03"]) {
+            assert!(why.contains(expected), "{expected}: {why}");
+        }
+        let (_, shown) = printed("show", &text);
+        for text in [why, shown] {
+            assert!(
+                !text.contains("502") && !text.contains("dmtap stopped"),
+                "{text}"
+            );
+        }
+    };
+    check(
+        json!({"status": 0, "_error": "net::ERR_CONNECTION_RESET", "content": {"size": 0}}),
+        &[
+            "the server broke it: no answer came (net::ERR_CONNECTION_RESET)",
+            "look at the server's log",
+        ],
+    );
+    check(
+        json!({"status": 0, "_error": "net::ERR_ABORTED", "content": {"size": 0}}),
+        &["the device broke it: no answer came (net::ERR_ABORTED)"],
+    );
+    check(
+        json!({"status": -1, "_failureText": "net::ERR_NAME_NOT_RESOLVED"}),
+        &[
+            "no answer came (net::ERR_NAME_NOT_RESOLVED)",
+            "see whether the server is reachable",
+        ],
+    );
+    check(
+        json!({"status": 0, "content": {}}),
+        &["no answer came (the file does not say why)"],
+    );
+    check(Value::Null, &["no answer came"]);
+}
+
+#[test]
+fn a_body_that_a_har_has_not_got_is_not_an_empty_one() {
+    let [one, two, three, four] = session();
+    let without = |text: &str| {
+        let mut answer = answer(text);
+        answer["content"].as_object_mut().unwrap().remove("text");
+        answer
+    };
+    let text = archive(&[("00", &one, without(&two)), ("01", &three, without(&four))]);
+    let (code, why) = printed("why", &text);
+    assert_eq!(code, Some(1), "{why}");
+    for expected in [
+        "WHY-15",
+        "2 messages could not be read",
+        "not in the file, which says that it had",
+        "405 Command not allowed for Replace (message 1, CmdID 3), which is not in the record",
+        "HAR with content",
+    ] {
+        assert!(why.contains(expected), "{expected}: {why}");
+    }
+    assert!(!why.contains("WHY-02"), "{why}");
+    let (_, shown) = printed("show", &text);
+    assert!(!shown.contains("never sent"), "{shown}");
+    let (code, lint) = printed("lint", &text);
+    assert_eq!(code, Some(0), "{lint}");
+    assert!(lint.contains("in 2 messages"), "{lint}");
+    // One that is empty ends a session.
+    let text = archive(&[("00", &one, answer(&two)), ("01", &three, answer(""))]);
+    let (_, why) = printed("why", &text);
+    assert!(!why.contains("WHY-15"), "{why}");
+}
+
+#[test]
+fn messages_of_a_file_are_read_in_the_order_of_their_times() {
+    let [one, two, three, four] = session();
+    let all = [&one, &two, &three, &four];
+    let expected = printed("why", &all.map(|it| it.clone() + "\n").concat()).1;
+    assert!(
+        expected.contains("405 Command not allowed") && !expected.contains("WHY-15"),
+        "{expected}"
+    );
+    let at = |second: usize| format!("2024-03-01T10:00:0{second}.000Z");
+    let dated = all.iter().enumerate().rev();
+    let log: String = dated
+        .map(|(second, text)| format!("{} {text}\n", at(second)))
+        .collect();
+    let rows = all.iter().enumerate().rev();
+    let rows = rows.map(|(second, text)| json!({"@timestamp": at(second), "@message": text}));
+    let rows = json!(rows.collect::<Vec<_>>()).to_string();
+    let (first, second) = (
+        ("00", one.as_str(), answer(&two)),
+        ("01", three.as_str(), answer(&four)),
+    );
+    let reversed = archive(&[second.clone(), first.clone()]);
+    // Both messages of an exchange in one line.
+    let pair = |at: &str, asked: &str, answered: &str| {
+        json!({"time": format!("2024-03-01T10:00:{at}Z"), "request": asked, "response": answered})
+            .to_string()
+    };
+    let pairs = format!(
+        "{}\n{}\n",
+        pair("01", &three, &four),
+        pair("00", &one, &two)
+    );
+    // Without times the numbers of the messages show it.
+    let bare: String = all.iter().rev().map(|text| format!("{text}\n")).collect();
+    let bare_pairs = [&three, &four, &one, &two]
+        .map(|text| format!("{text}\n"))
+        .concat();
+    for text in [log, rows, reversed, pairs, bare, bare_pairs] {
+        let (code, why) = printed("why", &text);
+        assert_eq!(code, Some(1), "{why}");
+        assert!(
+            why.contains("405 Command not allowed") && why.contains("1 session,"),
+            "{why}\n{text}"
+        );
+        assert!(
+            !why.contains("WHY-15") && !why.contains("WHY-02"),
+            "{why}\n{text}"
+        );
+        let events = shown(&text, &[]);
+        let order: Vec<_> = events
+            .iter()
+            .map(|it| (it.from.as_deref().unwrap(), it.exchange.unwrap()))
+            .collect();
+        assert_eq!(
+            order,
+            [("device", 1), ("server", 1), ("device", 2), ("server", 2)],
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn an_answer_belongs_to_the_side_that_did_not_ask() {
+    let commands = [
+        (
+            "Add",
+            "<Add><CmdID>2</CmdID><Item><Target><LocURI>./A</LocURI></Target></Item></Add>",
+        ),
+        ("Atomic", "<Atomic><CmdID>2</CmdID></Atomic>"),
+        ("Copy", "<Copy><CmdID>2</CmdID></Copy>"),
+        ("Delete", "<Delete><CmdID>2</CmdID></Delete>"),
+        ("Exec", "<Exec><CmdID>2</CmdID></Exec>"),
+        ("Get", "<Get><CmdID>2</CmdID></Get>"),
+    ];
+    let [first, second, ..] = session();
+    for (name, command) in commands {
+        for alert in ["", "<Alert><CmdID>1</CmdID><Data>1201</Data></Alert>"] {
+            let asked = first.replace(
+                "<Alert><CmdID>1</CmdID><Data>1201</Data></Alert>",
+                &(alert.to_owned() + command),
+            );
+            let status = format!(
+                "<Status><CmdID>3</CmdID><MsgRef>1</MsgRef><CmdRef>2</CmdRef><Cmd>{name}</Cmd><Data>406</Data></Status>"
+            );
+            let start = second.find("<Replace>").unwrap();
+            let end = second.find("</Replace>").unwrap() + "</Replace>".len();
+            let mut answer = format!("{}{status}{}", &second[..start], &second[end..]);
+            if alert.is_empty() {
+                let start = answer.find("<Status><CmdID>2").unwrap();
+                let end = start + answer[start..].find("</Status>").unwrap() + "</Status>".len();
+                answer.replace_range(start..end, "");
+            }
+            let sides: Vec<_> = shown(format!("{asked}\n{answer}\n"), &[])
+                .iter()
+                .map(|it| it.from.clone().unwrap())
+                .collect();
+            // A lone Get of a device looks like one of a server that swaps the addresses.
+            if alert.is_empty() {
+                assert_ne!(sides[0], sides[1], "{name}");
+            } else {
+                assert_eq!(sides, ["device", "server"], "{name}");
+            }
+        }
+    }
+}
