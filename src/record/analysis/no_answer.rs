@@ -28,8 +28,16 @@ pub(super) fn is_reached(how: &str) -> bool {
 }
 
 /// Whether these are the words of a file of saved traffic (message_log), not of dmtap.
-pub(in crate::record) fn is_of_file(how: &str) -> bool {
+pub(super) fn is_of_file(how: &str) -> bool {
     how.starts_with("no answer came")
+}
+
+/// What a transcript says of an exchange without an answer where no peer failed.
+pub(in crate::record) fn heading(how: &str) -> &'static str {
+    match is_of_file(how) {
+        true => "no response",
+        false => "no response, dmtap stopped",
+    }
 }
 
 /// What stands in dmtap's words, or those of a browser, where a connection or its TLS handshake failed.

@@ -63,15 +63,8 @@ fn refused(record: &EventRecord) -> &'static str {
 
 fn failed(page: &mut TextBuffer, record: &EventRecord) {
     let Some(who) = record.from.as_deref() else {
-        let is_of_file = record.why.as_deref().is_some_and(no_answer::is_of_file);
-        let words = ["no response, dmtap stopped", "no response"];
-        return one_line(
-            page,
-            record,
-            "✖",
-            Style::Odd,
-            words[usize::from(is_of_file)],
-        );
+        let what = no_answer::heading(record.why.as_deref().unwrap_or_default());
+        return one_line(page, record, "✖", Style::Odd, what);
     };
     match record.why.as_deref().filter(|_| record.by_rule) {
         Some(how) => {
