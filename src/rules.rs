@@ -4,7 +4,7 @@
 //! text ──load──► Vec<Rule> ──► RuleSet ──decide──► Verdict
 //!                 │  │  │
 //!                 │  │  └─ Step     what is done          step.rs   (one enum for each kind)
-//!                 │  └──── Limit    how often             rule.rs, chance.rs
+//!                 │  └──── Limit    how often             limit.rs, chance.rs
 //!                 │        Scenario in which act          scenario.rs
 //!                 └─────── Matcher  where: nodes          matcher.rs
 //! ```
@@ -21,7 +21,7 @@ mod evaluation;
 pub mod facts;
 pub mod glob;
 mod index;
-
+pub mod limit;
 pub mod load;
 mod locuri_set;
 pub mod matcher;
@@ -37,14 +37,12 @@ pub mod template;
 pub mod value;
 pub mod verdict;
 
-pub use connection::{ConnectionFacts, ReceivedUnit};
 pub use engine::{DuplicateName, RuleSet};
 pub use error::{ErrorStyle, RuleError, RuleErrors};
-pub use facts::{Facts, HeldBack, RuleState, Stage};
+pub use facts::{Completeness, ConnectionFacts, Facts, HeldBack, ReceivedUnit, RuleState, Stage};
+pub use limit::{Limit, Per};
 pub use matcher::{ConnectionMatcher, Matcher};
-pub use rule::{Limit, Per, Rule, RuleScope, SCOPE_HEADER};
+pub use rule::{Rule, RuleScope, SCOPE_HEADER};
 pub use scenario::Scenario;
-pub use step::{
-    ConnectionStep, EditStep, HeadEdit, HeadStep, ProtocolStep, RawStep, Step, WireFault,
-};
-pub use verdict::{Completeness, SyntheticResponse, Verdict};
+pub use step::{ConnectionStep, EditStep, HeadStep, ProtocolStep, RawStep, Step, WireFault};
+pub use verdict::{HeadEdit, SyntheticResponse, Verdict, WhichResponse};

@@ -1,12 +1,12 @@
 //! The rules of the architecture that the compiler does not check: layers, purity, sizes.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
-use proc_macro2::{TokenStream, TokenTree};
-use syn::spanned::Spanned;
-use syn::visit::{self, Visit};
-use syn::{Attribute, ItemMod, ItemUse, Macro, UseTree};
+#[path = "tidy/source.rs"]
+mod source;
+
+use source::{Source, collect, paths, root, sources};
 
 /// The top-level modules, from the bottom up. One may import those of the rows below its own, but for [`EXCEPTIONS`].
 const LAYERS: &[&[(&str, Kind)]] = &[
@@ -143,6 +143,63 @@ fn pure_modules_touch_no_io_clock_or_lock() {
 }
 
 #[test]
+fn no_parts_of_the_rules_import_each_other_in_a_circle() {
+    let mut files = sources();
+    files.retain(|file| file.module() == "rules");
+    let modules: BTreeSet<String> = files.iter().map(|file| file.parents.join("::")).collect();
+    let mut imports = Vec::new();
+    // What a module imports, others may import from it.
+    let mut aliases = BTreeMap::new();
+    for file in &files {
+        let own = file.parents.join("::");
+        for found in paths(&file.text, &file.parents) {
+            let mut path = found.segments.join("::");
+            if modules.contains(&format!("{own}::{}", found.segments[0])) {
+                path = format!("{own}::{path}");
+            }
+            if path.starts_with("crate::rules::") {
+                let name = found.segments.last().map_or("", String::as_str);
+                aliases.insert(format!("{own}::{name}"), path.clone());
+                imports.push((own.clone(), path));
+            }
+        }
+    }
+    let mut links = BTreeSet::new();
+    for (from, path) in imports {
+        let mut path = &path;
+        // Names go through few files; two of one name may lead to each other.
+        for _ in 0..4 {
+            path = aliases.get(path).unwrap_or(path);
+        }
+        // The outermost module of each that the other does not stand in.
+        let mut pair = from.split("::").zip(path.split("::"));
+        let Some(at) = pair.position(|(one, other)| one != other) else {
+            continue;
+        };
+        let outermost = |path: &str| path.split("::").take(at + 1).collect::<Vec<_>>().join("::");
+        let (one, other) = (outermost(&from), outermost(path));
+        if modules.contains(&other) {
+            links.insert((one, other));
+        }
+    }
+    assert!(links.len() > 50, "{links:#?}");
+    let circle = in_a_circle(links);
+    assert!(circle.is_empty(), "a circle is among these: {circle:#?}");
+}
+
+/// The links that are left when those are gone that lead to an end, or come from a beginning.
+fn in_a_circle(mut links: BTreeSet<(String, String)>) -> BTreeSet<(String, String)> {
+    loop {
+        let (from, to): (BTreeSet<String>, BTreeSet<String>) = links.iter().cloned().unzip();
+        let before = links.len();
+        links.retain(|(one, other)| to.contains(one) && from.contains(other));
+        if links.len() == before {
+            return links;
+        }
+    }
+}
+
+#[test]
 fn nothing_prints_past_the_queue() {
     let mut wrong = Vec::new();
     for file in sources() {
@@ -243,6 +300,12 @@ fn these_checks_find_what_they_look_for() {
             && !may_import("rules", "peer")
             && !may_import("proxy", "peer")
     );
+    let links = |links: &[(&str, &str)]| {
+        let links = links.iter().map(|(a, b)| (a.to_string(), b.to_string()));
+        in_a_circle(links.collect()).len()
+    };
+    assert_eq!(links(&[("a", "b"), ("b", "c"), ("a", "c")]), 0);
+    assert_eq!(links(&[("a", "b"), ("b", "c"), ("c", "b"), ("c", "d")]), 2);
     assert!(found("use std::{fs, io};", "std::fs"));
     assert!(found("use tokio::net::TcpStream;", "tokio"));
     assert!(found("fn f() { tracing::warn!(\"x\") }", "tracing"));
@@ -251,211 +314,4 @@ fn these_checks_find_what_they_look_for() {
     assert!(found("fn f() { vec![print!(\"\")]; }", "print!"));
     assert!(!found("fn f() { print(1); }", "print!"));
     assert!(!found("fn f() { let tokiomarine = 1; }", "tokio"));
-}
-
-/// A source file.
-struct Source {
-    path: PathBuf,
-    text: String,
-    /// The path of its module, from `crate` on.
-    parents: Vec<String>,
-}
-
-impl Source {
-    /// The top-level module.
-    fn module(&self) -> &str {
-        self.parents.get(1).map_or("lib", |name| name)
-    }
-
-    fn at(&self, found: &Found) -> String {
-        format!("{}:{}", self.path.display(), found.line)
-    }
-}
-
-/// A path in code, from `crate` on where it leads into this crate.
-struct Found {
-    line: usize,
-    segments: Vec<String>,
-}
-
-impl Found {
-    /// Whether it begins with `name`, or ends with it; `name` may have several segments.
-    fn names(&self, name: &str) -> bool {
-        let name: Vec<&str> = name.split("::").collect();
-        self.segments
-            .windows(name.len())
-            .enumerate()
-            .any(|(at, part)| {
-                // The name of a crate counts only at the beginning, that of a type anywhere.
-                let is_type = name[0].starts_with(char::is_uppercase);
-                part == name && (at == 0 || is_type)
-            })
-    }
-}
-
-/// Every path that code names, unit tests left out.
-fn paths(text: &str, parents: &[String]) -> Vec<Found> {
-    let file = syn::parse_file(text).unwrap();
-    let mut paths = Paths {
-        parents: parents.to_vec(),
-        found: Vec::new(),
-    };
-    paths.visit_file(&file);
-    paths.found
-}
-
-struct Paths {
-    parents: Vec<String>,
-    found: Vec<Found>,
-}
-
-impl Paths {
-    fn add(&mut self, line: usize, segments: Vec<String>) {
-        let mut segments = segments.into_iter().peekable();
-        let mut path = match segments.peek().map(String::as_str) {
-            Some("self" | "super") => self.parents.clone(),
-            _ => Vec::new(),
-        };
-        while let Some(word) = segments.next_if(|word| word == "self" || word == "super") {
-            if word == "super" {
-                path.pop();
-            }
-        }
-        path.extend(segments);
-        self.found.push(Found {
-            line,
-            segments: path,
-        });
-    }
-
-    fn add_uses(&mut self, tree: &UseTree, before: &[String]) {
-        let path = |last: &syn::Ident| [before, &[last.to_string()]].concat();
-        match tree {
-            UseTree::Path(part) => self.add_uses(&part.tree, &path(&part.ident)),
-            UseTree::Group(group) => group
-                .items
-                .iter()
-                .for_each(|tree| self.add_uses(tree, before)),
-            UseTree::Name(name) => self.add(name.span().start().line, path(&name.ident)),
-            UseTree::Rename(name) => self.add(name.span().start().line, path(&name.ident)),
-            UseTree::Glob(glob) => self.add(glob.span().start().line, before.to_vec()),
-        }
-    }
-
-    /// The paths among the tokens of a macro, which have no syntax of their own.
-    fn add_tokens(&mut self, tokens: TokenStream) {
-        let mut segments: Vec<String> = Vec::new();
-        let mut line = 0;
-        let mut colons = 0;
-        for token in tokens {
-            match token {
-                TokenTree::Ident(ident) => {
-                    if colons != 2 && !segments.is_empty() {
-                        self.add(line, std::mem::take(&mut segments));
-                    }
-                    line = ident.span().start().line;
-                    segments.push(ident.to_string());
-                    colons = 0;
-                }
-                TokenTree::Punct(punct) if punct.as_char() == ':' => colons += 1,
-                TokenTree::Punct(punct) if punct.as_char() == '!' => {
-                    if let Some(last) = segments.last_mut() {
-                        last.push('!');
-                    }
-                    colons = 0;
-                }
-                TokenTree::Group(group) => self.add_tokens(group.stream()),
-                TokenTree::Punct(_) | TokenTree::Literal(_) => colons = 0,
-            }
-        }
-        if !segments.is_empty() {
-            self.add(line, segments);
-        }
-    }
-}
-
-fn is_test(attributes: &[Attribute]) -> bool {
-    attributes.iter().any(|attribute| {
-        attribute.path().is_ident("cfg")
-            && attribute
-                .parse_args::<syn::Path>()
-                .is_ok_and(|path| path.is_ident("test"))
-    })
-}
-
-impl<'a> Visit<'a> for Paths {
-    fn visit_item_mod(&mut self, module: &'a ItemMod) {
-        if !is_test(&module.attrs) {
-            self.parents.push(module.ident.to_string());
-            visit::visit_item_mod(self, module);
-            self.parents.pop();
-        }
-    }
-
-    fn visit_item_use(&mut self, item: &'a ItemUse) {
-        if !is_test(&item.attrs) {
-            self.add_uses(&item.tree, &[]);
-        }
-    }
-
-    fn visit_path(&mut self, path: &'a syn::Path) {
-        let segments = path.segments.iter();
-        let segments = segments.map(|segment| segment.ident.to_string());
-        self.add(path.span().start().line, segments.collect());
-        visit::visit_path(self, path);
-    }
-
-    fn visit_macro(&mut self, found: &'a Macro) {
-        let mut segments: Vec<String> = found
-            .path
-            .segments
-            .iter()
-            .map(|s| s.ident.to_string())
-            .collect();
-        if let Some(last) = segments.last_mut() {
-            last.push('!');
-        }
-        self.add(found.path.span().start().line, segments);
-        self.add_tokens(found.tokens.clone());
-    }
-
-    fn visit_attribute(&mut self, _: &'a Attribute) {}
-}
-
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn sources() -> Vec<Source> {
-    let mut files = Vec::new();
-    collect(&root().join("src"), &["crate".to_owned()], &mut files);
-    assert!(
-        files.len() > 20,
-        "the sources are not where this test looks"
-    );
-    files
-}
-
-fn collect(folder: &Path, parents: &[String], files: &mut Vec<Source>) {
-    let Ok(entries) = fs::read_dir(folder) else {
-        return;
-    };
-    for entry in entries {
-        let path = entry.unwrap().path();
-        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        let parents = match name.as_str() {
-            "lib" | "mod" => parents.to_vec(),
-            _ => [parents, &[name]].concat(),
-        };
-        if path.is_dir() {
-            collect(&path, &parents, files);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let text = fs::read_to_string(&path).unwrap();
-            files.push(Source {
-                path,
-                text,
-                parents,
-            });
-        }
-    }
 }

@@ -37,8 +37,7 @@ use crate::flow::{
 };
 use crate::identity::session::Pairs;
 use crate::markup::Limits;
-use crate::rules::step::WhichResponse;
-use crate::rules::{SCOPE_HEADER, Stage, SyntheticResponse};
+use crate::rules::{SCOPE_HEADER, Stage, SyntheticResponse, WhichResponse};
 
 /// The exchange ends without a response: hyper closes the connection, or resets the stream.
 #[derive(Debug, thiserror::Error)]

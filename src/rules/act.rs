@@ -19,10 +19,10 @@ pub(super) use wire_fault::leave;
 
 use std::sync::Arc;
 
-use super::selection::Selected;
+use super::selector::Selected;
 use super::selector::{SelectedElement, Selector};
-use super::step::{EditStep, WhichResponse};
-use super::{Rule, Step, SyntheticResponse};
+use super::step::EditStep;
+use super::{Rule, Step, SyntheticResponse, WhichResponse};
 use crate::dm::compose::CmdIdAllocator;
 use crate::flow::{EffectDetail, EffectKind, SessionEffects};
 use crate::markup::edit::{Edit, NestedEdit};

@@ -3,7 +3,12 @@
 //! The same seed and the same conversation give the same outcome, whatever else passes at the same time: the
 //! draw knows no clock, and none of the numbers that only one run has. Neither do the numbers that faults are made of.
 
-use super::{Facts, Rule};
+use schemars::json_schema;
+use serde::Deserialize;
+
+use super::Facts;
+use super::mistake::{KEY, Mistake};
+use super::value::described;
 
 /// A probability above 0, at most 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,14 +29,30 @@ impl Chance {
     }
 
     /// Whether the `n`th find of a rule is acted on; `line` is what [`conversation_key`] gives.
-    pub(super) fn is_drawn(self, seed: u64, rule: &Rule, line: &str, n: u64) -> bool {
-        let parts = [rule.name().as_bytes(), line.as_bytes(), &n.to_le_bytes()];
+    pub(super) fn is_drawn(self, seed: u64, rule: &str, line: &str, n: u64) -> bool {
+        let parts = [rule.as_bytes(), line.as_bytes(), &n.to_le_bytes()];
         let hash = parts
             .iter()
             .fold(mix(seed), |hash, part| absorb(hash, part));
         mix(hash) % DRAWS < self.0
     }
 }
+
+impl<'de> Deserialize<'de> for Chance {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = f64::deserialize(deserializer)?;
+        Self::new(number).ok_or_else(|| {
+            let mistake = Mistake::new(format!("`{KEY}` cannot be {number}"));
+            serde::de::Error::custom(
+                mistake
+                    .label("above 0, at most 1")
+                    .help("chance = 0.3 acts on about three finds of ten"),
+            )
+        })
+    }
+}
+
+described!([] Chance, |_| json_schema!({"type": "number", "exclusiveMinimum": 0, "maximum": 1}));
 
 /// What matches are counted in: the session, as the device names it. A message of no
 /// session counts by its device's address and the server's.

@@ -1,42 +1,13 @@
 //! How a connection is received: the rules of the stage `connection`.
 
-use std::net::SocketAddr;
-
 use super::act::not_applied;
 use super::engine::RuleSet;
-use super::facts::{HeldBack, RuleState, Stage};
+use super::facts::{Completeness, ConnectionFacts, HeldBack, ReceivedUnit, RuleState, Stage};
 use super::step::{ConnectionStep, Step};
 use super::value::{OneOf, Time};
-use super::verdict::Completeness;
 use super::{Per, Rule};
 use crate::flow::{ConnectionAction, ConnectionDecision, EffectDetail, EffectKind, RuleEffect};
 use crate::patch::Patch;
-
-/// What is known of a connection when rules are asked how to receive it.
-#[derive(Clone, Copy, Debug)]
-pub struct ConnectionFacts<'a> {
-    /// The device's address.
-    pub peer: SocketAddr,
-    /// The address it was accepted at.
-    pub listener: SocketAddr,
-    /// The server it is for, without port: that of CONNECT, or the one behind this proxy. `None`: not known yet.
-    pub host: Option<&'a str>,
-    /// The name in its ClientHello.
-    pub sni: Option<&'a str>,
-    /// Whether it speaks TLS; `None`: not known yet.
-    pub tls: Option<bool>,
-    /// What is received.
-    pub arrival: ReceivedUnit,
-}
-
-/// What rules are asked to receive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReceivedUnit {
-    /// A connection that leads to one server.
-    Connection,
-    /// A request to a proxy, with the full address of its server: the next one may be for another.
-    Request,
-}
 
 impl RuleSet {
     /// Whether some rule has a say in how connections are received.

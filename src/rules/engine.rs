@@ -8,7 +8,7 @@ use super::evaluation::Evaluation;
 use super::facts::{Facts, HeldBack, RuleState, Stage};
 use super::index::Index;
 use super::scenario::STARTED;
-use super::selection::Selected;
+use super::selector::Selected;
 use super::verdict::Verdict;
 use super::{Limit, Rule, Step};
 
@@ -222,7 +222,7 @@ impl Asking<'_, '_> {
         };
         let line = conversation_key(self.facts);
         let draw = self.rule_state.count(self.number, &format!("?{line}"));
-        chance.is_drawn(self.seed, self.rule, &line, draw)
+        chance.is_drawn(self.seed, self.rule.name(), &line, draw)
             && (limit.times.is_none()
                 || limit.allows(self.rule_state.count(self.number, &format!("!{key}"))))
     }

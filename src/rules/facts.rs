@@ -1,13 +1,14 @@
 //! What is known about a message when rules are evaluated, and what they remember of others.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use strum::IntoStaticStr;
 
-use super::verdict::Completeness;
 use crate::flow::{
-    AnswerLink, Connection, ExchangeId, Reconciler, RequestHead, ResponseHead, SessionTag, Side,
+    AnswerLink, Connection, EffectDetail, ExchangeId, Reconciler, RequestHead, ResponseHead,
+    SessionTag, Side,
 };
 use crate::markup::{Document, Limits};
 
@@ -64,6 +65,51 @@ pub struct Facts<'a> {
     pub reconciler: Option<&'a Reconciler>,
     /// What bounds the decoding of a body that a rule changed.
     pub limits: &'a Limits,
+}
+
+/// What is known of a connection when rules are asked how to receive it.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionFacts<'a> {
+    /// The device's address.
+    pub peer: SocketAddr,
+    /// The address it was accepted at.
+    pub listener: SocketAddr,
+    /// The server it is for, without port: that of CONNECT, or the one behind this proxy. `None`: not known yet.
+    pub host: Option<&'a str>,
+    /// The name in its ClientHello.
+    pub sni: Option<&'a str>,
+    /// Whether it speaks TLS; `None`: not known yet.
+    pub tls: Option<bool>,
+    /// What is received.
+    pub arrival: ReceivedUnit,
+}
+
+/// What rules are asked to receive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReceivedUnit {
+    /// A connection that leads to one server.
+    Connection,
+    /// A request to a proxy, with the full address of its server: the next one may be for another.
+    Request,
+}
+
+/// Whether all steps of a rule acted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Completeness {
+    /// All of them.
+    Whole,
+    /// Some of them: a step could not act on a match.
+    Part,
+}
+
+impl Completeness {
+    /// That of a rule with these changes.
+    pub(super) fn of(changes: &[EffectDetail]) -> Self {
+        match changes.iter().all(EffectDetail::is_done) {
+            true => Self::Whole,
+            false => Self::Part,
+        }
+    }
 }
 
 /// What kept a rule from acting on a message.

@@ -18,7 +18,6 @@ mod rule_table;
 mod scenario;
 mod schema;
 mod step_validate;
-mod suggest;
 mod syntax_errors;
 mod unreachable;
 
@@ -29,21 +28,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 use toml::de::{DeTable, DeValue};
 
-pub(in crate::rules) use self::deserialize::STEP;
 use self::deserialize::{LeftOut, read, unknown_key};
-pub(in crate::rules) use self::match_table::{AnswersTable, Comparison, Where};
 pub use self::report::Reader;
-pub(in crate::rules) use self::report::{Report, kind};
-use self::report::{Table, Value};
-pub(in crate::rules) use self::rule_table::LimitTable;
+use self::report::{Report, Table, Value};
 use self::rule_table::{CONNECTION_KEYS, ConnectionRuleTable, KEYS, RuleTable};
-pub(in crate::rules) use self::scenario::ScenarioTable;
 use self::scenario::Scenarios;
 pub use self::schema::{StepKeys, schema, schema_text, step_keys};
-pub(in crate::rules) use self::suggest::list;
 use self::unreachable::Endpoints;
+use super::mistake::list;
 use super::step::{Content, NewBody};
-use super::{RawStep, Rule, RuleErrors, RuleSet, Stage, Step};
+use super::{Limit, RawStep, Rule, RuleErrors, RuleSet, Stage, Step};
 use crate::nearest::closest;
 
 /// The rules of one file, in its order. `file_name` is for people; nothing is opened.
@@ -152,7 +146,7 @@ impl Loader {
         for key in root.keys().filter(|key| key.get_ref() != "rule") {
             let name = key.get_ref();
             let mistake = unknown_key("a rule file", name, &["rule"]);
-            mistake.report(key.span(), name, report);
+            report.mistake(mistake, key.span(), name);
         }
         let Some((key, value)) = root.get_key_value("rule") else {
             return;
@@ -214,8 +208,17 @@ impl Loader {
             all_known
                 && value.is_none_or(|value| rest.value(key).is_some() && !left_out.touches(value))
         };
+        let is_whole = |key| {
+            let value = table.value(key);
+            value.is_none_or(|value| !left_out.touches(value))
+        };
+        let mut scenario_is_right = is_right("scenario");
         if let (Some(scenario), Some(table)) = (&rule.scenario, rest.table("scenario")) {
-            self.scenarios.enter(scenario.clone(), table, report);
+            let whole = is_whole("scenario");
+            scenario_is_right &= self.scenarios.enter(scenario.clone(), table, whole, report);
+        }
+        if is_whole("limit") {
+            check_limit(rule.limit, table, report);
         }
         let stage = rule.stage?.0;
         let (mut matcher, mut steps) = (
@@ -235,7 +238,7 @@ impl Loader {
         let matcher_is_right = is_right("match") && report.count() == before;
         files(&mut steps, rest, report);
         step_validate::each(&steps, rest, stage, report);
-        if is_right("step") && is_right("scenario") {
+        if is_right("step") && scenario_is_right {
             let matcher = Some(&matcher).filter(|_| matcher_is_right);
             step_validate::together(&steps, rest, rule.scenario.as_ref(), matcher, report);
         }
@@ -308,13 +311,35 @@ fn connection_rule<'t>(
     {
         step_validate::together(&steps, rest, None, None, report);
     }
+    let limit = rule.limit.map(Limit::from);
+    if table
+        .value("limit")
+        .is_some_and(|limit| !left_out.touches(limit))
+    {
+        check_limit(limit, rest, report);
+    }
     Some(Rule {
         file: report.file().clone(),
         line: report.line(table.span().start),
-        limit: rule.limit.map(|limit| limit.0),
+        limit,
         connection: rule.r#match.unwrap_or_default(),
         ..Rule::new(rule.name?.0, stage, steps)
     })
+}
+
+fn check_limit(limit: Option<Limit>, rule: Table<'_>, report: &mut Report<'_>) {
+    let Some(value) = rule.value("limit") else {
+        return;
+    };
+    if limit.is_some_and(Limit::limits_nothing) {
+        let by_chance = match rule.value("stage").and_then(|s| s.get_ref().as_str()) {
+            Some("connection") => "",
+            _ => ", chance = 0.3 acts on three of ten",
+        };
+        report
+            .wrong(value.span(), "this limit limits nothing")
+            .help(format!("times = 1 acts once, skip = 1 lets the first one pass, every = 3 acts on each third one{by_chance}"));
+    }
 }
 
 /// Reports what no connection has, for the rest of the rule to be read without it.
@@ -364,7 +389,7 @@ fn needs(rule: Table<'_>, report: &mut Report<'_>) {
             .wrong(rule.span(), "this rule does nothing")
             .label("it has no step")
             .help("add one, such as step = { set-status = 500 }")
-            .help(format!("every step stands in {}", suggest::REFERENCE));
+            .help(format!("every step stands in {}", report::REFERENCE));
     }
 }
 

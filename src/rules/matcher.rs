@@ -10,7 +10,6 @@
 //!
 //! What is cheap is compared first: a text inside a base64 document comes last.
 
-mod address;
 mod client_cert;
 mod command;
 mod connection;
@@ -20,7 +19,6 @@ mod kinds;
 mod message;
 mod text;
 
-pub use address::{BadNet, Net};
 pub use client_cert::ClientCertMatcher;
 pub use command::AnswersMatcher;
 pub use connection::ConnectionMatcher;
@@ -28,7 +26,7 @@ pub use kinds::Kinds;
 pub use message::{Encoding, HeaderMatcher};
 pub use text::{TextTest, ValueTest};
 
-pub(super) use command::{Seen, any_code};
+pub(super) use command::{HEADER, Seen, any_code};
 pub(super) use items::Items;
 pub(super) use message::is_action;
 
@@ -40,8 +38,8 @@ use super::answers::LinkedAnswers;
 use super::glob::{Glob, UriGlob};
 use super::selector::Selector;
 use super::value::{
-    Alert, CmdId, CodeRange, HostName, Http, MediaType, NumberRange, OneOf, PathGlob, QueryGlob,
-    SyncMl,
+    Alert, CmdId, CodeRange, HostName, Http, MediaType, Net, NumberRange, OneOf, PathGlob,
+    QueryGlob, SyncMl,
 };
 use crate::dm::{CommandKind, Dialect};
 use crate::filter::Filter;

@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
-use super::load::{Report, kind};
+use super::RuleError;
 
 /// Stands for the key that the value stands under.
 pub(in crate::rules) const KEY: &str = "\u{1}";
@@ -161,9 +162,16 @@ impl Mistake {
         self
     }
 
-    pub(in crate::rules) fn report(self, span: Range<usize>, key: &str, report: &mut Report<'_>) {
+    /// The error of a file: of the value at `span`, under this key.
+    pub(in crate::rules) fn into_error(
+        self,
+        file: &Arc<str>,
+        text: &Arc<str>,
+        span: Range<usize>,
+        key: &str,
+    ) -> RuleError {
         let mistake = *self.in_key(key, span.clone()).0;
-        let error = report.wrong(mistake.span.unwrap_or(span), mistake.title);
+        let mut error = RuleError::new(file, text, mistake.span.unwrap_or(span), mistake.title);
         error.label(mistake.label);
         if let Some((span, label)) = mistake.also {
             error.also(span, label);
@@ -171,6 +179,7 @@ impl Mistake {
         for help in mistake.helps {
             error.help(help);
         }
+        error
     }
 }
 
@@ -192,4 +201,23 @@ impl fmt::Display for Mistake {
             .iter()
             .try_for_each(|help| write!(f, "{NEXT}{help}"))
     }
+}
+
+/// What a value is.
+pub(in crate::rules) fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number with a fraction",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date or time",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+/// `a`, `b` and `c`, each in backquotes.
+pub(in crate::rules) fn list(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    quoted.join(", ")
 }

@@ -3,15 +3,9 @@
 use std::sync::Arc;
 
 use http::HeaderName;
-use schemars::JsonSchema;
-use serde::Deserialize;
-use strum::IntoStaticStr;
 
-use super::chance::Chance;
-use super::{ConnectionMatcher, Facts, Matcher, RuleError, Scenario, Stage, Step};
+use super::{ConnectionMatcher, Facts, Limit, Matcher, Per, RuleError, Scenario, Stage, Step};
 use crate::rules::glob::Glob;
-use crate::rules::load::LimitTable;
-use crate::rules::value::schema_of_table;
 
 /// One rule. Those that [`super::load`] gives are valid.
 #[derive(Clone, Debug)]
@@ -56,42 +50,6 @@ pub struct RuleScope {
 /// Names the scope that an exchange belongs to; with a control API, no server gets it.
 pub const SCOPE_HEADER: HeaderName = HeaderName::from_static("x-dmtap-scope");
 
-/// How often a rule acts on its matches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "LimitTable")]
-pub struct Limit {
-    /// Matches passed over first.
-    pub skip: u64,
-    /// Of the matches after those, each so many-th one: 3 is the third, the sixth and so on.
-    pub every: u64,
-    /// Matches acted on of these; `None`: all of them.
-    pub times: Option<u64>,
-    /// Which of the matches after those are acted on, by chance; `None`: each.
-    pub chance: Option<Chance>,
-    /// What has a count of its own.
-    pub per: Per,
-}
-
-/// What a limit counts within.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize, JsonSchema, IntoStaticStr)]
-#[serde(rename_all = "kebab-case")]
-#[strum(serialize_all = "kebab-case")]
-pub enum Per {
-    /// A DM session; the connection where none is known.
-    #[default]
-    Session,
-    /// A device, by the Source of its messages; the connection where none is known.
-    Device,
-    /// A connection of a device.
-    Connection,
-    /// The run of dmtap.
-    Run,
-    /// The IP address of devices, of connections only.
-    #[serde(skip)]
-    #[schemars(skip)]
-    Peer,
-}
-
 impl RuleScope {
     /// Whether an exchange belongs to it.
     fn has(&self, facts: &Facts<'_>) -> bool {
@@ -102,38 +60,6 @@ impl RuleScope {
         };
         names.any(|name| name.as_bytes() == self.name.as_bytes())
             || self.device.as_ref().is_some_and(is_bound)
-    }
-}
-
-impl Limit {
-    /// Whether the `n`th match is one of those that `skip` and `every` leave, and within `times`, which counts by
-    /// itself where there is chance.
-    pub(super) fn admits(self, n: u64) -> bool {
-        let after = n.saturating_sub(self.skip);
-        let is_left = after > 0 && after.is_multiple_of(self.every);
-        is_left && (self.chance.is_some() || self.allows(after / self.every))
-    }
-
-    /// Whether it allows to act for the `n`th time.
-    pub(super) fn allows(self, n: u64) -> bool {
-        self.times.is_none_or(|times| n <= times)
-    }
-}
-
-impl Per {
-    /// Its name in rule files.
-    pub fn name(self) -> &'static str {
-        self.into()
-    }
-
-    /// What a message is counted under.
-    pub fn key(self, facts: &Facts<'_>) -> String {
-        match (self, facts.session) {
-            (Self::Run, _) => String::new(),
-            (Self::Session, Some(tag)) => format!("s{}", tag.number),
-            (Self::Device, Some(tag)) => format!("d{}", tag.key.device),
-            _ => facts.connection.id.to_string(),
-        }
     }
 }
 
@@ -253,5 +179,3 @@ impl Rule {
         self.matcher.asks_links()
     }
 }
-
-schema_of_table!(Limit, LimitTable);

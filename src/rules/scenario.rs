@@ -1,26 +1,47 @@
 //! Scenarios, as in WireMock: a rule may require a state, and may set another one when it acts.
 
-use crate::rules::value::schema_of_table;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, de::Error};
 
-use super::load::ScenarioTable;
-use super::rule::Per;
+use super::Per;
+use super::mistake::{KEY, Mistake};
 
 /// The state before any rule set one.
 pub const STARTED: &str = "started";
 
-/// The part of a rule in a scenario.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "ScenarioTable")]
+/// In which state of a scenario the rule acts; without it, in every state.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(
+    rename = "a scenario",
+    deny_unknown_fields,
+    expecting = "scenario = { name = \"two-acts\", becomes = \"refused\" }: rules of one name share its state"
+)]
+#[schemars(rename = "scenario", extend("anyOf" = [{"required": ["requires"]}, {"required": ["becomes"]}]))]
 pub struct Scenario {
-    /// The name of the scenario; rules with the same name share the state.
+    /// The name of the scenario: rules with the same name share a state.
+    #[serde(deserialize_with = "state_name")]
+    #[schemars(regex(pattern = "\\S"), extend("examples" = ["two-acts"]))]
     pub name: String,
-    /// The state in which the rule looks; `None`: in every one.
+    /// The rule acts only in this state; every scenario begins in `"started"`.
+    #[serde(default, deserialize_with = "state_name")]
+    #[schemars(regex(pattern = "\\S"), extend("examples" = ["started"]))]
     pub requires: Option<String>,
-    /// The state it brings about where it acts; `None`: it leaves it as it is.
+    /// The state that the rule sets when it acts.
+    #[serde(default, deserialize_with = "state_name")]
+    #[schemars(regex(pattern = "\\S"), extend("examples" = ["refused"]))]
     pub becomes: Option<String>,
-    /// What has a state of its own: each session, device or connection, or the run.
+    /// What has a state of its own, the same in all rules of the scenario; the default is `session`.
+    #[serde(default)]
     pub per: Per,
+}
+
+/// The name of a scenario or of one of its states.
+fn state_name<'de, D: Deserializer<'de>, T: From<String>>(deserializer: D) -> Result<T, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    match text.trim() {
+        "" => Err(D::Error::custom(Mistake::new(format!("`{KEY}` is empty")))),
+        text => Ok(text.to_owned().into()),
+    }
 }
 
 impl Scenario {
@@ -30,5 +51,3 @@ impl Scenario {
         required.is_none_or(|required| required == state.unwrap_or(STARTED))
     }
 }
-
-schema_of_table!(Scenario, ScenarioTable);

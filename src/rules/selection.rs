@@ -5,17 +5,10 @@ use std::collections::BTreeSet;
 use super::answers::LinkedAnswers;
 use super::index::Index;
 use super::matcher::{Kinds, MatchContext, Matcher, Seen, any_code};
+use super::selector::Selected;
 use super::target_nodes;
 use crate::dm::{Command, CommandKind, Message};
 use crate::markup::{Document, NodeId};
-
-/// An element a rule acts on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Selected {
-    pub(super) node: NodeId,
-    /// Those of its Items that the matcher selected; empty: all.
-    pub(super) items: Vec<NodeId>,
-}
 
 /// The commands of a document, in order.
 #[derive(Debug)]

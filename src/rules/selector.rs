@@ -13,7 +13,6 @@ use std::fmt;
 use std::rc::Rc;
 
 use super::place::{self, ElementPlace};
-use super::selection::Selected;
 use crate::markup::{Document, Element, Embedded, Limits, NodeId, Path};
 
 /// Where a step acts or a matcher looks.
@@ -42,6 +41,14 @@ enum Start {
      for a matcher Data/@name is an attribute"
 )]
 pub struct BadSelector;
+
+/// An element a rule acts on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Selected {
+    pub(super) node: NodeId,
+    /// Those of its Items that the matcher selected; empty: all.
+    pub(super) items: Vec<NodeId>,
+}
 
 /// An element that was found, in the message or in a document inside it.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@
 
 mod connection;
 mod edit;
-pub(in crate::rules) mod head;
+mod head;
 mod neighbour;
 mod protocol;
 mod raw;
@@ -16,11 +16,10 @@ mod wire_fault;
 
 pub use connection::ConnectionStep;
 pub use edit::EditStep;
-pub use head::{HeadEdit, HeadStep};
+pub use head::HeadStep;
 pub use neighbour::{Injection, Insertion, Neighbour, Relation};
 pub use protocol::{
     AtomicFailure, Busy, Challenge, Field, MsgIdBreak, Nonce, ProtocolStep, Scheme, Version,
-    WhichResponse,
 };
 pub use raw::{Content, Flip, Form, Length, NewBody, RawStep};
 pub use scenario::ScenarioStep;
@@ -36,7 +35,6 @@ use serde::de::{
 };
 use strum::VariantNames;
 
-use super::load::STEP;
 use super::template::Template;
 
 /// The kinds of steps, each an enum of verbs.
@@ -102,6 +100,9 @@ kinds! {
     /// Says how a connection is received.
     Connection(ConnectionStep): "How a connection is received";
 }
+
+/// The name of the enum of all steps.
+pub(in crate::rules) const STEP: &str = "a step";
 
 /// The verbs of steps, in the order in which errors list them.
 pub fn verbs() -> &'static [&'static str] {

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
-use super::step::{HeadEdit, WhichResponse};
 use crate::flow::reconciler::Reconciled;
-use crate::flow::{Delivery, EffectDetail, RuleEffect, SessionEffects};
+use crate::flow::{Delivery, RuleEffect, SessionEffects};
 use crate::markup::Document;
 
 /// What is to happen to a message. The default changes nothing.
@@ -37,30 +38,35 @@ pub struct Verdict {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SyntheticResponse {
     /// The HTTP status.
-    pub status: http::StatusCode,
+    pub status: StatusCode,
     /// Header fields; without `Content-Type` a body is sent as plain text.
-    pub headers: http::HeaderMap,
+    pub headers: HeaderMap,
     /// Its body; empty for none.
     pub body: Bytes,
 }
 
-/// Whether all steps of a rule acted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Completeness {
-    /// All of them.
-    Whole,
-    /// Some of them: a step could not act on a match.
-    Part,
+/// A change of the head that was decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HeadEdit {
+    /// The field gets this value, and only this one.
+    Set(HeaderName, HeaderValue),
+    /// Adds a field with this value.
+    Add(HeaderName, HeaderValue),
+    /// The field goes.
+    Remove(HeaderName),
+    /// The response gets this status.
+    Status(StatusCode),
 }
 
-impl Completeness {
-    /// That of a rule with these changes.
-    pub(super) fn of(changes: &[EffectDetail]) -> Self {
-        match changes.iter().all(EffectDetail::is_done) {
-            true => Self::Whole,
-            false => Self::Part,
-        }
-    }
+/// Which of the server's two responses the device gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "each variant is the response it names")]
+pub enum WhichResponse {
+    First,
+    #[default]
+    Second,
 }
 
 impl Verdict {
@@ -103,6 +109,24 @@ impl SyntheticResponse {
             headers: [(header::CONTENT_TYPE, content_type)].into_iter().collect(),
             body,
             ..Self::default()
+        }
+    }
+}
+
+impl HeadEdit {
+    /// Carries it out on header fields; the others keep their order.
+    pub fn apply(&self, headers: &mut HeaderMap) {
+        match self {
+            Self::Set(name, value) => drop(headers.insert(name, value.clone())),
+            Self::Add(name, value) => drop(headers.append(name, value.clone())),
+            Self::Remove(name) => {
+                // Removing a field from a map moves the last one to its place.
+                let kept = headers.iter().filter(|(kept, _)| *kept != name);
+                *headers = kept
+                    .map(|(name, value)| (name.clone(), value.clone()))
+                    .collect();
+            }
+            Self::Status(_) => {}
         }
     }
 }

@@ -270,8 +270,8 @@ pub(super) fn many(count: u64, what: &str) -> String {
 
 fn limit(limit: Limit) -> LimitReport {
     LimitReport {
-        skip: limit.skip,
-        times: limit.times,
+        skip: limit.skip.map_or(0, |skip| skip.0),
+        times: limit.times.map(|times| times.0),
         chance: limit.chance.is_some(),
         per: limit.per.name(),
     }

@@ -7,7 +7,7 @@ use hyper::body::Incoming;
 use super::Exchange;
 use crate::proxy::body::Body;
 use crate::proxy::failure::Failure;
-use crate::rules::step::WhichResponse;
+use crate::rules::WhichResponse;
 
 impl Exchange {
     /// Sends the request on, twice where a rule says so, and waits for the response to pass on.

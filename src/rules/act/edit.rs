@@ -10,7 +10,7 @@ use crate::dm::{Command, StatusCode};
 use crate::flow::EffectKind;
 use crate::markup::edit::{Edit, Fragment, NestedEdit, Place};
 use crate::markup::{Element, tag};
-use crate::rules::selection::Selected;
+use crate::rules::selector::Selected;
 use crate::rules::selector::{SelectedElement, Selector};
 use crate::rules::step::EditStep;
 use crate::rules::template::{Escape, Template};

@@ -5,10 +5,10 @@ use http::header::{HeaderName, HeaderValue};
 
 use super::{Values, not_applied};
 use crate::flow::{EffectDetail, EffectKind};
-use crate::rules::selection::Selected;
-use crate::rules::step::{HeadEdit, HeadStep};
+use crate::rules::selector::Selected;
+use crate::rules::step::HeadStep;
 use crate::rules::template::{Escape, Template};
-use crate::rules::{Facts, Stage, Verdict};
+use crate::rules::{Facts, HeadEdit, Stage, Verdict};
 
 pub(in crate::rules) fn head(
     step: &HeadStep,

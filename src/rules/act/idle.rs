@@ -2,8 +2,8 @@
 
 use super::Body;
 use super::head::headers_now;
-use crate::rules::step::{HeadEdit, HeadStep, RawStep};
-use crate::rules::{Facts, Rule, Step};
+use crate::rules::step::{HeadStep, RawStep};
+use crate::rules::{Facts, HeadEdit, Rule, Step};
 
 /// Whether no step of a rule has anything to do. Only steps that look for something themselves are asked.
 pub(in crate::rules) fn is_idle(

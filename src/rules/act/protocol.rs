@@ -16,7 +16,7 @@ use crate::dm::compose::CmdIdAllocator;
 use crate::dm::{Command, Message, SyncBody};
 use crate::flow::{Obligation, OwedByRule, Reconciler, SessionChange, Side};
 use crate::markup::{Document, NodeId};
-use crate::rules::selection::Selected;
+use crate::rules::selector::Selected;
 use crate::rules::step::ProtocolStep;
 use crate::rules::{Facts, Stage};
 

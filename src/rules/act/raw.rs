@@ -10,7 +10,7 @@ use crate::flow::{EffectDetail, EffectKind};
 use crate::markup::wbxml::{WbxmlOptions, encode};
 use crate::markup::{self, Document, Hint, Limits};
 use crate::patch::{Patch, Span};
-use crate::rules::selection::Selected;
+use crate::rules::selector::Selected;
 use crate::rules::step::{Content, Form, Length, RawStep};
 use crate::rules::template::{Escape, Template};
 

@@ -32,11 +32,11 @@ use self::entries::{Elements, Entries};
 pub(super) use self::keys::{MOST_KEYS, unknown_key};
 pub(super) use self::left_out::LeftOut;
 use self::verb::Verb;
-use super::report::{Report, Value, integer, kind};
+use super::report::{REFERENCE, Report, Value, integer};
 use super::schema::step_keys;
-use super::suggest::{REFERENCE, list};
 use crate::nearest::closest;
-use crate::rules::mistake::{KEY, Mistake};
+use crate::rules::mistake::{KEY, Mistake, kind, list};
+use crate::rules::step::STEP;
 use crate::rules::value::{no_word, unknown_word};
 
 /// Reads a value that stands under `key`. What is wrong with it is reported, and left out of what is returned.
@@ -105,7 +105,7 @@ impl Reading<'_, '_> {
         if let DeValue::Table(table) = value.get_ref() {
             mistake = mistake.inside(table);
         }
-        mistake.report(value.span(), key, &mut self.report.borrow_mut());
+        self.report.borrow_mut().mistake(mistake, value.span(), key);
     }
 }
 
@@ -403,6 +403,3 @@ impl<'t> Deserializer<'t> for Node<'_, '_, 't> {
         ignored_any
     }
 }
-
-/// The name of the enum of all steps.
-pub(in crate::rules) const STEP: &str = "a step";

@@ -149,7 +149,7 @@ impl<'a> Argument<'a> {
     fn right<T>(&mut self, value: Result<T, Mistake>, part: Range<usize>, key: &str) -> Option<T> {
         let report = &mut self.report;
         value
-            .map_err(|mistake| mistake.report(part, key, report))
+            .map_err(|mistake| report.mistake(mistake, part, key))
             .ok()
     }
 

@@ -1,6 +1,5 @@
 //! What the keys of a `match` table mean together.
 
-mod parts;
 mod validate;
 
 use super::loc_uri;
@@ -10,7 +9,6 @@ use crate::rules::Stage;
 use crate::rules::matcher::{DEPTH, Kinds, Matcher};
 use crate::rules::value::{as_glob, is_regex};
 
-pub(in crate::rules) use self::parts::{AnswersTable, Comparison, Where};
 pub(super) use self::validate::of_requests;
 
 /// The keys of which one makes a rule select commands: the first ones of the table.

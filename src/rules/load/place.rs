@@ -1,7 +1,7 @@
 //! Places that load and never match.
 
 use super::report::{Report, Value};
-use super::suggest::list;
+use crate::rules::mistake::list;
 use crate::rules::place::ElementPlace;
 use crate::rules::selector::Selector;
 

@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::nearest::closest;
 use crate::rules::RuleError;
+use crate::rules::mistake::Mistake;
 
 /// A value of the tree, with its place.
 pub(super) type Value<'t> = Spanned<DeValue<'t>>;
@@ -16,7 +17,7 @@ pub(super) type Value<'t> = Spanned<DeValue<'t>>;
 /// Reads a file that a rule file names: gets the name of the rule file and the path written there.
 pub type Reader<'r> = &'r dyn Fn(&str, &str) -> Result<Bytes, String>;
 
-pub(in crate::rules) struct Report<'r> {
+pub(super) struct Report<'r> {
     file: Arc<str>,
     text: Arc<str>,
     lines: Vec<usize>,
@@ -50,12 +51,16 @@ impl<'r> Report<'r> {
     }
 
     /// Adds an error, and returns it to be completed. Beyond [`MOST_ERRORS`] only their number is kept.
-    pub(in crate::rules) fn wrong(
-        &mut self,
-        span: Range<usize>,
-        title: impl Into<String>,
-    ) -> &mut RuleError {
-        let error = RuleError::new(&self.file, &self.text, span, title.into());
+    pub(super) fn wrong(&mut self, span: Range<usize>, title: impl Into<String>) -> &mut RuleError {
+        self.add(RuleError::new(&self.file, &self.text, span, title.into()))
+    }
+
+    /// Adds what is wrong with the value at `span`, under this key.
+    pub(super) fn mistake(&mut self, mistake: Mistake, span: Range<usize>, key: &str) {
+        self.add(mistake.into_error(&self.file, &self.text, span, key));
+    }
+
+    fn add(&mut self, error: RuleError) -> &mut RuleError {
         let at = self.errors.len();
         if at >= MOST_ERRORS {
             self.left_out += 1;
@@ -106,6 +111,9 @@ impl<'r> Report<'r> {
         self.errors
     }
 }
+
+/// Where all words are listed.
+pub(super) const REFERENCE: &str = "`dmtap rules schema`";
 
 /// The most errors of one rule file that are listed one by one.
 pub(super) const MOST_ERRORS: usize = 50;
@@ -183,16 +191,4 @@ impl<'t> Table<'t> {
 pub(super) fn integer(value: &Value<'_>) -> Option<i64> {
     let integer = value.get_ref().as_integer()?;
     i64::from_str_radix(integer.as_str(), integer.radix()).ok()
-}
-
-pub(in crate::rules) fn kind(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "a text",
-        DeValue::Integer(_) => "a whole number",
-        DeValue::Float(_) => "a number with a fraction",
-        DeValue::Boolean(_) => "true or false",
-        DeValue::Datetime(_) => "a date or time",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
-    }
 }

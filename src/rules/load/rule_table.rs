@@ -1,14 +1,12 @@
 //! The tables of a rule file: rules, limits, and what connections are matched by.
 
-use schemars::{JsonSchema, json_schema};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::rules::chance::Chance;
+use crate::rules::limit::{Count, SkipCount};
 use crate::rules::matcher::ConnectionMatcher;
 use crate::rules::mistake::{KEY, Mistake};
-use crate::rules::value::{
-    Named, OneOf, Scalar, Within, any_form, described, schema_of_table, written,
-};
+use crate::rules::value::{Named, OneOf, Scalar, any_form, written};
 use crate::rules::{Limit, Matcher, Per, Scenario, Stage, Step};
 
 /// A rule: when dmtap looks, where it acts, how often, and what it does.
@@ -90,60 +88,6 @@ impl Named for Stage {
     }
 }
 
-type Count = Within<1, { u32::MAX as u64 }>;
-
-/// How often the rule acts; without it, always.
-#[derive(Deserialize, JsonSchema)]
-#[serde(
-    rename = "a limit",
-    deny_unknown_fields,
-    expecting = "limit = { times = 1 }"
-)]
-#[schemars(rename = "limit", extend("anyOf" = [{"required": ["times"]}, {"required": ["skip"]}, {"required": ["every"]}, {"required": ["chance"]}]))]
-pub(in crate::rules) struct LimitTable {
-    /// The rule acts this many times, then no more.
-    #[schemars(extend("examples" = [1]))]
-    times: Option<Count>,
-    /// Ignores the first n matches.
-    #[schemars(extend("examples" = [2]))]
-    skip: Option<Within<0, { u32::MAX as u64 }>>,
-    /// Of the remaining matches, acts on each so many-th one: 3 is the third, the sixth and so on.
-    #[schemars(extend("examples" = [3]))]
-    every: Option<Count>,
-    /// Acts on this share of the remaining matches; the seed decides which ones, the same in every run.
-    #[schemars(extend("examples" = [0.3]))]
-    chance: Option<Chance>,
-    /// What has a count of its own; the default is `session`.
-    per: Option<Per>,
-}
-
-impl TryFrom<LimitTable> for Limit {
-    type Error = Mistake;
-
-    fn try_from(table: LimitTable) -> Result<Self, Mistake> {
-        let limit = Self {
-            skip: table.skip.map_or(0, |skip| skip.0),
-            every: table.every.map_or(1, |every| every.0),
-            times: table.times.map(|times| times.0),
-            chance: table.chance,
-            per: table.per.unwrap_or_default(),
-        };
-        limit.checked(", chance = 0.3 acts on three of ten")
-    }
-}
-
-impl Limit {
-    /// The limit, if it limits anything; `more` is what the help names besides.
-    fn checked(self, more: &str) -> Result<Self, Mistake> {
-        if self.times.is_some() || self.skip > 0 || self.every > 1 || self.chance.is_some() {
-            return Ok(self);
-        }
-        Err(Mistake::new("this limit limits nothing".into()).help(format!(
-            "times = 1 acts once, skip = 1 lets the first one pass, every = 3 acts on each third one{more}"
-        )))
-    }
-}
-
 /// How many connections the rule acts on; without it, all of them.
 #[derive(Deserialize, JsonSchema)]
 #[serde(
@@ -152,13 +96,13 @@ impl Limit {
     expecting = "limit = { times = 1 }"
 )]
 #[schemars(rename = "connection-limit", extend("anyOf" = [{"required": ["times"]}, {"required": ["skip"]}, {"required": ["every"]}]))]
-struct ConnectionLimitTable {
+pub(super) struct ConnectionLimit {
     /// The rule acts on this many connections, then on no more.
     #[schemars(extend("examples" = [1]))]
     times: Option<Count>,
     /// Ignores the first n connections.
     #[schemars(extend("examples" = [2]))]
-    skip: Option<Within<0, { u32::MAX as u64 }>>,
+    skip: Option<SkipCount>,
     /// Of the remaining connections, acts on each so many-th one: 3 is the third, the sixth and so on.
     #[schemars(extend("examples" = [3]))]
     every: Option<Count>,
@@ -176,46 +120,20 @@ enum PerConnection {
     Peer,
 }
 
-/// The limit of a rule about connections.
-#[derive(Deserialize)]
-#[serde(try_from = "ConnectionLimitTable")]
-pub(super) struct ConnectionLimit(pub(super) Limit);
-
-impl TryFrom<ConnectionLimitTable> for ConnectionLimit {
-    type Error = Mistake;
-
-    fn try_from(table: ConnectionLimitTable) -> Result<Self, Mistake> {
-        let limit = Limit {
-            skip: table.skip.map_or(0, |skip| skip.0),
-            every: table.every.map_or(1, |every| every.0),
-            times: table.times.map(|times| times.0),
+impl From<ConnectionLimit> for Limit {
+    fn from(table: ConnectionLimit) -> Self {
+        Self {
+            times: table.times,
+            skip: table.skip,
+            every: table.every,
             chance: None,
             per: match table.per {
                 Some(PerConnection::Peer) => Per::Peer,
                 _ => Per::Run,
             },
-        };
-        limit.checked("").map(Self)
+        }
     }
 }
-
-schema_of_table!(ConnectionLimit, ConnectionLimitTable);
 
 /// The keys of a connection that is matched.
 pub(super) const CONNECTION_KEYS: [&str; 4] = ["peer", "listener", "sni", "host"];
-
-impl<'de> Deserialize<'de> for Chance {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let number = f64::deserialize(deserializer)?;
-        Self::new(number).ok_or_else(|| {
-            let mistake = Mistake::new(format!("`{KEY}` cannot be {number}"));
-            serde::de::Error::custom(
-                mistake
-                    .label("above 0, at most 1")
-                    .help("chance = 0.3 acts on about three finds of ten"),
-            )
-        })
-    }
-}
-
-described!([] Chance, |_| json_schema!({"type": "number", "exclusiveMinimum": 0, "maximum": 1}));

@@ -4,76 +4,12 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use schemars::JsonSchema;
-use serde::Deserialize;
-
 use super::deserialize::MOST_KEYS;
 use super::report::{MOST_ERRORS, Report, Table};
-use super::suggest::list;
 use crate::nearest::closest;
-use crate::rules::mistake::{KEY, Mistake};
+use crate::rules::mistake::list;
 use crate::rules::scenario::STARTED;
-use crate::rules::value::written;
-use crate::rules::{Per, Rule, RuleError, Scenario};
-
-/// In which state of a scenario the rule acts; without it, in every state.
-#[derive(Deserialize, JsonSchema)]
-#[serde(
-    rename = "a scenario",
-    deny_unknown_fields,
-    expecting = "scenario = { name = \"two-acts\", becomes = \"refused\" }: rules of one name share its state"
-)]
-#[schemars(rename = "scenario", extend("anyOf" = [{"required": ["requires"]}, {"required": ["becomes"]}]))]
-pub(in crate::rules) struct ScenarioTable {
-    /// The name of the scenario: rules with the same name share a state.
-    #[schemars(extend("examples" = ["two-acts"]))]
-    name: StateName,
-    /// The rule acts only in this state; every scenario begins in `"started"`.
-    #[schemars(extend("examples" = ["started"]))]
-    requires: Option<StateName>,
-    /// The state that the rule sets when it acts.
-    #[schemars(extend("examples" = ["refused"]))]
-    becomes: Option<StateName>,
-    /// What has a state of its own, the same in all rules of the scenario; the default is `session`.
-    #[serde(default)]
-    per: Per,
-}
-
-struct StateName(String);
-
-written!(
-    StateName,
-    |text| match text.trim() {
-        "" => Err(Mistake::new(format!("`{KEY}` is empty"))),
-        text => Ok(Self(text.to_owned())),
-    },
-    {"type": "string", "pattern": "\\S"}
-);
-
-impl TryFrom<ScenarioTable> for Scenario {
-    type Error = Mistake;
-
-    fn try_from(table: ScenarioTable) -> Result<Self, Mistake> {
-        let (requires, becomes) = (table.requires.map(|s| s.0), table.becomes.map(|s| s.0));
-        if requires.is_none() && becomes.is_none() {
-            return Err(Mistake::new("this scenario asks nothing and changes nothing".into()).help(format!(
-                "requires = \"{STARTED}\" looks in the first act only, becomes = \"refused\" begins another"
-            )));
-        }
-        if requires == becomes {
-            return Err(Mistake::new("the scenario becomes what it is".into())
-                .at_value("becomes")
-                .label("`requires` names the same state")
-                .help("leave `becomes` out to stay in this act"));
-        }
-        Ok(Self {
-            name: table.name.0,
-            requires,
-            becomes,
-            per: table.per,
-        })
-    }
-}
+use crate::rules::{Rule, RuleError, Scenario};
 
 #[derive(Default)]
 pub(super) struct Scenarios(Vec<Act>);
@@ -91,9 +27,33 @@ struct Act {
 }
 
 impl Scenarios {
-    /// Notes an act, as it stands in `table`.
-    pub(super) fn enter(&mut self, scenario: Scenario, table: Table<'_>, report: &Report<'_>) {
+    /// Notes an act, as it stands in `table`, and whether it is one; `whole` is `false` where a part of the table is
+    /// wrong.
+    pub(super) fn enter(
+        &mut self,
+        scenario: Scenario,
+        table: Table<'_>,
+        whole: bool,
+        report: &mut Report<'_>,
+    ) -> bool {
         let value = |key| table.value(key).map(|value| value.span());
+        if scenario.requires.is_none() && scenario.becomes.is_none() {
+            if whole {
+                let title = "this scenario asks nothing and changes nothing";
+                report.wrong(table.span(), title).help(format!(
+                    "requires = \"{STARTED}\" looks in the first act only, becomes = \"refused\" begins another"
+                ));
+            }
+            return false;
+        }
+        if scenario.requires == scenario.becomes {
+            let becomes = value("becomes").unwrap_or(table.span());
+            report
+                .wrong(becomes, "the scenario becomes what it is")
+                .label("`requires` names the same state")
+                .help("leave `becomes` out to stay in this act");
+            return false;
+        }
         let state = value("requires").or_else(|| value("becomes"));
         self.0.push(Act {
             scenario,
@@ -104,6 +64,7 @@ impl Scenarios {
             per: value("per").unwrap_or(table.span()),
             reported: true,
         });
+        true
     }
 
     /// Takes note of the act of a rule that was loaded before.

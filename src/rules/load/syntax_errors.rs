@@ -36,10 +36,10 @@ pub(super) fn report(errors: &[Error], tree: &DeTable<'_>, report: &mut Report) 
                 continue;
             }
             if let Some(slip) = other_format(&text, span.start) {
-                slip.report(span, "", report);
+                report.mistake(slip, span, "");
                 break;
             }
-            not_toml(error, &text, &span).report(span, "", report);
+            report.mistake(not_toml(error, &text, &span), span, "");
             continue;
         }
         let follows = last.replace(span.clone()).is_some_and(|last| {

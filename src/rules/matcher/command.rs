@@ -2,17 +2,18 @@
 
 use std::borrow::Cow;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Items, Kinds, MatchContext, Matcher};
+use super::{Items, Kinds, MatchContext, Matcher, TextTest};
 use crate::dm::{Command, CommandKind};
 use crate::flow::AnswerTarget;
 use crate::markup::{Element, tag};
 use crate::rules::answers::LinkedAnswers;
-use crate::rules::glob::Glob;
-use crate::rules::load::AnswersTable;
+use crate::rules::glob::{Glob, UriGlob};
+use crate::rules::mistake::Mistake;
 use crate::rules::target_nodes::{self, TargetNodes};
-use crate::rules::value::{CodeRange, schema_of_table};
+use crate::rules::value::{CmdId, CodeRange, Named, OneOf, schema_of_table};
 
 /// A command that an answer refers to.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -190,5 +191,82 @@ fn answered_name<'d>(answer: Command<'d>, answers: &LinkedAnswers<'_>) -> Option
     let kind = command.map_or(CommandKind::Get, Command::kind);
     Some(Cow::Borrowed(kind.name()))
 }
+
+/// The answered command.
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(
+    rename = "`answers`",
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    default
+)]
+#[schemars(rename = "answers", extend("minProperties" = 1))]
+struct AnswersTable {
+    #[serde(rename = "")]
+    plain: Option<OneOf<Answered>>,
+    /// The name of the answered command, `"SyncHdr"` for the header.
+    command: Vec<OneOf<Answered>>,
+    /// The CmdID of the answered command.
+    #[schemars(extend("examples" = [5]))]
+    cmd_id: Vec<CmdId>,
+    /// The node of the answered command.
+    #[schemars(extend("examples" = ["./Vendor/**"]))]
+    loc_uri: Vec<UriGlob>,
+    /// Meta Format of the answered command or its Item.
+    #[schemars(extend("examples" = ["int"]))]
+    format: Vec<Glob>,
+    /// Meta Type of the answered command or its Item.
+    #[schemars(extend("examples" = ["text/plain"]))]
+    r#type: Vec<Glob>,
+    /// Data of an Item of the answered command.
+    #[schemars(extend("examples" = ["1"]))]
+    data: Vec<TextTest>,
+}
+
+/// The name of what may be answered: a command, or the header.
+#[derive(Clone, Copy)]
+struct Answered(&'static str);
+
+impl Named for Answered {
+    fn all() -> Vec<(&'static str, Self)> {
+        let names = CommandKind::all().map(CommandKind::name).chain([HEADER]);
+        names.map(|name| (name, Self(name))).collect()
+    }
+}
+
+impl TryFrom<AnswersTable> for AnswersMatcher {
+    type Error = Mistake;
+
+    fn try_from(table: AnswersTable) -> Result<Self, Mistake> {
+        let names = table.plain.into_iter().chain(table.command);
+        let names: Vec<String> = names.map(|name| name.0.0.to_owned()).collect();
+        let command = Matcher {
+            cmd_id: table.cmd_id,
+            loc_uri: table.loc_uri,
+            format: table.format,
+            r#type: table.r#type,
+            data: table.data,
+            ..Matcher::default()
+        };
+        let asks_more = !command.asks_kinds_only();
+        if names.is_empty() && !asks_more {
+            return Err(Mistake::new("`answers` asks nothing".into())
+                .help("answers = { command = \"Exec\", loc-uri = \"./Vendor/**\" }"));
+        }
+        if asks_more && names.iter().any(|name| name == HEADER) {
+            return Err(
+                Mistake::new("the SyncHdr is about no node and has no Item".into())
+                    .help("write answers = \"SyncHdr\" alone, or in a list with other commands"),
+            );
+        }
+        Ok(Self {
+            names,
+            command: asks_more.then(|| Box::new(command)),
+        })
+    }
+}
+
+/// What `answers` calls the header of a message.
+pub(in crate::rules) const HEADER: &str = "SyncHdr";
 
 schema_of_table!(AnswersMatcher, AnswersTable);

@@ -3,10 +3,9 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::Net;
 use super::message::any_glob;
-use crate::rules::connection::ConnectionFacts;
-use crate::rules::value::{Listener, ServerName};
+use crate::rules::ConnectionFacts;
+use crate::rules::value::{Listener, Net, ServerName};
 
 /// Which connections the rule acts on: all keys must match.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]

@@ -1,7 +1,5 @@
 //! Steps that change the head of a message.
 
-use http::header::{HeaderMap, HeaderName, HeaderValue};
-use http::{StatusCode, header};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use strum::{IntoStaticStr, VariantNames};
@@ -43,20 +41,6 @@ pub enum HeadStep {
     SetHttpStatus(Code<Http>),
 }
 
-/// A change of the head that was decided.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum HeadEdit {
-    /// The field gets this value, and only this one.
-    Set(HeaderName, HeaderValue),
-    /// Adds a field with this value.
-    Add(HeaderName, HeaderValue),
-    /// The field goes.
-    Remove(HeaderName),
-    /// The response gets this status.
-    Status(StatusCode),
-}
-
 impl HeadStep {
     /// The template in it.
     pub fn template(&self) -> Option<&Template> {
@@ -66,36 +50,3 @@ impl HeadStep {
         }
     }
 }
-
-impl HeadEdit {
-    /// Carries it out on header fields; the others keep their order.
-    pub fn apply(&self, headers: &mut HeaderMap) {
-        match self {
-            Self::Set(name, value) => drop(headers.insert(name, value.clone())),
-            Self::Add(name, value) => drop(headers.append(name, value.clone())),
-            Self::Remove(name) => {
-                // Removing a field from a map moves the last one to its place.
-                let kept = headers.iter().filter(|(kept, _)| *kept != name);
-                *headers = kept
-                    .map(|(name, value)| (name.clone(), value.clone()))
-                    .collect();
-            }
-            Self::Status(_) => {}
-        }
-    }
-}
-
-/// Fields that say where a body ends: a rule that changed them would break the message without anybody knowing.
-pub(in crate::rules) const FRAMING: [HeaderName; 2] =
-    [header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
-
-/// Fields of one connection, which dmtap does not pass on (RFC 9110 §7.6.1).
-pub(in crate::rules) const ONE_HOP: [HeaderName; 7] = [
-    header::CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    header::TE,
-    header::TRAILER,
-    header::UPGRADE,
-    header::EXPECT,
-];

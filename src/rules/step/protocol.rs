@@ -7,6 +7,7 @@ use serde::Deserialize;
 use strum::{IntoStaticStr, VariantNames};
 
 use super::Injection;
+use crate::rules::WhichResponse;
 use crate::rules::mistake::{KEY, Mistake};
 use crate::rules::value::{Among, Code, NotZero, RetryAfter, SyncMl, Within, written};
 
@@ -173,16 +174,6 @@ pub struct Busy {
     /// Retry-After of 503 and 429: seconds, or a date; not with 417.
     #[schemars(extend("examples" = [30]))]
     pub retry_after: Option<RetryAfter>,
-}
-
-/// Which of the server's two responses the device gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "each variant is the response it names")]
-pub enum WhichResponse {
-    First,
-    #[default]
-    Second,
 }
 
 /// What is wrong with a MsgID.

@@ -9,8 +9,7 @@ use serde::{Deserialize, Deserializer, de::Error};
 
 use super::{Scalar, described, wrong};
 use crate::dm::{AlertCode, StatusCode};
-use crate::rules::load::list;
-use crate::rules::mistake::{KEY, Mistake};
+use crate::rules::mistake::{KEY, Mistake, list};
 
 /// A family of codes.
 pub trait Family: Copy + std::fmt::Debug + PartialEq + Eq + 'static {

@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use http::header::{HeaderName, HeaderValue};
+use http::header::{self, HeaderName, HeaderValue};
 use regex::{Regex, RegexBuilder};
 
 use super::{Scalar, any_form, written, wrong};
@@ -11,10 +11,8 @@ use crate::markup::edit::Fragment;
 use crate::markup::tag;
 use crate::nearest::closest;
 use crate::rules::glob::{Glob, UriGlob};
-use crate::rules::load::list;
-use crate::rules::mistake::{KEY, Mistake};
+use crate::rules::mistake::{KEY, Mistake, list};
 use crate::rules::selector::Selector;
-use crate::rules::step::head::{FRAMING, ONE_HOP};
 use crate::rules::template::{BadTemplate, Escape, Name, Template};
 
 /// A text; numbers, `true` and `false` are what they look like.
@@ -194,6 +192,20 @@ written!(
     },
     {"type": "string", "pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"}
 );
+
+/// Fields that say where a body ends: a rule that changed them would break the message without anybody knowing.
+const FRAMING: [HeaderName; 2] = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
+
+/// Fields of one connection, which dmtap does not pass on (RFC 9110 §7.6.1).
+const ONE_HOP: [HeaderName; 7] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::TE,
+    header::TRAILER,
+    header::UPGRADE,
+    header::EXPECT,
+];
 
 /// The value of a header field, in which values may be put.
 #[derive(Clone, Debug, PartialEq, Eq)]

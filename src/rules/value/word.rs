@@ -7,8 +7,7 @@ use super::{Scalar, any_form, described, wrong};
 use crate::dm::{CommandKind, Dialect};
 use crate::flow::{CertificateDefect, TlsAlert, TlsVersion};
 use crate::nearest::closest;
-use crate::rules::load::list;
-use crate::rules::mistake::{KEY, Mistake};
+use crate::rules::mistake::{KEY, Mistake, list};
 
 /// Something with a name in rule files.
 pub trait Named: Copy + 'static {

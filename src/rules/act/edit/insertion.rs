@@ -7,7 +7,7 @@ use crate::flow::EffectKind;
 use crate::markup::edit::{Edit, Place};
 use crate::markup::{NodeId, tag};
 use crate::rules::act::Planning;
-use crate::rules::selection::Selected;
+use crate::rules::selector::Selected;
 use crate::rules::selector::{SelectedElement, Selector};
 use crate::rules::step::{Neighbour, Relation};
 use crate::rules::template::Template;

@@ -10,10 +10,9 @@ use crate::flow::reconciler::{MessageDirection, SuppressReply};
 use crate::flow::{EffectKind, Obligation, SessionChange, Side};
 use crate::markup::edit::{Edit, Fragment, Place};
 use crate::markup::tag;
-use crate::rules::Stage;
 use crate::rules::act::Planned;
 use crate::rules::act::edit::summary;
-use crate::rules::step::WhichResponse;
+use crate::rules::{Stage, WhichResponse};
 
 impl Planned {
     /// Alert 1223 and Final; the server's own commands are not for a device that is to give up (PRO 8.1).

@@ -10,7 +10,7 @@ use crate::markup::tag;
 use crate::rules::Stage;
 use crate::rules::act::Planned;
 use crate::rules::answers::LinkedAnswers;
-use crate::rules::selection::Selected;
+use crate::rules::selector::Selected;
 use crate::rules::step::AtomicFailure;
 
 impl Planned {

@@ -9,7 +9,7 @@ use crate::markup::NodeId;
 use crate::markup::edit::Edit;
 use crate::rules::act::Planned;
 use crate::rules::act::edit::summary;
-use crate::rules::selection::Selected;
+use crate::rules::selector::Selected;
 
 /// The answers to hide, each with the nodes they are about where they name some.
 type Hidden<'d> = BTreeMap<Refs<'d>, Option<BTreeSet<String>>>;

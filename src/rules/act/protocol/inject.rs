@@ -11,7 +11,7 @@ use crate::markup::edit::{self, Edit, Fragment, Place};
 use crate::markup::{Element, tag};
 use crate::rules::act::Planned;
 use crate::rules::act::edit::summary;
-use crate::rules::selection::Selected;
+use crate::rules::selector::Selected;
 use crate::rules::selector::SelectedElement;
 use crate::rules::step::Neighbour;
 

@@ -6,7 +6,7 @@ use crate::flow::{EffectKind, Obligation, SessionChange};
 use crate::markup::edit::Edit;
 use crate::markup::{Element, tag};
 use crate::rules::act::Planned;
-use crate::rules::selection::Selected;
+use crate::rules::selector::Selected;
 use crate::rules::step::MsgIdBreak;
 
 impl Planned {

@@ -12,7 +12,7 @@ use crate::markup::NodeId;
 use crate::markup::edit::Edit;
 use crate::rules::act::Planned;
 use crate::rules::act::edit::summary;
-use crate::rules::selection::Selected;
+use crate::rules::selector::Selected;
 
 /// Commands that are removed from a message, with the Status for their sender.
 #[derive(Default)]

@@ -56,7 +56,7 @@ impl<'t> MapAccess<'t> for Entries<'_, '_, 't> {
             let reading = self.table.reading;
             if let Failure::Mistake(mistake) = error {
                 reading.left_out.borrow_mut().0.insert(span.start);
-                mistake.report(span, name, &mut reading.report.borrow_mut());
+                reading.report.borrow_mut().mistake(mistake, span, name);
             }
             Failure::Reported
         })

@@ -75,7 +75,10 @@ impl<'t> Node<'_, '_, 't> {
                     .help(format!("write {}, {name} = …", verb.example())),
                 None => unknown_key(what, name, known),
             };
-            mistake.report(span, name, &mut self.reading.report.borrow_mut());
+            self.reading
+                .report
+                .borrow_mut()
+                .mistake(mistake, span, name);
         }
     }
 }

@@ -180,7 +180,7 @@ impl Parts {
                 argument.wrong::<()>(span, title, instead);
                 all_known = false;
             } else if let Some((mistake, key)) = unassigned(term) {
-                mistake.report(span, key, &mut argument.report);
+                argument.report.mistake(mistake, span, key);
                 all_known = false;
             } else if !argument.text[span.clone()].starts_with('~') {
                 let word = &argument.text[span.clone()];

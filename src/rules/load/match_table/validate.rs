@@ -3,15 +3,14 @@
 use http::header::{AUTHORIZATION, COOKIE, HOST, REFERER, USER_AGENT};
 
 use super::COMMAND_KEYS;
-use super::parts::HEADER;
 use crate::dm::soap::{action, action_name, local_code};
 use crate::dm::{CommandKind, Dialect};
 use crate::nearest::closest;
 use crate::rules::Stage;
 use crate::rules::glob::Glob;
 use crate::rules::load::report::{Report, Table, Value};
-use crate::rules::load::suggest::list;
-use crate::rules::matcher::{Encoding, Kinds, Matcher, is_action};
+use crate::rules::matcher::{Encoding, HEADER, Kinds, Matcher, is_action};
+use crate::rules::mistake::list;
 use crate::rules::step::SoapFault;
 use crate::rules::value::{NumberRange, OneOf};
 
