@@ -2,10 +2,9 @@
 
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::pin::Pin;
-use std::str::FromStr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -14,56 +13,14 @@ use http_body_util::Full;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use parking_lot::Mutex;
 use rustls::ClientConfig;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
 use super::device_key;
 use crate::peer::enroll::PrivateKey;
-use crate::proxy::{PlainError, Trust, client_config};
-
-/// One line of the table: curl's `HOST:PORT:ADDRESS`, whose address may have a port of its own.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Resolve {
-    host: String,
-    port: u16,
-    to: SocketAddr,
-}
-
-impl Resolve {
-    /// This host and port lead there.
-    pub fn new(host: &str, port: u16, to: SocketAddr) -> Self {
-        let host = host.to_ascii_lowercase();
-        Self { host, port, to }
-    }
-
-    /// Where it leads, if it is about this host and port.
-    pub fn of(&self, host: &str, port: u16) -> Option<SocketAddr> {
-        let is_this = self.host.eq_ignore_ascii_case(host) && self.port == port;
-        is_this.then_some(self.to)
-    }
-}
-
-impl FromStr for Resolve {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let form =
-            || format!("{text:?} is not HOST:PORT:ADDRESS, such as mdm.example.com:443:127.0.0.1");
-        let (host, rest) = text.split_once(':').ok_or_else(form)?;
-        let (port, to) = rest.split_once(':').ok_or_else(form)?;
-        let port = port.parse().map_err(|_| form())?;
-        let bare = to
-            .strip_prefix('[')
-            .and_then(|to| to.strip_suffix(']'))
-            .unwrap_or(to);
-        let to = match bare.parse::<IpAddr>() {
-            Ok(ip) => SocketAddr::new(ip, port),
-            Err(_) => to.parse().map_err(|_| form())?,
-        };
-        Ok(Self::new(host, port, to))
-    }
-}
+use crate::proxy::{PlainError, Resolve, Trust, client_config};
 
 /// Opens connections, by the table first, and notes each host with its port.
 #[derive(Clone, Debug)]
@@ -93,8 +50,7 @@ impl Dialer {
 
     /// Each host and port that was connected to, in order, once.
     pub fn contacted(&self) -> Vec<String> {
-        let contacted = self.contacted.lock();
-        contacted.unwrap_or_else(PoisonError::into_inner).clone()
+        self.contacted.lock().clone()
     }
 
     /// A client that trusts these servers and connects so.
@@ -153,10 +109,7 @@ impl Dialer {
         };
         stream.set_nodelay(true)?;
         let name = format!("{host}:{port}");
-        let mut contacted = self
-            .contacted
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut contacted = self.contacted.lock();
         if !contacted.contains(&name) && contacted.len() < MOST_HOSTS {
             contacted.push(name);
         }

@@ -9,11 +9,11 @@ use std::path::PathBuf;
 
 use http::Uri;
 
-use super::dial::{Dialer, Resolve};
+use super::dial::Dialer;
 use super::rule_includes;
 use crate::dm::Certificate;
 use crate::peer::enroll::server::DISCOVERY_PATH;
-use crate::proxy::Trust;
+use crate::proxy::{Resolve, Trust};
 use probe::Handshake;
 
 /// What is examined.

@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use http::Uri;
 
 use super::{Failure, Outcome, Output, block_on, confdir, write_and_end};
-use crate::app::dial::Resolve;
 use crate::app::doctor::{self, Finding};
 use crate::app::signal;
-use crate::proxy::Trust;
+use crate::proxy::{Resolve, Trust};
 
 /// Check names, ports, certificates, clock and discovery between devices, dmtap and a server.
 #[derive(Debug, clap::Args)]

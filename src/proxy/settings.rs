@@ -150,33 +150,50 @@ pub enum SwapSettings {
     Hosts(Vec<String>),
 }
 
-/// The address of a server: `HOST:PORT:ADDRESS`, as curl has it.
+/// Where a server is: curl's `HOST:PORT:ADDRESS`, whose address may have a port of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolve {
-    /// The server's name, in lower case.
-    pub host: String,
-    /// Its port.
-    pub port: u16,
-    /// Where it is.
-    pub address: IpAddr,
+    host: String,
+    port: u16,
+    to: SocketAddr,
+}
+
+impl Resolve {
+    /// This host and port lead there.
+    pub fn new(host: &str, port: u16, to: SocketAddr) -> Self {
+        let host = host.trim_end_matches('.').to_ascii_lowercase();
+        Self { host, port, to }
+    }
+
+    /// Where it leads, if it is about this host and port.
+    pub fn of(&self, host: &str, port: u16) -> Option<SocketAddr> {
+        let host = host.strip_suffix('.').unwrap_or(host);
+        let is_this = self.host.eq_ignore_ascii_case(host) && self.port == port;
+        is_this.then_some(self.to)
+    }
 }
 
 impl FromStr for Resolve {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is not of the form HOST:PORT:ADDRESS");
+        let wrong = || {
+            format!(
+                "{text:?} is not of the form HOST:PORT:ADDRESS, such as mdm.example.com:443:127.0.0.1"
+            )
+        };
         let (host, rest) = text.split_once(':').ok_or_else(wrong)?;
-        let (port, address) = rest.split_once(':').ok_or_else(wrong)?;
-        let address = address.trim_start_matches('[').trim_end_matches(']');
-        if host.is_empty() {
-            return Err(wrong());
+        let (port, to) = rest.split_once(':').ok_or_else(wrong)?;
+        let port = port.parse().map_err(|_| wrong())?;
+        let bare = to.strip_prefix('[').and_then(|to| to.strip_suffix(']'));
+        let to = match bare.unwrap_or(to).parse::<IpAddr>() {
+            Ok(ip) => SocketAddr::new(ip, port),
+            Err(_) => to.parse().map_err(|_| wrong())?,
+        };
+        match host {
+            "" => Err(wrong()),
+            host => Ok(Self::new(host, port, to)),
         }
-        Ok(Self {
-            host: host.trim_end_matches('.').to_ascii_lowercase(),
-            port: port.parse().map_err(|_| wrong())?,
-            address: address.parse().map_err(|_| wrong())?,
-        })
     }
 }
 

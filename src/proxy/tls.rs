@@ -1,9 +1,10 @@
 //! TLS towards the device: a certificate per name, one configuration per certificate.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hashlink::LruCache;
+use parking_lot::Mutex;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
@@ -52,14 +53,14 @@ pub(super) struct DeviceTls {
 struct Configs {
     base: ServerConfig,
     own: Vec<(Option<String>, Arc<ServerConfig>)>,
-    leaves: Mutex<HashMap<String, Leaf>>,
+    /// What was unused for longest makes room.
+    leaves: Mutex<LruCache<String, Leaf>>,
 }
 
 #[derive(Debug)]
 struct Leaf {
     config: Arc<ServerConfig>,
     made: Instant,
-    used: Instant,
 }
 
 impl DeviceTls {
@@ -187,7 +188,7 @@ impl Configs {
         Ok(Self {
             base,
             own,
-            leaves: Mutex::default(),
+            leaves: Mutex::new(LruCache::new(LEAVES)),
         })
     }
 
@@ -204,28 +205,18 @@ impl Configs {
             return Ok(config.clone());
         }
         let (now, key) = (Instant::now(), names.join(" "));
-        if let Some(leaf) = self.lock().get_mut(&key)
+        if let Some(leaf) = self.leaves.lock().get(&key)
             && now.duration_since(leaf.made) < RENEWED
         {
-            leaf.used = now;
             return Ok(leaf.config.clone());
         }
         let config = with_key(&self.base, authority.leaf(names)?);
         let leaf = Leaf {
             config: config.clone(),
             made: now,
-            used: now,
         };
-        let mut leaves = self.lock();
-        if leaves.len() >= LEAVES {
-            forget_oldest(&mut leaves);
-        }
-        leaves.insert(key, leaf);
+        self.leaves.lock().insert(key, leaf);
         Ok(config)
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Leaf>> {
-        self.leaves.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -236,13 +227,6 @@ pub(super) fn covers(domain: &str, name: &str) -> bool {
             .split_once('.')
             .is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(parent)),
         None => domain.eq_ignore_ascii_case(name),
-    }
-}
-
-fn forget_oldest(leaves: &mut HashMap<String, Leaf>) {
-    let oldest = leaves.iter().min_by_key(|(_, leaf)| leaf.used);
-    if let Some(name) = oldest.map(|(name, _)| name.clone()) {
-        leaves.remove(&name);
     }
 }
 
@@ -319,7 +303,7 @@ mod tests {
             &first[0],
             &tls.config(&[&names[0]], other).unwrap()
         ));
-        assert_eq!(tls.ask.lock().len(), LEAVES);
+        assert_eq!(tls.ask.leaves.lock().len(), LEAVES);
         assert!(same(0) && same(2));
         assert!(!same(1));
     }

@@ -8,9 +8,11 @@ mod sessions;
 mod subscription;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{io, thread};
+
+use parking_lot::Mutex;
 
 use super::{Masking, Renew, Sink};
 use crate::error_text;
@@ -234,7 +236,7 @@ impl Journal {
     /// # Errors
     /// [`CloseError`] naming each sink that failed, with the summary of all.
     pub fn close(&self) -> Result<Summary, CloseError> {
-        let mut written = lock(&self.written);
+        let mut written = self.written.lock();
         if let Some(written) = &*written {
             return written.clone();
         }
@@ -254,7 +256,7 @@ impl Journal {
     /// also why. Blocks while files are opened.
     pub fn renew(&self) -> Vec<(String, io::Result<()>)> {
         let mut renewed = Vec::new();
-        for (name, renew) in lock(&self.renewals).iter_mut() {
+        for (name, renew) in self.renewals.lock().iter_mut() {
             let done = match renew.renew() {
                 Ok(None) => continue,
                 Ok(Some(sink)) => {
@@ -456,9 +458,4 @@ fn failures(summary: &Summary) -> String {
     let failed = summary.sinks.iter();
     let failed = failed.filter_map(|s| Some(format!("{}: {}", s.name, s.failure.as_ref()?)));
     failed.collect::<Vec<_>>().join("; ")
-}
-
-/// A panic elsewhere leaves what these locks guard whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

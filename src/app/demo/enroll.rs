@@ -12,7 +12,7 @@ use super::open_connections::OpenConnections;
 use super::{CLOSING, Closing, LONGEST, broken, summary};
 use crate::app::beginning;
 use crate::app::device::RetryPolicy;
-use crate::app::dial::{Dialer, DialingClient, Resolve};
+use crate::app::dial::{Dialer, DialingClient};
 use crate::app::enroll_device::{self, EnrolledDevice, report};
 use crate::app::enroll_server::{self, EnrollService, new_key};
 use crate::app::proxy::{Live, RecordOutputs};
@@ -26,7 +26,7 @@ use crate::peer::Encoding;
 use crate::peer::enroll::server::DISCOVERY_PATH;
 use crate::peer::enroll::{CsrForm, EnrollProfile, Enrollment, Login, PrivateKey, Sites, User};
 use crate::proxy::{
-    self, Authority, Proxy, Scheme, Settings, StaySettings, SwapSettings, Trust, Upstream,
+    Authority, Proxy, Resolve, Scheme, Settings, StaySettings, SwapSettings, Trust, Upstream,
 };
 use crate::record::{Journal, WhenFull};
 
@@ -383,11 +383,7 @@ fn settings(port: u16, authority: &Authority, stay: StaySettings) -> Settings {
     settings.trust = Trust::PlatformAnd(authority.certificate_file().to_owned());
     settings.stay = stay;
     settings.resolve = [DISCOVERY, MANAGEMENT, SESSIONS]
-        .map(|host| proxy::Resolve {
-            host: host.into(),
-            port,
-            address: Ipv4Addr::LOCALHOST.into(),
-        })
+        .map(|host| Resolve::new(host, port, (Ipv4Addr::LOCALHOST, port).into()))
         .into();
     settings
 }

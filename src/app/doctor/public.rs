@@ -6,10 +6,10 @@ use http::{Request, Uri};
 
 use super::probe::{Failed, Handshake};
 use super::{Doctor, Finding, host_and_port, origin};
-use crate::app::dial::{Dialer, Resolve};
+use crate::app::dial::Dialer;
 use crate::app::enroll_device::send;
 use crate::dm::Certificate;
-use crate::proxy::Trust;
+use crate::proxy::{Resolve, Trust};
 use bytes::Bytes;
 
 /// Who answers: dmtap serves its CA certificate, and no other server does.

@@ -6,13 +6,13 @@ use clap::ValueEnum;
 use http::Uri;
 
 use super::retry;
-use crate::app::dial::{Dialer, Resolve};
+use crate::app::dial::Dialer;
 use crate::app::enroll_device::{self, EnrollError, EnrolledDevice, report};
 use crate::app::enroll_server::new_key;
 use crate::app::signal;
 use crate::cli::{Failure, Outcome, Output, block_on, write_and_end};
 use crate::peer::enroll::{CsrForm, EnrollProfile, Enrollment, Login};
-use crate::proxy::Trust;
+use crate::proxy::{Resolve, Trust};
 
 /// Enroll a simulated Windows device, then run management sessions at the address that the server gave it.
 #[derive(Debug, clap::Args)]

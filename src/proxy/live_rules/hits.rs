@@ -58,21 +58,15 @@ pub(super) struct RuleHits {
     before: Mutex<Hits>,
 }
 
-/// Numbers that grow. Readers may see one before the other.
+/// Numbers that grow.
 #[derive(Debug)]
 pub(super) struct HitCounters {
     arrivals: Arc<Arrivals>,
     stage: Stage,
     /// What had come before the rule.
     before: u64,
-    messages: AtomicU64,
-    finds: AtomicU64,
-    failed: AtomicU64,
-    partly: AtomicU64,
-    limited: AtomicU64,
-    waited: AtomicU64,
-    /// In microseconds; 0 for never.
-    last: AtomicU64,
+    /// All but what came.
+    hits: Mutex<Hits>,
 }
 
 impl RuleHits {
@@ -89,11 +83,11 @@ impl RuleHits {
 
     /// It looked at a message, and was kept from acting.
     pub(super) fn held_back(&self, by: HeldBack) {
-        let counter = match by {
-            HeldBack::Limit => &self.run.limited,
-            HeldBack::Scenario => &self.run.waited,
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
+        let mut hits = self.run.hits.lock();
+        match by {
+            HeldBack::Limit => hits.limited += 1,
+            HeldBack::Scenario => hits.waited += 1,
+        }
     }
 
     pub(super) fn read(&self) -> Hits {
@@ -135,44 +129,28 @@ impl HitCounters {
             before: arrivals.of(stage).load(Ordering::Relaxed),
             arrivals,
             stage,
-            messages: AtomicU64::default(),
-            finds: AtomicU64::default(),
-            failed: AtomicU64::default(),
-            partly: AtomicU64::default(),
-            limited: AtomicU64::default(),
-            waited: AtomicU64::default(),
-            last: AtomicU64::default(),
+            hits: Mutex::default(),
         }
     }
 
     /// It acted on so many finds of a message; on none: it could not act.
     fn acted(&self, finds: usize, extent: Completeness, now: Timestamp) {
-        if finds == 0 || extent == Completeness::Part {
-            self.failed.fetch_add(1, Ordering::Relaxed);
+        let is_part = extent == Completeness::Part;
+        let mut hits = self.hits.lock();
+        hits.failed += u64::from(finds == 0 || is_part);
+        if finds > 0 {
+            hits.partly += u64::from(is_part);
+            hits.messages += 1;
+            hits.finds += finds as u64;
+            hits.last = hits.last.max(Some(now));
         }
-        if finds == 0 {
-            return;
-        }
-        if extent == Completeness::Part {
-            self.partly.fetch_add(1, Ordering::Relaxed);
-        }
-        self.messages.fetch_add(1, Ordering::Relaxed);
-        self.finds.fetch_add(finds as u64, Ordering::Relaxed);
-        self.last.fetch_max(now.0, Ordering::Relaxed);
     }
 
     pub(super) fn read(&self) -> Hits {
-        let last = self.last.load(Ordering::Relaxed);
         let came = self.arrivals.of(self.stage).load(Ordering::Relaxed);
         Hits {
-            messages: self.messages.load(Ordering::Relaxed),
-            finds: self.finds.load(Ordering::Relaxed),
-            failed: self.failed.load(Ordering::Relaxed),
-            partly: self.partly.load(Ordering::Relaxed),
-            limited: self.limited.load(Ordering::Relaxed),
-            waited: self.waited.load(Ordering::Relaxed),
             came: came.saturating_sub(self.before),
-            last: (last > 0).then_some(Timestamp(last)),
+            ..*self.hits.lock()
         }
     }
 }

@@ -450,11 +450,7 @@ impl TcpDialer {
         };
         let port = server.port_u16().unwrap_or(own);
         let host = server.host()?;
-        let host = host.strip_suffix('.').unwrap_or(host);
-        let mut known = self.resolve.iter();
-        let known =
-            known.find(|known| known.port == port && known.host.eq_ignore_ascii_case(host))?;
-        let address = SocketAddr::new(known.address, port);
+        let address = self.resolve.iter().find_map(|known| known.of(host, port))?;
         format!("http://{address}/").parse().ok()
     }
 }

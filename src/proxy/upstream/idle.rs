@@ -1,9 +1,10 @@
 //! Connections to servers that no device connection uses at present.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
@@ -35,7 +36,7 @@ impl IdleConnections {
 
     /// The connection that was used last.
     pub(super) fn take(&self, key: &ServerKey) -> Option<Connection> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let of_server = state.by_server.get_mut(key)?;
         let before = of_server.len();
         let found = std::iter::from_fn(|| of_server.pop())
@@ -51,7 +52,7 @@ impl IdleConnections {
 
     /// Keeps a connection for whoever needs one next; closes it where too many are kept.
     pub(super) fn put(self: &Arc<Self>, key: ServerKey, connection: Connection) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if connection.is_closed() || state.total >= MOST_IDLE {
             return;
         }
@@ -72,7 +73,7 @@ impl IdleConnections {
 
     /// Closes what was idle for too long; whether any is left.
     fn close_old(&self) -> bool {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let limit = self.limit;
         state.by_server.retain(|_, of_server| {
             of_server
@@ -82,10 +83,6 @@ impl IdleConnections {
         state.total = state.by_server.values().map(Vec::len).sum();
         state.is_swept = state.total > 0;
         state.is_swept
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,10 +1,11 @@
 //! Where events get their numbers, and wait for the thread that makes their records.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::{Condvar, Mutex};
 use tokio::sync::broadcast;
 
 use super::{QUEUE, Subscription};
@@ -46,7 +47,7 @@ impl Inlet {
     /// Numbers an event. `place` gives it its places in the queues, and says whether any sink gets it and whether one
     /// has no room for it.
     pub(super) fn put(&self, place: impl FnOnce(u64) -> (Numbered, bool, bool)) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.closed {
             return;
         }
@@ -66,15 +67,13 @@ impl Inlet {
     /// A thread that is woken for each event costs the traffic more than what it does. So it sleeps a moment after it
     /// worked, without asking to be woken, and finds all that came meanwhile.
     pub(super) fn next(&self) -> Option<Vec<Numbered>> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.waiting.is_empty() && !state.closed {
-            let woken = self.filled.wait_timeout(state, PAUSE);
-            state = woken.unwrap_or_else(PoisonError::into_inner).0;
+            self.filled.wait_for(&mut state, PAUSE);
         }
         while state.waiting.is_empty() && !state.closed {
             state.idle = true;
-            let woken = self.filled.wait(state);
-            state = woken.unwrap_or_else(PoisonError::into_inner);
+            self.filled.wait(&mut state);
             state.idle = false;
         }
         if state.waiting.is_empty() {
@@ -88,7 +87,7 @@ impl Inlet {
 
     /// No more events; how many there were.
     pub(super) fn close(&self) -> u64 {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.closed = true;
         self.filled.notify_one();
         state.seq
@@ -99,7 +98,7 @@ impl Inlet {
     }
 
     pub(super) fn subscribe(self: &Arc<Self>) -> Subscription {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let (closed, seq) = (state.closed, state.seq);
         let shown = state
             .shown
@@ -114,7 +113,7 @@ impl Inlet {
 
     pub(super) fn unsubscribe(&self) {
         self.subscribers.fetch_sub(1, Ordering::Relaxed);
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if !self.has_subscribers() {
             state.shown = None;
         }
@@ -129,14 +128,10 @@ impl Inlet {
             true => Arc::new(record.without_content()),
             false => record,
         };
-        if let Some(shown) = &self.lock().shown {
+        if let Some(shown) = &self.state.lock().shown {
             // That nobody is there any more is no failure.
             let _ = shown.send(record);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        super::lock(&self.state)
     }
 }
 

@@ -9,8 +9,10 @@
 //! behind the bodies of others.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::{Ended, WhenFull};
 use crate::flow::{CapturedBody, CapturedMessage, Event};
@@ -118,7 +120,7 @@ impl Queue {
 
     /// Gives an event of so many bytes its place, without ever waiting.
     pub(super) fn place(&self, bytes: u64) -> Place {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.closed || state.dead {
             return Place::Ended;
         }
@@ -149,7 +151,7 @@ impl Queue {
     /// Gives the end of a session its place; `false` where there is none. This call never blocks: a full queue drops the
     /// event, or makes later traffic wait. After the traffic ended there is always room.
     pub(super) fn place_end(&self, bytes: u64) -> bool {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.dead {
             return false;
         }
@@ -158,7 +160,7 @@ impl Queue {
 
     /// Puts records in, in order. Each has a place.
     pub(super) fn deliver(&self, records: impl Iterator<Item = Entry>) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.dead {
             return;
         }
@@ -170,18 +172,17 @@ impl Queue {
 
     /// Whether what this ticket is for has room by now.
     pub(super) fn has_room(&self, ticket: Ticket) -> bool {
-        self.lock().has_room(ticket, self.bounds)
+        self.state.lock().has_room(ticket, self.bounds)
     }
 
     /// Waits for room. If the sink takes nothing for `limit`, it is given up: this call says so, once for each sink.
     pub(super) fn wait(&self, ticket: Ticket, limit: Duration) -> Waited {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.waiters += 1;
         let mut moved = (state.taken, Instant::now());
         let mut left = limit;
         while !state.has_room(ticket, self.bounds) && !left.is_zero() {
-            let woken = self.drained.wait_timeout(state, left);
-            state = woken.unwrap_or_else(PoisonError::into_inner).0;
+            self.drained.wait_for(&mut state, left);
             // A sink that is busy with much is not stuck.
             if state.taken != moved.0 {
                 moved = (state.taken, Instant::now());
@@ -209,7 +210,7 @@ impl Queue {
     /// What to do next; waits until something comes, and no longer than until `flush_at`.
     pub(super) fn next(&self, flush_at: Option<Instant>) -> Next {
         let patience = flush_at.map(|at| at.saturating_duration_since(Instant::now()));
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.closed {
             self.moved.notify_one();
         }
@@ -221,16 +222,12 @@ impl Queue {
             let has_work = !state.waiting.is_empty() || state.replacement.is_some();
             !has_work && !state.is_over()
         };
-        state = match patience {
-            None => {
-                let woken = self.filled.wait_while(state, idle);
-                woken.unwrap_or_else(PoisonError::into_inner)
-            }
+        match patience {
+            None => self.filled.wait_while(&mut state, idle),
             Some(patience) => {
-                let woken = self.filled.wait_timeout_while(state, patience, idle);
-                woken.unwrap_or_else(PoisonError::into_inner).0
+                self.filled.wait_while_for(&mut state, idle, patience);
             }
-        };
+        }
         state.idle = false;
         if let Some(sink) = state.replacement.take() {
             return Next::Replace(sink);
@@ -252,26 +249,26 @@ impl Queue {
 
     /// Another sink takes the place of the present one.
     pub(super) fn replace(&self, sink: Box<dyn Sink>) {
-        self.lock().replacement = Some(sink);
+        self.state.lock().replacement = Some(sink);
         self.filled.notify_one();
     }
 
     /// Nothing more is put in.
     pub(super) fn close(&self) {
-        self.lock().closed = true;
+        self.state.lock().closed = true;
         self.filled.notify_one();
         self.drained.notify_all();
     }
 
     /// Every record was delivered.
     pub(super) fn complete(&self) {
-        self.lock().complete = true;
+        self.state.lock().complete = true;
         self.filled.notify_one();
     }
 
     /// The sink's thread has ended.
     pub(super) fn ended(&self, ended: Ended) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.ended = Some(ended);
         let left = self.stop(state);
         self.moved.notify_one();
@@ -281,25 +278,20 @@ impl Queue {
     /// How the sink's thread ended, and how many events were left out. `None` if it moved nothing for `limit`,
     /// or was given up before.
     pub(super) fn end(&self, limit: Duration) -> (Option<Ended>, u64) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let mut moved = (state.taken, Instant::now());
         while state.ended.is_none() && !state.dead {
             let left = limit.saturating_sub(moved.1.elapsed());
             if left.is_zero() {
                 break;
             }
-            let woken = self.moved.wait_timeout(state, left);
-            state = woken.unwrap_or_else(PoisonError::into_inner).0;
+            self.moved.wait_for(&mut state, left);
             if state.taken != moved.0 {
                 moved = (state.taken, Instant::now());
             }
         }
         let ended = state.ended.take().filter(|_| !state.given_up);
         (ended, state.dropped)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        super::lock(&self.state)
     }
 }
 

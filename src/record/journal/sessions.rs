@@ -1,9 +1,10 @@
 //! The sessions of a run, for those who ask about them while it goes on.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 
 use hashlink::LinkedHashMap;
+use parking_lot::Mutex;
 
 use crate::record::EventRecord;
 use crate::record::analysis::{AnalysedSession, Analysis};
@@ -30,27 +31,27 @@ impl Sessions {
     /// Sessions that are kept for a while when they are over.
     pub fn kept() -> Self {
         let sessions = Self::default();
-        sessions.state().keeps = true;
+        sessions.0.lock().keeps = true;
         sessions
     }
 
     /// Takes an event in; gives the sessions that ended with it.
     pub(super) fn event(&self, record: &EventRecord) -> Vec<Arc<AnalysedSession>> {
-        let mut state = self.state();
+        let mut state = self.0.lock();
         let ended = state.analysis.event(record);
         state.keep(ended)
     }
 
     /// The run ends: gives all sessions that go on.
     pub(super) fn finish(&self) -> Vec<Arc<AnalysedSession>> {
-        let mut state = self.state();
+        let mut state = self.0.lock();
         let ended = state.analysis.finish();
         state.keep(ended)
     }
 
     /// The numbers of the sessions after this one, of this device if one is given.
     pub fn numbers(&self, after: u64, device: Option<&str>) -> Vec<u64> {
-        let state = self.state();
+        let state = self.0.lock();
         let over = state.over.iter().map(|(number, it)| (*number, &it.summary));
         let asked = over.chain(state.analysis.open()).filter(|(number, it)| {
             *number > after && device.is_none_or(|device| device == it.device)
@@ -62,7 +63,7 @@ impl Sessions {
 
     /// Enrollments that came to nothing, of this device if one is given.
     pub fn enrollments(&self, device: Option<&str>) -> Vec<SessionSummary> {
-        let state = self.state();
+        let state = self.0.lock();
         let asked = state.enrollments.iter();
         let asked = asked.filter(|it| device.is_none_or(|device| device == it.device));
         asked.cloned().collect()
@@ -70,7 +71,7 @@ impl Sessions {
 
     /// A session, and whether it is over. One that goes on is as it would be if the run ended now.
     pub fn session(&self, number: u64) -> Option<(Arc<AnalysedSession>, bool)> {
-        let state = self.state();
+        let state = self.0.lock();
         if let Some(over) = state.over.get(&number) {
             return Some((over.clone(), true));
         }
@@ -78,10 +79,6 @@ impl Sessions {
         let conclude = state.analysis.so_far(number)?;
         drop(state);
         Some((Arc::new(conclude()), false))
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        super::lock(&self.0)
     }
 }
 
