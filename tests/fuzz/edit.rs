@@ -53,7 +53,7 @@ fn check(document: &Document, tape: &[u8]) {
 fn check_inside(document: &Document, embedded: &Embedded, tape: &[u8]) {
     let inner = embedded.document();
     let edits = wish::edits(inner, &mut Tape::new(tape));
-    // Without the media type around it, it may not be told what it is.
+    // Without the media type around it, it may not be known what it is.
     if decode(inner.source().clone()).is_ok() {
         meant::check(inner, &edits);
     }

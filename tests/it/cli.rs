@@ -53,13 +53,16 @@ fn the_demo_shows_two_sessions_and_the_failed_command_on_both_sides() {
             "{expected} is missing in:\n{shown}"
         );
     }
-    let told = shown
+    let reported = shown
         .lines()
         .filter(|line| line.contains("Add") && line.contains("200 OK"));
-    let told = told
+    let reported = reported
         .filter(|line| line.contains("500 Command failed") && !line.contains("set-status"))
         .count();
-    assert_eq!(told, 2, "one line of both sides for each session:\n{shown}");
+    assert_eq!(
+        reported, 2,
+        "one line of both sides for each session:\n{shown}"
+    );
     for form in ["jsonl", "txt", "pcapng"] {
         let file = folder.path().join(format!("dmtap-demo/demo.{form}"));
         assert!(

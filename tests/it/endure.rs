@@ -31,7 +31,7 @@ struct Proxy {
 }
 
 impl Proxy {
-    /// Starts it at a port that is told by standard error, which is given to the test afterwards.
+    /// Starts it at a port that it prints on standard error, which is given to the test afterwards.
     fn start(arguments: &[&str]) -> (Self, BufReader<std::process::ChildStderr>) {
         let mut proxy = Self::spawn(arguments, Stdio::piped(), "0");
         let mut stderr = BufReader::new(proxy.child.stderr.take().unwrap());

@@ -1,4 +1,4 @@
-//! DM stories through the real proxy: the simulated device and the reference server stay consistent.
+//! Protocol steps through the real proxy: the simulated device and the reference server stay consistent.
 #![allow(
     clippy::unwrap_used,
     unreachable_pub,

@@ -297,12 +297,12 @@ fn a_record_that_is_overwritten_is_reported_at_the_start() {
         proxy.said.clone()
     };
     let file = site.path("a.jsonl").display().to_string();
-    let told = format!("{file} was there: overwritten; `-w +{file}` appends");
+    let reported = format!("{file} was there: overwritten; `-w +{file}` appends");
     assert!(!said("a.jsonl", "").contains("was there"));
     fs::write(&file, "{}\n").unwrap();
     assert!(!said("a.jsonl", "+").contains("was there"));
     let again = said("a.jsonl", "");
-    assert!(again.contains(&told), "{again}");
+    assert!(again.contains(&reported), "{again}");
     fs::write(site.path("a.pcapng"), "x").unwrap();
     let frames = said("a.pcapng", "");
     assert!(

@@ -185,7 +185,7 @@ fn documents_too_deep_inside_are_refused_in_strict_mode_and_broken_ones_are_repo
     let inside = |inner: &str| inner.replace('&', "&amp;").replace('<', "&lt;");
     let third = ["<a>", "</a>"].join(&inside(&["<b>", "</b>"].join(&inside("<c>&lt;d/></c>"))));
     let row = ("", "", "F31", 0, Strict);
-    // Told at the offset of the outermost text by --strict, where it stands by --annotate.
+    // Reported at the offset of the outermost text by --strict, where it stands by --annotate.
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("deep.xml");
     fs::write(&file, &third).unwrap();
@@ -243,10 +243,10 @@ fn check(source: &[u8], row: &Row) {
         .filter(|line| line.contains("  ! "))
         .map(str::to_owned)
         .collect();
-    let told =
+    let reported =
         |line: &String| line.contains(said) && line.trim_start().starts_with(&at.to_string());
     assert_eq!(
-        flags.iter().any(told),
+        flags.iter().any(reported),
         verdict == Strict,
         "{written}: {flags:?}"
     );

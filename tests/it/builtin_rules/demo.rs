@@ -7,7 +7,7 @@ use dmtap::builtin_rules;
 use dmtap::dm::StatusCode;
 
 /// The codes of the table of Windows' OMA DM protocol support, then others that are certain to be seen; each with
-/// its story and the command whose Status it is.
+/// its built-in rule and the command whose Status it is.
 const ROWS: &[(u16, &str, &str)] = &[
     (
         200,
@@ -106,7 +106,7 @@ const ROWS: &[(u16, &str, &str)] = &[
     (517, "atomic-too-large", "Atomic 2"),
 ];
 
-/// What else such a story says, because the code alone would not be the truth: an Atomic fails as a whole.
+/// What else such a built-in rule says, because the code alone would not be the truth: an Atomic fails as a whole.
 const BESIDE: &[(&str, u16, &str)] = &[
     ("atomic-fails", 500, WIDTH),
     ("atomic-fails", 215, HEIGHT),
@@ -129,8 +129,8 @@ fn one_command_shows_each_code_on_the_intended_command_only_in_xml_and_in_wbxml(
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                while let Some((code, story, command)) = next() {
-                    if let Err(why) = shows(StatusCode(*code), story, command) {
+                while let Some((code, builtin, command)) = next() {
+                    if let Err(why) = shows(StatusCode(*code), builtin, command) {
                         wrong.lock().unwrap().push(why);
                     }
                 }
@@ -141,16 +141,16 @@ fn one_command_shows_each_code_on_the_intended_command_only_in_xml_and_in_wbxml(
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-fn shows(code: StatusCode, story: &str, command: &str) -> Result<(), String> {
-    let transcript = demo(story)?;
+fn shows(code: StatusCode, builtin: &str, command: &str) -> Result<(), String> {
+    let transcript = demo(builtin)?;
     let lines: Vec<&str> = transcript.lines().collect();
-    let others = BESIDE.iter().filter(|(name, ..)| *name == story);
+    let others = BESIDE.iter().filter(|(name, ..)| *name == builtin);
     let mut encodings = Vec::new();
     for (at, line) in lines.iter().enumerate() {
         if !line.contains("✎ rule ") || !line.contains(" → ") {
             continue;
         }
-        // Stories of DM tell the text they write, and `set-status` tells its meaning as well.
+        // Built-in rules of DM tell the text they write, and `set-status` tells its meaning as well.
         let sets = |code: u16| {
             let ends = [format!("→ {}", StatusCode(code)), format!("→ {code}")];
             ends.iter().any(|end| line.ends_with(end))
@@ -164,7 +164,7 @@ fn shows(code: StatusCode, story: &str, command: &str) -> Result<(), String> {
         }
         if !sets(code.0) || !of(command) {
             return Err(format!(
-                "{story}: not {code} of {command}:\n{status}\n{line}"
+                "{builtin}: not {code} of {command}:\n{status}\n{line}"
             ));
         }
         let about = lines[..at]
@@ -176,13 +176,13 @@ fn shows(code: StatusCode, story: &str, command: &str) -> Result<(), String> {
     }
     match *encodings == ["XML", "WBXML"] {
         true => Ok(()),
-        false => Err(format!("{story}: {code} is shown in {encodings:?}")),
+        false => Err(format!("{builtin}: {code} is shown in {encodings:?}")),
     }
 }
 
-/// The transcript of `dmtap demo --rule STORY`.
-fn demo(story: &str) -> Result<String, String> {
-    demo_with(&["--rule", story])
+/// The transcript of `dmtap demo --rule NAME`.
+fn demo(builtin: &str) -> Result<String, String> {
+    demo_with(&["--rule", builtin])
 }
 
 fn demo_with(arguments: &[&str]) -> Result<String, String> {
@@ -197,7 +197,7 @@ fn demo_with(arguments: &[&str]) -> Result<String, String> {
     }
 }
 
-/// Stories that do something else than change a Status, each with what the end of the demo says of it.
+/// Built-in rules that do something else than change a Status, each with what the end of the demo says of it.
 const EFFECTS: &[(&str, &str)] = &[
     (
         "value-changed",
@@ -253,13 +253,13 @@ const EFFECTS: &[(&str, &str)] = &[
 
 #[test]
 fn the_end_of_the_demo_says_what_each_rule_did() {
-    for (story, expected) in EFFECTS {
-        let shown = demo(story).unwrap();
+    for (builtin, expected) in EFFECTS {
+        let shown = demo(builtin).unwrap();
         let (_, end) = shown.split_once("what the rules did:\n").unwrap();
         let says = |line: &str| line.trim_start().starts_with(expected);
         assert!(
             end.lines().any(says),
-            "{story}: {expected} is missing in:\n{end}"
+            "{builtin}: {expected} is missing in:\n{end}"
         );
     }
 }
@@ -281,11 +281,11 @@ fn list_and_show_give_the_built_in_rules_and_a_wrong_name_gets_the_right_one() {
     // The rule `stay` is in the program, and no file.
     assert_eq!(list.lines().count(), builtin_rules::BUILTIN_RULES.len() + 1);
     let (_, json, _) = dmtap(&["rules", "list", "--output", "json"]);
-    for (line, story) in json.lines().zip(builtin_rules::BUILTIN_RULES) {
-        let told: serde_json::Value = serde_json::from_str(line).unwrap();
-        assert_eq!(told["name"], story.name);
-        assert_eq!(told["theme"], story.theme);
-        assert_eq!(told["right"], story.right());
+    for (line, builtin) in json.lines().zip(builtin_rules::BUILTIN_RULES) {
+        let reported: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(reported["name"], builtin.name);
+        assert_eq!(reported["theme"], builtin.theme);
+        assert_eq!(reported["right"], builtin.right());
     }
     let names = |arguments: &[&str]| {
         let (code, list, _) = dmtap(&[&["rules", "list"], arguments].concat());
@@ -327,11 +327,11 @@ fn rules_of_one_line_act_and_what_is_wrong_is_reported_in_the_argument() {
     let fail = demo_with(&["--fail", "./Device/Vendor/MSFT/BitLocker/**=500"]).unwrap();
     let failed = "Replace ./Device/Vendor/MSFT/BitLocker/RequireDeviceEncryption";
     for encoding in ["XML", "WBXML"] {
-        let told = fail
+        let reported = fail
             .lines()
             .find(|line| line.contains(&format!("  {encoding}: {failed}")));
         assert!(
-            told.is_some_and(|line| line.ends_with("500 Command failed")),
+            reported.is_some_and(|line| line.ends_with("500 Command failed")),
             "{fail}"
         );
     }
@@ -386,8 +386,8 @@ fn shifted_numbers_are_reported_once_for_each_message() {
     let (transcript, _) = shown.split_once("what the rules did:").unwrap();
     assert!(!shown.contains("renumber"), "{shown}");
     let messages = transcript.split("\n\n");
-    let told = messages.map(|message| message.matches("numbers shifted by one").count());
-    let told: Vec<usize> = told.collect();
-    assert!(told.iter().all(|count| *count <= 1), "{transcript}");
-    assert!(told.iter().sum::<usize>() > 4, "{transcript}");
+    let reported = messages.map(|message| message.matches("numbers shifted by one").count());
+    let reported: Vec<usize> = reported.collect();
+    assert!(reported.iter().all(|count| *count <= 1), "{transcript}");
+    assert!(reported.iter().sum::<usize>() > 4, "{transcript}");
 }

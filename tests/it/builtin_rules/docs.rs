@@ -25,15 +25,15 @@ fn the_documentation_lists_every_built_in_rule_with_what_a_correct_peer_does() {
 fn tables() -> String {
     let mut text = String::new();
     let mut theme = "";
-    for story in BUILTIN_RULES {
-        if story.theme != theme {
-            theme = story.theme;
+    for builtin in BUILTIN_RULES {
+        if builtin.theme != theme {
+            theme = builtin.theme;
             write!(text, "\n## {theme}\n\n{HEAD}").unwrap();
         }
         let cell = |words: &str| words.replace('|', "\\|").replace('<', "&lt;");
-        let right = story.right().strip_prefix("A correct ").unwrap();
-        let (shows, right) = (cell(story.shows()), cell(right));
-        let (theme, name) = (story.theme, story.name);
+        let right = builtin.right().strip_prefix("A correct ").unwrap();
+        let (shows, right) = (cell(builtin.shows()), cell(right));
+        let (theme, name) = (builtin.theme, builtin.name);
         writeln!(
             text,
             "| [{name}](../rules/{theme}/{name}.toml) | {shows} | {right} |"

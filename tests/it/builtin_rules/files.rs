@@ -36,17 +36,17 @@ fn the_program_holds_every_file_of_the_folder_and_no_other() {
             "{file:?} is missing in BUILTIN_RULES of src/builtin_rules.rs"
         );
     }
-    assert_eq!(files, held, "the stories are in order");
+    assert_eq!(files, held, "the built-in rules are in order");
 }
 
 #[test]
 fn every_built_in_rule_loads_and_says_what_it_shows_and_what_is_right() {
-    for story in BUILTIN_RULES {
-        let name = story.file();
-        if let Err(errors) = load::parse(&name, story.text) {
+    for builtin in BUILTIN_RULES {
+        let name = builtin.file();
+        if let Err(errors) = load::parse(&name, builtin.text) {
             panic!("{errors}");
         }
-        let lines: Vec<&str> = story.text.lines().take(3).collect();
+        let lines: Vec<&str> = builtin.text.lines().take(3).collect();
         assert!(lines[0].starts_with("# "), "{name}: what it shows");
         assert!(
             lines[1].starts_with("# A correct "),
@@ -62,17 +62,17 @@ fn every_built_in_rule_loads_and_says_what_it_shows_and_what_is_right() {
 
 #[test]
 fn the_rules_of_a_built_in_file_bear_its_name() {
-    for story in BUILTIN_RULES {
-        let rules = load::parse(&story.file(), story.text).unwrap();
+    for builtin in BUILTIN_RULES {
+        let rules = load::parse(&builtin.file(), builtin.text).unwrap();
         let mut names = rules.iter().map(|rule| rule.name.as_str());
-        assert_eq!(names.next(), Some(story.name), "{}", story.file());
+        assert_eq!(names.next(), Some(builtin.name), "{}", builtin.file());
         for name in names {
-            let further = name.strip_prefix(story.name);
+            let further = name.strip_prefix(builtin.name);
             let further = further.and_then(|rest| rest.strip_prefix('-'));
             assert!(
                 further.is_some_and(|word| !word.is_empty()),
                 "{}: {name}",
-                story.file()
+                builtin.file()
             );
         }
     }
@@ -85,13 +85,14 @@ fn all_built_in_rules_can_be_on_at_once_and_each_has_a_name_of_its_own() {
     if let Err(errors) = load::parse_all(all) {
         panic!("{errors}");
     }
-    let names: HashSet<&str> = BUILTIN_RULES.iter().map(|story| story.name).collect();
+    let names: HashSet<&str> = BUILTIN_RULES.iter().map(|builtin| builtin.name).collect();
     assert_eq!(names.len(), BUILTIN_RULES.len());
-    for story in BUILTIN_RULES {
-        let rules = load::parse("", story.text).unwrap();
-        let own = |name: &str| name == story.name || name.starts_with(&format!("{}-", story.name));
+    for builtin in BUILTIN_RULES {
+        let rules = load::parse("", builtin.text).unwrap();
+        let own =
+            |name: &str| name == builtin.name || name.starts_with(&format!("{}-", builtin.name));
         for rule in &rules {
-            assert!(own(&rule.name), "{}: rule {}", story.name, rule.name);
+            assert!(own(&rule.name), "{}: rule {}", builtin.name, rule.name);
         }
     }
 }

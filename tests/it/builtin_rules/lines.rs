@@ -87,12 +87,12 @@ impl Ledger {
         }
     }
 
-    fn answered(&self, by: Side, told: As, message: &str, command: &str) -> String {
+    fn answered(&self, by: Side, reported: As, message: &str, command: &str) -> String {
         if command == "0" {
             return "SyncHdr".into();
         }
         let key = (by.other(), message.to_owned(), command.to_owned());
-        let found = match told {
+        let found = match reported {
             As::Written => self.delivered.get(&key),
             As::Delivered => self.written.get(&key).or(self.delivered.get(&key)),
         };
@@ -130,7 +130,7 @@ fn passing(passage: &CapturedMessage, ledger: &Ledger) -> Vec<String> {
         }
         (ParsedBody::Document(received, _), Some(sent)) => {
             let speaker = passage.from;
-            let of = |document, told| parts(document, speaker, told, ledger);
+            let of = |document, reported| parts(document, speaker, reported, ledger);
             let (received, sent) = (of(received, As::Written), of(sent, As::Delivered));
             lines.extend(differences(&received, &sent));
         }
@@ -160,7 +160,7 @@ fn passing(passage: &CapturedMessage, ledger: &Ledger) -> Vec<String> {
         .collect()
 }
 
-/// What a peer says of large objects that did not arrive: there is none without a story.
+/// What a peer says of large objects that did not arrive: there is none without a built-in rule.
 fn troubles(document: &Document) -> Vec<String> {
     let commands = Message::of(document)
         .into_iter()
@@ -184,7 +184,7 @@ struct Part {
     full: String,
 }
 
-fn parts(document: &Document, speaker: Side, told: As, ledger: &Ledger) -> Vec<Part> {
+fn parts(document: &Document, speaker: Side, reported: As, ledger: &Ledger) -> Vec<Part> {
     let mut parts = Vec::new();
     for top in document.root().elements() {
         for element in top.elements() {
@@ -197,7 +197,7 @@ fn parts(document: &Document, speaker: Side, told: As, ledger: &Ledger) -> Vec<P
             let all = command.with_nested().collect::<Vec<_>>();
             for (depth, command) in all.into_iter().enumerate() {
                 let inside = if depth > 0 { "  in it: " } else { "" };
-                let short = format!("{inside}{}", short(command, speaker, told, ledger));
+                let short = format!("{inside}{}", short(command, speaker, reported, ledger));
                 // Numbers that name the same command in another way are no difference.
                 let number = |leaf: &str| leaf.contains("/MsgRef ") || leaf.contains("/CmdRef ");
                 let rest = leaves(command.element()).into_iter();
@@ -210,8 +210,8 @@ fn parts(document: &Document, speaker: Side, told: As, ledger: &Ledger) -> Vec<P
     parts
 }
 
-fn short(command: Command<'_>, speaker: Side, told: As, ledger: &Ledger) -> String {
-    let answered = |message: &str, id: &str| ledger.answered(speaker, told, message, id);
+fn short(command: Command<'_>, speaker: Side, reported: As, ledger: &Ledger) -> String {
+    let answered = |message: &str, id: &str| ledger.answered(speaker, reported, message, id);
     let mut short = if let Some(status) = command.as_status() {
         let code = status
             .code()

@@ -1,4 +1,4 @@
-//! Every story is played in XML and in WBXML, and does what the table says: nothing less, nothing more.
+//! Every built-in rule is played in XML and in WBXML, and does what the table says: nothing less, nothing more.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,17 +15,17 @@ use tokio::task::JoinSet;
 use super::lines::outcomes;
 use super::stage::{Played, play, play_plan};
 
-/// What a story does.
+/// What a built-in rule does.
 #[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Expected {
     /// See `lines.rs`.
     #[serde(default)]
     lines: Vec<String>,
-    /// What the device did otherwise than without the story.
+    /// What the device did otherwise than without the built-in rule.
     #[serde(default)]
     device: Vec<String>,
-    /// What the server received otherwise than without the story.
+    /// What the server received otherwise than without the built-in rule.
     #[serde(default)]
     server: Vec<String>,
     /// The device's session breaks off, and for a reason that begins so.
@@ -68,10 +68,10 @@ async fn last_chunk_lost_acts_on_the_last_chunk_of_a_large_object_only() {
     }
 }
 
-/// A story, how and in how many sessions it was played, and what came of it.
+/// A built-in rule, how and in how many sessions it was played, and what came of it.
 type Play = (&'static BuiltinRule, Encoding, u32, Played);
 
-/// Every story and none, played once for all tests.
+/// Every built-in rule and none, played once for all tests.
 async fn played() -> &'static [Play] {
     static PLAYED: OnceCell<Vec<Play>> = OnceCell::const_new();
     PLAYED.get_or_init(|| play_all(Extent::Followed)).await
@@ -82,30 +82,35 @@ async fn play_all(extent: Extent) -> Vec<Play> {
     let folder = tempfile::tempdir().unwrap();
     let authority = Arc::new(Authority::load_or_create(folder.path()).unwrap());
     let mut playing = JoinSet::new();
-    let sessions =
-        |story: &BuiltinRule| table.get(story.name).and_then(|e| e.sessions).unwrap_or(1);
+    let sessions = |builtin: &BuiltinRule| {
+        table
+            .get(builtin.name)
+            .and_then(|e| e.sessions)
+            .unwrap_or(1)
+    };
     // Attestation is played where devices enroll: enroll::attestation.
     let played = BUILTIN_RULES.iter();
-    let played = played.filter(|story| story.theme != "attestation");
-    for story in played.chain(NO_STORIES) {
+    let played = played.filter(|builtin| builtin.theme != "attestation");
+    for builtin in played.chain(NO_RULES) {
         for wire in [Encoding::Xml, Encoding::Wbxml] {
-            let (authority, sessions) = (authority.clone(), sessions(story));
+            let (authority, sessions) = (authority.clone(), sessions(builtin));
             playing.spawn(async move {
-                let played = play(story, authority, wire, sessions, extent).await;
-                (story, wire, sessions, played)
+                let played = play(builtin, authority, wire, sessions, extent).await;
+                (builtin, wire, sessions, played)
             });
         }
     }
-    let longer = BUILTIN_RULES.iter().filter(|story| sessions(story) > 1);
+    let longer = BUILTIN_RULES.iter().filter(|builtin| sessions(builtin) > 1);
     for sessions in longer.map(sessions).collect::<BTreeSet<_>>() {
-        let (authority, none) = (authority.clone(), &NO_STORIES[0]);
+        let (authority, none) = (authority.clone(), &NO_RULES[0]);
         playing.spawn(async move {
             let played = play(none, authority, Encoding::Xml, sessions, extent).await;
             (none, Encoding::Xml, sessions, played)
         });
     }
     let mut played = playing.join_all().await;
-    played.sort_by_key(|(story, wire, ..)| (story.theme, story.name, *wire == Encoding::Wbxml));
+    played
+        .sort_by_key(|(builtin, wire, ..)| (builtin.theme, builtin.name, *wire == Encoding::Wbxml));
     played
 }
 
@@ -114,21 +119,21 @@ async fn the_record_of_every_built_in_rule_is_tried_with_the_same_bytes_as_the_p
     let mut wrong = String::new();
     let (mut same, mut rewritten) = (0, 0);
     let full = play_all(Extent::Full).await;
-    for (story, wire, _, played) in played().await.iter().chain(&full) {
+    for (builtin, wire, _, played) in played().await.iter().chain(&full) {
         let tried = &played.tried;
         let mut note = |what: &str| {
-            wrong.push_str(&format!("# {} in {wire:?}: {what}\n", story.name));
+            wrong.push_str(&format!("# {} in {wire:?}: {what}\n", builtin.name));
         };
         tried.differences.iter().for_each(|line| note(line));
         same += tried.same;
         rewritten += tried.rewritten;
-        let rules = load::parse(story.name, story.text).unwrap();
+        let rules = load::parse(builtin.name, builtin.text).unwrap();
         let is_about_messages = rules.iter().any(|rule| rule.stage != Stage::Connection);
-        let is_compared = is_about_messages && !NOT_COMPARED.contains(&story.name);
+        let is_compared = is_about_messages && !NOT_COMPARED.contains(&builtin.name);
         if is_compared != (tried.acted > 0) {
             note(&format!("acts on {} messages", tried.acted));
         }
-        if NOT_COMPARED.contains(&story.name) == tried.unknown.is_empty() {
+        if NOT_COMPARED.contains(&builtin.name) == tried.unknown.is_empty() {
             note(&format!("not compared: {:?}", tried.unknown));
         }
     }
@@ -147,19 +152,19 @@ async fn every_built_in_rule_does_what_the_table_says_in_xml_and_in_wbxml() {
     let played = played().await;
     let mut wrong = String::new();
     let mut acted: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    for (story, wire, sessions, now) in played {
-        let name = format!("{} in {wire:?}", story.name);
+    for (builtin, wire, sessions, now) in played {
+        let name = format!("{} in {wire:?}", builtin.name);
         let nothing = Expected::default();
-        let expected = table.get(story.name).unwrap_or(&nothing);
+        let expected = table.get(builtin.name).unwrap_or(&nothing);
         let expected = match (&expected.wbxml, wire) {
             (Some(wbxml), Encoding::Wbxml) => wbxml,
             _ => expected,
         };
         let plain = played.iter().find(|(other, _, as_long, _)| {
-            let is_plain = other.name == NO_STORIES[0].name && as_long == sessions;
-            is_plain && other.is_about_chunks() == story.is_about_chunks()
+            let is_plain = other.name == NO_RULES[0].name && as_long == sessions;
+            is_plain && other.is_about_chunks() == builtin.is_about_chunks()
         });
-        let mut found = found(now, &plain.expect("it is played without a story").3);
+        let mut found = found(now, &plain.expect("it is played without a built-in rule").3);
         if expected.may_break {
             (found.may_break, found.broken) = (true, None);
         }
@@ -169,26 +174,26 @@ async fn every_built_in_rule_does_what_the_table_says_in_xml_and_in_wbxml() {
             found.broken = Some(begins.clone());
         }
         if !expected.is_as(&found) {
-            wrong.push_str(&format!("# {name}:\n{}\n", found.table(story.name)));
+            wrong.push_str(&format!("# {name}:\n{}\n", found.table(builtin.name)));
         }
         acted
-            .entry(story.name)
+            .entry(builtin.name)
             .or_default()
             .extend(now.acted.iter().cloned());
-        let in_both = table.get(story.name).is_none_or(|e| e.wbxml.is_none());
+        let in_both = table.get(builtin.name).is_none_or(|e| e.wbxml.is_none());
         let acted = match in_both {
             true => &now.acted.iter().cloned().collect(),
-            false => &acted[story.name],
+            false => &acted[builtin.name],
         };
-        for rule in load::parse(story.name, story.text).unwrap() {
+        for rule in load::parse(builtin.name, builtin.text).unwrap() {
             if !acted.contains(&rule.name) && (in_both || *wire == Encoding::Wbxml) {
                 wrong.push_str(&format!("# {name}: the rule {} never acted\n\n", rule.name));
             }
         }
     }
-    let known = |name: &String| BUILTIN_RULES.iter().any(|story| story.name == name);
+    let known = |name: &String| BUILTIN_RULES.iter().any(|builtin| builtin.name == name);
     for name in table.keys().filter(|name| !known(name)) {
-        wrong.push_str(&format!("# {name} is no story\n"));
+        wrong.push_str(&format!("# {name} is no built-in rule\n"));
     }
     assert!(wrong.is_empty(), "\n{wrong}");
 }
@@ -246,16 +251,16 @@ impl Expected {
 
 const TABLE: &str = include_str!("../../data/builtin_rules.toml");
 
-/// What is played without rules: the plan of most stories, and that of the stories about chunks.
-const NO_STORIES: &[BuiltinRule] = &[
+/// What is played without rules: the plan of most built-in rules, and that of the built-in rules about chunks.
+const NO_RULES: &[BuiltinRule] = &[
     BuiltinRule {
         theme: "",
-        name: "no story",
+        name: "no built-in rule",
         text: "",
     },
     BuiltinRule {
         theme: "chunks",
-        name: "no story",
+        name: "no built-in rule",
         text: "",
     },
 ];

@@ -1,4 +1,4 @@
-//! A device, dmtap with a story, and a reference server, over real TLS on loopback.
+//! A device, dmtap with a built-in rule, and a reference server, over real TLS on loopback.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::lines;
 use super::tried::{self, Tried};
 
-/// What came of a story.
+/// What came of a built-in rule.
 pub struct Played {
     /// Everything that was not as it would have been without rules, see [`lines::of`].
     pub lines: Vec<String>,
@@ -42,31 +42,31 @@ pub struct Played {
 /// Commands with the codes of their outcomes, in order.
 pub type Outcomes = Vec<(String, StatusCode)>;
 
-/// Plays a story in so many sessions of one device.
+/// Plays a built-in rule in so many sessions of one device.
 pub async fn play(
-    story: &BuiltinRule,
+    builtin: &BuiltinRule,
     authority: Arc<Authority>,
     wire: Encoding,
     sessions: u32,
     extent: Extent,
 ) -> Played {
-    let plan = match story.is_about_chunks() {
+    let plan = match builtin.is_about_chunks() {
         true => Plan::large(),
         false => Plan::for_builtin_rules(),
     };
-    play_plan(story, plan, authority, wire, sessions, extent).await
+    play_plan(builtin, plan, authority, wire, sessions, extent).await
 }
 
 /// The same with what the server asks for.
 pub async fn play_plan(
-    story: &BuiltinRule,
+    builtin: &BuiltinRule,
     plan: Plan,
     authority: Arc<Authority>,
     wire: Encoding,
     sessions: u32,
     extent: Extent,
 ) -> Played {
-    let rules = load::parse_all([(story.name, story.text)]).unwrap();
+    let rules = load::parse_all([(builtin.name, builtin.text)]).unwrap();
     let stop = CancellationToken::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let upstream = Upstream {
@@ -84,8 +84,8 @@ pub async fn play_plan(
     settings.listen.set_port(0);
     settings.trust = trust.clone();
     settings.stay.extent = Some(extent);
-    let heard = Arc::new(Heard::default());
-    let proxy = Proxy::bind(settings, authority, Arc::new(rules), heard.clone())
+    let log = Arc::new(EventLog::default());
+    let proxy = Proxy::bind(settings, authority, Arc::new(rules), log.clone())
         .await
         .unwrap();
     let port = proxy.local_addr().port();
@@ -99,36 +99,28 @@ pub async fn play_plan(
     let address = address.parse().unwrap();
     let mut done = Vec::new();
     let session = async {
-        if story.theme == "enrollment" {
+        if builtin.theme == "enrollment" {
             return Err(enroll(&client, port).await);
         }
         for number in 1..=sessions {
             let number = number.to_string();
-            let end = run_session(
-                &client,
-                &address,
-                &mut device,
-                &number,
-                wire,
-                RetryPolicy::default(),
-            )
-            .await;
+            let end = run_session(&client, &address, &mut device, &number, wire, IMPATIENT).await;
             done.append(&mut device.done);
             end.map_err(|error| without_address(&error.to_string()))?;
         }
         Ok(())
     };
     let end = tokio::time::timeout(LONGEST, session).await;
-    let end = end.unwrap_or_else(|_| panic!("{} does not end", story.name));
+    let end = end.unwrap_or_else(|_| panic!("{} does not end", builtin.name));
     drop(client);
     stop.cancel();
     running.await.unwrap();
     serving.await.unwrap();
 
-    let events = heard.0.lock();
+    let events = log.0.lock();
     let passages: Vec<&CapturedMessage> = events.iter().filter_map(passage).collect();
     for passage in &passages {
-        only_the_splices_changed(story, passage);
+        only_the_splices_changed(builtin, passage);
     }
     let acted = passages.iter().flat_map(|p| &p.applied);
     let admitted = events.iter().filter_map(|event| match event {
@@ -140,13 +132,13 @@ pub async fn play_plan(
         .filter(|applied| acts(applied));
     let peer = peer.lock();
     let numbers = (1..=sessions).map(|number| number.to_string());
-    let heard = numbers.filter_map(|number| Some(peer.session(&id, &number)?.outcomes.clone()));
+    let log = numbers.filter_map(|number| Some(peer.session(&id, &number)?.outcomes.clone()));
     Played {
-        tried: tried::again(story, &events),
+        tried: tried::again(builtin, &events),
         lines: lines::of(&events),
         acted: acted.map(|applied| applied.rule.clone()).collect(),
         device: done,
-        server: heard.flatten().collect(),
+        server: log.flatten().collect(),
         broken: end.err(),
     }
 }
@@ -189,16 +181,16 @@ fn without_address(error: &str) -> String {
 }
 
 /// The parts of what was sent that no rule's patch wrote are the received bytes, in order.
-fn only_the_splices_changed(story: &BuiltinRule, passage: &CapturedMessage) {
+fn only_the_splices_changed(builtin: &BuiltinRule, passage: &CapturedMessage) {
     let Some(document) = passage.payload.reading.document() else {
         return;
     };
     let mut body = document.source().clone();
-    only_three_digits_changed(story, passage);
+    only_three_digits_changed(builtin, passage);
     for applied in &passage.applied {
         for splice in applied.patch.splices() {
             let whole = splice.span.start == 0 && splice.span.end as usize == body.len();
-            assert!(!whole, "{}: the whole body is one splice", story.name);
+            assert!(!whole, "{}: the whole body is one splice", builtin.name);
         }
         body = applied.patch.apply(&body);
     }
@@ -208,12 +200,12 @@ fn only_the_splices_changed(story: &BuiltinRule, passage: &CapturedMessage) {
     assert!(
         body == passage.payload.sent,
         "{}: the bytes outside the patches of the rules changed",
-        story.name
+        builtin.name
     );
 }
 
 /// Where one code was set, and nothing else was done, the messages differ in three digits.
-fn only_three_digits_changed(story: &BuiltinRule, passage: &CapturedMessage) {
+fn only_three_digits_changed(builtin: &BuiltinRule, passage: &CapturedMessage) {
     let (received, sent) = (&passage.payload.received, &passage.payload.sent);
     let changes: Vec<_> = passage.applied.iter().flat_map(|a| &a.changes).collect();
     if changes.len() != 1 || changes[0].kind.name() != "set-status" {
@@ -229,7 +221,7 @@ fn only_three_digits_changed(story: &BuiltinRule, passage: &CapturedMessage) {
         .rev()
         .zip(sent[before..].iter().rev());
     let after = after.take_while(|(a, b)| a == b).count();
-    let name = story.name;
+    let name = builtin.name;
     assert_eq!(received.len(), sent.len(), "{name}: one code for another");
     assert!(
         sent.len() - before - after <= 3,
@@ -250,13 +242,18 @@ fn acts(applied: &RuleEffect) -> bool {
 }
 
 #[derive(Default)]
-struct Heard(Mutex<Vec<Event>>);
+struct EventLog(Mutex<Vec<Event>>);
 
-impl EventSink for Heard {
+impl EventSink for EventLog {
     fn on_event(&self, event: Event) {
         self.0.lock().push(event);
     }
 }
 
-/// Longer than any story takes.
+/// What a server asks to wait is not waited for: a minute and more.
+const IMPATIENT: RetryPolicy = RetryPolicy {
+    longest: Duration::from_millis(20),
+    on_busy: |_| {},
+};
+/// Longer than any built-in rule takes.
 const LONGEST: Duration = Duration::from_secs(60);

@@ -1,4 +1,4 @@
-//! The record of a played story, tried once more without a network: what leaves is the same, byte for byte.
+//! The record of a played built-in rule, tried once more without a network: what leaves is the same, byte for byte.
 
 use std::collections::{HashMap, HashSet};
 
@@ -28,9 +28,9 @@ pub struct Tried {
     pub unknown: Vec<&'static str>,
 }
 
-/// Tries a story on what was played with it.
-pub fn again(story: &BuiltinRule, events: &[Event]) -> Tried {
-    let rules = load::parse_all([(story.name, story.text)]).unwrap();
+/// Tries a built-in rule on what was played with it.
+pub fn again(builtin: &BuiltinRule, events: &[Event]) -> Tried {
+    let rules = load::parse_all([(builtin.name, builtin.text)]).unwrap();
     let mut trial = Trial {
         rules,
         run: DryRun::new(http::Uri::default(), Limits::default()),

@@ -33,9 +33,9 @@ fn what_dmtap_answers_in_the_servers_place_is_shown() {
         assert_eq!(output.status.code(), Some(0), "{output:?}");
         let shown = text(&output.stdout);
         shows(&shown, expected);
-        let told = json(folder.path(), &messages);
-        assert!(told[0]["answer"].is_null(), "{told:?}");
-        assert!(told[1]["answer"]["status"].is_u64(), "{told:?}");
+        let reported = json(folder.path(), &messages);
+        assert!(reported[0]["answer"].is_null(), "{reported:?}");
+        assert!(reported[1]["answer"]["status"].is_u64(), "{reported:?}");
     };
     let instead = "  dmtap answers in place of the server, which is not asked: ";
     check(
@@ -79,19 +79,22 @@ fn an_answer_that_was_promised_before_is_shown_too() {
     let answers = message(device, server, &format!("{header}{more}"));
     let answers = answers.replace("<MsgID>1<", "<MsgID>2<");
     fs::write(folder.path().join("answers.xml"), answers).unwrap();
-    let told = json(folder.path(), &["rule.toml", "asks.xml", "answers.xml"]);
+    let reported = json(folder.path(), &["rule.toml", "asks.xml", "answers.xml"]);
     assert!(
-        told[0]["answer"]["body"].as_str().unwrap().contains("1222"),
-        "{told:?}"
+        reported[0]["answer"]["body"]
+            .as_str()
+            .unwrap()
+            .contains("1222"),
+        "{reported:?}"
     );
-    let answer = &told[1]["answer"];
-    assert_eq!(answer["status"], 200, "{told:?}");
+    let answer = &reported[1]["answer"];
+    assert_eq!(answer["status"], 200, "{reported:?}");
     assert!(
         answer["body"]
             .as_str()
             .unwrap()
             .contains("./Vendor/MSFT/Node"),
-        "{told:?}"
+        "{reported:?}"
     );
 }
 
@@ -144,11 +147,15 @@ fn a_rule_that_could_not_act_on_what_it_found_did_nothing() {
     let shown = text(&output.stdout);
     let expected = "  no rule acts on it\n    unfit: not applied at /SyncML/SyncBody/Status[1]";
     assert!(shown.contains(expected), "{shown}");
-    let told = json(folder.path(), &["rule.toml", "answers.xml"]);
-    assert_eq!(told[0]["applied"], serde_json::json!([]), "{told:?}");
-    assert_eq!(told[0]["silent"][0]["rule"], "unfit", "{told:?}");
+    let reported = json(folder.path(), &["rule.toml", "answers.xml"]);
+    assert_eq!(
+        reported[0]["applied"],
+        serde_json::json!([]),
+        "{reported:?}"
+    );
+    assert_eq!(reported[0]["silent"][0]["rule"], "unfit", "{reported:?}");
 
-    // One that is right beside it acts, and what the other one lacked is still told.
+    // One that is right beside it acts, and what the other one lacked is still reported.
     let fit = unfit.replace("unfit", "fit").replace("Nowhere", "Data");
     rule(folder.path(), &format!("{unfit}{fit}"));
     let output = tried(folder.path(), &["rule.toml", "answers.xml"]);

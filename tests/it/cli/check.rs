@@ -92,20 +92,20 @@ fn programs_get_what_is_wrong_as_json() {
     let output = checked(folder.path(), &arguments, "");
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     assert!(output.stderr.is_empty(), "{output:?}");
-    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let reported: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(
-        (&told["v"], &told["ok"]),
+        (&reported["v"], &reported["ok"]),
         (&1.into(), &serde_json::Value::Bool(false))
     );
-    let errors = told["errors"].as_array().unwrap();
-    assert_eq!(errors.len(), 2, "{told}");
+    let errors = reported["errors"].as_array().unwrap();
+    assert_eq!(errors.len(), 2, "{reported}");
     assert_eq!(errors[0]["file"], "bytes.toml");
     let slip = &errors[1];
     assert_eq!(slip["file"], "slip.toml");
     assert_eq!((&slip["line"], &slip["column"]), (&4.into(), &10.into()));
     assert_eq!(slip["title"], "there is no step `rset`");
     assert_eq!(slip["label"], "did you mean `reset`?");
-    assert!(!slip["help"].as_array().unwrap().is_empty(), "{told}");
+    assert!(!slip["help"].as_array().unwrap().is_empty(), "{reported}");
 }
 
 #[test]

@@ -57,8 +57,8 @@ fn a_device_that_waits_for_a_busy_server_says_so() {
 #[test]
 fn each_run_is_a_session_of_its_own() {
     let session = || {
-        let (_, heard) = device_heard(vec![http("200 OK", "", "")], &[]);
-        let (_, rest) = heard[0].split_once("<SessionID>").unwrap();
+        let (_, requests) = device_asked(vec![http("200 OK", "", "")], &[]);
+        let (_, rest) = requests[0].split_once("<SessionID>").unwrap();
         rest.split_once('<').unwrap().0.to_owned()
     };
     let ids: std::collections::HashSet<String> = (0..3).map(|_| session()).collect();
@@ -109,15 +109,15 @@ fn of_a_device_that_does_not_trust_the_server_it_is_reported_once_what_helps() {
 
 /// What `dmtap device` says where its requests are answered with these, in order.
 fn device_against(answers: Vec<String>) -> Output {
-    device_heard(answers, &["--session-id", "1"]).0
+    device_asked(answers, &["--session-id", "1"]).0
 }
 
 /// The same, with the bodies of its requests.
-fn device_heard(answers: Vec<String>, more: &[&str]) -> (Output, Vec<String>) {
+fn device_asked(answers: Vec<String>, more: &[&str]) -> (Output, Vec<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let server = thread::spawn(move || {
-        let mut heard = Vec::new();
+        let mut requests = Vec::new();
         for answer in answers {
             let (stream, _) = listener.accept().unwrap();
             let mut reader = BufReader::new(stream);
@@ -131,10 +131,10 @@ fn device_heard(answers: Vec<String>, more: &[&str]) -> (Output, Vec<String>) {
             }
             let mut body = vec![0; length];
             reader.read_exact(&mut body).unwrap();
-            heard.push(String::from_utf8(body).unwrap());
+            requests.push(String::from_utf8(body).unwrap());
             reader.get_mut().write_all(answer.as_bytes()).unwrap();
         }
-        heard
+        requests
     });
     let mut command = dmtap();
     let output = command.args(["device", &url]).args(more).output();

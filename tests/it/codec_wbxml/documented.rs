@@ -280,7 +280,7 @@ fn seen(id: &str) -> Seen {
     seen
 }
 
-/// The first thing that is told of the documents inside.
+/// The first flag of the documents inside.
 fn inside(document: &Document, limits: &Limits) -> Option<markup::Flag> {
     document
         .elements()
@@ -297,15 +297,15 @@ fn decode(source: &[u8]) -> Result<Document, DecodeError> {
 
 impl Seen {
     /// Takes the first example of each verdict on the class.
-    fn add(&mut self, id: &str, verdict: &Verdict, written: &str, told: &str) {
+    fn add(&mut self, id: &str, verdict: &Verdict, written: &str, reported: &str) {
         match verdict {
             Verdict::Refused(class, at) if *class == id => {
-                let example = || format!("`{written}`{told}: at {at}");
+                let example = || format!("`{written}`{reported}: at {at}");
                 self.refused.get_or_insert_with(example);
             }
             Verdict::Flagged(flags) => {
                 if let Some((at, _)) = flags.iter().find(|(_, class)| *class == id) {
-                    let example = || format!("`{written}`{told}: at {at}");
+                    let example = || format!("`{written}`{reported}: at {at}");
                     self.flagged.get_or_insert_with(example);
                 }
             }

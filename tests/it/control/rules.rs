@@ -200,8 +200,8 @@ fn files_and_the_control_api_stand_beside_each_other() {
     fs::write(&site.file, answering("c", 400)).unwrap();
     site.proxy.line("two rules are named `c`");
     assert_eq!(site.device(), 400);
-    let (status, told) = site.json("POST /reload", "");
-    assert_eq!((status, &told["errors"][0]["line"]), (400, &2.into()));
+    let (status, reported) = site.json("POST /reload", "");
+    assert_eq!((status, &reported["errors"][0]["line"]), (400, &2.into()));
     // As at the start, with the file as it was last read well.
     let (status, list) = site.json("POST /restore", "");
     assert_eq!(status, 200);
@@ -213,8 +213,8 @@ fn files_and_the_control_api_stand_beside_each_other() {
         enabled,
         [(&"a".into(), &true.into()), (&"b".into(), &true.into())]
     );
-    let (status, told) = site.json("POST /reload", "");
-    assert_eq!((status, &told["in_force"]), (200, &1.into()));
+    let (status, reported) = site.json("POST /reload", "");
+    assert_eq!((status, &reported["in_force"]), (200, &1.into()));
 }
 
 #[test]
@@ -240,16 +240,16 @@ fn the_version_and_the_requests_there_are_can_be_asked_for() {
 fn a_request_full_of_mistakes_gets_an_answer_that_can_be_read() {
     let site = Site::open("");
     let rules = "[[rule]]\n".repeat((1 << 20) / 9);
-    let (status, told) = site.json("POST /rules", &rules);
+    let (status, reported) = site.json("POST /rules", &rules);
     assert_eq!(status, 400);
-    let errors = told["errors"].as_array().unwrap();
+    let errors = reported["errors"].as_array().unwrap();
     assert_eq!(errors.len(), 51);
     let last = errors[50]["title"].as_str().unwrap();
     assert!(
         last.starts_with("and ") && last.ends_with(" more"),
         "{last}"
     );
-    assert!(told.to_string().len() < 200_000);
+    assert!(reported.to_string().len() < 200_000);
 }
 
 #[test]

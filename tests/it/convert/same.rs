@@ -59,7 +59,7 @@ fn through_wbxml(document: &Document) {
 enum Said {
     /// An element begins.
     Element(String),
-    /// Name and value of an attribute; namespace declarations are not told.
+    /// Name and value of an attribute; namespace declarations are not reported.
     Attribute(String, String),
     /// The octets of all texts up to the next tag.
     Text(Vec<u8>),

@@ -35,14 +35,14 @@ async fn s_client(lab: &Lab, arguments: &str) -> (bool, String) {
     (output.status.success(), text)
 }
 
-/// Why the one connection was refused, once it was told that a rule had a say.
-async fn told(lab: &Lab) -> String {
-    let rule = lab.rig.heard.until(|event| match event {
+/// Why the one connection was refused, after the event that rules acted on it.
+async fn reported(lab: &Lab) -> String {
+    let rule = lab.rig.log.until(|event| match event {
         Event::Admitted { applied, .. } => Some(applied[0].rule.clone()),
         _ => None,
     });
     assert_eq!(rule.await, "fault");
-    let why = lab.rig.heard.until(|event| match event {
+    let why = lab.rig.log.until(|event| match event {
         Event::Refused { why, .. } => Some(why.clone()),
         _ => None,
     });
@@ -71,7 +71,7 @@ async fn a_flawed_certificate_is_refused_for_its_flaw() {
         assert!(curled.error.contains(reason), "{flaw}: {}", curled.error);
         // curl looks at the name when the handshake is over, and leaves.
         if flaw != "wrong-host" {
-            let why = told(&lab).await;
+            let why = reported(&lab).await;
             assert!(why.contains("the device"), "{flaw}: {why}");
             // What the rule is for is not to be mended.
             assert!(why.ends_with(", as rule `fault` intends"), "{flaw}: {why}");
@@ -155,7 +155,7 @@ async fn a_handshake_ends_in_an_alert_in_silence_or_in_nothing() {
         if step.contains("stall") {
             assert!(curled.took >= Duration::from_millis(150));
         }
-        let why = told(&lab).await;
+        let why = reported(&lab).await;
         assert!(why.starts_with("rule `fault`: handshake-"), "{why}");
         lab.rig.stop().await;
     }
@@ -186,7 +186,7 @@ async fn a_refused_connection_is_reset() {
             "reset by peer"
         };
         assert!(curled.error.contains(words), "{}", curled.error);
-        assert_eq!(told(&lab).await, "rule `fault`: refuse-connection");
+        assert_eq!(reported(&lab).await, "rule `fault`: refuse-connection");
         lab.rig.stop().await;
     }
 }
@@ -209,8 +209,8 @@ async fn a_tunnel_leads_to_the_server_itself() {
     }
     let curled = lab.post(Http::One, b"hi").await;
     assert_eq!(curled.code, 60, "{}", curled.error);
-    let heard = lab.rig.stop().await;
-    assert_eq!(heard.names()[..3], ["admitted", "opened", "closed"]);
+    let log = lab.rig.stop().await;
+    assert_eq!(log.names()[..3], ["admitted", "opened", "closed"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -282,7 +282,7 @@ async fn a_device_without_tls_is_spared_what_is_about_handshakes() {
     let curled = lab.curl_url(&[], b"hi", url.clone()).await;
     // The server speaks TLS, and this proxy in front of it does not mind.
     assert_eq!(curled.code, 0, "{}", curled.error);
-    let step = lab.rig.heard.until(|event| match event {
+    let step = lab.rig.log.until(|event| match event {
         Event::Admitted { applied, .. } => Some(applied[0].changes[0].kind.to_string()),
         _ => None,
     });

@@ -47,8 +47,8 @@ fn messages_too_short_for_any_part_of_a_value_end_the_session_with_an_abort() {
         };
         let (said, end) = last_words(Device::new(profile, demo_tree()), &plan);
         assert_eq!(said.last().unwrap(), "1223 Final", "{most}: {said:#?}");
-        let told = "the server aborted the session (Alert 1223)".to_owned();
-        assert_eq!(end, Next::Broken(told), "{most}");
+        let reported = "the server aborted the session (Alert 1223)".to_owned();
+        assert_eq!(end, Next::Broken(reported), "{most}");
     }
 }
 

@@ -29,8 +29,8 @@ impl Talked {
             .done
             .iter()
             .filter(|(what, _)| !what.starts_with("Alert"));
-        let heard = &self.server.session(DEVICE, "1").unwrap().outcomes;
-        assert!(done.eq(heard.iter()), "{:#?}", self.lines());
+        let received = &self.server.session(DEVICE, "1").unwrap().outcomes;
+        assert!(done.eq(received.iter()), "{:#?}", self.lines());
         self
     }
 
@@ -220,8 +220,8 @@ fn check(
     for wire in [Encoding::Xml, Encoding::Wbxml] {
         let talked = faulty(wire, fault);
         let lines = talked.lines();
-        let told = lines.windows(expected.len()).any(|some| some == expected);
-        assert!(told, "{wire:?}: {expected:#?} is not in {lines:#?}");
+        let reported = lines.windows(expected.len()).any(|some| some == expected);
+        assert!(reported, "{wire:?}: {expected:#?} is not in {lines:#?}");
         let of_add = talked.codes("Add ");
         assert_eq!(of_add, codes, "{wire:?}: {lines:#?}");
         assert_eq!(
@@ -318,7 +318,7 @@ fn an_object_without_an_end_is_reported_by_alert_1225_and_comes_anew() {
 
 #[test]
 fn nobody_sends_more_of_an_object_of_which_a_chunk_was_not_accepted() {
-    // The device has it, and the server is told that it failed: it goes on, and the device misses the rest.
+    // The device has it, and the server learns that it failed: it goes on, and the device misses the rest.
     check(
         replaces("device", "<Data>213</Data>", "<Data>500</Data>"),
         &[

@@ -12,11 +12,11 @@ async fn sizes_are_announced_where_the_peer_announced_none() {
             let step = format!("{{ {verb} = {size} }}");
             for played in play(&rule(stage, "{ message = 1 }", &step), &demo()).await {
                 played.is_regular();
-                let heard = match stage {
-                    "request" => &played.server.heard[0],
-                    _ => &played.device.heard[0],
+                let received = match stage {
+                    "request" => &played.server.received[0],
+                    _ => &played.device.received[0],
                 };
-                let meta = Message::of(heard)
+                let meta = Message::of(received)
                     .unwrap()
                     .header()
                     .unwrap()
@@ -40,7 +40,7 @@ async fn a_wrong_version_is_refused() {
         for played in play(&rule("response", "{ message = 1 }", &step), &demo()).await {
             played.ends().is_consistent();
             assert_eq!(
-                outline(&played.server.heard[1]),
+                outline(&played.server.received[1]),
                 format!("2: 1/0={code} Final")
             );
         }
@@ -49,7 +49,7 @@ async fn a_wrong_version_is_refused() {
     let rules = rule("request", "{ message = 1 }", step);
     for played in play_whatever_acts(&rules, &demo()).await {
         played.is_regular();
-        let source = String::from_utf8_lossy(played.server.heard[0].source()).into_owned();
+        let source = String::from_utf8_lossy(played.server.received[0].source()).into_owned();
         let is_declined = played
             .applied
             .iter()
@@ -61,10 +61,10 @@ async fn a_wrong_version_is_refused() {
 
 #[tokio::test]
 async fn the_next_message_goes_where_the_server_says() {
-    // The address of the proxy is known when it runs: what the device is told here is another host.
+    // The address of the proxy is known when it runs: the address that the device gets here is of another host.
     let step = "{ resp-uri = \"https://localhost:1/elsewhere?a=1&b=2\" }";
     for played in play(&rule("response", "{ message = 1 }", step), &demo()).await {
-        let header = Message::of(&played.device.heard[0])
+        let header = Message::of(&played.device.received[0])
             .unwrap()
             .header()
             .unwrap();
@@ -98,13 +98,13 @@ async fn a_device_whose_session_the_server_was_told_wrong_gets_its_own_back() {
             let header = Message::of(document).unwrap().header().unwrap();
             header.session_id().unwrap().into_owned()
         };
-        let told: Vec<String> = played.server.heard.iter().map(session).collect();
-        assert_eq!(told, ["1", "FF"], "{played}");
-        let got: Vec<String> = played.device.heard.iter().map(session).collect();
+        let reported: Vec<String> = played.server.received.iter().map(session).collect();
+        assert_eq!(reported, ["1", "FF"], "{played}");
+        let got: Vec<String> = played.device.received.iter().map(session).collect();
         assert_eq!(got, ["1", "1"], "{played}");
         // A server begins no session in the middle.
         assert!(
-            outline(&played.device.heard[1]).ends_with("(1223) Final"),
+            outline(&played.device.received[1]).ends_with("(1223) Final"),
             "{played}"
         );
         let end = played.end.as_ref().unwrap_err().to_string();
@@ -116,15 +116,15 @@ async fn a_device_whose_session_the_server_was_told_wrong_gets_its_own_back() {
 async fn of_two_wrong_sessions_the_server_gets_the_last_and_the_device_its_own() {
     let step = |id: &str| format!("{{ wrong-session = \"{id}\" }}");
     let first = rule("request", "{ message = 2 }", &step("FF"));
-    let second = rule("request", "{ message = 2 }", &step("EE")).replace("story", "second");
+    let second = rule("request", "{ message = 2 }", &step("EE")).replace("played", "second");
     for played in play(&(first + &second), &demo()).await {
         let session = |document| {
             let header = Message::of(document).unwrap().header().unwrap();
             header.session_id().unwrap().into_owned()
         };
-        let told: Vec<String> = played.server.heard.iter().map(session).collect();
-        assert_eq!(told, ["1", "EE"], "{played}");
-        let got: Vec<String> = played.device.heard.iter().map(session).collect();
+        let reported: Vec<String> = played.server.received.iter().map(session).collect();
+        assert_eq!(reported, ["1", "EE"], "{played}");
+        let got: Vec<String> = played.device.received.iter().map(session).collect();
         assert_eq!(got, ["1", "1"], "{played}");
     }
 }

@@ -5,10 +5,10 @@ use dmtap::markup::Document;
 
 use super::stage::{Played, at, demo, play, rule};
 
-/// What a peer was told of the Items of a Replace: by which references, and the code.
-type Told = Vec<(Vec<String>, u16)>;
+/// What a peer received of the Items of a Replace: by which references, and the code.
+type Reported = Vec<(Vec<String>, u16)>;
 
-fn told(document: &Document) -> Told {
+fn reported(document: &Document) -> Reported {
     let body = document.root().elements().nth(1).unwrap();
     let answers = body.elements().filter_map(|e| Command::of(e)?.as_status());
     let of_replace = answers.filter(|s| s.cmd().as_deref() == Some("Replace"));
@@ -45,13 +45,13 @@ fn three_items() -> String {
 fn refuses(uri: &str, code: u16) -> String {
     let matcher = format!("{{ command = \"Replace\", loc-uri = \"{uri}\", message = 1 }}");
     let step = format!("{{ refuse = {code} }}");
-    rule("response", &matcher, &step).replace("story", &format!("refuses-{code}"))
+    rule("response", &matcher, &step).replace("played", &format!("refuses-{code}"))
 }
 
-async fn check(rules: String, expected: &Told, done: usize) {
+async fn check(rules: String, expected: &Reported, done: usize) {
     for played in play(&(three_items() + &rules), &demo()).await {
         played.ends();
-        assert_eq!(told(&played.server.heard[1]), *expected, "{played}");
+        assert_eq!(reported(&played.server.received[1]), *expected, "{played}");
         assert_eq!(of_colour(&played), done, "{played}");
     }
 }
@@ -96,8 +96,8 @@ async fn an_item_that_has_only_a_source_is_refused_by_it() {
         let source = |leaf: &str| format!("source ./DevInfo/{leaf}");
         let stay = ["DevId", "Man", "Mod", "DmV"].map(source).to_vec();
         let expected = vec![(stay, 200), (vec![source("Lang")], 405)];
-        assert_eq!(told(&played.device.heard[0]), expected, "{played}");
-        let sent = String::from_utf8_lossy(played.server.heard[0].source()).into_owned();
+        assert_eq!(reported(&played.device.received[0]), expected, "{played}");
+        let sent = String::from_utf8_lossy(played.server.received[0].source()).into_owned();
         assert!(
             sent.contains("DevInfo/Man") && !sent.contains("DevInfo/Lang"),
             "{sent}"

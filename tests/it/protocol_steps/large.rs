@@ -1,4 +1,4 @@
-//! Values that are longer than a message, under stories about them: nothing dangles, and both peers agree.
+//! Values that are longer than a message, under built-in rules about them: nothing dangles, and both peers agree.
 
 use dmtap::builtin_rules::BUILTIN_RULES;
 use dmtap::peer::Plan;
@@ -7,17 +7,19 @@ use super::stage::{Played, at, outline, play, rule};
 
 /// The codes of each Status about the value that is added and read in chunks.
 fn of_notice(played: &Played) -> (Vec<u16>, Vec<u16>) {
-    (played.did("Add "), played.told("Add "))
+    (played.did("Add "), played.codes_of("Add "))
 }
 
 #[tokio::test]
 async fn peers_stay_consistent_under_every_built_in_rule_about_chunks() {
-    let about = BUILTIN_RULES.iter().filter(|story| story.is_about_chunks());
-    for story in about {
-        for played in play(story.text, &Plan::large()).await {
+    let about = BUILTIN_RULES
+        .iter()
+        .filter(|builtin| builtin.is_about_chunks());
+    for builtin in about {
+        for played in play(builtin.text, &Plan::large()).await {
             played.is_regular();
-            let acted = played.applied.iter().any(|(rule, ..)| rule == story.name);
-            assert!(acted, "{}{played}", story.name);
+            let acted = played.applied.iter().any(|(rule, ..)| rule == builtin.name);
+            assert!(acted, "{}{played}", builtin.name);
         }
     }
 }
@@ -30,10 +32,10 @@ async fn a_refused_chunk_is_sent_anew_with_the_whole_object() {
             + &format!("limit = {{ skip = {chunk}, times = 1 }}\n");
         for played in play(&rules, &Plan::large()).await {
             played.is_regular();
-            let (did, told) = of_notice(&played);
+            let (did, reported) = of_notice(&played);
             assert_eq!(did.last(), Some(&200), "{played}");
-            assert_eq!(told.iter().filter(|code| **code == 424).count(), 1);
-            assert_eq!(told.last(), Some(&200), "{played}");
+            assert_eq!(reported.iter().filter(|code| **code == 424).count(), 1);
+            assert_eq!(reported.last(), Some(&200), "{played}");
         }
     }
 }
@@ -55,9 +57,9 @@ async fn chunks_survive_what_happens_to_the_messages_around_them() {
         let rules = rule(stage, matcher, step) + "limit = { times = 1 }\n";
         for played in play(&rules, &Plan::large()).await {
             played.ends();
-            let (did, told) = of_notice(&played);
+            let (did, reported) = of_notice(&played);
             assert_eq!(did.last(), Some(&200), "{step}{played}");
-            assert_eq!(told.last(), Some(&200), "{step}{played}");
+            assert_eq!(reported.last(), Some(&200), "{step}{played}");
         }
     }
 }
@@ -77,7 +79,7 @@ async fn a_message_size_forced_small_makes_the_device_chunk_what_it_would_say_at
         assert!(most <= 1300, "{most}{played}");
         let mut lines = played.device.said.iter().map(outline);
         assert!(lines.any(|line| !line.ends_with("Final")), "{played}");
-        assert_eq!(played.told("Width"), [200]);
+        assert_eq!(played.codes_of("Width"), [200]);
         assert_eq!(played.did(&at("Colour")), [200]);
     }
 }

@@ -11,7 +11,11 @@ fn cred(document: &Document) -> Option<String> {
 }
 
 fn nonces(played: &Played) -> Vec<String> {
-    let messages = played.device.heard.iter().map(|d| Message::of(d).unwrap());
+    let messages = played
+        .device
+        .received
+        .iter()
+        .map(|d| Message::of(d).unwrap());
     let chal = messages.filter_map(|m| {
         let status = m.commands().next()?.as_status()?;
         Some(status.chal()?.next_nonce()?.into_owned())
@@ -29,7 +33,7 @@ async fn a_challenged_device_comes_back_with_credentials_and_the_server_saw_noth
         for played in play(&rule("request", "{ message = 1 }", &step), &demo()).await {
             played.is_regular();
             assert_eq!(
-                outline(&played.device.heard[0]),
+                outline(&played.device.received[0]),
                 format!("1: 1/0={code} 1/2={code} 1/3={code} 1/4={code} Final")
             );
             assert_eq!(
@@ -39,11 +43,11 @@ async fn a_challenged_device_comes_back_with_credentials_and_the_server_saw_noth
             );
             assert_eq!(cred(&played.device.said[1]).as_deref(), Some(name));
             assert!(
-                outline(&played.server.heard[0]).starts_with("1: Alert"),
+                outline(&played.server.received[0]).starts_with("1: Alert"),
                 "{played}"
             );
-            assert_eq!(cred(&played.server.heard[0]), None);
-            assert_eq!(played.done, played.heard);
+            assert_eq!(cred(&played.server.received[0]), None);
+            assert_eq!(played.done, played.received);
         }
     }
 }
@@ -57,7 +61,7 @@ async fn nonces_are_new_for_each_message_unless_the_rule_is_about_a_stale_one() 
             let nonces = nonces(&played);
             assert_eq!(nonces.len(), 2, "{played}");
             assert_eq!(nonces[0] == nonces[1], same, "{nonce}: {nonces:?}");
-            assert_eq!(played.server.heard.len(), 3, "{played}");
+            assert_eq!(played.server.received.len(), 3, "{played}");
         }
     };
     check("fresh", false).await;
@@ -75,7 +79,7 @@ async fn a_device_that_is_challenged_for_ever_gives_up() {
     {
         played.ends();
         assert_eq!(played.refused, Some(401));
-        assert!(played.server.heard.is_empty());
+        assert!(played.server.received.is_empty());
     }
 }
 
@@ -89,10 +93,10 @@ async fn a_challenge_in_the_server_s_response_keeps_its_commands_from_the_device
     {
         played.is_regular();
         assert_eq!(
-            outline(&played.device.heard[0]),
+            outline(&played.device.received[0]),
             "1: 1/0=401 1/2=401 1/3=401 1/4=401 Final"
         );
-        assert_eq!(played.told("Colour"), [401], "{played}");
+        assert_eq!(played.codes_of("Colour"), [401], "{played}");
         assert!(played.did("Colour").is_empty());
     }
 }
@@ -104,9 +108,9 @@ async fn a_busy_server_is_asked_again() {
         let rules = rule("request", "{ message = 2 }", &step) + "limit = { times = 2 }\n";
         for played in play(&rules, &demo()).await {
             played.ends();
-            assert_eq!(played.server.heard.len(), 3);
+            assert_eq!(played.server.received.len(), 3);
             assert_eq!(played.device.said.len(), 5, "{played}");
-            assert_eq!(played.done, played.heard);
+            assert_eq!(played.done, played.received);
         }
     }
 }
@@ -121,6 +125,6 @@ async fn a_device_told_to_retry_later_ends_its_session() {
     {
         played.is_regular();
         assert_eq!(played.refused, Some(417));
-        assert!(played.server.heard.is_empty());
+        assert!(played.server.received.is_empty());
     }
 }

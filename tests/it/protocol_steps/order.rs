@@ -11,10 +11,10 @@ async fn either_side_aborts_the_session() {
     .await
     {
         played.is_regular();
-        let last = outline(played.server.heard.last().unwrap());
+        let last = outline(played.server.received.last().unwrap());
         assert!(last.ends_with("Alert7(1223) Final"), "{last}{played}");
         assert_eq!(
-            outline(played.device.heard.last().unwrap()),
+            outline(played.device.received.last().unwrap()),
             "2: 2/0=200 Final"
         );
     }
@@ -26,7 +26,7 @@ async fn either_side_aborts_the_session() {
     {
         played.is_consistent();
         assert!(played.end.is_err());
-        let last = outline(played.device.heard.last().unwrap());
+        let last = outline(played.device.received.last().unwrap());
         assert!(
             last.starts_with("2: 2/0=200 Alert") && last.ends_with("(1223) Final"),
             "{last}"
@@ -43,16 +43,19 @@ async fn the_server_s_commands_come_one_message_later() {
     .await
     {
         played.is_regular();
-        assert_eq!(outline(&played.device.heard[0]), "1: 1/0=200 Alert2(1222)");
+        assert_eq!(
+            outline(&played.device.received[0]),
+            "1: 1/0=200 Alert2(1222)"
+        );
         assert_eq!(
             outline(&played.device.said[1]),
             "2: 1/0=200 1/2=200 Alert3(1222)"
         );
         assert!(
-            outline(&played.device.heard[1]).starts_with("2: 2/0=200 2/3=200 1/2=200"),
+            outline(&played.device.received[1]).starts_with("2: 2/0=200 2/3=200 1/2=200"),
             "{played}"
         );
-        assert_eq!(played.server.heard.len(), 3, "{played}");
+        assert_eq!(played.server.received.len(), 3, "{played}");
         played.agrees();
     }
 }
@@ -76,10 +79,10 @@ async fn a_request_that_comes_twice_is_answered_twice_alike() {
         let step = format!("{{ duplicate-message = true, keep = \"{keep}\" }}");
         for played in play(&rule("request", "{ message = 2 }", &step), &demo()).await {
             played.ends();
-            assert_eq!(played.server.heard.len(), 4, "{played}");
+            assert_eq!(played.server.received.len(), 4, "{played}");
             assert_eq!(
-                played.server.heard[1].source(),
-                played.server.heard[2].source()
+                played.server.received[1].source(),
+                played.server.received[2].source()
             );
             played.agrees();
             assert!(
@@ -98,13 +101,13 @@ async fn an_atomic_fails_as_one() {
         let matcher = "{ method = \"POST\" }";
         for played in play(&rule(stage, matcher, step), &demo()).await {
             played.is_regular();
-            let told = [
-                played.told("Atomic"),
-                played.told("Width"),
-                played.told("Height"),
+            let reported = [
+                played.codes_of("Atomic"),
+                played.codes_of("Width"),
+                played.codes_of("Height"),
             ]
             .concat();
-            assert_eq!(told, expected, "{played}");
+            assert_eq!(reported, expected, "{played}");
             assert_eq!(played.did("Width"), done, "{played}");
         }
     };
@@ -150,7 +153,7 @@ async fn an_atomic_fails_as_one() {
         "{ atomic-rollback = 404, child = 3 }",
     );
     for played in play_whatever_acts(&rules, &demo()).await {
-        let reported = ["Atomic", "Width", "Height"].map(|what| played.told(what));
+        let reported = ["Atomic", "Width", "Height"].map(|what| played.codes_of(what));
         assert_eq!(reported.concat(), [200, 200, 200], "{played}");
         let mut applied = played.applied.iter();
         assert!(
@@ -166,12 +169,12 @@ async fn a_broken_msgid_confuses_only_its_hearer() {
         for (how, expected) in [("skip", "4"), ("repeat", "2"), ("zero", "0"), ("text", "x")] {
             let step = format!("{{ break-msgid = \"{how}\" }}");
             for played in play(&rule(stage, "{ message = 3 }", &step), &demo()).await {
-                let heard = match stage {
-                    "request" => &played.server.heard[2],
-                    _ => &played.device.heard[2],
+                let received = match stage {
+                    "request" => &played.server.received[2],
+                    _ => &played.device.received[2],
                 };
                 assert!(
-                    outline(heard).starts_with(&format!("{expected}:")),
+                    outline(received).starts_with(&format!("{expected}:")),
                     "{how}{played}"
                 );
                 played.is_regular();
@@ -191,8 +194,8 @@ async fn a_status_may_refer_to_nothing_where_the_rule_is_about_that() {
     .await
     {
         played.ends();
-        assert!(outline(&played.server.heard[1]).contains("1/987654=200"));
-        assert!(played.told("Colour").is_empty());
+        assert!(outline(&played.server.received[1]).contains("1/987654=200"));
+        assert!(played.codes_of("Colour").is_empty());
     }
 }
 
@@ -206,7 +209,10 @@ async fn an_open_package_is_asked_about() {
     {
         played.is_regular();
         assert_eq!(outline(&played.device.said[3]), "4: 3/0=200 Alert2(1222)");
-        assert_eq!(outline(&played.device.heard[3]), "4: 4/0=200 4/2=200 Final");
+        assert_eq!(
+            outline(&played.device.received[3]),
+            "4: 4/0=200 4/2=200 Final"
+        );
     }
     for played in play(
         &rule("request", "{ message = 1 }", "{ drop-final = true }"),
@@ -216,7 +222,7 @@ async fn an_open_package_is_asked_about() {
     {
         played.is_regular();
         assert_eq!(
-            outline(&played.device.heard[0]),
+            outline(&played.device.received[0]),
             "1: 1/0=200 1/2=200 1/3=200 1/4=200 Alert5(1222)"
         );
         played.agrees();
@@ -227,14 +233,14 @@ async fn an_open_package_is_asked_about() {
 async fn protocol_steps_act_together() {
     let rules = [
         rule("request", "{ message = 1 }", "{ challenge = 407 }"),
-        rule("response", "{ command = \"Replace\", loc-uri = \"./Vendor/MSFT/DMTap/Colour\" }", "{ refuse = 500 }").replace("story", "second"),
-        rule("response", "{ message = 1 }", "{ next-message = true }").replace("story", "third"),
-        rule("response", "{ message = 2 }", "{ inject-command = '<Get><Item><Target><LocURI>./DevInfo/Man</LocURI></Target></Item></Get>' }").replace("story", "fourth"),
-        rule("response", "{ message = 3 }", "{ break-msgid = \"skip\" }").replace("story", "fifth"),
+        rule("response", "{ command = \"Replace\", loc-uri = \"./Vendor/MSFT/DMTap/Colour\" }", "{ refuse = 500 }").replace("played", "second"),
+        rule("response", "{ message = 1 }", "{ next-message = true }").replace("played", "third"),
+        rule("response", "{ message = 2 }", "{ inject-command = '<Get><Item><Target><LocURI>./DevInfo/Man</LocURI></Target></Item></Get>' }").replace("played", "fourth"),
+        rule("response", "{ message = 3 }", "{ break-msgid = \"skip\" }").replace("played", "fifth"),
     ];
     for played in play(&rules.concat(), &demo()).await {
         played.is_regular();
-        assert_eq!(played.told("Colour"), [500], "{played}");
+        assert_eq!(played.codes_of("Colour"), [500], "{played}");
         assert_eq!(played.did("Man"), [200], "{played}");
     }
 }

@@ -14,9 +14,9 @@ async fn a_refused_command_never_reaches_the_device_and_its_sender_gets_a_status
     for played in play(&rules, &demo()).await {
         played.is_regular();
         assert!(played.did("Colour").is_empty(), "{played}");
-        assert_eq!(played.told("Colour"), [500], "{played}");
+        assert_eq!(played.codes_of("Colour"), [500], "{played}");
         assert_eq!(
-            outline(&played.server.heard[1]),
+            outline(&played.server.received[1]),
             "2: 1/0=200 1/5=200 Results5 1/6=200 1/7=500 1/8=200 Final",
             "{played}"
         );
@@ -36,9 +36,12 @@ async fn a_device_left_without_commands_gets_something_harmless_to_do() {
     );
     for played in play(&rules, &get).await {
         played.is_regular();
-        assert_eq!(played.told("SwV"), [404]);
-        assert_eq!(played.told("Width"), [200]);
-        assert_eq!(outline(&played.server.heard[1]), "2: 1/0=200 1/5=404 Final");
+        assert_eq!(played.codes_of("SwV"), [404]);
+        assert_eq!(played.codes_of("Width"), [200]);
+        assert_eq!(
+            outline(&played.server.received[1]),
+            "2: 1/0=200 1/5=404 Final"
+        );
         assert_eq!(played.did("DevId"), [200]);
     }
 }
@@ -66,7 +69,7 @@ async fn commands_in_containers_are_refused_as_the_container_would_have_it() {
         );
         for played in play(&rules, &nested).await {
             played.is_regular();
-            assert_eq!(outline(&played.server.heard[1]), expected, "{played}");
+            assert_eq!(outline(&played.server.received[1]), expected, "{played}");
             let codes: Vec<u16> = played.done.iter().map(|(_, code)| code.0).collect();
             assert_eq!(codes, done, "{played}");
         }
@@ -96,9 +99,9 @@ async fn a_hidden_status_takes_its_results_along() {
     );
     for played in play(&rules, &demo()).await {
         played.ends();
-        assert!(played.told("SwV").is_empty(), "{played}");
+        assert!(played.codes_of("SwV").is_empty(), "{played}");
         assert_eq!(
-            outline(&played.server.heard[1]),
+            outline(&played.server.received[1]),
             "2: 1/0=200 1/6=200 1/7=200 1/8=200 Final"
         );
     }
@@ -115,7 +118,7 @@ async fn the_server_never_learns_of_an_injected_command() {
     for played in play(&rules, &demo()).await {
         played.is_regular();
         assert_eq!(played.did("Sequence"), [200, 200], "{played}");
-        assert_eq!(played.done.len(), played.heard.len() + 2, "{played}");
+        assert_eq!(played.done.len(), played.received.len() + 2, "{played}");
     }
 }
 
@@ -129,10 +132,10 @@ async fn an_injected_command_in_the_last_message_of_the_server_is_answered_by_dm
     );
     for played in play(&rules, &demo()).await {
         played.is_regular();
-        assert_eq!(played.server.heard.len(), 3, "{played}");
+        assert_eq!(played.server.received.len(), 3, "{played}");
         assert_eq!(played.device.said.len(), 4, "{played}");
         assert_eq!(
-            outline(&played.device.heard[3]),
+            outline(&played.device.received[3]),
             "4: 4/0=200 Final",
             "{played}"
         );
@@ -144,9 +147,9 @@ async fn the_device_gets_an_alert_for_what_never_reached_it_whole() {
     let rules = rule("request", "{ command = \"Alert\" }", "{ refuse = 412 }");
     for played in play(&rules, &demo()).await {
         played.is_regular();
-        assert_eq!(outline(&played.server.heard[0]), "1: Replace4 Final");
+        assert_eq!(outline(&played.server.received[0]), "1: Replace4 Final");
         assert!(
-            outline(&played.device.heard[0]).starts_with("1: 1/0=200 1/2=412 1/3=412 1/4=200 "),
+            outline(&played.device.received[0]).starts_with("1: 1/0=200 1/2=412 1/3=412 1/4=200 "),
             "{played}"
         );
     }

@@ -42,7 +42,7 @@ async fn behind_a_reverse_proxy_host_and_address_are_the_devices() {
                 device.send(request).await.unwrap()
             };
             assert_eq!(send(&mut device).await.status(), 200);
-            let request = rig.heard.request().await;
+            let request = rig.log.request().await;
             assert_eq!(address(&request), expected, "{alpn}");
             // Only HTTP/1.1 has a field for it.
             let field = request.head.headers().get("host");
@@ -103,11 +103,11 @@ async fn a_refused_request_is_recorded_with_its_answer() {
             "{answer}"
         );
         assert_eq!(answer.contains("allow: GET"), status == 405, "{answer}");
-        assert_eq!(address(&*rig.heard.request().await), expected);
-        let (side, text) = rig.heard.until(failed).await;
+        assert_eq!(address(&*rig.log.request().await), expected);
+        let (side, text) = rig.log.until(failed).await;
         assert_eq!(side, Some(Side::Device));
         assert!(text.contains(why), "{text}");
-        let response = rig.heard.response().await;
+        let response = rig.log.response().await;
         assert!(response.synthesized);
         rig.stop().await;
     }
@@ -132,7 +132,7 @@ async fn a_connection_that_names_no_server_is_recorded_with_what_it_was_answered
             Event::Refused { why, .. } => Some(why.clone()),
             _ => None,
         };
-        let text = rig.heard.until(refused).await;
+        let text = rig.log.until(refused).await;
         assert!(text.starts_with(why), "{text}");
         assert_eq!(rig.stop().await.names(), ["refused"]);
     }
@@ -148,11 +148,11 @@ async fn an_upload_that_breaks_off_keeps_method_and_path() {
         let head = format!("PUT /up?load HTTP/1.1\r\nHost: h\r\n{framing}\r\n\r\n5\r\nhe");
         stream.write_all(head.as_bytes()).await.unwrap();
         let opened = |event: &Event| matches!(event, Event::Opened(_)).then_some(());
-        rig.heard.until(opened).await;
+        rig.log.until(opened).await;
         drop(stream);
-        let (side, why) = rig.heard.until(failed).await;
+        let (side, why) = rig.log.until(failed).await;
         assert_eq!(side, Some(Side::Device), "{framing}: {why}");
-        let request = rig.heard.request().await;
+        let request = rig.log.request().await;
         assert_eq!(address(&request), "PUT http://h/up?load", "{framing}");
         let names = rig.stop().await.names().join(" ");
         assert_eq!(names, "opened request failed closed", "{framing}");

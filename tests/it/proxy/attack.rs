@@ -150,7 +150,7 @@ async fn what_bodies_unfold_to_is_counted_until_the_server_answers() {
             }
             _ => None,
         };
-        rig.heard.until(pick).await
+        rig.log.until(pick).await
     };
     let first = send("/held");
     assert!(matches!(reading("/held").await, ParsedBody::Document(..)));
@@ -193,7 +193,7 @@ async fn a_body_that_comes_by_single_bytes_ends() {
         let mut answer = [0; 12];
         soon(reader.read_exact(&mut answer)).await.unwrap();
         assert_eq!(&answer, b"HTTP/1.1 408", "{body_capture:?}");
-        let (side, why) = rig.heard.until(failed).await;
+        let (side, why) = rig.log.until(failed).await;
         assert_eq!(side, Side::Device);
         assert!(why.contains("fewer than 1024 bytes a second"), "{why}");
         drip.abort();

@@ -96,7 +96,7 @@ async fn bodies_above_the_limit_pass_untouched() {
     }
 }
 
-async fn told(
+async fn reported(
     body_capture: BodyCapture,
     max_body: usize,
     path: &str,
@@ -112,27 +112,27 @@ async fn told(
     let rig = Rig::start(settings).await;
     let mut device = rig.device("http/1.1").await;
     device.post(path, body.to_vec()).await;
-    let request = rig.heard.request().await;
-    let response = rig.heard.response().await;
+    let request = rig.log.request().await;
+    let response = rig.log.response().await;
     drop(device);
-    let heard = rig.stop().await;
-    assert_eq!(heard.names(), ["opened", "request", "response", "closed"]);
+    let log = rig.stop().await;
+    assert_eq!(log.names(), ["opened", "request", "response", "closed"]);
     [request, response].map(|passage| CapturedMessage::clone(&passage))
 }
 
 #[tokio::test]
 async fn what_is_not_read_says_so() {
     let body = b"0123456789";
-    for passage in told(BodyCapture::Pass, 16 << 20, "/", body).await {
+    for passage in reported(BodyCapture::Pass, 16 << 20, "/", body).await {
         let expected = NotParsed::NotAsked { bytes: 10 };
         assert!(matches!(&passage.payload.reading, ParsedBody::Unread(why) if *why == expected));
         assert!(passage.payload.received.is_empty());
     }
-    for passage in told(BodyCapture::Annotate, 9, "/", body).await {
+    for passage in reported(BodyCapture::Annotate, 9, "/", body).await {
         let expected = NotParsed::TooLarge { limit: 9 };
         assert!(matches!(&passage.payload.reading, ParsedBody::Unread(why) if *why == expected));
     }
-    for passage in told(BodyCapture::Annotate, 9, "/", b"").await {
+    for passage in reported(BodyCapture::Annotate, 9, "/", b"").await {
         assert!(matches!(&passage.payload.reading, ParsedBody::Empty));
     }
 }
@@ -140,7 +140,7 @@ async fn what_is_not_read_says_so() {
 #[tokio::test]
 async fn what_cannot_be_decoded_is_kept_and_flagged() {
     let body = b"<this><is not> markup";
-    for passage in told(BodyCapture::Annotate, 16 << 20, "/", body).await {
+    for passage in reported(BodyCapture::Annotate, 16 << 20, "/", body).await {
         assert!(matches!(
             &passage.payload.reading,
             ParsedBody::Undecodable(_)
@@ -156,7 +156,8 @@ async fn what_cannot_be_decoded_is_kept_and_flagged() {
 
 #[tokio::test]
 async fn a_coded_response_passes_coded() {
-    let [_, response] = told(BodyCapture::Annotate, 16 << 20, "/gzip", b"not really gzip").await;
+    let [_, response] =
+        reported(BodyCapture::Annotate, 16 << 20, "/gzip", b"not really gzip").await;
     assert_eq!(response.head.headers()["content-encoding"], "gzip");
     let reading = &response.payload.reading;
     assert!(matches!(reading, ParsedBody::Unread(NotParsed::Coding(why)) if why.contains("gzip")));

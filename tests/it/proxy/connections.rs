@@ -20,12 +20,8 @@ async fn connections_are_kept_on_both_sides() {
         }
     }
     assert_eq!(server.accepted(), 1);
-    let heard = rig.stop().await;
-    let opened = heard
-        .names()
-        .iter()
-        .filter(|name| **name == "opened")
-        .count();
+    let log = rig.stop().await;
+    let opened = log.names().iter().filter(|name| **name == "opened").count();
     assert_eq!(opened, 3);
 }
 
@@ -35,7 +31,7 @@ async fn a_connection_says_what_was_agreed() {
     let server = Server::start(directory.path(), &["http/1.1"]).await;
     let rig = Rig::start(in_front_of(server.address, &server.ca)).await;
     rig.device("h2").await.post("/", "hi").await;
-    let request = rig.heard.request().await;
+    let request = rig.log.request().await;
     let connection = &request.connection;
     assert_eq!(
         connection.server,
@@ -56,7 +52,7 @@ async fn a_device_that_does_not_trust_us_is_reported() {
     let tcp = TcpStream::connect(rig.address).await.unwrap();
     let error = tls(tcp, &server.ca, "h2", "localhost").await.unwrap_err();
     assert!(error.to_string().contains("UnknownIssuer"), "{error}");
-    let why = rig.heard.until(why_refused).await;
+    let why = rig.log.until(why_refused).await;
     assert!(
         why.contains("does not trust the certificate (alert unknown_ca): install"),
         "{why}"
@@ -82,7 +78,7 @@ async fn clear_text_is_served_at_the_same_port() {
         let mut device = Device::over(tcp, alpn).await;
         assert_eq!(device.post("/", "hi").await.body(), "hi");
     }
-    assert!(rig.heard.request().await.connection.tls.is_none());
+    assert!(rig.log.request().await.connection.tls.is_none());
     rig.stop().await;
 }
 
@@ -126,8 +122,8 @@ async fn a_running_exchange_finishes_at_shutdown() {
             rig.shut_down();
             server.release.add_permits(1);
             assert_eq!(soon(running).await.unwrap().body(), "hi");
-            let heard = rig.stop().await;
-            let names = heard.names();
+            let log = rig.stop().await;
+            let names = log.names();
             assert!(names.contains(&"response"), "{names:?}");
             assert_eq!(names.iter().filter(|name| **name == "closed").count(), 2);
             drop(idle);
@@ -146,7 +142,7 @@ async fn a_device_that_leaves_is_reported() {
         soon(server.holding.notified()).await;
         running.abort();
         let _ = running.await;
-        let failed = rig.heard.until(|event| match event {
+        let failed = rig.log.until(|event| match event {
             Event::Failed { why, .. } => Some(why.clone()),
             _ => None,
         });

@@ -170,7 +170,7 @@ async fn a_coded_body_that_is_no_markup_is_recorded_as_the_rule_found_it() {
         device.send(request).await.unwrap();
         assert_eq!(server.last().body, "a <mended text");
         for masking in [Masking::Raw, Masking::Masked] {
-            let event = Event::Request(rig.heard.request().await);
+            let event = Event::Request(rig.log.request().await);
             let record = EventRecord::of(1, &event, masking);
             let text = |body: &Option<_>| {
                 let body: &dmtap::record::model::BodyRecord = body.as_ref().unwrap();

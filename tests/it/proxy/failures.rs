@@ -14,14 +14,14 @@ async fn refused(settings: Settings) -> (u16, String) {
     let mut device = rig.device("http/1.1").await;
     let response = device.post("/", "<a/>").await;
     drop(device);
-    let heard = rig.stop().await;
+    let log = rig.stop().await;
     assert_eq!(
-        heard.names(),
+        log.names(),
         ["opened", "request", "failed", "response", "closed"]
     );
-    let own = heard.response().await;
+    let own = log.response().await;
     assert!(own.synthesized);
-    let side = heard
+    let side = log
         .until(|event| match event {
             Event::Failed { side, .. } => *side,
             _ => None,

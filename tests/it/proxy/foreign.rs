@@ -60,7 +60,7 @@ async fn brotli_and_zstd_are_read_and_pass_as_they_are() {
         fields.insert("content-encoding", coding.parse().unwrap());
         device.send(request).await.unwrap();
         assert_eq!(server.last().body, body);
-        let read = rig.heard.request().await;
+        let read = rig.log.request().await;
         let ParsedBody::Document(document, _) = &read.payload.reading else {
             panic!("{coding}: {:?}", read.payload.reading);
         };
@@ -123,7 +123,7 @@ async fn an_unasked_101_is_the_servers_fault() {
             let answer = talk(&rig, said.as_bytes()).await;
             let answer = String::from_utf8(answer).unwrap();
             assert!(answer.starts_with("HTTP/1.1 502"), "{answer}");
-            let (side, why) = rig.heard.until(failed).await;
+            let (side, why) = rig.log.until(failed).await;
             assert_eq!(side, Some(Side::Server));
             assert!(why.contains("nobody asked for"), "{why}");
             rig.stop().await;
@@ -149,10 +149,10 @@ async fn malformed_chunks_of_a_device_get_400_and_are_reported() {
                 answer.starts_with("HTTP/1.1 400"),
                 "{body_capture:?} {chunks:?}: {answer}"
             );
-            let (side, why) = rig.heard.until(failed).await;
+            let (side, why) = rig.log.until(failed).await;
             assert_eq!(side, Some(Side::Device));
             assert!(why.contains("chunks are malformed"), "{why}");
-            let request = rig.heard.request().await;
+            let request = rig.log.request().await;
             assert_eq!(request.head.headers()["host"], "h");
             rig.stop().await;
         }
@@ -260,7 +260,7 @@ async fn a_ring_of_two_proxies_is_answered_508() {
         let mut answer = [0; 12];
         soon(tcp.read_exact(&mut answer)).await.unwrap();
         assert_eq!(&answer, b"HTTP/1.1 508");
-        let (_, why) = first.heard.until(failed).await;
+        let (_, why) = first.log.until(failed).await;
         assert!(why.contains("request loop"), "{why}");
         drop(tcp);
         first.shut_down();

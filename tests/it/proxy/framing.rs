@@ -64,7 +64,7 @@ async fn rig(looks: Looks, server: &Server, max_body: usize) -> Rig {
     rig
 }
 
-/// What was sent and told in one exchange over sockets of HTTP/1.1.
+/// What was sent and reported in one exchange over sockets of HTTP/1.1.
 struct Exchanged {
     asked: String,
     answer: String,
@@ -85,7 +85,7 @@ async fn exchange(looks: Looks, max_body: usize, request: &str, response: &str) 
     Exchanged {
         asked: unmarked(&asked),
         answer: String::from_utf8(answer).unwrap(),
-        response: rig.heard.response().await,
+        response: rig.log.response().await,
     }
 }
 
@@ -289,7 +289,7 @@ async fn a_changed_body_states_its_length_and_loses_its_trailers_with_a_note() {
     assert!(answer.contains("content-length: 3\r\n"), "{answer}");
     assert!(answer.ends_with("\r\n\r\nnew"), "{answer}");
     assert!(!answer.to_lowercase().contains("trailer:"), "{answer}");
-    assert!(ids(&rig.heard.response().await).contains(&"HTTP-05"));
+    assert!(ids(&rig.log.response().await).contains(&"HTTP-05"));
 }
 
 /// Frames, one after the other, whose length nobody knows.
@@ -379,7 +379,7 @@ async fn http2_keeps_trailers_but_those_of_answers_in_soap_and_syncml() {
                 let case = format!("{looks:?} {media_type} {length:?}");
                 assert_eq!(stated.is_some(), is_message || length.is_some(), "{case}");
                 assert_eq!(trailers.is_some(), !is_message, "{case}");
-                let noted = ids(&rig.heard.response().await);
+                let noted = ids(&rig.log.response().await);
                 assert_eq!(noted.contains(&"HTTP-05"), is_message, "{case}");
             }
         }
@@ -404,7 +404,7 @@ async fn an_answer_of_http2_to_a_device_of_http1_is_reported_whole_though_it_has
             let _ = soon(stream.read_to_string(&mut answer)).await;
             assert!(answer.contains("content-length: 7\r\n"), "{answer}");
             assert!(answer.ends_with("\r\n\r\n<a></a>"), "{answer}");
-            rig.heard.response().await;
+            rig.log.response().await;
             let names = rig.stop().await.names();
             assert!(
                 !names.contains(&"failed"),

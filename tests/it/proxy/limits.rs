@@ -81,12 +81,12 @@ async fn a_request_that_stalls_gets_408() {
                 let rig = Rig::start(limited(&server, body_capture, limits)).await;
                 let status = stall(&rig, alpn).await;
                 assert_eq!(status, 408, "{alpn} {body_capture:?} to {offered}");
-                let (side, why) = rig.heard.until(failed).await;
+                let (side, why) = rig.log.until(failed).await;
                 assert_eq!(side, Side::Device);
                 assert!(why.contains("stalled"), "{why}");
-                let heard = rig.stop().await;
+                let log = rig.stop().await;
                 let expected = ["opened", "request", "failed", "response", "closed"];
-                assert_eq!(heard.names(), expected);
+                assert_eq!(log.names(), expected);
             }
         }
     }
@@ -121,7 +121,7 @@ async fn a_response_that_stalls_is_given_up() {
                 BodyCapture::Annotate => assert_eq!(answer.unwrap().status(), 504),
                 BodyCapture::Pass => assert!(answer.is_err()),
             }
-            let (side, why) = rig.heard.until(failed).await;
+            let (side, why) = rig.log.until(failed).await;
             assert_eq!(side, Side::Server);
             assert!(why.contains("stalled"), "{why}");
             rig.stop().await;
@@ -179,7 +179,7 @@ async fn a_silent_connection_is_closed() {
         let rig = Rig::start(limited(&server, BodyCapture::Annotate, limits)).await;
         let mut device = rig.device(alpn).await;
         device.post("/", "hi").await;
-        rig.heard.until(closed).await;
+        rig.log.until(closed).await;
         rig.stop().await;
     }
 }
@@ -254,9 +254,9 @@ async fn a_device_that_reads_nothing_is_given_up() {
             _ => b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
         };
         stream.write_all(request).await.unwrap();
-        let (side, _) = rig.heard.until(failed).await;
+        let (side, _) = rig.log.until(failed).await;
         assert_eq!(side, Side::Device, "{alpn}");
-        rig.heard.until(closed).await;
+        rig.log.until(closed).await;
         drop(stream);
         rig.stop().await;
     }
@@ -286,7 +286,7 @@ async fn connections_beyond_the_limit_wait_for_their_turn() {
         first.post("/first", "hi").await;
     }
     assert_eq!(
-        rig.heard
+        rig.log
             .names()
             .iter()
             .filter(|name| **name == "opened")
@@ -295,9 +295,9 @@ async fn connections_beyond_the_limit_wait_for_their_turn() {
     );
     drop(first);
     assert_eq!(soon(second).await.unwrap().status(), 200);
-    let heard = rig.stop().await;
+    let log = rig.stop().await;
     // The first one was closed before the second one was opened.
-    let names = heard.names();
+    let names = log.names();
     let order: Vec<_> = names.iter().filter(|name| name.ends_with("ed")).collect();
     assert_eq!(order, [&"opened", &"closed", &"opened", &"closed"]);
 }
@@ -317,18 +317,18 @@ async fn what_outlasts_the_grace_period_is_cut_off() {
         let running = tokio::spawn(async move { device.send(request).await });
         soon(server.holding.notified()).await;
         // The server never answers; the proxy ends all the same, and tells of everything.
-        let heard = rig.stop().await;
+        let log = rig.stop().await;
         assert!(soon(running).await.unwrap().is_err());
-        let names = heard.names();
+        let names = log.names();
         assert_eq!(names[..2], ["opened", "request"]);
         assert!(names.contains(&"closed"), "{names:?}");
         // Neither peer failed.
-        let told = heard.events().into_iter().find_map(|event| match event {
+        let reported = log.events().into_iter().find_map(|event| match event {
             Event::Failed { side, why, .. } => Some((side, why)),
             _ => None,
         });
         let why = "dmtap stopped before the exchange ended";
-        assert_eq!(told, Some((None, why.to_owned())), "{alpn}");
+        assert_eq!(reported, Some((None, why.to_owned())), "{alpn}");
     }
 }
 
@@ -349,8 +349,8 @@ async fn http_2_takes_so_many_requests_at_a_time() {
     let mut settings = vec![0; usize::from(head[2])];
     soon(stream.read_exact(&mut settings)).await.unwrap();
     // SETTINGS_MAX_CONCURRENT_STREAMS (RFC 9113 §6.5.2).
-    let told: Vec<_> = settings.chunks(6).filter(|s| s[..2] == [0, 3]).collect();
-    assert_eq!(told, [[0, 3, 0, 0, 0, 1]]);
+    let reported: Vec<_> = settings.chunks(6).filter(|s| s[..2] == [0, 3]).collect();
+    assert_eq!(reported, [[0, 3, 0, 0, 0, 1]]);
     drop(stream);
     rig.stop().await;
 }

@@ -76,15 +76,15 @@ async fn garbage_instead_of_a_request_is_reported_with_who_sent_it_and_what_is_w
                 Some(alpn) => Box::new(tls(tcp, &rig.ca(), alpn, "localhost").await.unwrap()),
             };
             let answer = talk(stream, format!("{first}{said}").as_bytes()).await;
-            let (connection, from, why) = rig.heard.until(malformed).await;
+            let (connection, from, why) = rig.log.until(malformed).await;
             assert_eq!((connection, from), (1, device), "{said:?}");
             assert!(why.contains(wrong), "{said:?}: {why}");
             if alpn != Some("h2") {
                 let answer = String::from_utf8_lossy(&answer);
                 assert!(answer.contains("HTTP/1.1 400 Bad Request"), "{answer}");
             }
-            let heard = rig.stop().await;
-            let names = heard.names();
+            let log = rig.stop().await;
+            let names = log.names();
             let ends = names
                 .iter()
                 .filter(|name| !["request", "response"].contains(name));
@@ -108,7 +108,7 @@ async fn garbage_to_a_proxy_is_told_too() {
     let tcp = TcpStream::connect(rig.address).await.unwrap();
     let from = tcp.local_addr().unwrap();
     talk(tcp, b"\0\0\r\n\r\n").await;
-    let (connection, device, why) = rig.heard.until(malformed).await;
+    let (connection, device, why) = rig.log.until(malformed).await;
     assert_eq!((connection, device), (1, from));
     assert!(why.contains("no method of HTTP"), "{why}");
     assert_eq!(rig.stop().await.names(), ["malformed"]);
@@ -120,7 +120,7 @@ async fn garbage_to_a_proxy_is_told_too() {
         said.as_bytes(),
     )
     .await;
-    let (_, _, why) = rig.heard.until(malformed).await;
+    let (_, _, why) = rig.log.until(malformed).await;
     assert!(why.contains("no method of HTTP"), "{why}");
     rig.stop().await;
 }
@@ -135,11 +135,11 @@ async fn a_device_that_leaves_or_says_nothing_sent_nothing_wrong() {
         device.post("/", "hi").await;
         drop(device);
         let closed = |event: &Event| matches!(event, Event::Closed { .. }).then_some(());
-        rig.heard.until(closed).await;
+        rig.log.until(closed).await;
         let tcp = TcpStream::connect(rig.address).await.unwrap();
         drop(tls(tcp, &rig.ca(), alpn, "localhost").await.unwrap());
-        let heard = rig.stop().await;
-        assert!(!heard.names().contains(&"malformed"), "{:?}", heard.names());
+        let log = rig.stop().await;
+        assert!(!log.names().contains(&"malformed"), "{:?}", log.names());
     }
 }
 
@@ -150,7 +150,7 @@ fn frame(kind: u8, flags: u8, stream: u8, content: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// Answers the first request with half a body, and says nonsense once it is told to.
+/// Answers the first request with half a body, and sends nonsense once it is asked to.
 async fn nonsense_in_the_middle(mut stream: impl Both, go: oneshot::Receiver<()>) {
     let mut preface = [0; 24];
     stream.read_exact(&mut preface).await.unwrap();
@@ -210,6 +210,6 @@ async fn what_a_server_says_wrong_is_not_laid_to_the_device() {
     }
     say.send(()).unwrap();
     let _ = soon(stream.read_to_end(&mut read)).await;
-    let heard = rig.stop().await;
-    assert_eq!(heard.names(), ["opened", "request", "failed", "closed"]);
+    let log = rig.stop().await;
+    assert_eq!(log.names(), ["opened", "request", "failed", "closed"]);
 }

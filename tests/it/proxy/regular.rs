@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::device::{Device, tls};
-use super::rig::{Heard, Rig, in_front_of, soon};
+use super::rig::{EventLog, Rig, in_front_of, soon};
 use super::server::Server;
 
 fn regular(server: &Server) -> Settings {
@@ -35,10 +35,10 @@ async fn connect_leads_to_the_server_it_names() {
         let mut device = Device::over(stream, alpn).await;
         assert_eq!(device.post("/x", "hi").await.body(), "hi");
         assert_eq!(server.last().path, "/x");
-        assert_eq!(rig.heard.request().await.connection.server, to);
+        assert_eq!(rig.log.request().await.connection.server, to);
         drop(device);
-        let heard = rig.stop().await;
-        assert_eq!(heard.names(), ["opened", "request", "response", "closed"]);
+        let log = rig.stop().await;
+        assert_eq!(log.names(), ["opened", "request", "response", "closed"]);
     }
 }
 
@@ -58,8 +58,8 @@ async fn requests_with_a_full_address_are_forwarded() {
     let response = device.post("/no/address", "hi").await;
     assert_eq!(response.status(), 400);
     drop(device);
-    let heard = rig.stop().await;
-    assert_eq!(heard.names(), ["opened", "request", "response", "closed"]);
+    let log = rig.stop().await;
+    assert_eq!(log.names(), ["opened", "request", "response", "closed"]);
 }
 
 /// Sends the bytes of requests in clear text and gives what comes back.
@@ -133,7 +133,7 @@ async fn open_tunnel(tcp: &mut TcpStream, to: &str) {
 }
 
 /// The number and server of each event.
-fn connections(heard: &Heard) -> Vec<String> {
+fn connections(log: &EventLog) -> Vec<String> {
     let words = |event: Event| match event {
         Event::Opened(connection) => format!("opened {}", connection.id),
         Event::Closed { connection, .. } => format!("closed {connection}"),
@@ -143,7 +143,7 @@ fn connections(heard: &Heard) -> Vec<String> {
         Event::Failed { why, .. } => format!("failed: {why}"),
         _ => String::new(),
     };
-    let words = heard.events().into_iter().map(words);
+    let words = log.events().into_iter().map(words);
     words.filter(|words| !words.is_empty()).collect()
 }
 
@@ -165,17 +165,17 @@ async fn each_request_of_a_connection_names_its_own_server() {
     )
     .await;
     assert!(answer.contains(&format!("dmtap: {down}: ")), "{answer}");
-    let heard = rig.stop().await;
-    let told = connections(&heard);
+    let log = rig.stop().await;
+    let reported = connections(&log);
     assert_eq!(
-        told[..3],
+        reported[..3],
         [
             "opened c1".into(),
             format!("c1 to localhost:{port}"),
             format!("c1 to {down}")
         ]
     );
-    assert_eq!(told[4..], ["closed c1"]);
+    assert_eq!(reported[4..], ["closed c1"]);
 }
 
 #[tokio::test]
@@ -197,7 +197,7 @@ async fn a_tunnel_after_a_request_is_a_connection_of_its_own() {
     let mut device = Device::over(stream, "http/1.1").await;
     assert_eq!(device.post("/", "hi").await.body(), "hi");
     drop(device);
-    let heard = rig.stop().await;
+    let log = rig.stop().await;
     let expected = [
         "opened c1".into(),
         format!("c1 to {to}"),
@@ -206,7 +206,7 @@ async fn a_tunnel_after_a_request_is_a_connection_of_its_own() {
         format!("c2 to {to}"),
         "closed c2".into(),
     ];
-    assert_eq!(connections(&heard), expected);
+    assert_eq!(connections(&log), expected);
 }
 
 #[tokio::test]
@@ -226,7 +226,7 @@ async fn connect_is_not_for_a_server() {
 }
 
 /// What rules of connections come to: whether each request in turn, of one connection, is answered, and what was
-/// told of the rules.
+/// recorded of the rules.
 async fn admitted(
     rig: &Rig,
     server: &Server,
@@ -234,8 +234,8 @@ async fn admitted(
     hosts: &[&str],
 ) -> (Vec<bool>, Vec<String>) {
     rig.rule(rules);
-    let told = || {
-        let events = rig.heard.events().into_iter();
+    let reported = || {
+        let events = rig.log.events().into_iter();
         events.filter_map(|event| match event {
             Event::Admitted { applied, .. } => {
                 let change = &applied[0].changes[0];
@@ -248,7 +248,7 @@ async fn admitted(
             _ => None,
         })
     };
-    let before = told().count();
+    let before = reported().count();
     let mut tcp = TcpStream::connect(rig.address).await.unwrap();
     let mut answered = Vec::new();
     for host in hosts {
@@ -269,7 +269,7 @@ async fn admitted(
         }
         answered.push(answer.ends_with(b"1234"));
     }
-    (answered, told().skip(before).collect())
+    (answered, reported().skip(before).collect())
 }
 
 #[tokio::test]
@@ -280,28 +280,28 @@ async fn requests_with_a_full_address_are_received_as_rules_of_connections_say()
         format!("[[rule]]\nname = 'r'\nstage = 'connection'\nstep = {step}\n{more}\n")
     };
     let refuse = "{ refuse-connection = true }";
-    let check = async |rules: String, hosts: &[&str], answered: &[bool], told: &[&str]| {
+    let check = async |rules: String, hosts: &[&str], answered: &[bool], reported: &[&str]| {
         let rig = Rig::start(regular(&server)).await;
         let got = admitted(&rig, &server, &rules, hosts).await;
         assert_eq!(got.0, answered, "{rules}");
-        assert_eq!(got.1, told, "{rules}");
+        assert_eq!(got.1, reported, "{rules}");
         rig.stop().await
     };
     let (here, there) = ("localhost", "127.0.0.1");
     let refused = ["refuse-connection"];
     let local = "match = { host = 'localhost' }";
-    let heard = check(rule(local, refuse), &[here], &[false], &refused).await;
-    assert_eq!(heard.names(), ["admitted", "refused"]);
+    let log = check(rule(local, refuse), &[here], &[false], &refused).await;
+    assert_eq!(log.names(), ["admitted", "refused"]);
     check(rule(local, refuse), &[there], &[true], &[]).await;
     // The second request is for another host than the first.
-    let heard = check(
+    let log = check(
         rule(local, refuse),
         &[there, here],
         &[true, false],
         &refused,
     )
     .await;
-    assert_eq!(heard.names().last(), Some(&"closed"));
+    assert_eq!(log.names().last(), Some(&"closed"));
     check(
         rule("match = { sni = 'localhost' }", refuse),
         &[here],
@@ -323,8 +323,8 @@ async fn requests_with_a_full_address_are_received_as_rules_of_connections_say()
         ),
     ] {
         for more in ["", local] {
-            let told = format!("not applied {why}");
-            check(rule(more, step), &[here], &[true], &[&told]).await;
+            let reported = format!("not applied {why}");
+            check(rule(more, step), &[here], &[true], &[&reported]).await;
         }
     }
 }

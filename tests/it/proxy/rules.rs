@@ -42,8 +42,8 @@ async fn sessions_link_what_was_delivered() {
     device.post("/", MESSAGE).await;
     device.post("/", MESSAGE).await;
     drop(device);
-    let heard = rig.stop().await;
-    let passages: Vec<_> = heard
+    let log = rig.stop().await;
+    let passages: Vec<_> = log
         .events()
         .into_iter()
         .filter_map(|event| match event {
@@ -95,11 +95,11 @@ async fn changed(stage: &str) -> (CapturedMessage, CapturedMessage, Bytes, super
     let response = device.send(request).await.unwrap();
     let length = response.headers()["content-length"].to_str().unwrap();
     assert_eq!(length, response.body().len().to_string());
-    let told = [rig.heard.request().await, rig.heard.response().await];
-    let [request, response_told] = told.map(|passage| CapturedMessage::clone(&passage));
+    let reported = [rig.log.request().await, rig.log.response().await];
+    let [request, response_seen] = reported.map(|passage| CapturedMessage::clone(&passage));
     drop(device);
     rig.stop().await;
-    (request, response_told, response.into_body(), server.last())
+    (request, response_seen, response.into_body(), server.last())
 }
 
 fn without_get() -> String {
@@ -119,9 +119,9 @@ async fn a_rule_changes_a_request_and_its_head_with_it() {
     assert!(request.payload.sent_document.is_some());
     assert_eq!(request.applied[0].rule, "hide");
     assert!(request.notes.iter().any(|note| note.id == "SIG-01"));
-    // The head is told as received.
+    // The head is reported as received.
     assert!(request.head.headers().contains_key("digest"));
-    // The server was never told to Get: its answer (an echo) refers to nothing.
+    // The server never got the Get: its answer (an echo) refers to nothing.
     assert!(matches!(response.links[0].to, AnswerTarget::Nothing));
 }
 
@@ -157,9 +157,9 @@ async fn a_rule_answers_in_place_of_the_server() {
             );
             assert_eq!(server.accepted(), asked, "{stage}");
             drop(device);
-            let heard = rig.stop().await;
-            assert_eq!(heard.names(), ["opened", "request", "response", "closed"]);
-            let own = heard.response().await;
+            let log = rig.stop().await;
+            assert_eq!(log.names(), ["opened", "request", "response", "closed"]);
+            let own = log.response().await;
             assert!(own.synthesized && matches!(own.payload.reading, ParsedBody::Empty));
         }
     }
@@ -179,7 +179,7 @@ async fn a_delayed_response_arrives_whole() {
     let (rig, _server) = rig(LATER, BodyCapture::Pass).await;
     let mut device = rig.device("http/1.1").await;
     assert_eq!(device.post("/", "hi").await.body(), "hi");
-    let response = rig.heard.response().await;
+    let response = rig.log.response().await;
     assert!(matches!(response.delivery.ops[..], [DeliveryStep::Wait(_)]));
     rig.stop().await;
 }
@@ -205,13 +205,13 @@ async fn a_reset_is_a_tcp_reset_in_http_1() {
         let error = soon(stream.read_to_end(&mut Vec::new())).await.unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset, "{stage}");
         assert_eq!(server.accepted(), usize::from(stage == "response"));
-        let heard = rig.stop().await;
+        let log = rig.stop().await;
         let last = if stage == "request" {
             "failed"
         } else {
             "response"
         };
-        assert_eq!(heard.names(), ["opened", "request", last, "closed"]);
+        assert_eq!(log.names(), ["opened", "request", last, "closed"]);
     }
 }
 
@@ -224,12 +224,8 @@ async fn a_reset_is_a_stream_reset_in_http_2_and_the_connection_lives() {
     let reason = error.source().unwrap().to_string();
     assert!(reason.contains("stream error"), "{reason}");
     assert_eq!(device.post("/", "again").await.body(), "again");
-    let heard = rig.stop().await;
-    let opened = heard
-        .names()
-        .iter()
-        .filter(|name| **name == "opened")
-        .count();
+    let log = rig.stop().await;
+    let opened = log.names().iter().filter(|name| **name == "opened").count();
     assert_eq!(opened, 1);
 }
 
@@ -256,7 +252,7 @@ async fn a_failed_exchange_names_the_side() {
     let mut device = rig.device("h2").await;
     let request = device.request("POST", "/", "hi");
     device.send(request).await.unwrap_err();
-    let side = rig.heard.until(|event| match event {
+    let side = rig.log.until(|event| match event {
         Event::Failed { side, why, .. } if why.contains("rule") => *side,
         _ => None,
     });
@@ -296,7 +292,7 @@ async fn a_rule_that_finds_no_document_any_more_says_so() {
     for (step, decodes) in [("truncate = -1", false), (longer, true)] {
         let (rig, _server) = rig(&CHANGED.replace("STEP", step), BodyCapture::Annotate).await;
         rig.device("http/1.1").await.post("/", MESSAGE).await;
-        let request = rig.heard.request().await;
+        let request = rig.log.request().await;
         assert_eq!(request.payload.sent_document.is_some(), decodes);
         let [first, second, third] = &request.applied[..] else {
             panic!("{:?}", request.applied)

@@ -47,7 +47,7 @@ async fn seen(
         headers.insert(*name, value.parse().unwrap());
     }
     device.send(request).await.unwrap();
-    let notes = rig.heard.request().await.notes.clone();
+    let notes = rig.log.request().await.notes.clone();
     drop(device);
     rig.stop().await;
     let notes = notes

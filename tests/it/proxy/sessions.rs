@@ -5,7 +5,7 @@ use std::time::Duration;
 use dmtap::flow::{AnswerTarget, CapturedMessage, NotParsed, ParsedBody, Side, event::Event};
 use dmtap::proxy::{BodyCapture, Limits, Settings};
 
-use super::rig::{Heard, Rig, in_front_of};
+use super::rig::{EventLog, Rig, in_front_of};
 use super::server::Server;
 
 /// A message with a Status for a command of message 1, and a Get.
@@ -20,8 +20,8 @@ fn message(number: u32, session: &str) -> String {
     )
 }
 
-fn passages(heard: &Heard, side: Side) -> Vec<CapturedMessage> {
-    let events = heard.events().into_iter();
+fn passages(log: &EventLog, side: Side) -> Vec<CapturedMessage> {
+    let events = log.events().into_iter();
     let passages = events.filter_map(|event| match event {
         Event::Request(passage) | Event::Response(passage) => {
             Some(CapturedMessage::clone(&passage))
@@ -65,7 +65,7 @@ async fn a_response_is_matched_by_its_own_number() {
         .await
         .post("/", message(7, "1"))
         .await;
-    let response = rig.heard.response().await;
+    let response = rig.log.response().await;
     let applied: Vec<_> = response
         .applied
         .iter()
@@ -94,10 +94,10 @@ async fn a_message_that_the_server_did_not_answer_was_not_delivered() {
     device.post("/", message(1, "1")).await;
     device.post("/", message(3, "1")).await;
     drop(device);
-    let heard = rig.stop().await;
+    let log = rig.stop().await;
     // The test server sends each message back: its Status is for a command of message 1.
-    let [_, before, own, after] = &passages(&heard, Side::Server)[..] else {
-        panic!("{:?}", heard.names())
+    let [_, before, own, after] = &passages(&log, Side::Server)[..] else {
+        panic!("{:?}", log.names())
     };
     assert!(matches!(before.links[0].to, AnswerTarget::Nothing));
     for passage in [own, after] {
@@ -112,7 +112,7 @@ async fn a_key_too_long_is_noted_and_not_kept() {
     let rig = Rig::start(in_front_of(server.address, &server.ca)).await;
     let long = message(1, &"9".repeat(2000));
     rig.device("h2").await.post("/", long).await;
-    let request = rig.heard.request().await;
+    let request = rig.log.request().await;
     assert!(request.session.is_none());
     let note = request
         .notes
@@ -152,8 +152,8 @@ async fn bodies_are_read_for_a_session_that_rules_left_until_it_ends() {
         device.post(path, message(2, "1")).await;
         device.post("/", "x").await;
         drop(device);
-        let heard = rig.stop().await;
-        let requests = passages(&heard, Side::Device);
+        let log = rig.stop().await;
+        let requests = passages(&log, Side::Device);
         let is_read = requests.iter().map(|passage| {
             let reading = &passage.payload.reading;
             !matches!(reading, ParsedBody::Unread(NotParsed::NotAsked { .. }))
@@ -163,8 +163,8 @@ async fn bodies_are_read_for_a_session_that_rules_left_until_it_ends() {
 }
 
 /// Notes on answers to nothing in messages of the device.
-fn dangling(heard: &Heard) -> Vec<(&'static str, String)> {
-    let passages = passages(heard, Side::Device).into_iter();
+fn dangling(log: &EventLog) -> Vec<(&'static str, String)> {
+    let passages = passages(log, Side::Device).into_iter();
     let notes = passages.flat_map(|passage| passage.notes);
     let about = notes.filter(|note| note.id == "STA-03");
     about

@@ -77,10 +77,10 @@ async fn waits_of_rules_end_when_dmtap_stops() {
                     tokio::spawn(
                         async move { device.send(device.request("POST", "/", body)).await },
                     );
-                // A message is told of when it begins to wait.
+                // A message is reported when it begins to wait.
                 match *stage {
-                    "request" => drop(rig.heard.request().await),
-                    _ => drop(rig.heard.response().await),
+                    "request" => drop(rig.log.request().await),
+                    _ => drop(rig.log.response().await),
                 }
                 rig.stop().await;
                 let answer = soon(running).await.unwrap();
@@ -106,8 +106,8 @@ async fn a_handshake_that_stalls_ends_when_dmtap_stops() {
     let ca = rig.ca();
     let shaking = tokio::spawn(async move { tls(tcp, &ca, "h2", "localhost").await.is_err() });
     let admitted = |event: &Event| matches!(event, Event::Admitted { .. }).then_some(());
-    rig.heard.until(admitted).await;
-    let heard = rig.stop().await;
+    rig.log.until(admitted).await;
+    let log = rig.stop().await;
     assert!(soon(shaking).await.unwrap());
-    assert_eq!(heard.names(), ["admitted", "refused"]);
+    assert_eq!(log.names(), ["admitted", "refused"]);
 }

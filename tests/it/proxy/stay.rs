@@ -1,6 +1,5 @@
 //! A device that enrolls through the proxy stays on it: several servers, hosts on the way, redirects.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
 use bytes::Bytes;
@@ -19,7 +18,7 @@ use super::server::Server;
 
 const SOAP: &str = "application/soap+xml; charset=utf-8";
 
-/// Three servers with names of their own, of which dmtap is told two.
+/// Three servers with names of their own, of which dmtap knows two.
 struct Lab {
     directory: TempDir,
     mdm: Server,
@@ -52,10 +51,9 @@ impl Lab {
         let server = |name: &str, server: &Server| {
             format!("https://{name}.example.com:{}", server.address.port())
         };
-        let resolve = |name: &str, server: &Server| Resolve {
-            host: format!("{name}.example.com"),
-            port: server.address.port(),
-            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        let resolve = |name: &str, server: &Server| {
+            let name = format!("{name}.example.com");
+            Resolve::new(&name, server.address.port(), server.address)
         };
         let upstream: Upstream = server("mdm", &self.mdm).parse().unwrap();
         Settings {
@@ -311,7 +309,7 @@ async fn rules_see_the_addresses_of_the_server_and_records_show_what_stay_did() 
         body.contains(&lab.with_ports("<a:To>https://mdm.example.com:MDM/changed</a:To>")),
         "{body}"
     );
-    let request = rig.heard.request().await;
+    let request = rig.log.request().await;
     let rules: Vec<&str> = request
         .applied
         .iter()
@@ -360,7 +358,7 @@ async fn links_of_a_page_lead_to_dmtap_whether_anybody_looks_or_not() {
         let response = device.send(ask).await.unwrap();
         let expected = "<p><form action=\"https://dm.lab.test/sts?a&amp;b\"> <br>";
         assert_eq!(text(&response), expected, "{body_capture:?}");
-        let applied = &rig.heard.response().await.applied;
+        let applied = &rig.log.response().await.applied;
         assert_eq!((applied.len(), &*applied[0].rule), (1, "stay"));
         rig.stop().await;
     }
@@ -379,7 +377,7 @@ async fn what_is_under_a_mac_passes_and_is_noted() {
         .insert("x-syncml-hmac", "mac=x".parse().unwrap());
     device.send(ask).await.unwrap();
     assert_eq!(lab.mdm.last().body, message);
-    let noted = rig.heard.request().await;
+    let noted = rig.log.request().await;
     let ids: Vec<&str> = noted.notes.iter().map(|note| note.id).collect();
     assert!(ids.contains(&"STAY-02"), "{ids:?}");
     let ask = request(&device, "lab.test", "/", message);
@@ -396,7 +394,7 @@ async fn a_file_of_hosts_that_is_broken_is_named() {
     let file: &Path = settings.stay.learned_file.as_deref().unwrap();
     std::fs::write(file, "{\"v\":1,\"hosts\":[\"10.0.0.1\"]}").unwrap();
     let authority = dmtap::proxy::Authority::load_or_create(lab.directory.path()).unwrap();
-    let sink = std::sync::Arc::new(super::rig::Heard::default());
+    let sink = std::sync::Arc::new(super::rig::EventLog::default());
     let listen = ([127, 0, 0, 1], 0).into();
     let settings = Settings { listen, ..settings };
     let bound =
@@ -426,11 +424,7 @@ async fn a_failure_names_the_server_where_it_is_not_the_one_of_the_connection() 
             ..StaySettings::default()
         },
         resolve: ["mdm", "dm"]
-            .map(|name| Resolve {
-                host: format!("{name}.example.com"),
-                port,
-                address: closed.ip(),
-            })
+            .map(|name| Resolve::new(&format!("{name}.example.com"), port, closed))
             .into(),
         ..Settings::reverse(server("mdm").parse().unwrap())
     })
@@ -445,7 +439,7 @@ async fn a_failure_names_the_server_where_it_is_not_the_one_of_the_connection() 
         let response = device.send(ask).await.unwrap();
         assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
         // It is recorded before the device gets the answer.
-        let events = rig.heard.events();
+        let events = rig.log.events();
         let why = events.iter().rev().find_map(|event| match event {
             Event::Failed { why, .. } => Some(why.clone()),
             _ => None,

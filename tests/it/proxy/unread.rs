@@ -208,8 +208,8 @@ async fn play(rules: &str, body_capture: BodyCapture, bodies: &[String; 2], medi
         let got = std::mem::take(&mut *read.lock().unwrap());
         at_server.push(unmarked(&String::from_utf8_lossy(&got)).replace(&port, "PORT"));
     }
-    let told = rig.stop().await.events().into_iter();
-    let deliveries = told.filter_map(|event| match event {
+    let reported = rig.stop().await.events().into_iter();
+    let deliveries = reported.filter_map(|event| match event {
         Event::Request(passage) => Some(((passage.exchange.0, 1), passage.delivery.ops.clone())),
         Event::Response(passage) => Some(((passage.exchange.0, 2), passage.delivery.ops.clone())),
         _ => None,
@@ -217,7 +217,7 @@ async fn play(rules: &str, body_capture: BodyCapture, bodies: &[String; 2], medi
     Came {
         server: at_server,
         device: at_device,
-        // What is cut may be told of when the next exchange has begun.
+        // What is cut may be reported when the next exchange has begun.
         deliveries: deliveries.collect(),
     }
 }

@@ -98,8 +98,8 @@ async fn send_within(
         &seen.body,
         "an untouched response in the same encoding"
     );
-    let request = rig.heard.request().await;
-    rig.heard.response().await;
+    let request = rig.log.request().await;
+    rig.log.response().await;
     let events = rig.stop().await.events();
     let written = |masking| {
         let mut out = Vec::new();

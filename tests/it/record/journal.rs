@@ -15,16 +15,16 @@ pub(crate) fn event() -> Event {
     }
 }
 
-/// Remembers what it was told, and whether it was finished.
+/// Remembers what it received, and whether it was finished.
 #[derive(Clone, Default)]
 struct Memory {
-    told: Arc<Mutex<Vec<u64>>>,
+    seen: Arc<Mutex<Vec<u64>>>,
     finished: Arc<Mutex<u32>>,
 }
 
 impl Sink for Memory {
     fn write_event(&mut self, record: &EventRecord) -> io::Result<()> {
-        self.told.lock().unwrap().push(record.seq);
+        self.seen.lock().unwrap().push(record.seq);
         Ok(())
     }
 
@@ -106,7 +106,7 @@ fn every_sink_gets_everything_in_order_and_is_finished_once() {
     journal.on_event(event());
     assert_eq!(summary.events, 1000);
     for (memory, sink) in [one, two].iter().zip(&summary.sinks) {
-        assert_eq!(*memory.told.lock().unwrap(), (1..=1000).collect::<Vec<_>>());
+        assert_eq!(*memory.seen.lock().unwrap(), (1..=1000).collect::<Vec<_>>());
         assert_eq!((sink.written, sink.dropped), (1000, 0));
         assert_eq!(*memory.finished.lock().unwrap(), 1);
     }
@@ -126,7 +126,7 @@ fn a_full_queue_drops_the_newest_and_counts_them() {
     (0..5).for_each(|_| journal.on_event(event()));
     drop(leave);
     let summary = journal.close().unwrap();
-    assert_eq!(*memory.told.lock().unwrap(), [1, 2, 3]);
+    assert_eq!(*memory.seen.lock().unwrap(), [1, 2, 3]);
     assert_eq!((summary.events, summary.sinks[0].dropped), (6, 3));
 }
 
@@ -139,7 +139,7 @@ fn a_full_queue_that_blocks_loses_nothing() {
         .capacity(1)
         .start();
     std::thread::scope(|scope| {
-        let (done, all_heard) = channel();
+        let (done, all_sent) = channel();
         let journal = &journal;
         scope.spawn(move || {
             (0..4).for_each(|_| journal.on_event(event()));
@@ -147,12 +147,12 @@ fn a_full_queue_that_blocks_loses_nothing() {
         });
         assert_eq!(waits.recv(), Ok(1));
         // One is being written and one waits: the third cannot have been taken.
-        assert!(all_heard.try_recv().is_err());
+        assert!(all_sent.try_recv().is_err());
         drop(leave);
-        all_heard.recv().unwrap();
+        all_sent.recv().unwrap();
     });
     journal.close().unwrap();
-    assert_eq!(*memory.told.lock().unwrap(), [1, 2, 3, 4]);
+    assert_eq!(*memory.seen.lock().unwrap(), [1, 2, 3, 4]);
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn a_sink_that_fails_is_reported_and_the_others_go_on() {
     assert_eq!(error.0.sinks[0].written, 2);
     assert!(error.0.sinks[0].failure.is_some());
     assert_eq!(error.0.sinks[1].failure, None);
-    assert_eq!(memory.told.lock().unwrap().len(), 100);
+    assert_eq!(memory.seen.lock().unwrap().len(), 100);
     assert_eq!(journal.close(), Err(error));
 }
 
@@ -230,9 +230,9 @@ fn a_sink_that_never_returns_is_given_up_and_the_traffic_goes_on() {
     drop(leave);
     let error = journal.close().unwrap_err();
     let all: Vec<_> = (1..=200).collect();
-    assert_eq!(*memory.told.lock().unwrap(), all);
-    let told = best_effort.told.lock().unwrap().len() as u64;
-    assert_eq!(told + error.0.sinks[2].dropped, 200);
+    assert_eq!(*memory.seen.lock().unwrap(), all);
+    let seen = best_effort.seen.lock().unwrap().len() as u64;
+    assert_eq!(seen + error.0.sinks[2].dropped, 200);
     assert!(
         error
             .to_string()
@@ -247,7 +247,7 @@ fn a_sink_that_never_returns_is_given_up_and_the_traffic_goes_on() {
 fn sinks_that_drop_do_not_wait_behind_one_that_blocks() {
     let memory = Memory::default();
     let (sink, begins, leave) = stuck();
-    let (told, tells) = channel();
+    let (seen, tells) = channel();
     struct Telling(Memory, Sender<u64>);
     impl Sink for Telling {
         fn write_event(&mut self, record: &EventRecord) -> io::Result<()> {
@@ -262,7 +262,7 @@ fn sinks_that_drop_do_not_wait_behind_one_that_blocks() {
         .sink("stuck", Box::new(sink), WhenFull::Block)
         .sink(
             "fast",
-            Box::new(Telling(memory.clone(), told)),
+            Box::new(Telling(memory.clone(), seen)),
             WhenFull::DropNewest,
         )
         .capacity(1)
@@ -273,14 +273,14 @@ fn sinks_that_drop_do_not_wait_behind_one_that_blocks() {
         begins.recv().unwrap();
         for seq in 1..=3 {
             assert_eq!(tells.recv(), Ok(seq));
-            // The third of these waits for the stuck sink, the other sink is told all the same.
+            // The third of these waits for the stuck sink, the other sink gets it all the same.
             scope.spawn(|| journal.on_event(event()));
         }
         assert_eq!(tells.recv(), Ok(4));
         drop(leave);
     });
     journal.close().unwrap_err();
-    assert_eq!(memory.told.lock().unwrap().len(), 4);
+    assert_eq!(memory.seen.lock().unwrap().len(), 4);
 }
 
 #[test]
@@ -306,8 +306,8 @@ fn waiting_leaves_the_workers_of_a_runtime_to_others() {
     let runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = { runtime }.worker_threads(1).build().unwrap();
     runtime.block_on(async {
-        let heard = journal.clone();
-        let hearing = tokio::spawn(async move { (0..4).for_each(|_| heard.on_event(event())) });
+        let sender = journal.clone();
+        let sending = tokio::spawn(async move { (0..4).for_each(|_| sender.on_event(event())) });
         let leaving = tokio::spawn(async move {
             while waits.try_recv().is_err() {
                 tokio::task::yield_now().await;
@@ -315,11 +315,11 @@ fn waiting_leaves_the_workers_of_a_runtime_to_others() {
             drop(leave);
             waits
         });
-        hearing.await.unwrap();
+        sending.await.unwrap();
         let _waits = leaving.await.unwrap();
         journal.close().unwrap();
     });
-    assert_eq!(*memory.told.lock().unwrap(), [1, 2, 3, 4]);
+    assert_eq!(*memory.seen.lock().unwrap(), [1, 2, 3, 4]);
 }
 
 #[test]
@@ -330,21 +330,21 @@ fn queues_are_bounded_in_bytes() {
         .sink("slow", Box::new(sink), WhenFull::DropNewest)
         .bytes(10_000)
         .start();
-    let hear = |bytes: usize| {
+    let send = |bytes: usize| {
         journal.on_event(Event::Refused {
             connection: ConnectionId(1),
             at: Timestamp(0),
             why: "x".repeat(bytes),
         });
     };
-    hear(1);
+    send(1);
     assert_eq!(waits.recv(), Ok(1));
     // The first in the queue has room whatever its size, nothing has behind it.
-    hear(20_000);
-    hear(1);
+    send(20_000);
+    send(1);
     drop(leave);
     let summary = journal.close().unwrap();
-    assert_eq!(*memory.told.lock().unwrap(), [1, 2]);
+    assert_eq!(*memory.seen.lock().unwrap(), [1, 2]);
     assert_eq!(summary.sinks[0].dropped, 1);
 }
 
@@ -380,7 +380,7 @@ fn small_events_do_not_wait_behind_large_ones() {
         drop(leave);
     });
     let summary = journal.close().unwrap();
-    assert_eq!(*memory.told.lock().unwrap(), (1..=54).collect::<Vec<_>>());
+    assert_eq!(*memory.seen.lock().unwrap(), (1..=54).collect::<Vec<_>>());
     assert_eq!(
         (summary.sinks[0].written, summary.sinks[0].dropped),
         (54, 0)
@@ -401,9 +401,9 @@ fn small_events_are_bounded_in_bytes_too() {
     drop(leave);
     let summary = journal.close().unwrap();
     // A quarter of the bytes is theirs.
-    let told = summary.sinks[0].written;
-    assert!((150..250).contains(&told), "{told}");
-    assert_eq!(told + summary.sinks[0].dropped, 1001);
+    let seen = summary.sinks[0].written;
+    assert!((150..250).contains(&seen), "{seen}");
+    assert_eq!(seen + summary.sinks[0].dropped, 1001);
 }
 
 /// Takes a while for each event.

@@ -57,7 +57,7 @@ pub(crate) fn check(what: &str, make: impl FnOnce(&mut Stage)) {
         }
     }
     for line in json_lines(events, Masking::Masked).split(|byte| *byte == b'\n') {
-        let Some(body) = jsonl::read(line).ok().and_then(|told| told.body) else {
+        let Some(body) = jsonl::read(line).ok().and_then(|reported| reported.body) else {
             continue;
         };
         assert!(!holds(&body.0, SECRET), "{what}: the secret is in base64");
@@ -373,7 +373,7 @@ fn what_rules_changed_and_what_notes_quote() {
 fn applied(
     passage: &mut CapturedMessage,
     step: &'static str,
-    told: (&str, &str),
+    reported: (&str, &str),
     patch: dmtap::patch::Patch,
 ) {
     passage.payload.sent = patch.apply(&passage.payload.received);
@@ -382,8 +382,8 @@ fn applied(
         changes: vec![dmtap::flow::EffectDetail {
             path: String::new(),
             kind: step.to_owned().into(),
-            before: told.0.into(),
-            after: told.1.into(),
+            before: reported.0.into(),
+            after: reported.1.into(),
         }],
         patch,
     });
@@ -398,12 +398,12 @@ fn secrets_that_rules_put_into_heads_and_bytes_are_masked() {
         ("x-token: SECRET", "x-token: SECRET"),
     ] {
         check(before, |stage| {
-            let told = [before, after].map(|text| text.replace("SECRET", SECRET));
+            let reported = [before, after].map(|text| text.replace("SECRET", SECRET));
             let passage = stage.request(&[], "<a/>");
             applied(
                 passage,
                 "set-header",
-                (&told[0], &told[1]),
+                (&reported[0], &reported[1]),
                 Patch::default(),
             );
         });

@@ -4,7 +4,7 @@ use crate::record::masking::{SECRET, check, in_body, in_syncml};
 use crate::record::stage::Stage;
 
 fn unread(what: &str, body: &str) {
-    // Broken as XML, so that it is told by its looks.
+    // Broken as XML, so that it is known by its looks.
     in_body(what, &format!("{body}<p>not</q>"));
 }
 
@@ -124,7 +124,7 @@ fn repeats_and_what_stands_inside() {
         let text = |amp: &str| format!("{amp}SECRET");
         in_syncml("reference", &nonce(&text(first), &text(second)));
     }
-    // A value longer than what is told of a Data.
+    // A value longer than what is shown of a Data.
     let long = format!("SECRET{}", "x".repeat(200));
     in_syncml("long", &nonce(&long, &long));
     let uri =

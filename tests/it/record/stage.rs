@@ -207,7 +207,7 @@ pub(crate) fn note(severity: Severity, text: &str) -> Note {
     }
 }
 
-/// Has a rule set the text of an element, of which the place is told as well.
+/// Has a rule set the text of an element, of which the place is reported as well.
 pub(crate) fn change(
     passage: &mut CapturedMessage,
     rule: &str,

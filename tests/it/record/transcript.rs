@@ -86,7 +86,7 @@ fn step(
     });
 }
 
-fn told<S: Sink>(mut sink: S, events: &[Event], masking: Masking) -> S {
+fn reported<S: Sink>(mut sink: S, events: &[Event], masking: Masking) -> S {
     for (seq, event) in (1..).zip(events) {
         let record = EventRecord::of(seq, event, masking);
         sink.write_event(&record).unwrap();
@@ -96,12 +96,12 @@ fn told<S: Sink>(mut sink: S, events: &[Event], masking: Masking) -> S {
 }
 
 pub(crate) fn transcript(events: &[Event], masking: Masking) -> String {
-    let transcript = told(Transcript::new(Vec::new(), Colour::Plain), events, masking);
+    let transcript = reported(Transcript::new(Vec::new(), Colour::Plain), events, masking);
     String::from_utf8(transcript.into_inner()).unwrap()
 }
 
 pub(crate) fn json_lines(events: &[Event], masking: Masking) -> Vec<u8> {
-    let lines = told(JsonLines::new(Vec::new()), events, masking).into_inner();
+    let lines = reported(JsonLines::new(Vec::new()), events, masking).into_inner();
     record_schema::check(&lines);
     lines
 }
@@ -154,7 +154,7 @@ fn json_lines_shown_again_read_as_the_transcript_did() {
 #[test]
 fn colours_change_nothing_but_colours() {
     let events = session().events;
-    let coloured = told(
+    let coloured = reported(
         Transcript::new(Vec::new(), Colour::Colour),
         &events,
         Masking::Masked,
@@ -177,17 +177,17 @@ fn a_line_begins_with_its_version_and_holds_the_bodies() {
         .filter(|line| !line.is_empty())
     {
         assert!(line.starts_with(b"{\"v\":1,\"seq\":"));
-        let told = jsonl::read(line).unwrap();
-        let event = &events[told.seq as usize - 1];
+        let reported = jsonl::read(line).unwrap();
+        let event = &events[reported.seq as usize - 1];
         let (Event::Request(passage) | Event::Response(passage)) = event else {
             continue;
         };
-        assert_eq!(*told.body.unwrap().0, passage.payload.received);
-        match told.sent {
+        assert_eq!(*reported.body.unwrap().0, passage.payload.received);
+        match reported.sent {
             Some(sent) => assert_eq!(*sent.0, passage.payload.sent),
             None => assert_eq!(passage.payload.sent, passage.payload.received),
         }
-        let commands = told.commands.iter();
+        let commands = reported.commands.iter();
         for command in commands {
             let (from, to) = command.span;
             let written = &passage.payload.received[from as usize..to as usize];
@@ -205,12 +205,16 @@ fn recorded_paths_are_those_of_the_tree() {
         };
         let document = crate::record::stage::document(passage);
         let message = dmtap::dm::Message::of(document).unwrap();
-        let told = EventRecord::of(seq, event, Masking::Masked);
-        let told: Vec<_> = told.commands.iter().map(|c| c.path.to_string()).collect();
+        let reported = EventRecord::of(seq, event, Masking::Masked);
+        let reported: Vec<_> = reported
+            .commands
+            .iter()
+            .map(|c| c.path.to_string())
+            .collect();
         let paths = message
             .all_commands()
             .map(|c| c.element().path().to_string());
-        assert_eq!(told, paths.collect::<Vec<_>>());
+        assert_eq!(reported, paths.collect::<Vec<_>>());
     }
 }
 
@@ -325,7 +329,7 @@ fn the_address_of_a_server_is_cut_and_the_id_of_a_device_never() {
             ..Layout::default()
         };
         let transcript = Transcript::new(Vec::new(), Colour::Plain).with_layout(layout);
-        let transcript = told(transcript, &stage.events, Masking::Masked);
+        let transcript = reported(transcript, &stage.events, Masking::Masked);
         let text = String::from_utf8(transcript.into_inner()).unwrap();
         let line = text.lines().find(|line| line.contains("SyncHdr message"));
         line.unwrap().to_owned()

@@ -231,10 +231,10 @@ fn of_many_mistakes_the_first_fifty_are_reported_and_how_many_more_there_are() {
             .map(|n| format!("[[rule]]\nname = 'r{n}'\nstage = 'x'\nstep = {{ reset = true }}\n"));
         rules.collect::<String>()
     };
-    let told = |file: &str| load::parse("a.toml", file).unwrap_err();
-    let exactly = told(&wrong(50));
+    let reported = |file: &str| load::parse("a.toml", file).unwrap_err();
+    let exactly = reported(&wrong(50));
     assert_eq!(exactly.errors().len(), 50);
-    let many = told(&wrong(1000));
+    let many = reported(&wrong(1000));
     assert_eq!(many.errors().len(), 51);
     assert_eq!(many.errors()[49].place().0, 199);
     let last = many.errors().last().unwrap();
@@ -242,10 +242,10 @@ fn of_many_mistakes_the_first_fifty_are_reported_and_how_many_more_there_are() {
     assert!(drawn(&wrong(1000)).contains("and 950 more"));
     // As many as there is room for in one request of the control API.
     let tiny = "[[rule]]\n".repeat((1 << 20) / 9);
-    assert_eq!(told(&tiny).errors().len(), 51);
-    // Stories are looked at when all files are read: they have fifty of their own.
+    assert_eq!(reported(&tiny).errors().len(), 51);
+    // Scenarios are looked at when all files are read: they have fifty of their own.
     let lost = acts(1000).replace("requires = 'started'", "requires = 'nowhere'");
-    let lost = told(&lost);
+    let lost = reported(&lost);
     assert_eq!(lost.errors().len(), 51);
     assert_eq!(lost.errors().last().unwrap().title(), "and 950 more");
     assert!(
@@ -260,9 +260,9 @@ fn a_mistake_among_a_thousand_states_lists_a_few_of_them() {
     let file = acts(1000)
         + "[[rule]]\nname = 'x'\nstage = 'request'\nmatch = { command = 'Status' }\n\
            scenario = { name = 's', requires = 'aCt-77' }\nstep = { set-status = 500 }\n";
-    let told = drawn(&file);
-    assert!(told.contains("did you mean `act 77`?"), "{told}");
-    assert!(told.contains("`act 11` and 989 more"), "{told}");
+    let reported = drawn(&file);
+    assert!(reported.contains("did you mean `act 77`?"), "{reported}");
+    assert!(reported.contains("`act 11` and 989 more"), "{reported}");
 }
 
 #[test]

@@ -367,13 +367,13 @@ fn what_was_done_is_reported() {
     let [applied] = &verdict.applied[..] else {
         panic!("{:?}", verdict.applied);
     };
-    let told: Vec<_> = applied
+    let reported: Vec<_> = applied
         .changes
         .iter()
         .map(|c| (&*c.path, c.kind.name(), &*c.before, &*c.after))
         .collect();
     assert_eq!(
-        told,
+        reported,
         [
             (
                 "/SyncML/SyncBody/Status[2]/Data",

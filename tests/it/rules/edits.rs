@@ -51,7 +51,7 @@ fn becomes(body: &str, matcher: &str, steps: &str, expected: &str) {
     only_splices_differ(&binary, &verdict);
 }
 
-/// The same, told by what gives way to what in [`BODY`].
+/// The same, reported by what gives way to what in [`BODY`].
 fn check(matcher: &str, steps: &str, changes: &[(&str, &str)]) {
     let mut expected = BODY.to_owned();
     for (before, after) in changes {

@@ -21,8 +21,8 @@ fn decide(steps: &str) -> Verdict {
     )
 }
 
-/// The fields as they leave, and what is told.
-fn check(steps: &str, expected: &[(&str, &str)], told: &[(&str, &str)]) {
+/// The fields as they leave, and what is reported.
+fn check(steps: &str, expected: &[(&str, &str)], reported: &[(&str, &str)]) {
     let verdict = decide(steps);
     assert!(verdict.body.is_none());
     let fields = [("a", "1"), ("b", "2"), ("b", "4"), ("c", "3")];
@@ -41,11 +41,11 @@ fn check(steps: &str, expected: &[(&str, &str)], told: &[(&str, &str)]) {
     assert_eq!(headers, expected, "{steps}");
     let words = |change: &EffectDetail| (change.before.clone(), change.after.clone());
     let changes: Vec<_> = verdict.applied[0].changes.iter().map(words).collect();
-    let told: Vec<_> = told
+    let reported: Vec<_> = reported
         .iter()
         .map(|(b, a)| ((*b).to_owned(), (*a).to_owned()))
         .collect();
-    assert_eq!(changes, told, "{steps}");
+    assert_eq!(changes, reported, "{steps}");
 }
 
 #[test]
@@ -91,12 +91,12 @@ fn a_status_is_set() {
         })
         .collect();
     assert_eq!(statuses, [503, 599]);
-    let told = &verdict.applied[0].changes;
+    let reported = &verdict.applied[0].changes;
     assert_eq!(
-        (&*told[0].before, &*told[0].after),
+        (&*reported[0].before, &*reported[0].after),
         ("200 OK", "503 Service Unavailable")
     );
-    assert_eq!(told[1].before, "503 Service Unavailable");
+    assert_eq!(reported[1].before, "503 Service Unavailable");
 }
 
 #[test]

@@ -110,7 +110,7 @@ fn a_rule_that_only_takes_out_what_is_not_there_finds_nothing() {
         "{ replace-text = 'old', with = '' }",
         &["replace-text"],
     );
-    // Beside a step that acts, and on a command that was found, it is told what did not come about.
+    // Beside a step that acts, and on a command that was found, it is reported what did not come about.
     let set = "{ set-header = 'X-A', value = '1' }";
     check(
         WHOLE,

@@ -146,10 +146,10 @@ fn how_a_message_leaves_is_given_to_the_wire() {
         (answer.status.as_u16(), &*answer.body),
         (503, &b"later"[..])
     );
-    let told: Vec<_> = verdict.applied.iter().flat_map(|a| &a.changes).collect();
-    assert_eq!(told.len(), 4);
+    let reported: Vec<_> = verdict.applied.iter().flat_map(|a| &a.changes).collect();
+    assert_eq!(reported.len(), 4);
     assert_eq!(
-        (&*told[3].before, &*told[3].after),
+        (&*reported[3].before, &*reported[3].after),
         ("200 OK", "503 Service Unavailable")
     );
 }

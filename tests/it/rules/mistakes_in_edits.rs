@@ -1,4 +1,4 @@
-//! Mistakes in steps that change messages: each is told with its line, and with what would be right.
+//! Mistakes in steps that change messages: each is reported with its line, and with what would be right.
 
 use dmtap::rules::load;
 

@@ -1,4 +1,4 @@
-//! Stories in rule files, and where they cannot be played.
+//! Protocol steps in rule files, and where they cannot be played.
 
 use dmtap::flow::reconciler::ReconcileContext;
 use dmtap::flow::{Obligation, SessionChange, Side};

@@ -1,4 +1,4 @@
-//! Mistakes of a newcomer: what is told leads to a file that is right, and nothing is told beside it.
+//! Mistakes of a newcomer: what is reported leads to a file that is right, and nothing is reported beside it.
 
 use dmtap::rules::load::inline_rule;
 use dmtap::rules::{ErrorStyle, Rule, RuleErrors, load};
@@ -265,10 +265,13 @@ fn what_is_given_twice_is_to_be_given_once() {
     let file = "[[rule]]\nname = \"a\"\nstage = \"request\"\nstep = { reset = true }\n";
     let check = |second: &str, word: &str| {
         let errors = load::parse_all([("a.toml", file), (second, file)]).unwrap_err();
-        let told = errors.render(ErrorStyle::Plain);
-        assert_eq!(errors.errors().len(), 1, "{told}");
-        assert!(told.contains("these rules are given twice"), "{told}");
-        assert!(told.contains(word), "{told}");
+        let reported = errors.render(ErrorStyle::Plain);
+        assert_eq!(errors.errors().len(), 1, "{reported}");
+        assert!(
+            reported.contains("these rules are given twice"),
+            "{reported}"
+        );
+        assert!(reported.contains(word), "{reported}");
     };
     check("a.toml", "give it once");
     check("b.toml", "the other is a.toml");
@@ -301,9 +304,9 @@ fn another_word_is_led_to_the_right_one() {
         &["`delay` must be a time", "an hour at most", "\"60m\""],
     );
     let file = "[[rule]]\nname = \"a\"\nstage = \"response\"\nstep = { challenge = 403, scheme = \"digest\", nonce = \"!!\" }\n";
-    let told = drawn(file);
+    let reported = drawn(file);
     for word in ["`challenge` must be", "`scheme` cannot be", "`nonce`"] {
-        assert!(told.contains(word), "{told}");
+        assert!(reported.contains(word), "{reported}");
     }
 }
 

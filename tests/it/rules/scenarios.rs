@@ -1,4 +1,4 @@
-//! Stories in acts, chance, and rules that end.
+//! Scenarios, chance, and rules that end.
 
 use dmtap::conversation::InMemoryState;
 use dmtap::rules::{ErrorStyle, RuleSet, Stage, load};

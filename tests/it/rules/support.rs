@@ -20,7 +20,7 @@ pub(crate) struct Talk {
     pub(crate) request: RequestHead,
     pub(crate) response: ResponseHead,
     pub(crate) limits: Limits,
-    /// Whether the rules are told of the session's account.
+    /// Whether the rules know the session's account.
     pub(crate) has_account: bool,
 }
 

@@ -66,12 +66,12 @@ fn the_first_rule_that_ends_a_connection_has_the_word() {
         verdict.delivery.ops,
         [DeliveryStep::Send(5), DeliveryStep::Close]
     );
-    let told = verdict.applied.iter().map(|applied| {
+    let reported = verdict.applied.iter().map(|applied| {
         let change = &applied.changes[0];
         (&*applied.rule, change.kind.name())
     });
     assert_eq!(
-        told.collect::<Vec<_>>(),
+        reported.collect::<Vec<_>>(),
         [
             ("first", "limit-data"),
             ("second", "not applied"),

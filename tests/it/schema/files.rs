@@ -10,9 +10,9 @@ use super::support::{refused, wrong};
 #[test]
 fn the_built_in_rules_pass() {
     assert!(BUILTIN_RULES.len() > 100);
-    for story in BUILTIN_RULES {
-        let wrong = wrong(story.text);
-        assert!(wrong.is_none(), "{}: {wrong:#?}", story.name);
+    for builtin in BUILTIN_RULES {
+        let wrong = wrong(builtin.text);
+        assert!(wrong.is_none(), "{}: {wrong:#?}", builtin.name);
     }
 }
 

@@ -31,8 +31,8 @@ impl Compiled {
     }
 
     fn wrong(&self, file: &Value) -> Option<String> {
-        let told = self.0.validate(file, self.1);
-        told.err().map(|error| error.to_string())
+        let reported = self.0.validate(file, self.1);
+        reported.err().map(|error| error.to_string())
     }
 }
 

@@ -54,17 +54,17 @@ impl ProxyProcess {
                 .map_while(Result::ok)
                 .try_for_each(|line| sender.send(line))
         });
-        let mut told = Self {
+        let mut reported = Self {
             child,
             address: String::new(),
             lines,
             said: String::new(),
         };
-        let line = told.line("listening at");
-        told.address = url(&line);
+        let line = reported.line("listening at");
+        reported.address = url(&line);
         // The folder is read by now.
-        told.line("devices must trust");
-        told
+        reported.line("devices must trust");
+        reported
     }
 
     /// Waits for a line that holds `part`, and gives it.

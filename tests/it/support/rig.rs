@@ -19,7 +19,7 @@ use super::device::Device;
 pub struct Rig {
     pub directory: TempDir,
     pub address: SocketAddr,
-    pub heard: Arc<Heard>,
+    pub log: Arc<EventLog>,
     rules: Arc<LiveRules>,
     shutdown: CancellationToken,
     running: JoinHandle<()>,
@@ -34,9 +34,9 @@ impl Rig {
     pub async fn start_at(settings: Settings, listen: SocketAddr) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let authority = Arc::new(Authority::load_or_create(directory.path()).unwrap());
-        let heard = Arc::new(Heard::default());
+        let log = Arc::new(EventLog::default());
         let settings = Settings { listen, ..settings };
-        let proxy = Proxy::bind(settings, authority, Arc::default(), heard.clone())
+        let proxy = Proxy::bind(settings, authority, Arc::default(), log.clone())
             .await
             .unwrap();
         let rules = proxy.rules();
@@ -46,7 +46,7 @@ impl Rig {
         Self {
             directory,
             address,
-            heard,
+            log,
             rules,
             shutdown,
             running,
@@ -75,10 +75,10 @@ impl Rig {
     }
 
     /// Shuts down and waits for the end.
-    pub async fn stop(self) -> Arc<Heard> {
+    pub async fn stop(self) -> Arc<EventLog> {
         self.shutdown.cancel();
         soon(self.running).await.unwrap();
-        self.heard
+        self.log
     }
 }
 
@@ -94,13 +94,13 @@ pub fn in_front_of(address: SocketAddr, ca: &Path) -> Settings {
     }
 }
 
-/// Everything a proxy told.
-pub struct Heard {
+/// Everything a proxy reported.
+pub struct EventLog {
     events: Mutex<Vec<Event>>,
     count: watch::Sender<usize>,
 }
 
-impl Default for Heard {
+impl Default for EventLog {
     fn default() -> Self {
         Self {
             events: Mutex::default(),
@@ -109,14 +109,14 @@ impl Default for Heard {
     }
 }
 
-impl EventSink for Heard {
+impl EventSink for EventLog {
     fn on_event(&self, event: Event) {
         self.events.lock().unwrap().push(event);
         self.count.send_modify(|count| *count += 1);
     }
 }
 
-impl Heard {
+impl EventLog {
     pub fn events(&self) -> Vec<Event> {
         self.events.lock().unwrap().clone()
     }

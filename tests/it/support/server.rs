@@ -40,7 +40,7 @@ pub struct Server {
     pub ca: PathBuf,
     pub seen: Arc<Mutex<Vec<Seen>>>,
     pub accepted: Arc<AtomicUsize>,
-    /// Told when a request for `/held` came.
+    /// Reported when a request for `/held` came.
     pub holding: Arc<Notify>,
     /// Each permit lets one request for `/held` go on.
     pub release: Arc<Semaphore>,

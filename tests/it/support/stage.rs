@@ -1,4 +1,4 @@
-//! A stage for stories: device, proxy and server, and what each of them said and heard.
+//! Device, proxy and server for protocol steps, and what each of them sent and received.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::rig::{Heard, Rig, in_front_of, soon};
+use super::rig::{EventLog, Rig, in_front_of, soon};
 
 /// One session that was played.
 pub struct Played {
@@ -25,7 +25,7 @@ pub struct Played {
     /// What the device did, in order.
     pub done: Vec<(String, StatusCode)>,
     /// What the server received, in order.
-    pub heard: Vec<(String, StatusCode)>,
+    pub received: Vec<(String, StatusCode)>,
     /// The code with which the server refused the device altogether.
     pub refused: Option<u16>,
     pub device: Side,
@@ -34,11 +34,11 @@ pub struct Played {
     pub applied: Vec<(String, String, String)>,
 }
 
-/// What one peer said and heard, in order.
+/// What one peer said and received, in order.
 #[derive(Default)]
 pub struct Side {
     pub said: Vec<Document>,
-    pub heard: Vec<Document>,
+    pub received: Vec<Document>,
 }
 
 pub const DEVICE: &str = "DMTAP-0123456789ABCDEF";
@@ -102,12 +102,12 @@ pub async fn play_in(wire: Encoding, rules: &str, plan: &Plan) -> Played {
     stop.cancel();
     soon(serving).await.unwrap();
     let server = shared.lock();
-    let heard = server
+    let received = server
         .session(DEVICE, "1")
         .map(|session| session.outcomes.clone());
-    let mut played = collect(wire, end, &device, heard.unwrap_or_default(), events);
+    let mut played = collect(wire, end, &device, received.unwrap_or_default(), events);
     for (request, reply) in server.log() {
-        played.server.heard.extend(document(request));
+        played.server.received.extend(document(request));
         played.server.said.extend(document(&reply.clone().into()));
     }
     played
@@ -117,15 +117,15 @@ fn collect(
     wire: Encoding,
     end: Result<u32, SessionError>,
     device: &Device,
-    heard: Vec<(String, StatusCode)>,
-    events: Arc<Heard>,
+    received: Vec<(String, StatusCode)>,
+    events: Arc<EventLog>,
 ) -> Played {
     let mut played = Played {
         wire,
         end,
         done: device.done.clone(),
         refused: device.refused.map(|code| code.0),
-        heard,
+        received,
         device: Side::default(),
         server: Side::default(),
         notes: Vec::new(),
@@ -145,15 +145,15 @@ impl Played {
     fn pass(&mut self, passage: &CapturedMessage, is_request: bool) {
         match is_request {
             true => self.device.said.extend(document(&passage.payload.received)),
-            false => self.device.heard.extend(document(&passage.payload.sent)),
+            false => self.device.received.extend(document(&passage.payload.sent)),
         }
         self.notes.extend(passage.notes.iter().cloned());
         for applied in &passage.applied {
-            let told = applied.changes.iter().map(|change| {
+            let reported = applied.changes.iter().map(|change| {
                 let what = format!("{} {}", change.before, change.after);
                 (applied.rule.clone(), change.kind.to_string(), what)
             });
-            self.applied.extend(told);
+            self.applied.extend(reported);
         }
     }
 
@@ -188,13 +188,13 @@ impl Played {
             .done
             .iter()
             .filter(|(what, _)| !what.starts_with("Alert"));
-        assert!(done.eq(self.heard.iter()), "{self}");
+        assert!(done.eq(self.received.iter()), "{self}");
         self
     }
 
     /// The codes the server received for commands whose name and LocURI contain this.
-    pub fn told(&self, what: &str) -> Vec<u16> {
-        let about = self.heard.iter().filter(|(name, _)| name.contains(what));
+    pub fn codes_of(&self, what: &str) -> Vec<u16> {
+        let about = self.received.iter().filter(|(name, _)| name.contains(what));
         about.map(|(_, code)| code.0).collect()
     }
 
@@ -225,7 +225,7 @@ impl Side {
                 open.insert((id.clone(), cmd), (local, 0));
             }
         }
-        for message in self.heard.iter().map(|d| Message::of(d).unwrap()) {
+        for message in self.received.iter().map(|d| Message::of(d).unwrap()) {
             let mut ids = Vec::new();
             for command in message.all_commands() {
                 ids.push(command.cmd_id().unwrap().into_owned());
@@ -281,9 +281,9 @@ impl std::fmt::Display for Played {
             "\n{:?}\n  device said\n    {}\n  server heard\n    {}\n  server said\n    {}\n  device heard\n    {}\n  {:#?}",
             self.wire,
             list(&self.device.said),
-            list(&self.server.heard),
+            list(&self.server.received),
             list(&self.server.said),
-            list(&self.device.heard),
+            list(&self.device.received),
             self.applied,
         )
     }
@@ -340,5 +340,5 @@ pub fn demo() -> Plan {
 
 /// A rule.
 pub fn rule(stage: &str, matcher: &str, step: &str) -> String {
-    format!("[[rule]]\nname = \"story\"\nstage = \"{stage}\"\nmatch = {matcher}\nstep = {step}\n")
+    format!("[[rule]]\nname = \"played\"\nstage = \"{stage}\"\nmatch = {matcher}\nstep = {step}\n")
 }
