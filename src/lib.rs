@@ -30,8 +30,8 @@
 //! `builtin_rules` has the files of the folder `rules/` as text and imports nothing; `facts` has the tables of `facts/`;
 //! `printable` escapes what a terminal would obey or hide.
 //!
-//! `patch`, `markup`, `dm`, `flow`, `rules`, `stay`, `identity`, `conversation` and `peer` are pure: no sockets, files,
-//! clock or randomness.
+//! `patch`, `markup`, `dm`, `flow`, `filter`, `rules`, `stay`, `identity`, `conversation` and `peer` are pure: no sockets,
+//! files, clock or randomness.
 //! `tests/tidy.rs` holds this table.
 //!
 //! # Glossary
@@ -47,6 +47,8 @@
 //! | scope | the rules of one test and the exchanges that they act on (`docs/control.md`) |
 //! | built-in rule | a rule file inside the program (`dmtap rules list`) |
 //! | stay | the built-in rule that rewrites URLs, so that the device stays on the proxy (`docs/enrollment.md`) |
+//! | public origin | scheme, host and port that devices use in the place of a server's (`--public`, `--map`) |
+//! | client identity, swap | a certificate with its key that dmtap presents to servers; it gets one by enrolling in the device's place |
 //! | protocol step | a step that keeps both peers consistent, such as `refuse` and `inject-command` |
 //! | reconcile | make up for what a rule hid from a peer or invented for it |
 //! | obligation | what dmtap still has to do to reconcile a peer |
@@ -57,6 +59,7 @@
 //! | filter | which exchanges somebody wants to see, in mitmproxy's language (`docs/filters.md`) |
 //! | fact | what a code, an element, a node or an id means (`facts/`) |
 //! | note | a remark about a message, with an id (`docs/notes.md`) |
+//! | finding | a conclusion about a session, with an id and the next step (`docs/why.md`) |
 //! | event | something that happened, from the proxy to the record |
 //! | record, sink | what is written, and who writes it |
 //! | redact, mask | hide secrets: `*` stands for each byte |
