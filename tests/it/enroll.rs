@@ -16,12 +16,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use dmtap::app::device::RetryPolicy;
-use dmtap::app::dial::{Dialer, Resolve};
+use dmtap::app::dial::Dialer;
 use dmtap::app::enroll_device::{EnrollError, EnrolledDevice, enroll};
 use dmtap::app::enroll_server::{self, EnrollService, new_key};
 use dmtap::peer::Encoding;
 use dmtap::peer::enroll::{CsrForm, EnrollProfile, Login, Refusal, Sites, User};
-use dmtap::proxy::{Authority, Trust};
+use dmtap::proxy::{Authority, Resolve, Trust};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -136,8 +136,8 @@ async fn devices_enroll_and_are_moved_by_their_first_session() {
         let moved = "/ManagementServer/Moved.svc";
         assert_eq!(paths, ["/ManagementServer/MDM.svc", moved, moved]);
         let first = bench.service.first.lock();
-        let heard = &first.session(&id, "1").unwrap().outcomes;
-        let (what, code) = heard.last().unwrap();
+        let received = &first.session(&id, "1").unwrap().outcomes;
+        let (what, code) = received.last().unwrap();
         assert!(what.contains("ManagementServerAddressList"), "{what}");
         assert_eq!(code.0, 200);
         drop(first);

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use super::ROUND;
 
-/// A process that decodes one message again and again when told to.
+/// A process that decodes one message again and again when asked to.
 pub(crate) struct Libwbxml {
     child: RefCell<(Child, BufReader<std::process::ChildStdout>)>,
 }

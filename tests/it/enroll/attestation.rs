@@ -30,7 +30,7 @@ async fn each_rule_about_attestation_makes_the_device_leave_its_proof_out() {
             None => assert_eq!(ids, ["SWAP-03", "SWAP-01"]),
             Some(rule) => {
                 assert_eq!(ids, ["SWAP-01"], "{}", rule.name);
-                let events = lab.heard.events().into_iter();
+                let events = lab.log.events().into_iter();
                 let applied = events.flat_map(|event| match event {
                     Event::Response(message) => message.applied.clone(),
                     _ => Vec::new(),

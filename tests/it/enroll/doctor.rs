@@ -3,10 +3,9 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use dmtap::app::dial::Resolve;
 use dmtap::app::doctor::{Doctor, Finding};
 use dmtap::flow::{Event, EventSink};
-use dmtap::proxy::{Authority, Proxy, Scheme, Settings, Trust, Upstream};
+use dmtap::proxy::{Authority, Proxy, Resolve, Scheme, Settings, Trust, Upstream};
 use rustls::RootCertStore;
 use rustls::server::WebPkiClientVerifier;
 use tokio::net::TcpListener;

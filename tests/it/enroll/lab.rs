@@ -10,9 +10,7 @@ use dmtap::app::dial::DialingClient;
 use dmtap::flow::event::Event;
 use dmtap::flow::{CapturedMessage, Note};
 use dmtap::peer::enroll::{EnrollServer, Enrollment, EnrollmentCa, PrivateKey};
-use dmtap::proxy::{
-    self, IdentityStore, LiveRules, Proxy, Scheme, Settings, SwapSettings, Upstream,
-};
+use dmtap::proxy::{IdentityStore, LiveRules, Proxy, Scheme, Settings, SwapSettings, Upstream};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -23,14 +21,14 @@ use hyper_util::server::conn::auto;
 use tokio::sync::Barrier;
 
 use super::*;
-use crate::support::rig::Heard;
+use crate::support::rig::EventLog;
 
 /// What a server makes of an answer.
 pub(super) type Change = dyn Fn(Response<Bytes>) -> Option<Response<Bytes>> + Send + Sync;
 
 /// dmtap with the swap in front of a server.
 pub(super) struct Lab {
-    pub(super) heard: Arc<Heard>,
+    pub(super) log: Arc<EventLog>,
     pub(super) rules: Arc<LiveRules>,
     pub(super) confdir: tempfile::TempDir,
     dialer: Dialer,
@@ -58,18 +56,14 @@ impl Lab {
         settings.confdir = Some(confdir.path().to_owned());
         settings.swap = SwapSettings::All;
         settings.resolve = [DISCOVERY, MANAGEMENT]
-            .map(|host| proxy::Resolve {
-                host: host.into(),
-                port,
-                address: server.ip(),
-            })
+            .map(|host| Resolve::new(host, port, server))
             .into();
         adapt(&mut settings);
         // The CA of dmtap is that of the server: the device trusts one file.
         let authority = authority.certificate_file().parent().unwrap();
         let authority = Arc::new(Authority::load_or_create(authority).unwrap());
-        let heard = Arc::new(Heard::default());
-        let proxy = Proxy::bind(settings, authority, Arc::default(), heard.clone());
+        let log = Arc::new(EventLog::default());
+        let proxy = Proxy::bind(settings, authority, Arc::default(), log.clone());
         let proxy = proxy.await.unwrap();
         let (here, rules) = (proxy.local_addr(), proxy.rules());
         let stop = CancellationToken::new();
@@ -80,7 +74,7 @@ impl Lab {
             Resolve::new(DISCOVERY, port, here),
         ]);
         Self {
-            heard,
+            log,
             rules,
             confdir,
             dialer,
@@ -150,7 +144,7 @@ impl Lab {
 
     /// The answer to the request for a certificate, as it came and as it left.
     pub(super) fn answer(&self) -> Arc<CapturedMessage> {
-        let events = self.heard.events();
+        let events = self.log.events();
         let responses = events.into_iter().filter_map(|event| match event {
             Event::Response(message) => Some(message),
             _ => None,
@@ -159,7 +153,7 @@ impl Lab {
     }
 
     pub(super) fn notes(&self) -> Vec<Note> {
-        let events = self.heard.events();
+        let events = self.log.events();
         let notes = events.into_iter().flat_map(|event| match event {
             Event::Request(message) | Event::Response(message) => message.notes.clone(),
             _ => Vec::new(),

@@ -26,7 +26,7 @@ use tokio::net::TcpStream;
 
 use super::*;
 use crate::support::provider;
-use crate::support::rig::Heard;
+use crate::support::rig::EventLog;
 
 const NAME: &str = "mdm.dmtap.test";
 const MANAGED: &str = "/managed";
@@ -160,13 +160,9 @@ async fn the_server_sees_the_certificate_that_it_issued_and_signatures_by_its_ke
     settings.trust = trust.clone();
     settings.confdir = Some(folder.path().to_owned());
     settings.swap = SwapSettings::All;
-    settings.resolve = vec![dmtap::proxy::Resolve {
-        host: NAME.into(),
-        port: address.port(),
-        address: address.ip(),
-    }];
-    let heard = Arc::new(Heard::default());
-    let proxy = Proxy::bind(settings, authority.clone(), Arc::default(), heard.clone());
+    settings.resolve = vec![Resolve::new(NAME, address.port(), address)];
+    let log = Arc::new(EventLog::default());
+    let proxy = Proxy::bind(settings, authority.clone(), Arc::default(), log.clone());
     let proxy = proxy.await.unwrap();
     let (here, stop) = (proxy.local_addr(), CancellationToken::new());
     tokio::spawn(proxy.run(stop.clone()));
@@ -221,7 +217,7 @@ async fn the_server_sees_the_certificate_that_it_issued_and_signatures_by_its_ke
             Event::Request(message) if message.payload.received == body => Some(message.clone()),
             _ => None,
         };
-        let message = heard.until(is_it).await;
+        let message = log.until(is_it).await;
         assert_eq!(message.payload.sent, message.payload.received);
         assert!(
             message.notes.iter().any(|note| note.id == "SWAP-05"),

@@ -156,7 +156,7 @@ async fn no_private_key_is_in_a_record_a_message_or_a_file_but_identity_pem() {
     let nowhere = |what: &str, bytes: &[u8]| {
         assert!(!all().any(|key| key.is_in(bytes)), "{what}");
     };
-    let events = lab.heard.events();
+    let events = lab.log.events();
     let mut messages = 0;
     for event in &events {
         if let Event::Request(message) | Event::Response(message) = event {

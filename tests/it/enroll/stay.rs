@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use dmtap::app::device::RetryPolicy;
-use dmtap::app::dial::{Dialer, Resolve};
+use dmtap::app::dial::Dialer;
 use dmtap::app::enroll_device::{EnrolledDevice, enroll};
 use dmtap::app::enroll_server::new_key;
 use dmtap::flow::origin::OriginPair;
 use dmtap::peer::enroll::EnrollProfile;
 use dmtap::proxy::{
-    self, Authority, Proxy, Scheme, Settings, SwapSettings, Trust, Upstream, UpstreamHttp,
+    Authority, Proxy, Resolve, Scheme, Settings, SwapSettings, Trust, Upstream, UpstreamHttp,
 };
 use tempfile::TempDir;
 
@@ -96,11 +96,7 @@ fn behind(bench: &Bench) -> Settings {
     settings.listen.set_port(0);
     settings.trust = bench.trust();
     settings.resolve = [DISCOVERY, MANAGEMENT]
-        .map(|host| proxy::Resolve {
-            host: host.into(),
-            port,
-            address: bench.address.ip(),
-        })
+        .map(|host| Resolve::new(host, port, bench.address))
         .into();
     settings
 }
