@@ -70,9 +70,9 @@ impl ClientConfigs {
             None => base.clone(),
         };
         config.alpn_protocols = offer.alpn().iter().map(|name| name.to_vec()).collect();
-        // Another connection may have made it meanwhile.
-        let configs = &mut self.prepared.lock().configs;
-        Ok(configs.entry(key).or_insert(Arc::new(config)).clone())
+        let config = Arc::new(config);
+        self.prepared.lock().configs.insert(key, config.clone());
+        Ok(config)
     }
 
     fn verifying(&self) -> &Result<ClientConfig, String> {
