@@ -8,7 +8,6 @@ mod device_key;
 pub mod dial;
 pub mod doctor;
 pub mod dry_run;
-pub mod effect_text;
 pub mod enroll_device;
 pub mod enroll_server;
 mod https;

@@ -56,15 +56,15 @@ pub struct Demo {
     no_swap: bool,
 }
 
-/// How much dmtap rewrites.
+/// Which URLs dmtap rewrites.
 #[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
 enum Stay {
-    /// What devices follow.
+    /// The URLs that devices follow.
     #[default]
     On,
-    /// Nothing.
+    /// None.
     Off,
-    /// Target and Source of SyncHdr, too.
+    /// Those, and Target and Source of SyncHdr.
     Full,
 }
 

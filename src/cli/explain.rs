@@ -2,9 +2,10 @@
 
 use super::{Failure, Outcome, Output, write_text};
 use crate::builtin_rules::{self, BUILTIN_RULES, BuiltinRule};
-use crate::dm::{Hresult, locuri};
+use crate::dm::{Hresult, StatusCode, locuri};
 use crate::facts::{self, Fact, FactKind, RESULT_OF_STATUS};
 use crate::printable;
+use crate::rules::{Step, WireFault, load};
 
 /// Explain a status, a result of Windows, an alert, an element, a node, or the id of a note or finding.
 #[derive(Debug, clap::Args)]
@@ -223,15 +224,17 @@ fn code_of_status(fact: &Fact) -> Option<u16> {
 /// The built-in rules that cause what a fact is about.
 fn injecting(fact: &Fact) -> Vec<&'static str> {
     let causes = |rule: &&BuiltinRule| match fact.kind {
-        FactKind::Status => sets_status(rule, &fact.key),
+        FactKind::Status => {
+            let code = code_of_status(fact).map(StatusCode);
+            has_step(rule, |step| {
+                step.status().is_some_and(|it| Some(it) == code)
+            })
+        }
         FactKind::Result => names_result(rule, fact),
         _ => false,
     };
-    let mut rules: Vec<&str> = BUILTIN_RULES
-        .iter()
-        .filter(causes)
-        .map(|rule| rule.name)
-        .collect();
+    let rules = BUILTIN_RULES.iter().filter(causes);
+    let mut rules: Vec<&str> = rules.map(|rule| rule.name).collect();
     if rules.is_empty() {
         rules.extend(facts::rules_for(&fact.key));
     }
@@ -239,23 +242,20 @@ fn injecting(fact: &Fact) -> Vec<&'static str> {
     rules
 }
 
-fn sets_status(rule: &BuiltinRule, code: &str) -> bool {
-    let steps = ["set-status", "refuse", "atomic-rollback"];
-    rule.text.lines().any(|line| {
-        let step = line
-            .split_once('=')
-            .filter(|(_, value)| value.trim() == code);
-        step.is_some_and(|(step, _)| steps.contains(&step.trim()))
-    })
+fn has_step(rule: &BuiltinRule, fits: impl Fn(&Step) -> bool) -> bool {
+    let rules = load::parse(&rule.file(), rule.text).unwrap_or_default();
+    rules.iter().any(|rule| rule.steps.iter().any(&fits))
 }
 
-/// Rules write the result that a device shows into the comment on top, or into a step.
+/// Rules write the result that a device shows into the comment on top, or answer with the HTTP status that it is about.
 fn names_result(rule: &BuiltinRule, fact: &Fact) -> bool {
     let http = fact.key.strip_prefix("0x8019");
     let status = http.and_then(|code| u16::from_str_radix(code, 16).ok());
-    let answer = status.map(|status| format!("answer = {status}"));
-    let sets = |line: &str| Some(line) == answer.as_deref();
-    rule.text.contains(&*fact.key) || rule.text.lines().any(sets)
+    let answers = |step: &Step| match step {
+        Step::WireFault(WireFault::Answer(answer)) => Some(answer.0.status.as_u16()) == status,
+        _ => false,
+    };
+    rule.text.contains(&*fact.key) || status.is_some() && has_step(rule, answers)
 }
 
 fn in_json(asked: &str, fact: &Fact, rules: &[&str]) -> String {

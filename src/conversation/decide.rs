@@ -132,7 +132,8 @@ fn dropped(rule: &str, why: String) -> RuleEffect {
     RuleEffect {
         rule: rule.to_owned(),
         changes: vec![EffectDetail::of_message(
-            EffectKind::other("dropped"),
+            EffectKind::Other,
+            "dropped",
             "",
             why,
         )],

@@ -212,7 +212,8 @@ impl StayContext<'_> {
                 continue;
             };
             changes.push(EffectDetail::of_message(
-                EffectKind::Header("set-header"),
+                EffectKind::Header,
+                "rewrite",
                 format!("{name}: {value}"),
                 format!("{name}: {after}"),
             ));

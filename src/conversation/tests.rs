@@ -235,7 +235,7 @@ fn obligations_for_which_no_room_is_left_are_reported_as_dropped() {
             effect
                 .changes
                 .iter()
-                .map(|change| (&*effect.rule, change.kind.name()))
+                .map(|change| (&*effect.rule, &*change.step))
         })
         .collect();
     assert_eq!(steps, [("a", "refuse"), ("a", "dropped")]);

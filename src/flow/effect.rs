@@ -1,10 +1,9 @@
 //! What a rule did to a message or a connection.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::patch::Patch;
 
@@ -24,8 +23,10 @@ pub struct RuleEffect {
 pub struct EffectDetail {
     /// Where: a path in the document; empty for the whole message.
     pub path: String,
-    /// What kind of change it is; records name its step.
-    #[serde(rename = "step")]
+    /// The name of the step that did it; dmtap's own changes have names of their own.
+    pub step: Cow<'static, str>,
+    /// What kind of change it is.
+    #[serde(default, skip_serializing_if = "EffectKind::is_other")]
     pub kind: EffectKind,
     /// What was there.
     pub before: String,
@@ -33,31 +34,78 @@ pub struct EffectDetail {
     pub after: String,
 }
 
-/// What a step did, as far as a reader must tell changes apart. Its name is that of the step in rule files and records.
-#[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
-#[schemars(inline, with = "String")]
+/// What was done: it decides the sentence for people, what is masked, and what later stages conclude.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
 pub enum EffectKind {
+    /// That of records that do not name it, and what no other kind describes.
+    #[default]
+    Other,
     /// The rule matched and could not act; `after` says why.
     NotApplied,
+    /// A text or an attribute got another value.
+    Changed,
     /// A Status got another code.
-    SetStatus,
-    /// Matches of a regular expression, which is `before`, were replaced.
-    ReplaceText,
+    Status,
     /// A header field changed; `before` and `after` are written `name: value`.
-    Header(&'static str),
-    /// Markup was put into the message: `after` is its text.
-    Markup(&'static str),
-    /// An element was removed, moved or copied. `before` is its name and its text or node, `after` says in words what
-    /// became of it.
-    Element(&'static str),
+    Header,
+    /// Another HTTP status.
+    HttpStatus,
+    /// `after`, which is markup, was put in.
+    Inserted,
+    /// `after` stands in the place of `before`: markup, or the matches of a regular expression.
+    Replaced,
+    /// An element was added: `after` is its name and its node.
+    Added,
+    /// An element was removed; `before` is its name and its text or node.
+    Removed,
+    /// An element was copied to the place `after`.
+    Copied,
+    /// An element was moved to the place `after`.
+    Moved,
+    /// A command was removed; its sender gets the Status `after`.
+    Refused,
+    /// The body changed its size.
+    Body,
+    /// Bits were inverted.
+    Inverted,
+    /// The session was aborted with the Alert `after`.
+    Aborted,
+    /// dmtap answered in the server's place.
+    Answered,
+    /// dmtap sent something else, or once more.
+    Sent,
+    /// The message left later.
+    Delayed,
+    /// The message left slowly.
+    Slowed,
+    /// The connection was closed.
+    Closed,
+    /// The connection was closed after the time `after`.
+    ClosedAfter,
+    /// The connection was reset.
+    Reset,
+    /// The Content-Length does not fit the body.
+    WrongLength,
+    /// The connection passed without decryption.
+    Tunnelled,
+    /// The device was shown a certificate with a defect.
+    Certificate,
+    /// TLS was offered from this version on.
+    TlsMin,
+    /// TLS was offered up to this version.
+    TlsMax,
+    /// The handshake ended with a TLS alert.
+    TlsAlert,
+    /// The scenario got another state.
+    Scenario,
     /// A number of the conversation was adapted to what the receiver counts.
-    Renumber,
+    Renumbered,
     /// An answer to what dmtap itself had sent was removed; `before` names it.
-    SuppressReply,
+    SuppressedReply,
     /// The credentials that the server would have received without the rule stand there again.
-    RestoreCredentials,
-    /// Any other step, by its name.
-    Other(Cow<'static, str>),
+    RestoredCredentials,
 }
 
 impl RuleEffect {
@@ -71,90 +119,69 @@ impl EffectDetail {
     /// A change of the message as a whole.
     pub fn of_message(
         kind: EffectKind,
+        step: &'static str,
         before: impl Into<String>,
         after: impl Into<String>,
     ) -> Self {
         Self {
             path: String::new(),
+            step: step.into(),
             kind,
             before: before.into(),
             after: after.into(),
         }
     }
 
+    /// A change of dmtap's own, not by a step.
+    pub fn own(name: &'static str, path: String, before: String, after: String) -> Self {
+        Self {
+            path,
+            ..Self::of_message(EffectKind::of_own(name), name, before, after)
+        }
+    }
+
+    /// A rule matched and could not act there.
+    pub fn not_applied(path: &str, why: String) -> Self {
+        Self::own("not applied", path.into(), String::new(), why)
+    }
+
     /// Whether it came about.
     pub fn is_done(&self) -> bool {
         self.kind != EffectKind::NotApplied
     }
+
+    /// Whether it only adapts a number: there are many such changes, and they say one thing.
+    pub fn is_renumbering(&self) -> bool {
+        self.kind == EffectKind::Renumbered
+    }
+
+    /// Whether it follows from what a rule did before.
+    pub fn is_reconciling(&self) -> bool {
+        use EffectKind::{Renumbered, RestoredCredentials, SuppressedReply};
+        matches!(
+            self.kind,
+            Renumbered | RestoredCredentials | SuppressedReply
+        )
+    }
 }
 
 impl EffectKind {
-    /// Those that have a name of their own: what a record is read with.
-    const KNOWN: [Self; 19] = [
-        Self::NotApplied,
-        Self::SetStatus,
-        Self::ReplaceText,
-        Self::Header("set-header"),
-        Self::Header("add-header"),
-        Self::Header("remove-header"),
-        Self::Markup("insert"),
-        Self::Markup("replace"),
-        Self::Element("remove"),
-        Self::Element("copy"),
-        Self::Element("move"),
-        Self::Element("duplicate"),
-        Self::Element("reverse"),
-        Self::Element("refuse"),
-        Self::Element("hide-status"),
-        Self::Element("session-abort"),
-        Self::Renumber,
-        Self::SuppressReply,
-        Self::RestoreCredentials,
-    ];
-
-    /// A step that no reader has to tell from others.
-    pub const fn other(step: &'static str) -> Self {
-        Self::Other(Cow::Borrowed(step))
+    fn is_other(&self) -> bool {
+        *self == Self::Other
     }
 
-    /// The name of the step.
-    pub fn name(&self) -> &str {
-        match self {
-            Self::NotApplied => "not applied",
-            Self::SetStatus => "set-status",
-            Self::ReplaceText => "replace-text",
-            Self::Header(step) | Self::Markup(step) | Self::Element(step) => step,
-            Self::Renumber => "renumber",
-            Self::SuppressReply => "swallow",
-            Self::RestoreCredentials => "credentials",
-            Self::Other(step) => step,
+    /// The kind of what dmtap does itself, by the name that stands in the place of a step's.
+    pub fn of_own(name: &str) -> Self {
+        match name {
+            "not applied" => Self::NotApplied,
+            "renumber" => Self::Renumbered,
+            "swallow" => Self::SuppressedReply,
+            "credentials" => Self::RestoredCredentials,
+            "add-status" | "name" | "occupy" => Self::Added,
+            "reply" => Self::Sent,
+            "rewrite" => Self::Changed,
+            _ => Self::Other,
         }
-    }
-}
-
-impl From<String> for EffectKind {
-    fn from(name: String) -> Self {
-        let mut known = Self::KNOWN.iter();
-        let known = known.find(|kind| kind.name() == name).cloned();
-        known.unwrap_or(Self::Other(Cow::Owned(name)))
-    }
-}
-
-impl Serialize for EffectKind {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
-
-impl<'de> Deserialize<'de> for EffectKind {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(Self::from)
-    }
-}
-
-impl fmt::Display for EffectKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 

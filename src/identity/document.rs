@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::issue::CertificateParts;
 use crate::dm::certificate::thumbprint;
 use crate::dm::provisioning::{Provisioning, StoredCertificate};
-use crate::flow::{EffectDetail, EffectKind};
+use crate::flow::EffectDetail;
 use crate::markup::edit::{Edit, NestedEdit};
 use crate::markup::{Attribute, Document, Element, Embedded, base64};
 use crate::patch::{Patch, Span, Splice};
@@ -121,12 +121,12 @@ pub fn replace(
             };
             let after = patch.apply(&octets.clone().into_bytes().into());
             let after = String::from_utf8_lossy(&after).into_owned();
-            changes.push(EffectDetail {
-                path: format!("{}@{}", path.joined(&element.path()), attribute.name()),
-                kind: EffectKind::other("set-attribute"),
-                before: octets.trim().to_owned(),
-                after: after.trim().to_owned(),
-            });
+            changes.push(EffectDetail::own(
+                "rewrite",
+                format!("{}@{}", path.joined(&element.path()), attribute.name()),
+                octets.trim().to_owned(),
+                after.trim().to_owned(),
+            ));
             edits.push(NestedEdit {
                 holders: vec![embedded.holder()],
                 edit: edit(document, element, attribute, patch, after),

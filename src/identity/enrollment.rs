@@ -5,7 +5,7 @@ use crate::dm::enrollment::{EnrollmentMessage, RequestSecurityToken};
 use crate::dm::token::TokenKind;
 use crate::dm::{Envelope, Provisioning};
 use crate::flow::effect::SWAP;
-use crate::flow::{EffectDetail, EffectKind, Note, RuleEffect, Severity};
+use crate::flow::{EffectDetail, Note, RuleEffect, Severity};
 use crate::markup::edit::{Edit, EditError, NestedEdit, plan, plan_within};
 use crate::markup::{Document, Element, Embedded, Limits, base64};
 use crate::patch::Patch;
@@ -81,12 +81,8 @@ impl<'d> Asked<'d> {
                 },
             },
         };
-        let changes = vec![EffectDetail {
-            path: self.token.path().to_string(),
-            kind: EffectKind::other("set-text"),
-            before: String::new(),
-            after: changed,
-        }];
+        let path = self.token.path().to_string();
+        let changes = vec![EffectDetail::own("rewrite", path, String::new(), changed)];
         let patch = plan(document, &[edit]).map_err(unwritable)?;
         Ok(effect(changes, patch))
     }

@@ -8,7 +8,7 @@ use super::document::{in_case_of, thumbprints};
 use crate::dm::certificate::thumbprint;
 use crate::dm::token::base64_octets;
 use crate::dm::{Dialect, Message};
-use crate::flow::{EffectDetail, EffectKind, Note, RuleEffect, Severity, Side};
+use crate::flow::{EffectDetail, Note, RuleEffect, Severity, Side};
 use crate::markup::edit::{Edit, plan};
 use crate::markup::{Document, Text, base64};
 use crate::patch::{Patch, Span, Splice};
@@ -114,12 +114,12 @@ impl Pairs {
                 };
                 let value = text.value();
                 let after = patch.apply(&text.octets().into_owned().into());
-                changes.push(EffectDetail {
-                    path: element.path().to_string(),
-                    kind: EffectKind::other("set-text"),
-                    before: value.trim().to_owned(),
-                    after: String::from_utf8_lossy(&after).trim().to_owned(),
-                });
+                changes.push(EffectDetail::own(
+                    "rewrite",
+                    element.path().to_string(),
+                    value.trim().to_owned(),
+                    String::from_utf8_lossy(&after).trim().to_owned(),
+                ));
                 edits.push(Edit::PatchText {
                     text: text.id(),
                     patch,

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::Sink;
 use super::model::{BodyRecord, EventKind, EventRecord, VERSION};
 use crate::error_text;
+use crate::flow::EffectKind;
 
 /// Writes JSON lines.
 pub struct JsonLines<W> {
@@ -105,9 +106,18 @@ pub fn read(line: &[u8]) -> Result<EventRecord, ReadError> {
         return Err(ReadError::UnknownEvent);
     }
     let mut record: EventRecord = serde_json::from_slice(line).map_err(ReadError::NoEvent)?;
-    // Records of the first version have no field for that.
+    // Records of the first version have no fields for these.
     let why = record.why.as_deref();
     record.by_rule |= why.is_some_and(|why| ["closed by a rule", "reset by a rule"].contains(&why));
+    for change in record
+        .applied
+        .iter_mut()
+        .flat_map(|applied| &mut applied.changes)
+    {
+        if change.kind == EffectKind::Other {
+            change.kind = EffectKind::of_own(&change.step);
+        }
+    }
     Ok(record)
 }
 

@@ -150,7 +150,7 @@ fn missed(linter: &mut Linter, exchange: u64, is_empty: bool) {
 
 /// Whether a change leaves the peers with different conversations.
 fn disturbs(change: &EffectDetail) -> bool {
-    change.is_done() && !matches!(change.kind, EffectKind::Header(_))
+    change.is_done() && change.kind != EffectKind::Header
 }
 
 fn is_same(one: &Note, other: &Note) -> bool {

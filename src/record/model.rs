@@ -2,11 +2,11 @@
 
 mod body;
 mod command;
+pub(super) mod effect_sentence;
 mod effects;
 mod enrollment;
 mod http;
 mod place_name;
-mod reconciled;
 mod redact_record;
 mod rule_effect;
 mod run;

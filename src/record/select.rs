@@ -18,8 +18,7 @@ pub use sink::{renewal, sink};
 
 use self::shown::Shown;
 use super::EventRecord;
-use super::model::{EnrollmentRecord, EventKind, ParsedBodyRecord};
-use crate::dm::Dialect;
+use super::model::{EventKind, ParsedBodyRecord};
 use crate::filter::{Filter, Term, Value, Word};
 use crate::flow::{EffectDetail, Transaction, TransactionOutcome};
 
@@ -88,10 +87,6 @@ impl Subject<'_> {
             },
             Word::Dialect => match event.reading.as_ref()? {
                 ParsedBodyRecord::Document { dialect, .. } => Some(value.is_text(dialect)),
-                ParsedBodyRecord::Empty => {
-                    let document = event.own_document()?;
-                    Some(value.is_text(Dialect::of(&document).name()))
-                }
                 _ => None,
             },
             Word::Rule => {
@@ -174,15 +169,8 @@ impl Subject<'_> {
 
     /// Whether the fault of an enrollment has a result among those meant.
     fn result(&self, value: &Value) -> Option<bool> {
-        let is_one = |it: &EnrollmentRecord| {
-            let hresult = it.fault.as_ref()?.hresult.as_deref()?;
-            Some(value.is_result(hresult))
-        };
-        match &self.event.enrollment {
-            Some(enrollment) => is_one(enrollment),
-            None if self.event.own => is_one(&self.event.sent_enrollment()?),
-            None => None,
-        }
+        let fault = self.event.enrollment.as_ref()?.fault.as_ref()?;
+        Some(value.is_result(fault.hresult.as_deref()?))
     }
 }
 

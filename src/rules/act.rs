@@ -66,7 +66,8 @@ const MOST_DETAILS: usize = 1_000;
 pub(super) fn advance_scenario(step: &'static str, rule: &Rule) -> EffectDetail {
     let scenario = rule.scenario.as_ref();
     EffectDetail::of_message(
-        EffectKind::other(step),
+        EffectKind::Scenario,
+        step,
         "",
         scenario
             .and_then(|scenario| scenario.becomes.clone())
@@ -127,16 +128,6 @@ pub(super) fn edits(
     planning.finish()
 }
 
-/// A rule matched and could not act there.
-pub(in crate::rules) fn not_applied(path: &str, why: String) -> EffectDetail {
-    EffectDetail {
-        path: path.into(),
-        kind: EffectKind::NotApplied,
-        before: String::new(),
-        after: why,
-    }
-}
-
 /// Why a rule that would make a body larger than `most` bytes is not applied.
 pub(super) fn too_large(most: usize) -> String {
     format!("the message would have more than {most} bytes, the limit of a body")
@@ -158,7 +149,7 @@ impl Planning<'_, '_> {
         let element = self.document.element(selected.node);
         self.planned.push_change(|| {
             let path = element.map(|element| element.path().to_string());
-            not_applied(&path.unwrap_or_default(), format!("{step}: {why}"))
+            EffectDetail::not_applied(&path.unwrap_or_default(), format!("{step}: {why}"))
         });
     }
 
@@ -167,13 +158,14 @@ impl Planning<'_, '_> {
         &mut self,
         spot: &SelectedElement,
         part: &str,
-        kind: fn(&'static str) -> EffectKind,
+        kind: EffectKind,
         before: String,
         after: String,
     ) {
-        let kind = kind(self.planned.step);
+        let step = self.planned.step.into();
         self.planned.push_change(|| EffectDetail {
             path: format!("{}{part}", spot.path(self.document)),
+            step,
             kind,
             before,
             after,
@@ -207,7 +199,7 @@ impl Planning<'_, '_> {
         if self.is_full() {
             let why = too_large(self.limits.bytes);
             return Planned {
-                changes: vec![not_applied("", why)],
+                changes: vec![EffectDetail::not_applied("", why)],
                 refused: true,
                 ..Planned::default()
             };
@@ -227,41 +219,37 @@ impl Planned {
         }
     }
 
-    fn detail(
-        &mut self,
-        at: Element<'_>,
-        kind: fn(&'static str) -> EffectKind,
-        before: String,
-        after: String,
-    ) {
-        let kind = kind(self.step);
+    fn detail(&mut self, at: Element<'_>, kind: EffectKind, before: String, after: String) {
+        let step = self.step.into();
         self.push_change(|| EffectDetail {
             path: at.path().to_string(),
+            step,
             kind,
             before,
             after,
         });
     }
 
-    fn detail_of_message(&mut self, before: &str, after: &str) {
-        let kind = EffectKind::other(self.step);
-        self.changes
-            .push(EffectDetail::of_message(kind, before, after));
+    fn detail_of_message(&mut self, kind: EffectKind, before: &str, after: &str) {
+        let change = EffectDetail::of_message(kind, self.step, before, after);
+        self.changes.push(change);
     }
 
     fn push_omitted_count(&mut self) {
-        let (unlisted, last) = (self.unlisted, self.changes.last());
-        let Some(kind) = last
-            .filter(|_| unlisted > 0)
-            .map(|change| change.kind.clone())
-        else {
-            return;
-        };
-        self.changes.push(EffectDetail::of_message(
-            kind,
-            "",
-            format!("and {unlisted} more like these"),
-        ));
+        let unlisted = self.unlisted;
+        if let Some(last) = self.changes.last().filter(|_| unlisted > 0) {
+            let kind = match last.is_done() {
+                true => EffectKind::Other,
+                false => EffectKind::NotApplied,
+            };
+            self.changes.push(EffectDetail {
+                path: String::new(),
+                kind,
+                before: String::new(),
+                after: format!("and {unlisted} more like these"),
+                ..last.clone()
+            });
+        }
     }
 
     /// What goes takes what is inside along; removing that as well would clash.

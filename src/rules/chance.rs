@@ -46,7 +46,7 @@ impl<'de> Deserialize<'de> for Chance {
             serde::de::Error::custom(
                 mistake
                     .label("above 0, at most 1")
-                    .help("chance = 0.3 acts on about three finds of ten"),
+                    .help("chance = 0.3 picks about three matches of ten"),
             )
         })
     }

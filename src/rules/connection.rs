@@ -1,6 +1,5 @@
 //! How a connection is received: the rules of the stage `connection`.
 
-use super::act::not_applied;
 use super::engine::RuleSet;
 use super::facts::{Completeness, ConnectionFacts, HeldBack, ReceivedUnit, RuleState, Stage};
 use super::step::{ConnectionStep, Step};
@@ -86,15 +85,15 @@ fn receive(
             _ => "",
         };
         if !why.is_empty() {
-            changes.push(not_applied("", format!("{}: {why}", step.name())));
+            changes.push(EffectDetail::not_applied(
+                "",
+                format!("{}: {why}", step.name()),
+            ));
             continue;
         }
         done = 1;
-        changes.push(EffectDetail::of_message(
-            EffectKind::other(step.name()),
-            "",
-            describe(step, decision),
-        ));
+        let (kind, after) = carry_out(step, decision);
+        changes.push(EffectDetail::of_message(kind, step.name(), "", after));
     }
     let applied = RuleEffect {
         rule: rule.name.clone(),
@@ -104,34 +103,41 @@ fn receive(
     (applied, done)
 }
 
-/// Carries out a step; returns what it sets.
-fn describe(step: &ConnectionStep, decision: &mut ConnectionDecision) -> String {
-    let tls = &mut decision.tls;
-    let action = &mut decision.action;
+/// Carries out a step; returns what it did, and what it set.
+fn carry_out(step: &ConnectionStep, decision: &mut ConnectionDecision) -> (EffectKind, String) {
+    let (tls, action) = (&mut decision.tls, &mut decision.action);
     match step {
-        ConnectionStep::RefuseConnection => *action = ConnectionAction::Refuse,
-        ConnectionStep::Tunnel => *action = ConnectionAction::Tunnel,
-        ConnectionStep::HandshakeClose => *action = ConnectionAction::HangUp,
+        ConnectionStep::RefuseConnection => {
+            *action = ConnectionAction::Refuse;
+            (EffectKind::Reset, String::new())
+        }
+        ConnectionStep::Tunnel => {
+            *action = ConnectionAction::Tunnel;
+            (EffectKind::Tunnelled, String::new())
+        }
+        ConnectionStep::HandshakeClose => {
+            *action = ConnectionAction::HangUp;
+            (EffectKind::Closed, "after the ClientHello".into())
+        }
         ConnectionStep::HandshakeAlert(OneOf(alert)) => {
             *action = ConnectionAction::Alert(*alert);
-            return alert.name().into();
+            (EffectKind::TlsAlert, alert.name().into())
         }
         ConnectionStep::HandshakeStall(Time(time)) => {
             *action = ConnectionAction::Stall(*time);
-            return format!("{time:?}");
+            (EffectKind::ClosedAfter, format!("{time:?}"))
         }
         ConnectionStep::Certificate(OneOf(defect)) => {
             tls.defect = Some(*defect);
-            return defect.name().into();
+            (EffectKind::Certificate, defect.name().into())
         }
         ConnectionStep::TlsMin(OneOf(version)) => {
             tls.min = Some(*version);
-            return version.name().into();
+            (EffectKind::TlsMin, version.name().into())
         }
         ConnectionStep::TlsMax(OneOf(version)) => {
             tls.max = Some(*version);
-            return version.name().into();
+            (EffectKind::TlsMax, version.name().into())
         }
     }
-    String::new()
 }

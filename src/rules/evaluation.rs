@@ -12,7 +12,7 @@ use super::index::Index;
 use super::matcher::{Kinds, MatchContext};
 use super::selection::Commands;
 use super::selector::Selected;
-use super::step::{ScenarioStep, SoapStep};
+use super::step::ScenarioStep;
 use super::{Completeness, Facts, RawStep, Rule, Stage, Step, Verdict};
 use crate::flow::{EffectDetail, RuleEffect, media};
 use crate::markup::{self, Document, Hint, Limits, NodeId};
@@ -104,7 +104,7 @@ impl<'a> Evaluation<'a> {
         {
             self.verdict.applied.push(RuleEffect {
                 rule: rule.name.clone(),
-                changes: vec![act::not_applied("", why.clone())],
+                changes: vec![EffectDetail::not_applied("", why.clone())],
                 patch: Patch::default(),
             });
         }
@@ -196,9 +196,9 @@ impl<'a> Evaluation<'a> {
                         self.accept_raw(rule, found, done, &mut applied);
                     }
                 }
-                Step::Soap(SoapStep::SoapFault(fault)) => {
+                Step::Soap(step) => {
                     let document = self.document.as_deref();
-                    let change = act::soap(fault, self.facts, document, &mut self.verdict);
+                    let change = act::soap(step, self.facts, document, &mut self.verdict);
                     applied.changes.push(change);
                 }
                 Step::Scenario(step @ ScenarioStep::AdvanceScenario) => {
@@ -272,7 +272,7 @@ impl<'a> Evaluation<'a> {
                 true
             }
             Err(why) => {
-                applied.changes = vec![act::not_applied("", why)];
+                applied.changes = vec![EffectDetail::not_applied("", why)];
                 false
             }
         }
@@ -280,7 +280,8 @@ impl<'a> Evaluation<'a> {
 
     /// What a step makes of the body as it is now.
     fn raw(&self, step: &RawStep, values: &mut Values<'_>, selected: Option<&Selected>) -> Raw {
-        let refused = |why: String| act::not_applied("", format!("{}: {why}", step.name()));
+        let refused =
+            |why: String| EffectDetail::not_applied("", format!("{}: {why}", step.name()));
         if let Some(why) = bodiless(self.facts) {
             return Err(refused(why.into()));
         }

@@ -115,7 +115,7 @@ impl Completeness {
 /// What kept a rule from acting on a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeldBack {
-    /// It matched, and its limit let every match pass.
+    /// It matched, and its limit excluded every match.
     Limit,
     /// Its scenario was in another state.
     Scenario,

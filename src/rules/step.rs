@@ -36,6 +36,7 @@ use serde::de::{
 use strum::VariantNames;
 
 use super::template::Template;
+use crate::dm::StatusCode;
 
 /// The kinds of steps, each an enum of verbs.
 macro_rules! kinds {
@@ -154,6 +155,17 @@ impl Step {
     /// Whether it changes the document, not how the message leaves.
     pub fn is_edit(&self) -> bool {
         matches!(self, Self::Edit(_) | Self::Protocol(_))
+    }
+
+    /// The Status that commands get by it.
+    pub fn status(&self) -> Option<StatusCode> {
+        match self {
+            Self::Edit(EditStep::SetStatus(code)) | Self::Protocol(ProtocolStep::Refuse(code)) => {
+                Some(code.status())
+            }
+            Self::Protocol(ProtocolStep::AtomicRollback(failure)) => Some(failure.code.status()),
+            _ => None,
+        }
     }
 
     /// Whether it needs the body decoded.

@@ -6,7 +6,7 @@ use memchr::memmem;
 use super::turn::signs_in;
 use super::{StayOutcome, effect};
 use crate::flow::origin::{LearnedHosts, OriginMap, Reach, Turned, UrlOrigin};
-use crate::flow::{EffectDetail, EffectKind, Note, Severity};
+use crate::flow::{EffectDetail, Note, Severity};
 use crate::patch::{Patch, Span, Splice};
 
 /// What becomes of a page. Only the origins of URLs change, where [`WAYS`] says that a browser goes there: a hidden field
@@ -29,11 +29,8 @@ pub fn page(body: &[u8], received: &[u8], map: &OriginMap) -> StayOutcome {
                 if splices.len() < MOST_URLS
                     && memmem::find(received, url.as_bytes()).is_some() =>
             {
-                let change = EffectDetail::of_message(
-                    EffectKind::other("set-text"),
-                    &url[..length],
-                    with.clone(),
-                );
+                let before = url[..length].to_owned();
+                let change = EffectDetail::own("rewrite", String::new(), before, with.clone());
                 if changes.len() < MOST_CHANGES && !changes.contains(&change) {
                     changes.push(change);
                 }

@@ -7,7 +7,7 @@ use super::places::{MOST_PLACES, Part, Place};
 use super::value::{self, Change};
 use super::{Direction, StayFacts, StayOutcome};
 use crate::flow::origin::{LearnedHosts, NamedHost, Origin, Reach, Turned};
-use crate::flow::{EffectDetail, EffectKind, Note, Severity};
+use crate::flow::{EffectDetail, Note, Severity};
 use crate::markup::edit::{Edit, NestedEdit};
 use crate::patch::{Patch, Span, Splice};
 
@@ -171,16 +171,12 @@ impl<'a> UrlRewriter<'a> {
             return;
         }
         let after = value::changed(&place.value, changes);
-        let step = match place.part {
-            Part::Text => "set-text",
-            Part::Value => "set-attribute",
-        };
-        self.changes.push(EffectDetail {
-            path: place.path.clone(),
-            kind: EffectKind::other(step),
-            before: place.value.trim().to_owned(),
-            after: after.trim().to_owned(),
-        });
+        self.changes.push(EffectDetail::own(
+            "rewrite",
+            place.path.clone(),
+            place.value.trim().to_owned(),
+            after.trim().to_owned(),
+        ));
         let element = place.element;
         let edit = match (place.part, &place.text) {
             (Part::Value, None) => Edit::SetAttribute {
@@ -238,7 +234,7 @@ impl<'a> UrlRewriter<'a> {
                 "STAY-04",
                 Severity::Info,
                 format!(
-                    "sign-in stays at {host} ({path}); add --map PUBLIC=https://{host} to see it"
+                    "the sign-in page is at {host} ({path}), outside dmtap; add --map PUBLIC=https://{host} to see it"
                 ),
             ),
             false => self.note("STAY-01", Severity::Warning, leads_away(host, path)),
@@ -294,7 +290,9 @@ pub(super) fn left_as_it_is(host: &str, path: &str) -> String {
 
 /// The note on pages of a host that is in no pair.
 pub fn signs_in(host: &str, path: &str) -> String {
-    format!("sign-in stays at {host} ({path}); --map PUBLIC=https://{host} would show it")
+    format!(
+        "the sign-in page is at {host} ({path}), outside dmtap; --map PUBLIC=https://{host} would show it"
+    )
 }
 
 /// All of a value but the white space around it.

@@ -57,7 +57,7 @@ fn the_demo_shows_two_sessions_and_the_failed_command_on_both_sides() {
         .lines()
         .filter(|line| line.contains("Add") && line.contains("200 OK"));
     let reported = reported
-        .filter(|line| line.contains("500 Command failed") && !line.contains("set-status"))
+        .filter(|line| line.contains("500 Command failed") && !line.contains("→"))
         .count();
     assert_eq!(
         reported, 2,

@@ -2,6 +2,7 @@
 
 use super::effects::Effects;
 use crate::app::device::SessionError;
+use crate::flow::EffectKind;
 
 /// One line, which says first whether it was the connection. `origin` is where dmtap is.
 pub(super) fn words(error: &SessionError, origin: &str, effects: &Effects) -> String {
@@ -31,15 +32,19 @@ pub(super) fn cause(error: &str, origin: &str, effects: &Effects) -> String {
         return format!("the message that reached the device {rest}");
     }
     match error.strip_prefix("the server ") {
-        Some(what) if what.starts_with("answered ") && effects.has_own_answer() => dmtap(what),
-        Some(what) if what.starts_with("aborted ") && effects.has("session-abort") => dmtap(what),
+        Some(what) if what.starts_with("answered ") && effects.has(EffectKind::Answered) => {
+            dmtap(what)
+        }
+        Some(what) if what.starts_with("aborted ") && effects.has(EffectKind::Aborted) => {
+            dmtap(what)
+        }
         _ => error.to_owned(),
     }
 }
 
 /// What became of a connection of the device, whose other end is dmtap unless a rule passes it on unread.
 fn peer(what: &str, effects: &Effects) -> String {
-    if effects.has("tunnel") {
+    if effects.has(EffectKind::Tunnelled) {
         return what.to_owned();
     }
     if what.starts_with("the server and dmtap have no TLS version") {

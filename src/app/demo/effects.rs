@@ -6,9 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::app::effect_text;
-use crate::dm::StatusCode;
-use crate::flow::EffectDetail;
+use crate::flow::{EffectDetail, EffectKind};
 use crate::record::Sink;
 use crate::record::model::{CommandRecord, EventKind, EventRecord};
 use crate::rules::Stage;
@@ -29,10 +27,10 @@ struct Effect {
     stage: &'static str,
     /// What was changed: a command, or nothing where it is the whole message.
     subject: String,
-    step: String,
+    /// Where in it.
     place: String,
-    /// What was there and is there now, the first time.
-    values: (String, String),
+    /// What was done, the first time.
+    change: EffectDetail,
     /// Whether there were others.
     varies: bool,
     times: usize,
@@ -80,7 +78,7 @@ impl Effects {
     fn enter(&mut self, effect: Effect) {
         match self.0.iter_mut().find(|known| known.is_like(&effect)) {
             Some(known) => {
-                known.varies |= known.values != effect.values;
+                known.varies |= known.what() != effect.what();
                 known.times += 1;
             }
             None => self.0.push(effect),
@@ -92,14 +90,9 @@ impl Effects {
         self.0.is_empty()
     }
 
-    /// Whether a rule took this step.
-    pub(super) fn has(&self, step: &str) -> bool {
-        self.0.iter().any(|effect| effect.step == step)
-    }
-
-    /// Whether dmtap answered in the server's place.
-    pub(super) fn has_own_answer(&self) -> bool {
-        self.has("answer") || self.has("soap-fault")
+    /// Whether a rule did something of this kind.
+    pub(super) fn has(&self, kind: EffectKind) -> bool {
+        self.0.iter().any(|effect| effect.change.kind == kind)
     }
 
     /// What a rule did, a line for each thing.
@@ -121,20 +114,20 @@ impl Effects {
 
 impl Effect {
     fn of(rule: &str, stage: &'static str, event: &EventRecord, change: &EffectDetail) -> Self {
-        let effect = Self {
+        let mut effect = Self {
             rule: rule.to_owned(),
             stage,
             subject: String::new(),
-            step: change.kind.to_string(),
             place: String::new(),
-            values: (String::new(), String::new()),
+            change: change.clone(),
             varies: false,
             times: 1,
         };
+        effect.change.before = shown(&change.before);
+        effect.change.after = shown(&change.after);
         // They are listed once for each message.
-        if let Some(words) = change.reconciled() {
-            let step = words.into_owned();
-            return Self { step, ..effect };
+        if change.is_reconciling() {
+            return effect;
         }
         let command = event.command_at(&change.path);
         let command = command.map(|number| &event.commands[number]);
@@ -143,43 +136,45 @@ impl Effect {
             None => change.path.strip_prefix("/SyncML"),
         };
         let inner = inner.unwrap_or(&change.path).trim_start_matches('/');
-        let subject = command.map_or_else(String::new, subject);
-        let is_code = inner == "Data" && command.is_some_and(|command| command.status.is_some());
-        let value = |value: &str| match value.trim().parse() {
-            Ok(code) if is_code => StatusCode(code).to_string(),
-            _ => shown(value),
-        };
-        let says_itself = |value: &&str| command.is_some_and(|command| is_itself(value, command));
-        let before = Some(change.before_as_shown()).filter(|before| !says_itself(before));
-        Self {
-            place: inner.to_owned(),
-            values: (before.map_or_else(String::new, value), value(&change.after)),
-            subject,
-            ..effect
+        effect.place = inner.to_owned();
+        if let Some(command) = command {
+            effect.subject = subject(command);
+            if is_itself(&change.before, command) {
+                effect.change.before = effect.subject.clone();
+            }
         }
+        effect
     }
 
     fn is_like(&self, other: &Self) -> bool {
-        self.rule == other.rule
+        let is_same_step = self.change.step == other.change.step
+            && self.change.kind == other.change.kind
+            && (!self.change.is_reconciling() || self.what() == other.what());
+        is_same_step
+            && self.rule == other.rule
             && self.stage == other.stage
             && self.subject == other.subject
-            && self.step == other.step
             && self.place == other.place
     }
 
+    fn what(&self) -> String {
+        self.change.text(&self.place)
+    }
+
     fn line(&self) -> String {
-        let (before, after) = &self.values;
-        let what = effect_text::words(&self.step, &self.place, before, after);
-        let subject = match &*self.subject {
-            "" => String::new(),
-            subject => format!("{subject}, "),
+        let what = self.what();
+        let what = match (&*self.subject, what.strip_prefix("Status ")) {
+            ("", _) => what,
+            (subject, _) if what.contains(subject) => what,
+            (subject, Some(codes)) => format!("{subject}: {codes}"),
+            (subject, None) => format!("{subject}, {what}"),
         };
         let varies = if self.varies { ", …" } else { "" };
         let times = match self.times {
             1 => String::new(),
             times => format!(" ({times} times)"),
         };
-        format!("{}: {subject}{what}{varies}{times}", self.stage)
+        format!("{}: {what}{varies}{times}", self.stage)
     }
 }
 

@@ -8,6 +8,7 @@ use crate::app::device::SessionError;
 use crate::app::rule_sources::{Entry, report::summary_with};
 use crate::builtin_rules::BUILTIN_RULES;
 use crate::dm::StatusCode;
+use crate::flow::EffectKind;
 use crate::peer::Encoding;
 
 /// What one side knows, in order: the command and the code of its outcome.
@@ -176,7 +177,7 @@ fn table(title: Option<&str>, sessions: &[Session], effects: &Effects) -> String
 
 /// What there is to say where no command has another Status at the server than at the device.
 fn sameness(effects: &Effects) -> &'static str {
-    if effects.has("tunnel") {
+    if effects.has(EffectKind::Tunnelled) {
         "dmtap passed the connections on unread, and knows no status of either side"
     } else if effects.is_empty() {
         "both sides saw the same statuses"

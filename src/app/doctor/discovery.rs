@@ -147,7 +147,7 @@ fn client_certificate(
         ),
         (true, false) => Finding::ok(
             what,
-            "the server asks for one in the handshake, and takes none, too",
+            "the server asks for one in the handshake, and serves devices without one, too",
         ),
         (false, false) => Finding::ok(what, "the server does not ask for one in the handshake"),
     }

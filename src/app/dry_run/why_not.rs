@@ -25,7 +25,8 @@ pub fn why(rule: &Rule, passed: &Passed, address: Address) -> String {
         return CONNECTIONS.into();
     }
     if rule.stage != Stage::of(passed.speaker) {
-        return format!("looks at {}", rule.stage.name());
+        let (wanted, is) = (rule.stage.name(), Stage::of(passed.speaker).name());
+        return format!("skipped, it applies to {wanted}s and this is a {is}");
     }
     if let Some(why) = elsewhere(&rule.matcher, &passed.request.uri) {
         return match address {
@@ -38,9 +39,9 @@ pub fn why(rule: &Rule, passed: &Passed, address: Address) -> String {
         return "selects commands of a message, and this has no SyncML around it".into();
     }
     match (rule.limit.is_some(), rule.scenario.is_some()) {
-        (_, true) => "finds nothing here, or its scenario is in another state".into(),
-        (true, false) => "finds nothing here, or its limit lets it pass".into(),
-        (false, false) => "finds nothing here".into(),
+        (_, true) => "does not match, or its scenario is in another state".into(),
+        (true, false) => "does not match, or its limit excludes the match".into(),
+        (false, false) => "does not match".into(),
     }
 }
 

@@ -49,7 +49,7 @@ pub(super) fn reason(entry: &Entry, met: Option<&KeysMet>) -> String {
     }
     if hits.limited > 0 {
         let messages = many(hits.limited, unit);
-        return format!("matched in {messages}, and its limit let every match pass");
+        return format!("matched in {messages}, and its limit excluded every match");
     }
     if let Some(scenario) = rule.scenario.as_ref().filter(|_| hits.waited > 0) {
         let (messages, name) = (many(hits.waited, unit), &scenario.name);
@@ -120,7 +120,7 @@ mod tests {
             waited: 3,
             ..none
         };
-        let expected = "matched in 2 messages, and its limit let every match pass";
+        let expected = "matched in 2 messages, and its limit excluded every match";
         check("request", "limit = { skip = 5 }", limited, expected);
         let waited = Hits { waited: 3, ..none };
         let scenario = "scenario = { name = 's', requires = 'x' }";

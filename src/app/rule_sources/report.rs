@@ -56,9 +56,9 @@ pub struct EntryReport<'e> {
 /// A limit.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct LimitReport {
-    /// Finds let pass first.
+    /// Matches ignored first.
     pub skip: u64,
-    /// Finds acted on after those.
+    /// Matches acted on after those.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub times: Option<u64>,
     /// Whether chance decides which of them.
@@ -89,11 +89,11 @@ pub struct HitsReport {
     pub messages: u64,
     /// What it acted on in them.
     pub finds: u64,
-    /// Messages in which it found something and a step could not act.
+    /// Messages in which it matched and a step could not act.
     pub failed: u64,
     /// Those among them on which it acted in part.
     pub partly: u64,
-    /// Messages in which it matched and its limit let every match pass.
+    /// Messages in which it matched and its limit excluded every match.
     pub limited: u64,
     /// When it last acted: RFC 3339, in UTC.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -231,13 +231,12 @@ fn did(entry: &Entry) -> String {
 
 fn acted(entry: &Entry, hits: Hits) -> String {
     let unit = unit(entry.rule.stage);
-    let mut words = match hits.messages {
-        0 => "nothing".to_owned(),
-        messages if hits.finds == messages => format!("acted on {}", many(messages, unit)),
-        messages => {
-            let (finds, messages) = (many(hits.finds, "find"), many(messages, unit));
-            format!("acted on {finds} in {messages}")
-        }
+    let messages = many(hits.messages, unit);
+    let mut words = match entry.rule.steps.iter().any(Step::is_about_selected) {
+        _ if hits.messages == 0 => "nothing".to_owned(),
+        _ if hits.finds == hits.messages => format!("acted on {messages}"),
+        true => format!("changed {} in {messages}", many(hits.finds, "command")),
+        false => format!("acted on {} in {messages}", many(hits.finds, "command")),
     };
     if hits.partly > 0 {
         words.push_str(&format!(", partly on {}", hits.partly));
@@ -326,7 +325,14 @@ mod tests {
             "response",
             delay,
             [2, 5, 0, 0],
-            "acted on 5 finds in 2 messages",
+            "acted on 5 commands in 2 messages",
+        );
+        let change = "set-text = 'x'\nmatch.command = 'Get'";
+        check(
+            "response",
+            change,
+            [2, 5, 0, 0],
+            "changed 5 commands in 2 messages",
         );
         check(
             "response",

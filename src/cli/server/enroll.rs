@@ -20,7 +20,7 @@ use crate::proxy::Authority;
 /// What an enrolling server is.
 #[derive(Debug, clap::Args)]
 pub(super) struct EnrollArguments {
-    /// Enroll devices too: discovery, policy and certificates, at two names.
+    /// Enroll devices too: discovery, policy and certificates, and management, each under a host name of its own.
     #[arg(long)]
     pub(super) enroll: bool,
     /// With --enroll: the name of discovery.

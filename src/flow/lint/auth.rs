@@ -60,7 +60,7 @@ fn credentials(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
             found.add(
                 "AUT-07",
                 at,
-                "MD5 credentials without LocName in Source: whose they are is not said",
+                "MD5 credentials without LocName in Source: they name no user",
             );
         }
         "syncml:auth-basic" => found.add(

@@ -12,7 +12,7 @@ mod renumber;
 
 use super::Reconciler;
 use crate::dm::{Command, Message, Refs};
-use crate::flow::{EffectDetail, EffectKind, RuleEffect, Side};
+use crate::flow::{EffectDetail, RuleEffect, Side};
 use crate::markup::edit::{self, Edit};
 use crate::markup::{self, Document, Element, Hint, Limits};
 
@@ -95,15 +95,12 @@ struct Entry {
 }
 
 impl Entry {
-    fn push_detail(&mut self, at: Element<'_>, kind: EffectKind, before: String, after: String) {
+    fn push_detail(&mut self, at: Element<'_>, name: &'static str, before: String, after: String) {
         // A path takes time linear in the siblings; further edits are made and not listed.
         if self.changes.len() < MOST_DETAILS {
-            self.changes.push(EffectDetail {
-                path: at.path().to_string(),
-                kind,
-                before,
-                after,
-            });
+            let path = at.path().to_string();
+            self.changes
+                .push(EffectDetail::own(name, path, before, after));
         }
     }
 
@@ -112,7 +109,7 @@ impl Entry {
         if before.trim_ascii() == text {
             return;
         }
-        self.push_detail(at, EffectKind::Renumber, before, text.clone());
+        self.push_detail(at, "renumber", before, text.clone());
         self.edits.push(Edit::SetText {
             element: at.id(),
             text,
@@ -121,8 +118,7 @@ impl Entry {
 
     fn remove(&mut self, command: Command<'_>) {
         let element = command.element();
-        let kind = EffectKind::SuppressReply;
-        self.push_detail(element, kind, summary(command), String::new());
+        self.push_detail(element, "swallow", summary(command), String::new());
         self.edits.push(Edit::Remove { node: element.id() });
     }
 }
@@ -152,11 +148,8 @@ impl Reconciling<'_> {
                 applied.patch = patch;
             }
             Err(why) => {
-                applied.changes = vec![EffectDetail::of_message(
-                    EffectKind::NotApplied,
-                    "",
-                    format!("what dmtap owes: {why}"),
-                )];
+                let why = format!("what dmtap owes: {why}");
+                applied.changes = vec![EffectDetail::not_applied("", why)];
             }
         }
         self.done.applied.push(applied);

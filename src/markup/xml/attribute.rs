@@ -99,7 +99,7 @@ impl<'s> Decoder<'s> {
         if earlier.any(|node| self::name(node.span.of(self.source)) == real) {
             return Err(malformed(
                 at,
-                format!("the attribute {name} stands here twice"),
+                format!("the attribute {name} is given twice"),
             ));
         }
         Ok(())

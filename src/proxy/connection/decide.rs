@@ -171,7 +171,7 @@ pub(super) fn reason(decision: &ConnectionDecision) -> String {
     let last = decision.applied.last();
     let rule = last.map_or("?", |applied| &applied.rule);
     let steps = last.into_iter().flat_map(|applied| &applied.changes);
-    let steps: Vec<&str> = steps.map(|change| change.kind.name()).collect();
+    let steps: Vec<&str> = steps.map(|change| &*change.step).collect();
     format!("rule `{rule}`: {}", steps.join(", "))
 }
 

@@ -19,7 +19,7 @@ pub struct Hits {
     pub failed: u64,
     /// Those among them in which the rule acted all the same, and did a part of what it says.
     pub partly: u64,
-    /// Messages in which it matched and its limit let every match pass.
+    /// Messages in which it matched and its limit excluded every match.
     pub limited: u64,
     /// Messages that it did not look into because its scenario was in another state.
     pub waited: u64,

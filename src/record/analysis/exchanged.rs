@@ -124,11 +124,7 @@ impl<'r> Exchanged<'r> {
     pub(super) fn rules_of_sizes(&self) -> Vec<SmolStr> {
         let is_of_size = |applied: &&RuleEffectRecord| {
             let mut changes = applied.changes.iter().filter(|change| change.is_done());
-            changes.any(|it| {
-                matches!(it.kind.name(), "max-obj-size" | "max-msg-size")
-                    || it.path.contains("/MaxObjSize")
-                    || it.path.contains("/MaxMsgSize")
-            })
+            changes.any(|it| it.path.contains("/MaxObjSize") || it.path.contains("/MaxMsgSize"))
         };
         let applied = self.record.applied.iter().filter(is_of_size);
         distinct(applied.map(|applied| &applied.rule))
@@ -148,7 +144,7 @@ fn touches(record: &EventRecord) -> Vec<(SmolStr, Option<usize>)> {
             touches.push((applied.rule.clone(), None));
         }
         let changes = applied.changes.iter();
-        let changes = changes.filter(|change| change.is_done() && change.reconciled().is_none());
+        let changes = changes.filter(|change| change.is_done() && !change.is_reconciling());
         touches
             .extend(changes.map(|change| (applied.rule.clone(), record.command_at(&change.path))));
     }

@@ -68,7 +68,7 @@ struct SessionStage {
     sessions: Sessions,
     linter: Linter,
     last: Option<Arc<EventRecord>>,
-    /// Whether it failed: the record goes on without it.
+    /// Whether it failed: recording continues without it.
     has_failed: bool,
 }
 
@@ -81,7 +81,7 @@ impl SessionStage {
         let linter = &mut self.linter;
         let found = catch_unwind(AssertUnwindSafe(|| lint::of_event(linter, &numbered.event)));
         let Ok(found) = found else {
-            tracing::error!("record: a message cannot be judged, the record goes on without lint");
+            tracing::error!("record: a message cannot be judged, recording continues without lint");
             self.has_failed = true;
             return numbered;
         };
@@ -112,7 +112,7 @@ impl SessionStage {
         let ended = catch_unwind(AssertUnwindSafe(|| ended(&self.sessions)));
         let Ok(ended) = ended else {
             tracing::error!(
-                "record: the sessions cannot be analysed, recording goes on without them"
+                "record: the sessions cannot be analysed, recording continues without them"
             );
             self.has_failed = true;
             return Vec::new();

@@ -12,13 +12,13 @@ use super::{
     HeadRecord, MessageRecord, NoteRecord, OpRecord, ParsedBodyRecord, SessionRecord,
     SessionSummary, VERSION, rule_effect,
 };
-use crate::dm::{Command, Message};
+use crate::dm::{Command, Dialect, Message};
 use crate::flow::note::clipped_note;
 use crate::flow::{
     AnswerLink, CapturedBody, CapturedMessage, ConnectionId, DeliveryStep, Event, NotParsed, Note,
-    Pace, ParsedBody, Side, Timestamp,
+    Pace, ParsedBody, Side, Timestamp, media,
 };
-use crate::markup::{Document, Limits, NameId};
+use crate::markup::{self, Document, Limits, NameId};
 use crate::record::redact::{Masking, Redactor, SecretSpans};
 
 impl EventRecord {
@@ -64,7 +64,11 @@ impl EventRecord {
                 Self::numbered(seq, EventKind::Closed, *at, *connection)
             }
             Event::Request(passage) => Self::passage(seq, EventKind::Request, passage, masking),
-            Event::Response(passage) => Self::passage(seq, EventKind::Response, passage, masking),
+            Event::Response(passage) => {
+                let own = own_answer(passage);
+                let message = own.as_ref().unwrap_or(passage);
+                Self::passage(seq, EventKind::Response, message, masking)
+            }
             Event::Failed {
                 exchange,
                 connection,
@@ -144,11 +148,6 @@ impl EventRecord {
         received
             .filter(|body| !self.own || !body.0.is_empty())
             .or_else(|| self.sent.as_ref().filter(|_| self.own))
-    }
-
-    /// The document of a message that dmtap itself wrote in a peer's place.
-    pub(in crate::record) fn own_document(&self) -> Option<Document> {
-        self.own.then(|| self.sent_document())?
     }
 
     fn sent_document(&self) -> Option<Document> {
@@ -268,6 +267,27 @@ impl EventRecord {
         record.scrub(&secrets);
         record
     }
+}
+
+/// An answer of dmtap's own about enrollment, read as its receiver reads it. Its SyncML answers were read before.
+fn own_answer(message: &CapturedMessage) -> Option<CapturedMessage> {
+    let sent = &message.payload.sent;
+    let is_unread = matches!(message.payload.reading, ParsedBody::Empty) && !sent.is_empty();
+    if !message.synthesized || !is_unread {
+        return None;
+    }
+    let hint = media::hint(message.head.headers());
+    let document = markup::decode(sent.clone(), hint, &Limits::default()).ok()?;
+    let dialect = Dialect::of(&document);
+    let reading = ParsedBody::Document(document.into(), dialect);
+    (dialect == Dialect::Soap).then(|| CapturedMessage {
+        payload: CapturedBody {
+            received: sent.clone(),
+            reading,
+            ..message.payload.clone()
+        },
+        ..message.clone()
+    })
 }
 
 /// RFC 3339 in UTC, to the microsecond.

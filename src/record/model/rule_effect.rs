@@ -157,12 +157,22 @@ fn names(
 fn detail(change: &EffectDetail, touch: Touch, secrets: &Redactor) -> EffectDetail {
     let EffectDetail {
         path,
+        step,
         kind,
         before,
         after,
     } = change;
+    // Their values are names and words of dmtap.
+    let is_element = matches!(
+        kind,
+        EffectKind::Added
+            | EffectKind::Removed
+            | EffectKind::Copied
+            | EffectKind::Moved
+            | EffectKind::Refused
+    );
     let show = |text: &str| match (kind, text.split_once(": ")) {
-        (EffectKind::Header(_), Some((name, value))) => {
+        (EffectKind::Header, Some((name, value))) => {
             let value = secrets.header(name, value);
             secrets.scrub(&format!("{name}: {value}")).into_owned()
         }
@@ -171,24 +181,27 @@ fn detail(change: &EffectDetail, touch: Touch, secrets: &Redactor) -> EffectDeta
     };
     let hide = |text: &str| match (kind, text.split_once(' ')) {
         _ if text.is_empty() => String::new(),
-        (EffectKind::Element(_), Some((name, _))) => format!("{name} {MASK}"),
-        (EffectKind::Element(_), None) => text.to_owned(),
+        (_, Some((name, _))) if is_element => format!("{name} {MASK}"),
+        (_, None) if is_element => text.to_owned(),
         _ => MASK.to_owned(),
     };
     let is_secret = touch == Touch::Secret && change.is_done();
     EffectDetail {
         path: path.clone(),
-        kind: kind.clone(),
+        step: step.clone(),
+        kind: *kind,
         before: match is_secret {
             true => hide(before),
             false => show(before),
         },
         after: match (touch, kind) {
             // What is put there may have the secret in it.
-            (Touch::Around | Touch::Holds, EffectKind::Markup(_)) if !after.is_empty() => {
+            (Touch::Around | Touch::Holds, EffectKind::Inserted | EffectKind::Replaced)
+                if !after.is_empty() =>
+            {
                 MASK.into()
             }
-            (_, EffectKind::Element(_)) => show(after),
+            _ if is_element => show(after),
             _ if is_secret => hide(after),
             _ => show(after),
         },

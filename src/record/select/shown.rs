@@ -6,7 +6,7 @@ use smol_str::SmolStr;
 
 use super::is_open;
 use crate::filter::{CommandFacts, ValueFacts};
-use crate::flow::{CommandAnswer, EffectKind, Transaction, TransactionItem};
+use crate::flow::{CommandAnswer, Transaction, TransactionItem};
 use crate::record::EventRecord;
 use crate::record::model::{CommandRecord, ItemRecord};
 
@@ -145,15 +145,11 @@ fn value(item: &ItemRecord) -> ValueFacts<'_> {
 /// The code of a Status as its receiver got it: a rule may have set another one.
 fn code_sent_on(event: &EventRecord, status: &CommandRecord) -> Option<u16> {
     let changes = event.applied.iter().flat_map(|applied| &applied.changes);
-    let sets = changes.filter(|change| change.kind == EffectKind::SetStatus);
-    let mut of_status = sets.filter(|change| {
-        change
-            .path
-            .strip_prefix(&*status.path)
-            .is_some_and(|rest| !rest.starts_with(|c: char| c != '/'))
+    let of_status = changes.filter(|change| {
+        let rest = change.path.strip_prefix(&*status.path);
+        rest.is_some_and(|rest| matches!(rest, "" | "/Data"))
     });
-    let code = of_status
-        .next_back()
-        .and_then(|change| change.after.split(' ').next()?.parse().ok());
+    let mut codes = of_status.filter_map(|change| change.after.split(' ').next()?.parse().ok());
+    let code = codes.next_back();
     code.or(status.status.as_ref()?.code)
 }

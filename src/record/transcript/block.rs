@@ -114,12 +114,8 @@ fn admitted(page: &mut TextBuffer, record: &EventRecord) {
             .put(Style::Rule, "✎ rule ")
             .quoted(Style::Rule, &applied.rule, LONG);
         for change in &applied.changes {
-            page.put(Style::Text, "  ")
-                .quoted(Style::Text, change.kind.name(), LONG);
-            if !change.after.is_empty() {
-                page.put(Style::Text, " ")
-                    .quoted(Style::Text, &change.after, REASON);
-            }
+            page.put(Style::Text, "  ");
+            super::rule::sentence(page, change, "");
         }
         page.end();
     }

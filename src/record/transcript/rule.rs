@@ -2,8 +2,8 @@
 
 use super::block::line;
 use super::text_buffer::{REASON, Style, TextBuffer};
-use crate::dm::StatusCode;
-use crate::flow::{EffectDetail, EffectKind};
+use crate::flow::EffectDetail;
+use crate::record::model::effect_sentence::Part;
 use crate::record::model::{EventRecord, RuleEffectRecord};
 
 /// How much of a changed value is shown, in columns.
@@ -97,48 +97,35 @@ fn named<'p>(
 /// `: Status 200 OK → 500 Command failed`
 fn step(page: &mut TextBuffer, change: &EffectDetail, inner: &str) {
     page.put(Style::Text, ": ");
-    if change.kind == EffectKind::SetStatus {
-        page.put(Style::Text, "Status ")
-            .quoted(Style::Text, &status(&change.before), VALUE);
-        page.put(Style::Text, " → ")
-            .quoted(Style::Rule, &status(&change.after), VALUE)
-            .end();
-        return;
-    }
-    if let Some(words) = change.reconciled() {
-        page.quoted(Style::Text, &words, REASON).end();
-        return;
-    }
-    page.quoted(Style::Text, change.kind.name(), 30);
-    if !inner.is_empty() {
-        page.put(Style::Text, " ").path(Style::Text, inner, PATH);
-    }
-    match (change.before_as_shown(), &*change.after) {
-        ("", "") => page,
-        ("", why) if !change.is_done() => {
-            page.put(Style::Text, " ").quoted(Style::Rule, why, REASON)
-        }
-        (before, "") => {
-            page.put(Style::Text, " was ")
-                .quoted(Style::Faint, before, room_for(before))
-        }
-        ("", after) => page
-            .put(Style::Text, " ")
-            .quoted(Style::Rule, after, room_for(after)),
-        (before, after) => {
-            let most = room_for(before).max(room_for(after));
-            let wide = |text: &str| text.chars().count().min(most);
-            let is_long = wide(before) + wide(after) + " → ".len() > page.room();
-            page.put(Style::Text, " ").quoted(Style::Text, before, most);
-            if most == URL && is_long {
+    sentence(page, change, inner);
+    page.end();
+}
+
+/// What was done; a URL that is too long for the line has one of its own.
+pub(super) fn sentence(page: &mut TextBuffer, change: &EffectDetail, inner: &str) {
+    let parts = change.sentence(inner);
+    let values = parts.iter().filter_map(Part::value);
+    let most = values.clone().map(room_for).max().unwrap_or(VALUE);
+    let wide = values
+        .map(|text| text.chars().count().min(most) + 1)
+        .sum::<usize>();
+    let is_long = most == URL && wide + 2 > page.room();
+    for part in &parts {
+        match part {
+            Part::Words(words) if words == " → " && is_long => {
                 page.end();
-                line(page).put(Style::Text, "           ");
+                line(page).put(Style::Text, "            → ");
             }
-            page.put(Style::Text, " → ")
-                .quoted(Style::Rule, after, most)
+            Part::Words(words) => drop(page.quoted(Style::Text, words, REASON)),
+            Part::Place(path) => drop(page.path(Style::Text, path, PATH)),
+            Part::Before(before) if change.after.is_empty() => {
+                page.quoted(Style::Faint, before, most);
+            }
+            Part::Before(before) => drop(page.quoted(Style::Text, before, most)),
+            Part::After(why) if !change.is_done() => drop(page.quoted(Style::Rule, why, REASON)),
+            Part::After(after) => drop(page.quoted(Style::Rule, after, most)),
         }
     }
-    .end();
 }
 
 fn room_for(value: &str) -> usize {
@@ -146,10 +133,4 @@ fn room_for(value: &str) -> usize {
         true => URL,
         false => VALUE,
     }
-}
-
-fn status(code: &str) -> String {
-    let code = code.trim();
-    code.parse()
-        .map_or(code.to_owned(), |code| StatusCode(code).to_string())
 }

@@ -50,7 +50,7 @@ impl Planning<'_, '_> {
         };
         let before = data.text().trim_ascii().to_owned();
         let spot = SelectedElement::of(data);
-        self.push_detail(&spot, "", |_| EffectKind::SetStatus, before, text.clone());
+        self.push_detail(&spot, "", EffectKind::Status, before, text.clone());
         let element = data.id();
         self.push(&spot, Edit::SetText { element, text });
     }
@@ -66,7 +66,7 @@ impl Planning<'_, '_> {
             .last();
         let place = last.map_or(Place::FirstIn(status.id()), |last| Place::After(last.id()));
         let spot = SelectedElement::of(status);
-        self.push_detail(&spot, "", |_| EffectKind::SetStatus, String::new(), text);
+        self.push_detail(&spot, "", EffectKind::Status, String::new(), text);
         self.push(&spot, Edit::Insert { place, fragment });
     }
 
@@ -83,7 +83,7 @@ impl Planning<'_, '_> {
             if !self.add(text.len()) {
                 return;
             }
-            self.push_detail(&spot, "", EffectKind::other, before, text.clone());
+            self.push_detail(&spot, "", EffectKind::Changed, before, text.clone());
             let element = spot.node;
             self.push(&spot, Edit::SetText { element, text });
         }
@@ -117,7 +117,7 @@ impl Planning<'_, '_> {
             {
                 let element = spot.node;
                 let (name, value) = (format!("xmlns:{MSFT}"), uri.to_owned());
-                let kind = EffectKind::other;
+                let kind = EffectKind::Changed;
                 self.push_detail(
                     &spot,
                     &format!("@{name}"),
@@ -134,7 +134,7 @@ impl Planning<'_, '_> {
                     },
                 );
             }
-            let kind = EffectKind::other;
+            let kind = EffectKind::Changed;
             self.push_detail(&spot, &format!("@{name}"), kind, before, value.clone());
             let edit = Edit::SetAttribute {
                 element: spot.node,
@@ -161,7 +161,7 @@ impl Planning<'_, '_> {
                 continue;
             };
             let (node, before) = (attribute.id(), attribute.value().into_owned());
-            let kind = EffectKind::other;
+            let kind = EffectKind::Changed;
             self.push_detail(&spot, &format!("@{name}"), kind, before, String::new());
             self.push(&spot, Edit::Remove { node });
         }
@@ -174,7 +174,7 @@ impl Planning<'_, '_> {
                 continue;
             };
             let before = spot.element(document).map(summary).unwrap_or_default();
-            self.push_detail(&spot, "", EffectKind::Markup, before, text);
+            self.push_detail(&spot, "", EffectKind::Replaced, before, text);
             let node = spot.node;
             self.push(&spot, Edit::Replace { node, fragment });
         }
@@ -194,7 +194,7 @@ impl Planning<'_, '_> {
         };
         for spot in spots {
             let before = spot.element(document).map(summary).unwrap_or_default();
-            self.push_detail(&spot, "", EffectKind::Element, before, String::new());
+            self.push_detail(&spot, "", EffectKind::Removed, before, String::new());
             let node = spot.node;
             self.push(&spot, Edit::Remove { node });
         }

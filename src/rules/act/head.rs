@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
 
-use super::{Values, not_applied};
+use super::Values;
 use crate::flow::{EffectDetail, EffectKind};
 use crate::rules::selector::Selected;
 use crate::rules::step::HeadStep;
@@ -21,16 +21,13 @@ pub(in crate::rules) fn head(
     match planned(step, &headers, values, selected) {
         Ok((edit, before, after)) => {
             let (kind, before) = match &edit {
-                HeadEdit::Status(_) => {
-                    let kind = EffectKind::other(step.name());
-                    (kind, status_now(facts, &verdict.head))
-                }
-                _ => (EffectKind::Header(step.name()), before),
+                HeadEdit::Status(_) => (EffectKind::HttpStatus, status_now(facts, &verdict.head)),
+                _ => (EffectKind::Header, before),
             };
             verdict.head.push(edit);
-            EffectDetail::of_message(kind, before, after)
+            EffectDetail::of_message(kind, step.name(), before, after)
         }
-        Err(why) => not_applied("", format!("{}: {why}", step.name())),
+        Err(why) => EffectDetail::not_applied("", format!("{}: {why}", step.name())),
     }
 }
 

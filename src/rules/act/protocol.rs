@@ -11,10 +11,10 @@ mod refuse;
 
 use std::collections::HashSet;
 
-use super::{Planned, not_applied};
+use super::Planned;
 use crate::dm::compose::CmdIdAllocator;
 use crate::dm::{Command, Message, SyncBody};
-use crate::flow::{Obligation, OwedByRule, Reconciler, SessionChange, Side};
+use crate::flow::{EffectDetail, Obligation, OwedByRule, Reconciler, SessionChange, Side};
 use crate::markup::{Document, NodeId};
 use crate::rules::selector::Selected;
 use crate::rules::step::ProtocolStep;
@@ -135,7 +135,8 @@ impl Planned {
 
     fn decline(&mut self, why: String) {
         let step = self.step;
-        self.changes.push(not_applied("", format!("{step}: {why}")));
+        self.changes
+            .push(EffectDetail::not_applied("", format!("{step}: {why}")));
     }
 
     /// CmdIDs that are free in the message and not yet given by this rule.

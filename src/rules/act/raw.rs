@@ -33,7 +33,7 @@ pub(in crate::rules) fn raw(
     selected: Option<&Selected>,
 ) -> Result<(Patch, EffectDetail), String> {
     let length = body.bytes.len();
-    let (patch, before, after) = match step {
+    let (kind, patch, before, after) = match step {
         RawStep::SetBody(new) => {
             let content = match &new.content {
                 Content::Text(template) => text_of(template, values, selected)?.into(),
@@ -42,13 +42,13 @@ pub(in crate::rules) fn raw(
             };
             let patch = body.set(content, new.form)?;
             let new = patch.splices().iter().map(|s| s.with.len()).sum();
-            (patch, bytes(length), bytes(new))
+            (EffectKind::Body, patch, bytes(length), bytes(new))
         }
         RawStep::ReplaceText { pattern, with } => {
             let with = values.fill(with, Escape::Replacement, selected, None)?;
             let patch = Replacement::new(&pattern.0, &with, body.limits).patch(body)?;
             let after = format!("{with}, {} times", patch.splices().len());
-            (patch, pattern.0.to_string(), after)
+            (EffectKind::Replaced, patch, pattern.0.to_string(), after)
         }
         RawStep::Flip(flip) => {
             let mask = flip.mask.0 as u8;
@@ -56,23 +56,25 @@ pub(in crate::rules) fn raw(
             let flipped: Vec<u8> = span.of(body.bytes).iter().map(|b| b ^ mask).collect();
             // The bytes themselves may be of a secret.
             let after = format!("{} at {}, mask {mask:02x}", bytes(span.len()), span.start);
-            (Patch::replacing(span, flipped), String::new(), after)
+            (
+                EffectKind::Inverted,
+                Patch::replacing(span, flipped),
+                String::new(),
+                after,
+            )
         }
         RawStep::Truncate(keep) => {
             let kept = body.kept(*keep)?;
             let cut = Span::new(kept as u32, length as u32);
             (
+                EffectKind::Body,
                 Patch::replacing(cut, Vec::new()),
                 bytes(length),
                 bytes(kept),
             )
         }
     };
-    let kind = match step {
-        RawStep::ReplaceText { .. } => EffectKind::ReplaceText,
-        _ => EffectKind::other(step.name()),
-    };
-    let change = EffectDetail::of_message(kind, before, after);
+    let change = EffectDetail::of_message(kind, step.name(), before, after);
     Ok((patch, change))
 }
 
@@ -139,5 +141,8 @@ impl Body<'_> {
 }
 
 fn bytes(count: usize) -> String {
-    format!("{count} bytes")
+    match count {
+        1 => "1 byte".into(),
+        _ => format!("{count} bytes"),
+    }
 }

@@ -2,25 +2,25 @@
 
 use http::{HeaderMap, HeaderValue, StatusCode as HttpStatus, header};
 
-use super::not_applied;
 use crate::dm::compose::leaf;
 use crate::dm::soap::{Envelope, SoapVersion, action};
 use crate::flow::{EffectDetail, EffectKind};
 use crate::markup::Document;
-use crate::rules::step::SoapFault;
+use crate::rules::step::{SoapFault, SoapStep};
 use crate::rules::value::OneOf;
 use crate::rules::{Facts, Stage, SyntheticResponse, Verdict};
 
 pub(in crate::rules) fn soap(
-    fault: &SoapFault,
+    step: &SoapStep,
     facts: &Facts<'_>,
     document: Option<&Document>,
     verdict: &mut Verdict,
 ) -> EffectDetail {
+    let SoapStep::SoapFault(fault) = step;
     let envelope = document.and_then(Envelope::of);
     let Some(envelope) = envelope.filter(|envelope| envelope.element().local() == "Envelope")
     else {
-        return not_applied("", "soap-fault: this is no SOAP message".into());
+        return EffectDetail::not_applied("", format!("{}: this is no SOAP message", step.name()));
     };
     let (namespace, media_type, body) = match envelope.version() {
         Some(SoapVersion::V1_1) => (SOAP_1_1, "text/xml; charset=utf-8", body_1_1(fault)),
@@ -51,7 +51,8 @@ pub(in crate::rules) fn soap(
     });
     let error_type = fault.error_type.map_or("", |error_type| error_type.0.0);
     EffectDetail::of_message(
-        EffectKind::other("soap-fault"),
+        EffectKind::Answered,
+        step.name(),
         "",
         format!("{} {error_type}", fault.subcode.0.0)
             .trim_end()

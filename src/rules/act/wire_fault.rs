@@ -3,7 +3,6 @@
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use super::not_applied;
 use crate::flow::{DeliveryStep, EffectDetail, EffectKind, Noise, Pace, StatedLength};
 use crate::rules::chance::Rng;
 use crate::rules::step::{Answer, ResetPeer, Slicer, Timeout, WireFault};
@@ -16,7 +15,7 @@ pub(in crate::rules) fn leave(
     facts: &Facts<'_>,
     verdict: &mut Verdict,
 ) -> EffectDetail {
-    let mut change = EffectDetail::of_message(EffectKind::other(step.name()), "", "");
+    let mut change = EffectDetail::of_message(kind(step), step.name(), "", "");
     if let WireFault::Answer(Answer(answer)) = step {
         change.before = facts
             .response
@@ -27,7 +26,7 @@ pub(in crate::rules) fn leave(
     }
     if verdict.delivery.is_ended() {
         let why = "a rule before this one ends the connection";
-        return not_applied("", format!("{}: {why}", step.name()));
+        return EffectDetail::not_applied("", format!("{}: {why}", step.name()));
     }
     let mut draw = Rng::new(seed, &rule.name, facts);
     let ops = ops(step, &mut draw);
@@ -94,6 +93,21 @@ fn noise(draw: &mut Rng) -> DeliveryStep {
     })
 }
 
+fn kind(step: &WireFault) -> EffectKind {
+    match step {
+        WireFault::Answer(_) => EffectKind::Answered,
+        WireFault::Delay(_) | WireFault::Latency { .. } => EffectKind::Delayed,
+        WireFault::Bandwidth(_) | WireFault::Slicer(_) => EffectKind::Slowed,
+        WireFault::SlowClose(_) | WireFault::Timeout(_) => EffectKind::ClosedAfter,
+        WireFault::Reset | WireFault::ResetPeer(_) => EffectKind::Reset,
+        WireFault::ContentLength(_) => EffectKind::WrongLength,
+        WireFault::LimitData(_)
+        | WireFault::EmptyResponse
+        | WireFault::MalformedChunk
+        | WireFault::RandomDataThenClose => EffectKind::Closed,
+    }
+}
+
 fn describe(step: &WireFault, ops: &[DeliveryStep]) -> String {
     match (step, ops) {
         (_, [DeliveryStep::Wait(time)]) => format!("{time:?}"),
@@ -112,6 +126,9 @@ fn describe(step: &WireFault, ops: &[DeliveryStep]) -> String {
             StatedLength::Fewer(bytes) => format!("{bytes} too few"),
             StatedLength::Chunks => String::new(),
         },
+        (WireFault::EmptyResponse, _) => "without an answer".into(),
+        (WireFault::MalformedChunk, _) => "after a malformed chunk".into(),
+        (WireFault::RandomDataThenClose, _) => format!("after {NOISE} random bytes"),
         _ => String::new(),
     }
 }

@@ -92,7 +92,7 @@ fn alone((step, _, table): &Placed<'_>, report: &mut Report<'_>) {
         }) if jitter.0 > time.0 => {
             report
                 .wrong(value("jitter"), "`jitter` is longer than `latency`")
-                .help("a message cannot leave before it came: write less jitter");
+                .help("write at most the time of `latency`");
         }
         Step::Protocol(ProtocolStep::Challenge(challenge))
             if challenge.scheme == Scheme::Basic && table.value("nonce").is_some() =>
@@ -105,7 +105,7 @@ fn alone((step, _, table): &Placed<'_>, report: &mut Report<'_>) {
             if busy.is_syncml() && busy.retry_after.is_some() =>
         {
             report
-                .wrong(value("retry-after"), "Status 417 says no time")
+                .wrong(value("retry-after"), "Status 417 has no Retry-After")
                 .help("leave `retry-after` out, or write busy = 503");
         }
         _ => {}
@@ -302,7 +302,7 @@ fn with_matcher(
     for (step, span, _) in steps {
         match (*step, matcher.kinds) {
             (Step::Edit(EditStep::SetStatus(_)), Some(kinds)) if kinds == statuses => {}
-            (Step::Edit(EditStep::SetStatus(_)), _) => needs_status(span, named, report),
+            (Step::Edit(EditStep::SetStatus(_)), _) => needs_status(step, span, named, report),
             (Step::Protocol(step), kinds) => about_commands(step, span, kinds, named, report),
             (Step::Edit(edit), None) => {
                 no_command(step, span, report);
@@ -354,7 +354,10 @@ fn needs_commands(step: &EditStep, span: &Range<usize>, report: &mut Report<'_>)
     let places = step.places();
     if matches!(step, EditStep::Remove { .. }) && places[0].is_selected() {
         report
-            .wrong(span.clone(), "`remove` would remove the whole message")
+            .wrong(
+                span.clone(),
+                format!("`{verb}` would remove the whole message"),
+            )
             .help("say in `match` which commands: command = \"Replace\"")
             .help("or say which part: at = \"SyncBody/Final\"");
         return;
@@ -371,7 +374,7 @@ fn needs_commands(step: &EditStep, span: &Range<usize>, report: &mut Report<'_>)
     };
     if is_vague {
         let title = match step {
-            EditStep::Reverse => "`reverse` does not say what".into(),
+            EditStep::Reverse => format!("`{verb}` does not say what"),
             _ => format!("`{verb}` does not say where"),
         };
         let error = report.wrong(span.clone(), title);
@@ -384,8 +387,14 @@ fn needs_commands(step: &EditStep, span: &Range<usize>, report: &mut Report<'_>)
     }
 }
 
-fn needs_status(span: &Range<usize>, named: Option<&Range<usize>>, report: &mut Report<'_>) {
-    let error = report.wrong(span.clone(), "`set-status` changes the code of a Status");
+fn needs_status(
+    step: &Step,
+    span: &Range<usize>,
+    named: Option<&Range<usize>>,
+    report: &mut Report<'_>,
+) {
+    let title = format!("`{}` changes the code of a Status", step.name());
+    let error = report.wrong(span.clone(), title);
     match named {
         Some(command) => error
             .also(command.clone(), "this selects other commands")
@@ -401,17 +410,22 @@ fn needs_status(span: &Range<usize>, named: Option<&Range<usize>>, report: &mut 
 /// No version is left between a floor and a ceiling that lies under it.
 fn agree_on_versions(steps: &[Placed<'_>], report: &mut Report<'_>) {
     let min = steps.iter().find_map(|(step, span, _)| match step {
-        Step::Connection(ConnectionStep::TlsMin(version)) => Some((version.0, span)),
+        Step::Connection(step @ ConnectionStep::TlsMin(version)) => {
+            Some((version.0, step.name(), span))
+        }
         _ => None,
     });
     let max = steps.iter().find_map(|(step, span, _)| match step {
-        Step::Connection(ConnectionStep::TlsMax(version)) => Some((version.0, span)),
+        Step::Connection(step @ ConnectionStep::TlsMax(version)) => {
+            Some((version.0, step.name(), span))
+        }
         _ => None,
     });
-    if let Some(((_, min), (_, max))) = min.zip(max).filter(|(min, max)| min.0 > max.0) {
+    let clash = min.zip(max).filter(|(min, max)| min.0 > max.0);
+    if let Some(((_, floor, min), (_, ceiling, max))) = clash {
         report
             .wrong(min.clone(), "no version of TLS is left")
-            .label("`tls-min` is newer than `tls-max`")
+            .label(format!("`{floor}` is newer than `{ceiling}`"))
             .also(max.clone(), "no newer one than this")
             .help("to end the handshake so: handshake-alert = \"protocol_version\"");
     }

@@ -166,7 +166,7 @@ fn twice(key: &str, span: Range<usize>, tree: &DeTable<'_>, report: &mut Report)
     let alike = |place: &Range<usize>| begins_a_line(&text, place) == begins_a_line(&text, &span);
     let before = places.into_iter().filter(|place| place.start < span.start);
     let first = before.filter(alike).max_by_key(|place| place.start);
-    let error = report.wrong(span, format!("`{key}` stands here twice"));
+    let error = report.wrong(span, format!("`{key}` is given twice"));
     error.label("the second");
     if let Some(first) = first {
         error.also(first, "the first");

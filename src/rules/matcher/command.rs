@@ -250,7 +250,7 @@ impl TryFrom<AnswersTable> for AnswersMatcher {
         };
         let asks_more = !command.asks_kinds_only();
         if names.is_empty() && !asks_more {
-            return Err(Mistake::new("`answers` asks nothing".into())
+            return Err(Mistake::new("`answers` has no key".into())
                 .help("answers = { command = \"Exec\", loc-uri = \"./Vendor/**\" }"));
         }
         if asks_more && names.iter().any(|name| name == HEADER) {

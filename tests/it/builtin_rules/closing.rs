@@ -78,7 +78,8 @@ fn the_closing_page_names_dmtap_for_what_dmtap_did() {
             &["--enroll", "--rule", "device-cap"],
             &[
                 "in the server's place, dmtap answered RequestSecurityToken with the fault",
-                "what the rules did:\n  device-cap  acted on 2 messages\n      request: soap-fault",
+                "what the rules did:\n  device-cap  acted on 2 messages\n      request: answered with s:Authorization",
+                "fault s:Authorization DeviceCapReached (0x80180013)",
                 "Try:     dmtap show",
             ],
         ),

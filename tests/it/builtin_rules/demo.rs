@@ -201,50 +201,59 @@ fn demo_with(arguments: &[&str]) -> Result<String, String> {
 const EFFECTS: &[(&str, &str)] = &[
     (
         "value-changed",
-        "response: Add ./Device/Vendor/MSFT/DMTap/Greeting, set-text at Item/Data: Hello & welcome → changed on the way (2 times)",
+        "response: Add ./Device/Vendor/MSFT/DMTap/Greeting, changed Item/Data: Hello & welcome → changed on the way (2 times)",
     ),
     (
         "wrong-language",
-        "request: Replace ./DevInfo/DevId, set-text at Item[4]/Data: en-US → xx-XX (2 times)",
+        "request: Replace ./DevInfo/DevId, changed Item[4]/Data: en-US → xx-XX (2 times)",
     ),
     (
         "results-lost",
-        "request: Results of Get ./DevDetail/SwV, remove (2 times)",
+        "request: removed Results of Get ./DevDetail/SwV (2 times)",
     ),
     (
         "hide-command",
-        "response: Exec ./Device/Vendor/MSFT/DMTap/Restart, remove (2 times)",
+        "response: removed Exec ./Device/Vendor/MSFT/DMTap/Restart (2 times)",
     ),
     (
         "refused",
-        "response: Exec ./Device/Vendor/MSFT/DMTap/Restart, refuse: 403 Forbidden (2 times)",
+        "response: refused Exec ./Device/Vendor/MSFT/DMTap/Restart with 403 Forbidden (2 times)",
     ),
     (
         "command-injected",
-        "response: inject-command at SyncBody: Get ./DevDetail/SwV (2 times)",
+        "response: added Get ./DevDetail/SwV (2 times)",
     ),
     (
         "login-refused",
-        "response: Status of SyncHdr, set-status at Data: 200 OK → 401 Invalid credentials (2 times)",
+        "response: Status of SyncHdr: 200 OK → 401 Invalid credentials (2 times)",
     ),
     ("challenge", "request: numbers shifted by one (8 times)"),
     (
         "challenge",
-        "request: removed: the answer to what dmtap sent (2 times)",
+        "request: removed the answer to what dmtap sent (2 times)",
     ),
-    ("challenge", "request: credentials as before the challenge"),
-    ("busy", "request: answer: 503 Service Unavailable (2 times)"),
-    ("reset-once", "response: reset"),
-    ("jitter", "response: latency: "),
+    (
+        "challenge",
+        "request: restored the credentials from before the challenge",
+    ),
+    (
+        "busy",
+        "request: answered with 503 Service Unavailable in the server's place (2 times)",
+    ),
+    ("reset-once", "response: reset the connection"),
+    ("jitter", "response: delayed by "),
     (
         "old-version",
-        "response: wrong-version at SyncHdr/VerProto: DM/1.2 → DM/1.1 (6 times)",
+        "response: changed SyncHdr/VerProto: DM/1.2 → DM/1.1 (6 times)",
     ),
     (
         "wrong-media-type",
-        "response: set-header: content-type: application/vnd.syncml.dm+xml → content-type: text/html, … (2 times)",
+        "response: changed header content-type: application/vnd.syncml.dm+xml → content-type: text/html, … (2 times)",
     ),
-    ("only-old-tls", "connection: tls-max: 1.2 (2 times)"),
+    (
+        "only-old-tls",
+        "connection: offered TLS 1.2 or older (2 times)",
+    ),
     (
         "device-cap",
         "device-cap is about enrollment, which these sessions do not have: dmtap demo --enroll --rule",
@@ -341,7 +350,11 @@ fn rules_of_one_line_act_and_what_is_wrong_is_reported_in_the_argument() {
     );
 
     let get = demo_with(&["--fail", "./DevDetail/**=404"]).unwrap();
-    assert_eq!(get.matches("remove was Results").count(), 2, "{get}");
+    assert_eq!(
+        get.matches("(Results): removed Results").count(),
+        2,
+        "{get}"
+    );
 
     let headers = demo_with(&["-H", "/~s/X-Seen-By/{{message-id}}"]).unwrap();
     assert_eq!(

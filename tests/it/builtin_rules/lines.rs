@@ -21,8 +21,7 @@ pub fn of(events: &[Event]) -> Vec<String> {
             }
             Event::Admitted { applied, .. } => {
                 let changes = applied.iter().flat_map(|applied| &applied.changes);
-                let change =
-                    |c: &EffectDetail| format!("connection: {} {}", c.kind.name(), c.after);
+                let change = |c: &EffectDetail| format!("connection: {} {}", c.step, c.after);
                 lines.extend(changes.map(|c| change(c).trim_end().to_owned()));
             }
             Event::Failed { exchange, side, .. } => {
@@ -142,11 +141,11 @@ fn passing(passage: &CapturedMessage, ledger: &Ledger) -> Vec<String> {
     }
     for applied in &passage.applied {
         for change in &applied.changes {
-            if applied.patch.is_empty() || change.kind.name() == "not applied" {
+            if applied.patch.is_empty() || change.step == "not applied" {
                 // Waits are drawn, and from other numbers in each run.
-                let drawn = change.kind.name() == "latency";
+                let drawn = change.step == "latency";
                 let after = if drawn { "" } else { &change.after };
-                lines.push(format!("{} {after}", change.kind.name()).trim_end().into());
+                lines.push(format!("{} {after}", change.step).trim_end().into());
             }
         }
     }

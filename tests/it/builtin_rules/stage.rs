@@ -208,7 +208,7 @@ fn only_the_splices_changed(builtin: &BuiltinRule, passage: &CapturedMessage) {
 fn only_three_digits_changed(builtin: &BuiltinRule, passage: &CapturedMessage) {
     let (received, sent) = (&passage.payload.received, &passage.payload.sent);
     let changes: Vec<_> = passage.applied.iter().flat_map(|a| &a.changes).collect();
-    if changes.len() != 1 || changes[0].kind.name() != "set-status" {
+    if changes.len() != 1 || changes[0].step != "set-status" {
         return;
     }
     let before = received
@@ -238,7 +238,7 @@ fn passage(event: &Event) -> Option<&CapturedMessage> {
 
 fn acts(applied: &RuleEffect) -> bool {
     let mut changes = applied.changes.iter();
-    changes.any(|change| change.kind.name() != "not applied")
+    changes.any(|change| change.step != "not applied")
 }
 
 #[derive(Default)]

@@ -145,7 +145,8 @@ fn a_rule_that_could_not_act_on_what_it_found_did_nothing() {
     let output = tried(folder.path(), &["rule.toml", "answers.xml"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let shown = text(&output.stdout);
-    let expected = "  no rule acts on it\n    unfit: not applied at /SyncML/SyncBody/Status[1]";
+    let expected =
+        "  no rule acts on it\n    unfit: /SyncML/SyncBody/Status[1]: not applied: set-text";
     assert!(shown.contains(expected), "{shown}");
     let reported = json(folder.path(), &["rule.toml", "answers.xml"]);
     assert_eq!(
@@ -162,7 +163,10 @@ fn a_rule_that_could_not_act_on_what_it_found_did_nothing() {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let shown = text(&output.stdout);
     assert!(shown.contains("  rule fit\n"), "{shown}");
-    assert!(shown.contains("    unfit: not applied at"), "{shown}");
+    assert!(
+        shown.contains("Status[1]: not applied: set-text: "),
+        "{shown}"
+    );
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn a_run_fails_in_which_a_rule_never_acted() {
     assert_eq!(code, Some(1), "{said}");
     let expected = "error: 2 rules never acted:\n  \
                     never    1 response came, and none matched its `method`\n  \
-                    limited  matched in 1 message, and its limit let every match pass";
+                    limited  matched in 1 message, and its limit excluded every match";
     assert!(said.ends_with(expected), "{said}");
     let last: serde_json::Value = serde_json::from_str(out.lines().last().unwrap()).unwrap();
     let why: Vec<_> = last["rules"]

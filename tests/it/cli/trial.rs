@@ -117,7 +117,7 @@ fn the_status_of_the_command_a_rule_is_about_is_shown_before_and_after() {
             "asks.xml: a response, XML",
             "answers.xml: a request, XML",
             "rule get-fails",
-            "set-status at /SyncML/SyncBody/Status[2]/Data: 200 → 404",
+            "/SyncML/SyncBody/Status[2]/Data: Status 200 OK → 404 Not found",
             "       <CmdRef>2</CmdRef>\n       <Cmd>Get</Cmd>\n-      <Data>200</Data>\n+      <Data>404</Data>",
         ],
     );
@@ -252,10 +252,10 @@ fn a_rule_that_does_nothing_is_reported_with_the_reason() {
         &shown,
         &[
             "  no rule acts on it\n    door: is about connections",
-            "    other-way: looks at request\n",
+            "    other-way: skipped, it applies to requests and this is a response\n",
             "    other-host: its `host` does not match `localhost` of --url\n",
             "    other-path: its `path` does not match `/` of --url\n",
-            "    exec-15: finds nothing here\n    and 2 more\n",
+            "    exec-15: does not match\n    and 2 more\n",
         ],
     );
     let output = tried(
@@ -284,7 +284,10 @@ fn a_built_in_rule_is_tried_by_its_name() {
     conversation(folder.path());
     let output = tried(folder.path(), &["not-found", "asks.xml"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    assert!(text(&output.stdout).contains("not-found: looks at request"));
+    assert!(
+        text(&output.stdout)
+            .contains("not-found: skipped, it applies to requests and this is a response")
+    );
     let output = tried(folder.path(), &["not-fuond", "asks.xml"]);
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     let said = text(&output.stderr);
@@ -355,7 +358,7 @@ fn rules_are_picked_by_options_as_the_demo_and_the_proxy_have_them() {
     let both = ["  rule get-fails\n", "  rule other\n"];
     check(&["--rules", "rule.toml", "--rules", "other.toml"], &both);
     let fail = "./Device/Vendor/MSFT/**=500";
-    check(&["--fail", fail], &["200 → 500"]);
+    check(&["--fail", fail], &["Status 200 OK → 500"]);
     check(&["--rule", "jitter"], &["  rule jitter\n"]);
     check(&["-H", "/X-A/b"], &["X-A"]);
     check(&["-B", "/~q/Get/Put"], &["Put"]);

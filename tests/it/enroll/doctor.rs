@@ -263,7 +263,9 @@ async fn a_server_that_wants_client_certificates_is_found() {
         assert_eq!(found.is_ok(), !required, "{findings:#?}");
         let text = match required {
             true => "the server closes connections without a client certificate",
-            false => "the server asks for one in the handshake, and takes none, too",
+            false => {
+                "the server asks for one in the handshake, and serves devices without one, too"
+            }
         };
         assert_eq!(found.text, text);
         stop.cancel();

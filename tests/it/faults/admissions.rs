@@ -283,7 +283,7 @@ async fn a_device_without_tls_is_spared_what_is_about_handshakes() {
     // The server speaks TLS, and this proxy in front of it does not mind.
     assert_eq!(curled.code, 0, "{}", curled.error);
     let step = lab.rig.log.until(|event| match event {
-        Event::Admitted { applied, .. } => Some(applied[0].changes[0].kind.to_string()),
+        Event::Admitted { applied, .. } => Some(applied[0].changes[0].step.to_string()),
         _ => None,
     });
     assert_eq!(step.await, "not applied");

@@ -240,7 +240,7 @@ async fn admitted(
             Event::Admitted { applied, .. } => {
                 let change = &applied[0].changes[0];
                 Some(
-                    format!("{} {}", change.kind.name(), change.after)
+                    format!("{} {}", change.step, change.after)
                         .trim()
                         .to_owned(),
                 )

@@ -302,14 +302,14 @@ async fn a_rule_that_finds_no_document_any_more_says_so() {
             ("first", "lost", "of no command")
         );
         let change = &second.changes[0];
-        assert_eq!(change.kind.name() == "not applied", !decodes);
+        assert_eq!(change.step == "not applied", !decodes);
         assert_eq!(
             change.after.contains("after rule `first`"),
             !decodes,
             "{}",
             change.after
         );
-        assert_eq!(third.changes[0].kind.name(), "delay");
+        assert_eq!(third.changes[0].step, "delay");
         rig.stop().await;
     }
 }

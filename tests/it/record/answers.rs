@@ -190,6 +190,6 @@ fn what_a_rule_changed_in_a_soap_message_is_shown() {
     let request = stage.request(&[("content-type", "application/soap+xml")], body);
     change(request, "elsewhere", "set-text", "/Envelope/Body/Url", "b");
     let text = transcript(&stage.events, Masking::Masked);
-    let reported = "✎ rule elsewhere: set-text Envelope/Body/Url a → b";
+    let reported = "✎ rule elsewhere: changed Envelope/Body/Url: a → b";
     assert!(text.contains(reported), "{text}");
 }

@@ -8,7 +8,7 @@ use dmtap::patch::{Patch, Span};
 use dmtap::record::model::RuleEffectRecord;
 use dmtap::record::{Masking, jsonl};
 
-use crate::record::stage::Stage;
+use crate::record::stage::{Stage, kind_of};
 use crate::record::transcript::{json_lines, transcript};
 
 fn message(commands: &str) -> String {
@@ -46,7 +46,8 @@ fn replaced(message: &mut CapturedMessage, step: &'static str, path: &str, from:
         rule: "r".into(),
         changes: vec![EffectDetail {
             path: path.into(),
-            kind: step.to_owned().into(),
+            step: step.into(),
+            kind: kind_of(step),
             before: from.into(),
             after: to.into(),
         }],
@@ -322,9 +323,9 @@ fn changes_inside_a_provisioning_document_are_shown_except_its_secrets() {
     assert_eq!(
         lines,
         [
-            "set-attribute APPLICATION/ADDR https://mdm.example.com/a → https://dmtap.example/a",
-            "set-attribute APPLICATION/NAME https://mdm.example.com/a → https://dmtap.example/a",
-            "set-attribute APPLICATION/APPAUTH/AAUTHSECRET ******** → ********",
+            "changed APPLICATION/ADDR: https://mdm.example.com/a → https://dmtap.example/a",
+            "changed APPLICATION/NAME: https://mdm.example.com/a → https://dmtap.example/a",
+            "changed APPLICATION/APPAUTH/AAUTHSECRET: ******** → ********",
         ]
     );
 }
@@ -346,7 +347,7 @@ fn urls_that_a_rule_changed_are_shown_whole_and_on_a_line_of_their_own_where_the
     let shown = shown.split_once("✎ rule r: ").unwrap().1;
     let lines: Vec<_> = shown.lines().map(str::trim_end).collect();
     assert_eq!(
-        lines[0], "set-text Envelope/Body/Url https://mdm.example.com/x",
+        lines[0], "changed Envelope/Body/Url: https://mdm.example.com/x",
         "{shown}"
     );
     assert_eq!(

@@ -69,6 +69,26 @@ fn an_empty_request_where_an_envelope_is_expected_is_named_and_its_fault_shown()
 }
 
 #[test]
+fn a_fault_that_dmtap_answers_with_is_read_as_the_device_reads_it() {
+    let mut stage = Stage::new();
+    stage.request(&[SOAP], data("discover-version-9.xml"));
+    let answer = stage.response(&[SOAP], data("fault-message-format.xml"));
+    status(answer, 500);
+    answer.synthesized = true;
+    answer.payload.received = Bytes::new();
+    answer.payload.reading = ParsedBody::Empty;
+    let (_, response) = halves(&stage);
+    let fault = "fault s:MessageFormat (0x80180001): cannot read the request: EOF";
+    holds(&response, &["dmtap's own answer", fault]);
+    assert!(!response.contains("0x801901F4"), "{response}");
+    let lines = json_lines(&stage.events, Masking::Masked);
+    let lines = std::str::from_utf8(&lines).unwrap();
+    let record: serde_json::Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
+    assert_eq!(record["reading"]["dialect"], "soap", "{record}");
+    assert_eq!(record["enrollment"]["fault"]["hresult"], "0x80180001");
+}
+
+#[test]
 fn a_discovery_refused_with_json_shows_what_was_sent_and_the_text() {
     let mut stage = Stage::new();
     stage.request(&[SOAP], data("discover-version-9.xml"));

@@ -6,7 +6,7 @@ use dmtap::markup::{self, Hint, Limits};
 use dmtap::record::{EventRecord, Masking, Pcapng, Sink, jsonl};
 
 use crate::record::message::{PACKAGE_1, wbxml};
-use crate::record::stage::{Stage, change, coded, note};
+use crate::record::stage::{Stage, change, coded, kind_of, note};
 use crate::record::transcript::{json_lines, transcript};
 
 /// What must not be found; seven characters, like any other secret of some length.
@@ -381,7 +381,8 @@ fn applied(
         rule: "r".into(),
         changes: vec![dmtap::flow::EffectDetail {
             path: String::new(),
-            kind: step.to_owned().into(),
+            step: step.into(),
+            kind: kind_of(step),
             before: reported.0.into(),
             after: reported.1.into(),
         }],

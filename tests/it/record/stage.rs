@@ -6,9 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use dmtap::dm::{Dialect, Message};
 use dmtap::flow::{
-    CapturedBody, CapturedMessage, Connection, ConnectionId, Delivery, EffectDetail, Event,
-    ExchangeId, Head, Note, ParsedBody, RequestHead, ResponseHead, RuleEffect, Session, SessionKey,
-    Severity, Side, Timestamp, TlsFacts,
+    CapturedBody, CapturedMessage, Connection, ConnectionId, Delivery, EffectDetail, EffectKind,
+    Event, ExchangeId, Head, Note, ParsedBody, RequestHead, ResponseHead, RuleEffect, Session,
+    SessionKey, Severity, Side, Timestamp, TlsFacts,
 };
 use dmtap::markup::{self, Document, Hint, Limits};
 use dmtap::patch::{Patch, Splice};
@@ -228,7 +228,8 @@ pub(crate) fn change(
     };
     let change = EffectDetail {
         path: path.into(),
-        kind: step.to_owned().into(),
+        step: step.into(),
+        kind: kind_of(step),
         before: element.text().into(),
         after: after.into(),
     };
@@ -250,4 +251,25 @@ pub(crate) fn coded(passage: &mut CapturedMessage, received: &'static [u8]) {
 
 pub(crate) fn document(passage: &CapturedMessage) -> &Document {
     passage.payload.reading.document().unwrap()
+}
+
+/// What kind of change a step makes, as far as these tests have steps.
+pub fn kind_of(step: &str) -> EffectKind {
+    match step {
+        "set-status" => EffectKind::Status,
+        "set-text" | "set-attribute" => EffectKind::Changed,
+        "replace-text" => EffectKind::Replaced,
+        "set-header" | "add-header" | "remove-header" => EffectKind::Header,
+        "insert" => EffectKind::Inserted,
+        "replace" => EffectKind::Replaced,
+        "remove" | "hide-status" => EffectKind::Removed,
+        "copy" | "duplicate" => EffectKind::Copied,
+        "move" | "reverse" => EffectKind::Moved,
+        "refuse" => EffectKind::Refused,
+        "inject-command" => EffectKind::Added,
+        "reset" => EffectKind::Reset,
+        "delay" => EffectKind::Delayed,
+        "answer" => EffectKind::Answered,
+        own => EffectKind::of_own(own),
+    }
 }

@@ -10,7 +10,7 @@ use dmtap::record::{
 };
 
 use crate::record::message::{ANSWERS, COMMANDS, END, PACKAGE_1, wbxml};
-use crate::record::stage::{Stage, change, coded, note};
+use crate::record::stage::{Stage, change, coded, kind_of, note};
 use crate::support::record_schema;
 
 const XML: (&str, &str) = ("content-type", "application/vnd.syncml.dm+xml");
@@ -78,7 +78,8 @@ fn step(
         rule: rule.into(),
         changes: vec![dmtap::flow::EffectDetail {
             path: String::new(),
-            kind: step.to_owned().into(),
+            step: step.into(),
+            kind: kind_of(step),
             before: before.into(),
             after: after.into(),
         }],
@@ -261,7 +262,7 @@ fn names_and_reasons_that_look_like_those_of_options_and_rules_are_shown_as_they
     step(request, "modify-body x", "set-text", "(?s)old", "new");
     stage.failed(Some(Side::Server), "it was stopped by a rule");
     let text = transcript(&stage.events, Masking::Masked);
-    assert!(text.contains("set-text (?s)old → new"), "{text}");
+    assert!(text.contains("changed (?s)old → new"), "{text}");
     let failed = "no response, the server failed: it was stopped by a rule";
     assert!(text.contains(failed), "{text}");
 }
@@ -271,8 +272,8 @@ fn records_of_other_versions_keep_what_rules_did() {
     let line = r#"{"v":1,"seq":1,"event":"failed","at":"2026-01-01T00:00:00Z","at_us":1,"connection":{"id":1},"from":"device","why":"reset by a rule","applied":[{"rule":"r","changes":[{"path":"","step":"renumber","before":"2","after":"1"},{"path":"","step":"bake","before":"","after":"done"}]}]}"#;
     let record = dmtap::record::jsonl::read(line.as_bytes()).unwrap();
     let changes = &record.applied[0].changes;
-    assert_eq!(changes[0].kind, dmtap::flow::EffectKind::Renumber);
-    assert_eq!(changes[1].kind.name(), "bake");
+    assert_eq!(changes[0].kind, dmtap::flow::EffectKind::Renumbered);
+    assert_eq!(changes[1].step, "bake");
     let text = Transcript::<Vec<u8>>::text(&record);
     assert!(text.contains("the device's connection was reset by a rule"));
 }

@@ -29,7 +29,7 @@ fn refused(matcher: &str, steps: &str, document: &Document, room: usize) {
     let [change] = &verdict.applied[0].changes[..] else {
         panic!("{steps}: {:?}", verdict.applied)
     };
-    assert_eq!(change.kind.name(), "not applied", "{steps}");
+    assert_eq!(change.step, "not applied", "{steps}");
     let limit = format!("more than {most} bytes, the limit of a body");
     assert!(change.after.contains(&limit), "{steps}: {change:?}");
     let verdict = within(matcher, steps, document, 1 << 20);

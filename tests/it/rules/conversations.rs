@@ -370,7 +370,7 @@ fn what_was_done_is_reported() {
     let reported: Vec<_> = applied
         .changes
         .iter()
-        .map(|c| (&*c.path, c.kind.name(), &*c.before, &*c.after))
+        .map(|c| (&*c.path, &*c.step, &*c.before, &*c.after))
         .collect();
     assert_eq!(
         reported,
@@ -395,7 +395,7 @@ fn a_step_that_finds_no_place_says_so_and_changes_nothing() {
     assert!(verdict.body.is_none());
     let change = &verdict.applied[0].changes[0];
     assert_eq!(
-        (&*change.path, change.kind.name(), &*change.after),
+        (&*change.path, &*change.step, &*change.after),
         (
             "/SyncML/SyncBody/Status[2]",
             "not applied",
@@ -424,7 +424,7 @@ fn edits_that_clash_are_reported_and_none_is_made() {
     let rules = rule("request", "{ status = 201 }", steps);
     let verdict = Talk::new(1, "d").decide(&book(&rules), Stage::Request, &message(2, &answered()));
     assert!(verdict.body.is_none());
-    assert_eq!(verdict.applied[0].changes[0].kind.name(), "not applied");
+    assert_eq!(verdict.applied[0].changes[0].step, "not applied");
 }
 
 #[test]

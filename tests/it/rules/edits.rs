@@ -68,7 +68,7 @@ fn refused(matcher: &str, steps: &str, why: &str) {
         let verdict = decide(&rule(matcher, steps), document);
         assert_eq!(verdict.body, None, "{steps}");
         let changes = &verdict.applied[0].changes;
-        assert_eq!(changes[0].kind.name(), "not applied", "{steps}");
+        assert_eq!(changes[0].step, "not applied", "{steps}");
         assert_eq!(changes[0].after, why, "{steps}");
     }
 }

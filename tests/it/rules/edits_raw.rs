@@ -24,7 +24,7 @@ fn sent(steps: &str, document: &Document) -> Bytes {
 fn why(verdict: &Verdict) -> &str {
     assert_eq!(verdict.body, None);
     let change = &verdict.applied[0].changes[0];
-    assert_eq!(change.kind.name(), "not applied");
+    assert_eq!(change.step, "not applied");
     &change.after
 }
 
@@ -94,7 +94,7 @@ fn a_rule_that_only_takes_out_what_is_not_there_finds_nothing() {
     let check = |matches: &str, steps: &str, expected: &[&str]| {
         let verdict = decide(&rule(matches, steps), &document());
         let changes = verdict.applied.iter().flat_map(|applied| &applied.changes);
-        let steps: Vec<&str> = changes.map(|change| change.kind.name()).collect();
+        let steps: Vec<&str> = changes.map(|change| &*change.step).collect();
         assert_eq!(steps, expected, "{matches} {:?}", verdict.applied);
         assert_eq!(verdict.applied.len(), expected.len().min(1), "{matches}");
     };

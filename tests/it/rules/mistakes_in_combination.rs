@@ -203,12 +203,12 @@ fn what_can_never_match_is_refused() {
     check(
         "request",
         "{ has = \"Item/Meta/Mark\" }",
-        "t:4:17: `Item/Meta/Mark` is never there",
+        "t:4:17: `Item/Meta/Mark` never exists here",
     );
     check(
         "request",
         "{ command = \"Alert\", has = \"SyncHdr/Cred\" }",
-        "t:4:36: `SyncHdr/Cred` is never there",
+        "t:4:36: `SyncHdr/Cred` never exists here",
     );
     check(
         "request",

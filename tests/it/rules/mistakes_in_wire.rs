@@ -97,7 +97,7 @@ fn a_value_fits_its_verb() {
     for (step, words) in [
         (
             r#"{ latency = "1s", jitter = "2s" }"#,
-            ["`jitter` is longer than `latency`", "write less"],
+            ["`jitter` is longer than `latency`", "write at most"],
         ),
         (
             r#"{ bandwidth = "10" }"#,

@@ -97,8 +97,7 @@ fn steps_act_on_the_elements_with_an_attribute() {
         let verdict = decide(Stage::Response, "", &step, &decode(PROVISIONING));
         assert!(verdict.body.is_none(), "{nowhere}");
         assert_eq!(
-            verdict.applied[0].changes[0].kind.name(),
-            "not applied",
+            verdict.applied[0].changes[0].step, "not applied",
             "{nowhere}"
         );
     }

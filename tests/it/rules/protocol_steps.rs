@@ -18,7 +18,7 @@ fn decide(rules: &str, stage: Stage, body: &Document) -> Verdict {
 
 fn why_not(verdict: &Verdict) -> String {
     let changes = verdict.applied.iter().flat_map(|applied| &applied.changes);
-    let refused = changes.filter(|change| change.kind.name() == "not applied");
+    let refused = changes.filter(|change| change.step == "not applied");
     refused.map(|change| change.after.clone()).collect()
 }
 
@@ -89,7 +89,7 @@ fn errors_in_protocol_steps_name_the_remedy() {
         "request",
         get,
         "{ busy = 417, retry-after = 3 }",
-        &["417 says no time"],
+        &["417 has no Retry-After"],
     );
     check(
         "request",
@@ -317,8 +317,8 @@ fn two_rules_together_promise_no_more_than_an_account_holds() {
     let [first, second] = &verdict.applied[..] else {
         panic!("{:?}", verdict.applied)
     };
-    assert_eq!(first.changes[0].kind.name(), "refuse");
-    assert_eq!(second.changes[0].kind.name(), "not applied");
+    assert_eq!(first.changes[0].step, "refuse");
+    assert_eq!(second.changes[0].step, "not applied");
     assert!(
         second.changes[0].after.contains("4096 answers"),
         "{second:?}"

@@ -199,12 +199,15 @@ fn an_error_in_a_rule_of_the_command_line_names_what_can_be_typed_there() {
         inline_rule::modify_body("/(/x"),
         &["`(` is no regular expression"],
     );
-    check_line(inline_rule::modify_body("/~q/a"), &["`~q` is a filter"]);
+    check_line(
+        inline_rule::modify_body("/~q/a"),
+        &["found the filter `~q`"],
+    );
     check_line(
         inline_rule::modify_body("/~s ~c 200/a"),
-        &["`~s ~c 200` is a filter"],
+        &["found the filter `~s ~c 200`"],
     );
-    check_line(headers("/~s/a"), &["`~s` is a filter"]);
+    check_line(headers("/~s/a"), &["found the filter `~s`"]);
     check_line(inline_rule::modify_body("/~quoted/a"), &[]);
 }
 
@@ -229,7 +232,7 @@ fn mistakes_of_toml_have_a_remedy() {
     check_file(
         "[[rule]]\nname = \"a\"\nstage = \"request\"\nstep = { reset = true }\nname = \"b\"\nstage = \"response\"\n",
         &[
-            "`name` stands here twice",
+            "`name` is given twice",
             "the first",
             "each rule begins with [[rule]]",
         ],

@@ -46,7 +46,7 @@ fn a_step_may_do_nothing_but_move_the_scenario_on() {
     assert!(verdict.body.is_none());
     let change = &verdict.applied[0].changes[0];
     assert_eq!(
-        (change.kind.name(), &*change.after),
+        (&*change.step, &*change.after),
         ("advance-scenario", "seen")
     );
 }

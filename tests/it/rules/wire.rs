@@ -68,7 +68,7 @@ fn the_first_rule_that_ends_a_connection_has_the_word() {
     );
     let reported = verdict.applied.iter().map(|applied| {
         let change = &applied.changes[0];
-        (&*applied.rule, change.kind.name())
+        (&*applied.rule, &*change.step)
     });
     assert_eq!(
         reported.collect::<Vec<_>>(),

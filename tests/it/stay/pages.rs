@@ -55,7 +55,7 @@ fn urls_of_a_page_lead_to_dmtap_and_what_leads_past_it_is_noted() {
         "",
         &[(
             "info",
-            "sign-in stays at login.example.net (refresh of the page)",
+            "the sign-in page is at login.example.net (refresh of the page)",
         )],
     );
     check(

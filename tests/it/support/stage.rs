@@ -151,7 +151,7 @@ impl Played {
         for applied in &passage.applied {
             let reported = applied.changes.iter().map(|change| {
                 let what = format!("{} {}", change.before, change.after);
-                (applied.rule.clone(), change.kind.to_string(), what)
+                (applied.rule.clone(), change.step.to_string(), what)
             });
             self.applied.extend(reported);
         }

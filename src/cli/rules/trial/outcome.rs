@@ -9,7 +9,6 @@ use similar::TextDiff;
 use super::super::json_line;
 use crate::app::dry_run::why_not::{self, Address};
 use crate::app::dry_run::{Evidence, Passed};
-use crate::app::effect_text;
 use crate::cli::Output;
 use crate::flow::{EffectDetail, ExchangeId, RuleEffect, Side, media};
 use crate::markup::convert::{XmlOptions, to_xml};
@@ -129,10 +128,7 @@ impl<'r> MessageOutcome<'r> {
             let refusal = entries.find_map(|entry| entry.changes.first());
             Silent {
                 rule,
-                why: refusal.map_or_else(
-                    || why_not::why(rule, &self.passed, address),
-                    effect_text::line,
-                ),
+                why: refusal.map_or_else(|| why_not::why(rule, &self.passed, address), line_of),
                 failed: refusal.is_some(),
             }
         });
@@ -189,7 +185,7 @@ impl<'r> MessageOutcome<'r> {
             }
             before = &applied.rule;
             for change in &applied.changes {
-                let _ = writeln!(out, "    {}", effect_text::line(change));
+                let _ = writeln!(out, "    {}", line_of(change));
             }
         }
         if !self.acts() {
@@ -243,7 +239,7 @@ impl<'r> MessageOutcome<'r> {
 
     fn json(&self) -> Value {
         let changes = |changes: &[EffectDetail]| -> Vec<Value> {
-            let one = |c: &EffectDetail| json!({"at": c.path, "step": c.kind, "before": c.before, "after": c.after});
+            let one = |c: &EffectDetail| json!({"at": c.path, "step": c.step, "kind": c.kind, "before": c.before, "after": c.after});
             changes.iter().map(one).collect()
         };
         let applied: Vec<Value> = self
@@ -266,6 +262,14 @@ impl<'r> MessageOutcome<'r> {
             "sent": self.verdict.document.as_deref().map(shown),
             "answer": self.verdict.answer.as_ref().map(answer_json),
         })
+    }
+}
+
+/// `/SyncML/SyncBody/Status[2]/Data: Status 200 OK → 404 Not found`
+fn line_of(change: &EffectDetail) -> String {
+    match &*change.path {
+        "" => change.text(""),
+        path => format!("{}: {}", printable::line(path), change.text("")),
     }
 }
 

@@ -211,7 +211,7 @@ impl Hits {
         let stage = rule.stage.name();
         Some(match &self.idle {
             Some(idle) => line(idle),
-            None => format!("looks at {stage}, and there is none that was tried"),
+            None => format!("skipped, it applies to {stage}s and none was tried"),
         })
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::{Entry, Reconciling};
 use crate::dm::compose::{self, CmdIdAllocator};
 use crate::dm::{Command, Message, StatusCode};
+use crate::flow::Side;
 use crate::flow::reconciler::{Obligation, OwedByRule, Reconciler, SuppressReply};
-use crate::flow::{EffectKind, Side};
 use crate::markup::edit::Edit;
 
 impl Reconciling<'_> {
@@ -39,9 +39,8 @@ impl Reconciling<'_> {
             cmd_ref: id.into(),
         });
         let mut entry = Entry::default();
-        let after = "Get ./DevInfo/DevId".into();
-        let kind = EffectKind::other("occupy");
-        entry.push_detail(body.element(), kind, String::new(), after);
+        let after = "Get ./DevInfo/DevId to keep the session open".into();
+        entry.push_detail(body.element(), "occupy", String::new(), after);
         let place = body.end();
         entry.edits.push(Edit::Insert { place, fragment });
         let owed = OwedByRule {

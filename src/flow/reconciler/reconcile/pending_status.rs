@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::{Entry, Reconciling, answers, refs};
 use crate::dm::compose::{self, CmdIdAllocator, ItemRef};
 use crate::dm::{Message, Status};
+use crate::flow::Side;
 use crate::flow::reconciler::{Obligation, PendingStatus, Reconciler, SuppressReply};
-use crate::flow::{EffectKind, Side};
 use crate::markup::edit::{Edit, Place};
 use crate::markup::{NodeId, tag};
 
@@ -88,8 +88,8 @@ impl Entry {
                 self.edits.push(Edit::Insert { place, fragment });
             }
         }
-        let after = format!("{} Items", items.len());
-        self.push_detail(element, EffectKind::other("name"), String::new(), after);
+        let after = format!("the references of {} Items", items.len());
+        self.push_detail(element, "name", String::new(), after);
     }
 }
 
@@ -180,9 +180,8 @@ fn give(
     let behind = owed.place + usize::from(!owed.items.is_empty());
     let in_front = line.in_front.get(behind).copied().flatten();
     let place = in_front.map_or(Place::FirstIn(body.element().id()), Place::After);
-    let after = format!("{} {} {}", owed.cmd, owed.cmd_ref(), owed.code);
-    let kind = EffectKind::other("answer");
-    entry.push_detail(body.element(), kind, String::new(), after);
+    let after = format!("Status {} for {} {}", owed.code, owed.cmd, owed.cmd_ref());
+    entry.push_detail(body.element(), "add-status", String::new(), after);
     entry.edits.push(Edit::Insert { place, fragment });
     true
 }

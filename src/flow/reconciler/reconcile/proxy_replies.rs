@@ -8,7 +8,7 @@ use super::{Entry, ReconcileContext, Reconciled, Reconciling};
 use crate::dm::compose::{self, CmdIdAllocator, StatusBuilder};
 use crate::dm::{Command, Message, StatusCode};
 use crate::flow::reconciler::{MessageDirection, Obligation, Reconciler};
-use crate::flow::{EffectDetail, EffectKind, RuleEffect, Side};
+use crate::flow::{EffectDetail, RuleEffect, Side};
 use crate::markup::edit::{Edit, Place};
 use crate::markup::{Document, tag};
 use crate::patch::Patch;
@@ -105,8 +105,7 @@ impl Reconciling<'_> {
                 Some(fragment) => ("as before the challenge", Edit::Replace { node, fragment }),
                 None => ("none, as before the challenge", Edit::Remove { node }),
             };
-            let kind = EffectKind::RestoreCredentials;
-            entry.push_detail(cred, kind, String::new(), after.into());
+            entry.push_detail(cred, "credentials", String::new(), after.into());
             entry.edits.push(edit);
         }
         self.enter(&rule, entry);
@@ -191,9 +190,10 @@ fn closing(reconciler: &mut Reconciler, received: &Arc<Document>) -> Option<(Byt
 fn spoke(rule: &str, what: &str) -> RuleEffect {
     RuleEffect {
         rule: rule.to_owned(),
-        changes: vec![EffectDetail::of_message(
-            EffectKind::other("answer"),
-            "",
+        changes: vec![EffectDetail::own(
+            "reply",
+            String::new(),
+            String::new(),
             what.to_owned(),
         )],
         patch: Patch::default(),

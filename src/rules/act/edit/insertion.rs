@@ -19,7 +19,7 @@ impl Planning<'_, '_> {
             let Some((text, fragment)) = self.fragment(selected, template, &spot) else {
                 continue;
             };
-            self.push_detail(&spot, "", EffectKind::Markup, String::new(), text);
+            self.push_detail(&spot, "", EffectKind::Inserted, String::new(), text);
             let place = to.relation.to(spot.node);
             self.push(&spot, Edit::Insert { place, fragment });
         }
@@ -29,7 +29,7 @@ impl Planning<'_, '_> {
         let sources = self.find(selected, from);
         for target in self.find(selected, &to.at) {
             for source in &sources {
-                self.put(selected, source, &target, to.relation);
+                self.put(EffectKind::Copied, selected, source, &target, to.relation);
             }
         }
     }
@@ -46,7 +46,7 @@ impl Planning<'_, '_> {
             return;
         };
         for source in &sources {
-            if self.put(selected, source, target, to.relation) {
+            if self.put(EffectKind::Moved, selected, source, target, to.relation) {
                 let node = source.node;
                 self.push(source, Edit::Remove { node });
             }
@@ -56,6 +56,7 @@ impl Planning<'_, '_> {
     /// A copy of one element next to another, if that is possible.
     fn put(
         &mut self,
+        kind: EffectKind,
         selected: &Selected,
         source: &SelectedElement,
         target: &SelectedElement,
@@ -74,7 +75,7 @@ impl Planning<'_, '_> {
         if !self.add(element.span().len()) {
             return false;
         }
-        self.push_detail(source, "", EffectKind::Element, summary(element), after);
+        self.push_detail(source, "", kind, summary(element), after);
         let edit = Edit::Copy {
             place: relation.to(target.node),
             node: source.node,
@@ -100,13 +101,13 @@ impl Planning<'_, '_> {
                     .collect(),
             };
             let after = match texts.first() {
-                Some((_, id)) => format!("the same with CmdID {id}"),
-                None => "the same".into(),
+                Some((_, id)) => format!("after itself, with CmdID {id}"),
+                None => "after itself".into(),
             };
             if !self.add(element.span().len()) {
                 return;
             }
-            self.push_detail(&spot, "", EffectKind::Element, summary(element), after);
+            self.push_detail(&spot, "", EffectKind::Copied, summary(element), after);
             let edit = Edit::Copy {
                 place: Place::After(spot.node),
                 node: spot.node,
@@ -140,8 +141,8 @@ impl Planning<'_, '_> {
             return;
         };
         let spot = SelectedElement::of(element);
-        let after = format!("in the place of {}", summary(there));
-        self.push_detail(&spot, "", EffectKind::Element, summary(element), after);
+        let after = format!("to the place of {}", summary(there));
+        self.push_detail(&spot, "", EffectKind::Moved, summary(element), after);
         let copy = Edit::Copy {
             place: Place::Before(place),
             node,

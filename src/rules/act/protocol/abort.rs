@@ -21,14 +21,14 @@ impl Planned {
         if context.facts.stage == Stage::Response {
             for command in message.commands().filter(|c| c.expects_status()) {
                 let element = command.element();
-                let kind = EffectKind::Element;
+                let kind = EffectKind::Removed;
                 self.detail(element, kind, summary(element), String::new());
                 self.own.push(Edit::Remove { node: element.id() });
             }
         }
         self.put_alert(
             AlertCode::SESSION_ABORT,
-            EffectKind::Element,
+            EffectKind::Aborted,
             context,
             message,
         )?;
@@ -48,8 +48,7 @@ impl Planned {
     pub(super) fn next_message(&mut self, context: &StepContext<'_>) -> Result<(), String> {
         let message = context.message().ok_or("this is no SyncML message")?;
         if context.facts.stage == Stage::Request {
-            let kind = EffectKind::other;
-            return self.put_alert(AlertCode::NEXT_MESSAGE, kind, context, message);
+            return self.put_alert(AlertCode::NEXT_MESSAGE, EffectKind::Added, context, message);
         }
         let number = msg_id(message)?.parse();
         let msg_id: u32 = number.map_err(|_| "the MsgID is no number")?;
@@ -72,7 +71,8 @@ impl Planned {
             document: Arc::new(context.document.clone()),
             msg_id,
         });
-        self.detail_of_message("", "Alert 1222; the server's message waits");
+        let what = "Alert 1222; the server's message waits";
+        self.detail_of_message(EffectKind::Sent, "", what);
         self.answer = Some(syncml(context, bytes));
         Ok(())
     }
@@ -81,7 +81,7 @@ impl Planned {
     fn put_alert(
         &mut self,
         code: AlertCode,
-        kind: fn(&'static str) -> EffectKind,
+        kind: EffectKind,
         context: &StepContext<'_>,
         message: Message<'_>,
     ) -> Result<(), String> {
@@ -113,8 +113,8 @@ impl Planned {
             WhichResponse::First => "first",
             WhichResponse::Second => "second",
         };
-        let after = format!("sent twice; the {which} response goes to the device");
-        self.detail_of_message("", &after);
+        let after = format!("the request twice; the device gets the {which} response");
+        self.detail_of_message(EffectKind::Sent, "", &after);
         self.duplicate = Some(keep);
         Ok(())
     }

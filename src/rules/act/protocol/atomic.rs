@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::StepContext;
 use super::refuse::{RefusedCommands, is_atomic};
 use crate::dm::{Command, Message, StatusCode};
-use crate::flow::AnswerTarget;
+use crate::flow::{AnswerTarget, EffectKind};
 use crate::markup::tag;
 use crate::rules::Stage;
 use crate::rules::act::Planned;
@@ -100,7 +100,7 @@ impl Planned {
             if let Some(code) = of_message.and_then(|of| of.codes.get(&*cmd_ref))
                 && let Some(data) = command.element().child(tag::DATA)
             {
-                self.put(data, code.0.to_string());
+                self.put(EffectKind::Status, data, code.0.to_string());
             }
         }
     }

@@ -9,8 +9,8 @@ use super::refuse::RefusedCommands;
 use super::{StepContext, msg_id};
 use crate::dm::compose::{self, CmdIdAllocator, StatusBuilder};
 use crate::dm::{Message, Status, StatusCode};
-use crate::flow::SessionChange;
 use crate::flow::reconciler::{MOST_BYTES, ObligationsFull};
+use crate::flow::{EffectKind, SessionChange};
 use crate::markup::edit::{Edit, Place};
 use crate::markup::tag;
 use crate::rules::act::Planned;
@@ -107,7 +107,7 @@ impl Planned {
                 continue;
             };
             let Some(data) = status.data() else { continue };
-            self.put(data, code.0.to_string());
+            self.put(EffectKind::Status, data, code.0.to_string());
             if status.is_for_header() && !header_seen {
                 header_seen = true;
                 self.set_chal(status, chal, context)?;
@@ -190,7 +190,7 @@ impl Planned {
     fn push_detail(&mut self, context: &StepContext<'_>, what: String) {
         let response = context.facts.response;
         let before = response.map_or_else(String::new, |head| head.status.to_string());
-        self.detail_of_message(&before, &what);
+        self.detail_of_message(EffectKind::Answered, &before, &what);
     }
 }
 

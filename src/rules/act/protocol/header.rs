@@ -2,7 +2,7 @@
 
 use super::{StepContext, body};
 use crate::dm::compose;
-use crate::flow::{EffectKind, Obligation};
+use crate::flow::{EffectDetail, EffectKind, Obligation};
 use crate::markup::edit::{Edit, Fragment, Place};
 use crate::markup::{Element, NameId, tag};
 use crate::rules::Stage;
@@ -14,7 +14,7 @@ impl Planned {
         let message = context.message().ok_or("this is no SyncML message")?;
         let last = body(message)?.element().child(tag::FINAL);
         let last = last.ok_or("the message has no Final")?;
-        self.detail(last, EffectKind::other, "Final".into(), String::new());
+        self.detail(last, EffectKind::Removed, "Final".into(), String::new());
         self.own.push(Edit::Remove { node: last.id() });
         Ok(())
     }
@@ -58,32 +58,36 @@ impl Planned {
         text: &str,
     ) -> Result<(), String> {
         if let Some(element) = header.child(name) {
-            self.put(element, text.to_owned());
+            self.put(EffectKind::Changed, element, text.to_owned());
             return Ok(());
         }
         let xml = compose::leaf(local, text);
-        self.put_in(header, place_of(header, name), &xml, text)
+        let path = format!("{}/{local}", header.path());
+        self.put_in(path, header, place_of(header, name), &xml, text)
     }
 
     fn set_meta(&mut self, header: Element<'_>, name: NameId, size: u32) -> Result<(), String> {
         let local = name.text().unwrap_or_default();
         let (text, xml) = (size.to_string(), compose::meta(local, &size.to_string()));
+        let path = format!("{}/Meta/{local}", header.path());
         let Some(meta) = header.child(tag::META) else {
             let xml = format!("<Meta>{xml}</Meta>");
-            return self.put_in(header, Place::LastIn(header.id()), &xml, &text);
+            return self.put_in(path, header, Place::LastIn(header.id()), &xml, &text);
         };
         let around = meta.child(tag::MET_INF).unwrap_or(meta);
         match around.child(name) {
             Some(element) => {
-                self.put(element, text);
+                self.put(EffectKind::Changed, element, text);
                 Ok(())
             }
-            None => self.put_in(meta, Place::LastIn(around.id()), &xml, &text),
+            None => self.put_in(path, meta, Place::LastIn(around.id()), &xml, &text),
         }
     }
 
+    /// `path` is that of the field, once it is there.
     fn put_in(
         &mut self,
+        path: String,
         at: Element<'_>,
         place: Place,
         xml: &str,
@@ -91,7 +95,14 @@ impl Planned {
     ) -> Result<(), String> {
         let fragment: Option<Fragment> = compose::fragment(at.document(), xml);
         let fragment = fragment.ok_or("it cannot be written as XML")?;
-        self.detail(at, EffectKind::other, String::new(), new.to_owned());
+        let (step, kind) = (self.step.into(), EffectKind::Changed);
+        self.push_change(|| EffectDetail {
+            path,
+            step,
+            kind,
+            before: String::new(),
+            after: new.to_owned(),
+        });
         self.own.push(Edit::Insert { place, fragment });
         Ok(())
     }
@@ -109,7 +120,7 @@ impl Planned {
         });
         let name = declared.map_or("xmlns".into(), |attribute| attribute.name().into_owned());
         let before = declared.map_or(String::new(), |a| a.value().into_owned());
-        self.detail(root, EffectKind::other, before, uri.to_owned());
+        self.detail(root, EffectKind::Changed, before, uri.to_owned());
         self.own.push(Edit::SetAttribute {
             element: root.id(),
             name,

@@ -38,7 +38,7 @@ impl Planned {
         }
         for node in gone {
             if let Some(element) = context.document.element(node) {
-                let kind = EffectKind::Element;
+                let kind = EffectKind::Removed;
                 self.detail(element, kind, summary(element), String::new());
                 self.own.push(Edit::Remove { node });
             }

@@ -60,7 +60,7 @@ impl Planned {
         };
         self.owe(context, ids.into_iter().map(suppress).collect())?;
         let what = summary(fragment.document().root());
-        self.detail(anchor, EffectKind::other, String::new(), what);
+        self.detail(anchor, EffectKind::Added, String::new(), what);
         self.own.push(Edit::Insert { place, fragment });
         Ok(())
     }

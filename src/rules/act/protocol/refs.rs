@@ -24,7 +24,7 @@ impl Planned {
             return Err("no Status with a CmdRef was selected".into());
         }
         for element in refs {
-            self.put(element, NO_COMMAND.into());
+            self.put(EffectKind::Changed, element, NO_COMMAND.into());
         }
         Ok(())
     }
@@ -47,7 +47,7 @@ impl Planned {
             let next = number
                 .checked_add(1)
                 .ok_or("there is no MsgID behind this one")?;
-            let kind = EffectKind::other;
+            let kind = EffectKind::Changed;
             self.detail(element, kind, original.to_string(), next.to_string());
             self.change_session(SessionChange::Skipped {
                 from,
@@ -71,7 +71,7 @@ impl Planned {
             answered_in: None,
         };
         self.owe(context, vec![corrected])?;
-        self.put(element, received.into());
+        self.put(EffectKind::Changed, element, received.into());
         Ok(())
     }
 
@@ -90,13 +90,13 @@ impl Planned {
         for element in sizes {
             let announced: i64 = element.text().trim_ascii().parse().unwrap_or_default();
             let size = announced.saturating_add(by).max(0);
-            self.put(element, size.to_string());
+            self.put(EffectKind::Changed, element, size.to_string());
         }
         Ok(())
     }
 
-    pub(super) fn put(&mut self, element: Element<'_>, text: String) {
-        let (kind, before) = (EffectKind::other, element.text().into_owned());
+    pub(super) fn put(&mut self, kind: EffectKind, element: Element<'_>, text: String) {
+        let before = element.text().into_owned();
         self.detail(element, kind, before, text.clone());
         self.own.push(Edit::SetText {
             element: element.id(),

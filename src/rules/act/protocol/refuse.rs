@@ -57,12 +57,12 @@ impl Planned {
                 continue;
             };
             let element = command.element();
-            let kind = |_| EffectKind::Element("refuse");
+            let kind = EffectKind::Refused;
             self.detail(element, kind, summary(element), code.to_string());
         }
         for (node, code) in &taken.items {
             if let Some(element) = context.document.element(*node) {
-                let kind = |_| EffectKind::Element("refuse");
+                let kind = EffectKind::Refused;
                 self.detail(element, kind, summary(element), code.to_string());
             }
         }

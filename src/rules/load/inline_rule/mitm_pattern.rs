@@ -140,7 +140,7 @@ impl Parts {
         let subject = &text[parts.subject.clone()];
         if begins_as_filter(subject) {
             let title =
-                format!("`{subject}` is a filter, and stands where what is changed is named");
+                format!("expected a header name or regex here, found the filter `{subject}`");
             let help = format!("{}: filter, subject and replacement", parts.example());
             return argument.wrong(parts.subject, title, &help);
         }

@@ -286,7 +286,7 @@ pub(super) fn places(matcher: &Matcher, table: Table<'_>, report: &mut Report<'_
     let span = asked("has").or_else(|| asked("where"));
     let error = report.wrong(
         span.unwrap_or(table.span()),
-        format!("`{place}` is never there"),
+        format!("`{place}` never exists here"),
     );
     if selects {
         error
