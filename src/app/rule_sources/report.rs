@@ -327,7 +327,7 @@ mod tests {
             [2, 5, 0, 0],
             "acted on 5 commands in 2 messages",
         );
-        let change = "set-text = 'x'\nmatch.command = 'Get'";
+        let change = "set-text = 'x'\nmatch.command = 'Add'";
         check(
             "response",
             change,
