@@ -9,4 +9,4 @@ mod files;
 mod lines;
 mod played;
 mod stage;
-mod tried;
+pub(crate) mod tried;

@@ -88,7 +88,7 @@ async fn play_all(extent: Extent) -> Vec<Play> {
             .and_then(|e| e.sessions)
             .unwrap_or(1)
     };
-    // Attestation is played where devices enroll: enroll::attestation.
+    // Attestation is played, and tried, where devices enroll: enroll::attestation.
     let played = BUILTIN_RULES.iter();
     let played = played.filter(|builtin| builtin.theme != "attestation");
     for builtin in played.chain(NO_RULES) {

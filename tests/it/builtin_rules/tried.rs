@@ -6,6 +6,7 @@ use bytes::Bytes;
 use dmtap::app::dry_run::{Applicability, DryRun, Recorded, Replayed};
 use dmtap::builtin_rules::BuiltinRule;
 use dmtap::flow::{Event, Side};
+use dmtap::identity::enrollment;
 use dmtap::markup::Limits;
 use dmtap::patch::{Patch, Span, Splice};
 use dmtap::record::model::RuleEffectRecord;
@@ -20,7 +21,7 @@ pub struct Tried {
     pub same: usize,
     /// Those of them on which a rule acted.
     pub acted: usize,
-    /// Those of them whose URLs dmtap rewrote.
+    /// Those of them that dmtap rewrote by itself.
     pub rewritten: usize,
     /// Where they did not.
     pub differences: Vec<String>,
@@ -90,7 +91,7 @@ impl Trial {
         let (own, then): (Vec<_>, Vec<_>) = event
             .applied
             .iter()
-            .partition(|effect| effect.rule == stay::NAME);
+            .partition(|effect| [stay::NAME, enrollment::NAME].contains(&&*effect.rule));
         let passed = match recorded.next(event) {
             Replayed::Passed(passed) => passed,
             Replayed::Own(passed) => {
@@ -156,7 +157,7 @@ impl Trial {
             return;
         };
         if passed.speaker == Side::Server {
-            // `stay` acts on responses behind the user's rules, and only the proxy knows its map.
+            // They act on responses behind the user's rules, and only the proxy knows the map and the keys.
             leaves = own
                 .iter()
                 .fold(leaves, |body, effect| spliced(&body, effect));

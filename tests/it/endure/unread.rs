@@ -16,7 +16,7 @@ fn knock(proxy: &Proxy, times: usize) {
 #[test]
 fn a_log_that_nobody_reads_stops_nothing() {
     // With -vvv far more is logged than the 64 KiB that a pipe holds.
-    for verbose in ["-v", "-vvv"] {
+    let check = |verbose| {
         let (mut proxy, unread) = Proxy::start(&[verbose, "-q", "-w", "r.jsonl"]);
         knock(&proxy, 600);
         assert_eq!(proxy.post("hi"), 200);
@@ -24,7 +24,12 @@ fn a_log_that_nobody_reads_stops_nothing() {
         assert_eq!(proxy.end().code(), Some(0), "{verbose}");
         assert!(proxy.read("r.jsonl").contains("\"event\":\"response\""));
         drop(unread);
-    }
+    };
+    // Both wait for a reader at their end.
+    std::thread::scope(|scope| {
+        scope.spawn(|| check("-v"));
+        check("-vvv");
+    });
 }
 
 #[test]

@@ -6,6 +6,7 @@ use dmtap::rules::{RuleSet, load};
 
 use super::lab::Lab;
 use super::*;
+use crate::builtin_rules::tried;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_rule_about_attestation_makes_the_device_leave_its_proof_out() {
@@ -30,8 +31,11 @@ async fn each_rule_about_attestation_makes_the_device_leave_its_proof_out() {
             None => assert_eq!(ids, ["SWAP-03", "SWAP-01"]),
             Some(rule) => {
                 assert_eq!(ids, ["SWAP-01"], "{}", rule.name);
-                let events = lab.log.events().into_iter();
-                let applied = events.flat_map(|event| match event {
+                let events = lab.log.events();
+                let tried = tried::again(rule, &events);
+                assert_eq!(tried.differences, [""; 0], "{}", rule.name);
+                assert!(tried.acted > 0 && tried.rewritten > 0, "{tried:?}");
+                let applied = events.into_iter().flat_map(|event| match event {
                     Event::Response(message) => message.applied.clone(),
                     _ => Vec::new(),
                 });
