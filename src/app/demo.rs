@@ -10,24 +10,23 @@ use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::beginning;
 use super::device::{RetryPolicy, client, run_session};
 use super::proxy::{Live, RecordOutputs};
 use super::rule_sources::report::summary_line;
-use super::rule_sources::{RuleSetUpdater, Sources, require_hits};
+use super::rule_sources::{Sources, require_hits};
 use super::server;
 use crate::builtin_rules;
 use crate::error_text;
 use crate::peer::{Device, Encoding, Plan, Profile, Server, device};
-use crate::proxy::{Authority, Proxy, Scheme, Settings, Trust, Upstream};
-use crate::record::{Journal, Masking, WhenFull};
-use effects::EffectCollector;
-use open_connections::OpenConnections;
+use crate::proxy::{Authority, Scheme, Settings, Trust, Upstream};
+use crate::record::Masking;
+use recorded_proxy::RecordedProxy;
 
 mod broken;
 mod effects;
 pub mod enroll;
 mod open_connections;
+mod recorded_proxy;
 mod summary;
 
 /// What is shown.
@@ -117,7 +116,7 @@ async fn staged(live: Live, play: Play, on_busy: fn(Duration)) -> Result<Closing
     let authority = Authority::load_or_create(secrets.path()).map_err(|error| error.to_string())?;
     let (title, breaks) = (play.title, play.breaks);
     let stage = Stage::set(Arc::new(authority), &reports, play, on_busy).await?;
-    let (rules, effects) = (stage.rules.clone(), stage.effects.clone());
+    let (rules, effects) = (stage.proxy.rules.clone(), stage.proxy.effects.clone());
 
     let mut sessions = Vec::new();
     for (session_id, wire) in [("1", Encoding::Xml), ("2", Encoding::Wbxml)] {
@@ -127,8 +126,8 @@ async fn staged(live: Live, play: Play, on_busy: fn(Duration)) -> Result<Closing
             _ => sessions.push(session),
         }
     }
-    stage.strike().await?;
-    let entries = rules.entries();
+    stage.proxy.end().await?;
+    let entries = rules.map_or_else(Vec::new, |rules| rules.entries());
     Ok(Closing {
         text: summary::closing(
             title,
@@ -162,12 +161,7 @@ struct Stage {
     authority: Arc<Authority>,
     server: server::Shared,
     address: Uri,
-    stop: CancellationToken,
-    running: Vec<tokio::task::JoinHandle<()>>,
-    journal: Arc<Journal>,
-    effects: EffectCollector,
-    connections: Arc<OpenConnections>,
-    rules: Arc<RuleSetUpdater>,
+    proxy: RecordedProxy,
     retry: RetryPolicy,
 }
 
@@ -180,49 +174,25 @@ impl Stage {
     ) -> Result<Self, String> {
         let words = |error: std::io::Error| error_text::io(&error);
         let stop = CancellationToken::new();
-        let effects = EffectCollector::default();
         let server = Arc::new(Mutex::new(Server::new(play.plan)));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
             .map_err(words)?;
         let port = listener.local_addr().map_err(words)?.port();
-        let serving = server::serve(
-            listener,
-            server::tls(&authority)?,
-            server.clone(),
-            stop.clone(),
-        );
-
+        let tls = server::tls(&authority)?;
+        let serving = server::serve(listener, tls, server.clone(), stop.clone());
         let settings = settings(port, &authority);
-        let journal = reports.builder(&beginning::run(&settings, Some(&play.sources)), None)?;
-        let journal = journal.sink("effects", Box::new(effects.clone()), WhenFull::Block);
-        let journal = Arc::new(journal.start());
-        let connections = Arc::new(OpenConnections::new(journal.clone()));
-        let proxy = Proxy::bind(
-            settings,
-            authority.clone(),
-            Arc::default(),
-            connections.clone(),
-        )
-        .await
-        .map_err(words)?;
-        let rules =
-            RuleSetUpdater::new(play.sources, proxy.rules()).map_err(|error| error.to_string())?;
-        let address = format!("https://localhost:{}{PATH}", proxy.local_addr().port());
+        let (own, sources) = (authority.clone(), Some(play.sources));
+        let proxy = RecordedProxy::begin(settings, own, reports, sources, serving, stop).await?;
+        let address = format!("https://localhost:{}{PATH}", proxy.port);
         let address = address
             .parse()
             .map_err(|_| format!("{address} is no address"))?;
-        let running = vec![tokio::spawn(serving), tokio::spawn(proxy.run(stop.clone()))];
         Ok(Self {
             authority,
             server,
             address,
-            stop,
-            running,
-            journal,
-            effects,
-            connections,
-            rules: Arc::new(rules),
+            proxy,
             retry: RetryPolicy {
                 longest: SHORT_WAIT,
                 on_busy,
@@ -248,20 +218,6 @@ impl Stage {
             lines: summary::both_sides(&device.done, outcomes),
             broken: end.err(),
         })
-    }
-
-    /// Ends everything and completes the records.
-    async fn strike(self) -> Result<(), String> {
-        // A device that refused a certificate has left before dmtap knows of it.
-        self.connections.gone(CLOSING).await;
-        self.stop.cancel();
-        for task in self.running {
-            task.await.map_err(|error| error.to_string())?;
-        }
-        self.journal
-            .close()
-            .map(drop)
-            .map_err(|error| error.to_string())
     }
 }
 

@@ -7,17 +7,15 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::effects::EffectCollector;
-use super::open_connections::OpenConnections;
-use super::{CLOSING, Closing, LONGEST, broken, summary};
-use crate::app::beginning;
+use super::recorded_proxy::RecordedProxy;
+use super::{Closing, LONGEST, broken, summary};
 use crate::app::device::RetryPolicy;
 use crate::app::dial::{Dialer, DialingClient};
 use crate::app::enroll_device::{self, EnrolledDevice, report};
 use crate::app::enroll_server::{self, EnrollService, new_key};
 use crate::app::proxy::{Live, RecordOutputs};
 use crate::app::rule_sources::report::{summary_line, summary_with};
-use crate::app::rule_sources::{RuleSetUpdater, Sources, require_hits};
+use crate::app::rule_sources::{Sources, require_hits};
 use crate::dm::Certificate;
 use crate::dm::certificate::sha256;
 use crate::error_text;
@@ -26,9 +24,8 @@ use crate::peer::Encoding;
 use crate::peer::enroll::server::DISCOVERY_PATH;
 use crate::peer::enroll::{CsrForm, EnrollProfile, Enrollment, Login, PrivateKey, Sites, User};
 use crate::proxy::{
-    Authority, Proxy, Resolve, Scheme, Settings, StaySettings, SwapSettings, Trust, Upstream,
+    Authority, Resolve, Scheme, Settings, StaySettings, SwapSettings, Trust, Upstream,
 };
-use crate::record::{Journal, WhenFull};
 
 /// Whether dmtap enrolls in place of the devices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,9 +86,9 @@ async fn staged(
             done => failure = failure.or(done.err()),
         }
     }
-    let (rules, effects) = (stage.rules.clone(), stage.effects.clone());
+    let (rules, effects) = (stage.proxy.rules.clone(), stage.proxy.effects.clone());
     let origin = format!("https://{}/", stage.public_host());
-    stage.strike().await?;
+    stage.proxy.end().await?;
     // Only now is it known what the rules did.
     let effects = effects.effects();
     for (at, why) in ends.into_iter().rev() {
@@ -136,16 +133,9 @@ fn devices() -> [(EnrollProfile, &'static str); 2] {
 struct Stage {
     authority: Arc<Authority>,
     server_port: u16,
-    proxy_port: u16,
     service: Arc<EnrollService>,
     swap: Swap,
-    journal: Arc<Journal>,
-    effects: EffectCollector,
-    connections: Arc<OpenConnections>,
-    stop: CancellationToken,
-    running: Vec<tokio::task::JoinHandle<()>>,
-    /// They are in force as long as this lives.
-    rules: Option<Arc<RuleSetUpdater>>,
+    proxy: RecordedProxy,
     /// Readable by this user only, and gone at the end.
     _secrets: tempfile::TempDir,
 }
@@ -178,41 +168,20 @@ impl Stage {
             Swap::On => SwapSettings::All,
             Swap::Off => SwapSettings::Off,
         };
-        let run = beginning::run(&settings, rules.as_ref());
-        let effects = EffectCollector::default();
-        let journal = reports.builder(&run, None)?;
-        let journal = journal.sink("effects", Box::new(effects.clone()), WhenFull::Block);
-        let journal = Arc::new(journal.start());
-        let connections = Arc::new(OpenConnections::new(journal.clone()));
-        let (none, sink) = (Arc::default(), connections.clone());
-        let proxy = Proxy::bind(settings, authority.clone(), none, sink)
-            .await
-            .map_err(io)?;
-        let rules = rules.map(|sources| RuleSetUpdater::new(sources, proxy.rules()));
-        let rules = rules
-            .transpose()
-            .map_err(|error| error.to_string())?
-            .map(Arc::new);
-        let proxy_port = proxy.local_addr().port();
-        let running = vec![tokio::spawn(serving), tokio::spawn(proxy.run(stop.clone()))];
+        let own = authority.clone();
+        let proxy = RecordedProxy::begin(settings, own, reports, rules, serving, stop).await?;
         Ok(Self {
             authority,
             server_port,
-            proxy_port,
             service,
             swap,
-            journal,
-            effects,
-            connections,
-            stop,
-            running,
-            rules,
+            proxy,
             _secrets: secrets,
         })
     }
 
     fn public_host(&self) -> String {
-        format!("{PUBLIC}:{}", self.proxy_port)
+        format!("{PUBLIC}:{}", self.proxy.port)
     }
 
     fn beginning(&self) -> String {
@@ -226,7 +195,7 @@ impl Stage {
     fn dialer(&self) -> Dialer {
         let line = |name, port: u16| Resolve::new(name, port, (Ipv4Addr::LOCALHOST, port).into());
         Dialer::without_dns(vec![
-            line(PUBLIC, self.proxy_port),
+            line(PUBLIC, self.proxy.port),
             line(DISCOVERY, self.server_port),
             line(MANAGEMENT, self.server_port),
             line(SESSIONS, self.server_port),
@@ -309,17 +278,6 @@ impl Stage {
         closing.text.push_str(&text);
         closing.lines.push_str(&format!("{line}\n"));
         Ok(())
-    }
-
-    /// Ends everything and completes the records.
-    async fn strike(self) -> Result<(), String> {
-        self.connections.gone(CLOSING).await;
-        self.stop.cancel();
-        for task in self.running {
-            task.await.map_err(|error| error.to_string())?;
-        }
-        let closed = self.journal.close();
-        closed.map(drop).map_err(|error| error.to_string())
     }
 }
 
