@@ -32,4 +32,5 @@ mod reviewed;
 mod scenarios;
 mod some_items;
 mod support;
+mod tasks;
 mod wire;
