@@ -4,16 +4,15 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use toml::de::{DeTable, DeValue};
 
 use super::RuleError;
 
 /// Stands for the key that the value stands under.
 pub(in crate::rules) const KEY: &str = "\u{1}";
-/// Separates the parts of a mistake that travels as the text of a serde error.
-const NEXT: char = '\u{2}';
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Part {
     Key(String),
     Value(String),
@@ -25,7 +24,7 @@ enum Part {
 #[derive(Clone, Debug, Default)]
 pub(in crate::rules) struct Mistake(Box<Parts>);
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Parts {
     title: String,
     label: String,
@@ -131,24 +130,10 @@ impl Mistake {
         self
     }
 
-    /// A mistake as [`fmt::Display`] wrote it.
+    /// A mistake out of the text of a serde error, which is all that one carries.
     pub(in crate::rules) fn from_text(text: &str) -> Self {
-        let mut parts = text.split(NEXT).map(str::to_owned);
-        let mut mistake = Parts {
-            title: parts.next().unwrap_or_default(),
-            label: parts.next().unwrap_or_default(),
-            ..Parts::default()
-        };
-        mistake.part = match (parts.next().as_deref(), parts.next()) {
-            (Some("key"), Some(key)) => Some(Part::Key(key)),
-            (Some("value"), Some(key)) => Some(Part::Value(key)),
-            (Some(one), Some(other)) if !one.is_empty() => {
-                Some(Part::OneTooMany(one.into(), other))
-            }
-            _ => None,
-        };
-        mistake.helps = parts.collect();
-        Self(Box::new(mistake))
+        let mistake = serde_json::from_str(text).map(Self);
+        mistake.unwrap_or_else(|_| Self::new(text.to_owned()))
     }
 
     /// Says of what type the value is, where only the right one is named.
@@ -185,21 +170,8 @@ impl Mistake {
 
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (which, key) = match &self.0.part {
-            Some(Part::Key(key)) => ("key", key.as_str()),
-            Some(Part::Value(key)) => ("value", key.as_str()),
-            Some(Part::OneTooMany(one, other)) => (one.as_str(), other.as_str()),
-            None => ("", ""),
-        };
-        write!(
-            f,
-            "{}{NEXT}{}{NEXT}{which}{NEXT}{key}",
-            self.0.title, self.0.label
-        )?;
-        self.0
-            .helps
-            .iter()
-            .try_for_each(|help| write!(f, "{NEXT}{help}"))
+        let text = serde_json::to_string(&self.0);
+        f.write_str(&text.map_err(|_| fmt::Error)?)
     }
 }
 
