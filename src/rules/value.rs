@@ -62,26 +62,6 @@ macro_rules! written {
 }
 pub(super) use written;
 
-/// Describes a type by the table that it is read from.
-macro_rules! schema_of_table {
-    ($type:ty, $table:ty $(, $parameter:ident)?) => {
-        impl$(<$parameter: schemars::JsonSchema>)? schemars::JsonSchema for $type {
-            fn schema_name() -> std::borrow::Cow<'static, str> {
-                <$table as schemars::JsonSchema>::schema_name()
-            }
-
-            fn schema_id() -> std::borrow::Cow<'static, str> {
-                <$table as schemars::JsonSchema>::schema_id()
-            }
-
-            fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                <$table as schemars::JsonSchema>::json_schema(generator)
-            }
-        }
-    };
-}
-pub(super) use schema_of_table;
-
 /// Reads a value from a text.
 pub(super) fn from_text<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Mistake> {
     let text: StrDeserializer<'_, serde::de::value::Error> = text.into_deserializer();

@@ -13,11 +13,12 @@ use crate::rules::answers::LinkedAnswers;
 use crate::rules::glob::{Glob, UriGlob};
 use crate::rules::mistake::Mistake;
 use crate::rules::target_nodes::{self, TargetNodes};
-use crate::rules::value::{CmdId, CodeRange, Named, OneOf, schema_of_table};
+use crate::rules::value::{CmdId, CodeRange, Named, OneOf};
 
-/// A command that an answer refers to.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+/// The answered command.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(try_from = "AnswersTable")]
+#[schemars(with = "AnswersTable", rename = "answers")]
 pub struct AnswersMatcher {
     /// Its name, `SyncHdr` for the header; empty: any.
     pub names: Vec<String>,
@@ -200,7 +201,7 @@ fn answered_name<'d>(answer: Command<'d>, answers: &LinkedAnswers<'_>) -> Option
     deny_unknown_fields,
     default
 )]
-#[schemars(rename = "answers", extend("minProperties" = 1))]
+#[schemars(extend("minProperties" = 1))]
 struct AnswersTable {
     #[serde(rename = "")]
     plain: Option<OneOf<Answered>>,
@@ -268,5 +269,3 @@ impl TryFrom<AnswersTable> for AnswersMatcher {
 
 /// What `answers` calls the header of a message.
 pub(in crate::rules) const HEADER: &str = "SyncHdr";
-
-schema_of_table!(AnswersMatcher, AnswersTable);

@@ -6,11 +6,12 @@ use serde::Deserialize;
 use crate::markup::{Element, Limits, NodeId};
 use crate::rules::mistake::Mistake;
 use crate::rules::selector::Selector;
-use crate::rules::value::{Part, Pattern, Plain, TextPattern, schema_of_table};
+use crate::rules::value::{Part, Pattern, Plain, TextPattern};
 
-/// What must hold of a text.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+/// What is asked of a text, in one way.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(try_from = "Comparison")]
+#[schemars(with = "Comparison", rename = "comparison")]
 pub enum TextTest {
     /// It is this text; white space around it does not count.
     Equals(String),
@@ -39,9 +40,10 @@ impl TextTest {
     }
 }
 
-/// A place whose text must be so. Of several elements there one is enough.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+/// A place, and a comparison for its text.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(try_from = "Where")]
+#[schemars(with = "Where", rename = "where")]
 pub struct ValueTest {
     /// The place.
     pub at: Selector,
@@ -59,7 +61,7 @@ impl ValueTest {
 /// What is asked of a text, in one way.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename = "a comparison", deny_unknown_fields)]
-#[schemars(rename = "comparison", extend("minProperties" = 1, "maxProperties" = 1))]
+#[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
 struct Comparison {
     #[serde(rename = "")]
     plain: Option<Plain>,
@@ -89,7 +91,7 @@ impl TryFrom<Comparison> for TextTest {
     deny_unknown_fields,
     expecting = "where = { at = \"Item/Data\", equals = \"…\" }"
 )]
-#[schemars(rename = "where", extend("minProperties" = 2, "maxProperties" = 2))]
+#[schemars(extend("minProperties" = 2, "maxProperties" = 2))]
 struct Where {
     /// Element names from the selected command, or from the root where none is selected; after `!` inside a document in a text, which may be several elements; `[2]` is the second one, `[@name='ADDR']` those with this attribute; `/@name` is an attribute.
     #[schemars(extend("examples" = ["Item/Data", "Data/@msft:originalerror", "Item/Data!/data[@id='Name']/@value"]))]
@@ -136,6 +138,3 @@ fn one_test(
             .help("equals = \"…\", contains = \"…\" or regex = \"…\"")),
     }
 }
-
-schema_of_table!(TextTest, Comparison);
-schema_of_table!(ValueTest, Where);

@@ -6,11 +6,12 @@ use strum::IntoStaticStr;
 
 use crate::rules::mistake::{KEY, Mistake};
 use crate::rules::selector::Selector;
-use crate::rules::value::{CommandXml, schema_of_table};
+use crate::rules::value::CommandXml;
 
-/// Something that is put somewhere.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+/// Something, and one of four keys with a place.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "Sides<T>")]
+#[schemars(with = "Sides<T>", rename = "sides", bound = "T: JsonSchema")]
 pub struct Insertion<T> {
     /// What.
     pub what: T,
@@ -19,8 +20,9 @@ pub struct Insertion<T> {
 }
 
 /// A command that is put somewhere.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "Sides<CommandXml>")]
+#[schemars(with = "Sides<CommandXml>", rename = "sides")]
 pub struct Injection {
     /// The command.
     pub command: CommandXml,
@@ -54,7 +56,7 @@ pub enum Relation {
 /// Something, and one of four keys with a place.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename = "a step", rename_all = "kebab-case", deny_unknown_fields)]
-#[schemars(rename = "sides", bound = "T: JsonSchema")]
+#[schemars(bound = "T: JsonSchema")]
 pub(in crate::rules) struct Sides<T> {
     #[serde(rename = "=")]
     what: T,
@@ -119,6 +121,3 @@ impl TryFrom<Sides<CommandXml>> for Injection {
         Ok(Self { command, to })
     }
 }
-
-schema_of_table!(Insertion<T>, Sides<T>, T);
-schema_of_table!(Injection, Sides<CommandXml>);

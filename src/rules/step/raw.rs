@@ -9,7 +9,7 @@ use strum::{IntoStaticStr, VariantNames};
 
 use crate::rules::mistake::{KEY, Mistake};
 use crate::rules::template::Template;
-use crate::rules::value::{Pattern, Scalar, Within, any_form, schema_of_table, written};
+use crate::rules::value::{Pattern, Scalar, Within, any_form, written};
 
 /// A change of the body's bytes, without content coding.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema, IntoStaticStr, VariantNames)]
@@ -38,9 +38,10 @@ pub enum RawStep {
     Truncate(Length),
 }
 
-/// A new body.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+/// A body, given in one of three ways.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "BodyTable")]
+#[schemars(with = "BodyTable", rename = "body")]
 pub struct NewBody {
     /// Where it comes from.
     pub content: Content,
@@ -75,7 +76,7 @@ pub enum Form {
 /// A body, given in one of three ways.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename = "a body", deny_unknown_fields)]
-#[schemars(rename = "body", extend("oneOf" = [{"required": ["text"]}, {"required": ["file"]}, {"required": ["base64"]}]))]
+#[schemars(extend("oneOf" = [{"required": ["text"]}, {"required": ["file"]}, {"required": ["base64"]}]))]
 struct BodyTable {
     #[serde(rename = "")]
     plain: Option<Template>,
@@ -224,5 +225,3 @@ impl RawStep {
         matches!(self, Self::SetBody(_))
     }
 }
-
-schema_of_table!(NewBody, BodyTable);

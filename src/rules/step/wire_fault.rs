@@ -11,7 +11,7 @@ use crate::flow::StatedLength;
 use crate::rules::mistake::{KEY, Mistake};
 use crate::rules::value::{
     ByteCount, Code, Http, Pause, PlainText, Rate, Scalar, Time, True, Within, any_form, described,
-    schema_of_table, written,
+    written,
 };
 use crate::rules::{Stage, SyntheticResponse};
 
@@ -69,15 +69,15 @@ pub enum WireFault {
     ContentLength(Announced),
 }
 
-/// The response of `answer`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+/// A response of dmtap's own.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(from = "AnswerTable")]
+#[schemars(with = "AnswerTable", rename = "answer")]
 pub struct Answer(pub SyntheticResponse);
 
 /// A response of dmtap's own.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename = "a step", rename_all = "kebab-case", deny_unknown_fields)]
-#[schemars(rename = "answer")]
 struct AnswerTable {
     #[serde(rename = "=")]
     status: Code<Http>,
@@ -196,9 +196,10 @@ described!([] Timeout, |generator| {
     json_schema!({"anyOf": [{"const": true}, time]})
 });
 
-/// When the device's connection is reset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+/// When the connection is reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "ResetTable")]
+#[schemars(with = "ResetTable", rename = "reset-peer")]
 pub enum ResetPeer {
     /// At once.
     Now,
@@ -213,7 +214,6 @@ pub enum ResetPeer {
     deny_unknown_fields,
     expecting = "reset-peer = { after = 1200 }, or reset-peer = true for at once"
 )]
-#[schemars(rename = "reset-peer")]
 struct ResetTable {
     #[serde(rename = "")]
     #[schemars(with = "Option<True>")]
@@ -326,6 +326,3 @@ impl WireFault {
         }
     }
 }
-
-schema_of_table!(Answer, AnswerTable);
-schema_of_table!(ResetPeer, ResetTable);
