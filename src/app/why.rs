@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use serde_json::json;
 
@@ -13,6 +12,7 @@ use crate::record::analysis::why::{Options, transaction_line};
 use crate::record::analysis::{AnalysedSession, Analysis};
 use crate::record::model::{CommandCounts, SessionFinding, SessionSummary};
 use crate::record::select::may_select;
+use crate::record::transcript::Failures;
 use crate::record::{Colour, EventRecord, Runs, Transcript};
 
 /// What is asked of a record.
@@ -100,16 +100,15 @@ impl About {
 }
 
 impl Question {
-    /// What is pending, about one node or all; `slow` is how long an answer may take.
-    pub fn new(slow: Duration, about: Option<About>) -> Self {
-        let slow_us = u64::try_from(slow.as_micros()).unwrap_or(u64::MAX);
+    /// What is pending, about one node or all.
+    pub fn new(options: Options, about: Option<About>) -> Self {
         Self {
             session: None,
             ignore_rules: false,
             filter: None,
             selected: HashSet::new(),
             about,
-            analysis: Analysis::new(Options { slow_us }),
+            analysis: Analysis::new(options),
             runs: Runs::default(),
             run: 0,
             sessions: Vec::new(),
@@ -272,6 +271,24 @@ pub fn is_pending(answer: &Answer) -> bool {
 }
 
 impl Answer {
+    /// Whether a session is asked about that the record does not have.
+    pub fn lacks_session(&self) -> bool {
+        self.session.is_some() && self.counts.selected == 0
+    }
+
+    /// Whether a session or filter is asked about that the record has nothing of.
+    pub fn selects_nothing(&self) -> bool {
+        self.unselected.is_some()
+    }
+
+    /// What failed, for a table.
+    pub fn failures(&self) -> Failures {
+        let mut failures = Failures::default();
+        let sessions = self.sessions.iter();
+        sessions.for_each(|session| failures.enter(&session.summary));
+        failures
+    }
+
     /// For people; `events` is how many the record has.
     pub fn text(&self, events: u64) -> String {
         let mut text = String::new();

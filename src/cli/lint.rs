@@ -8,6 +8,7 @@ use bytes::Bytes;
 use clap::ValueEnum;
 use jiff::tz::Offset;
 
+use super::session_file::refuse_files;
 use super::{Failure, Outcome, Output, filter_of, no_match, read_input, write_text};
 use crate::app::lint::{EachWithLine, Lint, junit, sarif, text};
 use crate::app::message_log::{self, DateReading};
@@ -33,8 +34,8 @@ Examples:
   dmtap lint 01-req.xml 01-rsp.xml 02-req.xml    one conversation, in order
   dmtap lint session.jsonl --junit lint.xml --sarif lint.sarif
 
-Exit code 1: something is as severe as --fail-on. dmtap explain CMD-07 says what
-a rule means.")]
+Exit code 1: something is as severe as --fail-on; 2: a file cannot be read. dmtap
+explain CMD-07 says what a rule means.")]
 pub struct LintVerb {
     /// Messages in the order of their conversation, records, and files with messages in them; `-` reads standard input.
     #[arg(required = true)]
@@ -119,11 +120,7 @@ impl LintVerb {
         let more = self.more.iter().take_while(is_file).map(PathBuf::from);
         let files: Vec<PathBuf> = std::iter::once(self.file.clone()).chain(more).collect();
         let words = &self.more[files.len() - 1..];
-        if let Some(missing) = words.iter().find(|word| is_file_name(word)) {
-            return Err(Failure::Usage(format!(
-                "error: cannot read {missing}: there is no such file"
-            )));
-        }
+        refuse_files(words, "files come before the filter")?;
         let (mut lint, mut damage) = (Lint::default(), String::new());
         let mut messages = Vec::new();
         for file in &files {
@@ -208,15 +205,6 @@ fn is_log(source: &[u8]) -> bool {
     let whole = in_utf8(plain).and_then(|plain| decode(plain, Hint::default(), &limits));
     !whole.is_ok_and(|whole| Dialect::of(&whole) != Dialect::Other)
 }
-
-/// Whether a word of a filter is rather a file that is not there.
-fn is_file_name(word: &str) -> bool {
-    let extension = Path::new(word).extension().and_then(|it| it.to_str());
-    extension.is_some_and(|it| FILES.contains(&it)) && !word.contains([' ', '~', '*'])
-}
-
-/// Extensions of files that lint reads.
-const FILES: [&str; 7] = ["jsonl", "json", "xml", "wbxml", "har", "log", "txt"];
 
 /// A line for each note, and a summary.
 fn lines(lint: &Lint) -> String {

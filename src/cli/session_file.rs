@@ -2,15 +2,18 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use jiff::tz::Offset;
 
 use super::{Failure, Outcome};
 use crate::app::message_log::{self, DateOrder, DateReading};
+use crate::app::print;
+use crate::app::why::Question;
 use crate::error_text;
 use crate::printable;
+use crate::record::select::{self, Exchanges, Selected};
 use crate::record::{Damage, EventRecord};
 
 /// A file with sessions, and how dates are read where it is no record.
@@ -69,10 +72,43 @@ impl SessionFile {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Vec::new()),
             Err(error) if error.kind() == ErrorKind::InvalidData => {
                 let why = error_text::io(&error);
-                Err(Failure::Failed(format!("error: {name}: {why}; {REMEDY}")))
+                Err(Failure::Usage(format!("error: {name}: {why}; {REMEDY}")))
             }
             Err(error) => Err(unreadable(error)),
         }
+    }
+
+    /// Answers a question with the events of the file. Gives how many there are, and damaged lines.
+    ///
+    /// # Errors
+    /// Those of [`Self::read`].
+    pub(super) fn ask(&self, question: &mut Question) -> Result<(u64, Vec<Damage>), Failure> {
+        let exchanges = match question.filter.clone() {
+            // A file is read twice: answers find their commands first.
+            Some(filter) if self.is_rereadable() => {
+                let read = |each: &mut select::Each<'_>| self.read(each).map(drop);
+                Some(select::of_record(&filter, read)?)
+            }
+            filter => filter.map(|filter| Exchanges::new(filter, None)),
+        };
+        let mut selected = exchanges.map(Selected::new);
+        let mut events = 0;
+        let damaged = self.read(|event| {
+            events += 1;
+            question.event(&event);
+            if let Some(selected) = &mut selected {
+                selected.event(&event);
+            }
+            Ok(())
+        })?;
+        let selected = selected.map(|selected| selected.finish().0);
+        question.selected = selected.unwrap_or_default();
+        Ok((events, damaged))
+    }
+
+    /// Reports that it has no event.
+    pub(super) fn report_empty(&self) {
+        print::line(&format!("{} is empty: it records no event", self.name()));
     }
 
     /// Reports damaged lines.
@@ -87,6 +123,40 @@ impl SessionFile {
         }
     }
 }
+
+/// Refuses a filter that has the name of a file in it; `remedy` says where files stand.
+///
+/// # Errors
+/// A file, whether it is there or not.
+pub(super) fn refuse_files(filter: &[String], remedy: &str) -> Outcome {
+    let before = std::iter::once("").chain(filter.iter().map(String::as_str));
+    // The word behind `~u` is its value.
+    let words = filter.iter().zip(before);
+    let is_value = |before: &str| before.starts_with('~') && !before.contains(' ');
+    let mut words = words.filter(|(_, before)| !is_value(before));
+    let file = words.find(|(word, _)| is_file_name(word) || Path::new(word).is_file());
+    match file.map(|(word, _)| (word, Path::new(word).is_file())) {
+        None => Ok(()),
+        Some((file, true)) => Err(Failure::Usage(format!(
+            "error: {file} is a file, not a filter: {remedy}"
+        ))),
+        Some((file, false)) => Err(Failure::Usage(format!(
+            "error: cannot read {file}: there is no such file"
+        ))),
+    }
+}
+
+/// Whether a word of a filter has the form of a file name.
+fn is_file_name(word: &str) -> bool {
+    let extension = Path::new(word).extension().and_then(|it| it.to_str());
+    extension.is_some_and(|it| FILES.contains(&it)) && !word.contains([' ', '~', '*'])
+}
+
+/// What a verb that reads one file says of a second one.
+pub(super) const ONE_FILE: &str = "this command reads one file";
+
+/// Extensions of files with sessions or messages in them.
+const FILES: [&str; 7] = ["jsonl", "json", "xml", "wbxml", "har", "log", "txt"];
 
 /// Which files can be read.
 const REMEDY: &str = "dmtap reads the JSON lines that `-w FILE.jsonl` writes, and files with messages of SyncML or enrollment in them";

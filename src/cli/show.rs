@@ -4,14 +4,15 @@ use std::io::{BufWriter, ErrorKind, Write as _};
 
 use clap::ValueEnum;
 
-use super::session_file::SessionFile;
+use super::session_file::{ONE_FILE, SessionFile, refuse_files};
 use super::{Failure, Outcome, Output, filter_of, no_match};
 use crate::app::print;
+use crate::app::why::Question;
 use crate::error_text;
-use crate::record::analysis::Analysis;
+use crate::filter::Filter;
+use crate::record::analysis::why::Options;
 use crate::record::model::EventKind;
 use crate::record::select::{self, Exchanges};
-use crate::record::transcript::Failures;
 use crate::record::{Colour, EventRecord, JsonLines, Layout, Sink, Transcript};
 
 /// Print recorded sessions as an annotated transcript, or as their events.
@@ -76,12 +77,11 @@ impl Show {
     /// # Errors
     /// A file that cannot be read, or lines that are damaged.
     pub fn run(self, output: Output) -> Outcome {
-        if self.failed && !self.filter.is_empty() {
-            let why = "error: --failed takes no filter: it shows all that failed";
-            return Err(Failure::Usage(why.into()));
-        }
+        refuse_files(&self.filter, ONE_FILE)?;
         let filter = filter_of(&self.filter)?;
-        let (mut analysis, mut failures) = (Analysis::default(), Failures::default());
+        if self.failed {
+            return self.failures(filter, output);
+        }
         let mut sink: Box<dyn Sink> = match output {
             Output::Text => {
                 let transcript = Transcript::new(anstream::stdout(), Colour::Colour);
@@ -113,11 +113,6 @@ impl Show {
             if let Some(wanted) = self.body {
                 return body(&event, wanted);
             }
-            if self.failed {
-                let over = analysis.event(&event);
-                over.iter().for_each(|it| failures.enter(&it.summary));
-                return Ok(());
-            }
             match &mut exchanges {
                 Some(exchanges) => exchanges.event(&event, &mut write),
                 None => write(&event),
@@ -125,8 +120,6 @@ impl Show {
         })?;
         let last = exchanges.as_mut();
         let last = last.map_or(Ok(()), |exchanges| exchanges.finish(&mut write));
-        let over = analysis.finish();
-        over.iter().for_each(|it| failures.enter(&it.summary));
         match last.and_then(|()| sink.finish()) {
             Err(error) if error.kind() != ErrorKind::BrokenPipe => {
                 let why = error_text::io(&error);
@@ -134,17 +127,8 @@ impl Show {
             }
             _ => {}
         }
-        if self.failed && events > 0 {
-            let text = match (output, failures.is_empty()) {
-                (Output::Json, _) => failures.json(),
-                (Output::Text, true) => "nothing failed\n".to_owned(),
-                (Output::Text, false) => Transcript::<Vec<u8>>::failures(&failures, Colour::Colour),
-            };
-            super::write_output(text.as_bytes())?;
-        }
         if damaged.is_empty() && events == 0 {
-            let name = self.file.name();
-            print::line(&format!("{name} is empty: it records no event"));
+            self.file.report_empty();
         }
         if let Some(exchanges) = exchanges.filter(|_| shown > 0 && written == 0) {
             no_match(&self.filter, exchanges.count());
@@ -159,6 +143,27 @@ impl Show {
             }
             None => Ok(()),
         }
+    }
+
+    /// Prints what failed, of the exchanges that a filter selects.
+    fn failures(&self, filter: Option<Filter>, output: Output) -> Outcome {
+        let mut question = Question::new(Options::default(), None);
+        question.filter = filter;
+        let (events, damaged) = self.file.ask(&mut question)?;
+        let answer = question.answer();
+        let failures = answer.failures();
+        let text = match (output, failures.is_empty()) {
+            _ if events == 0 => String::new(),
+            (Output::Json, _) => failures.json(),
+            (Output::Text, true) if answer.selects_nothing() => answer.text(events),
+            (Output::Text, true) => "nothing failed\n".to_owned(),
+            (Output::Text, false) => Transcript::<Vec<u8>>::failures(&failures, Colour::Colour),
+        };
+        super::write_output(text.as_bytes())?;
+        if damaged.is_empty() && events == 0 {
+            self.file.report_empty();
+        }
+        self.file.report(&damaged)
     }
 
     fn layout(&self) -> Layout {

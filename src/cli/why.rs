@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use super::session_file::SessionFile;
+use super::session_file::{ONE_FILE, SessionFile, refuse_files};
 use super::{Failure, Outcome, Output, filter_of};
 use crate::app::why::{self, About, Question};
-use crate::record::analysis::why::LEAST_SLOW_US;
-use crate::record::select::{self, Exchanges, Selected};
+use crate::record::analysis::why::{LEAST_SLOW_US, Options};
 
 /// Explain a record: which commands failed or have no answer, why, whose doing it is, and what to do next.
 ///
@@ -22,7 +21,8 @@ Examples:
   dmtap why session.jsonl --ignore-rules     without what rules of dmtap did
   dmtap why session.jsonl --output json      one session per line
 
-Exit code 0: nothing is pending; 1: something is; 2: the file cannot be read.")]
+Exit code 0: nothing is pending; 1: something is; 2: the file cannot be read, or
+has no such session.")]
 pub struct Why {
     #[command(flatten)]
     file: SessionFile,
@@ -46,32 +46,16 @@ impl Why {
     /// Runs the verb.
     ///
     /// # Errors
-    /// A file that cannot be read (2); something that is pending (1).
+    /// A file that cannot be read, a session that it does not have (2); something that is pending (1).
     pub fn run(self, output: Output) -> Outcome {
-        let mut question = Question::new(self.slow, self.about.as_deref().map(About::new));
+        refuse_files(&self.filter, ONE_FILE)?;
+        let slow_us = u64::try_from(self.slow.as_micros()).unwrap_or(u64::MAX);
+        let about = self.about.as_deref().map(About::new);
+        let mut question = Question::new(Options { slow_us }, about);
         question.session = self.session;
         question.ignore_rules = self.ignore_rules;
         question.filter = filter_of(&self.filter)?;
-        let exchanges = match question.filter.clone() {
-            Some(filter) if self.file.is_rereadable() => {
-                let read = |each: &mut select::Each<'_>| self.file.read(each).map(drop);
-                Some(select::of_record(&filter, read).map_err(unreadable)?)
-            }
-            filter => filter.map(|filter| Exchanges::new(filter, None)),
-        };
-        let mut selected = exchanges.map(Selected::new);
-        let mut events = 0_u64;
-        let damaged = self.file.read(|event| {
-            events += 1;
-            question.event(&event);
-            if let Some(selected) = &mut selected {
-                selected.event(&event);
-            }
-            Ok(())
-        });
-        let damaged = damaged.map_err(unreadable)?;
-        let selected = selected.map(|selected| selected.finish().0);
-        question.selected = selected.unwrap_or_default();
+        let (events, damaged) = self.file.ask(&mut question)?;
         let answer = question.answer();
         let text = match output {
             Output::Text => answer.text(events),
@@ -79,9 +63,10 @@ impl Why {
         };
         super::write_output(text.as_bytes())?;
         self.file.report(&damaged)?;
-        match why::is_pending(&answer) {
-            true => Err(Failure::Failed(String::new())),
-            false => Ok(()),
+        match (answer.lacks_session(), why::is_pending(&answer)) {
+            (true, _) => Err(Failure::Usage(String::new())),
+            (false, true) => Err(Failure::Failed(String::new())),
+            (false, false) => Ok(()),
         }
     }
 }
@@ -94,11 +79,6 @@ fn locuri(text: &str) -> Result<String, String> {
             "a LocURI is wanted, such as ./Device/Vendor/MSFT/{text}"
         )),
     }
-}
-
-/// A file that cannot be read: 1 is for what is pending.
-fn unreadable(failure: Failure) -> Failure {
-    Failure::Usage(failure.why().to_owned())
 }
 
 /// `5s`, `500ms`, `2m`; a bare number is seconds.

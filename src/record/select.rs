@@ -146,6 +146,7 @@ impl Subject<'_> {
                 let failed = is_failure(event) || self.other.is_some_and(is_failure);
                 (failed || self.is_over).then_some(failed)
             }
+            Word::Data if self.shown.is_none() => self.is_in_document(value),
             Word::Hr => self.result(value).or_else(|| self.shown?.facts.holds(term)),
             _ => self.shown?.facts.holds(term),
         }
@@ -165,6 +166,12 @@ impl Subject<'_> {
         }
         let is_named = session.is_some_and(|device| value.is_text(device));
         Some(is_named || address.is_some_and(|address| value.is_text(&address)))
+    }
+
+    /// Whether a message of enrollment or a provisioning document holds a text.
+    fn is_in_document(&self, value: &Value) -> Option<bool> {
+        self.event.enrollment.as_ref()?;
+        Some(value.is_text(self.event.written_body()?.text()?))
     }
 
     /// Whether the fault of an enrollment has a result among those meant.

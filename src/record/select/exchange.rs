@@ -1,6 +1,6 @@
 //! Exchanges that pass or stay out as a whole, with the connections they came on.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use super::{Linked, Shown, Subject, selects};
@@ -21,8 +21,8 @@ pub struct Exchanges {
     open: BTreeMap<u64, Open>,
     waiting_bytes: u64,
     connections: BTreeMap<u64, Connection>,
-    /// Sessions with an exchange that passed, the newest last.
-    sessions: VecDeque<u64>,
+    /// Sessions with an exchange that passed, the newest.
+    sessions: BTreeSet<u64>,
     /// Exchanges that passed, the newest.
     passed: BTreeSet<u64>,
     count: u64,
@@ -55,7 +55,7 @@ impl Exchanges {
             open: BTreeMap::new(),
             waiting_bytes: 0,
             connections: BTreeMap::new(),
-            sessions: VecDeque::new(),
+            sessions: BTreeSet::new(),
             passed: BTreeSet::new(),
             count: 0,
         }
@@ -257,13 +257,10 @@ impl Exchanges {
         record: &EventRecord,
         pass: &mut dyn FnMut(&EventRecord) -> io::Result<()>,
     ) -> io::Result<()> {
-        if let Some(session) = &record.session
-            && !self.sessions.contains(&session.number)
-        {
-            self.sessions.push_back(session.number);
-            if self.sessions.len() > MOST_SESSIONS {
-                self.sessions.pop_front();
-            }
+        self.sessions
+            .extend(record.session.as_ref().map(|session| session.number));
+        if self.sessions.len() > MOST_SESSIONS {
+            self.sessions.pop_first();
         }
         self.passed.extend(record.exchange);
         if self.passed.len() > MOST_OPEN {
@@ -295,4 +292,4 @@ const WAITING_BYTES: u64 = 64 << 20;
 const MOST_OF_CONNECTION: usize = 4;
 
 /// Sessions that are remembered as selected.
-const MOST_SESSIONS: usize = 1_000;
+const MOST_SESSIONS: usize = 10_000;

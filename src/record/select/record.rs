@@ -6,6 +6,7 @@ use std::io;
 use super::{Exchanges, Linked};
 use crate::filter::{About, Filter};
 use crate::record::analysis::{AnalysedSession, Analysis};
+use crate::record::model::EventKind;
 use crate::record::{EventRecord, Runs};
 
 /// What is done with each event of a record.
@@ -96,7 +97,7 @@ impl Selected {
         let (run, passed) = (self.run, &mut self.passed);
         // Entering a number cannot fail.
         let _: io::Result<()> = self.exchanges.event(event, &mut |event| {
-            passed.extend(event.exchange.map(|exchange| (run, exchange)));
+            enter(passed, run, event);
             Ok(())
         });
     }
@@ -111,8 +112,15 @@ impl Selected {
     fn close(&mut self) {
         let (run, passed) = (self.run, &mut self.passed);
         let _: io::Result<()> = self.exchanges.finish(&mut |event| {
-            passed.extend(event.exchange.map(|exchange| (run, exchange)));
+            enter(passed, run, event);
             Ok(())
         });
+    }
+}
+
+/// Enters the exchange of a message. The end of a session has the number of the last exchange, which need not have passed.
+fn enter(passed: &mut HashSet<(u32, u64)>, run: u32, event: &EventRecord) {
+    if event.event != EventKind::Session {
+        passed.extend(event.exchange.map(|exchange| (run, exchange)));
     }
 }

@@ -268,6 +268,23 @@ fn a_filter_that_selects_nothing_is_reported() {
             "{verb}: {output_of:?}"
         );
     }
+    // A session that is not there is a mistake; that nothing fits a filter may be what is hoped for.
+    for (arguments, code, expected) in [
+        (
+            ["--session", "99"],
+            2,
+            "nothing selected: 2 sessions, none of them is session 99\n",
+        ),
+        (
+            ["~u", "nowhere"],
+            0,
+            "nothing selected: 2 sessions, the filter selects no exchange of them\n",
+        ),
+    ] {
+        let why = run(dmtap().args(["why", &record]).args(arguments));
+        assert_eq!(why.status.code(), Some(code), "{why:?}");
+        assert_eq!(stdout(&why), expected);
+    }
     assert!(stdout(&run(dmtap().args(["show", &record, "~u nowhere"]))).is_empty());
     let some = run(dmtap().args(["show", &record, "~sess 2"]));
     assert!(some.stderr.is_empty(), "{some:?}");
@@ -275,6 +292,87 @@ fn a_filter_that_selects_nothing_is_reported() {
     let text = fs::read(&record).unwrap();
     let output = super::dmtap_with_input(&["show", "-", "~u", "nowhere"], &text);
     assert_eq!(String::from_utf8_lossy(&output.stderr), expected);
+}
+
+#[test]
+fn why_and_lint_report_only_what_a_filter_selects() {
+    let (_folder, record) = record();
+    // The failures stand in the later exchanges of a session.
+    for (filter, expected) in [("~x 8", vec![404]), ("~x 1", vec![500])] {
+        let why = run(dmtap().args(["why", &record, filter, "--output", "json"]));
+        let lines = events(&stdout(&why));
+        let findings = lines.iter().flat_map(|it| it["findings"].as_array());
+        let codes: Vec<_> = findings
+            .flatten()
+            .map(|it| it["code"].as_u64().unwrap())
+            .collect();
+        assert_eq!(codes, expected, "{filter}");
+    }
+    let lint = run(dmtap().args(["lint", &record, "~x 1", "--output", "json"]));
+    let summary = events(&stdout(&lint)).pop().unwrap();
+    assert_eq!(summary["messages"], 2, "one exchange: {summary}");
+}
+
+#[test]
+fn the_table_of_failures_takes_a_filter() {
+    let (_folder, record) = record();
+    let failed = |filter: &[&str]| {
+        stdout(&run(dmtap()
+            .args(["show", &record, "--failed"])
+            .args(filter)))
+    };
+    assert!(failed(&[]).starts_with("━━ 6 failures"), "{}", failed(&[]));
+    let some = failed(&["~sess 2 & ~status 500"]);
+    assert!(some.starts_with("━━ 1 failure ━━"), "{some}");
+    assert_eq!(failed(&["~cmd Alert"]), "nothing failed\n");
+    assert!(failed(&["~u nowhere"]).starts_with("nothing selected"));
+}
+
+#[test]
+fn data_is_looked_for_in_messages_of_enrollment_too() {
+    let folder = tempfile::tempdir().unwrap();
+    run(dmtap().args(["demo", "--enroll"]).current_dir(&folder));
+    let record = folder.path().join("dmtap-demo/demo.jsonl");
+    let show = |filter: &str| {
+        let output = run(dmtap()
+            .arg("show")
+            .arg(&record)
+            .args([filter, "--output", "json"]));
+        events(&stdout(&output))
+    };
+    let found = show("~data EnrollmentPolicyServiceUrl");
+    let messages = found.iter().filter(|it| it["event"] == "response");
+    let kinds: BTreeSet<_> = messages
+        .map(|it| it["enrollment"]["message"].to_string())
+        .collect();
+    assert_eq!(kinds, BTreeSet::from(["\"DiscoverResponse\"".to_owned()]));
+    assert!(show("~data NothingOfTheKind").is_empty());
+}
+
+#[test]
+fn a_second_file_is_no_filter() {
+    let (_folder, record) = record();
+    let missing = format!("{record}.xml");
+    for verb in ["show", "why", "lint"] {
+        let output = run(dmtap().args([verb, &record, &missing]));
+        assert_eq!(output.status.code(), Some(2), "{verb}: {output:?}");
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(errors.contains("there is no such file"), "{verb}: {errors}");
+    }
+    for arguments in [
+        vec!["show", &record, &record],
+        vec!["show", "--failed", &record, &record],
+        vec!["why", &record, &record],
+        vec!["lint", &record, "~x 1", &record],
+    ] {
+        let output = run(dmtap().args(&arguments));
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {output:?}");
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(errors.contains("is a file, not a filter"), "{errors}");
+    }
+    // The value of a word may be the name of a file.
+    let output = run(dmtap().args(["show", &record, "~u", &record]));
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
 }
 
 #[test]

@@ -1,10 +1,9 @@
 //! What peers send to make the analysis go on for ever, or grow; and records with more than is kept.
 
-use std::time::Duration;
-
 use dmtap::app::why::{About, Question, is_pending};
 use dmtap::flow::SessionEnd;
 use dmtap::record::EventRecord;
+use dmtap::record::analysis::why::Options;
 
 use super::{analysed, script};
 
@@ -90,7 +89,7 @@ fn what_failed_behind_ten_thousand_sessions_is_pending() {
     let bad = &script::records(
         "session 1 09:12:00\n> 1\n  2 Alert 1201\n< 1\n  1 Get ./X\n> 2\n  1 Status 1/1 Get 404\n< -\n",
     );
-    let mut question = Question::new(Duration::from_secs(5), None);
+    let mut question = Question::new(Options::default(), None);
     for number in 1..=10_000 {
         numbered(good, number)
             .iter()
@@ -115,7 +114,7 @@ fn an_answer_about_nothing_says_so() {
         "session 1 09:12:00\n> 1\n  2 Alert 1201\n< 1\n  1 Get ./X\n> 2\n  1 Status 1/1 Get 404\n< -\n",
     );
     let ask = |about: Option<&str>, session: Option<u64>| {
-        let mut question = Question::new(Duration::from_secs(5), about.map(About::new));
+        let mut question = Question::new(Options::default(), about.map(About::new));
         question.session = session;
         records.iter().for_each(|it| question.event(it));
         question.answer()
@@ -144,7 +143,7 @@ fn a_node_among_items_that_are_not_kept_was_not_never_sent() {
     let records = script::records(&format!(
         "session 1 09:12:00\n> 1\n  2 Alert 1201\n< 1\n  <Get><CmdID>1</CmdID>{items}</Get>\n> 2\n  1 Status 1/1 Get 200\n< -\n"
     ));
-    let mut question = Question::new(Duration::from_secs(5), Some(About::new("./X/18")));
+    let mut question = Question::new(Options::default(), Some(About::new("./X/18")));
     records.iter().for_each(|it| question.event(it));
     let text = question.answer().text(4);
     assert!(
