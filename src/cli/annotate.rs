@@ -17,19 +17,21 @@ use crate::record::redact::Redactor;
 use crate::record::{Masking, Transcript};
 
 /// What a message of enrollment says, and then each node on a line: its offset, its name, its text, the name of a code, the length of a long text. Documents
-/// inside stand opened in place, with offsets of their own; what was let pass comes last.
-pub(super) fn annotated(document: &Document) -> String {
+/// inside stand opened in place, with offsets of their own, and so do certificates and tokens; what was let pass comes
+/// last. For a terminal long texts are cut.
+pub(super) fn annotated(document: &Document, is_terminal: bool) -> String {
+    let most = if is_terminal { LONGEST } else { usize::MAX };
     let mut out = header(document);
     let in_full = Redactor::new(Masking::Raw).find(document, &[]);
     if let Some(record) = EnrollmentRecord::of(document, &in_full, Masking::Raw) {
         out.push_str(&Transcript::<Vec<u8>>::enrollment(&record));
     }
-    lines(&mut out, document, &Limits::default(), 0);
+    lines(&mut out, document, &Limits::default(), 0, most);
     out
 }
 
 /// The lines of one document, `indent` levels to the right. Recursion ends with [`Limits::embedded`].
-fn lines(out: &mut String, document: &Document, limits: &Limits, indent: usize) {
+fn lines(out: &mut String, document: &Document, limits: &Limits, indent: usize, most: usize) {
     let mut flags = document.flags().to_vec();
     let mut between = document
         .top_ids()
@@ -37,29 +39,41 @@ fn lines(out: &mut String, document: &Document, limits: &Limits, indent: usize) 
         .peekable();
     for element in document.elements() {
         while let Some(loose) = between.next_if(|text| text.id() < element.id()) {
-            text_between(out, loose, indent);
+            text_between(out, loose, indent, most);
         }
         let depth = indent + std::iter::successors(element.parent(), |e| e.parent()).count();
         tag_line(out, element, depth);
         let opening = element.open(limits);
         if let EmbeddedResult::Document(embedded) = &opening {
-            inside(out, embedded, depth + 1);
+            inside(out, embedded, depth + 1, most);
             continue;
         }
-        element.texts().for_each(|text| piece(out, text));
+        element.texts().for_each(|text| piece(out, text, most));
         if let Some(meaning) = meaning(element) {
             let _ = write!(out, "   ← {meaning}");
         }
         out.push('\n');
+        unfolded(out, element, depth + 1);
         if let EmbeddedResult::Unopened(flag) = opening {
             flags.push(flag);
         }
     }
-    between.for_each(|loose| text_between(out, loose, indent));
+    between.for_each(|loose| text_between(out, loose, indent, most));
     flags.sort_by_key(|flag| flag.at);
     for flag in flags {
         let place = "  ".repeat(indent);
         let _ = writeln!(out, "{:>7}  {place}! {}", flag.at, flag_text(&flag));
+    }
+}
+
+/// What the certificates and tokens in an element say.
+fn unfolded(out: &mut String, element: Element<'_>, indent: usize) {
+    let attributes = element.attributes();
+    let values = attributes.filter_map(|a| Transcript::<Vec<u8>>::unfolded(&a.value()));
+    for words in values.chain(Transcript::<Vec<u8>>::unfolded(&element.text())) {
+        for line in words.lines() {
+            let _ = writeln!(out, "         {}{line}", "  ".repeat(indent));
+        }
     }
 }
 
@@ -73,7 +87,7 @@ fn tag_line(out: &mut String, element: Element<'_>, depth: usize) {
 }
 
 /// A document inside, marked off from the one around; its offsets count from its own beginning.
-fn inside(out: &mut String, embedded: &Embedded, indent: usize) {
+fn inside(out: &mut String, embedded: &Embedded, indent: usize, most: usize) {
     let inner = embedded.document();
     let (wrapping, place) = (embedded.wrapping().name(), "  ".repeat(indent));
     let _ = write!(
@@ -81,7 +95,7 @@ fn inside(out: &mut String, embedded: &Embedded, indent: usize) {
         " {wrapping}\n         {place}┌ inside: {}",
         header(inner)
     );
-    lines(out, inner, embedded.limits(), indent + 1);
+    lines(out, inner, embedded.limits(), indent + 1, most);
     let _ = writeln!(out, "         {place}└");
 }
 
@@ -192,13 +206,13 @@ fn header(document: &Document) -> String {
 }
 
 /// A text next to the roots of a fragment, on a line of its own.
-fn text_between(out: &mut String, text: Text<'_>, indent: usize) {
+fn text_between(out: &mut String, text: Text<'_>, indent: usize, most: usize) {
     let _ = write!(out, "{:>7}  {}", text.span().start, "  ".repeat(indent));
-    piece(out, text);
+    piece(out, text, most);
     out.push('\n');
 }
 
-fn piece(out: &mut String, text: Text<'_>) {
+fn piece(out: &mut String, text: Text<'_>, most: usize) {
     let octets = text.octets();
     let form = match text.kind() {
         Kind::Cdata => " CDATA",
@@ -207,7 +221,7 @@ fn piece(out: &mut String, text: Text<'_>) {
     };
     let _ = match std::str::from_utf8(&octets) {
         Ok(text) if text.chars().all(|c| !c.is_control() || c.is_whitespace()) => {
-            let shown: String = text.chars().take(LONGEST).collect();
+            let shown: String = text.chars().take(most).collect();
             let more = if shown.len() < text.len() { "…" } else { "" };
             write!(out, "{form} {shown:?}{more}")
         }
@@ -307,5 +321,5 @@ fn base64_of(octets: &[u8]) -> String {
     base64::engine::general_purpose::STANDARD.encode(octets)
 }
 
-/// Characters of a text that are shown.
+/// Characters of a text that a terminal shows.
 const LONGEST: usize = 120;

@@ -62,7 +62,7 @@ impl Decode {
         if record::is_record(&source) {
             let name = printable::path(&self.file);
             let why = format!("error: {name} is a record of dmtap, not a message");
-            return Err(Failure::Failed(format!("{why}\nhelp: dmtap show {name}")));
+            return Err(Failure::Usage(format!("{why}\nhelp: dmtap show {name}")));
         }
         let hint = Hint {
             media_type: self.media_type.as_deref(),
@@ -144,7 +144,7 @@ impl Decode {
     fn text(&self, document: &Document, output: Output) -> String {
         let mut text = match (output, self.annotate) {
             (Output::Json, _) => annotate::json(document).to_string(),
-            (Output::Text, true) => annotate::annotated(document),
+            (Output::Text, true) => annotate::annotated(document, std::io::stdout().is_terminal()),
             (Output::Text, false) => {
                 let options = if self.compact {
                     XmlOptions::compact()

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use x509_parser::asn1_rs::{Any, FromBer, Tag};
+use x509_parser::asn1_rs::{Any, Class, FromBer, Tag};
 use x509_parser::prelude::{
     AttributeTypeAndValue, FromDer, X509Certificate, X509CertificationRequest, X509Name,
 };
@@ -53,6 +53,22 @@ impl Certificate {
             not_after: validity.not_after.timestamp(),
             thumbprint: thumbprint(read.as_raw()),
         })
+    }
+}
+
+impl Certificate {
+    /// Reads the certificates that come with a signed message (PKCS#7), as many as [`MOST_CERTIFICATES`]; other forms of
+    /// them are left out.
+    pub fn in_signed(cms: &[u8]) -> Vec<Self> {
+        let mut certificates = Vec::new();
+        let mut rest = signed_certificates(cms).unwrap_or_default();
+        while let Ok((behind, _)) = Any::from_ber(rest)
+            && certificates.len() < MOST_CERTIFICATES
+        {
+            certificates.extend(Self::read(&rest[..rest.len() - behind.len()]));
+            rest = behind;
+        }
+        certificates
     }
 }
 
@@ -170,15 +186,28 @@ fn algorithm(algorithm: &AlgorithmIdentifier<'_>) -> String {
     known.map_or(oid.clone(), |(_, name)| (*name).to_owned())
 }
 
-/// `SignedData/encapContentInfo/eContent` of a ContentInfo (RFC 5652 §5.1, §5.2).
-fn signed_content(cms: &[u8]) -> Option<&[u8]> {
+/// `SignedData` of a ContentInfo (RFC 5652 §5.1) from `encapContentInfo` on.
+fn signed(cms: &[u8]) -> Option<&[u8]> {
     let content_info = inside(cms, Tag::Sequence)?;
     let (explicit, _) = Any::from_ber(content_info).ok()?;
     let signed = inside(Any::from_ber(explicit).ok()?.1.data, Tag::Sequence)?;
     // Version and digest algorithms stand in front.
     let (rest, _) = Any::from_ber(signed).ok()?;
     let (rest, _) = Any::from_ber(rest).ok()?;
-    let encapsulated = inside(rest, Tag::Sequence)?;
+    Some(rest)
+}
+
+/// `SignedData/certificates`, `[0] IMPLICIT`: the elements one after the other.
+fn signed_certificates(cms: &[u8]) -> Option<&[u8]> {
+    let (rest, _) = Any::from_ber(signed(cms)?).ok()?;
+    let (_, certificates) = Any::from_ber(rest).ok()?;
+    let is_set = certificates.class() == Class::ContextSpecific && certificates.tag() == Tag(0);
+    is_set.then_some(certificates.data)
+}
+
+/// `SignedData/encapContentInfo/eContent` (RFC 5652 §5.2).
+fn signed_content(cms: &[u8]) -> Option<&[u8]> {
+    let encapsulated = inside(signed(cms)?, Tag::Sequence)?;
     let (explicit, _) = Any::from_ber(encapsulated).ok()?;
     inside(Any::from_ber(explicit).ok()?.1.data, Tag::OctetString)
 }
@@ -222,3 +251,6 @@ const ALGORITHMS: [(&str, &str); 8] = [
     ("1.2.840.10045.4.3.2", "ECDSA with SHA-256"),
     ("1.2.840.10045.4.3.3", "ECDSA with SHA-384"),
 ];
+
+/// Certificates of one signed message that are read.
+const MOST_CERTIFICATES: usize = 16;

@@ -70,6 +70,11 @@ impl<W: Write> Transcript<W> {
         enrollment::text(record)
     }
 
+    /// What a value says that is a certificate, a signed message or a token.
+    pub fn unfolded(value: &str) -> Option<String> {
+        full::unfolded(value)
+    }
+
     /// What is printed of a session that is over.
     pub fn session(summary: &SessionSummary, style: Colour) -> String {
         let mut page = TextBuffer::new(style);

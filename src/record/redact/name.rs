@@ -98,7 +98,8 @@ fn one_of(known: &[&str], name: &[u8]) -> bool {
 }
 
 /// Branches of which everything is kept secret: profiles that carry keys inside (WiFi, VPN, VPNv2 and
-/// ClientCertificateInstall CSPs; OMA's own Wi-Fi and VPN objects begin alike).
+/// ClientCertificateInstall CSPs; OMA's own Wi-Fi and VPN objects begin alike). A profile that can be read is masked by
+/// the names in it.
 const SECRET_BRANCHES: [&str; 6] = [
     "WiFi",
     "VPN",
@@ -112,7 +113,7 @@ const SECRET_BRANCHES: [&str; 6] = [
 const SECRET_LEAVES: [&str; 2] = ["NewPINValue", "PINValue"];
 
 /// How names of secrets end, without separators.
-const ENDINGS: [&str; 51] = [
+const ENDINGS: [&str; 54] = [
     "aauthdata",
     "accesskey",
     "accountkey",
@@ -125,7 +126,10 @@ const ENDINGS: [&str; 51] = [
     "authorizationcode",
     "clientkey",
     "codeverifier",
+    "configblob",
     "credential",
+    "credentialsblob",
+    "customconfiguration",
     "devicecode",
     "encryptionkey",
     "enrollmentdata",
@@ -204,7 +208,7 @@ pub(super) const TAILS: [&str; 24] = [
 ];
 
 /// More of them that are no end of another.
-pub(super) const MORE_TAILS: [&str; 4] = ["pw", "pwd", "wlanxml", "wresult"];
+pub(super) const MORE_TAILS: [&str; 5] = ["customconfiguration", "pw", "pwd", "wlanxml", "wresult"];
 
 /// How names of policies begin that only speak of secrets.
 const VERBS: [&str; 8] = [

@@ -126,7 +126,9 @@ impl<'d, 'v> Walk<'d, 'v> {
             return true;
         }
         if self.is_secret(element) {
-            self.hide(element);
+            if !self.profile(element, limits) {
+                self.hide(element);
+            }
             return true;
         }
         self.named_value(element);

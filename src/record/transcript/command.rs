@@ -18,7 +18,14 @@ const LONG: usize = 120;
 const LEAST: usize = 24;
 
 pub(super) fn all(page: &mut TextBuffer, record: &EventRecord) {
-    let document = page.layout.full.then(|| full::document(record)).flatten();
+    // A line that may be as long as it needs to be has the whole text of a value.
+    let is_cut = |command: &CommandRecord| {
+        let mut data = command.items.iter().filter_map(|item| item.data.as_ref());
+        data.any(is_cut_text)
+    };
+    let needs_body =
+        page.layout.full || page.layout.width.is_none() && record.commands.iter().any(is_cut);
+    let document = needs_body.then(|| full::document(record)).flatten();
     for (number, command) in record.commands.iter().enumerate() {
         let changed = rule::touches(record, number);
         line(page);
@@ -50,17 +57,22 @@ fn command(page: &mut TextBuffer, command: &CommandRecord, document: Option<&Doc
     let answers = command.answers.as_ref();
     let only = answers.filter(|answers| answers.loc_uris.is_empty());
     let known = only.and_then(|answers| answers.loc_uri.as_deref());
+    let whole = |page: &TextBuffer, number: usize, item: &ItemRecord| {
+        let is_cut = item.data.as_ref().is_some_and(is_cut_text) && page.layout.width.is_none();
+        full::text(document.filter(|_| is_cut)?, command, number)
+    };
+    let in_full = document.filter(|_| page.layout.full);
     if let [only] = &command.items[..] {
-        item(page, only, known);
+        item(page, only, known, whole(page, 0, only));
         page.end();
-        document.inspect(|document| full::value(page, document, command, 0));
+        in_full.inspect(|document| full::value(page, document, command, 0));
     } else {
         page.end();
         for (number, each) in command.items.iter().enumerate() {
             line(page).put(Style::Text, &" ".repeat(6 + indent(command)));
-            item(page, each, known);
+            item(page, each, known, whole(page, number, each));
             page.end();
-            document.inspect(|document| full::value(page, document, command, number));
+            in_full.inspect(|document| full::value(page, document, command, number));
         }
     }
     if let Some(words) = windows_error(command) {
@@ -160,8 +172,9 @@ fn nodes(page: &mut TextBuffer, answers: &AnswerTargetRecord, items_are_named: b
     page.put(Style::Text, if answers.more { ", …" } else { "" });
 }
 
-/// `./DevDetail/SwV chr = "10.0.1"`; the node is left out where `known` has just named it.
-fn item(page: &mut TextBuffer, item: &ItemRecord, known: Option<&str>) {
+/// `./DevDetail/SwV chr = "10.0.1"`; the node is left out where `known` has just named it. `whole` is a value that the
+/// record has a part of.
+fn item(page: &mut TextBuffer, item: &ItemRecord, known: Option<&str>, whole: Option<String>) {
     for (word, uri) in [("", &item.target), ("from ", &item.source)] {
         let Some(uri) = uri.as_deref().filter(|uri| Some(*uri) != known) else {
             continue;
@@ -175,14 +188,20 @@ fn item(page: &mut TextBuffer, item: &ItemRecord, known: Option<&str>) {
         page.put(Style::Faint, " ").quoted(Style::Faint, word, 60);
     }
     if let Some(data) = &item.data {
-        self::data(page, data);
+        self::data(page, data, whole);
     }
     if item.more {
         page.put(Style::Odd, " more chunks follow");
     }
 }
 
-fn data(page: &mut TextBuffer, data: &DataRecord) {
+/// Whether a text is shown in part.
+fn is_cut_text(data: &DataRecord) -> bool {
+    let is_hidden = data.masked && data.text == MASK;
+    data.cut && !data.hex && !data.markup && !is_hidden
+}
+
+fn data(page: &mut TextBuffer, data: &DataRecord, whole: Option<String>) {
     page.put(Style::Faint, " = ");
     let record = size(data.bytes);
     // What is around a secret is shown as any value; of records of an older dmtap nothing is.
@@ -203,6 +222,13 @@ fn data(page: &mut TextBuffer, data: &DataRecord) {
     if data.hex {
         page.quoted(Style::Text, &data.text, room)
             .put(Style::Faint, &format!(" … {record}"));
+        return;
+    }
+    if let Some(text) = whole {
+        let text = super::text_buffer::safe(&text, usize::MAX);
+        page.put(Style::Faint, "\"").put(Style::Text, &text);
+        page.put(Style::Faint, "\"")
+            .put(Style::Faint, &format!(" {record}"));
         return;
     }
     let columns = super::text_buffer::safe(&data.text, usize::MAX)

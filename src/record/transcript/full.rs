@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::block::line;
 use super::text_buffer::{Style, TextBuffer};
-use crate::dm::{Certificate, Command};
+use crate::dm::token::base64_octets;
+use crate::dm::{Certificate, CertificateRequest, Command};
 use crate::markup::convert::{XmlOptions, to_xml};
-use crate::markup::{Document, Element, EmbeddedResult, Limits};
-use crate::record::model::{CommandRecord, EventRecord};
+use crate::markup::{Document, Element, Embedded, EmbeddedResult, Limits};
+use crate::record::model::{CommandRecord, DataRecord, EventRecord};
+use crate::record::redact::MASK;
 
 /// The body of an event as a document, for the values in it.
 pub(super) fn document(record: &EventRecord) -> Option<Arc<Document>> {
@@ -27,27 +29,22 @@ pub(super) fn value(
     item: usize,
 ) {
     let shown = command.items.get(item).and_then(|item| item.data.as_ref());
-    let Some(shown) = shown.filter(|shown| !shown.masked) else {
+    // The body has a mask in place of each secret, too; a value that is all secret has nothing to show.
+    let Some(shown) = shown.filter(|shown| !is_hidden(shown)) else {
         return;
     };
-    let mut elements = document.elements();
-    let element = elements.find(|element| element.span().start == command.span.0);
-    let items = element.and_then(Command::of).map(|command| command.items());
-    let Some(data) = items.and_then(|mut items| items.nth(item)?.data()) else {
+    let Some(data) = data(document, command, item) else {
         return;
     };
-    let inside = data.open(&Limits::default());
-    if let EmbeddedResult::Document(embedded) = inside {
-        let wrapping = embedded.wrapping().name();
-        row(page, Style::Faint, &format!("inside, {wrapping}:"));
-        return xml(page, embedded.document());
+    if let EmbeddedResult::Document(embedded) = data.open(&Limits::default()) {
+        return inside(page, &embedded);
     }
     if shown.markup {
         return children(page, data);
     }
     let octets = data.octets();
     let text = std::str::from_utf8(&octets).ok();
-    if let Some(words) = text.and_then(|text| certificate(text).or_else(|| token(text))) {
+    if let Some(words) = text.and_then(unfolded) {
         return words
             .lines()
             .for_each(|words| row(page, Style::Text, words));
@@ -60,6 +57,49 @@ pub(super) fn value(
         }),
         None => {}
     }
+}
+
+/// The whole text of an item of a command, for its line.
+pub(super) fn text(document: &Document, command: &CommandRecord, item: usize) -> Option<String> {
+    let text = data(document, command, item)?.octets().into_owned();
+    String::from_utf8(text).ok()
+}
+
+/// A document that is no SyncML, with those inside it, and what certificates and tokens in it say.
+pub(super) fn whole(page: &mut TextBuffer, document: &Document, limits: &Limits) {
+    xml(page, document);
+    for element in document.elements() {
+        if let EmbeddedResult::Document(embedded) = element.open(limits) {
+            row(page, Style::Faint, &format!("{}:", element.local()));
+            inside(page, &embedded);
+            continue;
+        }
+        let attributes = element.attributes();
+        let value = attributes.filter_map(|attribute| unfolded(&attribute.value()));
+        for words in value.chain(unfolded(&element.text())) {
+            row(page, Style::Faint, &format!("{}:", element.local()));
+            let lines = words.lines();
+            lines.for_each(|words| row(page, Style::Text, words));
+        }
+    }
+}
+
+/// A document that is the text of an element. Recursion ends with [`Limits::embedded`].
+fn inside(page: &mut TextBuffer, embedded: &Embedded) {
+    let wrapping = embedded.wrapping().name();
+    row(page, Style::Faint, &format!("inside, {wrapping}:"));
+    whole(page, embedded.document(), embedded.limits());
+}
+
+fn data<'d>(document: &'d Document, command: &CommandRecord, item: usize) -> Option<Element<'d>> {
+    let mut elements = document.elements();
+    let element = elements.find(|element| element.span().start == command.span.0)?;
+    Command::of(element)?.items().nth(item)?.data()
+}
+
+/// Whether nothing of a value is shown.
+fn is_hidden(shown: &DataRecord) -> bool {
+    shown.masked && (shown.markup || shown.text == MASK)
 }
 
 fn row(page: &mut TextBuffer, style: Style, text: &str) {
@@ -86,42 +126,74 @@ fn children(page: &mut TextBuffer, data: Element<'_>) {
     }
 }
 
-/// A certificate in base64 or PEM.
-fn certificate(text: &str) -> Option<String> {
+/// What a value says that is a certificate, a request for one, a signed message (PKCS#7) or a token.
+pub(in crate::record) fn unfolded(text: &str) -> Option<String> {
+    // Nothing shorter is one.
+    match text.len() > SHORTEST {
+        true => certificates(text).or_else(|| token(text)),
+        false => None,
+    }
+}
+
+/// Certificates in base64 or PEM.
+fn certificates(text: &str) -> Option<String> {
     let lines = text.lines().filter(|line| !line.starts_with("-----"));
-    let base64: String = lines
-        .flat_map(str::chars)
-        .filter(|c| !c.is_whitespace())
+    let base64: String = lines.collect();
+    let der = base64_octets(base64.as_bytes())?;
+    if let Some(read) = Certificate::read(&der) {
+        return Some(certificate(&read));
+    }
+    if let Some(read) = CertificateRequest::read(&der) {
+        return Some(request(&read));
+    }
+    let mut words: Vec<String> = Certificate::in_signed(&der)
+        .iter()
+        .map(certificate)
         .collect();
-    let der = STANDARD.decode(base64).ok()?;
-    let read = Certificate::read(&der)?;
+    words.extend(CertificateRequest::read_signed(&der).as_ref().map(request));
+    (!words.is_empty()).then(|| format!("signed message (PKCS#7) with\n{}", words.join("\n")))
+}
+
+fn certificate(read: &Certificate) -> String {
     let day = |seconds: i64| {
         let moment = jiff::Timestamp::from_second(seconds).unwrap_or_default();
         moment.strftime("%Y-%m-%d").to_string()
     };
-    Some(format!(
+    format!(
         "certificate of {}\nissued by {}\nvalid from {} to {}, thumbprint {}",
         read.subject,
         read.issuer,
         day(read.not_before),
         day(read.not_after),
         read.thumbprint
-    ))
+    )
 }
 
-/// The header and the claims of a JSON Web Token; never its signature.
+fn request(read: &CertificateRequest) -> String {
+    format!(
+        "request for a certificate of {}\n{}, {}",
+        read.subject, read.key, read.signature
+    )
+}
+
+/// The header and the claims of a JSON Web Token, which may itself be in base64; never its signature.
 fn token(text: &str) -> Option<String> {
+    let text = match text.contains('.') {
+        true => text.to_owned(),
+        false => String::from_utf8(base64_octets(text.as_bytes())?).ok()?,
+    };
     let mut parts = text.trim().split('.');
     let (header, claims, _signature) = (parts.next()?, parts.next()?, parts.next()?);
     let decoded = |part: &str| -> Option<serde_json::Value> {
         serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
     };
     let (header, claims) = (decoded(header)?, decoded(claims)?);
-    parts
-        .next()
-        .is_none()
-        .then(|| format!("token {header}\n{claims}"))
+    let is_whole = parts.next().is_none();
+    is_whole.then(|| format!("token {header}\n{claims}"))
 }
+
+/// The shortest value that is looked at, in bytes.
+const SHORTEST: usize = 32;
 
 /// Octets in one row.
 const ROW: usize = 32;

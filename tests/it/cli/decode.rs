@@ -91,3 +91,60 @@ fn a_notification_is_shown_and_its_digest_checked() {
         "\"digest_fits\":true",
     );
 }
+
+#[test]
+fn certificates_signed_messages_and_tokens_are_unfolded_and_no_text_is_cut() {
+    let certificate = include_str!("../../data/enrollment/root.txt").trim();
+    let signed = include_str!("../../data/signature/with-certificate.txt").trim();
+    // {"alg":"RS256"}.{"upn":"anna@contoso.example"}
+    let token =
+        "eyJhbGciOiJSUzI1NiJ9.eyJ1cG4iOiJhbm5hQGNvbnRvc28uZXhhbXBsZSJ9.c2lnbmF0dXJlLW9mLWl0";
+    let long = "long ".repeat(60) + "end";
+    let results: String = [certificate, signed, token, &long]
+        .iter()
+        .map(|data| {
+            format!(
+                "<Results><CmdID>2</CmdID><CmdRef>2</CmdRef><Item><Source><LocURI>./A</LocURI></Source>\
+                 <Data>{data}</Data></Item></Results>"
+            )
+        })
+        .collect();
+    let message = format!(
+        "<SyncML xmlns='SYNCML:SYNCML1.2'><SyncHdr><MsgID>2</MsgID></SyncHdr><SyncBody>{results}<Final/></SyncBody></SyncML>"
+    );
+    for arguments in [["decode", "-", "--annotate"], ["show", "-", "--full"]] {
+        let shown = stdout(&dmtap_with_input(&arguments, message.as_bytes()));
+        for expected in [
+            "certificate of CN=",
+            "signed message (PKCS#7) with",
+            "long end",
+        ] {
+            assert!(
+                shown.contains(expected),
+                "{arguments:?}, {expected}: {shown}"
+            );
+        }
+        assert!(shown.matches("certificate of ").count() >= 2, "{shown}");
+    }
+    let tree = stdout(&dmtap_with_input(
+        &["decode", "-", "--annotate"],
+        message.as_bytes(),
+    ));
+    assert!(
+        tree.contains("{\"upn\":\"anna@contoso.example\"}"),
+        "{tree}"
+    );
+    // Documents in a message of enrollment, too.
+    let response = include_bytes!("../../data/enrollment/response.xml");
+    for arguments in [["decode", "-", "--annotate"], ["show", "-", "--full"]] {
+        let shown = stdout(&dmtap_with_input(&arguments, response));
+        assert!(
+            shown.matches("thumbprint").count() > 1,
+            "{arguments:?}: {shown}"
+        );
+        assert!(
+            shown.contains("wap-provisioningdoc"),
+            "{arguments:?}: {shown}"
+        );
+    }
+}

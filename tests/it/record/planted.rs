@@ -1,5 +1,7 @@
 //! Secrets planted where they are easily overlooked: none is written in any of the three forms.
 
+use dmtap::record::Masking;
+
 use crate::record::masking::{SECRET, check, in_body, in_syncml};
 use crate::record::stage::Stage;
 
@@ -185,4 +187,50 @@ fn recording_takes_linear_time() {
     in_syncml("many", &format!("{nonce}{statuses}"));
     let comments = many(10_000, &|n| format!("<!--{n} SECRET-->"));
     in_syncml("many", &format!("{nonce}{comments}"));
+}
+
+/// A Wi-Fi or VPN profile is masked by the names in it; what is none stays masked as a whole.
+#[test]
+fn profiles_show_what_is_no_secret() {
+    let add = |node: &str, data: &str| {
+        format!(
+            "<Add><CmdID>1</CmdID><Item><Target><LocURI>./Vendor/MSFT/{node}</LocURI></Target>\
+             <Data>{data}</Data></Item></Add>"
+        )
+    };
+    let wlan = "<WLANProfile xmlns=\"http://www.microsoft.com/networking/WLAN/profile/v1\"><name>Office</name>\
+        <MSM><security><sharedKey><keyType>passPhrase</keyType><keyMaterial>SECRET</keyMaterial></sharedKey>\
+        </security></MSM></WLANProfile>";
+    let vpn = "<VPNProfile><ServerUrlList>vpn.Office.example</ServerUrlList><PluginProfile>\
+        <CustomConfiguration>&lt;a b=\"SECRET\"/&gt;</CustomConfiguration></PluginProfile><NativeProfile>\
+        <L2tpPsk>SECRET</L2tpPsk><Eap><ConfigBlob>SECRET</ConfigBlob></Eap></NativeProfile></VPNProfile>";
+    let shown = |commands: &str| {
+        let body = format!(
+            "<SyncML xmlns=\"SYNCML:SYNCML1.2\"><SyncHdr><MsgID>1</MsgID></SyncHdr><SyncBody>{commands}<Final/></SyncBody></SyncML>"
+        );
+        let mut stage = Stage::new();
+        stage.request(&[], body.replace("SECRET", SECRET));
+        crate::record::transcript::transcript(&stage.events, Masking::Masked)
+    };
+    for (node, profile) in [
+        ("WiFi/Profile/Office/WlanXml", wlan),
+        ("VPNv2/Office/ProfileXML", vpn),
+    ] {
+        for data in [escaped(profile), format!("<![CDATA[{profile}]]>")] {
+            let add = add(node, &data);
+            in_syncml(node, &add);
+            assert!(shown(&add).contains(&profile[..10]), "{}", shown(&add));
+        }
+    }
+    // Markup, text in front, several roots, a tree that is broken, and a profile in another one's place.
+    let other = |data: &str| {
+        let add = add("WiFi/Profile/Office/WlanXml", data);
+        in_syncml(data, &add);
+        assert!(!shown(&add).contains("Lab"), "{}", shown(&add));
+    };
+    other("<WLANProfile><name>Lab</name><a>SECRET</a></WLANProfile>");
+    other(&escaped("Lab <WLANProfile><a>SECRET</a></WLANProfile>"));
+    other(&escaped("<WLANProfile>Lab</WLANProfile><a>SECRET</a>"));
+    other(&escaped("<WLANProfile><name>Lab</name><a>SECRET</a>"));
+    other(&escaped("<Profile><name>Lab</name><a>SECRET</a></Profile>"));
 }
