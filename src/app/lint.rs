@@ -242,8 +242,7 @@ fn unread(event: &EventRecord) -> Option<Remark> {
     let Some(ParsedBodyRecord::Opaque { at, why, .. }) = &event.reading else {
         return None;
     };
-    let text =
-        format!("{why}, at byte {at}: this message could not be read, nothing in it is judged");
+    let text = format!("{why}: this message could not be read, nothing in it is judged");
     let is_wbxml = event
         .body
         .as_ref()

@@ -342,7 +342,7 @@ impl Findings {
 const MOST_OF_ID: usize = 3;
 
 /// Sessions that are followed at a time; of more, the longest silent one is forgotten.
-const MOST_SESSIONS: usize = 1_000;
+const MOST_SESSIONS: usize = 10_000;
 
 /// Bytes of earlier messages that all sessions together keep; of more, the longest silent session is forgotten.
 const MOST_BYTES: usize = 64 << 20;

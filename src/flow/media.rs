@@ -52,6 +52,18 @@ pub fn is_page(headers: &HeaderMap) -> bool {
 /// Media types of SOAP 1.1 and 1.2, and other types that servers use for SyncML.
 const MESSAGES: [&str; 3] = ["application/soap+xml", "text/xml", "application/xml"];
 
+/// HTTP-02 in words: the media type names the other encoding than the body has.
+pub fn note_other_encoding(media_type: &str, is_wbxml: bool) -> Option<String> {
+    let named = media_type.to_ascii_lowercase();
+    let says_wbxml = named.contains("wbxml");
+    let says_xml = named.ends_with("xml") && !says_wbxml;
+    if says_wbxml == is_wbxml || !(says_wbxml || says_xml) {
+        return None;
+    }
+    let is = if is_wbxml { "WBXML" } else { "XML" };
+    Some(format!("the body is {is}, but its media type is {named}"))
+}
+
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;

@@ -455,18 +455,12 @@ fn note_flags(document: &Document) -> Vec<Note> {
 
 /// HTTP-02: the media type names the other encoding.
 fn note_media_type(media_type: Option<&str>, is_wbxml: bool) -> Option<Note> {
-    let named = media_type?.to_ascii_lowercase();
-    let says_wbxml = named.contains("wbxml");
-    let says_xml = named.ends_with("xml") && !says_wbxml;
-    if says_wbxml == is_wbxml || !(says_wbxml || says_xml) {
-        return None;
-    }
-    let is = if is_wbxml { "WBXML" } else { "XML" };
+    let text = media::note_other_encoding(media_type?, is_wbxml)?;
     Some(Note {
         id: "HTTP-02",
         severity: Severity::Error,
         at: None,
-        text: clipped(&format!("the body is {is}, but its media type is {named}")),
+        text: clipped(&text),
     })
 }
 

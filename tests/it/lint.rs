@@ -2,7 +2,7 @@
 //!
 //! `tests/data/lint/base.txt` is a conversation that breaks nothing. A fixture is named after its rule and changes it: `s1 - OLD`
 //! and `s1 + NEW` replace a text in a message, `d3 = MESSAGE` sets a whole one, `d2 ^ POST URL` and `d2 ^ NAME: VALUE` say how
-//! a message was sent. In WBXML the text `OCTETS` becomes octets that are no text.
+//! a message was sent; `OTHER` is the media type of the other encoding. In WBXML the text `OCTETS` becomes octets that are no text.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -139,6 +139,11 @@ fn head<'l>(lines: &'l [String], media_type: &'l str) -> LintHead<'l> {
     for line in lines {
         match (line.split_once(": "), line.split_once(' ')) {
             (Some((name, value)), _) => {
+                let value = match (value, media_type.ends_with("wbxml")) {
+                    ("OTHER", true) => "application/vnd.syncml.dm+xml",
+                    ("OTHER", false) => "application/vnd.syncml.dm+wbxml",
+                    (value, _) => value,
+                };
                 head.fields.retain(|(known, _)| *known != name);
                 head.fields.push((name, value));
             }
@@ -147,6 +152,16 @@ fn head<'l>(lines: &'l [String], media_type: &'l str) -> LintHead<'l> {
         }
     }
     head
+}
+
+/// The ids that files with these messages break, which the decoder judges as well.
+fn ids_of_files(messages: &Messages, profile: Profile) -> Vec<String> {
+    let files = in_order(messages).into_iter();
+    let files = files.map(|(name, text)| (name.to_owned(), text.to_owned().into()));
+    let lint = dmtap::app::lint::Lint::messages(files, profile).unwrap();
+    let notes = lint.messages.into_iter().flat_map(|message| message.notes);
+    let ids: std::collections::BTreeSet<String> = notes.map(|note| note.id).collect();
+    ids.into_iter().collect()
 }
 
 fn lint((messages, heads): &(Messages, Heads), profile: Profile, as_wbxml: bool) -> Vec<Note> {
@@ -213,6 +228,13 @@ fn each_fixture_breaks_exactly_its_rule_in_xml_and_in_wbxml() {
             .skip(1);
         let mut expected: Vec<&str> = also.copied().chain([&*fixture.id]).collect();
         expected.sort_unstable();
+        if ["XML-01", "XML-06"].contains(&&*fixture.id) {
+            let found = ids_of_files(&fixture.breaks.0, profile);
+            assert_eq!(found, [&*fixture.id]);
+            let found = ids_of_files(&fixture.holds.0, profile);
+            assert!(found.is_empty(), "{}: {found:?}", fixture.id);
+            continue;
+        }
         for as_wbxml in [false, true] {
             let other = if as_wbxml { "xml" } else { "wbxml" };
             if options.contains(&other) {

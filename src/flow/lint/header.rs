@@ -1,4 +1,4 @@
-//! Rules of the document and the header: XML-02 to XML-07, HDR-01 to HDR-13, HTTP-01, HTTP-03.
+//! Rules of the document and the header: XML-02 to XML-07, HDR-01 to HDR-13, HTTP-01 to HTTP-03.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -8,6 +8,7 @@ use hashlink::LinkedHashMap;
 use super::seen::{Seen, Turn, is_short};
 use super::{Findings, uri};
 use crate::dm::{AlertCode, Message, Meta, SyncHdr};
+use crate::flow::media::note_other_encoding;
 use crate::flow::origin::UrlOrigin;
 use crate::flow::{SessionKey, SessionTag, Severity, Side};
 use crate::markup::{Element, NodeId, Space, tag};
@@ -240,6 +241,9 @@ fn http(found: &mut Findings, turn: &Turn<'_>) {
             }
         };
         found.add("HTTP-01", None, text);
+    }
+    if let Some(text) = note_other_encoding(essence, turn.linted.document.is_wbxml()) {
+        found.add("HTTP-02", None, text);
     }
     if let Some(method) = head.method.filter(|method| *method != "POST") {
         found.add("HTTP-03", None, format!("the method is {method}, not POST"));

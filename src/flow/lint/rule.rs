@@ -97,6 +97,7 @@ pub const RULES: &[(&str, Severity, bool)] = {
         ("AUT-07", W, false),
         ("AUT-08", I, false),
         ("HTTP-01", W, false),
+        ("HTTP-02", E, false),
         ("HTTP-03", W, false),
         ("WIN-01", I, false),
         ("WIN-02", I, false),

@@ -116,6 +116,17 @@ fn junit_and_sarif_are_written() {
             .count()
     };
     assert_eq!((count("testcase"), count("failure")), (4, 1), "{junit}");
+    let report = quick_junit::Report::deserialize_from_str(&junit).unwrap();
+    assert_eq!((report.tests, report.failures, report.errors), (4, 1, 0));
+    let cases = &report.test_suites[0].test_cases;
+    let is_failed = |case: &&quick_junit::TestCase| {
+        matches!(case.status, quick_junit::TestCaseStatus::NonSuccess { .. })
+    };
+    let failed: Vec<_> = cases.iter().filter(is_failed).collect();
+    assert!(
+        failed.len() == 1 && failed[0].name.ends_with("1.xml"),
+        "{junit}"
+    );
     let sarif: Value = serde_json::from_str(&fs::read_to_string(sarif).unwrap()).unwrap();
     assert_eq!(sarif["version"], "2.1.0");
     let run = &sarif["runs"][0];
