@@ -126,6 +126,7 @@ impl Analysis {
 
     fn message(&mut self, record: &EventRecord, over: &mut Vec<AnalysedSession>) {
         self.had_exchanges = true;
+        self.enrollments.note_hosts(record);
         let Some(tag) = &record.session else {
             over.extend(self.enrollments.message(record));
             return;

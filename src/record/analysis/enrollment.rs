@@ -1,12 +1,14 @@
 //! Messages outside of sessions: enrollment, and what could not be read.
 
 mod request;
+mod sent_elsewhere;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use smol_str::{SmolStr, format_smolstr};
 
 use self::request::Request;
+use self::sent_elsewhere::SentElsewhere;
 use super::refused_connection::RefusedConnection;
 use super::session::failure_words;
 use super::{AnalysedSession, no_answer, refusal};
@@ -28,6 +30,7 @@ pub(super) struct Enrollments {
     unanswered: Vec<(u64, u64, SmolStr)>,
     /// The rules that received connections which carried no request yet.
     admitted: BTreeMap<u64, Vec<SmolStr>>,
+    elsewhere: SentElsewhere,
     connections: Vec<RefusedConnection>,
 }
 
@@ -60,6 +63,11 @@ impl Enrollments {
                 request?.refused(record)
             }
         }
+    }
+
+    /// Takes in where a message goes, or sends its device.
+    pub(super) fn note_hosts(&mut self, record: &EventRecord) {
+        self.elsewhere.message(record);
     }
 
     /// An exchange came to no response of the server.
@@ -122,6 +130,7 @@ impl Enrollments {
         if !self.unanswered.is_empty() {
             summary.findings.push(self.unanswered());
         }
+        summary.findings.extend(self.elsewhere.findings());
         let exchanges = summary
             .findings
             .iter()

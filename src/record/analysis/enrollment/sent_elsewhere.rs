@@ -1,0 +1,153 @@
+//! Hosts to which answers of enrollment send devices, and to which a record has no request: dmtap does not stand there.
+
+use std::collections::BTreeSet;
+
+use smol_str::{SmolStr, format_smolstr};
+
+use crate::flow::origin::UrlOrigin;
+use crate::record::EventRecord;
+use crate::record::analysis::exchanged::{Exchanged, of_user};
+use crate::record::analysis::why;
+use crate::record::model::{EnrollmentRecord, EventKind, SessionFinding};
+
+/// The hosts of a record.
+#[derive(Default)]
+pub(super) struct SentElsewhere {
+    /// Host and port of each server that was asked.
+    asked: BTreeSet<SmolStr>,
+    sent: Vec<Sent>,
+}
+
+/// A host that answers send devices to.
+struct Sent {
+    host: SmolStr,
+    /// Whether the device is to be managed there, not enrolled.
+    is_account: bool,
+    /// What names it, and in which exchanges.
+    names: Vec<SmolStr>,
+    exchanges: Vec<u64>,
+    rules: Vec<SmolStr>,
+}
+
+impl SentElsewhere {
+    /// Takes in a message.
+    pub(super) fn message(&mut self, record: &EventRecord) {
+        // A log has no heads, and nobody knows where its requests went.
+        let Some(head) = &record.head else {
+            return;
+        };
+        if record.event == EventKind::Request {
+            let server = record.connection.server.clone();
+            let address = head.uri.as_deref().and_then(host_of);
+            if self.asked.len() < MOST_HOSTS {
+                self.asked.extend(server.into_iter().chain(address));
+            }
+            // Where devices come back with what they were sent on for, dmtap stands in their way all the same.
+            let enrollment = record.enrollment.as_ref();
+            let asks = enrollment.and_then(|enrollment| enrollment.message.as_deref());
+            let is_of_service = asks.is_some_and(|asks| asks != "Discover");
+            let is_managed = record.message.is_some();
+            self.sent.retain(|sent| match sent.is_account {
+                true => !is_managed,
+                false => !is_of_service,
+            });
+            return;
+        }
+        match &record.sent {
+            Some(_) => self.answer(record, record.sent_enrollment().as_ref()),
+            None => self.answer(record, record.enrollment.as_ref()),
+        }
+    }
+
+    fn answer(&mut self, record: &EventRecord, answer: Option<&EnrollmentRecord>) {
+        let (Some(answer), Some(exchange)) = (answer, record.exchange) else {
+            return;
+        };
+        let services = SERVICES.map(|name| (name, false, answer.facts.get(name)));
+        let accounts = answer.granted.iter();
+        let accounts = accounts.map(|granted| ("ADDR", true, granted.facts.get("ADDR")));
+        for (name, is_account, url) in services.into_iter().chain(accounts) {
+            let Some(host) = url.and_then(host_of) else {
+                continue;
+            };
+            let is_it = |sent: &Sent| sent.host == host && sent.is_account == is_account;
+            let known = self.sent.iter().position(is_it);
+            if known.is_none() && self.sent.len() < MOST_SENT {
+                self.sent.push(Sent {
+                    host,
+                    is_account,
+                    names: Vec::new(),
+                    exchanges: Vec::new(),
+                    rules: of_user(&Exchanged::of(record).rules()),
+                });
+            }
+            let last = self.sent.len().checked_sub(1);
+            let Some(sent) = known.or(last).and_then(|at| self.sent.get_mut(at)) else {
+                continue;
+            };
+            if !sent.names.iter().any(|known| known == name) {
+                sent.names.push(name.into());
+            }
+            if !sent.exchanges.contains(&exchange) && sent.exchanges.len() < MOST_EXCHANGES {
+                sent.exchanges.push(exchange);
+            }
+        }
+    }
+
+    /// WHY-03 for each host that got no request, at the end of the record.
+    pub(super) fn findings(&mut self) -> Vec<SessionFinding> {
+        let Self { asked, sent } = std::mem::take(self);
+        if asked.len() >= MOST_HOSTS {
+            return Vec::new();
+        }
+        let missing = sent.into_iter().filter(|sent| !asked.contains(&sent.host));
+        missing.map(Sent::finding).collect()
+    }
+}
+
+impl Sent {
+    fn finding(self) -> SessionFinding {
+        let host = self.host;
+        let places = self.exchanges.iter().map(|exchange| format!("x{exchange}"));
+        let places: Vec<String> = places.collect();
+        let mut lines = vec![format!(
+            "{} in {} names it; this record has no request to it.",
+            self.names.join(", "),
+            places.join(", ")
+        )];
+        let next = match self.rules.is_empty() {
+            true => format!(
+                "run dmtap with --stay on, or add --map PUBLIC=https://{host}, and enroll again"
+            ),
+            false => {
+                lines.insert(0, why::by_rules(&self.rules, "acted on that answer."));
+                "take the rule out".to_owned()
+            }
+        };
+        SessionFinding {
+            id: "WHY-03".into(),
+            pending: true,
+            what: format!("The device was sent to {host}, where dmtap does not stand"),
+            why: lines,
+            next,
+            rules: self.rules,
+            exchanges: self.exchanges,
+            ..SessionFinding::default()
+        }
+    }
+}
+
+/// `host:port` of a URL.
+fn host_of(url: &str) -> Option<SmolStr> {
+    let origin = UrlOrigin::of(url)?.origin;
+    Some(format_smolstr!("{}:{}", origin.host, origin.port))
+}
+
+/// What a DiscoverResponse names, besides the sign-in page, which a browser may open anywhere.
+const SERVICES: [&str; 2] = ["EnrollmentPolicyServiceUrl", "EnrollmentServiceUrl"];
+
+/// Servers that are remembered; with more nothing is concluded.
+const MOST_HOSTS: usize = 10_000;
+/// Hosts that answers name, and exchanges that are listed for each.
+const MOST_SENT: usize = 100;
+const MOST_EXCHANGES: usize = 10;
