@@ -92,10 +92,12 @@ impl Fact {
 
     /// Every spelling of it that somebody may ask for.
     fn names(&self) -> impl Iterator<Item = &str> {
+        let bare = self.key.strip_prefix(REVERSED);
         // The severity of a note is no name of it.
         let named = !matches!(self.kind, FactKind::Note);
         let names = self.name.split('|').filter(move |_| named);
         std::iter::once(&*self.key)
+            .chain(bare)
             .chain(names)
             .filter(|name| !name.is_empty())
     }
@@ -132,7 +134,8 @@ pub fn find(word: &str) -> Vec<Fact> {
     }
     let mut found: Vec<Fact> = id(word).cloned().collect();
     if found.is_empty() {
-        let called = all().iter().filter(|fact| fact.is_called(word));
+        let bare = word.strip_prefix(REVERSED).unwrap_or(word);
+        let called = all().iter().filter(|fact| fact.is_called(bare));
         found.extend(called.cloned());
     }
     if found.is_empty() {
@@ -147,9 +150,19 @@ pub fn rules_for(key: &str) -> impl Iterator<Item = &'static str> {
 }
 
 fn coded(kind: FactKind, code: u16) -> Option<&'static Fact> {
-    let of_kind = |fact: &&Fact| fact.kind == kind && fact.key.parse() == Ok(code);
+    let is_it = |key: &str| match key.split_once('…') {
+        Some((first, last)) => {
+            let [first, last] = [first, last].map(|end| end.parse().ok());
+            first.is_some_and(|first| first <= code) && last.is_some_and(|last| code <= last)
+        }
+        None => key.parse() == Ok(code),
+    };
+    let of_kind = |fact: &&Fact| fact.kind == kind && is_it(&fact.key);
     all().iter().find(of_kind)
 }
+
+/// In front of many types of Alerts; some write it and some do not.
+const REVERSED: &str = "Reversed-Domain-Name:";
 
 /// Whether an id is in a range of classes: `F07` in `F01 … F38`.
 fn is_class(range: &str, id: &str) -> bool {
@@ -196,7 +209,15 @@ mod tests {
         check("429", &["0x801901AD"]);
         check("MENROLL_E_DEVICECAPREACHED", &["0x80180013"]);
         check("menroll_e_not_supported", &["0x80180015"]);
+        check("1105", &["1105…1199"]);
+        check("1221", &["1221"]);
+        check("1299", &["1227…1299"]);
         check("LoginStatus", &["com.microsoft/MDM/LoginStatus"]);
+        let install = "Reversed-Domain-Name:com.microsoft.mdm.win32csp_install";
+        check(install, &[install]);
+        check("com.microsoft.mdm.win32csp_install", &[install]);
+        let sync = "com.microsoft.mdm.synctype";
+        check(&format!("Reversed-Domain-Name:{sync}"), &[sync]);
         check(
             "com.microsoft/MDM/LoginStatus",
             &["com.microsoft/MDM/LoginStatus"],

@@ -11,7 +11,7 @@ mod replay_check;
 mod sender;
 pub mod why_not;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -44,6 +44,8 @@ pub struct DryRun {
     exchanges: u64,
     /// The last exchange of each session: a log may mix the messages of several.
     last: HashMap<SessionKey, ExchangeId>,
+    /// Exchanges with a response, where responses come without requests: the next one is of another exchange.
+    answered: BTreeSet<ExchangeId>,
     request: RequestHead,
     response: ResponseHead,
     connection: Connection,
@@ -89,6 +91,7 @@ impl DryRun {
             limits,
             exchanges: 0,
             last: HashMap::new(),
+            answered: BTreeSet::new(),
             connection: connection(server),
             request: RequestHead {
                 method: Method::POST,
@@ -114,7 +117,7 @@ impl DryRun {
         let session = session_of("", speaker, document.as_deref());
         let last = session.as_ref().and_then(|session| self.last.get(session));
         let mut exchange = last.copied().unwrap_or(ExchangeId(self.exchanges));
-        if speaker == Side::Device || self.exchanges == 0 {
+        if speaker == Side::Device || self.exchanges == 0 || self.answered.contains(&exchange) {
             // The device goes on: the server had its message before this one, and answered it.
             if let Some(before) = self.open.get_mut(&exchange) {
                 before.request_delivered();
@@ -125,6 +128,12 @@ impl DryRun {
             self.last.extend(session.map(|session| (session, exchange)));
             if self.last.len() > MOST_OPEN {
                 self.last.clear();
+            }
+        }
+        if speaker == Side::Server {
+            self.answered.insert(exchange);
+            if self.answered.len() > MOST_OPEN {
+                self.answered.pop_first();
             }
         }
         Passed {

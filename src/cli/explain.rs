@@ -35,6 +35,12 @@ impl Explain {
             let found = found(word);
             if found.is_empty() {
                 unknown.push(not_known(word));
+                if output == Output::Json {
+                    let near = facts::near(word, 5);
+                    let line =
+                        serde_json::json!({"v": 1, "asked": word, "kind": null, "near": near});
+                    text.push_str(&format!("{line}\n"));
+                }
             }
             for fact in &found {
                 // Of the notes of one id, rules bring about the error.

@@ -14,6 +14,26 @@ pub(super) fn from_dump(text: &str) -> Option<Vec<u8>> {
     rows(text, 16).or_else(|| rows(text, 8))
 }
 
+/// The bytes of each of several dumps in a text, with the line from 1 in which it begins: with offset 0.
+pub(super) fn dumps(text: &str) -> Vec<(u64, Vec<u8>)> {
+    let mut blocks: Vec<(u64, String)> = Vec::new();
+    let mut is_inside = false;
+    for (number, line) in (1..).zip(text.lines()) {
+        let at = offset(line, 16).map(|(at, _)| at);
+        if at == Some(0) {
+            blocks.push((number, String::new()));
+        }
+        is_inside = at == Some(0) || is_inside && (at.is_some() || line.trim() == "*");
+        if let Some((_, block)) = blocks.last_mut().filter(|_| is_inside) {
+            block.push_str(line);
+            block.push('\n');
+        }
+    }
+    let read = blocks.into_iter();
+    read.filter_map(|(number, block)| Some((number, from_dump(&block)?)))
+        .collect()
+}
+
 /// What separates characters from octets is no rule of its own: the offset of the next row says how many octets there are.
 fn rows(text: &str, base: u32) -> Option<Vec<u8>> {
     let mut bytes: Vec<u8> = Vec::new();

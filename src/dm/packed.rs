@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
 use bytes::Bytes;
 
-use super::dump::{from_array, from_dump, from_string, octets, octets_at_end};
+use super::dump::{dumps, from_array, from_dump, from_string, octets, octets_at_end};
 use super::notification;
 use crate::markup::{utf16::Utf16, wbxml};
 
@@ -53,10 +53,17 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
     octets(&digits)
 }
 
-/// What may be messages in the lines of a text, each with its line from 1: base64 or hex within a line, and octets at the
-/// ends of several.
+/// What may be messages in the lines of a text, each with its line from 1: those of dumps with
+/// offsets; base64 or hex within a line, and octets at the ends of several.
 pub fn in_lines(text: &[u8]) -> Vec<(u64, Bytes)> {
     let mut found = Vec::new();
+    for (line, dump) in std::str::from_utf8(text).map_or_else(|_| Vec::new(), dumps) {
+        let bytes = unpack(dump);
+        found.extend(is_message(&bytes).then_some((line, bytes)));
+    }
+    if !found.is_empty() {
+        return found;
+    }
     // The octets of the lines before, with the line in which they begin.
     let (mut begins, mut octets) = (0, Vec::new());
     let may_begin = |bytes: &[u8]| matches!(bytes, [1..=3, ..] | [b'<', ..]);

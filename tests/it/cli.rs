@@ -90,8 +90,10 @@ fn a_file_that_is_no_record_is_reported_so_once() {
         "<SyncML/>",
         "{\n  \"v\": 1\n}\n",
     ] {
+        let output = dmtap_with_input(&["why", "-"], input.as_bytes());
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
         let output = dmtap_with_input(&["show", "-"], input.as_bytes());
-        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(said.lines().count(), 1, "{said}");
         assert!(said.contains("this is no record"), "{said}");

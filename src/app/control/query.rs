@@ -7,7 +7,7 @@ use http::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
 
 use super::answer::Answer;
-use super::traffic::{LONGEST_WAIT, PageQuery};
+use super::traffic::{LONGEST_WAIT, MOST_PAGE, PageQuery};
 
 /// Reads a query that may have these fields.
 ///
@@ -29,8 +29,17 @@ pub(super) fn read(head: &Parts, known: &[&str]) -> Result<PageQuery, Answer> {
         let number = || value.parse().map_err(|_| wrong("no whole number"));
         match name {
             "after" => query.after = number()?,
-            "limit" => query.limit = usize::try_from(number()?).ok(),
-            "wait" => query.wait = Duration::from_secs(number()?).min(LONGEST_WAIT),
+            "limit" => match usize::try_from(number()?) {
+                Ok(limit @ 1..=MOST_PAGE) => query.limit = Some(limit),
+                _ => return Err(wrong(&format!("not in 1 to {MOST_PAGE}"))),
+            },
+            "wait" => match Duration::from_secs(number()?) {
+                wait if wait <= LONGEST_WAIT => query.wait = wait,
+                _ => {
+                    let longest = LONGEST_WAIT.as_secs();
+                    return Err(wrong(&format!("not in 0 to {longest} (seconds)")));
+                }
+            },
             _ => {
                 let text = percent_decode_str(value).decode_utf8();
                 let text = text.map_err(|_| wrong("not UTF-8"))?;

@@ -181,7 +181,7 @@ impl Traffic {
 
 impl PageQuery {
     fn limit(&self) -> usize {
-        self.limit.unwrap_or(PAGE).clamp(1, MOST_PAGE)
+        self.limit.unwrap_or(PAGE)
     }
 
     fn is_of_device(&self, exchange: &Exchange) -> bool {
@@ -291,7 +291,7 @@ const MOST_BYTES: usize = 64 << 20;
 /// Entries of a page, unless asked otherwise.
 const PAGE: usize = 100;
 /// Entries of a page at most.
-const MOST_PAGE: usize = 1_000;
+pub(super) const MOST_PAGE: usize = 1_000;
 /// Bytes of a page of exchanges, of which one may be larger.
 const PAGE_BYTES: usize = 8 << 20;
 /// Requests that wait at a time.

@@ -112,6 +112,20 @@ fn a_note_is_named_by_its_id_and_rules_stand_with_its_error() {
 }
 
 #[test]
+fn what_is_not_known_is_an_object_in_json() {
+    let (code, text, _) = explain(&["404", "LogonStatus", "--output", "json"]);
+    assert_eq!(code, 1);
+    let lines: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines[0]["key"], "404");
+    assert_eq!(lines[1]["asked"], "LogonStatus");
+    assert!(lines[1]["kind"].is_null());
+    assert_eq!(lines[1]["near"][0], "LoginStatus");
+}
+
+#[test]
 fn json_has_the_parts() {
     let (code, text, _) = explain(&["404", "0x86000002", "--output", "json"]);
     assert_eq!(code, 0);

@@ -183,6 +183,38 @@ fn messages_in_the_lines_of_a_log_are_found_in_base64_and_hex() {
 }
 
 #[test]
+fn several_dumps_are_several_messages_and_two_answers_two_exchanges() {
+    let messages = messages();
+    let of_server = |it: &&dmtap::record::EventRecord| it.from.as_deref() == Some("server");
+    let bodies = messages.iter().filter(of_server);
+    let bodies: Vec<_> = bodies
+        .map(|it| it.body.as_ref().unwrap().0.clone())
+        .filter(|body| body.len() > 1 && matches!(body[0], 1..=3))
+        .take(2)
+        .collect();
+    let dump = |body: &[u8]| -> String {
+        let row = |(number, row): (usize, &[u8])| {
+            let octets: String = row.iter().map(|byte| format!("{byte:02x} ")).collect();
+            format!(
+                "{:08x}: {octets:<48} {}\n",
+                number * 16,
+                ".".repeat(row.len())
+            )
+        };
+        body.chunks(16).enumerate().map(row).collect()
+    };
+    let text = format!("first:\n{}\nthen:\n{}", dump(&bodies[0]), dump(&bodies[1]));
+    let events = shown(&text, &[]);
+    let found: Vec<_> = events
+        .iter()
+        .map(|it| it.body.as_ref().unwrap().0.clone())
+        .collect();
+    assert_eq!(found, bodies, "{text}");
+    let exchanges: Vec<_> = events.iter().map(|it| it.exchange).collect();
+    assert_eq!(exchanges, [Some(1), Some(2)]);
+}
+
+#[test]
 fn decode_points_to_show_where_a_file_has_messages_in_it() {
     let message = formatted(&messages()[0]);
     let log = format!("10:00 sent\n{message}\n10:01 sent\n{message}\n");

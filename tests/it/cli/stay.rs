@@ -167,7 +167,7 @@ fn a_record_without_events_says_so_and_decode_names_show() {
     assert!(shown.stderr.is_empty(), "{shown:?}");
     let decoded = run(dmtap().arg("decode").arg(&file));
     let text = String::from_utf8_lossy(&decoded.stderr).into_owned();
-    assert_eq!(decoded.status.code(), Some(1), "{text}");
+    assert_eq!(decoded.status.code(), Some(2), "{text}");
     assert!(
         text.contains("is a record of dmtap") && text.contains("dmtap show "),
         "{text}"

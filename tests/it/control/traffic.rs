@@ -220,7 +220,14 @@ fn a_wait_ends_without_an_exchange_and_with_the_run() {
     assert_eq!((status, &page["last"]), (200, &json!(0)));
     assert!(begun.elapsed() >= Duration::from_secs(1));
     assert_eq!(site.json("POST /exchanges?wait=60", "").0, 405);
-    for wrong in ["after=x", "wait=-1", "from=3"] {
+    for wrong in [
+        "after=x",
+        "wait=-1",
+        "from=3",
+        "limit=0",
+        "limit=1001",
+        "wait=99",
+    ] {
         let (status, error) = site.json(&format!("GET /exchanges?{wrong}"), "");
         assert_eq!(status, 400, "{wrong}: {error}");
         assert!(error["help"].as_str().unwrap().contains("after"), "{error}");

@@ -42,7 +42,7 @@ pub(super) fn play(
     let damage = match damage {
         Err(error) => {
             let name = file.display();
-            return Err(Failure::Failed(format!(
+            return Err(Failure::Usage(format!(
                 "error: {name}: {}",
                 error_text::io(&error)
             )));
