@@ -1,11 +1,15 @@
 //! What recording costs: an exchange of two messages of 4 KB, recorded again and again without a disk; and whole sessions
 //! through the journal, with lint and analysis.
 
+use std::hint::black_box;
 use std::io;
 use std::time::{Duration, Instant};
 
 use dmtap::flow::event::EventSink;
+use dmtap::flow::lint::{LintMessage, Linter};
 use dmtap::flow::{Event, Session, SessionKey};
+use dmtap::markup::{Hint, Limits, decode};
+use dmtap::record::analysis::Analysis;
 use dmtap::record::{Colour, EventRecord, Journal, JsonLines, Masking, Sink, Transcript, WhenFull};
 
 #[expect(dead_code, reason = "the proxy's bench uses the rest")]
@@ -55,11 +59,12 @@ fn main() {
             masking,
         );
         journal(form);
+        session_stage(form);
     }
 }
 
-/// Sessions of messages that differ, as the record thread and a sink take them: processor time of both.
-fn journal(form: Form) {
+/// Sessions of messages that differ.
+fn sessions(form: Form) -> Vec<Event> {
     let mut events = Vec::new();
     for number in 1..=SESSIONS {
         let mut stage = Stage::new();
@@ -75,6 +80,73 @@ fn journal(form: Form) {
         }
         events.append(&mut stage.events);
     }
+    events
+}
+
+/// What lint and the analysis of sessions take for a message, beside what decoding it takes.
+fn session_stage(form: Form) {
+    let events = sessions(form);
+    let messages = || {
+        events.iter().filter_map(|event| match event {
+            Event::Request(message) | Event::Response(message) => Some(message),
+            _ => None,
+        })
+    };
+    let records: Vec<_> = (1..)
+        .zip(&events)
+        .map(|(seq, event)| EventRecord::of(seq, event, Masking::Masked))
+        .collect();
+    let decoding = quickest(|| {
+        for message in messages() {
+            let source = message.payload.received.clone();
+            black_box(decode(source, Hint::default(), &Limits::default()).unwrap());
+        }
+    });
+    let stage = quickest(|| {
+        let (mut linter, mut analysis) = (Linter::default(), Analysis::default());
+        for message in messages() {
+            let document = message.payload.reading.document().unwrap();
+            black_box(linter.message(LintMessage {
+                speaker: message.from,
+                server: &message.connection.server,
+                exchange: message.exchange.0,
+                document,
+                delivered: Some(document),
+                is_own: false,
+                is_changed: false,
+                head: None,
+                links: Some(&message.links),
+            }));
+        }
+        for record in &records {
+            black_box(analysis.event(record));
+        }
+        black_box(analysis.finish());
+    });
+    let count = messages().count() as f64;
+    let micros = |time: Duration| time.as_secs_f64() * 1e6 / count;
+    println!(
+        "{:<28} {:6.1} us for a message, {:.2} of decoding it ({:.1} us)",
+        format!("{form:?} lint and analysis"),
+        micros(stage),
+        stage.as_secs_f64() / decoding.as_secs_f64(),
+        micros(decoding),
+    );
+}
+
+/// The quickest of several slices.
+fn quickest(mut work: impl FnMut()) -> Duration {
+    let slices = (0..SLICES).map(|_| {
+        let start = Instant::now();
+        work();
+        start.elapsed()
+    });
+    slices.min().unwrap()
+}
+
+/// These sessions as the record thread and a sink take them: processor time of both.
+fn journal(form: Form) {
+    let events = sessions(form);
     let before = processor_time();
     for _ in 0..SLICES {
         let journal = Journal::builder();

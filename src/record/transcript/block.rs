@@ -6,7 +6,6 @@ use super::text_buffer::{REASON, Style, TextBuffer, duration};
 use super::{client_certificate, command, dump, enrollment, full, head, plain, rule, session};
 use crate::dm::Hresult;
 use crate::record::analysis::no_answer;
-use crate::markup::Limits;
 use crate::record::model::{
     EventKind, EventRecord, MessageRecord, NoteRecord, OpRecord, ParsedBodyRecord,
 };
@@ -180,12 +179,7 @@ fn passage(page: &mut TextBuffer, record: &EventRecord, server: Option<&str>) {
         }
     } else {
         enrollment::of_event(page, record);
-        if page.layout.full
-            && record.enrollment.is_some()
-            && let Some(document) = full::document(record)
-        {
-            full::whole(page, &document, &Limits::default());
-        }
+        full::enrollment(page, record);
         rule::of_document(page, record);
     }
     plain::first_lines(page, record);

@@ -65,8 +65,18 @@ pub(super) fn text(document: &Document, command: &CommandRecord, item: usize) ->
     String::from_utf8(text).ok()
 }
 
+/// A message of enrollment, or a provisioning document, where values are shown in full.
+pub(super) fn enrollment(page: &mut TextBuffer, record: &EventRecord) {
+    if page.layout.full
+        && record.enrollment.is_some()
+        && let Some(document) = document(record)
+    {
+        whole(page, &document, &Limits::default());
+    }
+}
+
 /// A document that is no SyncML, with those inside it, and what certificates and tokens in it say.
-pub(super) fn whole(page: &mut TextBuffer, document: &Document, limits: &Limits) {
+fn whole(page: &mut TextBuffer, document: &Document, limits: &Limits) {
     xml(page, document);
     for element in document.elements() {
         if let EmbeddedResult::Document(embedded) = element.open(limits) {
