@@ -79,8 +79,7 @@ fn failed(page: &mut TextBuffer, record: &EventRecord) {
 }
 
 fn malformed(page: &mut TextBuffer, record: &EventRecord) {
-    let device = device(record);
-    let what = format!("what the device {device} sent is no HTTP");
+    let what = format!("what the device {} sent is no HTTP", device(record));
     one_line(page, record, "✖", Style::Bad, &what);
 }
 
