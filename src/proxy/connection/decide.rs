@@ -170,9 +170,9 @@ fn no_hello(error: &io::Error) -> String {
 pub(super) fn reason(decision: &ConnectionDecision) -> String {
     let last = decision.applied.last();
     let rule = last.map_or("?", |applied| &applied.rule);
-    let steps = last.into_iter().flat_map(|applied| &applied.changes);
-    let steps: Vec<&str> = steps.map(|change| &*change.step).collect();
-    format!("rule `{rule}`: {}", steps.join(", "))
+    let changes = last.into_iter().flat_map(|applied| &applied.changes);
+    let done: Vec<String> = changes.map(|change| change.text("")).collect();
+    format!("rule `{rule}`: {}", done.join(", "))
 }
 
 /// A TLS record with a fatal alert (RFC 8446 §5.1, §6), and the end of the connection.

@@ -112,8 +112,8 @@ fn admitted(page: &mut TextBuffer, record: &EventRecord) {
         line(page)
             .put(Style::Rule, "✎ rule ")
             .quoted(Style::Rule, &applied.rule, LONG);
-        for change in &applied.changes {
-            page.put(Style::Text, "  ");
+        for (number, change) in applied.changes.iter().enumerate() {
+            page.put(Style::Text, if number == 0 { ": " } else { ", " });
             super::rule::sentence(page, change, "");
         }
         page.end();
