@@ -2,6 +2,7 @@
 
 use dmtap::flow::{SessionEnd, TransactionOutcome};
 
+use super::demo::{demo, finding, why};
 use super::{analysed, script};
 
 #[test]
@@ -67,4 +68,14 @@ fn an_atomic_of_thousands_is_one_finding() {
             .any(|line| line.contains("3995 rolled back (216)")),
         "{findings:#?}"
     );
+}
+
+#[test]
+fn a_device_that_an_answer_sends_past_dmtap_is_a_finding() {
+    let why = |arguments: &[&str]| why(demo(arguments).path(), &[]).0;
+    let text = why(&["--enroll", "--stay", "off"]);
+    let finding = finding(&text, "WHY-03").join("\n");
+    let named = finding.contains("to mdm.dmtap.test:") && finding.contains("Url in x2, x4");
+    assert!(named && finding.contains("--stay on"), "{text}");
+    assert!(!why(&["--enroll"]).contains("dmtap does not stand"));
 }
