@@ -8,6 +8,8 @@ mod date;
 mod find;
 mod har;
 mod order;
+mod packed_file;
+mod raw_http;
 
 use std::io::{self, BufRead};
 use std::sync::Arc;
@@ -22,6 +24,7 @@ pub use self::date::DateOrder;
 use self::date::{WrittenDate, order_of};
 use self::find::found;
 use self::order::in_order;
+use self::packed_file::gunzipped;
 use super::dry_run::{DryRun, Speakers};
 use super::print;
 use super::rule_includes::take_bounded;
@@ -63,6 +66,7 @@ pub fn read_file(
     let text: Bytes = take_bounded(input, MOST_BYTES)
         .map_err(io::Error::other)?
         .into();
+    let text = gunzipped(&text, MOST_BYTES).unwrap_or(text);
     if text.starts_with(&PCAPNG) {
         let why = "this is a pcapng: the record in JSON lines (.jsonl) beside it has its sessions";
         return Err(io::Error::new(io::ErrorKind::InvalidData, why));

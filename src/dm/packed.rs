@@ -94,6 +94,34 @@ pub fn in_lines(text: &[u8]) -> Vec<(u64, Bytes)> {
     found
 }
 
+/// What may be messages, or texts with some, in blocks of base64: lines of one length, as mail has them, with the line
+/// from 1 in which each begins.
+pub fn in_base64_blocks(text: &[u8]) -> Vec<(u64, Bytes)> {
+    let is_of_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=".contains(byte);
+    let mut found = Vec::new();
+    let (mut begins, mut width, mut block) = (0, 0, Vec::new());
+    let lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    for (number, line) in (1..).zip(lines.chain([&b""[..]])) {
+        let is_base64 = !line.is_empty() && line.iter().all(is_of_base64);
+        if block.is_empty() && is_base64 && line.len() >= SHORTEST_WORD {
+            (begins, width) = (number, line.len());
+        }
+        let is_of_block = is_base64 && line.len() <= width;
+        if is_of_block {
+            block.extend_from_slice(line);
+        }
+        if (!is_of_block || line.len() < width) && !block.is_empty() {
+            let bytes = STANDARD.decode(&block).ok();
+            found.extend(bytes.map(|bytes| (begins, Bytes::from(bytes))));
+            block.clear();
+        }
+        if block.is_empty() {
+            width = 0;
+        }
+    }
+    found
+}
+
 fn without_space(input: &[u8]) -> Vec<u8> {
     let is_space = |byte: &&u8| !byte.is_ascii_whitespace();
     input.iter().filter(is_space).copied().collect()

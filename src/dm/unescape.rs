@@ -3,10 +3,12 @@
 //! Each reading undoes one of them. None is undone where the text is read without: the data of a message has escapes of
 //! its own.
 
-use std::borrow::Cow;
+use std::ops::RangeInclusive;
+
+use memchr::memmem;
 
 /// The readings that are tried in turn, the frequent ones first.
-pub const READINGS: [fn(&str) -> String; 7] = [
+pub const READINGS: [fn(&str) -> String; 9] = [
     backslashes,
     |text| backslashes(&backslashes(text)),
     quotes,
@@ -14,7 +16,125 @@ pub const READINGS: [fn(&str) -> String; 7] = [
     |text| text.replace("\"\"", "\""),
     |text| entities(&without_tags(text)),
     |text| entities(&backslashes(text)),
+    quoted_printable,
+    percent,
 ];
+
+/// A text whose lines are pieces of longer ones: literals of source code, or lines cut at a column. `None` where they are
+/// not.
+pub fn joined(text: &str) -> Option<String> {
+    literals_joined(text).or_else(|| columns_joined(text))
+}
+
+/// Source code with the literals joined of which several lines make up a message: `"…" +`, `.append("…")`.
+fn literals_joined(text: &str) -> Option<String> {
+    let begins_message = |(at, _): (usize, &str)| {
+        let behind = text[at + 1..].bytes().take(LONGEST_TAG);
+        let begins: Vec<u8> = behind.collect();
+        ROOTS
+            .iter()
+            .any(|root| memmem::find(&begins, root).is_some())
+    };
+    let quote = ["\"<", "'<"]
+        .into_iter()
+        .find(|it| text.match_indices(it).any(begins_message))?;
+    let quote = &quote[..1];
+    let (mut joined, mut is_joined) = (String::with_capacity(text.len()), false);
+    for line in text.split_inclusive('\n') {
+        // What it may continue; without a literal at its beginning none.
+        let piece = line.split_once(quote).filter(|(lead, _)| is_lead(lead));
+        let front = piece.map(|_| joined.trim_end_matches(|it| BETWEEN.contains(it)));
+        let front = front.and_then(|front| front.strip_suffix(quote));
+        match front.filter(|front| !front.ends_with('\\')).zip(piece) {
+            Some((front, (_, piece))) => {
+                joined.truncate(front.len());
+                joined.push_str(piece);
+                is_joined = true;
+            }
+            None => joined.push_str(line),
+        }
+    }
+    is_joined.then(|| match joined.contains('\\') {
+        true => backslashes(&joined),
+        false => joined,
+    })
+}
+
+/// Whether this may stand in front of a literal that continues another one.
+fn is_lead(lead: &str) -> bool {
+    let lead = lead.trim();
+    let is_operator = lead.chars().all(|it| "+.&".contains(it));
+    is_operator
+        || lead.ends_with("+=")
+        || lead.to_ascii_lowercase().ends_with("append(")
+        || lead.to_ascii_lowercase().ends_with("appendline(")
+}
+
+/// A text whose long lines were all cut at one column, also within tags.
+fn columns_joined(text: &str) -> Option<String> {
+    let lines = || {
+        text.lines()
+            .map(|line| line.strip_suffix('\r').unwrap_or(line))
+    };
+    let column = lines()
+        .map(str::len)
+        .max()
+        .filter(|it| COLUMNS.contains(it))?;
+    let cut = lines().filter(|line| line.len() == column);
+    let is_in_tag = |line: &str| line.rfind('<') > line.rfind('>');
+    let (count, in_tags) = cut.fold((0, 0), |(count, in_tags), line| {
+        (count + 1, in_tags + usize::from(is_in_tag(line)))
+    });
+    if in_tags < FEWEST_CUT || count * 2 < lines().count() {
+        return None;
+    }
+    let mut joined = String::with_capacity(text.len());
+    for line in lines() {
+        joined.push_str(line);
+        if line.len() < column {
+            joined.push('\n');
+        }
+    }
+    Some(joined)
+}
+
+/// Mail: `=3D` stands for `=`, and a `=` at the end of a line joins it with the next one.
+fn quoted_printable(text: &str) -> String {
+    if !text.contains("=3D") {
+        return text.to_owned();
+    }
+    let mut plain = Vec::with_capacity(text.len());
+    let mut parts = text.split('=');
+    plain.extend(parts.next().unwrap_or_default().bytes());
+    for part in parts {
+        let octet = part.get(..2).and_then(|it| u8::from_str_radix(it, 16).ok());
+        let rest = part
+            .strip_prefix("\r\n")
+            .or_else(|| part.strip_prefix('\n'));
+        match (octet, rest) {
+            (Some(octet), _) => {
+                plain.push(octet);
+                plain.extend(part[2..].bytes());
+            }
+            (None, Some(rest)) => plain.extend(rest.bytes()),
+            (None, None) => plain.extend([b"=", part.as_bytes()].concat()),
+        }
+    }
+    String::from_utf8_lossy(&plain).into_owned()
+}
+
+/// A form or an address: `%3C` stands for `<`, and `+` for a blank where no `%20` does.
+fn percent(text: &str) -> String {
+    if !text.contains("%3C") && !text.contains("%3c") {
+        return text.to_owned();
+    }
+    let text = match text.contains("%20") {
+        true => text.to_owned(),
+        false => text.replace('+', " "),
+    };
+    let decoded = percent_encoding::percent_decode_str(&text);
+    decoded.decode_utf8_lossy().into_owned()
+}
 
 /// A text with the escapes of JSON, Python and C undone; a backslash before any other character goes.
 fn backslashes(text: &str) -> String {
@@ -72,24 +192,58 @@ fn utf16_unit(text: &str) -> Option<u16> {
 
 /// The escapes of quotation marks alone.
 fn quotes(text: &str) -> String {
-    replaced(text, &QUOTES)
+    replaced(text, "\"'")
 }
 
 /// All escapes that HTML has for the characters of a tag.
 fn entities(text: &str) -> String {
-    replaced(&quotes(text), &BRACKETS)
+    replaced(text, "\"'<>&")
 }
 
-fn replaced(text: &str, escapes: &[(&str, &str)]) -> String {
-    let undone =
-        |text: Cow<'_, str>, (escape, character): &(&str, &str)| match text.contains(escape) {
-            true => Cow::Owned(text.replace(escape, character)),
-            false => Cow::Owned(text.into_owned()),
-        };
-    escapes
-        .iter()
-        .fold(Cow::Borrowed(text), undone)
-        .into_owned()
+/// A text with the references to some characters undone, by name or number.
+fn replaced(text: &str, characters: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut parts = text.split('&');
+    plain.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let name = part
+            .get(..part.len().min(LONGEST_REFERENCE))
+            .unwrap_or(part);
+        let meant = name
+            .split_once(';')
+            .and_then(|(name, _)| Some((name, referred(name)?)));
+        match meant.filter(|(_, character)| characters.contains(*character)) {
+            Some((name, character)) => {
+                plain.push(character);
+                plain.push_str(&part[name.len() + 1..]);
+            }
+            None => {
+                plain.push('&');
+                plain.push_str(part);
+            }
+        }
+    }
+    plain
+}
+
+/// The character that a reference means: `lt`, `#60`, `#x3C`.
+fn referred(name: &str) -> Option<char> {
+    Some(match name {
+        "lt" => '<',
+        "gt" => '>',
+        "amp" => '&',
+        "quot" => '"',
+        "apos" => '\'',
+        _ => {
+            let number = name.strip_prefix('#')?;
+            let hex = number.strip_prefix(['x', 'X']);
+            let code = match hex {
+                Some(hex) => u32::from_str_radix(hex, 16),
+                None => number.parse(),
+            };
+            char::from_u32(code.ok()?)?
+        }
+    })
 }
 
 /// A page of HTML without its tags: some colour each word of a message.
@@ -111,21 +265,18 @@ fn without_tags(text: &str) -> String {
     plain
 }
 
-const QUOTES: [(&str, &str); 5] = [
-    ("&quot;", "\""),
-    ("&#34;", "\""),
-    ("&#39;", "'"),
-    ("&#x27;", "'"),
-    ("&apos;", "'"),
-];
-/// `&amp;` last, since the others may stand behind it.
-const BRACKETS: [(&str, &str); 5] = [
-    ("&lt;", "<"),
-    ("&#60;", "<"),
-    ("&gt;", ">"),
-    ("&#62;", ">"),
-    ("&amp;", "&"),
-];
+/// Parts of the names of root elements that messages have.
+const ROOTS: [&[u8]; 4] = [b"SyncML", b"nvelope", b"wap-provisioningdoc", b"?xml"];
+/// Bytes of a start tag in which its name is looked for.
+const LONGEST_TAG: usize = 80;
+/// Bytes of a reference with its semicolon.
+const LONGEST_REFERENCE: usize = 10;
+/// What stands between the end of a literal and that of its line.
+const BETWEEN: &str = " \t\r\n+.&\\);,_";
+/// Where lines are cut.
+const COLUMNS: RangeInclusive<usize> = 40..=400;
+/// Lines cut within tags that make it sure.
+const FEWEST_CUT: usize = 2;
 
 #[cfg(test)]
 mod tests {

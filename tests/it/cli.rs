@@ -27,6 +27,7 @@ mod traffic_files;
 mod trial;
 mod unread;
 mod words;
+mod wrapped;
 
 use std::fs;
 use std::path::Path;

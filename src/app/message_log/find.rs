@@ -1,5 +1,6 @@
 //! Messages in the text of a file: as it is, in JSON, under escapes, in base64 and hex.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -7,9 +8,10 @@ use memchr::memmem;
 use serde_json::Value;
 
 use super::date::WrittenDate;
-use super::{Found, har, is_cut};
+use super::packed_file::{gunzipped, unzipped};
+use super::{Found, MOST_BYTES, har, is_cut, raw_http};
 use crate::dm::carve::{carve, has_message};
-use crate::dm::packed::{in_lines, unpack};
+use crate::dm::packed::{in_base64_blocks, in_lines, unpack};
 use crate::dm::soap::Envelope;
 use crate::dm::{Dialect, unescape};
 use crate::flow::ParsedBody;
@@ -17,16 +19,50 @@ use crate::markup::utf16::in_utf8;
 use crate::markup::{DecodeError, Document, Hint, Limits, before_break, decode, wbxml};
 
 /// The messages of a file, in order.
-pub(super) fn found(text: &Bytes, limits: &Limits) -> Vec<Found> {
+pub(super) fn found(file: &Bytes, limits: &Limits) -> Vec<Found> {
+    if let Some(files) = unzipped(file, MOST_BYTES) {
+        return raw_http::saz(&files, limits).unwrap_or_else(|| {
+            let found = files.iter().flat_map(|(_, file)| in_file(file, limits));
+            found.map(|it| Found { line: None, ..it }).collect()
+        });
+    }
+    match gunzipped(file, MOST_BYTES) {
+        Some(plain) => in_file(&plain, limits),
+        None => in_file(file, limits),
+    }
+}
+
+/// The messages of a file that is not compressed.
+fn in_file(text: &Bytes, limits: &Limits) -> Vec<Found> {
     let alone = unpack(text.to_vec());
     if wbxml::looks_like(&alone) {
         return vec![whole(alone, limits, None)];
     }
     let text = in_plain_utf8(&alone);
+    if let Some(found) = raw_http::burp(&text, limits) {
+        return found;
+    }
+    let text = raw_http::with_chunks_joined(&text).map_or(text, Bytes::from);
     // In JSON the text of a message is escaped: it would be carved as a broken one, or not at all.
     let mut found = in_json(&text, limits);
     if found.is_empty() {
         found = in_text(&text, limits, None);
+    }
+    if found.is_empty() {
+        let blocks = in_base64_blocks(&text).into_iter();
+        found = blocks
+            .flat_map(|(line, bytes)| {
+                let found = match wbxml::looks_like(&bytes) {
+                    true => vec![whole(bytes, limits, None)],
+                    false => in_text(&bytes, limits, None),
+                };
+                found.into_iter().map(move |found| Found {
+                    line: Some(line),
+                    ..found
+                })
+            })
+            .filter(Found::may_be_message)
+            .collect();
     }
     if found.is_empty() {
         let packed = in_lines(&text).into_iter().map(|(line, bytes)| Found {
@@ -38,8 +74,24 @@ pub(super) fn found(text: &Bytes, limits: &Limits) -> Vec<Found> {
     found
 }
 
-/// The messages of a text, as it is or with escapes undone; `date` is that of those without one in front of them.
+/// The messages of a text, also of one whose lines are pieces of a longer one.
 fn in_text(text: &Bytes, limits: &Limits, date: Option<WrittenDate>) -> Vec<Found> {
+    let joined = std::str::from_utf8(text).ok().and_then(unescape::joined);
+    let joined = joined.map(|joined| in_whole_text(&joined.into(), limits, date));
+    let is_read = |found: &Found| found.reading.document().is_some();
+    match joined.filter(|found| found.iter().any(is_read)) {
+        Some(found) => { found.into_iter() }
+            .map(|found| Found {
+                line: None,
+                ..found
+            })
+            .collect(),
+        None => in_whole_text(text, limits, date),
+    }
+}
+
+/// The messages of a text, as it is or with escapes undone; `date` is that of those without one in front of them.
+fn in_whole_text(text: &Bytes, limits: &Limits, date: Option<WrittenDate>) -> Vec<Found> {
     let is_read = |found: &Found| found.reading.document().is_some();
     let mut found = carved(text, limits, date);
     let names_one = || ROOTS.iter().any(|root| memmem::find(text, root).is_some());
@@ -155,9 +207,41 @@ fn in_json(text: &[u8], limits: &Limits) -> Vec<Found> {
         // It is not at the beginning where something is logged in front of it.
         let start = line.iter().position(|byte| *byte == b'{')?;
         let value: Value = serde_json::from_slice(&line[start..]).ok()?;
-        Some(in_value(&value, limits, Some(number), None))
+        Some((number, value))
     });
-    values.flatten().collect()
+    let values = whole_lines(values);
+    { values.into_iter() }
+        .flat_map(|(number, value)| in_value(&value, limits, Some(number), None))
+        .collect()
+}
+
+/// The lines of programs in a log of Docker: a long one stands in several records, of which only the last ends with a
+/// line break.
+fn whole_lines(records: impl Iterator<Item = (u64, Value)>) -> Vec<(u64, Value)> {
+    let mut whole: Vec<(u64, Value)> = Vec::new();
+    // For each stream the place of a line that goes on.
+    let mut open: HashMap<String, usize> = HashMap::new();
+    for (number, record) in records {
+        let log = record["log"].as_str().zip(record["stream"].as_str());
+        let Some((log, stream)) = log else {
+            whole.push((number, record));
+            continue;
+        };
+        let (ends, stream) = (log.ends_with('\n'), stream.to_owned());
+        let at = open.remove(&stream);
+        match at.and_then(|at| whole.get_mut(at)) {
+            Some((_, first)) => {
+                if let Value::String(begun) = &mut first["log"] {
+                    begun.push_str(log);
+                }
+            }
+            None => whole.push((number, record)),
+        }
+        if !ends {
+            open.insert(stream, at.unwrap_or(whole.len() - 1));
+        }
+    }
+    whole
 }
 
 /// `line` is that of the value, where it has one; `date` that of a value around it.

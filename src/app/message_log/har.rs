@@ -18,11 +18,11 @@ use crate::markup::{Limits, decode};
 /// Request and response of each entry that has to do with OMA DM; `None` if this is no HAR.
 pub(super) fn messages(archive: &Value, limits: &Limits) -> Option<Vec<Found>> {
     let entries = archive.pointer("/log/entries")?.as_array()?;
-    let found = entries.iter().filter_map(|entry| exchange(entry, limits));
+    let found = entries.iter().filter_map(|entry| of_entry(entry, limits));
     Some(found.flatten().collect())
 }
 
-fn exchange(entry: &Value, limits: &Limits) -> Option<Vec<Found>> {
+fn of_entry(entry: &Value, limits: &Limits) -> Option<Vec<Found>> {
     let (request, response) = (entry.get("request")?, &entry["response"]);
     let date = entry["startedDateTime"]
         .as_str()
@@ -35,8 +35,7 @@ fn exchange(entry: &Value, limits: &Limits) -> Option<Vec<Found>> {
         version: version(request),
         headers: headers(request),
     };
-    let server = server(&asked.uri);
-    let asked = half(Head::Request(asked), &request["postData"], request, limits);
+    let asked_body = body(&request["postData"], request);
     let no_answer = no_answer(entry);
     let answered = match no_answer {
         Some(_) => None,
@@ -47,26 +46,35 @@ fn exchange(entry: &Value, limits: &Limits) -> Option<Vec<Found>> {
                 version: version(response),
                 headers: headers(response),
             });
-            Some(half(head, &response["content"], response, limits))
+            let body = body(&response["content"], response);
+            Some(Found {
+                took,
+                ..half(head, body, limits)
+            })
         }
     };
-    if !is_of_dm(&asked) && !answered.as_ref().is_some_and(is_of_dm) {
-        return None;
-    }
     let asked = Found {
         date,
         no_answer,
-        ..asked
+        ..half(Head::Request(asked), asked_body, limits)
     };
-    let answered = answered.map(|it| Found { took, ..it });
-    let both = std::iter::once(asked).chain(answered);
-    Some(
-        both.map(|it| Found {
-            server: Some(server.clone()),
-            ..it
-        })
-        .collect(),
-    )
+    exchange(asked, answered)
+}
+
+/// A request and its response, where they have to do with OMA DM.
+pub(super) fn exchange(asked: Found, answered: Option<Found>) -> Option<Vec<Found>> {
+    if !is_of_dm(&asked) && !answered.as_ref().is_some_and(is_of_dm) {
+        return None;
+    }
+    let server = match &asked.head {
+        Some(Head::Request(head)) => Some(server(&head.uri)),
+        _ => None,
+    };
+    let halves = std::iter::once(asked).chain(answered).map(|half| Found {
+        server: server.clone(),
+        ..half
+    });
+    Some(halves.collect())
 }
 
 /// Why no answer came, where the file says so: a browser writes the status 0.
@@ -91,19 +99,16 @@ fn no_answer(entry: &Value) -> Option<String> {
     (!has_status || is_broken).then(|| words.unwrap_or("the file does not say why").to_owned())
 }
 
-/// Request or response, with its body.
-fn half(head: Head, content: &Value, message: &Value, limits: &Limits) -> Found {
-    let body = body(content);
-    let missing = [&content["size"], &message["bodySize"]];
-    let missing = missing.iter().filter_map(|size| size.as_u64()).max();
-    let missing = missing.filter(|size| *size > 0 && content.get("text").is_none());
+/// Request or response, with its body or why there is none to read.
+pub(super) fn half(head: Head, body: Result<Bytes, NotParsed>, limits: &Limits) -> Found {
+    let reading = match &body {
+        Ok(body) => reading(body, head.headers(), limits),
+        Err(why) => ParsedBody::Unread(why.clone()),
+    };
     Found {
-        reading: match missing {
-            Some(bytes) => ParsedBody::Unread(NotParsed::NotRecorded { bytes }),
-            None => reading(&body, head.headers(), limits),
-        },
+        reading,
         head: Some(head),
-        ..Found::of(body)
+        ..Found::of(body.unwrap_or_default())
     }
 }
 
@@ -126,12 +131,19 @@ fn server(uri: &Uri) -> String {
     format!("{}:{port}", uri.host().unwrap_or_default())
 }
 
-/// The body of a request or response.
-fn body(content: &Value) -> Bytes {
-    let text = content["text"].as_str().unwrap_or_default();
+/// The body of a request or response; an exporter may leave it out.
+fn body(content: &Value, message: &Value) -> Result<Bytes, NotParsed> {
+    let Some(text) = content["text"].as_str() else {
+        let sizes = [&content["size"], &message["bodySize"]];
+        let bytes = sizes.iter().filter_map(|size| size.as_u64()).max();
+        let bytes = bytes.filter(|bytes| *bytes > 0);
+        return bytes.map_or(Ok(Bytes::new()), |bytes| {
+            Err(NotParsed::NotRecorded { bytes })
+        });
+    };
     let is_base64 = content["encoding"] == "base64";
     let decoded = is_base64.then(|| STANDARD.decode(text).ok()).flatten();
-    decoded.unwrap_or_else(|| text.as_bytes().to_vec()).into()
+    Ok(decoded.unwrap_or_else(|| text.as_bytes().to_vec()).into())
 }
 
 fn reading(body: &Bytes, headers: &HeaderMap, limits: &Limits) -> ParsedBody {

@@ -6,7 +6,7 @@ use super::log::shown;
 use super::saved_traffic::printed;
 
 /// A session of a device and a server as text: device, server, device, server.
-fn session() -> [String; 4] {
+pub(super) fn session() -> [String; 4] {
     let (device, server) = ("PHONE-7", "https://mdm.example/dm");
     let message = |number: u32, target: &str, source: &str, commands: &str| {
         format!(

@@ -1,0 +1,332 @@
+//! Messages in what mail, source code and other programs wrap around them.
+
+use std::fs;
+use std::io::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use dmtap::record::EventRecord;
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::log::{formatted, known, messages, shown};
+use super::peers::dmtap;
+use super::traffic_files::session;
+use super::{run, stdout};
+
+/// The first messages of a demo, each as a text.
+fn texts() -> (Vec<EventRecord>, Vec<String>) {
+    let messages: Vec<_> = messages().into_iter().take(4).collect();
+    let texts = messages.iter().map(formatted).collect();
+    (messages, texts)
+}
+
+/// Pieces of a text of so many characters.
+fn cut(text: &str, column: usize) -> Vec<String> {
+    let text: Vec<char> = text.chars().collect();
+    text.chunks(column)
+        .map(|piece| piece.iter().collect())
+        .collect()
+}
+
+fn check(what: &str, file: impl AsRef<[u8]>) {
+    let (messages, _) = texts();
+    let events = shown(&file, &[]);
+    let found: Vec<_> = events.iter().map(known).collect();
+    let expected: Vec<_> = messages.iter().map(known).collect();
+    assert_eq!(
+        found,
+        expected,
+        "{what}: {}",
+        String::from_utf8_lossy(file.as_ref())
+    );
+}
+
+/// How source code writes pieces of a literal.
+type Form = fn(&[String]) -> String;
+
+#[test]
+fn literals_of_source_code_are_joined_wherever_they_are_cut() {
+    let (_, texts) = texts();
+    let escaped = |text: &str| {
+        text.replace('\\', "\\\\")
+            .replace('"', "\\\"")
+            .replace("\r\n", "\\n")
+    };
+    let forms: [(&str, Form); 7] = [
+        ("Java, + in front", |it| {
+            format!("String m =\n      \"{}\";\n", it.join("\"\n      + \""))
+        }),
+        ("Go, + behind", |it| {
+            format!("var m = \"{}\"\n", it.join("\" +\n\t\""))
+        }),
+        ("C++", |it| {
+            format!("const char *m =\n  \"{}\";\n", it.join("\"\n  \""))
+        }),
+        ("Python", |it| {
+            format!("m = (\n    \"{}\"\n)\n", it.join("\"\n    \""))
+        }),
+        ("append", |it| {
+            format!("sb.append(\"{}\");\n", it.join("\")\n      .append(\""))
+        }),
+        ("append, alone", |it| {
+            format!("sb.append(\"{}\");\n", it.join("\");\n  sb.append(\""))
+        }),
+        ("C# +=", |it| {
+            format!("string m = \"{}\";\n", it.join("\";\n  m += \""))
+        }),
+    ];
+    for (what, form) in forms {
+        // A piece must not end within an escape.
+        for pieces in [40, 97] {
+            let code: String = { texts.iter() }
+                .map(|text| {
+                    let pieces = cut(&text.replace("\r\n", ""), pieces);
+                    form(&pieces.iter().map(|it| escaped(it)).collect::<Vec<_>>())
+                })
+                .collect();
+            check(what, code);
+        }
+        let in_elements: String = { texts.iter() }
+            .map(|text| {
+                let text = text.replace("\r\n", "").replace('<', "\n<");
+                form(&text.trim().lines().map(escaped).collect::<Vec<_>>())
+            })
+            .collect();
+        check(what, in_elements);
+    }
+}
+
+#[test]
+fn lines_that_were_cut_at_a_column_are_joined() {
+    let (_, texts) = texts();
+    let one_line = |text: &String| text.replace("\r\n", "");
+    let wrapped = texts
+        .iter()
+        .map(one_line)
+        .map(|text| cut(&text, 76).join("\n") + "\n");
+    check("76 columns", wrapped.collect::<String>());
+    // A value in lines of its own stays as it is.
+    let [one, two, ..] = session();
+    let pem = "MIIBszCCARygAwIBAgIBADANBgkqhkiG9w0BAQUFADAcMRowGAYDVQQDDBFkbXRh\n".repeat(9);
+    let log = format!(
+        "{one}\n{}\n",
+        two.replace("<Data>1</Data>", &format!("<Data>\n{pem}</Data>"))
+    );
+    let body = shown(&log, &[])[1].body.as_ref().unwrap().0.clone();
+    assert!(String::from_utf8_lossy(&body).contains(&pem));
+}
+
+#[test]
+fn mail_forms_and_pages_are_read() {
+    let (_, texts) = texts();
+    let all: String = texts
+        .iter()
+        .map(|text| text.replace("\r\n", "") + "\n")
+        .collect();
+    let head = "From: a@example.com\nMIME-Version: 1.0\nContent-Transfer-Encoding: any\n\n";
+    // No line is cut within an escape.
+    let line = |line: &str| {
+        cut(line, 60)
+            .join("=\n")
+            .replace('=', "=3D")
+            .replace("=3D\n", "=\n")
+            + "\n"
+    };
+    let quoted: String = all.lines().map(line).collect();
+    check("quoted-printable", format!("{head}Hi,\n\n{quoted}"));
+    let packed = cut(&STANDARD.encode(format!("Hi,\n\n{all}")), 76).join("\n");
+    check("base64 in lines", format!("{head}{packed}\n"));
+    let percent = percent_encoding::utf8_percent_encode(&all, percent_encoding::NON_ALPHANUMERIC);
+    check("percent", format!("POST body={percent}\n"));
+    check(
+        "a form",
+        format!("body={}\n", percent.to_string().replace("%20", "+")),
+    );
+    let hex = all
+        .replace('&', "&#x26;")
+        .replace('<', "&#x3C;")
+        .replace('>', "&#x3E;")
+        .replace('"', "&#X22;");
+    check("numbers in hex", format!("<pre>{hex}</pre>"));
+}
+
+#[test]
+fn long_lines_in_a_log_of_docker_are_put_together() {
+    let (_, texts) = texts();
+    let mut log = String::new();
+    for (number, text) in texts.iter().enumerate() {
+        let pieces = cut(&(text.replace("\r\n", "") + "\n"), 300);
+        for (at, piece) in pieces.iter().enumerate() {
+            log += &format!(
+                "{}\n",
+                json!({"log": piece, "stream": "stderr", "time": format!("2024-03-01T10:00:0{number}.{at}Z")})
+            );
+            log += &format!(
+                "{}\n",
+                json!({"log": "other\n", "stream": "stdout", "time": "2024-03-01T10:00:09Z"})
+            );
+        }
+    }
+    check("docker", log);
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    packed.write_all(bytes).unwrap();
+    packed.finish().unwrap()
+}
+
+/// A ZIP of files, each stored or deflated.
+fn zip(files: &[(String, Vec<u8>)]) -> Vec<u8> {
+    let (mut zip, mut directory) = (Vec::new(), Vec::new());
+    for (number, (name, content)) in files.iter().enumerate() {
+        let is_packed = number % 2 == 0;
+        let mut packed = content.clone();
+        if is_packed {
+            let level = flate2::Compression::best();
+            let mut deflate = flate2::write::DeflateEncoder::new(Vec::new(), level);
+            deflate.write_all(content).unwrap();
+            packed = deflate.finish().unwrap();
+        }
+        let at = zip.len() as u32;
+        let method = if is_packed { 8_u16 } else { 0 };
+        let mut fields = Vec::new();
+        fields.extend(method.to_le_bytes());
+        // Time, date and checksum.
+        fields.extend([0; 8]);
+        fields.extend((packed.len() as u32).to_le_bytes());
+        fields.extend((content.len() as u32).to_le_bytes());
+        fields.extend((name.len() as u16).to_le_bytes());
+        fields.extend([0; 2]);
+        zip.extend(b"PK\x03\x04\x14\0\0\0");
+        zip.extend(&fields);
+        zip.extend(name.as_bytes());
+        zip.extend(&packed);
+        directory.extend(b"PK\x01\x02\x14\0\x14\0\0\0");
+        directory.extend(&fields);
+        directory.extend([0; 10]);
+        directory.extend(at.to_le_bytes());
+        directory.extend(name.as_bytes());
+    }
+    let at = zip.len() as u32;
+    let count = (files.len() as u16).to_le_bytes();
+    zip.extend(&directory);
+    zip.extend(b"PK\x05\x06\0\0\0\0");
+    zip.extend([count, count].concat());
+    zip.extend((directory.len() as u32).to_le_bytes());
+    zip.extend(at.to_le_bytes());
+    zip.extend([0; 2]);
+    zip
+}
+
+fn chunked(body: &[u8]) -> Vec<u8> {
+    let chunk =
+        |chunk: &[u8]| [format!("{:x}\r\n", chunk.len()).as_bytes(), chunk, b"\r\n"].concat();
+    [
+        body.chunks(100).flat_map(chunk).collect(),
+        b"0\r\n\r\n".to_vec(),
+    ]
+    .concat()
+}
+
+fn response(fields: &str, body: &[u8]) -> Vec<u8> {
+    let head =
+        format!("HTTP/1.1 200 OK\r\nContent-Type: application/vnd.syncml.dm+xml\r\n{fields}\r\n");
+    [head.as_bytes(), body].concat()
+}
+
+fn request(body: &str) -> Vec<u8> {
+    format!(
+        "POST /dm HTTP/1.1\r\nHost: mdm.example\r\nContent-Type: application/vnd.syncml.dm+xml\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+#[test]
+fn chunks_and_codings_of_saved_http_are_undone() {
+    let [one, two, three, four] = session();
+    let plain = shown(format!("{one}\n{two}\n{three}\n{four}\n"), &[]);
+    let expected: Vec<_> = plain.iter().map(known).collect();
+    let check = |what: &str, file: Vec<u8>| {
+        let events = shown(file, &[]);
+        let found: Vec<_> = events.iter().map(known).collect();
+        assert_eq!(found, expected, "{what}");
+        events
+    };
+    check(
+        "gzip",
+        gzip(format!("{one}\n{two}\n{three}\n{four}\n").as_bytes()),
+    );
+    let answers = [
+        response("Transfer-Encoding: chunked\r\n", &chunked(two.as_bytes())),
+        response(
+            "Transfer-Encoding: chunked\r\nContent-Encoding: gzip\r\n",
+            &chunked(&gzip(four.as_bytes())),
+        ),
+    ];
+    let file = |name: &str, content: &[u8]| (format!("raw/{name}"), content.to_vec());
+    let saz = zip(&[
+        file("10_c.txt", &request(&three)),
+        file("10_s.txt", &answers[1]),
+        file("9_c.txt", &request(&one)),
+        file("9_s.txt", &answers[0]),
+        file("9_m.xml", b"<Session><SessionTimers ClientBeginRequest=\"2024-03-01T10:00:00.1234567+01:00\"/></Session>"),
+    ]);
+    let events = check("SAZ", saz);
+    assert_eq!(events[0].at, "2024-03-01T09:00:00.123456Z");
+    assert_eq!(events[1].head.as_ref().unwrap().status, Some(200));
+    let item = |request: &[u8], response: &[u8]| {
+        format!(
+            "<item><url><![CDATA[https://mdm.example/dm]]></url><request base64=\"true\"><![CDATA[{}]]></request>\
+             <response base64=\"true\"><![CDATA[{}]]></response></item>\n",
+            STANDARD.encode(request),
+            STANDARD.encode(response)
+        )
+    };
+    let items = format!(
+        "<?xml version=\"1.0\"?>\n<items burpVersion=\"2024.1\">\n{}{}</items>\n",
+        item(&request(&one), &answers[0]),
+        item(&request(&three), &answers[1])
+    );
+    check("Burp", items.into_bytes());
+    // As text, in which the line breaks lost their CR.
+    let text = [
+        request(&one),
+        answers[0].clone(),
+        b"\r\n".to_vec(),
+        three.into(),
+        four.into(),
+    ]
+    .concat();
+    let text = String::from_utf8(text).unwrap();
+    check("text", text.clone().into_bytes());
+    check("text with LF", text.replace("\r\n", "\n").into_bytes());
+}
+
+#[test]
+fn an_answer_in_a_coding_that_is_not_known_is_a_message_that_could_not_be_read() {
+    let [one, ..] = session();
+    let answer = response("Content-Encoding: secret\r\n", b"any");
+    let file = |name: &str, content: &[u8]| (format!("raw/{name}"), content.to_vec());
+    let saz = zip(&[
+        file("1_c.txt", &request(&one)),
+        file("1_s.txt", &answer),
+        file("2_c.txt", &request(&one)),
+        file("2_s.txt", b""),
+    ]);
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("report.saz"), saz).unwrap();
+    let output = run(dmtap().current_dir(&folder).args(["why", "report.saz"]));
+    let why = stdout(&output);
+    assert_eq!(output.status.code(), Some(1), "{why}");
+    for expected in [
+        "WHY-15",
+        "content coding: secret is not known",
+        "no answer came (the file has no response)",
+    ] {
+        assert!(why.contains(expected), "{expected}: {why}");
+    }
+}
