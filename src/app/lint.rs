@@ -10,13 +10,13 @@ use memchr::memmem;
 
 pub use self::report::{junit, sarif, text};
 use super::dry_run::Speakers;
-use super::message_log::nothing_found;
+use super::message_log::{is_notification, nothing_found};
 use crate::dm::carve::has_message;
 use crate::dm::{Dialect, Message};
 use crate::flow::lint::{LintMessage, Linter, Profile};
 use crate::flow::note::clipped_note;
 use crate::flow::{SessionKey, Severity, Side};
-use crate::markup::utf16::in_utf8;
+use crate::markup::utf16::{in_utf8, windows_1252};
 use crate::markup::{Hint, Limits, before_break, decode, wbxml};
 use crate::record::model::{EventKind, ParsedBodyRecord};
 use crate::record::{self, EventRecord, Runs};
@@ -100,7 +100,11 @@ impl Lint {
         let mut speakers = Speakers::default();
         let mut exchange = 0;
         for (name, read) in files {
-            let source = in_utf8(read.clone());
+            if is_notification(&read) {
+                lint.others += 1;
+                continue;
+            }
+            let source = windows_1252(&read).map_or_else(|| in_utf8(read.clone()), Ok);
             let text = source.clone().unwrap_or(read);
             let decoded =
                 source.and_then(|source| decode(source, Hint::default(), &Limits::default()));
@@ -321,7 +325,7 @@ fn looks_like_markup(text: &[u8]) -> bool {
 
 /// Whether markup has anything of a message in it, however broken.
 fn names_syncml(text: &[u8]) -> bool {
-    let names = ["SyncML", "<CmdID>", "<LocURI>"];
+    let names = ["<SyncML", "</SyncML", "<CmdID>", "<LocURI>"];
     has_message(text)
         || names
             .iter()

@@ -23,6 +23,7 @@ pub use self::date::DateOrder;
 
 use self::date::{WrittenDate, order_of};
 use self::find::found;
+pub use self::find::is_notification;
 use self::order::in_order;
 use self::packed_file::gunzipped;
 use super::dry_run::{DryRun, Speakers};
@@ -30,6 +31,7 @@ use super::print;
 use super::rule_includes::take_bounded;
 use crate::dm::Message;
 use crate::dm::carve::has_message;
+use crate::dm::notification::Notification;
 use crate::dm::soap::Envelope;
 use crate::flow::origin::UrlOrigin;
 use crate::flow::{
@@ -102,15 +104,39 @@ pub fn read_file(
 }
 
 /// Why a file that is no record has nothing to show.
-pub(super) fn nothing_found(text: &[u8]) -> &'static str {
+pub(super) fn nothing_found(text: &[u8]) -> String {
     let has = |name: &str| memmem::find(text, name.as_bytes()).is_some();
-    match has("<LocURI>") || has("<CmdID>") {
-        true => {
-            "this is no record, and its commands of SyncML are no messages: put <SyncML><SyncBody> in front of them, and \
-             </SyncBody></SyncML> behind"
+    let why = match has("<LocURI>") || has("<CmdID>") {
+        true if memmem::rfind(text, b"<?xml").is_some_and(|at| at > LONGEST_FRONT) => {
+            "an XML document stands unescaped within the commands: put it in CDATA, or write &lt; for each < of it"
         }
-        false => "this is no record, and no message of SyncML or enrollment stands in it",
-    }
+        true => {
+            "its commands of SyncML are no messages: put <SyncML><SyncBody> in front of them, and </SyncBody></SyncML> behind"
+        }
+        false => "no message of SyncML or enrollment stands in it",
+    };
+    let code = code_in(text);
+    let hint = code.map_or(String::new(), |code| {
+        format!("; `dmtap explain {code}` says what its code means")
+    });
+    format!("this is no record, and {why}{hint}")
+}
+
+/// The first code of an error in a text of other kinds: `0x82B00001`, `status 216`.
+fn code_in(text: &[u8]) -> Option<String> {
+    let digits = |at: usize, base: u32| -> String {
+        let bytes = text.iter().skip(at).take(LONGEST_CODE);
+        let digits = bytes.take_while(|byte| char::from(**byte).is_digit(base));
+        digits.map(|byte| char::from(*byte)).collect()
+    };
+    let of_windows = memmem::find_iter(text, b"0x8").map(|at| digits(at + 2, 16));
+    let of_windows = { of_windows }.find(|digits| digits.len() == 8);
+    let of_status = memmem::find_iter(text, b"status ").map(|at| digits(at + 7, 10));
+    let is_code = |code: &String| code.len() == 3 && code.starts_with(['2', '4', '5']);
+    let of_status = || { of_status }.find(is_code);
+    of_windows
+        .map(|code| format!("0x{code}"))
+        .or_else(of_status)
 }
 
 /// A message of a file that is no record.
@@ -267,6 +293,15 @@ impl Found {
         has_message(&self.bytes) || front().as_ref().is_some_and(is_message)
     }
 
+    /// Whether it is the package 0 that makes a device begin a session.
+    fn is_notification(&self) -> bool {
+        let media_type = |reading: &ParsedBody| match reading {
+            ParsedBody::Unread(NotParsed::MediaType(it)) => it == NOTIFICATION,
+            _ => false,
+        };
+        self.head.is_none() && media_type(&self.reading)
+    }
+
     /// Who sent it, by its head.
     fn speaker(&self) -> Option<Side> {
         Some(match self.head.as_ref()? {
@@ -300,8 +335,11 @@ impl Found {
         let document = self.reading.document().cloned();
         let document = document.or_else(|| front.map(Arc::new));
         let is_known = self.head.is_some();
+        let notification = Notification::of(&self.bytes).filter(|_| self.is_notification());
+        let notification = notification.map(asks);
         let speaker = match &document {
             Some(document) => speakers.of(document, self.speaker()).0,
+            None if notification.is_some() => Side::Server,
             None => self.speaker().unwrap_or(Side::Device),
         };
         let mut passed = conversation.message(speaker, self.bytes.clone(), document);
@@ -332,6 +370,7 @@ impl Found {
             decision.notes.retain(|note| note.id != "STA-03");
         }
         let mut notes: Vec<_> = is_cut.then(cut).into_iter().collect();
+        notes.extend(notification);
         notes.extend(decision.notes);
         let message = Arc::new(CapturedMessage {
             exchange: passed.exchange,
@@ -372,6 +411,21 @@ impl Found {
     }
 }
 
+/// What a notification asks for.
+fn asks(notification: Notification<'_>) -> Note {
+    Note {
+        id: "LOG-02",
+        severity: Severity::Info,
+        at: None,
+        text: format!(
+            "a notification (package 0) of {:?}: it asks for the session {}; dmtap decode prints it",
+            notification.server(),
+            notification.session_id()
+        )
+        .into(),
+    }
+}
+
 /// Host and port of the server, by the address in the header.
 fn server_of(document: &Document, speaker: Side) -> Option<String> {
     if let Some(envelope) = Envelope::of(document) {
@@ -403,12 +457,18 @@ fn cut() -> Note {
     }
 }
 
+/// The media type of a notification.
+const NOTIFICATION: &str = "application/vnd.syncml.notification";
 /// How a capture for Wireshark begins.
 const PCAPNG: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
 /// How each line of a record begins.
 pub const LINE: &[u8] = b"{\"v\":";
 /// Bytes of a file that is no record.
 const MOST_BYTES: u64 = 256 << 20;
+/// Bytes in front of the root of a document.
+const LONGEST_FRONT: usize = 64;
+/// Digits of a code, and one more.
+const LONGEST_CODE: usize = 9;
 /// Messages of one file.
 const MOST_MESSAGES: usize = 100_000;
 /// Bytes of the comment about a cut, and of the end tags behind it.

@@ -193,11 +193,14 @@ impl LintVerb {
 fn is_log(source: &[u8]) -> bool {
     let source = Bytes::copy_from_slice(source);
     let limits = Limits::default();
+    let plain = unpack(source.to_vec());
+    if message_log::is_notification(&plain) {
+        return false;
+    }
     let messages = message_log::messages(&source, &limits);
     let [message] = &messages[..] else {
         return !messages.is_empty();
     };
-    let plain = unpack(source.to_vec());
     if message.reading.document().is_none() {
         let is_one = plain.trim_ascii_start().starts_with(b"<") || wbxml::looks_like(&plain);
         return !is_one;

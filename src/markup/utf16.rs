@@ -24,6 +24,39 @@ pub fn in_utf8(source: Bytes) -> Result<Bytes, DecodeError> {
     }
 }
 
+/// A text in UTF-8 behind a byte order mark, of one that declares to be in Windows-1252 or ISO-8859-1 and has no character
+/// in UTF-8; `None` for any other.
+pub fn windows_1252(source: &[u8]) -> Option<Bytes> {
+    let declares = |name: &&str| {
+        let declared = |quote: char| format!("encoding={quote}{name}{quote}");
+        let mut declared = ['"', '\''].into_iter().map(declared);
+        declared.any(|declared| memchr::memmem::find(source, declared.as_bytes()).is_some())
+    };
+    let is_other = source.is_ascii() || std::str::from_utf8(source).is_err();
+    let is_declared = is_other && !wbxml::looks_like(source) && SINGLE_BYTE.iter().any(declares);
+    let character = |byte: &u8| match byte {
+        0x80..0xA0 => char::from_u32(WINDOWS_1252[usize::from(byte - 0x80)].into()),
+        _ => Some(char::from(*byte)),
+    };
+    let text = BOM.chars().chain(source.iter().filter_map(character));
+    is_declared.then(|| text.collect::<String>().into())
+}
+
+/// Names of charsets with one byte for each character.
+const SINGLE_BYTE: [&str; 5] = [
+    "windows-1252",
+    "Windows-1252",
+    "cp1252",
+    "iso-8859-1",
+    "ISO-8859-1",
+];
+/// The characters of Windows-1252 from 0x80 to 0x9F; those that it has not are the control characters.
+const WINDOWS_1252: [u16; 32] = [
+    0x20AC, 0x81, 0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021, 0x02C6, 0x2030, 0x0160, 0x2039,
+    0x0152, 0x8D, 0x017D, 0x8F, 0x90, 0x2018, 0x2019, 0x201C, 0x201D, 0x2022, 0x2013, 0x2014,
+    0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0x9D, 0x017E, 0x0178,
+];
+
 impl Utf16 {
     /// How a source is written, where it begins as XML in UTF-16 does, with or without a byte order mark.
     pub fn of(source: &[u8]) -> Option<Self> {

@@ -26,6 +26,7 @@ mod stay;
 mod traffic_files;
 mod trial;
 mod unread;
+mod unusual_files;
 mod words;
 mod wrapped;
 

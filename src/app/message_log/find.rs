@@ -9,13 +9,14 @@ use serde_json::Value;
 
 use super::date::WrittenDate;
 use super::packed_file::{gunzipped, unzipped};
-use super::{Found, MOST_BYTES, har, is_cut, raw_http};
+use super::{Found, MOST_BYTES, NOTIFICATION, har, is_cut, raw_http};
 use crate::dm::carve::{carve, has_message};
+use crate::dm::notification::Notification;
 use crate::dm::packed::{in_base64_blocks, in_lines, unpack};
 use crate::dm::soap::Envelope;
 use crate::dm::{Dialect, unescape};
-use crate::flow::ParsedBody;
-use crate::markup::utf16::in_utf8;
+use crate::flow::{NotParsed, ParsedBody};
+use crate::markup::utf16::{in_utf8, windows_1252};
 use crate::markup::{DecodeError, Document, Hint, Limits, before_break, decode, wbxml};
 
 /// The messages of a file, in order.
@@ -35,6 +36,12 @@ pub(super) fn found(file: &Bytes, limits: &Limits) -> Vec<Found> {
 /// The messages of a file that is not compressed.
 fn in_file(text: &Bytes, limits: &Limits) -> Vec<Found> {
     let alone = unpack(text.to_vec());
+    if is_notification(&alone) {
+        return vec![Found {
+            reading: ParsedBody::Unread(NotParsed::MediaType(NOTIFICATION.to_owned())),
+            ..Found::of(alone)
+        }];
+    }
     if wbxml::looks_like(&alone) {
         return vec![whole(alone, limits, None)];
     }
@@ -72,6 +79,12 @@ fn in_file(text: &Bytes, limits: &Limits) -> Vec<Found> {
         found = packed.filter(Found::may_be_message).collect();
     }
     found
+}
+
+/// Whether bytes are a notification, and no message: its digest may begin as one does.
+pub fn is_notification(bytes: &Bytes) -> bool {
+    let is_message = || decode(bytes.clone(), Hint::default(), &Limits::default()).is_ok();
+    Notification::of(bytes).is_some() && !is_message()
 }
 
 /// The messages of a text, also of one whose lines are pieces of a longer one.
@@ -317,7 +330,11 @@ fn in_plain_utf8(text: &Bytes) -> Bytes {
         [0xff, 0xfe, ..] => true,
         [0xfe, 0xff, ..] => false,
         [0xef, 0xbb, 0xbf, ..] => return text.slice(3..),
-        _ => return in_utf8(text.clone()).unwrap_or_else(|_| text.clone()),
+        _ => {
+            let plain = in_utf8(text.clone()).unwrap_or_else(|_| text.clone());
+            let text = windows_1252(&plain);
+            return text.map_or(plain, |text| text.slice('\u{feff}'.len_utf8()..));
+        }
     };
     let units = text[2..].chunks_exact(2).map(|pair| match is_little {
         true => u16::from_le_bytes([pair[0], pair[1]]),

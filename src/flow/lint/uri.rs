@@ -21,7 +21,10 @@ pub(super) fn check(found: &mut Findings, uri: &str, at: Element<'_>) {
             format!("LocURI {path} does not begin with ./"),
         );
     }
-    if let Some(what) = unescaped(path) {
+    if path.split('/').any(|segment| segment != segment.trim()) {
+        let what = "a blank at the beginning or the end of a segment: take it out";
+        found.add("URI-02", Some(at), format!("LocURI {path} has {what}"));
+    } else if let Some(what) = unescaped(path) {
         found.add("URI-02", Some(at), format!("LocURI {path} has {what}"));
     }
     let query = uri.split_once('?').map(|(_, query)| query);

@@ -172,7 +172,7 @@ impl<'s> Decoder<'s> {
                 }
                 Ok(Event::Eof) => return self.finish(span.start),
                 Ok(rare) => self.rare(span, rare)?,
-                Err(error) => return Err(tokens_failed(error, &reader, self.base)),
+                Err(error) => return Err(tokens_failed(error, &reader, self.base, self.source)),
             }
             // What an event holds is borrowed from the source: there is nothing to drop.
             std::mem::forget(event);
@@ -423,10 +423,24 @@ pub(super) fn malformed(at: u32, why: String) -> DecodeError {
     }
 }
 
-fn tokens_failed(error: &quick_xml::Error, reader: &Reader<&[u8]>, base: usize) -> DecodeError {
+fn tokens_failed(
+    error: &quick_xml::Error,
+    reader: &Reader<&[u8]>,
+    base: usize,
+    source: &[u8],
+) -> DecodeError {
+    let at = reader.error_position() as usize + base;
+    let behind = source.get(at..).unwrap_or_default();
+    // A word processor makes one dash of two.
+    let has_dash = ["<!\u{2014}", "<!\u{2013}"]
+        .iter()
+        .any(|begin| behind.starts_with(begin.as_bytes()));
     let why = error.to_string();
-    let why = why.split_once(": ").map_or(&*why, |(_, rest)| rest);
-    malformed((reader.error_position() as usize + base) as u32, why.into())
+    let why = match has_dash {
+        true => "a typographic dash stands where -- must",
+        false => why.split_once(": ").map_or(&*why, |(_, rest)| rest),
+    };
+    malformed(at as u32, why.into())
 }
 
 pub(super) fn name_failed(error: NameError, at: u32, name: &str) -> DecodeError {

@@ -36,10 +36,13 @@ impl Decoder<'_> {
             || self.header.declaration.is_some()
             || self.header.doctype.is_some()
         {
-            return Err(malformed(
-                span.start,
-                "the XML declaration must stand in front".into(),
-            ));
+            // A document that was put into Data as it is.
+            let how = match self.nodes.is_empty() {
+                true => "",
+                false => ": a document within an element must be escaped, or stand in CDATA",
+            };
+            let why = format!("the XML declaration must stand in front{how}");
+            return Err(malformed(span.start, why));
         }
         if span.start as usize != self.base {
             let why = "the XML declaration does not stand at the very beginning";

@@ -1,0 +1,157 @@
+//! Files that hold no session, or break: what dmtap says of them, and what it advises.
+
+use std::fs;
+
+use tempfile::TempDir;
+
+use super::log::shown;
+use super::peers::dmtap;
+use super::traffic_files::session;
+use super::{run, stdout};
+
+/// What `dmtap` prints about a file on standard output and on standard error, and its exit code.
+fn printed(verb: &str, file: impl AsRef<[u8]>) -> (Option<i32>, String) {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("report.bin"), file).unwrap();
+    let output = run(dmtap().current_dir(&folder).args([verb, "report.bin"]));
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code(), stdout(&output) + &error)
+}
+
+/// A notification of `contoso` whose digest begins with this octet.
+fn notification(first: u8) -> Vec<u8> {
+    let digest = [&[first][..], &[0x68; 15]].concat();
+    [&digest[..], b"\x02\xd8\x00\x00\x00\x1a\x2b\x07contoso"].concat()
+}
+
+#[test]
+fn a_notification_is_from_the_server_and_no_broken_message() {
+    // A digest may begin as WBXML does.
+    for first in [0x65, 1, 2, 3, b'<'] {
+        let file = notification(first);
+        let (code, text) = printed("show", &file);
+        assert_eq!(code, Some(0), "{text}");
+        for expected in ["server → device", "LOG-02", "contoso", "session 1A2B"] {
+            assert!(text.contains(expected), "{expected}: {text}");
+        }
+        for verb in ["why", "lint"] {
+            let (code, text) = printed(verb, &file);
+            assert_eq!(code, Some(0), "{verb}: {text}");
+            assert!(!text.contains("XML-01"), "{verb}: {text}");
+        }
+    }
+}
+
+#[test]
+fn two_messages_of_a_server_in_a_row_are_two_responses() {
+    let [_, two, _, four] = session();
+    let events = shown(format!("{two}\nand\n{four}\n"), &[]);
+    let exchanges: Vec<_> = events.iter().map(|it| it.exchange.unwrap()).collect();
+    assert_eq!(exchanges, [1, 2]);
+}
+
+#[test]
+fn text_in_windows_1252_is_read_where_it_says_so() {
+    let [one, ..] = session();
+    let declared = |encoding: &str| format!("<?xml version=\"1.0\" encoding=\"{encoding}\"?>{one}");
+    let with = |encoding: &str, octets: &[u8]| {
+        let text = declared(encoding);
+        let (front, behind) = text.split_once("<Data>en</Data>").unwrap();
+        [
+            front.as_bytes(),
+            b"<Data>",
+            octets,
+            b"</Data>",
+            behind.as_bytes(),
+        ]
+        .concat()
+    };
+    for file in [
+        with("windows-1252", b"f\xfcr 5 \x80"),
+        with("ISO-8859-1", b"f\xfcr"),
+        with("windows-1252", b"en"),
+    ] {
+        for verb in ["why", "lint"] {
+            let (_, text) = printed(verb, &file);
+            for unexpected in ["UTF-8", "charset", "XML-01"] {
+                assert!(!text.contains(unexpected), "{verb}: {text}");
+            }
+        }
+    }
+    let (_, text) = printed("show", with("windows-1252", b"f\xfcr 5 \x80"));
+    assert!(text.contains("für 5 €"), "{text}");
+    // Whoever declares nothing sends UTF-8.
+    let (code, text) = printed("lint", with("UTF-8", b"f\xfcr"));
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("not valid UTF-8"), "{text}");
+}
+
+#[test]
+fn a_fragment_of_a_page_that_names_syncml_is_no_broken_message() {
+    let page = "<li><span>[11:43] 'SyncML_Outgoing'</span><ul>\n<li>SyncML message 3\n";
+    let (_, lint) = printed("lint", page);
+    assert!(!lint.contains("XML-01"), "{lint}");
+}
+
+#[test]
+fn codes_in_a_text_without_messages_point_to_explain() {
+    for (text, expected) in [
+        (
+            "./Device/Vendor/MSFT/Policy/Config/A: status 216, ./B: status 500\n",
+            "dmtap explain 216",
+        ),
+        (
+            "Event 404: MDM ConfigurationManager: Command failure status. Result: (0x82B00001)\n",
+            "dmtap explain 0x82B00001",
+        ),
+        (
+            "Unknown Win32 Error code: 0x80192ee7).\n",
+            "dmtap explain 0x80192ee7",
+        ),
+    ] {
+        for verb in ["show", "why", "lint"] {
+            let (code, text) = printed(verb, text);
+            assert_ne!(code, Some(0), "{text}");
+            assert!(text.contains(expected), "{verb}: {text}");
+        }
+    }
+    let (_, text) = printed("why", "10:00 status 1234, nothing else\n");
+    assert!(!text.contains("explain"), "{text}");
+}
+
+#[test]
+fn what_breaks_a_message_is_named_with_its_remedy() {
+    let [_, two, ..] = session();
+    let inner = "<?xml version=\"1.0\"?><WLANProfile><name>N</name></WLANProfile>";
+    let unescaped = two.replace("<Data>1</Data>", &format!("<Data>\n{inner}</Data>"));
+    for verb in ["why", "lint"] {
+        let (code, text) = printed(verb, &unescaped);
+        assert_eq!(code, Some(1), "{text}");
+        assert!(
+            text.contains("must be escaped, or stand in CDATA"),
+            "{verb}: {text}"
+        );
+        assert!(!text.contains("--max-body"), "{verb}: {text}");
+    }
+    let start = unescaped.find("<Replace>").unwrap();
+    let end = unescaped.find("<Final/>").unwrap();
+    let (_, text) = printed("why", &unescaped[start..end]);
+    assert!(text.contains("unescaped within the commands"), "{text}");
+    for dash in ["\u{2014}", "\u{2013}"] {
+        let commented = two.replace("<Replace>", &format!("<!{dash} set it --><Replace>"));
+        let (_, text) = printed("lint", &commented);
+        assert!(
+            text.contains("a typographic dash stands where -- must"),
+            "{text}"
+        );
+    }
+    let stray = two.replace("MSFT/Node", "MSFT/ Node");
+    let (_, text) = printed("lint", &stray);
+    assert!(
+        text.contains("take it out") && !text.contains("percent-encoded"),
+        "{text}"
+    );
+    let inside = two.replace("MSFT/Node", "MSFT/A Node");
+    let (_, text) = printed("lint", &inside);
+    assert!(text.contains("percent-encoded"), "{text}");
+}
