@@ -59,7 +59,7 @@ pub use identity::{
 };
 pub use listen::{Proxy, cannot_listen};
 pub use live_rules::{Hits, LiveRules};
-pub(crate) use read::without_codings;
+pub(crate) use read::coding::without_codings;
 pub use settings::{
     Account, BodyCapture, Limits, Mode, OwnCertificate, Resolve, Scheme, Settings, StaySettings,
     SwapSettings, Trust, Upstream, UpstreamHttp,

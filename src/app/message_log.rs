@@ -421,8 +421,7 @@ fn asks(notification: Notification<'_>) -> Note {
             "a notification (package 0) of {:?}: it asks for the session {}; dmtap decode prints it",
             notification.server(),
             notification.session_id()
-        )
-        .into(),
+        ),
     }
 }
 

@@ -337,19 +337,6 @@ pub(super) async fn untransferred(
     })
 }
 
-/// A body with the content codings that its fields list undone, at most `limit` bytes.
-///
-/// # Errors
-/// Why they cannot be undone, in words.
-pub(crate) fn without_codings(
-    body: &Bytes,
-    headers: &HeaderMap,
-    limit: usize,
-) -> Result<Bytes, String> {
-    let codings = coding::listed(headers, &header::CONTENT_ENCODING);
-    coding::undo(body, &codings, limit).map_err(|error| error.to_string())
-}
-
 /// Undoes codings. What unfolds to a small text does so at once; a longer one announces all that a body
 /// may unfold to.
 async fn unfold(

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use brotli_decompressor::Decompressor;
 use bytes::Bytes;
 use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
-use http::header::{HeaderMap, HeaderName};
+use http::header::{CONTENT_ENCODING, HeaderMap, HeaderName};
 
 use crate::flow::note::clipped;
 
@@ -44,6 +44,19 @@ pub(in crate::proxy) fn listed(headers: &HeaderMap, field: &HeaderName) -> Vec<S
         .map(|coding| coding.trim().to_ascii_lowercase())
         .filter(|coding| !coding.is_empty() && !["identity", "chunked"].contains(&&**coding))
         .collect()
+}
+
+/// A body with the content codings that its fields list undone, at most `limit` bytes.
+///
+/// # Errors
+/// Why they cannot be undone, in words.
+pub(crate) fn without_codings(
+    body: &Bytes,
+    headers: &HeaderMap,
+    limit: usize,
+) -> Result<Bytes, String> {
+    let codings = listed(headers, &CONTENT_ENCODING);
+    undo(body, &codings, limit).map_err(|error| error.to_string())
 }
 
 /// Undoes codings, the last one first; without any, the very bytes.
