@@ -118,8 +118,8 @@ async fn play_all(extent: Extent) -> Vec<Play> {
 async fn the_record_of_every_built_in_rule_is_tried_with_the_same_bytes_as_the_proxy_sent() {
     let mut wrong = String::new();
     let (mut same, mut rewritten) = (0, 0);
-    let full = play_all(Extent::Full).await;
-    for (builtin, wire, _, played) in played().await.iter().chain(&full) {
+    let (followed, full) = tokio::join!(played(), play_all(Extent::Full));
+    for (builtin, wire, _, played) in followed.iter().chain(&full) {
         let tried = &played.tried;
         let mut note = |what: &str| {
             wrong.push_str(&format!("# {} in {wire:?}: {what}\n", builtin.name));
