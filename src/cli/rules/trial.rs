@@ -54,10 +54,10 @@ which command a Status answers. The SyncHdr says who sent a message; use --stage
 for a message without one.
 
 From a record (JSON lines, as `dmtap proxy -w session.jsonl` writes them) dmtap
-takes every message as rules in the proxy saw it, with its head, session and address,
-and prints those that a rule changes. Rules see masked values where the record is
-masked. If a rule stops a request before the server, the record no longer fits,
-and dmtap skips the rest of that session.
+takes every message as rules in the proxy saw it, with its head, session and
+address, and prints those that a rule changes. Rules see masked values where the
+record is masked. If a rule stops a request before the server, the record no
+longer fits, and dmtap skips the rest of that session.
 
 Exit code 1: no rule acted, or a message cannot be decoded."
 )]
