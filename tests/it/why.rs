@@ -4,6 +4,7 @@ mod causes;
 mod demo;
 mod limits;
 mod links;
+mod named_rules;
 mod script;
 mod stage;
 
