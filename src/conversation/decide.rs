@@ -1,5 +1,7 @@
 //! One message decided: the rules first, then what dmtap owes the peers.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{StatusCode, header};
 
@@ -89,7 +91,11 @@ fn leaving(message: &MessageFacts<'_>, verdict: &Verdict) -> LeavingMessage {
         Some(StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
     );
     if let Some(document) = verdict.leaving(message.document).filter(|_| has_body) {
-        return LeavingMessage::Message(document.clone());
+        let original = message.document.filter(|it| !Arc::ptr_eq(it, document));
+        return match original {
+            Some(original) => LeavingMessage::Changed(document.clone(), original.clone()),
+            None => LeavingMessage::Message(document.clone()),
+        };
     }
     let Some(response) = message.response else {
         return LeavingMessage::Unread;

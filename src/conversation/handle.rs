@@ -31,6 +31,8 @@ pub(super) enum LeavingMessage {
     Nothing,
     /// A document.
     Message(Arc<Document>),
+    /// What rules made of a message, and what its sender wrote.
+    Changed(Arc<Document>, Arc<Document>),
     /// Something that was not read, or does not decode.
     Unread,
     /// A response without content for DM, empty or an error, that ends the session.
@@ -77,6 +79,9 @@ impl SessionHandle {
         };
         match leaving {
             LeavingMessage::Message(document) => session.delivered(Side::Server, document),
+            LeavingMessage::Changed(document, original) => {
+                session.delivered_changed(Side::Server, document, Some(original));
+            }
             LeavingMessage::Unread => session.missed(Side::Server),
             LeavingMessage::Nothing | LeavingMessage::End => {}
         }
@@ -97,6 +102,9 @@ impl SessionHandle {
         };
         match leaving {
             LeavingMessage::Message(document) => session.delivered(Side::Device, document),
+            LeavingMessage::Changed(document, original) => {
+                session.delivered_changed(Side::Device, document, Some(original));
+            }
             LeavingMessage::Unread => session.missed(Side::Device),
             LeavingMessage::End => session.ended(),
             LeavingMessage::Nothing => {}

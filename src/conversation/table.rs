@@ -246,16 +246,26 @@ impl SharedSession {
         context: ReconcileContext<'_>,
     ) -> Reconciled {
         let mut entry = self.session.lock();
-        let reconciled = entry.session.reconciler.reconcile(document, context);
+        let reconciled = entry.session.reconcile(document, context);
         entry.recount(&self.owed, true);
         reconciled
     }
 
     /// Remembers a message as it was delivered.
     pub(super) fn delivered(&self, to: Side, document: Arc<Document>) {
+        self.delivered_changed(to, document, None);
+    }
+
+    /// The same of one that rules changed: `original` is what its sender wrote.
+    pub(super) fn delivered_changed(
+        &self,
+        to: Side,
+        document: Arc<Document>,
+        original: Option<Arc<Document>>,
+    ) {
         let is_last = to == Side::Device && is_last(&document);
         let mut entry = self.session.lock();
-        entry.session.delivered(to, document);
+        entry.session.delivered_changed(to, document, original);
         if is_last {
             entry.is_over = true;
             entry.recount(&self.owed, false);

@@ -3,6 +3,7 @@
 use http::{Method, StatusCode, Version};
 
 use super::*;
+use crate::dm::CommandKind;
 use crate::flow::reconciler::{MOST_OBLIGATIONS, SuppressReply};
 use crate::flow::{
     CertificateVerdict, ClientCertificate, ConnectionId, Obligation, OwedByRule, SessionEffects,
@@ -196,6 +197,7 @@ impl RuleState for Overtaken {
                 from: Side::Device,
                 msg_ref: "1".into(),
                 cmd_ref: format!("{number}").into(),
+                cmd: CommandKind::Get,
             }),
         };
         let effects = SessionEffects {
@@ -261,4 +263,61 @@ fn a_message_that_dmtap_answers_itself_is_reported_as_the_effects_left_it() {
     }
     assert_ne!(left, answer.source());
     assert_eq!(decided.verdict.body, Some(left));
+}
+
+#[test]
+fn an_answer_to_a_command_of_the_server_reaches_it_under_the_number_that_the_server_gave() {
+    let skip = r#"
+        [[rule]]
+        name = "skip"
+        stage = "response"
+        match = { message = 2 }
+        step = { break-msgid = "skip" }
+    "#;
+    let status = |msg_ref: u32, cmd_ref: u32, cmd: &str| {
+        format!(
+            "<Status><CmdID>{cmd_ref}1</CmdID><MsgRef>{msg_ref}</MsgRef><CmdRef>{cmd_ref}</CmdRef>\
+             <Cmd>{cmd}</Cmd><Data>200</Data></Status>"
+        )
+    };
+    // What the device writes of message 2, which arrived as message 3, and what the server gets.
+    let check = |answered: &str, expected: Option<&str>| {
+        let stage = Stage::new(skip);
+        let pass = |number, asks: &str, answers: &str| {
+            let (mut handle, decided) = stage.request(&message(number, answers));
+            handle.request_delivered();
+            let response = message(number, asks);
+            let facts = MessageFacts {
+                response: Some(&stage.response),
+                ..stage.facts(&response)
+            };
+            handle.response(&facts, &stage.rules, &mut NoState);
+            handle.response_delivered();
+            decided
+        };
+        pass(1, GET, STATUS);
+        pass(2, "<Delete><CmdID>5</CmdID></Delete>", STATUS);
+        let decided = pass(3, "", answered);
+        let body = decided
+            .verdict
+            .body
+            .map(|body| String::from_utf8(body.to_vec()).unwrap());
+        let expected =
+            expected.map(|it| String::from_utf8(message(3, it).source().to_vec()).unwrap());
+        assert_eq!(body, expected, "{answered}");
+        assert!(decided.verdict.answer.is_none(), "the server is asked");
+        decided
+            .notes
+            .into_iter()
+            .map(|note| note.text)
+            .collect::<Vec<_>>()
+    };
+    let both = |msg_ref| status(msg_ref, 0, "SyncHdr") + &status(msg_ref, 5, "Delete");
+    // As it is right.
+    assert!(check(&both(3), Some(&both(2))).is_empty());
+    // By its own count: the number is the server's already, and the message leaves as it came.
+    assert_eq!(
+        check(&both(2), None),
+        [r#"Status has MsgRef "2": the message that it answers arrived with MsgID "3""#]
+    );
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use super::Side;
 use crate::dm::compose::{ItemRef, StatusBuilder};
-use crate::dm::{Message, StatusCode};
+use crate::dm::{CommandKind, Message, StatusCode};
 use crate::markup::Document;
 
 pub use msg_id_map::{MessageDirection, MsgIdMap};
@@ -155,6 +155,8 @@ pub struct SuppressReply {
     pub msg_ref: Box<str>,
     /// Its CmdID.
     pub cmd_ref: Box<str>,
+    /// What it is: an answer to another command under these numbers is a real one.
+    pub cmd: CommandKind,
 }
 
 /// A command that reaches its receiver without some of its Items.
@@ -212,6 +214,11 @@ impl Reconciler {
             && self.gaps.is_empty()
             && self.credentials.is_none()
             && self.held.is_none()
+    }
+
+    /// Whether the peers count messages differently.
+    pub fn counts_differ(&self) -> bool {
+        !self.gaps.is_empty()
     }
 
     /// The MsgID of an answer that dmtap gives the device in the server's place.

@@ -7,18 +7,20 @@
 mod command_index;
 mod escaped;
 mod ids;
+mod ledger;
 mod package;
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 pub use self::command_index::{Answerable, CommandIndex, Referred};
 pub use self::escaped::{begins_escaped, note_escaped_twice};
 pub use self::ids::{are_counted, note_cmd_ids};
+use self::ledger::{Ledger, Lookup};
 use self::package::PackageTracker;
+use super::reconciler::{ReconcileContext, Reconciled};
 use super::{Note, Reconciler, Severity, Side};
-use crate::dm::{Command, CommandKind, Message, Refs, Status, asked_kind};
+use crate::dm::{Command, CommandKind, Message, Refs};
 use crate::markup::{Document, NodeId};
 
 /// Tells sessions apart: the server, the device's LocURI and the SessionID. A device counts its sessions with
@@ -108,6 +110,9 @@ pub struct AnswerLink {
     pub from: NodeId,
     /// What it refers to.
     pub to: AnswerTarget,
+    /// The MsgID with which the message that it answers arrived, where a rule changed it and the answer names the one
+    /// that the sender wrote.
+    pub arrived_as: Option<Box<str>>,
 }
 
 /// The thing an answer refers to.
@@ -217,7 +222,7 @@ impl Session {
         let mut lookup = Lookup::new(entry);
         let answers = message
             .commands()
-            .filter_map(|command| lookup.link(command));
+            .filter_map(|command| lookup.link(command, message));
         answers.collect()
     }
 
@@ -228,15 +233,36 @@ impl Session {
 
     /// Enters a message into the ledger of the peer it was delivered to, as it was sent.
     pub fn delivered(&mut self, to: Side, document: Arc<Document>) {
+        self.delivered_changed(to, document, None);
+    }
+
+    /// The same of one that rules changed: `original` is what its sender wrote.
+    pub fn delivered_changed(
+        &mut self,
+        to: Side,
+        document: Arc<Document>,
+        original: Option<Arc<Document>>,
+    ) {
         match to {
             Side::Device => {
                 if let Some(message) = Message::of(&document) {
                     self.reconciler.delivered(message);
                 }
-                self.sent_to_device.enter(document);
+                self.sent_to_device.enter(document, original);
             }
-            Side::Server => self.sent_to_server.enter(document),
+            Side::Server => self.sent_to_server.enter(document, original),
         }
+    }
+
+    /// Does in a message on its way out what is owed about it.
+    pub fn reconcile(
+        &mut self,
+        document: &Arc<Document>,
+        context: ReconcileContext<'_>,
+    ) -> Reconciled {
+        let message = Message::of(document).filter(|_| self.reconciler.counts_differ());
+        let links = message.map_or_else(Vec::new, |it| self.links(context.speaker, it));
+        self.reconciler.reconcile(document, context, &links)
     }
 }
 
@@ -259,22 +285,38 @@ pub fn note_dangling(speaker: Side, document: &Document, links: &[AnswerLink]) -
                     text: format!("this Status answers Status {cmd_ref:?} of message {msg_ref:?}: a Status is not answered"),
                 });
             }
-            let what = match &*cmd_ref {
-                "" => "a command without CmdID".into(),
-                cmd_ref => format!("command {cmd_ref:?}"),
+            let answer = element.local();
+            let text = match &*cmd_ref {
+                "" => format!("{answer} has no CmdRef: nobody knows which command of message {msg_ref:?} it answers"),
+                cmd_ref => format!("{answer} refers to command {cmd_ref:?} of message {msg_ref:?}, which was never sent"),
             };
             Some(Note {
                 id: "STA-03",
                 severity: Severity::Error,
                 at: Some(element.span().start),
-                text: format!(
-                    "{} refers to {what} of message {msg_ref:?}, which was never sent",
-                    element.local()
-                ),
+                text,
             })
         })
+        .chain(note_renumbered(document, links))
         .chain(note_unseen(speaker, document, links))
         .collect()
+}
+
+/// A note on the first answer that names a message by a number with which it did not arrive.
+fn note_renumbered(document: &Document, links: &[AnswerLink]) -> Option<Note> {
+    let mut links = links.iter();
+    let (from, arrived_as) = links.find_map(|it| Some((it.from, it.arrived_as.as_ref()?)))?;
+    let element = document.element(from)?;
+    let (msg_ref, _) = Refs::of(Command::of(element)?)?.or_empty();
+    Some(Note {
+        id: "STA-03",
+        severity: Severity::Error,
+        at: Some(element.span().start),
+        text: format!(
+            "{} has MsgRef {msg_ref:?}: the message that it answers arrived with MsgID {arrived_as:?}",
+            element.local()
+        ),
+    })
 }
 
 /// One note for each message that is answered and was not seen: whether the answers are right cannot be known.
@@ -307,109 +349,6 @@ fn note_unseen(speaker: Side, document: &Document, links: &[AnswerLink]) -> Vec<
     notes
 }
 
-/// Messages one peer received, newest last.
-#[derive(Debug, Default)]
-struct Ledger {
-    messages: VecDeque<LedgerEntry>,
-    bytes: usize,
-    /// Whether the peer received messages of this session that are not here.
-    has_gaps: bool,
-}
-
-#[derive(Debug)]
-struct LedgerEntry {
-    msg_id: Box<str>,
-    document: Arc<Document>,
-}
-
-impl Ledger {
-    fn enter(&mut self, document: Arc<Document>) {
-        let Some(message) = Message::of(&document) else {
-            return;
-        };
-        let msg_id = message.msg_id().unwrap_or_default().into();
-        let entry = LedgerEntry { msg_id, document };
-        self.bytes += entry.bytes();
-        self.messages.push_back(entry);
-        // The newest one stays in any case: it is the one that answers refer to.
-        while self.messages.len() > 1
-            && (self.messages.len() > REMEMBERED || self.bytes > LEDGER_BYTES)
-        {
-            let gone = self.messages.pop_front();
-            self.has_gaps = true;
-            self.bytes -= gone.map_or(0, |entry| entry.bytes());
-        }
-    }
-}
-
-impl LedgerEntry {
-    fn bytes(&self) -> usize {
-        self.msg_id.len() + self.document.bytes()
-    }
-}
-
-/// Finds commands by MsgRef and CmdRef. Each message is gone through once, however many answers refer to it.
-struct Lookup<'l> {
-    ledger: &'l Ledger,
-    listed: Vec<(&'l LedgerEntry, CommandIndex<NodeId>)>,
-}
-
-impl<'l> Lookup<'l> {
-    fn new(ledger: &'l Ledger) -> Self {
-        Self {
-            ledger,
-            listed: Vec::new(),
-        }
-    }
-
-    fn link(&mut self, answer: Command<'_>) -> Option<AnswerLink> {
-        let (msg_ref, mut cmd_ref) = Refs::of(answer)?.or_empty();
-        let status = answer.as_status();
-        if cmd_ref.is_empty() && status.is_some_and(Status::is_for_header) {
-            cmd_ref = Cow::Borrowed("0");
-        }
-        let to = self.refer(&msg_ref, &cmd_ref, asked_kind(answer));
-        Some(AnswerLink {
-            from: answer.element().id(),
-            to,
-        })
-    }
-
-    fn refer(&mut self, msg_ref: &str, cmd_ref: &str, asked: Option<CommandKind>) -> AnswerTarget {
-        let has_gaps = self.ledger.has_gaps;
-        let Some((entry, listed)) = self.message(msg_ref) else {
-            return match has_gaps {
-                true => AnswerTarget::Unseen,
-                false => AnswerTarget::Nothing,
-            };
-        };
-        match listed.refer(cmd_ref, asked) {
-            Referred::Header => AnswerTarget::Header,
-            Referred::Command(node) => AnswerTarget::Command {
-                document: entry.document.clone(),
-                node,
-            },
-            Referred::WithoutId => AnswerTarget::WithoutId,
-            Referred::Nothing => AnswerTarget::Nothing,
-        }
-    }
-
-    fn message(&mut self, msg_ref: &str) -> Option<&(&'l LedgerEntry, CommandIndex<NodeId>)> {
-        let is_meant = |entry: &LedgerEntry| *entry.msg_id == *msg_ref;
-        if let Some(at) = self.listed.iter().position(|(entry, _)| is_meant(entry)) {
-            return self.listed.get(at);
-        }
-        let mut newest_first = self.ledger.messages.iter().rev();
-        let entry = newest_first.find(|entry| is_meant(entry))?;
-        self.listed.push((entry, CommandIndex::of(&entry.document)));
-        self.listed.last()
-    }
-}
-
-/// Messages each ledger remembers: enough for a large object in many chunks, bounded all the same.
-const REMEMBERED: usize = 32;
-/// Bytes each ledger remembers, unless its newest message alone has more.
-const LEDGER_BYTES: usize = 4 << 20;
 /// Unseen messages that are noted for one message.
 const UNSEEN_NOTED: usize = 4;
 /// Longest key of a session, in bytes.

@@ -185,7 +185,9 @@ impl Seen {
     pub(super) fn enter(&mut self, linted: LintMessage<'_>, message: Message<'_>) {
         let side = linted.speaker;
         if let (Some(delivered), None) = (linted.delivered, linted.links) {
-            self.links.delivered(side.other(), delivered.clone());
+            let original = Some(linted.document.clone());
+            self.links
+                .delivered_changed(side.other(), delivered.clone(), original);
         }
         let header = message.header();
         let meta = header.and_then(|header| header.meta());

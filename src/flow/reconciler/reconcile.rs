@@ -12,7 +12,7 @@ mod renumber;
 
 use super::Reconciler;
 use crate::dm::{Command, Message, Refs};
-use crate::flow::{EffectDetail, RuleEffect, Side};
+use crate::flow::{AnswerLink, EffectDetail, RuleEffect, Side};
 use crate::markup::edit::{self, Edit};
 use crate::markup::{self, Document, Element, Hint, Limits};
 
@@ -41,11 +41,13 @@ pub struct Reconciled {
 }
 
 impl Reconciler {
-    /// Does in a message what is owed about it. `document` is the message as the rules left it.
+    /// Does in a message what is owed about it. `document` is the message as the rules left it; `links` say what its
+    /// answers refer to, where the peers count differently.
     pub fn reconcile(
         &mut self,
         document: &Arc<Document>,
         setting: ReconcileContext<'_>,
+        links: &[AnswerLink],
     ) -> Reconciled {
         if self.is_empty() || Message::of(document).is_none() {
             return Reconciled::default();
@@ -62,7 +64,7 @@ impl Reconciler {
         }
         message.credentials(self);
         message.own_session(self);
-        message.renumber(self);
+        message.renumber(self, links);
         message.name(self);
         let mut rules: Vec<Arc<str>> = Vec::new();
         for owed in self.obligations.iter() {

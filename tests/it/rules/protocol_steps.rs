@@ -277,7 +277,7 @@ fn a_repeated_message_gets_the_same_answers_again_and_a_later_one_none() {
             limits: &Limits::default(),
             hint: Hint::default(),
         };
-        talk.session.reconciler.reconcile(&body, setting).body
+        talk.session.reconcile(&body, setting).body
     };
     let first = settle(&mut talk, 2).unwrap();
     let text = String::from_utf8(first.to_vec()).unwrap();
@@ -364,7 +364,7 @@ fn a_message_that_waits_is_not_lost_to_one_that_cannot_be_answered() {
         let message = dmtap::dm::Message::of(&document).unwrap();
         let reconciler = &mut talk.session.reconciler;
         reconciler.note_received(Side::Device, message);
-        reconciler.reconcile(&document, setting).reply
+        reconciler.reconcile(&document, setting, &[]).reply
     };
     assert_eq!(ask("two"), None);
     let reply = String::from_utf8(ask("2").unwrap().to_vec()).unwrap();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Entry, Reconciling};
 use crate::dm::compose::{self, CmdIdAllocator};
-use crate::dm::{Command, Message, StatusCode};
+use crate::dm::{Command, CommandKind, Message, StatusCode};
 use crate::flow::Side;
 use crate::flow::reconciler::{Obligation, OwedByRule, Reconciler, SuppressReply};
 use crate::markup::edit::Edit;
@@ -37,6 +37,7 @@ impl Reconciling<'_> {
             from: Side::Device,
             msg_ref: reconciler.as_server_numbers(&msg_id).into(),
             cmd_ref: id.into(),
+            cmd: CommandKind::Get,
         });
         let mut entry = Entry::default();
         let after = "Get ./DevInfo/DevId to keep the session open".into();

@@ -1,11 +1,11 @@
 //! Answers that dmtap gives, narrows to some Items, and suppresses.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{Entry, Reconciling, answers, refs};
 use crate::dm::compose::{self, CmdIdAllocator, ItemRef};
-use crate::dm::{Message, Status};
+use crate::dm::{Message, Status, asked_kind};
 use crate::flow::Side;
 use crate::flow::reconciler::{Obligation, PendingStatus, Reconciler, SuppressReply};
 use crate::markup::edit::{Edit, Place};
@@ -48,10 +48,13 @@ impl Reconciling<'_> {
         let speaker = self.setting.speaker;
         let mut entry = Entry::default();
         let suppressed = reconciler.suppressed(speaker, rule);
-        let suppressed: HashSet<_> = suppressed.map(|s| (&*s.msg_ref, &*s.cmd_ref)).collect();
+        let suppressed: HashMap<_, _> = suppressed
+            .map(|s| ((&*s.msg_ref, &*s.cmd_ref), s.cmd))
+            .collect();
         for answer in answers(message).filter(|_| !suppressed.is_empty()) {
             let (msg_ref, cmd_ref) = refs(answer);
-            if suppressed.contains(&(&*msg_ref, &*cmd_ref)) {
+            let sent = suppressed.get(&(&*msg_ref, &*cmd_ref));
+            if sent.is_some_and(|cmd| asked_kind(answer).is_none_or(|asked| asked == *cmd)) {
                 entry.remove(answer);
             }
         }

@@ -33,7 +33,7 @@ impl Reconciler {
             },
             done: Reconciled::default(),
         };
-        reply.renumber(self);
+        reply.renumber(self, &[]);
         let entry = reply.answer_also(asking)?;
         reply.enter(&rule, entry);
         let body = reply.done.body.clone()?;

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use super::{Entry, Reconciling, answers};
 use crate::dm::Message;
-use crate::flow::Side;
 use crate::flow::reconciler::{MessageDirection, Obligation, OwedByRule, Reconciler};
+use crate::flow::{AnswerLink, Side};
 use crate::markup::{Element, tag};
 
 impl Reconciling<'_> {
     /// Translates MsgID and MsgRefs where the peers count differently.
-    pub(super) fn renumber(&mut self, reconciler: &mut Reconciler) {
+    /// `links` are those of its answers, in their order.
+    pub(super) fn renumber(&mut self, reconciler: &mut Reconciler, links: &[AnswerLink]) {
         let document = self.document.clone();
         let Some(message) = Message::of(&document) else {
             return;
@@ -30,7 +31,12 @@ impl Reconciling<'_> {
                 entry.set(id, there.to_string());
             }
         }
-        for answer in answers(message) {
+        for (number_of_answer, answer) in answers(message).enumerate() {
+            // A peer that counts for itself answers what the other really sent, under the other's number.
+            let link = links.get(number_of_answer);
+            if link.is_some_and(|link| link.arrived_as.is_some()) {
+                continue;
+            }
             let Some(msg_ref) = answer.element().child(tag::MSG_REF) else {
                 continue;
             };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::challenge::syncml;
 use super::{StepContext, body, msg_id};
 use crate::dm::compose::{self, CmdIdAllocator, StatusBuilder};
-use crate::dm::{AlertCode, Message, StatusCode};
+use crate::dm::{AlertCode, CommandKind, Message, StatusCode};
 use crate::flow::reconciler::{MessageDirection, SuppressReply};
 use crate::flow::{EffectKind, Obligation, SessionChange, Side};
 use crate::markup::edit::{Edit, Fragment, Place};
@@ -94,6 +94,7 @@ impl Planned {
             from: context.speaker().other(),
             msg_ref,
             cmd_ref: id.into(),
+            cmd: CommandKind::Alert,
         });
         self.owe(context, vec![suppress])?;
         let after = format!("Alert {}", code.0);

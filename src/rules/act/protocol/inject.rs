@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{StepContext, body, msg_id};
 use crate::dm::compose;
-use crate::dm::{Command, Message};
+use crate::dm::{Command, CommandKind, Message};
 use crate::flow::reconciler::SuppressReply;
 use crate::flow::{EffectKind, Obligation};
 use crate::markup::edit::{self, Edit, Fragment, Place};
@@ -51,11 +51,12 @@ impl Planned {
         let (written, ids) = self.with_fresh_ids(xml, message)?;
         let fragment = compose::fragment(context.document, &written);
         let fragment = fragment.ok_or("the command is not well-formed")?;
-        let suppress = |cmd_ref: String| {
+        let suppress = |(cmd_ref, cmd): (String, CommandKind)| {
             Obligation::Suppress(SuppressReply {
                 from: context.speaker().other(),
                 msg_ref: msg_ref.clone(),
                 cmd_ref: cmd_ref.into(),
+                cmd,
             })
         };
         self.owe(context, ids.into_iter().map(suppress).collect())?;
@@ -65,12 +66,12 @@ impl Planned {
         Ok(())
     }
 
-    /// The command with a CmdID of its own for it and every command in it, and these CmdIDs.
+    /// The command with a CmdID of its own for it and every command in it, and these CmdIDs with what they are of.
     fn with_fresh_ids(
         &mut self,
         xml: &str,
         message: Message<'_>,
-    ) -> Result<(String, Vec<String>), String> {
+    ) -> Result<(String, Vec<(String, CommandKind)>), String> {
         let fragment = Fragment::parse(xml).map_err(|error| error.to_string())?;
         let document = fragment.document();
         let root = Command::of(document.root()).ok_or("it is no command")?;
@@ -88,7 +89,7 @@ impl Planned {
                         .map_err(|error| error.to_string())?,
                 },
             });
-            ids.push(id);
+            ids.push((id, command.kind()));
         }
         let patch = edit::plan(document, &edits).map_err(|error| error.to_string())?;
         let written: Bytes = patch.apply(document.source());

@@ -1,0 +1,208 @@
+//! The messages that a peer received, and what its answers refer to in them.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::{AnswerLink, AnswerTarget, CommandIndex, Referred};
+use crate::dm::{Command, Item, Message, Refs, Status, asked_kind};
+use crate::markup::{Document, Element, NodeId};
+
+/// Messages one peer received, newest last.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    messages: VecDeque<LedgerEntry>,
+    pub(super) bytes: usize,
+    /// Whether the peer received messages of this session that are not here.
+    pub(super) has_gaps: bool,
+}
+
+#[derive(Debug)]
+struct LedgerEntry {
+    /// As the peer received it.
+    received: NumberedMessage,
+    /// As its sender wrote it, where a rule changed it: some peers read what they should not, or count for themselves.
+    original: Option<NumberedMessage>,
+}
+
+#[derive(Debug)]
+struct NumberedMessage {
+    msg_id: Box<str>,
+    document: Arc<Document>,
+}
+
+impl Ledger {
+    pub(super) fn enter(&mut self, received: Arc<Document>, original: Option<Arc<Document>>) {
+        let is_message = |document: &Arc<Document>| Message::of(document).is_some();
+        let original = original.filter(|it| is_message(it) && !Arc::ptr_eq(it, &received));
+        if original.is_none() && !is_message(&received) {
+            return;
+        }
+        let entry = LedgerEntry {
+            received: NumberedMessage::of(received),
+            original: original.map(NumberedMessage::of),
+        };
+        self.bytes += entry.bytes();
+        self.messages.push_back(entry);
+        // The newest one stays in any case: it is the one that answers refer to.
+        while self.messages.len() > 1
+            && (self.messages.len() > REMEMBERED || self.bytes > LEDGER_BYTES)
+        {
+            let gone = self.messages.pop_front();
+            self.has_gaps = true;
+            self.bytes -= gone.map_or(0, |entry| entry.bytes());
+        }
+    }
+}
+
+impl LedgerEntry {
+    fn bytes(&self) -> usize {
+        self.received.bytes() + self.original.as_ref().map_or(0, NumberedMessage::bytes)
+    }
+}
+
+impl NumberedMessage {
+    fn of(document: Arc<Document>) -> Self {
+        let msg_id = Message::of(&document).and_then(Message::msg_id);
+        let msg_id = msg_id.unwrap_or_default().as_ref().into();
+        Self { msg_id, document }
+    }
+
+    fn bytes(&self) -> usize {
+        self.msg_id.len() + self.document.bytes()
+    }
+}
+
+/// Finds commands by MsgRef and CmdRef. Each message is gone through once, however many answers refer to it.
+pub(super) struct Lookup<'l> {
+    ledger: &'l Ledger,
+    listed: Vec<(&'l NumberedMessage, CommandIndex<NodeId>)>,
+    /// Whether the peer means a MsgRef as the sender counts, where it may mean one of two messages by it.
+    meant_as_sent: Vec<(String, bool)>,
+}
+
+impl<'l> Lookup<'l> {
+    pub(super) fn new(ledger: &'l Ledger) -> Self {
+        Self {
+            ledger,
+            listed: Vec::new(),
+            meant_as_sent: Vec::new(),
+        }
+    }
+
+    /// What an answer in this message refers to.
+    pub(super) fn link(&mut self, answer: Command<'_>, message: Message<'_>) -> Option<AnswerLink> {
+        let (msg_ref, _) = Refs::of(answer)?.or_empty();
+        let newest = |is_it: &dyn Fn(&LedgerEntry) -> bool| {
+            let mut newest_first = self.ledger.messages.iter().rev();
+            newest_first.find(|entry| is_it(entry))
+        };
+        let as_received = newest(&|entry| *entry.received.msg_id == *msg_ref);
+        let as_sent = newest(&|entry| {
+            let original = entry.original.as_ref();
+            original.is_some_and(|it| *it.msg_id == *msg_ref)
+        });
+        let has_gaps = self.ledger.has_gaps;
+        let mut link = AnswerLink {
+            from: answer.element().id(),
+            to: match as_received {
+                Some(entry) => self.refer(&entry.received, answer),
+                None if has_gaps => AnswerTarget::Unseen,
+                None => AnswerTarget::Nothing,
+            },
+            arrived_as: None,
+        };
+        let Some((entry, original)) = as_sent.and_then(|it| Some((it, it.original.as_ref()?)))
+        else {
+            return Some(link);
+        };
+        let is_meant = match as_received {
+            None => true,
+            // What a rule took out of a message cannot be answered.
+            Some(received) if std::ptr::eq(received, entry) => false,
+            Some(received) => self.means_as_sent(&msg_ref, message, &received.received, original),
+        };
+        if is_meant {
+            link.to = self.refer(original, answer);
+            let arrived_as = &entry.received.msg_id;
+            let is_other = !arrived_as.is_empty() && *arrived_as != original.msg_id;
+            link.arrived_as = is_other.then(|| arrived_as.clone());
+        }
+        Some(link)
+    }
+
+    /// Whether more answers of a message fit what its sender called so than what its receiver got under this number.
+    fn means_as_sent(
+        &mut self,
+        msg_ref: &str,
+        message: Message<'_>,
+        received: &'l NumberedMessage,
+        original: &'l NumberedMessage,
+    ) -> bool {
+        let known = self.meant_as_sent.iter().find(|(id, _)| id == msg_ref);
+        if let Some((_, is_meant)) = known {
+            return *is_meant;
+        }
+        let (mut of_received, mut of_original) = (0, 0);
+        let is_of_it =
+            |answer: &Command<'_>| Refs::of(*answer).is_some_and(|it| it.or_empty().0 == msg_ref);
+        for answer in message.commands().filter(is_of_it) {
+            of_received += usize::from(fits(&self.refer(received, answer), answer));
+            of_original += usize::from(fits(&self.refer(original, answer), answer));
+        }
+        let is_meant = of_original > of_received;
+        self.meant_as_sent.push((msg_ref.to_owned(), is_meant));
+        is_meant
+    }
+
+    /// What an answer refers to in a message.
+    fn refer(&mut self, message: &'l NumberedMessage, answer: Command<'_>) -> AnswerTarget {
+        let Some((_, mut cmd_ref)) = Refs::of(answer).map(Refs::or_empty) else {
+            return AnswerTarget::Nothing;
+        };
+        if cmd_ref.is_empty() && answer.as_status().is_some_and(Status::is_for_header) {
+            cmd_ref = Cow::Borrowed("0");
+        }
+        match self.listed(message).refer(&cmd_ref, asked_kind(answer)) {
+            Referred::Header => AnswerTarget::Header,
+            Referred::Command(node) => AnswerTarget::Command {
+                document: message.document.clone(),
+                node,
+            },
+            Referred::WithoutId => AnswerTarget::WithoutId,
+            Referred::Nothing => AnswerTarget::Nothing,
+        }
+    }
+
+    fn listed(&mut self, message: &'l NumberedMessage) -> &CommandIndex<NodeId> {
+        let known = |(it, _): &(&NumberedMessage, _)| std::ptr::eq(*it, message);
+        let at = self.listed.iter().position(known).unwrap_or_else(|| {
+            let commands = CommandIndex::of(&message.document);
+            self.listed.push((message, commands));
+            self.listed.len() - 1
+        });
+        &self.listed[at].1
+    }
+}
+
+/// Whether an answer names the command that it refers to as what it is, and one of its nodes if it names any.
+fn fits(target: &AnswerTarget, answer: Command<'_>) -> bool {
+    let Some(command) = target.command() else {
+        return false;
+    };
+    if asked_kind(answer) != Some(command.kind()) {
+        return false;
+    }
+    let Some(status) = answer.as_status() else {
+        return true;
+    };
+    let nodes = || command.items().filter_map(Item::node);
+    let is_of_it = |node: Element<'_>| nodes().any(|it| *it.text().trim() == *node.text().trim());
+    let mut named = status.ref_nodes().peekable();
+    named.peek().is_none() || named.any(is_of_it)
+}
+
+/// Messages each ledger remembers: enough for a large object in many chunks, bounded all the same.
+const REMEMBERED: usize = 32;
+/// Bytes each ledger remembers, unless its newest message alone has more.
+const LEDGER_BYTES: usize = 4 << 20;
