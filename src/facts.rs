@@ -5,6 +5,7 @@ mod locuri;
 mod near;
 mod result;
 mod table;
+mod value;
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -12,6 +13,9 @@ use std::sync::LazyLock;
 pub use locuri::{csp_name, csp_of};
 pub use near::near;
 pub use result::{RESULT_OF_STATUS, number, parts, result, result_in_text};
+pub use value::{
+    ReportedValue, code_words, declared_configuration_failure, reported_value, update_result,
+};
 
 /// What something in the traffic means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,7 +133,7 @@ pub fn id(id: &str) -> impl Iterator<Item = &'static Fact> {
 /// Everything that a word may mean: a number in any form, a name, a LocURI, an id.
 pub fn find(word: &str) -> Vec<Fact> {
     let word = word.trim_matches(|c: char| c.is_whitespace() || "<>\"'`,;()".contains(c));
-    if let Some(number) = number(word) {
+    if let Some(number) = number(status_of_intune(word).unwrap_or(word)) {
         return result::of_number(number);
     }
     let mut found: Vec<Fact> = id(word).cloned().collect();
@@ -142,6 +146,14 @@ pub fn find(word: &str) -> Vec<Fact> {
         found.extend(csp_of(word).cloned());
     }
     found
+}
+
+/// The code in `Syncml(404)`, as Intune prints a Status.
+fn status_of_intune(word: &str) -> Option<&str> {
+    let at = word.to_ascii_lowercase().find("syncml(")? + "syncml(".len();
+    let rest = word.get(at..)?;
+    let end = rest.find(|c: char| !c.is_ascii_digit());
+    rest.get(..end.unwrap_or(rest.len()))
 }
 
 /// The built-in rules that cause what is written in this way: a finding, a note, an alert, an element.
@@ -194,6 +206,8 @@ mod tests {
             "2278621588",
             "87d10194",
             "0x194",
+            "Syncml(404)",
+            "-2016345708(Syncml(404)",
         ] {
             check(same, &["404"]);
         }
@@ -234,6 +248,12 @@ mod tests {
         check("bitlocker", &["BitLocker"]);
         check("Personalization", &["Personalization"]);
         check("./DevInfo/DevId", &["DevInfo"]);
+        check("./FwUpdate", &["FwUpdate"]);
+        check("801900c8", &["0x801900C8"]);
+        check("0x82B00006", &["0x82B00006"]);
+        check("HWDevID", &["HWDevID"]);
+        check("MMP-C", &["MMP-C"]);
+        check("OdjSync", &["com.microsoft/MDM/OdjSync"]);
         check("0x12345678", &[]);
         check("nonsense", &[]);
         check("", &[]);
@@ -245,6 +265,7 @@ mod tests {
             assert!(!fact.key.is_empty() && !fact.meaning.is_empty(), "{fact:?}");
             assert!(!fact.reference.is_empty(), "{fact:?}");
         }
-        const { assert!(table::BYTES <= 80 << 10) }
+        // Values that administrators search for, such as those of declared configuration, took the last 2 KB.
+        const { assert!(table::BYTES <= 82 << 10) }
     }
 }

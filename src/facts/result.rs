@@ -197,7 +197,7 @@ fn calculated(code: u32) -> Option<Fact> {
 const WAM: &str = "MicrosoftDocs WAM error codes";
 
 /// Who reports the results of a family. Their texts are not here.
-const COMPONENTS: [(u32, &str); 10] = [
+const COMPONENTS: [(u32, &str); 13] = [
     (0x8009_0000, "certificates, keys or TLS"),
     (0x800F_0000, "Windows setup"),
     (0x8010_0000, "smart cards"),
@@ -207,7 +207,10 @@ const COMPONENTS: [(u32, &str); 10] = [
     (0x8029_0000, "the TPM"),
     (0x8031_0000, "BitLocker"),
     (0x82AA_0000, "the DM client's configuration manager"),
+    (0x82AC_0000, "the DM client"),
+    (0x82B0_0000, "declared configuration (WinDC)"),
     (0x87D0_0000, "the Configuration Manager client"),
+    (0xC00C_0000, "the XML reader (XmlLite, MSXML)"),
 ];
 
 #[cfg(test)]
@@ -255,6 +258,10 @@ mod tests {
         check(
             "0xCAA9002C",
             "an error of the sign-in to Entra ID (Web Account Manager), which dmtap has no text for",
+        );
+        check(
+            "0xC00CEE3D",
+            "an error of the XML reader (XmlLite, MSXML), which dmtap has no text for",
         );
         check("0x80180002b", "nothing");
         check("0x87D10001", "nothing");
