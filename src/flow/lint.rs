@@ -323,7 +323,7 @@ impl Findings {
         for (id, more) in &self.more {
             let last = self.notes.iter_mut().rev().find(|note| note.id == *id);
             if let Some(last) = last {
-                last.text = format!("{}, and {more} more of the kind", last.text);
+                last.text = format!("{}, and {more} more of the kind in this message", last.text);
             }
         }
         for note in &mut self.notes {

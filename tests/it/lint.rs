@@ -458,3 +458,27 @@ fn a_message_that_comes_again_is_not_judged_again() {
     }
     assert!(notes.is_empty(), "{notes:?}");
 }
+
+#[test]
+fn what_windows_and_some_devices_do_is_no_error() {
+    let fixture = |id: &str| fixtures().into_iter().find(|it| it.id == id).unwrap();
+    // Microsoft allows Exec inside Atomic.
+    let exec = fixture("CMD-10").breaks;
+    assert_eq!(ids(&lint(&exec, Profile::Oma, false)), ["CMD-10"]);
+    assert!(lint(&exec, Profile::Auto, false).is_empty());
+    assert!(lint(&exec, Profile::Windows, false).is_empty());
+    // A node beside those of DevInfo is named, and no error.
+    let (mut messages, heads) = (base(), Heads::new());
+    let first = messages.get_mut("d1").unwrap();
+    let lang = "<Item><Source><LocURI>./DevInfo/Lang";
+    let own = "<Item><Source><LocURI>./Vendor/MSFT/DMClient/HWDevID</LocURI></Source><Data>X</Data></Item>";
+    *first = first.replace(lang, &format!("{own}{lang}"));
+    let found = lint(&(messages, heads), Profile::Auto, false);
+    let noted: Vec<_> = found.iter().map(|note| (note.id, note.severity)).collect();
+    assert_eq!(noted, [("CMD-04", Severity::Warning)]);
+    assert!(
+        found[0]
+            .text
+            .starts_with("./Vendor/MSFT/DMClient/HWDevID stands beside")
+    );
+}

@@ -32,7 +32,7 @@ pub fn text(lint: &Lint) -> String {
         let severity = group.severity.0.name();
         let times = match notes.len() {
             1 => String::new(),
-            times => format!(" · {times} times"),
+            notes => format!(" · {notes} notes"),
         };
         text.push_str(&format!(
             "{sign} {severity} {} · {}{times}\n",

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::seen::{Seen, Turn};
 use super::{Findings, uri};
-use crate::dm::{Command, CommandKind, locuri};
-use crate::flow::Side;
+use crate::dm::{Command, CommandKind, Item, locuri};
+use crate::flow::{Severity, Side};
 use crate::markup::{Element, tag};
 
 pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &Seen) {
@@ -31,12 +31,8 @@ pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &Seen) {
             }
             _ => {}
         }
-        if turn.side == Side::Device && !may_send(command) {
-            found.add(
-                "CMD-04",
-                at,
-                format!("a device does not send {}", command.kind()),
-            );
+        if turn.side == Side::Device {
+            of_device(found, command);
         }
         if !command.kind().is_answer() && command.element().child(tag::CRED).is_some() {
             found.add(
@@ -55,16 +51,37 @@ pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &Seen) {
     }
 }
 
-/// What a device may send: Alert, Replace of DevInfo, Results, Status.
-fn may_send(command: Command<'_>) -> bool {
-    match command.kind() {
-        CommandKind::Alert | CommandKind::Results | CommandKind::Status => true,
-        CommandKind::Replace => command.items().all(|item| {
-            let node = item.source().or_else(|| item.target());
-            node.is_none_or(|node| locuri::canonical(&node).starts_with("devinfo"))
-        }),
-        _ => false,
+/// What a device sends: Alert, Replace of DevInfo, Results, Status. Some add a node of their own to DevInfo's.
+fn of_device(found: &mut Findings, command: Command<'_>) {
+    let kind = command.kind();
+    let at = Some(command.element());
+    if matches!(
+        kind,
+        CommandKind::Alert | CommandKind::Results | CommandKind::Status
+    ) {
+        return;
     }
+    let is_of_devinfo = |item: &Item<'_>| {
+        node(*item).is_none_or(|it| locuri::canonical(&it).starts_with("devinfo"))
+    };
+    let foreign = command.items().find(|item| !is_of_devinfo(item));
+    match foreign {
+        None if kind == CommandKind::Replace => {}
+        Some(foreign)
+            if kind == CommandKind::Replace && command.items().any(|it| is_of_devinfo(&it)) =>
+        {
+            let text = format!(
+                "{} stands beside the Items of ./DevInfo, which alone a device replaces",
+                node(foreign).unwrap_or_default()
+            );
+            found.add_as("CMD-04", Severity::Warning, Some(foreign.element()), text);
+        }
+        _ => found.add("CMD-04", at, format!("a device does not send {kind}")),
+    }
+}
+
+fn node(item: Item<'_>) -> Option<std::borrow::Cow<'_, str>> {
+    item.source().or_else(|| item.target())
 }
 
 /// Rules of what may stand in Atomic and Sequence.
@@ -79,7 +96,8 @@ fn inside(found: &mut Findings, command: Command<'_>, parent: Option<CommandKind
                 "Atomic inside Atomic: Windows answers 500, and 507 for the outer one",
             ),
             CommandKind::Get => found.add("ATM-02", at, "Get inside Atomic: Windows answers 500"),
-            CommandKind::Exec => {
+            // Microsoft's protocol allows it (MS-MDM 2.2.7.3), and its own samples do so.
+            CommandKind::Exec if !found.is_windows => {
                 found.add("CMD-10", at, "Exec inside Atomic, which OMA does not allow")
             }
             _ => {}

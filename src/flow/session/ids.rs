@@ -36,7 +36,7 @@ pub fn note_cmd_ids(document: &Document) -> Vec<Note> {
         });
     }
     if let Some(last) = notes.last_mut().filter(|_| more > 0) {
-        last.text = format!("{}, and {more} more of the kind", last.text);
+        last.text = format!("{}, and {more} more of the kind in this message", last.text);
     }
     notes
 }
@@ -137,6 +137,9 @@ mod tests {
         let notes = note_cmd_ids(&document);
         assert_eq!(notes.len(), MOST_NOTES);
         let last = &notes[MOST_NOTES - 1].text;
-        assert_eq!(last, "Get has no CmdID, and 92 more of the kind");
+        assert_eq!(
+            last,
+            "Get has no CmdID, and 92 more of the kind in this message"
+        );
     }
 }

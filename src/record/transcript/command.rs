@@ -141,6 +141,7 @@ fn answers(page: &mut TextBuffer, answers: &AnswerTargetRecord, items_are_named:
     } else {
         page.quoted(Style::Text, answers.cmd.as_deref().unwrap_or("command"), 20);
         match &*answers.id {
+            "" if never_sent => page.put(Style::Bad, ", without a CmdRef,"),
             "" => page.put(Style::Bad, " without CmdID"),
             id => page.put(Style::Text, " ").quoted(Style::Text, id, 20),
         };
@@ -150,7 +151,9 @@ fn answers(page: &mut TextBuffer, answers: &AnswerTargetRecord, items_are_named:
         }
         nodes(page, answers, items_are_named);
     }
-    if never_sent {
+    // A Status is there as a rule, and nobody answers it (STA-03).
+    let is_there = answers.cmd.as_deref() == Some("Status");
+    if never_sent && !answers.id.is_empty() && !is_there {
         page.put(Style::Bad, ", which was never sent");
     }
 }

@@ -137,10 +137,7 @@ fn an_answer_without_cmd_ref_is_that_of_a_command_without_cmd_id() {
     let one = Talk::of(&replace("./a"), &status("", "Replace", ""));
     assert_eq!(one.arrows(), ["Replace without CmdID ./a"]);
     let none = Talk::of("", &status("", "Replace", ""));
-    assert_eq!(
-        none.arrows(),
-        ["Replace without CmdID of message 1, which was never sent"]
-    );
+    assert_eq!(none.arrows(), ["Replace, without a CmdRef, of message 1"]);
 }
 
 #[test]
