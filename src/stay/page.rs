@@ -12,6 +12,10 @@ use crate::patch::{Patch, Span, Splice};
 /// What becomes of a page. Only the origins of URLs change, where [`WAYS`] says that a browser goes there: a hidden field
 /// may hold a token with the server's name. `received` is the page before rules changed it: what they wrote stays.
 pub fn page(body: &[u8], received: &[u8], map: &OriginMap) -> StayOutcome {
+    // Plain text under the type of HTML has no link: Discovery is answered so to GET.
+    if !body.contains(&b'<') {
+        return StayOutcome::default();
+    }
     let (mut splices, mut changes) = (Vec::new(), Vec::<EffectDetail>::new());
     let (mut hosts, mut notes) = (Vec::<String>::new(), Vec::new());
     for at in memmem::find_iter(body, b"://") {

@@ -66,6 +66,12 @@ fn urls_of_a_page_lead_to_dmtap_and_what_leads_past_it_is_noted() {
             ("info", "b.example.net (script)"),
         ],
     );
+    // Plain text under the type of a page: Discovery is answered so to GET.
+    check(
+        "https://mdm.example.com/EnrollmentServer/Discovery.svc",
+        "",
+        &[],
+    );
     // Links to others, dmtap itself, other schemes and relative URLs are no matter.
     check(
         "<a href='https://help.example.net/'>?</a><form action='https://lab.test:8443/x'><form action='/x'>\
