@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::dm::locuri;
 use crate::filter::Filter;
 use crate::flow::{Side, Transaction};
-use crate::record::analysis::why::{Options, transaction_line};
+use crate::record::analysis::why::{NOT_SEEN, Options, transaction_line};
 use crate::record::analysis::{AnalysedSession, Analysis};
 use crate::record::model::{CommandCounts, SessionFinding, SessionSummary};
 use crate::record::select::may_select;
@@ -248,14 +248,31 @@ impl Question {
                 .sessions
                 .iter_mut()
                 .filter(|it| it.summary.device == summary.device);
-            let findings = of_device.flat_map(|it| &mut it.summary.findings);
-            for finding in findings.filter(|it| it.id == "WHY-09" && it.pending) {
-                if finding.node.as_deref().map(locuri::canonical) == node {
+            let exchange = report.asked.exchange;
+            let has_failed =
+                |it: &SessionFinding| it.id == "WHY-01" && it.transactions.contains(&report.number);
+            let has_failed = summary.findings.iter().any(has_failed);
+            for kept in of_device {
+                let commands = &mut kept.summary.commands;
+                let findings = kept.summary.findings.iter_mut();
+                for finding in findings.filter(|it| it.id == "WHY-09" && it.pending) {
+                    if finding.node.as_deref().map(locuri::canonical) != node {
+                        continue;
+                    }
                     finding.pending = false;
-                    finding.why.push(format!(
-                        "Its completion came in x{}.",
-                        report.asked.exchange
-                    ));
+                    commands.in_progress = commands.in_progress.saturating_sub(1);
+                    let (end, next) = match has_failed {
+                        true => (
+                            ", and failed",
+                            format!("see what the device reports in x{exchange}"),
+                        ),
+                        false => (", and is done", "nothing".to_owned()),
+                    };
+                    finding.what = finding.what.replace(NOT_SEEN, end);
+                    finding
+                        .why
+                        .push(format!("The device reported its end in x{exchange}."));
+                    finding.next = next;
                 }
             }
         }
@@ -324,12 +341,18 @@ impl Answer {
         let left_out: u64 = self.counts.left_out.iter().sum();
         let is_open = |it: &&KeptSession| it.summary.findings.iter().any(|finding| finding.pending);
         let open = self.sessions.iter().filter(is_open).count() as u64 + self.counts.left_out[0];
+        let enrollments = self.sessions.iter().filter(|it| is_enrollment(&it.summary));
+        let enrollments = match enrollments.count() {
+            0 => String::new(),
+            1 => " and 1 enrollment".to_owned(),
+            more => format!(" and {more} enrollments"),
+        };
         let sessions = |count: u64| match count {
             1 => "1 session".to_owned(),
             more => format!("{more} sessions"),
         };
         let in_record = sessions(self.counts.all);
-        let all = sessions(shown + left_out);
+        let all = sessions(shown + left_out) + &enrollments;
         let _ = match (&self.unselected, open) {
             _ if events == 0 => writeln!(text, "the record has no event"),
             (Some(why), _) => writeln!(text, "nothing selected: {in_record}, {why}"),
@@ -406,6 +429,11 @@ impl Answer {
             ..SessionFinding::default()
         })
     }
+}
+
+/// Whether it is one of an enrollment, not of a session.
+fn is_enrollment(summary: &SessionSummary) -> bool {
+    summary.number.is_none() && summary.findings.iter().any(|it| it.id == "WHY-13")
 }
 
 /// Sessions that are kept with something pending, and as many without.

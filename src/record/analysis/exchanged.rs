@@ -86,6 +86,21 @@ impl<'r> Exchanged<'r> {
         )
     }
 
+    /// Whether rules left nothing of a message to read, as far as dmtap reads it.
+    pub(super) fn is_unreadable(&self) -> bool {
+        self.sent.is_some() && self.received().is_none() && self.arrives
+    }
+
+    /// The rules that changed its SyncHdr.
+    pub(super) fn rules_of_header(&self) -> Vec<SmolStr> {
+        let is_of_header = |applied: &&RuleEffectRecord| {
+            let mut changes = applied.changes.iter();
+            changes.any(|it| it.is_done() && !it.is_reconciling() && it.path.contains("/SyncHdr/"))
+        };
+        let applied = self.record.applied.iter().filter(is_of_header);
+        of_user(&distinct(applied.map(|applied| &applied.rule)))
+    }
+
     /// How long dmtap held it back, in microseconds.
     pub(super) fn held_us(&self) -> u64 {
         let record = self.record;

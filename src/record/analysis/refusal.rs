@@ -2,6 +2,7 @@
 
 use smol_str::SmolStr;
 
+use crate::markup::{Element, Limits};
 use crate::record::EventRecord;
 use crate::record::model::ParsedBodyRecord;
 
@@ -104,17 +105,35 @@ pub(super) fn is_of_management(record: &EventRecord) -> bool {
     record.message.is_some() || media_type.is_some_and(|it| it.contains("syncml"))
 }
 
-/// The beginning of an error's own text; of HTML its title.
+/// The beginning of an error's own text; of HTML its title, of a SOAP fault its reason.
 pub(super) fn own_words(record: &EventRecord) -> Option<SmolStr> {
+    if matches!(record.reading, Some(ParsedBodyRecord::Document { .. })) {
+        return fault_words(record);
+    }
     let text = text(record)?;
     let is_html = matches!(&record.reading, Some(ParsedBodyRecord::Undecoded { media_type, .. }) if media_type.contains("html"));
+    let beginning = &text[..text.floor_char_boundary(MOST_READ)];
     let text = match is_html {
-        true => title(&text[..text.floor_char_boundary(MOST_READ)])?,
+        // Many servers send plain text as HTML.
+        true if !beginning.contains('<') => text,
+        true => title(beginning)?,
         false => text,
     };
     let text = text.trim();
     let end = text.floor_char_boundary(MOST_WORDS);
     (!text.is_empty()).then(|| SmolStr::new(&text[..end]))
+}
+
+/// What a SOAP fault gives for a reason.
+fn fault_words(record: &EventRecord) -> Option<SmolStr> {
+    let body = record.body.as_ref()?;
+    let document = body.document(record.head.as_ref(), &Limits::default())?;
+    let is_reason = |it: &Element<'_>| matches!(it.local(), "Text" | "faultstring");
+    let has_fault = document.elements().any(|it| it.local() == "Fault");
+    let reason = document.elements().find(is_reason).filter(|_| has_fault)?;
+    let text = reason.text();
+    let text = text.trim();
+    (!text.is_empty()).then(|| SmolStr::new(&text[..text.floor_char_boundary(MOST_WORDS)]))
 }
 
 fn text(record: &EventRecord) -> Option<&str> {

@@ -2,6 +2,7 @@
 
 mod answers;
 mod commands;
+mod documents;
 mod ending;
 mod meant;
 
@@ -10,6 +11,7 @@ use std::ops::Range;
 use smol_str::{SmolStr, format_smolstr};
 
 pub(super) use self::answers::failure_words;
+pub(super) use self::documents::FailedDocument;
 use super::exchanged::{Exchanged, of_user};
 use super::incident::{Back, Incident, IncidentKind, MOST_INCIDENTS, SLOW};
 use super::links::Links;
@@ -38,6 +40,10 @@ pub(super) struct OpenSession {
     pub(super) misnumbered: Vec<(usize, SmolStr)>,
     /// Who sent messages that the record lacks, and the first and last MsgID of those.
     pub(super) missing: Vec<(Side, u32, u32)>,
+    /// Documents of declared configuration that failed.
+    pub(super) documents: Vec<FailedDocument>,
+    /// Whether something in it is Windows' own.
+    pub(super) is_windows: bool,
     /// Whether the server answered something: what it sent is no bootstrap.
     pub(super) server_answers: bool,
     last: [LastMessage; 2],
@@ -79,12 +85,16 @@ struct LastMessage {
     is_final: bool,
     /// Whether it asked for nothing, and yet had no Final: nobody knows whether more is to come.
     lacks_final: bool,
+    /// Its exchange and MsgID, where rules left nothing of it to read.
+    unreadable: Option<(u64, SmolStr)>,
     /// Where it leads the device away from dmtap, in words.
     leads_away: Option<SmolStr>,
     cred: Option<SmolStr>,
     /// The rules that acted on it as a whole, and those that acted anywhere.
     rules: Vec<SmolStr>,
     all_rules: Vec<SmolStr>,
+    /// The rules that changed its header.
+    header_rules: Vec<SmolStr>,
     /// The places of its commands' transactions.
     commands: Range<usize>,
     /// The places of its answers: of a transaction, and there.
@@ -118,6 +128,8 @@ impl OpenSession {
             orphans: Vec::new(),
             misnumbered: Vec::new(),
             missing: Vec::new(),
+            documents: Vec::new(),
+            is_windows: false,
             server_answers: false,
             last: Default::default(),
             acted: Vec::new(),
@@ -348,12 +360,18 @@ impl OpenSession {
     /// Every command of `asker` so far was to be answered by now.
     fn due(&mut self, asker: Side) {
         let transactions = &mut self.transactions;
+        let newest = &self.last[side(asker)];
+        // A peer may take a message with another header for none to answer.
+        let (of_newest, header_rules) = (&newest.commands, &newest.header_rules);
         self.open.retain(|at| {
             let transaction = &mut transactions[*at];
             let is_due = transaction.from == asker;
             let is_open = transaction.outcome == TransactionOutcome::Open;
             if is_due && is_open && transaction.answers.iter().all(|it| it.received.is_none()) {
                 transaction.outcome = TransactionOutcome::Unanswered;
+                if of_newest.contains(at) && transaction.all_rules().next().is_none() {
+                    transaction.rules.clone_from(header_rules);
+                }
             }
             !is_due
         });

@@ -11,6 +11,7 @@ mod incidents;
 mod open;
 mod refused;
 mod reported;
+mod values;
 mod words;
 
 use smol_str::SmolStr;
@@ -23,6 +24,7 @@ use crate::facts;
 use crate::flow::{CommandDelivery, SessionEnd, Side, Transaction, TransactionOutcome};
 use crate::record::model::SessionFinding;
 
+pub use open::NOT_SEEN;
 pub(super) use words::{at, by_rules};
 pub use words::{end_words, hresult_words, transaction_line};
 

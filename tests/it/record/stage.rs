@@ -177,7 +177,7 @@ impl Stage {
     }
 }
 
-fn read(body: &Bytes) -> ParsedBody {
+pub(crate) fn read(body: &Bytes) -> ParsedBody {
     if body.is_empty() {
         return ParsedBody::Empty;
     }

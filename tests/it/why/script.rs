@@ -19,12 +19,14 @@
 use std::fmt::Write as _;
 
 use dmtap::flow::{
-    ConnectionId, DeliveryStep, Event, ExchangeId, Head, Session, SessionKey, Side, Timestamp,
+    CapturedMessage, ConnectionId, DeliveryStep, EffectDetail, EffectKind, Event, ExchangeId, Head,
+    RuleEffect, Session, SessionKey, Side, Timestamp,
 };
+use dmtap::patch::Patch;
 use dmtap::record::{EventRecord, Masking};
 use http::{HeaderValue, StatusCode};
 
-use crate::record::stage::{BEGIN, Stage, change};
+use crate::record::stage::{BEGIN, Stage, change, read};
 
 /// The records of a conversation.
 pub(super) fn records(script: &str) -> Vec<EventRecord> {
@@ -97,9 +99,19 @@ pub(super) fn records(script: &str) -> Vec<EventRecord> {
                 let step = match step.first() {
                     None => "set-status",
                     Some(&"max-obj-size") => "max-obj-size",
+                    Some(&"break-msgid") => "break-msgid",
                     Some(step) => panic!("{step}"),
                 };
                 change(message, name, step, path, after);
+            }
+            // `foreign NAME`: a rule gives the message before another namespace.
+            "foreign" => {
+                let Some(Event::Request(message) | Event::Response(message)) =
+                    stage.events.last_mut()
+                else {
+                    panic!("{line}");
+                };
+                foreign(std::sync::Arc::get_mut(message).unwrap(), rest[0]);
             }
             ">" | "<" => {
                 let mut commands = Vec::new();
@@ -192,6 +204,26 @@ fn message(key: &SessionKey, from: Side, words: &[&str], commands: &[&str]) -> S
         body.push_str("<Final/>");
     }
     body + "</SyncBody></SyncML>"
+}
+
+/// A rule gives a message another namespace: dmtap reads nothing of what is left.
+fn foreign(message: &mut CapturedMessage, rule: &str) {
+    let received = String::from_utf8(message.payload.received.to_vec()).unwrap();
+    let sent: bytes::Bytes = received
+        .replace("SYNCML:SYNCML1.2", "urn:another:language")
+        .into();
+    message.payload.sent_document = read(&sent).document().cloned();
+    message.payload.sent = sent;
+    message.applied.push(RuleEffect {
+        rule: rule.into(),
+        changes: vec![EffectDetail::of_message(
+            EffectKind::Replaced,
+            "replace-text",
+            "SYNCML:SYNCML1.2",
+            "urn:another:language, 1 times",
+        )],
+        patch: Patch::default(),
+    });
 }
 
 fn command(body: &mut String, words: &[&str]) {

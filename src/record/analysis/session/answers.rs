@@ -9,6 +9,7 @@ use smol_str::SmolStr;
 use super::super::exchanged::{Exchanged, of_user};
 use super::super::incident::{Back, IncidentKind};
 use super::super::links::{Indexed, Links, entry};
+use super::commands::is_of_windows;
 use super::{LastMessage, OpenSession, is_alert, side};
 use crate::dm::{StatusCode, locuri};
 use crate::flow::session::CommandIndex;
@@ -39,6 +40,7 @@ impl OpenSession {
         if let Some((_, commands)) = message.sent {
             self.facts(from, commands);
         }
+        self.note_documents(message);
         let repeated = self.last[side(from)].commands.clone();
         let header = message.sent.map(|(header, _)| header);
         let Some(header) = header.or(message.received().map(|(header, _)| header)) else {
@@ -54,9 +56,14 @@ impl OpenSession {
             // The end of a cut message may have it.
             is_final: header.is_final || message.unread().is_some(),
             lacks_final: false,
+            unreadable: message.is_unreadable().then(|| {
+                let msg_id = header.msg.clone().unwrap_or_default();
+                (message.exchange, msg_id)
+            }),
             leads_away: message.leads_away(),
             cred: header.cred.clone(),
             rules: message.rules_of_whole(),
+            header_rules: message.rules_of_header(),
             all_rules: self.rules_behind(message),
             commands: match is_repeat {
                 true => repeated,
@@ -72,13 +79,18 @@ impl OpenSession {
         let mut given = Vec::new();
         let commands = message.sent.map_or(&[][..], |(_, commands)| commands);
         let mut unfound = Vec::new();
+        self.note_read(other, commands);
         let has_answers = commands.iter().any(|command| command.answers.is_some());
         self.server_answers |= message.from == Side::Server && has_answers;
         for (number, command) in commands.iter().enumerate() {
-            let Some(answers) = command.answers.as_ref().filter(|it| !it.is_of_header()) else {
+            let is_of_command = command
+                .answers
+                .as_ref()
+                .is_some_and(|it| !it.is_of_header());
+            if !is_of_command {
                 continue;
-            };
-            let found = self.received[other].find(&command.kind, answers);
+            }
+            let found = self.find(other, commands, number);
             match found.or_else(|| self.without_id(other, commands, number)) {
                 Some(at) => self.answered(message, number, at, &mut given),
                 None => unfound.push(number),
@@ -158,12 +170,11 @@ impl OpenSession {
 
     /// The answers of a message that a rule changed, as they were received.
     fn answers_received(&mut self, message: &Exchanged<'_>, given: &mut Vec<(usize, usize)>) {
-        let Some((header, commands)) = message.received().filter(|_| message.arrives) else {
-            return;
-        };
+        let received = message.received().filter(|_| message.arrives);
         let other = side(message.from.other());
         let mut removed = given.clone();
         let rules = self.rules_behind(message);
+        let commands = received.map_or(&[][..], |(_, commands)| commands);
         for command in commands {
             let Some(answers) = &command.answers else {
                 continue;
@@ -186,6 +197,9 @@ impl OpenSession {
             let answer = match known {
                 Some(known) => removed.swap_remove(known).1,
                 None => {
+                    let Some((header, _)) = received else {
+                        continue;
+                    };
                     let place = place(message, header, command);
                     let answer = self.answer(at, place, command);
                     self.transactions[at].answers[answer].sent = None;
@@ -289,6 +303,8 @@ impl OpenSession {
         let by = message.from;
         for (number, command) in commands.iter().enumerate() {
             let of_header = command.answers.as_ref().filter(|it| it.is_of_header());
+            // MsgIDs begin with 1: what names message 0 answers nothing.
+            let of_header = of_header.filter(|answers| answers.msg != "0");
             let (Some(answers), Some(status)) = (of_header, &command.status) else {
                 continue;
             };
@@ -328,6 +344,7 @@ impl OpenSession {
 
     /// What the device's alerts say of itself, and which work they report as done.
     fn facts(&mut self, from: Side, commands: &[CommandRecord]) {
+        self.is_windows |= commands.iter().any(is_of_windows);
         for command in commands.iter().filter(|_| from == Side::Device) {
             if !is_alert(command, 1224) && !is_alert(command, 1226) {
                 continue;

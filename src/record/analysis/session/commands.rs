@@ -286,6 +286,22 @@ impl OpenSession {
     }
 }
 
+/// Whether a command names something of Windows: a node of Microsoft's, a type of its Alerts, its own error.
+pub(super) fn is_of_windows(command: &CommandRecord) -> bool {
+    let has_error = command
+        .status
+        .as_ref()
+        .is_some_and(|it| it.original_error.is_some());
+    has_error
+        || command.items.iter().any(|item| {
+            let texts = [&item.target, &item.source, &item.media_type];
+            texts.into_iter().flatten().any(|text| {
+                let text = text.to_ascii_lowercase();
+                text.contains("/msft/") || text.contains("com.microsoft")
+            })
+        })
+}
+
 fn node(item: &ItemRecord) -> Option<&SmolStr> {
     item.target.as_ref().or(item.source.as_ref())
 }

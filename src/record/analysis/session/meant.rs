@@ -2,11 +2,91 @@
 
 use smol_str::SmolStr;
 
+use super::super::links::Links;
 use super::{OpenSession, side};
 use crate::flow::{CommandDelivery, Side, Transaction};
 use crate::record::model::CommandRecord;
 
 impl OpenSession {
+    /// The transaction that the answer at this place belongs to. A peer whose numbers a rule disturbed may count for
+    /// itself: then its answers fit what the other really sent, under the other's numbers.
+    pub(super) fn find(
+        &self,
+        other: usize,
+        commands: &[CommandRecord],
+        number: usize,
+    ) -> Option<usize> {
+        let found = |links: &Links, command: &CommandRecord| {
+            links.find(&command.kind, command.answers.as_ref()?)
+        };
+        let fits = |links: &Links, command: &CommandRecord| {
+            let asked = match &*command.kind {
+                "Results" => Some("Get"),
+                _ => command.answers.as_ref().and_then(|it| it.cmd.as_deref()),
+            };
+            let at = found(links, command).filter(|_| asked.is_some());
+            at.is_some_and(|at| asked == Some(&*self.transactions[at].command))
+        };
+        let command = &commands[number];
+        let (received, sent) = (&self.received[other], &self.sent[other]);
+        let places = (found(received, command), found(sent, command));
+        match places {
+            (_, None) => places.0,
+            (None, Some(_)) => places.1.filter(|at| {
+                let is_kept_back = self.transactions[*at].delivery == CommandDelivery::Withheld;
+                !is_kept_back && fits(sent, command)
+            }),
+            (Some(one), Some(two)) if one == two => places.0,
+            (Some(_), Some(_)) => {
+                let msg = command.answers.as_ref().map(|it| &it.msg);
+                let is_alike = |it: &&CommandRecord| it.answers.as_ref().map(|it| &it.msg) == msg;
+                let count = |links: &Links| {
+                    let alike = commands.iter().filter(is_alike).take(MOST_LOOKED_AT);
+                    alike.filter(|it| fits(links, it)).count()
+                };
+                match count(sent) > count(received) {
+                    true => places.1,
+                    false => places.0,
+                }
+            }
+        }
+    }
+
+    /// Takes notice that the answers of a peer show that it read a message of which rules left nothing to read.
+    pub(super) fn note_read(&mut self, other: usize, commands: &[CommandRecord]) {
+        let Some((exchange, msg_id)) = self.last[other].unreadable.clone() else {
+            return;
+        };
+        let mut answers = commands.iter().filter_map(|it| it.answers.as_ref());
+        if !answers.any(|it| it.msg == msg_id) {
+            return;
+        }
+        self.last[other].unreadable = None;
+        if let Some(sent) = self.sent[other].message(&msg_id).cloned() {
+            self.received[other].enter(&msg_id, sent);
+        }
+        for at in 0..self.transactions.len() {
+            let transaction = &mut self.transactions[at];
+            let is_of_it =
+                side(transaction.from) == other && transaction.asked.exchange == exchange;
+            if is_of_it && transaction.delivery == CommandDelivery::Withheld {
+                transaction.delivery = CommandDelivery::Delivered;
+                transaction.rules.clear();
+            }
+            let mut is_answered = false;
+            for answer in &mut transaction.answers {
+                if answer.place.exchange == exchange && side(transaction.from) != other {
+                    answer.received = answer.sent;
+                    answer.rules.clear();
+                    is_answered = true;
+                }
+            }
+            if is_answered {
+                self.settle(at);
+            }
+        }
+    }
+
     /// The command without a CmdID that the Status at this place answers. Which one that is cannot be known, and need not:
     /// each has a Status, and all have the same code.
     pub(super) fn without_id(
@@ -76,3 +156,6 @@ impl OpenSession {
         left.next().is_none().then_some(at)
     }
 }
+
+/// Answers of one message that are looked at for what its numbers mean.
+const MOST_LOOKED_AT: usize = 100;

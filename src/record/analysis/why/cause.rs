@@ -102,6 +102,16 @@ impl Case<'_> {
                 named(escaped)
             ));
         }
+        if let (404, Some(there)) = (failed, self.there_before(transaction)) {
+            let place = &there.asked;
+            return Some(format!(
+                "{} in x{} (CmdID {}) got {}: the node was there, so its spelling is right.",
+                there.command,
+                place.exchange,
+                place.cmd_id,
+                code(there.code().unwrap_or_default())
+            ));
+        }
         let item = transaction.items.first();
         let format = item.and_then(|item| item.format.as_deref());
         let media_type = item.and_then(|item| item.media_type.as_deref());
@@ -123,6 +133,17 @@ impl Case<'_> {
         })
     }
 
+    /// Where a device says more about a time.
+    pub(super) fn look_in_log(&self, at_us: u64) -> String {
+        let at = words::at(at_us);
+        match self.session.is_windows {
+            true => format!(
+                "look {at} in the device's event log DeviceManagement-Enterprise-Diagnostics-Provider/Admin"
+            ),
+            false => format!("look {at} in the device's own log"),
+        }
+    }
+
     pub(super) fn next(&self, transaction: &Transaction, failed: u16) -> String {
         let answered = failure(transaction).map_or(0, |answer| answer.place.at_us);
         let has_native = failure(transaction).is_some_and(|answer| answer.original_error.is_some());
@@ -133,6 +154,10 @@ impl Case<'_> {
             (404, _) if self.escaped_before(transaction, failed).is_some() => {
                 "escape the Data of that command once only, and send it again".into()
             }
+            (404, _) if self.there_before(transaction).is_some() => {
+                let place = self.there_before(transaction).map_or(0, |it| it.asked.exchange);
+                format!("look why the device has lost the node since x{place}, or never kept it though it answered so")
+            }
             (404, "Delete") => "nothing, if the node is to be gone: it is; otherwise check its spelling".into(),
             (404, "Replace") if !is_policy(transaction) => "send Add for a node that is not there yet, or check its spelling".into(),
             (404, _) => "check the spelling of the node, and which editions and versions its CSP is for".into(),
@@ -141,16 +166,23 @@ impl Case<'_> {
             (415, _) => "send the format and type that the CSP's DDF names".into(),
             (400, _) if transaction.asked.cmd_id.is_empty() => "give every command a CmdID".into(),
             (400, _) => "compare the value and its format with the CSP's DDF, and the command with the standard (dmtap lint)".into(),
+            (_, _) if is_declared(transaction) => {
+                "change the WinDC document that has the setting, or abandon it (Add ./Device/Vendor/MSFT/DeclaredConfiguration/Host/Complete/Documents/{id}/Properties/Abandoned = 1)".into()
+            }
+            (425 | 500, _) if !self.session.is_windows => self.look_in_log(answered),
             (500, _) if !has_native => {
                 "set SyncApplicationVersion to 3.0 or more in DMClient: the device then sends Windows' own error".into()
             }
-            (425 | 500, _) => format!(
-                "look {} in the device's event log DeviceManagement-Enterprise-Diagnostics-Provider/Admin",
-                words::at(answered)
-            ),
+            (425 | 500, _) => self.look_in_log(answered),
             (code, _) => format!("`dmtap explain {code}` says what it means"),
         }
     }
+}
+
+/// Whether Windows refuses it since declared configuration has the setting (0x86000031).
+fn is_declared(transaction: &Transaction) -> bool {
+    let error = failure(transaction).and_then(|answer| answer.original_error.as_deref());
+    error.and_then(|error| facts::number(error.trim())) == Some(0x8600_0031)
 }
 
 /// Whether it is about a policy: Windows sets those by Replace, too.

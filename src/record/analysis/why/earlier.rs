@@ -98,6 +98,24 @@ impl<'s> Case<'s> {
         (last.command == "Delete").then_some(last)
     }
 
+    /// The newest command before that succeeded on the node of one that got 404, where no Delete did since: the node was
+    /// there.
+    pub(super) fn there_before(&self, transaction: &Transaction) -> Option<&'s Transaction> {
+        let missing = locuri::canonical(transaction.failed_node()?);
+        let before = transaction.number as usize - 1;
+        let mut newest_first = self.session.transactions.get(..before)?.iter().rev();
+        let last = newest_first.find(|it| {
+            let is_on_it = || {
+                it.node()
+                    .is_some_and(|node| locuri::canonical(node) == missing)
+            };
+            let shows_it = matches!(&*it.command, "Add" | "Replace" | "Get" | "Delete");
+            it.from == Side::Server && shows_it && is_carried_out(it) && is_on_it()
+        })?;
+        let is_as_sent = last.delivery == CommandDelivery::Delivered && last.rules.is_empty();
+        (is_as_sent && last.command != "Delete").then_some(last)
+    }
+
     /// The newest command of this session on the node of one that got 404, or on one in it, whose document was escaped
     /// twice: the device got it, answered that it did it, and did nothing. What it did on the same node later counts more.
     pub(super) fn escaped_before(

@@ -15,6 +15,8 @@ use crate::record::model::SessionFinding;
 struct Group<'s> {
     /// The rules behind it.
     rules: Vec<SmolStr>,
+    /// The number of the Delete that took the node away, where they got 404 for that.
+    deleted_by: Option<u32>,
     numbers: HashSet<u32>,
     commands: Vec<&'s Transaction>,
 }
@@ -73,6 +75,8 @@ impl<'s> Case<'s> {
             findings.push(self.group(group, &of_group));
         }
         findings.extend(self.reported());
+        findings.extend(self.failed_documents());
+        findings.extend(self.reported_by_values());
         findings
     }
 
@@ -201,7 +205,8 @@ impl<'s> Case<'s> {
                 .push(format!("Intune shows this as {}.", words::intune(failed)));
         }
         finding.next = match seems_lacking {
-            true => "Get ./Device/Vendor/MSFT/DeviceManageability/Capabilities/CSPVersions lists the CSPs it has".into(),
+            true if self.session.is_windows => "Get ./Device/Vendor/MSFT/DeviceManageability/Capabilities/CSPVersions lists the CSPs it has".into(),
+            true => "look in the device's description (DDF) which objects it has".into(),
             false => self.next(first, failed),
         };
         finding
@@ -216,9 +221,15 @@ impl<'s> Case<'s> {
             (it.from, it.command.clone(), csp, codes)
         };
         let rules = self.rules_behind(transaction);
+        let has_lost = failure(transaction).is_some_and(|it| it.code() == Some(404));
+        let deleted_by = has_lost.then(|| self.deleted_before(transaction)).flatten();
+        let deleted_by = deleted_by.map(|it| it.number);
         let wanted = key(transaction);
-        let alike =
-            |group: &&mut Group<'s>| group.rules == rules && key(group.commands[0]) == wanted;
+        let alike = |group: &&mut Group<'s>| {
+            group.rules == rules
+                && group.deleted_by == deleted_by
+                && key(group.commands[0]) == wanted
+        };
         let has_room = groups.len() < super::MOST_FINDINGS;
         match groups.iter_mut().find(alike) {
             Some(group) => {
@@ -227,6 +238,7 @@ impl<'s> Case<'s> {
             }
             None if has_room => groups.push(Group {
                 rules,
+                deleted_by,
                 numbers: HashSet::from([transaction.number]),
                 commands: vec![transaction],
             }),

@@ -1,8 +1,11 @@
 //! Commands that are not answered, or not done yet.
 
+use smol_str::SmolStr;
+
 use super::failed::failure;
 use super::words::{self, code, named};
 use super::{Case, about};
+use crate::dm::locuri;
 use crate::flow::{
     CommandAnswer, CommandDelivery, SessionEnd, Side, Transaction, TransactionOutcome,
 };
@@ -44,6 +47,7 @@ impl<'s> Case<'s> {
                 || self.is_refused(transaction)
                 || self.may_be_unread(transaction)
                 || self.is_sent_again(transaction)
+                || self.is_misnumbered(transaction) && lacking(transaction).is_none()
             {
                 continue;
             }
@@ -68,11 +72,14 @@ impl<'s> Case<'s> {
         let first = group[0];
         let asked = first.from.other();
         finding.code = None;
+        let unanswered = lacking(first).unwrap_or_else(|| named(first));
         finding.what = match group.len() {
-            1 => format!("{}: never answered", named(first)),
+            1 if !first.results.is_empty() && lacking(first).is_none() => {
+                format!("{unanswered}: its Results came, and no Status")
+            }
+            1 => format!("{unanswered}: never answered"),
             more => format!(
-                "{} and {}: never answered",
-                named(first),
+                "{unanswered} and {}: never answered",
                 words::counted(more - 1, "other command")
             ),
         };
@@ -109,10 +116,13 @@ impl<'s> Case<'s> {
                 true => words::asked(transaction),
                 false => format!(
                     "likewise {}, {}",
-                    named(transaction),
+                    lacking(transaction).unwrap_or_else(|| named(transaction)),
                     words::asked(transaction)
                 ),
             });
+            if let (Some(_), Some(came)) = (lacking(transaction), answered_items(transaction)) {
+                finding.why.push(came);
+            }
         }
         if group.len() > MOST_LISTED {
             finding
@@ -153,6 +163,12 @@ impl<'s> Case<'s> {
         finding
     }
 
+    /// Whether an answer came to it whose CmdRef names no command.
+    fn is_misnumbered(&self, transaction: &Transaction) -> bool {
+        let mut answers = self.session.misnumbered.iter();
+        answers.any(|(at, _)| at + 1 == transaction.number as usize)
+    }
+
     /// WHY-02 of commands whose answers have the CmdRef of none.
     fn misnumbered(&self) -> Option<SessionFinding> {
         let transactions = &self.session.transactions;
@@ -168,11 +184,19 @@ impl<'s> Case<'s> {
             .collect();
         let mut finding = about("WHY-02", &all);
         finding.code = None;
+        let lacks_it = answers.iter().all(|(_, id)| id.is_empty());
+        let how = match lacks_it {
+            true => "answered without a CmdRef",
+            false => "answered under a wrong CmdRef",
+        };
+        // Of several Items the one that the Results are about.
+        let node = first.results.first().filter(|_| first.items.len() > 1);
+        let node = node.and_then(|item| item.node.as_deref());
+        let name = node.map_or_else(|| named(first), |node| format!("{} {node}", first.command));
         finding.what = match all.len() {
-            1 => format!("{}: answered under a wrong CmdRef", named(first)),
+            1 => format!("{name}: {how}"),
             more => format!(
-                "{} and {}: answered under a wrong CmdRef",
-                named(first),
+                "{name} and {}: {how}",
                 words::counted(more - 1, "other command")
             ),
         };
@@ -386,6 +410,42 @@ impl<'s> Case<'s> {
     }
 }
 
+/// A Get of several Items, some of which came in Results without a Status: the first that did not come.
+fn lacking(transaction: &Transaction) -> Option<String> {
+    if transaction.results.is_empty() || transaction.items.len() < 2 {
+        return None;
+    }
+    let lacking = transaction
+        .items
+        .iter()
+        .filter_map(|item| item.node.as_ref());
+    let mut lacking = lacking.filter(|node| !has_results(transaction, node));
+    Some(format!("{} {}", transaction.command, lacking.next()?))
+}
+
+/// `The Results of ./DevDetail/SwV came.`
+fn answered_items(transaction: &Transaction) -> Option<String> {
+    let nodes = transaction
+        .items
+        .iter()
+        .filter_map(|item| item.node.as_ref());
+    let came: Vec<&str> = nodes
+        .filter(|node| has_results(transaction, node))
+        .map(SmolStr::as_str)
+        .collect();
+    let came = (!came.is_empty()).then(|| came.join(", "))?;
+    Some(format!("Of its Items the Results of {came} came."))
+}
+
+fn has_results(transaction: &Transaction, node: &str) -> bool {
+    let wanted = locuri::canonical(node);
+    let mut results = transaction
+        .results
+        .iter()
+        .filter_map(|item| item.node.as_deref());
+    results.any(|node| locuri::canonical(node) == wanted)
+}
+
 /// `18 of 10353 bytes came in 1 chunk`
 fn came(object: &Transaction, size: Option<u64>) -> String {
     let bytes = object.items.first().map_or(0, |item| item.bytes);
@@ -403,11 +463,7 @@ fn came(object: &Transaction, size: Option<u64>) -> String {
 fn accepted(transaction: &Transaction) -> SessionFinding {
     let mut finding = about("WHY-09", &[transaction]);
     let got = transaction.code().unwrap_or_default();
-    finding.what = format!(
-        "{}: {}, its completion was not seen",
-        named(transaction),
-        code(got)
-    );
+    finding.what = format!("{}: {}{NOT_SEEN}", named(transaction), code(got));
     if !finding.rules.is_empty() {
         finding
             .why
@@ -425,6 +481,9 @@ fn accepted(transaction: &Transaction) -> SessionFinding {
     .into();
     finding
 }
+
+/// What [`accepted`] says of work whose end the session does not show.
+pub const NOT_SEEN: &str = ", its completion was not seen";
 
 fn capital(words: &str) -> String {
     let mut letters = words.chars();

@@ -51,14 +51,14 @@ impl Case<'_> {
             )),
             None => self.http_words(&finding, own),
         });
+        let words = words.as_ref().filter(|_| finding.rules.is_empty() && !own);
+        finding
+            .why
+            .extend(words.map(|words| format!("the server's own words: {words}")));
         finding
             .why
             .push(format!("answered so in x{}", last.exchange));
         if finding.rules.is_empty() && !own {
-            let words = words.iter();
-            finding
-                .why
-                .extend(words.map(|words| format!("the server's own words: {words}")));
             finding
                 .why
                 .extend(certificate.iter().flat_map(|it| it.why.iter().cloned()));
@@ -86,7 +86,13 @@ impl Case<'_> {
             (_, "WHY-05") => "wait for the device's next session; it comes by its own schedule".into(),
             _ if cause.is_some() => no_answer::next(cause.map_or("", |it| it.as_str()), last.at_us),
             _ if own => "look whether the server is reachable from here (dmtap doctor), and at its log".into(),
-            _ => refused_next(status, last.at_us),
+            _ => match (words, status) {
+                (Some(_), 400 | 403 | 409 | 422 | 500..) => format!(
+                    "do what the server's own words ask for; its log {} may say more",
+                    words::at(last.at_us)
+                ),
+                _ => refused_next(status, last.at_us),
+            },
         };
         Some(finding)
     }

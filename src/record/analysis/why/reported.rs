@@ -1,8 +1,10 @@
 //! Failures that the device reports by an Alert, of work that it had accepted before.
 
+use super::values::INSTALLER_NEXT;
 use super::words::{self, hresult_words, named};
 use super::{Case, about};
 use crate::dm::{AlertCode, locuri};
+use crate::facts;
 use crate::flow::{Side, Transaction, TransactionItem};
 use crate::record::model::SessionFinding;
 
@@ -34,7 +36,12 @@ impl Case<'_> {
         let all: Vec<_> = asked.into_iter().chain([alert]).collect();
         let mut finding = about("WHY-01", &all);
         let name = asked.map_or_else(|| node.to_owned(), named);
-        finding.what = format!("{name}: the device reports a failure, {value}");
+        let meaning = meaning(item);
+        let short = match is_of_update(item) {
+            true => &meaning,
+            false => value,
+        };
+        finding.what = format!("{name}: the device reports a failure, {short}");
         finding.code = None;
         finding.node = Some(node.into());
         finding.value = None;
@@ -48,18 +55,15 @@ impl Case<'_> {
         let code = AlertCode(alert.alert.unwrap_or_default());
         let media_type = item.media_type.as_deref().unwrap_or("no type");
         finding.why.push(format!(
-            "Alert {code} of {media_type}: {}, {}",
-            hresult_words(value),
+            "Alert {code} of {media_type}: {meaning}, {}",
             words::asked(alert).replacen("asked", "sent", 1)
         ));
         if let Some((asked, answer)) = asked.and_then(|it| Some((it, it.answer()?))) {
             finding.why.push(words::asked_and_answered(asked, answer));
         }
         finding.next = match finding.rules.is_empty() {
-            true => format!(
-                "look {} in the device's event log DeviceManagement-Enterprise-Diagnostics-Provider/Admin",
-                words::at(alert.asked.at_us)
-            ),
+            true if media_type.ends_with("win32csp_install") => INSTALLER_NEXT.into(),
+            true => self.look_in_log(alert.asked.at_us),
             false => "take the rule out".into(),
         };
         finding
@@ -71,11 +75,7 @@ fn is_failure(item: &TransactionItem) -> bool {
     if item.node.is_none() {
         return false;
     }
-    let value = item.value.as_deref().unwrap_or_default().trim();
-    let number = match value.strip_prefix("0x").or(value.strip_prefix("0X")) {
-        Some(hex) => i64::from_str_radix(hex, 16).ok(),
-        None => value.parse().ok(),
-    };
+    let number = number(item);
     let media_type = item.media_type.as_deref().unwrap_or_default();
     let media_type = media_type.to_ascii_lowercase();
     let is_grave = matches!(
@@ -83,6 +83,7 @@ fn is_failure(item: &TransactionItem) -> bool {
         Some("critical" | "fatal")
     );
     match number {
+        Some(code) if is_of_update(item) => !matches!(code, 0..=299 | 1200..=1299),
         // Installed, and a restart is to come or goes on.
         Some(0 | 1641 | 3010) => false,
         // An HRESULT with the bit of failures.
@@ -91,5 +92,34 @@ fn is_failure(item: &TransactionItem) -> bool {
         Some(1601..=1654) => true,
         Some(_) => is_grave || media_type.ends_with("_install") || media_type.ends_with("install"),
         None => is_grave,
+    }
+}
+
+/// The number that an Alert has for a value: `1603`, `0x80070643`, `ResultCode=404`.
+fn number(item: &TransactionItem) -> Option<i64> {
+    let value = item.value.as_deref().unwrap_or_default().trim();
+    let value = value.strip_prefix("ResultCode=").unwrap_or(value);
+    match value.strip_prefix("0x").or(value.strip_prefix("0X")) {
+        Some(hex) => i64::from_str_radix(hex, 16).ok(),
+        None => value.parse().ok(),
+    }
+}
+
+/// Whether an Alert is about an update of firmware or software as OMA has it (FUMO, SCOMO).
+fn is_of_update(item: &TransactionItem) -> bool {
+    let media_type = item.media_type.as_deref().unwrap_or_default();
+    let media_type = media_type.to_ascii_lowercase();
+    media_type.contains("firmwareupdate") || media_type.contains("scomo")
+}
+
+/// A value of an Alert with what it means.
+fn meaning(item: &TransactionItem) -> String {
+    let value = item.value.as_deref().unwrap_or_default().trim();
+    let of_update = number(item).filter(|_| is_of_update(item));
+    let of_update = of_update.and_then(|code| facts::update_result(u16::try_from(code).ok()?));
+    match (of_update, value.parse::<i64>()) {
+        (Some(meaning), _) => format!("{value} ({meaning})"),
+        (None, Ok(number)) if !is_of_update(item) => facts::code_words(number),
+        _ => hresult_words(value),
     }
 }

@@ -1,0 +1,206 @@
+//! Failures inside values: what a CSP does behind the answer to a command, and how a node says that it ended.
+
+use super::failed::is_success;
+use super::words::{self, named};
+use super::{Case, about};
+use crate::dm::locuri;
+use crate::facts::{self, ReportedValue};
+use crate::flow::{Side, Transaction};
+use crate::record::analysis::session::FailedDocument;
+use crate::record::model::SessionFinding;
+
+/// What Results say of the work behind the parent of some nodes.
+struct Work<'s> {
+    parent: String,
+    /// The Gets with what the values mean.
+    failures: Vec<(&'s Transaction, String)>,
+    pending: Vec<(&'s Transaction, String)>,
+}
+
+impl<'s> Case<'s> {
+    /// WHY-01 of work that failed and WHY-09 of work that goes on, by values of nodes; WHY-09 of a request for a
+    /// certificate of which nobody asked how it ended.
+    pub(super) fn reported_by_values(&self) -> Vec<SessionFinding> {
+        let works = self.works();
+        let mut findings: Vec<_> = works.iter().filter_map(|work| self.of_work(work)).collect();
+        let is_known = |parent: &str| {
+            works.iter().any(|work| work.parent == parent) || self.is_reported(parent)
+        };
+        let enrolling = self.transactions().filter(|it| {
+            let parent = parent_of_enroll(it).filter(|_| is_success(it));
+            parent.is_some_and(|parent| !is_known(&parent))
+        });
+        findings.extend(enrolling.take(super::MOST_FINDINGS).map(not_asked_about));
+        findings
+    }
+
+    fn works(&self) -> Vec<Work<'s>> {
+        let mut works: Vec<Work<'s>> = Vec::new();
+        let results = self
+            .transactions()
+            .flat_map(|it| it.results.iter().map(move |item| (it, item)));
+        for (transaction, item) in results {
+            let node = item.node.as_deref().unwrap_or_default();
+            let value = item.value.as_deref().unwrap_or_default();
+            let node = locuri::canonical(node);
+            let Some(value) = facts::reported_value(&node, value) else {
+                continue;
+            };
+            let parent = node.rsplit_once('/').map_or("", |(parent, _)| parent);
+            let known = works.iter().position(|work| work.parent == parent);
+            let at = match known {
+                Some(at) => at,
+                None if works.len() == super::MOST_FINDINGS => continue,
+                None => {
+                    works.push(Work {
+                        parent: parent.to_owned(),
+                        failures: Vec::new(),
+                        pending: Vec::new(),
+                    });
+                    works.len() - 1
+                }
+            };
+            match value {
+                ReportedValue::Failed(meaning) => works[at].failures.push((transaction, meaning)),
+                ReportedValue::Pending(meaning) => works[at].pending.push((transaction, meaning)),
+                ReportedValue::Fine => {}
+            }
+        }
+        works
+    }
+
+    fn of_work(&self, work: &Work<'s>) -> Option<SessionFinding> {
+        let has_failed = !work.failures.is_empty();
+        let values = match has_failed {
+            true => &work.failures,
+            false => &work.pending,
+        };
+        let (last, meaning) = values.last()?;
+        let begun = self.transactions().filter(|it| {
+            let is_below = |node| locuri::canonical(node).starts_with(&work.parent);
+            it.command == "Exec" && it.from == Side::Server && it.node().is_some_and(is_below)
+        });
+        let begun = begun.last();
+        let gets = values.iter().map(|(get, _)| *get);
+        let all: Vec<_> = begun.into_iter().chain(gets).collect();
+        let mut finding = about(if has_failed { "WHY-01" } else { "WHY-09" }, &all);
+        let name = begun.map_or_else(|| last.node().unwrap_or_default().to_owned(), named);
+        let how = if has_failed { "failed" } else { "goes on" };
+        finding.what = format!("{name}: what it began {how}, {meaning}");
+        (finding.code, finding.value) = (None, None);
+        let value = last.results.first().and_then(|item| item.value.clone());
+        finding.hresult = value.filter(|_| has_failed);
+        match finding.rules.is_empty() {
+            true => finding.by = Some(Side::Device),
+            false => finding
+                .why
+                .push(words::by_rules(&finding.rules, "acted on this.")),
+        }
+        if let Some((begun, answer)) = begun.and_then(|it| Some((it, it.answer()?))) {
+            let got = answer.code().map(words::code).unwrap_or_default();
+            finding.why.push(format!(
+                "{}: {got} says only that it began",
+                words::asked_and_answered(begun, answer)
+            ));
+        }
+        let gets = values.iter().take(MOST_LISTED);
+        finding.why.extend(
+            gets.map(|(get, meaning)| {
+                format!("{} gave {meaning}, {}", named(get), words::asked(get))
+            }),
+        );
+        finding.next = match (has_failed, work.parent.contains("/scep/")) {
+            (false, _) => "Get the node again in a later session",
+            (true, true) => SCEP_NEXT,
+            (true, false) => INSTALLER_NEXT,
+        }
+        .into();
+        Some(finding)
+    }
+
+    /// Whether an Alert reports the end of the work behind a node.
+    fn is_reported(&self, parent: &str) -> bool {
+        let is_below = |node| locuri::canonical(node).starts_with(parent);
+        self.transactions().any(|it| {
+            it.from == Side::Device && it.alert.is_some() && it.node().is_some_and(is_below)
+        })
+    }
+
+    /// WHY-01 of documents of declared configuration.
+    pub(super) fn failed_documents(&self) -> Vec<SessionFinding> {
+        let documents = self.session.documents.iter();
+        documents.map(|it| self.failed_document(it)).collect()
+    }
+
+    fn failed_document(&self, document: &FailedDocument) -> SessionFinding {
+        let meaning = facts::declared_configuration_failure(document.state).unwrap_or_default();
+        let mut exchanges: Vec<u64> = document.places.iter().map(|(_, it)| it.exchange).collect();
+        exchanges.dedup();
+        let places = document.places.iter().map(|(command, place)| {
+            format!(
+                "{command} in x{} (message {}, CmdID {})",
+                place.exchange, place.message, place.cmd_id
+            )
+        });
+        let places: Vec<String> = places.collect();
+        let next = match document.settings.is_empty() {
+            true => {
+                "Get Document below ./Device/Vendor/MSFT/DeclaredConfiguration/Host/Complete/Results/{id}: it names the \
+                     settings that failed"
+            }
+            false => "mend these settings in the document, and send it with a new checksum",
+        };
+        SessionFinding {
+            id: "WHY-01".into(),
+            pending: true,
+            what: format!(
+                "Declared configuration {}: state {} {meaning}",
+                document.id, document.state
+            ),
+            by: Some(Side::Device),
+            why: std::iter::once(format!("reported by {}", places.join(" and ")))
+                .chain(document.settings.iter().cloned())
+                .collect(),
+            next: next.into(),
+            exchanges,
+            ..SessionFinding::default()
+        }
+    }
+}
+
+/// The node around the one that starts a request for a certificate by SCEP, canonical.
+fn parent_of_enroll(transaction: &Transaction) -> Option<String> {
+    let node = transaction.node().map(locuri::canonical)?;
+    let parent = node.strip_suffix("/install/enroll")?;
+    let is_exec = transaction.command == "Exec" && transaction.from == Side::Server;
+    (is_exec && parent.contains("/scep/")).then(|| parent.to_owned())
+}
+
+/// WHY-09: Windows answers first, and asks the SCEP server then.
+fn not_asked_about(transaction: &Transaction) -> SessionFinding {
+    let mut finding = about("WHY-09", &[transaction]);
+    let got = transaction.code().map(words::code).unwrap_or_default();
+    finding.pending = false;
+    finding.what = format!(
+        "{}: {got}, and nobody asked how it ended",
+        named(transaction)
+    );
+    if let Some(answer) = transaction.answer() {
+        finding
+            .why
+            .push(words::asked_and_answered(transaction, answer));
+    }
+    finding.why.push(
+        "Windows answers at once, and requests the certificate from the SCEP server afterwards."
+            .into(),
+    );
+    finding.next = "Get Status and ErrorCode of that node in a later session: 1 and 0 mean that the certificate came".into();
+    finding
+}
+
+const SCEP_NEXT: &str = "look at the SCEP server's log, and for events of SCEP in the device's event log \
+                         DeviceManagement-Enterprise-Diagnostics-Provider/Admin";
+pub(super) const INSTALLER_NEXT: &str = "read the installer's own log on the device: CommandLine in the job can ask for one \
+                                         (/l*v and a file)";
+/// Values that are listed.
+const MOST_LISTED: usize = 5;
