@@ -43,6 +43,9 @@ async fn a_device_left_without_commands_gets_something_harmless_to_do() {
             "2: 1/0=200 1/5=404 Final"
         );
         assert_eq!(played.did("DevId"), [200]);
+        let mut done = played.applied.iter().map(|(.., what)| what.trim());
+        let what = "Get ./DevInfo/DevId to keep the session open";
+        assert!(done.any(|it| it == what), "{:?}", played.applied);
     }
 }
 
