@@ -73,6 +73,8 @@ pub(super) fn from_text<T: serde::de::DeserializeOwned>(text: &str) -> Result<T,
 pub(super) enum Scalar {
     Text(String),
     Number(i64),
+    /// A number in another base than ten: no text looks like what it is.
+    Based(i64),
     Truth(bool),
     /// Anything else, which no key takes, by its kind.
     Other(&'static str),
@@ -84,17 +86,25 @@ impl Scalar {
             Self::Text(text) => Ok(text),
             Self::Number(number) => Ok(number.to_string()),
             Self::Truth(truth) => Ok(truth.to_string()),
-            Self::Other(kind) => {
+            Self::Based(_) | Self::Other(_) => {
                 Err(wrong(format!("`{KEY}` must be a text in quotes"))
-                    .label(format!("this is {kind}")))
+                    .label(format!("this is {}", self.kind())))
             }
+        }
+    }
+
+    /// The same for a key that takes a number, in whatever base.
+    pub(super) fn in_any_base(self) -> Self {
+        match self {
+            Self::Based(number) => Self::Number(number),
+            other => other,
         }
     }
 
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Text(_) => "a text",
-            Self::Number(_) => "a whole number",
+            Self::Number(_) | Self::Based(_) => "a whole number",
             Self::Truth(_) => "true or false",
             Self::Other(kind) => kind,
         }
@@ -121,6 +131,10 @@ impl<'de> serde::Deserialize<'de> for Scalar {
 
             fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Scalar, E> {
                 i64::try_from(number).map(Scalar::Number).map_err(E::custom)
+            }
+
+            fn visit_i128<E: serde::de::Error>(self, number: i128) -> Result<Scalar, E> {
+                i64::try_from(number).map(Scalar::Based).map_err(E::custom)
             }
 
             fn visit_f64<E>(self, _: f64) -> Result<Scalar, E> {

@@ -258,6 +258,10 @@ impl<'t> Deserializer<'t> for Node<'_, '_, 't> {
     fn deserialize_any<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Failure> {
         match self.alone() {
             DeValue::String(text) => visitor.visit_str(text),
+            DeValue::Integer(written) if written.radix() != 10 => match integer(self.value) {
+                Some(number) => visitor.visit_i128(number.into()),
+                None => self.integer(visitor),
+            },
             DeValue::Integer(_) => self.integer(visitor),
             DeValue::Float(_) => self.deserialize_f64(visitor),
             DeValue::Boolean(truth) => visitor.visit_bool(*truth),

@@ -194,7 +194,7 @@ any_form!(
     Length,
     |value| {
         let percent = match value {
-            Scalar::Number(bytes) => return Ok(Self::Bytes(bytes)),
+            Scalar::Number(bytes) | Scalar::Based(bytes) => return Ok(Self::Bytes(bytes)),
             Scalar::Text(text) => text.strip_suffix('%').and_then(|number| number.trim().parse().ok()),
             _ => None,
         };

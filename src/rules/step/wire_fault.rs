@@ -230,12 +230,11 @@ impl TryFrom<ResetTable> for ResetPeer {
         match (table.now, table.after) {
             (_, Some(after)) => Ok(Self::After(after.0)),
             (Some(Scalar::Truth(true)), None) => Ok(Self::Now),
-            (Some(Scalar::Number(bytes @ 0..)), None) => Err(Mistake::new(format!(
-                "`{KEY}` is written {KEY} = true"
-            ))
-            .help(format!(
-                "to reset after so many bytes: {KEY} = {{ after = {bytes} }}"
-            ))),
+            (Some(Scalar::Number(bytes @ 0..) | Scalar::Based(bytes @ 0..)), None) => Err(
+                Mistake::new(format!("`{KEY}` is written {KEY} = true")).help(format!(
+                    "to reset after so many bytes: {KEY} = {{ after = {bytes} }}"
+                )),
+            ),
             (Some(_), None) => Err(Mistake::new(format!("`{KEY}` is written {KEY} = true"))
                 .help("leave the step out if it is not to run")),
             (None, None) => Err(
@@ -254,7 +253,7 @@ any_form!(
     Announced,
     |value| {
         let text = match value {
-            Scalar::Number(number) => {
+            Scalar::Number(number) | Scalar::Based(number) => {
                 let length = ByteCount::new(number)?;
                 return Ok(Self(StatedLength::Exactly(length.0)));
             }

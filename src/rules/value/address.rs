@@ -80,7 +80,7 @@ impl AsRef<Glob> for Listener {
 
 any_form!(
     Listener,
-    |value| match value {
+    |value| match value.in_any_base() {
         Scalar::Number(port) if (1..=i64::from(u16::MAX)).contains(&port) => Ok(Self(Glob::new(&format!("*:{port}")))),
         Scalar::Number(port) => Err(wrong(format!("`{KEY}` cannot be {port}")).label("from 1 to 65535")),
         Scalar::Text(text) if is_socket(&text) => Ok(Self(Glob::new(&text))),

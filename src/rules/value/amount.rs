@@ -67,7 +67,7 @@ any_form!(RetryAfter, RetryAfter::new, {"type": ["string", "integer"]});
 
 impl RetryAfter {
     fn new(value: Scalar) -> Result<Self, Mistake> {
-        let text = match value {
+        let text = match value.in_any_base() {
             Scalar::Number(seconds) if (0..=LONGEST_RETRY).contains(&seconds) => {
                 return Ok(Self(seconds.to_string()));
             }

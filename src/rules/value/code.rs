@@ -116,7 +116,7 @@ impl<F: Family> Code<F> {
     fn new(table: CodeTable) -> Result<Self, Mistake> {
         let number = match table {
             CodeTable {
-                plain: Some(Scalar::Number(number)),
+                plain: Some(Scalar::Number(number) | Scalar::Based(number)),
                 ..
             } => number,
             CodeTable { plain: Some(_), .. } => {
@@ -280,7 +280,7 @@ impl<'de, const A: u16, const B: u16, const C: u16> Deserialize<'de> for Among<A
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut codes = vec![A, B, C];
         codes.dedup();
-        match Scalar::deserialize(deserializer)? {
+        match Scalar::deserialize(deserializer)?.in_any_base() {
             Scalar::Number(code) if codes.iter().any(|known| i64::from(*known) == code) => {
                 Ok(Self(code as u16))
             }

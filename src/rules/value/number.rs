@@ -36,7 +36,7 @@ pub struct NotZero(pub i64);
 
 super::any_form!(
     NotZero,
-    |value| match value {
+    |value| match value.in_any_base() {
         Scalar::Number(by) if by != 0 => Ok(Self(by)),
         _ => Err(wrong(format!("`{KEY}` says by how many bytes, and not 0"))
             .help(format!("{KEY} = 1 announces one byte more than comes, -1 one less"))),
@@ -50,7 +50,7 @@ pub struct NumberRange<const LEAST: u64>(pub RangeInclusive<u64>);
 
 impl<const LEAST: u64> NumberRange<LEAST> {
     fn new(value: Scalar) -> Result<Self, Mistake> {
-        match value {
+        match value.in_any_base() {
             Scalar::Text(text) => Self::parse(&text),
             Scalar::Number(0) if LEAST == 1 => Err(wrong(format!("no {KEY} has the number 0"))
                 .label(format!("the first {KEY} has the number 1"))

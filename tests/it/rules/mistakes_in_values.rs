@@ -256,3 +256,15 @@ fn nothing_has_the_number_0() {
     );
     check_match("message = 0", &["the first message has the number 1"]);
 }
+
+#[test]
+fn a_number_in_another_base_is_no_text() {
+    let text = ["must be a text in quotes", "this is a whole number"];
+    check_match("cmd-id = 0x5", &text);
+    check_match("command = \"Get\", data = 0x80070002", &text);
+    check_match("command = \"Get\", data = { contains = 0o17 }", &text);
+    for right in ["cmd-id = 5", "status = 0x1F4", "message = 0x2"] {
+        let file = "[[rule]]\nname = \"a\"\nstage = \"request\"\nstep = { delay = \"1s\" }\n";
+        assert_eq!(drawn(&format!("{file}match = {{ {right} }}\n")), "");
+    }
+}
