@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::StepContext;
-use super::refuse::{RefusedCommands, is_atomic};
+use super::refuse::{RefusedCommands, fates, is_atomic};
 use crate::dm::{Command, Message, StatusCode};
 use crate::flow::{AnswerTarget, EffectKind};
 use crate::markup::tag;
@@ -123,22 +123,13 @@ impl OfMessage {
     /// An Atomic fails. Of one in another, the outer one, which is answered first, decides.
     fn fail(&mut self, atomic: Command<'_>, failure: &AtomicFailure) -> Result<(), String> {
         let children: Vec<Command<'_>> = atomic.nested().filter(|c| c.expects_status()).collect();
-        let failing = pick(&children, failure)?.element().id();
-        self.set(atomic, StatusCode(507));
-        for child in atomic.with_nested().skip(1) {
-            let code = match child.element().id().cmp(&failing) {
-                std::cmp::Ordering::Less => StatusCode(failure.undone.0),
-                std::cmp::Ordering::Equal => failure.code.status(),
-                std::cmp::Ordering::Greater => StatusCode(215),
-            };
-            self.set(child, code);
+        let failing = *pick(&children, failure)?;
+        let (code, undone) = (failure.code.status(), StatusCode(failure.undone.0));
+        for (command, code) in fates(atomic, failing, code, undone) {
+            let id = command.cmd_id().unwrap_or_default().into_owned();
+            self.codes.entry(id).or_insert(code);
         }
         Ok(())
-    }
-
-    fn set(&mut self, command: Command<'_>, code: StatusCode) {
-        let id = command.cmd_id().unwrap_or_default().into_owned();
-        self.codes.entry(id).or_insert(code);
     }
 }
 

@@ -1,5 +1,6 @@
 //! `refuse`: commands that never reach their receiver.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
@@ -125,8 +126,7 @@ impl RefusedCommands {
         self.removed.insert(command.element().id());
     }
 
-    /// An Atomic fails at one of the commands in it: those in front of it were undone, those behind it never
-    /// executed (REP 10; DM_RepPro 6.6.3).
+    /// An Atomic goes, since one of the commands in it fails.
     pub(super) fn roll_back(
         &mut self,
         atomic: Command<'_>,
@@ -134,21 +134,12 @@ impl RefusedCommands {
         code: StatusCode,
         undone: StatusCode,
     ) {
-        let failing = failing.element().id();
         // The first command that fails decides about the others.
-        if !self.removed.insert(atomic.element().id()) {
-            return;
+        if self.removed.insert(atomic.element().id()) {
+            let fates = fates(atomic, failing, code, undone);
+            self.codes
+                .extend(fates.map(|(command, code)| (command.element().id(), code)));
         }
-        for inner in atomic.with_nested().skip(1) {
-            let id = inner.element().id();
-            let fate = match id.cmp(&failing) {
-                std::cmp::Ordering::Less => undone,
-                std::cmp::Ordering::Equal => code,
-                std::cmp::Ordering::Greater => NOT_EXECUTED,
-            };
-            self.codes.insert(id, fate);
-        }
-        self.codes.insert(atomic.element().id(), ATOMIC_FAILED);
     }
 
     /// A Sequence that lost all its commands is removed, too; its sender gets a Status for it as if it had run.
@@ -255,6 +246,26 @@ fn divided<'a>(context: &StepContext<'a>, msg_ref: &str) -> HashSet<&'a str> {
             _ => None,
         });
     before.collect()
+}
+
+/// The codes of an Atomic and of all in it where it fails at one of its commands: those in front of that were undone,
+/// those behind it never executed (REP 10; DM_RepPro 6.6.3).
+pub(super) fn fates<'d>(
+    atomic: Command<'d>,
+    failing: Command<'d>,
+    code: StatusCode,
+    undone: StatusCode,
+) -> impl Iterator<Item = (Command<'d>, StatusCode)> {
+    let failing = failing.element().id();
+    let inside = atomic.with_nested().skip(1).map(move |inner| {
+        let code = match inner.element().id().cmp(&failing) {
+            Ordering::Less => undone,
+            Ordering::Equal => code,
+            Ordering::Greater => NOT_EXECUTED,
+        };
+        (inner, code)
+    });
+    std::iter::once((atomic, ATOMIC_FAILED)).chain(inside)
 }
 
 pub(super) fn is_atomic(command: &Command<'_>) -> bool {
