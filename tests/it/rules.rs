@@ -30,6 +30,7 @@ mod remedies;
 mod remedies_in_toml;
 mod reviewed;
 mod scenarios;
+mod sentences;
 mod some_items;
 mod support;
 mod tasks;
