@@ -1,7 +1,9 @@
 //! HTML of sign-in pages: URLs that a browser follows lead to dmtap where their server is in the map; what leads past it
 //! all the same is noted.
 
-use memchr::memmem;
+use std::collections::HashSet;
+
+use memchr::{memchr, memmem};
 
 use super::turn::signs_in;
 use super::{StayOutcome, effect};
@@ -9,29 +11,31 @@ use crate::flow::origin::{LearnedHosts, OriginMap, Reach, Turned, UrlOrigin};
 use crate::flow::{EffectDetail, Note, Severity};
 use crate::patch::{Patch, Span, Splice};
 
-/// What becomes of a page. Only the origins of URLs change, where [`WAYS`] says that a browser goes there: a hidden field
-/// may hold a token with the server's name. `received` is the page before rules changed it: what they wrote stays.
+/// What becomes of a page. Only the origins of URLs change, where a browser goes there: a hidden field may hold a token
+/// with the server's name. `received` is the page before rules changed it: what they wrote stays.
 pub fn page(body: &[u8], received: &[u8], map: &OriginMap) -> StayOutcome {
+    let body = &body[..body.len().min(LONGEST)];
     // Plain text under the type of HTML has no link: Discovery is answered so to GET.
     if !body.contains(&b'<') {
         return StayOutcome::default();
     }
+    let ways = ways(body);
+    let kept = &received[..received.len().min(LONGEST)];
+    let kept: Option<HashSet<&str>> =
+        (body != kept).then(|| urls(kept).map(|(_, url)| url).collect());
     let (mut splices, mut changes) = (Vec::new(), Vec::<EffectDetail>::new());
     let (mut hosts, mut notes) = (Vec::<String>::new(), Vec::new());
-    for at in memmem::find_iter(body, b"://") {
-        let Some((start, url)) = url(body, at) else {
-            continue;
-        };
+    for (start, url) in urls(body) {
         let Some(found) = UrlOrigin::of(url) else {
             continue;
         };
-        let way = way(&body[..start]);
+        let way = ways.binary_search_by_key(&start, |(at, _)| *at);
+        let way = way.ok().and_then(|way| ways.get(way)).map(|(_, way)| *way);
         let turned = map.to_device(&found, Reach::Mapped, &LearnedHosts::default());
         let (host, severity, text) = match (turned, way) {
             (Turned::Same, _) | (Turned::Away(_), None | Some(LINK)) => continue,
             (Turned::To { length, with, .. }, Some(_))
-                if splices.len() < MOST_URLS
-                    && memmem::find(received, url.as_bytes()).is_some() =>
+                if kept.as_ref().is_none_or(|kept| kept.contains(url)) =>
             {
                 let before = url[..length].to_owned();
                 let change = EffectDetail::own("rewrite", String::new(), before, with.clone());
@@ -48,8 +52,8 @@ pub fn page(body: &[u8], received: &[u8], map: &OriginMap) -> StayOutcome {
             (Turned::To { .. }, _) => {
                 let host = found.origin.authority();
                 let text = format!(
-                    "the page names {host} itself, where dmtap rewrites no URL: only links, forms, refreshes and \
-                     script locations lead to dmtap"
+                    "the page names {host} outside of links, forms, refreshes and script locations; dmtap does not \
+                     rewrite it there"
                 );
                 (host, Severity::Warning, text)
             }
@@ -76,44 +80,183 @@ pub fn page(body: &[u8], received: &[u8], map: &OriginMap) -> StayOutcome {
     }
 }
 
-/// Where the URL around `://` begins, and the URL.
-fn url(body: &[u8], at: usize) -> Option<(usize, &str)> {
-    let scheme = body[..at].iter().rev();
-    let start = at - scheme.take_while(|byte| byte.is_ascii_alphabetic()).count();
-    let is_end = |byte: &u8| !byte.is_ascii_graphic() || b"\"'<>()\\".contains(byte);
-    let length = body[start..].iter().position(is_end);
-    let url = &body[start..start + length.unwrap_or(body.len() - start)];
-    Some((start, std::str::from_utf8(url).ok()?))
+/// Every http and https URL, each with where it begins.
+fn urls(page: &[u8]) -> impl Iterator<Item = (usize, &str)> {
+    memmem::find_iter(page, b"://").filter_map(|colon| {
+        let scheme = page[..colon].iter().rev().take(LONGEST_SCHEME);
+        let scheme = scheme.take_while(|byte| byte.is_ascii_alphabetic());
+        let start = colon - scheme.count();
+        let scheme = &page[start..colon];
+        if !(scheme.eq_ignore_ascii_case(b"http") || scheme.eq_ignore_ascii_case(b"https")) {
+            return None;
+        }
+        let is_end = |byte: &u8| !byte.is_ascii_graphic() || b"\"'<>()\\".contains(byte);
+        let longest = &page[start..page.len().min(start + LONGEST_URL)];
+        let length = longest.iter().position(is_end).unwrap_or(longest.len());
+        Some((start, std::str::from_utf8(&longest[..length]).ok()?))
+    })
 }
 
-/// How a browser goes to the URL behind this text; `None` where it does not.
-fn way(before: &[u8]) -> Option<&'static str> {
-    let before = &before[before.len().saturating_sub(LONGEST_WAY)..];
-    let is_ignored = |byte: &u8| byte.is_ascii_whitespace();
-    let mut end = before.to_ascii_lowercase();
-    end.retain(|byte| !is_ignored(byte) && !b"\"'(".contains(byte));
-    let found = WAYS
-        .iter()
-        .find(|(written, _)| end.ends_with(written.as_bytes()));
-    found.map(|(_, way)| *way)
+/// Where text begins that a browser takes for an address to go to or to load, and how it does, in document order.
+fn ways(page: &[u8]) -> Vec<(usize, &'static str)> {
+    let mut ways = Vec::new();
+    let mut at = 0;
+    while let Some(open) = memchr(b'<', &page[at..]).map(|more| at + more + 1) {
+        if page[open..].starts_with(b"!--") {
+            let end = memmem::find(&page[open..], b"-->");
+            at = end.map_or(page.len(), |end| open + end);
+            continue;
+        }
+        let name = page[open..]
+            .iter()
+            .take_while(|b| b.is_ascii_alphanumeric());
+        at = open + name.count();
+        let name = &page[open..at];
+        if name.is_empty() {
+            continue;
+        }
+        let (attributes, end) = attributes(page, at);
+        at = end;
+        let is = |attribute: &Attribute<'_>, name: &str| {
+            attribute.name.eq_ignore_ascii_case(name.as_bytes())
+        };
+        let refreshes = name.eq_ignore_ascii_case(b"meta")
+            && attributes.iter().any(|it| {
+                is(it, "http-equiv") && it.value.trim_ascii().eq_ignore_ascii_case(b"refresh")
+            });
+        for attribute in &attributes {
+            let blank = attribute.value.len() - attribute.value.trim_ascii_start().len();
+            let start = attribute.start + blank;
+            if let Some((_, way)) = ATTRIBUTES.iter().find(|(name, _)| is(attribute, name)) {
+                ways.push((start, *way));
+            } else if refreshes && is(attribute, "content") {
+                let url = refreshed(attribute.value);
+                ways.extend(url.map(|url| (attribute.start + url, "refresh of the page")));
+            }
+        }
+        if name.eq_ignore_ascii_case(b"script") {
+            let end = memmem::find(&page[at..], b"</").map_or(page.len(), |end| at + end);
+            let starts = locations(&page[at..end]);
+            ways.extend(starts.into_iter().map(|start| (at + start, "script")));
+            at = end;
+        }
+    }
+    ways
 }
 
-/// What is written in front of a URL that a browser goes to, without quotes and white space, and what to call it.
-const WAYS: [(&str, &str); 9] = [
-    ("formaction=", "action of a form"),
-    ("action=", "action of a form"),
-    ("url=", "refresh of the page"),
-    ("location=", "script"),
-    ("location.href=", "script"),
-    ("location.replace", "script"),
-    ("href=", LINK),
-    ("src=", LINK),
-    ("data=", LINK),
+/// An attribute of a tag.
+struct Attribute<'p> {
+    name: &'p [u8],
+    value: &'p [u8],
+    /// Where the value begins in the page.
+    start: usize,
+}
+
+/// The attributes that have values of the tag whose name ends at `at`, and where the tag ends.
+fn attributes(page: &[u8], mut at: usize) -> (Vec<Attribute<'_>>, usize) {
+    let mut attributes = Vec::new();
+    let run = |from: usize, belongs: &dyn Fn(u8) -> bool| {
+        let rest = page.get(from..).unwrap_or_default();
+        from + rest.iter().take_while(|byte| belongs(**byte)).count()
+    };
+    let is_blank = |byte: u8| byte.is_ascii_whitespace();
+    loop {
+        at = run(at, &|byte| is_blank(byte) || byte == b'/');
+        match page.get(at) {
+            None => return (attributes, page.len()),
+            Some(b'>') => return (attributes, at + 1),
+            Some(_) => {}
+        }
+        // A name may begin with anything, even `=`.
+        let end = run(at + 1, &|byte| !is_blank(byte) && !b"=>/".contains(&byte));
+        let name = &page[at..end];
+        let equals = run(end, &is_blank);
+        at = equals;
+        if page.get(equals) != Some(&b'=') {
+            continue;
+        }
+        let first = run(equals + 1, &is_blank);
+        let (start, end, next) = match page.get(first) {
+            Some(quote @ (b'"' | b'\'')) => {
+                let end = memchr(*quote, &page[first + 1..]);
+                let end = end.map_or(page.len(), |more| first + 1 + more);
+                (first + 1, end, end + 1)
+            }
+            _ => {
+                let end = run(first, &|byte| !is_blank(byte) && byte != b'>');
+                (first, end, end)
+            }
+        };
+        attributes.push(Attribute {
+            name,
+            value: &page[start..end],
+            start,
+        });
+        at = next;
+    }
+}
+
+/// Where the URL of a refresh begins in `content`: `5; url='https://…'`.
+fn refreshed(content: &[u8]) -> Option<usize> {
+    let lower = content.to_ascii_lowercase();
+    let name = memmem::find(&lower, b"url")?;
+    let before = |byte: &u8| byte.is_ascii_digit() || b" \t\r\n.;,".contains(byte);
+    let text = after(content, name + 3, b'=')?;
+    lower[..name].iter().all(before).then_some(text)
+}
+
+/// Where the texts begin that a script assigns to `location`, or calls it with.
+fn locations(script: &[u8]) -> Vec<usize> {
+    let place = |at: usize| {
+        let is_part_of_a_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"_$-".contains(byte);
+        if script[..at].last().is_some_and(is_part_of_a_name) {
+            return None;
+        }
+        let end = at + LOCATION.len();
+        let rest = &script[end..];
+        let goes_on = |name: &str| rest.starts_with(name.as_bytes());
+        if let Some(name) = [".replace", ".assign"]
+            .into_iter()
+            .find(|name| goes_on(name))
+        {
+            return after(script, end + name.len(), b'(');
+        }
+        let href = if goes_on(".href") { ".href".len() } else { 0 };
+        after(script, end + href, b'=')
+    };
+    memmem::find_iter(script, LOCATION)
+        .filter_map(place)
+        .collect()
+}
+
+/// Where the text begins behind a sign, with blanks around the sign and a quote in front of the text.
+fn after(text: &[u8], at: usize, sign: u8) -> Option<usize> {
+    let blanks = |at: usize| {
+        let rest = text.get(at..).unwrap_or_default();
+        at + rest.len() - rest.trim_ascii_start().len()
+    };
+    let sign_at = blanks(at);
+    let start = blanks(sign_at + 1);
+    let is_quote = matches!(text.get(start), Some(b'"' | b'\'' | b'`'));
+    (text.get(sign_at) == Some(&sign)).then_some(start + usize::from(is_quote))
+}
+
+/// Attributes whose value is an address, and what a note calls them.
+const ATTRIBUTES: [(&str, &str); 5] = [
+    ("action", "action of a form"),
+    ("formaction", "action of a form"),
+    ("href", LINK),
+    ("src", LINK),
+    ("data", LINK),
 ];
 /// Nobody goes there without a click, or it is only a part of the page.
 const LINK: &str = "a link or a resource";
-/// Bytes in front of a URL that say how a browser goes there.
-const LONGEST_WAY: usize = 32;
-const MOST_URLS: usize = 10_000;
+const LOCATION: &[u8] = b"location";
+/// Bytes of a page that are looked at; sign-in pages have about 100 KB.
+const LONGEST: usize = 1 << 20;
+/// The longest URL that is rewritten whole, in bytes; of a longer one the origin is.
+const LONGEST_URL: usize = 2 << 10;
+/// Letters that are looked at in front of `://`: one more than `https` has.
+const LONGEST_SCHEME: usize = 6;
 const MOST_CHANGES: usize = 16;
 const MOST_NOTES: usize = 8;

@@ -1,9 +1,12 @@
 //! Pages, and the JSON of linked enrollment: what leads to dmtap, and what is noted.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use dmtap::stay::{linked_enrollment, page};
 
 use super::map;
+use crate::support::cpu_time::cpu_time;
 
 #[test]
 fn urls_of_a_page_lead_to_dmtap_and_what_leads_past_it_is_noted() {
@@ -37,13 +40,16 @@ fn urls_of_a_page_lead_to_dmtap_and_what_leads_past_it_is_noted() {
     check(
         "<a href='https://DM.example.com:9443/x'>b</a> https://dm.example.com:9443/y",
         "<a href='https://dm.lab.test/x'>b</a> https://dm.example.com:9443/y",
-        &[("warning", "the page names dm.example.com:9443 itself")],
+        &[(
+            "warning",
+            "the page names dm.example.com:9443 outside of links",
+        )],
     );
     let token = "<input type='hidden' name='wresult' value='&lt;t Issuer=&quot;https://mdm.example.com/&quot;'>";
     check(
         token,
         "",
-        &[("warning", "the page names mdm.example.com itself")],
+        &[("warning", "the page names mdm.example.com outside of links")],
     );
     check(
         r#"<meta http-equiv="refresh" content="0; URL='https://mdm.example.com'"><img src = "https://mdm.example.com/i">"#,
@@ -66,6 +72,29 @@ fn urls_of_a_page_lead_to_dmtap_and_what_leads_past_it_is_noted() {
             ("info", "b.example.net (script)"),
         ],
     );
+    // A URL inside of a value, of text or of a comment is no address of the page.
+    for part in [
+        r#"<input type="hidden" value="eyJ?u=1&amp;url=https://mdm.example.com/t">"#,
+        r#"<div data-x="metadata=https://mdm.example.com/t">"#,
+        r#"<input value=" href=https://mdm.example.com/t">"#,
+        "<p>see url=https://mdm.example.com/t",
+        "<!-- <a href='https://mdm.example.com/t'> -->",
+        "<script>var relocation = 'https://mdm.example.com/t'</script>",
+    ] {
+        check(part, "", &[("warning", "the page names mdm.example.com")]);
+    }
+    check(
+        r#"<a href="https://login.example.net/?return_url=https://mdm.example.com/t">"#,
+        "",
+        &[("warning", "the page names mdm.example.com")],
+    );
+    check(
+        "<A title='>' HREF=https://mdm.example.com/t?a=1><script>location='https://mdm.example.com/t'</script>\
+         <button/formaction=\" https://mdm.example.com\"",
+        "<A title='>' HREF=https://lab.test:8443/t?a=1><script>location='https://lab.test:8443/t'</script>\
+         <button/formaction=\" https://lab.test:8443\"",
+        &[],
+    );
     // Plain text under the type of a page: Discovery is answered so to GET.
     check(
         "https://mdm.example.com/EnrollmentServer/Discovery.svc",
@@ -79,6 +108,29 @@ fn urls_of_a_page_lead_to_dmtap_and_what_leads_past_it_is_noted() {
         "",
         &[],
     );
+}
+
+#[test]
+fn a_hostile_page_takes_time_in_proportion_to_its_length() {
+    let spent = |piece: &str| {
+        let text = piece.repeat((1 << 20) / piece.len());
+        let before = cpu_time();
+        let _ = page(text.as_bytes(), text.as_bytes(), &map());
+        cpu_time() - before
+    };
+    for piece in [
+        "a://",
+        "https://a",
+        "<a href=",
+        "<!--",
+        "<a '",
+        "<script>location=",
+        "<=\"",
+        "<a href='https://mdm.example.com/'>",
+    ] {
+        let time = spent(piece);
+        assert!(time < Duration::from_secs(20), "{piece}: {time:?}");
+    }
 }
 
 #[test]
