@@ -191,10 +191,10 @@ pub enum NotParsed {
         /// The limit, in seconds.
         seconds: u64,
     },
-    /// The saved traffic that it comes from says how long it was, and has not got it.
+    /// The saved traffic that it comes from has not got it.
     NotRecorded {
-        /// Bytes that it had.
-        bytes: u64,
+        /// Bytes that it had, where that is known.
+        bytes: Option<u64>,
     },
     /// Its media type announces nothing that dmtap reads.
     MediaType(String),

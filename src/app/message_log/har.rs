@@ -5,6 +5,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version};
 use serde_json::Value;
 
@@ -131,19 +132,33 @@ fn server(uri: &Uri) -> String {
     format!("{}:{port}", uri.host().unwrap_or_default())
 }
 
-/// The body of a request or response; an exporter may leave it out.
+/// The body of a request or response. An exporter may leave it out, or write an empty text for it: its sizes show that.
 fn body(content: &Value, message: &Value) -> Result<Bytes, NotParsed> {
-    let Some(text) = content["text"].as_str() else {
-        let sizes = [&content["size"], &message["bodySize"]];
-        let bytes = sizes.iter().filter_map(|size| size.as_u64()).max();
-        let bytes = bytes.filter(|bytes| *bytes > 0);
-        return bytes.map_or(Ok(Bytes::new()), |bytes| {
-            Err(NotParsed::NotRecorded { bytes })
-        });
+    let text = content["text"].as_str();
+    if let Some(text) = text.filter(|text| !text.is_empty()) {
+        let is_base64 = content["encoding"] == "base64";
+        let decoded = is_base64.then(|| STANDARD.decode(text).ok()).flatten();
+        return Ok(decoded.unwrap_or_else(|| text.as_bytes().to_vec()).into());
+    }
+    let length = headers(message).get(CONTENT_LENGTH).cloned();
+    let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+    let written = [&content["size"], &message["bodySize"]];
+    let sizes = written
+        .iter()
+        .filter_map(|size| size.as_i64())
+        .chain(length);
+    let sizes: Vec<i64> = match (text, content["size"].as_i64()) {
+        // A coded body of no bytes may have some on the wire.
+        (Some(_), Some(0)) => vec![0],
+        _ => sizes.collect(),
     };
-    let is_base64 = content["encoding"] == "base64";
-    let decoded = is_base64.then(|| STANDARD.decode(text).ok()).flatten();
-    Ok(decoded.unwrap_or_else(|| text.as_bytes().to_vec()).into())
+    match sizes.iter().max() {
+        Some(0) | None => Ok(Bytes::new()),
+        // The size -1 is an unknown one.
+        Some(&bytes) => Err(NotParsed::NotRecorded {
+            bytes: u64::try_from(bytes).ok(),
+        }),
+    }
 }
 
 fn reading(body: &Bytes, headers: &HeaderMap, limits: &Limits) -> ParsedBody {

@@ -349,8 +349,11 @@ fn why(unread: &NotParsed) -> SmolStr {
             format_smolstr!("other bodies hold all of the {limit} bytes set aside for reading")
         }
         NotParsed::TooSlow { seconds } => format_smolstr!("not here after {seconds} seconds"),
-        NotParsed::NotRecorded { bytes } => {
+        NotParsed::NotRecorded { bytes: Some(bytes) } => {
             format_smolstr!("not in the file, which says that it had {bytes} bytes")
+        }
+        NotParsed::NotRecorded { bytes: None } => {
+            SmolStr::new_static("not in the file, which does not say how long it was")
         }
         NotParsed::MediaType(media_type) => format_smolstr!("{media_type} is not decoded"),
         NotParsed::Coding(why) => format_smolstr!("content coding: {why}"),
