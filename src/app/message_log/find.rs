@@ -14,10 +14,10 @@ use crate::dm::carve::{carve, has_message};
 use crate::dm::notification::Notification;
 use crate::dm::packed::{in_base64_blocks, in_lines, unpack};
 use crate::dm::soap::Envelope;
-use crate::dm::{Dialect, unescape};
+use crate::dm::{Command, CommandKind, Dialect, Message, unescape};
 use crate::flow::{NotParsed, ParsedBody};
 use crate::markup::utf16::{in_utf8, windows_1252};
-use crate::markup::{DecodeError, Document, Hint, Limits, before_break, decode, wbxml};
+use crate::markup::{DecodeError, Document, Element, Hint, Limits, before_break, decode, wbxml};
 
 /// The messages of a file, in order.
 pub(super) fn found(file: &Bytes, limits: &Limits) -> Vec<Found> {
@@ -174,7 +174,10 @@ fn reading(
     limits: &Limits,
 ) -> (Bytes, ParsedBody) {
     let error = match decoded {
-        Ok(document) => return (bytes, read(document)),
+        Ok(document) => {
+            let (bytes, document) = with_body(&document, limits).unwrap_or((bytes, document));
+            return (bytes, read(document));
+        }
         Err(error) => error,
     };
     let front = is_cut(&bytes).then(|| before_break(&bytes, &error, Hint::default(), limits));
@@ -185,6 +188,32 @@ fn reading(
         Some((plain, document)) => (plain, read(document)),
         None => (bytes, ParsedBody::Undecodable(error)),
     }
+}
+
+/// A message whose commands stand in its SyncML without a SyncBody, as in excerpts: with one around them.
+fn with_body(document: &Document, limits: &Limits) -> Option<(Bytes, Document)> {
+    let message = Message::of(document).filter(|it| it.body().is_none())?;
+    let elements = || message.element().elements();
+    let is_command = |it: &Element<'_>| {
+        let command = Command::of(*it);
+        command.is_some_and(|it| it.kind() != CommandKind::Unknown)
+    };
+    if document.is_wbxml() {
+        return None;
+    }
+    let start = elements().find(is_command)?.span().start as usize;
+    let end = elements().last()?.span().end as usize;
+    let text = document.source();
+    let parts = [
+        text.get(..start)?,
+        b"<SyncBody>",
+        text.get(start..end)?,
+        b"</SyncBody>",
+        text.get(end..)?,
+    ];
+    let bytes = Bytes::from(parts.concat());
+    let document = decode(bytes.clone(), Hint::default(), limits).ok()?;
+    Some((bytes, document))
 }
 
 /// A message that decodes once its escapes are undone.
