@@ -8,29 +8,51 @@ use crate::dm::Message;
 use crate::flow::{Side, Timestamp};
 
 /// Puts messages into the order in which they were sent. A message without a time of its own stays with the one in front
-/// of it.
+/// of it; among those of one time, the numbers of the messages decide.
 pub(super) fn in_order(found: &mut Vec<Found>, moment: impl Fn(&Found) -> Option<Timestamp>) {
     let moments: Vec<_> = found.iter().map(moment).collect();
     let times: Vec<_> = moments.iter().flatten().collect();
-    let begins_block: Vec<bool> = match times.len() {
-        0 | 1 if runs_backwards(found) => block_begins(found),
-        0 | 1 => return,
-        _ if times.is_sorted() => return,
-        _ => moments.iter().map(Option::is_some).collect(),
-    };
-    let is_newest_first = times.is_sorted_by(|one, next| one >= next);
+    if times.len() < 2 {
+        *found = by_numbers(std::mem::take(found));
+        return;
+    }
+    let (is_in_order, is_newest_first) = (
+        times.is_sorted(),
+        times.is_sorted_by(|one, next| one >= next),
+    );
     let mut blocks: Vec<(Option<Timestamp>, Vec<Found>)> = Vec::new();
-    for ((message, at), begins) in found.drain(..).zip(moments).zip(begins_block) {
-        match blocks.last_mut().filter(|_| !begins) {
+    for (message, at) in found.drain(..).zip(moments) {
+        match blocks.last_mut().filter(|_| at.is_none()) {
             Some((_, block)) => block.push(message),
             None => blocks.push((at, vec![message])),
         }
     }
-    match is_newest_first {
-        true => blocks.reverse(),
-        false => blocks.sort_by_key(|(at, _)| *at),
+    match (is_in_order, is_newest_first) {
+        (true, _) => {}
+        (false, true) => blocks.reverse(),
+        (false, false) => blocks.sort_by_key(|(at, _)| *at),
     }
-    found.extend(blocks.into_iter().flat_map(|(_, block)| block));
+    for blocks in blocks.chunk_by_mut(|(one, _), (next, _)| one == next) {
+        let blocks = blocks.iter_mut();
+        let of_one_time = blocks.flat_map(|(_, block)| std::mem::take(block));
+        found.extend(by_numbers(of_one_time.collect()));
+    }
+}
+
+/// Messages without times of their own: turned around where their numbers only fall.
+fn by_numbers(found: Vec<Found>) -> Vec<Found> {
+    if !runs_backwards(&found) {
+        return found;
+    }
+    let begins = block_begins(&found);
+    let mut blocks: Vec<Vec<Found>> = Vec::new();
+    for (message, begins) in found.into_iter().zip(begins) {
+        match blocks.last_mut().filter(|_| !begins) {
+            Some(block) => block.push(message),
+            None => blocks.push(vec![message]),
+        }
+    }
+    blocks.into_iter().rev().flatten().collect()
 }
 
 /// Whether the numbers of the messages of each session and side only fall.
