@@ -207,9 +207,13 @@ pub(super) fn is_idle_half(entry: &Entry, entries: &[Entry]) -> bool {
     is_idle(entry) && halves.any(|other| !is_idle(other))
 }
 
-/// Whether one option of the command line made both rules.
+/// Whether one option of the command line made both rules, or they are one built-in for the two encodings.
 pub fn are_of_one_option(one: &Rule, other: &Rule) -> bool {
+    let are_halves =
+        |one: &Rule, other: &Rule| other.name.strip_suffix("-wbxml") == Some(&one.name);
+    let are_of_builtin = one.file.starts_with("built-in:") && one.file == other.file;
     one.option.is_some() && one.option == other.option
+        || are_of_builtin && (are_halves(one, other) || are_halves(other, one))
 }
 
 /// What a rule did in the whole run, and since the last reset if that is not the same.
@@ -376,6 +380,16 @@ mod tests {
         let report = serde_json::to_value(EntryReport::of(&entry)).unwrap();
         let limit = serde_json::json!({"skip": 1, "times": 2, "chance": false, "per": "peer"});
         assert_eq!(report["limit"], limit);
+    }
+
+    #[test]
+    fn the_rules_of_a_builtin_for_each_encoding_are_one() {
+        let builtin = crate::builtin_rules::find("wrong-namespace").unwrap();
+        let rules = load::parse(&builtin.file(), builtin.text).unwrap();
+        assert!(are_of_one_option(&rules[0], &rules[1]));
+        assert!(!are_of_one_option(&rules[0], &rules[0]));
+        let of_user = load::parse("wrong-namespace.toml", builtin.text).unwrap();
+        assert!(!are_of_one_option(&of_user[0], &of_user[1]));
     }
 
     #[test]
