@@ -104,7 +104,9 @@ impl Lint {
                 lint.others += 1;
                 continue;
             }
-            let source = windows_1252(&read).map_or_else(|| in_utf8(read.clone()), Ok);
+            let single_byte = windows_1252(&read);
+            let is_single_byte = single_byte.is_some();
+            let source = single_byte.map_or_else(|| in_utf8(read.clone()), Ok);
             let text = source.clone().unwrap_or(read);
             let decoded =
                 source.and_then(|source| decode(source, Hint::default(), &Limits::default()));
@@ -140,7 +142,7 @@ impl Lint {
                             error.kind.to_string(),
                         )
                     }];
-                    locate(&mut notes, &text);
+                    locate(&mut notes, &text, is_single_byte);
                     lint.messages.push(Linted {
                         place: name.clone(),
                         file: name,
@@ -174,7 +176,7 @@ impl Lint {
                 links: None,
             });
             notes.extend(found.into_iter().map(remark));
-            locate(&mut notes, &text);
+            locate(&mut notes, &text, is_single_byte);
             lint.messages.push(Linted {
                 place: name.clone(),
                 file: name,
@@ -320,6 +322,7 @@ fn broken_id(is_wbxml: bool) -> &'static str {
 }
 
 fn looks_like_markup(text: &[u8]) -> bool {
+    let text = text.strip_prefix(MARK).unwrap_or(text);
     wbxml::looks_like(text) || text.trim_ascii_start().starts_with(b"<")
 }
 
@@ -335,7 +338,7 @@ fn names_syncml(text: &[u8]) -> bool {
 /// Whether it is a web page: no message, and no XML either.
 fn looks_like_html(text: &[u8]) -> bool {
     let text = text.trim_ascii_start();
-    let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
+    let text = text.strip_prefix(MARK).unwrap_or(text);
     let begins = |start: &str| {
         let front = text.get(..start.len());
         front.is_some_and(|front| front.eq_ignore_ascii_case(start.as_bytes()))
@@ -343,29 +346,40 @@ fn looks_like_html(text: &[u8]) -> bool {
     begins("<!doctype html") || begins("<html")
 }
 
-/// Finds line and character of notes in the text that they are about.
-fn locate(notes: &mut [Remark], text: &[u8]) {
+/// Finds line and character of notes in the text that they are about. Where the file has a byte for each character, their
+/// offsets become those in the file.
+fn locate(notes: &mut [Remark], text: &[u8], is_single_byte: bool) {
     if wbxml::looks_like(text) {
         return;
     }
     let mut notes: Vec<_> = notes.iter_mut().collect();
     notes.sort_by_key(|note| note.at);
-    let (mut line, mut column, mut counted) = (1, 1, 0);
+    let begins = match text.starts_with(MARK) {
+        true => MARK.len(),
+        false => 0,
+    };
+    let (mut line, mut column, mut counted, mut characters) = (1, 1, begins, 0);
     for note in notes {
         let Some(at) = note.at else { continue };
-        let at = text.len().min(at as usize);
+        let at = text.len().min(at as usize).max(counted);
         for byte in &text[counted..at] {
+            // The others continue a character.
+            characters += u32::from(matches!(byte, 0..0x80 | 0xc0..));
             match byte {
                 b'\n' => (line, column) = (line + 1, 1),
-                // The others continue a character.
                 0..0x80 | 0xc0.. => column += 1,
                 _ => {}
             }
         }
         counted = at;
+        if is_single_byte {
+            note.at = Some(characters);
+        }
         (note.line, note.column) = (Some(line), Some(column));
     }
 }
 
+/// The byte order mark of a text in UTF-8, which is no character of it.
+const MARK: &[u8] = "\u{feff}".as_bytes();
 /// Leniencies of the decoder that are reported for a file.
 const MOST_FLAGS: usize = 16;

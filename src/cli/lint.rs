@@ -202,7 +202,8 @@ fn is_log(source: &[u8]) -> bool {
         return !messages.is_empty();
     };
     if message.reading.document().is_none() {
-        let is_one = plain.trim_ascii_start().starts_with(b"<") || wbxml::looks_like(&plain);
+        let text = plain.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&plain);
+        let is_one = text.trim_ascii_start().starts_with(b"<") || wbxml::looks_like(&plain);
         return !is_one;
     }
     let whole = in_utf8(plain).and_then(|plain| decode(plain, Hint::default(), &limits));

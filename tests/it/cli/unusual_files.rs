@@ -87,6 +87,36 @@ fn text_in_windows_1252_is_read_where_it_says_so() {
 }
 
 #[test]
+fn lint_points_into_the_file_also_where_its_text_was_decoded() {
+    let [_, two, ..] = session();
+    // What is broken stands behind the octets, on the line that they are on.
+    let broken = two.replace("<Replace>", "<!--OCTETS--><Replace><1>");
+    let place = |front: &[u8], octets: &[u8]| {
+        let (before, behind) = broken.split_once("OCTETS").unwrap();
+        let file = [front, before.as_bytes(), octets, behind.as_bytes()].concat();
+        let folder = TempDir::new().unwrap();
+        fs::write(folder.path().join("report.xml"), file).unwrap();
+        let words = ["lint", "--output", "json", "report.xml"];
+        let output = run(dmtap().current_dir(&folder).args(words));
+        let text = stdout(&output) + &String::from_utf8_lossy(&output.stderr);
+        let mut lines = text.lines();
+        let line = lines.find(|line| line.contains("XML-01")).expect(&text);
+        let note: serde_json::Value = serde_json::from_str(line).unwrap();
+        ["at", "line", "column"].map(|field| note[field].as_u64().unwrap())
+    };
+    let [utf8, latin] = ["UTF-8", "iso-8859-1"]
+        .map(|name| format!("<?xml version=\"1.0\" encoding=\"{name}\"?>").into_bytes());
+    let [at, line, column] = place(&utf8, b"abc");
+    let longer = latin.len() as u64 - utf8.len() as u64;
+    for octets in [b"abc", b"f\xfcr", b"\x80\xe9\xfc"] {
+        let expected = [at + longer, line, column + longer];
+        assert_eq!(place(&latin, octets), expected, "{octets:?}");
+    }
+    let marked = [b"\xef\xbb\xbf", &utf8[..]].concat();
+    assert_eq!(place(&marked, b"abc"), [at + 3, line, column]);
+}
+
+#[test]
 fn a_fragment_of_a_page_that_names_syncml_is_no_broken_message() {
     let page = "<li><span>[11:43] 'SyncML_Outgoing'</span><ul>\n<li>SyncML message 3\n";
     let (_, lint) = printed("lint", page);
