@@ -6,6 +6,8 @@
 
 #[path = "memory/heap.rs"]
 mod heap;
+#[path = "memory/json_log.rs"]
+mod json_log;
 #[path = "memory/message.rs"]
 mod message;
 #[path = "memory/peer.rs"]

@@ -68,7 +68,10 @@ pub fn read_file(
     let text: Bytes = take_bounded(input, MOST_BYTES)
         .map_err(io::Error::other)?
         .into();
-    let text = gunzipped(&text, MOST_BYTES).unwrap_or(text);
+    let (text, missing) = gunzipped(&text, MOST_BYTES).unwrap_or((text, None));
+    if let Some(missing) = missing {
+        print::line(&missing);
+    }
     if text.starts_with(&PCAPNG) {
         let why = "this is a pcapng: the record in JSON lines (.jsonl) beside it has its sessions";
         return Err(io::Error::new(io::ErrorKind::InvalidData, why));
@@ -77,10 +80,8 @@ pub fn read_file(
     let mut lines = text.split(|byte| *byte == b'\n');
     let has_lines = lines.any(|line| line.starts_with(LINE));
     if !has_lines {
-        let (events, read_as) = events(&text, dates, Masking::Masked);
-        if let Some(read_as) = read_as {
-            print::line(&read_as);
-        }
+        let (events, notes) = events(&text, dates, Masking::Masked);
+        notes.iter().for_each(|note| print::line(note));
         if !events.is_empty() {
             for (event, line) in events {
                 on_event(event, line)?;
@@ -149,7 +150,7 @@ pub struct LoggedMessage {
 
 /// The messages of a file that is no record, in order.
 pub fn messages(text: &Bytes, limits: &Limits) -> Vec<LoggedMessage> {
-    let mut found = found(text, limits);
+    let (mut found, _) = found(text, limits);
     found.truncate(MOST_MESSAGES);
     let (order, zone) = (date_order(&found), Offset::UTC);
     in_order(&mut found, |it| it.moment(order, zone));
@@ -167,14 +168,14 @@ fn date_order(found: &[Found]) -> DateOrder {
 }
 
 /// The events of a file that is no record, as the proxy would have recorded them, with the lines of their messages; none
-/// if it has no message. Where dates have no zone, also how they were read, for people.
+/// if it has no message. Also notes for people: what was not read, and how dates without a zone were.
 fn events(
     text: &Bytes,
     dates: DateReading,
     masking: Masking,
-) -> (Vec<(EventRecord, Option<u64>)>, Option<String>) {
+) -> (Vec<(EventRecord, Option<u64>)>, Vec<String>) {
     let limits = Limits::default();
-    let mut found = found(text, &limits);
+    let (mut found, missing) = found(text, &limits);
     found.truncate(MOST_MESSAGES);
     let order = dates.order.unwrap_or_else(|| date_order(&found));
     in_order(&mut found, |it| it.moment(order, dates.zone));
@@ -217,7 +218,7 @@ fn events(
         let over = sessions.finish().into_iter();
         events.extend(over.map(|it| (last.session_end(it.summary), line)));
     }
-    (events, read_as)
+    (events, missing.into_iter().chain(read_as).collect())
 }
 
 /// The event that no answer came to this request, and why not, in the words of who saved the traffic.
@@ -228,15 +229,22 @@ fn failed(
     words: &str,
     masking: Masking,
 ) -> EventRecord {
+    // `ConnectionResetError` has three words.
+    let (mut spaced, mut before) = (String::with_capacity(words.len()), ' ');
+    for character in words.chars() {
+        if before.is_ascii_lowercase() && character.is_ascii_uppercase() {
+            spaced.push(' ');
+        }
+        spaced.push(character.to_ascii_uppercase());
+        before = character;
+    }
     let has = |names: &[&str]| {
-        let words = words.to_ascii_uppercase().replace([' ', '_'], "");
-        names.iter().any(|name| words.contains(name))
+        let mut words = spaced.split(|it: char| !it.is_alphanumeric());
+        words.any(|word| names.iter().any(|name| word.starts_with(name)))
     };
     let side = match () {
-        () if has(&["ABORTED", "CANCEL", "BLOCKED"]) => Some(Side::Device),
-        () if has(&["RESET", "REFUSED", "CLOSED", "EMPTY", "TIMEDOUT", "TIMEOUT"]) => {
-            Some(Side::Server)
-        }
+        () if has(&OF_DEVICE) => Some(Side::Device),
+        () if has(&OF_SERVER) => Some(Side::Server),
         () => None,
     };
     let event = Event::Failed {
@@ -456,6 +464,19 @@ fn cut() -> Note {
     }
 }
 
+/// How words begin with which programs say that the device ended an exchange, and that the server did.
+const OF_DEVICE: [&str; 4] = ["ABORTED", "ECONNABORTED", "CANCEL", "BLOCKED"];
+const OF_SERVER: [&str; 9] = [
+    "RESET",
+    "ECONNRESET",
+    "REFUSED",
+    "ECONNREFUSED",
+    "CLOSED",
+    "EMPTY",
+    "TIMED",
+    "TIMEOUT",
+    "ETIMEDOUT",
+];
 /// The media type of a notification.
 const NOTIFICATION: &str = "application/vnd.syncml.notification";
 /// How a capture for Wireshark begins.

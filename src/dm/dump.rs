@@ -1,6 +1,7 @@
 //! Bytes as people paste them: dumps with offsets, arrays of source code, strings with escapes.
 
 use std::iter::Peekable;
+use std::ops::RangeInclusive;
 
 /// The bytes of a dump with offsets, as `xxd`, `hexdump`, `od`, `tcpdump -X` and Wireshark print it.
 ///
@@ -14,23 +15,24 @@ pub(super) fn from_dump(text: &str) -> Option<Vec<u8>> {
     rows(text, 16).or_else(|| rows(text, 8))
 }
 
-/// The bytes of each of several dumps in a text, with the line from 1 in which it begins: with offset 0.
-pub(super) fn dumps(text: &str) -> Vec<(u64, Vec<u8>)> {
-    let mut blocks: Vec<(u64, String)> = Vec::new();
+/// The bytes of each of several dumps in a text, with its lines from 1. It begins with offset 0.
+pub(super) fn dumps(text: &str) -> Vec<(RangeInclusive<u64>, Vec<u8>)> {
+    let mut blocks: Vec<(RangeInclusive<u64>, String)> = Vec::new();
     let mut is_inside = false;
     for (number, line) in (1..).zip(text.lines()) {
         let at = offset(line, 16).map(|(at, _)| at);
         if at == Some(0) {
-            blocks.push((number, String::new()));
+            blocks.push((number..=number, String::new()));
         }
         is_inside = at == Some(0) || is_inside && (at.is_some() || line.trim() == "*");
-        if let Some((_, block)) = blocks.last_mut().filter(|_| is_inside) {
+        if let Some((lines, block)) = blocks.last_mut().filter(|_| is_inside) {
+            *lines = *lines.start()..=number;
             block.push_str(line);
             block.push('\n');
         }
     }
     let read = blocks.into_iter();
-    read.filter_map(|(number, block)| Some((number, from_dump(&block)?)))
+    read.filter_map(|(lines, block)| Some((lines, from_dump(&block)?)))
         .collect()
 }
 

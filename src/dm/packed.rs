@@ -1,5 +1,7 @@
 //! The forms in which people hand a message on: base64, hex, dumps, arrays of source code, a push of WAP.
 
+use std::ops::RangeInclusive;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
 use bytes::Bytes;
@@ -57,17 +59,23 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
 /// offsets; base64 or hex within a line, and octets at the ends of several.
 pub fn in_lines(text: &[u8]) -> Vec<(u64, Bytes)> {
     let mut found = Vec::new();
-    for (line, dump) in std::str::from_utf8(text).map_or_else(|_| Vec::new(), dumps) {
+    // The lines of dumps, in order.
+    let mut taken = Vec::new();
+    for (lines, dump) in std::str::from_utf8(text).map_or_else(|_| Vec::new(), dumps) {
         let bytes = unpack(dump);
-        found.extend(is_message(&bytes).then_some((line, bytes)));
+        if is_message(&bytes) {
+            found.push((*lines.start(), bytes));
+            taken.push(lines);
+        }
     }
-    if !found.is_empty() {
-        return found;
-    }
+    let mut taken = taken.into_iter().peekable();
     // The octets of the lines before, with the line in which they begin.
     let (mut begins, mut octets) = (0, Vec::new());
     let may_begin = |bytes: &[u8]| matches!(bytes, [1..=3, ..] | [b'<', ..]);
     for (number, line) in (1..).zip(text.split(|byte| *byte == b'\n')) {
+        while taken.next_if(|lines| *lines.end() < number).is_some() {}
+        let is_taken = taken.peek().is_some_and(|lines| lines.contains(&number));
+        let line = if is_taken { &[] } else { line };
         let is_of_word = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/-_".contains(byte);
         let words = line.split(|byte| !is_of_word(byte));
         for word in words.filter(|word| word.len() >= SHORTEST_WORD) {
@@ -91,12 +99,13 @@ pub fn in_lines(text: &[u8]) -> Vec<(u64, Bytes)> {
     if !octets.is_empty() {
         found.push((begins, octets.into()));
     }
+    found.sort_by_key(|(line, _)| *line);
     found
 }
 
-/// What may be messages, or texts with some, in blocks of base64: lines of one length, as mail has them, with the line
-/// from 1 in which each begins.
-pub fn in_base64_blocks(text: &[u8]) -> Vec<(u64, Bytes)> {
+/// What may be messages, or texts with some, in blocks of base64: lines of one length, as mail has them, with the lines
+/// from 1 of each.
+pub fn in_base64_blocks(text: &[u8]) -> Vec<(RangeInclusive<u64>, Bytes)> {
     let is_of_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=".contains(byte);
     let mut found = Vec::new();
     let (mut begins, mut width, mut block) = (0, 0, Vec::new());
@@ -112,7 +121,8 @@ pub fn in_base64_blocks(text: &[u8]) -> Vec<(u64, Bytes)> {
         }
         if (!is_of_block || line.len() < width) && !block.is_empty() {
             let bytes = STANDARD.decode(&block).ok();
-            found.extend(bytes.map(|bytes| (begins, Bytes::from(bytes))));
+            let ends = number - u64::from(!is_of_block);
+            found.extend(bytes.map(|bytes| (begins..=ends, Bytes::from(bytes))));
             block.clear();
         }
         if block.is_empty() {

@@ -1,6 +1,6 @@
 //! Messages in the text of a file: as it is, in JSON, under escapes, in base64 and hex.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -19,17 +19,18 @@ use crate::flow::{NotParsed, ParsedBody};
 use crate::markup::utf16::{in_utf8, windows_1252};
 use crate::markup::{DecodeError, Document, Element, Hint, Limits, before_break, decode, wbxml};
 
-/// The messages of a file, in order.
-pub(super) fn found(file: &Bytes, limits: &Limits) -> Vec<Found> {
-    if let Some(files) = unzipped(file, MOST_BYTES) {
-        return raw_http::saz(&files, limits).unwrap_or_else(|| {
+/// The messages of a file, in order, and for people why they are not all where it is packed.
+pub(super) fn found(file: &Bytes, limits: &Limits) -> (Vec<Found>, Option<String>) {
+    if let Some((files, missing)) = unzipped(file, MOST_BYTES) {
+        let found = raw_http::saz(&files, limits).unwrap_or_else(|| {
             let found = files.iter().flat_map(|(_, file)| in_file(file, limits));
             found.map(|it| Found { line: None, ..it }).collect()
         });
+        return (found, missing);
     }
     match gunzipped(file, MOST_BYTES) {
-        Some(plain) => in_file(&plain, limits),
-        None => in_file(file, limits),
+        Some((plain, missing)) => (in_file(&plain, limits), missing),
+        None => (in_file(file, limits), None),
     }
 }
 
@@ -56,27 +57,31 @@ fn in_file(text: &Bytes, limits: &Limits) -> Vec<Found> {
         found = in_text(&text, limits, None);
     }
     if found.is_empty() {
-        let blocks = in_base64_blocks(&text).into_iter();
-        found = blocks
-            .flat_map(|(line, bytes)| {
-                let found = match wbxml::looks_like(&bytes) {
-                    true => vec![whole(bytes, limits, None)],
-                    false => in_text(&bytes, limits, None),
-                };
-                found.into_iter().map(move |found| Found {
-                    line: Some(line),
-                    ..found
-                })
-            })
-            .filter(Found::may_be_message)
-            .collect();
-    }
-    if found.is_empty() {
-        let packed = in_lines(&text).into_iter().map(|(line, bytes)| Found {
+        // A line of a block may look like a message by itself.
+        let mut of_blocks = HashSet::new();
+        for (lines, bytes) in in_base64_blocks(&text) {
+            let messages = match wbxml::looks_like(&bytes) {
+                true => vec![whole(bytes, limits, None)],
+                false => in_text(&bytes, limits, None),
+            };
+            let messages = messages.into_iter().filter(Found::may_be_message);
+            let before = found.len();
+            found.extend(messages.map(|found| Found {
+                line: Some(*lines.start()),
+                ..found
+            }));
+            if found.len() > before {
+                of_blocks.extend(lines);
+            }
+        }
+        let packed = in_lines(&text).into_iter();
+        let packed = packed.filter(|(line, _)| !of_blocks.contains(line));
+        let packed = packed.map(|(line, bytes)| Found {
             line: Some(line),
             ..whole(bytes, limits, None)
         });
-        found = packed.filter(Found::may_be_message).collect();
+        found.extend(packed.filter(Found::may_be_message));
+        found.sort_by_key(|found| found.line);
     }
     found
 }
@@ -251,39 +256,53 @@ fn in_json(text: &[u8], limits: &Limits) -> Vec<Found> {
         let value: Value = serde_json::from_slice(&line[start..]).ok()?;
         Some((number, value))
     });
-    let values = whole_lines(values);
-    { values.into_iter() }
-        .flat_map(|(number, value)| in_value(&value, limits, Some(number), None))
+    // For each stream of Docker the line that goes on.
+    let mut open = HashMap::new();
+    let mut found = Vec::new();
+    let mut add = |(number, value): (u64, Value)| {
+        let messages = in_value(&value, limits, Some(number), None);
+        found.extend((!messages.is_empty()).then_some((number, messages)));
+    };
+    for (number, value) in values {
+        whole_line(&mut open, number, value)
+            .into_iter()
+            .for_each(&mut add);
+    }
+    open.into_values().for_each(add);
+    // A line that goes on ends behind others.
+    found.sort_by_key(|(number, _)| *number);
+    found
+        .into_iter()
+        .flat_map(|(_, messages)| messages)
         .collect()
 }
 
-/// The lines of programs in a log of Docker: a long one stands in several records, of which only the last ends with a
-/// line break.
-fn whole_lines(records: impl Iterator<Item = (u64, Value)>) -> Vec<(u64, Value)> {
-    let mut whole: Vec<(u64, Value)> = Vec::new();
-    // For each stream the place of a line that goes on.
-    let mut open: HashMap<String, usize> = HashMap::new();
-    for (number, record) in records {
-        let log = record["log"].as_str().zip(record["stream"].as_str());
-        let Some((log, stream)) = log else {
-            whole.push((number, record));
-            continue;
-        };
-        let (ends, stream) = (log.ends_with('\n'), stream.to_owned());
-        let at = open.remove(&stream);
-        match at.and_then(|at| whole.get_mut(at)) {
-            Some((_, first)) => {
-                if let Value::String(begun) = &mut first["log"] {
-                    begun.push_str(log);
-                }
+/// A line of a program, with the number of its first record: in a log of Docker a long one stands in several records, of
+/// which only the last ends with a line break. `open` has for each stream the line that goes on.
+fn whole_line(
+    open: &mut HashMap<String, (u64, Value)>,
+    number: u64,
+    record: Value,
+) -> Option<(u64, Value)> {
+    let log = record["log"].as_str().zip(record["stream"].as_str());
+    let Some((log, stream)) = log else {
+        return Some((number, record));
+    };
+    let (ends, stream) = (log.ends_with('\n'), stream.to_owned());
+    let line = match open.remove(&stream) {
+        Some((first, mut begun)) => {
+            if let Value::String(text) = &mut begun["log"] {
+                text.push_str(log);
             }
-            None => whole.push((number, record)),
+            (first, begun)
         }
-        if !ends {
-            open.insert(stream, at.unwrap_or(whole.len() - 1));
-        }
+        None => (number, record),
+    };
+    if ends {
+        return Some(line);
     }
-    whole
+    open.insert(stream, line);
+    None
 }
 
 /// `line` is that of the value, where it has one; `date` that of a value around it.

@@ -38,12 +38,15 @@ fn of_entry(entry: &Value, limits: &Limits) -> Option<Vec<Found>> {
     };
     let asked_body = body(&request["postData"], request);
     let no_answer = no_answer(entry);
-    let answered = match no_answer {
-        Some(_) => None,
-        None => {
-            let status = response["status"].as_u64()?;
+    let status = response["status"].as_u64().and_then(|status| {
+        let status = u16::try_from(status).ok()?;
+        StatusCode::from_u16(status).ok()
+    });
+    let answered = match status.filter(|_| no_answer.is_none()) {
+        None => None,
+        Some(status) => {
             let head = Head::Response(ResponseHead {
-                status: StatusCode::from_u16(status.try_into().ok()?).ok()?,
+                status,
                 version: version(response),
                 headers: headers(response),
             });
@@ -54,6 +57,8 @@ fn of_entry(entry: &Value, limits: &Limits) -> Option<Vec<Found>> {
             })
         }
     };
+    let no_status = || format!("its status {} is none of HTTP", response["status"]);
+    let no_answer = no_answer.or_else(|| answered.is_none().then(no_status));
     let asked = Found {
         date,
         no_answer,

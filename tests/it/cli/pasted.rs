@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use super::log::{formatted, known, messages, shown};
 use super::peers::dmtap;
+use super::traffic_files::session;
 use super::{run, stdout};
 
 /// What `dmtap` prints about a file on standard output and on standard error, and its exit code.
@@ -212,6 +213,44 @@ fn several_dumps_are_several_messages_and_two_answers_two_exchanges() {
     assert_eq!(found, bodies, "{text}");
     let exchanges: Vec<_> = events.iter().map(|it| it.exchange).collect();
     assert_eq!(exchanges, [Some(1), Some(2)]);
+}
+
+#[test]
+fn a_dump_hides_no_other_message_of_a_log() {
+    let messages = session().map(String::into_bytes);
+    let dump = |message: &[u8]| -> String {
+        let row = |(number, row): (usize, &[u8])| {
+            let octets: String = row.iter().map(|byte| format!("{byte:02x} ")).collect();
+            format!(
+                "{:08x}: {octets:<48} {}\n",
+                number * 16,
+                ".".repeat(row.len())
+            )
+        };
+        message.chunks(16).enumerate().map(row).collect()
+    };
+    let rows = |message: &[u8]| -> String {
+        let row = |row: &[u8]| {
+            let octets: Vec<_> = row.iter().map(|byte| format!("{byte:02X}")).collect();
+            format!("10:00 D DMEngine: {}\n", octets.join(" "))
+        };
+        message.chunks(16).map(row).collect()
+    };
+    let word = |message: &[u8]| format!("10:00 body={}\n", STANDARD.encode(message));
+    let block = |message: &[u8]| format!("body:\n{}\n\n", STANDARD.encode(message));
+    let [one, two, three, four] = &messages;
+    for text in [
+        word(one) + &dump(two) + &word(three) + &rows(four) + "end\n",
+        rows(one) + &dump(two) + &block(three) + &word(four),
+        block(one) + &word(two) + &block(three) + &dump(four),
+    ] {
+        let events = shown(&text, &[]);
+        let found: Vec<_> = events
+            .iter()
+            .map(|it| it.body.as_ref().unwrap().0.clone())
+            .collect();
+        assert_eq!(found, messages, "{text}");
+    }
 }
 
 #[test]

@@ -111,6 +111,44 @@ fn a_har_entry_without_an_answer_is_an_exchange_that_failed_in_the_browsers_word
 }
 
 #[test]
+fn a_status_that_is_none_of_http_is_no_answer_and_its_request_stays() {
+    let [one, ..] = session();
+    for status in [1200, 65_700] {
+        let text = archive(&[("00", &one, json!({"status": status, "content": {}}))]);
+        let (code, why) = printed("why", &text);
+        assert_eq!(code, Some(1), "{why}");
+        let expected = format!("no answer came (its status {status} is none of HTTP)");
+        assert!(why.contains(&expected), "{why}");
+    }
+}
+
+#[test]
+fn a_comment_blames_a_peer_only_with_a_word_of_its_own() {
+    let [one, ..] = session();
+    let why = |comment: &str| {
+        let response = json!({"status": 0, "content": {}, "comment": comment});
+        printed("why", &archive(&[("00", &one, response)])).1
+    };
+    for comment in ["the preset of Tuesday", "undisclosed", "unblocked later"] {
+        let why = why(comment);
+        assert!(why.contains(comment) && !why.contains("broke it"), "{why}");
+    }
+    for (comment, peer) in [
+        ("Connection reset by peer", "server"),
+        ("read ECONNRESET", "server"),
+        ("net::ERR_CONNECTION_TIMED_OUT", "server"),
+        ("the request timed out", "server"),
+        ("net::ERR_EMPTY_RESPONSE", "server"),
+        ("canceled", "device"),
+        ("net::ERR_BLOCKED_BY_CLIENT", "device"),
+        ("NS_BINDING_ABORTED", "device"),
+    ] {
+        let why = why(comment);
+        assert!(why.contains(&format!("the {peer} broke it")), "{why}");
+    }
+}
+
+#[test]
 fn a_body_that_a_har_has_not_got_is_not_an_empty_one() {
     let [one, two, three, four] = session();
     let without = |text: &str| {

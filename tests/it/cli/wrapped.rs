@@ -330,3 +330,46 @@ fn an_answer_in_a_coding_that_is_not_known_is_a_message_that_could_not_be_read()
         assert!(why.contains(expected), "{expected}: {why}");
     }
 }
+
+/// What `dmtap show` prints about a file on standard output, and on standard error.
+fn printed(file: &[u8]) -> (String, String) {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("report.bin"), file).unwrap();
+    let output = run(dmtap().current_dir(&folder).args(["show", "report.bin"]));
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    (stdout(&output), error)
+}
+
+#[test]
+fn a_packed_file_that_is_not_read_whole_says_so() {
+    let [one, two, ..] = session();
+    let noise: String = (0..4_000_u32)
+        .map(|number| format!("{}\n", number.wrapping_mul(2_654_435_761)))
+        .collect();
+    let whole = gzip(format!("{one}\n{two}\n{noise}").as_bytes());
+    let (shown, error) = printed(&whole);
+    assert!(
+        shown.contains("Alert") && !error.contains("read whole"),
+        "{error}"
+    );
+    let (shown, error) = printed(&whole[..whole.len() - 2_000]);
+    assert!(shown.contains("Alert"), "{shown}{error}");
+    assert!(
+        error.contains("note: the gzip is not read whole"),
+        "{error}"
+    );
+
+    let files = [&one, &two].map(|text| ("raw.txt".to_owned(), text.clone().into_bytes()));
+    let mut archive = zip(&files);
+    let (_, error) = printed(&archive);
+    assert!(!error.contains("read whole"), "{error}");
+    // The second file gets a method of compression that is not known.
+    let at = memchr::memmem::rfind(&archive, b"PK\x01\x02").unwrap();
+    archive[at + 10] = 99;
+    let (shown, error) = printed(&archive);
+    assert!(shown.contains("Alert"), "{shown}{error}");
+    assert!(
+        error.contains("note: the ZIP is not read whole: 1 file"),
+        "{error}"
+    );
+}
