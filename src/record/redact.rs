@@ -10,6 +10,7 @@ mod heuristics;
 mod inside;
 mod name;
 mod path;
+mod profile;
 mod repeat;
 mod secret;
 mod shape;

@@ -51,25 +51,18 @@ impl<'d> Walk<'d, '_> {
         }
     }
 
-    /// A Wi-Fi or VPN profile, of which the names inside announce the secrets. Whether it is one: what does not read as
-    /// one, without a doubt, is none.
-    pub(super) fn profile(&mut self, data: Element<'d>, limits: &Limits) -> bool {
-        let EmbeddedResult::Document(embedded) = data.open(limits) else {
-            return false;
-        };
-        let document = embedded.document();
-        let mut roots = document.top_ids();
-        let root = roots.next().and_then(|id| document.element(id));
-        let is_one = root.is_some_and(|root| PROFILES.contains(&root.local()));
-        if !is_one || roots.next().is_some() || !document.flags().is_empty() {
-            return false;
-        }
-        self.inside(data, &embedded);
-        true
-    }
-
     fn inside(&mut self, holder: Element<'d>, embedded: &Embedded) {
         let spans = super::secret::walked(embedded.document(), &[], self.values, embedded.limits());
+        self.masked_inside(holder, embedded, spans);
+    }
+
+    /// Takes over the secrets of a document that is the text of an element.
+    pub(super) fn masked_inside(
+        &mut self,
+        holder: Element<'d>,
+        embedded: &Embedded,
+        spans: SecretSpans,
+    ) {
         if spans.is_empty() {
             return;
         }
@@ -89,9 +82,6 @@ impl<'d> Walk<'d, '_> {
         }
     }
 }
-
-/// The roots of profiles (WiFi, VPNv2 and AlwaysOn VPN CSPs).
-const PROFILES: [&str; 2] = ["WLANProfile", "VPNProfile"];
 
 /// Where the secrets of a document stand in the one around it.
 fn places(

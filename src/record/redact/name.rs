@@ -6,9 +6,7 @@ use percent_encoding::percent_decode_str;
 
 /// Whether a node of the management tree holds a key, a password or a profile with one inside.
 pub(super) fn is_secret_node(uri: &str) -> bool {
-    let path = uri.trim_ascii();
-    let path = path.split_once('?').map_or(path, |(path, _)| path);
-    let path: Cow<'_, [u8]> = percent_decode_str(path).into();
+    let path = decoded_path(uri);
     let mut segments = path.split(|byte| *byte == b'/').filter(|s| !s.is_empty());
     let mut from_the_end = segments.clone().rev();
     let last = from_the_end.next().unwrap_or_default();
@@ -17,6 +15,20 @@ pub(super) fn is_secret_node(uri: &str) -> bool {
         false => last,
     };
     is_secret_leaf(leaf) || segments.any(is_secret_branch)
+}
+
+/// Whether a node stands in a branch of Wi-Fi or VPN profiles.
+pub(super) fn is_profile_node(uri: &str) -> bool {
+    let path = decoded_path(uri);
+    let mut segments = path.split(|byte| *byte == b'/');
+    segments.any(|segment| one_of(&PROFILE_BRANCHES, segment))
+}
+
+/// The path of a node without its query, percent-encoding undone.
+fn decoded_path(uri: &str) -> Cow<'_, [u8]> {
+    let path = uri.trim_ascii();
+    let path = path.split_once('?').map_or(path, |(path, _)| path);
+    percent_decode_str(path).into()
 }
 
 /// Whether a leaf of this name holds a secret wherever it stands.
@@ -98,8 +110,8 @@ fn one_of(known: &[&str], name: &[u8]) -> bool {
 }
 
 /// Branches of which everything is kept secret: profiles that carry keys inside (WiFi, VPN, VPNv2 and
-/// ClientCertificateInstall CSPs; OMA's own Wi-Fi and VPN objects begin alike). A profile that can be read is masked by
-/// the names in it.
+/// ClientCertificateInstall CSPs; OMA's own Wi-Fi and VPN objects begin alike). Of a profile that can be read the
+/// listed names are shown.
 const SECRET_BRANCHES: [&str; 6] = [
     "WiFi",
     "VPN",
@@ -108,6 +120,9 @@ const SECRET_BRANCHES: [&str; 6] = [
     "RecoveryPasswords",
     "OfflineDomainJoin",
 ];
+
+/// Those of them that hold Wi-Fi and VPN profiles.
+const PROFILE_BRANCHES: [&str; 3] = ["WiFi", "VPN", "VPNv2"];
 
 /// Leaves that hold a secret wherever they stand, besides those named like one.
 const SECRET_LEAVES: [&str; 2] = ["NewPINValue", "PINValue"];

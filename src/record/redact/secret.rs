@@ -62,7 +62,11 @@ pub(super) struct Walk<'d, 'v> {
 }
 
 impl<'d, 'v> Walk<'d, 'v> {
-    fn new(document: &'d Document, links: &'d [AnswerLink], values: &'v mut Values) -> Self {
+    pub(super) fn new(
+        document: &'d Document,
+        links: &'d [AnswerLink],
+        values: &'v mut Values,
+    ) -> Self {
         Self {
             document,
             links,
@@ -80,7 +84,7 @@ impl<'d, 'v> Walk<'d, 'v> {
         }
     }
 
-    fn spans(self) -> SecretSpans {
+    pub(super) fn spans(self) -> SecretSpans {
         let mut rewrites = self.rewrites;
         rewrites.sort_unstable_by_key(|rewrite| rewrite.start);
         let mut inside = self.inside;
@@ -292,7 +296,7 @@ impl<'d, 'v> Walk<'d, 'v> {
         }
     }
 
-    fn hide_attribute(&mut self, attribute: NodeId) {
+    pub(super) fn hide_attribute(&mut self, attribute: NodeId) {
         let plain = SourceMappedText::of(self.document, attribute);
         self.values.remember(&plain.text);
         plain.all(&mut self.fills);

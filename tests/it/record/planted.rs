@@ -4,6 +4,7 @@ use dmtap::record::Masking;
 
 use crate::record::masking::{SECRET, check, in_body, in_syncml};
 use crate::record::stage::Stage;
+use crate::support::cpu_time::cpu_time;
 
 fn unread(what: &str, body: &str) {
     // Broken as XML, so that it is known by its looks.
@@ -160,6 +161,7 @@ fn results_without_a_node() {
 /// Takes minutes where anything is done again for each of so many.
 #[test]
 fn recording_takes_linear_time() {
+    let begun = cpu_time();
     let nonce = "<Status><CmdID>1</CmdID><Chal><Meta><NextNonce xmlns=\"syncml:metinf\">SECRET</NextNonce></Meta></Chal>\
         <Data>401</Data></Status>";
     let many = |n: usize, piece: &dyn Fn(usize) -> String| (0..n).map(piece).collect::<String>();
@@ -187,6 +189,7 @@ fn recording_takes_linear_time() {
     in_syncml("many", &format!("{nonce}{statuses}"));
     let comments = many(10_000, &|n| format!("<!--{n} SECRET-->"));
     in_syncml("many", &format!("{nonce}{comments}"));
+    assert!(cpu_time() - begun < std::time::Duration::from_secs(90));
 }
 
 /// A Wi-Fi or VPN profile is masked by the names in it; what is none stays masked as a whole.
@@ -222,6 +225,46 @@ fn profiles_show_what_is_no_secret() {
             assert!(shown(&add).contains(&profile[..10]), "{}", shown(&add));
         }
     }
+    // Comments, attributes and names that are not listed, and texts that stand beside elements.
+    let wlan_parts = [
+        "<!-- old key SECRET -->",
+        "<?a SECRET?>",
+        "<IHV><leapPass>SECRET</leapPass></IHV>",
+        "<Unknown Type=\"SECRET\"/>",
+        "<MSM note=\"SECRET\" Type=\"SECRET\"/>",
+        "<MSM>SECRET<security/></MSM>",
+        "<MSM xmlns:a=\"urn:SECRET\"/>",
+        "<name>&lt;a>SECRET&lt;/a></name>",
+        "<name><a>SECRET</a></name>",
+        "<MSM><OneX><EAPConfig><EapHostConfig><EapMethod><Type>25</Type></EapMethod><Config><Key>SECRET</Key>\
+         <pass>SECRET</pass></Config></EapHostConfig></EAPConfig></OneX></MSM>",
+    ];
+    for part in wlan_parts {
+        let profile = wlan.replace("<MSM>", &format!("{part}<MSM>"));
+        in_syncml(
+            part,
+            &add("WiFi/Profile/Office/WlanXml", &escaped(&profile)),
+        );
+        let profile = format!("<VPNProfile>{part}<AlwaysOn>true</AlwaysOn></VPNProfile>");
+        in_syncml(part, &add("VPNv2/Office/ProfileXML", &escaped(&profile)));
+    }
+    for declaration in [
+        "<?xml version=\"1.0\"?>",
+        "<?xml version='1.0' encoding='UTF-8'?>",
+    ] {
+        let add = add(
+            "WiFi/Profile/Office/WlanXml",
+            &escaped(&format!("{declaration}{wlan}")),
+        );
+        in_syncml(declaration, &add);
+        assert!(shown(&add).contains("<WLANProfil"), "{}", shown(&add));
+    }
+    // The same in a node that holds no profile.
+    let elsewhere = add(
+        "Other/Password",
+        &escaped("<WLANProfile><name>SECRET</name></WLANProfile>"),
+    );
+    in_syncml("elsewhere", &elsewhere);
     // Markup, text in front, several roots, a tree that is broken, and a profile in another one's place.
     let other = |data: &str| {
         let add = add("WiFi/Profile/Office/WlanXml", data);
