@@ -5,7 +5,6 @@ use super::text_buffer::{Style, TextBuffer};
 use super::{full, rule};
 use crate::dm::StatusCode;
 use crate::facts;
-use crate::markup::Document;
 use crate::record::model::{
     AnswerTargetRecord, CommandRecord, DataRecord, EventRecord, ItemRecord,
 };
@@ -26,6 +25,7 @@ pub(super) fn all(page: &mut TextBuffer, record: &EventRecord) {
     let needs_body =
         page.layout.full || page.layout.width.is_none() && record.commands.iter().any(is_cut);
     let document = needs_body.then(|| full::document(record)).flatten();
+    let elements = document.as_deref().map(full::elements);
     for (number, command) in record.commands.iter().enumerate() {
         let changed = rule::touches(record, number);
         line(page);
@@ -37,7 +37,7 @@ pub(super) fn all(page: &mut TextBuffer, record: &EventRecord) {
         );
         page.quoted(Style::Faint, id, 12);
         page.put(Style::Text, &" ".repeat(2 + indent(command)));
-        self::command(page, command, document.as_deref());
+        self::command(page, command, elements.as_ref());
         rule::of_command(page, record, number);
     }
 }
@@ -46,7 +46,7 @@ fn indent(command: &CommandRecord) -> usize {
     2 * command.depth.min(20) as usize
 }
 
-fn command(page: &mut TextBuffer, command: &CommandRecord, document: Option<&Document>) {
+fn command(page: &mut TextBuffer, command: &CommandRecord, elements: Option<&full::Elements<'_>>) {
     page.quoted(Style::Strong, &command.kind, 40);
     code(page, command);
     if let Some(answers) = &command.answers {
@@ -57,22 +57,28 @@ fn command(page: &mut TextBuffer, command: &CommandRecord, document: Option<&Doc
     let answers = command.answers.as_ref();
     let only = answers.filter(|answers| answers.loc_uris.is_empty());
     let known = only.and_then(|answers| answers.loc_uri.as_deref());
+    let data = elements.map_or_else(Vec::new, |elements| full::data(elements, command));
+    let data = |number: usize| data.get(number).copied().flatten();
     let whole = |page: &TextBuffer, number: usize, item: &ItemRecord| {
         let is_cut = item.data.as_ref().is_some_and(is_cut_text) && page.layout.width.is_none();
-        full::text(document.filter(|_| is_cut)?, command, number)
+        full::text(data(number).filter(|_| is_cut)?)
     };
-    let in_full = document.filter(|_| page.layout.full);
+    let in_full = page.layout.full;
     if let [only] = &command.items[..] {
         item(page, only, known, whole(page, 0, only));
         page.end();
-        in_full.inspect(|document| full::value(page, document, command, 0));
+        if let Some(data) = data(0).filter(|_| in_full) {
+            full::value(page, data, only);
+        }
     } else {
         page.end();
         for (number, each) in command.items.iter().enumerate() {
             line(page).put(Style::Text, &" ".repeat(6 + indent(command)));
             item(page, each, known, whole(page, number, each));
             page.end();
-            in_full.inspect(|document| full::value(page, document, command, number));
+            if let Some(data) = data(number).filter(|_| in_full) {
+                full::value(page, data, each);
+            }
         }
     }
     if let Some(words) = windows_error(command) {

@@ -1,5 +1,6 @@
 //! Values in full, under the line of their command: text, documents inside, certificates, tokens, octets.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -8,10 +9,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::block::line;
 use super::text_buffer::{Style, TextBuffer};
 use crate::dm::token::base64_octets;
-use crate::dm::{Certificate, CertificateRequest, Command};
+use crate::dm::{Certificate, CertificateRequest, Command, Item};
 use crate::markup::convert::{XmlOptions, to_xml};
 use crate::markup::{Document, Element, Embedded, EmbeddedResult, Limits};
-use crate::record::model::{CommandRecord, DataRecord, EventRecord};
+use crate::record::model::{CommandRecord, DataRecord, EventRecord, ItemRecord};
 use crate::record::redact::MASK;
 
 /// The body of an event as a document, for the values in it.
@@ -21,19 +22,33 @@ pub(super) fn document(record: &EventRecord) -> Option<Arc<Document>> {
     Some(Arc::new(document))
 }
 
-/// The whole value of an item of a command, where its line shows only a part of it.
-pub(super) fn value(
-    page: &mut TextBuffer,
-    document: &Document,
+/// Elements of a document by their first byte.
+pub(super) type Elements<'d> = HashMap<u32, Element<'d>>;
+
+/// The elements of a document, for the commands in it.
+pub(super) fn elements(document: &Document) -> Elements<'_> {
+    let elements = document.elements();
+    elements
+        .map(|element| (element.span().start, element))
+        .collect()
+}
+
+/// The Data of the items of a command.
+pub(super) fn data<'d>(
+    elements: &Elements<'d>,
     command: &CommandRecord,
-    item: usize,
-) {
-    let shown = command.items.get(item).and_then(|item| item.data.as_ref());
+) -> Vec<Option<Element<'d>>> {
+    let element = elements.get(&command.span.0);
+    let command = element.and_then(|element| Command::of(*element));
+    let items = command.into_iter().flat_map(Command::items);
+    items.map(Item::data).collect()
+}
+
+/// The whole value of an item, where the line of its command shows only a part of it.
+pub(super) fn value(page: &mut TextBuffer, data: Element<'_>, item: &ItemRecord) {
+    let shown = item.data.as_ref();
     // The body has a mask in place of each secret, too; a value that is all secret has nothing to show.
     let Some(shown) = shown.filter(|shown| !is_hidden(shown)) else {
-        return;
-    };
-    let Some(data) = data(document, command, item) else {
         return;
     };
     if let EmbeddedResult::Document(embedded) = data.open(&Limits::default()) {
@@ -59,10 +74,9 @@ pub(super) fn value(
     }
 }
 
-/// The whole text of an item of a command, for its line.
-pub(super) fn text(document: &Document, command: &CommandRecord, item: usize) -> Option<String> {
-    let text = data(document, command, item)?.octets().into_owned();
-    String::from_utf8(text).ok()
+/// The whole text of an item, for the line of its command.
+pub(super) fn text(data: Element<'_>) -> Option<String> {
+    String::from_utf8(data.octets().into_owned()).ok()
 }
 
 /// A message of enrollment, or a provisioning document, where values are shown in full.
@@ -99,12 +113,6 @@ fn inside(page: &mut TextBuffer, embedded: &Embedded) {
     let wrapping = embedded.wrapping().name();
     row(page, Style::Faint, &format!("inside, {wrapping}:"));
     whole(page, embedded.document(), embedded.limits());
-}
-
-fn data<'d>(document: &'d Document, command: &CommandRecord, item: usize) -> Option<Element<'d>> {
-    let mut elements = document.elements();
-    let element = elements.find(|element| element.span().start == command.span.0)?;
-    Command::of(element)?.items().nth(item)?.data()
 }
 
 /// Whether nothing of a value is shown.
