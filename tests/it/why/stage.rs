@@ -77,5 +77,5 @@ fn a_device_that_an_answer_sends_past_dmtap_is_a_finding() {
     let finding = finding(&text, "WHY-03").join("\n");
     let named = finding.contains("to mdm.dmtap.test:") && finding.contains("Url in x2, x4");
     assert!(named && finding.contains("--stay on"), "{text}");
-    assert!(!why(&["--enroll"]).contains("dmtap does not stand"));
+    assert!(!why(&["--enroll"]).contains("which is not behind dmtap"));
 }

@@ -1,6 +1,7 @@
-//! Hosts to which answers of enrollment send devices, and to which a record has no request: dmtap does not stand there.
+//! Hosts that enrollment answers name and that got no request in this record.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use smol_str::{SmolStr, format_smolstr};
 
@@ -21,6 +22,8 @@ pub(super) struct SentElsewhere {
 /// A host that answers send devices to.
 struct Sent {
     host: SmolStr,
+    /// The address of the device.
+    device: Option<IpAddr>,
     /// Whether the device is to be managed there, not enrolled.
     is_account: bool,
     /// What names it, and in which exchanges.
@@ -42,12 +45,14 @@ impl SentElsewhere {
             if self.asked.len() < MOST_HOSTS {
                 self.asked.extend(server.into_iter().chain(address));
             }
-            // Where devices come back with what they were sent on for, dmtap stands in their way all the same.
+            // A device that comes back did not leave dmtap.
             let enrollment = record.enrollment.as_ref();
             let asks = enrollment.and_then(|enrollment| enrollment.message.as_deref());
             let is_of_service = asks.is_some_and(|asks| asks != "Discover");
             let is_managed = record.message.is_some();
+            let device = device_of(record);
             self.sent.retain(|sent| match sent.is_account {
+                _ if sent.device != device => true,
                 true => !is_managed,
                 false => !is_of_service,
             });
@@ -70,11 +75,18 @@ impl SentElsewhere {
             let Some(host) = url.and_then(host_of) else {
                 continue;
             };
-            let is_it = |sent: &Sent| sent.host == host && sent.is_account == is_account;
+            let device = device_of(record);
+            let is_it = |sent: &Sent| {
+                sent.host == host && sent.is_account == is_account && sent.device == device
+            };
             let known = self.sent.iter().position(is_it);
-            if known.is_none() && self.sent.len() < MOST_SENT {
+            if known.is_none() {
+                if self.sent.len() >= MOST_SENT {
+                    continue;
+                }
                 self.sent.push(Sent {
                     host,
+                    device,
                     is_account,
                     names: Vec::new(),
                     exchanges: Vec::new(),
@@ -127,7 +139,7 @@ impl Sent {
         SessionFinding {
             id: "WHY-03".into(),
             pending: true,
-            what: format!("The device was sent to {host}, where dmtap does not stand"),
+            what: format!("The device was sent to {host}, which is not behind dmtap"),
             why: lines,
             next,
             rules: self.rules,
@@ -135,6 +147,10 @@ impl Sent {
             ..SessionFinding::default()
         }
     }
+}
+
+fn device_of(record: &EventRecord) -> Option<IpAddr> {
+    record.connection.device.map(|device| device.ip())
 }
 
 /// `host:port` of a URL.
