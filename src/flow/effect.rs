@@ -39,9 +39,6 @@ pub struct EffectDetail {
 #[serde(rename_all = "kebab-case")]
 #[schemars(inline)]
 pub enum EffectKind {
-    /// That of records that do not name it, and what no other kind describes.
-    #[default]
-    Other,
     /// The rule matched and could not act; `after` says why.
     NotApplied,
     /// A text or an attribute got another value.
@@ -106,6 +103,10 @@ pub enum EffectKind {
     SuppressedReply,
     /// The credentials that the server would have received without the rule stand there again.
     RestoredCredentials,
+    /// That of records that do not name it or name one of a later version, and what no other kind describes.
+    #[default]
+    #[serde(other)]
+    Other,
 }
 
 impl RuleEffect {

@@ -115,10 +115,20 @@ pub fn read(line: &[u8]) -> Result<EventRecord, ReadError> {
         .flat_map(|applied| &mut applied.changes)
     {
         if change.kind == EffectKind::Other {
-            change.kind = EffectKind::of_own(&change.step);
+            change.kind = kind_of_step(&change.step);
         }
     }
     Ok(record)
+}
+
+/// The kind of a change in a record that does not name it.
+fn kind_of_step(step: &str) -> EffectKind {
+    match step {
+        "set-header" | "add-header" | "remove-header" => EffectKind::Header,
+        "set-status" => EffectKind::Status,
+        "answer" => EffectKind::Answered,
+        own => EffectKind::of_own(own),
+    }
 }
 
 /// The line about the run that is called `event`, with its line feed.

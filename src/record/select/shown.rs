@@ -6,7 +6,7 @@ use smol_str::SmolStr;
 
 use super::is_open;
 use crate::filter::{CommandFacts, ValueFacts};
-use crate::flow::{CommandAnswer, Transaction, TransactionItem};
+use crate::flow::{CommandAnswer, EffectKind, Transaction, TransactionItem};
 use crate::record::EventRecord;
 use crate::record::model::{CommandRecord, ItemRecord};
 
@@ -147,7 +147,12 @@ fn code_sent_on(event: &EventRecord, status: &CommandRecord) -> Option<u16> {
     let changes = event.applied.iter().flat_map(|applied| &applied.changes);
     let of_status = changes.filter(|change| {
         let rest = change.path.strip_prefix(&*status.path);
-        rest.is_some_and(|rest| matches!(rest, "" | "/Data"))
+        // Records of the first version do not name the kind.
+        let is_code = matches!(
+            change.kind,
+            EffectKind::Status | EffectKind::Changed | EffectKind::Other
+        );
+        is_code && rest.is_some_and(|rest| matches!(rest, "" | "/Data"))
     });
     let mut codes = of_status.filter_map(|change| change.after.split(' ').next()?.parse().ok());
     let code = codes.next_back();

@@ -11,6 +11,7 @@ use dmtap::record::{
 
 use crate::record::message::{ANSWERS, COMMANDS, END, PACKAGE_1, wbxml};
 use crate::record::stage::{Stage, change, coded, kind_of, note};
+use crate::support::cpu_time::cpu_time;
 use crate::support::record_schema;
 
 const XML: (&str, &str) = ("content-type", "application/vnd.syncml.dm+xml");
@@ -345,4 +346,68 @@ fn the_address_of_a_server_is_cut_and_the_id_of_a_device_never() {
             assert!(line.chars().count() > 150, "the terminal has room: {line}");
         }
     }
+}
+
+/// A search for each value from the beginning takes minutes.
+#[test]
+fn long_values_are_shown_whole_in_linear_time() {
+    const MANY: usize = 16_000;
+    let value = "x".repeat(130);
+    let item = |number: usize| {
+        format!("<Item><Target><LocURI>./a/{number}</LocURI></Target><Data>{value}</Data></Item>")
+    };
+    let one = |number: usize| format!("<Add><CmdID>{number}</CmdID>{}</Add>", item(number));
+    let commands: String = (1..=MANY).map(one).collect();
+    let items: String = (1..=MANY).map(item).collect();
+    for commands in [commands, format!("<Add><CmdID>1</CmdID>{items}</Add>")] {
+        let mut stage = Stage::new();
+        let body = format!(
+            "<SyncML xmlns=\"SYNCML:SYNCML1.2\"><SyncHdr><MsgID>1</MsgID></SyncHdr><SyncBody>{commands}<Final/></SyncBody></SyncML>"
+        );
+        stage.request(&[XML], body);
+        let record = EventRecord::of(1, &stage.events[0], Masking::Masked);
+        let begun = cpu_time();
+        let layout = Layout {
+            width: None,
+            ..Layout::default()
+        };
+        let mut out = Vec::new();
+        let mut sink = Transcript::new(&mut out, Colour::Plain).with_layout(layout);
+        sink.write_event(&record).unwrap();
+        drop(sink);
+        assert!(cpu_time() - begun < Duration::from_secs(20));
+        let shown = memchr::memmem::find_iter(&out, value.as_bytes()).count();
+        let items = record.commands.iter().map(|command| command.items.len());
+        assert_eq!(shown, items.sum::<usize>());
+    }
+}
+
+#[test]
+fn kinds_of_changes_that_are_not_named_or_unknown_are_read() {
+    use dmtap::flow::EffectKind;
+    let session = session();
+    let lines = json_lines(&session.events, Masking::Masked);
+    let lines = String::from_utf8(lines).unwrap();
+    let line = lines
+        .lines()
+        .find(|line| line.contains("set-status"))
+        .unwrap();
+    let kind = |line: &str| {
+        let record = jsonl::read(line.as_bytes()).unwrap();
+        record.applied[0].changes[0].kind
+    };
+    assert_eq!(kind(line), EffectKind::Status);
+    let named = "\"kind\":\"status\",";
+    assert!(line.contains(named), "{line}");
+    assert_eq!(
+        kind(&line.replace(named, "\"kind\":\"of-later\",")),
+        EffectKind::Status
+    );
+    assert_eq!(kind(&line.replace(named, "")), EffectKind::Status);
+    let header = line.replace(named, "").replace("set-status", "set-header");
+    assert_eq!(kind(&header), EffectKind::Header);
+    let other = line
+        .replace(named, "\"kind\":\"of-later\",")
+        .replace("set-status", "of-later");
+    assert_eq!(kind(&other), EffectKind::Other);
 }
