@@ -134,7 +134,9 @@ pub(super) fn refuse_files(filter: &[String], remedy: &str) -> Outcome {
     let words = filter.iter().zip(before);
     let is_value = |before: &str| before.starts_with('~') && !before.contains(' ');
     let mut words = words.filter(|(_, before)| !is_value(before));
-    let file = words.find(|(word, _)| is_file_name(word) || Path::new(word).is_file());
+    // A plain word, such as a code, is no file, whatever the working folder holds.
+    let is_path = |word: &str| word.contains(['/', '\\']) && Path::new(word).is_file();
+    let file = words.find(|(word, _)| is_file_name(word) || is_path(word));
     match file.map(|(word, _)| (word, Path::new(word).is_file())) {
         None => Ok(()),
         Some((file, true)) => Err(Failure::Usage(format!(
@@ -156,7 +158,9 @@ fn is_file_name(word: &str) -> bool {
 pub(super) const ONE_FILE: &str = "this command reads one file";
 
 /// Extensions of files with sessions or messages in them.
-const FILES: [&str; 7] = ["jsonl", "json", "xml", "wbxml", "har", "log", "txt"];
+const FILES: [&str; 11] = [
+    "jsonl", "json", "xml", "wbxml", "har", "log", "txt", "gz", "zip", "saz", "eml",
+];
 
 /// Which files can be read.
 const REMEDY: &str = "dmtap reads the JSON lines that `-w FILE.jsonl` writes, and files with messages of SyncML or enrollment in them";

@@ -370,6 +370,12 @@ fn a_second_file_is_no_filter() {
         let errors = String::from_utf8(output.stderr).unwrap();
         assert!(errors.contains("is a file, not a filter"), "{errors}");
     }
+    // What the working folder holds changes nothing.
+    let folder = Path::new(&record).parent().unwrap();
+    std::fs::write(folder.join("500"), "").unwrap();
+    let output = run(dmtap().current_dir(folder).args(["show", &record, "500"]));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(!errors.contains("is a file"), "{errors}");
     // The value of a word may be the name of a file.
     let output = run(dmtap().args(["show", &record, "~u", &record]));
     assert_eq!(output.status.code(), Some(0), "{output:?}");
