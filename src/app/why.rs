@@ -10,6 +10,7 @@ use crate::filter::Filter;
 use crate::flow::{Side, Transaction};
 use crate::record::analysis::why::{NOT_SEEN, Options, transaction_line};
 use crate::record::analysis::{AnalysedSession, Analysis};
+use crate::record::model::EventKind;
 use crate::record::model::{CommandCounts, SessionFinding, SessionSummary};
 use crate::record::select::may_select;
 use crate::record::transcript::Failures;
@@ -33,6 +34,7 @@ pub struct Question {
     /// Messages that could not be read, and sessions of which not every command or item is kept.
     unread: usize,
     counts: Counts,
+    messages: u64,
 }
 
 /// The sessions of a record.
@@ -73,6 +75,8 @@ pub struct Answer {
     /// The node that is asked about, and whether the server named it.
     about: Option<(String, bool)>,
     unread: usize,
+    /// Whether the record has a message.
+    has_messages: bool,
 }
 
 impl About {
@@ -114,6 +118,7 @@ impl Question {
             sessions: Vec::new(),
             unread: 0,
             counts: Counts::default(),
+            messages: 0,
         }
     }
 
@@ -125,6 +130,10 @@ impl Question {
             over.into_iter().for_each(|session| self.over(session));
             self.run = run;
         }
+        self.messages += u64::from(matches!(
+            event.event,
+            EventKind::Request | EventKind::Response
+        ));
         let over = self.analysis.event(event);
         over.into_iter().for_each(|session| self.over(session));
     }
@@ -163,6 +172,7 @@ impl Question {
             }),
             sessions: self.sessions,
             unread: self.unread,
+            has_messages: self.messages > 0,
         }
     }
 
@@ -293,6 +303,11 @@ impl Answer {
         self.session.is_some() && self.counts.selected == 0
     }
 
+    /// Whether the record has no message, of which anything could be pending.
+    pub fn lacks_messages(&self) -> bool {
+        !self.has_messages
+    }
+
     /// Whether a session or filter is asked about that the record has nothing of.
     pub fn selects_nothing(&self) -> bool {
         self.unselected.is_some()
@@ -340,7 +355,14 @@ impl Answer {
         let shown = shown.filter(|it| it.summary.number.is_some()).count() as u64;
         let left_out: u64 = self.counts.left_out.iter().sum();
         let is_open = |it: &&KeptSession| it.summary.findings.iter().any(|finding| finding.pending);
-        let open = self.sessions.iter().filter(is_open).count() as u64 + self.counts.left_out[0];
+        let open = self.sessions.iter().filter(is_open);
+        let has_number = |it: &&KeptSession| it.summary.number.is_some();
+        let in_sessions = open.clone().filter(has_number).count() as u64;
+        let in_sessions = in_sessions + self.counts.left_out[0];
+        let of_enrollments = |it: &&KeptSession| is_enrollment(&it.summary);
+        let in_enrollments = open.clone().filter(of_enrollments).count() as u64;
+        let elsewhere = |it: &&KeptSession| !has_number(it) && !of_enrollments(it);
+        let elsewhere = open.filter(elsewhere).count() as u64;
         let enrollments = self.sessions.iter().filter(|it| is_enrollment(&it.summary));
         let enrollments = match enrollments.count() {
             0 => String::new(),
@@ -353,14 +375,37 @@ impl Answer {
         };
         let in_record = sessions(self.counts.all);
         let all = sessions(shown + left_out) + &enrollments;
+        let enrollments = match in_enrollments {
+            0 => None,
+            1 => Some("in 1 enrollment".to_owned()),
+            more => Some(format!("in {more} enrollments")),
+        };
+        let outside = (elsewhere > 0).then(|| "outside of sessions".to_owned());
+        let places = { enrollments.into_iter() }.chain(outside);
+        let places: Vec<String> = match in_sessions {
+            0 => places.collect(),
+            // The only kind that needs no name.
+            count if in_enrollments + elsewhere == 0 => vec![format!("in {count}")],
+            count => std::iter::once(format!("in {}", sessions(count)))
+                .chain(places)
+                .collect(),
+        };
+        let places = places.join(" and ");
+        let open = in_sessions + in_enrollments + elsewhere;
         let _ = match (&self.unselected, open) {
-            _ if events == 0 => writeln!(text, "the record has no event"),
+            _ if events == 0 => writeln!(
+                text,
+                "the record has no event: nothing reached dmtap, or it is cut off"
+            ),
             (Some(why), _) => writeln!(text, "nothing selected: {in_record}, {why}"),
             _ if self.never_sent().is_some() => {
                 writeln!(text, "{in_record}, none with a command on this node")
             }
+            (None, 0) if self.lacks_messages() => {
+                writeln!(text, "the record has no message: nothing reached dmtap")
+            }
             (None, 0) => writeln!(text, "{all}, nothing pending"),
-            (None, open) => writeln!(text, "{all}, something pending in {open}"),
+            (None, _) => writeln!(text, "{all}, something pending {places}"),
         };
         if self.counts.left_out[0] > 0 {
             let _ = writeln!(
@@ -388,6 +433,12 @@ impl Answer {
             let _ = writeln!(text, "{line}");
         }
         let mut sum = json!({"sessions": self.sessions.len(), "pending": is_pending(self)});
+        if let (Some(fields), true) = (sum.as_object_mut(), self.lacks_messages()) {
+            fields.insert(
+                "nothing_selected".to_owned(),
+                json!("the record has no message"),
+            );
+        }
         if let (Some(fields), Some(why)) = (sum.as_object_mut(), &self.unselected) {
             fields.insert("nothing_selected".to_owned(), json!(why));
         }

@@ -22,7 +22,7 @@ Examples:
   dmtap why session.jsonl --output json      one session per line
 
 Exit code 0: nothing is pending; 1: something is; 2: the file cannot be read, or
-has no such session.")]
+has no message, or no such session.")]
 pub struct Why {
     #[command(flatten)]
     file: SessionFile,
@@ -66,6 +66,7 @@ impl Why {
         match (answer.lacks_session(), why::is_pending(&answer)) {
             (true, _) => Err(Failure::Usage(String::new())),
             (false, true) => Err(Failure::Failed(String::new())),
+            (false, false) if answer.lacks_messages() => Err(Failure::Usage(String::new())),
             (false, false) => Ok(()),
         }
     }

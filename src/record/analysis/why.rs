@@ -11,6 +11,7 @@ mod incidents;
 mod open;
 mod refused;
 mod reported;
+mod unknown;
 mod values;
 mod words;
 
@@ -72,6 +73,7 @@ pub(super) fn conclude(
     findings.extend(case.failed());
     findings.extend(case.open());
     findings.extend(case.endless());
+    findings.extend(case.of_unknown_commands(&findings));
     findings.sort_by_key(|finding| (!finding.pending, order(&finding.id)));
     findings.truncate(MOST_FINDINGS);
     session.summary.end_rule = findings.iter().find_map(|finding| match &*finding.id {

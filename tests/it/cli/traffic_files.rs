@@ -181,6 +181,79 @@ fn a_body_that_a_har_has_not_got_is_not_an_empty_one() {
 }
 
 #[test]
+fn a_har_shows_by_any_of_its_sizes_that_a_body_is_missing() {
+    let [one, two, three, four] = session();
+    let length = json!([{"name": "Content-Length", "value": "435"}]);
+    for missing in [
+        json!({"status": 200, "headers": [], "content": {"size": 435, "text": ""}}),
+        json!({"status": 200, "headers": length, "content": {}}),
+        json!({"status": 200, "headers": [], "bodySize": -1, "content": {"size": -1}}),
+        json!({"status": 200, "headers": [], "bodySize": -1, "content": {"size": -1, "text": ""}}),
+    ] {
+        let text = archive(&[("00", &one, missing.clone()), ("01", &three, answer(&four))]);
+        let (code, why) = printed("why", &text);
+        assert_eq!(code, Some(1), "{missing}: {why}");
+        assert!(
+            why.contains("WHY-15") && why.contains("not in the file"),
+            "{missing}: {why}"
+        );
+        let (_, shown) = printed("show", &text);
+        assert!(!shown.contains("never sent"), "{missing}: {shown}");
+    }
+    // A request that was left out.
+    let text = archive(&[("00", &one, answer(&two)), ("01", "", answer(&four))]);
+    let mut archive: Value = serde_json::from_str(&text).unwrap();
+    archive["log"]["entries"][1]["request"]["bodySize"] = json!(three.len());
+    let text = archive.to_string();
+    let (code, why) = printed("why", &text);
+    assert_eq!(code, Some(1), "{why}");
+    assert!(
+        why.contains("WHY-15") && why.contains("x2: not in the file"),
+        "{why}"
+    );
+    let (_, shown) = printed("show", &text);
+    assert!(!shown.contains("never sent"), "{shown}");
+}
+
+#[test]
+fn a_failure_of_a_command_that_nobody_knows_is_pending() {
+    let [one, two, three, four] = session();
+    let stray = "<Status><CmdID>9</CmdID><MsgRef>1</MsgRef><CmdRef>99</CmdRef><Cmd>Add</Cmd><Data>500</Data></Status>";
+    let three = three
+        .replace("405", "200")
+        .replace("<Final/>", &format!("{stray}<Final/>"));
+    let text = archive(&[("00", &one, answer(&two)), ("01", &three, answer(&four))]);
+    let (code, why) = printed("why", &text);
+    assert_eq!(code, Some(1), "{why}");
+    assert!(
+        why.contains("500 Command failed for Add (message 1, CmdID 99)"),
+        "{why}"
+    );
+    assert!(!why.contains("nothing pending"), "{why}");
+}
+
+#[test]
+fn a_record_without_a_message_is_no_record_in_which_nothing_is_pending() {
+    let (code, why) = printed("why", "");
+    assert_eq!(code, Some(2), "{why}");
+    assert!(!why.contains("nothing pending"), "{why}");
+}
+
+#[test]
+fn a_command_without_syncbody_around_it_is_read() {
+    let excerpt = "<SyncML xmlns=\"SYNCML:SYNCML1.2\">\n ...\n <Status>\n<CmdID>5</CmdID><MsgRef>1</MsgRef>\
+                   <CmdRef>a3</CmdRef><Cmd>Replace</Cmd><Data>500</Data></Status>\n ...\n</SyncML>\n";
+    let (code, why) = printed("why", excerpt);
+    assert_eq!(code, Some(1), "{why}");
+    assert!(
+        why.contains("500") && why.contains("Replace (message 1, CmdID a3)"),
+        "{why}"
+    );
+    let (_, shown) = printed("show", excerpt);
+    assert!(shown.contains("500"), "{shown}");
+}
+
+#[test]
 fn messages_of_a_file_are_read_in_the_order_of_their_times() {
     let [one, two, three, four] = session();
     let all = [&one, &two, &three, &four];
@@ -197,6 +270,11 @@ fn messages_of_a_file_are_read_in_the_order_of_their_times() {
     let rows = all.iter().enumerate().rev();
     let rows = rows.map(|(second, text)| json!({"@timestamp": at(second), "@message": text}));
     let rows = json!(rows.collect::<Vec<_>>()).to_string();
+    // A log that writes whole seconds.
+    let of_one_time = all.iter().rev();
+    let of_one_time: String = of_one_time
+        .map(|text| format!("{} {text}\n", at(1)))
+        .collect();
     let (first, second) = (
         ("00", one.as_str(), answer(&two)),
         ("01", three.as_str(), answer(&four)),
@@ -217,7 +295,7 @@ fn messages_of_a_file_are_read_in_the_order_of_their_times() {
     let bare_pairs = [&three, &four, &one, &two]
         .map(|text| format!("{text}\n"))
         .concat();
-    for text in [log, rows, reversed, pairs, bare, bare_pairs] {
+    for text in [log, of_one_time, rows, reversed, pairs, bare, bare_pairs] {
         let (code, why) = printed("why", &text);
         assert_eq!(code, Some(1), "{why}");
         assert!(

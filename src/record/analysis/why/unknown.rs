@@ -1,0 +1,33 @@
+//! Failures of commands that nobody knows.
+
+use super::Case;
+use crate::record::model::SessionFinding;
+
+impl Case<'_> {
+    /// WHY-15 about failures of commands that nobody knows, which no other finding names.
+    pub(super) fn of_unknown_commands(
+        &self,
+        findings: &[SessionFinding],
+    ) -> Option<SessionFinding> {
+        let is_named = |failure: &&String| {
+            let mut pending = findings.iter().filter(|finding| finding.pending);
+            pending.any(|finding| finding.why.contains(failure))
+        };
+        let mut unnamed = self.session.orphans.iter().filter(|it| !is_named(it));
+        let first = unnamed.next()?.clone();
+        let why = std::iter::once(first).chain(unnamed.cloned());
+        let summary = &self.session.summary;
+        Some(SessionFinding {
+            id: "WHY-15".into(),
+            pending: true,
+            what: "A command failed that the record does not have".into(),
+            why: why.take(MOST_LISTED).collect(),
+            next: "look for this command in the sender's log: it was never sent in this session, or the record lacks it".into(),
+            exchanges: vec![summary.first_exchange, summary.last_exchange],
+            ..SessionFinding::default()
+        })
+    }
+}
+
+/// Failures that one finding lists.
+const MOST_LISTED: usize = 10;
