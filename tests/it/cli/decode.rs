@@ -1,5 +1,6 @@
 //! `dmtap decode` on the forms in which people hand messages on, on broken messages, and on notifications.
 
+use super::pasted::dump;
 use super::{dmtap_with_input, stdout};
 
 /// A notification of server `contoso` with the password `secret` and a nonce of four zero octets.
@@ -17,22 +18,10 @@ fn wbxml() -> Vec<u8> {
 fn hex_dumps_and_pushes_are_decoded() {
     let wbxml = wbxml();
     let hex: String = wbxml.iter().map(|byte| format!("{byte:02x} ")).collect();
-    let dump: String = wbxml
-        .chunks(16)
-        .enumerate()
-        .map(|(row, bytes)| {
-            let octets: String = bytes.iter().map(|byte| format!("{byte:02x} ")).collect();
-            format!(
-                "{:08x}: {octets:<48} {}\n",
-                row * 16,
-                ".".repeat(bytes.len())
-            )
-        })
-        .collect();
     let push = [b"\x01\x06\x02\xc2\x87".as_slice(), &wbxml].concat();
     let expected = stdout(&dmtap_with_input(&["decode", "-"], &wbxml));
     assert!(expected.contains("<VerDTD>1.2</VerDTD>"), "{expected}");
-    for form in [hex.into_bytes(), dump.into_bytes(), push] {
+    for form in [hex.into_bytes(), dump(&wbxml).into_bytes(), push] {
         let output = dmtap_with_input(&["decode", "-"], &form);
         assert_eq!(output.status.code(), Some(0), "{output:?}");
         assert_eq!(stdout(&output), expected);

@@ -183,6 +183,19 @@ fn messages_in_the_lines_of_a_log_are_found_in_base64_and_hex() {
     }
 }
 
+/// Octets as `xxd` prints them.
+pub(super) fn dump(octets: &[u8]) -> String {
+    let row = |(number, row): (usize, &[u8])| {
+        let octets: String = row.iter().map(|byte| format!("{byte:02x} ")).collect();
+        format!(
+            "{:08x}: {octets:<48} {}\n",
+            number * 16,
+            ".".repeat(row.len())
+        )
+    };
+    octets.chunks(16).enumerate().map(row).collect()
+}
+
 #[test]
 fn several_dumps_are_several_messages_and_two_answers_two_exchanges() {
     let messages = messages();
@@ -193,17 +206,6 @@ fn several_dumps_are_several_messages_and_two_answers_two_exchanges() {
         .filter(|body| body.len() > 1 && matches!(body[0], 1..=3))
         .take(2)
         .collect();
-    let dump = |body: &[u8]| -> String {
-        let row = |(number, row): (usize, &[u8])| {
-            let octets: String = row.iter().map(|byte| format!("{byte:02x} ")).collect();
-            format!(
-                "{:08x}: {octets:<48} {}\n",
-                number * 16,
-                ".".repeat(row.len())
-            )
-        };
-        body.chunks(16).enumerate().map(row).collect()
-    };
     let text = format!("first:\n{}\nthen:\n{}", dump(&bodies[0]), dump(&bodies[1]));
     let events = shown(&text, &[]);
     let found: Vec<_> = events
@@ -218,17 +220,6 @@ fn several_dumps_are_several_messages_and_two_answers_two_exchanges() {
 #[test]
 fn a_dump_hides_no_other_message_of_a_log() {
     let messages = session().map(String::into_bytes);
-    let dump = |message: &[u8]| -> String {
-        let row = |(number, row): (usize, &[u8])| {
-            let octets: String = row.iter().map(|byte| format!("{byte:02x} ")).collect();
-            format!(
-                "{:08x}: {octets:<48} {}\n",
-                number * 16,
-                ".".repeat(row.len())
-            )
-        };
-        message.chunks(16).enumerate().map(row).collect()
-    };
     let rows = |message: &[u8]| -> String {
         let row = |row: &[u8]| {
             let octets: Vec<_> = row.iter().map(|byte| format!("{byte:02X}")).collect();
