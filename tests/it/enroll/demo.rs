@@ -228,7 +228,7 @@ fn rules_tried_on_a_record_see_requests_as_rules_in_the_proxy_do() {
     assert!(shown.contains(": 2 of 44 messages acted on\n"), "{shown}");
     assert!(!shown.contains("with dmtap's addresses"), "{shown}");
 
-    // What a mask hides, or a damaged record does not have, is said to be unknown.
+    // What a mask hides, or a damaged record lacks, is reported as unknown.
     let lines = fs::read_to_string(&record).unwrap();
     let first = r#""splices":[{"start":"#;
     for hidden in [

@@ -123,7 +123,7 @@ impl Sent {
         let places = self.exchanges.iter().map(|exchange| format!("x{exchange}"));
         let places: Vec<String> = places.collect();
         let mut lines = vec![format!(
-            "{} in {} names it; this record has no request to it.",
+            "Named by {} in {}; this record has no request to it.",
             self.names.join(", "),
             places.join(", ")
         )];
