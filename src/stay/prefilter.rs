@@ -6,7 +6,8 @@
 
 use std::sync::LazyLock;
 
-use memchr::memmem::{self, Finder};
+use aho_corasick::{AhoCorasick, BuildError, MatchKind};
+use memchr::memmem;
 
 use super::{Direction, Extent, kind};
 use crate::markup::wbxml;
@@ -20,57 +21,115 @@ pub fn may_hold(body: &[u8], direction: Direction, extent: Extent) -> bool {
     if is_wbxml && body.get(1) == Some(&PROVISIONING) {
         return true;
     }
-    let finders = &*FINDERS;
     let is_to_device = direction == Direction::ToDevice;
-    let may_have_document = is_to_device && has(body, &finders.documents);
-    let may_have_url = || is_to_device && has_url(body);
-    let names_a_place = || match is_wbxml {
-        true => names_a_place_in_wbxml(body),
-        false => names_a_place_in_xml(body),
+    let is_for_stay = |sign, start, end| match sign {
+        Sign::Document => is_to_device,
+        Sign::Url => is_to_device && may_be_followed(&body[..start]),
+        Sign::LastName => is_whole_name(&body[..start], &body[end..]),
+        Sign::SplitText => is_in_loc_uri(&body[..start]),
+        Sign::NoToken => true,
     };
-    may_have_document || may_have_url() || names_a_place()
+    match is_wbxml {
+        true => has_odd_loc_uri(body) || IN_WBXML.any(body, is_for_stay),
+        false => has_reference(body) || IN_XML.any(body, is_for_stay),
+    }
 }
 
-/// Searches that are prepared once: a message is short, and preparing takes as long as searching it.
-struct Finders {
-    documents: [Finder<'static>; DOCUMENTS.len()],
-    url: Finder<'static>,
-    odd_in_xml: [Finder<'static>; ODD_IN_XML.len()],
-    end_of_loc_uri: Finder<'static>,
-    loc_uri_in_line: Finder<'static>,
-    loc_uri_elsewhere: [Finder<'static>; LOC_URI_ELSEWHERE.len()],
+/// What may show that a body holds something.
+#[derive(Clone, Copy)]
+enum Sign {
+    /// A provisioning document inside a message.
+    Document,
+    /// The scheme of a URL.
+    Url,
+    /// The last name of a node.
+    LastName,
+    /// In XML, what may split the text of a LocURI: it is decoded.
+    SplitText,
+    /// In WBXML, LocURI as an element that has no token: it is decoded.
+    NoToken,
 }
 
-static FINDERS: LazyLock<Finders> = LazyLock::new(|| Finders {
-    documents: DOCUMENTS.map(|document| Finder::new(document.as_bytes())),
-    url: Finder::new(b"://"),
-    odd_in_xml: ODD_IN_XML.map(Finder::new),
-    end_of_loc_uri: Finder::new(END_OF_LOC_URI),
-    loc_uri_in_line: Finder::new(LOC_URI_IN_LINE),
-    loc_uri_elsewhere: LOC_URI_ELSEWHERE.map(Finder::new),
-});
-
-fn has(body: &[u8], needles: &[Finder<'_>]) -> bool {
-    needles.iter().any(|needle| needle.find(body).is_some())
+/// A search for all signs at once, without regard to case.
+struct Search {
+    signs: Vec<Sign>,
+    searcher: Result<AhoCorasick, BuildError>,
 }
+
+impl Search {
+    fn new(of_form: &[(&str, Sign)]) -> Self {
+        let mut names: Vec<_> = kind::NODES
+            .iter()
+            .filter_map(|(path, _)| path.rsplit('/').next())
+            .map(str::to_ascii_lowercase)
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        let names = names.iter().map(|name| (name.as_str(), Sign::LastName));
+        let both = IN_BOTH.iter().chain(of_form).copied();
+        let (texts, signs): (Vec<_>, Vec<_>) = both.chain(names).unzip();
+        let mut builder = AhoCorasick::builder();
+        builder.match_kind(MatchKind::LeftmostFirst);
+        Self {
+            signs,
+            searcher: builder.build(texts.into_iter().map(folded)),
+        }
+    }
+
+    /// Whether a sign in the body, from its start to its end, is one that counts.
+    fn any(&self, body: &[u8], counts: impl Fn(Sign, usize, usize) -> bool) -> bool {
+        let Ok(searcher) = &self.searcher else {
+            return true;
+        };
+        let mut block = [0; BLOCK + LONGEST];
+        (0..body.len()).step_by(BLOCK).any(|begin| {
+            let bytes = &body[begin..body.len().min(begin + block.len())];
+            let block = &mut block[..bytes.len()];
+            fold(bytes, block);
+            searcher.find_iter(&*block).any(|found| {
+                let sign = self.signs[found.pattern()];
+                counts(sign, begin + found.start(), begin + found.end())
+            })
+        })
+    }
+}
+
+/// Bytes in which letters have one case; a few others become one another, too.
+fn fold(bytes: &[u8], folded: &mut [u8]) {
+    for (folded, byte) in folded.iter_mut().zip(bytes) {
+        *folded = byte | 0x20;
+    }
+}
+
+fn folded(text: &str) -> Vec<u8> {
+    let mut folded = vec![0; text.len()];
+    fold(text.as_bytes(), &mut folded);
+    folded
+}
+
+/// A document may stand as it is or escaped, in WBXML, and in base64 (`<?xml`, `<wap-`).
+const IN_BOTH: [(&str, Sign); 6] = [
+    ("wap-provisioningdoc", Sign::Document),
+    ("DTD PROV", Sign::Document),
+    ("PD94bWw", Sign::Document),
+    ("PHdhcC", Sign::Document),
+    ("http://", Sign::Url),
+    ("https://", Sign::Url),
+];
+static IN_XML: LazyLock<Search> =
+    LazyLock::new(|| Search::new(&[("<!--", Sign::SplitText), ("<![CDATA[", Sign::SplitText)]));
+static IN_WBXML: LazyLock<Search> = LazyLock::new(|| Search::new(&[("LocURI", Sign::NoToken)]));
 
 /// Whether this is an XML message of SyncML in an encoding whose names are ASCII.
 fn begins_as_syncml(body: &[u8]) -> bool {
     let start = &body[..body.len().min(START)];
-    memmem::find(start, b"SyncML").is_some() && memmem::find(start, b"Envelope").is_none()
+    let at = memmem::find(start, b"SyncML");
+    at.is_some_and(|at| memmem::find(&start[..at], b"Envelope").is_none())
 }
 
-/// Whether a URL stands where the device may follow it.
-fn has_url(body: &[u8]) -> bool {
-    FINDERS.url.find_iter(body).any(|colon| {
-        let before = &body[..colon];
-        let scheme = before
-            .iter()
-            .rev()
-            .take_while(|byte| byte.is_ascii_alphanumeric());
-        let before = &before[..colon - scheme.count()];
-        !(before.ends_with(b"LocURI>") || before.ends_with(LOC_URI_IN_LINE) || is_namespace(before))
-    })
+/// Whether a URL behind these bytes stands where the device may follow it: in no LocURI, and in no namespace.
+fn may_be_followed(before: &[u8]) -> bool {
+    !(before.ends_with(b"LocURI>") || before.ends_with(LOC_URI_IN_LINE) || is_namespace(before))
 }
 
 /// Whether the value of a declaration of a namespace begins behind these bytes.
@@ -82,55 +141,43 @@ fn is_namespace(before: &[u8]) -> bool {
     name.is_some_and(|name| name.starts_with(b"xmlns"))
 }
 
-fn names_a_place_in_xml(body: &[u8]) -> bool {
-    let names_a_place = |at: usize| {
-        // Else it is text, such as the last name of a path.
-        let Some(before) = body[..at].strip_suffix(b"<") else {
-            return false;
-        };
-        let start = memchr::memrchr(b'>', before).map_or(0, |end| end + 1);
-        // Text alone is judged here; CDATA, comments, attributes and `>` are decoded.
-        !before[..start].ends_with(b"LocURI>") || is_place(&before[start..])
-    };
-    let mut ends = FINDERS.end_of_loc_uri.find_iter(body);
-    has(body, &FINDERS.odd_in_xml) || ends.any(names_a_place)
+/// Whether what stands between these bytes is a name of a path.
+fn is_whole_name(before: &[u8], behind: &[u8]) -> bool {
+    let goes_on = behind.first().is_some_and(u8::is_ascii_alphanumeric);
+    before.ends_with(b"/") && !goes_on
 }
 
-fn names_a_place_in_wbxml(body: &[u8]) -> bool {
-    let mut in_line = FINDERS.loc_uri_in_line.find_iter(body);
-    let names_a_place = |at: usize| {
-        let text = &body[at + LOC_URI_IN_LINE.len()..];
-        is_place(&text[..memchr::memchr(0, text).unwrap_or(text.len())])
-    };
-    // In the string table or as octets, or an element that has no token.
-    has(body, &FINDERS.loc_uri_elsewhere) || in_line.any(names_a_place)
+/// Whether the last tag in front of here is that of a LocURI. Its text may contain `>`.
+fn is_in_loc_uri(before: &[u8]) -> bool {
+    let end = memchr::memrchr(b'>', before).unwrap_or_default();
+    let tag = before[..end].rsplit(|byte| *byte == b'<').next();
+    let ends_name = |byte: &u8| *byte == b'>' || byte.is_ascii_whitespace();
+    let name = tag.and_then(|tag| tag.split(ends_name).next());
+    name.is_some_and(|name| name.ends_with(b"LocURI"))
 }
 
-fn is_place(loc_uri: &[u8]) -> bool {
-    let path = loc_uri.trim_ascii_end();
-    let last = memchr::memrchr(b'/', path).map_or(path, |slash| &path[slash + 1..]);
-    let is_odd = last.is_empty() || last == b"." || memchr::memchr(b'?', path).is_some();
-    let is_last = |name: &&str| name.as_bytes().eq_ignore_ascii_case(last);
-    (is_odd || LAST_NAMES.iter().any(is_last)) && {
-        let loc_uri = String::from_utf8_lossy(loc_uri);
-        kind::of_node(&kind::node_names(loc_uri.trim())).is_some()
-    }
+/// Whether text has a character reference, which may stand for any letter of a LocURI.
+fn has_reference(body: &[u8]) -> bool {
+    memchr::memchr_iter(b'&', body).any(|at| body.get(at + 1) == Some(&b'#'))
 }
 
-static LAST_NAMES: LazyLock<Vec<&str>> = LazyLock::new(|| {
-    let names = kind::NODES.iter().map(|(path, _)| path.rsplit('/').next());
-    names.flatten().collect()
-});
+/// Whether a LocURI stands in the string table, or as octets.
+fn has_odd_loc_uri(body: &[u8]) -> bool {
+    let is_content = |at: usize| body[..at].last() == Some(&LOC_URI);
+    memchr::memchr2_iter(STR_T, OPAQUE, body).any(is_content)
+}
 
 /// The public identifier of provisioning documents (WAP-PROV 1.0).
 const PROVISIONING: u8 = 0x0b;
-/// A provisioning document inside a message: as it is or escaped, in WBXML, and in base64 (`<?xml`, `<wap-`).
-const DOCUMENTS: [&str; 4] = ["wap-provisioningdoc", "DTD PROV", "PD94bWw", "PHdhcC"];
-/// A character reference in a LocURI may stand for any letter, and its name may have a prefix: both are decoded.
-const ODD_IN_XML: [&[u8]; 2] = [b"&#", b":LocURI"];
-const END_OF_LOC_URI: &[u8] = b"/LocURI";
-/// LocURI with content, and a string in line (SyncML Representation Protocol §8.2; WBXML 1.3 §7.1).
-const LOC_URI_IN_LINE: &[u8] = &[0x57, 0x03];
-const LOC_URI_ELSEWHERE: [&[u8]; 3] = [&[0x57, 0x83], &[0x57, 0xc3], b"LocURI"];
+/// LocURI with content (SyncML Representation Protocol §8.2).
+const LOC_URI: u8 = 0x57;
+/// With a string in line behind it (WBXML 1.3 §7.1).
+const LOC_URI_IN_LINE: &[u8] = &[LOC_URI, 0x03];
+const STR_T: u8 = 0x83;
+const OPAQUE: u8 = 0xc3;
 /// Where the root element of a message begins at the latest; what begins later is decoded.
 const START: usize = 1 << 10;
+/// Bytes that are searched at a time.
+const BLOCK: usize = 4 << 10;
+/// More than the longest sign has.
+const LONGEST: usize = 64;

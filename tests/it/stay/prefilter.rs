@@ -98,6 +98,8 @@ fn the_prefilter_passes_every_way_to_write_a_loc_uri() {
         "./SyncML/DMAcc/a/AppAddr/b/Addr?prop=Value",
         "./SyncML/DMAcc/a/AppAddr/b/Addr/",
         "./SyncML/DMAcc/>/AppAddr/b/Addr",
+        "./SyncML/DMAcc/>/AppAddr/b/Ad<!-- any -->dr",
+        "./SyncML/DMAcc/a/AppAddr/b/A<![CDATA[dd]]>r",
     ];
     for loc_uri in ways {
         for (open, close) in [
@@ -111,6 +113,23 @@ fn the_prefilter_passes_every_way_to_write_a_loc_uri() {
             );
             let passes = may_hold(body.as_bytes(), Direction::ToServer, Extent::Followed);
             assert!(passes, "{body}");
+        }
+    }
+}
+
+#[test]
+fn the_prefilter_passes_a_place_anywhere_in_a_long_message() {
+    for padding in (0..9000).step_by(7) {
+        let padding = "x".repeat(padding);
+        let body = format!(
+            "<SyncML xmlns='SYNCML:SYNCML1.2'><SyncBody><Replace><Item><Target><LocURI>./A</LocURI></Target><Data>{padding}\
+             </Data></Item><Item><Target><LocURI>./SyncML/DMAcc/a/AppAddr/b/Addr</LocURI></Target></Item></Replace>\
+             </SyncBody></SyncML>"
+        );
+        let wbxml = encode(&document(body.clone()), &WbxmlOptions::default()).unwrap();
+        for bytes in [Bytes::from(body), wbxml.into()] {
+            let passes = may_hold(&bytes, Direction::ToServer, Extent::Followed);
+            assert!(passes, "{}", shown(&bytes));
         }
     }
 }
