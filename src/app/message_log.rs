@@ -360,7 +360,7 @@ impl Found {
         passed.is_broken = is_broken || is_cut || is_missing;
         passed.at = at;
         match self.head {
-            Some(Head::Request(head)) => passed.request = head,
+            Some(Head::Request(head)) => passed.request = Arc::unwrap_or_clone(head),
             Some(Head::Response(head)) => passed.response = Some(head),
             None => {}
         }
@@ -389,7 +389,7 @@ impl Found {
             took: self.took,
             head: match passed.response {
                 Some(response) => Head::Response(response),
-                None => Head::Request(passed.request),
+                None => Head::Request(passed.request.into()),
             },
             payload: CapturedBody {
                 received: self.bytes.clone(),

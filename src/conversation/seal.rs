@@ -33,8 +33,9 @@ enum Made {
     },
 }
 
-/// The first field of a message that cannot be made anew.
+/// The first field of a message that cannot be made anew. Nothing is changed in one that was not decoded.
 pub(super) fn sealed(facts: &MessageFacts<'_>, known: &[Seal]) -> Option<&'static str> {
+    facts.document?;
     let mut names = seals(facts.headers());
     names.find(|name| !known.iter().any(|seal| seal.name == *name))
 }

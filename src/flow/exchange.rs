@@ -56,8 +56,8 @@ impl Side {
 /// What stands in front of a body.
 #[derive(Clone, Debug)]
 pub enum Head {
-    /// Of a request.
-    Request(RequestHead),
+    /// Of a request; the exchange needs it until its end.
+    Request(Arc<RequestHead>),
     /// Of a response.
     Response(ResponseHead),
 }

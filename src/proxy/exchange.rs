@@ -134,7 +134,7 @@ struct Exchange {
     context: Arc<Context>,
     id: ExchangeId,
     rules: Arc<RuleSnapshot>,
-    head: RequestHead,
+    head: Arc<RequestHead>,
     route: Route,
     /// The full address at the server.
     address: Uri,
@@ -188,7 +188,7 @@ impl Exchange {
             client_auth: None,
             id: context.shared.next_exchange(),
             rules: context.shared.rules.current(),
-            head,
+            head: Arc::new(head),
             route,
             address,
             received: now(),
@@ -233,7 +233,7 @@ impl Exchange {
         parts.uri = self.address.clone();
         // The version towards the server is agreed with the server.
         parts.version = Version::HTTP_11;
-        let head = Head::Request(self.take_head());
+        let head = Head::Request(self.head.clone());
         let Outcome {
             pending,
             body,

@@ -62,7 +62,7 @@ fn of_entry(entry: &Value, limits: &Limits) -> Option<Vec<Found>> {
     let asked = Found {
         date,
         no_answer,
-        ..half(Head::Request(asked), asked_body, limits)
+        ..half(Head::Request(asked.into()), asked_body, limits)
     };
     exchange(asked, answered)
 }

@@ -102,7 +102,7 @@ fn raw_exchange(
     };
     let mut asked = Found {
         date,
-        ..half(Head::Request(asked), body, limits)
+        ..half(Head::Request(asked.into()), body, limits)
     };
     let answered = parsed(response, limits).and_then(|(line, headers, body)| {
         let status = line.split(' ').nth(1)?.parse().ok()?;

@@ -5,26 +5,9 @@ use http::header::{self, HeaderMap};
 use http::response::Parts;
 use hyper::ext::ReasonPhrase;
 
-use super::Exchange;
-use crate::flow::RequestHead;
 use crate::proxy::body::Body;
 use crate::proxy::message::PendingEvent;
 use crate::rules::HeadEdit;
-
-impl Exchange {
-    /// The head of the request, to tell of; what only rules and `stay` look at afterwards is kept for
-    /// them only.
-    pub(super) fn take_head(&mut self) -> RequestHead {
-        if !self.rules.rules.is_empty() || self.route.kept.is_some() {
-            return self.head.clone();
-        }
-        let headers = std::mem::take(&mut self.head.headers);
-        RequestHead {
-            headers,
-            ..self.head.clone()
-        }
-    }
-}
 
 /// Carries changes out on header fields; gives the status to send in place of the one received.
 pub(super) fn edit(edits: &[HeadEdit], headers: &mut HeaderMap) -> Option<StatusCode> {

@@ -123,7 +123,7 @@ impl Exchange {
 
     /// A request of which no more than the head came, for the record.
     pub(super) fn unreceived(&mut self) -> PendingEvent {
-        let head = Head::Request(self.take_head());
+        let head = Head::Request(self.head.clone());
         let payload = CapturedBody {
             received: Bytes::new(),
             plain: None,

@@ -58,7 +58,8 @@ fn conversation() -> Stage {
             unreachable!();
         };
         let (_, path) = first.split_once(' ').unwrap();
-        head.uri = format!("https://mdm.example.com{path}").parse().unwrap();
+        std::sync::Arc::make_mut(head).uri =
+            format!("https://mdm.example.com{path}").parse().unwrap();
         let (_, fields, body) = message(&format!("{number:02}-rsp.http")).unwrap();
         let fields: Vec<_> = fields.iter().map(|(n, v)| (&**n, &**v)).collect();
         stage.response(&fields, body);

@@ -69,7 +69,7 @@ fn stage(kind: &str, input: &str) -> Stage {
         let Head::Request(head) = &mut passage.head else {
             unreachable!()
         };
-        head.uri = uri.parse().unwrap();
+        std::sync::Arc::make_mut(head).uri = uri.parse().unwrap();
     };
     match kind {
         "field" | "repeated" => {

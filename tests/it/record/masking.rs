@@ -186,7 +186,7 @@ fn queries_of_addresses() {
         let dmtap::flow::Head::Request(head) = &mut passage.head else {
             unreachable!();
         };
-        head.uri = format!("https://mdm.example.com/a?d={SECRET}")
+        std::sync::Arc::make_mut(head).uri = format!("https://mdm.example.com/a?d={SECRET}")
             .parse()
             .unwrap();
     });

@@ -78,7 +78,7 @@ impl Stage {
             headers: header_map(headers),
         };
         self.session.begin_exchange();
-        let passage = self.passage(Side::Device, Head::Request(head), body.into());
+        let passage = self.passage(Side::Device, Head::Request(head.into()), body.into());
         self.push(passage, Event::Request)
     }
 
