@@ -97,8 +97,11 @@ impl StayContext<'_> {
             let leaving = verdict.leaving(message.document);
             let reread = leaving
                 .and_then(|it| patched(it, &effect.patch, message.headers(), message.limits));
-            verdict.document = reread.map(|(_, document)| document);
-            verdict.body = Some(effect.patch.apply(body));
+            let (body, document) = match reread {
+                Some((body, document)) => (body, Some(document)),
+                None => (effect.patch.apply(body), None),
+            };
+            (verdict.body, verdict.document) = (Some(body), document);
             verdict.applied.extend(stayed.effect.take());
             stayed.effect = page.effect;
         }

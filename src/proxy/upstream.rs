@@ -237,11 +237,12 @@ impl ServerLink {
             return dial.await;
         }
         let _dialing = self.dialing.lock().await;
-        if let Some(made) = take_from(&mut self.open.lock(), key) {
-            if made.is_http2() && !made.is_closed() {
-                return Ok(made);
-            }
-            self.keep(key, made);
+        // Bound to a name: a lock in the head of an `if let` is held to the end of its body, and `keep` locks, too.
+        let made = take_from(&mut self.open.lock(), key);
+        match made {
+            Some(made) if made.is_http2() || made.is_ready() => return Ok(made),
+            Some(busy) => self.keep(key, busy),
+            None => {}
         }
         let connection = dial.await?;
         if let Some(shared) = connection.shared() {

@@ -56,6 +56,33 @@ async fn upstream_http_overrules_the_version_of_the_device() {
     }
 }
 
+#[tokio::test]
+async fn many_streams_of_a_device_reach_a_server_that_speaks_http1_only() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path(), &["http/1.1"]).await;
+    let rig = Rig::start(in_front_of(server.address, &server.ca)).await;
+    let Device::Http2(sender) = rig.device("h2").await else {
+        panic!("no HTTP/2");
+    };
+    let mut tasks = tokio::task::JoinSet::new();
+    for task in 0..50 {
+        let mut device = Device::Http2(sender.clone());
+        tasks.spawn(async move {
+            for n in 0..4 {
+                let body = format!("{task} {n}");
+                let response = device.post("/", body.clone()).await;
+                assert_eq!(response.status(), 200, "{:?}", response.body());
+                assert_eq!(*response.body(), body.as_bytes());
+            }
+        });
+    }
+    while let Some(ended) = tasks.join_next().await {
+        ended.unwrap();
+    }
+    assert!(server.accepted() <= 50, "{}", server.accepted());
+    rig.stop().await;
+}
+
 /// A server that answers some requests on each connection, reads one more, and closes without a byte.
 async fn closing_after(
     directory: &std::path::Path,
