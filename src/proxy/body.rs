@@ -30,7 +30,7 @@ pub(super) struct Body {
     passed: u64,
     watch: Watch,
     /// With the sender of the rest.
-    timeout: Box<BodyTimeout>,
+    timeout: Option<Box<BodyTimeout>>,
     progress: Option<Arc<Progress>>,
     leftover: Leftover,
     run: Option<Box<PacedBody>>,
@@ -141,7 +141,7 @@ impl Body {
         let mut body = Self::default();
         body.first = first;
         body.rest = Some(rest);
-        body.timeout = Box::new(timeout);
+        body.timeout = Some(Box::new(timeout));
         body
     }
 
@@ -312,7 +312,7 @@ impl Body {
             self.pass(bytes.len());
             return Poll::Ready(Some(Ok(Frame::data(bytes))));
         }
-        let Some(rest) = &mut self.rest else {
+        let (Some(rest), Some(timeout)) = (&mut self.rest, &mut self.timeout) else {
             let trailers = self.trailers.take();
             self.extent = match self.extent {
                 Extent::Stated => Extent::Stated,
@@ -322,14 +322,14 @@ impl Body {
             return Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(*trailers))));
         };
         let Poll::Ready(frame) = Pin::new(rest).poll_frame(cx) else {
-            ready!(self.timeout.poll_end(cx));
-            let stall = self.timeout.stall();
+            ready!(timeout.poll_end(cx));
+            let stall = timeout.stall();
             self.end(End::Stalled(stall));
             self.leftover = Leftover::Refused;
             return Poll::Ready(Some(Err(Broken::Stalled(stall))));
         };
         let data = |frame: &Frame<Bytes>| frame.data_ref().map_or(0, Bytes::len);
-        self.timeout.renew(match &frame {
+        timeout.renew(match &frame {
             Some(Ok(frame)) => data(frame),
             _ => 0,
         });

@@ -140,15 +140,22 @@ impl IncomingMessage {
                         return Err(broken);
                     }
                     let body = Body::whole(bytes.clone(), trailers).holding(Arc::new(permit));
+                    let payload = match read.reading {
+                        // Nobody looks at it: its memory is free as soon as it has left.
+                        ParsedBody::Unread(NotParsed::NotAsked { .. }) => {
+                            untouched(Bytes::new(), read.reading)
+                        }
+                        _ => CapturedBody {
+                            plain: uncoded(&bytes, &read),
+                            ..untouched(bytes, read.reading)
+                        },
+                    };
                     Self {
                         body: match has_length {
                             true => body,
                             false => body.open_ended(),
                         },
-                        payload: CapturedBody {
-                            plain: uncoded(&bytes, &read),
-                            ..untouched(bytes, read.reading)
-                        },
+                        payload,
                         notes: read.notes,
                         count: None,
                         plain: read.plain,

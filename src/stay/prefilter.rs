@@ -72,7 +72,7 @@ impl Search {
         builder.match_kind(MatchKind::LeftmostFirst);
         Self {
             signs,
-            searcher: builder.build(texts.into_iter().map(folded)),
+            searcher: builder.build(texts.iter().map(|text| folded(text.as_bytes()))),
         }
     }
 
@@ -81,12 +81,9 @@ impl Search {
         let Ok(searcher) = &self.searcher else {
             return true;
         };
-        let mut block = [0; BLOCK + LONGEST];
         (0..body.len()).step_by(BLOCK).any(|begin| {
-            let bytes = &body[begin..body.len().min(begin + block.len())];
-            let block = &mut block[..bytes.len()];
-            fold(bytes, block);
-            searcher.find_iter(&*block).any(|found| {
+            let block = &body[begin..body.len().min(begin + BLOCK + LONGEST)];
+            searcher.find_iter(&folded(block)).any(|found| {
                 let sign = self.signs[found.pattern()];
                 counts(sign, begin + found.start(), begin + found.end())
             })
@@ -95,16 +92,8 @@ impl Search {
 }
 
 /// Bytes in which letters have one case; a few others become one another, too.
-fn fold(bytes: &[u8], folded: &mut [u8]) {
-    for (folded, byte) in folded.iter_mut().zip(bytes) {
-        *folded = byte | 0x20;
-    }
-}
-
-fn folded(text: &str) -> Vec<u8> {
-    let mut folded = vec![0; text.len()];
-    fold(text.as_bytes(), &mut folded);
-    folded
+fn folded(bytes: &[u8]) -> Vec<u8> {
+    bytes.iter().map(|byte| byte | 0x20).collect()
 }
 
 /// A document may stand as it is or escaped, in WBXML, and in base64 (`<?xml`, `<wap-`).
