@@ -290,7 +290,7 @@ fn list_and_show_give_the_built_in_rules_and_a_wrong_name_gets_the_right_one() {
     // The rule `stay` is in the program, and no file.
     assert_eq!(list.lines().count(), builtin_rules::BUILTIN_RULES.len() + 1);
     let (_, json, _) = dmtap(&["rules", "list", "--output", "json"]);
-    for (line, builtin) in json.lines().zip(builtin_rules::BUILTIN_RULES) {
+    for (line, builtin) in json.lines().zip(builtin_rules::BUILTIN_RULES.iter()) {
         let reported: serde_json::Value = serde_json::from_str(line).unwrap();
         assert_eq!(reported["name"], builtin.name);
         assert_eq!(reported["theme"], builtin.theme);

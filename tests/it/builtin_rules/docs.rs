@@ -25,7 +25,7 @@ fn the_documentation_lists_every_built_in_rule_with_what_a_correct_peer_does() {
 fn tables() -> String {
     let mut text = String::new();
     let mut theme = "";
-    for builtin in BUILTIN_RULES {
+    for builtin in BUILTIN_RULES.iter() {
         if builtin.theme != theme {
             theme = builtin.theme;
             write!(text, "\n## {theme}\n\n{HEAD}").unwrap();

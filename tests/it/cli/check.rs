@@ -196,7 +196,7 @@ fn a_pattern_that_matches_no_node_is_a_warning_with_what_would_match() {
 
 #[test]
 fn no_built_in_rule_has_a_pattern_that_matches_nothing() {
-    for rule in dmtap::builtin_rules::BUILTIN_RULES {
+    for rule in dmtap::builtin_rules::BUILTIN_RULES.iter() {
         for loaded in dmtap::rules::load::parse(rule.name, rule.text).unwrap() {
             assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
         }

@@ -10,7 +10,7 @@ use super::support::{refused, wrong};
 #[test]
 fn the_built_in_rules_pass() {
     assert!(BUILTIN_RULES.len() > 100);
-    for builtin in BUILTIN_RULES {
+    for builtin in BUILTIN_RULES.iter() {
         let wrong = wrong(builtin.text);
         assert!(wrong.is_none(), "{}: {wrong:#?}", builtin.name);
     }
