@@ -4,6 +4,7 @@
 //! another text. JSON has escapes of its own and stays as it is.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::path::Path;
 
 /// Whether a terminal shows nothing for a character, or obeys it: controls (C0, DEL, C1), directions and other characters
@@ -119,6 +120,12 @@ fn shown(text: &str, keeps: impl Fn(&[u8]) -> usize) -> Cow<'_, str> {
     }
     shown.push_str(&text[copied..]);
     Cow::Owned(shown)
+}
+
+/// A number of things: `1 session`, `2 sessions`.
+pub fn counted<N: Display + PartialEq + From<u8>>(count: N, noun: &str) -> String {
+    let ending = if count == N::from(1) { "" } else { "s" };
+    format!("{count} {noun}{ending}")
 }
 
 #[cfg(test)]

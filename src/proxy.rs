@@ -46,7 +46,7 @@ mod wire;
 pub const IN_TRANSCRIPT: &str = "dmtap::in_transcript";
 
 pub use accept::{accept_until, all_ended};
-pub use ca::{Authority, CaError};
+pub use ca::{Authority, CaError, warn_if_readable};
 pub use client_certs::ClientCertSettings;
 pub use client_identity::{ClientIdentity, IdentityError};
 pub use context::now;

@@ -66,7 +66,9 @@ pub trait Sink: Send {
     ///
     /// # Errors
     /// Whatever keeps it from being written.
-    fn flush(&mut self) -> io::Result<()>;
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Completes what is written; no event follows.
     ///

@@ -43,7 +43,7 @@ impl Authority {
             files.create()?;
         }
         let secret = pem_file::read(&files.secret).map_err(|e| CaError::io(&files.secret, e))?;
-        warn_if_readable(&files.secret);
+        warn_if_readable(&files.secret, "private key");
         let authority = Self::parse(&secret, &files)?;
         files.publish(&authority.certificate)?;
         Ok(authority)
@@ -256,6 +256,20 @@ pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, S
         })
 }
 
+/// The certificates of a PEM file, one at least.
+///
+/// # Errors
+/// The file, and why not.
+pub(super) fn certificates_in(file: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
+    let named = |why: String| io::Error::other(format!("{}: {why}", file.display()));
+    let pem = pem_file::read(file).map_err(|error| named(error_text::io(&error)))?;
+    let found = certificates(&pem).map_err(named)?;
+    match found.is_empty() {
+        true => Err(named("it holds no certificate in PEM form".into())),
+        false => Ok(found),
+    }
+}
+
 /// Why a PEM file gives no private key.
 pub(super) fn no_key(error: &pem::Error) -> String {
     let why = match error {
@@ -413,20 +427,21 @@ pub(super) fn private_directory(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-pub(super) fn warn_if_readable(path: &Path) {
+/// Logs a warning where others may read a file with such a secret.
+pub fn warn_if_readable(path: &Path, secret: &str) {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
         let mode = fs::metadata(path).map_or(0, |m| m.permissions().mode());
         if mode & 0o077 != 0 {
             tracing::warn!(
-                "{}: others may read this private key: chmod 600 it",
+                "{}: others may read this {secret}: chmod 600 it",
                 path.display()
             );
         }
     }
     #[cfg(not(unix))]
-    let _ = path;
+    let _ = (path, secret);
 }
 
 /// Whether others may look into a folder; whoever may write there can put another CA in place of this one.

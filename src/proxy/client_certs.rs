@@ -192,7 +192,7 @@ fn folder_of_hosts(folder: &Path) -> io::Result<HashMap<String, ClientIdentity>>
 fn read(path: &Path) -> io::Result<ClientIdentity> {
     let pem = pem_file::read(path).map_err(|error| named(path, &error_text::io(&error)))?;
     let identity = ClientIdentity::from_pem(&pem).map_err(|error| refused(path, &error))?;
-    warn_if_readable(path);
+    warn_if_readable(path, "private key");
     Ok(identity)
 }
 
@@ -234,11 +234,7 @@ mod tests {
     fn all(client_certs: ClientCertSettings) -> Settings {
         Settings {
             client_certs,
-            ..Settings::reverse(crate::proxy::Upstream {
-                scheme: crate::proxy::Scheme::Https,
-                host: "a.example".into(),
-                port: 443,
-            })
+            ..Settings::reverse("https://a.example".parse().expect("a server"))
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustls::SignatureScheme;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::sign::CertifiedKey;
+use rustls::sign::{CertifiedKey, SigningKey};
 
 use super::ca::{certificates, no_key};
 use super::tls::provider;
@@ -109,10 +109,19 @@ impl Signer for ClientIdentity {
     }
 
     fn sign(&self, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>, SignError> {
-        let scheme = signature_scheme(scheme).ok_or(SignError)?;
-        let signer = self.key.key.choose_scheme(&[scheme]).ok_or(SignError)?;
-        signer.sign(message).map_err(|_| SignError)
+        sign(&*self.key.key, scheme, message)
     }
+}
+
+/// A signature as [`Signer::sign`] makes it, by a key of TLS.
+pub(super) fn sign(
+    key: &dyn SigningKey,
+    scheme: Scheme,
+    message: &[u8],
+) -> Result<Vec<u8>, SignError> {
+    let scheme = signature_scheme(scheme).ok_or(SignError)?;
+    let signer = key.choose_scheme(&[scheme]).ok_or(SignError)?;
+    signer.sign(message).map_err(|_| SignError)
 }
 
 /// What TLS calls a scheme.

@@ -14,11 +14,9 @@ use rustls::{
     SignatureScheme,
 };
 
-use super::ca::certificates;
-use super::pem_file;
+use super::ca::certificates_in;
 use super::tls::provider;
 use crate::dm::certificate::{Certificate, sha256};
-use crate::error_text;
 use crate::flow::{CertificateVerdict, ClientCertificate};
 
 /// Whether devices are asked for a client certificate.
@@ -55,14 +53,9 @@ impl CertificateJudge {
     /// Where the file cannot be read, or holds no certificate.
     pub(super) fn new(dmtap_ca: &CertificateDer<'_>, file: Option<&Path>) -> io::Result<Self> {
         let client_ca = file.map(|file| {
-            let named = |why: String| io::Error::other(format!("{}: {why}", file.display()));
-            let pem = pem_file::read(file).map_err(|error| named(error_text::io(&error)))?;
-            let roots = certificates(&pem).map_err(named)?;
-            if roots.is_empty() {
-                return Err(named("it holds no certificate in PEM form".into()));
-            }
-            verifier(&roots).ok_or_else(|| {
-                named("a certificate in it cannot be read as X.509 version 3".into())
+            verifier(&certificates_in(file)?).ok_or_else(|| {
+                let why = "a certificate in it cannot be read as X.509 version 3";
+                io::Error::other(format!("{}: {why}", file.display()))
             })
         });
         let dmtap_ca = verifier(&[dmtap_ca.clone().into_owned()]);

@@ -39,11 +39,8 @@ impl Failure {
 
     /// The device stopped sending its request.
     pub(super) fn stalled_request(stall: Stall) -> Self {
-        Self {
-            side: Side::Device,
-            status: StatusCode::REQUEST_TIMEOUT,
-            why: format!("the request stalled: {stall}"),
-        }
+        let why = format!("the request stalled: {stall}");
+        Self::refused_request(StatusCode::REQUEST_TIMEOUT, &why)
     }
 
     /// The body of a request is incomplete, and the device can get an answer.
@@ -91,11 +88,7 @@ impl Failure {
 
     /// The device broke its request off.
     pub(super) fn broken_request() -> Self {
-        Self {
-            side: Side::Device,
-            status: StatusCode::BAD_REQUEST,
-            why: "the device broke its request off".into(),
-        }
+        Self::of_device("the device broke its request off".into())
     }
 
     /// The body of the response does not come whole.
@@ -133,12 +126,11 @@ pub(super) fn is_refusal(error: &(dyn Error + 'static)) -> bool {
             error.downcast_ref::<rustls::Error>(),
             Some(rustls::Error::AlertReceived(_))
         );
-        let io = error.downcast_ref::<io::Error>().map(io::Error::kind);
-        let ended = matches!(
-            io,
-            Some(io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset)
-        );
-        alert || ended
+        alert
+            || is_io(
+                error,
+                &[io::ErrorKind::UnexpectedEof, io::ErrorKind::ConnectionReset],
+            )
     })
 }
 
@@ -152,23 +144,18 @@ pub(super) fn alert(error: &(dyn Error + 'static)) -> Option<AlertDescription> {
 
 /// Whether a body breaks off because of what its sender wrote, and not because it left.
 pub(super) fn is_malformed(error: &hyper::Error) -> bool {
-    chain(error).any(|error| {
-        let io = error.downcast_ref::<io::Error>();
-        io.is_some_and(|io| {
-            matches!(
-                io.kind(),
-                io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData
-            )
-        })
-    })
+    let kinds = [io::ErrorKind::InvalidInput, io::ErrorKind::InvalidData];
+    chain(error).any(|error| is_io(error, &kinds))
 }
 
 /// Whether a connection ended in front of the length that its peer announced.
 pub(super) fn is_short(error: &hyper::Error) -> bool {
-    chain(error).any(|error| {
-        let io = error.downcast_ref::<io::Error>();
-        io.is_some_and(|io| io.kind() == io::ErrorKind::UnexpectedEof)
-    })
+    chain(error).any(|error| is_io(error, &[io::ErrorKind::UnexpectedEof]))
+}
+
+fn is_io(error: &(dyn Error + 'static), kinds: &[io::ErrorKind]) -> bool {
+    let io = error.downcast_ref::<io::Error>();
+    io.is_some_and(|io| kinds.contains(&io.kind()))
 }
 
 /// Whether HTTP/2 refuses what the peer sent: its Content-Length may be wrong.
@@ -213,28 +200,12 @@ fn alert_name(alert: AlertDescription) -> String {
 
 /// An error code of HTTP/2 as the standard spells it (RFC 9113 §7).
 fn reason_name(reason: h2::Reason) -> String {
-    const NAMES: [&str; 14] = [
-        "NO_ERROR",
-        "PROTOCOL_ERROR",
-        "INTERNAL_ERROR",
-        "FLOW_CONTROL_ERROR",
-        "SETTINGS_TIMEOUT",
-        "STREAM_CLOSED",
-        "FRAME_SIZE_ERROR",
-        "REFUSED_STREAM",
-        "CANCEL",
-        "COMPRESSION_ERROR",
-        "CONNECT_ERROR",
-        "ENHANCE_YOUR_CALM",
-        "INADEQUATE_SECURITY",
-        "HTTP_1_1_REQUIRED",
-    ];
-    let code = u32::from(reason);
-    let name = usize::try_from(code).ok().and_then(|at| NAMES.get(at));
-    name.map_or_else(
-        || format!("error code {code:#x}"),
-        |name| (*name).to_owned(),
-    )
+    let name = format!("{reason:?}");
+    // A code that has no name there.
+    match name.starts_with("Reason") {
+        true => format!("error code {:#x}", u32::from(reason)),
+        false => name,
+    }
 }
 
 #[cfg(test)]

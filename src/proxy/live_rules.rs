@@ -18,7 +18,7 @@ use std::sync::Arc;
 use parking_lot::{Mutex, RwLock};
 
 pub use hits::Hits;
-use hits::{Arrivals, HitCounters, RuleHits};
+use hits::{Arrivals, HitCounters};
 
 use super::context::now;
 use crate::conversation::InMemoryState;
@@ -59,7 +59,10 @@ type RuleNumber = usize;
 #[derive(Debug)]
 struct RuleStats {
     number: RuleNumber,
-    hits: RuleHits,
+    /// Shared by all rules that have had this name.
+    run: Arc<HitCounters>,
+    /// The hits of the run when this rule began, and at the last reset.
+    before: Mutex<Hits>,
 }
 
 impl LiveRules {
@@ -99,7 +102,7 @@ impl LiveRules {
     pub fn hits(&self, name: &str) -> Option<Hits> {
         let known = self.known.lock();
         let (_, stats) = known.rules.get(name)?;
-        Some(stats.hits.read())
+        Some(stats.run.read().since(&stats.before.lock()))
     }
 
     /// How often the rules of this name acted in the whole run; beyond 20,000 names, how often the one known now did.
@@ -109,7 +112,7 @@ impl LiveRules {
             return Some(ran.hits.read());
         }
         let (_, stats) = known.rules.get(name)?;
-        Some(stats.hits.read_run())
+        Some(stats.run.read())
     }
 
     /// The rules of this run that are no longer in the set, in their last version, with their hits; of more than 20,000
@@ -132,7 +135,7 @@ impl LiveRules {
         let reset = reset.filter(|(rule, _)| rule.scope_name() == scope);
         let mut numbers = HashSet::new();
         for (_, stats) in reset {
-            stats.hits.reset();
+            *stats.before.lock() = stats.run.read();
             numbers.insert(stats.number);
         }
         self.memory.lock().forget(&numbers, scope);
@@ -146,9 +149,11 @@ impl Known {
             Some((known, stats)) if known.is_same_rule(rule) => stats.clone(),
             _ => {
                 self.numbers += 1;
+                let run = self.run(rule, self.numbers);
                 Arc::new(RuleStats {
                     number: self.numbers,
-                    hits: RuleHits::on(self.run(rule, self.numbers)),
+                    before: Mutex::new(run.read()),
+                    run,
                 })
             }
         }
@@ -213,33 +218,31 @@ impl RuleSnapshot {
 
     /// A tally that takes the lock for each count.
     pub(super) fn tally(&self) -> impl RuleState {
-        SharedTally(self)
+        self
     }
 }
 
-struct SharedTally<'a>(&'a RuleSnapshot);
-
-impl RuleState for SharedTally<'_> {
+impl RuleState for &RuleSnapshot {
     fn count(&mut self, rule: usize, key: &str) -> u64 {
-        let stats = self.0.standings.get(rule);
+        let stats = self.standings.get(rule);
         let number = stats.map_or(0, |stats| stats.number);
-        self.0.memory.lock().count(number, key)
+        self.memory.lock().count(number, key)
     }
 
     fn acted(&mut self, rule: usize, finds: usize, extent: Completeness) {
-        if let Some(stats) = self.0.standings.get(rule) {
-            stats.hits.acted(finds, extent, now());
+        if let Some(stats) = self.standings.get(rule) {
+            stats.run.acted(finds, extent, now());
         }
     }
 
     fn held_back(&mut self, rule: usize, by: HeldBack) {
-        if let Some(stats) = self.0.standings.get(rule) {
-            stats.hits.held_back(by);
+        if let Some(stats) = self.standings.get(rule) {
+            stats.run.held_back(by);
         }
     }
 
     fn state(&mut self, scenario: (Option<&str>, &str), key: &str) -> Option<Arc<str>> {
-        self.0.memory.lock().state(scenario, key)
+        self.memory.lock().state(scenario, key)
     }
 
     fn advance(
@@ -249,7 +252,7 @@ impl RuleState for SharedTally<'_> {
         from: Option<&str>,
         to: &str,
     ) -> bool {
-        self.0.memory.lock().advance(scenario, key, from, to)
+        self.memory.lock().advance(scenario, key, from, to)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -112,6 +112,16 @@ pub enum Mode {
     },
     /// Devices know the proxy, and name the server in `CONNECT` or in the request line.
     Regular,
+}
+
+impl fmt::Display for Mode {
+    /// As `--mode` has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reverse { server } => write!(f, "reverse:{}", server.url()),
+            Self::Regular => f.write_str("regular"),
+        }
+    }
 }
 
 /// What keeps devices on the proxy.
@@ -230,6 +240,11 @@ impl Upstream {
         }
     }
 
+    /// As a URL without a path.
+    pub fn url(&self) -> String {
+        format!("{}://{}", self.scheme.name(), self.authority())
+    }
+
     pub(super) fn bracketed(&self) -> String {
         match self.host.contains(':') {
             true => format!("[{}]", self.host),
@@ -295,6 +310,17 @@ pub enum Trust {
     PlatformAnd(PathBuf),
     /// Any at all (`-k`).
     Anything,
+}
+
+impl Trust {
+    /// Trust in the CAs of a file, too, if there is one, or in anybody.
+    pub fn of(file: Option<&Path>, is_insecure: bool) -> Self {
+        match file {
+            Some(file) => Self::PlatformAnd(file.to_owned()),
+            None if is_insecure => Self::Anything,
+            None => Self::Platform,
+        }
+    }
 }
 
 /// A certificate to show to devices (`--certs [domain=]path`).

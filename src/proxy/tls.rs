@@ -6,8 +6,6 @@ use std::time::{Duration, Instant};
 use hashlink::LruCache;
 use parking_lot::Mutex;
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::PrivateKeyDer;
-use rustls::pki_types::pem::PemObject;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{
     ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier,
@@ -15,7 +13,8 @@ use rustls::server::{
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{KeyLog, KeyLogFile, NoKeyLog, ServerConfig};
 
-use super::ca::{Authority, CaError, certificates, no_key};
+use super::ca::{Authority, CaError};
+use super::client_identity::ClientIdentity;
 use super::device_certificate::{AskForCertificate, CertificateJudge, RequestClientCert};
 use super::pem_file;
 use super::settings::OwnCertificate;
@@ -246,22 +245,8 @@ fn load(own: &OwnCertificate) -> Result<CertifiedKey, CaError> {
         path: path.clone(),
         source,
     })?;
-    let chain = certificates(&pem).map_err(broken)?;
-    if chain.is_empty() {
-        return Err(broken("it holds no certificate".into()));
-    }
-    let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|error| broken(no_key(&error)))?;
-    CertifiedKey::from_der(chain, key, provider()).map_err(|error| broken(no_pair(&error).into()))
-}
-
-fn no_pair(error: &rustls::Error) -> &'static str {
-    match error {
-        rustls::Error::InconsistentKeys(_) => {
-            "its private key and its certificate do not belong together"
-        }
-        rustls::Error::InvalidCertificate(_) => "its certificate cannot be read as X.509 version 3",
-        _ => "its private key is of a kind that dmtap does not use: RSA, ECDSA and Ed25519 are",
-    }
+    let identity = ClientIdentity::from_pem(&pem).map_err(|error| broken(error.to_string()))?;
+    Ok(CertifiedKey::clone(&identity.key))
 }
 
 /// Stands in the configuration that others are made from, and is never asked.

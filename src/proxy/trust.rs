@@ -19,12 +19,10 @@ use rustls_platform_verifier::Verifier;
 use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::public_key::PublicKey;
 
-use super::ca::certificates;
+use super::ca::certificates_in;
 use super::client_identity::ClientIdentity;
-use super::pem_file;
 use super::settings::Trust;
 use super::tls::{key_log, provider};
-use crate::error_text;
 
 /// TLS towards servers that are trusted so. ALPN is left to the connector.
 ///
@@ -45,15 +43,7 @@ fn verifier(trust: &Trust) -> io::Result<Arc<dyn ServerCertVerifier>> {
     let crypto = provider().clone();
     let named = match trust {
         Trust::Anything | Trust::Platform => Vec::new(),
-        Trust::PlatformAnd(path) => {
-            let named = |why: String| io::Error::other(format!("{}: {why}", path.display()));
-            let pem = pem_file::read(path).map_err(|error| named(error_text::io(&error)))?;
-            let roots = certificates(&pem).map_err(named)?;
-            if roots.is_empty() {
-                return Err(named("it holds no certificate in PEM form".into()));
-            }
-            roots
-        }
+        Trust::PlatformAnd(path) => certificates_in(path)?,
     };
     let platform = match trust {
         Trust::Anything => None,

@@ -81,20 +81,17 @@ pub(in crate::proxy) fn device_handshake(error: &io::Error, ca: &str) -> String 
     match tls {
         Some(rustls::Error::AlertReceived(alert)) => match alert {
             AlertDescription::UnknownCA => {
+                let name = alert_name(*alert);
+                format!("the device does not trust the certificate (alert {name}): {install}")
+            }
+            AlertDescription::BadCertificate | AlertDescription::CertificateUnknown => {
+                let refused = refused(*alert);
                 format!(
-                    "the device does not trust the certificate (alert {}): {install}",
-                    alert_name(*alert)
+                    "{refused}: it does not trust dmtap's CA ({install}), or it asked for a name that the certificate \
+                     does not have"
                 )
             }
-            AlertDescription::BadCertificate | AlertDescription::CertificateUnknown => format!(
-                "the device refused the certificate (alert {}): it does not trust dmtap's CA ({install}), \
-                 or it asked for a name that the certificate does not have",
-                alert_name(*alert)
-            ),
-            _ => format!(
-                "the device ended the TLS handshake (alert {})",
-                alert_name(*alert)
-            ),
+            _ => ended(*alert),
         },
         Some(rustls::Error::InvalidMessage(_)) => "what the device sent is not TLS".into(),
         Some(rustls::Error::NoCertificatesPresented) => {
@@ -132,18 +129,24 @@ pub(in crate::proxy) fn spoiled_handshake(error: &io::Error) -> String {
             | AlertDescription::CertificateExpired
             | AlertDescription::CertificateRevoked
             | AlertDescription::UnsupportedCertificate
-            | AlertDescription::CertificateUnknown => {
-                format!(
-                    "the device refused the certificate (alert {})",
-                    alert_name(*alert)
-                )
-            }
-            _ => format!(
-                "the device ended the TLS handshake (alert {})",
-                alert_name(*alert)
-            ),
+            | AlertDescription::CertificateUnknown => refused(*alert),
+            _ => ended(*alert),
         },
         Some(tls) => device_tls(tls).into(),
         None => "the device hung up during the TLS handshake".into(),
     }
+}
+
+fn refused(alert: AlertDescription) -> String {
+    format!(
+        "the device refused the certificate (alert {})",
+        alert_name(alert)
+    )
+}
+
+fn ended(alert: AlertDescription) -> String {
+    format!(
+        "the device ended the TLS handshake (alert {})",
+        alert_name(alert)
+    )
 }

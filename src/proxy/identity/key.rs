@@ -1,26 +1,21 @@
 //! dmtap's own keys, with which it enrolls in place of devices.
 
 use std::fmt;
+use std::sync::Arc;
 
-use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::{self, KeySize};
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _,
-};
+use rcgen::{KeyPair, PublicKeyData as _, RsaKeySize};
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::sign::SigningKey;
 
-use crate::identity::{Digest, KeyKind, Scheme, SignError, Signer, sign_rsa};
-use crate::proxy::ca::pem_of;
+use crate::identity::{KeyKind, Scheme, SignError, Signer};
+use crate::proxy::client_identity::sign;
+use crate::proxy::tls::provider;
 
 /// A key that signs, and that only the store may read.
 pub struct OwnKey {
-    pair: Pair,
+    pair: KeyPair,
+    key: Arc<dyn SigningKey>,
     public_key: Vec<u8>,
-}
-
-enum Pair {
-    Rsa(rsa::KeyPair),
-    Ecdsa(EcdsaKeyPair, Digest),
 }
 
 /// Why there is no key.
@@ -40,50 +35,32 @@ impl OwnKey {
     /// # Errors
     /// [`KeyError`].
     pub fn generate(kind: KeyKind) -> Result<Self, KeyError> {
-        let (pair, public_key) = match kind {
+        let pair = match kind {
             KeyKind::Rsa(bits) => {
                 let size = match rounded(bits).ok_or(KeyError::Size(bits))? {
-                    2048 => KeySize::Rsa2048,
-                    3072 => KeySize::Rsa3072,
-                    _ => KeySize::Rsa4096,
+                    2048 => RsaKeySize::_2048,
+                    3072 => RsaKeySize::_3072,
+                    _ => RsaKeySize::_4096,
                 };
-                let pair = rsa::KeyPair::generate(size).map_err(|_| KeyError::Make)?;
-                let public_key = spki(pair.public_key())?;
-                (Pair::Rsa(pair), public_key)
+                KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, size)
             }
-            KeyKind::P256 | KeyKind::P384 => {
-                let (algorithm, digest) = match kind {
-                    KeyKind::P384 => (&ECDSA_P384_SHA384_ASN1_SIGNING, Digest::Sha384),
-                    _ => (&ECDSA_P256_SHA256_ASN1_SIGNING, Digest::Sha256),
-                };
-                let pair = EcdsaKeyPair::generate(algorithm).map_err(|_| KeyError::Make)?;
-                let public_key = spki(pair.public_key())?;
-                (Pair::Ecdsa(pair, digest), public_key)
-            }
+            KeyKind::P256 => KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256),
+            KeyKind::P384 => KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384),
         };
-        Ok(Self { pair, public_key })
+        let pair = pair.map_err(|_| KeyError::Make)?;
+        let pkcs8 = PrivatePkcs8KeyDer::from(pair.serialize_der());
+        let key = provider().key_provider.load_private_key(pkcs8.into());
+        Ok(Self {
+            key: key.map_err(|_| KeyError::Make)?,
+            public_key: pair.subject_public_key_info(),
+            pair,
+        })
     }
 
     /// The private key as PKCS#8 in PEM, for the store.
-    pub(super) fn pem(&self) -> Result<String, KeyError> {
-        let made = |_| KeyError::Make;
-        Ok(match &self.pair {
-            Pair::Rsa(pair) => {
-                let pkcs8: Pkcs8V1Der<'_> = pair.as_der().map_err(made)?;
-                pem_of("PRIVATE KEY", pkcs8.as_ref())
-            }
-            Pair::Ecdsa(pair, _) => {
-                let pkcs8 = pair.to_pkcs8v1().map_err(made)?;
-                pem_of("PRIVATE KEY", pkcs8.as_ref())
-            }
-        })
+    pub(super) fn pem(&self) -> String {
+        self.pair.serialize_pem()
     }
-}
-
-/// A public key as certificates hold it: a SubjectPublicKeyInfo.
-fn spki(key: &impl AsDer<PublicKeyX509Der<'static>>) -> Result<Vec<u8>, KeyError> {
-    let der = key.as_der().map_err(|_| KeyError::Make)?;
-    Ok(der.as_ref().to_vec())
 }
 
 /// The size of the key that is made where one of `bits` is asked for.
@@ -97,14 +74,7 @@ impl Signer for OwnKey {
     }
 
     fn sign(&self, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>, SignError> {
-        match &self.pair {
-            Pair::Rsa(pair) => sign_rsa(pair, scheme, message),
-            Pair::Ecdsa(pair, digest) if scheme == Scheme::Ecdsa(*digest) => {
-                let signature = pair.sign(&SystemRandom::new(), message);
-                Ok(signature.map_err(|_| SignError)?.as_ref().to_vec())
-            }
-            Pair::Ecdsa(..) => Err(SignError),
-        }
+        sign(&*self.key, scheme, message)
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
 
-use super::key::{KeyError, OwnKey};
+use super::key::OwnKey;
 use super::stored::{CertificateFacts, IdentityId, StoredIdentity};
 use crate::error_text;
 use crate::proxy::ca::{certificates, pem_of, private_directory, write_draft};
@@ -337,16 +337,9 @@ fn unfinished(name: &str) -> Option<(IdentityId, u32, &str)> {
 }
 
 /// A certificate, its chain and its key in PEM, in this order: what the store keeps.
-///
-/// # Errors
-/// [`KeyError::Make`], where there is no memory for it.
-pub fn identity_pem(chain: &[&[u8]], key: &OwnKey) -> Result<String, KeyError> {
-    let key = key.pem()?;
-    let certificates = chain
-        .iter()
-        .map(|der| pem_of("CERTIFICATE", der))
-        .collect::<String>();
-    Ok(certificates + &key)
+pub fn identity_pem(chain: &[&[u8]], key: &OwnKey) -> String {
+    let certificates = chain.iter().map(|der| pem_of("CERTIFICATE", der));
+    certificates.collect::<String>() + &key.pem()
 }
 
 /// Whether facts and PEM belong together.

@@ -205,7 +205,7 @@ impl Swap {
         };
         let mut chain: Vec<&[u8]> = vec![server];
         chain.extend(between(authorities, server));
-        let pem = identity_pem(&chain, &self.key).map_err(|error| error.to_string())?;
+        let pem = identity_pem(&chain, &self.key);
         Ok(Ready {
             effect,
             identity,

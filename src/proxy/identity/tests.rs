@@ -9,16 +9,12 @@ use crate::identity::enrollment::Asked;
 use crate::markup::{Hint, Limits, decode};
 use crate::proxy::ca::Authority;
 use crate::proxy::client_identity::tests::pem;
-use crate::proxy::settings::{Scheme, Settings, SwapSettings, Upstream};
+use crate::proxy::settings::{Settings, SwapSettings};
 
 fn settings(confdir: &Path) -> Settings {
     Settings {
         confdir: Some(confdir.to_owned()),
-        ..Settings::reverse(Upstream {
-            scheme: Scheme::Https,
-            host: "mdm.example".into(),
-            port: 443,
-        })
+        ..Settings::reverse("https://mdm.example".parse().unwrap())
     }
 }
 

@@ -4,29 +4,42 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
+use schemars::JsonSchema;
+use serde::{Serialize, Serializer};
 
 use crate::flow::Timestamp;
 use crate::rules::{Completeness, HeldBack, Stage};
 
-/// How often a rule acted, as far as is known now.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Hits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "HitsReport")]
 pub struct Hits {
-    /// Messages it acted on.
+    /// Messages it acted on; connections at that stage.
     pub messages: u64,
-    /// What it acted on in them: commands, or the message itself.
+    /// What it acted on in them.
     pub finds: u64,
-    /// Messages in which it found something and a step could not act.
+    /// Messages in which it matched and a step could not act.
     pub failed: u64,
-    /// Those among them in which the rule acted all the same, and did a part of what it says.
+    /// Those among them on which it acted in part.
     pub partly: u64,
     /// Messages in which it matched and its limit excluded every match.
     pub limited: u64,
     /// Messages that it did not look into because its scenario was in another state.
+    #[serde(skip)]
     pub waited: u64,
     /// Messages of its stage, or connections, that came while it was known, whether it matched or not.
+    #[serde(skip)]
     pub came: u64,
-    /// When it last acted.
+    /// When it last acted: RFC 3339, in UTC.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "in_words")]
+    #[schemars(with = "Option<String>")]
     pub last: Option<Timestamp>,
+}
+
+fn in_words<S: Serializer>(time: &Option<Timestamp>, to: S) -> Result<S::Ok, S::Error> {
+    let micros = time.map(|time| i64::try_from(time.0).unwrap_or(i64::MAX));
+    let time = micros.and_then(|micros| jiff::Timestamp::from_microsecond(micros).ok());
+    to.collect_str(&time.unwrap_or_default())
 }
 
 /// How many connections, requests and responses the rules were asked about.
@@ -48,17 +61,7 @@ impl Arrivals {
     }
 }
 
-/// The hits of a rule while they grow. The counter covers the run; reads subtract its value at
-/// the last reset.
-#[derive(Debug)]
-pub(super) struct RuleHits {
-    /// Shared by all rules that have had this name.
-    run: Arc<HitCounters>,
-    /// The hits of the run at the last reset.
-    before: Mutex<Hits>,
-}
-
-/// Numbers that grow.
+/// The hits of a name over the whole run, while they grow.
 #[derive(Debug)]
 pub(super) struct HitCounters {
     arrivals: Arc<Arrivals>,
@@ -69,45 +72,9 @@ pub(super) struct HitCounters {
     hits: Mutex<Hits>,
 }
 
-impl RuleHits {
-    /// Hits that count from now on, and in those of a run.
-    pub(super) fn on(run: Arc<HitCounters>) -> Self {
-        let before = Mutex::new(run.read());
-        Self { run, before }
-    }
-
-    /// It acted on so many finds of a message; on none: it could not act.
-    pub(super) fn acted(&self, finds: usize, extent: Completeness, now: Timestamp) {
-        self.run.acted(finds, extent, now);
-    }
-
-    /// It looked at a message, and was kept from acting.
-    pub(super) fn held_back(&self, by: HeldBack) {
-        let mut hits = self.run.hits.lock();
-        match by {
-            HeldBack::Limit => hits.limited += 1,
-            HeldBack::Scenario => hits.waited += 1,
-        }
-    }
-
-    pub(super) fn read(&self) -> Hits {
-        self.run.read().since(&self.before.lock())
-    }
-
-    /// Those of the whole run.
-    pub(super) fn read_run(&self) -> Hits {
-        self.run.read()
-    }
-
-    /// What is read begins anew; the run does not.
-    pub(super) fn reset(&self) {
-        *self.before.lock() = self.run.read();
-    }
-}
-
 impl Hits {
     /// Those that came after the ones before.
-    fn since(self, before: &Self) -> Self {
+    pub(super) fn since(self, before: &Self) -> Self {
         let messages = self.messages.saturating_sub(before.messages);
         Self {
             messages,
@@ -134,7 +101,7 @@ impl HitCounters {
     }
 
     /// It acted on so many finds of a message; on none: it could not act.
-    fn acted(&self, finds: usize, extent: Completeness, now: Timestamp) {
+    pub(super) fn acted(&self, finds: usize, extent: Completeness, now: Timestamp) {
         let is_part = extent == Completeness::Part;
         let mut hits = self.hits.lock();
         hits.failed += u64::from(finds == 0 || is_part);
@@ -143,6 +110,15 @@ impl HitCounters {
             hits.messages += 1;
             hits.finds += finds as u64;
             hits.last = hits.last.max(Some(now));
+        }
+    }
+
+    /// It looked at a message, and was kept from acting.
+    pub(super) fn held_back(&self, by: HeldBack) {
+        let mut hits = self.hits.lock();
+        match by {
+            HeldBack::Limit => hits.limited += 1,
+            HeldBack::Scenario => hits.waited += 1,
         }
     }
 

@@ -127,7 +127,7 @@ fn a_request_for_an_ec_key_is_made_anew_for_a_key_of_its_curve() {
             "{text}"
         );
         // What the store keeps of it is read again.
-        let pem = dmtap::proxy::identity_pem(&[], &key).unwrap();
+        let pem = dmtap::proxy::identity_pem(&[], &key);
         std::fs::write(folder.path().join("own.pem"), pem).unwrap();
         said(folder.path(), "pkey -in own.pem -noout -check");
     }

@@ -31,7 +31,7 @@ fn stored(confdir: &Path, device_id: &str) -> StoredIdentity {
         device_certificate: CertificateFacts::of(&device).unwrap(),
         renews: None,
     };
-    let pem = dmtap::proxy::identity_pem(&[&server], own_key()).unwrap();
+    let pem = dmtap::proxy::identity_pem(&[&server], own_key());
     IdentityStore::of(confdir).add(&identity, &pem).unwrap();
     identity
 }
