@@ -43,6 +43,18 @@ impl Default for Profile {
     }
 }
 
+impl Profile {
+    /// The nodes of `./DevInfo` that it says.
+    fn nodes(&self) -> [(&'static str, &str); 4] {
+        [
+            ("DevId", &self.id),
+            ("Man", &self.manufacturer),
+            ("Mod", &self.model),
+            ("Lang", &self.language),
+        ]
+    }
+}
+
 /// A device with its tree and at most one session.
 #[derive(Debug)]
 pub struct Device {
@@ -97,13 +109,7 @@ impl Device {
     /// A device at rest. What its profile says is in its tree, too.
     pub fn new(profile: Profile, tree: Tree) -> Self {
         let (server, session_id) = (String::new(), String::new());
-        let info = [
-            ("DevId", &profile.id),
-            ("Man", &profile.manufacturer),
-            ("Mod", &profile.model),
-            ("Lang", &profile.language),
-        ];
-        let tree = info.iter().fold(tree, |tree, (name, value)| {
+        let tree = profile.nodes().iter().fold(tree, |tree, (name, value)| {
             tree.with(&format!("./DevInfo/{name}"), "chr", value, Access::Read)
         });
         Self {
@@ -239,19 +245,6 @@ impl Device {
     }
 
     fn dev_info(&self, message: &mut Composer) {
-        let Profile {
-            id,
-            manufacturer,
-            model,
-            language,
-            ..
-        } = &self.profile;
-        let nodes = [
-            ("DevId", id),
-            ("Man", manufacturer),
-            ("Mod", model),
-            ("Lang", language),
-        ];
         message.command("Replace", |m| {
             let mut item = |name: &str, value: &str| {
                 m.within("Item", |m| {
@@ -259,6 +252,7 @@ impl Device {
                     m.leaf("Data", value);
                 });
             };
+            let nodes = self.profile.nodes();
             nodes.iter().for_each(|(name, value)| item(name, value));
             item("DmV", "1.3");
         });

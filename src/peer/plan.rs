@@ -1,6 +1,7 @@
 //! What a reference server asks of a device: packages of commands.
 
 use serde::Deserialize;
+use strum::AsRefStr;
 
 use super::compose::Composer;
 use super::large::{Chunk, Sizes};
@@ -31,7 +32,7 @@ pub struct Package {
 }
 
 /// One command to send.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, AsRefStr)]
 #[serde(rename_all = "lowercase")]
 pub enum PlannedCommand {
     /// Get a node.
@@ -137,19 +138,6 @@ impl Plan {
 }
 
 impl PlannedCommand {
-    /// Its element name.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Get(_) => "Get",
-            Self::Add(..) => "Add",
-            Self::Replace(..) => "Replace",
-            Self::Delete(_) => "Delete",
-            Self::Exec(..) => "Exec",
-            Self::Atomic(_) => "Atomic",
-            Self::Sequence(_) => "Sequence",
-        }
-    }
-
     /// The LocURI and the text of a command that has a value, which may come in chunks.
     pub(crate) fn value(&self) -> Option<(&str, &str)> {
         match self {
@@ -163,13 +151,13 @@ impl PlannedCommand {
     /// Writes a chunk of its value, and returns the CmdID.
     pub(crate) fn write_chunk(&self, message: &mut Composer, chunk: &Chunk<'_>) -> u32 {
         let (uri, _) = self.value().unwrap_or_default();
-        message.command(self.name(), |m| item(m, uri, chunk))
+        message.command(self.as_ref(), |m| item(m, uri, chunk))
     }
 
     /// Writes it, and tells what was sent, containers before what they hold.
     pub(crate) fn write(&self, message: &mut Composer) -> Vec<Sent> {
         let mut inner = Vec::new();
-        let cmd_id = message.command(self.name(), |m| match self {
+        let cmd_id = message.command(self.as_ref(), |m| match self {
             Self::Get(uri) | Self::Delete(uri) => m.within("Item", |m| target(m, uri)),
             Self::Add(uri, text) | Self::Replace(uri, text) | Self::Exec(uri, text) => {
                 item(m, uri, &Chunk::whole(text));
@@ -190,11 +178,12 @@ impl PlannedCommand {
 impl std::fmt::Display for PlannedCommand {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Get(uri) | Self::Delete(uri) => write!(f, "{} {uri}", self.name()),
-            Self::Add(uri, _) | Self::Replace(uri, _) | Self::Exec(uri, _) => {
-                write!(f, "{} {uri}", self.name())
-            }
-            Self::Atomic(_) | Self::Sequence(_) => f.write_str(self.name()),
+            Self::Get(uri)
+            | Self::Delete(uri)
+            | Self::Add(uri, _)
+            | Self::Replace(uri, _)
+            | Self::Exec(uri, _) => write!(f, "{} {uri}", self.as_ref()),
+            Self::Atomic(_) | Self::Sequence(_) => f.write_str(self.as_ref()),
         }
     }
 }

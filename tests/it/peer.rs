@@ -77,12 +77,12 @@ fn get_and_atomic_inside_atomic_are_refused_with_500() {
     let get = PlannedCommand::Get("./DevDetail/SwV".into());
     let nested = PlannedCommand::Atomic(vec![]);
     for inner in [get, nested] {
-        let name = inner.name();
+        let name = inner.as_ref().to_owned();
         let (device, _) = talk(
             Plan::of([vec![PlannedCommand::Atomic(vec![inner])]]),
             Encoding::Xml,
         );
-        check(&device, &[("Atomic", 507), (name, 500)]);
+        check(&device, &[("Atomic", 507), (&name, 500)]);
     }
 }
 

@@ -3,27 +3,26 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use der::asn1::{Any, BitString, ObjectIdentifier, OctetString, UtcTime, Utf8StringRef};
 use der::{Decode, Encode};
-use x509_cert::attr::AttributeTypeAndValue;
-use x509_cert::certificate::{Certificate, TbsCertificate, Version};
-use x509_cert::ext::Extension;
-use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages};
-use x509_cert::name::{Name, RdnSequence, RelativeDistinguishedName};
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, SubjectPublicKeyInfo,
+};
+use x509_cert::certificate::Certificate;
 use x509_cert::request::CertReq;
 use x509_cert::serial_number::SerialNumber;
-use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
-use x509_cert::time::{Time, Validity};
+use x509_cert::spki::ObjectIdentifier;
+use x509_cert::time::Time;
 
-use super::csr::SHA256_RSA;
 use super::key::PrivateKey;
 use crate::dm::distinguished_name::escaped;
-use crate::identity::{CertificateError, Digest, Scheme, Signer as _, signature};
+use crate::identity::{CertificateError, signature};
 
 /// A request that was read, and whose signature is right.
 #[derive(Clone, Debug)]
 pub struct Requested {
-    public_key: SubjectPublicKeyInfoOwned,
+    /// A SubjectPublicKeyInfo, DER.
+    public_key: Vec<u8>,
 }
 
 impl Requested {
@@ -38,24 +37,22 @@ impl Requested {
             let why = "the certificate request has no subject";
             return Err(CertificateError::new(why));
         }
+        let public_key = request.info.public_key.to_der().map_err(unreadable)?;
         let checked = signature::verify(
             &request.algorithm.to_der().map_err(unreadable)?,
-            &request.info.public_key.to_der().map_err(unreadable)?,
+            &public_key,
             &request.info.to_der().map_err(unreadable)?,
             request.signature.raw_bytes(),
         );
         checked.map_err(CertificateError::about("the certificate request"))?;
-        Ok(Self {
-            public_key: request.info.public_key,
-        })
+        Ok(Self { public_key })
     }
 }
 
 /// The CA that signs the certificates of devices.
 #[derive(Debug)]
 pub struct EnrollmentCa {
-    key: Arc<PrivateKey>,
-    name: Name,
+    issuer: Issuer<'static, KeyPair>,
     certificate: Vec<u8>,
 }
 
@@ -63,31 +60,22 @@ impl EnrollmentCa {
     /// A CA of this name and key, self-signed. `now` is the time since 1970.
     ///
     /// # Errors
-    /// Where a name is too long for DER or the key does not sign.
+    /// Where the key does not sign.
     pub fn new(
         name: &str,
         key: Arc<PrivateKey>,
         serial: u64,
         now: Duration,
     ) -> Result<Self, CertificateError> {
-        let name = RdnSequence(vec![rdn(COMMON_NAME, name)?]);
-        let usage = KeyUsage(KeyUsages::KeyCertSign | KeyUsages::CRLSign);
-        let constraints = BasicConstraints {
-            ca: true,
-            path_len_constraint: Some(0),
-        };
-        let extensions = vec![
-            extension(BASIC_CONSTRAINTS, true, &constraints)?,
-            extension(KEY_USAGE, true, &usage)?,
-        ];
-        let public_key = SubjectPublicKeyInfoOwned::from_der(key.public_key())?;
-        let mut ca = Self {
-            key,
-            name: name.clone(),
-            certificate: Vec::new(),
-        };
-        ca.certificate = ca.sign(name, public_key, serial, CA_YEARS, now, extensions)?;
-        Ok(ca)
+        let key = KeyPair::try_from(key.pkcs8()).map_err(not_made)?;
+        let mut params = params(&[(DnType::CommonName, name)], serial, CA_YEARS, now);
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let certificate = params.self_signed(&key).map_err(not_made)?;
+        Ok(Self {
+            issuer: Issuer::new(params, key),
+            certificate: certificate.der().to_vec(),
+        })
     }
 
     /// The CA's own certificate, DER.
@@ -97,25 +85,27 @@ impl EnrollmentCa {
 
     /// The common name and the serial number of a certificate, where this CA signed it and it is valid now.
     pub(super) fn verified(&self, der: &[u8], now: Duration) -> Option<(String, SerialNumber)> {
+        let own = Certificate::from_der(&self.certificate).ok()?;
+        let own = own.tbs_certificate;
         let certificate = Certificate::from_der(der).ok()?;
         let tbs = &certificate.tbs_certificate;
         let algorithm = certificate.signature_algorithm.to_der().ok()?;
         let signature = certificate.signature.raw_bytes();
-        let key = self.key.public_key();
-        signature::verify(&algorithm, key, &tbs.to_der().ok()?, signature).ok()?;
+        let key = own.subject_public_key_info.to_der().ok()?;
+        signature::verify(&algorithm, &key, &tbs.to_der().ok()?, signature).ok()?;
         let time = |time: Time| time.to_unix_duration();
         let validity = time(tbs.validity.not_before)..=time(tbs.validity.not_after);
         let mut names = tbs.subject.0.iter().flat_map(|rdn| rdn.0.iter());
         let name = names.find(|name| name.oid == COMMON_NAME)?;
         let name = String::from_utf8(name.value.value().to_vec()).ok()?;
-        let is_ours = tbs.issuer == self.name && validity.contains(&now);
+        let is_ours = tbs.issuer == own.subject && validity.contains(&now);
         is_ours.then(|| (name, tbs.serial_number.clone()))
     }
 
     /// A certificate for the key of a request. The subject is the server's choice, as that of most servers is.
     ///
     /// # Errors
-    /// Where the subject is too long for DER, or the key does not sign.
+    /// Where nobody signs with such a key.
     pub fn issue(
         &self,
         requested: &Requested,
@@ -123,81 +113,40 @@ impl EnrollmentCa {
         serial: u64,
         now: Duration,
     ) -> Result<Vec<u8>, CertificateError> {
-        let subject = RdnSequence(vec![
-            rdn(ORGANIZATION, SUBJECT_ORGANIZATION)?,
-            rdn(COMMON_NAME, subject)?,
-        ]);
-        let usage = KeyUsage(KeyUsages::DigitalSignature.into());
-        let extensions = vec![
-            extension(KEY_USAGE, true, &usage)?,
-            extension(
-                EXTENDED_KEY_USAGE,
-                false,
-                &ExtendedKeyUsage(vec![CLIENT_AUTH]),
-            )?,
+        let names = [
+            (DnType::OrganizationName, SUBJECT_ORGANIZATION),
+            (DnType::CommonName, subject),
         ];
-        let public_key = requested.public_key.clone();
-        self.sign(subject, public_key, serial, DEVICE_YEARS, now, extensions)
+        let mut params = params(&names, serial, DEVICE_YEARS, now);
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let key = SubjectPublicKeyInfo::from_der(&requested.public_key).map_err(not_made)?;
+        let certificate = params.signed_by(&key, &self.issuer).map_err(not_made)?;
+        Ok(certificate.der().to_vec())
     }
+}
 
-    fn sign(
-        &self,
-        subject: Name,
-        public_key: SubjectPublicKeyInfoOwned,
-        serial: u64,
-        years: u32,
-        now: Duration,
-        extensions: Vec<Extension>,
-    ) -> Result<Vec<u8>, CertificateError> {
-        let time = |at: Duration| UtcTime::from_unix_duration(at).map(Time::UtcTime);
-        let algorithm = AlgorithmIdentifierOwned {
-            oid: SHA256_RSA,
-            parameters: Some(Any::null()),
-        };
-        let tbs_certificate = TbsCertificate {
-            version: Version::V3,
-            serial_number: SerialNumber::from(serial),
-            signature: algorithm.clone(),
-            issuer: self.name.clone(),
-            validity: Validity {
-                // Clocks of devices are late.
-                not_before: time(now.saturating_sub(BACKDATED))?,
-                not_after: time(now + YEAR * years)?,
-            },
-            subject,
-            subject_public_key_info: public_key,
-            issuer_unique_id: None,
-            subject_unique_id: None,
-            extensions: Some(extensions),
-        };
-        let signature = self
-            .key
-            .sign(Scheme::Pkcs1(Digest::Sha256), &tbs_certificate.to_der()?)?;
-        let certificate = Certificate {
-            tbs_certificate,
-            signature_algorithm: algorithm,
-            signature: BitString::from_bytes(&signature)?,
-        };
-        Ok(certificate.to_der()?)
+fn params(names: &[(DnType, &str)], serial: u64, years: u32, now: Duration) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    for (kind, name) in names {
+        params.distinguished_name.push(kind.clone(), *name);
     }
+    params.serial_number = Some(serial.into());
+    let start = rcgen::date_time_ymd(1970, 1, 1);
+    // Clocks of devices are late.
+    params.not_before = start + now.saturating_sub(BACKDATED);
+    params.not_after = start + now + YEAR * years;
+    params
+}
+
+fn not_made(error: rcgen::Error) -> CertificateError {
+    CertificateError::new(format!("no certificate can be made: {error}"))
 }
 
 /// The subject that the server issues for a common name, as search criteria spell it.
 pub(super) fn subject_text(common_name: &str) -> String {
     format!("CN={},O={SUBJECT_ORGANIZATION}", escaped(common_name))
-}
-
-fn rdn(oid: ObjectIdentifier, text: &str) -> der::Result<RelativeDistinguishedName> {
-    let value = Any::encode_from(&Utf8StringRef::new(text)?)?;
-    RelativeDistinguishedName::try_from(vec![AttributeTypeAndValue { oid, value }])
-}
-
-fn extension(oid: ObjectIdentifier, critical: bool, value: &impl Encode) -> der::Result<Extension> {
-    Ok(Extension {
-        extn_id: oid,
-        critical,
-        extn_value: OctetString::new(value.to_der()?)?,
-    })
 }
 
 const SUBJECT_ORGANIZATION: &str = "dmtap simulated server";
@@ -206,11 +155,6 @@ const CA_YEARS: u32 = 10;
 const DEVICE_YEARS: u32 = 1;
 const BACKDATED: Duration = Duration::from_secs(2 * 24 * 60 * 60);
 const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
-const ORGANIZATION: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.10");
-const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
-const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
-const EXTENDED_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37");
-const CLIENT_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.2");
 
 #[cfg(test)]
 mod tests {
@@ -219,6 +163,7 @@ mod tests {
 
     use super::super::key::tests::key;
     use super::*;
+    use crate::identity::Signer as _;
 
     const NOW: Duration = Duration::from_secs(1_790_000_000);
 
@@ -237,8 +182,7 @@ mod tests {
         for form in [CsrForm::Windows10, CsrForm::Windows11] {
             let mut der = csr(form);
             let requested = Requested::read(&der).unwrap();
-            let public_key = requested.public_key.to_der().unwrap();
-            assert_eq!(public_key, key(0).public_key(), "{form:?}");
+            assert_eq!(requested.public_key, key(0).public_key(), "{form:?}");
             let at = der.len() - 300;
             der[at] ^= 1;
             assert!(Requested::read(&der).is_err(), "{form:?}: byte {at}");

@@ -1,4 +1,4 @@
-//! The device's key: its owner signs with it, and nobody can read it.
+//! The device's key.
 
 use std::fmt;
 
@@ -16,8 +16,7 @@ use crate::identity::{Digest, Scheme, SignError, Signer, sign_rsa};
 pub struct PrivateKey {
     pair: KeyPair,
     public_key: Vec<u8>,
-    modulus: BigUint,
-    exponent: BigUint,
+    pkcs8: Vec<u8>,
 }
 
 /// The bytes are no RSA key in PKCS#8.
@@ -33,17 +32,20 @@ impl PrivateKey {
     pub fn from_pkcs8(pkcs8: &[u8]) -> Result<Self, NotRsa> {
         let pair = KeyPair::from_pkcs8(pkcs8).map_err(|_| NotRsa)?;
         let public_key: PublicKeyX509Der<'_> = pair.public_key().as_der().map_err(|_| NotRsa)?;
-        let (modulus, exponent) = numbers(pkcs8).map_err(|_| NotRsa)?;
         Ok(Self {
             public_key: public_key.as_ref().to_vec(),
             pair,
-            modulus,
-            exponent,
+            pkcs8: pkcs8.to_vec(),
         })
     }
 
+    /// The key itself in PKCS#8, for TLS.
+    pub fn pkcs8(&self) -> &[u8] {
+        &self.pkcs8
+    }
+
     /// aws-lc-rs verifies SHA-1 and does not sign with it. Not in constant time: this is the key of a simulator.
-    fn sign_sha1(&self, message: &[u8]) -> Vec<u8> {
+    fn sign_sha1(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
         let hash = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, message);
         let info = [SHA1_DIGEST_INFO, hash.as_ref()].concat();
         let length = self.pair.public_modulus_len();
@@ -52,9 +54,10 @@ impl PrivateKey {
         let at = length - info.len();
         (encoded[0], encoded[1], encoded[at - 1]) = (0, 1, 0);
         encoded[at..].copy_from_slice(&info);
-        let signed = BigUint::from_bytes_be(&encoded).modpow(&self.exponent, &self.modulus);
+        let (modulus, exponent) = numbers(&self.pkcs8).map_err(|_| SignError)?;
+        let signed = BigUint::from_bytes_be(&encoded).modpow(&exponent, &modulus);
         let signed = signed.to_bytes_be();
-        [vec![0; length - signed.len()], signed].concat()
+        Ok([vec![0; length - signed.len()], signed].concat())
     }
 }
 
@@ -66,7 +69,7 @@ impl Signer for PrivateKey {
     fn sign(&self, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>, SignError> {
         match scheme {
             // As Windows 10 requests certificates where the policy names no other.
-            Scheme::Pkcs1(Digest::Sha1) => Ok(self.sign_sha1(message)),
+            Scheme::Pkcs1(Digest::Sha1) => self.sign_sha1(message),
             scheme => sign_rsa(&self.pair, scheme, message),
         }
     }

@@ -161,12 +161,12 @@ impl EnrollServer {
         if !manages && !is_at(&self.sites.discovery, host) {
             return misdirected(host);
         }
-        let service = Service::at(path).filter(|service| manages || *service == Service::Discovery);
-        match (service, request.method()) {
-            (Some(Service::Discovery), _) if self.redirects && !manages => {
+        let is_here = |(service, _): &(Service, _)| manages || *service == Service::Discovery;
+        match (Service::at(path).filter(is_here), request.method()) {
+            (Some((Service::Discovery, _)), _) if self.redirects && !manages => {
                 redirect(&format!("{}{DISCOVERY_PATH}", self.sites.management))
             }
-            (Some(Service::Discovery), &Method::GET) => plain(StatusCode::OK, ""),
+            (Some((Service::Discovery, _)), &Method::GET) => plain(StatusCode::OK, ""),
             (Some(service), &Method::POST) => self.soap(service, request, host, now),
             _ => plain(StatusCode::NOT_FOUND, "nothing is here\n"),
         }
@@ -181,7 +181,7 @@ impl EnrollServer {
 
     fn soap(
         &mut self,
-        service: Service,
+        service: (Service, &str),
         request: &Request<Bytes>,
         host: &str,
         now: Duration,
@@ -210,7 +210,7 @@ impl EnrollServer {
 
     fn serve(
         &mut self,
-        service: Service,
+        (service, served): (Service, &str),
         envelope: Envelope<'_>,
         (host, path): (&str, &str),
         shown: Option<&ShownCertificate>,
@@ -220,7 +220,7 @@ impl EnrollServer {
             addressed(envelope, host, path)?;
         }
         let action = envelope.action().unwrap_or_default();
-        if action != service.action() {
+        if action != served {
             let why = format!("the action {action:?} is not served at {path}");
             return Err(Fault::sender("a:ActionNotSupported", why));
         }
@@ -360,26 +360,17 @@ enum Service {
 }
 
 impl Service {
-    fn at(path: &str) -> Option<Self> {
-        let all = [Self::Discovery, Self::Policy, Self::Enrollment];
-        let mut all = all.into_iter();
-        all.find(|service| service.path().eq_ignore_ascii_case(path))
-    }
+    /// Each with its path and the action that is served there.
+    const ALL: [(Self, &'static str, &'static str); 3] = [
+        (Self::Discovery, DISCOVERY_PATH, action::DISCOVER),
+        (Self::Policy, POLICY_PATH, action::GET_POLICIES),
+        (Self::Enrollment, ENROLLMENT_PATH, action::RST),
+    ];
 
-    fn path(self) -> &'static str {
-        match self {
-            Self::Discovery => DISCOVERY_PATH,
-            Self::Policy => POLICY_PATH,
-            Self::Enrollment => ENROLLMENT_PATH,
-        }
-    }
-
-    fn action(self) -> &'static str {
-        match self {
-            Self::Discovery => action::DISCOVER,
-            Self::Policy => action::GET_POLICIES,
-            Self::Enrollment => action::RST,
-        }
+    fn at(path: &str) -> Option<(Self, &'static str)> {
+        let mut all = Self::ALL.into_iter();
+        let found = all.find(|(_, own, _)| own.eq_ignore_ascii_case(path));
+        found.map(|(service, _, action)| (service, action))
     }
 }
 

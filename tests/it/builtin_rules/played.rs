@@ -50,7 +50,7 @@ async fn last_chunk_lost_acts_on_the_last_chunk_of_a_large_object_only() {
     let rule = builtin_rules::find("last-chunk-lost").unwrap();
     for (plan, acts) in [(Plan::demo(), false), (Plan::large(), true)] {
         let mut commands = plan.packages.iter().flat_map(|package| &package.commands);
-        assert!(commands.any(|command| command.name() == "Add"));
+        assert!(commands.any(|command| command.as_ref() == "Add"));
         for wire in [Encoding::Xml, Encoding::Wbxml] {
             let played = play_plan(
                 rule,
