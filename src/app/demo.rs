@@ -10,7 +10,8 @@ use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::device::{RetryPolicy, client, run_session};
+use super::device::{RetryPolicy, run_session};
+use super::dial::Dialer;
 use super::proxy::{Live, RecordOutputs};
 use super::rule_sources::report::summary_line;
 use super::rule_sources::{Sources, require_hits};
@@ -35,19 +36,9 @@ pub struct Play {
     pub sources: Sources,
     /// What the server asks for.
     pub plan: Plan,
-    /// Said above the comparison of both sides, if anything.
+    /// The title of the short one, in which a session that breaks off is an error: some rules break the connection on
+    /// purpose.
     pub title: Option<&'static str>,
-    /// What becomes of a session that breaks off.
-    pub breaks: Breaks,
-}
-
-/// What becomes of a session that breaks off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Breaks {
-    /// It is an error.
-    Fail,
-    /// It is printed: some rules break the connection on purpose.
-    Report,
 }
 
 impl Play {
@@ -64,7 +55,6 @@ impl Play {
             sources,
             plan: Plan::demo(),
             title: Some("the device ran a command, and the server received a failure"),
-            breaks: Breaks::Fail,
         })
     }
 
@@ -81,7 +71,6 @@ impl Play {
             title: None,
             sources,
             plan,
-            breaks: Breaks::Report,
         }
     }
 }
@@ -103,10 +92,13 @@ pub struct Closing {
 /// # Errors
 /// In words, where something did not work.
 pub async fn run(live: Live, play: Play, on_busy: fn(Duration)) -> Result<Closing, String> {
-    let limit = tokio::time::timeout(LONGEST, staged(live, play, on_busy));
-    limit
-        .await
-        .map_err(|_| format!("the demo did not end within {} s", LONGEST.as_secs()))?
+    within_limit(staged(live, play, on_busy)).await
+}
+
+/// A demo never hangs.
+async fn within_limit<T>(demo: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    let ended = tokio::time::timeout(LONGEST, demo).await;
+    ended.map_err(|_| format!("the demo did not end within {} s", LONGEST.as_secs()))?
 }
 
 async fn staged(live: Live, play: Play, on_busy: fn(Duration)) -> Result<Closing, String> {
@@ -114,7 +106,7 @@ async fn staged(live: Live, play: Play, on_busy: fn(Duration)) -> Result<Closing
     // Readable by this user only, and gone at the end.
     let secrets = tempfile::tempdir().map_err(|error| error_text::io(&error))?;
     let authority = Authority::load_or_create(secrets.path()).map_err(|error| error.to_string())?;
-    let (title, breaks) = (play.title, play.breaks);
+    let title = play.title;
     let stage = Stage::set(Arc::new(authority), &reports, play, on_busy).await?;
     let (rules, effects) = (stage.proxy.rules.clone(), stage.proxy.effects.clone());
 
@@ -122,7 +114,7 @@ async fn staged(live: Live, play: Play, on_busy: fn(Duration)) -> Result<Closing
     for (session_id, wire) in [("1", Encoding::Xml), ("2", Encoding::Wbxml)] {
         let session = stage.session(session_id, wire).await?;
         match session.broken {
-            Some(why) if breaks == Breaks::Fail => return Err(why.to_string()),
+            Some(why) if title.is_some() => return Err(why.to_string()),
             _ => sessions.push(session),
         }
     }
@@ -180,7 +172,7 @@ impl Stage {
             .map_err(words)?;
         let port = listener.local_addr().map_err(words)?.port();
         let tls = server::tls(&authority)?;
-        let serving = server::serve(listener, tls, server.clone(), stop.clone());
+        let serving = server::serve(listener, tls, server.clone(), |_| {}, stop.clone());
         let settings = settings(port, &authority);
         let (own, sources) = (authority.clone(), Some(play.sources));
         let proxy = RecordedProxy::begin(settings, own, reports, sources, serving, stop).await?;
@@ -202,7 +194,7 @@ impl Stage {
 
     async fn session(&self, session_id: &str, wire: Encoding) -> Result<summary::Session, String> {
         let trust = Trust::PlatformAnd(self.authority.certificate_file().to_owned());
-        let client = client(&trust)?;
+        let client = Dialer::new(Vec::new()).client(&trust)?;
         let profile = Profile::default();
         let id = profile.id.clone();
         let mut device = Device::new(profile, device::demo_tree());
@@ -236,7 +228,7 @@ fn settings(port: u16, authority: &Authority) -> Settings {
 
 /// Where the records go, in the current folder.
 const FOLDER: &str = "dmtap-demo";
-/// Longer than any machine needs; a demo never hangs.
+/// Longer than any machine needs.
 const LONGEST: Duration = Duration::from_secs(30);
 /// How long the demo's device waits for a busy server at most.
 const SHORT_WAIT: Duration = Duration::from_secs(1);

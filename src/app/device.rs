@@ -6,17 +6,15 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
 use http::{Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::{Connect, HttpConnector};
-use hyper_util::rt::TokioExecutor;
 
+use super::dial::HttpClient;
 use crate::markup::utf16::in_utf8;
 use crate::markup::{Hint, Limits, decode};
 use crate::peer::compose::on_wire;
 use crate::peer::device::Next;
 use crate::peer::enroll::device::first_line;
 use crate::peer::{Device, Encoding};
-use crate::proxy::{ServerError, Trust, client_config};
+use crate::proxy::ServerError;
 
 /// Why a session did not come to its end.
 #[derive(Debug, thiserror::Error)]
@@ -43,31 +41,11 @@ pub enum SessionError {
     Endless,
 }
 
-/// What a device speaks HTTP with.
-pub type HttpClient = Client<hyper_rustls::HttpsConnector<HttpConnector>, Full<Bytes>>;
-
-/// A client that believes these servers.
-///
-/// # Errors
-/// In words, where the certificates cannot be loaded.
-pub fn client(trust: &Trust) -> Result<HttpClient, String> {
-    let mut tcp = HttpConnector::new();
-    tcp.enforce_http(false);
-    tcp.set_nodelay(true);
-    let connector = hyper_rustls::HttpsConnectorBuilder::new()
-        .with_tls_config(client_config(trust).map_err(|error| error.to_string())?)
-        .https_or_http()
-        .enable_all_versions()
-        .wrap_connector(tcp);
-    Ok(Client::builder(TokioExecutor::new()).build(connector))
-}
-
 /// A SessionID of 1 to 4 hexadecimal digits, as Windows has them; two runs have the same one once in 65,535 times.
 pub fn random_session_id() -> String {
     let mut bytes = [0; 2];
-    let provider = rustls::crypto::aws_lc_rs::default_provider();
     // Without random bytes it is what stands there, and the session is one all the same.
-    let _ = provider.secure_random.fill(&mut bytes);
+    let _ = aws_lc_rs::rand::fill(&mut bytes);
     format!("{:X}", u16::from_be_bytes(bytes).max(1))
 }
 
@@ -93,17 +71,14 @@ impl Default for RetryPolicy {
 ///
 /// # Errors
 /// [`SessionError`]; what the device did until then stands in [`Device::done`].
-pub async fn run_session<C>(
-    client: &Client<C, Full<Bytes>>,
+pub async fn run_session(
+    client: &HttpClient,
     url: &Uri,
     device: &mut Device,
     session_id: &str,
     wire: Encoding,
     retry: RetryPolicy,
-) -> Result<u32, SessionError>
-where
-    C: Connect + Clone + Send + Sync + 'static,
-{
+) -> Result<u32, SessionError> {
     let mut message = device.begin(&url.to_string(), session_id);
     let mut url = url.clone();
     for sent in 1..=MOST_MESSAGES {
@@ -135,16 +110,13 @@ where
 }
 
 /// Posts, and once more where the server is busy and says for how long (MS-MDM 3.1.6).
-async fn post_with_retries<C>(
-    client: &Client<C, Full<Bytes>>,
+async fn post_with_retries(
+    client: &HttpClient,
     url: &Uri,
     body: Bytes,
     wire: Encoding,
     retry: RetryPolicy,
-) -> Result<Bytes, SessionError>
-where
-    C: Connect + Clone + Send + Sync + 'static,
-{
+) -> Result<Bytes, SessionError> {
     for _ in 1..MOST_TRIES {
         match post(client, url, body.clone(), wire).await {
             Err(SessionError::Busy(_, wait)) => {
@@ -157,15 +129,12 @@ where
     post(client, url, body, wire).await
 }
 
-async fn post<C>(
-    client: &Client<C, Full<Bytes>>,
+async fn post(
+    client: &HttpClient,
     url: &Uri,
     body: Bytes,
     wire: Encoding,
-) -> Result<Bytes, SessionError>
-where
-    C: Connect + Clone + Send + Sync + 'static,
-{
+) -> Result<Bytes, SessionError> {
     let request = Request::post(url.clone())
         .header(
             ACCEPT,

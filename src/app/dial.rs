@@ -15,10 +15,11 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use parking_lot::Mutex;
 use rustls::ClientConfig;
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio::net::TcpStream;
 use tower_service::Service;
 
-use super::device_key;
 use crate::peer::enroll::PrivateKey;
 use crate::proxy::{PlainError, Resolve, Trust, client_config};
 
@@ -57,7 +58,7 @@ impl Dialer {
     ///
     /// # Errors
     /// In words, where the certificates cannot be loaded.
-    pub fn client(&self, trust: &Trust) -> Result<DialingClient, String> {
+    pub fn client(&self, trust: &Trust) -> Result<HttpClient, String> {
         let config = client_config(trust).map_err(|error| error.to_string())?;
         Ok(self.with_config(config))
     }
@@ -71,13 +72,18 @@ impl Dialer {
         trust: &Trust,
         certificate: &[u8],
         key: Arc<PrivateKey>,
-    ) -> Result<DialingClient, String> {
+    ) -> Result<HttpClient, String> {
         let mut config = client_config(trust).map_err(|error| error.to_string())?;
-        config.client_auth_cert_resolver = device_key::showing(certificate, key);
+        let pkcs8 = PrivatePkcs8KeyDer::from(key.pkcs8().to_vec());
+        let provider = config.crypto_provider().key_provider;
+        let key = provider.load_private_key(pkcs8.into());
+        let key = key.map_err(|error| error.to_string())?;
+        let shown = CertifiedKey::new(vec![certificate.to_vec().into()], key);
+        config.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(shown));
         Ok(self.with_config(config))
     }
 
-    fn with_config(&self, config: ClientConfig) -> DialingClient {
+    fn with_config(&self, config: ClientConfig) -> HttpClient {
         let connector = hyper_rustls::HttpsConnectorBuilder::new()
             .with_tls_config(config)
             .https_or_http()
@@ -88,12 +94,10 @@ impl Dialer {
 
     async fn dial(self, uri: Uri) -> io::Result<TokioIo<TcpStream>> {
         let host = uri.host().unwrap_or_default().to_ascii_lowercase();
-        let default = if uri.scheme_str() == Some("http") {
-            80
-        } else {
-            443
-        };
-        let port = uri.port_u16().unwrap_or(default);
+        let port = uri.port_u16().unwrap_or(match uri.scheme_str() {
+            Some("http") => 80,
+            _ => 443,
+        });
         let known = self.table.iter().find_map(|line| line.of(&host, port));
         let literal = host.trim_matches(['[', ']']).parse::<IpAddr>().ok();
         let is_here = literal.is_some_and(|ip| ip.is_loopback()) || host == "localhost";
@@ -131,8 +135,8 @@ impl Service<Uri> for Dialer {
     }
 }
 
-/// What a device speaks HTTP with that notes where it connects to.
-pub type DialingClient = Client<HttpsConnector<Dialer>, Full<Bytes>>;
+/// What a device speaks HTTP with.
+pub type HttpClient = Client<HttpsConnector<Dialer>, Full<Bytes>>;
 
 /// Hosts that are noted.
 const MOST_HOSTS: usize = 1024;

@@ -88,8 +88,10 @@ impl Doctor {
         if let Some(domain) = &self.domain {
             findings.push(self.domain(domain).await);
         }
-        findings.extend(self.public().await);
-        findings.extend(self.server().await);
+        let public = self.public(&mut findings).await;
+        findings.extend(public.err());
+        let server = self.server(&mut findings).await;
+        findings.extend(server.err());
         findings
     }
 
@@ -111,46 +113,39 @@ impl Doctor {
     }
 
     /// What devices meet: dmtap's name, its port, and the certificate that it shows.
-    async fn public(&self) -> Vec<Finding> {
-        let mut findings = vec![self.own_ca()];
+    ///
+    /// # Errors
+    /// What ends the examination.
+    async fn public(&self, findings: &mut Vec<Finding>) -> Result<(), Finding> {
+        findings.push(self.own_ca());
         let Some(public) = &self.public else {
-            return findings;
+            return Ok(());
         };
         let (host, port) = host_and_port(public);
-        let addresses = match self.lookup(&host, port).await {
-            Ok(addresses) => addresses,
-            Err(why) => {
-                let remedy =
-                    format!("let DNS or the hosts file of the device lead {host} to dmtap");
-                findings.push(Finding::wrong(
-                    "public name",
-                    format!("{host}: {why}"),
-                    remedy,
-                ));
-                return findings;
-            }
-        };
-        findings.push(Finding::ok(
-            "public name",
-            format!("{host} leads to {}", list(&addresses)),
-        ));
-        let server = origin(&self.server);
-        let start = format!(
-            "start it: dmtap proxy --mode reverse:{server} --listen-host 0.0.0.0 -p {port}"
-        );
-        match Handshake::with(&addresses, &host, &Trust::PlatformAnd(self.ca.clone())).await {
-            Err(why) if why.is_tcp => {
-                let text = format!("nobody answers at {host}:{port}: {why}");
-                findings.push(Finding::wrong("public port", text, start));
-            }
-            done => {
-                findings.push(Finding::ok("public port", format!("{host}:{port} answers")));
-                let answers = public::answers(self, public, &addresses).await;
-                findings.push(public::shown(self, &host, &addresses, done, answers.is_ok()).await);
-                findings.push(answers);
-            }
+        let addresses = self.lookup(&host, port).await.map_err(|why| {
+            let remedy = format!("let DNS or the hosts file of the device lead {host} to dmtap");
+            Finding::wrong("public name", format!("{host}: {why}"), remedy)
+        })?;
+        let leads = format!("{host} leads to {}", list(&addresses));
+        findings.push(Finding::ok("public name", leads));
+        let trust = Trust::PlatformAnd(self.ca.clone());
+        let handshake = Handshake::with(&addresses, &host, &trust).await;
+        if let Err(why) = &handshake
+            && why.is_tcp
+        {
+            let text = format!("nobody answers at {host}:{port}: {why}");
+            let server = origin(&self.server);
+            let start = format!(
+                "start it: dmtap proxy --mode reverse:{server} --listen-host 0.0.0.0 -p {port}"
+            );
+            return Err(Finding::wrong("public port", text, start));
         }
-        findings
+        findings.push(Finding::ok("public port", format!("{host}:{port} answers")));
+        let answers = public::answers(self, public, &addresses).await;
+        let is_dmtap = answers.is_ok();
+        findings.push(public::shown(self, &host, &addresses, handshake, is_dmtap).await);
+        findings.push(answers);
+        Ok(())
     }
 
     fn own_ca(&self) -> Finding {
@@ -185,64 +180,44 @@ impl Doctor {
     }
 
     /// The server's name, port, certificate and discovery.
-    async fn server(&self) -> Vec<Finding> {
+    ///
+    /// # Errors
+    /// What ends the examination.
+    async fn server(&self, findings: &mut Vec<Finding>) -> Result<(), Finding> {
         let (host, port) = host_and_port(&self.server);
-        let addresses = match self.lookup(&host, port).await {
-            Ok(addresses) => addresses,
-            Err(why) => {
-                let remedy = "check the name; --resolve HOST:PORT:ADDRESS says where it is";
-                return vec![Finding::wrong(
-                    "server name",
-                    format!("{host}: {why}"),
-                    remedy,
-                )];
-            }
-        };
-        let mut findings = vec![Finding::ok(
-            "server name",
-            format!("{host} leads to {}", list(&addresses)),
-        )];
+        let addresses = self.lookup(&host, port).await.map_err(|why| {
+            let remedy = "check the name; --resolve HOST:PORT:ADDRESS says where it is";
+            Finding::wrong("server name", format!("{host}: {why}"), remedy)
+        })?;
+        let leads = format!("{host} leads to {}", list(&addresses));
+        findings.push(Finding::ok("server name", leads));
         let verified = Handshake::with(&addresses, &host, &self.trust).await;
         if let Err(why) = &verified
             && why.is_tcp
         {
-            let remedy = "check the port and firewalls between this machine and the server";
-            findings.push(Finding::wrong(
-                "server port",
-                format!("{host}:{port}: {why}"),
-                remedy,
-            ));
-            return findings;
+            let text = format!("{host}:{port}: {why}");
+            return Err(Finding::wrong("server port", text, CHECK_PORT));
         }
         findings.push(Finding::ok("server port", format!("{host}:{port} answers")));
+        let what = "server certificate";
         let handshake = match verified {
             Ok(handshake) => {
-                findings.push(Finding::ok("server certificate", handshake.chain_text()));
+                findings.push(Finding::ok(what, handshake.chain_text()));
                 handshake
             }
             Err(why) => {
-                let Ok(unverified) = Handshake::with(&addresses, &host, &Trust::Anything).await
-                else {
-                    let remedy = why.remedy();
-                    findings.push(Finding::wrong(
-                        "server certificate",
-                        why.to_string(),
-                        remedy,
-                    ));
-                    return findings;
-                };
-                let text = format!("{}: {why}", unverified.chain_text());
-                findings.push(Finding::wrong("server certificate", text, why.remedy()));
+                let unverified = Handshake::with(&addresses, &host, &Trust::Anything).await;
+                let wrong = |text: String| Finding::wrong(what, text, why.remedy());
+                let unverified = unverified.map_err(|_| wrong(why.to_string()))?;
+                findings.push(wrong(format!("{}: {why}", unverified.chain_text())));
                 unverified
             }
         };
-        let first = addresses
-            .first()
-            .map(|first| Resolve::new(&host, port, *first));
+        let first = addresses.first();
+        let first = first.map(|first| Resolve::new(&host, port, *first));
         let table = first.into_iter().chain(self.resolve.iter().cloned());
         let dialer = Dialer::new(table.collect());
-        findings.extend(discovery::findings(self, &dialer, &handshake).await);
-        findings
+        discovery::examine(self, &dialer, &handshake, findings).await
     }
 
     /// The addresses of a name, by the table first.
@@ -255,9 +230,7 @@ impl Doctor {
             return Ok(vec![SocketAddr::new(ip, port)]);
         }
         let found = tokio::net::lookup_host((bare, port)).await;
-        let found: Vec<_> = found
-            .map_err(|_| "it cannot be resolved".to_owned())?
-            .collect();
+        let found: Vec<_> = found.map_err(|_| "it cannot be resolved")?.collect();
         match found.is_empty() {
             true => Err("it has no address".into()),
             false => Ok(found),
@@ -280,20 +253,17 @@ fn origin(uri: &Uri) -> String {
 }
 
 fn host_and_port(uri: &Uri) -> (String, u16) {
-    let default = if uri.scheme_str() == Some("http") {
-        80
-    } else {
-        443
-    };
     let host = uri.host().unwrap_or_default().to_owned();
+    let default = match uri.scheme_str() {
+        Some("http") => 80,
+        _ => 443,
+    };
     (host, uri.port_u16().unwrap_or(default))
 }
 
 fn list(addresses: &[SocketAddr]) -> String {
-    let mut ips: Vec<String> = addresses
-        .iter()
-        .map(|address| address.ip().to_string())
-        .collect();
+    let ips = addresses.iter().map(|address| address.ip().to_string());
+    let mut ips: Vec<String> = ips.collect();
     ips.dedup();
     ips.join(", ")
 }
@@ -307,3 +277,5 @@ fn date(seconds: i64) -> String {
     let time = jiff::Timestamp::from_second(seconds).unwrap_or_default();
     time.to_string().chars().take("2026-11-29".len()).collect()
 }
+
+const CHECK_PORT: &str = "check the port and firewalls between this machine and the server";

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri, Version};
 
-pub use self::recorded::{Recorded, Replayed};
+pub use self::recorded::{Recorded, Replayed, header_map};
 pub use self::replay_check::Applicability;
 pub use self::sender::{Evidence, Speakers, speaker_of};
 

@@ -10,7 +10,7 @@ use http::{Request, Response, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 
 use super::device::{RetryPolicy, SessionError, run_session};
-use super::dial::DialingClient;
+use super::dial::HttpClient;
 use crate::dm::StatusCode;
 use crate::markup::Limits;
 use crate::peer::enroll::{EnrollProfile, EnrollingDevice, Enrollment, PrivateKey, Refusal, Step};
@@ -59,7 +59,7 @@ impl From<Refusal> for EnrollError {
 /// # Errors
 /// [`EnrollError`].
 pub async fn enroll(
-    client: &DialingClient,
+    client: &HttpClient,
     profile: EnrollProfile,
     key: Arc<PrivateKey>,
     url: Uri,
@@ -80,7 +80,7 @@ pub async fn enroll(
 /// # Errors
 /// [`EnrollError`].
 pub async fn renew(
-    client: &DialingClient,
+    client: &HttpClient,
     profile: EnrollProfile,
     enrollment: &Enrollment,
     old: &PrivateKey,
@@ -103,7 +103,7 @@ pub async fn renew(
 /// # Errors
 /// [`EnrollError::NoResponse`].
 pub async fn send(
-    client: &DialingClient,
+    client: &HttpClient,
     request: Request<Bytes>,
 ) -> Result<Response<Bytes>, EnrollError> {
     let url = request.uri().clone();
@@ -176,7 +176,7 @@ impl EnrolledDevice {
     /// [`EnrollError`].
     pub async fn session(
         &mut self,
-        client: &DialingClient,
+        client: &HttpClient,
         session_id: &str,
         retry: RetryPolicy,
     ) -> Result<ManagementSession, EnrollError> {

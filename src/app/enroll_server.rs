@@ -159,35 +159,26 @@ impl EnrollService {
     pub fn tls(&self, authority: &Authority) -> Result<ServerTls, String> {
         let enroll = self.enroll.lock();
         let mut roots = rustls::RootCertStore::empty();
-        let words = |error: &dyn std::fmt::Display| error.to_string();
-        roots
-            .add(enroll.ca().to_vec().into())
-            .map_err(|error| words(&error))?;
+        let words = |error: rustls::server::VerifierBuilderError| error.to_string();
+        let ca = roots.add(enroll.ca().to_vec().into());
+        ca.map_err(|error| error.to_string())?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let clients = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
         let names = enroll.names();
         let [discovery, management, sessions] = &names;
-        let names = [&**discovery, management, sessions];
         let asking = clients.clone().allow_unauthenticated().build();
-        let asking = https::tls_with(authority, &names, asking.map_err(|error| words(&error))?)?;
+        let all = [&**discovery, management, sessions];
+        let asking = https::tls(authority, &all, Some(asking.map_err(words)?))?;
         let demanding = match [discovery, management].contains(&sessions) {
             true => None,
             false => {
-                let clients = clients.build().map_err(|error| words(&error))?;
-                let tls = https::tls_with(authority, &[sessions], clients)?;
+                let clients = clients.build().map_err(words)?;
+                let tls = https::tls(authority, &[sessions], Some(clients))?;
                 Some((sessions.clone(), tls))
             }
         };
         Ok(ServerTls { asking, demanding })
     }
-}
-
-/// TLS for a server of these names that asks nobody for a certificate.
-///
-/// # Errors
-/// In words, where no certificate can be made.
-pub fn tls(authority: &Authority, names: &[&str]) -> Result<Arc<rustls::ServerConfig>, String> {
-    https::tls(authority, names)
 }
 
 /// A new RSA key; takes some tenths of a second.

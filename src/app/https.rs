@@ -106,32 +106,22 @@ pub(super) async fn body(body: Incoming) -> Result<Bytes, String> {
     Ok(body.to_bytes())
 }
 
-/// TLS with a leaf of `authority` for these names, and both versions of HTTP.
+/// TLS with a leaf of `authority` for these names, both versions of HTTP, and client certificates that are judged so;
+/// `None` asks nobody for one.
 ///
 /// # Errors
 /// In words, where no certificate can be made.
-pub(super) fn tls(
+pub fn tls(
     authority: &Authority,
     names: &[&str],
-) -> Result<Arc<rustls::ServerConfig>, String> {
-    tls_with(authority, names, WebPkiClientVerifier::no_client_auth())
-}
-
-/// The same, with client certificates that are judged so.
-///
-/// # Errors
-/// In words, where no certificate can be made.
-pub(super) fn tls_with(
-    authority: &Authority,
-    names: &[&str],
-    clients: Arc<dyn ClientCertVerifier>,
+    clients: Option<Arc<dyn ClientCertVerifier>>,
 ) -> Result<Arc<rustls::ServerConfig>, String> {
     let leaf = authority.leaf(names).map_err(|error| error.to_string())?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|_| "TLS cannot be used with this key")?
-        .with_client_cert_verifier(clients)
+        .with_client_cert_verifier(clients.unwrap_or_else(WebPkiClientVerifier::no_client_auth))
         .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(leaf)));
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))

@@ -67,6 +67,20 @@ pub struct Remark {
     pub text: String,
 }
 
+impl Linted {
+    /// A message that is all of a file.
+    fn in_file(name: String, by: &'static str, notes: Vec<Remark>) -> Self {
+        Self {
+            place: name.clone(),
+            file: name,
+            exchange: None,
+            session: None,
+            by,
+            notes,
+        }
+    }
+}
+
 impl Remark {
     fn new(id: &str, severity: Severity, text: String) -> Self {
         Self {
@@ -134,23 +148,14 @@ impl Lint {
                         key.iter().for_each(|key| linter.unread(key));
                         speaker
                     });
+                    let id = broken_id(wbxml::looks_like(&text));
                     let mut notes = vec![Remark {
                         at: Some(error.at),
-                        ..Remark::new(
-                            broken_id(wbxml::looks_like(&text)),
-                            Severity::Error,
-                            error.kind.to_string(),
-                        )
+                        ..Remark::new(id, Severity::Error, error.kind.to_string())
                     }];
                     locate(&mut notes, &text, is_single_byte);
-                    lint.messages.push(Linted {
-                        place: name.clone(),
-                        file: name,
-                        exchange: None,
-                        session: None,
-                        by: speaker.map_or("sender", Side::name),
-                        notes,
-                    });
+                    let by = speaker.map_or("sender", Side::name);
+                    lint.messages.push(Linted::in_file(name, by, notes));
                     continue;
                 }
             };
@@ -177,14 +182,8 @@ impl Lint {
             });
             notes.extend(found.into_iter().map(remark));
             locate(&mut notes, &text, is_single_byte);
-            lint.messages.push(Linted {
-                place: name.clone(),
-                file: name,
-                exchange: None,
-                session: None,
-                by: speaker.name(),
-                notes,
-            });
+            lint.messages
+                .push(Linted::in_file(name, speaker.name(), notes));
         }
         Ok(lint)
     }

@@ -118,17 +118,7 @@ impl Printer {
     const fn new(open: fn() -> Box<dyn Write>) -> Self {
         Self {
             open,
-            state: Mutex::new(State {
-                full: Full::Drop,
-                waiting: VecDeque::new(),
-                bytes: 0,
-                dropped: 0,
-                done: 0,
-                started: false,
-                writing: false,
-                failure: None,
-                repeats: Vec::new(),
-            }),
+            state: Mutex::new(State::new()),
             filled: Condvar::new(),
             written: Condvar::new(),
         }
@@ -223,6 +213,20 @@ impl Printer {
 }
 
 impl State {
+    const fn new() -> Self {
+        Self {
+            full: Full::Drop,
+            waiting: VecDeque::new(),
+            bytes: 0,
+            dropped: 0,
+            done: 0,
+            started: false,
+            writing: false,
+            failure: None,
+            repeats: Vec::new(),
+        }
+    }
+
     fn fits(&self, text: &[u8]) -> bool {
         self.waiting.is_empty() || self.bytes + text.len() <= MOST
     }
@@ -418,17 +422,8 @@ mod tests {
 
     #[test]
     fn warnings_of_one_kind_are_shown_a_few_times_and_then_counted() {
-        let mut state = State {
-            full: Full::Drop,
-            waiting: VecDeque::new(),
-            bytes: 0,
-            dropped: 0,
-            done: 0,
-            started: true,
-            writing: false,
-            failure: None,
-            repeats: Vec::new(),
-        };
+        let mut state = State::new();
+        state.started = true;
         let kind = tracing::callsite!(name: "k", kind: tracing::metadata::Kind::EVENT, fields: );
         let kind = tracing::Callsite::metadata(kind).callsite();
         let start = Instant::now();

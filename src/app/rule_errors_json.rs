@@ -2,15 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::rules::{ErrorStyle, RuleError, RuleErrors};
+use crate::rules::{ErrorStyle, RuleError};
 
 /// Each mistake: its file, line and column from 1, what is wrong in a line, the label at the place, what would be
 /// right, and all of it as it is drawn on a terminal.
-pub fn to_json(errors: &RuleErrors) -> Vec<Value> {
-    each(errors.errors())
-}
-
-/// The same of errors or warnings.
 pub fn each<'e>(errors: impl IntoIterator<Item = &'e RuleError>) -> Vec<Value> {
     let each = errors.into_iter().map(|error| {
         let (line, column) = error.place();

@@ -26,6 +26,7 @@ use parking_lot::{Mutex, MutexGuard};
 pub use change::{ChangeError, Put};
 pub use keys_met::KeysMet;
 pub use never_acted::{list as list_never_acted, require_hits};
+pub use scope::Scope;
 pub use sources::{OpenError, Reloaded, Sources};
 pub use watch_paths::WatchPaths;
 
@@ -44,8 +45,6 @@ pub struct RuleSetUpdater {
 /// A rule with how it stands.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// The scope it belongs to, if any.
-    pub scope: Option<String>,
     /// What it says, and where that is written.
     pub rule: Rule,
     /// How it stands.
@@ -67,6 +66,20 @@ pub enum SourceState {
     Removed,
 }
 
+#[cfg(test)]
+impl Entry {
+    /// The last rule of a text, in force, with these hits in the run and since the last reset.
+    fn of(text: &str, hits: Hits) -> Self {
+        let rules = crate::rules::load::parse("a.toml", text).unwrap();
+        Self {
+            rule: rules.last().unwrap().clone(),
+            standing: SourceState::InForce,
+            hits,
+            run: hits,
+        }
+    }
+}
+
 impl RuleSetUpdater {
     /// The rule set of these sources; `in_force` is the proxy's.
     ///
@@ -85,10 +98,8 @@ impl RuleSetUpdater {
     /// The rules in the order in which they act, disabled ones too.
     pub fn entries(&self) -> Vec<Entry> {
         let sources = self.sources();
-        let rules = sources.scoped_rules();
-        rules
-            .map(|(scope, rule)| self.entry_of(&sources, scope.map(|it| &**it), rule))
-            .collect()
+        let rules = sources.rules();
+        rules.map(|rule| self.entry_of(&sources, rule)).collect()
     }
 
     /// The same, and behind them those that were there in this run and are not any more.
@@ -96,7 +107,6 @@ impl RuleSetUpdater {
         let mut entries = self.entries();
         let left = self.in_force.left().into_iter();
         entries.extend(left.map(|(rule, run)| Entry {
-            scope: rule.scope_name().map(str::to_owned),
             rule,
             standing: SourceState::Removed,
             hits: Hits::default(),
@@ -109,19 +119,12 @@ impl RuleSetUpdater {
     pub fn entries_in(&self, scope: Option<&str>) -> Vec<Entry> {
         let sources = self.sources();
         let rules = sources.rules_in(scope);
-        rules
-            .map(|rule| self.entry_of(&sources, scope, rule))
-            .collect()
+        rules.map(|rule| self.entry_of(&sources, rule)).collect()
     }
 
-    /// The scopes: the name of each, the device that it is bound to, and how many rules it has.
-    pub fn scopes(&self) -> Vec<(String, Option<String>, usize)> {
-        let sources = self.sources();
-        let scopes = sources.scopes().map(|(name, device, rules)| {
-            let device = device.map(str::to_owned);
-            (name.to_owned(), device, rules)
-        });
-        scopes.collect()
+    /// The scopes by name.
+    pub fn scopes(&self) -> Vec<Scope> {
+        self.sources().scopes().collect()
     }
 
     /// One rule of a scope.
@@ -131,12 +134,11 @@ impl RuleSetUpdater {
     pub fn entry(&self, scope: Option<&str>, name: &str) -> Result<Entry, ChangeError> {
         let sources = self.sources();
         let rule = sources.rule(scope, name)?;
-        Ok(self.entry_of(&sources, scope, rule))
+        Ok(self.entry_of(&sources, rule))
     }
 
-    fn entry_of(&self, sources: &Sources, scope: Option<&str>, rule: &Rule) -> Entry {
+    fn entry_of(&self, sources: &Sources, rule: &Rule) -> Entry {
         Entry {
-            scope: scope.map(str::to_owned),
             rule: rule.clone(),
             standing: match sources.enables(&rule.name) {
                 true => SourceState::InForce,

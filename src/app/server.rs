@@ -36,18 +36,8 @@ pub struct ServerLine<'a> {
 /// Receives what the server learned.
 pub type OnLine = fn(&ServerLine<'_>);
 
-/// Serves until `stop`, then lets running exchanges end.
+/// Serves until `stop`, then lets running exchanges end. `on_line` gets what devices answer to commands, as it comes in.
 pub async fn serve(
-    listener: TcpListener,
-    tls: Arc<rustls::ServerConfig>,
-    server: Shared,
-    stop: CancellationToken,
-) {
-    serve_with(listener, tls, server, |_| {}, stop).await;
-}
-
-/// The same; `on_line` gets what devices answer to commands, as it comes in.
-pub async fn serve_with(
     listener: TcpListener,
     tls: Arc<rustls::ServerConfig>,
     server: Shared,
@@ -148,5 +138,5 @@ fn reply(
 /// # Errors
 /// In words, where no certificate can be made.
 pub fn tls(authority: &Authority) -> Result<Arc<rustls::ServerConfig>, String> {
-    https::tls(authority, &["localhost", "127.0.0.1", "::1"])
+    https::tls(authority, &["localhost", "127.0.0.1", "::1"], None)
 }

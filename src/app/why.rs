@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::dm::locuri;
 use crate::filter::Filter;
 use crate::flow::{Side, Transaction};
+use crate::printable::{self, counted};
 use crate::record::analysis::why::{NOT_SEEN, Options, transaction_line};
 use crate::record::analysis::{AnalysedSession, Analysis};
 use crate::record::model::EventKind;
@@ -16,7 +17,7 @@ use crate::record::select::may_select;
 use crate::record::transcript::Failures;
 use crate::record::{Colour, EventRecord, Runs, Transcript};
 
-/// What is asked of a record.
+/// What is asked of a record, and what it has of that.
 pub struct Question {
     /// Only this session.
     pub session: Option<u64>,
@@ -27,6 +28,8 @@ pub struct Question {
     /// Those exchanges, with their runs.
     pub selected: HashSet<(u32, u64)>,
     about: Option<About>,
+    /// Where nothing was selected, why.
+    unselected: Option<String>,
     analysis: Analysis,
     runs: Runs,
     run: u32,
@@ -64,21 +67,6 @@ struct KeptSession {
     transactions: Vec<Transaction>,
 }
 
-/// What a record shows.
-pub struct Answer {
-    sessions: Vec<KeptSession>,
-    counts: Counts,
-    /// Where nothing was selected, why.
-    unselected: Option<String>,
-    /// Where only one session is asked about, its number.
-    session: Option<u64>,
-    /// The node that is asked about, and whether the server named it.
-    about: Option<(String, bool)>,
-    unread: usize,
-    /// Whether the record has a message.
-    has_messages: bool,
-}
-
 impl About {
     /// The node with this address, in any spelling.
     pub fn new(given: &str) -> Self {
@@ -112,6 +100,7 @@ impl Question {
             filter: None,
             selected: HashSet::new(),
             about,
+            unselected: None,
             analysis: Analysis::new(options),
             runs: Runs::default(),
             run: 0,
@@ -138,8 +127,9 @@ impl Question {
         over.into_iter().for_each(|session| self.over(session));
     }
 
-    /// The answer.
-    pub fn answer(mut self) -> Answer {
+    /// Takes in the end of the record.
+    #[must_use]
+    pub fn answered(mut self) -> Self {
         let over = self.analysis.finish();
         over.into_iter().for_each(|session| self.over(session));
         if self.filter.is_some() {
@@ -149,7 +139,7 @@ impl Question {
                 summary.findings.retain(is_selected);
             }
         }
-        let unselected = match (self.session, &self.filter) {
+        self.unselected = match (self.session, &self.filter) {
             (Some(number), _) if self.counts.selected == 0 => {
                 Some(format!("none of them is session {number}"))
             }
@@ -158,22 +148,7 @@ impl Question {
             }
             _ => None,
         };
-        Answer {
-            counts: self.counts,
-            unselected,
-            session: self.session,
-            about: self.about.map(|about| {
-                let from_server = |it: &Transaction| it.from == Side::Server;
-                let named = self
-                    .sessions
-                    .iter()
-                    .any(|it| it.transactions.iter().any(from_server));
-                (about.given, named)
-            }),
-            sessions: self.sessions,
-            unread: self.unread,
-            has_messages: self.messages > 0,
-        }
+        self
     }
 
     fn over(&mut self, session: AnalysedSession) {
@@ -289,15 +264,16 @@ impl Question {
     }
 }
 
-/// Whether something is pending.
-pub fn is_pending(answer: &Answer) -> bool {
-    let findings = answer.sessions.iter().flat_map(|it| &it.summary.findings);
-    { findings }.any(|finding| finding.pending)
-        || answer.counts.left_out[0] > 0
-        || answer.never_sent().is_some()
-}
+/// What there is to say, once the record is at its end.
+impl Question {
+    /// Whether something is pending.
+    pub fn is_pending(&self) -> bool {
+        let findings = self.sessions.iter().flat_map(|it| &it.summary.findings);
+        { findings }.any(|finding| finding.pending)
+            || self.counts.left_out[0] > 0
+            || self.never_sent().is_some()
+    }
 
-impl Answer {
     /// Whether a session is asked about that the record does not have.
     pub fn lacks_session(&self) -> bool {
         self.session.is_some() && self.counts.selected == 0
@@ -305,7 +281,7 @@ impl Answer {
 
     /// Whether the record has no message, of which anything could be pending.
     pub fn lacks_messages(&self) -> bool {
-        !self.has_messages
+        self.messages == 0
     }
 
     /// Whether a session or filter is asked about that the record has nothing of.
@@ -338,7 +314,7 @@ impl Answer {
                 let _ = writeln!(
                     text,
                     "  {}",
-                    crate::printable::lines(&transaction_line(transaction))
+                    printable::lines(&transaction_line(transaction))
                 );
             }
             text.push('\n');
@@ -363,33 +339,26 @@ impl Answer {
         let in_enrollments = open.clone().filter(of_enrollments).count() as u64;
         let elsewhere = |it: &&KeptSession| !has_number(it) && !of_enrollments(it);
         let elsewhere = open.filter(elsewhere).count() as u64;
-        let enrollments = self.sessions.iter().filter(|it| is_enrollment(&it.summary));
-        let enrollments = match enrollments.count() {
-            0 => String::new(),
-            1 => " and 1 enrollment".to_owned(),
-            more => format!(" and {more} enrollments"),
-        };
-        let sessions = |count: u64| match count {
-            1 => "1 session".to_owned(),
-            more => format!("{more} sessions"),
-        };
+        let sessions = |count: u64| counted(count, "session");
         let in_record = sessions(self.counts.all);
-        let all = sessions(shown + left_out) + &enrollments;
-        let enrollments = match in_enrollments {
-            0 => None,
-            1 => Some("in 1 enrollment".to_owned()),
-            more => Some(format!("in {more} enrollments")),
+        let enrollments = self.sessions.iter().filter(|it| is_enrollment(&it.summary));
+        let all = match enrollments.count() {
+            0 => sessions(shown + left_out),
+            some => sessions(shown + left_out) + " and " + &counted(some as u64, "enrollment"),
         };
-        let outside = (elsewhere > 0).then(|| "outside of sessions".to_owned());
-        let places = { enrollments.into_iter() }.chain(outside);
-        let places: Vec<String> = match in_sessions {
-            0 => places.collect(),
+        let mut places = Vec::new();
+        match in_sessions {
+            0 => {}
             // The only kind that needs no name.
-            count if in_enrollments + elsewhere == 0 => vec![format!("in {count}")],
-            count => std::iter::once(format!("in {}", sessions(count)))
-                .chain(places)
-                .collect(),
-        };
+            count if in_enrollments + elsewhere == 0 => places.push(format!("in {count}")),
+            count => places.push(format!("in {}", sessions(count))),
+        }
+        if in_enrollments > 0 {
+            places.push(format!("in {}", counted(in_enrollments, "enrollment")));
+        }
+        if elsewhere > 0 {
+            places.push("outside of sessions".to_owned());
+        }
         let places = places.join(" and ");
         let open = in_sessions + in_enrollments + elsewhere;
         let _ = match (&self.unselected, open) {
@@ -427,23 +396,19 @@ impl Answer {
         } in &self.sessions
         {
             let mut line = json!(summary);
-            if let (Some(fields), true) = (line.as_object_mut(), self.about.is_some()) {
-                fields.insert("transactions".to_owned(), json!(transactions));
+            if self.about.is_some() {
+                line["transactions"] = json!(transactions);
             }
             let _ = writeln!(text, "{line}");
         }
-        let mut sum = json!({"sessions": self.sessions.len(), "pending": is_pending(self)});
-        if let (Some(fields), true) = (sum.as_object_mut(), self.lacks_messages()) {
-            fields.insert(
-                "nothing_selected".to_owned(),
-                json!("the record has no message"),
-            );
+        let mut sum = json!({"sessions": self.sessions.len(), "pending": self.is_pending()});
+        if let Some(why) = &self.unselected {
+            sum["nothing_selected"] = json!(why);
+        } else if self.lacks_messages() {
+            sum["nothing_selected"] = json!("the record has no message");
         }
-        if let (Some(fields), Some(why)) = (sum.as_object_mut(), &self.unselected) {
-            fields.insert("nothing_selected".to_owned(), json!(why));
-        }
-        if let (Some(fields), Some(never_sent)) = (sum.as_object_mut(), self.never_sent()) {
-            fields.insert("findings".to_owned(), json!([never_sent]));
+        if let Some(never_sent) = self.never_sent() {
+            sum["findings"] = json!([never_sent]);
         }
         let _ = writeln!(text, "{sum}");
         text
@@ -451,12 +416,12 @@ impl Answer {
 
     /// WHY-14.
     fn never_sent(&self) -> Option<SessionFinding> {
-        let (given, false) = self.about.as_ref()? else {
-            return None;
-        };
-        if self.unselected.is_some() {
+        let about = self.about.as_ref()?;
+        let mut named = self.sessions.iter().flat_map(|it| &it.transactions);
+        if self.unselected.is_some() || named.any(|it| it.from == Side::Server) {
             return None;
         }
+        let given = about.given.as_str();
         let place = self.session.map_or("this record".to_owned(), |number| {
             format!("session {number}")
         });

@@ -188,6 +188,6 @@ impl Answer {
 fn wrong(status: StatusCode, errors: &RuleErrors) -> Answer {
     let first = errors.errors().first().map_or("", |error| error.title());
     Answer::error(status, first)
-        .with("errors", rule_errors_json::to_json(errors))
+        .with("errors", rule_errors_json::each(errors.errors()))
         .with("drawn", errors.render(ErrorStyle::Plain))
 }

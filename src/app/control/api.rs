@@ -13,7 +13,7 @@ use super::query;
 use super::traffic::Traffic;
 use crate::app::rule_sources::report::EntryReport;
 use crate::app::rule_sources::watch::OnChange;
-use crate::app::rule_sources::{ChangeError, Entry, Put, RuleSetUpdater, scope};
+use crate::app::rule_sources::{ChangeError, Entry, Put, RuleSetUpdater, Sources, scope};
 use crate::rules::SCOPE_HEADER;
 
 /// Every request, for those who ask for something else. `docs/control.md` says more.
@@ -71,13 +71,18 @@ pub(super) fn answer(
         ["version"] => read_only(&head.method, || Ok(Answer::of(StatusCode::OK, version()))),
         ["rules"] => requests.rules(&head.method, body),
         ["rules", name] => requests.rule(&head.method, name, body),
-        ["rules", name, "enable"] => act(&head.method, || requests.enable(name)),
-        ["rules", name, "disable"] => act(&head.method, || requests.disable(name)),
+        ["rules", name, "enable"] => act(&head.method, || {
+            requests.switch(name, "enabled", Sources::enable)
+        }),
+        ["rules", name, "disable"] => act(&head.method, || {
+            requests.switch(name, "disabled", Sources::disable)
+        }),
         ["reset"] => act(&head.method, || requests.reset()),
         ["restore"] => act(&head.method, || requests.restore()),
         ["reload"] => act(&head.method, || requests.reload()),
         ["scopes"] => read_only(&head.method, || {
-            Ok(Answer::of(StatusCode::OK, scopes(rules)))
+            let scopes = json!({"scopes": rules.scopes()});
+            Ok(Answer::of(StatusCode::OK, scopes))
         }),
         ["scopes", name] => requests.scope(head, name),
         ["sessions"] => read_only(&head.method, || Ok(sessions(traffic, head))),
@@ -138,16 +143,6 @@ fn no_scope() -> Answer {
     .help("a scope has one name of at most 64 letters, digits, `.`, `_` and `-`")
 }
 
-fn scopes(rules: &RuleSetUpdater) -> serde_json::Value {
-    let scopes = rules.scopes().into_iter();
-    let scopes: Vec<_> = scopes.map(scope_json).collect();
-    json!({"scopes": scopes})
-}
-
-fn scope_json((name, device, rules): (String, Option<String>, usize)) -> serde_json::Value {
-    json!({"name": name, "device": device, "rules": rules})
-}
-
 fn sessions(traffic: &Traffic, head: &Parts) -> Answer {
     match query::read(head, &["after", "limit", "device"]) {
         Ok(query) => Answer::of(StatusCode::OK, traffic.sessions(&query)),
@@ -202,15 +197,15 @@ impl RuleRequests<'_> {
         if !scope::is_name(name) {
             return Ok(no_scope());
         }
-        let known = || self.rules.scopes().into_iter().find(|(it, ..)| it == name);
+        let known = || self.rules.scopes().into_iter().find(|it| it.name == name);
         let unknown = || {
             Answer::error(StatusCode::NOT_FOUND, format!("there is no scope `{name}`"))
                 .help("GET /scopes lists all")
         };
         match head.method {
-            Method::GET | Method::HEAD => Ok(known().map_or_else(unknown, |scope| {
-                Answer::of(StatusCode::OK, scope_json(scope))
-            })),
+            Method::GET | Method::HEAD => {
+                Ok(known().map_or_else(unknown, |scope| Answer::of(StatusCode::OK, scope)))
+            }
             Method::PUT => {
                 let device = match query::read(head, &["device"]) {
                     Ok(query) => query.device,
@@ -221,7 +216,7 @@ impl RuleRequests<'_> {
                 self.rules
                     .change(|sources| sources.bind_scope(name, device))?;
                 self.log("made scope", name);
-                Ok(known().map_or_else(unknown, |scope| Answer::of(status, scope_json(scope))))
+                Ok(known().map_or_else(unknown, |scope| Answer::of(status, scope)))
             }
             Method::DELETE if known().is_none() => Ok(unknown()),
             Method::DELETE => {
@@ -286,17 +281,15 @@ impl RuleRequests<'_> {
         self.show(status, name)
     }
 
-    fn enable(&self, name: &str) -> Done {
+    fn switch(
+        &self,
+        name: &str,
+        did: &str,
+        switch: fn(&mut Sources, Option<&str>, &str) -> Result<(), ChangeError>,
+    ) -> Done {
         self.rules
-            .change(|sources| sources.enable(self.scope, name))?;
-        self.log("enabled", name);
-        self.show(StatusCode::OK, name)
-    }
-
-    fn disable(&self, name: &str) -> Done {
-        self.rules
-            .change(|sources| sources.disable(self.scope, name))?;
-        self.log("disabled", name);
+            .change(|sources| switch(sources, self.scope, name))?;
+        self.log(did, name);
         self.show(StatusCode::OK, name)
     }
 

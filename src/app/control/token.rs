@@ -1,14 +1,15 @@
 //! The token that whoever uses the control API must show.
 
-use std::fs::OpenOptions;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::Path;
 use std::{fmt, fs, io};
 
-use crate::error_text;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use subtle::ConstantTimeEq;
+
+use crate::error_text;
+use crate::proxy::{warn_if_readable, write_private};
 
 /// A secret of [`LEAST`] characters or more. It is shown by [`Token::reveal`] alone.
 #[derive(Clone)]
@@ -50,9 +51,7 @@ impl Token {
     /// [`TokenError::NoRandom`].
     pub fn random() -> Result<Self, TokenError> {
         let mut bytes = [0; 24];
-        let provider = rustls::crypto::aws_lc_rs::default_provider();
-        let filled = provider.secure_random.fill(&mut bytes);
-        filled.map_err(|_| TokenError::NoRandom)?;
+        aws_lc_rs::rand::fill(&mut bytes).map_err(|_| TokenError::NoRandom)?;
         Ok(Self(BASE64.encode(bytes)))
     }
 
@@ -64,7 +63,7 @@ impl Token {
         let failed = |error| TokenError::File(file.display().to_string(), error);
         match fs::File::open(file) {
             Ok(open) => {
-                warn_if_readable(file, &open);
+                warn_if_readable(file, "token");
                 let mut text = String::new();
                 let read = open.take(MOST_FILE).read_to_string(&mut text);
                 read.map_err(failed)?;
@@ -72,9 +71,11 @@ impl Token {
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let token = Self::random()?;
-                let mut open = private(file).map_err(failed)?;
-                let written = writeln!(open, "{}", token.0);
-                if written.is_err() {
+                let written = write_private(file, format!("{}\n", token.0).as_bytes());
+                if written
+                    .as_ref()
+                    .is_err_and(|error| error.kind() != io::ErrorKind::AlreadyExists)
+                {
                     // Half a token would be refused at the next start.
                     let _ = fs::remove_file(file);
                 }
@@ -100,34 +101,6 @@ impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token(…)")
     }
-}
-
-fn warn_if_readable(file: &Path, open: &fs::File) {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let mode = open.metadata().map_or(0, |m| m.permissions().mode());
-        if mode & 0o077 != 0 {
-            tracing::warn!(
-                "{}: others may read this token: chmod 600 it",
-                file.display()
-            );
-        }
-    }
-    #[cfg(not(unix))]
-    let _ = (file, open);
-}
-
-/// A new file that only its owner reads.
-fn private(file: &Path) -> io::Result<fs::File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
-    }
-    options.open(file)
 }
 
 /// The fewest characters of a token.

@@ -91,10 +91,6 @@ impl Sink for Traffic {
         }
         Ok(())
     }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 impl Traffic {

@@ -57,10 +57,6 @@ impl Sink for EffectCollector {
         }
         Ok(())
     }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 impl Effects {

@@ -8,10 +8,11 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::recorded_proxy::RecordedProxy;
-use super::{Closing, LONGEST, broken, summary};
+use super::{Closing, broken, summary, within_limit};
 use crate::app::device::RetryPolicy;
-use crate::app::dial::{Dialer, DialingClient};
-use crate::app::enroll_device::{self, EnrolledDevice, report};
+use crate::app::dial::{Dialer, HttpClient};
+use crate::app::enroll_device::report::{self, Report};
+use crate::app::enroll_device::{self, EnrolledDevice};
 use crate::app::enroll_server::{self, EnrollService, new_key};
 use crate::app::proxy::{Live, RecordOutputs};
 use crate::app::rule_sources::report::{summary_line, summary_with};
@@ -27,34 +28,23 @@ use crate::proxy::{
     Authority, Resolve, Scheme, Settings, StaySettings, SwapSettings, Trust, Upstream,
 };
 
-/// Whether dmtap enrolls in place of the devices.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Swap {
-    /// It does.
-    On,
-    /// It does not: the server demands certificates whose keys dmtap does not have.
-    Off,
-}
-
-/// Runs the demo.
+/// Runs the demo. Without `swap` the server demands certificates whose keys dmtap does not have.
 ///
 /// # Errors
 /// In words, where something did not work.
 pub async fn run(
     live: Live,
     stay: StaySettings,
-    swap: Swap,
+    swap: SwapSettings,
     rules: Option<Sources>,
 ) -> Result<Closing, String> {
-    let limit = tokio::time::timeout(LONGEST, staged(live, stay, swap, rules));
-    let ended = limit.await;
-    ended.map_err(|_| format!("the demo did not end within {} s", LONGEST.as_secs()))?
+    within_limit(staged(live, stay, swap, rules)).await
 }
 
 async fn staged(
     live: Live,
     stay: StaySettings,
-    swap: Swap,
+    swap: SwapSettings,
     rules: Option<Sources>,
 ) -> Result<Closing, String> {
     let has_rules = rules.is_some();
@@ -73,10 +63,7 @@ async fn staged(
         let dialer = stage.dialer();
         let done = stage.device(profile, &dialer, &mut closing).await;
         let hosts = dialer.contacted();
-        closing.lines.push_str(&report::contacted_json(&hosts));
-        closing
-            .text
-            .push_str(&format!("  {}", report::contacted_text(&hosts)));
+        closing.add(&report::contacted(&hosts));
         let own = stage.public_host();
         let mut others = hosts.into_iter().filter(|host| *host != own);
         left_for = left_for.or_else(|| others.next());
@@ -134,7 +121,7 @@ struct Stage {
     authority: Arc<Authority>,
     server_port: u16,
     service: Arc<EnrollService>,
-    swap: Swap,
+    swap: SwapSettings,
     proxy: RecordedProxy,
     /// Readable by this user only, and gone at the end.
     _secrets: tempfile::TempDir,
@@ -144,7 +131,7 @@ impl Stage {
     async fn set(
         reports: &RecordOutputs,
         stay: StaySettings,
-        swap: Swap,
+        swap: SwapSettings,
         rules: Option<Sources>,
     ) -> Result<Self, String> {
         let io = |error: std::io::Error| error_text::io(&error);
@@ -164,10 +151,7 @@ impl Stage {
 
         let mut settings = settings(server_port, &authority, stay);
         settings.confdir = Some(secrets.path().to_owned());
-        settings.swap = match swap {
-            Swap::On => SwapSettings::All,
-            Swap::Off => SwapSettings::Off,
-        };
+        settings.swap = swap.clone();
         let own = authority.clone();
         let proxy = RecordedProxy::begin(settings, own, reports, rules, serving, stop).await?;
         Ok(Self {
@@ -217,8 +201,7 @@ impl Stage {
         let device_id = profile.device_id.clone();
         let enrolled = enroll_device::enroll(&client, profile.clone(), key.clone(), url).await;
         let enrollment = enrolled.map_err(|error| error.to_string())?;
-        let text = report::enrolled_text(&enrollment);
-        closing.add(&text, &report::enrolled_json(&enrollment));
+        closing.add(&report::enrolled(&enrollment));
         self.compare(&device_id, &enrollment, closing)?;
         let client = dialer.client_with(&trust, &enrollment.certificate, key.clone())?;
         let mut device = EnrolledDevice::new(enrollment, device_id.clone());
@@ -227,8 +210,7 @@ impl Stage {
         let old = &device.enrollment;
         let renewed = enroll_device::renew(&client, profile, old, &key, new.clone()).await;
         let renewed = renewed.map_err(|error| error.to_string())?;
-        let text = report::renewed_text(&renewed);
-        closing.add(&text, &report::renewed_json(&renewed));
+        closing.add(&report::renewed(&renewed));
         self.compare(&device_id, &renewed, closing)?;
         let client = dialer.client_with(&trust, &renewed.certificate, new)?;
         device.renewed(renewed);
@@ -246,7 +228,7 @@ impl Stage {
         let granted = self.service.granted().into_iter().rev();
         let granted = { granted }.find(|granted| granted.device == device);
         let granted = granted.ok_or("the server granted this device nothing")?;
-        if self.swap == Swap::Off {
+        if self.swap == SwapSettings::Off {
             return Ok(());
         }
         let words = |error: CertificateError| error.to_string();
@@ -282,22 +264,21 @@ impl Stage {
 }
 
 impl Closing {
-    fn add(&mut self, text: &str, line: &str) {
-        self.text.push_str(&format!("  {text}"));
-        self.lines.push_str(line);
+    fn add(&mut self, report: &Report) {
+        self.text.push_str(&format!("  {}", report.text));
+        self.lines.push_str(&report.json);
     }
 }
 
 async fn session(
     device: &mut EnrolledDevice,
-    client: &DialingClient,
+    client: &HttpClient,
     number: &str,
     closing: &mut Closing,
 ) -> Result<(), String> {
     let session = device.session(client, number, RetryPolicy::default()).await;
     let session = session.map_err(|error| error.to_string())?;
-    let text = report::session_text(&session);
-    closing.add(&text, &report::session_json(&session));
+    closing.add(&report::session(&session));
     Ok(())
 }
 

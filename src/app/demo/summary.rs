@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::broken;
 use super::effects::Effects;
 use crate::app::device::SessionError;
+use crate::app::enroll_device::report::name;
 use crate::app::rule_sources::{Entry, report::summary_with};
 use crate::builtin_rules::BUILTIN_RULES;
 use crate::dm::StatusCode;
@@ -32,15 +33,6 @@ pub(super) struct Session {
     pub(super) lines: Vec<SummaryLine>,
     /// Why it did not come to its end.
     pub(super) broken: Option<SessionError>,
-}
-
-impl Session {
-    fn name(&self) -> &'static str {
-        match self.wire {
-            Encoding::Xml => "XML",
-            Encoding::Wbxml => "WBXML",
-        }
-    }
 }
 
 /// Puts both sides together, in whatever order the Statuses came; either may lack commands that the other one knows.
@@ -145,7 +137,7 @@ fn table(title: Option<&str>, sessions: &[Session], effects: &Effects) -> String
     for session in sessions {
         if let Some(error) = &session.broken {
             let (name, why) = (
-                session.name(),
+                name(session.wire),
                 broken::words(error, &session.origin, effects),
             );
             text.push_str(&format!("  {name}: {why}\n"));
@@ -194,7 +186,7 @@ fn rows(session: &Session) -> Vec<[String; 3]> {
         .iter()
         .filter(|line| line.is_repeated || line.device != line.server);
     let row = |line: &SummaryLine| {
-        let what = format!("{}: {}", session.name(), line.what);
+        let what = format!("{}: {}", name(session.wire), line.what);
         let again = if line.is_repeated { ", once more" } else { "" };
         [what, code(line.device), code(line.server) + again]
     };

@@ -4,8 +4,8 @@ use http::header::{DATE, LOCATION};
 use http::{Response, Uri};
 
 use super::probe::Handshake;
-use super::{DISCOVERY_PATH, Doctor, Finding, host_and_port, origin};
-use crate::app::dial::{Dialer, DialingClient};
+use super::{CHECK_PORT, DISCOVERY_PATH, Doctor, Finding, host_and_port, origin};
+use crate::app::dial::{Dialer, HttpClient};
 use crate::app::enroll_device::{EnrollError, send};
 use crate::dm::Envelope;
 use crate::dm::enrollment::EnrollmentMessage;
@@ -16,41 +16,30 @@ use crate::proxy::Trust;
 use bytes::Bytes;
 
 /// Client certificate, clock and discovery.
-pub(super) async fn findings(
+///
+/// # Errors
+/// What ends the examination.
+pub(super) async fn examine(
     doctor: &Doctor,
     dialer: &Dialer,
     handshake: &Handshake,
-) -> Vec<Finding> {
+    findings: &mut Vec<Finding>,
+) -> Result<(), Finding> {
+    let wrong = |text: String, remedy: &str| Finding::wrong("discovery", text, remedy);
     let url = doctor.discovery_url();
-    let Ok(url) = url.parse::<Uri>() else {
+    let url: Uri = url.parse().map_err(|_| {
         let remedy = "give an address such as https://mdm.example.com";
-        return vec![Finding::wrong(
-            "discovery",
-            format!("{url} is no address"),
-            remedy,
-        )];
-    };
+        wrong(format!("{url} is no address"), remedy)
+    })?;
     // What is wrong with the certificate was found before.
-    let client = match dialer.client(&Trust::Anything) {
-        Ok(client) => client,
-        Err(why) => {
-            return vec![Finding::wrong(
-                "discovery",
-                why,
-                "check the file of --server-ca",
-            )];
-        }
-    };
+    let client = dialer.client(&Trust::Anything);
+    let client = client.map_err(|why| wrong(why, "check the file of --server-ca"))?;
     let there = send(&client, exists_request(&url)).await;
-    let mut findings = vec![client_certificate(handshake, &there)];
-    let answer = match there {
-        Ok(answer) => answer,
-        Err(error) => {
-            let remedy = "check that this is a server for Windows enrollment, and its log";
-            findings.push(Finding::wrong("discovery", error.to_string(), remedy));
-            return findings;
-        }
-    };
+    findings.push(client_certificate(handshake, &there));
+    let answer = there.map_err(|error| {
+        let remedy = "check that this is a server for Windows enrollment, and its log";
+        wrong(error.to_string(), remedy)
+    })?;
     findings.extend(clock(&answer));
     if answer.status().is_redirection() {
         let to = answer.headers().get(LOCATION);
@@ -58,12 +47,11 @@ pub(super) async fn findings(
         let text = format!("{url} redirects to {to}, which Windows asks its user to allow");
         let Some(target) = to.parse::<Uri>().ok().filter(|uri| uri.host().is_some()) else {
             let remedy = "let the server redirect to a full address";
-            findings.push(Finding::wrong("redirect", text, remedy));
-            return findings;
+            return Err(Finding::wrong("redirect", text, remedy));
         };
         findings.push(Finding::ok("redirect", text));
         findings.extend(discover(doctor, &client, &target).await);
-        return findings;
+        return Ok(());
     }
     if !answer.status().is_success() {
         let text = format!("GET {url} is answered with HTTP {}", answer.status());
@@ -80,20 +68,19 @@ pub(super) async fn findings(
             ),
             _ => format!("check the server's log, and the path: Windows asks for {DISCOVERY_PATH}"),
         };
-        findings.push(Finding::wrong("discovery", text, remedy));
-        return findings;
+        return Err(wrong(text, &remedy));
     }
     findings.extend(discover(doctor, &client, &url).await);
-    findings
+    Ok(())
 }
 
 /// Asks as a device of some user asks, then examines each host where the device goes on.
-async fn discover(doctor: &Doctor, client: &DialingClient, url: &Uri) -> Vec<Finding> {
+async fn discover(doctor: &Doctor, client: &HttpClient, url: &Uri) -> Vec<Finding> {
     let domain = doctor.domain.as_deref().unwrap_or("example.com");
     let user = format!("doctor@{domain}");
     let profile = EnrollProfile::new(user, Login::Password(String::new()), CsrForm::Windows11);
     let answer = send(client, discover_request(url, &profile)).await;
-    let (finding, mut named) = discovered(doctor, url, answer);
+    let (finding, mut named) = discovered(url, answer);
     named.push(origin(url));
     named.retain(|named| *named != origin(&doctor.server));
     let named = named.iter().filter_map(|named| named.parse::<Uri>().ok());
@@ -120,16 +107,14 @@ async fn named_host(doctor: &Doctor, named: &Uri) -> Finding {
         }
     };
     match Handshake::with(&addresses, &host, &doctor.trust).await {
-        Ok(handshake) => Finding::ok(
-            what,
-            format!("{host}:{port} answers, {}", handshake.chain_text()),
-        ),
-        Err(why) if why.is_tcp => Finding::wrong(
-            what,
-            format!("{host}:{port}: {why}"),
-            "check the port and firewalls between this machine and the server",
-        ),
-        Err(why) => Finding::wrong(what, format!("{host}:{port}: {why}"), why.remedy()),
+        Ok(handshake) => {
+            let chain = handshake.chain_text();
+            Finding::ok(what, format!("{host}:{port} answers, {chain}"))
+        }
+        Err(why) => {
+            let remedy = if why.is_tcp { CHECK_PORT } else { why.remedy() };
+            Finding::wrong(what, format!("{host}:{port}: {why}"), remedy)
+        }
     }
 }
 
@@ -138,9 +123,8 @@ fn client_certificate(
     answer: &Result<Response<Bytes>, EnrollError>,
 ) -> Finding {
     let what = "client certificate";
-    let refused = handshake.asks && answer.is_err();
-    match (handshake.asks, refused) {
-        (_, true) => Finding::wrong(
+    match (handshake.asks, answer.is_err()) {
+        (true, true) => Finding::wrong(
             what,
             "the server closes connections without a client certificate",
             "let the server take connections without one, at least for discovery and enrollment",
@@ -149,26 +133,17 @@ fn client_certificate(
             what,
             "the server asks for one in the handshake, and serves devices without one, too",
         ),
-        (false, false) => Finding::ok(what, "the server does not ask for one in the handshake"),
+        (false, _) => Finding::ok(what, "the server does not ask for one in the handshake"),
     }
 }
 
 /// The server's clock against that of this machine.
 fn clock(answer: &Response<Bytes>) -> Option<Finding> {
     let theirs = answer.headers().get(DATE)?.to_str().ok()?;
-    let theirs = jiff::fmt::rfc2822::parse(theirs)
-        .ok()?
-        .timestamp()
-        .as_second();
-    let apart = theirs - jiff::Timestamp::now().as_second();
-    let text = format!(
-        "the server's clock is {} s {} this one",
-        apart.abs(),
-        match apart < 0 {
-            true => "behind",
-            false => "ahead of",
-        }
-    );
+    let theirs = jiff::fmt::rfc2822::parse(theirs).ok()?.timestamp();
+    let apart = theirs.as_second() - jiff::Timestamp::now().as_second();
+    let side = if apart < 0 { "behind" } else { "ahead of" };
+    let text = format!("the server's clock is {} s {side} this one", apart.abs());
     Some(match apart.abs() <= CLOCKS_APART {
         true => Finding::ok("clock", text),
         false => Finding::wrong(
@@ -180,11 +155,7 @@ fn clock(answer: &Response<Bytes>) -> Option<Finding> {
 }
 
 /// What discovery says, and the other origins that it names.
-fn discovered(
-    doctor: &Doctor,
-    url: &Uri,
-    answer: Result<Response<Bytes>, EnrollError>,
-) -> (Finding, Vec<String>) {
+fn discovered(url: &Uri, answer: Result<Response<Bytes>, EnrollError>) -> (Finding, Vec<String>) {
     let what = "discovery";
     let remedy = "check the server's log: Windows stops here, too";
     let answer = match answer {
@@ -216,12 +187,9 @@ fn discovered(
         .collect();
     others.sort();
     others.dedup();
-    let elsewhere = match (others.is_empty(), &doctor.public) {
-        (true, _) => String::new(),
-        (false, _) => format!(
-            ", and leads to {}: dmtap --stay on keeps the device",
-            others.join(", ")
-        ),
+    let elsewhere = match others.join(", ") {
+        none if none.is_empty() => String::new(),
+        others => format!(", and leads to {others}: dmtap --stay on keeps the device"),
     };
     let text = format!("{url} answers with {policy} authentication{elsewhere}");
     (Finding::ok(what, text), others)

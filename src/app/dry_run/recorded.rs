@@ -208,14 +208,22 @@ fn response(head: &HeadRecord) -> ResponseHead {
 }
 
 fn fields(head: &HeadRecord) -> HeaderMap {
-    let field = |name: &str, value: &str| -> Option<(HeaderName, HeaderValue)> {
-        Some((name.parse().ok()?, HeaderValue::from_str(value).ok()?))
-    };
-    let mut fields = HeaderMap::new();
-    for (name, value) in head.headers.iter().filter_map(|(n, v)| field(n, v)) {
-        fields.append(name, value);
+    header_map(head.headers.iter().map(|(name, value)| (&**name, &**value)))
+}
+
+/// Header fields out of texts; what is none is left out.
+pub fn header_map<'f>(fields: impl Iterator<Item = (&'f str, &'f str)>) -> HeaderMap {
+    let fields = fields.filter_map(|(name, value)| {
+        Some((
+            name.parse::<HeaderName>().ok()?,
+            HeaderValue::try_from(value.trim()).ok()?,
+        ))
+    });
+    let mut map = HeaderMap::new();
+    for (name, value) in fields {
+        map.append(name, value);
     }
-    fields
+    map
 }
 
 fn version(text: &str) -> Version {

@@ -7,58 +7,56 @@ use crate::peer::Encoding;
 use crate::peer::enroll::Enrollment;
 use crate::printable;
 
-/// One line for people: what was granted.
-pub fn enrolled_text(enrollment: &Enrollment) -> String {
+/// A line for people, and the same as a JSON object.
+pub struct Report {
+    /// For people.
+    pub text: String,
+    /// For programs.
+    pub json: String,
+}
+
+impl Report {
+    fn new(text: String, json: serde_json::Value) -> Self {
+        let json = format!("{json}\n");
+        Self { text, json }
+    }
+}
+
+/// What was granted.
+pub fn enrolled(enrollment: &Enrollment) -> Report {
     let Enrollment {
         provider_id,
         subject,
         thumbprint,
         store,
         address,
+        encoding,
         ..
     } = enrollment;
-    format!(
-        "enrolled at {provider_id}: certificate {subject} ({thumbprint}) in {store}, management at {address}\n"
+    Report::new(
+        format!(
+            "enrolled at {provider_id}: certificate {subject} ({thumbprint}) in {store}, management at {address}\n"
+        ),
+        json!({
+            "v": 1, "enrolled": provider_id, "subject": subject, "thumbprint": thumbprint, "store": store,
+            "address": address, "encoding": name(*encoding),
+        }),
     )
 }
 
-/// The same as a JSON object.
-pub fn enrolled_json(enrollment: &Enrollment) -> String {
-    let line = json!({
-        "v": 1,
-        "enrolled": enrollment.provider_id,
-        "subject": enrollment.subject,
-        "thumbprint": enrollment.thumbprint,
-        "store": enrollment.store,
-        "address": enrollment.address,
-        "encoding": name(enrollment.encoding),
-    });
-    format!("{line}\n")
+/// A new certificate in place of the old one.
+pub fn renewed(enrollment: &Enrollment) -> Report {
+    let (subject, thumbprint) = (&enrollment.subject, &enrollment.thumbprint);
+    Report::new(
+        format!("renewed: certificate {subject} ({thumbprint})\n"),
+        json!({
+            "v": 1, "renewed": enrollment.provider_id, "subject": subject, "thumbprint": thumbprint,
+        }),
+    )
 }
 
-/// One line for people: a new certificate in place of the old one.
-pub fn renewed_text(enrollment: &Enrollment) -> String {
-    let Enrollment {
-        subject,
-        thumbprint,
-        ..
-    } = enrollment;
-    format!("renewed: certificate {subject} ({thumbprint})\n")
-}
-
-/// The same as a JSON object.
-pub fn renewed_json(enrollment: &Enrollment) -> String {
-    let line = json!({
-        "v": 1,
-        "renewed": enrollment.provider_id,
-        "subject": enrollment.subject,
-        "thumbprint": enrollment.thumbprint,
-    });
-    format!("{line}\n")
-}
-
-/// One line for people: a management session.
-pub fn session_text(session: &ManagementSession) -> String {
+/// A management session.
+pub fn session(session: &ManagementSession) -> Report {
     let errors = session.done.iter().filter(|(_, code)| !code.is_success());
     let errors = errors.map(|(what, code)| format!("{} {}", code.0, printable::line(what)));
     let errors: Vec<String> = errors.collect();
@@ -66,38 +64,26 @@ pub fn session_text(session: &ManagementSession) -> String {
         true => String::new(),
         false => format!(", the device answered {}", errors.join(", ")),
     };
-    format!(
-        "session in {} at {}: {} commands{answers}\n",
-        name(session.encoding),
-        session.url,
-        session.done.len()
+    let (encoding, url) = (name(session.encoding), session.url.to_string());
+    let done = session.done.iter();
+    let done = done.map(|(what, code)| json!({"command": what, "status": code.0}));
+    let commands: Vec<_> = done.collect();
+    Report::new(
+        format!(
+            "session in {encoding} at {url}: {} commands{answers}\n",
+            commands.len()
+        ),
+        json!({"v": 1, "session": url, "encoding": encoding, "commands": commands}),
     )
 }
 
-/// The same as a JSON object.
-pub fn session_json(session: &ManagementSession) -> String {
-    let done = session.done.iter();
-    let done = done.map(|(what, code)| json!({"command": what, "status": code.0}));
-    let line = json!({
-        "v": 1,
-        "session": session.url.to_string(),
-        "encoding": name(session.encoding),
-        "commands": done.collect::<Vec<_>>(),
-    });
-    format!("{line}\n")
-}
-
-/// The hosts that the device connected to, for people; nothing where there is none.
-pub fn contacted_text(hosts: &[String]) -> String {
-    if hosts.is_empty() {
-        return String::new();
-    }
-    format!("the device connected to {}\n", hosts.join(", "))
-}
-
-/// The same as a JSON object.
-pub fn contacted_json(hosts: &[String]) -> String {
-    format!("{}\n", json!({"v": 1, "connected": hosts}))
+/// The hosts that the device connected to; for people nothing where there is none.
+pub fn contacted(hosts: &[String]) -> Report {
+    let text = match hosts.is_empty() {
+        true => String::new(),
+        false => format!("the device connected to {}\n", hosts.join(", ")),
+    };
+    Report::new(text, json!({"v": 1, "connected": hosts}))
 }
 
 /// What messages are written in.

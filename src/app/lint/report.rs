@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{Lint, Linted, Remark};
 use crate::facts;
 use crate::flow::Severity;
+use crate::printable::counted;
 
 /// For people: grouped by rule and sender, the worst first.
 pub fn text(lint: &Lint) -> String {
@@ -67,14 +68,8 @@ struct Group<'l> {
 }
 
 fn summary(lint: &Lint) -> String {
-    let count = |severity, one: &str| match lint.count(severity) {
-        1 => format!("1 {one}"),
-        many => format!("{many} {one}s"),
-    };
-    let messages = match lint.messages.len() {
-        1 => "1 message".to_owned(),
-        many => format!("{many} messages"),
-    };
+    let count = |severity, one: &str| counted(lint.count(severity), one);
+    let messages = counted(lint.messages.len(), "message");
     let mut text = format!(
         "{}, {}, {} in {messages}",
         count(Severity::Error, "error"),

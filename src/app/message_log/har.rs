@@ -6,11 +6,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version};
+use http::{HeaderMap, Method, StatusCode, Uri, Version};
 use serde_json::Value;
 
 use super::Found;
 use super::date::WrittenDate;
+use crate::app::dry_run::header_map;
 use crate::dm::Dialect;
 use crate::flow::{Head, NotParsed, ParsedBody, RequestHead, ResponseHead, media};
 use crate::markup::utf16::in_utf8;
@@ -184,15 +185,7 @@ fn reading(body: &Bytes, headers: &HeaderMap, limits: &Limits) -> ParsedBody {
 
 fn headers(message: &Value) -> HeaderMap {
     let fields = message["headers"].as_array().into_iter().flatten();
-    let fields = fields.filter_map(|field| {
-        let name = HeaderName::try_from(field["name"].as_str()?).ok()?;
-        Some((name, HeaderValue::try_from(field["value"].as_str()?).ok()?))
-    });
-    let mut headers = HeaderMap::new();
-    for (name, value) in fields {
-        headers.append(name, value);
-    }
-    headers
+    header_map(fields.filter_map(|it| Some((it["name"].as_str()?, it["value"].as_str()?))))
 }
 
 fn version(message: &Value) -> Version {

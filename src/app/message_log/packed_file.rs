@@ -6,6 +6,8 @@ use bytes::Bytes;
 use flate2::read::{DeflateDecoder, MultiGzDecoder};
 use memchr::memmem;
 
+use crate::printable::counted;
+
 /// What a file of gzip has in it, at most `limit` bytes, and for people why that is not all; `None` for any other file.
 pub(super) fn gunzipped(file: &[u8], limit: u64) -> Option<(Bytes, Option<String>)> {
     file.starts_with(&[0x1f, 0x8b]).then_some(())?;
@@ -63,10 +65,7 @@ pub(super) fn unzipped(zip: &Bytes, mut limit: u64) -> Option<(Unzipped, Option<
         }
         at += 46 + name? + extra? + comment?;
     }
-    let files_unread = match unread {
-        1 => "1 file".to_owned(),
-        _ => format!("{unread} files"),
-    };
+    let files_unread = counted(unread, "file");
     let missing = format!(
         "note: the ZIP is not read whole: {files_unread} broken, encrypted, packed otherwise or beyond {most} MiB"
     );

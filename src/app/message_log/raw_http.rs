@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version};
+use http::{HeaderMap, Method, StatusCode, Uri, Version};
 use memchr::memmem;
 
 use super::Found;
 use super::date::WrittenDate;
 use super::har::{exchange, half};
+use crate::app::dry_run::header_map;
 use crate::flow::{Head, NotParsed, RequestHead, ResponseHead};
 use crate::markup::Limits;
 use crate::proxy::without_codings;
@@ -124,15 +125,7 @@ fn parsed(raw: &Bytes, limits: &Limits) -> Option<(String, HeaderMap, Result<Byt
     let begins = body_begins(raw)?;
     let head = String::from_utf8_lossy(&raw[..begins]).into_owned();
     let (line, fields) = head.split_once('\n')?;
-    let mut headers = HeaderMap::new();
-    for (name, value) in fields.lines().filter_map(|field| field.split_once(':')) {
-        let field = HeaderName::try_from(name)
-            .ok()
-            .zip(HeaderValue::try_from(value.trim()).ok());
-        if let Some((name, value)) = field {
-            headers.append(name, value);
-        }
-    }
+    let headers = header_map(fields.lines().filter_map(|field| field.split_once(':')));
     let body = raw.slice(begins..);
     let is_chunked = headers
         .get("transfer-encoding")

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::scope::{bind, full_name, name_within, unbound};
+use super::scope::{Scope, bind, full_name, name_within, unbound};
 use super::sources::{Origin, RuleSource, Sources};
 use crate::nearest::closest;
 use crate::rules::glob::Glob;
@@ -80,9 +80,8 @@ impl Sources {
     pub fn put(&mut self, scope: Option<&str>, name: &str, text: &str) -> Result<Put, ChangeError> {
         let mut rules = self.read(scope, text, Some(name))?;
         let full = full_name(scope, name);
-        let pages = self.pages.iter_mut().filter(|page| page.is_in(scope));
-        let mut known = pages.flat_map(|page| &mut page.rules);
-        if let Some(old) = known.find(|rule| rule.name == full)
+        let mut known = self.pages.iter_mut().flat_map(|page| &mut page.rules);
+        if let Some(old) = known.find(|rule| rule.name == full && rule.scope_name() == scope)
             && let Some(new) = rules.pop()
         {
             *old = new.into();
@@ -141,8 +140,9 @@ impl Sources {
     pub fn restore(&mut self, scope: Option<&str>) -> Result<(), ChangeError> {
         let names: HashSet<String> = self.rules_in(scope).map(|rule| rule.name.clone()).collect();
         self.resting.retain(|name| !names.contains(name));
+        let is_of_scope = |rule: &Arc<Rule>| rule.scope_name() == scope;
         self.pages
-            .retain(|page| page.origin != Origin::Control || !page.is_in(scope));
+            .retain(|page| page.origin != Origin::Control || !page.rules.iter().any(is_of_scope));
         match scope {
             Some(scope) => {
                 self.scopes.remove(scope);
@@ -159,8 +159,8 @@ impl Sources {
     pub fn bind_scope(&mut self, scope: &str, device: Option<&str>) -> Result<(), ChangeError> {
         self.make_scope(scope)?;
         self.scopes.insert(scope.into(), device.map(Arc::from));
-        let pages = self.pages.iter_mut().filter(|page| page.is_in(Some(scope)));
-        for rule in pages.flat_map(|page| &mut page.rules) {
+        let rules = self.pages.iter_mut().flat_map(|page| &mut page.rules);
+        for rule in rules.filter(|rule| rule.scope_name() == Some(scope)) {
             if let Some(scope) = &mut Arc::make_mut(rule).scope {
                 scope.device = device.map(Glob::new);
             }
@@ -168,19 +168,18 @@ impl Sources {
         Ok(())
     }
 
-    /// The scopes: the name of each, the device that it is bound to, and how many rules it has.
-    pub fn scopes(&self) -> impl Iterator<Item = (&str, Option<&str>, usize)> {
-        self.scopes.iter().map(|(name, device)| {
-            let rules = self.rules_in(Some(&**name)).count();
-            (&**name, device.as_deref(), rules)
+    /// The scopes by name.
+    pub fn scopes(&self) -> impl Iterator<Item = Scope> {
+        self.scopes.iter().map(|(name, device)| Scope {
+            name: name.to_string(),
+            device: device.as_ref().map(ToString::to_string),
+            rules: self.rules_in(Some(&**name)).count(),
         })
     }
 
     /// The rules of a scope; without one, those of no scope.
     pub fn rules_in(&self, scope: Option<&str>) -> impl Iterator<Item = &Arc<Rule>> {
-        let pages = self.pages.iter();
-        let pages = pages.filter(move |page| page.is_in(scope));
-        pages.flat_map(|page| &page.rules)
+        self.rules().filter(move |rule| rule.scope_name() == scope)
     }
 
     /// The rule of this name in a scope.
@@ -262,7 +261,6 @@ impl Sources {
         }
         self.pages.push(RuleSource {
             origin: Origin::Control,
-            scope: scope.map(Arc::from),
             name: self.next_name(),
             text: text.into(),
             rules: rules.into_iter().map(Arc::new).collect(),
@@ -286,12 +284,6 @@ impl Sources {
     /// What errors call the next text of the control API.
     fn next_name(&self) -> String {
         format!("control:{}", self.added + 1)
-    }
-}
-
-impl RuleSource {
-    fn is_in(&self, scope: Option<&str>) -> bool {
-        self.scope.as_deref() == scope
     }
 }
 

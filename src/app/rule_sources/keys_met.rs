@@ -65,10 +65,6 @@ impl Sink for KeysMet {
         }
         Ok(())
     }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 /// The nodes that a command may be about.

@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::report::{are_of_one_option, is_idle_half, many, name_column, short_name, unit};
+use super::report::{are_of_one_option, is_idle_half, name_column, short_name, unit};
 use super::{Entry, KeysMet, SourceState};
+use crate::printable::counted;
 
 /// Demands that every rule acted in the run. Disabled rules do not count, and of the rules that one option makes one
 /// is enough. `met` is what the messages had, where somebody looked.
@@ -44,15 +45,15 @@ pub(super) fn reason(entry: &Entry, met: Option<&KeysMet>) -> String {
     let (rule, hits) = (&entry.rule, entry.run);
     let unit = unit(rule.stage);
     if hits.failed > 0 {
-        let messages = many(hits.failed, unit);
+        let messages = counted(hits.failed, unit);
         return format!("matched in {messages}, and no step could act: the transcript says why");
     }
     if hits.limited > 0 {
-        let messages = many(hits.limited, unit);
+        let messages = counted(hits.limited, unit);
         return format!("matched in {messages}, and its limit excluded every match");
     }
     if let Some(scenario) = rule.scenario.as_ref().filter(|_| hits.waited > 0) {
-        let (messages, name) = (many(hits.waited, unit), &scenario.name);
+        let (messages, name) = (counted(hits.waited, unit), &scenario.name);
         return match &scenario.requires {
             Some(state) => {
                 format!("waited for the state `{state}` of its scenario `{name}` in {messages}")
@@ -64,8 +65,11 @@ pub(super) fn reason(entry: &Entry, met: Option<&KeysMet>) -> String {
     let unmet = met.and_then(|met| met.unmet(rule));
     match (hits.came, unmet) {
         (0, _) => format!("no {stage} came"),
-        (came, None) => format!("{} came, and none matched", many(came, stage)),
-        (came, Some(key)) => format!("{} came, and none matched its `{key}`", many(came, stage)),
+        (came, None) => format!("{} came, and none matched", counted(came, stage)),
+        (came, Some(key)) => format!(
+            "{} came, and none matched its `{key}`",
+            counted(came, stage)
+        ),
     }
 }
 
@@ -73,7 +77,6 @@ pub(super) fn reason(entry: &Entry, met: Option<&KeysMet>) -> String {
 mod tests {
     use super::*;
     use crate::proxy::Hits;
-    use crate::rules::load;
 
     fn entry(stage: &str, more: &str, run: Hits) -> Entry {
         let step = match stage {
@@ -85,13 +88,7 @@ mod tests {
              scenario = {{ name = 's', becomes = 'x' }}\n\
              [[rule]]\nname = 'r'\nstage = '{stage}'\nstep.{step}\n{more}\n"
         );
-        Entry {
-            scope: None,
-            rule: load::parse("a.toml", &text).unwrap()[1].clone(),
-            standing: SourceState::InForce,
-            hits: Hits::default(),
-            run,
-        }
+        Entry::of(&text, run)
     }
 
     #[test]

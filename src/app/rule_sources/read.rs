@@ -47,11 +47,8 @@ pub fn files(arguments: &[PathBuf]) -> Vec<Found> {
 pub fn readable(files: Vec<Found>) -> Result<Vec<(Found, String)>, String> {
     let (mut readable, mut errors) = (Vec::new(), Vec::new());
     for file in files {
-        match &file.text {
-            Ok(text) => {
-                let text = text.clone();
-                readable.push((file, text));
-            }
+        match file.text.clone() {
+            Ok(text) => readable.push((file, text)),
             Err(why) => errors.push(format!("error: cannot read {}: {why}", file.path.display())),
         }
     }

@@ -8,8 +8,7 @@ use serde::Serialize;
 use super::never_acted::reason;
 use super::{Entry, SourceState};
 use crate::app::rule_errors_json;
-use crate::flow::Timestamp;
-use crate::printable;
+use crate::printable::{self, counted};
 use crate::proxy::Hits;
 use crate::record::jsonl;
 use crate::rules::{Limit, Rule, Scenario, Stage, Step};
@@ -48,9 +47,9 @@ pub struct EntryReport<'e> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
     /// How often it acted since the last reset.
-    pub hits: HitsReport,
+    pub hits: Hits,
     /// How often it acted in the whole run, and others of its name before it.
-    pub run: HitsReport,
+    pub run: Hits,
 }
 
 /// A limit.
@@ -82,31 +81,13 @@ pub struct ScenarioReport<'e> {
     pub per: &'static str,
 }
 
-/// Hits.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct HitsReport {
-    /// Messages it acted on; connections at that stage.
-    pub messages: u64,
-    /// What it acted on in them.
-    pub finds: u64,
-    /// Messages in which it matched and a step could not act.
-    pub failed: u64,
-    /// Those among them on which it acted in part.
-    pub partly: u64,
-    /// Messages in which it matched and its limit excluded every match.
-    pub limited: u64,
-    /// When it last acted: RFC 3339, in UTC.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub last: Option<String>,
-}
-
 impl<'e> EntryReport<'e> {
     /// The report about a rule.
     pub fn of(entry: &'e Entry) -> Self {
         let rule = &entry.rule;
         Self {
             name: &rule.name,
-            scope: entry.scope.as_deref(),
+            scope: rule.scope_name(),
             stage: rule.stage.name(),
             enabled: entry.standing == SourceState::InForce,
             removed: entry.standing == SourceState::Removed,
@@ -117,21 +98,8 @@ impl<'e> EntryReport<'e> {
             steps: rule.steps.iter().map(Step::name).collect(),
             warnings: rule_errors_json::each(&rule.warnings),
             why: (entry.run.messages == 0).then(|| reason(entry, None)),
-            hits: HitsReport::of(entry.hits),
-            run: HitsReport::of(entry.run),
-        }
-    }
-}
-
-impl HitsReport {
-    fn of(hits: Hits) -> Self {
-        Self {
-            messages: hits.messages,
-            finds: hits.finds,
-            failed: hits.failed,
-            partly: hits.partly,
-            limited: hits.limited,
-            last: hits.last.and_then(time).map(|time| time.to_string()),
+            hits: entry.hits,
+            run: entry.run,
         }
     }
 }
@@ -235,18 +203,18 @@ fn did(entry: &Entry) -> String {
 
 fn acted(entry: &Entry, hits: Hits) -> String {
     let unit = unit(entry.rule.stage);
-    let messages = many(hits.messages, unit);
+    let messages = counted(hits.messages, unit);
     let mut words = match entry.rule.steps.iter().any(Step::is_about_selected) {
         _ if hits.messages == 0 => "nothing".to_owned(),
         _ if hits.finds == hits.messages => format!("acted on {messages}"),
-        true => format!("changed {} in {messages}", many(hits.finds, "command")),
-        false => format!("acted on {} in {messages}", many(hits.finds, "command")),
+        true => format!("changed {} in {messages}", counted(hits.finds, "command")),
+        false => format!("acted on {} in {messages}", counted(hits.finds, "command")),
     };
     if hits.partly > 0 {
         words.push_str(&format!(", partly on {}", hits.partly));
     }
     if hits.failed > hits.partly {
-        let failed = many(hits.failed - hits.partly, unit);
+        let failed = counted(hits.failed - hits.partly, unit);
         words.push_str(&format!(", could not act on {failed}"));
     }
     words
@@ -262,13 +230,6 @@ pub(super) fn unit(stage: Stage) -> &'static str {
 
 fn is_there(removed: &bool) -> bool {
     !removed
-}
-
-pub(super) fn many(count: u64, what: &str) -> String {
-    match count {
-        1 => format!("1 {what}"),
-        _ => format!("{count} {what}s"),
-    }
 }
 
 fn limit(limit: Limit) -> LimitReport {
@@ -287,10 +248,6 @@ fn scenario(scenario: &Scenario) -> ScenarioReport<'_> {
         becomes: scenario.becomes.as_deref(),
         per: scenario.per.name(),
     }
-}
-
-fn time(time: Timestamp) -> Option<jiff::Timestamp> {
-    jiff::Timestamp::from_microsecond(i64::try_from(time.0).ok()?).ok()
 }
 
 #[cfg(test)]
@@ -312,13 +269,7 @@ mod tests {
                 partly,
                 ..Hits::default()
             };
-            let entry = Entry {
-                scope: None,
-                rule: load::parse("a.toml", &text).unwrap()[0].clone(),
-                standing: SourceState::InForce,
-                hits,
-                run: hits,
-            };
+            let entry = Entry::of(&text, hits);
             let summary = summary(&[entry]);
             assert_eq!(summary, format!("what the rules did:\n  r  {expected}"));
         };
@@ -370,13 +321,7 @@ mod tests {
     fn the_limit_of_a_rule_about_connections_is_reported_as_well() {
         let text = "[[rule]]\nname = 'r'\nstage = 'connection'\nlimit = { skip = 1, times = 2, per = 'peer' }\n\
             step = { refuse-connection = true }\n";
-        let entry = Entry {
-            scope: None,
-            rule: load::parse("a.toml", text).unwrap()[0].clone(),
-            standing: SourceState::InForce,
-            hits: Hits::default(),
-            run: Hits::default(),
-        };
+        let entry = Entry::of(text, Hits::default());
         let report = serde_json::to_value(EntryReport::of(&entry)).unwrap();
         let limit = serde_json::json!({"skip": 1, "times": 2, "chance": false, "per": "peer"});
         assert_eq!(report["limit"], limit);
@@ -398,13 +343,7 @@ mod tests {
         let entries = [long.as_str(), "short"].map(|name| {
             let text =
                 format!("[[rule]]\nname = '{name}'\nstage = 'response'\nstep.delay = '1ms'\n");
-            Entry {
-                scope: None,
-                rule: load::parse("a.toml", &text).unwrap()[0].clone(),
-                standing: SourceState::InForce,
-                hits: Hits::default(),
-                run: Hits::default(),
-            }
+            Entry::of(&text, Hits::default())
         });
         let summary = summary(&entries);
         let widest = summary.lines().map(|line| line.chars().count()).max();
@@ -425,11 +364,9 @@ mod tests {
             };
             let text = "[[rule]]\nname = 'r'\nstage = 'response'\nstep.delay = '1ms'\n";
             let entry = Entry {
-                scope: None,
-                rule: load::parse("a.toml", text).unwrap()[0].clone(),
                 standing,
                 hits: acted(messages),
-                run: acted(3),
+                ..Entry::of(text, acted(3))
             };
             assert_eq!(did(&entry), expected);
         };

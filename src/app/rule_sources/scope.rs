@@ -3,8 +3,21 @@
 //! A rule of a scope acts on the exchanges whose request names the scope in a header field, and on those of the device
 //! that the scope is bound to ([`RuleScope`]). In records it is called `SCOPE/NAME`; its scenario is one of the scope.
 
+use serde::Serialize;
+
 use crate::rules::glob::Glob;
 use crate::rules::{Rule, RuleScope};
+
+/// A scope as the control API shows it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Scope {
+    /// The device that it is bound to.
+    pub device: Option<String>,
+    /// Its name.
+    pub name: String,
+    /// How many rules it has.
+    pub rules: usize,
+}
 
 /// Whether a scope can have this name: letters, digits, `.`, `_` and `-`.
 pub fn is_name(text: &str) -> bool {
@@ -51,27 +64,8 @@ const LONGEST_NAME: usize = 64;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::rule_sources::read::Found;
+    use crate::app::rule_sources::sources::tests::{found, names, rule};
     use crate::app::rule_sources::{ChangeError, Sources};
-
-    fn rule(name: &str) -> String {
-        format!(
-            "[[rule]]\nname = '{name}'\nstage = 'request'\nmatch.path = '/'\nstep = {{ reset = true }}\n"
-        )
-    }
-
-    fn file(name: &str) -> Vec<Found> {
-        let found = Found {
-            argument: 0,
-            path: "f".into(),
-            text: Ok(rule(name)),
-        };
-        vec![found]
-    }
-
-    fn names(sources: &Sources) -> Vec<&str> {
-        sources.rules().map(|rule| rule.name()).collect()
-    }
 
     #[test]
     fn names_of_scopes_are_plain_words() {
@@ -98,18 +92,18 @@ mod tests {
         assert_eq!(names(&sources).last(), Some(&"more/a"));
         // A scope that has neither rules nor a device is gone.
         sources.remove(Some("more"), "a").unwrap();
-        assert!(!sources.scopes().any(|(name, ..)| name == "more"));
+        assert!(!sources.scopes().any(|scope| scope.name == "more"));
     }
 
     #[test]
     fn a_reload_and_a_restore_leave_the_rules_of_scopes_as_they_are() {
         let given = vec![("--rule".to_owned(), rule("given"))];
         let mut sources = Sources::open(&[], given, 1).unwrap();
-        sources.reload(file("a")).unwrap();
+        sources.reload(vec![found(0, "f", &["a"])]).unwrap();
         sources.add(Some("one"), &rule("a")).unwrap();
         sources.disable(Some("one"), "a").unwrap();
         let expected = format!("{:?}", sources.rule(Some("one"), "a").unwrap());
-        sources.reload(file("b")).unwrap();
+        sources.reload(vec![found(0, "f", &["b"])]).unwrap();
         sources.restore(None).unwrap();
         assert_eq!(names(&sources), ["b", "given", "one/a"]);
         assert!(!sources.enables("one/a"));

@@ -31,8 +31,6 @@ pub struct Sources {
 #[derive(Clone, Debug)]
 pub(super) struct RuleSource {
     pub(super) origin: Origin,
-    /// The scope that its rules belong to, if any.
-    pub(super) scope: Option<Arc<str>>,
     /// As errors name it.
     pub(super) name: String,
     pub(super) text: Arc<str>,
@@ -233,22 +231,14 @@ impl Sources {
         Ok(reloaded)
     }
 
-    /// Takes the rules of every page from its text; those of scopes stay as they are.
+    /// Takes the rules of every page from its text; those of the control API stay as they are.
     pub(super) fn parse_all(&mut self) -> Result<(), RuleErrors> {
         let pages = std::mem::take(&mut self.pages).into_iter();
-        let (mut parsed, scoped): (Vec<_>, Vec<_>) = pages.partition(|page| page.scope.is_none());
+        let (mut parsed, scoped): (Vec<_>, Vec<_>) =
+            pages.partition(|page| page.origin != Origin::Control);
         fill(&mut parsed, [])?;
         self.pages = [parsed, scoped].concat();
         Ok(())
-    }
-
-    /// Every rule with the scope that it belongs to.
-    pub(super) fn scoped_rules(&self) -> impl Iterator<Item = (Option<&Arc<str>>, &Rule)> {
-        let pages = self.pages.iter();
-        pages.flat_map(|page| {
-            let rules = page.rules.iter();
-            rules.map(|rule| (page.scope.as_ref(), &**rule))
-        })
     }
 }
 
@@ -257,7 +247,6 @@ impl RuleSource {
         Self {
             name: origin.name(),
             origin,
-            scope: None,
             text: text.into(),
             rules: Vec::new(),
             built: Vec::new(),
@@ -336,16 +325,16 @@ fn fill<'r>(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn rule(name: &str) -> String {
+    pub(in super::super) fn rule(name: &str) -> String {
         format!(
             "[[rule]]\nname = \"{name}\"\nstage = \"request\"\nmatch.path = \"/\"\nstep = {{ reset = true }}\n"
         )
     }
 
-    fn found(argument: usize, path: &str, names: &[&str]) -> Found {
+    pub(in super::super) fn found(argument: usize, path: &str, names: &[&str]) -> Found {
         Found {
             argument,
             path: path.into(),
@@ -362,7 +351,7 @@ mod tests {
         sources
     }
 
-    fn names(sources: &Sources) -> Vec<&str> {
+    pub(in super::super) fn names(sources: &Sources) -> Vec<&str> {
         sources.rules().map(|rule| rule.name()).collect()
     }
 

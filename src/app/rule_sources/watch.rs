@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{ChangeError, Reloaded, RuleSetUpdater, WatchPaths};
 use crate::app::signal::Hangups;
 use crate::error_text;
+use crate::printable::counted;
 use crate::rules::ErrorStyle;
 
 /// Tells a line, or an error drawn over several, to the person who runs dmtap.
@@ -141,10 +142,7 @@ impl Reported {
             Err(error) => return self.refusal(&error, asked),
         };
         let mut words = Vec::new();
-        let count = match reloaded.in_force {
-            1 => "1 rule in force".to_owned(),
-            count => format!("{count} rules in force"),
-        };
+        let count = counted(reloaded.in_force, "rule") + " in force";
         if !reloaded.changed.is_empty() {
             let files = reloaded.changed.join(", ");
             words.push(format!("rules: {files} reloaded, {count}"));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dmtap::app::device::{HttpClient, client};
+use dmtap::app::dial::{Dialer, HttpClient};
 use dmtap::app::server;
 use dmtap::builtin_rules::{BUILTIN_RULES, BuiltinRule};
 use dmtap::dm::Message;
@@ -142,7 +142,7 @@ async fn play(builtin: &BuiltinRule, authority: Arc<Authority>) -> Vec<(Bytes, S
     };
     let peer = Arc::new(Mutex::new(Server::remembering(plan(builtin))));
     let tls = server::tls(&authority).unwrap();
-    let serving = server::serve(listener, tls, peer.clone(), stop.clone());
+    let serving = server::serve(listener, tls, peer.clone(), |_| {}, stop.clone());
     let serving = tokio::spawn(serving);
     let trust = Trust::PlatformAnd(authority.certificate_file().to_owned());
     let mut settings = Settings::reverse(upstream);
@@ -153,7 +153,7 @@ async fn play(builtin: &BuiltinRule, authority: Arc<Authority>) -> Vec<(Bytes, S
         .unwrap();
     let port = proxy.local_addr().port();
     let running = tokio::spawn(proxy.run(stop.clone()));
-    let client = client(&trust).unwrap();
+    let client = Dialer::new(Vec::new()).client(&trust).unwrap();
     let url = format!("https://localhost:{port}/dm?mode=Maintenance");
     let session = session(&client, &url);
     let _ = tokio::time::timeout(std::time::Duration::from_secs(20), session).await;

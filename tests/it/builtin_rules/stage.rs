@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use dmtap::app::device::{HttpClient, RetryPolicy, client, run_session};
+use dmtap::app::device::{RetryPolicy, run_session};
+use dmtap::app::dial::{Dialer, HttpClient};
 use dmtap::app::server;
 use dmtap::builtin_rules::BuiltinRule;
 use dmtap::dm::StatusCode;
@@ -76,7 +77,7 @@ pub async fn play_plan(
     };
     let peer = Arc::new(Mutex::new(Server::new(plan)));
     let tls = server::tls(&authority).unwrap();
-    let serving = server::serve(listener, tls, peer.clone(), stop.clone());
+    let serving = server::serve(listener, tls, peer.clone(), |_| {}, stop.clone());
     let serving = tokio::spawn(serving);
 
     let trust = Trust::PlatformAnd(authority.certificate_file().to_owned());
@@ -92,7 +93,7 @@ pub async fn play_plan(
     let address = format!("https://localhost:{port}/ManagementServer/MDM.svc?mode=Maintenance");
     let running = tokio::spawn(proxy.run(stop.clone()));
 
-    let client = client(&trust).unwrap();
+    let client = Dialer::new(Vec::new()).client(&trust).unwrap();
     let profile = Profile::default();
     let id = profile.id.clone();
     let mut device = Device::new(profile, demo_tree());

@@ -6,7 +6,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use dmtap::app::dial::DialingClient;
+use dmtap::app::dial::HttpClient;
 use dmtap::flow::event::Event;
 use dmtap::flow::{CapturedMessage, Note};
 use dmtap::peer::enroll::{EnrollServer, Enrollment, EnrollmentCa, PrivateKey};
@@ -112,16 +112,12 @@ impl Lab {
         lab
     }
 
-    pub(super) fn client(&self) -> DialingClient {
+    pub(super) fn client(&self) -> HttpClient {
         self.dialer.client(&self.trust).unwrap()
     }
 
     /// A client that shows the certificate of a device.
-    pub(super) fn client_of(
-        &self,
-        enrollment: &Enrollment,
-        key: &Arc<PrivateKey>,
-    ) -> DialingClient {
+    pub(super) fn client_of(&self, enrollment: &Enrollment, key: &Arc<PrivateKey>) -> HttpClient {
         let certificate = &enrollment.certificate;
         let client = self
             .dialer
@@ -180,7 +176,7 @@ async fn server(
 ) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let tls = enroll_server::tls(authority, &[DISCOVERY]).unwrap();
+    let tls = dmtap::app::https::tls(authority, &[DISCOVERY], None).unwrap();
     let acceptor = tokio_rustls::TlsAcceptor::from(tls);
     let origin = format!("https://{DISCOVERY}:{}", address.port());
     let sites = Sites {

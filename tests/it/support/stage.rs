@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use dmtap::app::device::{RetryPolicy, SessionError, client, run_session};
+use dmtap::app::device::{RetryPolicy, SessionError, run_session};
+use dmtap::app::dial::Dialer;
 use dmtap::app::server;
 use dmtap::dm::{Message, StatusCode};
 use dmtap::flow::event::Event;
@@ -80,11 +81,19 @@ pub async fn play_in(wire: Encoding, rules: &str, plan: &Plan) -> Played {
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
     let tls = server::tls(&authority).unwrap();
-    let serving = tokio::spawn(server::serve(listener, tls, shared.clone(), stop.clone()));
+    let serving = tokio::spawn(server::serve(
+        listener,
+        tls,
+        shared.clone(),
+        |_| {},
+        stop.clone(),
+    ));
 
     let rig = Rig::start(in_front_of(address, authority.certificate_file())).await;
     rig.rule(rules);
-    let client = client(&Trust::PlatformAnd(rig.ca())).unwrap();
+    let client = Dialer::new(Vec::new())
+        .client(&Trust::PlatformAnd(rig.ca()))
+        .unwrap();
     let url = format!("https://localhost:{}/dm", rig.address.port());
     let url: http::Uri = url.parse().unwrap();
     let mut device = Device::new(Profile::default(), dmtap::peer::device::demo_tree());

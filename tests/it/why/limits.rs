@@ -1,6 +1,6 @@
 //! What peers send to make the analysis go on for ever, or grow; and records with more than is kept.
 
-use dmtap::app::why::{About, Question, is_pending};
+use dmtap::app::why::{About, Question};
 use dmtap::flow::SessionEnd;
 use dmtap::record::EventRecord;
 use dmtap::record::analysis::why::Options;
@@ -98,8 +98,8 @@ fn what_failed_behind_ten_thousand_sessions_is_pending() {
     numbered(bad, 10_001)
         .iter()
         .for_each(|it| question.event(it));
-    let answer = question.answer();
-    assert!(is_pending(&answer));
+    let answer = question.answered();
+    assert!(answer.is_pending());
     let text = answer.text(20_004);
     assert!(text.contains("Get ./X: 404 Not found"), "{text}");
     assert!(
@@ -117,7 +117,7 @@ fn an_answer_about_nothing_says_so() {
         let mut question = Question::new(Options::default(), about.map(About::new));
         question.session = session;
         records.iter().for_each(|it| question.event(it));
-        question.answer()
+        question.answered()
     };
     let text = ask(None, Some(7)).text(4);
     assert_eq!(
@@ -127,7 +127,7 @@ fn an_answer_about_nothing_says_so() {
     let absent = ask(Some("./Y"), None);
     let text = absent.text(4);
     assert!(
-        is_pending(&absent) && text.contains("./Y: never sent"),
+        absent.is_pending() && text.contains("./Y: never sent"),
         "{text}"
     );
     assert!(
@@ -145,7 +145,7 @@ fn a_node_among_items_that_are_not_kept_was_not_never_sent() {
     ));
     let mut question = Question::new(Options::default(), Some(About::new("./X/18")));
     records.iter().for_each(|it| question.event(it));
-    let text = question.answer().text(4);
+    let text = question.answered().text(4);
     assert!(
         !text.contains("never sent") && text.contains("may have been sent"),
         "{text}"
