@@ -15,13 +15,13 @@ pub mod lint;
 pub mod proxy;
 pub mod rule_args;
 pub mod rules;
-pub mod seed;
 pub mod server;
 mod session_file;
 pub mod show;
 pub mod why;
 
-use std::io::IsTerminal;
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
 use std::net::{IpAddr, Ipv4Addr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -141,9 +141,7 @@ impl Completions {
 fn only_text(output: Output, verb: &str) -> Outcome {
     match output {
         Output::Text => Ok(()),
-        Output::Json => Err(Failure::Usage(format!(
-            "error: {verb} has no --output json"
-        ))),
+        Output::Json => Err(Failure::usage(format_args!("{verb} has no --output json"))),
     }
 }
 
@@ -161,6 +159,25 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// The thing asked about failed, for this reason.
+    fn failed(why: impl Display) -> Self {
+        Self::Failed(format!("error: {why}"))
+    }
+
+    /// Wrong usage or configuration, for this reason.
+    fn usage(why: impl Display) -> Self {
+        Self::Usage(format!("error: {why}"))
+    }
+
+    fn unreadable(what: impl Display, why: impl Display) -> Self {
+        Self::usage(format_args!("cannot read {what}: {why}"))
+    }
+
+    fn unwritable(what: impl Display, error: &io::Error) -> Self {
+        let why = error_text::io(error);
+        Self::failed(format_args!("cannot write {what}: {why}"))
+    }
+
     /// The text to print.
     fn why(&self) -> &str {
         match self {
@@ -290,7 +307,7 @@ fn log_to_stderr(verbose: u8, has_transcript: bool) {
         .log_internal_errors(false)
         .with_writer(&print::STDERR);
     // A second subscriber can only be refused; the first one then goes on serving.
-    let _ = match std::io::stderr().is_terminal() {
+    let _ = match io::stderr().is_terminal() {
         true => log.with_target(false).without_time().try_init(),
         false => log.with_target(false).try_init(),
     };
@@ -302,15 +319,22 @@ fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
         .enable_all()
         .build();
     let runtime = runtime.map_err(|error| {
-        Failure::Failed(format!(
-            "cannot start the runtime: {}",
-            error_text::io(&error)
-        ))
+        let why = error_text::io(&error);
+        Failure::Failed(format!("cannot start the runtime: {why}"))
     })?;
     let done = runtime.block_on(work);
     // Reading a pipe that is named as a file may never end.
     runtime.shutdown_timeout(LAST_WORDS);
     Ok(done)
+}
+
+/// The same for work that a signal ends: the failure has these words then.
+fn block_on_unless_interrupted<T>(
+    work: impl Future<Output = T>,
+    words: &str,
+) -> Result<T, Failure> {
+    let ended = block_on(async { signal::unless_interrupted(work).await })?;
+    ended.ok_or_else(|| Failure::Interrupted(words.into()))
 }
 
 /// The address of `--listen-host`: an IP address, or a name of this machine such as `localhost`.
@@ -347,7 +371,7 @@ fn authority(confdir: Option<&Path>) -> Result<Authority, Failure> {
             (CaError::Io { .. }, None) => "\nhelp: --confdir FOLDER keeps the CA in another folder",
             _ => "",
         };
-        Failure::Usage(format!("error: {error}{help}"))
+        Failure::usage(format_args!("{error}{help}"))
     })
 }
 
@@ -357,7 +381,7 @@ fn confdir(confdir: Option<&Path>) -> Result<PathBuf, Failure> {
     match confdir {
         Some(folder) => Ok(folder.to_owned()),
         None => home().map(|home| home.join(".dmtap")).ok_or_else(|| {
-            Failure::Usage("error: no home folder is known (HOME is not set): name a folder for the CA with --confdir FOLDER".into())
+            Failure::usage("no home folder is known (HOME is not set): name a folder for the CA with --confdir FOLDER")
         }),
     }
 }
@@ -377,38 +401,42 @@ fn filter_of(words: &[String]) -> Result<Option<Filter>, Failure> {
 /// Reports that a filter selects none of the exchanges that were read.
 fn no_match(filter: &[String], exchanges: u64) {
     let filter = filter.join(" ");
-    let read = match exchanges {
-        1 => "1 exchange".to_owned(),
-        many => format!("{many} exchanges"),
-    };
+    let read = printable::counted(exchanges, "exchange");
     print::line(&format!("no exchange matches {filter} ({read} read)"));
 }
 
 /// The bytes of a file, or of standard input for `-`.
 fn read_input(file: &Path) -> Result<Vec<u8>, Failure> {
     if file.as_os_str() != "-" {
-        return rule_includes::read_bounded(file, MOST_INPUT).map_err(|why| {
-            Failure::Usage(format!(
-                "error: cannot read {}: {why}",
-                printable::path(file)
-            ))
-        });
+        let read = rule_includes::read_bounded(file, MOST_INPUT);
+        return read.map_err(|why| Failure::unreadable(printable::path(file), why));
     }
-    let read = rule_includes::take_bounded(std::io::stdin().lock(), MOST_INPUT);
-    read.map_err(|why| Failure::Usage(format!("error: cannot read standard input: {why}")))
+    let read = rule_includes::take_bounded(io::stdin().lock(), MOST_INPUT);
+    read.map_err(|why| Failure::unreadable("standard input", why))
 }
 
 /// Writes to standard output. A reader that went away (`| head`) is no error.
 fn write_output(bytes: &[u8]) -> Outcome {
-    use std::io::{ErrorKind, Write};
-    let mut out = anstream::stdout().lock();
+    write_to(anstream::stdout().lock(), bytes)
+}
+
+/// The same for bytes that are no text, in which no colours are looked for.
+fn write_bytes(bytes: &[u8]) -> Outcome {
+    write_to(io::stdout().lock(), bytes)
+}
+
+fn write_to(mut out: impl Write, bytes: &[u8]) -> Outcome {
     match out.write_all(bytes).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::Failed(format!(
-            "error: cannot write standard output: {}",
-            error_text::io(&error)
-        ))),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::unwritable("standard output", &error))
+        }
         _ => Ok(()),
     }
+}
+
+/// A value as a line of JSON.
+fn json_line(value: impl Display) -> String {
+    format!("{value}\n")
 }
 
 /// The same for text: what a terminal would obey or hide is escaped. JSON has escapes of its own.
@@ -427,12 +455,7 @@ fn write_and_end(text: &str, output: Output) -> Outcome {
     };
     print::STDOUT.put(text.into_owned().into_bytes());
     let written = print::STDOUT.finish(journal::FAREWELL);
-    written.map_err(|error| {
-        Failure::Failed(format!(
-            "error: cannot write standard output: {}",
-            error_text::io(&error)
-        ))
-    })
+    written.map_err(|error| Failure::unwritable("standard output", &error))
 }
 
 /// How long the end waits for somebody to read what is still to be printed.

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use super::Output;
+use crate::dm::certificate::hex;
 use crate::dm::notification::Notification;
 use crate::dm::{AlertCode, Status, StatusCode};
 use crate::facts;
@@ -106,15 +107,9 @@ pub(super) fn notification(
     output: Output,
 ) -> String {
     let (major, minor) = (notification.version() / 10, notification.version() % 10);
-    let hex = |bytes: &[u8]| {
-        bytes
-            .iter()
-            .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
-    };
-    let (digest, vendor) = (
-        hex(notification.digest()),
-        hex(notification.vendor_specific()),
-    );
+    let hex = |bytes: &[u8]| hex(bytes).to_ascii_lowercase();
+    let digest = hex(notification.digest());
+    let vendor = hex(notification.vendor_specific());
     let initiator = match notification.is_by_server() {
         true => "server",
         false => "user",

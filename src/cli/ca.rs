@@ -1,14 +1,10 @@
 //! `dmtap ca`: the certificate that devices must trust.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use aws_lc_rs::digest::{SHA256, digest};
-
-use super::{Failure, Outcome, Output, authority, only_text};
+use super::{Failure, Outcome, Output, authority, only_text, write_bytes};
 use crate::app::print;
-use crate::dm::Certificate;
-use crate::error_text;
+use crate::dm::certificate::{Certificate, sha256};
 use crate::printable;
 use crate::proxy::Authority;
 
@@ -76,13 +72,11 @@ impl Ca {
             Format::Pem => authority.certificate_pem(),
         };
         match path {
-            None => print_bytes(&certificate),
+            None => write_bytes(&certificate),
             Some(path) => {
                 let name = printable::path(&path);
-                std::fs::write(&path, certificate).map_err(|error| {
-                    let why = error_text::io(&error);
-                    Failure::Failed(format!("error: cannot write {name}: {why}"))
-                })?;
+                let written = std::fs::write(&path, certificate);
+                written.map_err(|error| Failure::unwritable(&name, &error))?;
                 print::line(&format!("wrote {name}: {facts}"));
                 Ok(())
             }
@@ -94,36 +88,17 @@ impl Ca {
 fn facts(authority: &Authority) -> String {
     let der = authority.certificate_der();
     let subject = Certificate::read(&der).map(|certificate| certificate.subject);
-    let hash = digest(&SHA256, &der);
-    let hash: String = hash
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02X}"))
-        .collect();
+    let hash = sha256(&der);
     format!(
         "{}, SHA-256 {hash}",
         printable::line(&subject.unwrap_or_default())
     )
 }
 
-/// Writes to standard output as it is: colours are stripped from text only.
-fn print_bytes(bytes: &[u8]) -> Outcome {
-    let mut stdout = std::io::stdout();
-    let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
-    written.map_err(|error| {
-        Failure::Failed(format!(
-            "error: cannot write standard output: {}",
-            error_text::io(&error)
-        ))
-    })
-}
-
 fn by_extension(path: Option<&Path>) -> Format {
-    let extension = path.and_then(Path::extension);
-    let extension = extension.map(|extension| extension.to_ascii_lowercase());
-    match extension
-        .is_some_and(|extension| extension == "cer" || extension == "der" || extension == "crt")
-    {
+    let extension = path.and_then(Path::extension).unwrap_or_default();
+    let extension = extension.to_ascii_lowercase();
+    match ["cer", "der", "crt"].iter().any(|cer| extension == *cer) {
         true => Format::Cer,
         false => Format::Pem,
     }

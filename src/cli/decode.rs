@@ -61,8 +61,9 @@ impl Decode {
         let source = unpack(read_input(&self.file)?);
         if record::is_record(&source) {
             let name = printable::path(&self.file);
-            let why = format!("error: {name} is a record of dmtap, not a message");
-            return Err(Failure::Usage(format!("{why}\nhelp: dmtap show {name}")));
+            let why =
+                format_args!("{name} is a record of dmtap, not a message\nhelp: dmtap show {name}");
+            return Err(Failure::usage(why));
         }
         let hint = Hint {
             media_type: self.media_type.as_deref(),
@@ -72,7 +73,7 @@ impl Decode {
             return self.notification(notification, output);
         }
         let name = printable::path(&self.file);
-        let failed = |why| Failure::Failed(format!("error: {name}: {why}"));
+        let failed = |why: String| Failure::failed(format_args!("{name}: {why}"));
         if let Some(utf16) = Utf16::of(&source) {
             let charset = utf16.name();
             tracing::warn!("{name} is {charset}: offsets are those of its text in UTF-8");
@@ -92,8 +93,10 @@ impl Decode {
                 let read = read.filter(|it| is_log || it.reading.document().is_some());
                 let help = match read.count() {
                     0 => String::new(),
-                    1 => format!("\nhelp: dmtap show {name} finds 1 message in it"),
-                    count => format!("\nhelp: dmtap show {name} finds {count} messages in it"),
+                    count => {
+                        let messages = printable::counted(count, "message");
+                        format!("\nhelp: dmtap show {name} finds {messages} in it")
+                    }
                 };
                 return Err(failed(annotate::refused(&error) + &help));
             }

@@ -4,14 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::rule_args::RuleArgs;
-use super::seed::Seed;
 use super::{Failure, Outcome, Output};
-use crate::app::demo::enroll::Swap;
 use crate::app::demo::{self, Closing, Play};
+use crate::app::print;
 use crate::app::proxy::Live;
 use crate::app::rule_sources::Sources;
-use crate::app::{print, signal};
-use crate::proxy::StaySettings;
+use crate::proxy::{StaySettings, SwapSettings};
 use crate::stay::Extent;
 
 /// Run two sessions on this machine, one in XML and one in WBXML, with one command failed on purpose or a rule you name.
@@ -33,8 +31,6 @@ pub struct Demo {
     rules: Vec<PathBuf>,
     #[command(flatten)]
     picked: RuleArgs,
-    #[command(flatten)]
-    seed: Seed,
     /// Fail at the end (exit code 1) if a rule never acted, and name each such rule.
     #[arg(long)]
     require_hits: bool,
@@ -82,7 +78,7 @@ impl Demo {
             return self.enroll(live, output);
         }
         let play = match self.sources()? {
-            None => Play::short(self.seed.number()).map_err(Failure::Failed)?,
+            None => Play::short(self.picked.seed).map_err(Failure::Failed)?,
             Some(sources) => Play::with(sources),
         };
         self.end(demo::run(live, play, print_wait), output)
@@ -90,19 +86,17 @@ impl Demo {
 
     /// Runs a demo to its end, and prints what came of it.
     fn end(&self, run: impl Future<Output = Result<Closing, String>>, output: Output) -> Outcome {
-        let ended = super::block_on(async { signal::unless_interrupted(run).await })?;
         let stopped = "interrupted: the demo stopped, and its records end here";
-        let closing = ended
-            .ok_or_else(|| Failure::Interrupted(stopped.into()))?
-            .map_err(|why| Failure::Failed(format!("error: {why}")))?;
-        match output {
-            Output::Text => super::write_and_end(&closing.text, output)?,
-            Output::Json => super::write_and_end(&closing.lines, output)?,
-        }
-        let failed = closing.failure;
-        failed.map_or(Ok(()), |why| Err(Failure::Failed(format!("error: {why}"))))?;
-        match closing.acted {
-            Err(why) if self.require_hits => Err(Failure::Failed(why)),
+        let ended = super::block_on_unless_interrupted(run, stopped)?;
+        let closing = ended.map_err(Failure::failed)?;
+        let text = match output {
+            Output::Text => &closing.text,
+            Output::Json => &closing.lines,
+        };
+        super::write_and_end(text, output)?;
+        match (closing.failure, closing.acted) {
+            (Some(why), _) => Err(Failure::failed(why)),
+            (None, Err(why)) if self.require_hits => Err(Failure::Failed(why)),
             _ => Ok(()),
         }
     }
@@ -114,9 +108,8 @@ impl Demo {
         if self.rules.is_empty() && self.picked.is_empty() {
             return Ok(None);
         }
-        let sources = self.picked.open(&self.rules, self.seed.number())?;
-        let assembled = sources.assemble();
-        assembled.map_err(|error| Failure::Usage(format!("error: {error}")))?;
+        let sources = self.picked.open(&self.rules)?;
+        sources.assemble().map_err(Failure::usage)?;
         Ok(Some(sources))
     }
 
@@ -131,8 +124,8 @@ impl Demo {
             ..StaySettings::default()
         };
         let swap = match self.no_swap {
-            true => Swap::Off,
-            false => Swap::On,
+            true => SwapSettings::Off,
+            false => SwapSettings::All,
         };
         self.end(demo::enroll::run(live, stay, swap, sources), output)
     }

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use http::Uri;
 
-use super::{Failure, Outcome, Output, block_on, write_and_end};
+use super::{Failure, Outcome, Output, block_on_unless_interrupted, json_line, write_and_end};
 use crate::app::device::{self, RetryPolicy, SessionError};
-use crate::app::{print, signal};
+use crate::app::dial::Dialer;
+use crate::app::print;
 use crate::dm::StatusCode;
 use crate::peer::{self, Encoding, Profile, Sizes};
 use crate::proxy::Trust;
@@ -71,17 +72,12 @@ impl Device {
         }
         let url = self.url.unwrap_or_default();
         if url.scheme().is_none() {
-            let remedy = "begin with https://";
-            let why = format!("error: {url} is no full address: {remedy}");
-            return Err(Failure::Usage(why));
+            let why = format_args!("{url} is no full address: begin with https://");
+            return Err(Failure::usage(why));
         }
-        let trust = match (&self.ca, self.ssl_insecure) {
-            (Some(file), _) => Trust::PlatformAnd(file.clone()),
-            (None, true) => Trust::Anything,
-            (None, false) => Trust::Platform,
-        };
-        let client =
-            device::client(&trust).map_err(|why| Failure::Usage(format!("error: {why}")))?;
+        let trust = Trust::of(self.ca.as_deref(), self.ssl_insecure);
+        let client = Dialer::new(Vec::new()).client(&trust);
+        let client = client.map_err(Failure::usage)?;
         let profile = Profile {
             id: self.device_id,
             sizes: Sizes {
@@ -99,13 +95,12 @@ impl Device {
         let url = &url;
         let id = &self.session_id.unwrap_or_else(device::random_session_id);
         let session = device::run_session(&client, url, &mut device, id, wire, retry());
-        let ended = block_on(async { signal::unless_interrupted(session).await })?;
-        write_and_end(&report(&device, output), output)?;
         let stopped = "interrupted: the device stopped before the end of its session";
-        let ended = ended.ok_or_else(|| Failure::Interrupted(stopped.into()))?;
-        ended.map_err(|error| {
+        let ended = block_on_unless_interrupted(session, stopped);
+        write_and_end(&report(&device, output), output)?;
+        ended?.map_err(|error| {
             let remedy = remedy(&error, &trust);
-            Failure::Failed(format!("error: {error}{remedy}"))
+            Failure::failed(format_args!("{error}{remedy}"))
         })?;
         match device.refused {
             None => Ok(()),
@@ -156,10 +151,7 @@ fn report(device: &peer::Device, output: Output) -> String {
     let width = width.unwrap_or_default().max(NARROWEST);
     let line = |(what, code): &(String, StatusCode)| match output {
         Output::Text => format!("{code:<width$} {what}\n", code = code.to_string()),
-        Output::Json => format!(
-            "{}\n",
-            serde_json::json!({"v": 1, "command": what, "status": code.0})
-        ),
+        Output::Json => json_line(serde_json::json!({"v": 1, "command": what, "status": code.0})),
     };
     device.done.iter().map(line).collect()
 }

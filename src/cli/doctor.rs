@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use http::Uri;
 
-use super::{Failure, Outcome, Output, block_on, confdir, write_and_end};
+use super::{
+    Failure, Outcome, Output, block_on_unless_interrupted, confdir, json_line, write_and_end,
+};
 use crate::app::doctor::{self, Finding};
-use crate::app::signal;
 use crate::proxy::{Resolve, Trust};
 
 /// Check names, ports, certificates, clock and discovery between devices, dmtap and a server.
@@ -49,12 +50,10 @@ impl Doctor {
             server: self.server,
             domain: self.domain,
             public: self.public,
-            trust: self.server_ca.map_or(Trust::Platform, Trust::PlatformAnd),
+            trust: Trust::of(self.server_ca.as_deref(), false),
             resolve: self.resolve,
         };
-        let work = doctor.examine();
-        let ended = block_on(async { signal::unless_interrupted(work).await })?;
-        let findings = ended.ok_or_else(|| Failure::Interrupted("interrupted".into()))?;
+        let findings = block_on_unless_interrupted(doctor.examine(), "interrupted")?;
         let line = |finding: &Finding| match output {
             Output::Text => text(finding),
             Output::Json => json(finding),
@@ -92,10 +91,9 @@ fn json(finding: &Finding) -> String {
         remedy,
         is_needed,
     } = finding;
-    let line = serde_json::json!({
+    json_line(serde_json::json!({
         "v": 1, "check": what, "ok": finding.is_ok(), "needed": is_needed, "text": text, "to_do": remedy
-    });
-    format!("{line}\n")
+    }))
 }
 
 fn address(text: &str) -> Result<Uri, String> {

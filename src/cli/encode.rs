@@ -1,11 +1,10 @@
 //! `dmtap encode`: XML to WBXML.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
-use super::{Failure, Outcome, Output, read_input};
+use super::{Failure, Outcome, Output, read_input, write_bytes};
 use crate::dm::packed::unpack;
-use crate::error_text;
 use crate::markup::utf16::in_utf8;
 use crate::markup::wbxml::encode::{PublicIdForm, Version, WbxmlOptions, encode};
 use crate::markup::{Hint, Limits, decode};
@@ -50,42 +49,29 @@ impl Encode {
         let source = unpack(read_input(&self.file)?);
         let document = in_utf8(source)
             .and_then(|source| decode(source, Hint::default(), &Limits::default()))
-            .map_err(|error| Failure::Failed(format!("error: {name}: {error}")))?;
-        let public_id = match self.public_id {
-            PublicId::Numeric => PublicIdForm::Numeric,
-            PublicId::Text => PublicIdForm::Text,
-        };
+            .map_err(|error| Failure::failed(format_args!("{name}: {error}")))?;
         let options = WbxmlOptions {
             version: self.wbxml_version,
-            public_id,
+            public_id: match self.public_id {
+                PublicId::Numeric => PublicIdForm::Numeric,
+                PublicId::Text => PublicIdForm::Text,
+            },
         };
         let bytes = encode(&document, &options)
-            .map_err(|error| Failure::Failed(format!("error: {name}: {error}")))?;
+            .map_err(|error| Failure::failed(format_args!("{name}: {error}")))?;
         self.write(&bytes)
     }
 
     fn write(&self, bytes: &[u8]) -> Outcome {
         let Some(out) = &self.out else {
-            let mut stdout = std::io::stdout();
-            if stdout.is_terminal() {
-                let remedy = "error: WBXML is binary: name a file with -o, or pipe it";
-                return Err(Failure::Usage(remedy.into()));
+            if std::io::stdout().is_terminal() {
+                let remedy = "WBXML is binary: name a file with -o, or pipe it";
+                return Err(Failure::usage(remedy));
             }
-            let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
-            return written.map_err(|error| {
-                Failure::Failed(format!(
-                    "error: cannot write standard output: {}",
-                    error_text::io(&error)
-                ))
-            });
+            return write_bytes(bytes);
         };
-        std::fs::write(out, bytes).map_err(|error| {
-            Failure::Failed(format!(
-                "error: cannot write {}: {}",
-                out.display(),
-                error_text::io(&error)
-            ))
-        })
+        let written = std::fs::write(out, bytes);
+        written.map_err(|error| Failure::unwritable(out.display(), &error))
     }
 }
 

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use super::{Failure, Outcome, Output, read_input, write_text};
 use crate::app::print;
-use crate::error_text;
 use crate::printable;
 use crate::proxy::{CertificateFacts, IdentityStore, StoreError, StoredIdentity, write_private};
 
@@ -112,10 +111,7 @@ fn export(store: &IdentityStore, id: &str, path: &Path) -> Outcome {
     let identity = store.find(id).map_err(failure)?;
     let text = store.export(&identity).map_err(failure)?;
     let name = printable::path(path);
-    write_private(path, &text).map_err(|error| {
-        let why = error_text::io(&error);
-        Failure::Failed(format!("error: cannot write {name}: {why}"))
-    })?;
+    write_private(path, &text).map_err(|error| Failure::unwritable(&name, &error))?;
     print::line(&format!(
         "wrote {name}, which holds a private key: whoever reads it can stand for {}",
         summary(&identity)

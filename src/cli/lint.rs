@@ -132,8 +132,9 @@ impl LintVerb {
             } else if words.is_empty() {
                 messages.push((printable::path(file), unpack(source)));
             } else {
-                return Err(Failure::Usage(format!(
-                    "error: {}: a filter selects exchanges of a record, and this is none",
+                let why = "a filter selects exchanges of a record, and this is none";
+                return Err(Failure::usage(format_args!(
+                    "{}: {why}",
                     printable::path(file)
                 )));
             }
@@ -159,10 +160,8 @@ impl LintVerb {
         let damage = RefCell::new(String::new());
         let read = |each: &mut EachWithLine<'_>| -> Result<(), Failure> {
             let read = message_log::read_file(Cursor::new(source), dates, each);
-            let damaged = read.map_err(|error| {
-                let why = error_text::io(&error);
-                Failure::Usage(format!("error: cannot read {name}: {why}"))
-            })?;
+            let damaged =
+                read.map_err(|error| Failure::unreadable(&name, error_text::io(&error)))?;
             let lines = damaged
                 .iter()
                 .map(|damage| format!("error: {name}: {damage}\n"));
@@ -245,10 +244,7 @@ fn lines(lint: &Lint) -> String {
 
 fn write_report(file: &std::path::Path, text: &str) -> Outcome {
     std::fs::write(file, text).map_err(|error| {
-        let why = error_text::io(&error);
-        Failure::Usage(format!(
-            "error: cannot write {}: {why}",
-            printable::path(file)
-        ))
+        let (name, why) = (printable::path(file), error_text::io(&error));
+        Failure::usage(format_args!("cannot write {name}: {why}"))
     })
 }

@@ -1,16 +1,15 @@
 //! `dmtap proxy`: the intercepting proxy.
 
 mod control;
-mod rules;
 mod stay;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::rule_args::RuleArgs;
 use super::{Failure, Outcome, Output, authority, block_on, filter};
 use control::ControlArguments;
-use rules::RuleArguments;
 use stay::StayArguments;
 
 use crate::app::print;
@@ -56,8 +55,15 @@ pub struct Proxy {
     /// A leading + appends (.jsonl, .txt).
     #[arg(short = 'w', long = "save", value_name = "FILE")]
     save: Vec<String>,
+    /// Rule files or folders (searched recursively for *.toml), applied in this order. dmtap reloads files that
+    /// change while it runs.
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    rules: Vec<PathBuf>,
     #[command(flatten)]
-    rules: RuleArguments,
+    picked: RuleArgs,
+    /// Fail at the end (exit code 1) if a rule never acted, and name each such rule. Disabled rules do not count.
+    #[arg(long)]
+    require_hits: bool,
     #[command(flatten)]
     control: ControlArguments,
     #[command(flatten)]
@@ -134,52 +140,39 @@ impl Proxy {
     /// # Errors
     /// Wrong settings or rules (2), an address that is taken (2), a record that could not be kept (1).
     pub fn run(self, output: Output) -> Outcome {
-        let sources = self.rules.open()?;
+        let sources = self.picked.open(&self.rules)?;
         let draw = sources.draw();
         let rules = proxy::Rules {
             sources,
             control: self.control.settings()?,
             on_change: Arc::new(print::coloured),
-            require_hits: self.rules.require_hits,
+            require_hits: self.require_hits,
         };
         let authority = Arc::new(authority(self.confdir.as_deref())?);
-        let masking = if self.raw {
-            Masking::Raw
-        } else {
-            Masking::Masked
-        };
         let reports = RecordOutputs {
             live: self.live(output),
             files: self.save.clone(),
-            masking,
+            masking: match self.raw {
+                true => Masking::Raw,
+                false => Masking::Masked,
+            },
             view: live_filter(self.view_filter.as_deref())?,
             save: live_filter(self.save_filter.as_deref())?,
         };
         let confdir = authority.certificate_file().parent();
-        let stay = self.stay.settings(&self.mode, confdir)?;
-        let settings = Settings {
-            stay,
-            swap: self.swap()?,
-            csr_strings: match self.csr_strict {
-                true => Strings::Strict,
-                false => Strings::Kept,
-            },
-            confdir: confdir.map(Path::to_owned),
-            resolve: self.stay.resolve(),
-            ..self.settings(&reports)
-        };
+        let settings = self.settings(confdir, &reports)?;
         let announce = |running: &Running<'_>| {
             announce(running);
             self.stay.announce();
             self.control.announce(running);
             if draw {
-                self.rules.seed.announce();
+                self.picked.announce_seed();
             }
         };
         let run = proxy::run(settings, authority, rules, &reports, announce);
         block_on(run)?.map_err(|error| match error {
-            proxy::RunError::Start(why) => Failure::Usage(format!("error: {why}")),
-            proxy::RunError::Record(why) => Failure::Failed(format!("error: {why}")),
+            proxy::RunError::Start(why) => Failure::usage(why),
+            proxy::RunError::Record(why) => Failure::failed(why),
             proxy::RunError::Hits(why) => Failure::Failed(why),
         })
     }
@@ -202,10 +195,9 @@ impl Proxy {
         match (self.swap_client_identity.as_deref(), &self.mode) {
             (None, _) => Ok(SwapSettings::Off),
             (Some(""), Mode::Reverse { .. }) => Ok(SwapSettings::All),
-            (Some(""), Mode::Regular) => Err(Failure::Usage(
-                "error: --swap-client-identity in regular mode names the servers: \
-                 --swap-client-identity=mdm.example.com"
-                    .into(),
+            (Some(""), Mode::Regular) => Err(Failure::usage(
+                "--swap-client-identity in regular mode names the servers: \
+                 --swap-client-identity=mdm.example.com",
             )),
             (Some(hosts), _) => {
                 let hosts = hosts.split(',').map(str::trim);
@@ -215,50 +207,50 @@ impl Proxy {
         }
     }
 
-    fn settings(&self, reports: &RecordOutputs) -> Settings {
-        let body_capture = if reports.is_silent() && !self.control.is_given() {
-            BodyCapture::Pass
-        } else {
-            BodyCapture::Annotate
-        };
-        let trust = match (&self.server_ca, self.ssl_insecure) {
-            (Some(file), _) => Trust::PlatformAnd(file.clone()),
-            (None, true) => Trust::Anything,
-            (None, false) => Trust::Platform,
+    fn settings(
+        &self,
+        confdir: Option<&Path>,
+        reports: &RecordOutputs,
+    ) -> Result<Settings, Failure> {
+        let body_capture = match reports.is_silent() && !self.control.is_given() {
+            true => BodyCapture::Pass,
+            false => BodyCapture::Annotate,
         };
         let base = match &self.mode {
             Mode::Reverse { server } => Settings::reverse(server.clone()),
             Mode::Regular => Settings::regular(),
         };
-        Settings {
+        let requests = self.request_client_cert.iter();
+        let for_all = |(name, request): &(Option<String>, RequestClientCert)| {
+            name.is_none().then_some(*request)
+        };
+        let for_one =
+            |(name, request): &(Option<String>, RequestClientCert)| Some((name.clone()?, *request));
+        Ok(Settings {
             listen: SocketAddr::new(self.listen_host, self.listen_port),
             max_body: self.max_body,
-            certificates: self
-                .certs
-                .iter()
-                .map(|spec| own_certificate(spec))
-                .collect(),
+            certificates: self.certs.iter().map(|it| own_certificate(it)).collect(),
             body_capture,
-            trust,
+            trust: Trust::of(self.server_ca.as_deref(), self.ssl_insecure),
             upstream_http: self.upstream_http,
             client_certs: ClientCertSettings {
                 files: self.client_certs.clone(),
-                request: self
-                    .request_client_cert
-                    .iter()
-                    .rev()
-                    .find_map(|(name, request)| name.is_none().then_some(*request)),
-                request_for: self
-                    .request_client_cert
-                    .iter()
-                    .filter_map(|(name, request)| Some((name.clone()?, *request)))
-                    .collect(),
+                request: requests.clone().rev().find_map(for_all),
+                request_for: requests.filter_map(for_one).collect(),
                 client_ca: self.client_ca.clone(),
                 forward: self.forward_client_cert.clone(),
             },
             accounts: self.credentials.clone(),
+            stay: self.stay.settings(&self.mode, confdir)?,
+            swap: self.swap()?,
+            csr_strings: match self.csr_strict {
+                true => Strings::Strict,
+                false => Strings::Kept,
+            },
+            confdir: confdir.map(Path::to_owned),
+            resolve: self.stay.resolve.clone(),
             ..base
-        }
+        })
     }
 }
 
@@ -266,7 +258,7 @@ fn announce(running: &Running<'_>) {
     let (address, settings) = (running.address, running.settings);
     let scheme = proxy::scheme(&settings.mode);
     let to = match &settings.mode {
-        Mode::Reverse { server } => format!("{}://{}", server.scheme.name(), server.authority()),
+        Mode::Reverse { server } => server.url(),
         Mode::Regular => "the server that each request names".into(),
     };
     print::line(&format!("listening at {scheme}://{address} → {to}"));
@@ -337,16 +329,12 @@ fn live_filter(text: Option<&str>) -> Result<Option<Filter>, Failure> {
 }
 
 fn own_certificate(spec: &str) -> OwnCertificate {
-    match spec.split_once('=') {
-        Some((domain, path)) => OwnCertificate {
-            domain: Some(domain.into()),
-            path: path.into(),
-        },
-        None => OwnCertificate {
-            domain: None,
-            path: spec.into(),
-        },
-    }
+    let (domain, path) = match spec.split_once('=') {
+        Some((domain, path)) => (Some(domain.into()), path),
+        None => (None, spec),
+    };
+    let path = path.into();
+    OwnCertificate { domain, path }
 }
 
 fn account(text: &str) -> Result<Account, String> {

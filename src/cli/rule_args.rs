@@ -11,17 +11,18 @@ use crate::app::rule_sources::{OpenError, Sources};
 use crate::builtin_rules::{self, BUILTIN_RULES, BuiltinRule};
 use crate::nearest::closest;
 use crate::printable;
+use crate::rules::chance::DEFAULT_SEED;
 use crate::rules::load::inline_rule;
 use crate::rules::{ErrorStyle, Rule, RuleErrors};
 
 /// Rules given on the command line; they act after those of `--rules`, in the order of these options.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct RuleArgs {
     /// A built-in rule (see dmtap rules list). Can be repeated.
     #[arg(
         long = "rule",
         value_name = "NAME",
-        value_parser = builtin_rule(),
+        value_parser = builtin_rule(&[]),
         hide_possible_values = true
     )]
     builtin: Vec<&'static BuiltinRule>,
@@ -35,6 +36,9 @@ pub struct RuleArgs {
     /// Replace matches in bodies: mitmproxy's [/filter]/regex/replacement.
     #[arg(short = 'B', long, value_name = "PATTERN")]
     modify_body: Vec<String>,
+    /// Seed for `chance` in rules: the same seed and the same conversation give the same faults.
+    #[arg(long, default_value_t = DEFAULT_SEED, value_name = "NUMBER")]
+    pub(super) seed: u64,
 }
 
 impl RuleArgs {
@@ -42,6 +46,11 @@ impl RuleArgs {
     pub(super) fn is_empty(&self) -> bool {
         let lines = [&self.fail, &self.modify_headers, &self.modify_body];
         self.builtin.is_empty() && lines.iter().all(|lines| lines.is_empty())
+    }
+
+    /// Prints how to get the same faults again.
+    pub(super) fn announce_seed(&self) {
+        print::line(&format!("chance uses --seed {}", self.seed));
     }
 
     /// The rules that options make, each with its argument, or every mistake.
@@ -68,12 +77,12 @@ impl RuleArgs {
     ///
     /// # Errors
     /// Every file that cannot be read or has mistakes.
-    pub(super) fn open(&self, files: &[PathBuf], seed: u64) -> Result<Sources, Failure> {
+    pub(super) fn open(&self, files: &[PathBuf]) -> Result<Sources, Failure> {
         let usage = |errors: RuleErrors| Failure::Rules(errors.render(ErrorStyle::Coloured));
         let built = self.built().map_err(usage)?;
         let builtin = self.builtin.iter();
         let builtin = builtin.map(|rule| (rule.file(), rule.text.to_owned()));
-        let sources = Sources::open(files, builtin.collect(), seed);
+        let sources = Sources::open(files, builtin.collect(), self.seed);
         let mut sources = sources.map_err(|error| match error {
             OpenError::Unreadable(lines) => Failure::Usage(lines),
             OpenError::Rules(errors) => usage(errors),
@@ -92,14 +101,16 @@ impl RuleArgs {
     }
 }
 
-/// Parses the name of a built-in rule; the error for a wrong name suggests the nearest one.
-pub(super) fn builtin_rule() -> impl TypedValueParser<Value = &'static BuiltinRule> {
-    BuiltinRuleParser
+/// Parses the name of a built-in rule, or of one of these; the error for a wrong name suggests the nearest one.
+pub(super) fn builtin_rule(
+    others: &'static [BuiltinRule],
+) -> impl TypedValueParser<Value = &'static BuiltinRule> {
+    BuiltinRuleParser(others)
 }
 
 /// Suggests the nearest name, where clap would print all of them.
 #[derive(Clone)]
-struct BuiltinRuleParser;
+struct BuiltinRuleParser(&'static [BuiltinRule]);
 
 impl TypedValueParser for BuiltinRuleParser {
     type Value = &'static BuiltinRule;
@@ -110,16 +121,20 @@ impl TypedValueParser for BuiltinRuleParser {
         argument: Option<&clap::Arg>,
         value: &OsStr,
     ) -> Result<Self::Value, clap::Error> {
-        let find = |name: String| builtin_rules::find(&name).ok_or_else(|| no_such_rule(&name));
+        let others = self.0;
+        let find = move |name: String| {
+            let other = others.iter().find(|rule| rule.name == name);
+            let found = other.or_else(|| builtin_rules::find(&name));
+            found.ok_or_else(|| no_such_rule(&name))
+        };
         // clap's own words around it name the argument.
         let parser = StringValueParser::new().try_map(find);
         parser.parse_ref(command, argument, value)
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
-        let values = BUILTIN_RULES
-            .iter()
-            .map(|rule| PossibleValue::new(rule.name).help(rule.shows()));
+        let rules = self.0.iter().chain(BUILTIN_RULES.iter());
+        let values = rules.map(|rule| PossibleValue::new(rule.name).help(rule.shows()));
         Some(Box::new(values))
     }
 }

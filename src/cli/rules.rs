@@ -8,7 +8,9 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use super::{Failure, Outcome, Output, write_output, write_text};
+use self::stay::STAY;
+use super::rule_args::builtin_rule;
+use super::{Failure, Outcome, Output, json_line, write_output, write_text};
 use crate::builtin_rules::{BUILTIN_RULES, BuiltinRule};
 
 /// Check and try rule files, list and print built-in rules.
@@ -53,8 +55,8 @@ Exit code 1: no rule contains all of the words.")]
     #[command(after_help = "Example:\n  dmtap rules show forbidden > my.toml")]
     Show {
         /// Its name, or stay for the rule that keeps devices on the proxy.
-        #[arg(value_parser = stay::shown(), hide_possible_values = true)]
-        name: stay::Shown,
+        #[arg(value_parser = builtin_rule(&STAY), hide_possible_values = true)]
+        name: &'static BuiltinRule,
     },
     Try(Box<trial::Try>),
     /// Print the JSON Schema of rule files, with which editors complete and check them.
@@ -76,12 +78,8 @@ impl Rules {
         match self.verb {
             Verb::Check { files } => check::run(&files, output),
             Verb::List { words } => list(&words, output),
-            Verb::Show {
-                name: stay::Shown::Builtin(rule),
-            } => show(rule, output),
-            Verb::Show {
-                name: stay::Shown::Stay,
-            } => stay::show(output),
+            Verb::Show { name } if *name == STAY[0] => stay::show(output),
+            Verb::Show { name } => show(name, output),
             Verb::Try(verb) => verb.run(output),
             Verb::Schema => write_output(crate::rules::load::schema_text().as_bytes()),
         }
@@ -90,12 +88,8 @@ impl Rules {
 
 fn list(words: &[String], output: Output) -> Outcome {
     let words: Vec<String> = words.iter().map(|word| word.to_lowercase()).collect();
-    let rules: Vec<&BuiltinRule> = BUILTIN_RULES
-        .iter()
-        .filter(|rule| has(rule, &words))
-        .collect();
-    let stay = stay::listed().filter(|stay| has(stay, &words));
-    let rules: Vec<&BuiltinRule> = rules.into_iter().chain(stay.as_ref()).collect();
+    let rules = BUILTIN_RULES.iter().chain(&STAY);
+    let rules: Vec<&BuiltinRule> = rules.filter(|rule| has(rule, &words)).collect();
     if rules.is_empty() {
         let words = words.join(" ");
         let why = format!("no built-in rule contains `{words}` in its theme, name or text");
@@ -145,8 +139,4 @@ fn to_json(rule: &BuiltinRule) -> serde_json::Value {
         "shows": rule.shows(),
         "right": rule.right(),
     })
-}
-
-fn json_line(value: serde_json::Value) -> String {
-    format!("{value}\n")
 }

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{Failure, Outcome, Output, block_on};
+use super::{Failure, Outcome, Output, block_on, json_line};
 use crate::app::rule_includes;
 use crate::app::rule_sources::read;
 use crate::app::server::{self, ServerLine};
@@ -68,9 +68,9 @@ impl Server {
         let tls = server::tls(&authority).map_err(Failure::Failed)?;
         block_on(async {
             let address = SocketAddr::new(self.listen_host, self.listen_port);
-            let listener = TcpListener::bind(address).await.map_err(|error| {
-                Failure::Usage(format!("error: {}", cannot_listen(address, &error)))
-            })?;
+            let listener = TcpListener::bind(address).await;
+            let listener =
+                listener.map_err(|error| Failure::usage(cannot_listen(address, &error)))?;
             let address = listener.local_addr().unwrap_or(address);
             let stop = CancellationToken::new();
             // Before the line that others wait for.
@@ -99,7 +99,7 @@ impl Server {
                 return serving.await;
             }
             let state = Arc::new(Mutex::new(peer::Server::new(plan)));
-            server::serve_with(listener, tls, state, on_line, stop).await;
+            server::serve(listener, tls, state, on_line, stop).await;
             Ok(())
         })?
     }
@@ -110,11 +110,10 @@ impl Server {
         };
         let name = printable::path(file);
         let text = rule_includes::read_bounded(file, rule_includes::MOST).and_then(read::decoded);
-        let text =
-            text.map_err(|why| Failure::Usage(format!("error: cannot read {name}: {why}")))?;
-        toml::from_str(&text).map_err(|error| {
-            let why = error_text::toml(&error, &text);
-            Failure::Usage(format!("error: {name}:{why}"))
+        let text = text.map_err(|why| Failure::unreadable(&name, why))?;
+        let plan = toml::from_str(&text);
+        plan.map_err(|error| {
+            Failure::usage(format_args!("{name}:{}", error_text::toml(&error, &text)))
         })
     }
 }
@@ -130,10 +129,9 @@ fn text_lines(answers: &ServerLine<'_>) {
 fn json_lines(record: &ServerLine<'_>) {
     let line = |(what, code): &(String, StatusCode)| {
         let (device, session) = (record.device, record.session);
-        let line = serde_json::json!({
+        json_line(serde_json::json!({
             "v": 1, "device": device, "session": session, "command": what, "status": code.0
-        });
-        format!("{line}\n")
+        }))
     };
     print(record.outcomes.iter().map(line).collect());
 }

@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use clap::ValueEnum;
 use jiff::tz::Offset;
 
 use super::{Failure, Outcome};
@@ -12,6 +11,7 @@ use crate::app::message_log::{self, DateOrder, DateReading};
 use crate::app::print;
 use crate::app::why::Question;
 use crate::error_text;
+use crate::filter::Filter;
 use crate::printable;
 use crate::record::select::{self, Exchanges, Selected};
 use crate::record::{Damage, EventRecord};
@@ -24,7 +24,7 @@ pub(super) struct SessionFile {
     file: PathBuf,
     /// Order of day, month and year in the dates of a file that is no record. By default the file shows it.
     #[arg(long, value_enum, value_name = "ORDER")]
-    date_order: Option<OrderArgument>,
+    date_order: Option<DateOrder>,
     /// Time zone of a file that is no record, such as +01:00.
     #[arg(long, default_value = "+00:00", value_parser = offset, value_name = "OFFSET", allow_hyphen_values = true)]
     zone: Offset,
@@ -34,11 +34,6 @@ impl SessionFile {
     /// The name of the file, for people.
     pub(super) fn name(&self) -> String {
         printable::path(&self.file)
-    }
-
-    /// Whether it can be read a second time.
-    pub(super) fn is_rereadable(&self) -> bool {
-        self.file.as_os_str() != "-"
     }
 
     /// Gives its events in order, and returns damaged lines. A reader of what is printed that went away (`| head`)
@@ -51,20 +46,13 @@ impl SessionFile {
         mut on_event: impl FnMut(EventRecord) -> io::Result<()>,
     ) -> Result<Vec<Damage>, Failure> {
         let name = self.name();
-        let unreadable = |error: io::Error| {
-            let why = error_text::io(&error);
-            Failure::Usage(format!("error: cannot read {name}: {why}"))
-        };
+        let unreadable = |error: io::Error| Failure::unreadable(&name, error_text::io(&error));
         let input: Box<dyn Read> = match self.file.as_os_str() == "-" {
             true => Box::new(io::stdin()),
             false => Box::new(File::open(&self.file).map_err(unreadable)?),
         };
         let dates = DateReading {
-            order: self.date_order.map(|order| match order {
-                OrderArgument::Dmy => DateOrder::Dmy,
-                OrderArgument::Mdy => DateOrder::Mdy,
-                OrderArgument::Ymd => DateOrder::Ymd,
-            }),
+            order: self.date_order,
             zone: self.zone,
         };
         match message_log::read_file(BufReader::new(input), dates, |event, _| on_event(event)) {
@@ -72,10 +60,24 @@ impl SessionFile {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Vec::new()),
             Err(error) if error.kind() == ErrorKind::InvalidData => {
                 let why = error_text::io(&error);
-                Err(Failure::Usage(format!("error: {name}: {why}; {REMEDY}")))
+                Err(Failure::usage(format_args!("{name}: {why}; {REMEDY}")))
             }
             Err(error) => Err(unreadable(error)),
         }
+    }
+
+    /// The exchanges that a filter selects. A file is read twice for it: answers find their commands first.
+    ///
+    /// # Errors
+    /// Those of [`Self::read`].
+    pub(super) fn exchanges(&self, filter: Option<Filter>) -> Result<Option<Exchanges>, Failure> {
+        Ok(match filter {
+            Some(filter) if self.file.as_os_str() != "-" => {
+                let read = |each: &mut select::Each<'_>| self.read(each).map(drop);
+                Some(select::of_record(&filter, read)?)
+            }
+            filter => filter.map(|filter| Exchanges::new(filter, None)),
+        })
     }
 
     /// Answers a question with the events of the file. Gives how many there are, and damaged lines.
@@ -83,14 +85,7 @@ impl SessionFile {
     /// # Errors
     /// Those of [`Self::read`].
     pub(super) fn ask(&self, question: &mut Question) -> Result<(u64, Vec<Damage>), Failure> {
-        let exchanges = match question.filter.clone() {
-            // A file is read twice: answers find their commands first.
-            Some(filter) if self.is_rereadable() => {
-                let read = |each: &mut select::Each<'_>| self.read(each).map(drop);
-                Some(select::of_record(&filter, read)?)
-            }
-            filter => filter.map(|filter| Exchanges::new(filter, None)),
-        };
+        let exchanges = self.exchanges(question.filter.clone())?;
         let mut selected = exchanges.map(Selected::new);
         let mut events = 0;
         let damaged = self.read(|event| {
@@ -139,12 +134,11 @@ pub(super) fn refuse_files(filter: &[String], remedy: &str) -> Outcome {
     let file = words.find(|(word, _)| is_file_name(word) || is_path(word));
     match file.map(|(word, _)| (word, Path::new(word).is_file())) {
         None => Ok(()),
-        Some((file, true)) => Err(Failure::Usage(format!(
-            "error: {file} is a file, not a filter: {remedy}"
-        ))),
-        Some((file, false)) => Err(Failure::Usage(format!(
-            "error: cannot read {file}: there is no such file"
-        ))),
+        Some((file, true)) => {
+            let why = format_args!("{file} is a file, not a filter: {remedy}");
+            Err(Failure::usage(why))
+        }
+        Some((file, false)) => Err(Failure::unreadable(file, "there is no such file")),
     }
 }
 
@@ -164,16 +158,6 @@ const FILES: [&str; 11] = [
 
 /// Which files can be read.
 const REMEDY: &str = "dmtap reads the JSON lines that `-w FILE.jsonl` writes, and files with messages of SyncML or enrollment in them";
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum OrderArgument {
-    /// Day, month, year.
-    Dmy,
-    /// Month, day, year.
-    Mdy,
-    /// Year, month, day.
-    Ymd,
-}
 
 fn offset(text: &str) -> Result<Offset, String> {
     let wrong = || "an offset from UTC has the form +01:00 or -05:00".to_owned();

@@ -12,7 +12,6 @@ use crate::error_text;
 use crate::filter::Filter;
 use crate::record::analysis::why::Options;
 use crate::record::model::EventKind;
-use crate::record::select::{self, Exchanges};
 use crate::record::{Colour, EventRecord, JsonLines, Layout, Sink, Transcript};
 
 /// Print recorded sessions as an annotated transcript, or as their events.
@@ -89,14 +88,7 @@ impl Show {
             }
             Output::Json => Box::new(JsonLines::new(BufWriter::new(std::io::stdout()))),
         };
-        let mut exchanges = match filter {
-            // A file is read twice: answers find their commands first.
-            Some(filter) if self.file.is_rereadable() => {
-                let read = |each: &mut select::Each<'_>| self.file.read(each).map(drop);
-                Some(select::of_record(&filter, read)?)
-            }
-            filter => filter.map(|filter| Exchanges::new(filter, None)),
-        };
+        let mut exchanges = self.file.exchanges(filter)?;
         let (mut events, mut shown, mut written) = (0_u64, 0_u64, 0_u64);
         let mut write = |event: &EventRecord| {
             written += 1;
@@ -123,7 +115,7 @@ impl Show {
         match last.and_then(|()| sink.finish()) {
             Err(error) if error.kind() != ErrorKind::BrokenPipe => {
                 let why = error_text::io(&error);
-                return Err(Failure::Usage(format!("error: standard output: {why}")));
+                return Err(Failure::usage(format_args!("standard output: {why}")));
             }
             _ => {}
         }
@@ -137,9 +129,8 @@ impl Show {
         match self.exchange.filter(|_| events > 0 && shown == 0) {
             Some(exchange) => {
                 let name = self.file.name();
-                Err(Failure::Failed(format!(
-                    "error: {name} has no exchange {exchange}"
-                )))
+                let why = format_args!("{name} has no exchange {exchange}");
+                Err(Failure::failed(why))
             }
             None => Ok(()),
         }
@@ -150,7 +141,7 @@ impl Show {
         let mut question = Question::new(Options::default(), None);
         question.filter = filter;
         let (events, damaged) = self.file.ask(&mut question)?;
-        let answer = question.answer();
+        let answer = question.answered();
         let failures = answer.failures();
         let text = match (output, failures.is_empty()) {
             _ if events == 0 => String::new(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::session_file::{ONE_FILE, SessionFile, refuse_files};
 use super::{Failure, Outcome, Output, filter_of};
-use crate::app::why::{self, About, Question};
+use crate::app::why::{About, Question};
 use crate::record::analysis::why::{LEAST_SLOW_US, Options};
 
 /// Explain a record: which commands failed or have no answer, why, whose doing it is, and what to do next.
@@ -56,14 +56,14 @@ impl Why {
         question.ignore_rules = self.ignore_rules;
         question.filter = filter_of(&self.filter)?;
         let (events, damaged) = self.file.ask(&mut question)?;
-        let answer = question.answer();
+        let answer = question.answered();
         let text = match output {
             Output::Text => answer.text(events),
             Output::Json => answer.json(),
         };
         super::write_output(text.as_bytes())?;
         self.file.report(&damaged)?;
-        match (answer.lacks_session(), why::is_pending(&answer)) {
+        match (answer.lacks_session(), answer.is_pending()) {
             (true, _) => Err(Failure::Usage(String::new())),
             (false, true) => Err(Failure::Failed(String::new())),
             (false, false) if answer.lacks_messages() => Err(Failure::Usage(String::new())),

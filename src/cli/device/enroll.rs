@@ -7,10 +7,10 @@ use http::Uri;
 
 use super::retry;
 use crate::app::dial::Dialer;
-use crate::app::enroll_device::{self, EnrollError, EnrolledDevice, report};
+use crate::app::enroll_device::report::{self, Report};
+use crate::app::enroll_device::{self, EnrolledDevice};
 use crate::app::enroll_server::new_key;
-use crate::app::signal;
-use crate::cli::{Failure, Outcome, Output, block_on, write_and_end};
+use crate::cli::{Failure, Outcome, Output, block_on_unless_interrupted, write_and_end};
 use crate::peer::enroll::{CsrForm, EnrollProfile, Enrollment, Login};
 use crate::proxy::{Resolve, Trust};
 
@@ -80,31 +80,23 @@ impl Enroll {
     /// # Errors
     /// What the device refuses; a session that does not come to its end.
     pub(super) fn run(self, output: Output) -> Outcome {
-        let trust = match &self.root_ca {
-            Some(file) => Trust::PlatformAnd(file.clone()),
-            None => Trust::Platform,
-        };
+        let trust = Trust::of(self.root_ca.as_deref(), false);
         let dialer = Dialer::new(self.resolve.clone());
-        let made = || new_key().map_err(|why| Failure::Failed(format!("error: {why}")));
+        let made = || new_key().map_err(Failure::failed);
         let key = made()?;
         let profile = self.profile();
         let id = profile.device_id.clone();
         let mut lines = String::new();
         let work = async {
-            let usage = |why: String| Failure::Usage(format!("error: {why}"));
-            let client = dialer.client(&trust).map_err(usage)?;
-            let failed = |error: EnrollError| Failure::Failed(format!("error: {error}"));
+            let client = dialer.client(&trust).map_err(Failure::usage)?;
             let url = self.url.clone();
             let enrollment = enroll_device::enroll(&client, profile.clone(), key.clone(), url)
                 .await
-                .map_err(failed)?;
-            lines.push_str(&match output {
-                Output::Text => report::enrolled_text(&enrollment),
-                Output::Json => report::enrolled_json(&enrollment),
-            });
+                .map_err(Failure::failed)?;
+            lines += &in_form(report::enrolled(&enrollment), output);
             let showing = |enrollment: &Enrollment, key| {
                 let client = dialer.client_with(&trust, &enrollment.certificate, key);
-                client.map_err(usage)
+                client.map_err(Failure::usage)
             };
             let mut client = showing(&enrollment, key.clone())?;
             let mut device = EnrolledDevice::new(enrollment, id);
@@ -112,40 +104,27 @@ impl Enroll {
                 if self.renew && number == 2 {
                     let new = made()?;
                     let enrollment = &device.enrollment;
-                    let renewed = enroll_device::renew(
-                        &client,
-                        profile.clone(),
-                        enrollment,
-                        &key,
-                        new.clone(),
-                    );
-                    let renewed = renewed.await.map_err(failed)?;
-                    lines.push_str(&match output {
-                        Output::Text => report::renewed_text(&renewed),
-                        Output::Json => report::renewed_json(&renewed),
-                    });
+                    let (profile, own) = (profile.clone(), new.clone());
+                    let renewed =
+                        enroll_device::renew(&client, profile, enrollment, &key, own).await;
+                    let renewed = renewed.map_err(Failure::failed)?;
+                    lines += &in_form(report::renewed(&renewed), output);
                     client = showing(&renewed, new)?;
                     device.renewed(renewed);
                 }
                 let number = number.to_string();
                 let session = device.session(&client, &number, retry());
-                let session = session.await.map_err(failed)?;
-                lines.push_str(&match output {
-                    Output::Text => report::session_text(&session),
-                    Output::Json => report::session_json(&session),
-                });
+                let session = session.await.map_err(Failure::failed)?;
+                lines += &in_form(report::session(&session), output);
             }
             Ok(())
         };
-        let ended = block_on(async { signal::unless_interrupted(work).await })?;
-        let hosts = dialer.contacted();
-        lines.push_str(&match output {
-            Output::Text => report::contacted_text(&hosts),
-            Output::Json => report::contacted_json(&hosts),
-        });
-        write_and_end(&lines, output)?;
         let stopped = "interrupted: the device stopped before its end";
-        ended.ok_or_else(|| Failure::Interrupted(stopped.into()))?
+        let ended = block_on_unless_interrupted(work, stopped);
+        let hosts = dialer.contacted();
+        lines += &in_form(report::contacted(&hosts), output);
+        write_and_end(&lines, output)?;
+        ended?
     }
 
     fn profile(&self) -> EnrollProfile {
@@ -163,5 +142,12 @@ impl Enroll {
             profile.device_id.clone_from(id);
         }
         profile
+    }
+}
+
+fn in_form(report: Report, output: Output) -> String {
+    match output {
+        Output::Text => report.text,
+        Output::Json => report.json,
     }
 }

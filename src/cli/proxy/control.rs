@@ -42,8 +42,7 @@ impl ControlArguments {
             (None, Some(token)) => Token::chosen(&token),
             (None, None) => Token::random(),
         };
-        let token =
-            token.map_err(|error| Failure::Usage(format!("error: {}", self.blame(&error))))?;
+        let token = token.map_err(|error| Failure::usage(self.blame(&error)))?;
         let reach = match self.control_anywhere {
             true => Reach::Anybody,
             false => Reach::Loopback,

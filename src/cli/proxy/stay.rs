@@ -25,7 +25,7 @@ pub(super) struct StayArguments {
     /// The address of a server, instead of the one that DNS knows, such as mdm.example.com:443:192.0.2.7. Can be
     /// repeated.
     #[arg(long, value_name = "HOST:PORT:ADDRESS")]
-    resolve: Vec<Resolve>,
+    pub(super) resolve: Vec<Resolve>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -41,19 +41,16 @@ impl StayArguments {
         mode: &Mode,
         confdir: Option<&Path>,
     ) -> Result<StaySettings, Failure> {
-        let usage = |why: String| Failure::Usage(format!("error: {why}"));
         let is_on = self.stay.is_some_and(|stay| stay.0.is_some());
         if *mode == Mode::Regular && (is_on || self.public.is_some() || !self.maps.is_empty()) {
             let why = "--stay, --public and --map need --mode reverse: devices that know the proxy stay on it";
-            return Err(usage(why.into()));
+            return Err(Failure::usage(why));
         }
         let mut seen: Vec<&Origin> = self.public.iter().collect();
         for pair in &self.maps {
             if seen.contains(&&pair.public) {
-                return Err(usage(format!(
-                    "--map: {} stands for two servers",
-                    pair.public
-                )));
+                let why = format_args!("--map: {} stands for two servers", pair.public);
+                return Err(Failure::usage(why));
             }
             seen.push(&pair.public);
         }
@@ -63,11 +60,6 @@ impl StayArguments {
             maps: self.maps.clone(),
             learned_file: confdir.map(|folder| folder.join("origins.json")),
         })
-    }
-
-    /// The addresses of servers.
-    pub(super) fn resolve(&self) -> Vec<Resolve> {
-        self.resolve.clone()
     }
 
     /// Prints the servers behind public names.

@@ -4,10 +4,9 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::json_line;
 use crate::app::rule_sources::read::{self, Found};
 use crate::app::{print, rule_errors_json, rule_includes};
-use crate::cli::{Failure, Outcome, Output, read_input, write_output, write_text};
+use crate::cli::{Failure, Outcome, Output, json_line, read_input, write_output, write_text};
 use crate::printable;
 use crate::rules::{ErrorStyle, RuleErrors, RuleSet, load};
 
@@ -129,11 +128,8 @@ impl Wrong {
         let unreadable = self.unreadable.iter();
         let unreadable = unreadable
             .map(|(file, why)| json!({"file": file, "title": format!("cannot read it: {why}")}));
-        let rules = self
-            .rules
-            .as_ref()
-            .map(rule_errors_json::to_json)
-            .unwrap_or_default();
+        let rules = self.rules.iter().flat_map(RuleErrors::errors);
+        let rules = rule_errors_json::each(rules);
         let empty = self.empty.iter();
         let empty = empty.map(|file| json!({"file": file, "title": NO_RULES}));
         let errors: Vec<Value> = unreadable.chain(rules).chain(empty).collect();

@@ -1,66 +1,16 @@
 //! `dmtap rules show stay`: the rule that is no file.
 
-use clap::builder::TypedValueParser;
-
 use crate::builtin_rules::BuiltinRule;
-use crate::cli::rule_args::builtin_rule;
 use crate::cli::{Outcome, Output, only_text, write_output};
 use crate::flow::origin::Reach;
 use crate::stay::kind::{self, Form};
 
-/// What `dmtap rules show` prints.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Shown {
-    /// A built-in rule file.
-    Builtin(&'static BuiltinRule),
-    /// The rule that keeps devices on the proxy.
-    Stay,
-}
-
-/// Parses the name of a built-in rule, or `stay`.
-pub(super) fn shown() -> impl TypedValueParser<Value = Shown> {
-    StayOrBuiltin
-}
-
-#[derive(Clone)]
-struct StayOrBuiltin;
-
-impl TypedValueParser for StayOrBuiltin {
-    type Value = Shown;
-
-    fn parse_ref(
-        &self,
-        command: &clap::Command,
-        argument: Option<&clap::Arg>,
-        value: &std::ffi::OsStr,
-    ) -> Result<Shown, clap::Error> {
-        if value == crate::stay::NAME {
-            return Ok(Shown::Stay);
-        }
-        let rule = builtin_rule().parse_ref(command, argument, value)?;
-        Ok(Shown::Builtin(rule))
-    }
-
-    fn possible_values(
-        &self,
-    ) -> Option<Box<dyn Iterator<Item = clap::builder::PossibleValue> + '_>> {
-        let stay = clap::builder::PossibleValue::new(crate::stay::NAME);
-        let rules = crate::builtin_rules::BUILTIN_RULES.iter();
-        let rules =
-            rules.map(|rule| clap::builder::PossibleValue::new(rule.name).help(rule.shows()));
-        Some(Box::new(std::iter::once(stay).chain(rules)))
-    }
-}
-
-/// The rule among the built-in ones, as a list shows it.
-pub(super) fn listed() -> Option<BuiltinRule> {
-    let rule = BuiltinRule {
-        theme: "enrollment",
-        name: crate::stay::NAME,
-        text: INTRODUCTION,
-    };
-    Some(rule)
-}
+/// The rule among the built-in ones.
+pub(super) static STAY: [BuiltinRule; 1] = [BuiltinRule {
+    theme: "enrollment",
+    name: crate::stay::NAME,
+    text: INTRODUCTION,
+}];
 
 /// Prints what the rule does.
 pub(super) fn show(output: Output) -> Outcome {

@@ -22,8 +22,7 @@ use crate::app::rule_sources::list_never_acted;
 use crate::app::{message_log, print};
 use crate::cli::proxy::bytes;
 use crate::cli::rule_args::RuleArgs;
-use crate::cli::seed::Seed;
-use crate::cli::{Failure, Outcome, Output, annotate, write_text};
+use crate::cli::{Failure, Outcome, Output, annotate, json_line, write_text};
 use crate::dm::Message;
 use crate::dm::packed::unpack;
 use crate::flow::{ParsedBody, Side};
@@ -81,8 +80,6 @@ pub(super) struct Try {
     /// Largest body to read, as that of `dmtap proxy`.
     #[arg(long, default_value = "16M", value_parser = bytes, value_name = "SIZE")]
     max_body: usize,
-    #[command(flatten)]
-    seed: Seed,
     /// Fail (exit code 1) if one of the rules acts on no message, and name each such rule. Rules about connections do
     /// not count.
     #[arg(long)]
@@ -101,7 +98,7 @@ impl Try {
     pub(super) fn run(self, output: Output) -> Outcome {
         let (rules, messages) = self.rule_set()?;
         if rules.rules().iter().any(|rule| is_drawn(rule)) {
-            self.seed.announce();
+            self.picked.announce_seed();
         }
         let mut trial = DryRun::new(self.url.clone(), self.limits());
         let (mut effects, mut worst) = (EffectCounts::default(), None);
@@ -180,7 +177,7 @@ impl Try {
             Ok(document) => Ok(vec![(None, Arc::new(document))]),
             Err(error) => {
                 let why = annotate::refused(&error);
-                Err(Failure::Failed(format!("error: {}: {why}", file.display())))
+                Err(Failure::failed(format_args!("{}: {why}", file.display())))
             }
         }
     }
@@ -244,10 +241,7 @@ fn render_failure(file: &Path, failure: &Failure, output: Output) -> String {
         }
         Output::Json => {
             let why = why.trim_start_matches("error: ").trim_end();
-            format!(
-                "{}\n",
-                json!({"v": 1, "file": file.display().to_string(), "error": why})
-            )
+            json_line(json!({"v": 1, "file": file.display().to_string(), "error": why}))
         }
     }
 }

@@ -74,9 +74,9 @@ impl EnrollArguments {
         output: Output,
         stop: CancellationToken,
     ) -> Result<(), Failure> {
-        let port = listener.local_addr().map(|address| address.port());
-        let port =
-            port.map_err(|error| Failure::Failed(format!("error: {}", error_text::io(&error))))?;
+        let address = listener.local_addr();
+        let address = address.map_err(|error| Failure::failed(error_text::io(&error)))?;
+        let port = address.port();
         let origin = |name: &str| format!("https://{name}:{port}");
         let sites = Sites {
             discovery: origin(&self.discovery_name),
@@ -98,9 +98,8 @@ impl EnrollArguments {
             true => server.redirecting(),
             false => server,
         });
-        let failed = |why: String| Failure::Failed(format!("error: {why}"));
-        let mut service = service.map_err(failed)?;
-        let tls = service.tls(authority).map_err(failed)?;
+        let mut service = service.map_err(Failure::failed)?;
+        let tls = service.tls(authority).map_err(Failure::failed)?;
         if let Some(plan) = plan {
             service.moved = Arc::new(Mutex::new(Server::new(plan)));
         }

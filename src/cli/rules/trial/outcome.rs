@@ -1,15 +1,15 @@
 //! A message that was tried, and how it is printed.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::Path;
 
 use serde_json::{Value, json};
 use similar::TextDiff;
 
-use super::super::json_line;
 use crate::app::dry_run::why_not::{self, Address};
 use crate::app::dry_run::{Evidence, Passed};
-use crate::cli::Output;
+use crate::cli::{Output, json_line};
 use crate::flow::{EffectDetail, ExchangeId, RuleEffect, Side, media};
 use crate::markup::convert::{XmlOptions, to_xml};
 use crate::markup::utf16::in_utf8;
@@ -89,27 +89,22 @@ impl<'r> MessageOutcome<'r> {
 
     /// The rules that found something, once each, and whether they did something.
     pub(super) fn rules(&self) -> Vec<(&str, bool)> {
-        let mut names: Vec<&str> = self.entries().map(|entry| &*entry.rule).collect();
-        names.sort_unstable();
-        names.dedup();
+        let names: BTreeSet<&str> = self.verdict.applied.iter().map(|it| &*it.rule).collect();
         names
             .into_iter()
             .map(|name| (name, self.did(name)))
             .collect()
     }
 
-    fn entries(&self) -> impl Iterator<Item = &RuleEffect> {
-        self.verdict.applied.iter()
-    }
-
     fn did(&self, rule: &str) -> bool {
-        self.entries()
-            .any(|entry| entry.rule == rule && entry.has_acted())
+        let mut applied = self.verdict.applied.iter();
+        applied.any(|entry| entry.rule == rule && entry.has_acted())
     }
 
     /// What those rules did that did something.
     fn acting(&self) -> impl Iterator<Item = &RuleEffect> {
-        self.entries().filter(|entry| self.did(&entry.rule))
+        let applied = self.verdict.applied.iter();
+        applied.filter(|entry| self.did(&entry.rule))
     }
 
     /// The rules that did nothing; in front those that nearly did, which is what one wants to know first.
@@ -118,13 +113,11 @@ impl<'r> MessageOutcome<'r> {
             Some(_) => Address::Record,
             None => Address::Option,
         };
-        let idle = self
-            .rules
-            .rules()
-            .iter()
-            .filter(|rule| !self.did(rule.name()));
+        let idle = self.rules.rules().iter();
+        let idle = idle.filter(|rule| !self.did(rule.name()));
         let silent = idle.map(|rule| {
-            let mut entries = self.entries().filter(|entry| entry.rule == rule.name());
+            let entries = self.verdict.applied.iter();
+            let mut entries = entries.filter(|entry| entry.rule == rule.name());
             let refusal = entries.find_map(|entry| entry.changes.first());
             Silent {
                 rule,
@@ -139,19 +132,22 @@ impl<'r> MessageOutcome<'r> {
 
     /// All that is known of it.
     pub(super) fn render(&self, output: Output) -> String {
-        match output {
-            Output::Text => {
-                let (head, what, diff) = (self.head(), self.acts_as_text(), self.diff());
-                format!("{head}{what}{}{diff}", self.silent_as_text())
-            }
-            Output::Json => json_line(self.json()),
-        }
+        self.in_form(output, &self.silent_as_text())
     }
 
     /// What the rules did that did something.
     pub(super) fn change(&self, output: Output) -> String {
+        self.in_form(output, "")
+    }
+
+    fn in_form(&self, output: Output, silent: &str) -> String {
         match output {
-            Output::Text => format!("{}{}{}", self.head(), self.acts_as_text(), self.diff()),
+            Output::Text => format!(
+                "{}{}{silent}{}",
+                self.head(),
+                self.acts_as_text(),
+                self.diff()
+            ),
             Output::Json => json_line(self.json()),
         }
     }

@@ -39,16 +39,13 @@ pub(super) fn play(
         tally: EffectCounts::default(),
     };
     let damage = replay(lines, |record| playing.next(&record));
-    let damage = match damage {
-        Err(error) => {
-            let name = file.display();
-            return Err(Failure::Usage(format!(
-                "error: {name}: {}",
-                error_text::io(&error)
-            )));
-        }
-        Ok(damage) => damage,
-    };
+    let damage = damage.map_err(|error| {
+        Failure::usage(format_args!(
+            "{}: {}",
+            file.display(),
+            error_text::io(&error)
+        ))
+    })?;
     write_text(&playing.tally.render(file, rules, output), output)?;
     match damage.is_empty() {
         true => Ok(playing.tally),

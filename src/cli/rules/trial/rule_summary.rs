@@ -12,27 +12,21 @@ use crate::rules::RuleSet;
 impl Try {
     /// The rules, and the paths that are messages.
     pub(super) fn rule_set(&self) -> Result<(RuleSet, &[PathBuf]), Failure> {
-        let seed = self.seed.number();
         if !self.picked.is_empty() || !self.rules.is_empty() {
-            let sources = self.picked.open(&self.rules, seed)?;
-            let assembled = sources.assemble();
-            let (rules, _) =
-                assembled.map_err(|error| Failure::Usage(format!("error: {error}")))?;
+            let sources = self.picked.open(&self.rules)?;
+            let (rules, _) = sources.assemble().map_err(Failure::usage)?;
             let names = self.rules.iter().map(|file| file.display().to_string());
-            return Ok((
-                filled(rules, &names.collect::<Vec<_>>().join(", "))?,
-                &self.paths,
-            ));
+            let rules = filled(rules, &names.collect::<Vec<_>>().join(", "))?;
+            return Ok((rules, &self.paths));
         }
         match &*self.paths {
             [rules, messages @ ..] if !messages.is_empty() => {
                 let rules = filled(first(rules)?, &rules.display().to_string())?;
-                Ok((rules.with_seed(seed), messages))
+                Ok((rules.with_seed(self.picked.seed), messages))
             }
-            _ => Err(Failure::Usage(
-                "error: rules and messages are needed: dmtap rules try RULES MESSAGES, \
-                 or dmtap rules try --rule NAME MESSAGES"
-                    .into(),
+            _ => Err(Failure::usage(
+                "rules and messages are needed: dmtap rules try RULES MESSAGES, \
+                 or dmtap rules try --rule NAME MESSAGES",
             )),
         }
     }
@@ -40,7 +34,7 @@ impl Try {
 
 fn filled(rules: RuleSet, name: &str) -> Result<RuleSet, Failure> {
     match rules.is_empty() {
-        true => Err(Failure::Usage(format!("error: {name} holds no rule"))),
+        true => Err(Failure::usage(format_args!("{name} holds no rule"))),
         false => Ok(rules),
     }
 }

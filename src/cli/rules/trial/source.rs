@@ -1,5 +1,6 @@
 //! A file that holds a message or a record.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::Path;
@@ -23,19 +24,11 @@ impl Source {
     /// Opens a file, or standard input for `-`. Of a record nothing is read yet but its beginning.
     pub(super) fn open(file: &Path) -> Result<Self, Failure> {
         let is_stdin = file.as_os_str() == "-";
-        let unreadable = |error: io::Error| {
-            Failure::Usage(match is_stdin {
-                true => format!(
-                    "error: cannot read standard input: {}",
-                    error_text::io(&error)
-                ),
-                false => format!(
-                    "error: cannot read {}: {}",
-                    file.display(),
-                    error_text::io(&error)
-                ),
-            })
+        let name: &dyn Display = match is_stdin {
+            true => &"standard input",
+            false => &file.display(),
         };
+        let unreadable = |error: io::Error| Failure::unreadable(name, error_text::io(&error));
         let input: Box<dyn Read> = match is_stdin {
             true => Box::new(io::stdin()),
             false => Box::new(File::open(file).map_err(unreadable)?),
@@ -46,7 +39,7 @@ impl Source {
             return Ok(Self::Record(Box::new(input)));
         }
         let bytes = rule_includes::take_bounded(input, MOST_INPUT);
-        let bytes = bytes.map_err(|why| unreadable(io::Error::other(why)))?;
+        let bytes = bytes.map_err(|why| Failure::unreadable(name, why))?;
         // XML begins with `<`, WBXML with its version, and base64 knows no brace. JSON may be a log, or a damaged record.
         let bytes = Bytes::from(bytes);
         let is_json = bytes.trim_ascii_start().starts_with(b"{");

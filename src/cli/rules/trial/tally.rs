@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::super::json_line;
 use super::outcome::{MessageOutcome, Silent};
 use crate::app::dry_run::why_not;
 use crate::app::rule_sources::report::{are_of_one_option, name_column, short_name};
-use crate::cli::Output;
+use crate::cli::{Output, json_line};
 use crate::flow::ExchangeId;
+use crate::printable::counted;
 use crate::rules::{Rule, RuleSet, Stage};
 
 /// How many messages there were, and what each rule did.
@@ -182,10 +182,7 @@ impl EffectCounts {
 
 impl Hits {
     fn words(&self) -> String {
-        let count = |count: u64| match count {
-            1 => "1 message".to_owned(),
-            count => format!("{count} messages"),
-        };
+        let count = |count: u64| counted(count, "message");
         let did = match self.messages {
             0 => "acts on none".to_owned(),
             messages => format!("acts on {}", count(messages)),
