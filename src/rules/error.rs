@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
+use super::mistake::Mistake;
 use crate::printable;
 
 /// One thing that is wrong with a rule file.
@@ -14,10 +15,7 @@ pub struct RuleError {
     file: Arc<str>,
     pub(super) text: Arc<str>,
     pub(super) span: Range<usize>,
-    title: String,
-    label: String,
-    pub(super) also: Option<(Range<usize>, String)>,
-    helps: Vec<String>,
+    what: Mistake,
     is_warning: bool,
 }
 
@@ -35,15 +33,12 @@ pub enum ErrorStyle {
 }
 
 impl RuleError {
-    pub(super) fn new(file: &Arc<str>, text: &Arc<str>, span: Range<usize>, title: String) -> Self {
+    pub(super) fn new(file: &Arc<str>, text: &Arc<str>, span: Range<usize>, what: Mistake) -> Self {
         Self {
             file: file.clone(),
             text: text.clone(),
             span,
-            title,
-            label: String::new(),
-            also: None,
-            helps: Vec::new(),
+            what,
             is_warning: false,
         }
     }
@@ -56,31 +51,30 @@ impl RuleError {
 
     /// Says that there are so many more errors, of which this is the last.
     pub(super) fn and_more(mut self, count: usize) -> Self {
-        self.title = format!("and {count} more");
-        self.label = "the last of them".into();
-        self.also = None;
-        self.helps = vec!["put the first ones right, and look again".into()];
+        self.what = Mistake::new(format!("and {count} more"))
+            .label("the last of them")
+            .help("put the first ones right, and look again");
         self
     }
 
     pub(super) fn label(&mut self, label: impl Into<String>) -> &mut Self {
-        self.label = label.into();
+        self.what.0.label = label.into();
         self
     }
 
     pub(super) fn also(&mut self, span: Range<usize>, label: impl Into<String>) -> &mut Self {
-        self.also = Some((span, label.into()));
+        self.what.0.also = Some((span, label.into()));
         self
     }
 
     pub(super) fn help(&mut self, help: impl Into<String>) -> &mut Self {
-        self.helps.push(help.into());
+        self.what.0.helps.push(help.into());
         self
     }
 
     /// The remedies that begin like this are for a rule file: no argument can hold them.
     pub(super) fn help_in_file(&mut self, beginning: &str) {
-        let helps = self.helps.iter_mut();
+        let helps = self.what.0.helps.iter_mut();
         for help in helps.filter(|help| help.starts_with(beginning)) {
             let rest = &help[beginning.len()..];
             *help = format!("{beginning}, write a rule file (--rules FILE){rest}");
@@ -89,17 +83,17 @@ impl RuleError {
 
     /// What is wrong, in one line.
     pub fn title(&self) -> &str {
-        &self.title
+        &self.what.0.title
     }
 
     /// The label at the place itself; may be empty.
     pub fn remark(&self) -> &str {
-        &self.label
+        &self.what.0.label
     }
 
     /// How it is put right, in any number of lines.
     pub fn helps(&self) -> &[String] {
-        &self.helps
+        &self.what.0.helps
     }
 
     /// The file as it was named to the loader.
@@ -134,23 +128,23 @@ impl RuleError {
         };
         let span = |span: &Range<usize>| moved(span.start)..moved(span.end);
         let source = printable::lines(&self.text);
-        let label = printable::lines(&self.label);
+        let label = printable::lines(self.remark());
         let primary = AnnotationKind::Primary.span(span(&self.span));
         let mut snippet = Snippet::source(&*source)
             .path(printable::line(&self.file))
             .annotation(primary.label(&*label));
-        if let Some((place, label)) = &self.also {
+        if let Some((place, label)) = &self.what.0.also {
             let also = AnnotationKind::Context.span(span(place));
             snippet = snippet.annotation(also.label(printable::lines(label)));
         }
-        let helps = self.helps.iter();
+        let helps = self.helps().iter();
         let helps = helps.map(|help| Level::HELP.message(printable::lines(help)));
         let level = match self.is_warning {
             true => Level::WARNING,
             false => Level::ERROR,
         };
         let report = [level
-            .primary_title(printable::lines(&self.title))
+            .primary_title(printable::lines(self.title()))
             .element(snippet)
             .elements(helps)];
         let renderer = match look {
@@ -164,7 +158,7 @@ impl RuleError {
 impl fmt::Display for RuleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (line, column) = self.place();
-        write!(f, "{}:{line}:{column}: {}", self.file, self.title)
+        write!(f, "{}:{line}:{column}: {}", self.file, self.title())
     }
 }
 

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use schemars::JsonSchema;
+use serde::Deserialize;
 use strum::IntoStaticStr;
 
 use crate::flow::{
@@ -13,7 +15,8 @@ use crate::flow::{
 use crate::markup::{Document, Limits};
 
 /// When a rule is evaluated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, JsonSchema, IntoStaticStr)]
+#[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum Stage {
     /// A request on its way to the server.

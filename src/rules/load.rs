@@ -31,13 +31,13 @@ use toml::de::{DeTable, DeValue};
 use self::deserialize::{LeftOut, read, unknown_key};
 pub use self::report::Reader;
 use self::report::{Report, Table, Value};
-use self::rule_table::{CONNECTION_KEYS, ConnectionRuleTable, KEYS, RuleTable};
+use self::rule_table::{CONNECTION_KEYS, ConnectionLimit, KEYS, RuleTable};
 use self::scenario::Scenarios;
 pub use self::schema::{StepKeys, schema, schema_text, step_keys};
 use self::unreachable::Endpoints;
 use super::mistake::list;
 use super::step::{Content, NewBody};
-use super::{Limit, RawStep, Rule, RuleErrors, RuleSet, Stage, Step};
+use super::{ConnectionMatcher, Limit, Matcher, RawStep, Rule, RuleErrors, RuleSet, Stage, Step};
 use crate::nearest::closest;
 
 /// The rules of one file, in its order. `file_name` is for people; nothing is opened.
@@ -121,20 +121,17 @@ impl Loader {
         let mut report = Report::new(file_name, text, reader);
         let names = self.names.len();
         if let Some(first) = self.texts.get(text) {
-            let remedy = match first == file_name {
+            let error = report.wrong(0..0, "these rules are given twice");
+            error.help(match first == file_name {
                 true => "give it once: rules act as often as their `limit` says".into(),
                 false => format!("give one of the two: the other is {first}"),
-            };
-            report
-                .wrong(0..0, "these rules are given twice")
-                .help(remedy);
-            self.errors.extend(report.into_errors());
-            return;
-        }
-        let (tree, errors) = DeTable::parse_recoverable(text);
-        syntax_errors::report(&errors, tree.get_ref(), &mut report);
-        if errors.is_empty() {
-            self.file(tree.get_ref(), &mut report);
+            });
+        } else {
+            let (tree, errors) = DeTable::parse_recoverable(text);
+            syntax_errors::report(&errors, &mut report);
+            if errors.is_empty() {
+                self.file(tree.get_ref(), &mut report);
+            }
         }
         if self.names.len() > names {
             self.texts.insert(text.to_owned(), file_name.to_owned());
@@ -161,7 +158,7 @@ impl Loader {
         let mut ends = Endpoints::default();
         for value in rules {
             let Some(table) = Table::of(value) else {
-                read::<RuleTable>(value, "rule", report);
+                read::<RuleTable<Matcher, Limit>>(value, "rule", report);
                 continue;
             };
             let before = report.count();
@@ -184,33 +181,22 @@ impl Loader {
         table: Table<'t>,
         report: &mut Report<'_>,
     ) -> Option<Rule> {
-        let is_of_connections = table
-            .value("stage")
-            .is_some_and(|stage| stage.get_ref().as_str() == Some(Stage::Connection.name()));
-        if is_of_connections {
+        if stage_of(table) == Some(Stage::Connection.name()) {
             return connection_rule(value, table, report);
         }
-        let (rule, left_out) = read::<RuleTable>(value, "rule", report);
+        let (rule, left_out) = read::<RuleTable<Matcher, Limit>>(value, "rule", report);
         needs(table, report);
         let rule = rule?;
-        let pruned;
-        let rest = match left_out.0.is_empty() {
-            true => table,
-            false => {
-                pruned = left_out.rest(value)?;
-                Table::of(&pruned)?
-            }
-        };
-        let is_known = |key: &str| KEYS.contains(&key);
-        let all_known = table.keys().into_iter().all(|(key, _)| is_known(key));
-        let is_right = |key: &str| {
-            let value = table.value(key);
-            all_known
-                && value.is_none_or(|value| rest.value(key).is_some() && !left_out.touches(value))
-        };
-        let is_whole = |key| {
+        let rest = left_out.rest(value)?;
+        let rest = Table::of(&rest)?;
+        let all_known = table.keys().iter().all(|(key, _)| KEYS.contains(key));
+        let is_whole = |key: &str| {
             let value = table.value(key);
             value.is_none_or(|value| !left_out.touches(value))
+        };
+        let is_right = |key: &str| {
+            let is_read = table.value(key).is_none() || rest.value(key).is_some();
+            all_known && is_read && is_whole(key)
         };
         let mut scenario_is_right = is_right("scenario");
         if let (Some(scenario), Some(table)) = (&rule.scenario, rest.table("scenario")) {
@@ -220,11 +206,9 @@ impl Loader {
         if is_whole("limit") {
             check_limit(rule.limit, table, report);
         }
-        let stage = rule.stage?.0;
-        let (mut matcher, mut steps) = (
-            rule.r#match.unwrap_or_default(),
-            rule.step.unwrap_or_default(),
-        );
+        let stage = rule.stage?;
+        let mut matcher = rule.r#match.unwrap_or_default();
+        let mut steps = rule.step.unwrap_or_default();
         let before = report.count();
         if let Some(table) = table.table("match").filter(|_| stage == Stage::Request) {
             match_table::of_requests(table, report);
@@ -298,24 +282,20 @@ fn connection_rule<'t>(
 ) -> Option<Rule> {
     let refused = refuse_parts_of_messages(table, report);
     let value = refused.rest(value)?;
-    let (rule, left_out) = read::<ConnectionRuleTable>(&value, "rule", report);
+    let (rule, left_out) =
+        read::<RuleTable<ConnectionMatcher, ConnectionLimit>>(&value, "rule", report);
     needs(table, report);
     let rule = rule?;
     let rest = left_out.rest(&value)?;
     let rest = Table::of(&rest)?;
+    let is_whole = |key| table.value(key).is_some_and(|it| !left_out.touches(it));
     let (stage, steps) = (Stage::Connection, rule.step.unwrap_or_default());
     step_validate::each(&steps, rest, stage, report);
-    if table
-        .value("step")
-        .is_some_and(|steps| !left_out.touches(steps))
-    {
+    if is_whole("step") {
         step_validate::together(&steps, rest, None, None, report);
     }
     let limit = rule.limit.map(Limit::from);
-    if table
-        .value("limit")
-        .is_some_and(|limit| !left_out.touches(limit))
-    {
+    if is_whole("limit") {
         check_limit(limit, rest, report);
     }
     Some(Rule {
@@ -327,19 +307,22 @@ fn connection_rule<'t>(
     })
 }
 
+/// The stage that a rule names, be there one or not.
+fn stage_of<'t>(rule: Table<'t>) -> Option<&'t str> {
+    rule.value("stage")?.get_ref().as_str()
+}
+
 fn check_limit(limit: Option<Limit>, rule: Table<'_>, report: &mut Report<'_>) {
-    let Some(value) = rule.value("limit") else {
+    if !limit.is_some_and(Limit::limits_nothing) {
         return;
-    };
-    if limit.is_some_and(Limit::limits_nothing) {
-        let by_chance = match rule.value("stage").and_then(|s| s.get_ref().as_str()) {
-            Some("connection") => "",
-            _ => ", chance = 0.3 acts on three of ten",
-        };
-        report
-            .wrong(value.span(), "this limit limits nothing")
-            .help(format!("times = 1 acts once, skip = 1 lets the first one pass, every = 3 acts on each third one{by_chance}"));
     }
+    let by_chance = match stage_of(rule) == Some(Stage::Connection.name()) {
+        true => "",
+        false => ", chance = 0.3 acts on three of ten",
+    };
+    report
+        .wrong(rule.value_span("limit"), "this limit limits nothing")
+        .help(format!("times = 1 acts once, skip = 1 lets the first one pass, every = 3 acts on each third one{by_chance}"));
 }
 
 /// Reports what no connection has, for the rest of the rule to be read without it.
@@ -356,6 +339,16 @@ fn refuse_parts_of_messages(rule: Table<'_>, report: &mut Report<'_>) -> LeftOut
             .wrong(rule.key_span(key), title)
             .label(*why)
             .help("leave it out; `limit` says how often a connection is acted on");
+    }
+    let known = KEYS.into_iter();
+    let known: Vec<&str> = known
+        .filter(|key| parts.iter().all(|(part, _)| part != key))
+        .collect();
+    for (key, span) in rule.keys() {
+        if !KEYS.contains(&key) {
+            refused.0.insert(span.start);
+            report.mistake(unknown_key("a rule", key, &known), span, key);
+        }
     }
     let keys = rule
         .table("match")
@@ -405,10 +398,10 @@ fn files(steps: &mut [Step], rule: Table<'_>, report: &mut Report<'_>) {
         match report.file_beside(name) {
             Ok(bytes) => *content = Content::Bytes(bytes),
             Err(why) => {
-                let place = table.table("set-body").and_then(|body| body.value("file"));
+                let body = table.table("set-body").unwrap_or(table);
                 let title = format!("`{name}` cannot be read: {why}");
                 report
-                    .wrong(place.map_or(table.span(), |value| value.span()), title)
+                    .wrong(body.value_span("file"), title)
                     .help("a file is looked for from the folder of the rule file");
             }
         }

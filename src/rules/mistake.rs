@@ -2,17 +2,17 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::RuleError;
+use crate::nearest::closest;
 
 /// Stands for the key that the value stands under.
 pub(in crate::rules) const KEY: &str = "\u{1}";
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Part {
     Key(String),
     Value(String),
@@ -21,18 +21,21 @@ enum Part {
 }
 
 /// What is wrong with a value, and how it is put right.
-#[derive(Clone, Debug, Default)]
-pub(in crate::rules) struct Mistake(Box<Parts>);
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::rules) struct Mistake(pub(in crate::rules) Box<Parts>);
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Parts {
-    title: String,
-    label: String,
-    helps: Vec<String>,
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::rules) struct Parts {
+    pub(in crate::rules) title: String,
+    /// What stands at the place itself; may be empty.
+    pub(in crate::rules) label: String,
+    pub(in crate::rules) helps: Vec<String>,
     /// The key of the table at which it stands, where it is not the whole value.
     part: Option<Part>,
-    span: Option<Range<usize>>,
-    also: Option<(Range<usize>, String)>,
+    /// Where it stands, where that is known.
+    pub(in crate::rules) span: Option<Range<usize>>,
+    /// Another place, and what it has to do with it.
+    pub(in crate::rules) also: Option<(Range<usize>, String)>,
 }
 
 impl Mistake {
@@ -46,6 +49,14 @@ impl Mistake {
     pub(in crate::rules) fn label(mut self, label: impl Into<String>) -> Self {
         self.0.label = label.into();
         self
+    }
+
+    /// Names the word that was probably meant, of those that are known here.
+    pub(in crate::rules) fn suggest(self, word: &str, known: &[&str]) -> Self {
+        self.label(match closest(word, known) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "not known here".into(),
+        })
     }
 
     pub(in crate::rules) fn help(mut self, help: impl Into<String>) -> Self {
@@ -97,37 +108,26 @@ impl Mistake {
         self
     }
 
-    /// A key that is pointed at may be the one that the value stands under.
-    pub(in crate::rules) fn named(mut self, key: &str) -> Self {
-        if self.0.part == Some(Part::Key(KEY.into())) {
-            self.0.part = Some(Part::Key(key.into()));
+    /// Names the key a value stands under, its type where only the right one is named, and the place, unless they are
+    /// known; `step` is the one the key is the verb of.
+    pub(in crate::rules) fn under(
+        mut self,
+        key: &str,
+        value: &Spanned<DeValue<'_>>,
+        step: Option<&DeTable<'_>>,
+    ) -> Self {
+        let this = &mut *self.0;
+        if this.title.starts_with(&format!("`{KEY}` must be "))
+            && this.label.is_empty()
+            && this.helps.is_empty()
+        {
+            this.label = format!("this is {}", kind(value.get_ref()));
         }
-        self
-    }
-
-    /// Finds the key it points at in the table that is wrong.
-    pub(in crate::rules) fn inside(mut self, table: &DeTable<'_>) -> Self {
-        let found = |key: &str| table.get_key_value(key);
-        let key = |key: &str| found(key).map(|(key, _)| key.span());
-        if self.0.span.is_some() {
-            return self;
+        let tables = [value.get_ref().as_table(), step];
+        for table in tables.into_iter().flatten() {
+            this.find_part(key, table);
         }
-        self.0.span = match &self.0.part {
-            Some(Part::Key(name)) => key(name),
-            Some(Part::Value(name)) => found(name).map(|(_, value)| value.span()),
-            Some(Part::OneTooMany(one, other)) => {
-                let mut keys: Vec<_> = [one, other]
-                    .into_iter()
-                    .filter_map(|name| key(name))
-                    .collect();
-                keys.sort_by_key(|span| span.start);
-                let second = keys.pop();
-                self.0.also = keys.pop().map(|first| (first, "the first".into()));
-                second
-            }
-            None => None,
-        };
-        self
+        self.in_key(key, value.span())
     }
 
     /// A mistake out of the text of a serde error, which is all that one carries.
@@ -135,36 +135,32 @@ impl Mistake {
         let mistake = serde_json::from_str(text).map(Self);
         mistake.unwrap_or_else(|_| Self::new(text.to_owned()))
     }
+}
 
-    /// Says of what type the value is, where only the right one is named.
-    pub(in crate::rules) fn with_kind(mut self, value: &DeValue<'_>) -> Self {
-        if self.0.label.is_empty()
-            && self.0.title.starts_with(&format!("`{KEY}` must be "))
-            && self.0.helps.is_empty()
-        {
-            self.0.label = format!("this is {}", kind(value));
+impl Parts {
+    /// Finds the place of the part it points at in the table that is wrong; `verb` is what `KEY` stands for.
+    fn find_part(&mut self, verb: &str, table: &DeTable<'_>) {
+        if self.span.is_some() {
+            return;
         }
-        self
-    }
-
-    /// The error of a file: of the value at `span`, under this key.
-    pub(in crate::rules) fn into_error(
-        self,
-        file: &Arc<str>,
-        text: &Arc<str>,
-        span: Range<usize>,
-        key: &str,
-    ) -> RuleError {
-        let mistake = *self.in_key(key, span.clone()).0;
-        let mut error = RuleError::new(file, text, mistake.span.unwrap_or(span), mistake.title);
-        error.label(mistake.label);
-        if let Some((span, label)) = mistake.also {
-            error.also(span, label);
-        }
-        for help in mistake.helps {
-            error.help(help);
-        }
-        error
+        let key = |key: &str| table.get_key_value(key).map(|(key, _)| key.span());
+        let found = match &self.part {
+            Some(Part::Key(name)) if name == KEY => key(verb),
+            Some(Part::Key(name)) => key(name),
+            Some(Part::Value(name)) => table.get(&**name).map(Spanned::span),
+            Some(Part::OneTooMany(one, other)) => {
+                let mut keys: Vec<_> = [one, other]
+                    .into_iter()
+                    .flat_map(|name| key(name))
+                    .collect();
+                keys.sort_by_key(|span| span.start);
+                let second = keys.pop();
+                self.also = keys.pop().map(|first| (first, "the first".into()));
+                second
+            }
+            None => None,
+        };
+        self.span = found;
     }
 }
 

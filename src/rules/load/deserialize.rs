@@ -17,7 +17,6 @@ mod keys;
 mod left_out;
 mod verb;
 
-use std::cell::RefCell;
 use std::ops::Range;
 
 use serde::de::value::{BorrowedStrDeserializer, MapDeserializer as EntriesOf};
@@ -32,8 +31,7 @@ use self::entries::{Elements, Entries};
 pub(super) use self::keys::{MOST_KEYS, unknown_key};
 pub(super) use self::left_out::LeftOut;
 use self::verb::Verb;
-use super::report::{REFERENCE, Report, Value, integer};
-use super::schema::step_keys;
+use super::report::{MOST_ERRORS, REFERENCE, Report, Value, integer};
 use crate::nearest::closest;
 use crate::rules::mistake::{KEY, Mistake, kind, list};
 use crate::rules::step::STEP;
@@ -45,94 +43,60 @@ pub(super) fn read<'t, T: Deserialize<'t>>(
     key: &'t str,
     report: &mut Report<'_>,
 ) -> (Option<T>, LeftOut) {
-    let reading = Reading {
-        report: RefCell::new(report),
-        left_out: RefCell::default(),
-    };
+    let mut left_out = LeftOut::default();
+    let start = value.span().start;
     loop {
-        let left_out = reading.left_out.borrow().0.len();
         let node = Node {
             value,
             key,
             step: None,
-            reading: &reading,
+            left_out: &left_out,
         };
-        let error = match T::deserialize(node) {
-            Ok(read) => return (Some(read), reading.left_out.take()),
-            Err(error) => error,
+        let failure = match T::deserialize(node) {
+            Ok(read) => return (Some(read), left_out),
+            Err(failure) => failure,
         };
-        let goes_on = reading.left_out.borrow().0.len() > left_out;
-        if !reading.left_out.borrow().touches(value) {
-            reading.report(error, value, key);
+        let (wrong, mistake) = failure.leave_out(&node, start);
+        if let Some(mistake) = mistake {
+            report.mistake(mistake, value.span(), key);
         }
-        if !goes_on {
-            return (None, reading.left_out.take());
+        if wrong == start || !left_out.0.insert(wrong) || left_out.0.len() > MOST_ERRORS {
+            return (None, left_out);
         }
-    }
-}
-
-/// One value that is read, however often.
-struct Reading<'r, 'f> {
-    report: RefCell<&'r mut Report<'f>>,
-    left_out: RefCell<LeftOut>,
-}
-
-impl Reading<'_, '_> {
-    fn is_left_out(&self, start: usize) -> bool {
-        self.left_out.borrow().0.contains(&start)
-    }
-
-    /// Reports a mistake, and leaves out what begins at `start` from here on. Where something inside was left out
-    /// before, the mistake only follows from that.
-    fn leave_out(&self, error: Failure, start: usize, value: &Value<'_>, key: &str) -> Failure {
-        if !matches!(error, Failure::Reported) {
-            let follows = self.left_out.borrow().touches(value);
-            self.left_out.borrow_mut().0.insert(start);
-            if !follows {
-                self.report(error, value, key);
-            }
-        }
-        Failure::Reported
-    }
-
-    fn report(&self, error: Failure, value: &Value<'_>, key: &str) {
-        let mut mistake = match error {
-            Failure::Mistake(mistake) => mistake,
-            Failure::Missing(field) => Mistake::new(format!("`{KEY}` has no `{field}`")),
-            Failure::Reported => return,
-        };
-        mistake = mistake.with_kind(value.get_ref());
-        if let DeValue::Table(table) = value.get_ref() {
-            mistake = mistake.inside(table);
-        }
-        self.report.borrow_mut().mistake(mistake, value.span(), key);
     }
 }
 
 /// Why a value is not read.
 #[derive(Debug)]
 enum Failure {
-    /// This is wrong.
+    /// This is wrong with it. Where something inside it was left out before, the mistake only follows from that.
     Mistake(Mistake),
-    /// A table lacks this key.
+    /// It is a table and lacks this key.
     Missing(&'static str),
-    /// What is wrong was reported, here or further inside.
-    Reported,
+    /// This is wrong with it whatever was left out, or nothing but that.
+    Certain(Option<Mistake>),
+    /// What begins here is left out, for this mistake unless it only follows from another.
+    LeftOut(usize, Option<Mistake>),
 }
 
 impl Failure {
-    fn of(mistake: Mistake) -> Self {
-        Self::Mistake(mistake)
+    /// Where what is left out for it begins, which is at `start` where no other place is known, and what is reported.
+    fn leave_out(self, node: &Node<'_, '_>, start: usize) -> (usize, Option<Mistake>) {
+        let mistake = match self {
+            Self::LeftOut(start, mistake) => return (start, mistake),
+            Self::Certain(mistake) => mistake,
+            Self::Mistake(_) | Self::Missing(_) if node.left_out.touches(node.value) => None,
+            Self::Mistake(mistake) => Some(mistake),
+            Self::Missing(field) => Some(Mistake::new(format!("`{KEY}` has no `{field}`"))),
+        };
+        let mistake = mistake.map(|mistake| mistake.under(node.key, node.value, None));
+        (start, mistake)
     }
 }
 
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Mistake(mistake) => mistake.fmt(f),
-            Self::Missing(field) => write!(f, "`{field}` is missing"),
-            Self::Reported => f.write_str("reported"),
-        }
+        f.write_str("a mistake in a rule file")
     }
 }
 
@@ -140,7 +104,7 @@ impl std::error::Error for Failure {}
 
 impl serde::de::Error for Failure {
     fn custom<T: std::fmt::Display>(message: T) -> Self {
-        Self::of(Mistake::from_text(&message.to_string()))
+        Self::Mistake(Mistake::from_text(&message.to_string()))
     }
 
     fn missing_field(field: &'static str) -> Self {
@@ -148,48 +112,46 @@ impl serde::de::Error for Failure {
     }
 
     fn invalid_type(_: serde::de::Unexpected<'_>, expected: &dyn serde::de::Expected) -> Self {
-        Self::of(Mistake::new(format!("`{KEY}` must be {expected}")))
+        Self::Mistake(Mistake::new(format!("`{KEY}` must be {expected}")))
     }
 }
 
 /// A value of the tree.
 #[derive(Clone, Copy)]
-struct Node<'r, 'f, 't> {
+struct Node<'r, 't> {
     value: &'t Value<'t>,
     /// The key it stands under, be it as an element of a list.
     key: &'t str,
     /// The step that it is the verb's value of.
     step: Option<&'t Value<'t>>,
-    reading: &'r Reading<'r, 'f>,
+    /// What is passed over.
+    left_out: &'r LeftOut,
 }
 
-impl<'r, 'f, 't> Node<'r, 'f, 't> {
+impl<'t> Node<'_, 't> {
     fn not_a(&self, wanted: &str) -> Failure {
-        Failure::of(
-            Mistake::new(format!("`{KEY}` must be {wanted}")).with_kind(self.value.get_ref()),
-        )
+        Failure::Mistake(Mistake::new(format!("`{KEY}` must be {wanted}")))
     }
 
     /// The value, beside which no other key of a step may stand.
-    fn alone(&self) -> &'t DeValue<'t> {
+    fn alone(&self) -> Result<&'t DeValue<'t>, Failure> {
         if let Some(table) = self.step.and_then(|step| step.get_ref().as_table()) {
-            self.refuse_other_keys(STEP, table, &[self.key]);
+            self.refuse_other_keys(STEP, table, &[self.key])?;
         }
-        self.value.get_ref()
+        Ok(self.value.get_ref())
     }
 
     fn text(&self) -> Result<&'t str, Failure> {
-        let text = self.alone().as_str();
+        let text = self.alone()?.as_str();
         text.ok_or_else(|| self.not_a("a text in quotes"))
     }
 
     fn integer<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Failure> {
-        self.alone();
-        let number = match (integer(self.value), self.value.get_ref()) {
+        let number = match (integer(self.value), self.alone()?) {
             (Some(number), _) => number,
             (None, DeValue::Integer(written)) => {
                 let mistake = Mistake::new(format!("`{KEY}` cannot be {}", written.as_str()));
-                return Err(Failure::of(mistake.label("this number is too large")));
+                return Err(Failure::Mistake(mistake.label("this number is too large")));
             }
             (None, _) => return Err(self.not_a("a whole number")),
         };
@@ -209,20 +171,15 @@ impl<'r, 'f, 't> Node<'r, 'f, 't> {
         visitor: V,
     ) -> Result<V::Value, Failure> {
         let hint = visitor_hint(&visitor);
-        let known: Vec<&str> = verb
-            .into_iter()
-            .chain(
-                fields
-                    .iter()
-                    .copied()
-                    .filter(|field| !["=", ""].contains(field)),
-            )
-            .collect();
-        self.refuse_other_keys(what, table, &known);
-        let entries = Entries::new(self, table, verb, |key| known.contains(&key));
-        let read = visitor.visit_map(entries);
+        let fields = fields.iter().copied();
+        let fields = fields.filter(|field| !["=", ""].contains(field));
+        let known: Vec<&str> = verb.into_iter().chain(fields).collect();
+        self.refuse_other_keys(what, table, &known)?;
+        let read = visitor.visit_map(Entries::new(self, table, verb));
         read.map_err(|error| match error {
-            Failure::Missing(field) => self.missing(field, what, verb, hint.as_deref(), &known),
+            Failure::Missing(field) => {
+                Failure::Certain(self.missing(field, what, verb, hint.as_deref(), &known))
+            }
             other => other,
         })
     }
@@ -244,7 +201,7 @@ fn visitor_hint<'t, V: Visitor<'t>>(visitor: &V) -> Option<String> {
     ))
 }
 
-impl<'r, 'f, 't> IntoDeserializer<'t, Failure> for Node<'r, 'f, 't> {
+impl<'t> IntoDeserializer<'t, Failure> for Node<'_, 't> {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {
@@ -252,11 +209,11 @@ impl<'r, 'f, 't> IntoDeserializer<'t, Failure> for Node<'r, 'f, 't> {
     }
 }
 
-impl<'t> Deserializer<'t> for Node<'_, '_, 't> {
+impl<'t> Deserializer<'t> for Node<'_, 't> {
     type Error = Failure;
 
     fn deserialize_any<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Failure> {
-        match self.alone() {
+        match self.alone()? {
             DeValue::String(text) => visitor.visit_str(text),
             DeValue::Integer(written) if written.radix() != 10 => match integer(self.value) {
                 Some(number) => visitor.visit_i128(number.into()),
@@ -270,12 +227,12 @@ impl<'t> Deserializer<'t> for Node<'_, '_, 't> {
                 values: values.iter().collect::<Vec<_>>().into_iter(),
                 list: self,
             }),
-            DeValue::Table(table) => visitor.visit_map(Entries::new(self, table, None, |_| true)),
+            DeValue::Table(table) => visitor.visit_map(Entries::new(self, table, None)),
         }
     }
 
     fn deserialize_bool<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Failure> {
-        let truth = self.alone().as_bool();
+        let truth = self.alone()?.as_bool();
         visitor.visit_bool(truth.ok_or_else(|| self.not_a("true or false"))?)
     }
 
@@ -288,7 +245,7 @@ impl<'t> Deserializer<'t> for Node<'_, '_, 't> {
     }
 
     fn deserialize_f64<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Failure> {
-        let written = match self.alone() {
+        let written = match self.alone()? {
             DeValue::Float(number) => number.as_str().to_owned(),
             DeValue::Integer(number) => number.as_str().to_owned(),
             _ => return Err(self.not_a("a number such as 0.3")),
@@ -318,14 +275,14 @@ impl<'t> Deserializer<'t> for Node<'_, '_, 't> {
     }
 
     fn deserialize_seq<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Failure> {
-        let elements = match self.alone() {
+        let elements = match self.alone()? {
             DeValue::Array(values) if values.is_empty() => {
                 if self.key == "step" {
                     let mistake = Mistake::new("this rule does nothing".into());
-                    return Err(Failure::of(mistake.label("it has no step")));
+                    return Err(Failure::Mistake(mistake.label("it has no step")));
                 }
                 let mistake = Mistake::new(format!("the list of `{KEY}` is empty"));
-                return Err(Failure::of(
+                return Err(Failure::Mistake(
                     mistake.help(format!("leave `{KEY}` out to match anything")),
                 ));
             }
@@ -339,8 +296,8 @@ impl<'t> Deserializer<'t> for Node<'_, '_, 't> {
     }
 
     fn deserialize_map<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Failure> {
-        match self.alone() {
-            DeValue::Table(table) => visitor.visit_map(Entries::new(self, table, None, |_| true)),
+        match self.alone()? {
+            DeValue::Table(table) => visitor.visit_map(Entries::new(self, table, None)),
             _ => Err(self.not_a("a table")),
         }
     }
@@ -362,7 +319,7 @@ impl<'t> Deserializer<'t> for Node<'_, '_, 't> {
             };
             return step.table(STEP, table, fields, verb, visitor);
         }
-        match self.alone() {
+        match self.alone()? {
             DeValue::Table(table) => self.table(name, table, fields, None, visitor),
             _ if fields.contains(&"") => {
                 let value = EntriesOf::new(std::iter::once(("", self)));
@@ -375,7 +332,7 @@ impl<'t> Deserializer<'t> for Node<'_, '_, 't> {
                     _ => format!("{name} is a table"),
                 };
                 let mistake = Mistake::new(title).label(format!("this is {}", kind(other)));
-                Err(Failure::of(match visitor_hint(&visitor) {
+                Err(Failure::Mistake(match visitor_hint(&visitor) {
                     Some(hint) => mistake.help(hint),
                     None => mistake,
                 }))
@@ -392,12 +349,15 @@ impl<'t> Deserializer<'t> for Node<'_, '_, 't> {
         if name == STEP {
             return visitor.visit_enum(Verb::find(self, variants)?);
         }
-        match self.alone().as_str() {
+        match self.alone()?.as_str() {
             Some(word) if variants.contains(&word) => {
                 visitor.visit_enum(BorrowedStrDeserializer::new(word))
             }
-            Some(word) => Err(Failure::of(unknown_word(word, variants))),
-            None => Err(Failure::of(no_word(kind(self.value.get_ref()), variants))),
+            Some(word) => Err(Failure::Mistake(unknown_word(word, variants))),
+            None => Err(Failure::Mistake(no_word(
+                kind(self.value.get_ref()),
+                variants,
+            ))),
         }
     }
 

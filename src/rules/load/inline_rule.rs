@@ -61,9 +61,7 @@ fn fail_rules(argument: &mut Argument<'_>) -> Option<Vec<Rule>> {
     }
     let loc_uri = argument.read::<UriGlob>(0..uri.len(), "loc-uri");
     if let Some(warning) = warning_about(uri) {
-        argument
-            .report
-            .warn(0..uri.len(), warning.title, warning.help);
+        argument.report.warn(0..uri.len(), warning);
     }
     let code_at = code_at.start..code_at.start + code.len();
     let code = Code::<SyncMl>::known(number.into());

@@ -1,36 +1,28 @@
 //! Patterns of LocURIs that load and probably match nothing.
 
 use crate::dm::locuri;
+use crate::rules::mistake::Mistake;
 use crate::rules::value::is_regex;
-
-/// Why a pattern probably matches nothing, or not as it is written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct PatternWarning {
-    /// What is odd about it.
-    pub(super) title: String,
-    /// What would match.
-    pub(super) help: String,
-}
 
 /// What is odd about a pattern that [`crate::rules::glob::UriGlob`] takes, if anything.
 ///
 /// A pattern without `./` may be right: `Vendor/MSFT/…`, `**/BitLocker/*`, an address. One with `./` may name a root of a vendor. What remains are nodes of Windows without the way to them.
-pub(super) fn warning_about(pattern: &str) -> Option<PatternWarning> {
+pub(super) fn warning_about(pattern: &str) -> Option<Mistake> {
+    let warning = |title: String, help: String| Some(Mistake::new(title).help(help));
     if is_regex(pattern) {
-        return Some(PatternWarning {
-            title: format!("`{pattern}` looks like a regular expression"),
-            help: "`*` matches any characters in a segment here, `**` any number of segments"
-                .into(),
-        });
+        return warning(
+            format!("`{pattern}` looks like a regular expression"),
+            "`*` matches any characters in a segment here, `**` any number of segments".into(),
+        );
     }
     if pattern.contains(':') {
         return None;
     }
     if let Some(rest) = pattern.strip_prefix('/') {
-        return Some(PatternWarning {
-            title: format!("no LocURI begins with `/`, as `{pattern}` does"),
-            help: format!("dmtap takes it for `./{rest}`: write that"),
-        });
+        return warning(
+            format!("no LocURI begins with `/`, as `{pattern}` does"),
+            format!("dmtap takes it for `./{rest}`: write that"),
+        );
     }
     let path = locuri::segments(pattern);
     let path = match path.get(..USER.len()) {
@@ -50,21 +42,19 @@ pub(super) fn warning_about(pattern: &str) -> Option<PatternWarning> {
         // A root that dmtap does not know.
         _ if pattern.starts_with('.') => return None,
         _ if segments.next().is_none() => {
-            return Some(PatternWarning {
-                title: format!(
-                    "`{pattern}` is no LocURI: it names neither the root nor a place below it"
-                ),
-                help: format!(
+            return warning(
+                format!("`{pattern}` is no LocURI: it names neither the root nor a place below it"),
+                format!(
                     "write ./Device/Vendor/MSFT/…, or **/{path} for nodes of this name anywhere"
                 ),
-            });
+            );
         }
         _ => format!("./Device/Vendor/MSFT/{path}"),
     };
-    Some(PatternWarning {
-        title: format!("`{pattern}` matches no LocURI of Windows: none has `{first}` at its root"),
-        help: format!("write {below}, or **/{path} for nodes anywhere"),
-    })
+    warning(
+        format!("`{pattern}` matches no LocURI of Windows: none has `{first}` at its root"),
+        format!("write {below}, or **/{path} for nodes anywhere"),
+    )
 }
 
 const USER: &str = "user/";
@@ -128,7 +118,7 @@ mod tests {
     fn a_node_without_the_way_to_it_is_odd() {
         let check = |pattern: &str, help: &str| {
             let found = warning_about(pattern).unwrap_or_else(|| panic!("{pattern}"));
-            assert!(found.help.contains(help), "{pattern}: {found:?}");
+            assert!(found.0.helps[0].contains(help), "{pattern}: {found:?}");
         };
         check(
             "BitLocker/**",

@@ -7,9 +7,10 @@ use super::place;
 use super::report::{Report, Table, Value};
 use crate::rules::Stage;
 use crate::rules::matcher::{DEPTH, Kinds, Matcher};
+use crate::rules::mistake::Mistake;
 use crate::rules::value::{as_glob, is_regex};
 
-pub(super) use self::validate::of_requests;
+pub(super) use self::validate::{AT_RESPONSES, of_requests};
 
 /// The keys of which one makes a rule select commands: the first ones of the table.
 pub(super) const COMMAND_KEYS: [&str; 10] = [
@@ -108,13 +109,13 @@ const GLOBS: [&str; 5] = ["host", "path", "sni", "media-type", "soap-action"];
 
 fn warn_of_regex(key: &str, value: &Value<'_>, report: &mut Report<'_>) {
     if let Some(text) = value.get_ref().as_str().filter(|text| is_regex(text)) {
+        let title = format!("`{text}` looks like a regular expression");
         report.warn(
             value.span(),
-            format!("`{text}` looks like a regular expression"),
-            format!(
+            Mistake::new(title).help(format!(
                 "`*` matches any characters here: write {key} = \"{}\"",
                 as_glob(text)
-            ),
+            )),
         );
     }
 }
@@ -130,7 +131,7 @@ fn warn(table: Table<'_>, report: &mut Report<'_>) {
         }
         for value in table.values("loc-uri") {
             if let Some(warning) = value.get_ref().as_str().and_then(loc_uri::warning_about) {
-                report.warn(value.span(), warning.title, warning.help);
+                report.warn(value.span(), warning);
             }
         }
     }

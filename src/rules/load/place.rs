@@ -1,7 +1,7 @@
 //! Places that load and never match.
 
 use super::report::{Report, Value};
-use crate::rules::mistake::list;
+use crate::rules::mistake::{Mistake, list};
 use crate::rules::place::ElementPlace;
 use crate::rules::selector::Selector;
 
@@ -18,12 +18,12 @@ pub(super) fn warn(value: &Value<'_>, report: &mut Report<'_>) {
         let Some(known) = known.filter(|known| !known.contains(&attribute)) else {
             continue;
         };
-        let help = match known {
+        let help: String = match known {
             [] => "write a number in the brackets, or leave them out".into(),
             known => format!("its attributes are {}", list(known)),
         };
         let title = format!("no `{element}` has an attribute `{attribute}`");
-        report.warn(value.span(), title, help);
+        report.warn(value.span(), Mistake::new(title).help(help));
     }
 }
 

@@ -52,12 +52,15 @@ impl<'r> Report<'r> {
 
     /// Adds an error, and returns it to be completed. Beyond [`MOST_ERRORS`] only their number is kept.
     pub(super) fn wrong(&mut self, span: Range<usize>, title: impl Into<String>) -> &mut RuleError {
-        self.add(RuleError::new(&self.file, &self.text, span, title.into()))
+        let mistake = Mistake::new(title.into());
+        self.add(RuleError::new(&self.file, &self.text, span, mistake))
     }
 
     /// Adds what is wrong with the value at `span`, under this key.
     pub(super) fn mistake(&mut self, mistake: Mistake, span: Range<usize>, key: &str) {
-        self.add(mistake.into_error(&self.file, &self.text, span, key));
+        let mistake = mistake.in_key(key, span.clone());
+        let span = mistake.0.span.clone().unwrap_or(span);
+        self.add(RuleError::new(&self.file, &self.text, span, mistake));
     }
 
     fn add(&mut self, error: RuleError) -> &mut RuleError {
@@ -71,11 +74,10 @@ impl<'r> Report<'r> {
     }
 
     /// Adds a warning, which keeps no rule from loading. A rule has no more than [`MOST_WARNINGS`].
-    pub(super) fn warn(&mut self, span: Range<usize>, title: String, help: String) {
+    pub(super) fn warn(&mut self, span: Range<usize>, mistake: Mistake) {
         if self.warnings.len() < MOST_WARNINGS {
-            let mut warning = RuleError::new(&self.file, &self.text, span, title).into_warning();
-            warning.help(help);
-            self.warnings.push(warning);
+            let warning = RuleError::new(&self.file, &self.text, span, mistake);
+            self.warnings.push(warning.into_warning());
         }
     }
 
@@ -179,6 +181,11 @@ impl<'t> Table<'t> {
     pub(super) fn key_span(&self, key: &str) -> Range<usize> {
         let found = self.map.get_key_value(key);
         found.map_or(self.span(), |(key, _)| key.span())
+    }
+
+    /// Where the value under a key stands; the whole table where there is none.
+    pub(super) fn value_span(&self, key: &str) -> Range<usize> {
+        self.value(key).map_or(self.span(), Spanned::span)
     }
 
     /// Whether a key stands here, be it as a slip that is reported anyway.

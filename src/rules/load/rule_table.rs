@@ -4,26 +4,25 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::rules::limit::{Count, SkipCount};
-use crate::rules::matcher::ConnectionMatcher;
 use crate::rules::mistake::{KEY, Mistake};
-use crate::rules::value::{Named, OneOf, Scalar, any_form, written};
-use crate::rules::{Limit, Matcher, Per, Scenario, Stage, Step};
+use crate::rules::value::{Scalar, any_form, written};
+use crate::rules::{Limit, Per, Scenario, Stage, Step};
 
 /// A rule: when dmtap looks, where it acts, how often, and what it does.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename = "a rule", deny_unknown_fields)]
 #[schemars(rename = "rule")]
-pub(super) struct RuleTable {
+pub(super) struct RuleTable<M, L> {
     /// Its name, unique among all files; records list it with each change that the rule made.
     #[schemars(required, extend("examples" = ["bitlocker-fails-once"]))]
     pub(super) name: Option<RuleName>,
     /// What the rule looks at: requests (device to server), responses (server to device), or connections of devices.
     #[schemars(required)]
-    pub(super) stage: Option<OneOf<Stage>>,
+    pub(super) stage: Option<Stage>,
     /// Where the rule acts; without it, on every message or connection of the stage.
-    pub(super) r#match: Option<Matcher>,
+    pub(super) r#match: Option<M>,
     /// How often the rule acts; without it, always.
-    pub(super) limit: Option<Limit>,
+    pub(super) limit: Option<L>,
     /// In which state of a scenario the rule acts; without it, in every state.
     pub(super) scenario: Option<Scenario>,
     /// What the rule does: one step, or a list of steps in order.
@@ -32,27 +31,6 @@ pub(super) struct RuleTable {
     /// After this rule acted, dmtap evaluates no later rule.
     #[schemars(extend("examples" = [true]))]
     pub(super) end: Option<End>,
-}
-
-/// A rule about connections: no message has passed yet.
-#[derive(Deserialize, JsonSchema)]
-#[serde(rename = "a rule", deny_unknown_fields)]
-#[schemars(rename = "rule-of-connections")]
-pub(super) struct ConnectionRuleTable {
-    /// Its name, unique among all files; records list it with each change that the rule made.
-    #[schemars(required)]
-    pub(super) name: Option<RuleName>,
-    /// What the rule looks at.
-    #[schemars(required)]
-    #[serde(rename = "stage")]
-    _stage: Option<OneOf<Stage>>,
-    /// Which connections the rule acts on; without it, on every one.
-    pub(super) r#match: Option<ConnectionMatcher>,
-    /// How many connections the rule acts on; without it, all of them.
-    pub(super) limit: Option<ConnectionLimit>,
-    /// What the rule does: one step, or a list of steps in order.
-    #[schemars(required)]
-    pub(super) step: Option<Vec<Step>>,
 }
 
 pub(super) struct End;
@@ -79,14 +57,6 @@ written!(
     },
     {"type": "string", "pattern": "\\S"}
 );
-
-impl Named for Stage {
-    fn all() -> Vec<(&'static str, Self)> {
-        [Self::Request, Self::Response, Self::Connection]
-            .map(|stage| (stage.name(), stage))
-            .to_vec()
-    }
-}
 
 /// How many connections the rule acts on; without it, all of them.
 #[derive(Deserialize, JsonSchema)]

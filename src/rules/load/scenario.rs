@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::deserialize::MOST_KEYS;
 use super::report::{MOST_ERRORS, Report, Table};
 use crate::nearest::closest;
-use crate::rules::mistake::list;
+use crate::rules::mistake::{Mistake, list};
 use crate::rules::scenario::STARTED;
 use crate::rules::{Rule, RuleError, Scenario};
 
@@ -36,7 +36,6 @@ impl Scenarios {
         whole: bool,
         report: &mut Report<'_>,
     ) -> bool {
-        let value = |key| table.value(key).map(|value| value.span());
         if scenario.requires.is_none() && scenario.becomes.is_none() {
             if whole {
                 let title = "this scenario asks nothing and changes nothing";
@@ -47,21 +46,26 @@ impl Scenarios {
             return false;
         }
         if scenario.requires == scenario.becomes {
-            let becomes = value("becomes").unwrap_or(table.span());
             report
-                .wrong(becomes, "the scenario becomes what it is")
+                .wrong(
+                    table.value_span("becomes"),
+                    "the scenario becomes what it is",
+                )
                 .label("`requires` names the same state")
                 .help("leave `becomes` out to stay in this act");
             return false;
         }
-        let state = value("requires").or_else(|| value("becomes"));
+        let state = match scenario.requires {
+            Some(_) => "requires",
+            None => "becomes",
+        };
         self.0.push(Act {
             scenario,
             file: report.file().clone(),
             text: report.text().clone(),
             line: report.line(table.span().start),
-            span: state.unwrap_or(table.span()),
-            per: value("per").unwrap_or(table.span()),
+            span: table.value_span(state),
+            per: table.value_span("per"),
             reported: true,
         });
         true
@@ -90,49 +94,29 @@ impl Scenarios {
         }
         let mut reported = HashSet::new();
         let mut reached: HashMap<&str, Reached<'_>> = HashMap::new();
-        let mut errors = Errors::default();
+        let mut wrong = Vec::new();
         for act in self.0.iter().filter(|act| act.reported) {
             let name = &*act.scenario.name;
             let acts = scenarios.get(name).map_or(&[][..], Vec::as_slice);
-            if let Some(first) = acts.first()
-                && first.scenario.per != act.scenario.per
-            {
-                errors.add_error(act, || act.other_per(first));
-            }
+            let first = acts.first().copied();
+            let other = first.filter(|first| first.scenario.per != act.scenario.per);
+            wrong.extend(other.map(|other| (act, Some(other))));
             let reached = reached.entry(name).or_insert_with(|| Reached::by(acts));
             let required = act.scenario.requires.as_deref();
             let missing = required.filter(|state| !reached.known.contains(state));
-            if let Some(state) = missing.filter(|state| reported.insert((name, *state))) {
-                errors.add_error(act, || act.never(state, &reached.order));
+            if missing.is_some_and(|state| reported.insert((name, state))) {
+                wrong.push((act, None));
             }
         }
-        errors.all()
-    }
-}
-
-/// The first [`MOST_ERRORS`] errors of the scenarios, and the number of the others.
-#[derive(Default)]
-struct Errors<'a> {
-    errors: Vec<RuleError>,
-    untold: usize,
-    last: Option<&'a Act>,
-}
-
-impl<'a> Errors<'a> {
-    /// Error texts name near words, which takes a while: they are made only for errors that are printed.
-    fn add_error(&mut self, act: &'a Act, error: impl FnOnce() -> RuleError) {
-        if self.errors.len() < MOST_ERRORS {
-            return self.errors.push(error());
-        }
-        self.untold += 1;
-        self.last = Some(act);
-    }
-
-    fn all(mut self) -> Vec<RuleError> {
-        let last = self.last.map(|act| act.wrong(String::new()));
-        self.errors
-            .extend(last.map(|last| last.and_more(self.untold)));
-        self.errors
+        let more = wrong.split_off(wrong.len().min(MOST_ERRORS));
+        // Their texts name near words, which takes a while: only those that are printed are made.
+        let errors = wrong.iter().map(|(act, other)| match other {
+            Some(other) => act.other_per(other),
+            None => act.never(&reached[&*act.scenario.name].order),
+        });
+        let last = more.last();
+        let last = last.map(|(act, _)| act.wrong(Mistake::default()).and_more(more.len()));
+        errors.chain(last).collect()
     }
 }
 
@@ -176,46 +160,43 @@ impl<'a> Reached<'a> {
 }
 
 impl Act {
-    fn wrong(&self, title: String) -> RuleError {
-        RuleError::new(&self.file, &self.text, self.span.clone(), title)
+    fn wrong(&self, mistake: Mistake) -> RuleError {
+        RuleError::new(&self.file, &self.text, self.span.clone(), mistake)
     }
 
-    fn never(&self, state: &str, reached: &[&str]) -> RuleError {
+    fn never(&self, reached: &[&str]) -> RuleError {
         let name = &self.scenario.name;
+        let state = self.scenario.requires.as_deref().unwrap_or_default();
         let title = format!("scenario `{name}` is never in the state `{state}`");
-        let mut error = self.wrong(title);
-        error.label(match closest(state, reached) {
+        let mistake = Mistake::new(title).label(match closest(state, reached) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "no rule that can act brings it about".into(),
         });
-        error.help(match reached.get(..MOST_KEYS) {
+        let states = match reached.get(..MOST_KEYS) {
             Some(first) if reached.len() > MOST_KEYS => {
                 let more = reached.len() - MOST_KEYS;
                 format!("its states are {} and {more} more", list(first))
             }
             _ => format!("its states are {}", list(reached)),
-        });
-        error.help(format!(
+        };
+        self.wrong(mistake.help(states).help(format!(
             "a rule brings it about with scenario = {{ name = \"{name}\", becomes = \"{state}\" }}"
-        ));
-        error
+        )))
     }
 
     /// Rules of one scenario with different `per` never see each other's state.
     fn other_per(&self, first: &Self) -> RuleError {
-        let (own, other) = (self.scenario.per, first.scenario.per);
-        let name = &self.scenario.name;
         let title = format!(
-            "scenario `{name}` has a state per {} here, and per {} elsewhere",
-            own.name(),
-            other.name()
+            "scenario `{}` has a state per {} here, and per {} elsewhere",
+            self.scenario.name,
+            self.scenario.per.name(),
+            first.scenario.per.name()
         );
-        let mut error = RuleError::new(&self.file, &self.text, self.per.clone(), title);
-        error.label("these are states of their own");
-        error.help(format!(
+        let help = format!(
             "write the same `per` in every rule of the scenario; the other one is in {}, line {}",
             first.file, first.line
-        ));
-        error
+        );
+        let mistake = Mistake::new(title).label("these are states of their own");
+        RuleError::new(&self.file, &self.text, self.per.clone(), mistake.help(help))
     }
 }

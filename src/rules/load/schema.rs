@@ -7,12 +7,13 @@
 use std::sync::LazyLock;
 
 use schemars::generate::SchemaSettings;
-use schemars::transform::{RemoveRefSiblings, Transform};
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::transform::{RemoveRefSiblings, Transform, transform_subschemas};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
-use super::rule_table::{ConnectionRuleTable, RuleTable};
-use crate::rules::{Matcher, Stage, Step};
+use super::match_table::AT_RESPONSES;
+use super::rule_table::{ConnectionLimit, RuleTable};
+use crate::rules::{ConnectionMatcher, Limit, Matcher, Stage, Step};
 
 /// A verb of steps, as the schema describes it.
 #[derive(Clone, Debug, Default)]
@@ -71,6 +72,11 @@ pub fn step_keys() -> &'static [StepKeys] {
     &STEPS
 }
 
+/// The verb of this name.
+pub(super) fn step_named(name: &str) -> Option<&'static StepKeys> {
+    step_keys().iter().find(|step| step.name == name)
+}
+
 /// The keys of `match`.
 pub(super) fn match_keys() -> &'static [String] {
     static KEYS: LazyLock<Vec<String>> = LazyLock::new(|| {
@@ -90,33 +96,54 @@ fn in_toml(example: &Value) -> String {
 /// The schema.
 pub fn schema() -> Value {
     let mut generator = generator();
-    let rule = RuleTable::json_schema(&mut generator);
-    let of_connections = ConnectionRuleTable::json_schema(&mut generator);
+    let mut rule = RuleTable::<Matcher, Limit>::json_schema(&mut generator).to_value();
+    // The stage decides which of the two it is, so that a mistake is reported at its place.
+    for (key, of_connections) in [
+        ("match", generator.subschema_for::<ConnectionMatcher>()),
+        ("limit", generator.subschema_for::<ConnectionLimit>()),
+    ] {
+        rule["properties"][key] = json!({
+            "description": rule["properties"][key]["description"],
+            "type": "object",
+            "anyOf": [defined(key), of_connections, {}],
+        });
+    }
     let mut definitions = generator.take_definitions(false);
-    definitions.insert(
-        "rule".into(),
-        rule_of_any_stage(rule.to_value(), &of_connections),
-    );
-    let of_its_stage = of_its_stage(&of_connections);
-    definitions.extend(of_its_stage);
-    let mut root = json!({
+    // These were put into the steps.
+    definitions.retain(|_, table| table["properties"].get("=").is_none());
+    definitions.insert("rule".into(), rule);
+    definitions.insert("rule-of-its-stage".into(), rule_of_its_stage());
+    definitions.insert("match-of-request".into(), match_of_request());
+    let mut root = json_schema!({"$defs": definitions});
+    written(&mut root, &definitions);
+    let tables = root.get_mut("$defs").and_then(Value::as_object_mut);
+    for (name, table) in tables.into_iter().flatten() {
+        let properties = table.get_mut("properties").and_then(Value::as_object_mut);
+        let Some(properties) = properties else {
+            continue;
+        };
+        properties.remove("");
+        for key in ["not", "any", "all"].iter().filter(|_| name == "match") {
+            properties[*key]["minProperties"] = json!(1);
+            properties[*key]["items"] = json!({"minProperties": 1});
+        }
+    }
+    let head = json_schema!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Rules of dmtap",
         "description": "A rule file of dmtap: [[rule]] begins each rule.",
         "type": "object",
         "additionalProperties": false,
-        "$defs": definitions,
+        "properties": {"rule": {
+            "description": "The rules, in the order in which dmtap evaluates them.",
+            "type": "array",
+            "items": {"allOf": [defined("rule"), defined("rule-of-its-stage")]}
+        }}
     });
-    written(&mut root);
-    root["properties"] = json!({"rule": {
-        "description": "The rules, in the order in which dmtap evaluates them.",
-        "type": "array",
-        "items": {"allOf": [{"$ref": "#/$defs/rule"}, {"$ref": "#/$defs/rule-of-its-stage"}]}
-    }});
-    drop_unused(&mut root);
-    let mut schema = Schema::try_from(root).unwrap_or_default();
-    RemoveRefSiblings::default().transform(&mut schema);
-    schema.to_value()
+    root.ensure_object()
+        .extend(head.as_object().cloned().into_iter().flatten());
+    RemoveRefSiblings::default().transform(&mut root);
+    root.to_value()
 }
 
 /// The schema as text.
@@ -128,67 +155,55 @@ fn generator() -> SchemaGenerator {
     SchemaSettings::draft2020_12().into_generator()
 }
 
-/// What is common to rules of all stages; the stage decides the rest, so that a mistake is reported at its place.
-fn rule_of_any_stage(mut rule: Value, of_connections: &Schema) -> Value {
-    for key in ["match", "limit"] {
-        let property = &mut rule["properties"][key];
-        let connections = of_connections.as_value()["properties"][key].clone();
-        let fields = property.as_object_mut();
-        let description = fields.and_then(|fields| fields.remove("description"));
-        *property = json!({
-            "description": description,
-            "type": "object",
-            "anyOf": [property.clone(), connections, {}],
-        });
-    }
-    rule
+fn defined(name: &str) -> Value {
+    json!({"$ref": format!("#/$defs/{name}")})
 }
 
-fn of_its_stage(of_connections: &Schema) -> Map<String, Value> {
-    let mut definitions = Map::new();
-    let mut cases = Vec::new();
-    for stage in [Stage::Request, Stage::Response, Stage::Connection] {
-        let name = stage.name();
-        let elsewhere = step_keys()
-            .iter()
-            .filter(|step| !step.stages.iter().any(|known| known == name));
+/// What holds of a rule at its stage only.
+fn rule_of_its_stage() -> Value {
+    let of_stage = |stage: Stage| {
+        let is_elsewhere = |step: &&StepKeys| !step.stages.iter().any(|it| it == stage.name());
+        let elsewhere = step_keys().iter().filter(is_elsewhere);
         let elsewhere: Vec<&str> = elsewhere.map(|step| &*step.name).collect();
-        let names = json!({"propertyNames": {"not": {"enum": elsewhere}}});
-        let mut properties =
-            json!({"step": {"propertyNames": names["propertyNames"], "items": names}});
+        let mut step = json!({"propertyNames": {"not": {"enum": elsewhere}}});
+        let mut rule = json!({"match": defined("match"), "limit": defined("limit")});
         match stage {
+            Stage::Request => {
+                rule["match"] = json!({"allOf": [defined("match"), defined("match-of-request")]});
+                // The body of a request is cut with `limit-data`.
+                step["properties"] = json!({"reset-peer": {"const": true}});
+            }
+            Stage::Response => {}
             Stage::Connection => {
-                let own = &of_connections.as_value()["properties"];
-                properties["match"] = own["match"].clone();
-                properties["limit"] = own["limit"].clone();
-                properties["scenario"] = json!(false);
-                properties["end"] = json!(false);
-            }
-            _ => {
-                properties["match"] = json!({"$ref": "#/$defs/match"});
-                properties["limit"] = json!({"$ref": "#/$defs/limit"});
+                rule = json!({
+                    "match": defined("connection-match"),
+                    "limit": defined("connection-limit"),
+                    "scenario": false,
+                    "end": false,
+                });
             }
         }
-        if stage == Stage::Request {
-            properties["match"] =
-                json!({"allOf": [properties["match"], {"$ref": "#/$defs/match-of-request"}]});
-            // The body of a request is cut with `limit-data`.
-            properties["step"]["properties"] = json!({"reset-peer": {"const": true}});
-            properties["step"]["items"]["properties"] = properties["step"]["properties"].clone();
-        }
-        cases.push(json!({
-            "if": {"type": "object", "required": ["stage"], "properties": {"stage": {"const": name}}},
-            "then": {"properties": properties},
-        }));
-    }
-    let inner = json!({"$ref": "#/$defs/match-of-request"});
+        step["items"] = step.clone();
+        rule["step"] = step;
+        let stage = json!({"stage": {"const": stage.name()}});
+        json!({
+            "if": {"type": "object", "required": ["stage"], "properties": stage},
+            "then": {"properties": rule},
+        })
+    };
+    let stages = [Stage::Request, Stage::Response, Stage::Connection];
+    json!({"allOf": stages.map(of_stage)})
+}
+
+/// The keys that no request has are nowhere in its matcher.
+fn match_of_request() -> Value {
+    let inner = defined("match-of-request");
     let inside = json!({"allOf": [inner, {"items": inner}]});
-    definitions.insert(
-        "match-of-request".into(),
-        json!({"properties": {"http-status": false, "soap-fault": false, "not": inner, "any": inside, "all": inside}}),
-    );
-    definitions.insert("rule-of-its-stage".into(), json!({"allOf": cases}));
-    definitions
+    let mut keys = json!({"not": inner, "any": inside, "all": inside});
+    for (key, _) in AT_RESPONSES {
+        keys[key] = json!(false);
+    }
+    json!({"properties": keys})
 }
 
 fn of_variant(
@@ -199,65 +214,53 @@ fn of_variant(
 ) -> StepKeys {
     let stages = variant.get("x-stages").or(stages).cloned();
     let stages = stages.unwrap_or_else(|| json!([Stage::Request.name(), Stage::Response.name()]));
-    let described = |mut value: Value| {
-        for key in ["description", "examples"] {
-            if let Some(text) = variant.get(key) {
-                value[key] = text.clone();
-            }
-        }
-        if value.get("examples").is_none() && value.get("const").is_some() {
-            value["examples"] = json!([true]);
-        }
-        value
-    };
-    let mut step = StepKeys {
-        kind,
-        stages: texts(&stages),
-        ..StepKeys::default()
-    };
-    let Some((name, content)) = variant["properties"]
-        .as_object()
-        .and_then(|keys| keys.iter().next())
-    else {
-        step.name = variant["const"].as_str().unwrap_or_default().into();
-        step.value = described(json!({"const": true}));
-        return step;
-    };
-    step.name.clone_from(name);
-    step.together = keywords(variant);
-    let table = reference(content).and_then(|name| definitions.get(name));
-    let has_verb = |table: &Value| table["properties"].get("=").is_some();
-    let table = match table.filter(|table| has_verb(table)) {
-        Some(table) => table,
-        // The fields of a variant stand here, those of a type of its own elsewhere.
-        None if content.get("properties").is_some() => content,
-        None => {
-            step.value = described(content.clone());
-            return step;
-        }
-    };
-    step.together.extend(keywords(table));
-    step.values = table["properties"].as_object().cloned().unwrap_or_default();
-    let value = step.values.remove("=").map(|mut value| {
-        value
-            .as_object_mut()
-            .map(|value| value.remove("description"));
-        value
+    let switch = json!({"const": true, "examples": [true]});
+    let keys = variant["properties"].as_object();
+    let content = keys.and_then(|keys| keys.iter().next());
+    let (name, content) = content
+        .map_or((variant["const"].as_str(), &switch), |(name, content)| {
+            (Some(&**name), content)
+        });
+    let has_verb = |table: &&Value| table["properties"].get("=").is_some();
+    let table = name_of(&content["$ref"]).and_then(|name| definitions.get(name));
+    // The fields of a variant stand here, those of a type of its own elsewhere.
+    let is_table = content.get("properties").is_some();
+    let table = table.filter(has_verb).or(is_table.then_some(content));
+    let mut together = keywords(variant);
+    together.extend(table.into_iter().flat_map(keywords));
+    let mut values = table.map_or_else(Map::new, |table| {
+        table["properties"].as_object().cloned().unwrap_or_default()
     });
-    step.value = described(value.unwrap_or_else(|| json!({"const": true})));
-    step.options = step.values.keys().cloned().collect();
-    step.required = texts(&table["required"]);
-    step.required.retain(|key| key != "=");
-    step
+    let mut value = match (values.remove("="), table) {
+        (Some(value), _) => value,
+        (None, Some(_)) => switch.clone(),
+        (None, None) => content.clone(),
+    };
+    for key in ["description", "examples"] {
+        if let Some(text) = variant.get(key) {
+            value[key] = text.clone();
+        }
+    }
+    let required = table.map_or_else(Vec::new, |table| texts(&table["required"]));
+    StepKeys {
+        kind,
+        name: name.unwrap_or_default().into(),
+        stages: texts(&stages),
+        options: values.keys().cloned().collect(),
+        required: required.into_iter().filter(|key| key != "=").collect(),
+        value,
+        values,
+        together,
+    }
 }
 
 /// What a schema says of keys together.
 fn keywords(schema: &Value) -> Map<String, Value> {
     let known = ["oneOf", "maxProperties", "if", "then"];
-    let keywords = schema.as_object().into_iter().flatten();
-    let keywords = keywords.filter(|(key, _)| known.contains(&key.as_str()));
-    keywords
-        .map(|(key, value)| (key.clone(), value.clone()))
+    let said = known
+        .iter()
+        .filter_map(|key| Some((*key, schema.get(key)?)));
+    said.map(|(key, value)| (key.to_owned(), value.clone()))
         .collect()
 }
 
@@ -298,46 +301,21 @@ impl JsonSchema for Step {
 }
 
 /// Brings a derived schema into the form that files have.
-fn written(root: &mut Value) {
-    let definitions = root["$defs"].as_object().cloned().unwrap_or_default();
-    rewrite(root, &definitions);
-    let tables = root["$defs"].as_object_mut().into_iter().flatten();
-    for (name, table) in tables {
-        let properties = table.pointer_mut("/properties");
-        if let Some(properties) = properties.and_then(Value::as_object_mut) {
-            properties.remove("");
-        }
-        for key in ["not", "any", "all"].iter().filter(|_| name == "match") {
-            if let Some(inner) = table.pointer_mut(&format!("/properties/{key}")) {
-                at_least_one_key(inner);
-            }
-        }
+fn written(schema: &mut Schema, definitions: &Map<String, Value>) {
+    transform_subschemas(
+        &mut |inner: &mut Schema| written(inner, definitions),
+        schema,
+    );
+    let Some(map) = schema.as_object_mut() else {
+        return;
+    };
+    for key in ["default", "format", "title", "x-stages"] {
+        map.remove(key);
     }
-}
-
-fn rewrite(schema: &mut Value, definitions: &Map<String, Value>) {
-    match schema {
-        Value::Array(schemas) => schemas
-            .iter_mut()
-            .for_each(|schema| rewrite(schema, definitions)),
-        Value::Object(map) => {
-            for key in ["default", "format", "title", "x-stages"] {
-                // A property may have such a name, too.
-                let is_keyword = |value: &Value| !value.is_object() && !value.is_boolean();
-                let is_root = key == "title" && map.contains_key("$schema");
-                if map.get(key).is_some_and(is_keyword) && !is_root {
-                    map.remove(key);
-                }
-            }
-            map.values_mut()
-                .for_each(|value| rewrite(value, definitions));
-            without_null(map);
-            words_of(map);
-            plain_or_table(map, definitions);
-            one_or_many(map);
-        }
-        _ => {}
-    }
+    without_null(map);
+    words_of(map);
+    plain_or_table(map, definitions);
+    one_or_many(map);
 }
 
 /// What is left out is not written as null.
@@ -348,17 +326,16 @@ fn without_null(map: &mut Map<String, Value>) {
             continue;
         };
         values.retain(|value| !is_null(value));
-        if let ("type" | "anyOf", [only]) = (key, &values[..]) {
-            let only = only.clone();
-            match (key, only) {
-                ("anyOf", Value::Object(only)) => {
-                    map.remove(key);
-                    for (key, value) in only {
-                        map.entry(key).or_insert(value);
-                    }
+        match (key, &values[..]) {
+            ("type", [only]) => map[key] = only.clone(),
+            ("anyOf", [Value::Object(only)]) => {
+                let only = only.clone();
+                map.remove(key);
+                for (key, value) in only {
+                    map.entry(key).or_insert(value);
                 }
-                (_, only) => drop(map.insert(key.into(), only)),
             }
+            _ => {}
         }
     }
 }
@@ -379,14 +356,10 @@ fn words_of(map: &mut Map<String, Value>) {
 
 /// A type with a field named `` is that value, or a table.
 fn plain_or_table(map: &mut Map<String, Value>, definitions: &Map<String, Value>) {
-    let name = map
-        .get("$ref")
-        .and_then(Value::as_str)
-        .and_then(|path| path.strip_prefix("#/$defs/"));
+    let name = map.get("$ref").and_then(name_of);
     let plain = name.and_then(|name| definitions.get(name)?.pointer("/properties/"));
-    if let Some(plain) = plain {
-        let mut plain = plain.clone();
-        rewrite(&mut plain, definitions);
+    if let Some(mut plain) = plain.and_then(|plain| Schema::try_from(plain.clone()).ok()) {
+        written(&mut plain, definitions);
         let table = json!({"$ref": map.remove("$ref")});
         map.insert("anyOf".into(), json!([plain, table]));
     }
@@ -405,33 +378,8 @@ fn one_or_many(map: &mut Map<String, Value>) {
     map.insert("anyOf".into(), json!([items, many]));
 }
 
-/// The table, or those of the list, have a key.
-fn at_least_one_key(schema: &mut Value) {
-    schema["minProperties"] = json!(1);
-    schema["items"] = json!({"minProperties": 1});
-    if schema.get("anyOf").is_none() {
-        schema["type"] = json!("object");
-    }
-}
-
-/// Definitions that nothing refers to: what was put into a step.
-fn drop_unused(root: &mut Value) {
-    loop {
-        let text = root.to_string();
-        let Some(definitions) = root["$defs"].as_object_mut() else {
-            return;
-        };
-        let before = definitions.len();
-        definitions
-            .retain(|name, _| text.contains(&format!("\"#/$defs/{name}\"")) || name == "rule");
-        if definitions.len() == before {
-            return;
-        }
-    }
-}
-
-fn reference(schema: &Value) -> Option<&str> {
-    schema["$ref"].as_str()?.strip_prefix("#/$defs/")
+fn name_of(reference: &Value) -> Option<&str> {
+    reference.as_str()?.strip_prefix("#/$defs/")
 }
 
 fn texts(list: &Value) -> Vec<String> {

@@ -6,7 +6,7 @@ use http::header;
 
 use super::place;
 use super::report::{Report, Table};
-use super::schema::step_keys;
+use super::schema::step_named;
 use crate::dm::CommandKind;
 use crate::rules::matcher::Kinds;
 use crate::rules::selector::Selector;
@@ -15,7 +15,7 @@ use crate::rules::step::{
     Scheme, WireFault,
 };
 use crate::rules::template::{Escape, Template};
-use crate::rules::{Matcher, Scenario, Stage, Step};
+use crate::rules::{Matcher, RuleError, Scenario, Stage, Step};
 
 /// A step with its table, and the place of its verb.
 pub(super) type Placed<'t> = (&'t Step, Range<usize>, Table<'t>);
@@ -66,23 +66,21 @@ fn alone((step, _, table): &Placed<'_>, report: &mut Report<'_>) {
     for value in places.iter().filter_map(|key| table.value(key)) {
         place::warn(value, report);
     }
-    let value = |key: &str| table.value(key).map_or(table.span(), |value| value.span());
-    let at = match step {
-        Step::Edit(edit) => edit.places().into_iter().find(|at| at.is_attribute()),
-        _ => None,
-    };
-    if at.is_some() {
-        report
-            .wrong(value("at"), "a step acts on elements, and this is an attribute")
-            .help("write set-attribute = \"value\", value = \"7\", at = \"Item/Data!/data\" to change an attribute");
-    }
     match step {
+        Step::Edit(edit) if edit.places().iter().any(|at| at.is_attribute()) => {
+            report
+                .wrong(table.value_span("at"), "a step acts on elements, and this is an attribute")
+                .help("write set-attribute = \"value\", value = \"7\", at = \"Item/Data!/data\" to change an attribute");
+        }
         Step::Head(HeadStep::AddHeader { name, .. } | HeadStep::RemoveHeader(name))
             if name.0 == header::HOST =>
         {
             let verb = step.name();
             report
-                .wrong(value(verb), format!("`{verb}` does not go with `Host`"))
+                .wrong(
+                    table.value_span(verb),
+                    format!("`{verb}` does not go with `Host`"),
+                )
                 .label("a request has one Host, no more and no less")
                 .help("write set-header = \"Host\" to send another");
         }
@@ -91,21 +89,27 @@ fn alone((step, _, table): &Placed<'_>, report: &mut Report<'_>) {
             jitter: Some(jitter),
         }) if jitter.0 > time.0 => {
             report
-                .wrong(value("jitter"), "`jitter` is longer than `latency`")
+                .wrong(
+                    table.value_span("jitter"),
+                    "`jitter` is longer than `latency`",
+                )
                 .help("write at most the time of `latency`");
         }
         Step::Protocol(ProtocolStep::Challenge(challenge))
             if challenge.scheme == Scheme::Basic && table.value("nonce").is_some() =>
         {
             report
-                .wrong(value("nonce"), "Basic has no nonce")
+                .wrong(table.value_span("nonce"), "Basic has no nonce")
                 .help("leave `nonce` out, or write scheme = \"md5\"");
         }
         Step::Protocol(ProtocolStep::Busy(busy))
             if busy.is_syncml() && busy.retry_after.is_some() =>
         {
             report
-                .wrong(value("retry-after"), "Status 417 has no Retry-After")
+                .wrong(
+                    table.value_span("retry-after"),
+                    "Status 417 has no Retry-After",
+                )
                 .help("leave `retry-after` out, or write busy = 503");
         }
         _ => {}
@@ -116,28 +120,22 @@ fn alone((step, _, table): &Placed<'_>, report: &mut Report<'_>) {
 fn with_stage(steps: &[Placed<'_>], stage: Stage, report: &mut Report<'_>) {
     for (step, span, _) in steps {
         let name = step.name();
-        let Some(verb) = step_keys().iter().find(|verb| verb.name == name) else {
+        let Some(verb) = step_named(name) else {
             continue;
         };
-        let remedy = if verb.stages.iter().any(|known| known == stage.name()) {
-            match step {
-                Step::WireFault(step) => step.remedy(stage),
-                _ => None,
-            }
-        } else {
-            let elsewhere = format!(
-                "write it into a rule with stage = \"{}\"",
-                verb.stages.join("\" or \"")
-            );
-            Some(match (step, stage) {
-                (
-                    Step::WireFault(WireFault::Reset | WireFault::ResetPeer(ResetPeer::Now)),
-                    Stage::Connection,
-                ) => {
-                    format!("write refuse-connection = true; or {elsewhere}")
-                }
-                _ => elsewhere,
-            })
+        let fits = verb.stages.iter().any(|known| known == stage.name());
+        let elsewhere = format!(
+            "write it into a rule with stage = \"{}\"",
+            verb.stages.join("\" or \"")
+        );
+        let remedy = match (step, stage) {
+            (Step::WireFault(step), _) if fits => step.remedy(stage),
+            _ if fits => None,
+            (
+                Step::WireFault(WireFault::Reset | WireFault::ResetPeer(ResetPeer::Now)),
+                Stage::Connection,
+            ) => Some(format!("write refuse-connection = true; or {elsewhere}")),
+            _ => Some(elsewhere),
         };
         let Some(remedy) = remedy else {
             continue;
@@ -256,35 +254,26 @@ fn on_the_body(steps: &[Placed<'_>], report: &mut Report<'_>) {
     let is_raw = |(step, ..): &&Placed<'_>| step.is_raw();
     let sets = |(step, ..): &&Placed<'_>| matches!(step, Step::Raw(step) if step.replaces_all());
     for (at, (step, span, _)) in steps.iter().enumerate() {
-        let before = &steps[..at];
-        let wrong = match step {
-            Step::Edit(_) => before.iter().find(is_raw).map(|first| {
-                let title = format!("`{}` comes after `{}`", step.name(), first.0.name());
-                (
-                    title,
-                    first,
-                    "bytes are changed after all edits of the document",
-                )
-            }),
-            _ => None,
-        };
-        if let Some((title, (_, first, _), why)) = wrong {
+        let bytes = steps[..at].iter().find(is_raw);
+        if let (Step::Edit(_), Some((first, place, _))) = (step, bytes) {
+            let title = format!("`{}` comes after `{}`", step.name(), first.name());
             report
                 .wrong(span.clone(), title)
-                .also(first.clone(), why)
+                .also(
+                    place.clone(),
+                    "bytes are changed after all edits of the document",
+                )
                 .help("put it in front, or into a rule of its own behind this one");
             continue;
         }
-        let lost = step.is_edit() || step.is_raw();
         let set = steps[at + 1..].iter().find(sets);
-        if let Some((set, place, _)) = set.filter(|_| lost) {
-            let title = format!(
-                "`{}` edits a body that `{}` throws away",
-                step.name(),
-                set.name()
-            );
+        if let Some((set, place, _)) = set.filter(|_| step.is_edit() || step.is_raw()) {
+            let (lost, set) = (step.name(), set.name());
             report
-                .wrong(span.clone(), title)
+                .wrong(
+                    span.clone(),
+                    format!("`{lost}` edits a body that `{set}` throws away"),
+                )
                 .also(place.clone(), "nothing of the body is left after this")
                 .help("leave one of the two out");
         }
@@ -302,7 +291,13 @@ fn with_matcher(
     for (step, span, _) in steps {
         match (*step, matcher.kinds) {
             (Step::Edit(EditStep::SetStatus(_)), Some(kinds)) if kinds == statuses => {}
-            (Step::Edit(EditStep::SetStatus(_)), _) => needs_status(step, span, named, report),
+            (Step::Edit(EditStep::SetStatus(_)), _) => {
+                let title = format!("`{}` changes the code of a Status", step.name());
+                let error = selects_others(title, span, STATUS, named, report);
+                if named.is_some() {
+                    error.help("`loc-uri` is then what the answered command is about");
+                }
+            }
             (Step::Protocol(step), kinds) => about_commands(step, span, kinds, named, report),
             (Step::Edit(edit), None) => {
                 no_command(step, span, report);
@@ -387,26 +382,6 @@ fn needs_commands(step: &EditStep, span: &Range<usize>, report: &mut Report<'_>)
     }
 }
 
-fn needs_status(
-    step: &Step,
-    span: &Range<usize>,
-    named: Option<&Range<usize>>,
-    report: &mut Report<'_>,
-) {
-    let title = format!("`{}` changes the code of a Status", step.name());
-    let error = report.wrong(span.clone(), title);
-    match named {
-        Some(command) => error
-            .also(command.clone(), "this selects other commands")
-            .help(
-                "write command = \"Status\": `loc-uri` is then what the answered command is about",
-            ),
-        None => error
-            .label("this rule does not say that it selects Status")
-            .help("add command = \"Status\" to `match`"),
-    };
-}
-
 /// No version is left between a floor and a ceiling that lies under it.
 fn agree_on_versions(steps: &[Placed<'_>], report: &mut Report<'_>) {
     let min = steps.iter().find_map(|(step, span, _)| match step {
@@ -441,31 +416,42 @@ fn about_commands(
     if !step.is_about_commands() {
         return;
     }
-    let name = step.name();
+    let is_sized = matches!(step, ProtocolStep::WrongSize(_));
     let gets = Kinds::of(CommandKind::Get);
-    if matches!(step, ProtocolStep::WrongSize(_))
-        && kinds.is_some_and(|kinds| kinds.is_within(gets))
-    {
+    if is_sized && kinds.is_some_and(|kinds| kinds.is_within(gets)) {
         report
             .wrong(span.clone(), "a Get has no Data, and no size")
             .help("write command = \"Replace\" into `match`");
         return;
     }
-    let (what, example) = match step {
-        ProtocolStep::Refuse(_) | ProtocolStep::WrongSize(_) => ("commands", "Replace"),
-        _ => ("a Status", "Status"),
-    };
-    let fits = kinds.is_some_and(|kinds| match step {
-        ProtocolStep::Refuse(_) | ProtocolStep::WrongSize(_) => !kinds.is_within(Kinds::answers()),
-        _ => kinds.is_within(Kinds::answers()),
-    });
-    if fits {
+    let of_commands = is_sized || matches!(step, ProtocolStep::Refuse(_));
+    let fits = |kinds: Kinds| kinds.is_within(Kinds::answers()) != of_commands;
+    if kinds.is_some_and(fits) {
         return;
     }
-    let error = report.wrong(span.clone(), format!("`{name}` is about {what}"));
-    match named {
-        Some(command) => error.also(command.clone(), "this selects something else"),
-        None => error.label("this rule does not say that it selects such"),
+    let (what, example) = match of_commands {
+        true => ("commands", "Replace"),
+        false => STATUS,
     };
-    error.help(format!("write command = \"{example}\" into `match`"));
+    let title = format!("`{}` is about {what}", step.name());
+    selects_others(title, span, (what, example), named, report);
 }
+
+/// A step is about commands that the rule does not select.
+fn selects_others<'r>(
+    title: String,
+    span: &Range<usize>,
+    (what, example): (&str, &str),
+    named: Option<&Range<usize>>,
+    report: &'r mut Report<'_>,
+) -> &'r mut RuleError {
+    let error = report.wrong(span.clone(), title);
+    match named {
+        Some(command) => error.also(command.clone(), "this selects other commands"),
+        None => error.label(format!("this rule does not say that it selects {what}")),
+    };
+    error.help(format!("write command = \"{example}\" into `match`"))
+}
+
+/// What most protocol steps are about, and how a rule selects it.
+const STATUS: (&str, &str) = ("a Status", "Status");

@@ -17,13 +17,13 @@ struct End {
 impl Endpoints {
     /// Reports a rule behind one that leaves nothing to it, and notes one that leaves nothing to others.
     pub(super) fn pass(&mut self, rule: &Rule, table: Table<'_>, report: &mut Report) {
-        let name = |table: Table<'_>| table.value("name").map_or(table.span(), |v| v.span());
+        let name = table.value_span("name");
         let before = self.0.iter().find(|end| leaves_nothing(&end.rule, rule));
         if let Some(end) = before {
             let (first, stage) = (end.rule.name(), rule.stage.name());
             let title = format!("rule `{}` can never act", rule.name());
             report
-                .wrong(name(table), title)
+                .wrong(name, title)
                 .label(format!("no {stage} comes this far"))
                 .also(end.span.clone(), "this acts on every one and ends there")
                 .help(format!(
@@ -35,10 +35,8 @@ impl Endpoints {
         let always = always && rule.connection.asks_nothing();
         let always = always && rule.scenario.as_ref().is_none_or(|s| s.requires.is_none());
         if always && rule.ends() {
-            self.0.push(End {
-                rule: rule.clone(),
-                span: name(table),
-            });
+            let rule = rule.clone();
+            self.0.push(End { rule, span: name });
         }
     }
 }

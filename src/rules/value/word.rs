@@ -6,7 +6,6 @@ use serde::{Deserialize, Deserializer, de::Error};
 use super::{Scalar, any_form, described, wrong};
 use crate::dm::{CommandKind, Dialect};
 use crate::flow::{CertificateDefect, TlsAlert, TlsVersion};
-use crate::nearest::closest;
 use crate::rules::mistake::{KEY, Mistake, list};
 
 /// Something with a name in rule files.
@@ -38,11 +37,9 @@ named! {
 }
 
 pub(in crate::rules) fn unknown_word(word: &str, names: &[&str]) -> Mistake {
-    let mistake = wrong(format!("`{KEY}` cannot be `{word}`")).label(match closest(word, names) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => "not known here".into(),
-    });
-    mistake.help(format!("write one of {}", list(names)))
+    wrong(format!("`{KEY}` cannot be `{word}`"))
+        .suggest(word, names)
+        .help(format!("write one of {}", list(names)))
 }
 
 /// What stands where one of a few words must.

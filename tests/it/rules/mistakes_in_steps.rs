@@ -139,7 +139,8 @@ error: `set-status` changes the code of a Status
 5 | step = { set-status = 500 }
   |          ^^^^^^^^^^
   |
-  = help: write command = "Status": `loc-uri` is then what the answered command is about"#,
+  = help: write command = "Status" into `match`
+  = help: `loc-uri` is then what the answered command is about"#,
     );
     check(
         r#"[[rule]]
@@ -152,9 +153,9 @@ error: `set-status` changes the code of a Status
  --> test.toml:4:10
   |
 4 | step = { set-status = 500 }
-  |          ^^^^^^^^^^ this rule does not say that it selects Status
+  |          ^^^^^^^^^^ this rule does not say that it selects a Status
   |
-  = help: add command = "Status" to `match`"#,
+  = help: write command = "Status" into `match`"#,
     );
     check(
         r#"[[rule]]

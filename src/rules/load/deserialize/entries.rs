@@ -8,37 +8,29 @@ use super::{DeTable, Failure, Node, Range, Value};
 /// A key with its place, and what stands under it.
 type Entry<'t> = (&'t str, Range<usize>, &'t Value<'t>);
 
-pub(super) struct Entries<'r, 'f, 't> {
-    table: Node<'r, 'f, 't>,
+pub(super) struct Entries<'r, 't> {
+    table: Node<'r, 't>,
     entries: std::vec::IntoIter<Entry<'t>>,
     verb: Option<&'t str>,
     next: Option<Entry<'t>>,
 }
 
-impl<'r, 'f, 't> Entries<'r, 'f, 't> {
-    pub(super) fn new(
-        table: Node<'r, 'f, 't>,
-        map: &'t DeTable<'t>,
-        verb: Option<&'t str>,
-        is_read: impl Fn(&str) -> bool,
-    ) -> Self {
-        let entries = map.iter().map(|(key, value)| {
-            let name: &str = key.get_ref();
-            (name, key.span(), value)
-        });
-        let entries: Vec<_> = entries
-            .filter(|(key, span, _)| is_read(key) && !table.reading.is_left_out(span.start))
-            .collect();
+impl<'r, 't> Entries<'r, 't> {
+    pub(super) fn new(table: Node<'r, 't>, map: &'t DeTable<'t>, verb: Option<&'t str>) -> Self {
+        let entries = map
+            .iter()
+            .map(|(key, value)| (&**key.get_ref(), key.span(), value));
+        let entries = entries.filter(|(_, span, _)| !table.left_out.has(span));
         Self {
             table,
-            entries: entries.into_iter(),
+            entries: entries.collect::<Vec<_>>().into_iter(),
             verb,
             next: None,
         }
     }
 }
 
-impl<'t> MapAccess<'t> for Entries<'_, '_, 't> {
+impl<'t> MapAccess<'t> for Entries<'_, 't> {
     type Error = Failure;
 
     fn next_key_seed<K: DeserializeSeed<'t>>(
@@ -49,17 +41,16 @@ impl<'t> MapAccess<'t> for Entries<'_, '_, 't> {
         let Some((name, span, _)) = &self.next else {
             return Ok(None);
         };
-        let (key, name, span) = (*name, *name, span.clone());
-        let key = if self.verb == Some(key) { "=" } else { key };
+        let key = if self.verb == Some(name) { "=" } else { name };
         let key: StrDeserializer<'_, Failure> = key.into_deserializer();
-        seed.deserialize(key).map(Some).map_err(|error| {
-            let reading = self.table.reading;
-            if let Failure::Mistake(mistake) = error {
-                reading.left_out.borrow_mut().0.insert(span.start);
-                reading.report.borrow_mut().mistake(mistake, span, name);
-            }
-            Failure::Reported
-        })
+        seed.deserialize(key)
+            .map(Some)
+            .map_err(|error| match error {
+                Failure::Mistake(mistake) => {
+                    Failure::LeftOut(span.start, Some(mistake.in_key(name, span.clone())))
+                }
+                other => other,
+            })
     }
 
     fn next_value_seed<S: DeserializeSeed<'t>>(&mut self, seed: S) -> Result<S::Value, Failure> {
@@ -71,35 +62,38 @@ impl<'t> MapAccess<'t> for Entries<'_, '_, 't> {
             step: None,
             ..self.table
         };
-        let read = seed.deserialize(node);
-        read.map_err(|error| self.table.reading.leave_out(error, span.start, value, key))
+        node.read(seed, span.start)
     }
 }
 
 /// The elements of a list, or the one value that stands for it.
-pub(super) struct Elements<'r, 'f, 't> {
+pub(super) struct Elements<'r, 't> {
     pub(super) values: std::vec::IntoIter<&'t Value<'t>>,
-    pub(super) list: Node<'r, 'f, 't>,
+    pub(super) list: Node<'r, 't>,
 }
 
-impl<'t> SeqAccess<'t> for Elements<'_, '_, 't> {
+impl<'t> SeqAccess<'t> for Elements<'_, 't> {
     type Error = Failure;
 
     fn next_element_seed<S: DeserializeSeed<'t>>(
         &mut self,
         seed: S,
     ) -> Result<Option<S::Value>, Failure> {
-        let reading = self.list.reading;
-        let Some(value) = self
-            .values
-            .find(|value| !reading.is_left_out(value.span().start))
-        else {
-            return Ok(None);
-        };
-        let node = Node { value, ..self.list };
-        let read = seed.deserialize(node);
-        let start = value.span().start;
-        let failed = |error| reading.leave_out(error, start, value, self.list.key);
-        read.map(Some).map_err(failed)
+        let left_out = self.list.left_out;
+        let next = self.values.find(|value| !left_out.has(&value.span()));
+        let node = next.map(|value| Node { value, ..self.list });
+        node.map(|node| node.read(seed, node.value.span().start))
+            .transpose()
+    }
+}
+
+impl<'t> Node<'_, 't> {
+    /// Reads an entry or an element, which begins at `start`.
+    fn read<S: DeserializeSeed<'t>>(self, seed: S, start: usize) -> Result<S::Value, Failure> {
+        let read = seed.deserialize(self);
+        read.map_err(|error| {
+            let (start, mistake) = error.leave_out(&self, start);
+            Failure::LeftOut(start, mistake)
+        })
     }
 }

@@ -2,11 +2,10 @@
 
 use super::*;
 use crate::rules::load::rule_table::KEYS;
-use crate::rules::load::schema::match_keys;
+use crate::rules::load::schema::{match_keys, step_named};
 
-impl<'t> Node<'_, '_, 't> {
-    /// A key that the table needs. One that is there and wrong, or misspelt, is not missing; what else is wrong with the
-    /// table hides nothing.
+impl Node<'_, '_> {
+    /// A key that the table needs. One that is there and wrong, or misspelt, is not missing.
     pub(super) fn missing(
         &self,
         field: &'static str,
@@ -14,8 +13,8 @@ impl<'t> Node<'_, '_, 't> {
         verb: Option<&str>,
         hint: Option<&str>,
         known: &[&str],
-    ) -> Failure {
-        let step = step_keys().iter().find(|step| Some(&*step.name) == verb);
+    ) -> Option<Mistake> {
+        let step = verb.and_then(step_named);
         let needed = step.into_iter().flat_map(|step| &step.required);
         let mut needed = [verb.filter(|_| field == "=").unwrap_or(field)]
             .into_iter()
@@ -26,27 +25,19 @@ impl<'t> Node<'_, '_, 't> {
         let means = |key: &str, field: &str| {
             key == field || !known.contains(&key) && closest(key, known) == Some(field)
         };
-        let Some(field) = needed.find(|field| !keys.iter().any(|key| means(key, field))) else {
-            return Failure::of(Mistake::default());
-        };
+        let field = needed.find(|field| !keys.iter().any(|key| means(key, field)))?;
         let owner = verb.map_or_else(|| self.called(what), |verb| format!("`{verb}`"));
         let mut mistake = Mistake::new(format!("{owner} has no `{field}`"));
         if let Some(verb) = verb {
             mistake = mistake.at_key(verb);
         }
-        mistake = match (hint, step) {
+        Some(match (hint, step) {
             (Some(hint), _) => mistake.help(hint),
             (None, Some(step)) => mistake
                 .help(format!("write {}", step.example()))
                 .help(format!("`{field}`: {}", step.meaning(field))),
             (None, None) => mistake.help(format!("add {field} = …")),
-        };
-        if self.reading.left_out.borrow().touches(self.value) {
-            self.reading
-                .report(Failure::of(mistake), self.value, self.key);
-            return Failure::of(Mistake::default());
-        }
-        Failure::of(mistake)
+        })
     }
 
     /// What messages call this table: one that is named after a key is named after the one it stands under.
@@ -57,39 +48,35 @@ impl<'t> Node<'_, '_, 't> {
         }
     }
 
-    /// Reports every key but these, once.
-    pub(super) fn refuse_other_keys(&self, what: &str, table: &DeTable<'_>, known: &[&str]) {
-        for key in table.keys() {
-            let (name, span) = (key.get_ref().as_ref(), key.span());
-            if known.contains(&name) || self.reading.is_left_out(span.start) {
-                continue;
-            }
-            let what = &*self.called(what);
-            self.reading.left_out.borrow_mut().0.insert(span.start);
-            let verb = step_keys().iter().find(|step| step.name == self.key);
-            let verb =
-                verb.filter(|verb| what != STEP && verb.options.iter().any(|key| key == name));
-            let mistake = match verb {
-                Some(verb) => Mistake::new(format!("{what} has no key `{name}`"))
-                    .label(format!("it stands beside `{}`", verb.name))
-                    .help(format!("write {}, {name} = …", verb.example())),
-                None => unknown_key(what, name, known),
-            };
-            self.reading
-                .report
-                .borrow_mut()
-                .mistake(mistake, span, name);
-        }
+    /// Refuses every key but these.
+    pub(super) fn refuse_other_keys(
+        &self,
+        what: &str,
+        table: &DeTable<'_>,
+        known: &[&str],
+    ) -> Result<(), Failure> {
+        let others = table.keys().map(|key| (&**key.get_ref(), key.span()));
+        let mut others = others.filter(|(_, span)| !self.left_out.has(span));
+        let Some((name, span)) = others.find(|(name, _)| !known.contains(name)) else {
+            return Ok(());
+        };
+        let what = &*self.called(what);
+        let verb = step_named(self.key).filter(|_| what != STEP);
+        let verb = verb.filter(|verb| verb.options.iter().any(|key| key == name));
+        let mistake = match verb {
+            Some(verb) => Mistake::new(format!("{what} has no key `{name}`"))
+                .label(format!("it stands beside `{}`", verb.name))
+                .help(format!("write {}, {name} = …", verb.example())),
+            None => unknown_key(what, name, known),
+        };
+        let start = span.start;
+        Err(Failure::LeftOut(start, Some(mistake.in_key(name, span))))
     }
 }
 
 pub(in crate::rules::load) fn unknown_key(what: &str, key: &str, known: &[&str]) -> Mistake {
-    let near = closest(key, known);
-    let mut mistake = Mistake::new(format!("{what} has no key `{key}`")).label(match near {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => "not known here".into(),
-    });
-    if let Some(place) = place_of(key).filter(|_| near.is_none()) {
+    let mut mistake = Mistake::new(format!("{what} has no key `{key}`")).suggest(key, known);
+    if let Some(place) = place_of(key).filter(|_| closest(key, known).is_none()) {
         mistake = mistake.help(place);
     }
     mistake.help(match known.get(..MOST_KEYS) {
@@ -114,9 +101,7 @@ fn place_of(key: &str) -> Option<String> {
         _ if match_keys().iter().any(|known| known == key) => Some(format!(
             "`{key}` belongs in `match`: match = {{ {key} = … }}"
         )),
-        _ => step_keys()
-            .iter()
-            .find(|step| step.name == key)
+        _ => step_named(key)
             .map(|step| format!("`{key}` is a step: step = {{ {} }}", step.example())),
     }
 }

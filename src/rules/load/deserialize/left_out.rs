@@ -1,5 +1,6 @@
 //! What is left out of a rule since it is wrong.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::Range;
 
@@ -13,37 +14,51 @@ use crate::rules::load::report::Value;
 pub(in crate::rules::load) struct LeftOut(pub(in crate::rules::load) HashSet<usize>);
 
 impl LeftOut {
+    /// Whether the key or element that stands here is left out.
+    pub(super) fn has(&self, place: &Range<usize>) -> bool {
+        self.0.contains(&place.start)
+    }
+
     /// Whether something inside a value is left out.
     pub(in crate::rules::load) fn touches(&self, value: &Value<'_>) -> bool {
-        let is = |place: Range<usize>| self.0.contains(&place.start);
+        let is_out = |value: &Value<'_>| self.has(&value.span()) || self.touches(value);
         match value.get_ref() {
+            _ if self.0.is_empty() => false,
             DeValue::Table(table) => table
                 .iter()
-                .any(|(key, value)| is(key.span()) || is(value.span()) || self.touches(value)),
-            DeValue::Array(values) => values
-                .iter()
-                .any(|value| is(value.span()) || self.touches(value)),
+                .any(|(key, value)| self.has(&key.span()) || is_out(value)),
+            DeValue::Array(values) => values.iter().any(is_out),
             _ => false,
         }
     }
 
     /// What is left of a value; `None` where that is an empty list or table.
-    pub(in crate::rules::load) fn rest<'t>(&self, value: &Value<'t>) -> Option<Value<'t>> {
-        let stays = |place: Range<usize>| !self.0.contains(&place.start);
+    pub(in crate::rules::load) fn rest<'v, 't>(
+        &self,
+        value: &'v Value<'t>,
+    ) -> Option<Cow<'v, Value<'t>>> {
+        match self.0.is_empty() {
+            true => Some(Cow::Borrowed(value)),
+            false => self.pruned(value).map(Cow::Owned),
+        }
+    }
+
+    fn pruned<'t>(&self, value: &Value<'t>) -> Option<Value<'t>> {
+        let stays = |value: &Value<'t>| match self.has(&value.span()) {
+            true => None,
+            false => self.pruned(value),
+        };
         let rest = match value.get_ref() {
             DeValue::Table(table) if !table.is_empty() => {
-                let entries = table.iter().filter(|(key, _)| stays(key.span()));
-                let rest = entries.filter(|(_, value)| stays(value.span()));
-                let rest = rest.filter_map(|(key, value)| Some((key.clone(), self.rest(value)?)));
+                let entries = table.iter().filter(|(key, _)| !self.has(&key.span()));
+                let rest = entries.filter_map(|(key, value)| Some((key.clone(), stays(value)?)));
                 let rest: DeTable<'t> = rest.collect();
                 DeValue::Table((!rest.is_empty()).then_some(rest)?)
             }
             DeValue::Array(values) if !values.is_empty() => {
                 let mut rest = DeArray::new();
-                let elements = values.iter().filter(|value| stays(value.span()));
-                elements
-                    .filter_map(|value| self.rest(value))
-                    .for_each(|value| rest.push(value));
+                let elements = values.iter().filter_map(stays);
+                elements.for_each(|value| rest.push(value));
                 DeValue::Array((!rest.is_empty()).then_some(rest)?)
             }
             other => other.clone(),

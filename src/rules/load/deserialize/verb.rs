@@ -2,20 +2,20 @@
 
 use super::*;
 use crate::nearest::nearest;
-use crate::rules::load::schema::{StepKeys, step_keys};
+use crate::rules::load::schema::{StepKeys, step_keys, step_named};
 
-pub(super) struct Verb<'r, 'f, 't> {
-    node: Node<'r, 'f, 't>,
+pub(super) struct Verb<'r, 't> {
+    node: Node<'r, 't>,
     table: &'t DeTable<'t>,
     name: &'t str,
     value: &'t Value<'t>,
 }
 
-impl<'r, 'f, 't> Verb<'r, 'f, 't> {
+impl<'r, 't> Verb<'r, 't> {
     /// The one verb of a table.
-    pub(super) fn find(node: Node<'r, 'f, 't>, verbs: &[&str]) -> Result<Self, Failure> {
-        let DeValue::Table(table) = node.alone() else {
-            return Err(Failure::of(no_table(node.value.get_ref(), verbs)));
+    pub(super) fn find(node: Node<'r, 't>, verbs: &[&str]) -> Result<Self, Failure> {
+        let DeValue::Table(table) = node.value.get_ref() else {
+            return Err(Failure::Mistake(no_table(node.value.get_ref(), verbs)));
         };
         let mut keys: Vec<(&'t str, Range<usize>, &'t Value<'t>)> = table
             .iter()
@@ -24,12 +24,11 @@ impl<'r, 'f, 't> Verb<'r, 'f, 't> {
         keys.sort_by_key(|(_, span, _)| span.start);
         let mut named = keys.iter().filter(|(key, ..)| verbs.contains(key));
         let Some((name, span, value)) = named.next() else {
-            return Err(Failure::of(no_verb(&keys, verbs)));
+            return Err(Failure::Mistake(no_verb(&keys, verbs)));
         };
         if let Some((second, at, _)) = named.next() {
-            let report = node.reading.report.borrow();
-            let text = report.text().get(node.value.span().start..);
-            let remedy = match text.is_some_and(|text| text.starts_with('{')) {
+            let is_inline = node.value.span().contains(&at.start);
+            let remedy = match is_inline {
                 true => format!(
                     "write a list, which runs in order: step = [{{ {name} = … }}, {{ {second} = … }}]"
                 ),
@@ -37,7 +36,7 @@ impl<'r, 'f, 't> Verb<'r, 'f, 't> {
             };
             let title = format!("`{second}` stands in the step of `{name}`");
             let mistake = Mistake::new(title).at(at.clone()).label("a second verb");
-            return Err(Failure::of(
+            return Err(Failure::Mistake(
                 mistake.also(span.clone(), "the first").help(remedy),
             ));
         }
@@ -56,31 +55,21 @@ impl<'r, 'f, 't> Verb<'r, 'f, 't> {
         }
         let mistake = Mistake::new(format!("`{KEY}` is written {KEY} = true"));
         let mistake = mistake.help("leave the step out if it is not to run");
-        Err(self.wrong(Failure::of(mistake)))
+        Err(self.wrong(Failure::Mistake(mistake)))
     }
 
     /// Places a mistake at the value of the verb.
     fn wrong(&self, error: Failure) -> Failure {
+        let place = |mistake: Mistake| mistake.under(self.name, self.value, Some(self.table));
         match error {
-            Failure::Mistake(mistake) => {
-                let mut mistake = mistake.with_kind(self.value.get_ref());
-                if let DeValue::Table(table) = self.value.get_ref() {
-                    mistake = mistake.inside(table);
-                }
-                let span = self.value.span();
-                Failure::of(
-                    mistake
-                        .named(self.name)
-                        .inside(self.table)
-                        .in_key(self.name, span),
-                )
-            }
+            Failure::Mistake(mistake) => Failure::Mistake(place(mistake)),
+            Failure::Certain(mistake) => Failure::Certain(mistake.map(place)),
             other => other,
         }
     }
 }
 
-impl<'t> EnumAccess<'t> for Verb<'_, '_, 't> {
+impl<'t> EnumAccess<'t> for Verb<'_, 't> {
     type Error = Failure;
     type Variant = Self;
 
@@ -90,11 +79,12 @@ impl<'t> EnumAccess<'t> for Verb<'_, '_, 't> {
     }
 }
 
-impl<'t> VariantAccess<'t> for Verb<'_, '_, 't> {
+impl<'t> VariantAccess<'t> for Verb<'_, 't> {
     type Error = Failure;
 
     fn unit_variant(self) -> Result<(), Failure> {
-        self.node.refuse_other_keys(STEP, self.table, &[self.name]);
+        self.node
+            .refuse_other_keys(STEP, self.table, &[self.name])?;
         self.switch()
     }
 
@@ -131,13 +121,12 @@ fn no_table(found: &DeValue<'_>, verbs: &[&str]) -> Mistake {
     let word = word.split([' ', '=', ':']).next().unwrap_or_default();
     Mistake::new("a step is a table".into())
         .label(format!("this is {}", kind(found)))
-        .help(written(closest(word, verbs).unwrap_or("set-status")))
+        .help(written(closest(word, verbs).unwrap_or(verbs[0])))
 }
 
 /// How a step is written.
 fn written(verb: &str) -> String {
-    let step = step_keys().iter().find(|step| step.name == verb);
-    let example = step.map(StepKeys::example).unwrap_or_default();
+    let example = step_named(verb).map(StepKeys::example).unwrap_or_default();
     format!("write step = {{ {example} }}")
 }
 
@@ -170,21 +159,15 @@ fn no_verb(keys: &[(&str, Range<usize>, &Value<'_>)], verbs: &[&str]) -> Mistake
     mistake.help(format!("every step stands in {REFERENCE}"))
 }
 
-/// Words that look like verbs, and what does what they say.
-const OTHER_WORDS: [(&str, &str); 1] = [(
-    "fail",
-    "`set-status` changes the Status of a command that was run, `refuse` keeps the command back and answers it",
-)];
+/// What does what `fail` says, which looks like a verb.
+const FAIL: &str = "`set-status` changes the Status of a command that was run, `refuse` keeps the command back and answers it";
 
 fn unknown(word: &str, span: Range<usize>, verbs: &[&str]) -> Mistake {
-    let mut mistake = Mistake::new(format!("there is no step `{word}`")).at(span);
-    mistake = mistake.label(match closest(word, verbs) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => "not known here".into(),
-    });
+    let title = format!("there is no step `{word}`");
+    let mut mistake = Mistake::new(title).at(span).suggest(word, verbs);
     let near = nearest(word, verbs, MOST);
-    if let Some((_, meant)) = OTHER_WORDS.iter().find(|(other, _)| *other == word) {
-        mistake = mistake.help(*meant);
+    if word == "fail" {
+        mistake = mistake.help(FAIL);
     } else if near.len() > 1 {
         mistake = mistake.help(format!("the nearest are {}", list(&near)));
     }

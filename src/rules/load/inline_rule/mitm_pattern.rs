@@ -189,7 +189,7 @@ impl Parts {
                     "write ~u in front if that is meant; {}",
                     self.other_separator()
                 );
-                argument.report.warn(span, title, help);
+                argument.report.warn(span, Mistake::new(title).help(help));
             }
         }
         self.stages

@@ -9,8 +9,8 @@ use crate::nearest::closest;
 use crate::rules::Stage;
 use crate::rules::glob::Glob;
 use crate::rules::load::report::{Report, Table, Value};
-use crate::rules::matcher::{Encoding, HEADER, Kinds, Matcher, is_action};
-use crate::rules::mistake::list;
+use crate::rules::matcher::{AnswersMatcher, Encoding, HEADER, Kinds, Matcher, is_action};
+use crate::rules::mistake::{Mistake, list};
 use crate::rules::step::SoapFault;
 use crate::rules::value::{NumberRange, OneOf};
 
@@ -46,7 +46,7 @@ pub(super) fn of_stage(keys: &Matcher, table: Table<'_>, stage: Stage, report: &
 }
 
 /// The keys that only responses have.
-pub(super) const AT_RESPONSES: [(&str, &str); 2] =
+pub(in crate::rules::load) const AT_RESPONSES: [(&str, &str); 2] =
     [("http-status", "HTTP status"), ("soap-fault", "SOAP fault")];
 
 fn package(keys: &Matcher, table: Table<'_>, stage: Stage, report: &mut Report<'_>) {
@@ -84,13 +84,13 @@ fn soap(table: Table<'_>, stage: Stage, report: &mut Report<'_>) {
         let text = value.get_ref().as_str().unwrap_or_default();
         let glob = Glob::new(text.trim_ascii());
         if !actions.iter().any(|action| is_action(&glob, action)) {
+            let title = format!("no {} of enrollment has the Action `{text}`", stage.name());
+            let names = list(&actions.map(action_name));
             report.warn(
                 value.span(),
-                format!("no {} of enrollment has the Action `{text}`", stage.name()),
-                format!(
-                    "write {}, or a whole Action; `*` matches any characters",
-                    list(&actions.map(action_name))
-                ),
+                Mistake::new(title).help(format!(
+                    "write {names}, or a whole Action; `*` matches any characters"
+                )),
             );
         }
     }
@@ -107,7 +107,7 @@ fn soap(table: Table<'_>, stage: Stage, report: &mut Report<'_>) {
                 None => format!("faults of enrollment have {}", list(&known)),
             };
             let title = format!("no fault of enrollment has the code `{text}`");
-            report.warn(value.span(), title, help);
+            report.warn(value.span(), Mistake::new(title).help(help));
         }
     }
 }
@@ -169,31 +169,25 @@ pub(super) fn narrow(matcher: &mut Matcher, table: Table<'_>, report: &mut Repor
 }
 
 fn about_nothing(matcher: &Matcher, kinds: Kinds, table: Table<'_>, report: &mut Report<'_>) {
-    let containers = kinds.without(Kinds::without_items()) == Kinds::NONE;
-    for key in ["loc-uri", "data"] {
-        if table.value(key).is_none() {
-            continue;
-        }
-        if let Some(command) = table.value("command").filter(|_| containers) {
+    let is_asked = |key: &str| table.value(key).is_some();
+    let holds_others = kinds.is_within(Kinds::without_items());
+    if let Some(command) = table.value("command").filter(|_| holds_others) {
+        for key in ["loc-uri", "data"].into_iter().filter(|key| is_asked(key)) {
+            let title = format!("an Atomic or Sequence has no Item, and no `{key}`");
             report
-                .wrong(
-                    table.key_span(key),
-                    format!("an Atomic or Sequence has no Item, and no `{key}`"),
-                )
+                .wrong(table.key_span(key), title)
                 .also(command.span(), "these only hold other commands")
                 .help("match the commands inside: commands are found wherever they are nested");
         }
     }
-    let mut names = matcher.answers.iter().flat_map(|answered| &answered.names);
-    let header_only = !matcher.answers.is_empty()
-        && matcher
-            .answers
-            .iter()
-            .all(|answered| !answered.names.is_empty())
-        && names.all(|name| name == HEADER);
-    if let (true, Some(answers), Some(_)) =
-        (header_only, table.value("answers"), table.value("loc-uri"))
-    {
+    let is_header = |answered: &AnswersMatcher| {
+        !answered.names.is_empty() && answered.names.iter().all(|name| name == HEADER)
+    };
+    let header_only = matcher.answers.iter().all(is_header);
+    let Some(answers) = table.value("answers").filter(|_| header_only) else {
+        return;
+    };
+    if is_asked("loc-uri") {
         report
             .wrong(
                 table.key_span("loc-uri"),
@@ -202,11 +196,7 @@ fn about_nothing(matcher: &Matcher, kinds: Kinds, table: Table<'_>, report: &mut
             .also(answers.span(), "this answers the header")
             .help("leave `loc-uri` out, or name the command that is answered");
     }
-    if let (true, Some(answers), false) = (
-        header_only,
-        table.value("answers"),
-        kinds.has(CommandKind::Status),
-    ) {
+    if !kinds.has(CommandKind::Status) {
         report
             .wrong(answers.span(), "only a Status answers the header")
             .help("write command = \"Status\"");
@@ -215,44 +205,37 @@ fn about_nothing(matcher: &Matcher, kinds: Kinds, table: Table<'_>, report: &mut
 
 /// Encodings and languages that do not go with each other, or with commands.
 pub(super) fn documents(matcher: &Matcher, table: Table<'_>, report: &mut Report<'_>) {
-    let dialect = table.value("dialect");
-    let asks_soap = SOAP_KEYS.iter().find(|key| table.value(key).is_some());
-    if let (Some(key), Some(dialect)) = (asks_soap, dialect)
-        && !matcher.dialect.contains(&OneOf(Dialect::Soap))
-    {
+    let is_asked = |key: &&&str| table.value(key).is_some();
+    let dialect = table.value("dialect").map(Value::span);
+    let names = |dialect| matcher.dialect.contains(&OneOf(dialect));
+    let of_soap = SOAP_KEYS.iter().find(is_asked);
+    if let (Some(key), Some(dialect), false) = (of_soap, &dialect, names(Dialect::Soap)) {
         report
             .wrong(table.key_span(key), format!("only SOAP has `{key}`"))
-            .also(dialect.span(), "this is another language")
+            .also(dialect.clone(), "this is another language")
             .help("write dialect = \"soap\", or leave it out");
         return;
     }
-    let is_soap = |dialect: &OneOf<Dialect>| dialect.0 == Dialect::Soap;
-    let only_soap = !matcher.dialect.is_empty() && matcher.dialect.iter().all(is_soap);
-    let soap = match (asks_soap, dialect) {
-        (Some(key), _) => Some(table.key_span(key)),
-        (None, Some(dialect)) => only_soap.then(|| dialect.span()),
-        (None, None) => None,
+    let only_soap = matcher.dialect.iter().all(|it| it.0 == Dialect::Soap);
+    let soap = match of_soap {
+        Some(key) => Some(table.key_span(key)),
+        None => dialect.clone().filter(|_| only_soap),
     };
-    let wbxml = !matcher.encoding.is_empty() && !matcher.encoding.contains(&Encoding::Xml);
-    if let (Some(encoding), Some(soap)) = (table.value("encoding").filter(|_| wbxml), &soap) {
+    let is_wbxml = !matcher.encoding.contains(&Encoding::Xml);
+    if let (Some(encoding), Some(soap)) = (table.value("encoding").filter(|_| is_wbxml), &soap) {
         report
             .wrong(encoding.span(), "SOAP is never WBXML")
             .also(soap.clone(), "WBXML has no tokens for this")
             .help("leave `encoding` out");
     }
-    let no_syncml =
-        !matcher.dialect.is_empty() && !matcher.dialect.contains(&OneOf(Dialect::SyncMl));
-    let other = match (asks_soap, dialect.filter(|_| no_syncml)) {
-        (Some(_), _) => soap,
-        (None, dialect) => dialect.map(Value::span),
+    let other = match of_soap {
+        Some(_) => soap,
+        None => dialect.filter(|_| !names(Dialect::SyncMl)),
     };
-    let key = COMMAND_KEYS.iter().find(|key| table.value(key).is_some());
-    if let (Some(key), Some(other)) = (key, other) {
+    if let (Some(key), Some(other)) = (COMMAND_KEYS.iter().find(is_asked), other) {
+        let title = format!("only SyncML has commands, and `{key}`");
         report
-            .wrong(
-                table.key_span(key),
-                format!("only SyncML has commands, and `{key}`"),
-            )
+            .wrong(table.key_span(key), title)
             .also(other, "these have none")
             .help("`has` and `where` look into documents of every kind, from the root");
     }
@@ -264,19 +247,16 @@ const SOAP_KEYS: [&str; 2] = ["soap-action", "soap-fault"];
 /// Places that are looked for where they never are: those of a command in the root, or the other way round.
 pub(super) fn places(matcher: &Matcher, table: Table<'_>, report: &mut Report<'_>) {
     let selects = matcher.selects_commands();
+    let never = match selects {
+        true => &OF_ROOT[..],
+        false => &OF_COMMANDS[..],
+    };
     let mut wrong = None;
     matcher.some(&mut |inner| {
         let wheres = inner.r#where.iter().map(|test| &test.at);
-        for probe in inner.has.iter().chain(wheres) {
-            let Some(name) = probe.first_name() else {
-                continue;
-            };
-            let of_root = ["SyncHdr", "SyncBody"].contains(&name);
-            let of_command = OF_COMMANDS.contains(&name);
-            if selects && of_root || !selects && of_command {
-                wrong = Some(probe.to_string());
-            }
-        }
+        let mut places = inner.has.iter().chain(wheres);
+        let found = places.find(|place| place.first_name().is_some_and(|it| never.contains(&it)));
+        wrong = wrong.take().or(found.map(ToString::to_string));
         wrong.is_some()
     });
     let asked = |key| table.value(key).map(Value::span);
@@ -299,6 +279,9 @@ pub(super) fn places(matcher: &Matcher, table: Table<'_>, report: &mut Report<'_
             .help("or begin at the root: SyncBody/Alert/Item");
     }
 }
+
+/// What the root of a message holds, and no command.
+const OF_ROOT: [&str; 2] = ["SyncHdr", "SyncBody"];
 
 /// What a command holds, and no root of a document.
 const OF_COMMANDS: [&str; 12] = [
