@@ -206,10 +206,9 @@ impl Lint {
             if event.summary.is_some() {
                 return Ok(());
             }
-            let next = runs.of(&event);
-            if next != run {
+            if runs.begins(&event) {
                 linter = Linter::new(profile);
-                run = next;
+                run += 1;
             }
             // A file that is no record may begin anywhere in its conversation: what answers refer to is judged here, but not
             // of data synchronization.

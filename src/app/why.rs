@@ -1,6 +1,6 @@
 //! What a record shows: its sessions with what is to be concluded from them.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use serde_json::json;
@@ -13,7 +13,7 @@ use crate::record::analysis::why::{NOT_SEEN, Options, transaction_line};
 use crate::record::analysis::{AnalysedSession, Analysis};
 use crate::record::model::EventKind;
 use crate::record::model::{CommandCounts, SessionFinding, SessionSummary};
-use crate::record::select::may_select;
+use crate::record::select::{ExchangeNumbers, may_select};
 use crate::record::transcript::Failures;
 use crate::record::{Colour, EventRecord, Runs, Transcript};
 
@@ -26,7 +26,7 @@ pub struct Question {
     /// Only findings about transactions that this may select, in the exchanges that it selected.
     pub filter: Option<Filter>,
     /// Those exchanges, with their runs.
-    pub selected: HashSet<(u32, u64)>,
+    pub selected: ExchangeNumbers,
     about: Option<About>,
     /// Where nothing was selected, why.
     unselected: Option<String>,
@@ -98,7 +98,7 @@ impl Question {
             session: None,
             ignore_rules: false,
             filter: None,
-            selected: HashSet::new(),
+            selected: ExchangeNumbers::new(),
             about,
             unselected: None,
             analysis: Analysis::new(options),
@@ -113,11 +113,10 @@ impl Question {
 
     /// Takes in an event of the record.
     pub fn event(&mut self, event: &EventRecord) {
-        let run = self.runs.of(event);
-        if run != self.run {
+        if self.runs.begins(event) {
             let over = self.analysis.finish();
             over.into_iter().for_each(|session| self.over(session));
-            self.run = run;
+            self.run += 1;
         }
         self.messages += u64::from(matches!(
             event.event,

@@ -13,7 +13,7 @@ use crate::app::why::Question;
 use crate::error_text;
 use crate::filter::Filter;
 use crate::printable;
-use crate::record::select::{self, Exchanges, Selected};
+use crate::record::select::{self, ExchangeNumbers, Exchanges};
 use crate::record::{Damage, EventRecord};
 
 /// A file with sessions, and how dates are read where it is no record.
@@ -85,19 +85,21 @@ impl SessionFile {
     /// # Errors
     /// Those of [`Self::read`].
     pub(super) fn ask(&self, question: &mut Question) -> Result<(u64, Vec<Damage>), Failure> {
-        let exchanges = self.exchanges(question.filter.clone())?;
-        let mut selected = exchanges.map(Selected::new);
+        let mut exchanges = self.exchanges(question.filter.clone())?;
+        let mut selected = ExchangeNumbers::new();
         let mut events = 0;
         let damaged = self.read(|event| {
             events += 1;
             question.event(&event);
-            if let Some(selected) = &mut selected {
-                selected.event(&event);
-            }
-            Ok(())
+            let enter = &mut |run, event: &_| select::enter(&mut selected, run, event);
+            exchanges
+                .as_mut()
+                .map_or(Ok(()), |exchanges| exchanges.event(&event, enter))
         })?;
-        let selected = selected.map(|selected| selected.finish().0);
-        question.selected = selected.unwrap_or_default();
+        if let Some(exchanges) = &mut exchanges {
+            select::finish(exchanges, &mut selected);
+        }
+        question.selected = selected;
         Ok((events, damaged))
     }
 

@@ -90,7 +90,7 @@ impl Show {
         };
         let mut exchanges = self.file.exchanges(filter)?;
         let (mut events, mut shown, mut written) = (0_u64, 0_u64, 0_u64);
-        let mut write = |event: &EventRecord| {
+        let mut write = |_, event: &EventRecord| {
             written += 1;
             sink.write_event(event)
         };
@@ -107,7 +107,7 @@ impl Show {
             }
             match &mut exchanges {
                 Some(exchanges) => exchanges.event(&event, &mut write),
-                None => write(&event),
+                None => write(0, &event),
             }
         })?;
         let last = exchanges.as_mut();

@@ -25,6 +25,8 @@ pub struct CommandFacts<'a> {
     pub is_known: bool,
     /// Whether its last answer is to come; `None` where nobody can know.
     pub is_open: Option<bool>,
+    /// The rules that acted on the command or its answers, where its session was analysed.
+    pub rules: Vec<&'a str>,
 }
 
 /// What is known of a value.

@@ -3,6 +3,7 @@
 
 mod enrollment;
 mod exchanged;
+mod finding;
 mod history;
 mod incident;
 mod links;
@@ -50,7 +51,6 @@ pub struct Analysis {
     transactions: usize,
     had_exchanges: bool,
     runs: Runs,
-    run: u32,
     now_us: u64,
 }
 
@@ -69,10 +69,8 @@ impl Analysis {
         if record.event == EventKind::Session {
             return over;
         }
-        let run = self.runs.of(record);
-        if run != self.run {
+        if self.runs.begins(record) {
             over = self.finish();
-            self.run = run;
         }
         self.now_us = self.now_us.max(record.at_us);
         match record.event {
@@ -118,7 +116,6 @@ impl Analysis {
             options,
             history,
             runs: self.runs,
-            run: self.run,
             ..Self::default()
         };
         over

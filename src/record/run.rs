@@ -2,21 +2,19 @@
 
 use super::EventRecord;
 
-/// Which run of a record an event belongs to.
+/// Where the runs of a record begin.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Runs {
-    run: u32,
     last_seq: u64,
 }
 
 impl Runs {
-    /// The number of the run that this event is of, from 0.
-    pub fn of(&mut self, event: &EventRecord) -> u32 {
+    /// Takes in an event of the record; whether it is the first one of another run.
+    pub fn begins(&mut self, event: &EventRecord) -> bool {
         // The end of a session has the number of the event before it.
-        if event.summary.is_none() {
-            self.run += u32::from(event.seq <= self.last_seq);
-            self.last_seq = event.seq;
+        if event.summary.is_some() {
+            return false;
         }
-        self.run
+        event.seq <= std::mem::replace(&mut self.last_seq, event.seq)
     }
 }

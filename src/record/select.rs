@@ -11,16 +11,15 @@ mod sink;
 
 use smol_str::SmolStr;
 
-pub use exchange::Exchanges;
+pub use exchange::{Exchanges, Pass};
 pub use linked::Linked;
-pub use record::{Each, Selected, exchanges, of_record};
+pub use record::{Each, ExchangeNumbers, enter, exchanges, finish, of_record};
 pub use sink::{renewal, sink};
 
-use self::shown::Shown;
 use super::EventRecord;
 use super::model::{EventKind, ParsedBodyRecord};
-use crate::filter::{Filter, Term, Value, Word};
-use crate::flow::{EffectDetail, Transaction, TransactionOutcome};
+use crate::filter::{CommandFacts, Filter, Term, Value, Word};
+use crate::flow::{EffectDetail, Transaction};
 
 /// What a filter is asked about: a message of an exchange, and a transaction in it.
 #[derive(Clone, Copy)]
@@ -32,14 +31,14 @@ struct Subject<'r> {
     /// Whether the exchange is over: what it lacks it will not get.
     is_over: bool,
     /// A command or an answer.
-    shown: Option<&'r Shown<'r>>,
+    shown: Option<&'r CommandFacts<'r>>,
     /// The findings about the exchange, where its session was analysed.
     findings: Option<&'r [SmolStr]>,
 }
 
 /// Whether a filter is true of a message, with any of its transactions or with none.
-fn selects(filter: &Filter, subject: Subject<'_>, shown: &[Shown<'_>]) -> bool {
-    let with = |shown: Option<&Shown<'_>>| {
+fn selects(filter: &Filter, subject: Subject<'_>, shown: &[CommandFacts<'_>]) -> bool {
+    let with = |shown: Option<&CommandFacts<'_>>| {
         filter.matches(&mut |term| Subject { shown, ..subject }.holds(term))
     };
     with(None) || shown.iter().any(|shown| with(Some(shown)))
@@ -47,9 +46,9 @@ fn selects(filter: &Filter, subject: Subject<'_>, shown: &[Shown<'_>]) -> bool {
 
 /// Whether a transaction may be one that a filter selects, whatever the messages are that it stands in.
 pub fn may_select(filter: &Filter, transaction: &Transaction) -> bool {
-    Shown::of(transaction)
+    shown::of(transaction)
         .iter()
-        .any(|shown| filter.can_match(|term, truth| shown.facts.holds(term) != Some(!truth)))
+        .any(|shown| filter.can_match(|term, truth| shown.holds(term) != Some(!truth)))
 }
 
 impl Subject<'_> {
@@ -59,24 +58,12 @@ impl Subject<'_> {
         let text = |text: Option<&SmolStr>| text.map(|text| value.is_text(text));
         match term.word {
             Word::Sid => {
-                let message = event
-                    .message
-                    .as_ref()
-                    .and_then(|message| message.session.as_ref());
-                text(
-                    event
-                        .session
-                        .as_ref()
-                        .map(|session| &session.id)
-                        .or(message),
-                )
+                let session = event.session.as_ref().map(|session| &session.id);
+                text(session.or_else(|| event.message.as_ref()?.session.as_ref()))
             }
             Word::Msg => {
-                let number = event
-                    .message
-                    .as_ref()
-                    .and_then(|message| message.msg.as_ref()?.parse().ok());
-                number.map(|number| value.is_number(number))
+                let number = event.message.as_ref()?.msg.as_ref()?.parse();
+                Some(value.is_number(number.ok()?))
             }
             Word::Pkg => Some(value.is_number(event.session.as_ref()?.package?.into())),
             Word::Dev => self.is_device(value),
@@ -90,24 +77,24 @@ impl Subject<'_> {
                 _ => None,
             },
             Word::Rule => {
-                let of_shown = self.shown.into_iter().flat_map(|shown| shown.rules());
-                let rules = event.applied.iter().map(|applied| &applied.rule);
-                Some(rules.chain(of_shown).any(|rule| value.is_text(rule)))
+                let of_shown = self
+                    .shown
+                    .into_iter()
+                    .flat_map(|shown| &shown.rules)
+                    .copied();
+                let mut rules = event.applied.iter().map(|it| &*it.rule).chain(of_shown);
+                Some(rules.any(|rule| value.is_text(rule)))
             }
             Word::Changed => {
-                let mut applied = event.applied.iter();
-                let acted =
-                    applied.any(|applied| applied.changes.iter().any(EffectDetail::is_done));
-                Some(acted || event.bytes_sent.is_some())
+                let mut changes = event.applied.iter().flat_map(|it| &it.changes);
+                Some(changes.any(EffectDetail::is_done) || event.bytes_sent.is_some())
             }
             Word::Own => Some(event.own),
             Word::Lint => {
                 let mut notes = event.notes.iter();
                 Some(notes.any(|note| value.begins(&note.id) || value.is_text(&note.severity)))
             }
-            Word::Why => self
-                .findings
-                .map(|ids| ids.iter().any(|id| value.begins(id))),
+            Word::Why => Some(self.findings?.iter().any(|id| value.begins(id))),
             Word::Sess => Some(value.is_number(event.session.as_ref()?.number)),
             Word::X => Some(value.is_number(event.exchange?)),
             Word::Took => self.of_either(|event| Some(value.is_number(event.took_us?))),
@@ -127,12 +114,8 @@ impl Subject<'_> {
                 self.of_either(|event| Some(value.is_number(event.head.as_ref()?.status?.into())))
             }
             Word::Header => {
-                let fields = &event.head.as_ref()?.headers;
-                Some(
-                    fields
-                        .iter()
-                        .any(|(name, text)| value.is_text(&format!("{name}: {text}"))),
-                )
+                let mut fields = event.head.as_ref()?.headers.iter();
+                Some(fields.any(|(name, text)| value.is_text(&format!("{name}: {text}"))))
             }
             Word::Request => Some(event.event == EventKind::Request),
             Word::Response => Some(event.event == EventKind::Response),
@@ -147,8 +130,8 @@ impl Subject<'_> {
                 (failed || self.is_over).then_some(failed)
             }
             Word::Data if self.shown.is_none() => self.is_in_document(value),
-            Word::Hr => self.result(value).or_else(|| self.shown?.facts.holds(term)),
-            _ => self.shown?.facts.holds(term),
+            Word::Hr => self.result(value).or_else(|| self.shown?.holds(term)),
+            _ => self.shown?.holds(term),
         }
     }
 
@@ -178,16 +161,5 @@ impl Subject<'_> {
     fn result(&self, value: &Value) -> Option<bool> {
         let fault = self.event.enrollment.as_ref()?.fault.as_ref()?;
         Some(value.is_result(fault.hresult.as_deref()?))
-    }
-}
-
-/// Whether the last word about a command is to come; `None` where nobody can know.
-fn is_open(outcome: TransactionOutcome) -> bool {
-    match outcome {
-        TransactionOutcome::Answered | TransactionOutcome::Partial => false,
-        TransactionOutcome::Open
-        | TransactionOutcome::InProgress
-        | TransactionOutcome::Unanswered
-        | TransactionOutcome::Lost => true,
     }
 }

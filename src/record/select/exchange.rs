@@ -3,10 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-use super::{Linked, Shown, Subject, selects};
+use super::{Linked, Subject, selects, shown};
 use crate::filter::Filter;
+use crate::flow::Transaction;
 use crate::record::model::EventKind;
 use crate::record::{EventRecord, Runs};
+
+/// What gets each event that is selected, with the number of its run in the record, from 0.
+pub type Pass<'p> = dyn FnMut(u32, &EventRecord) -> io::Result<()> + 'p;
 
 /// Passes on the exchanges that a filter selects.
 ///
@@ -65,23 +69,18 @@ impl Exchanges {
     ///
     /// # Errors
     /// Those of `pass`.
-    pub fn event(
-        &mut self,
-        record: &EventRecord,
-        pass: &mut dyn FnMut(&EventRecord) -> io::Result<()>,
-    ) -> io::Result<()> {
+    pub fn event(&mut self, record: &EventRecord, pass: &mut Pass<'_>) -> io::Result<()> {
         if record.event == EventKind::Session {
             // It has the number of the event before it.
             let number = record.summary.as_ref().and_then(|summary| summary.number);
             return match number.is_some_and(|number| self.has_passed(number)) {
-                true => pass(&self.with_findings(record)),
+                true => pass(self.run, &self.with_findings(record)),
                 false => Ok(()),
             };
         }
-        let run = self.runs.of(record);
-        if run != self.run {
+        if self.runs.begins(record) {
             self.finish(pass)?;
-            self.run = run;
+            self.run += 1;
         }
         match (record.event, record.exchange) {
             (EventKind::Request, Some(exchange)) => self.request(exchange, record, pass),
@@ -93,13 +92,13 @@ impl Exchanges {
                 Ok(())
             }
             (EventKind::Closed, _) => match self.connections.remove(&record.connection.id) {
-                Some(Connection::Passed) => pass(record),
+                Some(Connection::Passed) => pass(self.run, record),
                 _ => Ok(()),
             },
             _ => match self.selects(record, None, true) {
                 true => {
                     self.pass_connection(record, pass)?;
-                    pass(record)
+                    pass(self.run, record)
                 }
                 false => Ok(()),
             },
@@ -110,10 +109,7 @@ impl Exchanges {
     ///
     /// # Errors
     /// Those of `pass`.
-    pub fn finish(
-        &mut self,
-        pass: &mut dyn FnMut(&EventRecord) -> io::Result<()>,
-    ) -> io::Result<()> {
+    pub fn finish(&mut self, pass: &mut Pass<'_>) -> io::Result<()> {
         for (_, open) in std::mem::take(&mut self.open) {
             if let Open::Waits(request) = open {
                 self.decide(&request, None, pass)?;
@@ -151,13 +147,13 @@ impl Exchanges {
         &mut self,
         exchange: u64,
         record: &EventRecord,
-        pass: &mut dyn FnMut(&EventRecord) -> io::Result<()>,
+        pass: &mut Pass<'_>,
     ) -> io::Result<()> {
         self.count += 1;
         if self.selects(record, None, false) {
             self.open.insert(exchange, Open::Passes);
             self.pass_connection(record, pass)?;
-            return pass(record);
+            return pass(self.run, record);
         }
         self.waiting_bytes += weight(record);
         self.open
@@ -174,14 +170,9 @@ impl Exchanges {
         Ok(())
     }
 
-    fn end(
-        &mut self,
-        exchange: u64,
-        record: &EventRecord,
-        pass: &mut dyn FnMut(&EventRecord) -> io::Result<()>,
-    ) -> io::Result<()> {
+    fn end(&mut self, exchange: u64, record: &EventRecord, pass: &mut Pass<'_>) -> io::Result<()> {
         match self.open.remove(&exchange) {
-            Some(Open::Passes) => pass(record),
+            Some(Open::Passes) => pass(self.run, record),
             Some(Open::Waits(request)) => {
                 self.waiting_bytes = self.waiting_bytes.saturating_sub(weight(&request));
                 self.decide(&request, Some(record), pass)
@@ -198,7 +189,7 @@ impl Exchanges {
         &mut self,
         first: &EventRecord,
         second: Option<&EventRecord>,
-        pass: &mut dyn FnMut(&EventRecord) -> io::Result<()>,
+        pass: &mut Pass<'_>,
     ) -> io::Result<()> {
         let is_selected = self.selects(first, second, true)
             || second.is_some_and(|second| self.selects(second, Some(first), true));
@@ -206,29 +197,22 @@ impl Exchanges {
             return Ok(());
         }
         self.pass_connection(first, pass)?;
-        pass(first)?;
-        second.map_or(Ok(()), pass)
+        pass(self.run, first)?;
+        second.map_or(Ok(()), |second| pass(self.run, second))
     }
 
     fn selects(&self, event: &EventRecord, other: Option<&EventRecord>, is_over: bool) -> bool {
         let key = (self.run, event.exchange.unwrap_or_default());
         let linked = self.linked.as_ref();
         let transactions = linked.map_or(&[][..], |linked| linked.of(key));
-        let mut shown = Shown::in_message(event);
+        let mut shown = shown::in_message(event);
         // A transaction stands in the message of who asks, and in that of who answers.
-        let stands = |transaction: &crate::flow::Transaction| {
-            let from = event.from.as_deref() == Some(transaction.from.name());
-            let asked = transaction.asked.exchange == key.1;
-            let mut answers = transaction.answers.iter();
-            match from {
-                true => asked,
-                false => answers.any(|answer| answer.place.exchange == key.1),
-            }
+        let stands = |it: &Transaction| match event.from.as_deref() == Some(it.from.name()) {
+            true => it.asked.exchange == key.1,
+            false => it.answers.iter().any(|it| it.place.exchange == key.1),
         };
-        let stand = transactions
-            .iter()
-            .filter(|transaction| stands(transaction));
-        shown.extend(stand.flat_map(|transaction| Shown::of(transaction)));
+        let stand = transactions.iter().filter(|it| stands(it));
+        shown.extend(stand.flat_map(|it| shown::of(it)));
         let subject = Subject {
             event,
             other,
@@ -252,11 +236,7 @@ impl Exchanges {
         }
     }
 
-    fn pass_connection(
-        &mut self,
-        record: &EventRecord,
-        pass: &mut dyn FnMut(&EventRecord) -> io::Result<()>,
-    ) -> io::Result<()> {
+    fn pass_connection(&mut self, record: &EventRecord, pass: &mut Pass<'_>) -> io::Result<()> {
         self.sessions
             .extend(record.session.as_ref().map(|session| session.number));
         if self.sessions.len() > MOST_SESSIONS {
@@ -270,7 +250,10 @@ impl Exchanges {
             .connections
             .insert(record.connection.id, Connection::Passed);
         match before {
-            Some(Connection::Waits(events)) => events.iter().try_for_each(pass),
+            Some(Connection::Waits(events)) => {
+                let mut events = events.iter();
+                events.try_for_each(|event| pass(self.run, event))
+            }
             _ => Ok(()),
         }
     }

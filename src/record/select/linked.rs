@@ -8,6 +8,7 @@ use smol_str::SmolStr;
 use super::may_select;
 use crate::filter::Filter;
 use crate::flow::Transaction;
+use crate::record::analysis::AnalysedSession;
 
 /// What is known of a record after its sessions were analysed.
 #[derive(Default)]
@@ -21,8 +22,22 @@ pub struct Linked {
 type Key = (u32, u64);
 
 impl Linked {
-    /// Takes in a transaction of a run, unless the filter cannot select it.
-    pub fn transaction(&mut self, filter: &Filter, run: u32, transaction: Transaction) {
+    /// Takes in sessions of a run.
+    pub(super) fn enter(&mut self, filter: &Filter, run: u32, sessions: Vec<AnalysedSession>) {
+        for session in sessions {
+            for finding in &session.summary.findings {
+                for id in std::iter::once(&finding.id).chain(&finding.also) {
+                    self.finding(run, id, &finding.exchanges);
+                }
+            }
+            for transaction in session.transactions {
+                self.transaction(filter, run, transaction);
+            }
+        }
+    }
+
+    /// Takes in a transaction, unless the filter cannot select it.
+    fn transaction(&mut self, filter: &Filter, run: u32, transaction: Transaction) {
         if self.kept >= MOST_TRANSACTIONS || !may_select(filter, &transaction) {
             return;
         }
@@ -42,7 +57,7 @@ impl Linked {
     }
 
     /// Takes in a finding with the exchanges that show it.
-    pub fn finding(&mut self, run: u32, id: &SmolStr, exchanges: &[u64]) {
+    fn finding(&mut self, run: u32, id: &SmolStr, exchanges: &[u64]) {
         for exchange in exchanges {
             let ids = self.findings.entry((run, *exchange)).or_default();
             if !ids.contains(id) && ids.len() < MOST_FINDINGS {

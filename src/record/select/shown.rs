@@ -4,61 +4,39 @@ use std::borrow::Cow;
 
 use smol_str::SmolStr;
 
-use super::is_open;
 use crate::filter::{CommandFacts, ValueFacts};
-use crate::flow::{CommandAnswer, EffectKind, Transaction, TransactionItem};
+use crate::flow::{CommandAnswer, EffectKind, Transaction, TransactionItem, TransactionOutcome};
 use crate::record::EventRecord;
 use crate::record::model::{CommandRecord, ItemRecord};
 
-/// A command, with one of its answers.
-pub(super) struct Shown<'r> {
-    pub(super) facts: CommandFacts<'r>,
-    /// That of a session that was analysed.
-    transaction: Option<&'r Transaction>,
+/// A transaction once for each answer, so that a word about a code and one about a node speak of the same Item.
+pub(super) fn of(transaction: &Transaction) -> Vec<CommandFacts<'_>> {
+    let answers = transaction.answers.iter();
+    let with = answers.map(|answer| whole(transaction, Some(answer)));
+    let mut shown: Vec<_> = with.collect();
+    if shown.is_empty() {
+        shown.push(whole(transaction, None));
+    }
+    shown
 }
 
-impl<'r> Shown<'r> {
-    /// A transaction once for each answer, so that a word about a code and one about a node speak of the same Item.
-    pub(super) fn of(transaction: &'r Transaction) -> Vec<Self> {
-        let shown = |answer| Self {
-            facts: whole(transaction, answer),
-            transaction: Some(transaction),
-        };
-        let answers = &transaction.answers;
-        match answers.is_empty() {
-            true => vec![shown(None)],
-            false => answers.iter().map(|answer| shown(Some(answer))).collect(),
-        }
-    }
-
-    /// What one message shows. Results belong to the Status of the same command.
-    pub(super) fn in_message(event: &'r EventRecord) -> Vec<Self> {
-        let same = |a: &CommandRecord, b: &CommandRecord| {
-            let answers =
-                |c: &CommandRecord| c.answers.as_ref().map(|a| (a.msg.clone(), a.id.clone()));
-            answers(a) == answers(b)
-        };
-        let results = |status: &CommandRecord| {
-            let mut all = event.commands.iter().filter(|c| c.kind == "Results");
-            all.find(|results| same(results, status))
-        };
-        let shown = event.commands.iter().map(|command| match &*command.kind {
-            "Status" => answered(command, results(command), code_sent_on(event, command)),
-            "Results" => answered(command, Some(command), None),
-            _ => asked(command),
-        });
-        let shown = shown.map(|facts| Self {
-            facts,
-            transaction: None,
-        });
-        shown.collect()
-    }
-
-    /// The rules that acted on the command or on its answers.
-    pub(super) fn rules(&self) -> impl Iterator<Item = &'r SmolStr> {
-        let transaction = self.transaction.into_iter();
-        transaction.flat_map(Transaction::all_rules)
-    }
+/// What one message shows. Results belong to the Status of the same command.
+pub(super) fn in_message(event: &EventRecord) -> Vec<CommandFacts<'_>> {
+    let place = |it: &CommandRecord| {
+        it.answers
+            .as_ref()
+            .map(|it| (it.msg.clone(), it.id.clone()))
+    };
+    let results = |status: &CommandRecord| {
+        let mut all = event.commands.iter().filter(|it| it.kind == "Results");
+        all.find(|results| place(results) == place(status))
+    };
+    let shown = event.commands.iter().map(|command| match &*command.kind {
+        "Status" => answered(command, results(command), code_sent_on(event, command)),
+        "Results" => answered(command, Some(command), None),
+        _ => asked(command),
+    });
+    shown.collect()
 }
 
 fn whole<'r>(transaction: &'r Transaction, answer: Option<&'r CommandAnswer>) -> CommandFacts<'r> {
@@ -85,7 +63,11 @@ fn whole<'r>(transaction: &'r Transaction, answer: Option<&'r CommandAnswer>) ->
         values: Some(items.map(value).collect()),
         alert: transaction.alert,
         is_known: true,
-        is_open: Some(is_open(transaction.outcome)),
+        is_open: Some(!matches!(
+            transaction.outcome,
+            TransactionOutcome::Answered | TransactionOutcome::Partial
+        )),
+        rules: transaction.all_rules().map(SmolStr::as_str).collect(),
     }
 }
 

@@ -180,7 +180,7 @@ fn answered<'d>(
         values: (command.is_some() || results.is_some()).then(|| values.collect()),
         alert: command.and_then(|command| command.as_alert().and_then(|_| command.code())),
         is_known: command.is_some(),
-        is_open: None,
+        ..CommandFacts::default()
     }
 }
 
