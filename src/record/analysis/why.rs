@@ -179,8 +179,6 @@ fn about(id: &'static str, transactions: &[&Transaction]) -> SessionFinding {
     exchanges.dedup();
     exchanges.truncate(MOST_PLACES);
     SessionFinding {
-        id: SmolStr::new_static(id),
-        pending: true,
         rules: rules(transactions),
         command: first.map(|it| it.command.clone()),
         node: first.and_then(|it| it.node().map(SmolStr::new)),
@@ -193,7 +191,7 @@ fn about(id: &'static str, transactions: &[&Transaction]) -> SessionFinding {
             .map(|it| it.number)
             .collect(),
         exchanges,
-        ..SessionFinding::default()
+        ..SessionFinding::new(id)
     }
 }
 

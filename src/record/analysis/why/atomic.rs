@@ -1,11 +1,12 @@
 //! Atomics that failed, and commands for a user who was not there.
 
 use super::cause::is_delete_of_nothing;
-use super::failed::{MOST_ALIKE, by_rules, failure, is_success, place, value, with_value};
+use super::failed::{MOST_ALIKE, done_by_rules, failure, is_success, place, value, with_value};
 use super::words::{code, named};
 use super::{Case, about};
 use crate::dm::locuri::is_of_user;
 use crate::flow::Transaction;
+use crate::record::analysis::finding::grouped;
 use crate::record::model::SessionFinding;
 
 impl<'s> Case<'s> {
@@ -43,9 +44,7 @@ impl<'s> Case<'s> {
         };
         let main = cause.copied().unwrap_or(atomic);
         let answer = failure(main).or(main.answer())?;
-        if !finding.rules.is_empty() {
-            finding.why.push(by_rules(main, answer, &finding));
-        }
+        finding.by_rules(&done_by_rules(main, answer));
         if let Some(cause) = cause {
             (finding.command, finding.node) =
                 (Some(cause.command.clone()), cause.node().map(Into::into));
@@ -132,29 +131,19 @@ impl<'s> Case<'s> {
                 code(failed)
             ),
         };
-        for transaction in group.iter().take(MOST_ALIKE) {
-            if let Some(answer) = failure(transaction) {
-                let line = place(transaction, answer);
-                finding.why.push(with_value(line, transaction));
-            }
-        }
+        let failures = group.iter().take(MOST_ALIKE);
+        let failures = failures.filter_map(|it| Some(with_value(place(it, failure(it)?), it)));
+        finding.why.extend(failures);
         finding.why.push(self.login_words());
-        let (mut of_user, mut of_device) = ((0, 0), (0, 0));
-        for it in self.untouched().filter(|it| it.node().is_some()) {
-            let counts = if it.node().is_some_and(is_of_user) {
-                &mut of_user
-            } else {
-                &mut of_device
-            };
-            counts.0 += usize::from(is_success(it));
-            counts.1 += 1;
-        }
+        let nodes = self.untouched().filter(|it| it.node().is_some());
+        let (of_user, of_device): (Vec<_>, Vec<_>) =
+            nodes.partition(|it| it.node().is_some_and(is_of_user));
         finding.why.push(format!(
             "{} of {} ./User commands failed; {} of {} others succeeded.",
-            of_user.1 - of_user.0,
-            of_user.1,
-            of_device.0,
-            of_device.1
+            of_user.iter().filter(|it| !is_success(it)).count(),
+            of_user.len(),
+            of_device.iter().filter(|it| is_success(it)).count(),
+            of_device.len()
         ));
         self.repeated(first, &mut finding);
         finding.next = "send ./User commands in a session whose LoginStatus is user".into();
@@ -176,24 +165,16 @@ impl<'s> Case<'s> {
 /// Children that were not carried out or undone, folded.
 fn folded(children: &[&Transaction], cause: &Transaction) -> Option<String> {
     let others = children.iter().filter(|it| it.number != cause.number);
-    let mut counts: Vec<(Option<u16>, usize)> = Vec::new();
-    for other in others {
-        let code = other.answer().and_then(|answer| answer.received);
-        match counts.iter_mut().find(|(known, _)| *known == code) {
-            Some((_, count)) => *count += 1,
-            None => counts.push((code, 1)),
-        }
-    }
-    let words: Vec<String> = counts
-        .into_iter()
-        .map(|(got, count)| match got {
-            Some(216) => format!("{count} rolled back (216)"),
-            Some(215) => format!("{count} not executed (215)"),
-            Some(516) => format!("{count} not rolled back (516)"),
-            Some(got) => format!("{count} with {}", code(got)),
-            None => format!("{count} without an answer"),
-        })
-        .collect();
+    let codes = others.map(|it| it.answer().and_then(|answer| answer.received));
+    let words = grouped(codes, |one, other| one == other).into_iter();
+    let words = words.map(|alike| match (alike[0], alike.len()) {
+        (Some(216), count) => format!("{count} rolled back (216)"),
+        (Some(215), count) => format!("{count} not executed (215)"),
+        (Some(516), count) => format!("{count} not rolled back (516)"),
+        (Some(got), count) => format!("{count} with {}", code(got)),
+        (None, count) => format!("{count} without an answer"),
+    });
+    let words: Vec<String> = words.collect();
     (!words.is_empty()).then(|| format!("its other commands: {}", words.join(", ")))
 }
 

@@ -40,11 +40,7 @@ impl Case<'_> {
             named(first),
             most.len()
         );
-        if !finding.rules.is_empty() {
-            finding
-                .why
-                .push(words::by_rules(&finding.rules, "acted on this."));
-        }
+        finding.blame("acted on this.", Side::Server);
         finding.why.push(format!("first {}", words::asked(first)));
         finding.why.push(match last.answer() {
             Some(answer) => format!("last {}", words::asked_and_answered(last, answer)),
@@ -54,11 +50,7 @@ impl Case<'_> {
             "A session ends when the server sends a message with Final and without commands."
                 .into(),
         );
-        finding.by = finding.rules.is_empty().then_some(Side::Server);
-        finding.next = match finding.rules.is_empty() {
-            true => "see why the server does not take the answer for one: compare CmdRef and MsgRef of the Status, and its code".into(),
-            false => "take the rule out".into(),
-        };
+        finding.advise("see why the server does not take the answer for one: compare CmdRef and MsgRef of the Status, and its code", "");
         Some(finding)
     }
 }

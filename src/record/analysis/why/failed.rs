@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use hashlink::LinkedHashMap;
 use smol_str::SmolStr;
 
 use super::cause::is_delete_of_nothing;
@@ -11,15 +12,16 @@ use crate::flow::{CommandAnswer, CommandDelivery, Side, Transaction, Transaction
 use crate::record::analysis::incident::{Incident, IncidentKind};
 use crate::record::model::SessionFinding;
 
-/// Commands that failed in the same way.
-struct Group<'s> {
-    /// The rules behind it.
-    rules: Vec<SmolStr>,
-    /// The number of the Delete that took the node away, where they got 404 for that.
-    deleted_by: Option<u32>,
-    numbers: HashSet<u32>,
-    commands: Vec<&'s Transaction>,
-}
+/// Which failed commands are one finding: those of one side and kind, on one CSP, with the same codes and native error,
+/// for the same reason, which are the rules behind it and the Delete that took the node away.
+type Alike = (
+    Side,
+    SmolStr,
+    Option<String>,
+    Option<(Option<u16>, Option<u16>, Option<SmolStr>)>,
+    Vec<SmolStr>,
+    Option<u32>,
+);
 
 impl<'s> Case<'s> {
     /// WHY-01, WHY-06 and WHY-07.
@@ -34,9 +36,10 @@ impl<'s> Case<'s> {
         let of_atomic: HashSet<u32> = failed.iter().map(|(number, _)| *number).collect();
         let mut findings: Vec<_> = failed.into_iter().map(|(_, finding)| finding).collect();
         let mut of_user: Vec<&'s Transaction> = Vec::new();
-        let mut groups: Vec<Group<'s>> = Vec::new();
-        let mut effects: Vec<(u32, &'s Transaction)> = Vec::new();
-        // Of each effect the first cause.
+        let mut groups: LinkedHashMap<Alike, Vec<&'s Transaction>> = LinkedHashMap::new();
+        let mut grouped: HashSet<u32> = HashSet::new();
+        // By the first cause; and the first cause of each.
+        let mut effects: HashMap<u32, Vec<&'s Transaction>> = HashMap::new();
         let mut first_causes: HashMap<u32, u32> = HashMap::new();
         for transaction in self.transactions() {
             let around = self.atomic_of(transaction).unwrap_or(transaction);
@@ -56,22 +59,23 @@ impl<'s> Case<'s> {
                 .and_then(|(cause, _)| cause)
                 .or_else(|| self.add_without_which(transaction));
             let cause = cause.map(|it| first_causes.get(&it.number).copied().unwrap_or(it.number));
-            let cause =
-                cause.filter(|cause| groups.iter().any(|group| group.numbers.contains(cause)));
-            match cause {
-                Some(cause) => {
-                    first_causes.insert(transaction.number, cause);
-                    effects.push((cause, transaction));
-                }
-                None => self.enter(&mut groups, transaction),
+            if let Some(cause) = cause.filter(|cause| grouped.contains(cause)) {
+                first_causes.insert(transaction.number, cause);
+                effects.entry(cause).or_default().push(transaction);
+                continue;
+            }
+            let alike = self.alike(transaction);
+            if groups.len() < super::MOST_FINDINGS || groups.contains_key(&alike) {
+                let group = groups.entry(alike).or_insert_with(Vec::new);
+                group.push(transaction);
+                grouped.insert(transaction.number);
             }
         }
         findings.extend((!of_user.is_empty()).then(|| self.without_user(&of_user)));
-        for group in &groups {
-            let of_group = effects
-                .iter()
-                .filter(|(cause, _)| group.numbers.contains(cause));
-            let of_group: Vec<_> = of_group.map(|(_, effect)| *effect).collect();
+        for group in groups.values() {
+            let of_group = group.iter().filter_map(|it| effects.get(&it.number));
+            let mut of_group: Vec<_> = of_group.flatten().copied().collect();
+            of_group.sort_by_key(|it| it.number);
             findings.push(self.group(group, &of_group));
         }
         findings.extend(self.reported());
@@ -103,16 +107,11 @@ impl<'s> Case<'s> {
 
     /// WHY-01: commands on one CSP that failed in the same way.
     /// `effects` failed since the first of them did.
-    fn group(&self, group: &Group<'s>, effects: &[&'s Transaction]) -> SessionFinding {
-        let Group {
-            commands: group,
-            rules,
-            ..
-        } = group;
+    fn group(&self, group: &[&'s Transaction], effects: &[&'s Transaction]) -> SessionFinding {
         let first = group[0];
         let all: Vec<_> = group.iter().chain(effects).copied().collect();
         let mut finding = about(if first.chunks > 0 { "WHY-10" } else { "WHY-01" }, &all);
-        finding.rules.clone_from(rules);
+        finding.rules = self.rules_behind(first);
         let Some(answer) = failure(first) else {
             return finding;
         };
@@ -133,48 +132,33 @@ impl<'s> Case<'s> {
         if is_hidden {
             finding.by = Some(Side::Device);
             let got = answer.received.map_or("nothing".to_owned(), code);
-            finding.why.push(words::by_rules(
-                &finding.rules,
-                &format!("hid this: the server received {got}."),
-            ));
+            finding.by_rules(&format!("hid this: the server received {got}."));
         } else if let Some((_, how)) = self.cause_by_rule(first) {
-            finding.why.push(words::by_rules(&finding.rules, &how));
-        } else if !finding.rules.is_empty() {
-            finding.why.push(by_rules(first, answer, &finding));
+            finding.by_rules(&how);
+        } else {
+            finding.by_rules(&done_by_rules(first, answer));
         }
         finding.why.push(place(first, answer));
         match is_partial {
             true => finding.why.extend(items(first, answer)),
             false => finding.why.extend(value(first)),
         }
-        let others = group.iter().skip(1);
-        for other in others.clone().take(MOST_ALIKE) {
+        finding.list(&group[1..], MOST_ALIKE, "", |other| {
             let named =
                 failure(other).map_or_else(|| named(other), |it| words::named_by(other, it));
-            finding.why.push(format!(
+            format!(
                 "likewise {named}, {}",
                 with_value(words::asked(other), other)
-            ));
-        }
-        if group.len() - 1 > MOST_ALIKE {
-            finding
-                .why
-                .push(format!("and {} more", group.len() - 1 - MOST_ALIKE));
-        }
-        for effect in effects.iter().take(MOST_ALIKE) {
-            finding.why.push(format!(
-                "therefore {}: {}, {}",
+            )
+        });
+        finding.list(effects, MOST_ALIKE, " for that reason", |effect| {
+            let got = code(effect.code().unwrap_or_default());
+            format!(
+                "therefore {}: {got}, {}",
                 named(effect),
-                code(effect.code().unwrap_or_default()),
                 words::asked(effect)
-            ));
-        }
-        if effects.len() > MOST_ALIKE {
-            finding.why.push(format!(
-                "and {} more for that reason",
-                effects.len() - MOST_ALIKE
-            ));
-        }
+            )
+        });
         if !finding.rules.is_empty() && !is_hidden {
             finding.next = "take the rule out to see what the device answers by itself".into();
             return finding;
@@ -212,38 +196,23 @@ impl<'s> Case<'s> {
         finding
     }
 
-    /// Puts a failed command to those that failed in the same way, for the same reason.
-    fn enter(&self, groups: &mut Vec<Group<'s>>, transaction: &'s Transaction) {
-        let key = |it: &Transaction| {
-            let answer = failure(it);
-            let codes = answer.map(|it| (it.sent, it.received, it.original_error.clone()));
-            let csp = it.failed_node().map(|node| csp(node).to_ascii_lowercase());
-            (it.from, it.command.clone(), csp, codes)
-        };
-        let rules = self.rules_behind(transaction);
-        let has_lost = failure(transaction).is_some_and(|it| it.code() == Some(404));
+    fn alike(&self, transaction: &'s Transaction) -> Alike {
+        let answer = failure(transaction);
+        let codes = answer.map(|it| (it.sent, it.received, it.original_error.clone()));
+        let node = transaction.failed_node();
+        let csp = node.map(|node| csp(node).to_ascii_lowercase());
+        let has_lost = answer.is_some_and(|it| it.code() == Some(404));
         let deleted_by = has_lost.then(|| self.deleted_before(transaction)).flatten();
-        let deleted_by = deleted_by.map(|it| it.number);
-        let wanted = key(transaction);
-        let alike = |group: &&mut Group<'s>| {
-            group.rules == rules
-                && group.deleted_by == deleted_by
-                && key(group.commands[0]) == wanted
-        };
-        let has_room = groups.len() < super::MOST_FINDINGS;
-        match groups.iter_mut().find(alike) {
-            Some(group) => {
-                group.numbers.insert(transaction.number);
-                group.commands.push(transaction);
-            }
-            None if has_room => groups.push(Group {
-                rules,
-                deleted_by,
-                numbers: HashSet::from([transaction.number]),
-                commands: vec![transaction],
-            }),
-            None => {}
-        }
+        let rules = self.rules_behind(transaction);
+        let (from, command) = (transaction.from, transaction.command.clone());
+        (
+            from,
+            command,
+            csp,
+            codes,
+            rules,
+            deleted_by.map(|it| it.number),
+        )
     }
 
     /// WHY-12: the same answer came before.
@@ -309,13 +278,9 @@ pub(super) fn with_value(line: String, transaction: &Transaction) -> String {
     }
 }
 
-/// Whose doing a failure is: the rules of dmtap, and what the answer was before.
-pub(super) fn by_rules(
-    transaction: &Transaction,
-    answer: &CommandAnswer,
-    finding: &SessionFinding,
-) -> String {
-    let how = match (answer.sent, answer.received) {
+/// What rules did to a failure, where they are behind it.
+pub(super) fn done_by_rules(transaction: &Transaction, answer: &CommandAnswer) -> String {
+    match (answer.sent, answer.received) {
         (Some(sent), Some(received)) if sent != received => {
             format!(
                 "did this: it turned {} into {}.",
@@ -323,16 +288,17 @@ pub(super) fn by_rules(
                 code(received)
             )
         }
-        (None, Some(received)) => format!(
-            "did this: it answered {} in the device's place.",
-            code(received)
-        ),
+        (None, Some(received)) => {
+            format!(
+                "did this: it answered {} in the device's place.",
+                code(received)
+            )
+        }
         _ if !transaction.rules.is_empty() => {
             "changed the command before the device got it.".into()
         }
         _ => "acted on this.".into(),
-    };
-    words::by_rules(&finding.rules, &how)
+    }
 }
 
 /// The answer that reports a failure: as it was received, else as it was sent.

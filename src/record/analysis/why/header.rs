@@ -44,14 +44,10 @@ impl<'s> Case<'s> {
             ),
             false => format!("Message {message} of {whose}: {}", code(*got)),
         };
-        if finding.rules.is_empty() {
-            finding.by = Some(*by);
-        } else {
-            finding.why.push(words::by_rules(
-                &finding.rules,
-                "acted on this Status, or on the message that it is for.",
-            ));
-        }
+        finding.blame(
+            "acted on this Status, or on the message that it is for.",
+            *by,
+        );
         finding.why.push(format!(
             "the Status for the SyncHdr stands in x{}, from {}",
             last.exchange,
@@ -91,12 +87,12 @@ impl<'s> Case<'s> {
             .take(super::MOST_PLACES)
             .collect();
         finding.why.extend(self.lost());
-        finding.next = match (finding.rules.is_empty(), is_auth, by) {
-            (false, ..) => "take the rule out to see whether the server accepts the device".into(),
-            (_, true, Side::Server) => "compare the user, the password and the nonce of the account (w7 APPLICATION, AAUTHTYPE) with the server's".into(),
-            (_, true, Side::Device) => "compare the server's credentials with those of the account (w7 APPLICATION)".into(),
-            (_, false, _) => format!("`dmtap explain {got}` says what it means"),
+        let next = match (is_auth, by) {
+            (true, Side::Server) => "compare the user, the password and the nonce of the account (w7 APPLICATION, AAUTHTYPE) with the server's".into(),
+            (true, Side::Device) => "compare the server's credentials with those of the account (w7 APPLICATION)".into(),
+            (false, _) => format!("`dmtap explain {got}` says what it means"),
         };
+        finding.advise(next, " to see whether the server accepts the device");
         Some(finding)
     }
 

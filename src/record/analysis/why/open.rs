@@ -6,9 +6,8 @@ use super::failed::failure;
 use super::words::{self, code, named};
 use super::{Case, about};
 use crate::dm::locuri;
-use crate::flow::{
-    CommandAnswer, CommandDelivery, SessionEnd, Side, Transaction, TransactionOutcome,
-};
+use crate::flow::{CommandDelivery, SessionEnd, Side, Transaction, TransactionOutcome};
+use crate::record::analysis::finding::grouped;
 use crate::record::analysis::incident::IncidentKind;
 use crate::record::model::SessionFinding;
 
@@ -35,32 +34,20 @@ impl<'s> Case<'s> {
 
     /// WHY-02.
     fn unanswered(&self) -> Vec<SessionFinding> {
-        let mut groups: Vec<Vec<&Transaction>> = Vec::new();
-        for transaction in self.transactions() {
-            let is_due = transaction.outcome == TransactionOutcome::Unanswered;
-            let incomplete = self.session.incomplete.iter().copied();
-            let is_large = incomplete
-                .chain(self.session.objects_under_way())
-                .any(|(at, _)| at + 1 == transaction.number as usize);
-            if !is_due
-                || is_large
-                || self.is_refused(transaction)
-                || self.may_be_unread(transaction)
-                || self.is_sent_again(transaction)
-                || self.is_misnumbered(transaction) && lacking(transaction).is_none()
-            {
-                continue;
-            }
-            let alike = |group: &&mut Vec<&Transaction>| {
-                let first = group[0];
-                first.from == transaction.from
-                    && super::rules(&[first]) == super::rules(&[transaction])
-            };
-            match groups.iter_mut().find(alike) {
-                Some(group) => group.push(transaction),
-                None => groups.push(vec![transaction]),
-            }
-        }
+        let incomplete = self.session.incomplete.iter().copied();
+        let large = incomplete.chain(self.session.objects_under_way());
+        let large: Vec<usize> = large.map(|(at, _)| at + 1).collect();
+        let unanswered = self.transactions().filter(|it| {
+            it.outcome == TransactionOutcome::Unanswered
+                && !large.contains(&(it.number as usize))
+                && !self.is_refused(it)
+                && !self.may_be_unread(it)
+                && !self.is_sent_again(it)
+                && (!self.is_misnumbered(it) || lacking(it).is_some())
+        });
+        let groups = grouped(unanswered, |one, other| {
+            one.from == other.from && super::rules(&[one]) == super::rules(&[other])
+        });
         groups
             .iter()
             .map(|group| self.never_answered(group))
@@ -83,34 +70,21 @@ impl<'s> Case<'s> {
                 words::counted(more - 1, "other command")
             ),
         };
-        let removed = first
-            .answers
-            .iter()
-            .find(|answer| answer.received.is_none());
-        if !finding.rules.is_empty() {
-            finding.why.push(match (removed, first.delivery) {
-                (
-                    Some(CommandAnswer {
-                        sent: Some(sent),
-                        place,
-                        ..
-                    }),
-                    _,
-                ) => words::by_rules(
-                    &finding.rules,
-                    &format!(
-                        "did this: it removed the Status {} in x{}.",
-                        code(*sent),
-                        place.exchange
-                    ),
-                ),
-                (_, CommandDelivery::Withheld) => words::by_rules(
-                    &finding.rules,
-                    &format!("did this: it kept the command from {}.", words::side(asked)),
-                ),
-                _ => words::by_rules(&finding.rules, "acted on this."),
-            });
-        }
+        let removed = first.answers.iter().find(|it| it.received.is_none());
+        let removed = removed.and_then(|it| Some((it.sent?, it.place.exchange)));
+        let how = match (removed, first.delivery) {
+            (Some((sent, exchange)), _) => {
+                format!(
+                    "did this: it removed the Status {} in x{exchange}.",
+                    code(sent)
+                )
+            }
+            (_, CommandDelivery::Withheld) => {
+                format!("did this: it kept the command from {}.", words::side(asked))
+            }
+            _ => "acted on this.".into(),
+        };
+        finding.blame(&how, asked);
         for transaction in group.iter().take(MOST_LISTED) {
             finding.why.push(match transaction.number == first.number {
                 true => words::asked(transaction),
@@ -124,16 +98,11 @@ impl<'s> Case<'s> {
                 finding.why.push(came);
             }
         }
-        if group.len() > MOST_LISTED {
-            finding
-                .why
-                .push(format!("and {} more", group.len() - MOST_LISTED));
-        }
+        finding.more(group.len(), MOST_LISTED, "");
         if !finding.rules.is_empty() {
-            finding.next = "take the rule out to see whether the answer comes".into();
+            finding.advise("", " to see whether the answer comes");
             return finding;
         }
-        finding.by = Some(asked);
         // One of these may be the answer.
         let strays = self.session.orphans.iter().take(MOST_LISTED);
         finding.why.extend(strays.cloned());
@@ -200,7 +169,7 @@ impl<'s> Case<'s> {
                 words::counted(more - 1, "other command")
             ),
         };
-        for (transaction, cmd_ref) in answers.iter().take(MOST_LISTED) {
+        finding.list(&answers, MOST_LISTED, "", |(transaction, cmd_ref)| {
             let likewise = match transaction.number == first.number {
                 true => String::new(),
                 false => format!("likewise {}, ", named(transaction)),
@@ -216,15 +185,8 @@ impl<'s> Case<'s> {
                 Some(answer) => words::asked_and_answered(transaction, answer),
                 None => words::asked(transaction),
             };
-            finding
-                .why
-                .push(format!("{likewise}{place}; the answer has {cmd_ref}"));
-        }
-        if answers.len() > MOST_LISTED {
-            finding
-                .why
-                .push(format!("and {} more", answers.len() - MOST_LISTED));
-        }
+            format!("{likewise}{place}; the answer has {cmd_ref}")
+        });
         finding.why.push("No other command of its kind in that message is left without an answer: it seems to be this one's.".into());
         finding.by = finding.rules.is_empty().then_some(asked);
         finding.next = format!(
@@ -251,21 +213,14 @@ impl<'s> Case<'s> {
         if finding.rules.is_empty() {
             finding.rules = self.session.rules_on(answer.place.exchange);
         }
-        match finding.rules.is_empty() {
-            true => finding.by = Some(Side::Device),
-            false => finding.why.push(words::by_rules(
-                &finding.rules,
-                "acted on the message that the Results belong to.",
-            )),
-        }
-        finding.why.push(words::asked_and_answered(first, answer));
-        if lacking.len() > 1 {
-            finding.why.push(format!("and {} more", lacking.len() - 1));
-        }
-        finding.next = match finding.rules.is_empty() {
-            true => "Get the node again".into(),
-            false => "take the rule out to see whether they come".into(),
-        };
+        finding.blame(
+            "acted on the message that the Results belong to.",
+            Side::Device,
+        );
+        finding.list(&lacking, 1, "", |_| {
+            words::asked_and_answered(first, answer)
+        });
+        finding.advise("Get the node again", " to see whether they come");
         Some(finding)
     }
 
@@ -273,11 +228,7 @@ impl<'s> Case<'s> {
     fn incomplete(&self, transaction: &Transaction, size: Option<u64>) -> SessionFinding {
         let mut finding = about("WHY-10", &[transaction]);
         finding.what = format!("{}: large object not completed", named(transaction));
-        if !finding.rules.is_empty() {
-            finding
-                .why
-                .push(words::by_rules(&finding.rules, "acted on this."));
-        }
+        finding.blame("acted on this.", transaction.from);
         finding.why.push(words::asked(transaction));
         let last = match transaction.chunks {
             // A rule made a chunk of the whole object.
@@ -286,14 +237,11 @@ impl<'s> Case<'s> {
         };
         let came = came(transaction, size);
         finding.why.push(format!("{came}, and no last {last}."));
-        finding.by = finding.rules.is_empty().then_some(transaction.from);
-        finding.next = match finding.rules.is_empty() {
-            true => format!(
-                "let {} send the object again from its first chunk",
-                words::side(transaction.from)
-            ),
-            false => "take the rule out to see whether the object is completed".into(),
-        };
+        let sender = words::side(transaction.from);
+        finding.advise(
+            format!("let {sender} send the object again from its first chunk"),
+            " to see whether the object is completed",
+        );
         finding
     }
 
@@ -346,14 +294,13 @@ impl<'s> Case<'s> {
         let may_be_bootstrap = !summary.starts_late && !self.session.server_answers;
         if is_open && !has_device && may_be_bootstrap {
             return Some(SessionFinding {
-                id: "WHY-15".into(),
                 pending: false,
                 what:
                     "The record has no message of the device: a bootstrap, or a part of a session"
                         .into(),
                 next: "nothing, if it is a bootstrap: a device does not answer it".into(),
                 exchanges: vec![summary.first_exchange],
-                ..SessionFinding::default()
+                ..SessionFinding::new("WHY-15")
             });
         }
         let what = match (summary.starts_late, is_open) {
@@ -389,7 +336,6 @@ impl<'s> Case<'s> {
             false => &self.session.orphans[..],
         };
         Some(SessionFinding {
-            id: "WHY-15".into(),
             pending: lost.is_some() || !orphans.is_empty(),
             what: what.into(),
             why: { missing.into_iter() }
@@ -405,7 +351,7 @@ impl<'s> Case<'s> {
                 }
             },
             exchanges: vec![summary.first_exchange, summary.last_exchange],
-            ..SessionFinding::default()
+            ..SessionFinding::new("WHY-15")
         })
     }
 }
@@ -464,21 +410,16 @@ fn accepted(transaction: &Transaction) -> SessionFinding {
     let mut finding = about("WHY-09", &[transaction]);
     let got = transaction.code().unwrap_or_default();
     finding.what = format!("{}: {}{NOT_SEEN}", named(transaction), code(got));
-    if !finding.rules.is_empty() {
-        finding
-            .why
-            .push(words::by_rules(&finding.rules, "acted on this."));
-    }
+    finding.by_rules("acted on this.");
     if let Some(answer) = transaction.answer() {
         finding
             .why
             .push(words::asked_and_answered(transaction, answer));
     }
-    finding.next = match finding.rules.is_empty() {
-        true => "wait for an Alert 1226 about the node, or Get its status in a later session",
-        false => "take the rule out to see what the device answers by itself",
-    }
-    .into();
+    finding.advise(
+        "wait for an Alert 1226 about the node, or Get its status in a later session",
+        " to see what the device answers by itself",
+    );
     finding
 }
 

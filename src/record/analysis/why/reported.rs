@@ -46,12 +46,7 @@ impl Case<'_> {
         finding.node = Some(node.into());
         finding.value = None;
         finding.hresult = Some(value.into());
-        finding.by = finding.rules.is_empty().then_some(Side::Device);
-        if !finding.rules.is_empty() {
-            finding
-                .why
-                .push(words::by_rules(&finding.rules, "acted on this."));
-        }
+        finding.blame("acted on this.", Side::Device);
         let code = AlertCode(alert.alert.unwrap_or_default());
         let media_type = item.media_type.as_deref().unwrap_or("no type");
         finding.why.push(format!(
@@ -61,11 +56,11 @@ impl Case<'_> {
         if let Some((asked, answer)) = asked.and_then(|it| Some((it, it.answer()?))) {
             finding.why.push(words::asked_and_answered(asked, answer));
         }
-        finding.next = match finding.rules.is_empty() {
-            true if media_type.ends_with("win32csp_install") => INSTALLER_NEXT.into(),
-            true => self.look_in_log(alert.asked.at_us),
-            false => "take the rule out".into(),
+        let next = match media_type.ends_with("win32csp_install") {
+            true => INSTALLER_NEXT.into(),
+            false => self.look_in_log(alert.asked.at_us),
         };
+        finding.advise(next, "");
         finding
     }
 }

@@ -18,13 +18,11 @@ impl Case<'_> {
         let why = std::iter::once(first).chain(unnamed.cloned());
         let summary = &self.session.summary;
         Some(SessionFinding {
-            id: "WHY-15".into(),
-            pending: true,
             what: "A command failed that the record does not have".into(),
             why: why.take(MOST_LISTED).collect(),
             next: "look for this command in the sender's log: it was never sent in this session, or the record lacks it".into(),
             exchanges: vec![summary.first_exchange, summary.last_exchange],
-            ..SessionFinding::default()
+            ..SessionFinding::new("WHY-15")
         })
     }
 }

@@ -1,5 +1,7 @@
 //! Failures inside values: what a CSP does behind the answer to a command, and how a node says that it ended.
 
+use hashlink::LinkedHashMap;
+
 use super::failed::is_success;
 use super::words::{self, named};
 use super::{Case, about};
@@ -9,10 +11,9 @@ use crate::flow::{Side, Transaction};
 use crate::record::analysis::session::FailedDocument;
 use crate::record::model::SessionFinding;
 
-/// What Results say of the work behind the parent of some nodes.
+/// What Results say of the work behind the parent of some nodes: the Gets with what the values mean.
+#[derive(Default)]
 struct Work<'s> {
-    parent: String,
-    /// The Gets with what the values mean.
     failures: Vec<(&'s Transaction, String)>,
     pending: Vec<(&'s Transaction, String)>,
 }
@@ -22,10 +23,10 @@ impl<'s> Case<'s> {
     /// certificate of which nobody asked how it ended.
     pub(super) fn reported_by_values(&self) -> Vec<SessionFinding> {
         let works = self.works();
-        let mut findings: Vec<_> = works.iter().filter_map(|work| self.of_work(work)).collect();
-        let is_known = |parent: &str| {
-            works.iter().any(|work| work.parent == parent) || self.is_reported(parent)
-        };
+        let findings = works.iter();
+        let findings = findings.filter_map(|(parent, work)| self.of_work(parent, work));
+        let mut findings: Vec<_> = findings.collect();
+        let is_known = |parent: &str| works.contains_key(parent) || self.is_reported(parent);
         let enrolling = self.transactions().filter(|it| {
             let parent = parent_of_enroll(it).filter(|_| is_success(it));
             parent.is_some_and(|parent| !is_known(&parent))
@@ -34,8 +35,9 @@ impl<'s> Case<'s> {
         findings
     }
 
-    fn works(&self) -> Vec<Work<'s>> {
-        let mut works: Vec<Work<'s>> = Vec::new();
+    /// By the parent.
+    fn works(&self) -> LinkedHashMap<String, Work<'s>> {
+        let mut works: LinkedHashMap<String, Work<'s>> = LinkedHashMap::new();
         let results = self
             .transactions()
             .flat_map(|it| it.results.iter().map(move |item| (it, item)));
@@ -47,29 +49,20 @@ impl<'s> Case<'s> {
                 continue;
             };
             let parent = node.rsplit_once('/').map_or("", |(parent, _)| parent);
-            let known = works.iter().position(|work| work.parent == parent);
-            let at = match known {
-                Some(at) => at,
-                None if works.len() == super::MOST_FINDINGS => continue,
-                None => {
-                    works.push(Work {
-                        parent: parent.to_owned(),
-                        failures: Vec::new(),
-                        pending: Vec::new(),
-                    });
-                    works.len() - 1
-                }
-            };
+            if works.len() == super::MOST_FINDINGS && !works.contains_key(parent) {
+                continue;
+            }
+            let work = works.entry(parent.to_owned()).or_insert_with(Work::default);
             match value {
-                ReportedValue::Failed(meaning) => works[at].failures.push((transaction, meaning)),
-                ReportedValue::Pending(meaning) => works[at].pending.push((transaction, meaning)),
+                ReportedValue::Failed(meaning) => work.failures.push((transaction, meaning)),
+                ReportedValue::Pending(meaning) => work.pending.push((transaction, meaning)),
                 ReportedValue::Fine => {}
             }
         }
         works
     }
 
-    fn of_work(&self, work: &Work<'s>) -> Option<SessionFinding> {
+    fn of_work(&self, parent: &str, work: &Work<'s>) -> Option<SessionFinding> {
         let has_failed = !work.failures.is_empty();
         let values = match has_failed {
             true => &work.failures,
@@ -77,7 +70,7 @@ impl<'s> Case<'s> {
         };
         let (last, meaning) = values.last()?;
         let begun = self.transactions().filter(|it| {
-            let is_below = |node| locuri::canonical(node).starts_with(&work.parent);
+            let is_below = |node| locuri::canonical(node).starts_with(parent);
             it.command == "Exec" && it.from == Side::Server && it.node().is_some_and(is_below)
         });
         let begun = begun.last();
@@ -90,12 +83,7 @@ impl<'s> Case<'s> {
         (finding.code, finding.value) = (None, None);
         let value = last.results.first().and_then(|item| item.value.clone());
         finding.hresult = value.filter(|_| has_failed);
-        match finding.rules.is_empty() {
-            true => finding.by = Some(Side::Device),
-            false => finding
-                .why
-                .push(words::by_rules(&finding.rules, "acted on this.")),
-        }
+        finding.blame("acted on this.", Side::Device);
         if let Some((begun, answer)) = begun.and_then(|it| Some((it, it.answer()?))) {
             let got = answer.code().map(words::code).unwrap_or_default();
             finding.why.push(format!(
@@ -109,7 +97,7 @@ impl<'s> Case<'s> {
                 format!("{} gave {meaning}, {}", named(get), words::asked(get))
             }),
         );
-        finding.next = match (has_failed, work.parent.contains("/scep/")) {
+        finding.next = match (has_failed, parent.contains("/scep/")) {
             (false, _) => "Get the node again in a later session",
             (true, true) => SCEP_NEXT,
             (true, false) => INSTALLER_NEXT,
@@ -151,8 +139,6 @@ impl<'s> Case<'s> {
             false => "mend these settings in the document, and send it with a new checksum",
         };
         SessionFinding {
-            id: "WHY-01".into(),
-            pending: true,
             what: format!(
                 "Declared configuration {}: state {} {meaning}",
                 document.id, document.state
@@ -163,7 +149,7 @@ impl<'s> Case<'s> {
                 .collect(),
             next: next.into(),
             exchanges,
-            ..SessionFinding::default()
+            ..SessionFinding::new("WHY-01")
         }
     }
 }
