@@ -156,6 +156,12 @@ impl<'d> Command<'d> {
             .flat_map(|element| element.elements().filter_map(Self::of))
     }
 
+    /// The command that it stands in.
+    pub fn container(self) -> Option<Self> {
+        let parent = self.element().parent().and_then(Self::of);
+        parent.filter(|parent| parent.kind().is_container())
+    }
+
     /// Itself and, in document order, all commands inside it.
     pub fn with_nested(self) -> impl Iterator<Item = Self> {
         let container = self.kind().is_container().then_some(self.0);

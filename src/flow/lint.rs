@@ -91,7 +91,6 @@ pub struct Linter {
     sessions: LinkedHashMap<SessionKey, Seen>,
     /// The session and header of the request of each exchange under way.
     requests: BTreeMap<u64, header::Asked>,
-    count: u64,
     now: Timestamp,
     /// What all sessions keep in memory, about.
     bytes: usize,
@@ -175,7 +174,7 @@ impl Linter {
         let seen = match key {
             Some(key) => self.session(key, linted, message, &mut found),
             None => {
-                fresh = Seen::new(0, linted.server);
+                fresh = Seen::default();
                 &mut fresh
             }
         };
@@ -270,16 +269,13 @@ impl Linter {
                 self.bytes -= seen.counted;
                 package::left_open(found, &before, &seen);
             }
-            self.count += 1;
-            self.sessions
-                .insert(key.clone(), Seen::new(self.count, linted.server));
+            self.sessions.insert(key.clone(), Seen::default());
             while self.sessions.len() > MOST_SESSIONS {
                 self.forget_oldest();
             }
         }
         self.sessions.to_back(&key);
-        let seen = self.sessions.entry(key);
-        let seen = seen.or_insert_with(|| Seen::new(0, linted.server));
+        let seen = self.sessions.entry(key).or_insert_with(Seen::default);
         seen.at = self.now;
         seen
     }

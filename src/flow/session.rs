@@ -25,7 +25,7 @@ use crate::markup::{Document, NodeId};
 
 /// Tells sessions apart: the server, the device's LocURI and the SessionID. A device counts its sessions with
 /// each server on its own.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SessionKey {
     /// The server that the device's connection is for.
     pub server: Arc<str>,
@@ -146,7 +146,7 @@ impl AnswerTarget {
 }
 
 /// One session.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Session {
     /// Its number in this run.
     pub number: u64,
@@ -169,11 +169,7 @@ impl Session {
             number,
             of_device: 1,
             key,
-            sent_to_device: Ledger::default(),
-            sent_to_server: Ledger::default(),
-            exchanges: 0,
-            package: PackageTracker::default(),
-            reconciler: Reconciler::default(),
+            ..Self::default()
         }
     }
 

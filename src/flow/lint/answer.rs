@@ -3,90 +3,70 @@
 use std::borrow::Cow;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
 
-use super::seen::{Seen, Turn, address};
+use super::seen::{Place, Seen, Turn};
 use super::stray::Strays;
 use super::{Findings, results};
 use crate::dm::{AlertCode, Command, CommandKind, Refs, Status, StatusCode, locuri};
-use crate::flow::{AnswerTarget, Severity, Side};
-use crate::markup::{Document, Element, NodeId, tag};
+use crate::flow::{Severity, Side};
+use crate::markup::Element;
 
 pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
     header_status(found, turn, seen);
     let mut answered = Answered::default();
-    let mut last: Option<(usize, NodeId)> = None;
-    let mut codes: HashMap<(usize, NodeId), u16> = HashMap::new();
+    let mut last: Option<Place> = None;
+    let mut containers = Containers::default();
     let mut gets = results::Gets::default();
+    let mut returned = Vec::new();
     let mut requests = turn.requests();
     let has_requests = requests.any(|command| command.kind() != CommandKind::Alert);
     let mut strays = Strays::default();
+    let other = turn.side.other();
     for command in turn.message.commands() {
         let Some(refs) = Refs::of(command) else {
             continue;
         };
-        if command.as_results().is_some() {
+        let at = Some(command.element());
+        let target = turn.answered(command.element());
+        let Some(status) = command.as_status() else {
             let is_behind = refs.cmd_ref.is_some() && answered.first.contains_key(&refs);
-            let is_behind = is_behind || strays.may_be_of_get(&refs);
-            let is_early = !is_behind && !was_answered(turn, seen, command);
-            if is_early {
-                let text = "Results come before the Status of their Get";
-                found.add("RES-01", Some(command.element()), text);
+            // What was not seen may have been answered before.
+            let get = target.and_then(|(place, _)| seen.of(other).pending.get(&place));
+            let is_open = get.is_some_and(|get| !get.is_answered);
+            if is_open && !is_behind && !strays.may_be_of_get(&refs) {
+                found.add("RES-01", at, "Results come before the Status of their Get");
             }
             results::check(found, turn, &mut gets, command);
-            continue;
-        }
-        let Some(status) = command.as_status() else {
+            returned.extend(target.map(|(place, _)| place));
             continue;
         };
-        let at = Some(command.element());
         self::status(found, turn, seen, status, has_requests);
         strays.enter(turn, &refs, status);
         if answered.is_repeated(refs, status) {
             found.add("STA-03", at, "a second Status for the same command");
         }
-        let Some(target @ AnswerTarget::Command { document, node }) =
-            turn.target(command.element())
-        else {
+        let Some((place, asked)) = target else {
             continue;
         };
-        let place = (address(document), *node);
-        let asked = target.command();
-        if last.is_some_and(|(before, node_before)| before == place.0 && node_before > place.1) {
-            found.add(
-                "STA-05",
-                at,
-                "Statuses do not come in the order of their commands",
-            );
+        if last.is_some_and(|last| last.0 == place.0 && last.1 > place.1) {
+            let text = "Statuses do not come in the order of their commands";
+            found.add("STA-05", at, text);
         }
         last = Some(place);
-        if let Some(code) = status.code().filter(|_| asked.is_some_and(is_of_container)) {
-            let worst = codes.entry(place).or_insert(code.0);
-            *worst = (*worst).max(code.0);
-        }
-        if let Some(pending) = seen.of_mut(turn.side.other()).pending.get_mut(&place) {
+        containers.enter(place, asked, status);
+        if let Some(pending) = seen.of_mut(other).pending.get_mut(&place) {
             pending.is_answered = true;
-            let is_get = asked.is_some_and(|asked| asked.kind() == CommandKind::Get);
+            let is_get = asked.kind() == CommandKind::Get;
             pending.lacks_results |= is_get && status.code() == Some(StatusCode(200));
         }
     }
     strays.settle(turn, seen);
-    for command in turn
-        .message
-        .commands()
-        .filter(|command| command.as_results().is_some())
-    {
-        if let Some(AnswerTarget::Command { document, node }) = turn.target(command.element()) {
-            let pending = seen
-                .of_mut(turn.side.other())
-                .pending
-                .get_mut(&(address(document), *node));
-            if let Some(pending) = pending {
-                pending.lacks_results = false;
-            }
+    for place in returned {
+        if let Some(pending) = seen.of_mut(other).pending.get_mut(&place) {
+            pending.lacks_results = false;
         }
     }
-    containers(found, turn, &codes);
+    containers.check(found);
     unanswered(found, turn, seen);
 }
 
@@ -117,12 +97,6 @@ impl<'m> Answered<'m> {
             Entry::Occupied(first) => !self.others.insert((first.key().clone(), aspect)),
         }
     }
-}
-
-/// Whether the code of a command says something about its container, or about those in it.
-fn is_of_container(command: Command<'_>) -> bool {
-    let parent = command.element().parent().and_then(Command::of);
-    command.kind().is_container() || parent.is_some_and(|parent| parent.kind().is_container())
 }
 
 /// STA-02: the Status of the SyncHdr comes first.
@@ -159,8 +133,7 @@ fn status(
     has_requests: bool,
 ) {
     let at = Some(status.element());
-    let target = turn.target(status.element());
-    let answered = target.and_then(AnswerTarget::command);
+    let answered = turn.answered(status.element()).map(|(_, command)| command);
     let cmd = status.cmd().unwrap_or_default();
     match answered {
         Some(command) if !cmd.is_empty() && cmd != command.element().local() => {
@@ -228,28 +201,17 @@ fn status(
         );
     }
     if let Some(command) = answered {
-        let parent = command
-            .element()
-            .parent()
-            .and_then(Command::of)
-            .map(Command::kind);
-        let is_atomic = command.kind() == CommandKind::Atomic;
-        match code.0 {
-            216 | 516 if parent != Some(CommandKind::Atomic) => {
-                found.add(
-                    "ATM-05",
-                    at,
-                    format!("Status {code} for a command that is in no Atomic"),
-                );
+        let container = command.container().map(Command::kind);
+        let kind = command.kind();
+        let whose = match code.0 {
+            216 | 516 if container != Some(CommandKind::Atomic) => {
+                Some("a command that is in no Atomic".to_owned())
             }
-            507 | 517 if !is_atomic => {
-                found.add(
-                    "ATM-05",
-                    at,
-                    format!("Status {code} for {}, which is no Atomic", command.kind()),
-                );
-            }
-            _ => {}
+            507 | 517 if kind != CommandKind::Atomic => Some(format!("{kind}, which is no Atomic")),
+            _ => None,
+        };
+        if let Some(whose) = whose {
+            found.add("ATM-05", at, format!("Status {code} for {whose}"));
         }
     }
     if let Some(error) = status.original_error() {
@@ -297,75 +259,58 @@ const DS_ONLY: [u16; 19] = [
     201, 205, 206, 207, 208, 209, 210, 211, 409, 419, 421, 423, 426, 427, 428, 508, 512, 203, 300,
 ];
 
-/// Whether the Get of Results had its Status in an earlier message.
-fn was_answered(turn: &Turn<'_>, seen: &Seen, results: Command<'_>) -> bool {
-    match turn.target(results.element()) {
-        Some(AnswerTarget::Command { document, node }) => {
-            let pending = seen
-                .of(turn.side.other())
-                .pending
-                .get(&(address(document), *node));
-            pending.is_none_or(|pending| pending.is_answered)
-        }
-        // What was not seen may have been answered before.
-        _ => true,
-    }
+/// The codes of commands that hold others, and of the commands in them, each the worst of its Statuses.
+#[derive(Default)]
+struct Containers<'m> {
+    codes: HashMap<Place, u16>,
+    containers: BTreeMap<Place, (Element<'m>, CommandKind)>,
+    children: HashMap<Place, Vec<Place>>,
 }
 
-/// What the codes of Atomic and Sequence must have to do with those of their children.
-fn containers(found: &mut Findings, turn: &Turn<'_>, codes: &HashMap<(usize, NodeId), u16>) {
-    let mut children: BTreeMap<(usize, NodeId), Vec<u16>> = BTreeMap::new();
-    let mut places: HashMap<(usize, NodeId), (Element<'_>, CommandKind)> = HashMap::new();
-    for status in turn.message.statuses() {
-        let Some(target @ AnswerTarget::Command { document, node }) = turn.target(status.element())
-        else {
-            continue;
+impl<'m> Containers<'m> {
+    fn enter(&mut self, place: Place, command: Command<'_>, status: Status<'m>) {
+        let Some(code) = status.code() else {
+            return;
         };
-        let Some(command) = target.command() else {
-            continue;
-        };
-        if !is_of_container(command) {
-            continue;
+        let parent = command.container().map(|it| (place.0, it.element().id()));
+        if command.kind().is_container() {
+            self.containers
+                .insert(place, (status.element(), command.kind()));
+        } else if parent.is_none() {
+            return;
         }
-        places.insert(
-            (address(document), *node),
-            (status.element(), command.kind()),
-        );
-        let parent = command
-            .element()
-            .parent()
-            .filter(|parent| parent.is(tag::ATOMIC) || parent.is(tag::SEQUENCE));
-        if let (Some(parent), Some(code)) = (parent, codes.get(&(address(document), *node))) {
-            children
-                .entry((address(document), parent.id()))
-                .or_default()
-                .push(*code);
+        let worst = self.codes.entry(place).or_insert(code.0);
+        *worst = (*worst).max(code.0);
+        if let Some(parent) = parent {
+            self.children.entry(parent).or_default().push(place);
         }
     }
-    for (container, children) in children {
-        let (Some(code), Some((element, kind))) = (codes.get(&container), places.get(&container))
-        else {
-            continue;
-        };
-        let failed = children.iter().find(|code| **code >= 400);
-        match kind {
-            CommandKind::Atomic => {
-                if let Some(failed) = failed.filter(|_| *code < 400) {
+
+    /// ATM-04 and SEQ-01: what the codes of the two must have to do with those of their children.
+    fn check(&self, found: &mut Findings) {
+        for (container, (element, kind)) in &self.containers {
+            let Some(children) = self.children.get(container) else {
+                continue;
+            };
+            let code = self.codes[container];
+            let mut children = children.iter().map(|child| self.codes[child]);
+            let is_atomic = *kind == CommandKind::Atomic;
+            let is_sequence = *kind == CommandKind::Sequence;
+            if is_atomic && code < 400 {
+                if let Some(failed) = children.find(|code| *code >= 400) {
                     let text = format!(
                         "the Atomic has {code}, a command in it {failed}: the Atomic has 507"
                     );
                     found.add("ATM-04", Some(*element), text);
                 }
+            } else if is_sequence
+                && !matches!(code, 200 | 101 | 202)
+                && children.any(|it| it != 215)
+            {
+                let text =
+                    format!("the Sequence has {code}, though commands in it were carried out");
+                found.add("SEQ-01", Some(*element), text);
             }
-            CommandKind::Sequence => {
-                let ran = children.iter().any(|code| *code != 215);
-                if ran && !matches!(code, 200 | 101 | 202) {
-                    let text =
-                        format!("the Sequence has {code}, though commands in it were carried out");
-                    found.add("SEQ-01", Some(*element), text);
-                }
-            }
-            _ => {}
         }
     }
 }
@@ -388,36 +333,22 @@ fn unanswered(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
     left.sort_by_key(|pending| pending.node);
     let at = Some(turn.message.element());
     for pending in left {
-        let command = command_at(&pending.document, pending.node);
-        let Some(command) = command else {
+        let Some(command) = pending.command() else {
             continue;
         };
         let id = command.cmd_id().unwrap_or_default();
         let asked = turn.side.other().name();
         let named = format!("{} {id} of the {asked}", command.kind());
-        if !pending.is_answered {
-            let in_sequence = command
-                .element()
-                .parent()
-                .is_some_and(|parent| parent.is(tag::SEQUENCE));
-            match in_sequence {
-                true => found.add(
-                    "SEQ-02",
-                    at,
-                    format!("{named} of a Sequence has no Status; a skipped one has 215"),
-                ),
-                false => found.add("STA-01", at, format!("{named} has no Status")),
-            }
-        } else if pending.lacks_results {
-            found.add(
-                "RES-01",
-                at,
-                format!("{named} has the Status 200 and no Results"),
-            );
-        }
+        let container = command.container().map(Command::kind);
+        let (id, text) = match pending.is_answered {
+            false if container == Some(CommandKind::Sequence) => (
+                "SEQ-02",
+                "of a Sequence has no Status; a skipped one has 215",
+            ),
+            false => ("STA-01", "has no Status"),
+            true if pending.lacks_results => ("RES-01", "has the Status 200 and no Results"),
+            true => continue,
+        };
+        found.add(id, at, format!("{named} {text}"));
     }
-}
-
-pub(super) fn command_at(document: &Arc<Document>, node: NodeId) -> Option<Command<'_>> {
-    Command::of(document.element(node)?)
 }

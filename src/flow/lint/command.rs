@@ -11,11 +11,7 @@ use crate::markup::{Element, tag};
 pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &Seen) {
     for command in turn.message.all_commands() {
         let at = Some(command.element());
-        let parent = command
-            .element()
-            .parent()
-            .and_then(Command::of)
-            .map(Command::kind);
+        let container = command.container().map(Command::kind);
         match command.kind() {
             CommandKind::Unknown => {
                 let text = format!("{} is no command", command.element().local());
@@ -41,7 +37,7 @@ pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &Seen) {
                 format!("{} has Cred, which belongs into SyncHdr", command.kind()),
             );
         }
-        inside(found, command, parent);
+        inside(found, command, container);
         if turn.side == Side::Server {
             of_server(found, command, seen);
         }
@@ -85,10 +81,10 @@ fn node(item: Item<'_>) -> Option<std::borrow::Cow<'_, str>> {
 }
 
 /// Rules of what may stand in Atomic and Sequence.
-fn inside(found: &mut Findings, command: Command<'_>, parent: Option<CommandKind>) {
+fn inside(found: &mut Findings, command: Command<'_>, container: Option<CommandKind>) {
     let at = Some(command.element());
     let kind = command.kind();
-    if parent == Some(CommandKind::Atomic) {
+    if container == Some(CommandKind::Atomic) {
         match kind {
             CommandKind::Atomic => found.add(
                 "ATM-01",
@@ -103,8 +99,7 @@ fn inside(found: &mut Findings, command: Command<'_>, parent: Option<CommandKind
             _ => {}
         }
     }
-    if parent.is_some_and(CommandKind::is_container) && command.items().any(|item| item.more_data())
-    {
+    if container.is_some() && command.items().any(|item| item.more_data()) {
         found.add(
             "ATM-06",
             at,
@@ -220,14 +215,9 @@ fn value(found: &mut Findings, common_format: Option<&str>, item: Element<'_>, k
 
 fn addresses(found: &mut Findings, command: Command<'_>) {
     for item in command.items() {
-        let ends = [
-            item.element().child(tag::TARGET),
-            item.element().child(tag::SOURCE),
-        ];
-        for element in ends.into_iter().flatten() {
-            let Some(place) = element.child(tag::LOC_URI) else {
-                continue;
-            };
+        let ends = [tag::TARGET, tag::SOURCE].map(|end| item.element().child(end));
+        let places = ends.into_iter().flatten();
+        for place in places.filter_map(|end| end.child(tag::LOC_URI)) {
             let text = place.text();
             if !text.trim().is_empty() && !text.contains("***") {
                 uri::check(found, text.trim(), place);

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 
 use hashlink::LinkedHashMap;
 
-use super::seen::{Seen, Turn, is_short};
+use super::seen::{Seen, Turn, is_short, opens};
 use super::{Findings, uri};
-use crate::dm::{AlertCode, Message, Meta, SyncHdr};
+use crate::dm::{Message, Meta, SyncHdr};
 use crate::flow::media::note_other_encoding;
 use crate::flow::origin::UrlOrigin;
 use crate::flow::{SessionKey, SessionTag, Severity, Side};
@@ -362,7 +362,7 @@ fn msg_id(found: &mut Findings, turn: &Turn<'_>, header: SyncHdr<'_>, seen: &See
         return found.add("HDR-04", at, text);
     };
     let spoken = seen.of(turn.side);
-    let opens = turn.message.has_alert(AlertCode(1200)) || turn.message.has_alert(AlertCode(1201));
+    let opens = opens(turn.message);
     let is_first = match turn.side {
         Side::Device => spoken.messages == 0 && opens && turn.message.statuses().next().is_none(),
         Side::Server => spoken.messages == 0 && seen.is_comparable() && seen.device.messages == 1,

@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 
 use super::Findings;
-use super::seen::{Seen, Turn, address, is_short};
+use super::seen::{Seen, Turn, is_short};
 use crate::dm::{AlertCode, Command, CommandKind, Item, locuri};
-use crate::flow::AnswerTarget;
 
 /// A large object under way.
 #[derive(Debug)]
@@ -30,14 +29,8 @@ fn answers(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
     // Looked up once for each command, however many Statuses it has.
     let mut goes_on: HashMap<_, bool> = HashMap::new();
     for status in turn.message.statuses() {
-        let Some(target @ AnswerTarget::Command { document, node }) = turn.target(status.element())
-        else {
-            continue;
-        };
-        let Some(command) = target.command() else {
-            continue;
-        };
-        let Some(code) = status.code() else {
+        let answered = turn.answered(status.element());
+        let Some(((place, command), code)) = answered.zip(status.code()) else {
             continue;
         };
         let at = Some(status.element());
@@ -45,7 +38,7 @@ fn answers(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
         let goes_on = match (items.next(), items.next()) {
             (Some(only), None) => only.more_data(),
             _ => *goes_on
-                .entry((address(document), *node))
+                .entry(place)
                 .or_insert_with(|| command.items().any(|item| item.more_data())),
         };
         if goes_on && code.is_success() && code.0 != 213 && !disturbed {

@@ -3,7 +3,7 @@
 use hashlink::LinkedHashMap;
 
 use super::Findings;
-use super::seen::{Seen, Turn, is_short};
+use super::seen::{Seen, Turn, is_short, opens};
 use crate::dm::{AlertCode, Command, CommandKind, Message};
 use crate::flow::{SessionKey, Side};
 
@@ -46,7 +46,7 @@ pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
 fn of_device(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
     let message = turn.message;
     let at = Some(message.element());
-    let opens = message.has_alert(AlertCode(1200)) || message.has_alert(AlertCode(1201));
+    let opens = opens(message);
     let is_first = message.is_first() && seen.device.messages == 0;
     if is_first && !opens {
         found.add(

@@ -2,15 +2,13 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::seen::{Turn, address};
+use super::seen::{Place, Turn};
 use super::{Findings, uri};
 use crate::dm::{Command, Meta, locuri};
-use crate::flow::AnswerTarget;
-use crate::markup::NodeId;
 
 /// The nodes that Gets asked for, read once for each Get.
 #[derive(Default)]
-pub(super) struct Gets(HashMap<(usize, NodeId), Nodes>);
+pub(super) struct Gets(HashMap<Place, Nodes>);
 
 /// Nodes, to find the one that another is or lies under.
 #[derive(Default)]
@@ -21,22 +19,15 @@ struct Nodes {
 
 impl Gets {
     /// Whether a Get asks for a node.
-    fn ask(&mut self, place: (usize, NodeId), get: Command<'_>, uri: &str) -> bool {
+    fn ask(&mut self, place: Place, get: Command<'_>, uri: &str) -> bool {
         let mut items = get.items();
         match (items.next(), items.next()) {
             // So nearly all are: nothing needs to be remembered.
             (Some(only), None) => only.target().is_some_and(|target| is_within(uri, &target)),
-            _ => self.nodes(place, get).hold(&locuri::canonical(uri)),
+            _ => { self.0.entry(place) }
+                .or_insert_with(|| Nodes::of(get))
+                .hold(&locuri::canonical(uri)),
         }
-    }
-
-    fn nodes(&mut self, place: (usize, NodeId), get: Command<'_>) -> &Nodes {
-        self.0.entry(place).or_insert_with(|| {
-            let targets = get.items().filter_map(|item| item.target());
-            let uris: HashSet<String> = targets.map(|uri| locuri::canonical(&uri)).collect();
-            let lengths = uris.iter().map(String::len).collect();
-            Nodes { uris, lengths }
-        })
     }
 }
 
@@ -53,6 +44,13 @@ fn is_within(uri: &str, node: &str) -> bool {
 }
 
 impl Nodes {
+    fn of(get: Command<'_>) -> Self {
+        let targets = get.items().filter_map(|item| item.target());
+        let uris: HashSet<String> = targets.map(|uri| locuri::canonical(&uri)).collect();
+        let lengths = uris.iter().map(String::len).collect();
+        Self { uris, lengths }
+    }
+
     fn hold(&self, uri: &str) -> bool {
         let mut fitting = self.lengths.range(..=uri.len());
         fitting.any(|length| {
@@ -64,14 +62,7 @@ impl Nodes {
 
 /// What Results hold.
 pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, gets: &mut Gets, command: Command<'_>) {
-    let get = turn
-        .target(command.element())
-        .and_then(|target| match target {
-            AnswerTarget::Command { document, node } => {
-                Some(((address(document), *node), target.command()?))
-            }
-            _ => None,
-        });
+    let get = turn.answered(command.element());
     let common_format = command.meta().and_then(Meta::format);
     for item in command.items() {
         let at = Some(item.element());

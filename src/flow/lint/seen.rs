@@ -8,11 +8,11 @@ use super::LintMessage;
 use super::large::Object;
 use crate::dm::{AlertCode, Command, CommandKind, Message};
 use crate::flow::session::are_counted;
-use crate::flow::{AnswerLink, AnswerTarget, Session, SessionKey, SessionTag, Side, Timestamp};
+use crate::flow::{AnswerLink, AnswerTarget, Session, SessionTag, Side, Timestamp};
 use crate::markup::{Document, Element, NodeId};
 
 /// A session, as far as it was seen.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Seen {
     /// Links messages that nobody linked before.
     links: Session,
@@ -62,7 +62,7 @@ pub(super) struct Spoken {
     /// Whether its newest message refused the other side's header with 401 or 407.
     pub(super) has_refused: bool,
     /// Its commands that were delivered and have no Status yet, with the message that they stand in.
-    pub(super) pending: HashMap<(usize, NodeId), Pending>,
+    pub(super) pending: HashMap<Place, Pending>,
     /// Bytes of the messages that those stand in.
     pub(super) pending_bytes: usize,
     pub(super) object: Option<Object>,
@@ -72,6 +72,12 @@ impl Spoken {
     fn bytes(&self) -> usize {
         let newest = self.newest.as_ref().map_or(0, |newest| newest.bytes());
         newest + self.pending_bytes + self.pending.len() * size_of::<Pending>()
+    }
+}
+
+impl Pending {
+    pub(super) fn command(&self) -> Option<Command<'_>> {
+        Command::of(self.document.element(self.node)?)
     }
 }
 
@@ -87,31 +93,6 @@ pub(super) struct Pending {
 }
 
 impl Seen {
-    pub(super) fn new(number: u64, server: &str) -> Self {
-        let key = SessionKey {
-            server: server.into(),
-            device: "".into(),
-            id: "".into(),
-        };
-        Self {
-            links: Session::new(number, key),
-            at: Timestamp::default(),
-            counted: 0,
-            awaits_server: false,
-            is_disturbed: false,
-            is_whole: false,
-            is_windows: false,
-            device: Spoken::default(),
-            server: Spoken::default(),
-            login: None,
-            dev_info: BTreeSet::new(),
-            is_over: false,
-            is_opened: false,
-            resp_uri: None,
-            nonces: BTreeSet::new(),
-        }
-    }
-
     /// About how many bytes it keeps in memory. A message that is kept for two reasons counts twice.
     pub(super) fn bytes(&self) -> usize {
         let texts = self.nonces.iter().chain(&self.dev_info);
@@ -146,8 +127,7 @@ impl Seen {
 
     /// Whether a message of the device begins another session, though SessionID is the same.
     pub(super) fn begins_anew(&self, linted: LintMessage<'_>, message: Message<'_>) -> bool {
-        let opens = message.has_alert(AlertCode(1200)) || message.has_alert(AlertCode(1201));
-        let is_first = linted.speaker == Side::Device && message.is_first() && opens;
+        let is_first = linted.speaker == Side::Device && message.is_first() && opens(message);
         let went_on = self.is_over || self.device.msg_id.is_some_and(|last| last > 1);
         is_first && went_on && message.header_status().is_none() && !self.is_repeat(linted)
     }
@@ -200,9 +180,7 @@ impl Seen {
         spoken.is_final = message.is_final();
         spoken.has_aborted |= message.has_alert(AlertCode::SESSION_ABORT);
         spoken.has_refused = refused.is_some_and(|code| code.is_challenge());
-        let asks = message
-            .commands()
-            .any(|command| !command.kind().is_answer());
+        let asks = message.commands().any(|it| !it.kind().is_answer());
         let is_last = spoken.is_final && !asks && !spoken.has_refused;
         if let Some(meta) = meta {
             spoken.max_msg_size = meta.max_msg_size().or(spoken.max_msg_size);
@@ -228,17 +206,11 @@ impl Seen {
         let Some(message) = Message::of(document) else {
             return;
         };
-        let commands = || {
-            message
-                .all_commands()
-                .filter(|command| command.expects_status())
-        };
+        let commands = || message.all_commands().filter(|it| it.expects_status());
         let all_differ = are_counted(commands());
         let mut ids: HashMap<Cow<'_, str>, usize> = HashMap::new();
-        for id in commands()
-            .filter(|_| !all_differ)
-            .filter_map(Command::cmd_id)
-        {
+        let counted = commands().filter(|_| !all_differ);
+        for id in counted.filter_map(Command::cmd_id) {
             *ids.entry(id).or_default() += 1;
         }
         let before = spoken.pending.len();
@@ -255,7 +227,7 @@ impl Seen {
                     lacks_results: false,
                     is_answered: false,
                 };
-                spoken.pending.insert((address(document), node), pending);
+                spoken.pending.insert(place(document, node), pending);
             }
         }
         if spoken.pending.len() > before {
@@ -283,9 +255,16 @@ pub(super) fn is_short(text: &str) -> bool {
 /// Bytes of a text that is remembered.
 const LONGEST_REMEMBERED: usize = 2_048;
 
-/// Tells documents apart.
-pub(super) fn address(document: &Arc<Document>) -> usize {
-    Arc::as_ptr(document) as usize
+/// Which command of which document it is.
+pub(super) type Place = (usize, NodeId);
+
+fn place(document: &Arc<Document>, node: NodeId) -> Place {
+    (Arc::as_ptr(document) as usize, node)
+}
+
+/// Whether a message has the Alert that begins a session.
+pub(super) fn opens(message: Message<'_>) -> bool {
+    message.has_alert(AlertCode(1200)) || message.has_alert(AlertCode(1201))
 }
 
 /// A message that is judged, with what its answers answer.
@@ -303,6 +282,17 @@ impl<'m> Turn<'m> {
             .links
             .binary_search_by_key(&answer.id(), |link| link.from);
         at.ok().map(|at| &self.links[at].to)
+    }
+
+    /// The command that an answer of the message answers.
+    pub(super) fn answered(&self, answer: Element<'_>) -> Option<(Place, Command<'m>)> {
+        let target = self.target(answer)?;
+        match target {
+            AnswerTarget::Command { document, node } => {
+                Some((place(document, *node), target.command()?))
+            }
+            _ => None,
+        }
     }
 
     /// The commands that are no answers, nested ones included.

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use super::answer::command_at;
 use super::seen::{Pending, Seen, Turn};
 use crate::dm::{CommandKind, Message, Refs, Status, StatusCode};
 use crate::flow::AnswerTarget;
@@ -47,7 +46,7 @@ impl<'m> Strays<'m> {
             let is_it = |pending: &&mut Pending| {
                 let message = Message::of(&pending.document);
                 let is_in_it = message.and_then(Message::msg_id).as_ref() == Some(msg_ref);
-                let command = command_at(&pending.document, pending.node);
+                let command = pending.command();
                 !pending.is_answered && is_in_it && command.is_some_and(|it| it.kind() == *kind)
             };
             let pending = &mut seen.of_mut(turn.side.other()).pending;
