@@ -138,6 +138,18 @@ impl Redactor {
     }
 }
 
+/// Bytes with a short mask in place of each of these ranges.
+fn with_masks(bytes: &[u8], hidden: Vec<Range<usize>>) -> Vec<u8> {
+    let (mut shown, mut from) = (Vec::with_capacity(bytes.len()), 0);
+    for range in merged(hidden) {
+        shown.extend_from_slice(&bytes[from..range.start]);
+        shown.extend_from_slice(MASK.as_bytes());
+        from = range.end;
+    }
+    shown.extend_from_slice(&bytes[from..]);
+    shown
+}
+
 /// Ranges in order, those that touch made one, empty ones left out.
 fn merged(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
     ranges.retain(|range| !range.is_empty());

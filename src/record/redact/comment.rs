@@ -1,54 +1,35 @@
 //! Comments and processing instructions: the tree has no nodes for them.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
-use memchr::memmem;
+use regex::bytes::Regex;
 
-use crate::markup::{Document, Kind, NodeId};
+use crate::markup::Document;
 
 /// Comments and processing instructions of XML, in order, without their brackets.
 pub(super) fn comments(document: &Document) -> Vec<Range<usize>> {
-    let source = document.source();
-    let mut comments = Vec::new();
     if document.is_wbxml() {
-        return comments;
+        return Vec::new();
     }
-    let mut sections = (0..document.len() as u32)
-        .map(|at| document.node(NodeId(at)))
-        .filter(|node| node.kind == Kind::Cdata)
-        .map(|node| node.span)
-        .peekable();
-    let mut at = 0;
-    while let Some(found) = memchr::memchr2_iter(b'!', b'?', &source[at..])
-        .map(|found| at + found)
-        .find(|mark| mark.checked_sub(1).is_some_and(|open| source[open] == b'<'))
-    {
-        while sections
-            .next_if(|span| (span.end as usize) < found)
-            .is_some()
-        {}
-        let section = sections.peek().filter(|span| span.start as usize <= found);
-        let (from, close): (usize, &[u8]) = match &source[found..] {
-            _ if section.is_some() => (found + 1, b"]]>"),
-            [b'!', b'-', b'-', ..] => (found + 3, b"-->"),
-            [b'?', ..] => (found + 1, b"?>"),
-            _ => (found + 1, b""),
-        };
-        let len = memmem::find(&source[from..], close).unwrap_or(source.len() - from);
-        if section.is_none() && !close.is_empty() {
-            let name = match close {
-                b"?>" => source[from..from + len]
-                    .iter()
-                    .take_while(|b| !b.is_ascii_whitespace())
-                    .count(),
-                _ => 0,
-            };
-            comments.push(from + name..from + len);
+    let source = document.source();
+    let comment = |found: Range<usize>| match &source[found.clone()] {
+        [b'<', b'?', inner @ .., b'?', b'>'] => {
+            let name = inner.iter().take_while(|byte| !byte.is_ascii_whitespace());
+            Some(found.start + 2 + name.count()..found.end - 2)
         }
-        at = (from + len).min(source.len());
-    }
-    comments
+        written if written.starts_with(b"<!--") => Some(found.start + 4..found.end - 3),
+        // A CDATA section may have the like in it.
+        _ => None,
+    };
+    let found = MARKUP.find_iter(source).map(|found| found.range());
+    found.filter_map(comment).collect()
 }
+
+static MARKUP: LazyLock<Regex> = LazyLock::new(|| {
+    let markup = Regex::new(r"(?s-u)<!--.*?-->|<\?.*?\?>|<!\[CDATA\[.*?\]\]>");
+    markup.expect("a regular expression")
+});
 
 #[cfg(test)]
 mod tests {

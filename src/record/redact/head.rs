@@ -140,15 +140,8 @@ fn with_masks(text: &str, secrets: Vec<Range<usize>>) -> Cow<'_, str> {
     if secrets.is_empty() {
         return Cow::Borrowed(text);
     }
-    let mut masked = String::new();
-    let mut from = 0;
-    for secret in super::merged(secrets) {
-        masked.push_str(text.get(from..secret.start).unwrap_or_default());
-        masked.push_str(MASK);
-        from = secret.end;
-    }
-    masked.push_str(text.get(from..).unwrap_or_default());
-    Cow::Owned(masked)
+    let masked = super::with_masks(text.as_bytes(), secrets);
+    Cow::Owned(String::from_utf8_lossy(&masked).into_owned())
 }
 
 /// Where the secrets of an address stand, in text that may have its `&` written `&amp;`.

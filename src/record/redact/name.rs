@@ -14,7 +14,7 @@ pub(super) fn is_secret_node(uri: &str) -> bool {
         true => from_the_end.next().unwrap_or_default(),
         false => last,
     };
-    is_secret_leaf(leaf) || segments.any(is_secret_branch)
+    is_secret_name(leaf) || segments.any(is_secret_branch)
 }
 
 /// Whether a node stands in a branch of Wi-Fi or VPN profiles.
@@ -29,11 +29,6 @@ fn decoded_path(uri: &str) -> Cow<'_, [u8]> {
     let path = uri.trim_ascii();
     let path = path.split_once('?').map_or(path, |(path, _)| path);
     percent_decode_str(path).into()
-}
-
-/// Whether a leaf of this name holds a secret wherever it stands.
-pub(super) fn is_secret_leaf(name: &[u8]) -> bool {
-    one_of(&SECRET_LEAVES, name) || is_secret_name(name)
 }
 
 /// Whether all in a branch of this name is kept secret.
@@ -124,11 +119,8 @@ const SECRET_BRANCHES: [&str; 6] = [
 /// Those of them that hold Wi-Fi and VPN profiles.
 const PROFILE_BRANCHES: [&str; 3] = ["WiFi", "VPN", "VPNv2"];
 
-/// Leaves that hold a secret wherever they stand, besides those named like one.
-const SECRET_LEAVES: [&str; 2] = ["NewPINValue", "PINValue"];
-
 /// How names of secrets end, without separators.
-const ENDINGS: [&str; 54] = [
+const ENDINGS: [&str; 52] = [
     "aauthdata",
     "accesskey",
     "accountkey",
@@ -161,7 +153,6 @@ const ENDINGS: [&str; 54] = [
     "pfxcertblob",
     "pincode",
     "pinvalue",
-    "presharedkey",
     "privatekey",
     "productkey",
     "psk",
@@ -172,7 +163,6 @@ const ENDINGS: [&str; 54] = [
     "secretkey",
     "serverkey",
     "setupkey",
-    "sharedaccesskey",
     "sharedkey",
     "signingkey",
     "storagekey",

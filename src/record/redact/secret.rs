@@ -10,9 +10,7 @@ use std::ops::Range;
 use memchr::memmem;
 
 use super::comment::comments;
-use super::name::{
-    is_secret_branch, is_secret_item, is_secret_leaf, is_secret_name, is_secret_node,
-};
+use super::name::{is_secret_branch, is_secret_item, is_secret_name, is_secret_node};
 use super::source_mapped_text::SourceMappedText;
 use super::spans::{Extent, Rewrite, SecretSpans};
 use super::value::Values;
@@ -442,7 +440,7 @@ fn is_secret_value(value: Element<'_>) -> bool {
         for name in names.filter(|e| is_one_of(*e, &[NODE_NAME, PATH])) {
             let text = name.text();
             let mut segments = text.trim().split('/');
-            if is_leaf && is_secret_leaf(text.trim().as_bytes())
+            if is_leaf && is_secret_name(text.trim().as_bytes())
                 || segments.any(|segment| is_secret_branch(segment.as_bytes()))
             {
                 return true;

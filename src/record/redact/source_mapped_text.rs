@@ -6,7 +6,6 @@ use std::ops::Range;
 
 use memchr::memchr;
 
-use super::MASK;
 use super::spans::Rewrite;
 use crate::markup::{Document, Element, Encoding, Kind, NodeId};
 
@@ -125,49 +124,32 @@ impl<'s> SourceMappedText<'s> {
         Some(())
     }
 
-    /// The text with a short mask in place of what `fills` cover in the source; `rewritten` gives the new byte of a place
-    /// in the source, where it has one.
-    pub(super) fn with_masks(
-        &self,
-        fills: &[Range<usize>],
-        rewritten: impl Fn(usize) -> Option<u8>,
-    ) -> String {
-        let mut shown = Vec::with_capacity(self.text.len());
-        let mut is_masked = false;
-        let mut mask = |shown: &mut Vec<u8>, hides: bool| {
-            if hides && !is_masked {
-                shown.extend_from_slice(MASK.as_bytes());
-            }
-            is_masked = hides;
-        };
+    /// The text with a short mask in place of what `fills` cover in the source, and as `rewrites` write it anew.
+    pub(super) fn with_masks(&self, fills: &[Range<usize>], rewrites: &[Rewrite]) -> String {
+        let mut text = self.text.to_vec();
+        let mut hidden = Vec::new();
         for run in &self.runs {
-            let text = &self.text[run.text..run.text + run.len];
-            let is_literal = run.len == run.raw_len;
-            let mut next = fills.partition_point(|fill| fill.end <= run.raw);
-            let covers = |next: usize, at: usize| fills.get(next).is_some_and(|f| f.start <= at);
-            if !is_literal {
-                let hides = covers(next, run.raw + run.raw_len.saturating_sub(1));
-                mask(&mut shown, hides);
-                if !hides {
-                    shown.extend_from_slice(text);
+            let raw = run.raw..run.raw + run.raw_len;
+            // Where a part of the run that stands in the source stands in the text.
+            let place = |part: Range<usize>| {
+                let (from, end) = (part.start.max(raw.start), part.end.min(raw.end));
+                match run.len == run.raw_len {
+                    true => run.text + from - raw.start..run.text + end - raw.start,
+                    false => run.text..run.text + run.len,
                 }
-                continue;
-            }
-            for (at, byte) in (run.raw..).zip(text) {
-                while fills.get(next).is_some_and(|fill| fill.end <= at) {
-                    next += 1;
-                }
-                let hides = covers(next, at);
-                mask(&mut shown, hides);
-                if !hides {
-                    shown.push(rewritten(at).unwrap_or(*byte));
-                }
+            };
+            let first = fills.partition_point(|fill| fill.end <= raw.start);
+            let covering = fills[first..].iter().take_while(|it| it.start < raw.end);
+            hidden.extend(covering.map(|fill| place(fill.clone())));
+            let first = rewrites.partition_point(|it| it.range().end <= raw.start);
+            let rewriting = rewrites[first..].iter().take_while(|it| it.start < raw.end);
+            for rewrite in rewriting.filter(|_| run.len == run.raw_len) {
+                let place = place(rewrite.range());
+                let from = raw.start.saturating_sub(rewrite.start);
+                text[place.clone()].copy_from_slice(&rewrite.with[from..from + place.len()]);
             }
         }
-        match String::from_utf8(shown) {
-            Ok(text) => text,
-            Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
-        }
+        String::from_utf8_lossy(&super::with_masks(&text, hidden)).into_owned()
     }
 
     fn literal(&mut self, source: &'s [u8], raw: Range<usize>) {

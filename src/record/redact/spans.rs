@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::source_mapped_text::SourceMappedText;
-use super::{MASK, Masking, head};
+use super::{Masking, head};
 use crate::markup::{Attribute, Element, NodeId};
 
 /// The secrets of one document: where they stand, and in which elements.
@@ -127,14 +127,7 @@ impl SecretSpans {
         }
         let first = self.fills.partition_point(|fill| fill.end <= start);
         let fills = self.fills[first..].iter().map_while(|f| within(f.clone()));
-        let (mut shown, mut from) = (Vec::new(), 0);
-        for fill in fills {
-            shown.extend_from_slice(&rewritten[from..fill.start]);
-            shown.extend_from_slice(MASK.as_bytes());
-            from = fill.end;
-        }
-        shown.extend_from_slice(&rewritten[from..]);
-        shown
+        super::with_masks(&rewritten, fills.collect())
     }
 
     /// Where the masked source differs from the source.
@@ -144,12 +137,7 @@ impl SecretSpans {
     }
 
     fn masked(&self, text: &SourceMappedText<'_>) -> String {
-        let rewritten = |at: usize| {
-            let next = self.rewrites.partition_point(|r| r.range().end <= at);
-            let rewrite = self.rewrites.get(next)?;
-            rewrite.with.get(at.checked_sub(rewrite.start)?).copied()
-        };
-        text.with_masks(&self.fills, rewritten)
+        text.with_masks(&self.fills, &self.rewrites)
     }
 }
 

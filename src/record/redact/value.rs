@@ -95,15 +95,7 @@ impl Values {
         if places.is_empty() {
             return Cow::Borrowed(bytes);
         }
-        let mut scrubbed = Vec::new();
-        let mut from = 0;
-        for place in super::merged(places) {
-            scrubbed.extend_from_slice(&bytes[from..place.start]);
-            scrubbed.extend_from_slice(MASK.as_bytes());
-            from = place.end;
-        }
-        scrubbed.extend_from_slice(&bytes[from..]);
-        Cow::Owned(scrubbed)
+        Cow::Owned(super::with_masks(bytes, places))
     }
 
     /// Bytes with each value filled with asterisks.

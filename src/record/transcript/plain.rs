@@ -1,5 +1,9 @@
 //! Bodies that are text and no message: the first lines of an answer that reports an error.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
+
 use super::block::{line, numbers, size};
 use super::text_buffer::{Style, TextBuffer};
 use crate::record::model::{EventRecord, ParsedBodyRecord};
@@ -91,71 +95,25 @@ fn looks_like_text(text: &str) -> bool {
 
 /// The text of a page of HTML, a line for each element: styles, scripts and comments are left out.
 fn visible(html: &str) -> String {
-    let mut text = String::new();
-    let mut rest = html;
-    while let Some(start) = rest.find('<') {
-        text.push_str(&unescaped(&rest[..start]));
-        rest = &rest[start..];
-        let hidden = HIDDEN.iter().find(|(open, _)| begins(rest, open));
-        let end = match hidden {
-            Some((_, close)) => end_of(rest, close),
-            None => rest.find('>').map(|end| end + 1),
-        };
-        let Some(end) = end else {
-            return text;
-        };
-        if !INLINE.iter().any(|open| begins(rest, open)) {
-            text.push('\n');
-        }
-        rest = &rest[end..];
-    }
-    text.push_str(&unescaped(rest));
-    text
+    let words: Vec<&str> = html.split_ascii_whitespace().collect();
+    let text = words.join(" ");
+    let [hidden, inline, tag] = &*TAGS;
+    let text = hidden.replace_all(&text, "\n");
+    let text = inline.replace_all(&text, "");
+    let text = tag.replace_all(&text, "\n");
+    let resolved = |text: String, (entity, character)| text.replace(entity, character);
+    ENTITIES.into_iter().fold(text.into_owned(), resolved)
 }
 
-/// What opens a part that nobody sees, and what closes it.
-const HIDDEN: [(&str, &str); 3] = [
-    ("<!--", "-->"),
-    ("<style", "</style>"),
-    ("<script", "</script>"),
-];
-
-/// Elements that do not begin a line.
-const INLINE: [&str; 12] = [
-    "<a ", "</a>", "<b>", "</b>", "<i>", "</i>", "<span", "</span", "<strong", "</strong", "<code",
-    "</code",
-];
-
-fn begins(text: &str, start: &str) -> bool {
-    let found = text.get(..start.len());
-    found.is_some_and(|found| found.eq_ignore_ascii_case(start))
-}
-
-/// Where `close` ends, whatever its case.
-fn end_of(text: &str, close: &str) -> Option<usize> {
-    let close = close.as_bytes();
-    let mut windows = text.as_bytes().windows(close.len());
-    let at = windows.position(|window| window.eq_ignore_ascii_case(close))?;
-    Some(at + close.len())
-}
-
-/// A text with its entities resolved and each run of white space as one blank, also at both ends.
-fn unescaped(text: &str) -> String {
-    let words: Vec<&str> = text.split_ascii_whitespace().collect();
-    let blank = |is_blank: bool| if is_blank { " " } else { "" };
-    let mut text = format!(
-        "{}{}{}",
-        blank(text.starts_with(char::is_whitespace)),
-        words.join(" "),
-        blank(!words.is_empty() && text.ends_with(char::is_whitespace)),
-    );
-    for (entity, character) in ENTITIES {
-        if text.contains('&') {
-            text = text.replace(entity, character);
-        }
-    }
-    text
-}
+/// What nobody sees, elements that do not begin a line, and the tags of all others.
+static TAGS: LazyLock<[Regex; 3]> = LazyLock::new(|| {
+    [
+        r"(?i)<!--.*?(?:-->|$)|<style.*?(?:</style>|$)|<script.*?(?:</script>|$)",
+        r"(?i)<(?:a [^>]*|/a|/?[bi]|/?(?:span|strong|code)[^>]*)>",
+        r"<[^>]*(?:>|$)",
+    ]
+    .map(|tags| Regex::new(tags).expect("a regular expression"))
+});
 
 /// In this order, so that none is made anew.
 const ENTITIES: [(&str, &str); 7] = [
