@@ -218,18 +218,17 @@ impl Transaction {
         if self.has_failed() || !is_not_executed {
             return self.has_failed();
         }
-        let (mut parent, mut inner) = (self.parent, self.number);
-        while let Some(number) = parent.filter(|number| *number < inner) {
-            let around = (number as usize).checked_sub(1);
-            let Some(around) = around.and_then(|at| session.get(at)) else {
-                break;
-            };
-            if around.command == "Atomic" || around.has_failed() {
-                return false;
-            }
-            (inner, parent) = (number, around.parent);
-        }
-        true
+        let mut around = self.around(session);
+        !around.any(|it| it.command == "Atomic" || it.has_failed())
+    }
+
+    /// The Atomics and Sequences that it stands in, among all commands of its session, the innermost first.
+    pub fn around<'s>(&self, session: &'s [Self]) -> impl Iterator<Item = &'s Self> {
+        let around = |inner: &Self| {
+            let number = inner.parent.filter(|number| *number < inner.number)?;
+            session.get((number as usize).checked_sub(1)?)
+        };
+        std::iter::successors(around(self), move |inner| around(inner))
     }
 
     /// Every rule that acted on the command or on an answer.

@@ -125,7 +125,8 @@ impl<W: Write> Transcript<W> {
             return;
         }
         self.day = day.to_owned();
-        block::rule_off(&mut self.page, &[&format!("{day} (times are UTC)")]);
+        block::across(&mut self.page, &[format!("{day} (times are UTC)")]);
+        self.page.end();
     }
 
     fn new_session(&mut self, event: &EventRecord) {
@@ -137,7 +138,8 @@ impl<W: Write> Transcript<W> {
         }
         let number = format!("session {}", session.number);
         let id = format!("SessionID {}", session.id);
-        block::rule_off(&mut self.page, &[&number, &id, &session.device]);
+        block::across(&mut self.page, &[&number, &id, session.device.as_str()]);
+        self.page.end();
     }
 }
 

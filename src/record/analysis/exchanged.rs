@@ -78,12 +78,8 @@ impl<'r> Exchanged<'r> {
 
     /// The rules that acted on the message as a whole.
     pub(super) fn rules_of_whole(&self) -> Vec<SmolStr> {
-        distinct(
-            self.touches
-                .iter()
-                .filter(|(_, at)| at.is_none())
-                .map(|(rule, _)| rule),
-        )
+        let on_whole = self.touches.iter().filter(|(_, at)| at.is_none());
+        distinct(on_whole.map(|(rule, _)| rule))
     }
 
     /// Whether rules left nothing of a message to read, as far as dmtap reads it.
@@ -174,7 +170,8 @@ pub(super) fn of_user(rules: &[SmolStr]) -> Vec<SmolStr> {
     rules
 }
 
-fn distinct<'s>(names: impl Iterator<Item = &'s SmolStr>) -> Vec<SmolStr> {
+/// Each name once, in the order in which it first came.
+pub(super) fn distinct<'s>(names: impl Iterator<Item = &'s SmolStr>) -> Vec<SmolStr> {
     let mut distinct: Vec<SmolStr> = Vec::new();
     for name in names {
         if !distinct.contains(name) {

@@ -21,7 +21,7 @@ use crate::record::EventRecord;
 use crate::record::model::{CommandRecord, EventKind, OpRecord, SessionSummary};
 
 /// A session that goes on.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(super) struct OpenSession {
     pub(super) summary: SessionSummary,
     pub(super) transactions: Vec<Transaction>,
@@ -118,28 +118,7 @@ impl OpenSession {
         }
         Self {
             summary,
-            transactions: Vec::new(),
-            incidents: Vec::new(),
-            sent: Default::default(),
-            received: Default::default(),
-            open: Vec::new(),
-            objects: Vec::new(),
-            incomplete: Vec::new(),
-            orphans: Vec::new(),
-            misnumbered: Vec::new(),
-            missing: Vec::new(),
-            documents: Vec::new(),
-            is_windows: false,
-            server_answers: false,
-            last: Default::default(),
-            acted: Vec::new(),
-            announced: Vec::new(),
-            ended: None,
-            connection: 0,
-            is_closed: false,
-            is_superseded: false,
-            is_left: false,
-            is_waiting: false,
+            ..Self::default()
         }
     }
 

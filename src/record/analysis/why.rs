@@ -18,6 +18,7 @@ mod words;
 use smol_str::SmolStr;
 
 use super::AnalysedSession;
+use super::exchanged::distinct;
 use super::history::History;
 use super::session::OpenSession;
 use crate::dm::locuri;
@@ -115,18 +116,8 @@ impl<'s> Case<'s> {
 
     /// The Atomic that a transaction stands in, the outermost of several.
     fn atomic_of(&self, transaction: &Transaction) -> Option<&'s Transaction> {
-        let mut atomic = None;
-        let mut parent = transaction.parent;
-        let mut inner = transaction.number;
-        while let Some(number) = parent.filter(|number| *number < inner) {
-            let at = (number as usize).checked_sub(1)?;
-            let around = self.session.transactions.get(at)?;
-            if around.command == "Atomic" {
-                atomic = Some(around);
-            }
-            (inner, parent) = (number, around.parent);
-        }
-        atomic
+        let around = transaction.around(&self.session.transactions);
+        around.filter(|it| it.command == "Atomic").last()
     }
 
     /// `4 of the server's commands have no answer.`
@@ -197,16 +188,7 @@ fn about(id: &'static str, transactions: &[&Transaction]) -> SessionFinding {
 
 /// The rules that acted on any of these.
 fn rules(transactions: &[&Transaction]) -> Vec<SmolStr> {
-    let mut rules: Vec<SmolStr> = Vec::new();
-    for rule in transactions
-        .iter()
-        .flat_map(|transaction| transaction.all_rules())
-    {
-        if !rules.contains(rule) {
-            rules.push(rule.clone());
-        }
-    }
-    rules
+    distinct(transactions.iter().flat_map(|it| it.all_rules()))
 }
 
 /// The CSP that a node belongs to; empty where it belongs to none.

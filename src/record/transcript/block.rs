@@ -20,16 +20,15 @@ pub(super) const LONG: usize = 160;
 const LEAST_ADDRESS: usize = 24;
 
 /// A line across the page with words in it.
-pub(super) fn rule_off(page: &mut TextBuffer, words: &[&str]) {
+pub(super) fn across(page: &mut TextBuffer, words: &[impl AsRef<str>]) {
     page.put(Style::Faint, "━━");
     for word in words {
         page.put(Style::Text, " ")
-            .quoted(Style::Strong, word, REASON);
+            .quoted(Style::Strong, word.as_ref(), REASON);
         page.put(Style::Faint, " ━━");
     }
     let rest = "━".repeat(page.room());
     page.put(Style::Faint, &rest).end();
-    page.end();
 }
 
 /// A new line of a block.

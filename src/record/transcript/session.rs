@@ -1,5 +1,6 @@
 //! What is known of a session once it is over.
 
+use super::block::across;
 use super::text_buffer::{REASON, Style, TextBuffer};
 use crate::flow::SessionEnd;
 use crate::record::EventRecord;
@@ -25,14 +26,7 @@ pub(super) fn summary(page: &mut TextBuffer, summary: &SessionSummary) {
         words.push(end_words(summary));
     }
     words.extend(summary.number.is_some().then(|| counts(&summary.commands)));
-    page.put(Style::Faint, "━━");
-    for word in &words {
-        page.put(Style::Text, " ")
-            .quoted(Style::Strong, word, REASON);
-        page.put(Style::Faint, " ━━");
-    }
-    let rest = "━".repeat(page.room());
-    page.put(Style::Faint, &rest).end();
+    across(page, &words);
     summary
         .findings
         .iter()

@@ -115,7 +115,7 @@ impl<'s> Case<'s> {
         };
         finding.why.push(format!(
             "{} closed the package that had to answer it; it answered {answered} in this session.",
-            capital(words::side(asked)),
+            words::capital(words::side(asked)),
         ));
         match asked {
             Side::Device => finding.next =
@@ -425,12 +425,6 @@ fn accepted(transaction: &Transaction) -> SessionFinding {
 
 /// What [`accepted`] says of work whose end the session does not show.
 pub const NOT_SEEN: &str = ", its completion was not seen";
-
-fn capital(words: &str) -> String {
-    let mut letters = words.chars();
-    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
-    first.into_iter().chain(letters).collect()
-}
 
 /// Commands that are listed.
 const MOST_LISTED: usize = 5;

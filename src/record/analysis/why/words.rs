@@ -125,11 +125,14 @@ pub(super) fn rules(rules: &[smol_str::SmolStr]) -> String {
 
 /// `The rule a of dmtap did this`, with how.
 pub(in crate::record::analysis) fn by_rules(names: &[smol_str::SmolStr], how: &str) -> String {
-    let rules = rules(names);
-    let mut letters = rules.chars();
+    format!("{} of dmtap {how}", capital(&rules(names)))
+}
+
+/// A sentence with a capital at its beginning.
+pub(super) fn capital(words: &str) -> String {
+    let mut letters = words.chars();
     let first = letters.next().map(|letter| letter.to_ascii_uppercase());
-    let rules: String = first.into_iter().chain(letters).collect();
-    format!("{rules} of dmtap {how}")
+    first.into_iter().chain(letters).collect()
 }
 
 /// `device`, `server`, with its article.
