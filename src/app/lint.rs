@@ -266,11 +266,7 @@ fn linted(name: &str, event: &EventRecord, found: Vec<Remark>) -> Option<Linted>
         _ => return None,
     };
     let recorded = event.notes.iter().map(|note| {
-        let severity = match &*note.severity {
-            "error" => Severity::Error,
-            "warning" => Severity::Warning,
-            _ => Severity::Info,
-        };
+        let severity = Severity::named(&note.severity);
         Remark {
             at: note.at,
             ..Remark::new(&note.id, severity, note.text.to_string())

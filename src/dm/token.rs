@@ -97,19 +97,28 @@ impl<'d> BinaryToken<'d> {
         if self.kind() != TokenKind::Jwt {
             return None;
         }
-        let text = self.0.text();
-        let text = match text.contains('.') {
-            true => text.into_owned(),
-            false => String::from_utf8(self.octets()?).ok()?,
-        };
-        let claims = URL_SAFE_LENIENT
-            .decode(text.trim().split('.').nth(1)?)
-            .ok()?;
-        let claims: serde_json::Value = serde_json::from_slice(&claims).ok()?;
+        let [_, claims] = jwt(&self.0.text())?;
         let names = ["upn", "preferred_username", "unique_name"];
         let mut users = names.iter().filter_map(|name| claims.get(name)?.as_str());
         users.next().map(str::to_owned)
     }
+}
+
+/// The header and the claims of a JSON Web Token, which may itself be in base64.
+pub fn jwt(text: &str) -> Option<[serde_json::Value; 2]> {
+    let text = match text.contains('.') {
+        true => Cow::Borrowed(text),
+        false => Cow::Owned(String::from_utf8(base64_octets(text.as_bytes())?).ok()?),
+    };
+    let parts: Vec<&str> = text.trim().split('.').collect();
+    let [header, claims, _signature] = parts[..] else {
+        return None;
+    };
+    let decoded = |part: &str| {
+        let octets = URL_SAFE_LENIENT.decode(part).ok()?;
+        serde_json::from_slice(&octets).ok()
+    };
+    Some([decoded(header)?, decoded(claims)?])
 }
 
 /// The octets behind base64 that may have white space in it and lack its padding.
@@ -128,7 +137,8 @@ pub fn base64_octets(text: &[u8]) -> Option<Vec<u8>> {
 const ANY_PADDING: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_padding_mode(DecodePaddingMode::Indifferent)
     .with_decode_allow_trailing_bits(true);
-const LENIENT: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, ANY_PADDING);
+/// Base64 with or without its padding.
+pub(crate) const LENIENT: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, ANY_PADDING);
 const URL_SAFE_LENIENT: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, ANY_PADDING);
 
 #[cfg(test)]

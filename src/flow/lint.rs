@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use hashlink::LinkedHashMap;
 
-pub use self::rule::{RULES, severity_of};
+use self::rule::severity_of;
 use self::seen::{Seen, Turn};
 use super::session::{note_cmd_ids, note_dangling, note_escaped_twice};
 use super::{AnswerLink, Note, SessionKey, Severity, Side, Timestamp};
@@ -322,13 +322,8 @@ impl Findings {
                 last.text = format!("{}, and {more} more of the kind in this message", last.text);
             }
         }
-        for note in &mut self.notes {
-            if is_windows && rule::is_lowered(note.id) {
-                note.severity = match note.severity {
-                    Severity::Error => Severity::Warning,
-                    Severity::Warning | Severity::Info => Severity::Info,
-                };
-            }
+        for note in self.notes.iter_mut().filter(|_| is_windows) {
+            note.severity = rule::lowered(note.id, note.severity);
         }
         self.notes
     }

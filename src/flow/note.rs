@@ -14,6 +14,15 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// That of a name in records; of one that is not known the least.
+    pub fn named(name: &str) -> Self {
+        match name {
+            "error" => Self::Error,
+            "warning" => Self::Warning,
+            _ => Self::Info,
+        }
+    }
+
     /// Its name in records.
     pub fn name(self) -> &'static str {
         match self {

@@ -124,6 +124,16 @@ pub struct EventRecord {
 }
 
 impl EventRecord {
+    /// A header field of HTTP, by its name in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.as_ref()?.header(name)
+    }
+
+    /// The HTTP status, of a response.
+    pub fn http_status(&self) -> Option<u16> {
+        self.head.as_ref()?.status
+    }
+
     /// The number of the innermost command that a place in the document is in.
     pub fn command_at(&self, path: &str) -> Option<usize> {
         let inside = |command: &CommandRecord| {

@@ -111,7 +111,7 @@ impl Subject<'_> {
                 self.of_either(|event| Some(value.is_text(event.head.as_ref()?.method.as_ref()?)))
             }
             Word::Code => {
-                self.of_either(|event| Some(value.is_number(event.head.as_ref()?.status?.into())))
+                self.of_either(|event| Some(value.is_number(event.http_status()?.into())))
             }
             Word::Header => {
                 let mut fields = event.head.as_ref()?.headers.iter();

@@ -17,14 +17,13 @@ pub(super) struct MissedCertificate {
 impl MissedCertificate {
     /// Of the response with which a server itself refused.
     pub(super) fn of(record: &EventRecord) -> Option<Self> {
-        let head = record.head.as_ref()?;
-        let status = head.status?;
+        let status = record.http_status()?;
         let auth = record.client_auth.as_ref();
         let is_asked = auth.is_some_and(|auth| auth.asked);
         // A gateway speaks of its own server's certificate with 5xx.
         let is_refused = (400..500).contains(&status);
         let is_named = matches!(status, 495 | 496) || is_refused && names_certificate(record);
-        let wants_credentials = head.header("www-authenticate").is_some();
+        let wants_credentials = record.header("www-authenticate").is_some();
         let is_refusal = is_asked && !wants_credentials && matches!(status, 401 | 403);
         if record.own || !(is_named || is_refusal) {
             return None;
@@ -100,8 +99,7 @@ fn names_certificate(record: &EventRecord) -> bool {
 
 /// Whether a request is one of device management, by its body or its type.
 pub(super) fn is_of_management(record: &EventRecord) -> bool {
-    let head = record.head.as_ref();
-    let media_type = head.and_then(|head| head.header("content-type"));
+    let media_type = record.header("content-type");
     record.message.is_some() || media_type.is_some_and(|it| it.contains("syncml"))
 }
 

@@ -220,8 +220,7 @@ impl OpenSession {
         if record.own && !of_user(&self.last[0].rules).is_empty() {
             self.request_lost();
         }
-        let head = record.head.as_ref();
-        let status = head.and_then(|head| head.status).unwrap_or(200);
+        let status = record.http_status().unwrap_or(200);
         let held_us = message.held_us();
         let took_us = record.took_us.unwrap_or_default().saturating_add(held_us);
         if took_us > SLOW && !record.own {
@@ -239,7 +238,7 @@ impl OpenSession {
             );
         }
         if status >= 400 {
-            let retry_after = head.and_then(|head| head.header("retry-after"));
+            let retry_after = record.header("retry-after");
             let rules = self.rules_behind(message);
             let what = IncidentKind::Http {
                 status,

@@ -13,8 +13,8 @@ use memchr::{memchr, memmem, memrchr};
 
 use super::name::{ATTESTATION, MORE_TAILS, TAILS, is_secret_name};
 use super::source_mapped_text::SourceMappedText;
-use super::token::{self, Token};
-use super::{head, merged, shape, torn};
+use super::{head, merged, shape, token, torn};
+use crate::dm::token::ValueType;
 
 /// A body that did not decode, or was not tried, with what looks like a secret filled with asterisks.
 pub(super) fn by_looks(body: &[u8]) -> Cow<'_, [u8]> {
@@ -175,10 +175,11 @@ fn token(text: &[u8], at: usize) -> Range<usize> {
             _ => value,
         }
     });
-    let token = Token::of(value_type.map_or(&[][..], |place| &tag[place]));
+    let value_type = value_type.map_or(&[][..], |place| &tag[place]);
+    let kind = ValueType(String::from_utf8_lossy(value_type)).kind();
     match text.get(place.clone()) {
         // Where it ends can be seen.
-        Some(held) if token.shows(held) && text.get(place.end) == Some(&b'<') => 0..0,
+        Some(held) if token::is_public(kind, held) && text.get(place.end) == Some(&b'<') => 0..0,
         _ => place,
     }
 }

@@ -9,7 +9,8 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use super::secret::Walk;
 use super::source_mapped_text::SourceMappedText;
 use super::spans::{Extent, Rewrite, SecretSpans};
-use super::token::Token;
+use super::token;
+use crate::dm::token::{BinaryToken, TokenKind};
 use crate::markup::{Element, Embedded, EmbeddedResult, Limits, Wrapping};
 
 impl<'d> Walk<'d, '_> {
@@ -33,20 +34,14 @@ impl<'d> Walk<'d, '_> {
 
     /// A BinarySecurityToken. What it says it is has to be what it is, or it is hidden.
     pub(super) fn token(&mut self, element: Element<'d>, limits: &Limits) {
-        let mut attributes = element.attributes();
-        let value_type = attributes.find(|attribute| {
-            let name = attribute.name();
-            name.rsplit(':').next() == Some("ValueType")
-        });
-        let value_type = value_type.map(|attribute| attribute.value());
-        let token = Token::of(value_type.unwrap_or_default().as_bytes());
-        if token == Token::Provisioning
+        let kind = BinaryToken::of(element).kind();
+        if kind == TokenKind::ProvisionDoc
             && let EmbeddedResult::Document(embedded) = element.open(limits)
         {
             return self.inside(element, &embedded);
         }
         let is_leaf = element.elements().next().is_none();
-        if !is_leaf || !token.shows(&SourceMappedText::of_texts(element).text) {
+        if !is_leaf || !token::is_public(kind, &SourceMappedText::of_texts(element).text) {
             self.hide(element);
         }
     }

@@ -4,11 +4,10 @@
 use std::ops::Range;
 
 use base64::Engine as _;
-use base64::engine::DecodePaddingMode;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use memchr::memmem;
 
 use super::head;
+use crate::dm::token::LENIENT;
 
 /// Where such secrets stand in a text. `inner` finds those in what base64 of the text holds.
 pub(super) fn places(
@@ -189,21 +188,14 @@ fn holds_secret(run: &[u8], inner: impl Fn(&[u8]) -> Vec<Range<usize>>) -> bool 
     };
     // The first bytes show what is no text.
     let first = standard(trimmed.get(..SHORTEST).unwrap_or_default());
-    if !BASE64.decode(first).is_ok_and(|bytes| is_text(&bytes)) {
+    if !LENIENT.decode(first).is_ok_and(|bytes| is_text(&bytes)) {
         return false;
     }
     let plain = standard(trimmed);
-    let Ok(mut decoded) = BASE64.decode(&plain) else {
+    let Ok(mut decoded) = LENIENT.decode(&plain) else {
         return false;
     };
     // UTF-16 of plain letters, as scripts are handed over.
     decoded.retain(|byte| *byte != 0);
     std::str::from_utf8(&decoded).is_ok() && is_text(&decoded) && !inner(&decoded).is_empty()
 }
-
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &base64::alphabet::STANDARD,
-    GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-        .with_decode_allow_trailing_bits(true),
-);

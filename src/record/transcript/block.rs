@@ -294,10 +294,7 @@ fn is_own_alone(record: &EventRecord) -> bool {
 }
 
 fn media_type_and_numbers(page: &mut TextBuffer, record: &EventRecord) {
-    let media_type = record
-        .head
-        .as_ref()
-        .and_then(|head| head.header("content-type"));
+    let media_type = record.header("content-type");
     if let Some(media_type) = media_type {
         page.put(Style::Faint, " ")
             .quoted(Style::Faint, media_type, 60);
@@ -331,10 +328,7 @@ fn form(page: &mut TextBuffer, record: &EventRecord) {
                 page.put(Style::Text, " ").quoted(Style::Text, root, 40);
             }
             if *decoded {
-                let coding = record
-                    .head
-                    .as_ref()
-                    .and_then(|head| head.header("content-encoding"));
+                let coding = record.header("content-encoding");
                 page.put(Style::Faint, " ")
                     .quoted(Style::Faint, coding.unwrap_or("coded"), 20);
             }

@@ -11,10 +11,7 @@ const ROW: usize = 16;
 
 /// Three rows, in hex and as text, the middle one with the byte that could not be read.
 pub(super) fn around(page: &mut TextBuffer, record: &EventRecord, at: u32) {
-    let coded = record
-        .head
-        .as_ref()
-        .and_then(|head| head.header("content-encoding"));
+    let coded = record.header("content-encoding");
     let (Some(body), None) = (&record.body, coded) else {
         return;
     };

@@ -14,8 +14,7 @@ pub(super) fn of_event(page: &mut TextBuffer, event: &EventRecord) {
     let Some(record) = &event.enrollment else {
         return;
     };
-    let status = event.head.as_ref().and_then(|head| head.status);
-    for (ink, words) in lines(record, status) {
+    for (ink, words) in lines(record, event.http_status()) {
         wrapped(page, ink, &words);
     }
 }

@@ -3,12 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
 use super::block::line;
 use super::text_buffer::{Style, TextBuffer};
-use crate::dm::token::base64_octets;
+use crate::dm::token::{base64_octets, jwt};
 use crate::dm::{Certificate, CertificateRequest, Command, Item};
 use crate::markup::convert::{XmlOptions, to_xml};
 use crate::markup::{Document, Element, Embedded, EmbeddedResult, Limits};
@@ -194,20 +191,10 @@ fn request(read: &CertificateRequest) -> String {
     )
 }
 
-/// The header and the claims of a JSON Web Token, which may itself be in base64; never its signature.
+/// What a token says; never its signature.
 fn token(text: &str) -> Option<String> {
-    let text = match text.contains('.') {
-        true => text.to_owned(),
-        false => String::from_utf8(base64_octets(text.as_bytes())?).ok()?,
-    };
-    let mut parts = text.trim().split('.');
-    let (header, claims, _signature) = (parts.next()?, parts.next()?, parts.next()?);
-    let decoded = |part: &str| -> Option<serde_json::Value> {
-        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
-    };
-    let (header, claims) = (decoded(header)?, decoded(claims)?);
-    let is_whole = parts.next().is_none();
-    is_whole.then(|| format!("token {header}\n{claims}"))
+    let [header, claims] = jwt(text)?;
+    Some(format!("token {header}\n{claims}"))
 }
 
 /// The shortest value that is looked at, in bytes.

@@ -10,8 +10,7 @@ use crate::record::model::{EventRecord, ParsedBodyRecord};
 
 /// The first lines of the body, where the answer reports an error, or is dmtap's own, and its body is text.
 pub(super) fn first_lines(page: &mut TextBuffer, record: &EventRecord) {
-    let status = record.head.as_ref().and_then(|head| head.status);
-    if !record.own && status.is_none_or(|status| status < 400) {
+    if !record.own && record.http_status().is_none_or(|status| status < 400) {
         return;
     }
     let is_html = match &record.reading {
@@ -58,8 +57,7 @@ pub(super) fn is_undecoded(record: &EventRecord) -> bool {
 
 /// `text/html, 237 B, not decoded`
 pub(super) fn undecoded(page: &mut TextBuffer, record: &EventRecord) {
-    let head = record.head.as_ref();
-    let media_type = head.and_then(|head| head.header("content-type"));
+    let media_type = record.header("content-type");
     let media_type = media_type.unwrap_or("no media type");
     let ink = if record.own { Style::Text } else { Style::Odd };
     page.quoted(ink, media_type, 60);
@@ -77,8 +75,7 @@ pub(super) fn undecoded(page: &mut TextBuffer, record: &EventRecord) {
 
 /// Whether the media type announces an envelope.
 pub(in crate::record) fn announces_soap(record: &EventRecord) -> bool {
-    let head = record.head.as_ref();
-    let media_type = head.and_then(|head| head.header("content-type"));
+    let media_type = record.header("content-type");
     media_type.is_some_and(|media_type| media_type.to_ascii_lowercase().contains("soap+xml"))
 }
 
