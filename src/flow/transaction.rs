@@ -3,11 +3,13 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_with::skip_serializing_none;
 use smol_str::SmolStr;
 
 use super::Side;
 
 /// A command with its answers.
+#[skip_serializing_none]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Transaction {
     /// Its number in the session, from 1.
@@ -19,10 +21,8 @@ pub struct Transaction {
     /// Where it stands; of a large object the first chunk.
     pub asked: CommandPlace,
     /// The number of the Atomic or Sequence that it stands in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<u32>,
     /// The code of an Alert.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alert: Option<u16>,
     /// Its first items, up to [`Self::MOST_ITEMS`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -59,22 +59,19 @@ pub struct CommandPlace {
 }
 
 /// One item of a command or its Results.
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TransactionItem {
     /// The node it is about.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<SmolStr>,
     /// `Meta/Format`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<SmolStr>,
     /// `Meta/Type`.
-    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "type")]
     pub media_type: Option<SmolStr>,
     /// The first 120 bytes of its value, masked where it is a secret.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<SmolStr>,
     /// `Meta/Mark`: how grave an Alert is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mark: Option<SmolStr>,
     /// Bytes of the whole value.
     #[serde(default, skip_serializing_if = "is_nothing")]
@@ -82,21 +79,18 @@ pub struct TransactionItem {
 }
 
 /// One Status.
+#[skip_serializing_none]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommandAnswer {
     /// Where it stands.
     pub place: CommandPlace,
     /// The node it is about, where it names just one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<SmolStr>,
     /// The code that was sent; absent where a rule invented the answer, or there is no number.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent: Option<u16>,
     /// The code that who asked received; absent where the answer did not arrive.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub received: Option<u16>,
     /// Windows' native error, as who asked received it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub original_error: Option<SmolStr>,
     /// The rules that acted on it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

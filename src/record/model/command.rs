@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_with::skip_serializing_none;
 use smol_str::{SmolStr, SmolStrBuilder, format_smolstr};
 
 use crate::dm::{Command, Item, Meta, Refs, Status};
@@ -13,12 +14,12 @@ use crate::markup::Element;
 use crate::record::redact::{MASK, SecretSpans};
 
 /// A command, a Status or Results included.
+#[skip_serializing_none]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CommandRecord {
     /// Its element name.
     pub kind: SmolStr,
     /// `CmdID`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<SmolStr>,
     /// How many commands it stands in.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -28,16 +29,12 @@ pub struct CommandRecord {
     /// Its first byte and the byte after its last, in the decoded body as received.
     pub span: (u32, u32),
     /// The node it is about.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loc_uri: Option<SmolStr>,
     /// What it answers: of Status and Results.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answers: Option<AnswerTargetRecord>,
     /// The code: of Status.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<StatusRecord>,
     /// The code: of Alert.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alert: Option<AlertRecord>,
     /// Its items.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -45,6 +42,7 @@ pub struct CommandRecord {
 }
 
 /// What a Status or Results answers, in its own words and in what was found.
+#[skip_serializing_none]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AnswerTargetRecord {
     /// The message it refers to.
@@ -52,10 +50,8 @@ pub struct AnswerTargetRecord {
     /// The CmdID it refers to; `0` is the header.
     pub id: SmolStr,
     /// The name of the command: as found, otherwise as the answer says.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cmd: Option<SmolStr>,
     /// The node that the answer is about, the first of several.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loc_uri: Option<SmolStr>,
     /// All of them where there are several, up to 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -64,27 +60,22 @@ pub struct AnswerTargetRecord {
     #[serde(default, skip_serializing_if = "super::is_false")]
     pub more: bool,
     /// Whether the answering peer received that command; absent if that is not known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found: Option<bool>,
 }
 
 /// The result a Status reports.
+#[skip_serializing_none]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StatusRecord {
     /// The code; absent where Data is no number.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<u16>,
     /// Its name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<SmolStr>,
     /// Windows' native error, such as `0x80070002`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub original_error: Option<SmolStr>,
     /// What that error means, where dmtap knows it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub original_error_means: Option<SmolStr>,
     /// A challenge.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chal: Option<ChalRecord>,
 }
 
@@ -99,39 +90,33 @@ pub struct ChalRecord {
 }
 
 /// What an Alert is about.
+#[skip_serializing_none]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AlertRecord {
     /// The code; absent where Data is no number.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<u16>,
     /// Its name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<SmolStr>,
 }
 
 /// One item of a command.
+#[skip_serializing_none]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ItemRecord {
     /// `Target/LocURI`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<SmolStr>,
     /// `Source/LocURI`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<SmolStr>,
     /// `Meta/Format`, of the item or of its command.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<SmolStr>,
     /// `Meta/Type`, of the item or of its command.
-    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "type")]
     pub media_type: Option<SmolStr>,
     /// `Meta/Mark`, of the item or of its command: how grave an Alert is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mark: Option<SmolStr>,
     /// `Meta/Size` of the item: the bytes of a large object that comes in chunks.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
     /// Its value.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<DataRecord>,
     /// Whether more chunks follow.
     #[serde(default, skip_serializing_if = "super::is_false")]

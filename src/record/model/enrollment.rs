@@ -7,37 +7,31 @@ mod read;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_with::skip_serializing_none;
 use smol_str::SmolStr;
 
 pub use fact::Facts;
 
 /// What a message of enrollment says.
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EnrollmentRecord {
     /// What the message is: `Discover`, `RequestSecurityToken`, `Fault`, `wap-provisioningdoc`; the first element of
     /// the body where that is something else.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<SmolStr>,
     /// The version of SOAP.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub soap: Option<SmolStr>,
     /// `Action`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<SmolStr>,
     /// `To`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<SmolStr>,
     /// `MessageID`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_id: Option<SmolStr>,
     /// `RelatesTo`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub relates_to: Option<SmolStr>,
     /// How the message says who sends it: `UsernameToken`, `user token`, `JWT`, `certificate signature`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authentication: Option<SmolStr>,
     /// The user.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<SmolStr>,
     /// What else it says, by the names of the standards.
     #[serde(default, skip_serializing_if = "Facts::is_empty")]
@@ -49,7 +43,6 @@ pub struct EnrollmentRecord {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub granted: Vec<GrantRecord>,
     /// Why the server refuses.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<FaultRecord>,
 }
 
@@ -66,31 +59,24 @@ pub struct GrantRecord {
 }
 
 /// A SOAP fault.
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FaultRecord {
     /// The code, such as `s:Receiver`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<SmolStr>,
     /// The innermost subcode, such as `s:Authentication`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subcode: Option<SmolStr>,
     /// The reason.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<SmolStr>,
     /// `ErrorType` of the detail.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_type: Option<SmolStr>,
     /// `Message` of the detail.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<SmolStr>,
     /// `TraceId` of the detail, else `ActivityId` of the header: the server's log has it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<SmolStr>,
     /// What Windows shows for it, such as `0x80180002`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hresult: Option<SmolStr>,
     /// What that means.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hresult_means: Option<SmolStr>,
 }
 

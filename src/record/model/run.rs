@@ -2,11 +2,13 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_with::skip_serializing_none;
 
 use super::effects::rfc3339;
 use crate::flow::Timestamp;
 
 /// Where dmtap listens: the first line of `--output json`.
+#[skip_serializing_none]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StartRecord {
     /// When: RFC 3339, in UTC, to the microsecond.
@@ -14,14 +16,12 @@ pub struct StartRecord {
     /// The version of dmtap.
     pub version: String,
     /// The mode of the proxy, as `--mode` has it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,
     /// Where devices connect to.
     pub listen: Vec<ListenerRecord>,
     /// The file with the certificate of dmtap's CA, which devices must trust.
     pub ca: String,
     /// Where the control API listens.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub control: Option<ListenerRecord>,
 }
 

@@ -2,20 +2,20 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_with::skip_serializing_none;
 use smol_str::SmolStr;
 
 use crate::flow::{SessionEnd, Side};
 
 /// The summary of a session; of an enrollment that was refused, too, which has no number.
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionSummary {
     /// The session's number in its run, from 1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<u64>,
     /// The device's LocURI; of an enrollment what it says of itself.
     pub device: SmolStr,
     /// The server: `host:port`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<SmolStr>,
     /// The SessionID.
     #[serde(default, skip_serializing_if = "SmolStr::is_empty")]
@@ -33,25 +33,19 @@ pub struct SessionSummary {
     /// How it ended.
     pub end: SessionEnd,
     /// The rule that ended it before its time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_rule: Option<SmolStr>,
     /// Whether its beginning is missing: the record has it from the middle.
     #[serde(default, skip_serializing_if = "super::is_false")]
     pub starts_late: bool,
     /// The LoginStatus that the device sent: `user`, `others` or `none`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login: Option<SmolStr>,
     /// The type of synchronization that the device sent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sync_type: Option<SmolStr>,
     /// The RespURI that the server sent last.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resp_uri: Option<SmolStr>,
     /// The version of the operating system, where the server asked for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub os_version: Option<SmolStr>,
     /// Its edition, where the server asked for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub os_edition: Option<SmolStr>,
     /// The server's commands, counted.
     pub commands: CommandCounts,
@@ -79,6 +73,7 @@ pub struct CommandCounts {
 }
 
 /// A conclusion about a session.
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionFinding {
     /// What kind of conclusion: `WHY-01` and so on.
@@ -97,25 +92,19 @@ pub struct SessionFinding {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<SmolStr>,
     /// The peer whose doing it is, where the record shows that.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<Side>,
     /// One thing to do next.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub next: String,
     /// The first command that it is about.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<SmolStr>,
     /// Its node.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<SmolStr>,
     /// The beginning of its value.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<SmolStr>,
     /// The code that it got, or the HTTP status.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<u16>,
     /// Windows' native error, as it was received.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hresult: Option<SmolStr>,
     /// The numbers of all transactions that it is about.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
