@@ -7,6 +7,7 @@
 mod date;
 mod find;
 mod har;
+mod mitm_flows;
 mod order;
 mod packed_file;
 mod raw_http;

@@ -19,8 +19,8 @@ use crate::record::{Damage, EventRecord};
 /// A file with sessions, and how dates are read where it is no record.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct SessionFile {
-    /// A record (JSON lines), or a file with SyncML messages in it: a trace of SyncMLViewer, a HAR, a log; `-` reads
-    /// standard input.
+    /// A record (JSON lines), or a file with SyncML messages in it: a trace of SyncMLViewer, a HAR, flows of
+    /// mitmproxy, a log; `-` reads standard input.
     file: PathBuf,
     /// Order of day, month and year in the dates of a file that is no record. By default the file shows it.
     #[arg(long, value_enum, value_name = "ORDER")]

@@ -109,8 +109,10 @@ impl BudgetPermit {
         for held in [&mut self.large, &mut self.reserve] {
             let Some(permits) = held else { continue };
             let less = excess.min(permits.num_permits());
-            drop(permits.split(less));
-            excess -= less;
+            if less > 0 {
+                drop(permits.split(less));
+                excess -= less;
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::date::WrittenDate;
 use super::packed_file::{gunzipped, unzipped};
-use super::{Found, MOST_BYTES, NOTIFICATION, har, is_cut, raw_http};
+use super::{Found, MOST_BYTES, NOTIFICATION, har, is_cut, mitm_flows, raw_http};
 use crate::dm::carve::{carve, has_message};
 use crate::dm::notification::Notification;
 use crate::dm::packed::{in_base64_blocks, in_lines, unpack};
@@ -36,6 +36,9 @@ pub(super) fn found(file: &Bytes, limits: &Limits) -> (Vec<Found>, Option<String
 
 /// The messages of a file that is not compressed.
 fn in_file(text: &Bytes, limits: &Limits) -> Vec<Found> {
+    if let Some(flows) = mitm_flows::as_har(text, limits) {
+        return har::messages(&flows, limits).unwrap_or_default();
+    }
     let alone = unpack(text.to_vec());
     if is_notification(&alone) {
         return vec![Found {

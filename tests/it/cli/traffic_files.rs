@@ -363,3 +363,74 @@ fn an_answer_belongs_to_the_side_that_did_not_ask() {
         }
     }
 }
+
+/// A value as mitmproxy writes it in its files of flows.
+fn tnetstring(value: &Value) -> Vec<u8> {
+    let joined = |values: Vec<Vec<u8>>| values.concat();
+    let (content, kind) = match value {
+        Value::Null => (Vec::new(), '~'),
+        Value::Bool(is_true) => (is_true.to_string().into_bytes(), '!'),
+        Value::Number(number) if number.is_i64() => (number.to_string().into_bytes(), '#'),
+        Value::Number(number) => (number.to_string().into_bytes(), '^'),
+        Value::String(text) => (text.clone().into_bytes(), ','),
+        Value::Array(values) => (joined(values.iter().map(tnetstring).collect()), ']'),
+        Value::Object(map) => {
+            let pair = |(name, value): (&String, &Value)| {
+                [tnetstring(&json!(name)), tnetstring(value)].concat()
+            };
+            (joined(map.iter().map(pair).collect()), '}')
+        }
+    };
+    let mut written = format!("{}:", content.len()).into_bytes();
+    written.extend(content);
+    written.push(kind as u8);
+    written
+}
+
+#[test]
+fn flows_that_mitmproxy_saved_are_read_with_the_request_before_its_response() {
+    let [one, two, three, four] = session();
+    let flow = |second: f64, asked: &str, answered: Value, error: Value| {
+        let headers = json!([["Content-Type", "application/vnd.syncml.dm+xml"]]);
+        tnetstring(&json!({
+            "error": error, "type": "http", "version": 21,
+            "response": answered.as_str().map(|text| json!({
+                "status_code": 200, "http_version": "HTTP/1.1", "headers": headers, "content": text,
+                "timestamp_start": second + 0.25, "timestamp_end": second + 0.5,
+            })),
+            "request": {
+                "method": "POST", "scheme": "https", "host": "mdm.example", "port": 443, "path": "/dm",
+                "http_version": "HTTP/1.1", "headers": headers, "content": asked, "timestamp_start": second,
+            },
+        }))
+    };
+    let first = flow(1_700_000_000.5, &one, json!(two), Value::Null);
+    let second = flow(1_700_000_002.5, &three, json!(four), Value::Null);
+    let file = String::from_utf8([first.clone(), second].concat()).unwrap();
+    let speakers: Vec<_> = shown(file.clone(), &[])
+        .iter()
+        .map(|event| (event.at_us, event.exchange))
+        .collect();
+    let [a, b, c, d] = speakers[..] else {
+        panic!("{speakers:?}");
+    };
+    assert_eq!(
+        (b.0 - a.0, d.0 - c.0, c.0 - a.0),
+        (500_000, 500_000, 2_000_000)
+    );
+    assert!(a.1 == b.1 && c.1 == d.1 && a.1 != c.1);
+    let har = archive(&[("00", &one, answer(&two)), ("02", &three, answer(&four))]);
+    assert_eq!(printed("why", &file).0, printed("why", &har).0);
+    let failed = flow(
+        1_700_000_002.5,
+        &three,
+        Value::Null,
+        json!({"msg": "server disconnected"}),
+    );
+    let (code, why) = printed("why", &String::from_utf8([first, failed].concat()).unwrap());
+    assert_eq!(code, Some(1), "{why}");
+    assert!(
+        why.contains("no answer came (server disconnected)"),
+        "{why}"
+    );
+}
