@@ -73,10 +73,20 @@ impl NumberedMessage {
     }
 }
 
+/// The newest messages with one MsgID.
+#[derive(Clone, Copy)]
+struct Named<'l> {
+    as_received: Option<&'l LedgerEntry>,
+    /// Where rules changed it: by what its sender wrote.
+    as_sent: Option<&'l LedgerEntry>,
+}
+
 /// Finds commands by MsgRef and CmdRef. Each message is gone through once, however many answers refer to it.
 pub(super) struct Lookup<'l> {
     ledger: &'l Ledger,
     listed: Vec<(&'l NumberedMessage, CommandIndex<NodeId>)>,
+    /// The MsgRef looked up last: the answers of a message mostly have the same.
+    last: Option<(String, Named<'l>)>,
     /// Whether the peer means a MsgRef as the sender counts, where it may mean one of two messages by it.
     meant_as_sent: Vec<(String, bool)>,
 }
@@ -86,27 +96,23 @@ impl<'l> Lookup<'l> {
         Self {
             ledger,
             listed: Vec::new(),
+            last: None,
             meant_as_sent: Vec::new(),
         }
     }
 
     /// What an answer in this message refers to.
     pub(super) fn link(&mut self, answer: Command<'_>, message: Message<'_>) -> Option<AnswerLink> {
-        let (msg_ref, _) = Refs::of(answer)?.or_empty();
-        let newest = |is_it: &dyn Fn(&LedgerEntry) -> bool| {
-            let mut newest_first = self.ledger.messages.iter().rev();
-            newest_first.find(|entry| is_it(entry))
-        };
-        let as_received = newest(&|entry| *entry.received.msg_id == *msg_ref);
-        let as_sent = newest(&|entry| {
-            let original = entry.original.as_ref();
-            original.is_some_and(|it| *it.msg_id == *msg_ref)
-        });
+        let (msg_ref, cmd_ref) = Refs::of(answer)?.or_empty();
+        let Named {
+            as_received,
+            as_sent,
+        } = self.named(&msg_ref);
         let has_gaps = self.ledger.has_gaps;
         let mut link = AnswerLink {
             from: answer.element().id(),
             to: match as_received {
-                Some(entry) => self.refer(&entry.received, answer),
+                Some(entry) => self.refer(&entry.received, answer, cmd_ref.clone()),
                 None if has_gaps => AnswerTarget::Unseen,
                 None => AnswerTarget::Nothing,
             },
@@ -123,12 +129,30 @@ impl<'l> Lookup<'l> {
             Some(received) => self.means_as_sent(&msg_ref, message, &received.received, original),
         };
         if is_meant {
-            link.to = self.refer(original, answer);
+            link.to = self.refer(original, answer, cmd_ref);
             let arrived_as = &entry.received.msg_id;
             let is_other = !arrived_as.is_empty() && *arrived_as != original.msg_id;
             link.arrived_as = is_other.then(|| arrived_as.clone());
         }
         Some(link)
+    }
+
+    /// The messages that a MsgRef may mean.
+    fn named(&mut self, msg_ref: &str) -> Named<'l> {
+        if let Some((_, named)) = self.last.as_ref().filter(|(last, _)| last == msg_ref) {
+            return *named;
+        }
+        let newest_first = || self.ledger.messages.iter().rev();
+        let is_sent = |entry: &&LedgerEntry| {
+            let original = entry.original.as_ref();
+            original.is_some_and(|it| *it.msg_id == *msg_ref)
+        };
+        let named = Named {
+            as_received: newest_first().find(|entry| *entry.received.msg_id == *msg_ref),
+            as_sent: newest_first().find(is_sent),
+        };
+        self.last = Some((msg_ref.to_owned(), named));
+        named
     }
 
     /// Whether more answers of a message fit what its sender called so than what its receiver got under this number.
@@ -144,22 +168,28 @@ impl<'l> Lookup<'l> {
             return *is_meant;
         }
         let (mut of_received, mut of_original) = (0, 0);
-        let is_of_it =
-            |answer: &Command<'_>| Refs::of(*answer).is_some_and(|it| it.or_empty().0 == msg_ref);
-        for answer in message.commands().filter(is_of_it) {
-            of_received += usize::from(fits(&self.refer(received, answer), answer));
-            of_original += usize::from(fits(&self.refer(original, answer), answer));
+        for answer in message.commands() {
+            let Some((of, cmd_ref)) = Refs::of(answer).map(Refs::or_empty) else {
+                continue;
+            };
+            if of == msg_ref {
+                let referred = self.refer(received, answer, cmd_ref.clone());
+                of_received += usize::from(fits(&referred, answer));
+                of_original += usize::from(fits(&self.refer(original, answer, cmd_ref), answer));
+            }
         }
         let is_meant = of_original > of_received;
         self.meant_as_sent.push((msg_ref.to_owned(), is_meant));
         is_meant
     }
 
-    /// What an answer refers to in a message.
-    fn refer(&mut self, message: &'l NumberedMessage, answer: Command<'_>) -> AnswerTarget {
-        let Some((_, mut cmd_ref)) = Refs::of(answer).map(Refs::or_empty) else {
-            return AnswerTarget::Nothing;
-        };
+    /// What an answer with this CmdRef refers to in a message.
+    fn refer(
+        &mut self,
+        message: &'l NumberedMessage,
+        answer: Command<'_>,
+        mut cmd_ref: Cow<'_, str>,
+    ) -> AnswerTarget {
         if cmd_ref.is_empty() && answer.as_status().is_some_and(Status::is_for_header) {
             cmd_ref = Cow::Borrowed("0");
         }
