@@ -295,10 +295,10 @@ impl<'d> Element<'d> {
             })
     }
 
-    /// Its attributes, in order.
+    /// Its attributes, in order: they stand in front of what else it holds.
     pub fn attributes(self) -> impl Iterator<Item = Attribute<'d>> + Clone {
         self.child_ids()
-            .filter(move |id| self.document.nodes.kind(id.0) == Kind::Attribute)
+            .take_while(move |id| self.document.nodes.kind(id.0) == Kind::Attribute)
             .map(move |id| Attribute {
                 document: self.document,
                 id,

@@ -36,17 +36,24 @@ pub(super) fn by_looks(body: &[u8]) -> Cow<'_, [u8]> {
     masked
 }
 
-/// Whether a text has to be looked at: every form has one of these characters.
+/// Whether a text has to be looked at: every form has one of these characters, or is a run of base64.
 pub(super) fn is_suspect(text: &[u8]) -> bool {
-    let forms = |byte: &u8| matches!(byte, b'=' | b':' | b'"' | b'<' | b'&' | b'@' | b'-');
-    text.len() >= LONG || text.iter().any(forms)
+    let mut run = 0;
+    text.iter().any(|byte| {
+        run = if shape::in_base64(*byte) { run + 1 } else { 0 };
+        run >= shape::SHORTEST
+            || matches!(
+                byte,
+                b'=' | b':' | b'"' | b'<' | b'>' | b'&' | b'@' | b'-' | b'$'
+            )
+    })
 }
-
-/// A text of so many bytes may be a token without any of these characters.
-const LONG: usize = 16;
 
 /// Where secrets stand in a text, by its looks.
 pub(super) fn places(text: &[u8]) -> Vec<Range<usize>> {
+    if !is_suspect(text) {
+        return Vec::new();
+    }
     let mut places = named(text);
     shape::places(text, within, &mut places);
     places

@@ -154,9 +154,9 @@ fn in_lines(
 const LINE: usize = 32;
 
 /// The shortest run that may hold a name and a value, in characters.
-const SHORTEST: usize = 16;
+pub(super) const SHORTEST: usize = 16;
 
-fn in_base64(byte: u8) -> bool {
+pub(super) fn in_base64(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_' | b'.')
 }
 
