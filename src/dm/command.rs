@@ -63,18 +63,16 @@ const BY_NAME: [CommandKind; 64] = {
     kinds
 };
 
-/// Elements among commands that are none.
-const NO_COMMANDS: [NameId; 9] = [
-    tag::CRED,
-    tag::NUMBER_OF_CHANGES,
-    tag::FINAL,
-    tag::CMD_ID,
-    tag::META,
-    tag::ITEM,
-    tag::NO_RESP,
-    tag::TARGET,
-    tag::SOURCE,
-];
+/// Elements among commands that are none: a bit for each name of the first space.
+const NO_COMMANDS: u64 = 1 << tag::CRED.0
+    | 1 << tag::NUMBER_OF_CHANGES.0
+    | 1 << tag::FINAL.0
+    | 1 << tag::CMD_ID.0
+    | 1 << tag::META.0
+    | 1 << tag::ITEM.0
+    | 1 << tag::NO_RESP.0
+    | 1 << tag::TARGET.0
+    | 1 << tag::SOURCE.0;
 
 impl CommandKind {
     /// The kind with this name; case matters, as in the standard.
@@ -119,7 +117,8 @@ impl fmt::Display for CommandKind {
 impl<'d> Command<'d> {
     /// The command that an element is, unless it is one of the other elements among commands.
     pub fn of(element: Element<'d>) -> Option<Self> {
-        (!NO_COMMANDS.contains(&element.name())).then_some(Self(element))
+        let bit = 1_u64.checked_shl(element.name().0.into()).unwrap_or(0);
+        (NO_COMMANDS & bit == 0).then_some(Self(element))
     }
 
     /// Its element.

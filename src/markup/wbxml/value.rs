@@ -16,6 +16,10 @@ pub(crate) fn value<'d>(document: &'d Document, header: &'d Header, id: NodeId) 
     match node.kind {
         Kind::Attribute => attribute_text(&document.source, header, node),
         Kind::Text | Kind::Opaque => {
+            // Most texts are strings in line, whose end the node knows.
+            if let [STR_I, text @ .., 0] = node.span.of(&document.source) {
+                return header.text.text(text);
+            }
             let mut input = Reader::new(&document.source, node.span.start as usize);
             piece(&mut input, header).unwrap_or_default()
         }

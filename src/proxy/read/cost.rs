@@ -68,14 +68,13 @@ pub(super) fn tree_of(text: &[u8]) -> usize {
         true => text.len(),
         // An element, and the text before it; an attribute.
         false => {
-            let marks = memchr::memchr2_iter(b'<', b'=', text);
-            let nodes = marks.map(
-                |at| match (text[at], at.checked_sub(1).map(|at| text[at])) {
-                    (b'<', None | Some(b'>')) | (b'=', _) => 1,
-                    _ => 2,
-                },
-            );
-            nodes.sum()
+            let first = text.first().is_some_and(|byte| b"<=".contains(byte));
+            let pairs = text.iter().zip(text.get(1..).unwrap_or_default());
+            let nodes = pairs.map(|(before, byte)| match byte {
+                b'<' => 1 + usize::from(*before != b'>'),
+                byte => usize::from(*byte == b'='),
+            });
+            usize::from(first) + nodes.sum::<usize>()
         }
     };
     NODE * nodes.min(markup::Limits::default().nodes)
