@@ -336,6 +336,9 @@ impl<'d> Element<'d> {
 
     /// Its text: all its texts in one. Borrowed from the source where it stands there as one piece.
     pub fn text(self) -> Cow<'d, str> {
+        if let Some(text) = self.only_child_text() {
+            return self.document.value(text);
+        }
         let mut texts = self.texts();
         let Some(first) = texts.next() else {
             return Cow::Borrowed("");
@@ -350,16 +353,22 @@ impl<'d> Element<'d> {
     /// The source of its text, with references and framing, where one text is all it holds; of a string in line of
     /// WBXML without its token. Equal beginnings of two of them in one document are equal beginnings of the texts.
     pub(crate) fn only_text(self) -> Option<&'d [u8]> {
-        let nodes = &self.document.nodes;
-        let (text, behind) = (self.id.0 + 1, nodes.next(self.id.0));
-        let is_text = text + 1 == behind && matches!(nodes.kind(text), Kind::Text | Kind::Cdata);
-        let source = is_text.then(|| nodes.node(text).span.of(&self.document.source))?;
+        let text = self.document.node(self.only_child_text()?);
+        let source = text.span.of(&self.document.source);
         // XML has no such character.
         Some(
             source
                 .strip_prefix(&[wbxml::token::STR_I])
                 .unwrap_or(source),
         )
+    }
+
+    /// The text that is all it holds, as in most elements with text; not of OPAQUE.
+    fn only_child_text(self) -> Option<NodeId> {
+        let nodes = &self.document.nodes;
+        let (text, behind) = (self.id.0 + 1, nodes.next(self.id.0));
+        let is_text = text + 1 == behind && matches!(nodes.kind(text), Kind::Text | Kind::Cdata);
+        is_text.then_some(NodeId(text))
     }
 
     /// Its text as octets: OPAQUE bytes as they are, characters as UTF-8.

@@ -115,6 +115,10 @@ fn begins_base64(bytes: &[u8]) -> bool {
         };
         *place = *byte;
     }
+    // Of WBXML, a byte order mark, `<` and white space. Nearly all texts differ here.
+    if !matches!(first[0], b'A' | b'7' | b'P' | b'C' | b'D' | b'I') {
+        return false;
+    }
     let mut octets = [0; 3];
     let decoded = STANDARD_NO_PAD.decode_slice(first, &mut octets).is_ok();
     let begins = matches!(octets, [0x01..=0x03, ..] | [0xEF, 0xBB, 0xBF]);

@@ -1,7 +1,6 @@
 //! From an event to its record.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use bytes::Bytes;
 use jiff::fmt::temporal::DateTimePrinter;
@@ -399,7 +398,9 @@ impl Listing<'_> {
             let known = counts.binary_search_by_key(&element.name(), |(known, ..)| *known);
             if let Some((_, 2.., seen)) = known.ok().and_then(|at| counts.get_mut(at)) {
                 *seen += 1;
-                let _ = write!(self.path, "[{seen}]");
+                self.path.push('[');
+                push_number(&mut self.path, *seen);
+                self.path.push(']');
             }
             let path = SmolStr::new(&self.path);
             let record = CommandRecord::of(*command, depth, path, self.links, self.spots);
@@ -411,6 +412,14 @@ impl Listing<'_> {
             self.path.truncate(outer);
         }
     }
+}
+
+/// The same as `write!`, which takes as long as the rest of a path.
+fn push_number(text: &mut String, number: usize) {
+    if number >= 10 {
+        push_number(text, number / 10);
+    }
+    text.push(char::from(b'0' + (number % 10) as u8));
 }
 
 fn notes(notes: &[Note], secrets: &Redactor) -> Vec<NoteRecord> {

@@ -35,8 +35,11 @@ fn private_keys(text: &[u8], places: &mut Vec<Range<usize>>) {
 
 /// `LPA:1$server$matching-id` of an eSIM (GSMA SGP.22 §4.1): the matching id.
 fn activation_codes(text: &[u8], places: &mut Vec<Range<usize>>) {
-    for at in memmem::find_iter(text, b"LPA:1$") {
-        let server = at + b"LPA:1$".len();
+    for dollar in memchr::memchr_iter(b'$', text) {
+        let server = dollar + 1;
+        if !text[..server].ends_with(b"LPA:1$") {
+            continue;
+        }
         let Some(len) = memchr::memchr(b'$', &text[server..]) else {
             continue;
         };
@@ -79,7 +82,8 @@ fn is_printed_key(text: &[u8], start: usize, len: usize, length: usize) -> bool 
 
 /// What signs an address or names a session in it: long values and those named so, in its query and its path.
 fn addresses(text: &[u8], places: &mut Vec<Range<usize>>) {
-    for scheme in memmem::find_iter(text, b"://") {
+    let colons = memchr::memchr_iter(b':', text);
+    for scheme in colons.filter(|at| text[*at..].starts_with(b"://")) {
         let rest = &text[scheme..text.len().min(scheme + LONGEST_ADDRESS)];
         let ends = |byte: &u8| matches!(byte, b'"' | b'\'' | b'<' | b'>' | 0..=b' ');
         let len = rest.iter().position(ends).unwrap_or(rest.len());
