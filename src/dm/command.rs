@@ -77,10 +77,9 @@ const NO_COMMANDS: u64 = 1 << tag::CRED.0
 impl CommandKind {
     /// The kind with this name; case matters, as in the standard.
     pub fn named(name: &str) -> Option<Self> {
-        KINDS
-            .iter()
-            .map(|(_, kind)| *kind)
-            .find(|kind| kind.name() == name)
+        let mut kinds = KINDS.iter();
+        let known = kinds.find(|(id, _)| id.text() == Some(name));
+        known.map(|(_, kind)| *kind)
     }
 
     /// Every kind that is a command of the standard.

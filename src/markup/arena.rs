@@ -130,6 +130,20 @@ impl Arena {
         }
     }
 
+    /// The first child element of a node that has this name.
+    #[inline]
+    pub(crate) fn child(&self, id: u32, name: NameId) -> Option<u32> {
+        let (mut at, behind) = (id + 1, self.next(id));
+        while at < behind {
+            let packed = self.nodes[at as usize];
+            if packed.name == name && packed.kind() == Kind::Element {
+                return Some(at);
+            }
+            at = self.next(at);
+        }
+        None
+    }
+
     #[inline]
     pub(crate) fn get(&self, id: u32) -> Option<Node> {
         ((id as usize) < self.nodes.len()).then(|| self.node(id))

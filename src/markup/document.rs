@@ -321,7 +321,11 @@ impl<'d> Element<'d> {
 
     /// Its first child element of this name.
     pub fn child(self, name: NameId) -> Option<Self> {
-        self.elements().find(|child| child.is(name))
+        let child = self.document.nodes.child(self.id.0, name)?;
+        Some(Self {
+            id: NodeId(child),
+            ..self
+        })
     }
 
     /// Every child element of this name.

@@ -1,4 +1,4 @@
-//! XML: tokens of quick-xml laid over the source as a tree.
+//! XML: tags, texts and references laid over the source as a tree.
 
 mod attribute;
 mod charset;

@@ -6,6 +6,10 @@ use crate::markup::{Document, Element, Text};
 
 /// Notes on Data whose text is a document escaped once more. Windows answers 200 to such an Exec and does nothing.
 pub fn note_escaped_twice(document: &Document) -> Vec<Note> {
+    // Nearly no message has it anywhere.
+    if memchr::memmem::find(document.source(), LESS).is_none() {
+        return Vec::new();
+    }
     let commands = Message::of(document).into_iter();
     let items = commands.flat_map(Message::all_commands);
     let data = items
@@ -33,7 +37,7 @@ fn is_escaped_twice(data: Element<'_>) -> bool {
 fn has_less(text: Text<'_>) -> bool {
     let written = text.span().of(text.document().source());
     let beginning = &written[..written.len().min(BEGINNING)];
-    memchr::memmem::find(beginning, b"lt;").is_some()
+    memchr::memmem::find(beginning, LESS).is_some()
 }
 
 /// Whether a text begins as a document that is escaped once more.
@@ -43,6 +47,8 @@ pub fn begins_escaped(text: &str) -> bool {
     next.is_some_and(|next| next.is_alphabetic() || matches!(next, '?' | '!' | '_'))
 }
 
+/// What a reference to `<` ends with.
+const LESS: &[u8] = b"lt;";
 /// Bytes at the beginning of a text that are looked at.
 const BEGINNING: usize = 64;
 /// Notes about one message.

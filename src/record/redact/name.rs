@@ -27,8 +27,12 @@ pub(super) fn is_profile_node(uri: &str) -> bool {
 /// The path of a node without its query, percent-encoding undone.
 fn decoded_path(uri: &str) -> Cow<'_, [u8]> {
     let path = uri.trim_ascii();
-    let path = path.split_once('?').map_or(path, |(path, _)| path);
-    percent_decode_str(path).into()
+    let query = memchr::memchr(b'?', path.as_bytes());
+    let path = query.map_or(path, |query| &path[..query]);
+    match memchr::memchr(b'%', path.as_bytes()) {
+        Some(_) => percent_decode_str(path).into(),
+        None => Cow::Borrowed(path.as_bytes()),
+    }
 }
 
 /// Whether all in a branch of this name is kept secret.

@@ -351,8 +351,10 @@ impl<'d, 'v> Walk<'d, 'v> {
         // Nearly no address has secrets, and the bytes tell at once.
         let written = element.span().of(self.document.source());
         // In WBXML a character may stand elsewhere: STR_T (0x83) and ENTITY (0x02).
-        let marks = |byte: &u8| matches!(byte, b'?' | b'#' | b'@' | b'&' | b';' | 0x83 | 0x02);
-        if !written.iter().any(marks) {
+        let is_marked = memchr::memchr3(b'?', b'#', b'@', written)
+            .or_else(|| memchr::memchr3(b'&', b';', 0x83, written))
+            .or_else(|| memchr::memchr(0x02, written));
+        if is_marked.is_none() {
             return true;
         }
         let plain = SourceMappedText::of_texts(element);
