@@ -69,16 +69,26 @@ pub(super) fn tree_of(text: &[u8]) -> usize {
         // An element, and the text before it; an attribute.
         false => {
             let first = text.first().is_some_and(|byte| b"<=".contains(byte));
-            let pairs = text.iter().zip(text.get(1..).unwrap_or_default());
-            let nodes = pairs.map(|(before, byte)| match byte {
-                b'<' => 1 + usize::from(*before != b'>'),
-                byte => usize::from(*byte == b'='),
+            let behind = text.get(1..).unwrap_or_default();
+            // Blocks whose sum fits into a byte are counted many bytes at a time.
+            let blocks = text.chunks(BLOCK).zip(behind.chunks(BLOCK));
+            let nodes = blocks.map(|(before, block)| {
+                let pairs = before.iter().zip(block);
+                let nodes = pairs.fold(0, |nodes, (before, byte)| {
+                    let begins = u8::from(*byte == b'<');
+                    let text = begins & u8::from(*before != b'>');
+                    nodes + begins + text + u8::from(*byte == b'=')
+                });
+                usize::from(nodes)
             });
             usize::from(first) + nodes.sum::<usize>()
         }
     };
     NODE * nodes.min(markup::Limits::default().nodes)
 }
+
+/// Bytes of a block, each of which counts for two nodes at most.
+const BLOCK: usize = 127;
 
 /// Bytes of one node of a tree.
 const NODE: usize = 12;
