@@ -1,5 +1,5 @@
 //! Compact JSON, byte for byte as serde_json writes it. A record is mostly names of fields, which need no escaping, and
-//! short texts, which are searched eight bytes at a time: that takes less than half of serde_json's time
+//! short texts, which are searched eight bytes at a time: that takes half of serde_json's time
 //! (`cargo bench --bench record`).
 
 use serde::ser::{self, Error as _};
