@@ -164,11 +164,8 @@ impl StayContext<'_> {
 
     /// Notes on a response that is JSON.
     fn linked(&self, message: &MessageFacts<'_>) -> Vec<Note> {
-        let kind = media::hint(message.headers())
-            .media_type
-            .unwrap_or_default();
         match message.body {
-            Some(body) if kind.to_ascii_lowercase().contains("json") => {
+            Some(body) if media::media_type(message.headers()).contains("json") => {
                 stay::linked_enrollment(body, self.map)
             }
             _ => Vec::new(),
@@ -266,10 +263,7 @@ impl Rewritten {
 
 /// Whether the receiver takes the document for what it is: nobody enrolls by an answer that is announced as SyncML.
 fn is_read_as(document: &Document, message: &MessageFacts<'_>) -> bool {
-    let announced = media::hint(message.headers())
-        .media_type
-        .unwrap_or_default();
-    let is_syncml = announced.to_ascii_lowercase().contains("syncml");
+    let is_syncml = media::media_type(message.headers()).contains("syncml");
     !is_syncml || Dialect::of(document) == Dialect::SyncMl
 }
 

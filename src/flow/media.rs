@@ -27,26 +27,29 @@ pub fn hint_of(content_type: &str) -> Hint<'_> {
     }
 }
 
+/// The media type in lower case, without parameters; empty where there is none.
+pub fn media_type(headers: &HeaderMap) -> String {
+    let value = headers.get(CONTENT_TYPE);
+    let value = value.and_then(|value| value.to_str().ok());
+    let media_type = value.and_then(|value| value.split(';').next());
+    media_type.unwrap_or_default().trim().to_ascii_lowercase()
+}
+
 /// Whether SOAP or SyncML travels under the media type of a body.
 pub fn is_message(headers: &HeaderMap) -> bool {
-    let media_type = hint(headers).media_type.unwrap_or_default();
-    let media_type = media_type.to_ascii_lowercase();
+    let media_type = media_type(headers);
     MESSAGES.contains(&&*media_type) || media_type.starts_with("application/vnd.syncml")
 }
 
 /// Whether a provisioning document travels under the media type of a body: `text/vnd.wap.connectivity-xml`,
 /// `application/vnd.wap.connectivity-wbxml`.
 pub fn is_provisioning(headers: &HeaderMap) -> bool {
-    let media_type = hint(headers).media_type.unwrap_or_default();
-    media_type
-        .to_ascii_lowercase()
-        .contains("vnd.wap.connectivity")
+    media_type(headers).contains("vnd.wap.connectivity")
 }
 
 /// Whether a body is a page of HTML, or XHTML, by its media type.
 pub fn is_page(headers: &HeaderMap) -> bool {
-    let media_type = hint(headers).media_type.unwrap_or_default();
-    media_type.to_ascii_lowercase().contains("html")
+    media_type(headers).contains("html")
 }
 
 /// Media types of SOAP 1.1 and 1.2, and other types that servers use for SyncML.

@@ -28,12 +28,11 @@ impl Cost {
     };
 
     pub(in crate::proxy) fn of(headers: &HeaderMap) -> Self {
-        let media_type = media::hint(headers).media_type.unwrap_or_default();
         Self {
             is_coded: headers.contains_key(header::CONTENT_ENCODING)
                 || has_transfer_codings(headers),
             // A tag of WBXML is one byte; `<a/>b` of XML is two nodes.
-            tree: if media_type.contains("wbxml") {
+            tree: if media::media_type(headers).contains("wbxml") {
                 NODE
             } else {
                 NODE / 2
