@@ -55,6 +55,10 @@ pub enum FactKind {
     Note,
     /// A finding of `dmtap why`.
     Finding,
+    /// A built-in rule; no table has it.
+    Rule,
+    /// A step of rules; no table has it.
+    Step,
 }
 
 impl FactKind {
@@ -70,6 +74,8 @@ impl FactKind {
             Self::Result => "result",
             Self::Note => "note",
             Self::Finding => "finding",
+            Self::Rule => "rule",
+            Self::Step => "step",
         }
     }
 }

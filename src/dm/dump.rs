@@ -141,7 +141,10 @@ pub(super) fn from_array(text: &str) -> Option<Vec<u8>> {
         let value = value.ok().filter(|value| (-128..256).contains(value))?;
         Some((value & 0xff) as u8)
     });
-    bytes.collect()
+    // A log has shorter ones that are none: `systemd[1]`.
+    bytes
+        .collect::<Option<Vec<u8>>>()
+        .filter(|bytes| bytes.len() >= SHORTEST_ARRAY)
 }
 
 /// The bytes of a string of C or Python: `b'\x02\x00\x00j-//SYNCML'`.
@@ -194,6 +197,8 @@ pub(super) fn octets(digits: &[u8]) -> Option<Vec<u8>> {
     digits.chunks_exact(2).map(octet).collect()
 }
 
+/// Octets of an array: fewer are no message.
+const SHORTEST_ARRAY: usize = 16;
 /// Octets in a row of a dump.
 const MOST_OCTETS: usize = 64;
 /// Bytes of a dump, with the rows that it leaves out.

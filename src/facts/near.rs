@@ -3,15 +3,19 @@
 use super::all;
 use crate::nearest::{plain, slips};
 
-/// The names that come near a word, the nearest first, at most `most`.
-pub fn near(word: &str, most: usize) -> Vec<&'static str> {
+/// The names that come near a word, of facts and these more, the nearest first, at most `most`.
+pub fn near(
+    word: &str,
+    more: impl Iterator<Item = &'static str>,
+    most: usize,
+) -> Vec<&'static str> {
     let word = word.rsplit('/').next().unwrap_or(word);
     let wanted = plain(word);
     if wanted.is_empty() || wanted.len() > LONGEST {
         return Vec::new();
     }
     let mut found: Vec<(usize, &'static str)> = Vec::new();
-    for name in all().iter().flat_map(|fact| fact.names()) {
+    for name in all().iter().flat_map(|fact| fact.names()).chain(more) {
         let is_part = || wanted.len() > 3 && plain(name).contains(&wanted);
         let rank = slips(word, name).or_else(|| is_part().then_some(LONGEST));
         found.extend(rank.map(|rank| (rank, name)));
@@ -31,7 +35,7 @@ mod tests {
     #[test]
     fn a_slip_finds_what_was_meant() {
         let check = |word: &str, expected: &str| {
-            let found = near(word, 5);
+            let found = near(word, std::iter::empty(), 5);
             assert!(found.contains(&expected), "{word}: {found:?}");
         };
         check("LogonStatus", "LoginStatus");
@@ -39,6 +43,8 @@ mod tests {
         check("CFGMGR_E_NODE_NOT_FOUND", "CFGMGR_E_NODENOTFOUND");
         check("./Device/Vendor/MSFT/BitLoker", "BitLocker");
         check("DEVICECAP", "MENROLL_E_DEVICECAPREACHED");
-        assert!(near("", 5).is_empty() && near("qqqqqqqqq", 5).is_empty());
+        for word in ["", "qqqqqqqqq"] {
+            assert!(near(word, std::iter::empty(), 5).is_empty());
+        }
     }
 }

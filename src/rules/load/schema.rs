@@ -38,13 +38,18 @@ pub struct StepKeys {
 
 impl StepKeys {
     /// How it is written.
-    pub(super) fn example(&self) -> String {
+    pub fn example(&self) -> String {
         let value = in_toml(&self.value["examples"][0]);
         let needs = self.required.iter().map(|key| {
             let value = in_toml(&self.values[key]["examples"][0]);
             format!(", {key} = {value}")
         });
         format!("{} = {value}{}", self.name, needs.collect::<String>())
+    }
+
+    /// What it does.
+    pub fn does(&self) -> &str {
+        self.value["description"].as_str().unwrap_or_default()
     }
 
     /// What one of its other keys means.
