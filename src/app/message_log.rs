@@ -36,8 +36,8 @@ use crate::dm::notification::Notification;
 use crate::dm::soap::Envelope;
 use crate::flow::origin::UrlOrigin;
 use crate::flow::{
-    CapturedBody, CapturedMessage, ConnectionId, Delivery, Event, ExchangeId, Head, NotParsed,
-    Note, ParsedBody, Severity, Side, Timestamp,
+    CapturedBody, CapturedMessage, ConnectionId, Delivery, Event, ExchangeId, FailureCause, Head,
+    NotParsed, Note, ParsedBody, Severity, Side, Timestamp,
 };
 use crate::markup::{Document, Hint, Limits, before_break};
 use crate::record::analysis::Analysis;
@@ -255,7 +255,12 @@ fn failed(
         side,
         by_rule: false,
         is_answered: false,
+        cause: Some(match has(&NOT_CONNECTED) {
+            true => FailureCause::NotConnected,
+            false => FailureCause::NotRecorded,
+        }),
         why: format!("no answer came ({words})"),
+        help: None,
     };
     EventRecord::of(seq, &event, masking)
 }
@@ -477,6 +482,17 @@ const OF_SERVER: [&str; 9] = [
     "TIMED",
     "TIMEOUT",
     "ETIMEDOUT",
+];
+/// What stands in them where there was no connection, or no TLS on it.
+const NOT_CONNECTED: [&str; 8] = [
+    "CERT",
+    "SSL",
+    "TLS",
+    "NAME",
+    "ENOTFOUND",
+    "REFUSED",
+    "ECONNREFUSED",
+    "DISCONNECTED",
 ];
 /// The media type of a notification.
 const NOTIFICATION: &str = "application/vnd.syncml.notification";

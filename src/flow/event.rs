@@ -3,6 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::{CapturedMessage, Connection, ConnectionId, ExchangeId, RuleEffect, Side, Timestamp};
 
 /// Something happened.
@@ -65,9 +68,33 @@ pub enum Event {
         by_rule: bool,
         /// Whether dmtap answers the device itself: its response comes next.
         is_answered: bool,
+        /// What kept the response from coming, where that decides what to do about it.
+        cause: Option<FailureCause>,
         /// Why, for people.
         why: String,
+        /// What to do about it, where `cause` alone does not say it.
+        help: Option<String>,
     },
+}
+
+/// What keeps the response of an exchange from coming.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureCause {
+    /// The server's name has no address.
+    Unresolved,
+    /// Nothing listens at the server's address and port.
+    NothingListens,
+    /// The server ended the connection for want of a client certificate that it accepts.
+    ClientCertificate,
+    /// No connection to the server, or no TLS on it, for another reason.
+    NotConnected,
+    /// The saved traffic has no response.
+    NotRecorded,
+    /// One that this version does not know.
+    #[serde(other)]
+    #[schemars(skip)]
+    Other,
 }
 
 /// Receives events. Called on the path of the traffic: it must not block.

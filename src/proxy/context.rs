@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use super::body_budget::BodyBudget;
 use super::client_certs::ClientCerts;
 use super::connection_handle::ConnectionHandle;
+use super::failure::Failure;
 use super::headers::{LONGEST_HEAD, MOST_FIELDS};
 use super::identity::Identities;
 use super::live_rules::LiveRules;
@@ -29,7 +30,7 @@ use super::via::ViaToken;
 use crate::conversation::Conversations;
 use crate::flow::event::{Event, EventSink};
 use crate::flow::origin::Origin;
-use crate::flow::{Connection, ConnectionId, ExchangeId, Side, Timestamp};
+use crate::flow::{Connection, ConnectionId, ExchangeId, Timestamp};
 
 /// One for the whole proxy.
 pub(super) struct Shared {
@@ -64,19 +65,18 @@ impl Shared {
         self.events.on_event(event);
     }
 
-    /// Reports that an exchange came to no response: `side` failed in this way, a rule broke the connection to it, or
+    /// Reports that an exchange came to no response: a peer failed in this way, a rule broke the connection to it, or
     /// dmtap itself stopped first.
     pub(super) fn emit_failed(
         &self,
         exchange: ExchangeId,
         connection: ConnectionId,
-        side: Side,
         end: FailedEnd,
-        why: String,
+        failure: Failure,
     ) {
-        let (side, why) = match self.cut.is_cancelled() {
-            true => (None, STOPPED.to_owned()),
-            false => (Some(side), why),
+        let (side, failure) = match self.cut.is_cancelled() {
+            true => (None, Failure::of_device(STOPPED.to_owned())),
+            false => (Some(failure.side), failure),
         };
         self.emit(Event::Failed {
             exchange,
@@ -85,7 +85,9 @@ impl Shared {
             side,
             by_rule: end == FailedEnd::ByRule && side.is_some(),
             is_answered: end == FailedEnd::Answered,
-            why,
+            cause: failure.cause,
+            why: failure.to_string(),
+            help: failure.help,
         });
     }
 

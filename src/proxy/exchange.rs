@@ -92,8 +92,7 @@ async fn respond(
         Err(broken) => match Failure::of_request(&broken) {
             Some(failure) => return Ok(exchange.fail(failure)),
             None => {
-                let Failure { side, why, .. } = Failure::broken_request();
-                exchange.emit_failed(side, FailedEnd::NoResponse, why);
+                exchange.emit_failed(FailedEnd::NoResponse, Failure::broken_request());
                 return Err(broken.into());
             }
         },
@@ -448,8 +447,8 @@ impl Exchange {
         }
     }
 
-    /// Reports that there is no response of the server: `side` failed, or a rule broke the connection to it.
-    fn emit_failed(&mut self, side: Side, end: FailedEnd, why: String) {
+    /// Reports that there is no response of the server: a peer failed, or a rule broke the connection to it.
+    fn emit_failed(&mut self, end: FailedEnd, failure: Failure) {
         if !self.is_reported && self.request.is_none() {
             self.request = Some(self.unreceived());
         }
@@ -457,7 +456,7 @@ impl Exchange {
         self.over = true;
         let connection = self.context.connection.id;
         let shared = &self.context.shared;
-        shared.emit_failed(self.id, connection, side, end, why);
+        shared.emit_failed(self.id, connection, end, failure);
     }
 }
 
@@ -466,7 +465,7 @@ impl Drop for Exchange {
         self.context.handle.end();
         if !self.over {
             let why = "the device left before the response";
-            self.emit_failed(Side::Device, FailedEnd::NoResponse, why.into());
+            self.emit_failed(FailedEnd::NoResponse, Failure::of_device(why.into()));
         }
     }
 }

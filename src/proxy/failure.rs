@@ -4,7 +4,7 @@ mod device;
 mod server;
 
 use std::error::Error;
-use std::io;
+use std::{fmt, io};
 
 use http::StatusCode;
 use rustls::AlertDescription;
@@ -14,7 +14,7 @@ pub use self::server::{PlainError, ServerError};
 
 use super::body::Broken;
 use super::body_timeout::Stall;
-use crate::flow::Side;
+use crate::flow::{FailureCause, Side};
 
 /// Why there is no response of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,10 @@ pub(super) struct Failure {
     pub(super) status: StatusCode,
     /// Why, for people.
     pub(super) why: String,
+    /// What kept the response from coming, where that decides what to do about it.
+    pub(super) cause: Option<FailureCause>,
+    /// What to do about it, where that is known.
+    pub(super) help: Option<String>,
 }
 
 impl Failure {
@@ -34,6 +38,8 @@ impl Failure {
             side: Side::Server,
             status,
             why,
+            cause: None,
+            help: None,
         }
     }
 
@@ -58,11 +64,11 @@ impl Failure {
         Self::of_device("the request's chunks are malformed".into())
     }
 
-    fn of_device(why: String) -> Self {
+    /// The device's fault.
+    pub(super) fn of_device(why: String) -> Self {
         Self {
             side: Side::Device,
-            status: StatusCode::BAD_REQUEST,
-            why,
+            ..Self::of_server(StatusCode::BAD_REQUEST, why)
         }
     }
 
@@ -98,7 +104,8 @@ impl Failure {
                 let mut failure = Self::of(error);
                 failure.why = format!("the response broke off: {}", failure.why);
                 if is_protocol_error(error) {
-                    failure.why += "; if its Content-Length is wrong, --upstream-http 1.1 helps";
+                    let help = "if its Content-Length is wrong, --upstream-http 1.1 helps";
+                    failure.help = Some(help.into());
                 }
                 failure
             }
@@ -115,7 +122,17 @@ impl Failure {
     /// Makes words of an error on the way to a server.
     pub(super) fn of(error: &(dyn Error + 'static)) -> Self {
         let found = ServerError::of(error, "--server-ca");
-        Self::of_server(found.status, found.to_string())
+        Self {
+            cause: found.cause,
+            help: found.help,
+            ..Self::of_server(found.status, found.what)
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        server::with_help(f, &self.why, self.help.as_deref())
     }
 }
 

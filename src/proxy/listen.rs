@@ -28,6 +28,7 @@ use super::via::ViaToken;
 use crate::conversation::Conversations;
 use crate::error_text;
 use crate::flow::event::EventSink;
+use crate::printable::counted;
 use crate::rules::RuleSet;
 
 /// A proxy that is bound to its address and not yet running.
@@ -172,8 +173,8 @@ async fn finish(shared: &Shared, mut connections: JoinSet<()>, streams: TaskTrac
     let grace = shared.settings.limits.grace;
     if tokio::time::timeout(grace, ended).await.is_err() {
         tracing::warn!(
-            "{} connections did not finish within {grace:?} and were cut",
-            connections.len()
+            "{} did not finish within {grace:?}, cut off",
+            counted(connections.len(), "connection")
         );
         shared.cut.cancel();
         connections.shutdown().await;

@@ -13,6 +13,7 @@ use super::body::{Body, Broken, Count, End, Passed};
 use super::body_budget::BudgetPermit;
 use super::body_timeout::BodyTimeout;
 use super::context::{FailedEnd, Shared, now};
+use super::failure::Failure;
 use super::read::{self, Bounds, CollectedBody, Cost};
 use super::settings::Limits;
 use crate::conversation::as_signed;
@@ -296,13 +297,11 @@ impl PendingEvent {
             };
             let why = format!("the response {what} after {} bytes", passed.bytes);
             let connection = message.connection.id;
-            shared.emit_failed(
-                message.exchange,
-                connection,
+            let failure = Failure {
                 side,
-                FailedEnd::NoResponse,
-                why,
-            );
+                ..Failure::of_device(why)
+            };
+            shared.emit_failed(message.exchange, connection, FailedEnd::NoResponse, failure);
         }))
     }
 }

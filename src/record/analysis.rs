@@ -7,7 +7,7 @@ mod finding;
 mod history;
 mod incident;
 mod links;
-pub(super) mod no_answer;
+mod no_answer;
 mod refusal;
 mod refused_connection;
 mod session;
@@ -19,6 +19,7 @@ use hashlink::LinkedHashMap;
 use smol_str::SmolStr;
 
 use self::enrollment::Enrollments;
+use self::exchanged::Exchanged;
 use self::history::History;
 use self::session::OpenSession;
 use super::model::{EventKind, SessionSummary};
@@ -44,8 +45,9 @@ pub struct Analysis {
     newest: HashMap<(SmolStr, SmolStr), u64>,
     /// The sessions of exchanges under way, and of connections.
     exchanges: BTreeMap<u64, u64>,
-    /// Sessions that are over: a late message of one begins none.
-    over: LinkedHashMap<u64, ()>,
+    /// Sessions that are over, each with its last exchange and the number of the bytes of its last request: a late
+    /// answer is of none. `None`: it is followed no further.
+    over: LinkedHashMap<u64, Option<(u64, Option<u64>)>>,
     enrollments: Enrollments,
     history: History,
     transactions: usize,
@@ -129,7 +131,11 @@ impl Analysis {
             return;
         };
         let number = tag.number;
-        if self.over.contains_key(&number) {
+        if self
+            .over
+            .get(&number)
+            .is_some_and(|last| last.is_none_or(|last| is_late(record, last)))
+        {
             return;
         }
         if !self.sessions.contains_key(&number) {
@@ -163,7 +169,10 @@ impl Analysis {
     }
 
     fn begin(&mut self, record: &EventRecord, number: u64, over: &mut Vec<AnalysedSession>) {
-        let session = OpenSession::begin(record);
+        let mut session = OpenSession::begin(record);
+        if self.over.remove(&number).is_some() {
+            session.go_on(record);
+        }
         let server = session.summary.server.clone().unwrap_or_default();
         let device = (server, session.summary.device.clone());
         if let Some(before) = self.newest.insert(device, number) {
@@ -224,7 +233,8 @@ impl Analysis {
     fn end(&mut self, number: u64, otherwise: SessionEnd) -> Option<AnalysedSession> {
         let mut session = self.sessions.remove(&number)?;
         self.transactions -= session.transactions.len();
-        self.over.insert(number, ());
+        let last = (session.summary.last_exchange, session.last_request());
+        self.over.insert(number, (!session.is_left).then_some(last));
         if self.over.len() > MOST_SESSIONS {
             self.over.pop_front();
         }
@@ -240,10 +250,25 @@ impl Analysis {
             false => otherwise,
         };
         session.end(otherwise);
+        if session.adds_nothing() {
+            return None;
+        }
         let over = why::conclude(session, &self.history, &self.options);
         // What it shows is remembered for the next ones.
         self.history.enter(&over.summary, &over.transactions);
         Some(over)
+    }
+}
+
+/// Whether a message is of an exchange up to the last one of a session that is over, or its last request once more. The
+/// answer to that one may be another.
+fn is_late(record: &EventRecord, (last_exchange, last_request): (u64, Option<u64>)) -> bool {
+    match record.event {
+        EventKind::Request => {
+            let fingerprint = Exchanged::of(record).fingerprint;
+            fingerprint.is_some() && fingerprint == last_request
+        }
+        _ => record.exchange <= Some(last_exchange),
     }
 }
 

@@ -91,7 +91,7 @@ pub fn of_record(linter: &mut Linter, record: &EventRecord, limits: &Limits) -> 
     let is_document = matches!(record.reading, Some(ParsedBodyRecord::Document { .. }));
     let body = record.body.as_ref().filter(|_| is_document || record.own);
     let Some(document) = body.and_then(decoded) else {
-        let is_empty = matches!(record.reading, None | Some(ParsedBodyRecord::Empty));
+        let is_empty = matches!(record.reading, Some(ParsedBodyRecord::Empty));
         missed(linter, exchange, is_empty && !record.own);
         if let (false, Some(session)) = (is_empty, &record.session) {
             linter.unread(&SessionKey {

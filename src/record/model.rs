@@ -20,7 +20,7 @@ use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-use crate::flow::{ClientAuth, EffectDetail};
+use crate::flow::{ClientAuth, EffectDetail, FailureCause};
 
 pub use body::BodyRecord;
 pub use command::{
@@ -30,7 +30,7 @@ pub use command::{
 pub use enrollment::{EnrollmentRecord, Facts, FaultRecord, GrantRecord};
 pub use http::{
     ClientCertificateRecord, ConnectionRecord, HeadRecord, MessageRecord, ParsedBodyRecord,
-    SessionRecord, TlsRecord,
+    SessionRecord, TlsRecord, UnreadCause,
 };
 pub use run::{ListenerRecord, RuleFileRecord, RunRecord, StartRecord};
 pub use session::{CommandCounts, SessionFinding, SessionSummary};
@@ -68,6 +68,12 @@ pub struct EventRecord {
     /// Why a connection or exchange failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<SmolStr>,
+    /// What kept the response from coming, of `failed`, where that decides what to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<FailureCause>,
+    /// What to do about it, of `failed`, where `cause` alone does not say it; `why` has it at its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub help: Option<SmolStr>,
     /// Whether a rule broke the connection to `from`, of `failed`.
     #[serde(default, skip_serializing_if = "is_false")]
     pub by_rule: bool,

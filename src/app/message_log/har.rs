@@ -58,6 +58,14 @@ fn of_entry(entry: &Value, limits: &Limits) -> Option<Vec<Found>> {
             })
         }
     };
+    // Servers answer a message with a message: there was a body that the exporter left out.
+    let is_message = |it: &Found| matches!(it.reading, ParsedBody::Document(_, Dialect::SyncMl));
+    let asked_body = match asked_body {
+        Ok(body) if body.is_empty() && answered.as_ref().is_some_and(is_message) => {
+            Err(NotParsed::NotRecorded { bytes: None })
+        }
+        asked_body => asked_body,
+    };
     let no_status = || format!("its status {} is none of HTTP", response["status"]);
     let no_answer = no_answer.or_else(|| answered.is_none().then(no_status));
     let asked = Found {

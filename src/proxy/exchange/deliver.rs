@@ -9,10 +9,11 @@ use http::{HeaderValue, Response, Version, header};
 use http_body::Body as _;
 
 use super::{Dropped, Exchange};
-use crate::flow::{Delivery, DeliveryStep, Pace, Side, StatedLength};
+use crate::flow::{Delivery, DeliveryStep, Pace, StatedLength};
 use crate::proxy::body::Body;
 use crate::proxy::connection_handle::{CloseKind, CloseSequence};
 use crate::proxy::context::FailedEnd;
+use crate::proxy::failure::Failure;
 use crate::proxy::interruptible_sleep;
 use crate::proxy::paced_body::{ClientProtocol, End, Length, PacedBody};
 
@@ -171,7 +172,7 @@ impl Exchange {
                 CloseKind::Close => "closed by a rule",
                 CloseKind::Reset => "reset by a rule",
             };
-            self.emit_failed(Side::Device, FailedEnd::ByRule, how.into());
+            self.emit_failed(FailedEnd::ByRule, Failure::of_device(how.into()));
         }
         match (self.protocol(), last.ending) {
             // On HTTP/2 the error alone resets the stream, and the connection lives.

@@ -99,12 +99,12 @@ impl Exchange {
     }
 
     /// Tells the device and everybody else why there is no response of the server.
-    pub(super) fn fail(mut self, failure: Failure) -> Response<Body> {
+    pub(super) fn fail(mut self, mut failure: Failure) -> Response<Body> {
         let server = &self.route.connection.server;
-        tracing::warn!(target: IN_TRANSCRIPT, "{} to {server} failed: {}", self.id, failure.why);
+        tracing::warn!(target: IN_TRANSCRIPT, "{} to {server} failed: {failure}", self.id);
         let mut answer = SyntheticResponse {
             status: failure.status,
-            body: format!("dmtap: {server}: {}\n", failure.why).into(),
+            body: format!("dmtap: {server}: {failure}\n").into(),
             ..SyntheticResponse::default()
         };
         if failure.status == StatusCode::METHOD_NOT_ALLOWED {
@@ -112,12 +112,11 @@ impl Exchange {
             answer.headers.insert(header::ALLOW, allowed);
         }
         let is_elsewhere = *server != self.context.connection.server;
-        let why = match failure.side {
-            // The record names the server where the connection begins.
-            Side::Server if is_elsewhere => format!("{server}: {}", failure.why),
-            _ => failure.why,
-        };
-        self.emit_failed(failure.side, FailedEnd::Answered, why);
+        // The record names the server where the connection begins.
+        if failure.side == Side::Server && is_elsewhere {
+            failure.why = format!("{server}: {}", failure.why);
+        }
+        self.emit_failed(FailedEnd::Answered, failure);
         self.own(answer, Vec::new(), Delivery::default())
     }
 

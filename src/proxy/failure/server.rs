@@ -10,6 +10,7 @@ use rustls::{AlertDescription, CertificateError};
 
 use super::{alert_name, chain, reason_name};
 use crate::error_text;
+use crate::flow::FailureCause;
 use crate::proxy::trust::Distrust;
 use crate::proxy::upstream::ConnectError;
 
@@ -29,6 +30,8 @@ pub struct ServerError {
     pub is_untrusted: bool,
     /// What a proxy answers in its place: 502 or 504.
     pub status: StatusCode,
+    /// What kept the answer from coming, where that decides what to do about it.
+    pub cause: Option<FailureCause>,
 }
 
 impl ServerError {
@@ -39,18 +42,22 @@ impl ServerError {
             help: None,
             is_untrusted: false,
             status: StatusCode::BAD_GATEWAY,
+            cause: chain(error)
+                .any(is_of_connecting)
+                .then_some(FailureCause::NotConnected),
         };
         for error in chain(error) {
             if let Some(tls) = error.downcast_ref::<rustls::Error>() {
                 found.is_untrusted = is_of_unknown_issuer(tls);
+                found.cause = Some(FailureCause::NotConnected);
                 (found.what, found.help) = server_tls(tls, ca_flag);
                 return found;
             }
             if let Some(connect) = error.downcast_ref::<ConnectError>() {
                 match connect {
                     ConnectError::Timeout(_) => found.status = StatusCode::GATEWAY_TIMEOUT,
-                    ConnectError::Loop(_) | ConnectError::Private(_) | ConnectError::Refused(_) => {
-                    }
+                    ConnectError::Refused(_) => found.cause = Some(FailureCause::ClientCertificate),
+                    ConnectError::Loop(_) | ConnectError::Private(_) => {}
                     ConnectError::Other(_) => continue,
                 }
                 found.what = connect.to_string();
@@ -61,9 +68,16 @@ impl ServerError {
                 return found;
             }
             let io = error.downcast_ref::<io::Error>();
-            if io.is_some_and(|e| e.kind() == io::ErrorKind::TimedOut) {
-                found.status = StatusCode::GATEWAY_TIMEOUT;
+            match io.map(io::Error::kind) {
+                Some(io::ErrorKind::TimedOut) => found.status = StatusCode::GATEWAY_TIMEOUT,
+                Some(io::ErrorKind::ConnectionRefused) => {
+                    found.cause = Some(FailureCause::NothingListens);
+                }
+                _ => {}
             }
+        }
+        if found.cause.is_some() && is_of_resolver(error) {
+            found.cause = Some(FailureCause::Unresolved);
         }
         found.what = in_words(error);
         found
@@ -89,10 +103,15 @@ impl ServerError {
 
 impl fmt::Display for ServerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.help {
-            Some(help) => write!(f, "{}; {help}", self.what),
-            None => f.write_str(&self.what),
-        }
+        with_help(f, &self.what, self.help.as_deref())
+    }
+}
+
+/// What happened, and what helps.
+pub(super) fn with_help(f: &mut fmt::Formatter<'_>, what: &str, help: Option<&str>) -> fmt::Result {
+    match help {
+        Some(help) => write!(f, "{what}; {help}"),
+        None => f.write_str(what),
     }
 }
 

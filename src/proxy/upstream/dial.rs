@@ -356,7 +356,7 @@ pub(in crate::proxy) async fn connect(
     let connecting = TcpDialer::new(settings, listener).call(address);
     match tokio::time::timeout(limit, connecting).await {
         Ok(Ok(io)) => Ok(io.into_inner()),
-        Ok(Err(error)) => Err(Failure::of(&error).why),
+        Ok(Err(error)) => Err(Failure::of(&error).to_string()),
         Err(_) => Err(ConnectError::Timeout(limit).to_string()),
     }
 }

@@ -9,17 +9,21 @@ use smol_str::{SmolStr, format_smolstr};
 
 use self::request::Request;
 use self::sent_elsewhere::SentElsewhere;
+use super::no_answer::NoAnswer;
 use super::refused_connection::RefusedConnection;
 use super::session::failure_words;
-use super::{AnalysedSession, no_answer, refusal};
+use super::{AnalysedSession, refusal};
+use crate::printable::counted;
 use crate::record::EventRecord;
-use crate::record::model::{EventKind, ParsedBodyRecord, SessionFinding, SessionSummary};
+use crate::record::model::{
+    EventKind, ParsedBodyRecord, SessionFinding, SessionSummary, UnreadCause,
+};
 
 /// Requests of enrollment that wait for their response, and bodies that could not be read.
 #[derive(Default)]
 pub(super) struct Enrollments {
     requests: BTreeMap<u64, Request>,
-    unread: Vec<(u64, SmolStr)>,
+    unread: Vec<(u64, SmolStr, Option<UnreadCause>)>,
     unread_more: u32,
     /// Failures in messages that name no session, and how many more there were.
     failures: Vec<(u64, String)>,
@@ -27,7 +31,7 @@ pub(super) struct Enrollments {
     /// Requests of management that name no session and wait for a response, and those that got none of the server:
     /// when, and why.
     unnamed: BTreeSet<u64>,
-    unanswered: Vec<(u64, u64, SmolStr)>,
+    unanswered: Vec<(u64, u64, NoAnswer)>,
     /// The rules that received connections which carried no request yet.
     admitted: BTreeMap<u64, Vec<SmolStr>>,
     elsewhere: SentElsewhere,
@@ -72,16 +76,15 @@ impl Enrollments {
 
     /// An exchange came to no response of the server.
     pub(super) fn failed(&mut self, exchange: u64, record: &EventRecord) {
-        let why = record.why.clone();
+        let why = NoAnswer::of(record);
         let is_of_server = !record.by_rule && record.from.as_deref() == Some("server");
         if let Some(request) = self.requests.get_mut(&exchange) {
-            request.failed = why;
+            request.failed = Some(why);
         } else if self.unnamed.remove(&exchange)
             && is_of_server
             && self.unanswered.len() < MOST_FAILURES
         {
-            self.unanswered
-                .push((exchange, record.at_us, why.unwrap_or_default()));
+            self.unanswered.push((exchange, record.at_us, why));
         }
     }
 
@@ -118,8 +121,10 @@ impl Enrollments {
         }
     }
 
-    /// What belongs to no session: messages that could not be read, connections that carried none.
-    pub(super) fn finish(&mut self, had_exchanges: bool) -> Option<AnalysedSession> {
+    /// What belongs to no session: enrollment without an answer, messages that could not be read, connections that carried none.
+    pub(super) fn finish(&mut self, had_exchanges: bool) -> Vec<AnalysedSession> {
+        let requests = std::mem::take(&mut self.requests).into_values();
+        let mut over: Vec<_> = requests.filter_map(Request::unanswered).collect();
         let mut summary = SessionSummary::default();
         if !self.unread.is_empty() {
             summary.findings.push(self.unread());
@@ -147,18 +152,20 @@ impl Enrollments {
         (self.unread, self.failures, self.unanswered) = Default::default();
         self.unnamed.clear();
         (self.unread_more, self.failures_more) = (0, 0);
-        (!summary.findings.is_empty()).then(|| AnalysedSession {
-            summary,
-            transactions: Vec::new(),
-        })
+        if !summary.findings.is_empty() {
+            over.push(AnalysedSession {
+                summary,
+                transactions: Vec::new(),
+            });
+        }
+        over
     }
 
     fn unread(&self) -> SessionFinding {
         let all = self.unread.len() + self.unread_more as usize;
-        let messages = if all == 1 { "message" } else { "messages" };
         let listed = self.unread.iter().take(3);
         let mut why: Vec<String> = listed
-            .map(|(exchange, why)| format!("x{exchange}: {why}"))
+            .map(|(exchange, why, _)| format!("x{exchange}: {why}"))
             .collect();
         if all > 3 {
             why.push(format!("and {} more", all - 3));
@@ -166,10 +173,13 @@ impl Enrollments {
         SessionFinding {
             id: "WHY-15".into(),
             pending: true,
-            what: format!("{all} {messages} could not be read: what they say is not known"),
+            what: format!(
+                "{} could not be read: what they say is not known",
+                counted(all, "message")
+            ),
             why,
-            next: unread_next(self.unread.first().map_or("", |(_, why)| why)).into(),
-            exchanges: self.unread.iter().map(|(exchange, _)| *exchange).collect(),
+            next: unread_next(self.unread.first().and_then(|(.., cause)| *cause)).into(),
+            exchanges: self.unread.iter().map(|(exchange, ..)| *exchange).collect(),
             ..SessionFinding::default()
         }
     }
@@ -177,7 +187,6 @@ impl Enrollments {
     /// WHY-01: the commands are not known, since no session links them to their answers.
     fn failures(&self) -> SessionFinding {
         let all = self.failures.len() + self.failures_more;
-        let commands = if all == 1 { "command" } else { "commands" };
         let listed = self.failures.iter().take(MOST_LISTED);
         let mut why: Vec<String> = listed.map(|(_, words)| words.clone()).collect();
         if all > MOST_LISTED {
@@ -192,7 +201,10 @@ impl Enrollments {
         SessionFinding {
             id: "WHY-01".into(),
             pending: true,
-            what: format!("{all} {commands} failed in messages that name no session"),
+            what: format!(
+                "{} failed in messages that name no session",
+                counted(all, "command")
+            ),
             why,
             next: "look up the commands with these CmdIDs in what was sent to the device".into(),
             exchanges,
@@ -203,19 +215,21 @@ impl Enrollments {
     /// WHY-03: the server was not reached, or gave no answer.
     fn unanswered(&self) -> SessionFinding {
         let all = self.unanswered.len();
-        let requests = if all == 1 { "request" } else { "requests" };
         let listed = self.unanswered.iter().take(MOST_LISTED);
         SessionFinding {
             id: "WHY-03".into(),
             pending: true,
-            what: format!("{all} {requests} without a session got no answer of the server"),
+            what: format!(
+                "{} without a session got no answer of the server",
+                counted(all, "request")
+            ),
             why: listed
-                .map(|(exchange, _, why)| format!("x{exchange}: {why}"))
+                .map(|(exchange, _, why)| format!("x{exchange}: {}", why.how))
                 .collect(),
             next: self
                 .unanswered
                 .first()
-                .map(|(_, at_us, why)| no_answer::next(why, *at_us))
+                .map(|(_, at_us, why)| why.next(*at_us))
                 .unwrap_or_default(),
             exchanges: self
                 .unanswered
@@ -230,7 +244,8 @@ impl Enrollments {
         let failures = record
             .commands
             .iter()
-            .filter_map(|it| failure_words(exchange, it));
+            .filter_map(|it| failure_words(exchange, it))
+            .map(|words| format!("{words}, which is not in the record"));
         for words in failures {
             match self.failures.len() < MOST_FAILURES {
                 true => self.failures.push((exchange, words)),
@@ -246,30 +261,30 @@ impl Enrollments {
             .and_then(|head| head.header("content-type"));
         // A log has no heads, and what was found in it is of OMA DM.
         let is_dm = record.head.is_none() || content_type.is_some_and(|it| it.contains("syncml"));
-        let why = match &record.reading {
+        let (why, cause) = match &record.reading {
             Some(ParsedBodyRecord::Opaque { at, why, .. }) => {
-                format_smolstr!("{why}, at byte {at}")
+                (format_smolstr!("{why}, at byte {at}"), None)
             }
-            Some(ParsedBodyRecord::Unread { why, .. }) => why.clone(),
+            Some(ParsedBodyRecord::Unread { why, cause, .. }) => (why.clone(), *cause),
             _ => return,
         };
         if !is_dm || record.own {
             return;
         }
         match self.unread.len() < MOST_UNREAD {
-            true => self.unread.push((exchange, why)),
+            true => self.unread.push((exchange, why, cause)),
             false => self.unread_more += 1,
         }
     }
 }
 
-/// What to do about bodies that were not read, for this reason.
-pub(super) fn unread_next(why: &str) -> &'static str {
-    match why {
-        _ if why.starts_with("not in the file") => {
+/// What to do about bodies that were not read.
+pub(super) fn unread_next(cause: Option<UnreadCause>) -> &'static str {
+    match cause {
+        Some(UnreadCause::NotRecorded) => {
             "save the traffic once more with its bodies (\"HAR with content\"), or record it with dmtap proxy -w"
         }
-        _ if why.starts_with("larger than the limit") => "record it with a larger --max-body",
+        Some(UnreadCause::TooLarge) => "record it with a larger --max-body",
         _ => "dmtap show prints where reading stopped",
     }
 }

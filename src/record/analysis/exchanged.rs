@@ -9,6 +9,7 @@ use crate::flow::effect::SWAP;
 use crate::record::EventRecord;
 use crate::record::model::{
     CommandRecord, EventKind, MessageRecord, OpRecord, ParsedBodyRecord, RuleEffectRecord,
+    UnreadCause,
 };
 
 /// A message.
@@ -110,6 +111,16 @@ impl<'r> Exchanged<'r> {
         held.fold(0, u64::saturating_add)
     }
 
+    /// Whether it is of another kind: a page, JSON, plain text.
+    pub(super) fn is_foreign(&self) -> bool {
+        let is_read = match &self.record.reading {
+            Some(ParsedBodyRecord::Undecoded { .. }) => true,
+            Some(ParsedBodyRecord::Document { dialect, .. }) => dialect != "syncml",
+            _ => false,
+        };
+        is_read && self.sent.is_none() && !self.record.own && !self.is_changed()
+    }
+
     /// Why nobody knows all that it says; dmtap's own answer is known.
     pub(super) fn unread(&self) -> Option<SmolStr> {
         match &self.record.reading {
@@ -121,6 +132,14 @@ impl<'r> Exchanged<'r> {
                 let cut = notes.find(|note| note.id == CUT)?;
                 Some(cut.text.clone())
             }
+        }
+    }
+
+    /// What kept its body from being read.
+    pub(super) fn unread_cause(&self) -> Option<UnreadCause> {
+        match self.record.reading {
+            Some(ParsedBodyRecord::Unread { cause, .. }) => cause,
+            _ => None,
         }
     }
 

@@ -2,8 +2,10 @@
 
 use smol_str::SmolStr;
 
+use super::no_answer::NoAnswer;
 use super::refusal::MissedCertificate;
 use crate::flow::Side;
+use crate::record::model::UnreadCause;
 
 /// Something that happened.
 #[derive(Clone, Debug)]
@@ -46,10 +48,14 @@ pub(super) enum IncidentKind {
         by: Option<Side>,
         /// Whose message was on its way.
         during: Side,
-        how: SmolStr,
+        how: NoAnswer,
     },
     /// A body could not be read.
-    Unread { from: Side, why: SmolStr },
+    Unread {
+        from: Side,
+        why: SmolStr,
+        cause: Option<UnreadCause>,
+    },
     /// The Status for the header was no success.
     HeaderRefused {
         by: Side,

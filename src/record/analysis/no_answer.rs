@@ -1,60 +1,69 @@
-//! What follows from dmtap's own words for a request that a server did not answer.
+//! What to do about a request that no server answered.
+
+use smol_str::SmolStr;
 
 use super::why;
+use crate::flow::FailureCause;
+use crate::record::EventRecord;
 
-/// What to do: what the words advise; the server's log only where the request came there.
-pub(super) fn next(how: &str, at_us: u64) -> String {
-    if let Some((_, advice)) = how.split_once("; ") {
-        return advice.to_owned();
-    }
-    if how.contains("cannot be resolved") {
-        return "check the name of the server, or the network".to_owned();
-    }
-    if how.contains("refused the connection") {
-        return "start the server, or correct its address and port: nothing listens there"
-            .to_owned();
-    }
-    match is_reached(how) {
-        true => format!("look at the server's log {}", why::at(at_us)),
-        false => {
-            "see whether the server is reachable from here: dmtap doctor --server URL".to_owned()
+/// Why a request has no answer of a server.
+#[derive(Clone, Debug, Default)]
+pub(super) struct NoAnswer {
+    /// For people.
+    pub(super) how: SmolStr,
+    pub(super) cause: Option<FailureCause>,
+    /// Whether the words are about the answer, which came and did not arrive.
+    pub(super) is_of_answer: bool,
+    /// What dmtap advises.
+    help: Option<SmolStr>,
+}
+
+impl NoAnswer {
+    pub(super) fn of(failed: &EventRecord) -> Self {
+        Self {
+            how: failed.why.clone().unwrap_or_default(),
+            cause: failed.cause,
+            help: failed.help.clone(),
+            is_of_answer: false,
         }
     }
-}
 
-/// Whether the request came to the server.
-pub(super) fn is_reached(how: &str) -> bool {
-    !NOT_REACHED.iter().any(|words| how.contains(words))
-}
+    /// One whose answer was cut, or replaced.
+    pub(super) fn of_answer(how: SmolStr) -> Self {
+        Self {
+            how,
+            is_of_answer: true,
+            ..Self::default()
+        }
+    }
 
-/// Whether these are the words of a file of saved traffic (message_log), not of dmtap.
-pub(super) fn is_of_file(how: &str) -> bool {
-    how.starts_with("no answer came")
-}
+    /// What to do: what dmtap advised; the server's log only where the request came there.
+    pub(super) fn next(&self, at_us: u64) -> String {
+        use FailureCause::{ClientCertificate, NotConnected, NothingListens, Unresolved};
+        if let Some(help) = &self.help {
+            return help.to_string();
+        }
+        match self.cause {
+            Some(Unresolved) => "check the name of the server, or the network".into(),
+            Some(NothingListens) => {
+                "start the server, or correct its address and port: nothing listens there".into()
+            }
+            Some(ClientCertificate) => CERTIFICATE_NEXT.into(),
+            Some(NotConnected) => {
+                "see whether the server is reachable from here: dmtap doctor --server URL".into()
+            }
+            _ => format!("look at the server's log {}", why::at(at_us)),
+        }
+    }
 
-/// What a transcript says of an exchange without an answer where no peer failed.
-pub(in crate::record) fn heading(how: &str) -> &'static str {
-    match is_of_file(how) {
-        true => "no response",
-        false => "no response, dmtap stopped",
+    /// Whether the request came to the server.
+    pub(super) fn is_reached(&self) -> bool {
+        matches!(
+            self.cause,
+            None | Some(FailureCause::NotRecorded | FailureCause::Other)
+        )
     }
 }
 
-/// What stands in dmtap's words, or those of a browser, where a connection or its TLS handshake failed.
-const NOT_REACHED: [&str; 15] = [
-    "ERR_CERT",
-    "ERR_SSL",
-    "ERR_NAME",
-    "REFUSED",
-    "DISCONNECTED",
-    "certificate",
-    "TLS",
-    "no connection",
-    "cannot be resolved",
-    "refused the connection",
-    "connection refused",
-    "this proxy itself",
-    "control API",
-    "HTTP version",
-    "not valid in a URL",
-];
+/// What to do where the server misses a client certificate.
+const CERTIFICATE_NEXT: &str = "enroll the device through dmtap with --swap-client-identity, or give a client certificate with --client-certs";

@@ -15,6 +15,7 @@ pub(super) use self::documents::FailedDocument;
 use super::exchanged::{Exchanged, of_user};
 use super::incident::{Back, Incident, IncidentKind, MOST_INCIDENTS, SLOW};
 use super::links::Links;
+use super::no_answer::NoAnswer;
 use super::refusal::{self, MissedCertificate};
 use crate::flow::{CommandDelivery, SessionEnd, Side, Transaction, TransactionOutcome};
 use crate::record::EventRecord;
@@ -60,6 +61,8 @@ pub(super) struct OpenSession {
     pub(super) is_superseded: bool,
     /// Whether it is followed no further, to make room for others.
     pub(super) is_left: bool,
+    /// Whether it is the rest of one that had ended.
+    pub(super) is_rest: bool,
     /// Whether a request waits for its response.
     is_waiting: bool,
 }
@@ -147,7 +150,11 @@ impl OpenSession {
             self.note(
                 &message,
                 message.rules(),
-                IncidentKind::Unread { from, why },
+                IncidentKind::Unread {
+                    from,
+                    why,
+                    cause: message.unread_cause(),
+                },
             );
         }
         match from {
@@ -169,7 +176,7 @@ impl OpenSession {
             false => Side::Server,
         };
         self.is_waiting = false;
-        let how = record.why.clone().unwrap_or_default();
+        let how = NoAnswer::of(record);
         let rules = match record.by_rule {
             true => of_user(&self.last[0].rules),
             false => Vec::new(),
@@ -237,20 +244,24 @@ impl OpenSession {
                 },
             );
         }
-        if status >= 400 {
+        if status >= 300 || message.is_foreign() {
             let retry_after = record.header("retry-after");
             let rules = self.rules_behind(message);
             let what = IncidentKind::Http {
                 status,
                 retry_after: retry_after.and_then(|it| it.trim().parse().ok()),
                 own: record.own,
-                words: refusal::own_words(record).filter(|_| !record.own),
+                words: match record.header("location") {
+                    Some(location) => Some(format_smolstr!("Location: {location}")),
+                    None => refusal::own_words(record),
+                }
+                .filter(|_| !record.own),
                 certificate: MissedCertificate::of(record).filter(|_| rules.is_empty()),
             };
             return self.note(message, rules, what);
         }
         if !message.arrives {
-            let how = cut(record);
+            let how = NoAnswer::of_answer(cut(record));
             let broken = IncidentKind::Broken {
                 by: None,
                 during: Side::Server,
@@ -315,7 +326,7 @@ impl OpenSession {
         let broken = IncidentKind::Broken {
             by: None,
             during: Side::Server,
-            how: SmolStr::default(),
+            how: NoAnswer::default(),
         };
         let at_us = self.last[1].at_us.max(asked_us);
         self.push(Some(exchange), at_us, Vec::new(), broken);
@@ -370,6 +381,24 @@ impl OpenSession {
         known.map_or_else(Vec::new, |(_, rules)| rules.clone())
     }
 
+    /// It is the rest of one that had ended, and begins with this message.
+    pub(super) fn go_on(&mut self, record: &EventRecord) {
+        self.is_rest = true;
+        let msg_id = record.session.as_ref().and_then(|session| session.msg);
+        self.summary.starts_late = msg_id.is_some_and(|msg_id| msg_id > 1);
+    }
+
+    /// Whether it is the rest of one that had ended, and says nothing more: such as the last request once more.
+    pub(super) fn adds_nothing(&self) -> bool {
+        let has_asked = || self.transactions.iter().any(|it| it.from == Side::Server);
+        self.is_rest && self.orphans.is_empty() && self.incidents.is_empty() && !has_asked()
+    }
+
+    /// A number for the bytes of the device's last message.
+    pub(super) fn last_request(&self) -> Option<u64> {
+        self.last[0].fingerprint
+    }
+
     /// Whether the device sent a message in it.
     pub(super) fn has_request(&self) -> bool {
         self.last[0].exchange > 0
@@ -413,7 +442,7 @@ impl OpenSession {
 const MOST_MISSING: usize = 100;
 
 /// How a message was cut: `cut after 200 of 1528 bytes`.
-fn cut(record: &EventRecord) -> SmolStr {
+pub(super) fn cut(record: &EventRecord) -> SmolStr {
     let all = record.bytes_sent.or(record.bytes).unwrap_or_default();
     let sent = record.delivery.iter().find_map(|op| match op {
         OpRecord::SentBytes(sent) => Some(sent),

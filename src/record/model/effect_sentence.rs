@@ -80,6 +80,9 @@ impl EffectDetail {
             }
             (Kind::Other, ..) => "{step}[ {place}]: {before} → {after}",
             (Kind::NotApplied, ..) => "not applied[: {after}]",
+            // What a rule wrote stood there before.
+            (Kind::Status, before, after) if before == after => "kept Status {after}",
+            (Kind::HttpStatus, before, after) if before == after => "kept HTTP status {after}",
             (Kind::Changed, "", _) => "set[ {place}] to {after}",
             (Kind::Changed, _, "") if self.path.contains('@') => {
                 "removed {place}, which was {before}"

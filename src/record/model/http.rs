@@ -120,6 +120,9 @@ pub enum ParsedBodyRecord {
     Empty,
     /// Nobody looked, and why.
     Unread {
+        /// What kept it from being read, where that decides what to do about it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<UnreadCause>,
         /// For people.
         why: SmolStr,
         /// Whether the body is recorded with its content coding undone.
@@ -156,6 +159,20 @@ pub enum ParsedBodyRecord {
         #[serde(default, skip_serializing_if = "super::is_false")]
         decoded: bool,
     },
+}
+
+/// What keeps a body from being read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnreadCause {
+    /// It is larger than `--max-body`.
+    TooLarge,
+    /// The saved traffic has not got it.
+    NotRecorded,
+    /// One that this version does not know.
+    #[serde(other)]
+    #[schemars(skip)]
+    Other,
 }
 
 /// The place of a message in its session.
@@ -323,6 +340,11 @@ impl ParsedBodyRecord {
                 decoded: is_plain,
             },
             ParsedBody::Unread(unread) => Self::Unread {
+                cause: match unread {
+                    NotParsed::TooLarge { .. } => Some(UnreadCause::TooLarge),
+                    NotParsed::NotRecorded { .. } => Some(UnreadCause::NotRecorded),
+                    _ => None,
+                },
                 why: why(unread),
                 decoded: is_plain,
             },

@@ -5,7 +5,7 @@ use smol_str::{SmolStr, ToSmolStr};
 use super::text_buffer::{REASON, Style, TextBuffer, duration};
 use super::{client_certificate, command, dump, enrollment, full, head, plain, rule, session};
 use crate::dm::Hresult;
-use crate::record::analysis::no_answer;
+use crate::printable::counted;
 use crate::record::model::{
     EventKind, EventRecord, MessageRecord, NoteRecord, OpRecord, ParsedBodyRecord,
 };
@@ -62,7 +62,10 @@ fn refused(record: &EventRecord) -> &'static str {
 
 fn failed(page: &mut TextBuffer, record: &EventRecord) {
     let Some(who) = record.from.as_deref() else {
-        let what = no_answer::heading(record.why.as_deref().unwrap_or_default());
+        let what = match record.cause {
+            Some(_) => "no response",
+            None => "no response, dmtap stopped",
+        };
         return one_line(page, record, "✖", Style::Odd, what);
     };
     match record.why.as_deref().filter(|_| record.by_rule) {
@@ -411,14 +414,21 @@ fn note(page: &mut TextBuffer, note: &NoteRecord) {
 fn delivery(page: &mut TextBuffer, op: OpRecord) {
     let words = match op {
         OpRecord::WaitUs(time) => format!("⧗ held back for {}", duration(time)),
-        OpRecord::BytesPerSecond(rate) => format!("⧗ at {rate} bytes a second"),
+        OpRecord::BytesPerSecond(rate) => format!("⧗ at {} a second", counted(rate, "byte")),
         OpRecord::SlicesUs(size, pause) => {
-            format!("⧗ in pieces of {size} bytes, one every {}", duration(pause))
+            format!(
+                "⧗ in pieces of {}, one every {}",
+                counted(size, "byte"),
+                duration(pause)
+            )
         }
         OpRecord::LengthWrong => "✖ the head tells a wrong length of the body".into(),
-        OpRecord::SentBytes(bytes) => format!("✖ only {bytes} bytes of the body were sent"),
+        OpRecord::SentBytes(bytes) => format!(
+            "✖ only the first {} of the body sent",
+            counted(bytes, "byte")
+        ),
         OpRecord::SentWhole => "the message was sent".into(),
-        OpRecord::NoiseBytes(bytes) => format!("✖ {bytes} random bytes sent"),
+        OpRecord::NoiseBytes(bytes) => format!("✖ {} sent", counted(bytes, "random byte")),
         OpRecord::Close => "✖ connection closed".into(),
         OpRecord::Reset => "✖ connection to the device reset: the message did not arrive".into(),
         OpRecord::Other => "delivered in a way that this version does not know".into(),

@@ -3,6 +3,7 @@
 use super::block::across;
 use super::text_buffer::{REASON, Style, TextBuffer};
 use crate::flow::SessionEnd;
+use crate::printable::counted;
 use crate::record::EventRecord;
 use crate::record::analysis::why::end_words;
 use crate::record::model::{CommandCounts, SessionFinding, SessionSummary};
@@ -43,7 +44,7 @@ fn counts(counts: &CommandCounts) -> String {
         lost,
         not_kept,
     } = *counts;
-    let noun = if all == 1 { "command" } else { "commands" };
+    let commands = counted(all, "command");
     let parts = [
         (failed, "failed"),
         (unanswered, "never answered"),
@@ -57,12 +58,12 @@ fn counts(counts: &CommandCounts) -> String {
         .collect();
     match (&parts[..], all) {
         ([], 0) => "no commands".to_owned(),
-        ([], all) => format!("{all} {noun}, none failed"),
-        ([only], all) => {
+        ([], _) => format!("{commands}, none failed"),
+        ([only], _) => {
             let (count, what) = only.split_once(' ').unwrap_or((only, ""));
-            format!("{count} of {all} {noun} {what}")
+            format!("{count} of {commands} {what}")
         }
-        (several, all) => format!("{all} {noun}: {}", several.join(", ")),
+        (several, _) => format!("{commands}: {}", several.join(", ")),
     }
 }
 

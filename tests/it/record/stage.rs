@@ -172,7 +172,9 @@ impl Stage {
             side,
             is_answered: false,
             by_rule: false,
+            cause: None,
             why: why.into(),
+            help: None,
         });
     }
 }

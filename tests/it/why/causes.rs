@@ -113,7 +113,7 @@ fn another_cause_than_a_missing_user_is_no_missing_user() {
 #[test]
 fn a_server_that_asks_for_a_client_certificate_is_the_cause() {
     let mut records = script::records(
-        "session 1 09:12:00\n> 1\n  2 Alert 1201\nfail server dm.example.com asks for a client certificate (alert 116). dmtap has \
+        "session 1 09:12:00\n> 1\n  2 Alert 1201\nfail server cause=client-certificate dm.example.com asks for a client certificate (alert 116). dmtap has \
          none for device 192.0.2.7: enroll through dmtap with --swap-client-identity\n< - http=502\n",
     );
     records.last_mut().unwrap().own = true;
@@ -226,40 +226,55 @@ fn an_enrollment_that_the_server_does_not_answer_is_pending() {
 fn a_request_without_a_session_that_the_server_does_not_answer_is_pending() {
     let fields = [["content-type", "application/vnd.syncml.dm+xml"]];
     let head = serde_json::json!({"method": "POST", "uri": "https://mdm.example.com/", "version": "HTTP/1.1", "headers": fields});
-    let found = |from: &str, why: &str| {
+    let found = |from: &str, why: &str, cause: Option<&str>| {
+        let help = why.split_once("; ").map(|(_, help)| help);
         let sessions = analysed(&[
             event(
                 1,
                 "request",
                 serde_json::json!({"from": "device", "head": head}),
             ),
-            event(2, "failed", serde_json::json!({"from": from, "why": why})),
+            event(
+                2,
+                "failed",
+                serde_json::json!({"from": from, "why": why, "cause": cause, "help": help}),
+            ),
         ]);
         blocks(&sessions)
     };
-    for (why, next) in [
+    for (why, cause, next) in [
         (
             "the server's name cannot be resolved: check the name, or the network",
+            Some("unresolved"),
             "next: check the name of the server, or the network",
         ),
         (
             "the server refused the connection: nothing listens at its address and port",
+            Some("nothing-listens"),
             "next: start the server, or correct its address and port",
         ),
         (
             "server certificate not trusted: its issuer is not known here; use --server-ca FILE to trust its CA, or -k to accept any",
+            Some("not-connected"),
             "next: use --server-ca FILE to trust its CA, or -k to accept any",
         ),
         (
             "no connection to the server: network is unreachable",
+            Some("not-connected"),
             "dmtap doctor --server URL",
         ),
         (
             "the server closed the connection without answering",
+            None,
+            "next: look at the server's log at 05:06:07 UTC",
+        ),
+        (
+            "a cause that only a later version knows",
+            Some("abducted"),
             "next: look at the server's log at 05:06:07 UTC",
         ),
     ] {
-        let text = found("server", why);
+        let text = found("server", why, cause);
         for words in [
             "✖ 1 request without a session got no answer of the server    WHY-03",
             &format!("x1: {why}")[..30],
@@ -272,14 +287,14 @@ fn a_request_without_a_session_that_the_server_does_not_answer_is_pending() {
             next.contains("server's log"),
             "{text}"
         );
-        assert_eq!(found("device", why), "");
+        assert_eq!(found("device", why, cause), "");
     }
 }
 
 #[test]
 fn a_server_that_was_not_reached_refused_nothing() {
     let mut records = script::records(
-        "session 1 09:12:00\n> 1\n  2 Alert 1201\nfail server server certificate not trusted: its issuer is not known here; \
+        "session 1 09:12:00\n> 1\n  2 Alert 1201\nfail server cause=not-connected server certificate not trusted: its issuer is not known here; \
          use --server-ca FILE to trust its CA, or -k to accept any\n< - http=502\n",
     );
     records.last_mut().unwrap().own = true;

@@ -303,7 +303,7 @@ fn a_filter_selects_exchanges_of_their_own_run() {
     let folder = TempDir::new().unwrap();
     let run = |device: &str| {
         let script = format!(
-            "session 1 09:00:00 {device}\n> 1\n  2 Alert 1201\nfail server no route\nclose\n"
+            "session 1 09:00:00 {device}\n> 1\n  2 Alert 1201\nfail server cause=not-connected no route\nclose\n"
         );
         let mut bytes = Vec::new();
         let mut sink = JsonLines::new(&mut bytes);

@@ -76,7 +76,15 @@ pub(super) fn records(script: &str) -> Vec<EventRecord> {
                     "server" => Some(Side::Server),
                     _ => None,
                 };
-                let why = rest[1..].join(" ");
+                // `fail server cause=not-connected WHY; HELP`
+                let (cause, words) = match rest[1..] {
+                    [cause, ref words @ ..] if cause.starts_with("cause=") => {
+                        (Some(&cause[6..]), words)
+                    }
+                    ref words => (None, words),
+                };
+                let why = words.join(" ");
+                let help = why.split_once("; ").map(|(_, help)| help.to_owned());
                 stage.events.push(Event::Failed {
                     exchange: ExchangeId(exchange),
                     connection: ConnectionId(1),
@@ -84,7 +92,9 @@ pub(super) fn records(script: &str) -> Vec<EventRecord> {
                     side,
                     is_answered: false,
                     by_rule: false,
+                    cause: cause.map(|name| serde_json::from_value(name.into()).unwrap()),
                     why,
+                    help,
                 });
             }
             "rule" => {

@@ -75,7 +75,27 @@ fn a_device_that_an_answer_sends_past_dmtap_is_a_finding() {
     let why = |arguments: &[&str]| why(demo(arguments).path(), &[]).0;
     let text = why(&["--enroll", "--stay", "off"]);
     let finding = finding(&text, "WHY-03").join("\n");
-    let named = finding.contains("to mdm.dmtap.test:") && finding.contains("Url in x2, x4");
+    let named = finding.contains("to mdm.dmtap.test:")
+        && finding.contains("AuthenticationServiceUrl in x2, x4");
     assert!(named && finding.contains("--stay on"), "{text}");
     assert!(!why(&["--enroll"]).contains("which is not behind dmtap"));
+}
+
+#[test]
+fn enrollment_whose_answer_does_not_arrive_is_pending_and_the_rule_is_named() {
+    for (rule, asked, how) in [
+        ("reset-in-the-middle", "the GET of discovery", "cut after"),
+        ("server-error", "the GET of discovery", "HTTP 500"),
+        ("early-end", "Discover", "an empty answer"),
+    ] {
+        let (text, code) = why(demo(&["--enroll", "--rule", rule]).path(), &[]);
+        assert_eq!(code, Some(1), "{text}");
+        for expected in [
+            &format!("Enrollment ({asked})"),
+            &format!("Rule {rule} of dmtap did this"),
+            how,
+        ] {
+            assert!(text.contains(expected), "{rule}, {expected}: {text}");
+        }
+    }
 }

@@ -6,14 +6,18 @@ use crate::dm::Hresult;
 use crate::flow::effect::SWAP;
 use crate::flow::{SessionEnd, Side};
 use crate::record::EventRecord;
-use crate::record::analysis::exchanged::Exchanged;
+use crate::record::analysis::exchanged::{Exchanged, of_user};
+use crate::record::analysis::no_answer::NoAnswer;
 use crate::record::analysis::refusal::{self, MissedCertificate};
-use crate::record::analysis::{AnalysedSession, no_answer, why};
+use crate::record::analysis::session::cut;
+use crate::record::analysis::{AnalysedSession, why};
 use crate::record::model::{FaultRecord, ParsedBodyRecord, SessionFinding, SessionSummary};
 use crate::record::transcript::announces_soap;
 
 /// What a device asked for.
 pub(super) struct Request {
+    exchange: u64,
+    server: Option<SmolStr>,
     asks: SmolStr,
     is_renewal: bool,
     device: SmolStr,
@@ -21,7 +25,7 @@ pub(super) struct Request {
     rules: Vec<SmolStr>,
     at_us: u64,
     /// Why the server gave no answer: dmtap answers then.
-    pub(super) failed: Option<SmolStr>,
+    pub(super) failed: Option<NoAnswer>,
     /// Whether dmtap put a request in its place whose subject strict servers refuse.
     has_illegal_strings: bool,
     /// Its values that servers name where they refuse it.
@@ -34,6 +38,13 @@ impl Request {
         if is_empty && announces_soap(record) {
             return Some(Self {
                 asks: SmolStr::new_static(WITHOUT_BODY),
+                rules: Exchanged::of(record).rules(),
+                ..Self::unknown(record)
+            });
+        }
+        if is_discovery(record) {
+            return Some(Self {
+                asks: SmolStr::new_static(DISCOVERY),
                 rules: Exchanged::of(record).rules(),
                 ..Self::unknown(record)
             });
@@ -52,19 +63,20 @@ impl Request {
             device: device.unwrap_or_default(),
             user: enrollment.user.clone(),
             rules: Exchanged::of(record).rules(),
-            at_us: record.at_us,
-            failed: None,
             has_illegal_strings: is_swapped && enrollment.csr.get("strings").is_some(),
             facts: FACTS
                 .iter()
                 .filter_map(|name| Some((SmolStr::new_static(name), fact(name)?)))
                 .collect(),
+            ..Self::unknown(record)
         })
     }
 
     /// One that is no message of enrollment.
     pub(super) fn unknown(record: &EventRecord) -> Self {
         Self {
+            exchange: record.exchange.unwrap_or_default(),
+            server: record.connection.server.clone(),
             asks: match record.head {
                 Some(_) => SmolStr::new_static("no readable request"),
                 None => SmolStr::default(),
@@ -83,25 +95,26 @@ impl Request {
     /// What became of it, if it was refused.
     pub(super) fn refused(self, record: &EventRecord) -> Option<AnalysedSession> {
         let message = Exchanged::of(record);
+        if !message.arrives {
+            let how = NoAnswer::of_answer(cut(record));
+            return Some(self.broken_off(&how, of_user(&message.rules()), record.at_us));
+        }
         let head = record.head.as_ref();
         let status = head.and_then(|head| head.status).unwrap_or(200);
         let fault = record.enrollment.as_ref().and_then(|it| it.fault.clone());
         let fault = fault.or_else(|| record.sent_enrollment()?.fault);
         let is_empty =
             matches!(record.reading, Some(ParsedBodyRecord::Empty)) && record.sent.is_none();
+        // The answer to the GET of discovery has no body (MS-MDE2 3.1.4.1.1).
+        let is_empty = is_empty && self.asks != DISCOVERY;
         if fault.is_none() && status < 400 && !is_empty {
             return None;
         }
-        let exchange = message.exchange;
-        let mut rules = message.rules();
+        let mut rules = of_user(&message.rules());
         if record.own {
-            // A server that gives no answer does so by itself, whatever dmtap's own rules changed in the request.
-            let is_own = |it: &SmolStr| self.failed.is_some() && [SWAP, "stay"].contains(&&**it);
-            let more = self
-                .rules
-                .iter()
-                .filter(|it| !rules.contains(it) && !is_own(it));
-            rules.extend(more.cloned().collect::<Vec<_>>());
+            // What dmtap itself changed in the request refuses nothing.
+            let more = of_user(&self.rules).into_iter();
+            rules.extend(more.filter(|it| !rules.contains(it)).collect::<Vec<_>>());
         }
         let by_rule = record.own || record.sent.is_some() || !rules.is_empty();
         let mut finding = SessionFinding {
@@ -111,7 +124,7 @@ impl Request {
             by: (!by_rule).then_some(Side::Server),
             // A log has no heads.
             code: head.map(|_| status),
-            exchanges: vec![exchange],
+            exchanges: vec![self.exchange],
             ..SessionFinding::default()
         };
         let words = refusal::own_words(record);
@@ -124,22 +137,78 @@ impl Request {
             finding.next = missed.next.into();
             finding.by = None;
         }
+        Some(self.over(SessionEnd::Refused { status }, finding, record.at_us))
+    }
+
+    /// What is to be concluded at the end of a record, where an answer failed and none came in its place.
+    pub(super) fn unanswered(self) -> Option<AnalysedSession> {
+        let how = self.failed.clone()?;
+        let (rules, at_us) = (of_user(&self.rules), self.at_us);
+        Some(self.broken_off(&how, rules, at_us))
+    }
+
+    /// What is to be concluded where its answer did not arrive.
+    pub(super) fn broken_off(
+        self,
+        how: &NoAnswer,
+        rules: Vec<SmolStr>,
+        at_us: u64,
+    ) -> AnalysedSession {
+        let finding = SessionFinding {
+            id: "WHY-03".into(),
+            pending: true,
+            what: format!("{}: the answer did not arrive", self.what()),
+            why: vec![
+                match rules.is_empty() {
+                    true if how.is_of_answer => format!("the answer was {}", how.how),
+                    true => how.how.to_string(),
+                    false => {
+                        why::by_rules(&rules, &format!("did this: the answer was {}.", how.how))
+                    }
+                },
+                format!("asked in x{}", self.exchange),
+            ],
+            next: match rules.is_empty() {
+                true => how.next(at_us),
+                false => "take the rule out".into(),
+            },
+            rules,
+            exchanges: vec![self.exchange],
+            ..SessionFinding::default()
+        };
+        let end = SessionEnd::BrokenOff {
+            by: None,
+            during: Side::Server,
+        };
+        self.over(end, finding, at_us)
+    }
+
+    fn over(self, end: SessionEnd, finding: SessionFinding, ended_us: u64) -> AnalysedSession {
         let summary = SessionSummary {
-            device: self.device.clone(),
-            server: record.connection.server.clone(),
-            first_exchange: exchange,
-            last_exchange: exchange,
+            device: self.device,
+            server: self.server,
+            first_exchange: self.exchange,
+            last_exchange: self.exchange,
             began_us: self.at_us,
-            ended_us: record.at_us,
+            ended_us,
             messages: 2,
-            end: SessionEnd::Refused { status },
+            end,
             findings: vec![finding],
             ..SessionSummary::default()
         };
-        Some(AnalysedSession {
+        AnalysedSession {
             summary,
             transactions: Vec::new(),
-        })
+        }
+    }
+
+    /// `Enrollment (Discover)`
+    fn what(&self) -> String {
+        match (self.is_renewal, &*self.asks) {
+            (true, _) => "Renewal".to_owned(),
+            (false, "") => "Enrollment".to_owned(),
+            (false, asks) => format!("Enrollment ({asks})"),
+        }
     }
 
     fn words(
@@ -149,11 +218,7 @@ impl Request {
         status: u16,
         words: Option<&str>,
     ) {
-        let what = match (self.is_renewal, &*self.asks) {
-            (true, _) => "Renewal".to_owned(),
-            (false, "") => "Enrollment".to_owned(),
-            (false, asks) => format!("Enrollment ({asks})"),
-        };
+        let what = self.what();
         let exchange = finding.exchanges.first().copied().unwrap_or_default();
         let (how, hresult) = match fault {
             Some(fault) => {
@@ -179,7 +244,7 @@ impl Request {
         };
         finding
             .why
-            .extend(self.failed.iter().map(SmolStr::to_string));
+            .extend(self.failed.iter().map(|failed| failed.how.to_string()));
         if !finding.rules.is_empty() {
             let how = "did this: the server did not refuse it.";
             let line = why::by_rules(&finding.rules, how);
@@ -247,10 +312,10 @@ impl Request {
                 .why
                 .push(format!("the server's log has it as {trace}"));
         }
+        let failed = self.failed.as_ref().filter(|_| !self.has_illegal_strings);
         finding.next = match finding.rules.is_empty() {
-            true if self.failed.is_some() && !self.has_illegal_strings => {
-                let how = self.failed.as_deref().unwrap_or_default();
-                no_answer::next(how, self.at_us)
+            true if failed.is_some() => {
+                failed.map(|failed| failed.next(self.at_us)).unwrap_or_default()
             }
             true if is_empty => {
                 "see whether the device sent one: something between may take the body away"
@@ -299,6 +364,23 @@ impl Request {
 
 /// What Windows shows where the server rejects the request as malformed (s:MessageFormat).
 const MALFORMED: &str = "0x80180001";
+
+/// Whether a request is the GET with which a device looks whether there is a discovery service (MS-MDE2 3.1.4.1.1).
+fn is_discovery(record: &EventRecord) -> bool {
+    let head = record.head.as_ref();
+    let is_get = head.and_then(|head| head.method.as_deref()) == Some("GET");
+    let uri = head
+        .and_then(|head| head.uri.as_deref())
+        .unwrap_or_default();
+    let path = uri.split(['?', '#']).next().unwrap_or_default();
+    is_get
+        && path
+            .to_ascii_lowercase()
+            .ends_with("/enrollmentserver/discovery.svc")
+}
+
+/// What stands for the message of the GET of discovery.
+const DISCOVERY: &str = "the GET of discovery";
 
 /// What stands for the message of a request that has none.
 const WITHOUT_BODY: &str = "a request without a body";

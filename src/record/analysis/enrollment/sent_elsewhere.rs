@@ -35,8 +35,9 @@ struct Sent {
 impl SentElsewhere {
     /// Takes in a message.
     pub(super) fn message(&mut self, record: &EventRecord) {
-        // A log has no heads, and nobody knows where its requests went.
-        let Some(head) = &record.head else {
+        // A log has no heads, and nobody knows where its requests went; nothing in a HAR stood behind dmtap.
+        let is_of_file = record.connection.device.is_none_or(|it| it.port() == 0);
+        let Some(head) = record.head.as_ref().filter(|_| !is_of_file) else {
             return;
         };
         if record.event == EventKind::Request {
@@ -128,6 +129,10 @@ impl Sent {
             places.join(", ")
         )];
         let next = match self.rules.is_empty() {
+            // A browser may open the page anywhere; the device comes back with what it got there.
+            true if self.names == [SIGN_IN] => format!(
+                "see whether the user could sign in there, and whether the page sent the device back; --map PUBLIC=https://{host} records it"
+            ),
             true => format!(
                 "run dmtap with --stay on, or add --map PUBLIC=https://{host}, and enroll again"
             ),
@@ -159,8 +164,13 @@ fn host_of(url: &str) -> Option<SmolStr> {
     Some(format_smolstr!("{}:{}", origin.host, origin.port))
 }
 
-/// What a DiscoverResponse names, besides the sign-in page, which a browser may open anywhere.
-const SERVICES: [&str; 2] = ["EnrollmentPolicyServiceUrl", "EnrollmentServiceUrl"];
+/// What a DiscoverResponse names: two services, and the page on which the user signs in before them.
+const SERVICES: [&str; 3] = [
+    "EnrollmentPolicyServiceUrl",
+    "EnrollmentServiceUrl",
+    SIGN_IN,
+];
+const SIGN_IN: &str = "AuthenticationServiceUrl";
 
 /// Servers that are remembered; with more nothing is concluded.
 const MOST_HOSTS: usize = 10_000;

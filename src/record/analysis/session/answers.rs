@@ -164,7 +164,11 @@ impl OpenSession {
     /// Takes notice of a failure whose command the record does not have.
     fn orphan(&mut self, exchange: u64, command: &CommandRecord) {
         if self.orphans.len() < MOST_ORPHANS {
-            self.orphans.extend(failure_words(exchange, command));
+            let words = failure_words(exchange, command);
+            self.orphans.extend(words.map(|words| match self.is_rest {
+                true => format!("{words}, from before that end"),
+                false => format!("{words}, which is not in the record"),
+            }));
         }
     }
 
@@ -462,7 +466,7 @@ pub(in super::super) fn failure_words(exchange: u64, command: &CommandRecord) ->
     let name = answers.cmd.as_ref().map(short);
     let name = name.as_deref().unwrap_or("a command");
     Some(format!(
-        "x{exchange}: {} for {name} (message {}, CmdID {}), which is not in the record",
+        "x{exchange}: {} for {name} (message {}, CmdID {})",
         StatusCode(code),
         short(&answers.msg),
         short(&answers.id)

@@ -4,6 +4,7 @@ use smol_str::SmolStr;
 
 use super::super::exchanged::Exchanged;
 use super::super::incident::{Incident, IncidentKind};
+use super::super::no_answer::NoAnswer;
 use super::{OpenSession, is_alert, side};
 use crate::flow::{CommandDelivery, SessionEnd, Side, Transaction, TransactionOutcome};
 use crate::record::model::{CommandCounts, CommandRecord, ParsedBodyRecord};
@@ -18,7 +19,7 @@ impl OpenSession {
             if rules.is_empty() {
                 return Some(SessionEnd::Finished);
             }
-            let how = SmolStr::new_static("replaced with an empty one");
+            let how = NoAnswer::of_answer(SmolStr::new_static("replaced with an empty one"));
             let what = IncidentKind::Broken {
                 by: None,
                 during: Side::Server,
@@ -84,7 +85,10 @@ impl OpenSession {
     }
 
     /// Why the exchange of an answer of dmtap itself broke.
-    pub(in crate::record::analysis) fn broken_before(&self, answer: &Incident) -> Option<&SmolStr> {
+    pub(in crate::record::analysis) fn broken_before(
+        &self,
+        answer: &Incident,
+    ) -> Option<&NoAnswer> {
         let mut incidents = self.incidents.iter();
         incidents.find_map(|it| match &it.what {
             IncidentKind::Broken { how, .. } if it.exchange == answer.exchange => Some(how),

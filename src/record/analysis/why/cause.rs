@@ -1,11 +1,12 @@
 //! What the record itself says of the cause of a failed command, and what to do next.
 
 use super::failed::{failure, is_success};
-use super::words::{self, code, counted, named};
+use super::words::{self, code, named};
 use super::{Case, csp};
 use crate::dm::locuri;
 use crate::facts;
-use crate::flow::{CommandAnswer, Transaction};
+use crate::flow::{CommandAnswer, Side, Transaction};
+use crate::printable::counted;
 use crate::record::model::SessionFinding;
 
 impl Case<'_> {
@@ -112,6 +113,12 @@ impl Case<'_> {
                 code(there.code().unwrap_or_default())
             ));
         }
+        if let Some(broken) = broken_uri(transaction) {
+            return Some(format!("Its LocURI {broken} (URI-01)."));
+        }
+        if let (404, Some(app)) = (failed, admx_of(transaction)) {
+            return Some(self.not_ingested(transaction, &app));
+        }
         let item = transaction.items.first();
         let format = item.and_then(|item| item.format.as_deref());
         let media_type = item.and_then(|item| item.media_type.as_deref());
@@ -123,14 +130,50 @@ impl Case<'_> {
                 "Replace creates no node: it must be there.".into()
             }
             (418, _) => "Add does not overwrite what is there already.".into(),
-            (415, _) => format!(
-                "It was sent with format {} and type {}.",
-                format.unwrap_or("chr (none was named)"),
-                media_type.unwrap_or("text/plain (none was named)")
-            ),
+            (415, _) | (400 | 500, "Add" | "Replace")
+                if failed == 415 || is_about_value(transaction) =>
+            {
+                format!(
+                    "It was sent with format {} and type {}.",
+                    format.unwrap_or("chr (none was named)"),
+                    media_type.unwrap_or("text/plain (none was named)")
+                )
+            }
             (400, _) if transaction.asked.cmd_id.is_empty() => "The command has no CmdID.".into(),
             _ => return None,
         })
+    }
+
+    /// Why there is no policy of an ADMX file: a policy is there once its file was taken in.
+    fn not_ingested(&self, transaction: &Transaction, app: &str) -> String {
+        let folder = format!("/admxinstall/{}/", app.to_ascii_lowercase());
+        let install = self.transactions().find(|it| {
+            let node = it.node().map(locuri::canonical);
+            node.is_some_and(|node| node.contains(&folder))
+        });
+        let Some(install) = install else {
+            return format!(
+                "Its area is of an ADMX file of the app {app}, and this record has no ADMXInstall/{app}."
+            );
+        };
+        let place = format!(
+            "x{} (CmdID {})",
+            install.asked.exchange, install.asked.cmd_id
+        );
+        match install.code() {
+            Some(got) if !is_success(install) => {
+                format!(
+                    "Its ADMX file was not taken in: ADMXInstall/{app} in {place} got {}.",
+                    code(got)
+                )
+            }
+            _ if install.number > transaction.number => {
+                format!("Its ADMX file comes later, with ADMXInstall/{app} in {place}.")
+            }
+            _ => format!(
+                "Its ADMX file was sent with ADMXInstall/{app} in {place}: the policy, or its area, is not in that file."
+            ),
+        }
     }
 
     /// Where a device says more about a time.
@@ -146,7 +189,12 @@ impl Case<'_> {
 
     pub(super) fn next(&self, transaction: &Transaction, failed: u16) -> String {
         let answered = failure(transaction).map_or(0, |answer| answer.place.at_us);
-        let has_native = failure(transaction).is_some_and(|answer| answer.original_error.is_some());
+        let native = native_error(transaction);
+        // Windows' own error says more than the code in front of it.
+        let failed = match native {
+            Some(NO_NODE) => 404,
+            _ => failed,
+        };
         match (failed, &*transaction.command) {
             (404, _) if self.deleted_before(transaction).is_some() => {
                 "nothing, if this was to check the Delete; otherwise Add the node again".into()
@@ -158,19 +206,34 @@ impl Case<'_> {
                 let place = self.there_before(transaction).map_or(0, |it| it.asked.exchange);
                 format!("look why the device has lost the node since x{place}, or never kept it though it answered so")
             }
+            _ if broken_uri(transaction).is_some() => {
+                "send a LocURI that begins with ./ and has no .. in it".into()
+            }
+            (404, _) if admx_of(transaction).is_some() => {
+                "ingest the ADMX file first (Add ./Device/Vendor/MSFT/Policy/ConfigOperations/ADMXInstall/…), then set the policy".into()
+            }
             (404, "Delete") => "nothing, if the node is to be gone: it is; otherwise check its spelling".into(),
             (404, "Replace") if !is_policy(transaction) => "send Add for a node that is not there yet, or check its spelling".into(),
             (404, _) => "check the spelling of the node, and which editions and versions its CSP is for".into(),
             (418, _) => "send Replace to change the value, or Delete the node first".into(),
             (405, command) => format!("look up whether the node takes {command}: its access types are in the CSP's DDF"),
             (415, _) => "send the format and type that the CSP's DDF names".into(),
+            (400 | 500, _) if native == Some(NOT_ALLOWED_IN_URI) => {
+                "correct the LocURI: one of its segments has characters that it may not have".into()
+            }
+            (400 | 500, _) if is_about_value(transaction) => {
+                "compare the value, its format and its type with the CSP's DDF".into()
+            }
+            (500, "Exec") if transaction.node().is_some_and(is_wipe) => {
+                "see whether Windows RE is enabled on the device (reagentc /info): a wipe fails without it".into()
+            }
             (400, _) if transaction.asked.cmd_id.is_empty() => "give every command a CmdID".into(),
             (400, _) => "compare the value and its format with the CSP's DDF, and the command with the standard (dmtap lint)".into(),
             (_, _) if is_declared(transaction) => {
                 "change the WinDC document that has the setting, or abandon it (Add ./Device/Vendor/MSFT/DeclaredConfiguration/Host/Complete/Documents/{id}/Properties/Abandoned = 1)".into()
             }
             (425 | 500, _) if !self.session.is_windows => self.look_in_log(answered),
-            (500, _) if !has_native => {
+            (500, _) if native.is_none() => {
                 "set SyncApplicationVersion to 3.0 or more in DMClient: the device then sends Windows' own error".into()
             }
             (425 | 500, _) => self.look_in_log(answered),
@@ -179,11 +242,49 @@ impl Case<'_> {
     }
 }
 
+/// Windows' own error, as a number.
+fn native_error(transaction: &Transaction) -> Option<u64> {
+    let error = failure(transaction).and_then(|answer| answer.original_error.as_deref());
+    error.map(|error| facts::number(error.trim()).unwrap_or_default())
+}
+
 /// Whether Windows refuses it since declared configuration has the setting (0x86000031).
 fn is_declared(transaction: &Transaction) -> bool {
-    let error = failure(transaction).and_then(|answer| answer.original_error.as_deref());
-    error.and_then(|error| facts::number(error.trim())) == Some(0x8600_0031)
+    native_error(transaction) == Some(0x8600_0031)
 }
+
+/// Whether Windows' own error says that the value does not fit: invalid data, or an invalid argument.
+fn is_about_value(transaction: &Transaction) -> bool {
+    matches!(native_error(transaction), Some(0x8007_000D | 0x8007_0057))
+}
+
+fn is_wipe(node: &str) -> bool {
+    locuri::canonical(node).starts_with("vendor/msft/remotewipe/")
+}
+
+/// What is wrong with the LocURI of a command: it is no path from the root of the tree.
+fn broken_uri(transaction: &Transaction) -> Option<&'static str> {
+    let node = transaction.failed_node()?;
+    if transaction.from != Side::Server {
+        return None;
+    }
+    match node.split('/').any(|segment| segment == "..") {
+        true => Some("has .. in it"),
+        false => (!node.starts_with('.')).then_some("does not begin with ./"),
+    }
+}
+
+/// The app whose ADMX file has the policy that a node names: `./Device/Vendor/MSFT/Policy/Config/App~Policy~…/Name`.
+fn admx_of(transaction: &Transaction) -> Option<String> {
+    let node = transaction.failed_node()?;
+    let area = node.split('/').find(|segment| segment.contains('~'))?;
+    let app = area.split('~').next()?;
+    is_policy(transaction).then(|| app.to_owned())
+}
+
+/// Windows: there is no such node, and a segment of a LocURI is not allowed.
+const NO_NODE: u64 = 0x8600_0002;
+const NOT_ALLOWED_IN_URI: u64 = 0x8600_0015;
 
 /// Whether it is about a policy: Windows sets those by Replace, too.
 fn is_policy(transaction: &Transaction) -> bool {

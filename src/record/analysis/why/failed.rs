@@ -6,9 +6,10 @@ use hashlink::LinkedHashMap;
 use smol_str::SmolStr;
 
 use super::cause::is_delete_of_nothing;
-use super::words::{self, code, counted, named};
+use super::words::{self, code, named};
 use super::{Case, about, csp};
 use crate::flow::{CommandAnswer, CommandDelivery, Side, Transaction, TransactionOutcome};
+use crate::printable::counted;
 use crate::record::analysis::incident::{Incident, IncidentKind};
 use crate::record::model::SessionFinding;
 

@@ -3,8 +3,9 @@
 use super::Case;
 use super::failed::is_refused_with;
 use super::incidents::finding;
-use super::words::{self, code, counted};
+use super::words::{self, code};
 use crate::flow::{Side, Transaction};
+use crate::printable::counted;
 use crate::record::analysis::incident::{Incident, IncidentKind};
 use crate::record::model::SessionFinding;
 

@@ -3,11 +3,11 @@
 use smol_str::SmolStr;
 
 use super::Case;
-use super::words::{self, counted, duration};
+use super::words::{self, duration};
 use crate::flow::{SessionEnd, Side};
+use crate::printable::counted;
 use crate::record::analysis::enrollment::unread_next;
 use crate::record::analysis::incident::{Back, Incident, IncidentKind};
-use crate::record::analysis::no_answer;
 use crate::record::model::SessionFinding;
 
 impl<'s> Case<'s> {
@@ -52,7 +52,7 @@ impl<'s> Case<'s> {
                 .push(words::by_rules(&finding.rules, "acted on this."));
         }
         for incident in unread.iter().take(MOST_LISTED) {
-            if let IncidentKind::Unread { from, why } = &incident.what {
+            if let IncidentKind::Unread { from, why, .. } = &incident.what {
                 finding.why.push(format!(
                     "x{}, from {}: {why}",
                     incident.exchange,
@@ -68,7 +68,7 @@ impl<'s> Case<'s> {
             .extend(self.session.orphans.iter().take(MOST_LISTED).cloned());
         finding.why.extend(self.lost());
         finding.next = match (finding.rules.is_empty(), &first.what) {
-            (true, IncidentKind::Unread { why, .. }) => unread_next(why).into(),
+            (true, IncidentKind::Unread { cause, .. }) => unread_next(*cause).into(),
             (true, _) => String::new(),
             (false, _) => "take the rule out".into(),
         };
@@ -148,16 +148,14 @@ impl<'s> Case<'s> {
         match finding.rules.is_empty() {
             false => finding.why.push(words::by_rules(
                 &finding.rules,
-                &format!("did this: the answer was {how}."),
+                &format!("did this: the answer was {}.", how.how),
             )),
             true => {
                 finding.by = by;
-                let who = by.map_or("dmtap stopped", words::side);
                 finding.why.push(match by {
-                    Some(_) => format!("{who} broke it: {how}"),
-                    None if how.starts_with("cut") => format!("the answer was {how}"),
-                    None if no_answer::is_of_file(how) => how.to_string(),
-                    None => format!("{who}: {how}"),
+                    Some(by) => format!("{} broke it: {}", words::side(by), how.how),
+                    None if how.is_of_answer => format!("the answer was {}", how.how),
+                    None => how.how.to_string(),
                 });
             }
         }
@@ -168,8 +166,8 @@ impl<'s> Case<'s> {
         finding.why.extend(self.lost());
         finding.next = match (finding.rules.is_empty(), by) {
             (false, _) => "take the rule out".into(),
-            (_, Some(Side::Server)) => no_answer::next(how, last.at_us),
-            (_, None) if no_answer::is_of_file(how) => no_answer::next(how, last.at_us),
+            (_, Some(Side::Server)) => how.next(last.at_us),
+            (_, None) if how.cause.is_some() => how.next(last.at_us),
             (_, Some(Side::Device)) => {
                 "look at the device's network, and at its event log at this time".into()
             }
@@ -237,16 +235,22 @@ impl<'s> Case<'s> {
                 continue;
             };
             let gap = at_us.saturating_sub(incident.at_us);
+            // A log without times has none at all.
+            let has_times = at_us > 0;
             let how = match back {
                 Back::Repeated => "with the same message",
                 Back::Other => "with another message",
             };
-            let mut line = format!(
-                "x{}: came back after {} {how}",
-                incident.exchange,
-                duration(gap)
-            );
+            let after = match has_times {
+                true => format!(" after {}", duration(gap)),
+                false => String::new(),
+            };
+            let mut line = format!("x{}: came back{after} {how}", incident.exchange);
             match &incident.what {
+                IncidentKind::Http {
+                    retry_after: Some(asked),
+                    ..
+                } if !has_times => line += &format!("; Retry-After {asked} s"),
                 IncidentKind::Http {
                     retry_after: Some(asked),
                     ..
@@ -257,10 +261,10 @@ impl<'s> Case<'s> {
                     line += &format!("; Retry-After {asked} s {kept}");
                 }
                 IncidentKind::Http { .. } => line += "; no Retry-After",
-                IncidentKind::Broken { how, .. } if how.is_empty() => {
+                IncidentKind::Broken { how, .. } if how.how.is_empty() => {
                     line += ", as if the answer had not arrived";
                 }
-                IncidentKind::Broken { how, .. } => line += &format!("; before: {how}"),
+                IncidentKind::Broken { how, .. } => line += &format!("; before: {}", how.how),
                 _ => {}
             }
             finding.why.push(line);

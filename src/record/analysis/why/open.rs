@@ -7,6 +7,7 @@ use super::words::{self, code, named};
 use super::{Case, about};
 use crate::dm::locuri;
 use crate::flow::{CommandDelivery, SessionEnd, Side, Transaction, TransactionOutcome};
+use crate::printable::counted;
 use crate::record::analysis::finding::grouped;
 use crate::record::analysis::incident::IncidentKind;
 use crate::record::model::SessionFinding;
@@ -67,7 +68,7 @@ impl<'s> Case<'s> {
             1 => format!("{unanswered}: never answered"),
             more => format!(
                 "{unanswered} and {}: never answered",
-                words::counted(more - 1, "other command")
+                counted(more - 1, "other command")
             ),
         };
         let removed = first.answers.iter().find(|it| it.received.is_none());
@@ -111,7 +112,7 @@ impl<'s> Case<'s> {
             .filter(|it| it.from == first.from && !it.answers.is_empty());
         let answered = match answered.count() {
             0 => "no other command".to_owned(),
-            count => words::counted(count, "other command"),
+            count => counted(count, "other command"),
         };
         finding.why.push(format!(
             "{} closed the package that had to answer it; it answered {answered} in this session.",
@@ -164,10 +165,7 @@ impl<'s> Case<'s> {
         let name = node.map_or_else(|| named(first), |node| format!("{} {node}", first.command));
         finding.what = match all.len() {
             1 => format!("{name}: {how}"),
-            more => format!(
-                "{name} and {}: {how}",
-                words::counted(more - 1, "other command")
-            ),
+            more => format!("{name} and {}: {how}", counted(more - 1, "other command")),
         };
         finding.list(&answers, MOST_LISTED, "", |(transaction, cmd_ref)| {
             let likewise = match transaction.number == first.number {
@@ -310,6 +308,7 @@ impl<'s> Case<'s> {
             (true, true) if !self.session.is_left => {
                 "The record has only a part of this session: neither its beginning nor its end"
             }
+            _ if self.session.is_rest => "The device went on after the session had ended",
             (true, false) => "The record begins in the middle of this session",
             (_, true) if self.session.is_left => {
                 "This session was not followed to its end: there were too many at a time"
@@ -344,6 +343,9 @@ impl<'s> Case<'s> {
                 .chain(lost)
                 .collect(),
             next: match self.session.is_left {
+                _ if self.session.is_rest => {
+                    "look why the server's answer before it had no command, or no body".into()
+                }
                 true => "record fewer devices at a time".into(),
                 false => {
                     "record whole sessions: start dmtap before the device begins, and stop it after"
@@ -398,10 +400,7 @@ fn came(object: &Transaction, size: Option<u64>) -> String {
     let of = size.map_or(String::new(), |size| format!(" of {size}"));
     match object.chunks as usize {
         0 => format!("{bytes}{of} bytes came"),
-        chunks => format!(
-            "{bytes}{of} bytes came in {}",
-            words::counted(chunks, "chunk")
-        ),
+        chunks => format!("{bytes}{of} bytes came in {}", counted(chunks, "chunk")),
     }
 }
 

@@ -4,9 +4,9 @@ use super::Case;
 use super::incidents::finding;
 use super::words;
 use crate::dm::Hresult;
-use crate::flow::Side;
+use crate::flow::{FailureCause, Side};
 use crate::record::analysis::incident::IncidentKind;
-use crate::record::analysis::no_answer;
+use crate::record::analysis::no_answer::NoAnswer;
 use crate::record::model::SessionFinding;
 
 impl Case<'_> {
@@ -37,17 +37,25 @@ impl Case<'_> {
             Some(_) => format!(
                 "No answer of the server: dmtap answered with HTTP {status}, and nothing of the session followed"
             ),
+            None if status < 300 => {
+                format!(
+                    "The server's answer (HTTP {status}) is not a SyncML message, and nothing of the session followed"
+                )
+            }
             None => format!("Session refused with HTTP {status}, and nothing of it followed"),
         };
-        let asks = cause.is_some_and(|cause| cause.contains("asks for a client certificate"));
+        let asks = cause.is_some_and(|cause| cause.cause == Some(FailureCause::ClientCertificate));
         let certificate = certificate.as_ref();
         finding.why.extend(match cause {
             Some(cause) if finding.rules.is_empty() => {
-                Some(format!("dmtap itself answered: {cause}"))
+                Some(format!("dmtap itself answered: {}", cause.how))
             }
             Some(cause) => Some(words::by_rules(
                 &finding.rules,
-                &format!("acted on the request, to which the server gave no answer: {cause}"),
+                &format!(
+                    "acted on the request, to which the server gave no answer: {}",
+                    cause.how
+                ),
             )),
             None => self.http_words(&finding, own),
         });
@@ -63,29 +71,34 @@ impl Case<'_> {
                 .why
                 .extend(certificate.iter().flat_map(|it| it.why.iter().cloned()));
         }
-        finding.why.push(format!(
-            "Windows shows {}",
-            words::hresult_words(&Hresult::of_http(status).to_string())
-        ));
+        if status >= 400 {
+            finding.why.push(format!(
+                "Windows shows {}",
+                words::hresult_words(&Hresult::of_http(status).to_string())
+            ));
+        }
         finding
             .why
             .extend(retry_after.map(|after| format!("Retry-After asks to wait {after} s.")));
         finding.why.extend(self.lost());
         let is_certificate = asks || certificate.is_some();
-        let is_reached = cause.is_none_or(|cause| no_answer::is_reached(cause));
+        let is_reached = cause.is_none_or(NoAnswer::is_reached);
         let is_servers = finding.rules.is_empty() && !is_certificate && is_reached;
         finding.by = is_servers.then_some(Side::Server);
         if let Some(certificate) = certificate.filter(|_| finding.rules.is_empty()) {
             finding.next = certificate.next.into();
             return Some(finding);
         }
-        finding.next = match (finding.rules.is_empty(), id) {
-            (false, _) => "take the rule out".into(),
-            _ if asks => "enroll the device through dmtap with --swap-client-identity, or give a client certificate with --client-certs".into(),
+        finding.next = match (cause, id) {
+            _ if !finding.rules.is_empty() => "take the rule out".into(),
+            (Some(cause), _) if asks => cause.next(last.at_us),
             (_, "WHY-08") => "check the token or certificate that the device presents (Authorization, client certificate)".into(),
             (_, "WHY-05") => "wait for the device's next session; it comes by its own schedule".into(),
-            _ if cause.is_some() => no_answer::next(cause.map_or("", |it| it.as_str()), last.at_us),
+            (Some(cause), _) => cause.next(last.at_us),
             _ if own => "look whether the server is reachable from here (dmtap doctor), and at its log".into(),
+            _ if status < 400 => {
+                "look what stands in front of the server: a sign-in page, a proxy, or a server that moved".into()
+            }
             _ => match (words, status) {
                 (Some(_), 400 | 403 | 409 | 422 | 500..) => format!(
                     "do what the server's own words ask for; its log {} may say more",

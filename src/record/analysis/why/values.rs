@@ -7,15 +7,22 @@ use super::words::{self, named};
 use super::{Case, about};
 use crate::dm::locuri;
 use crate::facts::{self, ReportedValue};
-use crate::flow::{Side, Transaction};
+use crate::flow::{Side, Transaction, TransactionItem};
 use crate::record::analysis::session::FailedDocument;
 use crate::record::model::SessionFinding;
 
 /// What Results say of the work behind the parent of some nodes: the Gets with what the values mean.
 #[derive(Default)]
 struct Work<'s> {
-    failures: Vec<(&'s Transaction, String)>,
-    pending: Vec<(&'s Transaction, String)>,
+    failures: Vec<Reported<'s>>,
+    pending: Vec<Reported<'s>>,
+}
+
+/// A value that Results gave to a Get, with what it means.
+struct Reported<'s> {
+    get: &'s Transaction,
+    item: &'s TransactionItem,
+    meaning: String,
 }
 
 impl<'s> Case<'s> {
@@ -53,9 +60,14 @@ impl<'s> Case<'s> {
                 continue;
             }
             let work = works.entry(parent.to_owned()).or_insert_with(Work::default);
+            let reported = |meaning| Reported {
+                get: transaction,
+                item,
+                meaning,
+            };
             match value {
-                ReportedValue::Failed(meaning) => work.failures.push((transaction, meaning)),
-                ReportedValue::Pending(meaning) => work.pending.push((transaction, meaning)),
+                ReportedValue::Failed(meaning) => work.failures.push(reported(meaning)),
+                ReportedValue::Pending(meaning) => work.pending.push(reported(meaning)),
                 ReportedValue::Fine => {}
             }
         }
@@ -68,21 +80,21 @@ impl<'s> Case<'s> {
             true => &work.failures,
             false => &work.pending,
         };
-        let (last, meaning) = values.last()?;
+        let last = values.last()?;
         let begun = self.transactions().filter(|it| {
             let is_below = |node| locuri::canonical(node).starts_with(parent);
             it.command == "Exec" && it.from == Side::Server && it.node().is_some_and(is_below)
         });
         let begun = begun.last();
-        let gets = values.iter().map(|(get, _)| *get);
+        let gets = values.iter().map(|value| value.get);
         let all: Vec<_> = begun.into_iter().chain(gets).collect();
         let mut finding = about(if has_failed { "WHY-01" } else { "WHY-09" }, &all);
-        let name = begun.map_or_else(|| last.node().unwrap_or_default().to_owned(), named);
+        let node = |value: &Reported<'_>| value.item.node.clone().unwrap_or_default();
+        let name = begun.map_or_else(|| node(last).to_string(), named);
         let how = if has_failed { "failed" } else { "goes on" };
-        finding.what = format!("{name}: what it began {how}, {meaning}");
+        finding.what = format!("{name}: what it began {how}, {}", last.meaning);
         (finding.code, finding.value) = (None, None);
-        let value = last.results.first().and_then(|item| item.value.clone());
-        finding.hresult = value.filter(|_| has_failed);
+        finding.hresult = last.item.value.clone().filter(|_| has_failed);
         finding.blame("acted on this.", Side::Device);
         if let Some((begun, answer)) = begun.and_then(|it| Some((it, it.answer()?))) {
             let got = answer.code().map(words::code).unwrap_or_default();
@@ -92,11 +104,15 @@ impl<'s> Case<'s> {
             ));
         }
         let gets = values.iter().take(MOST_LISTED);
-        finding.why.extend(
-            gets.map(|(get, meaning)| {
-                format!("{} gave {meaning}, {}", named(get), words::asked(get))
-            }),
-        );
+        finding.why.extend(gets.map(|value| {
+            let Reported { get, meaning, .. } = value;
+            format!(
+                "{} {} gave {meaning}, {}",
+                get.command,
+                node(value),
+                words::asked(get)
+            )
+        }));
         finding.next = match (has_failed, parent.contains("/scep/")) {
             (false, _) => "Get the node again in a later session",
             (true, true) => SCEP_NEXT,

@@ -106,14 +106,6 @@ pub(super) fn all_of(count: usize) -> String {
     }
 }
 
-/// `1 command`, `2 commands`.
-pub(super) fn counted(count: usize, noun: &str) -> String {
-    match count {
-        1 => format!("1 {noun}"),
-        more => format!("{more} {noun}s"),
-    }
-}
-
 /// `rule a`, `rules a and b`.
 pub(super) fn rules(rules: &[smol_str::SmolStr]) -> String {
     match rules {
