@@ -27,7 +27,7 @@ pub use connection_decision::{
 };
 pub use delivery::{Delivery, DeliveryStep, Noise, Pace, StatedLength};
 pub use effect::{EffectDetail, EffectKind, RuleEffect};
-pub use event::{Event, EventSink};
+pub use event::{Event, EventSink, FailureCause};
 pub use exchange::{
     CapturedBody, CapturedMessage, ExchangeId, Head, NotParsed, ParsedBody, RequestHead,
     ResponseHead, Side,

@@ -7,14 +7,6 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use std::path::Path;
 
-/// `1 message`, `2 messages`.
-pub fn counted<N: From<u8> + PartialEq + Display>(number: N, noun: &str) -> String {
-    match number == N::from(1) {
-        true => format!("1 {noun}"),
-        false => format!("{number} {noun}s"),
-    }
-}
-
 /// Whether a terminal shows nothing for a character, or obeys it: controls (C0, DEL, C1), directions and other characters
 /// that are invisible or only change their neighbours.
 pub const fn is_hidden(character: char) -> bool {

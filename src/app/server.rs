@@ -93,7 +93,8 @@ async fn answer(
         false => Encoding::of_media_type(&media_type),
     };
     let reply = reply(server, &document, on_line, check);
-    let reply = reply.ok_or_else(|| bad("no SyncML message with a header".into()))?;
+    let reply =
+        reply.ok_or_else(|| bad("the request is not a SyncML message with a SyncHdr".into()))?;
     let reply = reply.map_err(|why| (StatusCode::FORBIDDEN, format!("{why}\n")))?;
     let reply = on_wire(reply, wire).map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error))?;
     let response = Response::builder()

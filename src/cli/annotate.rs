@@ -4,14 +4,14 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::Output;
+use super::{Failure, Output};
 use crate::dm::certificate::hex;
 use crate::dm::notification::Notification;
 use crate::dm::{AlertCode, Status, StatusCode};
 use crate::facts;
 use crate::markup::{
-    DecodeError, Document, Element, Embedded, EmbeddedResult, Encoding, Flag, FlagKind, Kind,
-    Limits, Text, tag,
+    DecodeError, DecodeErrorKind, Document, Element, Embedded, EmbeddedResult, Encoding, Flag,
+    FlagKind, Kind, Limits, Text, tag,
 };
 use crate::record::model::EnrollmentRecord;
 use crate::record::redact::Redactor;
@@ -158,6 +158,15 @@ pub(super) fn flag_text(flag: &Flag) -> String {
 pub(super) fn refused(error: &DecodeError) -> String {
     let id = error.kind.id().map_or(String::new(), |id| format!("{id} "));
     format!("at byte {}: {id}{}", error.at, error.kind)
+}
+
+/// The exit code of a message that cannot be decoded, with this text: a broken one failed; what is no message at all was
+/// the wrong file.
+pub(super) fn failure(error: &DecodeError, why: String) -> Failure {
+    match error.kind {
+        DecodeErrorKind::NotMarkup | DecodeErrorKind::Empty => Failure::Usage(why),
+        _ => Failure::Failed(why),
+    }
 }
 
 /// What makes strict mode refuse a document: all that was let pass, and documents too deep inside (F31). OPAQUE

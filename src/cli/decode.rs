@@ -28,7 +28,8 @@ Examples:
   dmtap decode message.xml --output json
 
 Exit code 1: the message is broken (with the offset; --annotate shows what
-stands in front of it); with --strict also if something was let pass.")]
+stands in front of it); with --strict also if something was let pass. 2: the
+file has no message: it is neither XML nor WBXML.")]
 pub struct Decode {
     /// The message; `-` reads standard input.
     file: PathBuf,
@@ -98,7 +99,8 @@ impl Decode {
                         format!("\nhelp: dmtap show {name} finds {messages} in it")
                     }
                 };
-                return Err(failed(annotate::refused(&error) + &help));
+                let why = format!("error: {name}: {}{help}", annotate::refused(&error));
+                return Err(annotate::failure(&error, why));
             }
         };
         let breaches = match self.strict {

@@ -5,6 +5,7 @@ use crate::builtin_rules::{self, BUILTIN_RULES, BuiltinRule};
 use crate::dm::{Hresult, StatusCode, locuri};
 use crate::facts::{self, Fact, FactKind, RESULT_OF_STATUS};
 use crate::printable;
+use crate::rules::load::step_keys;
 use crate::rules::{Step, WireFault, load};
 
 /// Explain a status, a result of Windows, an alert, an element, a node, or the id of a note or finding.
@@ -36,7 +37,7 @@ impl Explain {
             if found.is_empty() {
                 unknown.push(not_known(word));
                 if output == Output::Json {
-                    let near = facts::near(word, 5);
+                    let near = near(word);
                     let line =
                         serde_json::json!({"v": 1, "asked": word, "kind": null, "near": near});
                     text.push_str(&format!("{line}\n"));
@@ -68,9 +69,27 @@ impl Explain {
     }
 }
 
-/// What a word means; also the names in the faults of enrollment, such as `DeviceCapReached`.
+/// What a word means; also built-in rules, steps of rules, and the names in the faults of enrollment, such as
+/// `DeviceCapReached`.
 fn found(word: &str) -> Vec<Fact> {
     let mut found = facts::find(word);
+    found.extend(builtin_rules::find(word).map(|rule| Fact {
+        kind: FactKind::Rule,
+        key: rule.name.into(),
+        name: "".into(),
+        meaning: rule.shows().into(),
+        more: rule.right().into(),
+        reference: "dmtap rules show NAME",
+    }));
+    let steps = step_keys().iter().filter(|step| step.name == word);
+    found.extend(steps.map(|step| Fact {
+        kind: FactKind::Step,
+        key: step.name.as_str().into(),
+        name: "".into(),
+        meaning: step.does().to_owned().into(),
+        more: format!("step = {{ {} }}", step.example()).into(),
+        reference: "docs/rules-reference.md",
+    }));
     if found.is_empty() {
         let result = Hresult::of_error_type(word).or_else(|| Hresult::of_code(word));
         found.extend(result.and_then(|result| facts::result(result.0)));
@@ -78,20 +97,21 @@ fn found(word: &str) -> Vec<Fact> {
     found
 }
 
+/// The names that come near a word.
+fn near(word: &str) -> Vec<&'static str> {
+    let rules = BUILTIN_RULES.iter().map(|rule| rule.name);
+    let steps = step_keys().iter().map(|step| step.name.as_str());
+    facts::near(word, rules.chain(steps), 5)
+}
+
 fn not_known(word: &str) -> String {
     let mut why = format!("error: `{}` is not known", printable::lines(word));
-    if builtin_rules::find(word).is_some() {
-        why.push_str(&format!(
-            "\nhelp: it is a built-in rule: dmtap rules show {word}"
-        ));
-        return why;
-    }
     // The digits of another number are no slip.
     if let Some(number) = facts::number(word.trim()) {
         why.push_str(&format!("\nhelp: {}", facts::parts(number)));
         return why;
     }
-    let near = facts::near(word, 5);
+    let near = near(word);
     if !near.is_empty() {
         let verb = if near.len() == 1 { "is" } else { "are" };
         why.push_str(&format!("\nhelp: near it {verb} {}", near.join(", ")));
@@ -110,6 +130,8 @@ fn in_words(asked: &str, fact: &Fact, rules: &[&str]) -> String {
     line("", &fact.meaning);
     let more = match fact.kind {
         FactKind::Note => "What to do",
+        FactKind::Rule => "",
+        FactKind::Step => "Example",
         _ => "Windows",
     };
     line(more, &fact.more);
@@ -154,6 +176,8 @@ fn title(fact: &Fact) -> String {
         FactKind::Result => "result of Windows",
         FactKind::Note => "note",
         FactKind::Finding => "finding of dmtap why",
+        FactKind::Rule => "built-in rule",
+        FactKind::Step => "step of rules",
     };
     let signed = match (fact.kind, facts::number(&fact.key)) {
         (FactKind::Result, Some(code)) => {
@@ -237,6 +261,8 @@ fn injecting(fact: &Fact) -> Vec<&'static str> {
             })
         }
         FactKind::Result => names_result(rule, fact),
+        FactKind::Rule => rule.name == fact.key,
+        FactKind::Step => has_step(rule, |step| step.name() == fact.key),
         _ => false,
     };
     let rules = BUILTIN_RULES.iter().filter(causes);

@@ -8,7 +8,6 @@ use jiff::tz::Offset;
 
 use super::{Failure, Outcome};
 use crate::app::message_log::{self, DateOrder, DateReading};
-use crate::app::print;
 use crate::app::why::Question;
 use crate::error_text;
 use crate::filter::Filter;
@@ -103,9 +102,12 @@ impl SessionFile {
         Ok((events, damaged))
     }
 
-    /// Reports that it has no event.
-    pub(super) fn report_empty(&self) {
-        print::line(&format!("{} is empty: it records no event", self.name()));
+    /// Why nothing can be shown of a file without an event.
+    pub(super) fn empty(&self) -> Failure {
+        Failure::Usage(format!(
+            "error: {} is empty: it records no event",
+            self.name()
+        ))
     }
 
     /// Reports damaged lines.

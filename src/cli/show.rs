@@ -120,7 +120,7 @@ impl Show {
             _ => {}
         }
         if damaged.is_empty() && events == 0 {
-            self.file.report_empty();
+            return Err(self.file.empty());
         }
         if let Some(exchanges) = exchanges.filter(|_| shown > 0 && written == 0) {
             no_match(&self.filter, exchanges.count());
@@ -152,7 +152,7 @@ impl Show {
         };
         super::write_output(text.as_bytes())?;
         if damaged.is_empty() && events == 0 {
-            self.file.report_empty();
+            return Err(self.file.empty());
         }
         self.file.report(&damaged)
     }

@@ -179,10 +179,16 @@ impl Device {
     /// Carries out a message of the server.
     pub fn answer(&mut self, document: &Document) -> Next {
         let Some(message) = Message::of(document) else {
-            return Next::Broken(format!(
-                "<{}> is no SyncML message",
-                document.root().local()
-            ));
+            let root = document.root();
+            return Next::Broken(match root.foreign_namespace() {
+                Some(other) if root.local() == "SyncML" => format!(
+                    "the server's message is not SyncML: its XML namespace is {other}, not SYNCML:SYNCML1.2"
+                ),
+                _ => format!(
+                    "the server's message is not SyncML: its root element is <{}>",
+                    root.local()
+                ),
+            });
         };
         let Some(msg_ref) = message.msg_id() else {
             return Next::Broken("the server's message has no MsgID".into());

@@ -70,8 +70,8 @@ pub fn session(session: &ManagementSession) -> Report {
     let commands: Vec<_> = done.collect();
     Report::new(
         format!(
-            "session in {encoding} at {url}: {} commands{answers}\n",
-            commands.len()
+            "session in {encoding} at {url}: {}{answers}\n",
+            printable::counted(commands.len(), "command")
         ),
         json!({"v": 1, "session": url, "encoding": encoding, "commands": commands}),
     )

@@ -11,7 +11,7 @@ use crate::record::model::{CommandRecord, EventKind};
 use crate::record::redact::MASK;
 use crate::record::{EventRecord, Sink};
 use crate::rules::glob::Glob;
-use crate::rules::{Matcher, Rule, Stage};
+use crate::rules::{Matcher, Rule, SCOPE_HEADER, Stage};
 
 /// What the messages of a run had for the keys of matchers; clones share it. As a sink it takes in the records.
 #[derive(Clone, Default)]
@@ -25,6 +25,7 @@ enum Key {
     Device,
     Command,
     LocUri,
+    Scope,
 }
 
 /// Whether a key of a matcher holds of a text.
@@ -49,6 +50,9 @@ impl Sink for KeysMet {
                 self.met(Key::Method, stage, head.method.as_deref().unwrap_or(MASK));
                 self.met(Key::Host, stage, host);
                 self.met(Key::Path, stage, uri.path());
+                if let Some(scope) = head.header(SCOPE_HEADER.as_str()) {
+                    self.met(Key::Scope, stage, scope);
+                }
             }
         }
         if let Some(session) = &record.session {
@@ -79,7 +83,24 @@ fn nodes(command: &CommandRecord) -> impl Iterator<Item = &str> {
 impl KeysMet {
     /// The key of a rule's `match` that matched no message of its stage, if one is known.
     pub(super) fn unmet(&self, rule: &Rule) -> Option<&'static str> {
-        self.unmet_of(&rule.matcher, rule.stage)
+        let is_outside = rule.scope.as_ref().is_some_and(|scope| {
+            let is_device = |it: &str| scope.device.as_ref().is_some_and(|glob| glob.matches(it));
+            self.is_unmet(Key::Scope, rule.stage, &|it| it == &*scope.name)
+                && self.is_unmet(Key::Device, rule.stage, &is_device)
+        });
+        match is_outside {
+            true => Some(SCOPE),
+            false => self.unmet_of(&rule.matcher, rule.stage),
+        }
+    }
+
+    /// Whether this holds of no text that came for a key.
+    fn is_unmet(&self, key: Key, stage: Stage, holds: &Holds<'_>) -> bool {
+        match self.0.lock().get(&(key, stage)) {
+            Some(Some(texts)) => !texts.iter().any(|text| holds(text)),
+            Some(None) => false,
+            None => true,
+        }
     }
 
     fn unmet_of(&self, matcher: &Matcher, stage: Stage) -> Option<&'static str> {
@@ -101,12 +122,9 @@ impl KeysMet {
         ];
         // A key that the rule does not have holds of every text.
         let is_asked = |holds: &Holds<'_>| !holds(MASK);
-        let mut unmet = keys.into_iter().filter(|(_, key, holds)| {
-            let all = self.0.lock();
-            let texts = all.get(&(*key, stage)).cloned();
-            let texts = texts.unwrap_or_else(|| Some(BTreeSet::new()));
-            is_asked(holds) && texts.is_some_and(|texts| !texts.iter().any(|text| holds(text)))
-        });
+        let mut unmet = keys
+            .into_iter()
+            .filter(|(_, key, holds)| is_asked(holds) && self.is_unmet(*key, stage, holds));
         let own = unmet.next().map(|(name, ..)| name);
         own.or_else(|| {
             let mut inner = matcher.all.iter();
@@ -130,6 +148,8 @@ impl KeysMet {
     }
 }
 
+/// What a rule of a scope lacks where no message was in that scope.
+pub(super) const SCOPE: &str = "scope";
 /// Texts that are kept for a key.
 const MOST_TEXTS: usize = 10_000;
 /// Bytes of one of them.
@@ -184,6 +204,28 @@ mod tests {
         check("command = 'Replace', loc-uri = './device/a'", None);
         check("data = 'x'", None);
         check("not = { loc-uri = './Device/A' }", None);
+    }
+
+    #[test]
+    fn a_rule_of_a_scope_lacks_messages_in_it_first() {
+        let check = |device: Option<&str>, named: Option<&str>, expected: Option<&str>| {
+            let mut met = KeysMet::default();
+            let mut asked = record("request", "https://mdm.example/a", "./Device/A");
+            if let (Some(head), Some(named)) = (&mut asked.head, named) {
+                head.headers.push(("x-dmtap-scope".into(), named.into()));
+            }
+            met.write_event(&asked).unwrap();
+            let text =
+                "[[rule]]\nname = 'r'\nstage = 'request'\nmatch.path = '/b'\nstep.delay = '1ms'\n";
+            let mut rule = load::parse("a.toml", text).unwrap()[0].clone();
+            crate::app::rule_sources::scope::bind(&mut rule, "one", device);
+            assert_eq!(met.unmet(&rule), expected, "{device:?} {named:?}");
+        };
+        check(None, None, Some("scope"));
+        check(None, Some("two"), Some("scope"));
+        check(Some("urn:b"), None, Some("scope"));
+        check(Some("urn:*"), None, Some("path"));
+        check(None, Some("one"), Some("path"));
     }
 
     #[test]

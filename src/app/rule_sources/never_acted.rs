@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::keys_met::SCOPE;
 use super::report::{are_of_one_option, is_idle_half, name_column, short_name, unit};
 use super::{Entry, KeysMet, SourceState};
 use crate::printable::counted;
@@ -29,10 +30,7 @@ pub fn require_hits(entries: &[Entry], met: Option<&KeysMet>) -> Result<(), Stri
 
 /// These rules, each with the reason.
 pub fn list(missing: &[(&str, String)]) -> String {
-    let mut text = match missing.len() {
-        1 => "error: 1 rule never acted:".to_owned(),
-        count => format!("error: {count} rules never acted:"),
-    };
+    let mut text = format!("error: {} never acted:", counted(missing.len(), "rule"));
     let width = name_column(missing.iter().map(|(name, _)| *name));
     for (name, why) in missing {
         let _ = write!(text, "\n  {:<width$}  {why}", short_name(name));
@@ -44,6 +42,9 @@ pub fn list(missing: &[(&str, String)]) -> String {
 pub(super) fn reason(entry: &Entry, met: Option<&KeysMet>) -> String {
     let (rule, hits) = (&entry.rule, entry.run);
     let unit = unit(rule.stage);
+    if entry.standing == SourceState::Disabled {
+        return "is disabled".to_owned();
+    }
     if hits.failed > 0 {
         let messages = counted(hits.failed, unit);
         return format!("matched in {messages}, and no step could act: the transcript says why");
@@ -66,6 +67,13 @@ pub(super) fn reason(entry: &Entry, met: Option<&KeysMet>) -> String {
     match (hits.came, unmet) {
         (0, _) => format!("no {stage} came"),
         (came, None) => format!("{} came, and none matched", counted(came, stage)),
+        (came, Some(SCOPE)) => {
+            let scope = rule.scope.as_ref().map_or("", |scope| &*scope.name);
+            format!(
+                "{} came, and none was in its scope `{scope}`",
+                counted(came, stage)
+            )
+        }
         (came, Some(key)) => format!(
             "{} came, and none matched its `{key}`",
             counted(came, stage)
@@ -135,6 +143,7 @@ mod tests {
         let mut entry = entry("request", "", Hits::default());
         entry.standing = SourceState::Disabled;
         assert_eq!(require_hits(&[entry.clone()], None), Ok(()));
+        assert_eq!(reason(&entry, None), "is disabled");
         entry.standing = SourceState::Removed;
         assert!(require_hits(&[entry.clone()], None).is_err());
         entry.standing = SourceState::InForce;

@@ -177,7 +177,8 @@ impl Try {
             Ok(document) => Ok(vec![(None, Arc::new(document))]),
             Err(error) => {
                 let why = annotate::refused(&error);
-                Err(Failure::failed(format_args!("{}: {why}", file.display())))
+                let why = format!("error: {}: {why}", file.display());
+                Err(annotate::failure(&error, why))
             }
         }
     }

@@ -10,6 +10,7 @@ use crate::flow::{EffectDetail, EffectKind};
 use crate::markup::wbxml::{WbxmlOptions, encode};
 use crate::markup::{self, Document, Hint, Limits};
 use crate::patch::{Patch, Span};
+use crate::printable::counted;
 use crate::rules::selector::Selected;
 use crate::rules::step::{Content, Form, Length, RawStep};
 use crate::rules::template::{Escape, Template};
@@ -47,7 +48,10 @@ pub(in crate::rules) fn raw(
         RawStep::ReplaceText { pattern, with } => {
             let with = values.fill(with, Escape::Replacement, selected, None)?;
             let patch = Replacement::new(&pattern.0, &with, body.limits).patch(body)?;
-            let after = format!("{with}, {} times", patch.splices().len());
+            let after = match patch.splices().len() {
+                1 => with,
+                times => format!("{with}, {times} times"),
+            };
             (EffectKind::Replaced, patch, pattern.0.to_string(), after)
         }
         RawStep::Flip(flip) => {
@@ -120,7 +124,7 @@ impl Body<'_> {
         let start = if at < 0 { whole.saturating_add(at) } else { at };
         let end = start.saturating_add(i64::from(length));
         if start < 0 || end > whole {
-            return Err(format!("the body has {whole} bytes"));
+            return Err(format!("the body has {}", counted(whole, "byte")));
         }
         Ok(Span::new(start as u32, end as u32))
     }
@@ -135,14 +139,11 @@ impl Body<'_> {
         };
         match (0..whole).contains(&kept) {
             true => Ok(kept as usize),
-            false => Err(format!("the body has only {whole} bytes")),
+            false => Err(format!("the body has only {}", counted(whole, "byte"))),
         }
     }
 }
 
 fn bytes(count: usize) -> String {
-    match count {
-        1 => "1 byte".into(),
-        _ => format!("{count} bytes"),
-    }
+    counted(count, "byte")
 }

@@ -143,7 +143,8 @@ async fn the_record_of_every_built_in_rule_is_tried_with_the_same_bytes_as_the_p
 }
 
 /// Rules that answer in place of a response: a record has that answer and not the response, and the session goes on as
-/// rules promised about the response. Rules about connections cannot be tried on messages either.
+/// rules promised about the response; `cli::trial` compares their answers. Rules about connections cannot be tried on messages
+/// either.
 const NOT_COMPARED: &[&str] = &["answer-lost", "early-end", "next-message"];
 
 #[tokio::test(flavor = "multi_thread")]

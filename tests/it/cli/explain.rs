@@ -90,8 +90,6 @@ fn what_is_not_known_ends_with_1_and_names_what_comes_near() {
     assert_eq!(code, 1);
     assert!(text.starts_with("404 Not found"), "{text}");
     assert!(errors.contains("near it is LoginStatus"), "{errors}");
-    let (_, _, errors) = explain(&["no-answer"]);
-    assert!(errors.contains("dmtap rules show no-answer"), "{errors}");
 }
 
 #[test]
@@ -173,4 +171,22 @@ fn success_and_numbers_that_no_table_has_are_explained_too() {
         "0x12345678",
         &["none of a result of Windows", "success"][1..],
     );
+}
+
+#[test]
+fn built_in_rules_and_steps_are_explained_too() {
+    let (code, text, errors) = explain(&["atomic-fails", "set-status"]);
+    assert_eq!(code, 0, "{errors}");
+    for expected in [
+        "atomic-fails (built-in rule)",
+        "dmtap demo --rule atomic-fails",
+        "set-status (step of rules)",
+        "Example: step = { set-status = ",
+    ] {
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
+    for (word, meant) in [("atomic-fail", "atomic-fails"), ("set-statu", "set-status")] {
+        let (code, _, errors) = explain(&[word]);
+        assert!(code == 1 && errors.contains(meant), "{errors}");
+    }
 }

@@ -249,7 +249,7 @@ fn decode_points_to_show_where_a_file_has_messages_in_it() {
     let message = formatted(&messages()[0]);
     let log = format!("10:00 sent\n{message}\n10:01 sent\n{message}\n");
     let (code, _, error) = printed("decode", log);
-    assert_eq!(code, Some(1), "{error}");
+    assert_eq!(code, Some(2), "{error}");
     let help = "help: dmtap show report.txt finds 2 messages in it";
     assert!(error.contains(help), "{error}");
     let (_, _, error) = printed("decode", "<SyncML><SyncBody></SyncML>");

@@ -156,7 +156,7 @@ fn a_record_without_events_says_so_and_decode_names_show() {
     let file = folder.path().join("empty.jsonl");
     std::fs::write(&file, "").unwrap();
     let shown = run(dmtap().arg("show").arg(&file));
-    assert_eq!(shown.status.code(), Some(0), "{shown:?}");
+    assert_eq!(shown.status.code(), Some(2), "{shown:?}");
     let text = String::from_utf8_lossy(&shown.stderr).into_owned();
     assert!(text.contains("empty.jsonl is empty"), "{text}");
     let line = "{\"v\":1,\"seq\":1,\"event\":\"closed\",\"at\":\"2026-11-29T10:00:00.000000Z\",\"at_us\":1,\

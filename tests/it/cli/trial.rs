@@ -366,3 +366,56 @@ fn rules_are_picked_by_options_as_the_demo_and_the_proxy_have_them() {
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     assert!(text(&output.stderr).contains("RULES MESSAGES"));
 }
+
+/// What a demo with these options recorded.
+fn demo(folder: &Path, options: &[&str]) -> Vec<serde_json::Value> {
+    let mut command = dmtap();
+    command.arg("demo").args(options).current_dir(folder);
+    command.output().unwrap();
+    let record = fs::read_to_string(folder.join("dmtap-demo/demo.jsonl")).unwrap();
+    let lines = record.lines().map(serde_json::from_str);
+    lines.map(Result::unwrap).collect()
+}
+
+/// A message without indentation, and without the ports, which differ from demo to demo.
+fn without_ports(message: &str) -> String {
+    let text: String = message.lines().map(str::trim).collect();
+    let mut parts = text.split("localhost:");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        text + "localhost" + part.trim_start_matches(|c: char| c.is_ascii_digit())
+    })
+}
+
+/// A record of such a rule has no response any more on which it could be tried: it is tried on one of a demo without it.
+#[test]
+fn rules_that_answer_in_place_of_a_response_are_tried_with_the_answer_of_the_proxy() {
+    let plain = TempDir::new().unwrap();
+    demo(plain.path(), &["--fail", "./Nowhere=500"]);
+    for rule in ["answer-lost", "early-end", "next-message"] {
+        let folder = TempDir::new().unwrap();
+        let events = demo(folder.path(), &["--rule", rule]);
+        let own = events.iter().find(|event| event["own"] == true).unwrap();
+        let sent = own["sent"]["text"]
+            .as_str()
+            .or(own["body"]["text"].as_str());
+        let output = tried(
+            plain.path(),
+            &["--rule", rule, "dmtap-demo/demo.jsonl", "--output", "json"],
+        );
+        let lines = text(&output.stdout);
+        let mut lines = lines
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap());
+        let tried: serde_json::Value = lines
+            .find(|line: &serde_json::Value| line["answer"].is_object())
+            .unwrap_or_else(|| panic!("{rule}: {output:?}"));
+        assert_eq!(tried["exchange"], own["exchange"], "{rule}");
+        assert_eq!(tried["answer"]["status"], own["head"]["status"], "{rule}");
+        assert_eq!(
+            without_ports(tried["answer"]["body"].as_str().unwrap_or_default()),
+            without_ports(sent.unwrap_or_default()),
+            "{rule}"
+        );
+    }
+}

@@ -185,3 +185,50 @@ fn what_breaks_a_message_is_named_with_its_remedy() {
     let (_, text) = printed("lint", &inside);
     assert!(text.contains("percent-encoded"), "{text}");
 }
+
+#[test]
+fn every_reader_of_files_ends_alike_with_files_that_have_no_message_and_with_broken_ones() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("file.bin");
+    let rules = folder.path().join("rules.toml");
+    fs::write(
+        &rules,
+        "[[rule]]\nname = 'r'\nstage = 'request'\nstep.delay = '1ms'\n",
+    )
+    .unwrap();
+    let rules = rules.to_str().unwrap();
+    let [whole, ..] = session();
+    let half = &whole[..whole.len() / 2];
+    // What each verb ends with: 1, what was asked for failed; 2, this file is not for it.
+    let table: [(&str, &[u8], [i32; 5]); 5] = [
+        ("text", b"hello world\n", [2, 2, 2, 2, 2]),
+        ("picture", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", [2, 2, 2, 2, 2]),
+        ("empty file", b"", [2, 2, 2, 2, 2]),
+        ("broken message", half.as_bytes(), [1, 0, 1, 1, 1]),
+        ("message", whole.as_bytes(), [0, 0, 0, 0, 0]),
+    ];
+    for (name, content, expected) in table {
+        fs::write(&file, content).unwrap();
+        let verbs: [&[&str]; 5] = [
+            &["decode"],
+            &["show"],
+            &["why"],
+            &["lint"],
+            &["rules", "try", rules],
+        ];
+        let code = |verb: &&[&str]| {
+            let output = run(dmtap().args(*verb).arg(&file));
+            output.status.code().unwrap()
+        };
+        assert_eq!(verbs.each_ref().map(code), expected, "{name}");
+    }
+}
+
+#[test]
+fn numbers_in_brackets_in_a_log_hide_no_message_and_are_none() {
+    let [one, two, ..] = session();
+    let log = format!("systemd[1]: Started mdm. args=[7,8] {{1}}\n{one}\n{two}\n");
+    assert_eq!(shown(log, &[]).len(), 2);
+    let (code, text) = printed("why", "x[0] = y[1];\n");
+    assert_eq!(code, Some(2), "{text}");
+}

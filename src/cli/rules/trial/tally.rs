@@ -152,15 +152,15 @@ impl EffectCounts {
             some => format!(", {some} not tried"),
         };
         let mut text = format!(
-            "{file}: {acted_on} of {} messages acted on{not_tried}\n",
-            self.messages
+            "{file}: {acted_on} of {} acted on{not_tried}\n",
+            counted(self.messages, "message")
         );
         if self.as_received > 0 {
             let _ = writeln!(
                 text,
-                "  note: rules see {} requests with dmtap's addresses and certificates, because the record masks those of \
+                "  note: rules see {} with dmtap's addresses and certificates, because the record masks those of \
                  the server (record with --raw)",
-                self.as_received
+                counted(self.as_received, "request")
             );
         }
         let width = name_column(rules.rules().iter().map(|rule| rule.name()));
@@ -182,14 +182,13 @@ impl EffectCounts {
 
 impl Hits {
     fn words(&self) -> String {
-        let count = |count: u64| counted(count, "message");
         let did = match self.messages {
             0 => "acts on none".to_owned(),
-            messages => format!("acts on {}", count(messages)),
+            messages => format!("acts on {}", counted(messages, "message")),
         };
         match self.failed {
             0 => did,
-            failed => format!("{did}, cannot act on {}", count(failed)),
+            failed => format!("{did}, cannot act on {}", counted(failed, "message")),
         }
     }
 
