@@ -26,7 +26,10 @@ pub(super) fn summary(page: &mut TextBuffer, summary: &SessionSummary) {
     if summary.number.is_some() || summary.end != SessionEnd::Open {
         words.push(end_words(summary));
     }
-    words.extend(summary.number.is_some().then(|| counts(&summary.commands)));
+    // A session that the server refused came to no command.
+    let is_refused = matches!(summary.end, SessionEnd::Refused { .. }) && summary.commands.all == 0;
+    let is_counted = summary.number.is_some() && !is_refused;
+    words.extend(is_counted.then(|| counts(&summary.commands)));
     across(page, &words);
     summary
         .findings
