@@ -244,8 +244,8 @@ fn failed(
         words.any(|word| names.iter().any(|name| word.starts_with(name)))
     };
     let side = match () {
-        () if has(&OF_DEVICE) => Some(Side::Device),
-        () if has(&OF_SERVER) => Some(Side::Server),
+        () if has(&har::OF_DEVICE) => Some(Side::Device),
+        () if has(&har::OF_SERVER) => Some(Side::Server),
         () => None,
     };
     let event = Event::Failed {
@@ -255,7 +255,7 @@ fn failed(
         side,
         by_rule: false,
         is_answered: false,
-        cause: Some(match has(&NOT_CONNECTED) {
+        cause: Some(match has(&har::NOT_CONNECTED) {
             true => FailureCause::NotConnected,
             false => FailureCause::NotRecorded,
         }),
@@ -470,30 +470,6 @@ fn cut() -> Note {
     }
 }
 
-/// How words begin with which programs say that the device ended an exchange, and that the server did.
-const OF_DEVICE: [&str; 4] = ["ABORTED", "ECONNABORTED", "CANCEL", "BLOCKED"];
-const OF_SERVER: [&str; 9] = [
-    "RESET",
-    "ECONNRESET",
-    "REFUSED",
-    "ECONNREFUSED",
-    "CLOSED",
-    "EMPTY",
-    "TIMED",
-    "TIMEOUT",
-    "ETIMEDOUT",
-];
-/// What stands in them where there was no connection, or no TLS on it.
-const NOT_CONNECTED: [&str; 8] = [
-    "CERT",
-    "SSL",
-    "TLS",
-    "NAME",
-    "ENOTFOUND",
-    "REFUSED",
-    "ECONNREFUSED",
-    "DISCONNECTED",
-];
 /// The media type of a notification.
 const NOTIFICATION: &str = "application/vnd.syncml.notification";
 /// How a capture for Wireshark begins.

@@ -13,6 +13,7 @@ mod help;
 mod log;
 mod saved_traffic;
 use crate::support::peers;
+mod left_out;
 mod lint;
 mod lint_reports;
 mod pasted;

@@ -202,3 +202,28 @@ fn version(message: &Value) -> Version {
         _ => Version::HTTP_11,
     }
 }
+
+/// How words begin with which programs say that the device ended an exchange, and that the server did.
+pub(super) const OF_DEVICE: [&str; 4] = ["ABORTED", "ECONNABORTED", "CANCEL", "BLOCKED"];
+pub(super) const OF_SERVER: [&str; 9] = [
+    "RESET",
+    "ECONNRESET",
+    "REFUSED",
+    "ECONNREFUSED",
+    "CLOSED",
+    "EMPTY",
+    "TIMED",
+    "TIMEOUT",
+    "ETIMEDOUT",
+];
+/// What stands in them where there was no connection, or no TLS on it.
+pub(super) const NOT_CONNECTED: [&str; 8] = [
+    "CERT",
+    "SSL",
+    "TLS",
+    "NAME",
+    "ENOTFOUND",
+    "REFUSED",
+    "ECONNREFUSED",
+    "DISCONNECTED",
+];
