@@ -13,7 +13,6 @@
 pub mod analysis;
 pub mod file;
 pub mod journal;
-mod json;
 pub mod jsonl;
 pub mod lint;
 pub mod model;
