@@ -7,7 +7,6 @@ mod escape;
 pub(crate) mod lower;
 mod name;
 mod reference;
-mod token;
 pub(crate) mod write;
 
 use std::borrow::Cow;

@@ -1,4 +1,4 @@
-//! XML to tree: one pass over its tokens.
+//! XML to tree: one pass over the events of quick-xml.
 //!
 //! Comments and processing instructions are no nodes. White space between tags is a node only where an
 //! element holds nothing else: `<Data>  </Data>` has a text, `<Item>  <Data/>  </Item>` has none. Where an
@@ -13,7 +13,6 @@ use quick_xml::events::Event;
 use quick_xml::reader::Reader;
 
 use super::name::{MOST_NAMESPACES, MOST_OWN_NAMES, NameError, Names};
-use super::token::{Token, TokenKind};
 use super::{Charset, Header, Roots, charset, is_white};
 use crate::markup::arena::{Arena, NO_PARENT};
 use crate::markup::error::MOST_FLAGS;
@@ -149,52 +148,39 @@ impl<'s> Decoder<'s> {
     }
 
     fn run(&mut self) -> Result<(), DecodeError> {
-        let shadow = self.shadow;
-        let mut at = self.base;
-        while at < shadow.len() {
-            let rest = &shadow.as_bytes()[at..];
-            let Some(token) = Token::at_beginning(rest) else {
-                at = self.rare(at)?;
-                continue;
-            };
-            let span = Span::new(at as u32, (at + token.length) as u32);
-            match token.kind {
-                TokenKind::Start { name } => self.start_tag(span, name, 1)?,
-                TokenKind::Empty { name } => {
-                    self.start_tag(span, name, 2)?;
-                    self.close_element(span.end);
-                }
-                TokenKind::End { name } => self.end_tag(span, name)?,
-                TokenKind::Text => self.text_piece(span, &rest[..token.length])?,
-                TokenKind::Reference => {
-                    self.reference(span, &shadow[at + 1..at + token.length - 1])?;
-                }
-            }
-            at += token.length;
-        }
-        self.finish(at as u32)
-    }
-
-    /// Reads what is no token of the common kinds; gives where the next one begins.
-    #[cold]
-    fn rare(&mut self, at: usize) -> Result<usize, DecodeError> {
-        let mut reader = Reader::from_str(&self.shadow[at..]);
+        let mut reader = Reader::from_str(&self.shadow[self.base..]);
         let config = reader.config_mut();
         config.check_end_names = false;
         config.allow_unmatched_ends = true;
-        let event = reader.read_event();
-        let behind = at + reader.buffer_position() as usize;
-        let span = Span::new(at as u32, behind as u32);
-        match event {
-            Ok(Event::End(name)) => self.end_tag(span, name.len())?,
-            Ok(Event::GeneralRef(name)) => self.reference(span, &name)?,
-            Ok(event) => self.outside_elements(span, &event)?,
-            Err(error) => return Err(tokens_failed(&error, &reader, at, self.source)),
+        let mut start = self.base as u32;
+        loop {
+            // Looked at where it is: moving each event out of its Result costs a tenth of the time.
+            let event = reader.read_event();
+            let span = Span::new(
+                start,
+                (reader.buffer_position() as usize + self.base) as u32,
+            );
+            start = span.end;
+            match &event {
+                Ok(Event::Text(text)) => self.text_piece(span, text.as_bytes())?,
+                Ok(Event::GeneralRef(name)) => self.reference(span, name)?,
+                Ok(Event::Start(tag)) => self.start_tag(span, tag.name().as_ref().len(), 1)?,
+                Ok(Event::End(name)) => self.end_tag(span, name.len())?,
+                Ok(Event::Empty(tag)) => {
+                    self.start_tag(span, tag.name().as_ref().len(), 2)?;
+                    self.close_element(span.end);
+                }
+                Ok(Event::Eof) => return self.finish(span.start),
+                Ok(rare) => self.rare(span, rare)?,
+                Err(error) => return Err(tokens_failed(error, &reader, self.base, self.source)),
+            }
+            // What an event holds is borrowed from the source: there is nothing to drop.
+            std::mem::forget(event);
         }
-        Ok(behind)
     }
 
-    fn outside_elements(&mut self, span: Span, event: &Event<'_>) -> Result<(), DecodeError> {
+    #[cold]
+    fn rare(&mut self, span: Span, event: &Event<'_>) -> Result<(), DecodeError> {
         self.close_text(span.start)?;
         match event {
             Event::CData(_) => self.cdata(span),
