@@ -227,7 +227,7 @@ impl Question {
             it.from == Side::Device && matches!(it.alert, Some(1224 | 1226)) && it.node().is_some()
         });
         for report in reports {
-            let node = report.node().map(locuri::canonical);
+            let node = report.node().unwrap_or_default();
             let of_device = self
                 .sessions
                 .iter_mut()
@@ -240,7 +240,8 @@ impl Question {
                 let commands = &mut kept.summary.commands;
                 let findings = kept.summary.findings.iter_mut();
                 for finding in findings.filter(|it| it.id == "WHY-09" && it.pending) {
-                    if finding.node.as_deref().map(locuri::canonical) != node {
+                    let begun = finding.node.as_deref().unwrap_or_default();
+                    if !locuri::is_or_is_child(begun, node) {
                         continue;
                     }
                     finding.pending = false;

@@ -2,11 +2,55 @@
 //!
 //! Windows compares them without regard to case, and `./Vendor` means `./Device/Vendor`
 //! (MicrosoftDocs, OMA DM protocol support, "User targeted vs. device targeted configuration").
+//! `%7BA%7D` and `{A}` are one name (RFC 3986 §6.2.2.2).
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
 
 /// The segments of a LocURI in the form in which two spellings of one node are equal: lower case, without
-/// `./`, without `device/`, without query.
+/// `./`, without `device/`, without query, percent-encoding undone.
 pub fn canonical(uri: &str) -> String {
-    segments(uri).to_ascii_lowercase()
+    let path = segments(uri);
+    if memchr::memchr(b'%', path.as_bytes()).is_none() {
+        return path.to_ascii_lowercase();
+    }
+    let names: Vec<_> = path.split('/').map(decoded).collect();
+    names.join("/").to_ascii_lowercase()
+}
+
+/// A segment with percent-encoding undone, unless it stands for a character that separates or is a wildcard.
+fn decoded(segment: &str) -> Cow<'_, str> {
+    let name = percent_decode_str(segment).decode_utf8();
+    let name = name
+        .ok()
+        .filter(|name| !name.contains(['/', '%', '?', '*']));
+    name.unwrap_or(Cow::Borrowed(segment))
+}
+
+/// Whether a node is another one or lies below it, in any spelling.
+pub fn is_within(uri: &str, node: &str) -> bool {
+    let [path, around] = [uri, node].map(segments);
+    if path.contains('%') || around.contains('%') {
+        let [uri, node] = [uri, node].map(canonical);
+        return begins_with(&uri, &node);
+    }
+    begins_with(path, around)
+}
+
+/// Whether a node is another one or one just below it: an Alert names the one that a command executed, or the job around it.
+pub fn is_or_is_child(uri: &str, node: &str) -> bool {
+    let uri = canonical(uri);
+    let rest = uri.strip_prefix(&canonical(node));
+    rest.is_some_and(|rest| rest.is_empty() || rest.rfind('/') == Some(0))
+}
+
+/// Whether the segments of a path begin with those of another one.
+fn begins_with(path: &str, around: &str) -> bool {
+    let (path, around) = (path.as_bytes(), around.as_bytes());
+    let front = path.get(..around.len());
+    front.is_some_and(|front| front.eq_ignore_ascii_case(around))
+        && matches!(path.get(around.len()), None | Some(b'/'))
 }
 
 /// The same in the case it is written in.
@@ -53,6 +97,22 @@ mod tests {
             assert_eq!(canonical(uri), node, "{uri}");
         }
         assert_eq!(canonical("./User/Vendor/MSFT"), "user/vendor/msft");
+        let job = "vendor/msft/edam/msi/{a b}";
+        for uri in [
+            "./Vendor/MSFT/EDAM/MSI/%7BA%20B%7d",
+            "Vendor/MSFT/EDAM/MSI/{a b}",
+        ] {
+            assert_eq!(canonical(uri), job, "{uri}");
+            assert!(is_within(
+                &format!("{uri}/Status"),
+                "./Device/Vendor/MSFT/EDAM/MSI/{A%20B}"
+            ));
+            assert!(!is_within(&format!("{uri}x"), job));
+        }
+        // These would be other nodes.
+        for uri in ["a%2fb/{c}", "a%3fb", "a%2a", "a%25b", "a%ff", "a%"] {
+            assert_eq!(canonical(uri), uri);
+        }
         assert_eq!(query("./DevInfo?list=Struct"), Some("list=Struct"));
         let of_user = ["./User/Vendor/MSFT/X", "user/Vendor", "./user"].map(is_of_user);
         let of_device =

@@ -23,24 +23,14 @@ impl Gets {
         let mut items = get.items();
         match (items.next(), items.next()) {
             // So nearly all are: nothing needs to be remembered.
-            (Some(only), None) => only.target().is_some_and(|target| is_within(uri, &target)),
+            (Some(only), None) => only
+                .target()
+                .is_some_and(|target| locuri::is_within(uri, &target)),
             _ => { self.0.entry(place) }
                 .or_insert_with(|| Nodes::of(get))
                 .hold(&locuri::canonical(uri)),
         }
     }
-}
-
-/// Whether a node is this one or lies under it.
-fn is_within(uri: &str, node: &str) -> bool {
-    let (uri, node) = (
-        locuri::segments(uri).as_bytes(),
-        locuri::segments(node).as_bytes(),
-    );
-    let begins = uri
-        .get(..node.len())
-        .is_some_and(|front| front.eq_ignore_ascii_case(node));
-    begins && matches!(uri.get(node.len()), None | Some(b'/'))
 }
 
 impl Nodes {

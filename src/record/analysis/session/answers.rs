@@ -370,12 +370,11 @@ impl OpenSession {
 
     /// The device reports that work on a node is done.
     pub(super) fn completed(&mut self, node: &str) {
-        let node = locuri::canonical(node);
         for transaction in &mut self.transactions {
             let is_it = || {
                 transaction
                     .node()
-                    .is_some_and(|it| locuri::canonical(it) == node)
+                    .is_some_and(|it| locuri::is_or_is_child(it, node))
             };
             if transaction.outcome == TransactionOutcome::InProgress && is_it() {
                 transaction.outcome = TransactionOutcome::Answered;

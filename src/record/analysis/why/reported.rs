@@ -27,10 +27,9 @@ impl Case<'_> {
     fn report(&self, alert: &Transaction, item: &TransactionItem) -> SessionFinding {
         let node = item.node.as_deref().unwrap_or_default();
         let value = item.value.as_deref().unwrap_or_default();
-        let canonical = locuri::canonical(node);
         let before = &self.session.transactions[..alert.number as usize - 1];
         let asked = before.iter().rev().find(|it| {
-            let is_it = |node| locuri::canonical(node) == canonical;
+            let is_it = |executed| locuri::is_or_is_child(executed, node);
             it.from == Side::Server && it.command != "Get" && it.node().is_some_and(is_it)
         });
         let all: Vec<_> = asked.into_iter().chain([alert]).collect();
