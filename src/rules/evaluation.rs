@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Method;
 
-use super::act::{self, Body, StepContext, Values};
+use super::act::{self, Body, Planning, Values};
 use super::answers::LinkedAnswers;
 use super::index::Index;
 use super::matcher::{Kinds, MatchContext};
@@ -243,16 +243,16 @@ impl<'a> Evaluation<'a> {
         applied: &mut RuleEffect,
     ) -> bool {
         let limits = self.facts.limits;
-        let context = StepContext {
-            facts: self.facts,
-            document,
-            owed: &self.verdict.session_effects.owed,
+        let owed = &self.verdict.session_effects.owed;
+        let planning = Planning::new(rule, self.facts, document, owed, selection, values);
+        let planned = match planning.plan(&rule.steps) {
+            Ok(planned) => planned,
+            Err(why) => {
+                applied.changes = vec![EffectDetail::not_applied("", why)];
+                return false;
+            }
         };
-        let planned = act::edits(rule, &context, limits, values, selection);
         applied.changes = planned.changes;
-        if planned.refused {
-            return false;
-        }
         if let Some(answer) = planned.answer {
             // Nothing of the message is left that edits could show in.
             self.verdict.answer = Some(answer);

@@ -19,7 +19,7 @@ pub use edit::EditStep;
 pub use head::HeadStep;
 pub use neighbour::{Injection, Insertion, Neighbour, Relation};
 pub use protocol::{
-    AtomicFailure, Busy, Challenge, Field, MsgIdBreak, Nonce, ProtocolStep, Scheme, Version,
+    AtomicFailure, Busy, Challenge, MsgIdBreak, Nonce, ProtocolStep, Scheme, Version,
 };
 pub use raw::{Content, Flip, Form, Length, NewBody, RawStep};
 pub use scenario::ScenarioStep;

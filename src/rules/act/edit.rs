@@ -10,14 +10,13 @@ use crate::dm::{Command, StatusCode};
 use crate::flow::EffectKind;
 use crate::markup::edit::{Edit, Fragment, NestedEdit, Place};
 use crate::markup::{Element, tag};
-use crate::rules::selector::Selected;
-use crate::rules::selector::{SelectedElement, Selector};
+use crate::rules::selector::{Selected, SelectedElement, Selector};
 use crate::rules::step::EditStep;
 use crate::rules::template::{Escape, Template};
 
 impl Planning<'_, '_> {
     pub(super) fn edit(&mut self, step: &EditStep, selected: &Selected) {
-        self.planned.step = step.name();
+        self.step = step.name();
         match step {
             EditStep::SetStatus(code) => self.set_status(selected, code.status()),
             EditStep::SetText { text, at } => self.set_text(selected, text, at),
@@ -30,9 +29,7 @@ impl Planning<'_, '_> {
             EditStep::Remove { at } => self.remove(selected, at),
             EditStep::Copy(copied) => self.copy(selected, &copied.what, &copied.to),
             EditStep::Move(moved) => self.relocate(selected, &moved.what, &moved.to),
-            EditStep::Duplicate { at, new_ids } => {
-                self.duplicate(selected, at, *new_ids);
-            }
+            EditStep::Duplicate { at, new_ids } => self.duplicate(selected, at, *new_ids),
             // It is planned for the selection as a whole.
             EditStep::Reverse => {}
         }
@@ -45,29 +42,27 @@ impl Planning<'_, '_> {
             return;
         };
         let text = code.0.to_string();
-        let Some(data) = status.data() else {
-            return self.add_data(status.element(), text);
-        };
-        let before = data.text().trim_ascii().to_owned();
-        let spot = SelectedElement::of(data);
-        self.push_detail(&spot, "", EffectKind::Status, before, text.clone());
-        let element = data.id();
-        self.push(&spot, Edit::SetText { element, text });
+        match status.data() {
+            Some(data) => {
+                let texts = [data.text().trim_ascii().to_owned(), text.clone()];
+                let element = data.id();
+                let edit = Edit::SetText { element, text };
+                self.change_at(data, EffectKind::Status, texts, edit);
+            }
+            None => self.add_data(status.element(), text),
+        }
     }
 
     /// A Status without Data gets one where the DTD has it: in front of the Items.
     fn add_data(&mut self, status: Element<'_>, text: String) {
-        let Ok(fragment) = Fragment::parse(&format!("<Data>{text}</Data>")) else {
+        let Ok(fragment) = Fragment::parse(&compose::leaf("Data", &text)) else {
             return;
         };
-        let last = status
-            .elements()
-            .take_while(|child| !child.is(tag::ITEM))
-            .last();
+        let children = status.elements();
+        let last = children.take_while(|child| !child.is(tag::ITEM)).last();
         let place = last.map_or(Place::FirstIn(status.id()), |last| Place::After(last.id()));
-        let spot = SelectedElement::of(status);
-        self.push_detail(&spot, "", EffectKind::Status, String::new(), text);
-        self.push(&spot, Edit::Insert { place, fragment });
+        let edit = Edit::Insert { place, fragment };
+        self.change_at(status, EffectKind::Status, [String::new(), text], edit);
     }
 
     fn set_text(&mut self, selected: &Selected, template: &Template, at: &Selector) {
@@ -83,9 +78,10 @@ impl Planning<'_, '_> {
             if !self.add(text.len()) {
                 return;
             }
-            self.push_detail(&spot, "", EffectKind::Changed, before, text.clone());
+            let texts = [before, text.clone()];
             let element = spot.node;
-            self.push(&spot, Edit::SetText { element, text });
+            let edit = Edit::SetText { element, text };
+            self.change(&spot, "", EffectKind::Changed, texts, edit);
         }
     }
 
@@ -115,41 +111,33 @@ impl Planning<'_, '_> {
             if let Some(uri) = undeclared(name, target)
                 && !self.planned.edits.iter().any(declares)
             {
-                let element = spot.node;
-                let (name, value) = (format!("xmlns:{MSFT}"), uri.to_owned());
-                let kind = EffectKind::Changed;
-                self.push_detail(
-                    &spot,
-                    &format!("@{name}"),
-                    kind,
-                    String::new(),
-                    value.clone(),
-                );
-                self.push(
-                    &spot,
-                    Edit::SetAttribute {
-                        element,
-                        name,
-                        value,
-                    },
-                );
+                let texts = [String::new(), uri.to_owned()];
+                self.put_attribute(&spot, format!("xmlns:{MSFT}"), texts);
             }
-            let kind = EffectKind::Changed;
-            self.push_detail(&spot, &format!("@{name}"), kind, before, value.clone());
-            let edit = Edit::SetAttribute {
-                element: spot.node,
-                name: name.into(),
-                value,
-            };
-            self.push(&spot, edit);
+            self.put_attribute(&spot, name.to_owned(), [before, value]);
         }
+    }
+
+    fn put_attribute(
+        &mut self,
+        spot: &SelectedElement,
+        name: String,
+        [before, value]: [String; 2],
+    ) {
+        let part = format!("@{name}");
+        let edit = Edit::SetAttribute {
+            element: spot.node,
+            name,
+            value: value.clone(),
+        };
+        self.change(spot, &part, EffectKind::Changed, [before, value], edit);
     }
 
     /// A text with its values in the place of `before`; one that cannot be filled is reported.
     fn filled(&mut self, template: &Template, selected: &Selected, before: &str) -> Option<String> {
         let values = &mut self.values;
         let filled = values.fill(template, Escape::Nothing, Some(selected), Some(before));
-        filled.map_err(|why| self.refuse(selected, &why)).ok()
+        filled.map_err(|why| self.not_applied(selected, &why)).ok()
     }
 
     fn remove_attribute(&mut self, selected: &Selected, name: &str, at: &Selector) {
@@ -157,13 +145,19 @@ impl Planning<'_, '_> {
         for spot in self.find(selected, at) {
             let target = spot.element(document);
             let Some(attribute) = target.and_then(|target| target.attribute(name)) else {
-                self.refuse(selected, &format!("{at} has no attribute {name}"));
+                self.not_applied(selected, &format!("{at} has no attribute {name}"));
                 continue;
             };
-            let (node, before) = (attribute.id(), attribute.value().into_owned());
-            let kind = EffectKind::Changed;
-            self.push_detail(&spot, &format!("@{name}"), kind, before, String::new());
-            self.push(&spot, Edit::Remove { node });
+            let texts = [attribute.value().into_owned(), String::new()];
+            let node = attribute.id();
+            let part = format!("@{name}");
+            self.change(
+                &spot,
+                &part,
+                EffectKind::Changed,
+                texts,
+                Edit::Remove { node },
+            );
         }
     }
 
@@ -174,9 +168,9 @@ impl Planning<'_, '_> {
                 continue;
             };
             let before = spot.element(document).map(summary).unwrap_or_default();
-            self.push_detail(&spot, "", EffectKind::Replaced, before, text);
             let node = spot.node;
-            self.push(&spot, Edit::Replace { node, fragment });
+            let edit = Edit::Replace { node, fragment };
+            self.change(&spot, "", EffectKind::Replaced, [before, text], edit);
         }
     }
 
@@ -194,9 +188,9 @@ impl Planning<'_, '_> {
         };
         for spot in spots {
             let before = spot.element(document).map(summary).unwrap_or_default();
-            self.push_detail(&spot, "", EffectKind::Removed, before, String::new());
+            let texts = [before, String::new()];
             let node = spot.node;
-            self.push(&spot, Edit::Remove { node });
+            self.change(&spot, "", EffectKind::Removed, texts, Edit::Remove { node });
         }
     }
 
@@ -208,25 +202,19 @@ impl Planning<'_, '_> {
         template: &Template,
         spot: &SelectedElement,
     ) -> Option<(String, Fragment)> {
-        let filled = self
-            .values
-            .fill(template, Escape::Markup, Some(selected), None);
+        let values = &mut self.values;
+        let filled = values.fill(template, Escape::Markup, Some(selected), None);
         let parsed = filled.and_then(|text| match Fragment::parse(&text) {
             Ok(fragment) => Ok((text, fragment)),
             Err(error) => Err(format!("the element is not XML: {error}")),
         });
-        match parsed {
-            Ok((text, fragment)) => {
-                let placed = spot.holders().is_empty();
-                let placed = placed.then(|| compose::in_namespace(self.document, &text, &fragment));
-                let fragment = placed.flatten().unwrap_or(fragment);
-                self.add(text.len()).then_some((text, fragment))
-            }
-            Err(why) => {
-                self.refuse(selected, &why);
-                None
-            }
-        }
+        let (text, fragment) = parsed
+            .map_err(|why| self.not_applied(selected, &why))
+            .ok()?;
+        let placed = spot.holders().is_empty();
+        let placed = placed.then(|| compose::in_namespace(self.document, &text, &fragment));
+        let fragment = placed.flatten().unwrap_or(fragment);
+        self.add(text.len()).then_some((text, fragment))
     }
 }
 

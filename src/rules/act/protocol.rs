@@ -11,26 +11,49 @@ mod refuse;
 
 use std::collections::HashSet;
 
-use super::Planned;
-use crate::dm::compose::CmdIdAllocator;
-use crate::dm::{Command, Message, SyncBody};
+use super::Planning;
+use crate::dm::{Command, Message, SyncBody, compose};
 use crate::flow::{EffectDetail, Obligation, OwedByRule, Reconciler, SessionChange, Side};
-use crate::markup::{Document, NodeId};
-use crate::rules::selector::Selected;
+use crate::markup::edit::Fragment;
+use crate::markup::{NodeId, tag};
+use crate::rules::Stage;
 use crate::rules::step::ProtocolStep;
-use crate::rules::{Facts, Stage};
 
-/// The message as earlier rules left it.
-pub(in crate::rules) struct StepContext<'a> {
-    pub(in crate::rules) facts: &'a Facts<'a>,
-    pub(in crate::rules) document: &'a Document,
-    /// What is owed because of rules before this one, about the same message.
-    pub(in crate::rules) owed: &'a [OwedByRule],
-}
+impl<'a> Planning<'a, '_> {
+    pub(super) fn protocol_step(&mut self, step: &ProtocolStep) {
+        self.step = step.name();
+        let known = match step.promises() {
+            true => self.reconciler().map(drop),
+            false => Ok(()),
+        };
+        let planned = known.and_then(|()| match step {
+            ProtocolStep::Refuse(code) => self.refuse(code.status()),
+            ProtocolStep::HideStatus => self.hide(),
+            ProtocolStep::InjectCommand(new) => self.inject(&new.command.0, new.to.as_ref()),
+            ProtocolStep::AtomicRollback(failure) => self.roll_back(failure),
+            ProtocolStep::Challenge(challenge) => self.challenge(challenge),
+            ProtocolStep::Busy(busy) => self.busy(busy),
+            ProtocolStep::SessionAbort => self.abort(),
+            ProtocolStep::NextMessage => self.next_message(),
+            ProtocolStep::DuplicateMessage { keep } => self.send_twice(*keep),
+            ProtocolStep::UnknownCmdref => self.unknown_cmd_ref(),
+            ProtocolStep::BreakMsgid(how) => self.break_msg_id(*how),
+            ProtocolStep::DropFinal => self.drop_final(),
+            ProtocolStep::MaxMsgSize(size) => self.set_meta(tag::MAX_MSG_SIZE, size.0),
+            ProtocolStep::MaxObjSize(size) => self.set_meta(tag::MAX_OBJ_SIZE, size.0),
+            ProtocolStep::RespUri(uri) => self.set_field(tag::RESP_URI, uri),
+            ProtocolStep::WrongSession(id) => self.set_session_id(id),
+            ProtocolStep::WrongVersion { which, to } => self.set_version(*which, to.as_deref()),
+            ProtocolStep::WrongSize(by) => self.wrong_size(by.0),
+        });
+        if let Err(why) = planned {
+            let change = EffectDetail::not_applied("", format!("{}: {why}", self.step));
+            self.planned.changes.push(change);
+        }
+    }
 
-impl<'a> StepContext<'a> {
-    fn message(&self) -> Option<Message<'a>> {
-        Message::of(self.document)
+    fn message(&self) -> Result<Message<'a>, &'static str> {
+        Message::of(self.document).ok_or("this is no SyncML message")
     }
 
     fn speaker(&self) -> Side {
@@ -41,24 +64,19 @@ impl<'a> StepContext<'a> {
     }
 
     /// The selected commands, but for those that dmtap itself put in.
-    fn commands(&self, selection: &[Selected]) -> Vec<Command<'a>> {
-        let selected = self.commands_with_items(selection).into_iter();
+    fn commands(&self) -> Vec<Command<'a>> {
+        let selected = self.commands_with_items().into_iter();
         selected.map(|(command, _)| command).collect()
     }
 
     /// The same, each with those of its Items that were selected; none for all.
-    fn commands_with_items<'s>(
-        &self,
-        selection: &'s [Selected],
-    ) -> Vec<(Command<'a>, &'s [NodeId])> {
-        let own: HashSet<&str> = self
-            .obligations()
-            .filter_map(|obligation| match obligation {
-                Obligation::Suppress(own) => Some(&*own.cmd_ref),
-                _ => None,
-            })
-            .collect();
-        let commands = selection.iter().filter_map(|selected| {
+    fn commands_with_items(&self) -> Vec<(Command<'a>, &'a [NodeId])> {
+        let own = self.obligations().filter_map(|owed| match owed {
+            Obligation::Suppress(own) => Some(&*own.cmd_ref),
+            _ => None,
+        });
+        let own: HashSet<&str> = own.collect();
+        let commands = self.selection.iter().filter_map(|selected| {
             let command = Command::of(self.document.element(selected.node)?)?;
             Some((command, &*selected.items))
         });
@@ -67,24 +85,8 @@ impl<'a> StepContext<'a> {
     }
 
     /// What is owed because of rules before this one, about the same message.
-    fn obligations(&self) -> impl Iterator<Item = &'a Obligation> {
+    fn obligations(&self) -> impl Iterator<Item = &'a Obligation> + use<'a> {
         self.owed.iter().map(|owed| &owed.obligation)
-    }
-
-    /// The SessionID that the device wrote where a rule before this one changed it to `id`.
-    fn original_session_id<'s>(&self, id: &'s str) -> &'s str
-    where
-        'a: 's,
-    {
-        let changed = self
-            .obligations()
-            .filter_map(|obligation| match obligation {
-                Obligation::SessionId { received, original } if **received == *id => {
-                    Some(&**original)
-                }
-                _ => None,
-            });
-        changed.last().unwrap_or(id)
     }
 
     fn reconciler(&self) -> Result<&'a Reconciler, String> {
@@ -92,74 +94,23 @@ impl<'a> StepContext<'a> {
             "no DM session is known, and a later message would have to be changed".into()
         })
     }
-}
 
-impl Planned {
-    pub(super) fn protocol_step(
-        &mut self,
-        step: &ProtocolStep,
-        context: &StepContext<'_>,
-        selection: &[Selected],
-    ) {
-        self.step = step.name();
-        if step.promises()
-            && let Err(why) = context.reconciler()
-        {
-            return self.decline(why);
-        }
-        let planned = match step {
-            ProtocolStep::Refuse(code) => self.refuse(code.status(), context, selection),
-            ProtocolStep::HideStatus => self.hide(context, selection),
-            ProtocolStep::InjectCommand(new) => {
-                self.inject(&new.command.0, new.to.as_ref(), context, selection)
-            }
-            ProtocolStep::AtomicRollback(failure) => self.roll_back(failure, context, selection),
-            ProtocolStep::Challenge(challenge) => self.challenge(challenge, context),
-            ProtocolStep::Busy(busy) => self.busy(busy, context),
-            ProtocolStep::SessionAbort => self.abort(context),
-            ProtocolStep::NextMessage => self.next_message(context),
-            ProtocolStep::DuplicateMessage { keep } => self.duplicate(*keep, context),
-            ProtocolStep::UnknownCmdref => self.unknown_cmd_ref(context, selection),
-            ProtocolStep::BreakMsgid(how) => self.break_msg_id(*how, context),
-            ProtocolStep::DropFinal => self.drop_final(context),
-            ProtocolStep::WrongSize(by) => self.wrong_size(by.0, context, selection),
-            _ => match step.field() {
-                Some(field) => self.header(&field, context),
-                None => Ok(()),
-            },
-        };
-        if let Err(why) = planned {
-            self.decline(why);
-        }
-    }
-
-    fn decline(&mut self, why: String) {
-        let step = self.step;
-        self.changes
-            .push(EffectDetail::not_applied("", format!("{step}: {why}")));
-    }
-
-    /// CmdIDs that are free in the message and not yet given by this rule.
-    fn fresh(&mut self, message: Message<'_>) -> &mut CmdIdAllocator {
-        self.fresh
-            .get_or_insert_with(|| CmdIdAllocator::of(message))
+    /// A piece of XML to be put into the message.
+    fn xml(&self, text: &str) -> Result<Fragment, &'static str> {
+        compose::fragment(self.document, text).ok_or("it cannot be written as XML")
     }
 
     /// Takes on obligations if the session has room for them.
-    fn owe(
-        &mut self,
-        context: &StepContext<'_>,
-        obligations: Vec<Obligation>,
-    ) -> Result<(), String> {
-        let owed = &mut self.session_effects.owed;
+    fn owe(&mut self, obligations: Vec<Obligation>) -> Result<(), String> {
+        let reconciler = self.reconciler()?;
+        let owed = &mut self.planned.session_effects.owed;
         let before = owed.len();
         owed.extend(obligations.into_iter().map(|obligation| OwedByRule {
             rule: self.rule.clone(),
             obligation,
         }));
-        let reconciler = context.reconciler()?;
         // What rules before this one caused in the same message takes room, too.
-        let room = reconciler.has_room_for(context.owed.iter().chain(&*owed));
+        let room = reconciler.has_room_for(self.owed.iter().chain(&*owed));
         room.map_err(|full| {
             owed.truncate(before);
             full.to_string()
@@ -167,13 +118,13 @@ impl Planned {
     }
 
     fn change_session(&mut self, change: SessionChange) {
-        let changes = &mut self.session_effects.changes;
+        let changes = &mut self.planned.session_effects.changes;
         changes.push((self.rule.clone(), change));
     }
 }
 
 /// MsgID of a message as its speaker wrote it.
-fn msg_id(message: Message<'_>) -> Result<Box<str>, String> {
+fn msg_id(message: Message<'_>) -> Result<Box<str>, &'static str> {
     let id = message.msg_id().ok_or("the message has no MsgID")?;
     Ok(id.as_ref().into())
 }

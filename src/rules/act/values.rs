@@ -1,9 +1,9 @@
 //! What the names in templates stand for.
 
 use http::uri::Authority;
-use std::collections::BTreeSet;
 
 use super::too_large;
+use crate::dm::compose::CmdIdAllocator;
 use crate::dm::{Command, Message, Refs};
 use crate::markup::{Document, Element, tag};
 use crate::rules::Facts;
@@ -16,13 +16,8 @@ pub(in crate::rules) struct Values<'a> {
     facts: &'a Facts<'a>,
     document: Option<&'a Document>,
     answers: Option<&'a LinkedAnswers<'a>>,
-    ids: Option<Ids>,
-}
-
-/// The CmdIDs of a message, those given out included.
-struct Ids {
-    used: BTreeSet<u64>,
-    last: u64,
+    /// CmdIDs that are free in the message and not yet given out.
+    ids: Option<CmdIdAllocator>,
 }
 
 impl<'a> Values<'a> {
@@ -69,9 +64,9 @@ impl<'a> Values<'a> {
 
     /// A CmdID that nothing in the message has.
     pub(in crate::rules) fn next_cmd_id(&mut self) -> String {
-        let document = self.document;
-        let ids = self.ids.get_or_insert_with(|| Ids::of(document));
-        ids.next().to_string()
+        let message = self.document.and_then(Message::of);
+        let free = || message.map_or_else(|| CmdIdAllocator::after(0), CmdIdAllocator::of);
+        self.ids.get_or_insert_with(free).give()
     }
 
     fn value(&mut self, name: Name, selected: Option<&Selected>) -> Option<String> {
@@ -124,29 +119,4 @@ fn data<'d>(command: Command<'d>, selected: &Selected) -> Option<Element<'d>> {
             .filter(is_meant)
             .find_map(|item| item.child(tag::DATA))
     })
-}
-
-impl Ids {
-    fn of(document: Option<&Document>) -> Self {
-        let elements = document.into_iter().flat_map(Document::elements);
-        let ids = elements.filter(|element| element.is(tag::CMD_ID));
-        let used: BTreeSet<u64> = ids.filter_map(|id| id.text().trim().parse().ok()).collect();
-        let highest = used.last().copied().unwrap_or(0);
-        // Above the highest, as a peer would go on; below it only where it leaves no room for that.
-        let last = if highest < u64::from(u32::MAX) {
-            highest
-        } else {
-            0
-        };
-        Self { used, last }
-    }
-
-    fn next(&mut self) -> u64 {
-        loop {
-            self.last += 1;
-            if self.used.insert(self.last) {
-                return self.last;
-            }
-        }
-    }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::flow::{DeliveryStep, EffectDetail, EffectKind, Noise, Pace, StatedLength};
 use crate::rules::chance::Rng;
-use crate::rules::step::{Answer, ResetPeer, Slicer, Timeout, WireFault};
+use crate::rules::step::{Answer, ResetPeer, Slicer, WireFault};
+use crate::rules::value::Time;
 use crate::rules::{Facts, Rule, Verdict};
 
 pub(in crate::rules) fn leave(
@@ -15,68 +16,86 @@ pub(in crate::rules) fn leave(
     facts: &Facts<'_>,
     verdict: &mut Verdict,
 ) -> EffectDetail {
-    let mut change = EffectDetail::of_message(kind(step), step.name(), "", "");
     if let WireFault::Answer(Answer(answer)) = step {
-        change.before = facts
-            .response
-            .map_or_else(String::new, |head| head.status.to_string());
-        change.after = answer.status.to_string();
+        let received = facts.response.map(|head| head.status.to_string());
         verdict.answer = Some(answer.clone());
-        return change;
+        let (before, after) = (received.unwrap_or_default(), answer.status.to_string());
+        return EffectDetail::of_message(EffectKind::Answered, step.name(), before, after);
     }
     if verdict.delivery.is_ended() {
         let why = "a rule before this one ends the connection";
         return EffectDetail::not_applied("", format!("{}: {why}", step.name()));
     }
     let mut draw = Rng::new(seed, &rule.name, facts);
-    let ops = ops(step, &mut draw);
-    change.after = describe(step, &ops);
+    let (kind, what, ops) = delivery(step, &mut draw);
     verdict.delivery.ops.extend(ops);
-    change
+    EffectDetail::of_message(kind, step.name(), "", what)
 }
 
-fn ops(step: &WireFault, draw: &mut Rng) -> Vec<DeliveryStep> {
+/// What a fault does, in words, and how the message leaves by it.
+fn delivery(step: &WireFault, draw: &mut Rng) -> (EffectKind, String, Vec<DeliveryStep>) {
+    use DeliveryStep::{Announce, Close, Reset, Send, Wait};
+    use EffectKind as Kind;
     match step {
-        WireFault::Answer(_) => Vec::new(),
-        WireFault::Delay(time) => vec![DeliveryStep::Wait(time.0)],
+        WireFault::Answer(_) => (Kind::Answered, String::new(), Vec::new()),
+        WireFault::Delay(Time(time)) => (Kind::Delayed, format!("{time:?}"), vec![Wait(*time)]),
         WireFault::Latency { time, jitter } => {
             let jitter = jitter.map_or(Duration::ZERO, |jitter| jitter.0);
-            vec![DeliveryStep::Wait(jittered(time.0, jitter, draw))]
+            let time = jittered(time.0, jitter, draw);
+            (Kind::Delayed, format!("{time:?}"), vec![Wait(time)])
         }
-        WireFault::Bandwidth(rate) => vec![DeliveryStep::Pace(Pace::Rate(rate.0))],
-        WireFault::Slicer(Slicer { size, delay }) => NonZeroU64::new(size.0)
-            .map(|size| {
-                DeliveryStep::Pace(Pace::Slices {
-                    size,
-                    pause: delay.0,
-                })
-            })
-            .into_iter()
-            .collect(),
-        WireFault::SlowClose(time) => vec![
-            DeliveryStep::WHOLE,
-            DeliveryStep::Wait(time.0),
-            DeliveryStep::Close,
-        ],
-        WireFault::Timeout(time) => vec![DeliveryStep::Wait(time.0.0), DeliveryStep::Close],
-        WireFault::LimitData(bytes) => vec![DeliveryStep::Send(bytes.0), DeliveryStep::Close],
-        WireFault::Reset | WireFault::ResetPeer(ResetPeer::Now) => vec![DeliveryStep::Reset],
+        WireFault::Bandwidth(rate) => {
+            let pace = DeliveryStep::Pace(Pace::Rate(rate.0));
+            let what = format!("{} bytes a second", rate.0);
+            (Kind::Slowed, what, vec![pace])
+        }
+        WireFault::Slicer(Slicer { size, delay }) => {
+            let what = format!("{} bytes every {:?}", size.0, delay.0);
+            let size = NonZeroU64::new(size.0).unwrap_or(NonZeroU64::MIN);
+            let pause = delay.0;
+            let pace = DeliveryStep::Pace(Pace::Slices { size, pause });
+            (Kind::Slowed, what, vec![pace])
+        }
+        WireFault::SlowClose(Time(time)) => {
+            let ops = vec![DeliveryStep::WHOLE, Wait(*time), Close];
+            (Kind::ClosedAfter, format!("{time:?}"), ops)
+        }
+        WireFault::Timeout(time) => {
+            let time = time.0.0;
+            let ops = vec![Wait(time), Close];
+            (Kind::ClosedAfter, format!("{time:?}"), ops)
+        }
+        WireFault::LimitData(bytes) => {
+            let ops = vec![Send(bytes.0), Close];
+            (Kind::Closed, format!("after {} bytes", bytes.0), ops)
+        }
+        WireFault::Reset | WireFault::ResetPeer(ResetPeer::Now) => {
+            (Kind::Reset, String::new(), vec![Reset])
+        }
         WireFault::ResetPeer(ResetPeer::After(bytes)) => {
-            vec![DeliveryStep::Send(*bytes), DeliveryStep::Reset]
+            let ops = vec![Send(*bytes), Reset];
+            (Kind::Reset, format!("after {bytes} bytes"), ops)
         }
-        WireFault::EmptyResponse => vec![DeliveryStep::Close],
-        WireFault::MalformedChunk => vec![
-            DeliveryStep::Announce(StatedLength::Chunks),
-            DeliveryStep::Send(0),
-            noise(draw),
-            DeliveryStep::Close,
-        ],
-        WireFault::RandomDataThenClose => vec![noise(draw), DeliveryStep::Close],
-        WireFault::ContentLength(announced) => vec![
-            DeliveryStep::Announce(announced.0),
-            DeliveryStep::WHOLE,
-            DeliveryStep::Close,
-        ],
+        WireFault::EmptyResponse => (Kind::Closed, "without an answer".into(), vec![Close]),
+        WireFault::MalformedChunk => {
+            let announced = Announce(StatedLength::Chunks);
+            let ops = vec![announced, Send(0), noise(draw), Close];
+            (Kind::Closed, "after a malformed chunk".into(), ops)
+        }
+        WireFault::RandomDataThenClose => {
+            let what = format!("after {NOISE} random bytes");
+            (Kind::Closed, what, vec![noise(draw), Close])
+        }
+        WireFault::ContentLength(announced) => {
+            let what = match announced.0 {
+                StatedLength::Exactly(length) => length.to_string(),
+                StatedLength::More(bytes) => format!("{bytes} too many"),
+                StatedLength::Fewer(bytes) => format!("{bytes} too few"),
+                StatedLength::Chunks => String::new(),
+            };
+            let ops = vec![Announce(announced.0), DeliveryStep::WHOLE, Close];
+            (Kind::WrongLength, what, ops)
+        }
     }
 }
 
@@ -91,46 +110,6 @@ fn noise(draw: &mut Rng) -> DeliveryStep {
         seed: draw.next(),
         bytes: NOISE,
     })
-}
-
-fn kind(step: &WireFault) -> EffectKind {
-    match step {
-        WireFault::Answer(_) => EffectKind::Answered,
-        WireFault::Delay(_) | WireFault::Latency { .. } => EffectKind::Delayed,
-        WireFault::Bandwidth(_) | WireFault::Slicer(_) => EffectKind::Slowed,
-        WireFault::SlowClose(_) | WireFault::Timeout(_) => EffectKind::ClosedAfter,
-        WireFault::Reset | WireFault::ResetPeer(_) => EffectKind::Reset,
-        WireFault::ContentLength(_) => EffectKind::WrongLength,
-        WireFault::LimitData(_)
-        | WireFault::EmptyResponse
-        | WireFault::MalformedChunk
-        | WireFault::RandomDataThenClose => EffectKind::Closed,
-    }
-}
-
-fn describe(step: &WireFault, ops: &[DeliveryStep]) -> String {
-    match (step, ops) {
-        (_, [DeliveryStep::Wait(time)]) => format!("{time:?}"),
-        (WireFault::Bandwidth(rate), _) => format!("{} bytes a second", rate.0),
-        (WireFault::Slicer(Slicer { size, delay }), _) => {
-            format!("{} bytes every {:?}", size.0, delay.0)
-        }
-        (WireFault::SlowClose(time) | WireFault::Timeout(Timeout(time)), _) => {
-            format!("{:?}", time.0)
-        }
-        (WireFault::LimitData(bytes), _) => format!("after {} bytes", bytes.0),
-        (WireFault::ResetPeer(ResetPeer::After(bytes)), _) => format!("after {bytes} bytes"),
-        (WireFault::ContentLength(announced), _) => match announced.0 {
-            StatedLength::Exactly(length) => length.to_string(),
-            StatedLength::More(bytes) => format!("{bytes} too many"),
-            StatedLength::Fewer(bytes) => format!("{bytes} too few"),
-            StatedLength::Chunks => String::new(),
-        },
-        (WireFault::EmptyResponse, _) => "without an answer".into(),
-        (WireFault::MalformedChunk, _) => "after a malformed chunk".into(),
-        (WireFault::RandomDataThenClose, _) => format!("after {NOISE} random bytes"),
-        _ => String::new(),
-    }
 }
 
 const NOISE: u16 = 512;

@@ -197,45 +197,7 @@ pub enum Version {
     Namespace,
 }
 
-/// A field of the header with its value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Field {
-    /// `max-msg-size`: `Meta/MaxMsgSize`, in bytes.
-    MaxMsgSize(u32),
-    /// `max-obj-size`: `Meta/MaxObjSize`, in bytes.
-    MaxObjSize(u32),
-    /// `resp-uri`: where the next message is to go.
-    RespUri(String),
-    /// `wrong-session`: the SessionID.
-    SessionId(String),
-    /// `wrong-version`: VerDTD.
-    VerDtd(String),
-    /// `wrong-version`: VerProto.
-    VerProto(String),
-    /// `wrong-version`: the namespace of the root; XML only.
-    Namespace(String),
-}
-
 impl ProtocolStep {
-    /// The field of the header that it sets, if it sets one.
-    pub fn field(&self) -> Option<Field> {
-        Some(match self {
-            Self::MaxMsgSize(size) => Field::MaxMsgSize(size.0 as u32),
-            Self::MaxObjSize(size) => Field::MaxObjSize(size.0 as u32),
-            Self::RespUri(uri) => Field::RespUri(uri.clone()),
-            Self::WrongSession(id) => Field::SessionId(id.clone()),
-            Self::WrongVersion { which, to } => {
-                let to = |default: &str| to.clone().unwrap_or_else(|| default.into());
-                match which {
-                    Version::VerProto => Field::VerProto(to("DM/9.9")),
-                    Version::VerDtd => Field::VerDtd(to("9.9")),
-                    Version::Namespace => Field::Namespace(to("SYNCML:SYNCML9.9")),
-                }
-            }
-            _ => return None,
-        })
-    }
-
     /// Whether it acts on selected commands one by one, not once on the message.
     pub fn is_about_commands(&self) -> bool {
         matches!(

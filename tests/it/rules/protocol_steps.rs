@@ -253,6 +253,19 @@ fn what_is_put_into_a_message_with_prefixes_is_in_its_namespace() {
 }
 
 #[test]
+fn no_two_commands_that_a_rule_puts_in_have_one_cmdid() {
+    let steps = "[{ duplicate = true, new-ids = true }, { inject-command = '<Get/>' }]";
+    let rules = rule("response", "{ command = \"Get\" }", steps);
+    let verdict = decide(&rules, Stage::Response, &message(1, &on("Get", 2, "./A")));
+    let sent = verdict.document.unwrap();
+    let commands = dmtap::dm::Message::of(&sent).unwrap().commands();
+    let ids: Vec<String> = commands
+        .filter_map(|command| Some(command.cmd_id()?.into_owned()))
+        .collect();
+    assert_eq!(ids, ["2", "3", "4"]);
+}
+
+#[test]
 fn a_repeated_message_gets_the_same_answers_again_and_a_later_one_none() {
     let server = message(1, &[on("Get", 2, "./A"), on("Add", 3, "./B")].concat());
     let rules = rule("response", "{ command = \"Add\" }", "{ refuse = 418 }");

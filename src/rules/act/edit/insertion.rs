@@ -7,8 +7,7 @@ use crate::flow::EffectKind;
 use crate::markup::edit::{Edit, Place};
 use crate::markup::{NodeId, tag};
 use crate::rules::act::Planning;
-use crate::rules::selector::Selected;
-use crate::rules::selector::{SelectedElement, Selector};
+use crate::rules::selector::{Selected, SelectedElement, Selector};
 use crate::rules::step::{Neighbour, Relation};
 use crate::rules::template::Template;
 use crate::rules::value::True;
@@ -19,9 +18,9 @@ impl Planning<'_, '_> {
             let Some((text, fragment)) = self.fragment(selected, template, &spot) else {
                 continue;
             };
-            self.push_detail(&spot, "", EffectKind::Inserted, String::new(), text);
             let place = to.relation.to(spot.node);
-            self.push(&spot, Edit::Insert { place, fragment });
+            let edit = Edit::Insert { place, fragment };
+            self.change(&spot, "", EffectKind::Inserted, [String::new(), text], edit);
         }
     }
 
@@ -29,7 +28,7 @@ impl Planning<'_, '_> {
         let sources = self.find(selected, from);
         for target in self.find(selected, &to.at) {
             for source in &sources {
-                self.put(EffectKind::Copied, selected, source, &target, to.relation);
+                self.copy_to(EffectKind::Copied, selected, source, &target, to.relation);
             }
         }
     }
@@ -41,20 +40,20 @@ impl Planning<'_, '_> {
         let [target] = &targets[..] else {
             if targets.len() > 1 {
                 let why = format!("there are {} {}: number one of them", targets.len(), to.at);
-                self.refuse(selected, &why);
+                self.not_applied(selected, &why);
             }
             return;
         };
         for source in &sources {
-            if self.put(EffectKind::Moved, selected, source, target, to.relation) {
+            if self.copy_to(EffectKind::Moved, selected, source, target, to.relation) {
                 let node = source.node;
-                self.push(source, Edit::Remove { node });
+                self.push(source.holders(), Edit::Remove { node });
             }
         }
     }
 
     /// A copy of one element next to another, if that is possible.
-    fn put(
+    fn copy_to(
         &mut self,
         kind: EffectKind,
         selected: &Selected,
@@ -64,24 +63,23 @@ impl Planning<'_, '_> {
     ) -> bool {
         let document = self.document;
         if source.holders() != target.holders() {
-            self.refuse(selected, "an element stays in its document");
+            self.not_applied(selected, "an element stays in its document");
             return false;
         }
         let Some((element, neighbour)) = source.element(document).zip(target.element(document))
         else {
             return false;
         };
-        let after = format!("{} {}", relation.words(), neighbour.local());
         if !self.add(element.span().len()) {
             return false;
         }
-        self.push_detail(source, "", kind, summary(element), after);
+        let after = format!("{} {}", relation.words(), neighbour.local());
         let edit = Edit::Copy {
             place: relation.to(target.node),
             node: source.node,
             texts: Vec::new(),
         };
-        self.push(target, edit);
+        self.change(source, "", kind, [summary(element), after], edit);
         true
     }
 
@@ -107,13 +105,13 @@ impl Planning<'_, '_> {
             if !self.add(element.span().len()) {
                 return;
             }
-            self.push_detail(&spot, "", EffectKind::Copied, summary(element), after);
             let edit = Edit::Copy {
                 place: Place::After(spot.node),
                 node: spot.node,
                 texts,
             };
-            self.push(&spot, edit);
+            let summaries = [summary(element), after];
+            self.change(&spot, "", EffectKind::Copied, summaries, edit);
         }
     }
 
@@ -125,7 +123,7 @@ impl Planning<'_, '_> {
         }
         for siblings in families.values() {
             if let [alone] = siblings[..] {
-                self.refuse(alone, "no sibling of it is selected");
+                self.not_applied(alone, "no sibling of it is selected");
             }
             for (selected, place) in siblings.iter().zip(siblings.iter().rev()) {
                 if selected.node != place.node {
@@ -140,16 +138,14 @@ impl Planning<'_, '_> {
         let Some((element, there)) = document.element(node).zip(document.element(place)) else {
             return;
         };
-        let spot = SelectedElement::of(element);
         let after = format!("to the place of {}", summary(there));
-        self.push_detail(&spot, "", EffectKind::Moved, summary(element), after);
         let copy = Edit::Copy {
             place: Place::Before(place),
             node,
             texts: Vec::new(),
         };
-        self.push(&spot, copy);
-        self.push(&spot, Edit::Remove { node });
+        self.change_at(element, EffectKind::Moved, [summary(element), after], copy);
+        self.push(Vec::new(), Edit::Remove { node });
     }
 }
 
@@ -163,12 +159,7 @@ impl Relation {
         }
     }
 
-    fn words(self) -> &'static str {
-        match self {
-            Self::Before => "before",
-            Self::After => "after",
-            Self::FirstIn => "first in",
-            Self::LastIn => "last in",
-        }
+    fn words(self) -> String {
+        <&str>::from(self).replace('-', " ")
     }
 }

@@ -5,47 +5,42 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode as HttpStatus, header};
 
+use super::msg_id;
 use super::refuse::RefusedCommands;
-use super::{StepContext, msg_id};
 use crate::dm::compose::{self, CmdIdAllocator, StatusBuilder};
 use crate::dm::{Message, Status, StatusCode};
 use crate::flow::reconciler::{MOST_BYTES, ObligationsFull};
 use crate::flow::{EffectKind, SessionChange};
 use crate::markup::edit::{Edit, Place};
 use crate::markup::tag;
-use crate::rules::act::Planned;
+use crate::rules::act::Planning;
 use crate::rules::chance::{BASIS, absorb, mix};
 use crate::rules::step::{Busy, Challenge, Nonce, Scheme};
 use crate::rules::{Stage, SyntheticResponse};
 
-impl Planned {
-    pub(super) fn challenge(
-        &mut self,
-        challenge: &Challenge,
-        context: &StepContext<'_>,
-    ) -> Result<(), String> {
-        let message = context.message().ok_or("this is no SyncML message")?;
-        let chal = self.chal(challenge, context, message);
-        match context.facts.stage {
-            Stage::Response => self.turn_down(StatusCode(challenge.code.0), &chal, context),
-            _ => {
-                let credentials = cred(message);
-                if credentials.len() > MOST_BYTES {
-                    return Err(ObligationsFull.to_string());
-                }
-                self.answer_each(StatusCode(challenge.code.0), &chal, context)?;
-                self.change_session(SessionChange::Credentials(credentials.into()));
-                Ok(())
-            }
+impl Planning<'_, '_> {
+    pub(super) fn challenge(&mut self, challenge: &Challenge) -> Result<(), String> {
+        let message = self.message()?;
+        let chal = self.chal(challenge, message);
+        let code = StatusCode(challenge.code.0);
+        if self.facts.stage == Stage::Response {
+            return self.turn_down(code, &chal);
         }
+        let credentials = cred(message);
+        if credentials.len() > MOST_BYTES {
+            return Err(ObligationsFull.to_string());
+        }
+        self.answer_each(code, &chal)?;
+        self.change_session(SessionChange::Credentials(credentials.into()));
+        Ok(())
     }
 
-    pub(super) fn busy(&mut self, busy: &Busy, context: &StepContext<'_>) -> Result<(), String> {
+    pub(super) fn busy(&mut self, busy: &Busy) -> Result<(), String> {
         if busy.is_syncml() {
             let code = StatusCode(busy.code.0);
-            return match context.facts.stage {
-                Stage::Response => self.turn_down(code, "", context),
-                _ => self.answer_each(code, "", context),
+            return match self.facts.stage {
+                Stage::Response => self.turn_down(code, ""),
+                _ => self.answer_each(code, ""),
             };
         }
         let mut answer = SyntheticResponse {
@@ -58,20 +53,15 @@ impl Planned {
                 .map_err(|_| "a header field cannot hold this value")?;
             answer.headers.insert(header::RETRY_AFTER, value);
         }
-        self.push_detail(context, answer.status.to_string());
-        self.answer = Some(answer);
+        self.note_answer(&answer.status.to_string());
+        self.planned.answer = Some(answer);
         Ok(())
     }
 
     /// The device is answered with this code for the header and for every command; the server sees nothing.
-    fn answer_each(
-        &mut self,
-        code: StatusCode,
-        chal: &str,
-        context: &StepContext<'_>,
-    ) -> Result<(), String> {
-        let message = context.message().ok_or("this is no SyncML message")?;
-        let response = context.reconciler()?.next_msg_id();
+    fn answer_each(&mut self, code: StatusCode, chal: &str) -> Result<(), String> {
+        let message = self.message()?;
+        let response = self.reconciler()?.next_msg_id();
         let msg_ref = msg_id(message)?;
         let request = msg_ref.parse().map_err(|_| "the MsgID is no number")?;
         let mut ids = CmdIdAllocator::after(0);
@@ -83,25 +73,19 @@ impl Planned {
         for command in message.all_commands().filter(|c| c.expects_status()) {
             body += &StatusBuilder::of(&msg_ref, command, code).xml(&ids.give());
         }
-        let bytes = compose::message(context.document, response, &(body + "<Final/>"));
+        let bytes = compose::message(self.document, response, &(body + "<Final/>"));
         let bytes = bytes.ok_or("no answer can be written to this message")?;
         self.change_session(SessionChange::Answered { request, response });
-        self.push_detail(context, code.to_string());
-        self.answer = Some(syncml(context, bytes));
+        self.note_answer(&code.to_string());
+        self.answer(bytes);
         Ok(())
     }
 
     /// The server's answers become this code, and its commands are kept from the device.
-    fn turn_down(
-        &mut self,
-        code: StatusCode,
-        chal: &str,
-        context: &StepContext<'_>,
-    ) -> Result<(), String> {
-        let message = context.message().ok_or("this is no SyncML message")?;
+    fn turn_down(&mut self, code: StatusCode, chal: &str) -> Result<(), String> {
         let mut taken = RefusedCommands::default();
         let mut header_seen = false;
-        for command in message.commands() {
+        for command in self.message()?.commands() {
             let Some(status) = command.as_status() else {
                 taken.take(command, code);
                 continue;
@@ -110,7 +94,7 @@ impl Planned {
             self.put(EffectKind::Status, data, code.0.to_string());
             if status.is_for_header() && !header_seen {
                 header_seen = true;
-                self.set_chal(status, chal, context)?;
+                self.set_chal(status, chal)?;
             }
         }
         if !header_seen {
@@ -118,60 +102,43 @@ impl Planned {
         }
         match taken.is_empty() {
             true => Ok(()),
-            false => self.take_out(context, taken),
+            false => self.take_out(taken),
         }
     }
 
-    fn set_chal(
-        &mut self,
-        status: Status<'_>,
-        chal: &str,
-        context: &StepContext<'_>,
-    ) -> Result<(), String> {
-        let old = status.element().child(tag::CHAL);
-        if let Some(old) = old {
-            self.own.push(Edit::Remove { node: old.id() });
+    fn set_chal(&mut self, status: Status<'_>, chal: &str) -> Result<(), String> {
+        if let Some(old) = status.element().child(tag::CHAL) {
+            self.push(Vec::new(), Edit::Remove { node: old.id() });
         }
-        if chal.is_empty() {
-            return Ok(());
+        if !chal.is_empty() {
+            let data = status.data();
+            let data = data.ok_or("the Status for the header has no Data")?;
+            let (place, fragment) = (Place::Before(data.id()), self.xml(chal)?);
+            self.push(Vec::new(), Edit::Insert { place, fragment });
         }
-        let data = status
-            .data()
-            .ok_or("the Status for the header has no Data")?;
-        let fragment =
-            compose::fragment(context.document, chal).ok_or("the Chal cannot be written")?;
-        let place = Place::Before(data.id());
-        self.own.push(Edit::Insert { place, fragment });
         Ok(())
     }
 
     /// The Chal as XML (DM_RepPro 6.1.2).
-    fn chal(
-        &self,
-        challenge: &Challenge,
-        context: &StepContext<'_>,
-        message: Message<'_>,
-    ) -> String {
+    fn chal(&self, challenge: &Challenge, message: Message<'_>) -> String {
         let nonce = match (&challenge.nonce, challenge.scheme) {
             (_, Scheme::Basic) => None,
             (Nonce::Given(nonce), _) => Some(nonce.clone()),
-            (Nonce::Fresh, _) => Some(self.nonce(context, message)),
+            (Nonce::Fresh, _) => Some(self.nonce(message)),
             (Nonce::Used, _) => {
-                let used = context.facts.reconciler.and_then(|known| known.nonce());
-                Some(used.map_or_else(|| self.nonce(context, message), str::to_owned))
+                let used = self.facts.reconciler.and_then(|known| known.nonce());
+                Some(used.map_or_else(|| self.nonce(message), str::to_owned))
             }
         };
         let nonce = nonce.map_or(String::new(), |nonce| compose::meta("NextNonce", &nonce));
-        let (kind, format) = (
-            compose::meta("Type", challenge.scheme.uri()),
-            compose::meta("Format", "b64"),
-        );
+        let kind = compose::meta("Type", challenge.scheme.uri());
+        let format = compose::meta("Format", "b64");
         format!("<Chal><Meta>{kind}{format}{nonce}</Meta></Chal>")
     }
 
     /// A nonce of 16 octets that is another one for each message, and the same in every run.
-    fn nonce(&self, context: &StepContext<'_>, message: Message<'_>) -> String {
-        let tag = context.facts.session;
+    fn nonce(&self, message: Message<'_>) -> String {
+        let tag = self.facts.session;
         let session = tag.map_or("", |tag| &tag.key.id);
         let device = tag.map_or("", |tag| &tag.key.device);
         let number = msg_id(message).unwrap_or_default();
@@ -187,17 +154,18 @@ impl Planned {
         STANDARD.encode(halves.concat())
     }
 
-    fn push_detail(&mut self, context: &StepContext<'_>, what: String) {
-        let response = context.facts.response;
+    fn note_answer(&mut self, what: &str) {
+        let response = self.facts.response;
         let before = response.map_or_else(String::new, |head| head.status.to_string());
-        self.detail_of_message(EffectKind::Answered, &before, &what);
+        self.note_of_message(EffectKind::Answered, &before, what);
     }
-}
 
-/// An answer that is a SyncML message, in the device's encoding.
-pub(super) fn syncml(context: &StepContext<'_>, body: Bytes) -> SyntheticResponse {
-    let content_type = context.facts.request.headers.get(header::CONTENT_TYPE);
-    SyntheticResponse::syncml(body, context.document, content_type)
+    /// The device gets a SyncML message in its encoding.
+    pub(super) fn answer(&mut self, body: Bytes) {
+        let content_type = self.facts.request.headers.get(header::CONTENT_TYPE);
+        let answer = SyntheticResponse::syncml(body, self.document, content_type);
+        self.planned.answer = Some(answer);
+    }
 }
 
 /// The credentials of a message as XML; empty for none.

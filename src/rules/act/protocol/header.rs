@@ -1,78 +1,81 @@
 //! Fields of the header, and the end of the body.
 
-use super::{StepContext, body};
+use super::body;
 use crate::dm::compose;
-use crate::flow::{EffectDetail, EffectKind, Obligation};
-use crate::markup::edit::{Edit, Fragment, Place};
+use crate::flow::{EffectKind, Obligation};
+use crate::markup::edit::{Edit, Place};
 use crate::markup::{Element, NameId, tag};
 use crate::rules::Stage;
-use crate::rules::act::Planned;
-use crate::rules::step::Field;
+use crate::rules::act::Planning;
+use crate::rules::step::Version;
 
-impl Planned {
-    pub(super) fn drop_final(&mut self, context: &StepContext<'_>) -> Result<(), String> {
-        let message = context.message().ok_or("this is no SyncML message")?;
-        let last = body(message)?.element().child(tag::FINAL);
-        let last = last.ok_or("the message has no Final")?;
-        self.detail(last, EffectKind::Removed, "Final".into(), String::new());
-        self.own.push(Edit::Remove { node: last.id() });
+impl<'a> Planning<'a, '_> {
+    pub(super) fn drop_final(&mut self) -> Result<(), String> {
+        let last = body(self.message()?)?.element().child(tag::FINAL);
+        self.take_away(last.ok_or("the message has no Final")?);
         Ok(())
     }
 
-    pub(super) fn header(
-        &mut self,
-        field: &Field,
-        context: &StepContext<'_>,
-    ) -> Result<(), String> {
-        let message = context.message().ok_or("this is no SyncML message")?;
-        let header = message.header().ok_or("the message has no SyncHdr")?;
-        let header = header.element();
-        match field {
-            Field::MaxMsgSize(size) => self.set_meta(header, tag::MAX_MSG_SIZE, *size),
-            Field::MaxObjSize(size) => self.set_meta(header, tag::MAX_OBJ_SIZE, *size),
-            Field::RespUri(uri) => self.set_field(header, tag::RESP_URI, "RespURI", uri),
-            Field::SessionId(id) => {
-                if let Some(original) = header.child(tag::SESSION_ID)
-                    && context.facts.stage == Stage::Request
-                    && context.facts.reconciler.is_some()
-                {
-                    // The device is not to learn of it by the answer.
-                    let original = original.text();
-                    let original = context.original_session_id(original.trim_ascii()).into();
-                    let received = id.as_str().into();
-                    self.owe(context, vec![Obligation::SessionId { received, original }])?;
-                }
-                self.set_field(header, tag::SESSION_ID, "SessionID", id)
-            }
-            Field::VerDtd(version) => self.set_field(header, tag::VER_DTD, "VerDTD", version),
-            Field::VerProto(version) => self.set_field(header, tag::VER_PROTO, "VerProto", version),
-            Field::Namespace(uri) => self.set_namespace(message.element(), uri),
+    fn header(&self) -> Result<Element<'a>, &'static str> {
+        let header = self.message()?.header();
+        Ok(header.ok_or("the message has no SyncHdr")?.element())
+    }
+
+    pub(super) fn set_session_id(&mut self, id: &str) -> Result<(), String> {
+        if let Some(original) = self.header()?.child(tag::SESSION_ID)
+            && self.facts.stage == Stage::Request
+            && self.facts.reconciler.is_some()
+        {
+            // The device is not to learn of it by the answer.
+            let original = original.text();
+            let original = self.original_session_id(original.trim_ascii()).into();
+            let received = id.into();
+            self.owe(vec![Obligation::SessionId { received, original }])?;
+        }
+        self.set_field(tag::SESSION_ID, id)
+    }
+
+    /// The SessionID that the device wrote where a rule before this one changed it to `id`.
+    fn original_session_id<'s>(&self, id: &'s str) -> &'s str
+    where
+        'a: 's,
+    {
+        let changed = self.obligations().filter_map(|owed| match owed {
+            Obligation::SessionId { received, original } if **received == *id => Some(&**original),
+            _ => None,
+        });
+        changed.last().unwrap_or(id)
+    }
+
+    pub(super) fn set_version(&mut self, which: Version, to: Option<&str>) -> Result<(), String> {
+        match which {
+            Version::VerProto => self.set_field(tag::VER_PROTO, to.unwrap_or("DM/9.9")),
+            Version::VerDtd => self.set_field(tag::VER_DTD, to.unwrap_or("9.9")),
+            Version::Namespace => self.set_namespace(to.unwrap_or("SYNCML:SYNCML9.9")),
         }
     }
 
-    fn set_field(
-        &mut self,
-        header: Element<'_>,
-        name: NameId,
-        local: &str,
-        text: &str,
-    ) -> Result<(), String> {
+    pub(super) fn set_field(&mut self, name: NameId, text: &str) -> Result<(), String> {
+        let header = self.header()?;
         if let Some(element) = header.child(name) {
             self.put(EffectKind::Changed, element, text.to_owned());
             return Ok(());
         }
-        let xml = compose::leaf(local, text);
+        let local = name.text().unwrap_or_default();
         let path = format!("{}/{local}", header.path());
-        self.put_in(path, header, place_of(header, name), &xml, text)
+        let xml = compose::leaf(local, text);
+        self.put_in(path, place_of(header, name), &xml, text)
     }
 
-    fn set_meta(&mut self, header: Element<'_>, name: NameId, size: u32) -> Result<(), String> {
+    pub(super) fn set_meta(&mut self, name: NameId, size: u64) -> Result<(), String> {
+        let header = self.header()?;
         let local = name.text().unwrap_or_default();
-        let (text, xml) = (size.to_string(), compose::meta(local, &size.to_string()));
+        let text = size.to_string();
+        let xml = compose::meta(local, &text);
         let path = format!("{}/Meta/{local}", header.path());
         let Some(meta) = header.child(tag::META) else {
             let xml = format!("<Meta>{xml}</Meta>");
-            return self.put_in(path, header, Place::LastIn(header.id()), &xml, &text);
+            return self.put_in(path, Place::LastIn(header.id()), &xml, &text);
         };
         let around = meta.child(tag::MET_INF).unwrap_or(meta);
         match around.child(name) {
@@ -80,52 +83,35 @@ impl Planned {
                 self.put(EffectKind::Changed, element, text);
                 Ok(())
             }
-            None => self.put_in(path, meta, Place::LastIn(around.id()), &xml, &text),
+            None => self.put_in(path, Place::LastIn(around.id()), &xml, &text),
         }
     }
 
     /// `path` is that of the field, once it is there.
-    fn put_in(
-        &mut self,
-        path: String,
-        at: Element<'_>,
-        place: Place,
-        xml: &str,
-        new: &str,
-    ) -> Result<(), String> {
-        let fragment: Option<Fragment> = compose::fragment(at.document(), xml);
-        let fragment = fragment.ok_or("it cannot be written as XML")?;
-        let (step, kind) = (self.step.into(), EffectKind::Changed);
-        self.push_change(|| EffectDetail {
-            path,
-            step,
-            kind,
-            before: String::new(),
-            after: new.to_owned(),
-        });
-        self.own.push(Edit::Insert { place, fragment });
+    fn put_in(&mut self, path: String, place: Place, xml: &str, new: &str) -> Result<(), String> {
+        let fragment = self.xml(xml)?;
+        self.note(|| path, EffectKind::Changed, String::new(), new.to_owned());
+        self.push(Vec::new(), Edit::Insert { place, fragment });
         Ok(())
     }
 
-    fn set_namespace(&mut self, root: Element<'_>, uri: &str) -> Result<(), String> {
-        if root.document().is_wbxml() {
+    fn set_namespace(&mut self, uri: &str) -> Result<(), String> {
+        if self.document.is_wbxml() {
             return Err("in WBXML the public identifier tells the version".into());
         }
+        let root = self.message()?.element();
         let declared = root.attributes().find(|attribute| {
-            attribute.name().starts_with("xmlns")
-                && attribute
-                    .value()
-                    .to_ascii_uppercase()
-                    .starts_with("SYNCML:SYNCML")
+            let value = attribute.value().to_ascii_uppercase();
+            attribute.name().starts_with("xmlns") && value.starts_with("SYNCML:SYNCML")
         });
         let name = declared.map_or("xmlns".into(), |attribute| attribute.name().into_owned());
         let before = declared.map_or(String::new(), |a| a.value().into_owned());
-        self.detail(root, EffectKind::Changed, before, uri.to_owned());
-        self.own.push(Edit::SetAttribute {
+        let edit = Edit::SetAttribute {
             element: root.id(),
             name,
             value: uri.to_owned(),
-        });
+        };
+        self.change_at(root, EffectKind::Changed, [before, uri.to_owned()], edit);
         Ok(())
     }
 }

@@ -2,45 +2,31 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::StepContext;
 use crate::dm::{Command, Refs, locuri};
-use crate::flow::EffectKind;
 use crate::markup::NodeId;
-use crate::markup::edit::Edit;
-use crate::rules::act::Planned;
-use crate::rules::act::edit::summary;
-use crate::rules::selector::Selected;
+use crate::rules::act::Planning;
 
 /// The answers to hide, each with the nodes they are about where they name some.
 type Hidden<'d> = BTreeMap<Refs<'d>, Option<BTreeSet<String>>>;
 
-impl Planned {
-    pub(super) fn hide(
-        &mut self,
-        context: &StepContext<'_>,
-        selection: &[Selected],
-    ) -> Result<(), String> {
-        let message = context.message().ok_or("this is no SyncML message")?;
-        let selected = context.commands(selection);
+impl Planning<'_, '_> {
+    pub(super) fn hide(&mut self) -> Result<(), String> {
+        let message = self.message()?;
+        let selected = self.commands();
         let hidden = hidden(&selected);
         if hidden.is_empty() {
             return Err("no Status or Results was selected".into());
         }
-        let mut gone: BTreeSet<NodeId> = selected
-            .iter()
-            .filter(|command| Refs::of(**command).is_some())
-            .map(|command| command.element().id())
-            .collect();
+        let answers = selected.iter().filter(|c| Refs::of(**c).is_some());
+        let mut gone: BTreeSet<NodeId> = answers.map(|c| c.element().id()).collect();
         for results in message.commands().filter(|c| c.as_results().is_some()) {
             if !gone.contains(&results.element().id()) {
                 gone.extend(parts_of(results, &hidden));
             }
         }
         for node in gone {
-            if let Some(element) = context.document.element(node) {
-                let kind = EffectKind::Removed;
-                self.detail(element, kind, summary(element), String::new());
-                self.own.push(Edit::Remove { node });
+            if let Some(element) = self.document.element(node) {
+                self.take_away(element);
             }
         }
         Ok(())

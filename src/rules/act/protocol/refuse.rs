@@ -4,16 +4,15 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use super::{StepContext, msg_id};
+use super::msg_id;
 use crate::dm::compose::ItemRef;
 use crate::dm::{Command, CommandKind, Item, Message, StatusCode};
 use crate::flow::reconciler::{NarrowedStatus, PendingStatus};
 use crate::flow::{EffectKind, Obligation};
 use crate::markup::NodeId;
 use crate::markup::edit::Edit;
-use crate::rules::act::Planned;
+use crate::rules::act::Planning;
 use crate::rules::act::edit::summary;
-use crate::rules::selector::Selected;
 
 /// Commands that are removed from a message, with the Status for their sender.
 #[derive(Default)]
@@ -26,56 +25,121 @@ pub(super) struct RefusedCommands {
     items: BTreeMap<NodeId, StatusCode>,
 }
 
-impl Planned {
-    pub(super) fn refuse(
-        &mut self,
-        code: StatusCode,
-        context: &StepContext<'_>,
-        selection: &[Selected],
-    ) -> Result<(), String> {
+impl Planning<'_, '_> {
+    pub(super) fn refuse(&mut self, code: StatusCode) -> Result<(), String> {
         let mut taken = RefusedCommands::default();
-        for (command, items) in context.commands_with_items(selection) {
+        for (command, items) in self.commands_with_items() {
             taken.take_some(command, items, code);
         }
-        self.take_out(context, taken)
+        self.take_out(taken)
     }
 
     /// Removes what was taken; dmtap owes the answers.
-    pub(super) fn take_out(
-        &mut self,
-        context: &StepContext<'_>,
-        mut taken: RefusedCommands,
-    ) -> Result<(), String> {
-        let message = context.message().ok_or("this is no SyncML message")?;
+    pub(super) fn take_out(&mut self, mut taken: RefusedCommands) -> Result<(), String> {
+        let message = self.message()?;
         if taken.is_empty() {
             return Err("nothing that gets a Status was selected".into());
         }
         taken.empty_sequences(message);
-        let owed = taken.owed(context, message)?;
-        self.owe(context, owed)?;
-        for (node, code) in &taken.codes {
-            let Some(command) = context.document.element(*node).and_then(Command::of) else {
-                continue;
-            };
-            let element = command.element();
-            let kind = EffectKind::Refused;
-            self.detail(element, kind, summary(element), code.to_string());
-        }
-        for (node, code) in &taken.items {
-            if let Some(element) = context.document.element(*node) {
-                let kind = EffectKind::Refused;
-                self.detail(element, kind, summary(element), code.to_string());
+        let owed = self.owed_for(&taken, message)?;
+        self.owe(owed)?;
+        for (node, code) in taken.codes.iter().chain(&taken.items) {
+            if let Some(element) = self.document.element(*node) {
+                let path = || element.path().to_string();
+                let (before, after) = (summary(element), code.to_string());
+                self.note(path, EffectKind::Refused, before, after);
             }
         }
         let gone = taken.removed.iter().chain(taken.items.keys());
-        let removals = gone
-            .copied()
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .map(|node| Edit::Remove { node });
-        self.own.extend(removals);
+        for node in gone.copied().collect::<BTreeSet<_>>() {
+            self.push(Vec::new(), Edit::Remove { node });
+        }
         Ok(())
     }
+
+    /// The obligations about commands that go, and about those that lose some of their Items.
+    fn owed_for(
+        &self,
+        taken: &RefusedCommands,
+        message: Message<'_>,
+    ) -> Result<Vec<Obligation>, String> {
+        let msg_ref = msg_id(message)?;
+        let work = message.all_commands().filter(|c| c.expects_status());
+        let work: Vec<Command<'_>> = work.collect();
+        let ids = work.iter().map(|c| cmd_id(*c));
+        let order: Arc<[Box<str>]> = ids.collect();
+        let divided = self.divided(&msg_ref);
+        let owed = work.iter().enumerate().flat_map(|(place, command)| {
+            let about = |items, code| {
+                Obligation::Status(PendingStatus {
+                    to: self.speaker(),
+                    msg_ref: msg_ref.clone(),
+                    order: order.clone(),
+                    place,
+                    cmd: command.element().local().into(),
+                    items,
+                    code,
+                    given_in: None,
+                })
+            };
+            match taken.codes.get(&command.element().id()) {
+                // Of a command without Items it would say all of them, also those that went before.
+                Some(code) if divided.contains(&*order[place]) => {
+                    let items = command.items().filter_map(ItemRef::of).collect();
+                    vec![about(items, *code)]
+                }
+                Some(code) => vec![about(Vec::new(), *code)],
+                None => self.divide(taken, *command, &msg_ref, about),
+            }
+        });
+        Ok(owed.collect())
+    }
+
+    /// The obligations about a command that loses some of its Items: to answer those, and to have the answer of its
+    /// receiver name the others.
+    fn divide(
+        &self,
+        taken: &RefusedCommands,
+        command: Command<'_>,
+        msg_ref: &str,
+        about: impl Fn(Vec<ItemRef>, StatusCode) -> Obligation,
+    ) -> Vec<Obligation> {
+        let mut owed = Vec::new();
+        let mut stay = Vec::new();
+        for item in command.items() {
+            let reference = ItemRef::of(item).into_iter();
+            match taken.items.get(&item.element().id()) {
+                Some(code) => owed.push(about(reference.collect(), *code)),
+                None => stay.extend(reference),
+            }
+        }
+        if !owed.is_empty() && !stay.is_empty() {
+            // In a Status, TargetRefs stand in front of SourceRefs.
+            stay.sort_by_key(|item| matches!(item, ItemRef::Source(_)));
+            owed.push(Obligation::Narrow(NarrowedStatus {
+                from: self.speaker().other(),
+                msg_ref: msg_ref.into(),
+                cmd_ref: cmd_id(command),
+                items: stay,
+            }));
+        }
+        owed
+    }
+
+    /// The CmdIDs of commands of which rules before refused some Items.
+    fn divided(&self, msg_ref: &str) -> HashSet<&str> {
+        let before = self.obligations().filter_map(|owed| match owed {
+            Obligation::Status(owed) if *owed.msg_ref == *msg_ref && !owed.items.is_empty() => {
+                Some(owed.cmd_ref())
+            }
+            _ => None,
+        });
+        before.collect()
+    }
+}
+
+fn cmd_id(command: Command<'_>) -> Box<str> {
+    command.cmd_id().unwrap_or_default().as_ref().into()
 }
 
 impl RefusedCommands {
@@ -159,93 +223,6 @@ impl RefusedCommands {
             }
         }
     }
-
-    fn owed(
-        &self,
-        context: &StepContext<'_>,
-        message: Message<'_>,
-    ) -> Result<Vec<Obligation>, String> {
-        let msg_ref = msg_id(message)?;
-        let work: Vec<Command<'_>> = message
-            .all_commands()
-            .filter(|c| c.expects_status())
-            .collect();
-        let ids = work
-            .iter()
-            .map(|c| c.cmd_id().unwrap_or_default().as_ref().into());
-        let order: Arc<[Box<str>]> = ids.collect();
-        let divided = divided(context, &msg_ref);
-        let owed = work.iter().enumerate().flat_map(|(place, command)| {
-            let about = |items, code| {
-                Obligation::Status(PendingStatus {
-                    to: context.speaker(),
-                    msg_ref: msg_ref.clone(),
-                    order: order.clone(),
-                    place,
-                    cmd: command.element().local().into(),
-                    items,
-                    code,
-                    given_in: None,
-                })
-            };
-            match self.codes.get(&command.element().id()) {
-                // Of a command without Items it would say all of them, also those that went before.
-                Some(code) if divided.contains(&*order[place]) => {
-                    vec![about(
-                        command.items().filter_map(ItemRef::of).collect(),
-                        *code,
-                    )]
-                }
-                Some(code) => vec![about(Vec::new(), *code)],
-                None => self.divide(*command, context, &msg_ref, about),
-            }
-        });
-        Ok(owed.collect())
-    }
-
-    /// The obligations about a command that loses some of its Items: to answer those, and to have the answer of its
-    /// receiver name the others.
-    fn divide(
-        &self,
-        command: Command<'_>,
-        context: &StepContext<'_>,
-        msg_ref: &str,
-        about: impl Fn(Vec<ItemRef>, StatusCode) -> Obligation,
-    ) -> Vec<Obligation> {
-        let mut owed = Vec::new();
-        let mut stay = Vec::new();
-        for item in command.items() {
-            let reference = ItemRef::of(item).into_iter();
-            match self.items.get(&item.element().id()) {
-                Some(code) => owed.push(about(reference.collect(), *code)),
-                None => stay.extend(reference),
-            }
-        }
-        if !owed.is_empty() && !stay.is_empty() {
-            // In a Status, TargetRefs stand in front of SourceRefs.
-            stay.sort_by_key(|item| matches!(item, ItemRef::Source(_)));
-            owed.push(Obligation::Narrow(NarrowedStatus {
-                from: context.speaker().other(),
-                msg_ref: msg_ref.into(),
-                cmd_ref: command.cmd_id().unwrap_or_default().as_ref().into(),
-                items: stay,
-            }));
-        }
-        owed
-    }
-}
-
-/// The CmdIDs of commands of which rules before refused some Items.
-fn divided<'a>(context: &StepContext<'a>, msg_ref: &str) -> HashSet<&'a str> {
-    let before = context
-        .obligations()
-        .filter_map(|obligation| match obligation {
-            Obligation::Status(owed) if *owed.msg_ref == *msg_ref && !owed.items.is_empty() => {
-                Some(owed.cmd_ref())
-            }
-            _ => None,
-        });
-    before.collect()
 }
 
 /// The codes of an Atomic and of all in it where it fails at one of its commands: those in front of that were undone,
