@@ -25,7 +25,7 @@ pub use connection::{Connection, ConnectionId, Timestamp, TlsFacts};
 pub use connection_decision::{
     CertificateDefect, ConnectionAction, ConnectionDecision, TlsAlert, TlsTerms, TlsVersion,
 };
-pub use delivery::{Delivery, DeliveryStep, Noise, Pace, StatedLength};
+pub use delivery::{Delivery, DeliveryStep, Noise, Pace, StatedLength, split_mix};
 pub use effect::{EffectDetail, EffectKind, RuleEffect};
 pub use event::{Event, EventSink, FailureCause};
 pub use exchange::{

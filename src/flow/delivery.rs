@@ -105,18 +105,21 @@ impl Delivery {
     }
 }
 
+/// The next number of SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014): every bit of
+/// the state decides about every bit of it.
+pub fn split_mix(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let z = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
 impl Noise {
     /// The bytes, the same ones for the same seed.
     pub fn bytes(self) -> Bytes {
         let mut state = self.seed;
-        let mut next = || {
-            // SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014).
-            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            (mixed ^ (mixed >> 31)).to_le_bytes()[0]
-        };
-        let mut bytes: Vec<u8> = (0..self.bytes).map(|_| next()).collect();
+        let numbers = (0..self.bytes).map(|_| split_mix(&mut state));
+        let mut bytes: Vec<u8> = numbers.map(|number| number.to_le_bytes()[0]).collect();
         if let Some(first) = bytes.first_mut() {
             *first |= 0x80;
         }

@@ -146,6 +146,11 @@ impl EffectDetail {
         Self::own("not applied", path.into(), String::new(), why)
     }
 
+    /// A step of a rule that matched could not act on the message.
+    pub fn declined(step: &str, why: &str) -> Self {
+        Self::not_applied("", format!("{step}: {why}"))
+    }
+
     /// Whether it came about.
     pub fn is_done(&self) -> bool {
         self.kind != EffectKind::NotApplied

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::Facts;
 use super::mistake::{KEY, Mistake};
 use super::value::described;
+use crate::flow::split_mix;
 
 /// A probability above 0, at most 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,9 +67,6 @@ pub(super) fn conversation_key(facts: &Facts<'_>) -> String {
     }
 }
 
-/// How far the state of SplitMix64 goes on from one number to the next.
-pub(super) const STRIDE: u64 = 0x9e37_79b9_7f4a_7c15;
-
 /// Where FNV-1a begins (RFC 9923).
 pub(super) const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
 
@@ -80,12 +78,9 @@ pub(super) fn absorb(hash: u64, part: &[u8]) -> u64 {
     })
 }
 
-/// The finalizer of SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014): every bit of the number decides about every bit of the result.
-pub(super) fn mix(number: u64) -> u64 {
-    let mut z = number.wrapping_add(STRIDE);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
+/// A number of which every bit depends on every bit of this one.
+pub(super) fn mix(mut number: u64) -> u64 {
+    split_mix(&mut number)
 }
 
 /// Numbers drawn for one rule and one message. What depends on the run (numbers of connections, clocks) has no part
@@ -111,9 +106,7 @@ impl Rng {
     }
 
     pub(super) fn next(&mut self) -> u64 {
-        let next = mix(self.0);
-        self.0 = self.0.wrapping_add(STRIDE);
-        next
+        split_mix(&mut self.0)
     }
 
     pub(super) fn unit(&mut self) -> f64 {

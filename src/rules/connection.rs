@@ -85,10 +85,7 @@ fn receive(
             _ => "",
         };
         if !why.is_empty() {
-            changes.push(EffectDetail::not_applied(
-                "",
-                format!("{}: {why}", step.name()),
-            ));
+            changes.push(EffectDetail::declined(step.name(), why));
             continue;
         }
         done = 1;

@@ -15,7 +15,7 @@ use super::selector::Selected;
 use super::step::ScenarioStep;
 use super::{Completeness, Facts, RawStep, Rule, Stage, Step, Verdict};
 use crate::flow::{EffectDetail, RuleEffect, media};
-use crate::markup::{self, Document, Hint, Limits, NodeId};
+use crate::markup::{self, Document, Limits, NodeId};
 use crate::patch::Patch;
 
 /// A message as earlier rules left it.
@@ -78,8 +78,8 @@ impl<'a> Evaluation<'a> {
         if index.asks_of_commands()
             && let Some(commands) = self.commands()
         {
-            kinds = commands.kinds();
-            candidates.extend(commands.rules_by_key());
+            kinds = commands.kinds;
+            candidates.extend(&commands.by_key);
         }
         candidates.extend(index.keyless(kinds));
         candidates.extend(&self.by_text);
@@ -138,11 +138,7 @@ impl<'a> Evaluation<'a> {
     /// Whether a rule about the whole message would look there for something that it lacks.
     fn is_idle(&self, rule: &Rule) -> bool {
         let bytes = self.body();
-        let body = bytes.as_ref().map(|bytes| Body {
-            bytes,
-            document: self.document.as_deref(),
-            limits: self.facts.limits,
-        });
+        let body = bytes.as_ref().map(|bytes| self.body_of(bytes));
         act::is_idle(rule, self.facts, &self.verdict.head, body.as_ref())
     }
 
@@ -192,8 +188,17 @@ impl<'a> Evaluation<'a> {
                 }
                 Step::Raw(step) => {
                     if let Some(found) = body.as_ref().filter(|_| planned) {
-                        let done = self.raw(step, &mut values, selected);
-                        self.accept_raw(rule, found, done, &mut applied);
+                        match self.raw(step, &mut values, selected) {
+                            Ok((patch, change)) => {
+                                let body = patch.apply(&self.body().unwrap_or_default());
+                                applied.patch = applied.patch.then(&patch, found);
+                                applied.changes.push(change);
+                                self.accept(rule, body);
+                            }
+                            Err(why) => applied
+                                .changes
+                                .push(EffectDetail::declined(step.name(), &why)),
+                        }
                     }
                 }
                 Step::Soap(step) => {
@@ -279,39 +284,25 @@ impl<'a> Evaluation<'a> {
     }
 
     /// What a step makes of the body as it is now.
-    fn raw(&self, step: &RawStep, values: &mut Values<'_>, selected: Option<&Selected>) -> Raw {
-        let refused =
-            |why: String| EffectDetail::not_applied("", format!("{}: {why}", step.name()));
+    fn raw(
+        &self,
+        step: &RawStep,
+        values: &mut Values<'_>,
+        selected: Option<&Selected>,
+    ) -> Result<(Patch, EffectDetail), String> {
         if let Some(why) = bodiless(self.facts) {
-            return Err(refused(why.into()));
+            return Err(why.into());
         }
         let bytes = self.body().unwrap_or_default();
-        let body = Body {
-            bytes: &bytes,
-            document: self.document.as_deref(),
-            limits: self.facts.limits,
-        };
-        let (patch, change) = act::raw(step, &body, values, selected).map_err(refused)?;
-        let patch = fitting(patch, &bytes, self.facts.limits).map_err(refused)?;
-        Ok((bytes, patch, change))
-    }
-
-    /// Goes on with what a step made of the body; `found` is the body as the rule found it.
-    fn accept_raw(&mut self, rule: &Rule, found: &Bytes, done: Raw, applied: &mut RuleEffect) {
-        match done {
-            Ok((bytes, patch, change)) => {
-                applied.patch = applied.patch.then(&patch, found);
-                applied.changes.push(change);
-                self.accept(rule, patch.apply(&bytes));
-            }
-            Err(change) => applied.changes.push(change),
-        }
+        let (patch, change) = act::raw(step, &self.body_of(&bytes), values, selected)?;
+        Ok((fitting(patch, &bytes, self.facts.limits)?, change))
     }
 
     /// Goes on with a changed body, decoded afresh.
     fn accept(&mut self, rule: &Rule, body: Bytes) {
         let was_read = self.document.is_some() || self.broken.is_some();
-        let decoded = markup::decode(body.clone(), hint(self.facts), self.facts.limits);
+        let hint = media::hint(self.facts.headers());
+        let decoded = markup::decode(body.clone(), hint, self.facts.limits);
         self.broken = decoded.as_ref().err().filter(|_| was_read).map(|error| {
             let name = rule.name();
             format!("the body does not decode any more after rule `{name}`: {error}")
@@ -331,6 +322,14 @@ impl<'a> Evaluation<'a> {
         now.or_else(received).or(self.facts.body).cloned()
     }
 
+    fn body_of<'b>(&'b self, bytes: &'b Bytes) -> Body<'b> {
+        Body {
+            bytes,
+            document: self.document.as_deref(),
+            limits: self.facts.limits,
+        }
+    }
+
     pub(super) fn is_answered(&self) -> bool {
         self.verdict.answer.is_some()
     }
@@ -339,9 +338,6 @@ impl<'a> Evaluation<'a> {
         self.verdict
     }
 }
-
-/// The body that a step changes with what it changes, or why it cannot.
-type Raw = Result<(Bytes, Patch, EffectDetail), EffectDetail>;
 
 /// Why the message cannot have a body, where it cannot (RFC 9110 §6.4.1).
 fn bodiless(facts: &Facts<'_>) -> Option<&'static str> {
@@ -372,11 +368,4 @@ fn whole() -> Vec<Selected> {
         node: NodeId(0),
         items: Vec::new(),
     }]
-}
-
-fn hint<'a>(facts: &'a Facts<'_>) -> Hint<'a> {
-    media::hint(match (facts.stage, facts.response) {
-        (Stage::Response, Some(head)) => &head.headers,
-        _ => &facts.request.headers,
-    })
 }

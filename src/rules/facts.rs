@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::HeaderMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use strum::IntoStaticStr;
@@ -68,6 +69,16 @@ pub struct Facts<'a> {
     pub reconciler: Option<&'a Reconciler>,
     /// What bounds the decoding of a body that a rule changed.
     pub limits: &'a Limits,
+}
+
+impl<'a> Facts<'a> {
+    /// The header fields of the message.
+    pub(super) fn headers(&self) -> &'a HeaderMap {
+        match (self.stage, self.response) {
+            (Stage::Response, Some(head)) => &head.headers,
+            _ => &self.request.headers,
+        }
+    }
 }
 
 /// What is known of a connection when rules are asked how to receive it.

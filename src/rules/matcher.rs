@@ -26,9 +26,11 @@ pub use kinds::Kinds;
 pub use message::{Encoding, HeaderMatcher};
 pub use text::{TextTest, ValueTest};
 
-pub(super) use command::{HEADER, Seen, any_code};
+pub(super) use command::{HEADER, Seen};
 pub(super) use items::Items;
-pub(super) use message::is_action;
+pub(super) use message::{any_code, is_action};
+
+use self::message::any;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -208,18 +210,17 @@ impl Matcher {
 
     /// The kinds of a matcher that asks nothing else.
     fn only_kinds(&self) -> Option<Kinds> {
-        let bare = !self.asks_of_message() && self.has.is_empty() && self.r#where.is_empty();
-        let only = bare && self.asks_kinds_only() && self.inner().next().is_none();
-        self.kinds.filter(|_| only)
+        let only = Self {
+            command: self.command.clone(),
+            kinds: self.kinds,
+            ..Self::default()
+        };
+        self.kinds.filter(|_| *self == only)
     }
 
     /// Whether it holds of everything.
     pub fn asks_nothing(&self) -> bool {
-        self.kinds.is_none()
-            && !self.asks_of_message()
-            && self.has.is_empty()
-            && self.r#where.is_empty()
-            && self.inner().next().is_none()
+        *self == Self::default()
     }
 
     fn inner(&self) -> impl Iterator<Item = &Self> {
@@ -304,16 +305,11 @@ impl Matcher {
         element: Option<Element<'_>>,
         items: &Items,
     ) -> bool {
-        if self.has.is_empty() && self.r#where.is_empty() {
-            return true;
-        }
-        let Some(element) = element else {
-            return false;
+        let (limits, nodes) = (context.facts.limits, items.nodes());
+        let has = |place: &Selector, element: &Element<'_>| {
+            place.any(*element, nodes, limits, &mut |_| true)
         };
-        let (limits, items) = (context.facts.limits, items.nodes());
-        let has = |place: &Selector| place.any(element, items, limits, &mut |_| true);
-        let meets = |test: &ValueTest| test.holds(element, items, limits);
-        (self.has.is_empty() || self.has.iter().any(has))
-            && (self.r#where.is_empty() || self.r#where.iter().any(meets))
+        let meets = |test: &ValueTest, element: &Element<'_>| test.holds(*element, nodes, limits);
+        any(&self.has, || element, has) && any(&self.r#where, || element, meets)
     }
 }

@@ -4,8 +4,9 @@ use std::fmt;
 
 use crate::markup::{Attribute, Document, Element, NodeId};
 
-/// Names of child elements, one below the other. A name alone means every child of that name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Names of child elements, one below the other. A name alone means every child of that name; no name, the element
+/// itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ElementPlace(Vec<Segment>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,18 +28,16 @@ enum Predicate {
 /// A place that cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "names of elements with slashes between them, such as Item/Data, Item[2]/Data or parm[@name='ADDR']"
+    "names of elements with slashes between them, such as Item/Data, Item[2]/Data or parm[@name='ADDR']; \
+     /SyncML/SyncHdr from the root; Item/Data!/MgmtTree inside an embedded document; . for the selected element; \
+     for a matcher Data/@name is an attribute"
 )]
 pub struct BadPlace;
 
 impl ElementPlace {
     /// Where a command keeps its value.
     pub fn value() -> Self {
-        let segment = |name: &str| Segment {
-            name: name.into(),
-            predicates: Vec::new(),
-        };
-        Self(vec![segment("Item"), segment("Data")])
+        Self::parse("Item/Data").unwrap_or_default()
     }
 
     /// Reads `Item/Data`, `Item[2]/Data` or `parm[@name='ADDR']`; numbers count from 1.
@@ -50,8 +49,8 @@ impl ElementPlace {
         segments.collect::<Result<_, _>>().map(Self)
     }
 
-    pub(super) fn first_name(&self) -> &str {
-        self.0.first().map_or("", |segment| &segment.name)
+    pub(super) fn first_name(&self) -> Option<&str> {
+        self.0.first().map(|segment| &*segment.name)
     }
 
     /// Whether the outermost element is one of several.
@@ -65,7 +64,7 @@ impl ElementPlace {
     /// is empty.
     pub(super) fn find<'d>(&self, from: Element<'d>, items: &[NodeId]) -> Vec<Element<'d>> {
         let Some((first, below)) = self.0.split_first() else {
-            return Vec::new();
+            return vec![from];
         };
         let mut found = first.among(from.elements());
         if first.name == "Item" && !items.is_empty() {
@@ -86,13 +85,11 @@ impl ElementPlace {
     /// Each attribute that a predicate asks for, with the name of its element.
     pub(super) fn asked_attributes(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().flat_map(|segment| {
-            segment
-                .predicates
-                .iter()
-                .filter_map(|predicate| match predicate {
-                    Predicate::Number(_) => None,
-                    Predicate::Attribute { name, .. } => Some((&*segment.name, &**name)),
-                })
+            let predicates = segment.predicates.iter();
+            predicates.filter_map(|predicate| match predicate {
+                Predicate::Number(_) => None,
+                Predicate::Attribute { name, .. } => Some((&*segment.name, &**name)),
+            })
         })
     }
 }
@@ -215,11 +212,15 @@ fn unquoted(text: &str) -> Result<&str, BadPlace> {
 
 fn is_name(name: &str) -> bool {
     let fits = |c: char| c.is_alphanumeric() || "-_.".contains(c);
-    !name.is_empty() && name.chars().all(fits)
+    // A LocURI begins with a dot, and no name.
+    !name.is_empty() && !name.starts_with('.') && name.chars().all(fits)
 }
 
 impl fmt::Display for ElementPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str(".");
+        }
         for (at, segment) in self.0.iter().enumerate() {
             let slash = if at == 0 { "" } else { "/" };
             write!(f, "{slash}{}", segment.name)?;

@@ -15,10 +15,10 @@ use crate::markup::{Document, NodeId};
 pub(super) struct Commands {
     entries: Vec<Entry>,
     /// The kinds of commands there are, and the codes of the Statuses and Alerts, each once.
-    kinds: Kinds,
+    pub(super) kinds: Kinds,
     codes: Vec<(CommandKind, u16)>,
     /// The rules one of whose keys stands in a command.
-    by_key: BTreeSet<usize>,
+    pub(super) by_key: BTreeSet<usize>,
 }
 
 #[derive(Debug)]
@@ -59,15 +59,6 @@ impl Commands {
             });
         }
         commands
-    }
-
-    pub(super) fn kinds(&self) -> Kinds {
-        self.kinds
-    }
-
-    /// The rules one of whose keys stands in a command.
-    pub(super) fn rules_by_key(&self) -> &BTreeSet<usize> {
-        &self.by_key
     }
 
     /// Whether there are commands of the kinds and with the codes that a matcher asks for.

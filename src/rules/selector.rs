@@ -12,35 +12,20 @@
 use std::fmt;
 use std::rc::Rc;
 
-use super::place::{self, ElementPlace};
+use super::place::{self, BadPlace, ElementPlace};
 use crate::markup::{Document, Element, Embedded, Limits, NodeId, Path};
 
 /// Where a step acts or a matcher looks.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selector {
-    start: Start,
+    /// Whether it begins at the root of the message, not at the selected element.
+    from_root: bool,
+    start: ElementPlace,
     /// Documents to step into, each with a place from its roots.
     inside: Vec<ElementPlace>,
     /// The attribute that is read there; the text of the element otherwise.
     attribute: Option<String>,
 }
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Start {
-    /// The selected element, or a place in it.
-    Selected(Option<ElementPlace>),
-    /// A place from the root of the message.
-    Root(ElementPlace),
-}
-
-/// A text that is no place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "names of elements with slashes between them, such as Item/Data, Item[2]/Data or parm[@name='ADDR']; \
-     /SyncML/SyncHdr from the root; Item/Data!/MgmtTree inside an embedded document; . for the selected element; \
-     for a matcher Data/@name is an attribute"
-)]
-pub struct BadSelector;
 
 /// An element a rule acts on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,86 +54,68 @@ struct Inside {
 impl Selector {
     /// The selected element itself.
     pub fn selected() -> Self {
-        Self {
-            start: Start::Selected(None),
-            inside: Vec::new(),
-            attribute: None,
-        }
+        Self::default()
     }
 
     /// Where a command keeps its value.
     pub fn value() -> Self {
         Self {
-            start: Start::Selected(Some(ElementPlace::value())),
-            inside: Vec::new(),
-            attribute: None,
+            start: ElementPlace::value(),
+            ..Self::default()
         }
     }
 
     /// Reads a place.
     ///
     /// # Errors
-    /// [`BadSelector`] for an empty name or a number that is none.
-    pub fn parse(text: &str) -> Result<Self, BadSelector> {
+    /// [`BadPlace`] for an empty name or a number that is none.
+    pub fn parse(text: &str) -> Result<Self, BadPlace> {
         let (path, attribute) = match place::split(text, "/@")[..] {
             [path] => (path, None),
             [path, name] if !name.is_empty() => (path, Some(name.to_owned())),
-            _ => return Err(BadSelector),
-        };
-        let from_roots = |text: &str| {
-            let place = text.strip_prefix('/').ok_or(BadSelector)?;
-            ElementPlace::parse(place).map_err(|_| BadSelector)
+            _ => return Err(BadPlace),
         };
         let mut levels = place::split(path, Path::INTO).into_iter();
         let first = levels.next().unwrap_or_default();
-        // No name of an element begins with a dot; a LocURI does.
-        let mut names = place::split(first, "/").into_iter();
-        let dotted = first != "." && names.any(|name| name.starts_with('.'));
-        let start = match first {
-            _ if dotted => return Err(BadSelector),
-            "." => Start::Selected(None),
-            _ if first.starts_with('/') => {
-                let place = from_roots(first)?;
-                // A message has one root.
-                if place.begins_with_number() {
-                    return Err(BadSelector);
-                }
-                Start::Root(place)
-            }
-            _ => Start::Selected(Some(ElementPlace::parse(first).map_err(|_| BadSelector)?)),
+        let (from_root, start) = match first.strip_prefix('/') {
+            Some(place) => (true, ElementPlace::parse(place)?),
+            None if first == "." => (false, ElementPlace::default()),
+            None => (false, ElementPlace::parse(first)?),
         };
-        let inside = levels.map(from_roots).collect::<Result<_, _>>()?;
+        // A message has one root.
+        if from_root && start.begins_with_number() {
+            return Err(BadPlace);
+        }
+        let inside = levels.map(|text| {
+            let place = text.strip_prefix('/').ok_or(BadPlace)?;
+            ElementPlace::parse(place)
+        });
         Ok(Self {
+            from_root,
             start,
-            inside,
+            inside: inside.collect::<Result<_, _>>()?,
             attribute,
         })
     }
 
     /// Whether it is the selected element itself.
     pub fn is_selected(&self) -> bool {
-        self.start == Start::Selected(None) && self.inside.is_empty() && self.attribute.is_none()
+        *self == Self::default()
     }
 
     /// Whether it is the same place whatever is selected.
     pub fn is_absolute(&self) -> bool {
-        matches!(self.start, Start::Root(_))
+        self.from_root
     }
 
     /// The name of the root it begins at, if it does.
     pub fn root(&self) -> Option<&str> {
-        match &self.start {
-            Start::Root(place) => Some(place.first_name()),
-            Start::Selected(_) => None,
-        }
+        self.start.first_name().filter(|_| self.from_root)
     }
 
     /// The name of the outermost element below the selected one.
     pub(super) fn first_name(&self) -> Option<&str> {
-        match &self.start {
-            Start::Selected(place) => place.as_ref().map(ElementPlace::first_name),
-            Start::Root(_) => None,
-        }
+        self.start.first_name().filter(|_| !self.from_root)
     }
 
     /// Whether it names an attribute, which only a matcher reads.
@@ -158,11 +125,7 @@ impl Selector {
 
     /// The places it consists of, each below the one before or inside it.
     pub(super) fn places(&self) -> impl Iterator<Item = &ElementPlace> {
-        let start = match &self.start {
-            Start::Selected(place) => place.as_ref(),
-            Start::Root(place) => Some(place),
-        };
-        start.into_iter().chain(&self.inside)
+        std::iter::once(&self.start).chain(&self.inside)
     }
 
     pub(super) fn find(
@@ -217,10 +180,9 @@ impl Selector {
 
     /// The elements of the message itself where it begins.
     fn start<'d>(&self, selected: Element<'d>, items: &[NodeId]) -> Vec<Element<'d>> {
-        match &self.start {
-            Start::Root(place) => place.find_from_roots(selected.document()),
-            Start::Selected(None) => vec![selected],
-            Start::Selected(Some(place)) => place.find(selected, items),
+        match self.from_root {
+            true => self.start.find_from_roots(selected.document()),
+            false => self.start.find(selected, items),
         }
     }
 }
@@ -284,10 +246,9 @@ impl SelectedElement {
 
 impl fmt::Display for Selector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.start {
-            Start::Selected(None) => f.write_str(".")?,
-            Start::Selected(Some(place)) => place.fmt(f)?,
-            Start::Root(place) => write!(f, "/{place}")?,
+        match self.from_root {
+            true => write!(f, "/{}", self.start)?,
+            false => self.start.fmt(f)?,
         }
         for place in &self.inside {
             write!(f, "{}/{place}", Path::INTO)?;

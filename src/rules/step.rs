@@ -212,23 +212,16 @@ impl Step {
     /// Whether nothing of the message is left for a later step or rule.
     pub fn ends(&self) -> bool {
         match self {
-            Self::Edit(_) | Self::Head(_) | Self::Raw(_) | Self::Protocol(_) => false,
             Self::WireFault(step) => step.ends(),
             Self::Connection(step) => step.ends(),
             Self::Soap(_) => true,
-            Self::Scenario(_) => false,
+            _ => false,
         }
     }
 
     /// Whether no later step can change how the message leaves.
     pub fn closes(&self) -> bool {
-        match self {
-            Self::Edit(_) | Self::Head(_) | Self::Raw(_) | Self::Protocol(_) => false,
-            Self::WireFault(step) => step.closes(),
-            Self::Connection(step) => step.ends(),
-            Self::Soap(_) => true,
-            Self::Scenario(_) => false,
-        }
+        self.ends() || matches!(self, Self::WireFault(step) if step.closes())
     }
 
     /// Whether a step after it would do nothing. A message that is cut short can still be edited, and may be dmtap's

@@ -2,9 +2,8 @@
 //!
 //! `{{{{` writes two braces.
 
-use std::ops::Range;
-
 use quick_xml::escape::escape;
+use strum::{EnumString, IntoStaticStr, VariantNames};
 
 /// A text, or texts with names between them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +16,8 @@ enum Part {
 }
 
 /// What a name in braces stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Name {
     /// SessionID of the message.
     SessionId,
@@ -44,25 +44,9 @@ pub enum Name {
 }
 
 impl Name {
-    /// Every one as it is written in rule files.
-    pub const ALL: [(&'static str, Self); 11] = [
-        ("session-id", Self::SessionId),
-        ("message-id", Self::MessageId),
-        ("device", Self::Device),
-        ("cmd-id", Self::CmdId),
-        ("cmd-ref", Self::CmdRef),
-        ("msg-ref", Self::MsgRef),
-        ("loc-uri", Self::LocUri),
-        ("data", Self::Data),
-        ("next-cmd-id", Self::NextCmdId),
-        ("server", Self::Server),
-        ("path", Self::Path),
-    ];
-
     /// How it is written.
     pub fn text(self) -> &'static str {
-        let found = Self::ALL.iter().find(|(_, name)| *name == self);
-        found.map_or("", |(text, _)| text)
+        self.into()
     }
 
     /// Whether it stands for something of the selected command.
@@ -74,13 +58,13 @@ impl Name {
     }
 }
 
-/// Why a text is no template; the range is in the text.
+/// Why a text is no template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BadTemplate {
     /// There is no such name.
-    Unknown(String, Range<usize>),
+    Unknown(String),
     /// Braces are opened and not closed.
-    Open(Range<usize>),
+    Open,
 }
 
 /// What becomes of values where they are put in.
@@ -111,20 +95,17 @@ impl Template {
                 continue;
             }
             let close = text[at..].find(CLOSE).map(|found| at + found);
-            let close = close.ok_or(BadTemplate::Open(open..text.len()))?;
+            let close = close.ok_or(BadTemplate::Open)?;
             let word = text[at..close].trim();
-            let known = Name::ALL.iter().find(|(name, _)| *name == word);
-            let unknown = || BadTemplate::Unknown(word.into(), open..close + CLOSE.len());
-            let (_, name) = known.ok_or_else(unknown)?;
+            let name = word
+                .parse()
+                .map_err(|_| BadTemplate::Unknown(word.into()))?;
             in_cdata = match (plain.rfind("<![CDATA["), plain.rfind("]]>")) {
                 (None, None) => in_cdata,
                 (open, close) => open > close,
             };
             parts.push(Part::Text(std::mem::take(&mut plain)));
-            parts.push(Part::Name {
-                name: *name,
-                in_cdata,
-            });
+            parts.push(Part::Name { name, in_cdata });
             at = close + CLOSE.len();
         }
         plain.push_str(&text[at..]);

@@ -7,7 +7,7 @@ mod number;
 mod text;
 mod word;
 
-pub use address::{BadNet, Listener, Net};
+pub use address::{Listener, Net};
 pub use amount::{ByteCount, Pause, Rate, RetryAfter, Time};
 pub(in crate::rules) use code::MEANT;
 pub use code::{Alert, Among, Code, CodeRange, Http, SyncMl};

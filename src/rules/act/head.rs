@@ -7,8 +7,8 @@ use super::Values;
 use crate::flow::{EffectDetail, EffectKind};
 use crate::rules::selector::Selected;
 use crate::rules::step::HeadStep;
-use crate::rules::template::{Escape, Template};
-use crate::rules::{Facts, HeadEdit, Stage, Verdict};
+use crate::rules::template::Escape;
+use crate::rules::{Facts, HeadEdit, Verdict};
 
 pub(in crate::rules) fn head(
     step: &HeadStep,
@@ -27,7 +27,7 @@ pub(in crate::rules) fn head(
             verdict.head.push(edit);
             EffectDetail::of_message(kind, step.name(), before, after)
         }
-        Err(why) => EffectDetail::not_applied("", format!("{}: {why}", step.name())),
+        Err(why) => EffectDetail::declined(step.name(), &why),
     }
 }
 
@@ -39,20 +39,21 @@ fn planned(
     selected: Option<&Selected>,
 ) -> Result<(HeadEdit, String, String), String> {
     Ok(match step {
-        HeadStep::SetHeader { name, value: text } => {
+        HeadStep::SetHeader { name, value } | HeadStep::AddHeader { name, value } => {
             let name = &name.0;
             let present = shown(headers, name);
-            let value = value(&text.0, values, selected, present.as_deref())?;
-            let before = present.map_or_else(String::new, |value| format!("{name}: {value}"));
-            let after = line(name, &value);
-            (HeadEdit::Set(name.clone(), value), before, after)
-        }
-        HeadStep::AddHeader { name, value: text } => {
-            let name = &name.0;
-            let present = shown(headers, name);
-            let value = value(&text.0, values, selected, present.as_deref())?;
-            let after = line(name, &value);
-            (HeadEdit::Add(name.clone(), value), String::new(), after)
+            let text = values.fill(&value.0, Escape::Nothing, selected, present.as_deref())?;
+            let value = HeaderValue::from_str(&text)
+                .map_err(|_| "a header field cannot hold this value")?;
+            let after = format!("{name}: {text}");
+            match step {
+                HeadStep::SetHeader { .. } => {
+                    let before =
+                        present.map_or_else(String::new, |value| format!("{name}: {value}"));
+                    (HeadEdit::Set(name.clone(), value), before, after)
+                }
+                _ => (HeadEdit::Add(name.clone(), value), String::new(), after),
+            }
         }
         HeadStep::RemoveHeader(name) => {
             let name = &name.0;
@@ -67,20 +68,6 @@ fn planned(
     })
 }
 
-fn value(
-    template: &Template,
-    values: &mut Values<'_>,
-    selected: Option<&Selected>,
-    present: Option<&str>,
-) -> Result<HeaderValue, String> {
-    let text = values.fill(template, Escape::Nothing, selected, present)?;
-    HeaderValue::from_str(&text).map_err(|_| "a header field cannot hold this value".into())
-}
-
-fn line(name: &HeaderName, value: &HeaderValue) -> String {
-    format!("{name}: {}", String::from_utf8_lossy(value.as_bytes()))
-}
-
 /// The values of a field in one line; `None` where there are none.
 fn shown(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     let values = headers.get_all(name).iter();
@@ -92,10 +79,7 @@ fn shown(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
 
 /// The fields as the rules so far have left them.
 pub(super) fn headers_now(facts: &Facts<'_>, edits: &[HeadEdit]) -> HeaderMap {
-    let mut headers = match (facts.stage, facts.response) {
-        (Stage::Response, Some(head)) => head.headers.clone(),
-        _ => facts.request.headers.clone(),
-    };
+    let mut headers = facts.headers().clone();
     edits.iter().for_each(|edit| edit.apply(&mut headers));
     headers
 }

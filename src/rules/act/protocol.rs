@@ -47,7 +47,7 @@ impl<'a> Planning<'a, '_> {
             ProtocolStep::WrongSize(by) => self.wrong_size(by.0),
         });
         if let Err(why) = planned {
-            let change = EffectDetail::not_applied("", format!("{}: {why}", self.step));
+            let change = EffectDetail::declined(self.step, &why);
             self.planned.changes.push(change);
         }
     }

@@ -24,7 +24,7 @@ pub(in crate::rules) fn leave(
     }
     if verdict.delivery.is_ended() {
         let why = "a rule before this one ends the connection";
-        return EffectDetail::not_applied("", format!("{}: {why}", step.name()));
+        return EffectDetail::declined(step.name(), why);
     }
     let mut draw = Rng::new(seed, &rule.name, facts);
     let (kind, what, ops) = delivery(step, &mut draw);

@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use strum::IntoStaticStr;
 
-use crate::flow::{ClientCertificate, Connection};
+use super::message::{any, any_glob};
+use crate::flow::ClientCertificate;
 use crate::rules::glob::Glob;
 use crate::rules::value::Hexadecimal;
 
@@ -45,31 +46,24 @@ pub enum Verdict {
 }
 
 impl ClientCertMatcher {
-    pub(super) fn holds(&self, connection: &Connection) -> bool {
-        let tls = connection.tls.as_ref();
-        tls.and_then(|tls| tls.client.as_deref())
-            .is_some_and(|presented| self.holds_of(presented))
-    }
-
-    fn holds_of(&self, presented: &ClientCertificate) -> bool {
-        let bare = |digits: &[Hexadecimal]| -> Vec<Glob> {
-            digits.iter().map(|digits| digits.0.clone()).collect()
-        };
-        let any = |patterns: &[Glob], texts: &[&str]| {
-            let fits = |pattern: &Glob| texts.iter().any(|text| pattern.matches(text));
-            patterns.is_empty() || patterns.iter().any(fits)
-        };
-        any(&self.subject, &[&presented.subject])
-            && any(&self.issuer, &[&presented.issuer])
-            && any(&bare(&self.serial), &[&presented.serial])
+    pub(super) fn holds(&self, presented: &ClientCertificate) -> bool {
+        let digests = [&presented.sha1, &presented.sha256];
+        let is_serial = |asked: &Hexadecimal, serial: &&String| asked.0.matches(serial);
+        let is_digest = |asked: &Hexadecimal| digests.iter().any(|digest| asked.0.matches(digest));
+        any_glob(&self.subject, || Some(&presented.subject))
+            && any_glob(&self.issuer, || Some(&presented.issuer))
+            && any(&self.serial, || Some(&presented.serial), is_serial)
+            && (self.thumbprint.is_empty() || self.thumbprint.iter().any(is_digest))
             && any(
-                &bare(&self.thumbprint),
-                &[&presented.sha1, &presented.sha256],
+                &self.verdict,
+                || Some(presented.verdict.name()),
+                Verdict::is,
             )
-            && (self.verdict.is_empty()
-                || self
-                    .verdict
-                    .iter()
-                    .any(|v| <&str>::from(v) == presented.verdict.name()))
+    }
+}
+
+impl Verdict {
+    fn is(&self, name: &&str) -> bool {
+        <&str>::from(self) == *name
     }
 }

@@ -5,15 +5,15 @@ use std::borrow::Cow;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::message::{any, any_code, any_glob};
 use super::{Items, Kinds, MatchContext, Matcher, TextTest};
-use crate::dm::{Command, CommandKind};
+use crate::dm::{Command, CommandKind, Item, Meta};
 use crate::flow::AnswerTarget;
-use crate::markup::{Element, tag};
 use crate::rules::answers::LinkedAnswers;
 use crate::rules::glob::{Glob, UriGlob};
 use crate::rules::mistake::Mistake;
 use crate::rules::target_nodes::{self, TargetNodes};
-use crate::rules::value::{CmdId, CodeRange, Named, OneOf};
+use crate::rules::value::{CmdId, Named, OneOf};
 
 /// The answered command.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -21,7 +21,7 @@ use crate::rules::value::{CmdId, CodeRange, Named, OneOf};
 #[schemars(with = "AnswersTable", rename = "answers")]
 pub struct AnswersMatcher {
     /// Its name, `SyncHdr` for the header; empty: any.
-    pub names: Vec<String>,
+    pub names: Vec<&'static str>,
     /// What else must hold of it; `None`: nothing.
     pub command: Option<Box<Matcher>>,
 }
@@ -47,16 +47,6 @@ impl Matcher {
         selects_answers && !self.loc_uri.is_empty() || answers.any(|a| a.command.is_some())
     }
 
-    /// Whether its keys about commands ask nothing but the kind.
-    pub(in crate::rules) fn asks_kinds_only(&self) -> bool {
-        self.cmd_id.is_empty()
-            && self.status.is_empty()
-            && self.alert.is_empty()
-            && self.answers.is_empty()
-            && self.loc_uri.is_empty()
-            && !self.asks_of_items()
-    }
-
     fn asks_of_items(&self) -> bool {
         let texts = [&self.format, &self.r#type, &self.alert_type];
         !self.data.is_empty() || texts.iter().any(|texts| !texts.is_empty())
@@ -72,9 +62,16 @@ impl Matcher {
         let fits = self.kinds.is_none_or(|kinds| kinds.has(seen.kind))
             && any_code(&self.status, code_of(CommandKind::Status))
             && any_code(&self.alert, code_of(CommandKind::Alert))
-            && self.has_cmd_id(seen.command)
-            && (self.answers.is_empty()
-                || self.answers.iter().any(|a| a.fits(context, seen.command)));
+            && any(
+                &self.cmd_id,
+                || seen.command.cmd_id(),
+                |asked, id| asked.0 == *id,
+            )
+            && any(
+                &self.answers,
+                || Some(seen.command),
+                |asked, command| asked.fits(context, *command),
+            );
         if !fits {
             return None;
         }
@@ -83,13 +80,6 @@ impl Matcher {
             true => named.and(self.items_fitting(seen.command)?),
             false => Some(named),
         }
-    }
-
-    fn has_cmd_id(&self, command: Command<'_>) -> bool {
-        self.cmd_id.is_empty()
-            || command
-                .cmd_id()
-                .is_some_and(|id| self.cmd_id.iter().any(|asked| asked.0 == *id))
     }
 
     /// The Items that name a node asked for; all of them where an answer names none.
@@ -110,51 +100,45 @@ impl Matcher {
 
     /// The Items whose Meta and Data are as asked.
     fn items_fitting(&self, command: Command<'_>) -> Option<Items> {
+        // Read once: a command may have many Items.
+        let of_command = command.meta();
         let mut items = command.items().peekable();
         if items.peek().is_none() {
             // An Atomic has a Meta and no Item.
-            let fits = self.data.is_empty() && self.meta_fits(command, None);
+            let fits = self.data.is_empty() && self.meta_fits(of_command, None);
             return fits.then_some(Items::All);
         }
         let fitting = items.filter(|item| {
-            self.meta_fits(command, Some(item.element())) && self.data_fits(item.data())
+            let data = || Some(item.data()?.text());
+            self.meta_fits(of_command, Some(*item))
+                && any(&self.data, data, |test, text| test.holds(text))
         });
         Items::only(fitting.map(|item| item.element().id()).collect())
     }
 
-    fn meta_fits(&self, command: Command<'_>, item: Option<Element<'_>>) -> bool {
-        let field = |name| {
-            let own = item.and_then(|item| meta_field(item, name));
-            own.or_else(|| meta_field(command.element(), name))
-        };
-        fits(&self.format, || field(tag::FORMAT))
-            && fits(&self.r#type, || field(tag::TYPE))
-            && fits(&self.alert_type, || field(tag::TYPE))
-    }
-
-    fn data_fits(&self, data: Option<Element<'_>>) -> bool {
-        self.data.is_empty()
-            || data.is_some_and(|data| {
-                let text = data.text();
-                self.data.iter().any(|test| test.holds(&text))
-            })
+    fn meta_fits(&self, of_command: Option<Meta<'_>>, item: Option<Item<'_>>) -> bool {
+        any_glob(&self.format, || format_of(of_command, item))
+            && any_glob(&self.r#type, || type_of(of_command, item))
+            && any_glob(&self.alert_type, || type_of(of_command, item))
     }
 }
 
-pub(in crate::rules) fn any_code<F>(codes: &[CodeRange<F>], code: Option<u16>) -> bool {
-    codes.is_empty() || code.is_some_and(|code| codes.iter().any(|range| range.0.contains(&code)))
+/// The Format of an Item, or else of its command.
+pub(super) fn format_of<'d>(
+    of_command: Option<Meta<'d>>,
+    item: Option<Item<'d>>,
+) -> Option<Cow<'d, str>> {
+    let of_item = item.and_then(Item::meta).and_then(Meta::format);
+    of_item.or_else(|| of_command?.format())
 }
 
-/// A field of the Meta of an Item or a command, also inside a MetInf.
-fn meta_field(of: Element<'_>, name: crate::markup::NameId) -> Option<Cow<'_, str>> {
-    let meta = of.child(tag::META)?;
-    let inside = || meta.child(tag::MET_INF)?.child(name);
-    meta.child(name).or_else(inside).map(Element::text)
-}
-
-fn fits<'d>(patterns: &[Glob], text: impl FnOnce() -> Option<Cow<'d, str>>) -> bool {
-    let matched = |text: Cow<'_, str>| patterns.iter().any(|p| p.matches(text.trim_ascii()));
-    patterns.is_empty() || text().is_some_and(matched)
+/// The Type of an Item, or else of its command.
+pub(super) fn type_of<'d>(
+    of_command: Option<Meta<'d>>,
+    item: Option<Item<'d>>,
+) -> Option<Cow<'d, str>> {
+    let of_item = item.and_then(Item::meta).and_then(Meta::media_type);
+    of_item.or_else(|| of_command?.media_type())
 }
 
 impl AnswersMatcher {
@@ -162,8 +146,8 @@ impl AnswersMatcher {
         let Some(answers) = context.answers else {
             return false;
         };
-        let named = |name: Cow<'_, str>| self.names.iter().any(|asked| **asked == *name);
-        if !self.names.is_empty() && !answered_name(answer, answers).is_some_and(named) {
+        let name = || answered_name(answer, answers);
+        if !any(&self.names, name, |asked, name| asked == name) {
             return false;
         }
         let Some(matcher) = &self.command else {
@@ -240,7 +224,7 @@ impl TryFrom<AnswersTable> for AnswersMatcher {
 
     fn try_from(table: AnswersTable) -> Result<Self, Mistake> {
         let names = table.plain.into_iter().chain(table.command);
-        let names: Vec<String> = names.map(|name| name.0.0.to_owned()).collect();
+        let names: Vec<&str> = names.map(|name| name.0.0).collect();
         let command = Matcher {
             cmd_id: table.cmd_id,
             loc_uri: table.loc_uri,
@@ -249,12 +233,12 @@ impl TryFrom<AnswersTable> for AnswersMatcher {
             data: table.data,
             ..Matcher::default()
         };
-        let asks_more = !command.asks_kinds_only();
+        let asks_more = command != Matcher::default();
         if names.is_empty() && !asks_more {
             return Err(Mistake::new("`answers` has no key".into())
                 .help("answers = { command = \"Exec\", loc-uri = \"./Vendor/**\" }"));
         }
-        if asks_more && names.iter().any(|name| name == HEADER) {
+        if asks_more && names.contains(&HEADER) {
             return Err(
                 Mistake::new("the SyncHdr is about no node and has no Item".into())
                     .help("write answers = \"SyncHdr\" alone, or in a list with other commands"),

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::message::any_glob;
+use super::message::{any, any_glob};
 use crate::rules::ConnectionFacts;
 use crate::rules::value::{Listener, Net, ServerName};
 
@@ -29,7 +29,7 @@ pub struct ConnectionMatcher {
 impl ConnectionMatcher {
     /// Whether it holds of every connection.
     pub fn asks_nothing(&self) -> bool {
-        self.peer.is_empty() && self.listener.is_empty() && self.asks_addresses_only()
+        *self == Self::default()
     }
 
     /// Whether addresses are all it asks for.
@@ -38,10 +38,8 @@ impl ConnectionMatcher {
     }
 
     pub(in crate::rules) fn holds(&self, facts: &ConnectionFacts<'_>) -> bool {
-        let peer = facts.peer.ip();
-        let listener = facts.listener.to_string();
-        (self.peer.is_empty() || self.peer.iter().any(|net| net.has(peer)))
-            && any_glob(&self.listener, || Some(&*listener))
+        any(&self.peer, || Some(facts.peer.ip()), |net, ip| net.has(*ip))
+            && any_glob(&self.listener, || Some(facts.listener.to_string()))
             && any_glob(&self.sni, || facts.sni)
             && any_glob(&self.host, || facts.host)
     }

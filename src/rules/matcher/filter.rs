@@ -1,11 +1,11 @@
 //! A filter, asked about the message at hand.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::message::{body_size, headers, package};
+use super::command::{format_of, type_of};
+use super::message::{body_size, package};
 use super::{MatchContext, Matcher};
-use crate::dm::{Command, CommandKind, Dialect, Item, Message, Refs};
+use crate::dm::{Command, CommandKind, Dialect, Item, Message, Refs, trimmed};
 use crate::filter::{About, CommandFacts, Filter, Term, ValueFacts, Word};
 use crate::flow::AnswerTarget;
 use crate::rules::Stage;
@@ -91,7 +91,7 @@ impl MatchContext<'_> {
             Word::Method => Some(value.is_text(facts.request.method.as_str())),
             Word::Code => Some(value.is_number(facts.response?.status.as_u16().into())),
             Word::Header => {
-                let mut fields = headers(facts).iter();
+                let mut fields = facts.headers().iter();
                 Some(fields.any(|(name, text)| {
                     let text = String::from_utf8_lossy(text.as_bytes());
                     value.is_text(&format!("{name}: {text}"))
@@ -132,7 +132,7 @@ fn asked(command: Command<'_>) -> CommandFacts<'_> {
     let nodes = command.items().filter_map(Item::node);
     CommandFacts {
         name: Some(command.kind().name().into()),
-        nodes: nodes.map(|node| trimmed(node.text())).collect(),
+        nodes: nodes.map(|node| trimmed(node)).collect(),
         values: Some(values(command).collect()),
         alert: command.as_alert().and_then(|_| command.code()),
         is_known: true,
@@ -176,7 +176,7 @@ fn answered<'d>(
         name,
         code: status.and_then(|status| Some(status.code()?.0)),
         original_error: status.and_then(|status| status.original_error()),
-        nodes: nodes.map(|node| trimmed(node.text())).collect(),
+        nodes: nodes.map(|node| trimmed(node)).collect(),
         values: (command.is_some() || results.is_some()).then(|| values.collect()),
         alert: command.and_then(|command| command.as_alert().and_then(|_| command.code())),
         is_known: command.is_some(),
@@ -186,25 +186,11 @@ fn answered<'d>(
 
 fn values(command: Command<'_>) -> impl Iterator<Item = ValueFacts<'_>> {
     let of_command = command.meta();
-    command.items().map(move |item| {
-        let of_item = item.meta();
-        ValueFacts {
-            text: item.data().map(|data| data.text()),
-            format: of_item
-                .and_then(|meta| meta.format())
-                .or_else(|| of_command.and_then(|meta| meta.format())),
-            media_type: of_item
-                .and_then(|meta| meta.media_type())
-                .or_else(|| of_command.and_then(|meta| meta.media_type())),
-        }
+    command.items().map(move |item| ValueFacts {
+        text: item.data().map(|data| data.text()),
+        format: format_of(of_command, Some(item)),
+        media_type: type_of(of_command, Some(item)),
     })
-}
-
-fn trimmed(text: Cow<'_, str>) -> Cow<'_, str> {
-    match text {
-        Cow::Borrowed(text) => Cow::Borrowed(text.trim_ascii()),
-        Cow::Owned(text) => Cow::Owned(text.trim_ascii().to_owned()),
-    }
 }
 
 /// Nodes and values of an answered command, and of its Results, that are looked at for one Status: each Item may have a

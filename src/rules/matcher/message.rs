@@ -5,13 +5,13 @@ use http::header::CONTENT_LENGTH;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{MatchContext, Matcher, any_code};
+use super::{MatchContext, Matcher};
 use crate::dm::Dialect;
 use crate::dm::soap::{Envelope, action_name, local_code};
 use crate::flow::{Connection, media};
 use crate::markup::Document;
 use crate::rules::glob::Glob;
-use crate::rules::value::{AnyFieldName, NumberRange, OneOf};
+use crate::rules::value::{AnyFieldName, CodeRange, NumberRange, OneOf};
 use crate::rules::{Facts, Stage};
 
 /// An encoding of documents.
@@ -42,29 +42,6 @@ pub struct HeaderMatcher {
 }
 
 impl Matcher {
-    /// Whether its own keys ask something of the message as a whole.
-    pub(super) fn asks_of_message(&self) -> bool {
-        self.asks_of_connection()
-            || self.asks_of_heads()
-            || self.asks_of_session()
-            || self.asks_of_document()
-    }
-
-    fn asks_of_connection(&self) -> bool {
-        !self.peer.is_empty() || !self.sni.is_empty() || !self.client_cert.is_empty()
-    }
-
-    fn asks_of_heads(&self) -> bool {
-        !self.host.is_empty()
-            || !self.path.is_empty()
-            || !self.query.is_empty()
-            || !self.method.is_empty()
-            || !self.media_type.is_empty()
-            || !self.header.is_empty()
-            || !self.request_header.is_empty()
-            || !self.http_status.is_empty()
-    }
-
     /// Whether its own keys ask what only the bodies of requests tell.
     pub(super) fn asks_of_session(&self) -> bool {
         let numbers = [&self.message, &self.exchange, &self.device_session];
@@ -89,19 +66,24 @@ impl Matcher {
 
     /// Whether all of its own keys about the message hold.
     pub(in crate::rules) fn holds_of_message(&self, context: &MatchContext<'_>) -> bool {
-        (!self.asks_of_connection() || self.holds_of_connection(context.facts.connection))
-            && (!self.asks_of_heads() || self.holds_of_heads(context.facts))
+        self.holds_of_connection(context.facts.connection)
+            && self.holds_of_heads(context.facts)
             && (!self.asks_of_session() || self.holds_of_session(context.facts))
             && (!self.asks_of_document() || self.holds_of_body(context))
     }
 
     /// Whether that of it holds which is known before the first request: `peer`, `sni` and `client-cert`.
     pub fn holds_of_connection(&self, connection: &Connection) -> bool {
-        let address = connection.device.ip();
-        let sni = || connection.tls.as_ref()?.sni.as_deref();
-        (self.peer.is_empty() || self.peer.iter().any(|net| net.has(address)))
-            && any_glob(&self.sni, sni)
-            && (self.client_cert.is_empty() || self.client_cert.iter().any(|c| c.holds(connection)))
+        let tls = || connection.tls.as_ref();
+        let certificate = || tls()?.client.as_deref();
+        any(
+            &self.peer,
+            || Some(connection.device.ip()),
+            |net, ip| net.has(*ip),
+        ) && any_glob(&self.sni, || tls()?.sni.as_deref())
+            && any(&self.client_cert, certificate, |asked, found| {
+                asked.holds(found)
+            })
     }
 
     fn holds_of_heads(&self, facts: &Facts<'_>) -> bool {
@@ -112,9 +94,13 @@ impl Matcher {
             && any_glob(&self.query, || request.uri.query())
             && any_glob(&self.method, || Some(request.method.as_str()))
             && any_code(&self.http_status, status)
-            && any_glob(&self.media_type, || media::hint(headers(facts)).media_type)
-            && any_header(&self.header, headers(facts))
-            && any_header(&self.request_header, &request.headers)
+            && any_glob(&self.media_type, || media::hint(facts.headers()).media_type)
+            && any(&self.header, || Some(facts.headers()), HeaderMatcher::holds)
+            && any(
+                &self.request_header,
+                || Some(&request.headers),
+                HeaderMatcher::holds,
+            )
     }
 
     fn holds_of_session(&self, facts: &Facts<'_>) -> bool {
@@ -132,14 +118,14 @@ impl Matcher {
 
     fn holds_of_body(&self, context: &MatchContext<'_>) -> bool {
         let document = context.document;
-        let encoding = document.map(|document| match document.is_wbxml() {
-            true => Encoding::Wbxml,
-            false => Encoding::Xml,
-        });
-        let dialect = document.map(|document| OneOf(Dialect::of(document)));
+        let encoding = || match document?.is_wbxml() {
+            true => Some(Encoding::Wbxml),
+            false => Some(Encoding::Xml),
+        };
+        let dialect = || Some(OneOf(Dialect::of(document?)));
         any_number(&self.body_size, body_size(context))
-            && (self.encoding.is_empty() || encoding.is_some_and(|e| self.encoding.contains(&e)))
-            && (self.dialect.is_empty() || dialect.is_some_and(|d| self.dialect.contains(&d)))
+            && any(&self.encoding, encoding, PartialEq::eq)
+            && any(&self.dialect, dialect, PartialEq::eq)
             && (!self.asks_of_soap() || document.is_some_and(|d| self.holds_of_soap(d)))
     }
 
@@ -147,10 +133,11 @@ impl Matcher {
         let Some(envelope) = Envelope::of(document) else {
             return false;
         };
-        let is_asked = |action: &str| self.soap_action.iter().any(|glob| is_action(glob, action));
-        let action_fits =
-            self.soap_action.is_empty() || envelope.action().is_some_and(|a| is_asked(&a));
-        action_fits && (self.soap_fault.is_empty() || self.has_fault(envelope))
+        any(
+            &self.soap_action,
+            || envelope.action(),
+            |glob, action| is_action(glob, action),
+        ) && (self.soap_fault.is_empty() || self.has_fault(envelope))
     }
 
     fn has_fault(&self, envelope: Envelope<'_>) -> bool {
@@ -160,13 +147,6 @@ impl Matcher {
         let codes = fault.codes().map(|code| code.text());
         let mut words = codes.chain(fault.error_type());
         words.any(|word| any_glob(&self.soap_fault, || Some(local_code(&word))))
-    }
-}
-
-pub(super) fn headers<'a>(facts: &Facts<'a>) -> &'a HeaderMap {
-    match (facts.stage, facts.response) {
-        (Stage::Response, Some(head)) => &head.headers,
-        _ => &facts.request.headers,
     }
 }
 
@@ -180,7 +160,7 @@ pub(super) fn body_size(context: &MatchContext<'_>) -> Option<u64> {
 
 /// The length a header announces of a body that is no document.
 fn announced(facts: &Facts<'_>) -> Option<u64> {
-    let length = headers(facts).get(CONTENT_LENGTH)?;
+    let length = facts.headers().get(CONTENT_LENGTH)?;
     length.to_str().ok()?.parse().ok()
 }
 
@@ -193,26 +173,38 @@ pub(super) fn package(facts: &Facts<'_>) -> Option<u64> {
     })
 }
 
-fn any_header(fields: &[HeaderMatcher], headers: &HeaderMap) -> bool {
-    let is_there = |field: &HeaderMatcher| {
-        let mut values = headers.get_all(&field.name.0).iter();
-        values.any(|value| any_glob(&field.value, || std::str::from_utf8(value.as_bytes()).ok()))
-    };
-    fields.is_empty() || fields.iter().any(is_there)
+impl HeaderMatcher {
+    fn holds(&self, headers: &&HeaderMap) -> bool {
+        let mut values = headers.get_all(&self.name.0).iter();
+        values.any(|value| any_glob(&self.value, || std::str::from_utf8(value.as_bytes()).ok()))
+    }
+}
+
+/// Whether one of the things asked for holds of a value; an empty list asks nothing.
+pub(super) fn any<T, V>(
+    asked: &[T],
+    value: impl FnOnce() -> Option<V>,
+    holds: impl Fn(&T, &V) -> bool,
+) -> bool {
+    asked.is_empty() || value().is_some_and(|value| asked.iter().any(|asked| holds(asked, &value)))
 }
 
 /// Whether one of the patterns matches; an empty list asks nothing.
-pub(super) fn any_glob<'t, G: AsRef<Glob>>(
-    patterns: &[G],
-    text: impl FnOnce() -> Option<&'t str>,
+pub(super) fn any_glob<T: AsRef<str>>(
+    patterns: &[impl AsRef<Glob>],
+    text: impl FnOnce() -> Option<T>,
 ) -> bool {
-    let matches = |text: &str| patterns.iter().any(|p| p.as_ref().matches(text));
-    patterns.is_empty() || text().is_some_and(matches)
+    any(patterns, text, |glob, text| {
+        glob.as_ref().matches(text.as_ref())
+    })
 }
 
-/// Whether one of the ranges holds this number; an empty list asks nothing.
 fn any_number<const LEAST: u64>(numbers: &[NumberRange<LEAST>], number: Option<u64>) -> bool {
-    numbers.is_empty() || number.is_some_and(|n| numbers.iter().any(|range| range.0.contains(&n)))
+    any(numbers, || number, |range, number| range.0.contains(number))
+}
+
+pub(in crate::rules) fn any_code<F>(codes: &[CodeRange<F>], code: Option<u16>) -> bool {
+    any(codes, || code, |range, code| range.0.contains(code))
 }
 
 /// Whether a pattern matches the Action of a SOAP envelope, or its name.

@@ -95,19 +95,28 @@ pub enum EditStep {
 }
 
 impl EditStep {
-    /// Where it acts: what it changes, and where that goes.
-    pub fn places(&self) -> Vec<&Selector> {
+    /// What it acts on, where that is a place.
+    fn at(&self) -> Option<&Selector> {
         match self {
-            Self::SetStatus(_) | Self::Reverse => Vec::new(),
+            Self::SetStatus(_) | Self::Insert(_) | Self::Reverse => None,
             Self::SetText { at, .. }
             | Self::SetAttribute { at, .. }
             | Self::RemoveAttribute { at, .. }
             | Self::Replace { at, .. }
             | Self::Remove { at }
-            | Self::Duplicate { at, .. } => vec![at],
-            Self::Insert(new) => vec![&new.to.at],
-            Self::Copy(moved) | Self::Move(moved) => vec![&moved.what, &moved.to.at],
+            | Self::Duplicate { at, .. } => Some(at),
+            Self::Copy(moved) | Self::Move(moved) => Some(&moved.what),
         }
+    }
+
+    /// Where it acts: what it changes, and where that goes.
+    pub fn places(&self) -> Vec<&Selector> {
+        let to = match self {
+            Self::Insert(new) => Some(&new.to.at),
+            Self::Copy(moved) | Self::Move(moved) => Some(&moved.to.at),
+            _ => None,
+        };
+        self.at().into_iter().chain(to).collect()
     }
 
     /// The template in it.
@@ -123,25 +132,17 @@ impl EditStep {
 
     /// Whether what it does to an element takes all that is in the element along.
     pub(in crate::rules) fn takes_all_in(&self) -> bool {
-        let at = match self {
-            Self::Replace { at, .. } | Self::Remove { at } | Self::Duplicate { at, .. } => at,
-            Self::Move(moved) | Self::Copy(moved) => &moved.what,
-            _ => return matches!(self, Self::Reverse),
-        };
-        at.is_selected()
+        match self {
+            Self::SetText { .. } | Self::SetAttribute { .. } | Self::RemoveAttribute { .. } => {
+                false
+            }
+            Self::Reverse => true,
+            _ => self.at().is_some_and(Selector::is_selected),
+        }
     }
 
     /// Whether it does the same for every selected element, and is done once.
     pub(in crate::rules) fn is_done_once(&self) -> bool {
-        match self {
-            Self::SetText { at, .. }
-            | Self::SetAttribute { at, .. }
-            | Self::RemoveAttribute { at, .. }
-            | Self::Replace { at, .. }
-            | Self::Remove { at }
-            | Self::Duplicate { at, .. } => at.is_absolute(),
-            Self::Move(moved) => moved.what.is_absolute(),
-            _ => false,
-        }
+        !matches!(self, Self::Copy(_)) && self.at().is_some_and(Selector::is_absolute)
     }
 }

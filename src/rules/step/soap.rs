@@ -51,16 +51,14 @@ pub struct ErrorType(pub &'static str);
 
 impl Named for Subcode {
     fn all() -> Vec<(&'static str, Self)> {
-        SoapFault::SUBCODES
-            .map(|(name, _)| (name, Self(name)))
-            .to_vec()
+        SoapFault::SUBCODES.map(|name| (name, Self(name))).to_vec()
     }
 }
 
 impl Named for ErrorType {
     fn all() -> Vec<(&'static str, Self)> {
         SoapFault::ERROR_TYPES
-            .map(|(name, _)| (name, Self(name)))
+            .map(|name| (name, Self(name)))
             .to_vec()
     }
 }
@@ -74,26 +72,26 @@ fn dmtap() -> String {
 }
 
 impl SoapFault {
-    /// Every subcode with the error Windows shows for it.
-    pub const SUBCODES: [(&'static str, &'static str); 7] = [
-        ("s:MessageFormat", "0x80180001"),
-        ("s:Authentication", "0x80180002"),
-        ("s:Authorization", "0x80180003"),
-        ("s:CertificateRequest", "0x80180004"),
-        ("s:EnrollmentServer", "0x80180005"),
-        ("a:InternalServiceFault", "0x80180006"),
-        ("a:InvalidSecurity", "0x80180007"),
+    /// Every subcode, with the prefix that enrollment has for it.
+    pub const SUBCODES: [&'static str; 7] = [
+        "s:MessageFormat",
+        "s:Authentication",
+        "s:Authorization",
+        "s:CertificateRequest",
+        "s:EnrollmentServer",
+        "a:InternalServiceFault",
+        "a:InvalidSecurity",
     ];
 
-    /// Every error type with the error Windows shows for it.
-    pub const ERROR_TYPES: [(&'static str, &'static str); 8] = [
-        ("DeviceCapReached", "0x80180013"),
-        ("DeviceNotSupported", "0x80180014"),
-        ("NotSupported", "0x80180015"),
-        ("NotEligibleToRenew", "0x80180016"),
-        ("InMaintenance", "0x80180017"),
-        ("UserLicense", "0x80180018"),
-        ("InvalidEnrollmentData", "0x80180019"),
-        ("CustomServerError", "0x80180032"),
+    /// Every ErrorType.
+    pub const ERROR_TYPES: [&'static str; 8] = [
+        "DeviceCapReached",
+        "DeviceNotSupported",
+        "NotSupported",
+        "NotEligibleToRenew",
+        "InMaintenance",
+        "UserLicense",
+        "InvalidEnrollmentData",
+        "CustomServerError",
     ];
 }

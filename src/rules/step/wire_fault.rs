@@ -110,14 +110,17 @@ written!(
     {"type": "string", "pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"}
 );
 
+#[derive(Deserialize)]
+#[serde(try_from = "PlainText")]
 struct AnswerValue(HeaderValue);
 
-impl<'de> Deserialize<'de> for AnswerValue {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = PlainText::deserialize(deserializer)?.0;
-        HeaderValue::from_str(&text).map(Self).map_err(|_| {
-            let mistake = Mistake::new(format!("this cannot be the value of `{KEY}`"));
-            serde::de::Error::custom(mistake.label("visible characters only, on one line"))
+impl TryFrom<PlainText> for AnswerValue {
+    type Error = Mistake;
+
+    fn try_from(text: PlainText) -> Result<Self, Mistake> {
+        HeaderValue::from_str(&text.0).map(Self).map_err(|_| {
+            Mistake::new(format!("this cannot be the value of `{KEY}`"))
+                .label("visible characters only, on one line")
         })
     }
 }
@@ -172,21 +175,20 @@ pub struct Slicer {
 }
 
 /// How long nothing is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Scalar")]
 pub struct Timeout(pub Time);
 
-impl<'de> Deserialize<'de> for Timeout {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Scalar::deserialize(deserializer)? {
+impl TryFrom<Scalar> for Timeout {
+    type Error = Mistake;
+
+    fn try_from(value: Scalar) -> Result<Self, Mistake> {
+        match value {
             Scalar::Truth(true) => Ok(Self(Time::LONGEST)),
-            Scalar::Text(text) => Time::parse(&text)
-                .map(Self)
-                .map_err(serde::de::Error::custom),
-            Scalar::Truth(false) => Err(serde::de::Error::custom(
-                Mistake::new(format!("`{KEY}` is written {KEY} = true"))
-                    .help("leave the step out if it is not to run"),
-            )),
-            _ => Time::parse("").map(Self).map_err(serde::de::Error::custom),
+            Scalar::Text(text) => Time::parse(&text).map(Self),
+            Scalar::Truth(false) => Err(Mistake::new(format!("`{KEY}` is written {KEY} = true"))
+                .help("leave the step out if it is not to run")),
+            _ => Time::parse("").map(Self),
         }
     }
 }

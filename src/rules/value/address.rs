@@ -1,7 +1,6 @@
 //! Addresses of devices and of dmtap.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::str::FromStr;
 
 use ipnet::IpNet;
 
@@ -13,39 +12,25 @@ use crate::rules::mistake::{KEY, Mistake};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Net(IpNet);
 
-/// Why a text is no network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadNet {
-    /// It is neither an address nor a network.
-    #[error("neither an IP address nor a network")]
-    Unreadable,
-    /// Its address has bits behind its prefix.
-    #[error("the address goes on behind the prefix")]
-    Beyond {
-        /// The network that was probably meant.
-        meant: Net,
-    },
-}
-
 impl Net {
     /// Whether an address is in it. An IPv4 address counts as itself in its IPv6 form, too.
     pub fn has(self, address: IpAddr) -> bool {
         self.0.contains(&address.to_canonical())
     }
-}
 
-impl FromStr for Net {
-    type Err = BadNet;
-
-    fn from_str(text: &str) -> Result<Self, BadNet> {
+    fn parse(text: &str) -> Result<Self, Mistake> {
         if let Ok(address) = text.parse::<IpAddr>() {
             return Ok(Self(address.to_canonical().into()));
         }
-        let net: IpNet = text.parse().map_err(|_| BadNet::Unreadable)?;
-        match net.trunc() {
-            meant if meant != net => Err(BadNet::Beyond { meant: Self(meant) }),
-            net if net.addr().to_canonical() != net.addr() => Err(BadNet::Unreadable),
-            net => Ok(Self(net)),
+        let mistake = wrong(format!("`{text}` is no address of a device"));
+        match text.parse::<IpNet>() {
+            Ok(net) if net.trunc() != net => Err(mistake
+                .label("the address goes on behind the prefix")
+                .help(format!("write the network: peer = \"{}\"", net.trunc()))),
+            Ok(net) if net.addr().to_canonical() == net.addr() => Ok(Self(net)),
+            _ => Err(mistake
+                .label("neither an IP address nor a network")
+                .help("write peer = \"192.0.2.7\", \"10.0.0.0/8\" or \"2001:db8::/32\"")),
         }
     }
 }
@@ -58,13 +43,7 @@ impl std::fmt::Display for Net {
 
 written!(
     Net,
-    |text| text.parse::<Self>().map_err(|bad| {
-        let mistake = wrong(format!("`{text}` is no address of a device")).label(bad.to_string());
-        mistake.help(match bad {
-            BadNet::Beyond { meant } => format!("write the network: peer = \"{meant}\""),
-            BadNet::Unreadable => "write peer = \"192.0.2.7\", \"10.0.0.0/8\" or \"2001:db8::/32\"".into(),
-        })
-    }),
+    Self::parse,
     {"type": "string", "pattern": "^[0-9a-fA-F.:]+(/[0-9]{1,3})?$"}
 );
 
@@ -127,7 +106,7 @@ mod tests {
     #[test]
     fn an_address_is_in_its_networks_only() {
         let check = |net: &str, address: &str, expected: bool| {
-            let net: Net = net.parse().unwrap();
+            let net = Net::parse(net).unwrap();
             let address: IpAddr = address.parse().unwrap();
             assert_eq!(net.has(address), expected, "{net} {address}");
         };
@@ -154,12 +133,10 @@ mod tests {
             "::/129",
             "::ffff:192.0.2.0/120",
         ] {
-            assert_eq!(text.parse::<Net>(), Err(BadNet::Unreadable), "{text}");
+            let mistake = Net::parse(text).unwrap_err().to_string();
+            assert!(mistake.contains("neither an IP address nor"), "{mistake}");
         }
-        let beyond = "10.1.2.3/8".parse::<Net>();
-        let Err(BadNet::Beyond { meant }) = beyond else {
-            panic!("{beyond:?}");
-        };
-        assert_eq!(meant.to_string(), "10.0.0.0/8");
+        let mistake = Net::parse("10.1.2.3/8").unwrap_err().to_string();
+        assert!(mistake.contains("10.0.0.0/8"), "{mistake}");
     }
 }

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::ops::RangeInclusive;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, de::Error};
+use serde::Deserialize;
 
 use super::{Scalar, described, wrong};
 use crate::dm::{AlertCode, StatusCode};
@@ -83,11 +83,13 @@ impl Family for Alert {
 }
 
 /// A code: a number with a name, or `{ code = …, force = true }`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "CodeTable", bound = "F: Family")]
 pub struct Code<F>(u16, PhantomData<F>);
 
 /// A code, or a class of them such as `"2xx"`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "CodeTable", bound = "F: Family")]
 pub struct CodeRange<F>(pub RangeInclusive<u16>, PhantomData<F>);
 
 /// A code that no standard defines, used on purpose.
@@ -112,44 +114,32 @@ const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 /// How a code of no name is meant, with the table behind it that says so.
 pub(in crate::rules) const MEANT: &str = "to mean it all the same";
 
+impl<F: Family> TryFrom<CodeTable> for Code<F> {
+    type Error = Mistake;
+
+    fn try_from(table: CodeTable) -> Result<Self, Mistake> {
+        match (table.plain, table.code, table.force) {
+            (Some(Scalar::Number(number) | Scalar::Based(number)), ..) => Self::known(number),
+            (Some(_), ..) => Err(wrong(format!("`{KEY}` must be a number such as 500"))),
+            (None, Some(code), Some(true)) => Self::forced(code),
+            (None, Some(code), _) => Self::known(code),
+            (None, None, _) => Err(wrong(format!("`{KEY}` has no code"))
+                .help(format!("{KEY} = {{ code = 599, force = true }}"))),
+        }
+    }
+}
+
 impl<F: Family> Code<F> {
-    fn new(table: CodeTable) -> Result<Self, Mistake> {
-        let number = match table {
-            CodeTable {
-                plain: Some(Scalar::Number(number) | Scalar::Based(number)),
-                ..
-            } => number,
-            CodeTable { plain: Some(_), .. } => {
-                return Err(wrong(format!("`{KEY}` must be a number such as 500")));
-            }
-            CodeTable {
-                code: Some(code),
-                force: Some(true),
-                ..
-            } => {
-                let (least, most) = (*F::CODES.start(), F::forced());
-                let code = u16::try_from(code)
-                    .ok()
-                    .filter(|code| (least..=most).contains(code));
-                let mistake = || {
-                    wrong(format!(
-                        "`code` cannot be {}",
-                        table.code.unwrap_or_default()
-                    ))
-                    .at_value("code")
-                    .label(format!("from {least} to {most}"))
-                };
-                return code.map(|code| Self(code, PhantomData)).ok_or_else(mistake);
-            }
-            CodeTable {
-                code: Some(code), ..
-            } => code,
-            _ => {
-                return Err(wrong(format!("`{KEY}` has no code"))
-                    .help(format!("{KEY} = {{ code = 599, force = true }}")));
-            }
-        };
-        Self::known(number)
+    /// A code that need not be assigned.
+    fn forced(number: i64) -> Result<Self, Mistake> {
+        let (least, most) = (*F::CODES.start(), F::forced());
+        let code = u16::try_from(number).ok();
+        let code = code.filter(|code| (least..=most).contains(code));
+        code.map(|code| Self(code, PhantomData)).ok_or_else(|| {
+            wrong(format!("`code` cannot be {number}"))
+                .at_value("code")
+                .label(format!("from {least} to {most}"))
+        })
     }
 
     /// A code that is assigned.
@@ -219,17 +209,12 @@ impl<F> CodeRange<F> {
     }
 }
 
-impl<'de, F: Family> Deserialize<'de> for Code<F> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::new(CodeTable::deserialize(deserializer)?).map_err(D::Error::custom)
-    }
-}
+impl<F: Family> TryFrom<CodeTable> for CodeRange<F> {
+    type Error = Mistake;
 
-impl<'de, F: Family> Deserialize<'de> for CodeRange<F> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let table = CodeTable::deserialize(deserializer)?;
+    fn try_from(table: CodeTable) -> Result<Self, Mistake> {
         let Some(Scalar::Text(class)) = &table.plain else {
-            let code = Code::<F>::new(table).map_err(D::Error::custom)?.0;
+            let code = Code::<F>::try_from(table)?.0;
             return Ok(Self::of(code..=code));
         };
         if let Some(at) = CLASSES.iter().position(|c| c.eq_ignore_ascii_case(class)) {
@@ -238,11 +223,11 @@ impl<'de, F: Family> Deserialize<'de> for CodeRange<F> {
         }
         let mistake = wrong(format!("`{class}` is no class of codes")).label("not known here");
         let classes = list(&CLASSES);
-        Err(D::Error::custom(mistake.help(match F::CODES.end() {
+        Err(mistake.help(match F::CODES.end() {
             // Classes are of three digits.
             1000.. => format!("write a number such as {KEY} = 1226"),
             _ => format!("write a number such as {KEY} = 404, or one of {classes}"),
-        })))
+        }))
     }
 }
 
@@ -273,25 +258,24 @@ described!([F: Family] CodeRange<F>, |generator| {
 });
 
 /// One of a few codes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Scalar")]
 pub struct Among<const A: u16, const B: u16, const C: u16>(pub u16);
 
-impl<'de, const A: u16, const B: u16, const C: u16> Deserialize<'de> for Among<A, B, C> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+impl<const A: u16, const B: u16, const C: u16> TryFrom<Scalar> for Among<A, B, C> {
+    type Error = Mistake;
+
+    fn try_from(value: Scalar) -> Result<Self, Mistake> {
         let mut codes = vec![A, B, C];
         codes.dedup();
-        match Scalar::deserialize(deserializer)?.in_any_base() {
-            Scalar::Number(code) if codes.iter().any(|known| i64::from(*known) == code) => {
-                Ok(Self(code as u16))
-            }
-            _ => {
-                let codes: Vec<String> = codes.iter().map(u16::to_string).collect();
-                let mistake = wrong(format!("`{KEY}` must be one of {}", codes.join(", ")));
-                Err(D::Error::custom(
-                    mistake.label(format!("`{KEY}` has only these codes")),
-                ))
-            }
+        if let Scalar::Number(number) = value.in_any_base()
+            && let Some(code) = codes.iter().find(|code| i64::from(**code) == number)
+        {
+            return Ok(Self(*code));
         }
+        let codes: Vec<String> = codes.iter().map(u16::to_string).collect();
+        let mistake = wrong(format!("`{KEY}` must be one of {}", codes.join(", ")));
+        Err(mistake.label(format!("`{KEY}` has only these codes")))
     }
 }
 

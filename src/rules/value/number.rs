@@ -45,11 +45,14 @@ super::any_form!(
 );
 
 /// A number from `LEAST` on, or a range such as `"2..4"`, which ends with its last number.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Scalar")]
 pub struct NumberRange<const LEAST: u64>(pub RangeInclusive<u64>);
 
-impl<const LEAST: u64> NumberRange<LEAST> {
-    fn new(value: Scalar) -> Result<Self, Mistake> {
+impl<const LEAST: u64> TryFrom<Scalar> for NumberRange<LEAST> {
+    type Error = Mistake;
+
+    fn try_from(value: Scalar) -> Result<Self, Mistake> {
         match value.in_any_base() {
             Scalar::Text(text) => Self::parse(&text),
             Scalar::Number(0) if LEAST == 1 => Err(wrong(format!("no {KEY} has the number 0"))
@@ -63,7 +66,9 @@ impl<const LEAST: u64> NumberRange<LEAST> {
                 .label(format!("this is {}", other.kind()))),
         }
     }
+}
 
+impl<const LEAST: u64> NumberRange<LEAST> {
     fn parse(text: &str) -> Result<Self, Mistake> {
         let end = |text: &str, open: u64| match text.trim() {
             "" => Some(open),
@@ -85,12 +90,6 @@ impl<const LEAST: u64> NumberRange<LEAST> {
                 .label(format!("from {LEAST} on, the smaller one first")));
         }
         Ok(Self(first..=last))
-    }
-}
-
-impl<'de, const LEAST: u64> Deserialize<'de> for NumberRange<LEAST> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::new(Scalar::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }
 

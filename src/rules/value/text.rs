@@ -4,6 +4,7 @@ use std::net::Ipv6Addr;
 
 use http::header::{self, HeaderName, HeaderValue};
 use regex::{Regex, RegexBuilder};
+use strum::VariantNames;
 
 use super::{Scalar, any_form, written, wrong};
 use crate::dm::{Command, CommandKind};
@@ -72,16 +73,16 @@ fn below_root(first: &str, text: &str) -> Option<String> {
 written!(Template, template, {"type": "string"});
 
 fn template(text: &str) -> Result<Template, Mistake> {
-    let names: Vec<&str> = Name::ALL.iter().map(|(name, _)| *name).collect();
+    let names = Name::VARIANTS;
     Template::parse(text).map_err(|bad| match bad {
-        BadTemplate::Unknown(word, _) => wrong(format!("`{{{{{word}}}}}` stands for nothing"))
-            .label(match closest(&word, &names) {
+        BadTemplate::Unknown(word) => wrong(format!("`{{{{{word}}}}}` stands for nothing"))
+            .label(match closest(&word, names) {
                 Some(near) => format!("did you mean `{{{{{near}}}}}`?"),
                 None => "not known here".into(),
             })
-            .help(format!("names are {}", list(&names)))
+            .help(format!("names are {}", list(names)))
             .help("two braces that mean themselves are written {{{{"),
-        BadTemplate::Open(_) => wrong("braces are opened and not closed")
+        BadTemplate::Open => wrong("braces are opened and not closed")
             .help("write {{cmd-id}}; two braces that mean themselves are written {{{{"),
     })
 }

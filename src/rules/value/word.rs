@@ -1,7 +1,7 @@
 //! One of a few words.
 
 use schemars::json_schema;
-use serde::{Deserialize, Deserializer, de::Error};
+use serde::Deserialize;
 
 use super::{Scalar, any_form, described, wrong};
 use crate::dm::{CommandKind, Dialect};
@@ -15,7 +15,8 @@ pub trait Named: Copy + 'static {
 }
 
 /// One of a few names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Scalar", bound = "T: Named")]
 pub struct OneOf<T>(pub T);
 
 macro_rules! named {
@@ -49,23 +50,22 @@ pub(in crate::rules) fn no_word(found: &str, names: &[&str]) -> Mistake {
         .help(format!("write one of {}", list(names)))
 }
 
-impl<'de, T: Named> Deserialize<'de> for OneOf<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+impl<T: Named> TryFrom<Scalar> for OneOf<T> {
+    type Error = Mistake;
+
+    fn try_from(value: Scalar) -> Result<Self, Mistake> {
         let all = T::all();
         let names: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
-        let word = match Scalar::deserialize(deserializer)? {
+        let word = match value {
             Scalar::Text(word) => word,
-            other => return Err(D::Error::custom(no_word(other.kind(), &names))),
+            other => return Err(no_word(other.kind(), &names)),
         };
         let found = all.iter().find(|(name, _)| *name == word);
-        found.map(|(_, found)| Self(*found)).ok_or_else(|| {
-            let mistake = unknown_word(&word, &names);
-            D::Error::custom(match &*word {
-                "1.0" | "1.1" if names == ["1.2", "1.3"] => wrong(format!("dmtap does not speak TLS {word}"))
-                    .label("1.2 and 1.3 are what it speaks")
-                    .help("to end the handshake as an older server does: handshake-alert = \"protocol_version\""),
-                _ => mistake,
-            })
+        found.map(|(_, found)| Self(*found)).ok_or_else(|| match &*word {
+            "1.0" | "1.1" if names == ["1.2", "1.3"] => wrong(format!("dmtap does not speak TLS {word}"))
+                .label("1.2 and 1.3 are what it speaks")
+                .help("to end the handshake as an older server does: handshake-alert = \"protocol_version\""),
+            _ => unknown_word(&word, &names),
         })
     }
 }

@@ -3,7 +3,7 @@
 use dmtap::dm::locuri;
 use dmtap::rules::glob::{Glob, UriGlob};
 use dmtap::rules::place::{BadPlace, ElementPlace};
-use dmtap::rules::selector::{BadSelector, Selector};
+use dmtap::rules::selector::Selector;
 use dmtap::rules::template::{BadTemplate, Escape, Name, Template};
 
 #[test]
@@ -169,7 +169,7 @@ fn places_print_as_they_are_written() {
         "Data/@",
         "Data/@a/@b",
     ] {
-        assert_eq!(Selector::parse(text), Err(BadSelector), "{text}");
+        assert_eq!(Selector::parse(text), Err(BadPlace), "{text}");
     }
 }
 
@@ -206,13 +206,13 @@ fn values_are_escaped_for_where_they_stand() {
 }
 
 #[test]
-fn unknown_names_and_open_braces_are_reported_with_their_place() {
+fn unknown_names_and_open_braces_are_reported() {
     assert_eq!(
         filled("a {{cmdid}}", Escape::Nothing),
-        Err(BadTemplate::Unknown("cmdid".into(), 2..11))
+        Err(BadTemplate::Unknown("cmdid".into()))
     );
     assert_eq!(
         filled("{{data}} {{", Escape::Nothing),
-        Err(BadTemplate::Open(9..11))
+        Err(BadTemplate::Open)
     );
 }

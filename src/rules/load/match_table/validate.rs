@@ -94,9 +94,8 @@ fn soap(table: Table<'_>, stage: Stage, report: &mut Report<'_>) {
             );
         }
     }
-    let subcodes = SoapFault::SUBCODES.map(|(subcode, _)| local_code(subcode));
-    let error_types = SoapFault::ERROR_TYPES.map(|(error_type, _)| error_type);
-    let known = [&CODES[..], &subcodes, &error_types].concat();
+    let subcodes = SoapFault::SUBCODES.map(local_code);
+    let known = [&CODES[..], &subcodes, &SoapFault::ERROR_TYPES].concat();
     for value in table.values("soap-fault") {
         let text = value.get_ref().as_str().unwrap_or_default();
         let code = local_code(text);
@@ -181,7 +180,7 @@ fn about_nothing(matcher: &Matcher, kinds: Kinds, table: Table<'_>, report: &mut
         }
     }
     let is_header = |answered: &AnswersMatcher| {
-        !answered.names.is_empty() && answered.names.iter().all(|name| name == HEADER)
+        !answered.names.is_empty() && answered.names.iter().all(|name| *name == HEADER)
     };
     let header_only = matcher.answers.iter().all(is_header);
     let Some(answers) = table.value("answers").filter(|_| header_only) else {
