@@ -3,9 +3,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value, json};
 
+use crate::app::dry_run::header_map;
 use crate::markup::Limits;
 use crate::proxy::without_codings;
 
@@ -76,11 +76,7 @@ fn content(message: &Value, limits: &Limits) -> Value {
     };
     let coded: Bytes = text.chars().map(|c| c as u8).collect();
     let fields = message["headers"].as_array().into_iter().flatten();
-    let fields = fields.filter_map(|field| {
-        let name = HeaderName::try_from(field[0].as_str()?).ok()?;
-        Some((name, HeaderValue::try_from(field[1].as_str()?).ok()?))
-    });
-    let headers: HeaderMap = fields.collect();
+    let headers = header_map(fields.filter_map(|it| Some((it[0].as_str()?, it[1].as_str()?))));
     let plain = without_codings(&coded, &headers, limits.bytes).unwrap_or(coded);
     json!({"size": plain.len(), "encoding": "base64", "text": STANDARD.encode(plain)})
 }
