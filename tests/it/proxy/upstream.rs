@@ -56,19 +56,16 @@ async fn upstream_http_overrules_the_version_of_the_device() {
     }
 }
 
-#[tokio::test]
-async fn many_streams_of_a_device_reach_a_server_that_speaks_http1_only() {
-    let directory = tempfile::tempdir().unwrap();
-    let server = Server::start(directory.path(), &["http/1.1"]).await;
-    let rig = Rig::start(in_front_of(server.address, &server.ca)).await;
+/// Sends exchanges one after another on each of so many streams of one connection at once.
+async fn streams_are_echoed(rig: &Rig, streams: usize, exchanges: usize) {
     let Device::Http2(sender) = rig.device("h2").await else {
         panic!("no HTTP/2");
     };
     let mut tasks = tokio::task::JoinSet::new();
-    for task in 0..50 {
+    for task in 0..streams {
         let mut device = Device::Http2(sender.clone());
         tasks.spawn(async move {
-            for n in 0..4 {
+            for n in 0..exchanges {
                 let body = format!("{task} {n}");
                 let response = device.post("/", body.clone()).await;
                 assert_eq!(response.status(), 200, "{:?}", response.body());
@@ -79,6 +76,14 @@ async fn many_streams_of_a_device_reach_a_server_that_speaks_http1_only() {
     while let Some(ended) = tasks.join_next().await {
         ended.unwrap();
     }
+}
+
+#[tokio::test]
+async fn many_streams_of_a_device_reach_a_server_that_speaks_http1_only() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path(), &["http/1.1"]).await;
+    let rig = Rig::start(in_front_of(server.address, &server.ca)).await;
+    streams_are_echoed(&rig, 50, 4).await;
     assert!(server.accepted() <= 50, "{}", server.accepted());
     rig.stop().await;
 }
@@ -189,24 +194,7 @@ async fn a_server_that_says_goodbye_or_refuses_streams_costs_no_exchange() {
     let directory = tempfile::tempdir().unwrap();
     let (address, ca, accepted) = going_away_after(directory.path(), 20).await;
     let rig = Rig::start(in_front_of(address, &ca)).await;
-    let Device::Http2(sender) = rig.device("h2").await else {
-        panic!("no HTTP/2");
-    };
-    let mut tasks = tokio::task::JoinSet::new();
-    for task in 0..4 {
-        let mut device = Device::Http2(sender.clone());
-        tasks.spawn(async move {
-            for n in 0..250 {
-                let body = format!("{task} {n}");
-                let response = device.post("/", body.clone()).await;
-                assert_eq!(response.status(), 200, "{:?}", response.body());
-                assert_eq!(*response.body(), body.as_bytes());
-            }
-        });
-    }
-    while let Some(ended) = tasks.join_next().await {
-        ended.unwrap();
-    }
+    streams_are_echoed(&rig, 4, 250).await;
     assert!(accepted.load(Ordering::Relaxed) > 10);
     rig.stop().await;
 }
