@@ -146,7 +146,7 @@ pub struct LoggedMessage {
     /// Who sent it, where the file says so.
     pub speaker: Option<Side>,
     /// What it says, or why it cannot be read.
-    pub reading: ParsedBody,
+    pub parsed: ParsedBody,
 }
 
 /// The messages of a file that is no record, in order.
@@ -157,7 +157,7 @@ pub fn messages(text: &Bytes, limits: &Limits) -> Vec<LoggedMessage> {
     in_order(&mut found, |it| it.moment(order, zone));
     let messages = found.into_iter().map(|found| LoggedMessage {
         speaker: found.speaker(),
-        reading: found.reading,
+        parsed: found.parsed,
     });
     messages.collect()
 }
@@ -270,7 +270,7 @@ struct Found {
     /// Its line in the file, from 1; absent inside a JSON document of several lines.
     line: Option<u64>,
     bytes: Bytes,
-    reading: ParsedBody,
+    parsed: ParsedBody,
     date: Option<WrittenDate>,
     /// Its HTTP head, which a HAR has.
     head: Option<Head>,
@@ -288,7 +288,7 @@ impl Found {
         Self {
             line: None,
             bytes,
-            reading: ParsedBody::Empty,
+            parsed: ParsedBody::Empty,
             date: None,
             head: None,
             server: None,
@@ -300,8 +300,8 @@ impl Found {
     /// Whether it is a message of SyncML, or one that breaks off; other bytes may begin like WBXML.
     fn may_be_message(&self) -> bool {
         let is_message = |document: &Document| Message::of(document).is_some();
-        let ParsedBody::Undecodable(error) = &self.reading else {
-            return self.reading.document().is_some_and(|it| is_message(it));
+        let ParsedBody::Undecodable(error) = &self.parsed else {
+            return self.parsed.document().is_some_and(|it| is_message(it));
         };
         let front = || before_break(&self.bytes, error, Hint::default(), &Limits::default());
         has_message(&self.bytes) || front().as_ref().is_some_and(is_message)
@@ -309,11 +309,11 @@ impl Found {
 
     /// Whether it is the package 0 that makes a device begin a session.
     fn is_notification(&self) -> bool {
-        let media_type = |reading: &ParsedBody| match reading {
+        let media_type = |parsed: &ParsedBody| match parsed {
             ParsedBody::Unread(NotParsed::MediaType(it)) => it == NOTIFICATION,
             _ => false,
         };
-        self.head.is_none() && media_type(&self.reading)
+        self.head.is_none() && media_type(&self.parsed)
     }
 
     /// Who sent it, by its head.
@@ -339,14 +339,14 @@ impl Found {
         speakers: &mut Speakers,
         masking: Masking,
     ) -> EventRecord {
-        let front = match &self.reading {
+        let front = match &self.parsed {
             ParsedBody::Undecodable(error) => {
                 before_break(&self.bytes, error, Hint::default(), &Limits::default())
             }
             _ => None,
         };
         let is_broken = front.is_some();
-        let document = self.reading.document().cloned();
+        let document = self.parsed.document().cloned();
         let document = document.or_else(|| front.map(Arc::new));
         let is_known = self.head.is_some();
         let notification = Notification::of(&self.bytes).filter(|_| self.is_notification());
@@ -360,7 +360,7 @@ impl Found {
         let is_cut = is_cut(&self.bytes);
         // What refers to the part behind a cut refers to what nobody saw.
         let is_missing = matches!(
-            self.reading,
+            self.parsed,
             ParsedBody::Unread(NotParsed::NotRecorded { .. } | NotParsed::Coding(_))
         );
         passed.is_broken = is_broken || is_cut || is_missing;
@@ -397,11 +397,11 @@ impl Found {
                 Some(response) => Head::Response(response),
                 None => Head::Request(passed.request.into()),
             },
-            payload: CapturedBody {
+            body: CapturedBody {
                 received: self.bytes.clone(),
                 plain: None,
                 sent: self.bytes,
-                reading: self.reading,
+                parsed: self.parsed,
                 sent_document: None,
             },
             client_auth: None,

@@ -48,7 +48,7 @@ pub struct Entry {
     /// What it says, and where that is written.
     pub rule: Rule,
     /// How it stands.
-    pub standing: SourceState,
+    pub state: SourceState,
     /// How often it acted since the last reset.
     pub hits: Hits,
     /// How often it acted in the whole run, and others of its name before it.
@@ -73,7 +73,7 @@ impl Entry {
         let rules = crate::rules::load::parse("a.toml", text).unwrap();
         Self {
             rule: rules.last().unwrap().clone(),
-            standing: SourceState::InForce,
+            state: SourceState::InForce,
             hits,
             run: hits,
         }
@@ -108,7 +108,7 @@ impl RuleSetUpdater {
         let left = self.in_force.left().into_iter();
         entries.extend(left.map(|(rule, run)| Entry {
             rule,
-            standing: SourceState::Removed,
+            state: SourceState::Removed,
             hits: Hits::default(),
             run,
         }));
@@ -140,7 +140,7 @@ impl RuleSetUpdater {
     fn entry_of(&self, sources: &Sources, rule: &Rule) -> Entry {
         Entry {
             rule: rule.clone(),
-            standing: match sources.enables(&rule.name) {
+            state: match sources.enables(&rule.name) {
                 true => SourceState::InForce,
                 false => SourceState::Disabled,
             },
@@ -160,8 +160,8 @@ impl RuleSetUpdater {
         let mut sources = self.sources();
         let mut next = sources.clone();
         let done = change(&mut next)?;
-        let (rules, resting) = next.assemble()?;
-        self.in_force.publish(Arc::new(rules), &resting);
+        let (rules, disabled) = next.assemble()?;
+        self.in_force.publish(Arc::new(rules), &disabled);
         *sources = next;
         Ok(done)
     }

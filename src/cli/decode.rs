@@ -91,7 +91,7 @@ impl Decode {
                 let messages = message_log::messages(&source, &limits);
                 let is_log = !source.trim_ascii_start().starts_with(b"<");
                 let read = messages.iter();
-                let read = read.filter(|it| is_log || it.reading.document().is_some());
+                let read = read.filter(|it| is_log || it.parsed.document().is_some());
                 let help = match read.count() {
                     0 => String::new(),
                     count => {

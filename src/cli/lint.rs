@@ -200,7 +200,7 @@ fn is_log(source: &[u8]) -> bool {
     let [message] = &messages[..] else {
         return !messages.is_empty();
     };
-    if message.reading.document().is_none() {
+    if message.parsed.document().is_none() {
         let text = plain.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&plain);
         let is_one = text.trim_ascii_start().starts_with(b"<") || wbxml::looks_like(&plain);
         return !is_one;

@@ -16,7 +16,7 @@ pub enum EnrollmentMessage<'d> {
     /// The server answers where.
     DiscoverResponse(DiscoverResponse<'d>),
     /// The device asks how to make its key.
-    GetPolicies(GetPolicies<'d>),
+    GetPolicies,
     /// The server answers how.
     GetPoliciesResponse(GetPoliciesResponse<'d>),
     /// The device asks for a certificate and an account.
@@ -33,7 +33,7 @@ impl<'d> EnrollmentMessage<'d> {
         Some(match () {
             () if is("Discover") => Self::Discover(Discover(content)),
             () if is("DiscoverResponse") => Self::DiscoverResponse(DiscoverResponse(content)),
-            () if is("GetPolicies") => Self::GetPolicies(GetPolicies(content)),
+            () if is("GetPolicies") => Self::GetPolicies,
             () if is("GetPoliciesResponse") => {
                 Self::GetPoliciesResponse(GetPoliciesResponse(content))
             }
@@ -54,7 +54,7 @@ impl<'d> EnrollmentMessage<'d> {
         match self {
             Self::Discover(_) => "Discover",
             Self::DiscoverResponse(_) => "DiscoverResponse",
-            Self::GetPolicies(_) => "GetPolicies",
+            Self::GetPolicies => "GetPolicies",
             Self::GetPoliciesResponse(_) => "GetPoliciesResponse",
             Self::Request(_) => "RequestSecurityToken",
             Self::Response(_) => "RequestSecurityTokenResponseCollection",
@@ -138,22 +138,6 @@ impl<'d> DiscoverResponse<'d> {
             let holds_one = || element.text().contains("://");
             (is_one || holds_one()) && !is_nil(*element) && text(*element, &[]).is_some()
         })
-    }
-}
-
-/// `GetPolicies`.
-#[derive(Clone, Copy, Debug)]
-pub struct GetPolicies<'d>(Element<'d>);
-
-impl<'d> GetPolicies<'d> {
-    /// `client/preferredLanguage`.
-    pub fn preferred_language(self) -> Option<Cow<'d, str>> {
-        text(self.0, &["client", "preferredLanguage"])
-    }
-
-    /// `client/TPMManufacturer`.
-    pub fn tpm_manufacturer(self) -> Option<Cow<'d, str>> {
-        text(self.0, &["client", "TPMManufacturer"])
     }
 }
 

@@ -114,7 +114,7 @@ pub struct CapturedMessage {
     /// The head as received.
     pub head: Head,
     /// The body.
-    pub payload: CapturedBody,
+    pub body: CapturedBody,
     /// Client authentication towards the server, of a response that came over TLS.
     pub client_auth: Option<ClientAuth>,
     /// The DM session it belongs to.
@@ -140,7 +140,7 @@ pub struct CapturedBody {
     /// The bytes as sent: the very same ones where no rule changed them.
     pub sent: Bytes,
     /// What dmtap read in `received`.
-    pub reading: ParsedBody,
+    pub parsed: ParsedBody,
     /// What was sent, decoded, where a rule changed it and it still decodes.
     pub sent_document: Option<Arc<Document>>,
 }

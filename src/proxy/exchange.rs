@@ -387,7 +387,7 @@ impl Exchange {
         let is_sealed = !decided.seals.is_empty() && !is_changed;
         let sent = match is_sealed.then(|| incoming.signed()).flatten() {
             Some(body) => body,
-            None => Cow::Borrowed(&*incoming.payload.sent),
+            None => Cow::Borrowed(&*incoming.captured.sent),
         };
         let notes = self.seal(&decided.seals, headers, (&sent, is_changed));
         incoming.notes.extend(notes);
@@ -400,7 +400,7 @@ impl Exchange {
             notes: incoming.notes,
             applied: verdict.applied,
             delivery: verdict.delivery,
-            ..self.message(head, incoming.payload)
+            ..self.message(head, incoming.captured)
         };
         Outcome {
             pending: PendingEvent {
@@ -414,7 +414,7 @@ impl Exchange {
     }
 
     /// A message of which only head and body are known.
-    fn message(&self, head: Head, payload: CapturedBody) -> CapturedMessage {
+    fn message(&self, head: Head, body: CapturedBody) -> CapturedMessage {
         let from = speaker(&head);
         let at = match from {
             Side::Device => self.received,
@@ -428,7 +428,7 @@ impl Exchange {
             at,
             took: at.since(self.received),
             head,
-            payload,
+            body,
             client_auth: self.client_auth.clone(),
             session: None,
             links: Vec::new(),
@@ -475,7 +475,7 @@ fn weight(incoming: &IncomingMessage) -> usize {
     let text = incoming
         .document()
         .map_or(0, |document| document.source().len());
-    incoming.payload.received.len().max(text)
+    incoming.captured.received.len().max(text)
 }
 
 fn speaker(head: &Head) -> Side {

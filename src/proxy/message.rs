@@ -24,7 +24,7 @@ use crate::markup::utf16::Utf16;
 
 /// A body that came in: what is known of it, and what is to be sent.
 pub(super) struct IncomingMessage {
-    pub(super) payload: CapturedBody,
+    pub(super) captured: CapturedBody,
     pub(super) notes: Vec<Note>,
     pub(super) body: Body,
     /// Counts what passes where the length is not known beforehand.
@@ -45,7 +45,7 @@ impl IncomingMessage {
         let is_empty = body.is_end_stream();
         let body = Body::stream(VecDeque::new(), body, BodyTimeout::new(limits));
         let plain = is_empty.then(Bytes::new);
-        let reading = match is_empty {
+        let parsed = match is_empty {
             true => ParsedBody::Empty,
             false => ParsedBody::Unread(NotParsed::NotAsked {
                 bytes: hint.exact().unwrap_or(0),
@@ -59,7 +59,7 @@ impl IncomingMessage {
             }
         };
         Self {
-            payload: untouched(Bytes::new(), reading),
+            captured: untouched(Bytes::new(), parsed),
             notes: Vec::new(),
             body,
             count,
@@ -82,12 +82,12 @@ impl IncomingMessage {
                 short: None,
             } => {
                 permit.keep(bytes.len());
-                let reading = match bytes.len() as u64 {
+                let parsed = match bytes.len() as u64 {
                     0 => ParsedBody::Empty,
                     bytes => ParsedBody::Unread(NotParsed::NotAsked { bytes }),
                 };
                 Self {
-                    payload: untouched(Bytes::new(), reading),
+                    captured: untouched(Bytes::new(), parsed),
                     notes: Vec::new(),
                     plain: bytes.is_empty().then(Bytes::new),
                     body: Body::whole(bytes, trailers).holding(Arc::new(permit)),
@@ -135,20 +135,20 @@ impl IncomingMessage {
                 } => {
                     let bytes = read::untransferred(bytes, headers, bounds, &mut permit).await?;
                     let read = read::read(&bytes, headers, bounds, &mut permit, decodes).await;
-                    let is_document = matches!(read.reading, ParsedBody::Document(..));
+                    let is_document = matches!(read.parsed, ParsedBody::Document(..));
                     let is_short = short.is_some();
                     if let Some(broken) = short.filter(|_| !may_be_short || !is_document) {
                         return Err(broken);
                     }
                     let body = Body::whole(bytes.clone(), trailers).holding(Arc::new(permit));
-                    let payload = match read.reading {
+                    let captured = match read.parsed {
                         // Nobody looks at it: its memory is free as soon as it has left.
                         ParsedBody::Unread(NotParsed::NotAsked { .. }) => {
-                            untouched(Bytes::new(), read.reading)
+                            untouched(Bytes::new(), read.parsed)
                         }
                         _ => CapturedBody {
                             plain: uncoded(&bytes, &read),
-                            ..untouched(bytes, read.reading)
+                            ..untouched(bytes, read.parsed)
                         },
                     };
                     Self {
@@ -156,7 +156,7 @@ impl IncomingMessage {
                             true => body,
                             false => body.open_ended(),
                         },
-                        payload,
+                        captured,
                         notes: read.notes,
                         count: None,
                         plain: read.plain,
@@ -189,7 +189,7 @@ impl IncomingMessage {
 
     fn uncollected(body: Body, permit: BudgetPermit, why: NotParsed) -> Self {
         Self {
-            payload: untouched(Bytes::new(), ParsedBody::Unread(why)),
+            captured: untouched(Bytes::new(), ParsedBody::Unread(why)),
             notes: Vec::new(),
             body: body.holding(Arc::new(permit)),
             count: None,
@@ -217,24 +217,24 @@ impl IncomingMessage {
 
     /// Sends other bytes instead.
     pub(super) fn change(&mut self, bytes: Bytes, document: Option<Arc<Document>>) {
-        self.payload.sent = bytes.clone();
-        self.payload.sent_document = document;
+        self.captured.sent = bytes.clone();
+        self.captured.sent_document = document;
         self.body.replace(bytes);
         self.count = None;
     }
 
     /// The document, if it was decoded.
     pub(super) fn document(&self) -> Option<&Arc<Document>> {
-        self.payload.reading.document()
+        self.captured.parsed.document()
     }
 }
 
-fn untouched(bytes: Bytes, reading: ParsedBody) -> CapturedBody {
+fn untouched(bytes: Bytes, parsed: ParsedBody) -> CapturedBody {
     CapturedBody {
         sent: bytes.clone(),
         received: bytes,
         plain: None,
-        reading,
+        parsed,
         sent_document: None,
     }
 }
@@ -242,7 +242,7 @@ fn untouched(bytes: Bytes, reading: ParsedBody) -> CapturedBody {
 /// What a body is without its content coding, where nothing else has it.
 fn uncoded(bytes: &Bytes, read: &read::Read) -> Option<Bytes> {
     let plain = read.plain.as_ref()?;
-    let is_known = read.reading.document().is_some() || plain.as_ptr() == bytes.as_ptr();
+    let is_known = read.parsed.document().is_some() || plain.as_ptr() == bytes.as_ptr();
     (!is_known).then(|| plain.clone())
 }
 
@@ -307,7 +307,7 @@ impl PendingEvent {
 }
 
 fn set_passed(message: &mut CapturedMessage, passed: u64) {
-    if let ParsedBody::Unread(NotParsed::NotAsked { bytes }) = &mut message.payload.reading {
+    if let ParsedBody::Unread(NotParsed::NotAsked { bytes }) = &mut message.body.parsed {
         *bytes = passed;
     }
 }

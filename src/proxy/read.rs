@@ -155,7 +155,13 @@ pub(super) async fn collect(
             }
             Err(broken) => return Err(broken),
         };
-        let Some(frame) = frame else {
+        let is_last = frame.is_none() || body.is_end_stream();
+        match frame.map(Frame::into_data) {
+            Some(Ok(data)) => why = collecting.take(data).await,
+            Some(Err(frame)) => trailers = frame.into_trailers().ok().map(Box::new),
+            None => {}
+        }
+        if is_last && why.is_none() {
             let bytes = join(collecting.first, collecting.length);
             return Ok(CollectedBody::Whole {
                 bytes,
@@ -163,10 +169,6 @@ pub(super) async fn collect(
                 permit: collecting.permit,
                 short,
             });
-        };
-        match frame.into_data() {
-            Ok(data) => why = collecting.take(data).await,
-            Err(frame) => trailers = frame.into_trailers().ok().map(Box::new),
         }
     }
     let mut permit = collecting.permit;
@@ -210,7 +212,7 @@ fn join(mut frames: VecDeque<Bytes>, length: usize) -> Bytes {
 
 /// What was read of a body.
 pub(super) struct Read {
-    pub(super) reading: ParsedBody,
+    pub(super) parsed: ParsedBody,
     pub(super) notes: Vec<Note>,
     /// The bytes without content coding, and in UTF-8 where they are XML in UTF-16; `None` where a coding could not be
     /// undone.
@@ -222,7 +224,7 @@ pub(super) struct Read {
 impl Read {
     fn unread(why: NotParsed) -> Self {
         Self {
-            reading: ParsedBody::Unread(why),
+            parsed: ParsedBody::Unread(why),
             notes: Vec::new(),
             plain: None,
             utf16: None,
@@ -241,7 +243,7 @@ pub(super) async fn read(
 ) -> Read {
     if body.is_empty() {
         return Read {
-            reading: ParsedBody::Empty,
+            parsed: ParsedBody::Empty,
             notes: Vec::new(),
             plain: Some(Bytes::new()),
             utf16: None,
@@ -260,7 +262,7 @@ pub(super) async fn read(
         permit.keep(body.len() + if is_copy { plain.len() } else { 0 });
         let bytes = body.len() as u64;
         return Read {
-            reading: ParsedBody::Unread(NotParsed::NotAsked { bytes }),
+            parsed: ParsedBody::Unread(NotParsed::NotAsked { bytes }),
             notes: Vec::new(),
             plain: Some(plain),
             utf16: None,
@@ -273,7 +275,7 @@ pub(super) async fn read(
             permit.keep(body.len() + plain.len());
             return Read {
                 notes: vec![note_broken(&error, false)],
-                reading: ParsedBody::Undecodable(error),
+                parsed: ParsedBody::Undecodable(error),
                 plain: Some(plain),
                 utf16: None,
             };
@@ -291,17 +293,17 @@ pub(super) async fn read(
         return Read::unread(no_room(&bounds));
     }
     permit.keep(most);
-    let (reading, notes) = heavy(plain.bytes.len(), || {
+    let (parsed, notes) = heavy(plain.bytes.len(), || {
         read_plain(&plain, headers, bounds.length)
     });
-    permit.keep(match &reading {
+    permit.keep(match &parsed {
         ParsedBody::Document(document, _) => {
             plain.kept + document.bytes() - document.source().len()
         }
         _ => plain.kept,
     });
     Read {
-        reading,
+        parsed,
         notes,
         plain: Some(plain.bytes),
         utf16: plain.utf16,

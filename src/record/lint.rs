@@ -25,19 +25,15 @@ pub(super) fn of_event(linter: &mut Linter, event: &Event) -> Vec<Note> {
 
 fn of_captured(linter: &mut Linter, captured: &CapturedMessage) -> Vec<Note> {
     let exchange = captured.exchange.0;
-    let payload = &captured.payload;
-    let ParsedBody::Document(document, _) = &payload.reading else {
-        missed(
-            linter,
-            exchange,
-            matches!(payload.reading, ParsedBody::Empty),
-        );
+    let body = &captured.body;
+    let ParsedBody::Document(document, _) = &body.parsed else {
+        missed(linter, exchange, matches!(body.parsed, ParsedBody::Empty));
         return Vec::new();
     };
     linter.at(captured.at);
-    let sent = match payload.sent == payload.received {
+    let sent = match body.sent == body.received {
         true => Some(document),
-        false => payload.sent_document.as_ref(),
+        false => body.sent_document.as_ref(),
     };
     let (method, uri) = match &captured.head {
         Head::Request(head) => (Some(head.method.as_str()), Some(head.uri.to_string())),

@@ -30,7 +30,7 @@ pub use text_buffer::{Colour, Layout};
 /// Writes a transcript.
 pub struct Transcript<W> {
     out: W,
-    page: TextBuffer,
+    buffer: TextBuffer,
     day: String,
     session: Option<u64>,
     failures: Failures,
@@ -43,7 +43,7 @@ impl<W: Write> Transcript<W> {
     pub fn new(out: W, style: Colour) -> Self {
         Self {
             out,
-            page: TextBuffer::new(style),
+            buffer: TextBuffer::new(style),
             day: String::new(),
             session: None,
             failures: Failures::default(),
@@ -54,15 +54,15 @@ impl<W: Write> Transcript<W> {
     /// The same transcript with another layout.
     #[must_use]
     pub fn with_layout(mut self, layout: Layout) -> Self {
-        self.page.layout = layout;
+        self.buffer.layout = layout;
         self
     }
 
     /// What is printed of one event, without the lines that a new day or session gets.
     pub fn text(event: &EventRecord) -> String {
-        let mut page = TextBuffer::new(Colour::Plain);
-        block::event(&mut page, event, None);
-        page.text().to_owned()
+        let mut buffer = TextBuffer::new(Colour::Plain);
+        block::event(&mut buffer, event, None);
+        buffer.text().to_owned()
     }
 
     /// What is printed of a message of enrollment that belongs to no exchange.
@@ -77,16 +77,16 @@ impl<W: Write> Transcript<W> {
 
     /// What is printed of a session that is over.
     pub fn session(summary: &SessionSummary, style: Colour) -> String {
-        let mut page = TextBuffer::new(style);
-        session::summary(&mut page, summary);
-        page.text().to_owned()
+        let mut buffer = TextBuffer::new(style);
+        session::summary(&mut buffer, summary);
+        buffer.text().to_owned()
     }
 
     /// What is printed of the failures of a run.
     pub fn failures(failures: &Failures, style: Colour) -> String {
-        let mut page = TextBuffer::new(style);
-        failures.print(&mut page);
-        page.text().to_owned()
+        let mut buffer = TextBuffer::new(style);
+        failures.print(&mut buffer);
+        buffer.text().to_owned()
     }
 
     /// The writer again.
@@ -125,8 +125,8 @@ impl<W: Write> Transcript<W> {
             return;
         }
         self.day = day.to_owned();
-        block::across(&mut self.page, &[format!("{day} (times are UTC)")]);
-        self.page.end();
+        block::across(&mut self.buffer, &[format!("{day} (times are UTC)")]);
+        self.buffer.end();
     }
 
     fn new_session(&mut self, event: &EventRecord) {
@@ -138,8 +138,8 @@ impl<W: Write> Transcript<W> {
         }
         let number = format!("session {}", session.number);
         let id = format!("SessionID {}", session.id);
-        block::across(&mut self.page, &[&number, &id, session.device.as_str()]);
-        self.page.end();
+        block::across(&mut self.buffer, &[&number, &id, session.device.as_str()]);
+        self.buffer.end();
     }
 }
 
@@ -148,7 +148,7 @@ const MOST_CONNECTIONS: usize = 10_000;
 
 impl<W: Write + Send> Sink for Transcript<W> {
     fn write_event(&mut self, record: &EventRecord) -> io::Result<()> {
-        self.page.clear();
+        self.buffer.clear();
         self.new_day(record);
         if record.event != EventKind::Session {
             self.new_session(record);
@@ -157,8 +157,8 @@ impl<W: Write + Send> Sink for Transcript<W> {
             self.failures.enter(summary);
         }
         let server = self.other_server(record);
-        block::event(&mut self.page, record, server);
-        self.out.write_all(self.page.text().as_bytes())
+        block::event(&mut self.buffer, record, server);
+        self.out.write_all(self.buffer.text().as_bytes())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -167,9 +167,9 @@ impl<W: Write + Send> Sink for Transcript<W> {
 
     fn finish(&mut self) -> io::Result<()> {
         if !self.failures.is_empty() {
-            self.page.clear();
-            self.failures.print(&mut self.page);
-            self.out.write_all(self.page.text().as_bytes())?;
+            self.buffer.clear();
+            self.failures.print(&mut self.buffer);
+            self.out.write_all(self.buffer.text().as_bytes())?;
         }
         self.flush()
     }

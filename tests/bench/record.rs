@@ -98,14 +98,14 @@ fn session_stage(form: Form) {
         .collect();
     let decoding = quickest(|| {
         for message in messages() {
-            let source = message.payload.received.clone();
+            let source = message.body.received.clone();
             black_box(decode(source, Hint::default(), &Limits::default()).unwrap());
         }
     });
     let stage = quickest(|| {
         let (mut linter, mut analysis) = (Linter::default(), Analysis::default());
         for message in messages() {
-            let document = message.payload.reading.document().unwrap();
+            let document = message.body.parsed.document().unwrap();
             black_box(linter.message(LintMessage {
                 speaker: message.from,
                 server: &message.connection.server,

@@ -42,7 +42,7 @@ fn in_file(text: &Bytes, limits: &Limits) -> Vec<Found> {
     let alone = unpack(text.to_vec());
     if is_notification(&alone) {
         return vec![Found {
-            reading: ParsedBody::Unread(NotParsed::MediaType(NOTIFICATION.to_owned())),
+            parsed: ParsedBody::Unread(NotParsed::MediaType(NOTIFICATION.to_owned())),
             ..Found::of(alone)
         }];
     }
@@ -99,7 +99,7 @@ pub fn is_notification(bytes: &Bytes) -> bool {
 fn in_text(text: &Bytes, limits: &Limits, date: Option<WrittenDate>) -> Vec<Found> {
     let joined = std::str::from_utf8(text).ok().and_then(unescape::joined);
     let joined = joined.map(|joined| in_whole_text(&joined.into(), limits, date));
-    let is_read = |found: &Found| found.reading.document().is_some();
+    let is_read = |found: &Found| found.parsed.document().is_some();
     match joined.filter(|found| found.iter().any(is_read)) {
         Some(found) => { found.into_iter() }
             .map(|found| Found {
@@ -113,7 +113,7 @@ fn in_text(text: &Bytes, limits: &Limits, date: Option<WrittenDate>) -> Vec<Foun
 
 /// The messages of a text, as it is or with escapes undone; `date` is that of those without one in front of them.
 fn in_whole_text(text: &Bytes, limits: &Limits, date: Option<WrittenDate>) -> Vec<Found> {
-    let is_read = |found: &Found| found.reading.document().is_some();
+    let is_read = |found: &Found| found.parsed.document().is_some();
     let mut found = carved(text, limits, date);
     let names_one = || ROOTS.iter().any(|root| memmem::find(text, root).is_some());
     if found.iter().any(is_read) || !names_one() {
@@ -122,8 +122,8 @@ fn in_whole_text(text: &Bytes, limits: &Limits, date: Option<WrittenDate>) -> Ve
     let Ok(escaped) = std::str::from_utf8(text) else {
         return found;
     };
-    for reading in unescape::READINGS {
-        let plain = Bytes::from(reading(escaped));
+    for unescape in unescape::READINGS {
+        let plain = Bytes::from(unescape(escaped));
         if plain == text || !has_message(&plain) {
             continue;
         }
@@ -151,10 +151,10 @@ fn carved(text: &Bytes, limits: &Limits, date: Option<WrittenDate>) -> Vec<Found
         counted = start;
         let before = &text[message.before..message.range.start];
         let before = &before[before.len().saturating_sub(LONGEST_BEFORE)..];
-        let (bytes, reading) = reading(text.slice(message.range), message.document, limits);
+        let (bytes, parsed) = parse_body(text.slice(message.range), message.document, limits);
         Found {
             line: Some(line),
-            reading,
+            parsed,
             date: WrittenDate::last_in(&String::from_utf8_lossy(before)).or(date),
             ..Found::of(bytes)
         }
@@ -169,14 +169,14 @@ fn is_of_dm(found: &Found) -> bool {
         return true;
     }
     let fault = found
-        .reading
+        .parsed
         .document()
         .and_then(|document| Envelope::of(document)?.fault());
     fault.is_some() || memmem::find(&found.bytes, b"nrollment").is_some()
 }
 
 /// A message, and what it says: one that does not decode may stand under escapes, or be cut.
-fn reading(
+fn parse_body(
     bytes: Bytes,
     decoded: Result<Document, DecodeError>,
     limits: &Limits,
@@ -229,8 +229,8 @@ fn without_escapes(bytes: &[u8], limits: &Limits) -> Option<(Bytes, Document)> {
     let escaped = std::str::from_utf8(bytes)
         .ok()
         .filter(|_| bytes.len() <= limits.bytes)?;
-    unescape::READINGS.iter().find_map(|reading| {
-        let plain = Bytes::from(reading(escaped));
+    unescape::READINGS.iter().find_map(|unescape| {
+        let plain = Bytes::from(unescape(escaped));
         let is_other = plain != bytes;
         let document = is_other.then(|| decode(plain.clone(), Hint::default(), limits).ok());
         Some((plain, document.flatten()?))
@@ -357,10 +357,10 @@ fn in_value(
 /// A message that is all of a text.
 fn whole(bytes: Bytes, limits: &Limits, date: Option<WrittenDate>) -> Found {
     let decoded = decode(bytes.clone(), Hint::default(), limits);
-    let (bytes, reading) = reading(bytes, decoded, limits);
+    let (bytes, parsed) = parse_body(bytes, decoded, limits);
     Found {
         line: Some(1),
-        reading,
+        parsed,
         date,
         ..Found::of(bytes)
     }

@@ -59,7 +59,7 @@ fn of_entry(entry: &Value, limits: &Limits) -> Option<Vec<Found>> {
         }
     };
     // Servers answer a message with a message: there was a body that the exporter left out.
-    let is_message = |it: &Found| matches!(it.reading, ParsedBody::Document(_, Dialect::SyncMl));
+    let is_message = |it: &Found| matches!(it.parsed, ParsedBody::Document(_, Dialect::SyncMl));
     let asked_body = match asked_body {
         Ok(body) if body.is_empty() && answered.as_ref().is_some_and(is_message) => {
             Err(NotParsed::NotRecorded { bytes: None })
@@ -116,12 +116,12 @@ fn no_answer(entry: &Value) -> Option<String> {
 
 /// Request or response, with its body or why there is none to read.
 pub(super) fn half(head: Head, body: Result<Bytes, NotParsed>, limits: &Limits) -> Found {
-    let reading = match &body {
-        Ok(body) => reading(body, head.headers(), limits),
+    let parsed = match &body {
+        Ok(body) => parse_body(body, head.headers(), limits),
         Err(why) => ParsedBody::Unread(why.clone()),
     };
     Found {
-        reading,
+        parsed,
         head: Some(head),
         ..Found::of(body.unwrap_or_default())
     }
@@ -129,7 +129,7 @@ pub(super) fn half(head: Head, body: Result<Bytes, NotParsed>, limits: &Limits) 
 
 fn is_of_dm(found: &Found) -> bool {
     let is_known =
-        matches!(&found.reading, ParsedBody::Document(_, dialect) if *dialect != Dialect::Other);
+        matches!(&found.parsed, ParsedBody::Document(_, dialect) if *dialect != Dialect::Other);
     is_known
         || found
             .head
@@ -175,7 +175,7 @@ fn body(content: &Value, message: &Value) -> Result<Bytes, NotParsed> {
     }
 }
 
-fn reading(body: &Bytes, headers: &HeaderMap, limits: &Limits) -> ParsedBody {
+fn parse_body(body: &Bytes, headers: &HeaderMap, limits: &Limits) -> ParsedBody {
     if body.is_empty() {
         return ParsedBody::Empty;
     }

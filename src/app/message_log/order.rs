@@ -74,7 +74,7 @@ fn runs_backwards(found: &[Found]) -> bool {
 
 /// The session of a message with its sender, and the number of the message.
 fn numbered(found: &Found) -> Option<((String, Side), u32)> {
-    let document = found.reading.document()?;
+    let document = found.parsed.document()?;
     let header = Message::of(document)?.header()?;
     let side = found.speaker().unwrap_or_else(|| speaker_of(document).0);
     let session = header.session_id()?.into_owned();

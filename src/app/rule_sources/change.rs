@@ -80,7 +80,7 @@ impl Sources {
     pub fn put(&mut self, scope: Option<&str>, name: &str, text: &str) -> Result<Put, ChangeError> {
         let mut rules = self.read(scope, text, Some(name))?;
         let full = full_name(scope, name);
-        let mut known = self.pages.iter_mut().flat_map(|page| &mut page.rules);
+        let mut known = self.sources.iter_mut().flat_map(|source| &mut source.rules);
         if let Some(old) = known.find(|rule| rule.name == full && rule.scope_name() == scope)
             && let Some(new) = rules.pop()
         {
@@ -98,12 +98,12 @@ impl Sources {
     /// [`ChangeError::Unknown`].
     pub fn remove(&mut self, scope: Option<&str>, name: &str) -> Result<(), ChangeError> {
         let full = self.rule(scope, name)?.name.clone();
-        for page in &mut self.pages {
-            page.rules.retain(|rule| rule.name != full);
+        for source in &mut self.sources {
+            source.rules.retain(|rule| rule.name != full);
         }
-        self.pages
-            .retain(|page| page.origin != Origin::Control || !page.rules.is_empty());
-        self.resting.remove(&full);
+        self.sources
+            .retain(|source| source.origin != Origin::Control || !source.rules.is_empty());
+        self.disabled.remove(&full);
         if let Some(scope) = scope
             && self.rules_in(Some(scope)).next().is_none()
             && self.scopes.get(scope).is_some_and(Option::is_none)
@@ -119,7 +119,7 @@ impl Sources {
     /// [`ChangeError::Unknown`].
     pub fn enable(&mut self, scope: Option<&str>, name: &str) -> Result<(), ChangeError> {
         let full = self.rule(scope, name)?.name.clone();
-        self.resting.remove(&full);
+        self.disabled.remove(&full);
         Ok(())
     }
 
@@ -129,7 +129,7 @@ impl Sources {
     /// [`ChangeError::Unknown`].
     pub fn disable(&mut self, scope: Option<&str>, name: &str) -> Result<(), ChangeError> {
         let full = self.rule(scope, name)?.name.clone();
-        self.resting.insert(full);
+        self.disabled.insert(full);
         Ok(())
     }
 
@@ -139,10 +139,11 @@ impl Sources {
     /// [`ChangeError::Rules`], if the files no longer form one rule set.
     pub fn restore(&mut self, scope: Option<&str>) -> Result<(), ChangeError> {
         let names: HashSet<String> = self.rules_in(scope).map(|rule| rule.name.clone()).collect();
-        self.resting.retain(|name| !names.contains(name));
+        self.disabled.retain(|name| !names.contains(name));
         let is_of_scope = |rule: &Arc<Rule>| rule.scope_name() == scope;
-        self.pages
-            .retain(|page| page.origin != Origin::Control || !page.rules.iter().any(is_of_scope));
+        self.sources.retain(|source| {
+            source.origin != Origin::Control || !source.rules.iter().any(is_of_scope)
+        });
         match scope {
             Some(scope) => {
                 self.scopes.remove(scope);
@@ -159,7 +160,7 @@ impl Sources {
     pub fn bind_scope(&mut self, scope: &str, device: Option<&str>) -> Result<(), ChangeError> {
         self.make_scope(scope)?;
         self.scopes.insert(scope.into(), device.map(Arc::from));
-        let rules = self.pages.iter_mut().flat_map(|page| &mut page.rules);
+        let rules = self.sources.iter_mut().flat_map(|source| &mut source.rules);
         for rule in rules.filter(|rule| rule.scope_name() == Some(scope)) {
             if let Some(scope) = &mut Arc::make_mut(rule).scope {
                 scope.device = device.map(Glob::new);
@@ -259,7 +260,7 @@ impl Sources {
         if let Some(scope) = scope {
             self.make_scope(scope)?;
         }
-        self.pages.push(RuleSource {
+        self.sources.push(RuleSource {
             origin: Origin::Control,
             name: self.next_name(),
             text: text.into(),

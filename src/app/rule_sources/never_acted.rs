@@ -14,7 +14,7 @@ use crate::printable::counted;
 /// The rules that never acted, with the nearest reason of each.
 pub fn require_hits(entries: &[Entry], met: Option<&KeysMet>) -> Result<(), String> {
     let is_due = |entry: &&Entry| {
-        let is_enabled = entry.standing != SourceState::Disabled;
+        let is_enabled = entry.state != SourceState::Disabled;
         is_enabled && entry.run.messages == 0 && !is_idle_half(entry, entries)
     };
     let mut missing: Vec<&Entry> = entries.iter().filter(is_due).collect();
@@ -42,7 +42,7 @@ pub fn list(missing: &[(&str, String)]) -> String {
 pub(super) fn reason(entry: &Entry, met: Option<&KeysMet>) -> String {
     let (rule, hits) = (&entry.rule, entry.run);
     let unit = unit(rule.stage);
-    if entry.standing == SourceState::Disabled {
+    if entry.state == SourceState::Disabled {
         return "is disabled".to_owned();
     }
     if hits.failed > 0 {
@@ -141,12 +141,12 @@ mod tests {
             ..Hits::default()
         };
         let mut entry = entry("request", "", Hits::default());
-        entry.standing = SourceState::Disabled;
+        entry.state = SourceState::Disabled;
         assert_eq!(require_hits(&[entry.clone()], None), Ok(()));
         assert_eq!(reason(&entry, None), "is disabled");
-        entry.standing = SourceState::Removed;
+        entry.state = SourceState::Removed;
         assert!(require_hits(&[entry.clone()], None).is_err());
-        entry.standing = SourceState::InForce;
+        entry.state = SourceState::InForce;
         let mut half = entry.clone();
         entry.rule.option = Some("fail ./A=500".into());
         half.rule.option = entry.rule.option.clone();

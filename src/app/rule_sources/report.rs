@@ -89,8 +89,8 @@ impl<'e> EntryReport<'e> {
             name: &rule.name,
             scope: rule.scope_name(),
             stage: rule.stage.name(),
-            enabled: entry.standing == SourceState::InForce,
-            removed: entry.standing == SourceState::Removed,
+            enabled: entry.state == SourceState::InForce,
+            removed: entry.state == SourceState::Removed,
             file: &rule.file,
             line: rule.line,
             limit: rule.limit.map(limit),
@@ -187,7 +187,7 @@ pub fn are_of_one_option(one: &Rule, other: &Rule) -> bool {
 /// What a rule did in the whole run, and since the last reset if that is not the same.
 fn did(entry: &Entry) -> String {
     let mut words = acted(entry, entry.run);
-    match entry.standing {
+    match entry.state {
         SourceState::Removed => words.push_str(", removed since"),
         _ if acted(entry, entry.hits) != words => {
             let since = acted(entry, entry.hits);
@@ -195,7 +195,7 @@ fn did(entry: &Entry) -> String {
         }
         _ => {}
     }
-    if entry.standing == SourceState::Disabled {
+    if entry.state == SourceState::Disabled {
         words.push_str(", disabled now");
     }
     words
@@ -356,7 +356,7 @@ mod tests {
 
     #[test]
     fn the_summary_is_of_the_run_and_says_what_was_since_a_reset() {
-        let check = |standing: SourceState, messages: u64, expected: &str| {
+        let check = |state: SourceState, messages: u64, expected: &str| {
             let acted = |messages: u64| Hits {
                 messages,
                 finds: messages,
@@ -364,7 +364,7 @@ mod tests {
             };
             let text = "[[rule]]\nname = 'r'\nstage = 'response'\nstep.delay = '1ms'\n";
             let entry = Entry {
-                standing,
+                state,
                 hits: acted(messages),
                 ..Entry::of(text, acted(3))
             };

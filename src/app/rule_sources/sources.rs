@@ -17,9 +17,9 @@ use crate::rules::{DuplicateName, ErrorStyle, Rule, RuleErrors, RuleSet, load};
 #[derive(Clone, Debug)]
 pub struct Sources {
     arguments: Arc<[PathBuf]>,
-    pub(super) pages: Vec<RuleSource>,
+    pub(super) sources: Vec<RuleSource>,
     /// Names of rules that were disabled.
-    pub(super) resting: BTreeSet<String>,
+    pub(super) disabled: BTreeSet<String>,
     /// The scopes that the control API made, with the device that each is bound to.
     pub(super) scopes: BTreeMap<Arc<str>, Option<Arc<str>>>,
     /// Texts the control API has taken, for the names they get.
@@ -89,8 +89,8 @@ impl Sources {
     ) -> Result<Self, OpenError> {
         let mut sources = Self {
             arguments: arguments.into(),
-            pages: Vec::new(),
-            resting: BTreeSet::new(),
+            sources: Vec::new(),
+            disabled: BTreeSet::new(),
             scopes: BTreeMap::new(),
             added: 0,
             seed,
@@ -98,11 +98,11 @@ impl Sources {
         let files = read::readable(read::files(arguments)).map_err(OpenError::Unreadable)?;
         for (found, text) in files {
             let origin = Origin::File(found.argument, found.path);
-            sources.pages.push(RuleSource::new(origin, text));
+            sources.sources.push(RuleSource::new(origin, text));
         }
         for (name, text) in given {
-            let page = RuleSource::new(Origin::Given, text);
-            sources.pages.push(RuleSource { name, ..page });
+            let source = RuleSource::new(Origin::Given, text);
+            sources.sources.push(RuleSource { name, ..source });
         }
         sources.parse_all().map_err(OpenError::Rules)?;
         Ok(sources)
@@ -111,7 +111,7 @@ impl Sources {
     /// Adds the rules that an option of the command line made of its argument, behind the others.
     pub fn add_built(&mut self, argument: &str, rules: Vec<Rule>) {
         let rules: Vec<Arc<Rule>> = rules.into_iter().map(Arc::new).collect();
-        self.pages.push(RuleSource {
+        self.sources.push(RuleSource {
             name: rules.first().map_or("", |rule| &rule.file).to_owned(),
             rules: rules.clone(),
             built: rules,
@@ -127,19 +127,19 @@ impl Sources {
         let rules: Vec<_> = self.rules().cloned().collect();
         refuse_duplicates(&rules)?;
         let rules = rules.into_iter();
-        let (rules, resting): (Vec<_>, Vec<_>) = rules.partition(|rule| self.enables(&rule.name));
-        Ok((RuleSet::from_rules(rules)?.with_seed(self.seed), resting))
+        let (rules, disabled): (Vec<_>, Vec<_>) = rules.partition(|rule| self.enables(&rule.name));
+        Ok((RuleSet::from_rules(rules)?.with_seed(self.seed), disabled))
     }
 
     /// Every rule in the order in which they act, disabled ones too.
     pub fn rules(&self) -> impl Iterator<Item = &Arc<Rule>> {
-        self.pages.iter().flat_map(|page| &page.rules)
+        self.sources.iter().flat_map(|source| &source.rules)
     }
 
     /// The texts in the order in which their rules act: the name of each, what it says, and the names of its rules.
     pub fn texts(&self) -> impl Iterator<Item = (&str, &str, impl Iterator<Item = &str>)> {
-        let texts = self.pages.iter();
-        texts.map(|page| (&*page.name, &*page.text, page.names()))
+        let texts = self.sources.iter();
+        texts.map(|source| (&*source.name, &*source.text, source.names()))
     }
 
     /// What the chance of rules is drawn from.
@@ -149,7 +149,7 @@ impl Sources {
 
     /// Whether a rule of this name would be in force.
     pub fn enables(&self, name: &str) -> bool {
-        !self.resting.contains(name)
+        !self.disabled.contains(name)
     }
 
     /// Whether some rule acts by chance, so that the seed matters.
@@ -165,8 +165,8 @@ impl Sources {
 
     /// The files that rules name, such as bodies to send.
     pub fn includes(&self) -> Vec<PathBuf> {
-        let pages = self.pages.iter().flat_map(|page| &page.includes);
-        pages.map(|(path, _)| path.clone()).collect()
+        let sources = self.sources.iter().flat_map(|source| &source.includes);
+        sources.map(|(path, _)| path.clone()).collect()
     }
 
     /// Takes what was found in the files. A file that says the same as before keeps what the control API made
@@ -185,59 +185,65 @@ impl Sources {
             }
         }
         let (mut kept, mut changed): (Vec<RuleSource>, Vec<RuleSource>) = (Vec::new(), Vec::new());
-        for page in files {
-            let old = self.pages.iter().find(|old| old.is_of(&page));
-            let news = old.map_or_else(|| vec![page.name.clone()], |old| old.news(&page));
+        for source in files {
+            let old = self.sources.iter().find(|old| old.is_of(&source));
+            let news = old.map_or_else(|| vec![source.name.clone()], |old| old.news(&source));
             match old.filter(|_| news.is_empty()) {
                 Some(old) => kept.push(old.clone()),
-                None => changed.push(page),
+                None => changed.push(source),
             }
             reloaded.changed.extend(news);
         }
-        let is_file = |page: &&RuleSource| matches!(page.origin, Origin::File(..));
+        let is_file = |source: &&RuleSource| matches!(source.origin, Origin::File(..));
         let is_there =
-            |page: &&RuleSource| kept.iter().chain(&changed).any(|other| other.is_of(page));
-        let gone = self.pages.iter().filter(is_file);
-        let mut gone: Vec<RuleSource> = gone.filter(|page| !is_there(page)).cloned().collect();
-        let others = self.pages.iter().filter(|page| !is_file(page)).cloned();
+            |source: &&RuleSource| kept.iter().chain(&changed).any(|other| other.is_of(source));
+        let gone = self.sources.iter().filter(is_file);
+        let mut gone: Vec<RuleSource> = gone.filter(|source| !is_there(source)).cloned().collect();
+        let others = self
+            .sources
+            .iter()
+            .filter(|source| !is_file(source))
+            .cloned();
         let others: Vec<RuleSource> = others.collect();
 
-        let standing = kept.iter().chain(&others).flat_map(|page| &page.rules);
-        fill(&mut changed, standing)?;
-        let odd = changed.iter().flat_map(|page| &page.rules);
+        let known = kept.iter().chain(&others).flat_map(|source| &source.rules);
+        fill(&mut changed, known)?;
+        let odd = changed.iter().flat_map(|source| &source.rules);
         let odd = odd.flat_map(|rule| &rule.warnings);
         reloaded.warnings = odd.map(|odd| odd.render(ErrorStyle::Coloured)).collect();
         let names: HashSet<&str> = changed.iter().flat_map(RuleSource::names).collect();
-        gone.retain(|page| !page.names().any(|name| names.contains(name)));
+        gone.retain(|source| !source.names().any(|name| names.contains(name)));
 
         // What is wrong between files, such as an act that no other file brings about, may stand in either.
-        let given = others.iter().filter(|page| page.origin == Origin::Given);
+        let given = others
+            .iter()
+            .filter(|source| source.origin == Origin::Given);
         let texts = kept.iter().chain(&changed).chain(&gone).chain(given);
         fill(&mut texts.cloned().collect::<Vec<_>>(), [])?;
         // A file is gone as well where its folder is, or has no file left: that is reported once, and only if rules of
         // it are in force.
-        gone.retain(|page| !page.rules.is_empty());
-        for page in &gone {
-            let unread = unreadable.iter().find(|(name, _)| *name == page.name);
+        gone.retain(|source| !source.rules.is_empty());
+        for source in &gone {
+            let unread = unreadable.iter().find(|(name, _)| *name == source.name);
             let why = unread.map_or("it is gone", |(_, why)| why);
-            reloaded.absent.push((page.name.clone(), why.to_owned()));
+            reloaded.absent.push((source.name.clone(), why.to_owned()));
         }
-        self.pages = [kept, changed, gone].concat();
-        self.pages.sort_by(|a, b| a.place().cmp(&b.place()));
-        self.pages.extend(others);
-        let names: HashSet<&str> = self.pages.iter().flat_map(RuleSource::names).collect();
-        self.resting.retain(|name| names.contains(&**name));
+        self.sources = [kept, changed, gone].concat();
+        self.sources.sort_by(|a, b| a.place().cmp(&b.place()));
+        self.sources.extend(others);
+        let names: HashSet<&str> = self.sources.iter().flat_map(RuleSource::names).collect();
+        self.disabled.retain(|name| names.contains(&**name));
         reloaded.in_force = self.rules().filter(|rule| self.enables(&rule.name)).count();
         Ok(reloaded)
     }
 
     /// Takes the rules of every page from its text; those of the control API stay as they are.
     pub(super) fn parse_all(&mut self) -> Result<(), RuleErrors> {
-        let pages = std::mem::take(&mut self.pages).into_iter();
+        let sources = std::mem::take(&mut self.sources).into_iter();
         let (mut parsed, scoped): (Vec<_>, Vec<_>) =
-            pages.partition(|page| page.origin != Origin::Control);
+            sources.partition(|source| source.origin != Origin::Control);
         fill(&mut parsed, [])?;
-        self.pages = [parsed, scoped].concat();
+        self.sources = [parsed, scoped].concat();
         Ok(())
     }
 }
@@ -296,7 +302,7 @@ impl Origin {
 
 /// Parses the rules of sources, which join a set with others.
 fn fill<'r>(
-    pages: &mut [RuleSource],
+    sources: &mut [RuleSource],
     others: impl IntoIterator<Item = &'r Arc<Rule>>,
 ) -> Result<(), RuleErrors> {
     let read = RefCell::new(HashMap::<String, Vec<(PathBuf, Bytes)>>::new());
@@ -308,17 +314,17 @@ fn fill<'r>(
         known.push((path, content.clone()));
         Ok(content)
     };
-    let files = pages.iter().filter(|page| page.built.is_empty());
-    let texts = files.map(|page| (&*page.name, &*page.text));
+    let files = sources.iter().filter(|source| source.built.is_empty());
+    let texts = files.map(|source| (&*source.name, &*source.text));
     let mut rules = load::parse_beside(others, texts, &reader)?
         .into_iter()
         .peekable();
     let mut read = read.into_inner();
-    for page in pages {
-        page.includes = read.remove(&page.name).unwrap_or_default();
-        page.rules.clone_from(&page.built);
-        while let Some(rule) = rules.next_if(|rule| *rule.file == *page.name) {
-            page.rules.push(rule.into());
+    for source in sources {
+        source.includes = read.remove(&source.name).unwrap_or_default();
+        source.rules.clone_from(&source.built);
+        while let Some(rule) = rules.next_if(|rule| *rule.file == *source.name) {
+            source.rules.push(rule.into());
         }
     }
     Ok(())

@@ -160,7 +160,7 @@ impl Try {
         }
         let mut documents = Vec::new();
         for message in message_log::messages(&source, &self.limits()) {
-            match message.reading {
+            match message.parsed {
                 ParsedBody::Document(document, _) => documents.push((message.speaker, document)),
                 ParsedBody::Undecodable(error) => {
                     let why = annotate::refused(&error);

@@ -31,7 +31,7 @@ pub fn of_response(envelope: Envelope<'_>) -> &'static str {
         Some(EnrollmentMessage::Discover(_) | EnrollmentMessage::DiscoverResponse(_)) => {
             DISCOVER_RESPONSE
         }
-        Some(EnrollmentMessage::GetPolicies(_) | EnrollmentMessage::GetPoliciesResponse(_)) => {
+        Some(EnrollmentMessage::GetPolicies | EnrollmentMessage::GetPoliciesResponse(_)) => {
             GET_POLICIES_RESPONSE
         }
         Some(EnrollmentMessage::Request(_) | EnrollmentMessage::Response(_)) => RSTRC,

@@ -228,7 +228,7 @@ impl EnrollServer {
             (Service::Discovery, Some(EnrollmentMessage::Discover(asked))) => {
                 Ok(self.discover(envelope, asked))
             }
-            (Service::Policy, Some(EnrollmentMessage::GetPolicies(_))) => {
+            (Service::Policy, Some(EnrollmentMessage::GetPolicies)) => {
                 self.user(envelope)?;
                 Ok(answers::policies(envelope, &self.sites.management))
             }

@@ -35,8 +35,8 @@ pub(super) fn restate(
     if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
         parts.headers.remove(header::CONTENT_LENGTH);
         *body = Body::default();
-        pending.message.payload.sent = bytes::Bytes::new();
-        pending.message.payload.sent_document = None;
+        pending.message.body.sent = bytes::Bytes::new();
+        pending.message.body.sent_document = None;
         pending.count = None;
     }
 }

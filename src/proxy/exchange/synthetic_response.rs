@@ -123,15 +123,15 @@ impl Exchange {
     /// A request of which no more than the head came, for the record.
     pub(super) fn unreceived(&mut self) -> PendingEvent {
         let head = Head::Request(self.head.clone());
-        let payload = CapturedBody {
+        let body = CapturedBody {
             received: Bytes::new(),
             plain: None,
             sent: Bytes::new(),
-            reading: ParsedBody::Unread(NotParsed::NotAsked { bytes: 0 }),
+            parsed: ParsedBody::Unread(NotParsed::NotAsked { bytes: 0 }),
             sent_document: None,
         };
         PendingEvent {
-            message: self.message(head, payload),
+            message: self.message(head, body),
             count: None,
         }
     }
@@ -157,18 +157,18 @@ impl Exchange {
         headers::set_length(response.headers_mut(), bytes.len());
         let document = self.session.answered(&bytes, response.headers());
         // A SyncML answer of dmtap's own is recorded as a message.
-        let (received, reading) = match &document {
+        let (received, parsed) = match &document {
             Some(document) => (
                 bytes.clone(),
                 ParsedBody::Document(document.clone(), Dialect::of(document)),
             ),
             None => (Bytes::new(), ParsedBody::Empty),
         };
-        let payload = CapturedBody {
+        let body = CapturedBody {
             received,
             plain: None,
             sent: bytes,
-            reading,
+            parsed,
             sent_document: None,
         };
         let head = Head::Response(ResponseHead {
@@ -181,7 +181,7 @@ impl Exchange {
             session: self.session.tag(Side::Server, document.as_deref()),
             applied,
             delivery,
-            ..self.message(head, payload)
+            ..self.message(head, body)
         };
         let shared = &self.context.shared;
         shared.emit(Event::Response(Arc::new(message)));

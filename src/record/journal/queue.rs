@@ -348,7 +348,7 @@ const RESERVE: u64 = 4;
 /// by their session.
 pub(super) fn weight(event: &Event) -> u64 {
     let bytes = match event {
-        Event::Request(passage) | Event::Response(passage) => of_passage(passage),
+        Event::Request(captured) | Event::Response(captured) => of_captured(captured),
         Event::Refused { why, .. } | Event::Malformed { why, .. } | Event::Failed { why, .. } => {
             why.len()
         }
@@ -357,29 +357,29 @@ pub(super) fn weight(event: &Event) -> u64 {
     (bytes + std::mem::size_of::<CapturedMessage>()) as u64
 }
 
-fn of_passage(passage: &CapturedMessage) -> usize {
+fn of_captured(captured: &CapturedMessage) -> usize {
     let CapturedBody {
         received,
         plain,
         sent,
-        reading,
+        parsed,
         sent_document,
-    } = &passage.payload;
+    } = &captured.body;
     let changed = received.as_ptr() != sent.as_ptr();
-    let documents = reading.document().into_iter().chain(sent_document);
+    let documents = parsed.document().into_iter().chain(sent_document);
     let documents = documents.map(|document| {
         let source = document.source();
         let shared = source.as_ptr() == received.as_ptr() || source.as_ptr() == sent.as_ptr();
         let own = if shared { 0 } else { source.len() };
         own + document.len() * NODE
     });
-    let applied = passage.applied.iter().flat_map(|applied| {
+    let applied = captured.applied.iter().flat_map(|applied| {
         let splices = applied.patch.splices().iter().map(|s| s.with.len());
         let changes = applied.changes.iter();
         splices.chain(changes.map(|c| c.path.len() + c.before.len() + c.after.len()))
     });
-    let notes = passage.notes.iter().map(|note| note.text.len());
-    let heads = passage.head.headers().iter();
+    let notes = captured.notes.iter().map(|note| note.text.len());
+    let heads = captured.head.headers().iter();
     let heads = heads.map(|(name, value)| name.as_str().len() + value.len());
     received.len()
         + plain.as_ref().map_or(0, |plain| plain.len())
@@ -388,7 +388,7 @@ fn of_passage(passage: &CapturedMessage) -> usize {
         + applied.sum::<usize>()
         + notes.sum::<usize>()
         + heads.sum::<usize>()
-        + passage.links.len() * LINK
+        + captured.links.len() * LINK
 }
 
 /// Bytes of a node in a document's arena.

@@ -145,21 +145,21 @@ pub struct DataRecord {
 }
 
 impl CommandRecord {
-    /// The record of a command; `spots` are the secrets to leave out.
+    /// The record of a command; `secret_spans` are the secrets to leave out.
     pub(super) fn of(
         command: Command<'_>,
         depth: u32,
         path: SmolStr,
         links: &[AnswerLink],
-        spots: &SecretSpans,
+        secret_spans: &SecretSpans,
     ) -> Self {
         let span = command.element().span();
         let status = command.as_status();
         let alert = command.as_alert();
         // Asked for once: in a command with many items it may be far behind, or missing.
         let meta = command.meta();
-        let items = items(command, meta, spots);
-        let answers = AnswerTargetRecord::of(command, links, spots);
+        let items = items(command, meta, secret_spans);
+        let answers = AnswerTargetRecord::of(command, links, secret_spans);
         let first = items.first();
         let node = first.and_then(|item| item.target.as_ref().or(item.source.as_ref()));
         let node = node.or_else(|| answers.as_ref()?.loc_uri.as_ref()).cloned();
@@ -182,10 +182,14 @@ impl CommandRecord {
 }
 
 /// The items of a command, of which most have one: no room is kept for more.
-fn items(command: Command<'_>, meta: Option<Meta<'_>>, spots: &SecretSpans) -> Vec<ItemRecord> {
+fn items(
+    command: Command<'_>,
+    meta: Option<Meta<'_>>,
+    secret_spans: &SecretSpans,
+) -> Vec<ItemRecord> {
     let mut items = command
         .items()
-        .map(|item| ItemRecord::of(item, meta, spots));
+        .map(|item| ItemRecord::of(item, meta, secret_spans));
     let Some(first) = items.next() else {
         return Vec::new();
     };
@@ -202,7 +206,7 @@ impl AnswerTargetRecord {
         matches!(names, ("0", None) | ("0" | "", Some("SyncHdr")))
     }
 
-    fn of(command: Command<'_>, links: &[AnswerLink], spots: &SecretSpans) -> Option<Self> {
+    fn of(command: Command<'_>, links: &[AnswerLink], secret_spans: &SecretSpans) -> Option<Self> {
         let (msg, id) = Refs::of(command)?.or_empty();
         let from = command.element().id();
         let link = links.binary_search_by_key(&from, |link| link.from);
@@ -212,7 +216,7 @@ impl AnswerTargetRecord {
         if let Some(answered) = answered {
             cmd = Some(answered.element().local().into());
         }
-        let address = |node| SmolStr::from(spots.address(node));
+        let address = |node| SmolStr::from(secret_spans.address(node));
         let (mut loc_uris, mut more) = (Vec::new(), false);
         let mut loc_uri = answered.and_then(only_node).map(address);
         if loc_uri.is_none() {
@@ -311,28 +315,28 @@ impl ItemRecord {
         self.target.is_some() || self.source.is_some()
     }
 
-    fn of<'d>(item: Item<'d>, meta: Option<Meta<'d>>, spots: &SecretSpans) -> Self {
+    fn of<'d>(item: Item<'d>, meta: Option<Meta<'d>>, secret_spans: &SecretSpans) -> Self {
         let own = item.meta();
         let field = |read: fn(Meta<'d>) -> Option<Cow<'d, str>>| {
             let own = own.and_then(read);
             own.or_else(|| meta.and_then(read)).map(SmolStr::from)
         };
         Self {
-            target: item.target().map(|uri| spots.address(uri).into()),
-            source: item.source().map(|uri| spots.address(uri).into()),
+            target: item.target().map(|uri| secret_spans.address(uri).into()),
+            source: item.source().map(|uri| secret_spans.address(uri).into()),
             format: field(Meta::format),
             media_type: field(Meta::media_type),
             mark: field(Meta::mark),
             size: own.or(meta).and_then(Meta::size),
-            data: item.data().map(|data| DataRecord::of(data, spots)),
+            data: item.data().map(|data| DataRecord::of(data, secret_spans)),
             more: item.more_data(),
         }
     }
 }
 
 impl DataRecord {
-    fn of(data: Element<'_>, spots: &SecretSpans) -> Self {
-        let masked = spots.hold(data.id());
+    fn of(data: Element<'_>, secret_spans: &SecretSpans) -> Self {
+        let masked = secret_spans.hold(data.id());
         let record = Self {
             text: SmolStr::new_static(MASK),
             bytes: data.span().len() as u64,
@@ -351,7 +355,7 @@ impl DataRecord {
         let octets = data.octets();
         let bytes = octets.len() as u64;
         if masked {
-            let text = spots.text(data);
+            let text = secret_spans.text(data);
             let text = match text.trim_ascii() {
                 "" => MASK,
                 text => text,

@@ -62,11 +62,11 @@ impl EventRecord {
             Event::Closed { connection, at } => {
                 Self::numbered(seq, EventKind::Closed, *at, *connection)
             }
-            Event::Request(passage) => Self::passage(seq, EventKind::Request, passage, masking),
-            Event::Response(passage) => {
-                let own = own_answer(passage);
-                let message = own.as_ref().unwrap_or(passage);
-                Self::passage(seq, EventKind::Response, message, masking)
+            Event::Request(captured) => Self::captured(seq, EventKind::Request, captured, masking),
+            Event::Response(captured) => {
+                let own = own_answer(captured);
+                let message = own.as_ref().unwrap_or(captured);
+                Self::captured(seq, EventKind::Response, message, masking)
             }
             Event::Failed {
                 exchange,
@@ -134,9 +134,9 @@ impl EventRecord {
     pub(in crate::record) fn sent_message(&self) -> Option<(MessageRecord, Vec<CommandRecord>)> {
         let document = self.sent_document()?;
         let message = Message::of(&document)?;
-        let spots = SecretSpans::default();
-        let header = MessageRecord::of(message, &spots);
-        Some((header, commands(message, &[], &spots)))
+        let secret_spans = SecretSpans::default();
+        let header = MessageRecord::of(message, &secret_spans);
+        Some((header, commands(message, &[], &secret_spans)))
     }
 
     /// What the message of enrollment says as it was sent, where a rule changed it.
@@ -227,47 +227,52 @@ impl EventRecord {
         Self::bare(seq, event, at, ConnectionRecord::numbered(connection))
     }
 
-    fn passage(seq: u64, event: EventKind, passage: &CapturedMessage, masking: Masking) -> Self {
+    fn captured(seq: u64, event: EventKind, captured: &CapturedMessage, masking: Masking) -> Self {
         let mut secrets = Redactor::new(masking);
-        secrets.learn(&passage.head);
-        let document = passage.payload.reading.document();
-        let spots = document.map(|document| secrets.find(document, &passage.links));
-        let sent_spots = passage.payload.sent_document.as_ref();
-        let sent_spots = sent_spots.map(|document| secrets.find(document, &[]));
-        let applied =
-            rule_effect::of_message(passage, spots.as_ref(), sent_spots.as_ref(), &secrets);
-        let spots = spots.unwrap_or_default();
+        secrets.learn(&captured.head);
+        let document = captured.body.parsed.document();
+        let secret_spans = document.map(|document| secrets.find(document, &captured.links));
+        let sent_spans = captured.body.sent_document.as_ref();
+        let sent_spans = sent_spans.map(|document| secrets.find(document, &[]));
+        let applied = rule_effect::of_message(
+            captured,
+            secret_spans.as_ref(),
+            sent_spans.as_ref(),
+            &secrets,
+        );
+        let secret_spans = secret_spans.unwrap_or_default();
         let message = document.and_then(|document| Message::of(document));
-        let changed = passage.payload.sent != passage.payload.received;
+        let changed = captured.body.sent != captured.body.received;
         let mut record = Self {
-            exchange: Some(passage.exchange.0),
-            from: Some(SmolStr::new_static(passage.from.name())),
-            own: passage.synthesized,
+            exchange: Some(captured.exchange.0),
+            from: Some(SmolStr::new_static(captured.from.name())),
+            own: captured.synthesized,
             took_us: (event == EventKind::Response)
-                .then(|| u64::try_from(passage.took.as_micros()).unwrap_or(u64::MAX)),
-            head: Some(HeadRecord::of(&passage.head, &secrets)),
-            bytes: Some(received_bytes(&passage.payload)),
-            bytes_sent: changed.then_some(passage.payload.sent.len() as u64),
-            reading: Some(ParsedBodyRecord::of(passage)),
-            client_auth: passage.client_auth.clone(),
-            session: passage
+                .then(|| u64::try_from(captured.took.as_micros()).unwrap_or(u64::MAX)),
+            head: Some(HeadRecord::of(&captured.head, &secrets)),
+            bytes: Some(received_bytes(&captured.body)),
+            bytes_sent: changed.then_some(captured.body.sent.len() as u64),
+            reading: Some(ParsedBodyRecord::of(captured)),
+            client_auth: captured.client_auth.clone(),
+            session: captured
                 .session
                 .as_ref()
-                .map(|tag| SessionRecord::of(tag, passage.from)),
-            message: message.map(|message| MessageRecord::of(message, &spots)),
+                .map(|tag| SessionRecord::of(tag, captured.from)),
+            message: message.map(|message| MessageRecord::of(message, &secret_spans)),
             enrollment: document
-                .and_then(|document| EnrollmentRecord::of(document, &spots, masking)),
-            commands: message.map_or_else(Vec::new, |m| commands(m, &passage.links, &spots)),
-            notes: notes(&passage.notes, &secrets),
+                .and_then(|document| EnrollmentRecord::of(document, &secret_spans, masking)),
+            commands: message
+                .map_or_else(Vec::new, |m| commands(m, &captured.links, &secret_spans)),
+            notes: notes(&captured.notes, &secrets),
             applied,
-            delivery: passage.delivery.ops.iter().map(op).collect(),
-            body: received(passage, &spots, &secrets),
-            sent: changed.then(|| sent(&passage.payload, sent_spots.as_ref(), &secrets)),
+            delivery: captured.delivery.ops.iter().map(op).collect(),
+            body: received(captured, &secret_spans, &secrets),
+            sent: changed.then(|| sent(&captured.body, sent_spans.as_ref(), &secrets)),
             ..Self::bare(
                 seq,
                 event,
-                passage.at,
-                ConnectionRecord::of(&passage.connection),
+                captured.at,
+                ConnectionRecord::of(&captured.connection),
             )
         };
         record.scrub(&secrets);
@@ -277,20 +282,20 @@ impl EventRecord {
 
 /// An answer of dmtap's own about enrollment, read as its receiver reads it. Its SyncML answers were read before.
 fn own_answer(message: &CapturedMessage) -> Option<CapturedMessage> {
-    let sent = &message.payload.sent;
-    let is_unread = matches!(message.payload.reading, ParsedBody::Empty) && !sent.is_empty();
+    let sent = &message.body.sent;
+    let is_unread = matches!(message.body.parsed, ParsedBody::Empty) && !sent.is_empty();
     if !message.synthesized || !is_unread {
         return None;
     }
     let hint = media::hint(message.head.headers());
     let document = markup::decode(sent.clone(), hint, &Limits::default()).ok()?;
     let dialect = Dialect::of(&document);
-    let reading = ParsedBody::Document(document.into(), dialect);
+    let parsed = ParsedBody::Document(document.into(), dialect);
     (dialect == Dialect::Soap).then(|| CapturedMessage {
-        payload: CapturedBody {
+        body: CapturedBody {
             received: sent.clone(),
-            reading,
-            ..message.payload.clone()
+            parsed,
+            ..message.body.clone()
         },
         ..message.clone()
     })
@@ -304,41 +309,41 @@ pub(super) fn rfc3339(at: Timestamp) -> String {
     PRINTER.timestamp_to_string(&moment)
 }
 
-fn received_bytes(payload: &CapturedBody) -> u64 {
-    match payload.reading {
+fn received_bytes(body: &CapturedBody) -> u64 {
+    match body.parsed {
         ParsedBody::Unread(NotParsed::NotAsked { bytes }) => bytes,
-        _ => payload.received.len() as u64,
+        _ => body.received.len() as u64,
     }
 }
 
 /// The body as received, in which no content coding hides anything: of a document its source.
 fn received(
-    passage: &CapturedMessage,
-    spots: &SecretSpans,
+    captured: &CapturedMessage,
+    secret_spans: &SecretSpans,
     secrets: &Redactor,
 ) -> Option<BodyRecord> {
-    let payload = &passage.payload;
-    if let Some(document) = payload.reading.document() {
-        return Some(filled(document, spots));
+    let body = &captured.body;
+    if let Some(document) = body.parsed.document() {
+        return Some(filled(document, secret_spans));
     }
-    if let Some(plain) = &payload.plain {
+    if let Some(plain) = &body.plain {
         return Some(unread(plain, secrets));
     }
-    let hidden = passage
+    let hidden = captured
         .head
         .headers()
         .contains_key(http::header::CONTENT_ENCODING);
-    if payload.received.is_empty() || hidden && secrets.masking() == Masking::Masked {
+    if body.received.is_empty() || hidden && secrets.masking() == Masking::Masked {
         return None;
     }
-    Some(unread(&payload.received, secrets))
+    Some(unread(&body.received, secrets))
 }
 
-fn sent(payload: &CapturedBody, spots: Option<&SecretSpans>, secrets: &Redactor) -> BodyRecord {
-    if let (Some(document), Some(spots)) = (&payload.sent_document, spots) {
-        return filled(document, spots);
+fn sent(body: &CapturedBody, secret_spans: Option<&SecretSpans>, secrets: &Redactor) -> BodyRecord {
+    if let (Some(document), Some(secret_spans)) = (&body.sent_document, secret_spans) {
+        return filled(document, secret_spans);
     }
-    unread(&payload.sent, secrets)
+    unread(&body.sent, secrets)
 }
 
 /// A body that is no document: what looks like a secret and what is known as one is filled.
@@ -355,17 +360,21 @@ fn unread(body: &Bytes, secrets: &Redactor) -> BodyRecord {
     })
 }
 
-fn filled(document: &Document, spots: &SecretSpans) -> BodyRecord {
-    BodyRecord(match spots.fill(document.source()) {
+fn filled(document: &Document, secret_spans: &SecretSpans) -> BodyRecord {
+    BodyRecord(match secret_spans.fill(document.source()) {
         Some(masked) => masked.into(),
         None => document.source().clone(),
     })
 }
 
-fn commands(message: Message<'_>, links: &[AnswerLink], spots: &SecretSpans) -> Vec<CommandRecord> {
+fn commands(
+    message: Message<'_>,
+    links: &[AnswerLink],
+    secret_spans: &SecretSpans,
+) -> Vec<CommandRecord> {
     let mut listing = Listing {
         links,
-        spots,
+        secret_spans,
         path: String::from("/SyncML/SyncBody"),
         record: Vec::new(),
     };
@@ -378,7 +387,7 @@ fn commands(message: Message<'_>, links: &[AnswerLink], spots: &SecretSpans) -> 
 /// The commands of a message, listed with their paths.
 struct Listing<'a> {
     links: &'a [AnswerLink],
-    spots: &'a SecretSpans,
+    secret_spans: &'a SecretSpans,
     path: String,
     record: Vec<CommandRecord>,
 }
@@ -410,7 +419,7 @@ impl Listing<'_> {
                 self.path.push(']');
             }
             let path = SmolStr::new(&self.path);
-            let record = CommandRecord::of(*command, depth, path, self.links, self.spots);
+            let record = CommandRecord::of(*command, depth, path, self.links, self.secret_spans);
             self.record.push(record);
             let inner: Vec<Command<'_>> = command.nested().collect();
             if !inner.is_empty() {

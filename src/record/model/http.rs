@@ -331,9 +331,9 @@ impl ParsedBodyRecord {
 }
 
 impl ParsedBodyRecord {
-    pub(super) fn of(passage: &CapturedMessage) -> Self {
-        let is_plain = passage.payload.plain.is_some();
-        match &passage.payload.reading {
+    pub(super) fn of(captured: &CapturedMessage) -> Self {
+        let is_plain = captured.body.plain.is_some();
+        match &captured.body.parsed {
             ParsedBody::Empty => Self::Empty,
             ParsedBody::Unread(NotParsed::MediaType(media_type)) => Self::Undecoded {
                 media_type: SmolStr::new(media_type),
@@ -357,7 +357,7 @@ impl ParsedBodyRecord {
                 encoding: SmolStr::new_static(if document.is_wbxml() { "wbxml" } else { "xml" }),
                 dialect: SmolStr::new_static(dialect.name()),
                 root: document.root().local().into(),
-                decoded: *document.source() != passage.payload.received,
+                decoded: *document.source() != captured.body.received,
             },
         }
     }
@@ -400,7 +400,7 @@ impl SessionRecord {
 }
 
 impl MessageRecord {
-    pub(super) fn of(message: Message<'_>, spots: &SecretSpans) -> Self {
+    pub(super) fn of(message: Message<'_>, secret_spans: &SecretSpans) -> Self {
         let is_final = message.is_final();
         let Some(header) = message.header() else {
             return Self {
@@ -409,7 +409,7 @@ impl MessageRecord {
             };
         };
         let meta = header.meta();
-        let address = |uri| SmolStr::from(spots.address(uri));
+        let address = |uri| SmolStr::from(secret_spans.address(uri));
         Self {
             proto: header.ver_proto().map(SmolStr::from),
             session: header.session_id().map(SmolStr::from),

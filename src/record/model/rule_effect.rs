@@ -30,13 +30,13 @@ pub(super) fn of_message(
     if message.applied.is_empty() {
         return Vec::new();
     }
-    let body = &message.payload;
-    let document = body.reading.document().map(|document| &**document);
-    let received = body.reading.document().zip(received);
+    let body = &message.body;
+    let document = body.parsed.document().map(|document| &**document);
+    let received = body.parsed.document().zip(received);
     let sent = body.sent_document.as_ref().zip(sent);
     let found = [received, sent].into_iter().flatten();
     let paths = SecretPaths::of(found.map(|(document, spans)| (&**document, spans)));
-    let mut source = match body.reading.document() {
+    let mut source = match body.parsed.document() {
         Some(document) => document.source().clone(),
         None => body.received.clone(),
     };

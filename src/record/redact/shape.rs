@@ -164,7 +164,7 @@ pub(super) fn in_base64(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_' | b'.')
 }
 
-/// `header.payload.signature`, the header base64 of `{"` (RFC 7519 §3), and its encrypted form.
+/// `header.body.signature`, the header base64 of `{"` (RFC 7519 §3), and its encrypted form.
 fn is_token(run: &[u8]) -> bool {
     // `name=token` is one run.
     let from = run

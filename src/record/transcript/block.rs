@@ -20,35 +20,35 @@ pub(super) const LONG: usize = 160;
 const LEAST_ADDRESS: usize = 24;
 
 /// A line across the page with words in it.
-pub(super) fn across(page: &mut TextBuffer, words: &[impl AsRef<str>]) {
-    page.put(Style::Faint, "━━");
+pub(super) fn across(out: &mut TextBuffer, words: &[impl AsRef<str>]) {
+    out.put(Style::Faint, "━━");
     for word in words {
-        page.put(Style::Text, " ")
+        out.put(Style::Text, " ")
             .quoted(Style::Strong, word.as_ref(), REASON);
-        page.put(Style::Faint, " ━━");
+        out.put(Style::Faint, " ━━");
     }
-    let rest = "━".repeat(page.room());
-    page.put(Style::Faint, &rest).end();
+    let rest = "━".repeat(out.room());
+    out.put(Style::Faint, &rest).end();
 }
 
 /// A new line of a block.
-pub(super) fn line(page: &mut TextBuffer) -> &mut TextBuffer {
-    page.put(Style::Faint, GUTTER)
+pub(super) fn line(out: &mut TextBuffer) -> &mut TextBuffer {
+    out.put(Style::Faint, GUTTER)
 }
 
 /// `server` is that of the exchange, where it is not the one of the connection.
-pub(super) fn event(page: &mut TextBuffer, record: &EventRecord, server: Option<&str>) {
+pub(super) fn event(out: &mut TextBuffer, record: &EventRecord, server: Option<&str>) {
     match record.event {
-        EventKind::Request | EventKind::Response => passage(page, record, server),
-        EventKind::Opened => opened(page, record),
-        EventKind::Admitted => admitted(page, record),
-        EventKind::Refused => one_line(page, record, "✖", Style::Bad, refused(record)),
-        EventKind::Closed => one_line(page, record, "○", Style::Faint, "connection closed"),
-        EventKind::Malformed => malformed(page, record),
-        EventKind::Failed => failed(page, record),
-        EventKind::Session => session::of_event(page, record),
+        EventKind::Request | EventKind::Response => captured(out, record, server),
+        EventKind::Opened => opened(out, record),
+        EventKind::Admitted => admitted(out, record),
+        EventKind::Refused => one_line(out, record, "✖", Style::Bad, refused(record)),
+        EventKind::Closed => one_line(out, record, "○", Style::Faint, "connection closed"),
+        EventKind::Malformed => malformed(out, record),
+        EventKind::Failed => failed(out, record),
+        EventKind::Session => session::of_event(out, record),
     }
-    page.end();
+    out.end();
 }
 
 /// What became of a connection that was not served.
@@ -60,100 +60,100 @@ fn refused(record: &EventRecord) -> &'static str {
     }
 }
 
-fn failed(page: &mut TextBuffer, record: &EventRecord) {
+fn failed(out: &mut TextBuffer, record: &EventRecord) {
     let Some(who) = record.from.as_deref() else {
         let what = match record.cause {
             Some(_) => "no response",
             None => "no response, dmtap stopped",
         };
-        return one_line(page, record, "✖", Style::Odd, what);
+        return one_line(out, record, "✖", Style::Odd, what);
     };
     match record.why.as_deref().filter(|_| record.by_rule) {
         Some(how) => {
             let what = format!("no response, the {who}'s connection was {how}");
-            done(page, record, "✖", Style::Rule, &what, None);
+            done(out, record, "✖", Style::Rule, &what, None);
         }
         None => {
             let what = format!("no response, the {who} failed");
-            one_line(page, record, "✖", Style::Bad, &what);
+            one_line(out, record, "✖", Style::Bad, &what);
         }
     }
 }
 
-fn malformed(page: &mut TextBuffer, record: &EventRecord) {
+fn malformed(out: &mut TextBuffer, record: &EventRecord) {
     let what = format!("what the device {} sent is no HTTP", device(record));
-    one_line(page, record, "✖", Style::Bad, &what);
+    one_line(out, record, "✖", Style::Bad, &what);
 }
 
-fn one_line(page: &mut TextBuffer, record: &EventRecord, sign: &str, ink: Style, what: &str) {
-    done(page, record, sign, ink, what, record.why.as_deref());
+fn one_line(out: &mut TextBuffer, record: &EventRecord, sign: &str, style: Style, what: &str) {
+    done(out, record, sign, style, what, record.why.as_deref());
 }
 
 fn done(
-    page: &mut TextBuffer,
+    out: &mut TextBuffer,
     record: &EventRecord,
     sign: &str,
-    ink: Style,
+    style: Style,
     what: &str,
     why: Option<&str>,
 ) {
-    page.put(ink, sign);
-    time(page, record);
-    page.quoted(ink, what, REASON);
+    out.put(style, sign);
+    time(out, record);
+    out.quoted(style, what, REASON);
     if let Some(why) = why {
-        page.put(Style::Text, ": ").quoted(Style::Text, why, REASON);
+        out.put(Style::Text, ": ").quoted(Style::Text, why, REASON);
     }
-    numbers(page, record);
-    page.end();
+    numbers(out, record);
+    out.end();
 }
 
-fn admitted(page: &mut TextBuffer, record: &EventRecord) {
+fn admitted(out: &mut TextBuffer, record: &EventRecord) {
     let what = "connection received by rules";
-    one_line(page, record, "✎", Style::Rule, what);
+    one_line(out, record, "✎", Style::Rule, what);
     for applied in &record.applied {
-        line(page)
+        line(out)
             .put(Style::Rule, "✎ rule ")
             .quoted(Style::Rule, &applied.rule, LONG);
         for (number, change) in applied.changes.iter().enumerate() {
-            page.put(Style::Text, if number == 0 { ": " } else { ", " });
-            super::rule::sentence(page, change, "");
+            out.put(Style::Text, if number == 0 { ": " } else { ", " });
+            super::rule::sentence(out, change, "");
         }
-        page.end();
+        out.end();
     }
 }
 
-fn opened(page: &mut TextBuffer, record: &EventRecord) {
+fn opened(out: &mut TextBuffer, record: &EventRecord) {
     let connection = &record.connection;
-    page.put(Style::Faint, "●");
-    time(page, record);
-    page.put(Style::Text, "device ");
-    page.quoted(Style::Device, &device(record), LONG);
-    page.put(Style::Text, " connected, for server ");
-    page.quoted(
+    out.put(Style::Faint, "●");
+    time(out, record);
+    out.put(Style::Text, "device ");
+    out.quoted(Style::Device, &device(record), LONG);
+    out.put(Style::Text, " connected, for server ");
+    out.quoted(
         Style::Server,
         connection.server.as_deref().unwrap_or("?"),
         LONG,
     );
-    numbers(page, record);
-    page.end();
-    line(page);
+    numbers(out, record);
+    out.end();
+    line(out);
     if let Some(tls) = &connection.tls {
         let unread = "TLS, tunnelled without decryption";
-        page.quoted(Style::Faint, tls.version.as_deref().unwrap_or(unread), LONG);
+        out.quoted(Style::Faint, tls.version.as_deref().unwrap_or(unread), LONG);
         for (name, value) in [("ALPN", &tls.alpn), ("SNI", &tls.sni)] {
             let Some(value) = value else { continue };
-            page.put(Style::Faint, &format!(" · {name} "));
-            page.quoted(Style::Faint, value, LONG);
+            out.put(Style::Faint, &format!(" · {name} "));
+            out.quoted(Style::Faint, value, LONG);
         }
     } else {
-        page.put(Style::Faint, "clear text");
+        out.put(Style::Faint, "clear text");
     }
     if let Some(listener) = &connection.listener {
-        page.put(Style::Faint, " · at ")
+        out.put(Style::Faint, " · at ")
             .quoted(Style::Faint, &listener.to_smolstr(), LONG);
     }
-    page.end();
-    client_certificate::lines(page, connection);
+    out.end();
+    client_certificate::lines(out, connection);
 }
 
 fn device(record: &EventRecord) -> SmolStr {
@@ -161,67 +161,67 @@ fn device(record: &EventRecord) -> SmolStr {
     device.map_or(SmolStr::new_static("?"), |device| device.to_smolstr())
 }
 
-fn passage(page: &mut TextBuffer, record: &EventRecord, server: Option<&str>) {
-    first_line(page, record);
-    facts(page, record, server);
+fn captured(out: &mut TextBuffer, record: &EventRecord, server: Option<&str>) {
+    first_line(out, record);
+    facts(out, record, server);
     if let Some(head) = &record.head {
-        head::fields(page, head);
+        head::fields(out, head);
     }
     if let Some(auth) = &record.client_auth {
-        client_certificate::of_response(page, auth);
+        client_certificate::of_response(out, auth);
     }
-    rule::of_message(page, record);
+    rule::of_message(out, record);
     if let Some(message) = &record.message {
-        header(page, message, record.event);
-        rule::of_header(page, record);
-        command::all(page, record);
+        header(out, message, record.event);
+        rule::of_header(out, record);
+        command::all(out, record);
         if message.is_final {
-            line(page).put(Style::Faint, "     Final").end();
+            line(out).put(Style::Faint, "     Final").end();
         }
     } else {
-        enrollment::of_event(page, record);
-        full::enrollment(page, record);
-        rule::of_document(page, record);
+        enrollment::of_event(out, record);
+        full::enrollment(out, record);
+        rule::of_document(out, record);
     }
-    plain::first_lines(page, record);
+    plain::first_lines(out, record);
     match (&record.reading, &record.body) {
         (Some(ParsedBodyRecord::Opaque { .. }), Some(body)) if record.own => {
             let words = body.text().unwrap_or_default();
-            line(page).quoted(Style::Text, words, REASON).end();
+            line(out).quoted(Style::Text, words, REASON).end();
         }
         (Some(ParsedBodyRecord::Opaque { at, why, .. }), _) => {
-            line(page).put(Style::Bad, "not readable");
-            page.put(Style::Text, &format!(" at byte {at}: "));
-            page.quoted(Style::Text, why, REASON).end();
-            dump::around(page, record, *at);
+            line(out).put(Style::Bad, "not readable");
+            out.put(Style::Text, &format!(" at byte {at}: "));
+            out.quoted(Style::Text, why, REASON).end();
+            dump::around(out, record, *at);
         }
         _ => {}
     }
     for note in &record.notes {
-        self::note(page, note);
+        self::note(out, note);
     }
     for op in &record.delivery {
-        delivery(page, *op);
+        delivery(out, *op);
     }
 }
 
 /// `▶ 10:15:32.123456  device → server  POST /path  HTTP/2.0`
-fn first_line(page: &mut TextBuffer, record: &EventRecord) {
+fn first_line(out: &mut TextBuffer, record: &EventRecord) {
     let to_server = record.event == EventKind::Request;
-    let (sign, ink) = match to_server {
+    let (sign, style) = match to_server {
         true => ("▶", Style::Device),
         false => ("◀", Style::Server),
     };
-    page.put(ink, sign);
-    time(page, record);
+    out.put(style, sign);
+    time(out, record);
     let speaker = match (record.own, to_server) {
         (true, _) => "dmtap",
         (false, true) => "device",
         (false, false) => "server",
     };
-    page.put(if record.own { Style::Rule } else { ink }, speaker);
-    page.put(
-        ink,
+    out.put(if record.own { Style::Rule } else { style }, speaker);
+    out.put(
+        style,
         if to_server {
             " → server  "
         } else {
@@ -230,39 +230,39 @@ fn first_line(page: &mut TextBuffer, record: &EventRecord) {
     );
     if let Some(head) = &record.head {
         if let (Some(method), Some(uri)) = (&head.method, &head.uri) {
-            page.quoted(Style::Strong, method, 20).put(Style::Text, " ");
-            page.quoted(Style::Strong, path_of(uri), LONG);
+            out.quoted(Style::Strong, method, 20).put(Style::Text, " ");
+            out.quoted(Style::Strong, path_of(uri), LONG);
         }
         if let Some(status) = head.status {
-            page.put(http_ink(status), &http_status(status));
-            windows_result(page, record, status);
+            out.put(http_ink(status), &http_status(status));
+            windows_result(out, record, status);
         }
-        page.put(Style::Faint, "  ")
+        out.put(Style::Faint, "  ")
             .quoted(Style::Faint, &head.version, 20);
     }
     if let Some(took) = record.took_us {
-        page.put(Style::Text, &format!("  after {}", duration(took)));
+        out.put(Style::Text, &format!("  after {}", duration(took)));
     }
     if record.own {
-        page.put(Style::Rule, "  dmtap's own answer");
+        out.put(Style::Rule, "  dmtap's own answer");
     }
-    page.end();
+    out.end();
 }
 
 /// What Windows shows for an HTTP status that is an error, where no fault says more.
-fn windows_result(page: &mut TextBuffer, record: &EventRecord, status: u16) {
+fn windows_result(out: &mut TextBuffer, record: &EventRecord, status: u16) {
     let fault = record.enrollment.as_ref().and_then(|e| e.fault.as_ref());
     let says_more = fault.is_some_and(|fault| fault.hresult.is_some());
     if status >= 400 && !says_more {
-        page.put(Style::Faint, &format!(" ({})", Hresult::of_http(status)));
+        out.put(Style::Faint, &format!(" ({})", Hresult::of_http(status)));
     }
 }
 
 /// `server mdm.example.com:443 · session 1 · exchange 2 · XML 1,842 B application/vnd.syncml.dm+xml · x4 · c1`
-fn facts(page: &mut TextBuffer, record: &EventRecord, server: Option<&str>) {
-    line(page);
+fn facts(out: &mut TextBuffer, record: &EventRecord, server: Option<&str>) {
+    line(out);
     if let Some(server) = server {
-        page.put(Style::Text, "server ")
+        out.put(Style::Text, "server ")
             .quoted(Style::Server, server, LONG)
             .put(Style::Text, " · ");
     }
@@ -271,23 +271,23 @@ fn facts(page: &mut TextBuffer, record: &EventRecord, server: Option<&str>) {
             "session {} · exchange {} · ",
             session.number, session.exchange
         );
-        page.put(Style::Text, &of);
+        out.put(Style::Text, &of);
     }
     if let Some(sent) = record.bytes_sent.filter(|_| is_own_alone(record)) {
-        page.put(Style::Rule, &format!("own answer, {}", size(sent)));
-        return media_type_and_numbers(page, record);
+        out.put(Style::Rule, &format!("own answer, {}", size(sent)));
+        return media_type_and_numbers(out, record);
     }
     if plain::is_undecoded(record) {
-        return plain::undecoded(page, record);
+        return plain::undecoded(out, record);
     }
-    form(page, record);
+    form(out, record);
     if let Some(bytes) = record.bytes.filter(|bytes| *bytes > 0) {
-        page.put(Style::Text, &format!(" {}", size(bytes)));
+        out.put(Style::Text, &format!(" {}", size(bytes)));
     }
     if let Some(sent) = record.bytes_sent {
-        page.put(Style::Rule, &format!(", sent {}", size(sent)));
+        out.put(Style::Rule, &format!(", sent {}", size(sent)));
     }
-    media_type_and_numbers(page, record);
+    media_type_and_numbers(out, record);
 }
 
 /// Whether nothing but dmtap's own answer is there, of which only the size is known.
@@ -296,27 +296,27 @@ fn is_own_alone(record: &EventRecord) -> bool {
     record.own && empty && record.bytes.unwrap_or(0) == 0
 }
 
-fn media_type_and_numbers(page: &mut TextBuffer, record: &EventRecord) {
+fn media_type_and_numbers(out: &mut TextBuffer, record: &EventRecord) {
     let media_type = record.header("content-type");
     if let Some(media_type) = media_type {
-        page.put(Style::Faint, " ")
+        out.put(Style::Faint, " ")
             .quoted(Style::Faint, media_type, 60);
     }
-    numbers(page, record);
-    page.end();
+    numbers(out, record);
+    out.end();
 }
 
 /// What the body is.
-fn form(page: &mut TextBuffer, record: &EventRecord) {
+fn form(out: &mut TextBuffer, record: &EventRecord) {
     match &record.reading {
         None | Some(ParsedBodyRecord::Empty) if record.bytes.unwrap_or(0) == 0 => {
-            page.put(Style::Text, "no body");
+            out.put(Style::Text, "no body");
             if plain::announces_soap(record) {
-                page.put(Style::Odd, ", though a SOAP envelope is expected:");
+                out.put(Style::Odd, ", though a SOAP envelope is expected:");
             }
         }
         Some(ParsedBodyRecord::Unread { why, .. }) => {
-            page.put(Style::Odd, "body not read")
+            out.put(Style::Odd, "body not read")
                 .put(Style::Text, ": ")
                 .quoted(Style::Text, why, LONG);
         }
@@ -326,13 +326,13 @@ fn form(page: &mut TextBuffer, record: &EventRecord) {
             root,
             decoded,
         }) => {
-            page.quoted(Style::Strong, &encoding.to_uppercase(), 20);
+            out.quoted(Style::Strong, &encoding.to_uppercase(), 20);
             if dialect != "syncml" {
-                page.put(Style::Text, " ").quoted(Style::Text, root, 40);
+                out.put(Style::Text, " ").quoted(Style::Text, root, 40);
             }
             if *decoded {
                 let coding = record.header("content-encoding");
-                page.put(Style::Faint, " ")
+                out.put(Style::Faint, " ")
                     .quoted(Style::Faint, coding.unwrap_or("coded"), 20);
             }
         }
@@ -341,14 +341,14 @@ fn form(page: &mut TextBuffer, record: &EventRecord) {
     }
 }
 
-fn header(page: &mut TextBuffer, message: &MessageRecord, event: EventKind) {
-    line(page).put(Style::Strong, "SyncHdr");
+fn header(out: &mut TextBuffer, message: &MessageRecord, event: EventKind) {
+    line(out).put(Style::Strong, "SyncHdr");
     if let Some(msg) = &message.msg {
-        page.put(Style::Text, " message ")
+        out.put(Style::Text, " message ")
             .quoted(Style::Text, msg, 20);
     }
     if let Some(proto) = &message.proto {
-        page.put(Style::Faint, " ").quoted(Style::Faint, proto, 20);
+        out.put(Style::Faint, " ").quoted(Style::Faint, proto, 20);
     }
     // The server's address is cut, the device's never.
     let (source, target) = (message.source.as_deref(), message.target.as_deref());
@@ -357,17 +357,17 @@ fn header(page: &mut TextBuffer, message: &MessageRecord, event: EventKind) {
         _ => target,
     };
     let wide = of_device.map_or(0, |uri| uri.chars().count());
-    let room = page.room().saturating_sub("  from   to ".len() + wide);
+    let room = out.room().saturating_sub("  from   to ".len() + wide);
     for (word, uri) in [("from", source), ("to", target)] {
         let Some(uri) = uri else { continue };
         let most = match uri == of_device.unwrap_or_default() {
             true => REASON,
             false => room.max(LEAST_ADDRESS),
         };
-        page.put(Style::Faint, &format!("  {word} "))
+        out.put(Style::Faint, &format!("  {word} "))
             .quoted(Style::Text, uri, most);
     }
-    page.end();
+    out.end();
     let mut more = Vec::new();
     if let Some(scheme) = &message.cred {
         let scheme = if scheme.is_empty() {
@@ -388,30 +388,30 @@ fn header(page: &mut TextBuffer, message: &MessageRecord, event: EventKind) {
         more.extend(bytes.map(|bytes| format!("{name} {}", size(bytes))));
     }
     if !more.is_empty() {
-        line(page)
+        line(out)
             .put(Style::Text, "        ")
             .quoted(Style::Faint, &more.join(" · "), REASON)
             .end();
     }
 }
 
-fn note(page: &mut TextBuffer, note: &NoteRecord) {
-    let ink = match &*note.severity {
+fn note(out: &mut TextBuffer, note: &NoteRecord) {
+    let style = match &*note.severity {
         "error" => Style::Bad,
         "warning" => Style::Odd,
         _ => Style::Faint,
     };
-    line(page).put(ink, "! ").quoted(ink, &note.severity, 10);
-    page.put(ink, " ").quoted(ink, &note.id, 20);
-    page.put(Style::Text, ": ")
+    line(out).put(style, "! ").quoted(style, &note.severity, 10);
+    out.put(style, " ").quoted(style, &note.id, 20);
+    out.put(Style::Text, ": ")
         .quoted(Style::Text, &note.text, REASON);
     if let Some(at) = note.at {
-        page.put(Style::Faint, &format!(" (at byte {at})"));
+        out.put(Style::Faint, &format!(" (at byte {at})"));
     }
-    page.end();
+    out.end();
 }
 
-fn delivery(page: &mut TextBuffer, op: OpRecord) {
+fn delivery(out: &mut TextBuffer, op: OpRecord) {
     let words = match op {
         OpRecord::WaitUs(time) => format!("⧗ held back for {}", duration(time)),
         OpRecord::BytesPerSecond(rate) => format!("⧗ at {} a second", counted(rate, "byte")),
@@ -433,29 +433,29 @@ fn delivery(page: &mut TextBuffer, op: OpRecord) {
         OpRecord::Reset => "✖ connection to the device reset: the message did not arrive".into(),
         OpRecord::Other => "delivered in a way that this version does not know".into(),
     };
-    line(page).put(Style::Rule, &words).end();
+    line(out).put(Style::Rule, &words).end();
 }
 
-fn time(page: &mut TextBuffer, record: &EventRecord) {
+fn time(out: &mut TextBuffer, record: &EventRecord) {
     // A log may have no times.
     if record.at_us == 0 {
-        page.put(Style::Text, " ");
+        out.put(Style::Text, " ");
         return;
     }
     let time = record
         .at
         .split_once('T')
         .map_or(&*record.at, |(_, time)| time);
-    page.put(Style::Text, " ")
+    out.put(Style::Text, " ")
         .quoted(Style::Faint, time.trim_end_matches('Z'), 20)
         .put(Style::Text, "  ");
 }
 
-pub(super) fn numbers(page: &mut TextBuffer, record: &EventRecord) {
+pub(super) fn numbers(out: &mut TextBuffer, record: &EventRecord) {
     if let Some(exchange) = record.exchange {
-        page.put(Style::Faint, &format!(" · x{exchange}"));
+        out.put(Style::Faint, &format!(" · x{exchange}"));
     }
-    page.put(Style::Faint, &format!(" · c{}", record.connection.id));
+    out.put(Style::Faint, &format!(" · c{}", record.connection.id));
 }
 
 /// The path and query of an absolute address.

@@ -6,27 +6,27 @@ use crate::flow::ClientAuth;
 use crate::record::model::ConnectionRecord;
 
 /// Its lines in the block of a connection, where the device presented one.
-pub(super) fn lines(page: &mut TextBuffer, connection: &ConnectionRecord) {
+pub(super) fn lines(out: &mut TextBuffer, connection: &ConnectionRecord) {
     let tls = connection.tls.as_ref();
     let Some(presented) = tls.and_then(|tls| tls.client_certificate.as_ref()) else {
         return;
     };
-    line(page)
+    line(out)
         .put(Style::Faint, "client certificate ")
         .quoted(Style::Faint, &presented.subject, LONG)
         .put(Style::Faint, " · SHA-1 ")
         .quoted(Style::Faint, &presented.sha1, LONG);
     match (&*presented.verdict, &presented.why) {
-        ("dmtap-ca", _) => page.put(Style::Faint, " · of dmtap's CA"),
-        ("client-ca", _) => page.put(Style::Faint, " · of a CA of --client-ca"),
-        (_, why) => page.put(Style::Text, " · not trusted: ").quoted(
+        ("dmtap-ca", _) => out.put(Style::Faint, " · of dmtap's CA"),
+        ("client-ca", _) => out.put(Style::Faint, " · of a CA of --client-ca"),
+        (_, why) => out.put(Style::Text, " · not trusted: ").quoted(
             Style::Text,
             why.as_deref().unwrap_or("?"),
             REASON,
         ),
     };
-    page.end();
-    line(page)
+    out.end();
+    line(out)
         .put(Style::Faint, "  issuer ")
         .quoted(Style::Faint, &presented.issuer, LONG)
         .put(Style::Faint, " · serial ")
@@ -35,23 +35,23 @@ pub(super) fn lines(page: &mut TextBuffer, connection: &ConnectionRecord) {
 }
 
 /// The line of a response whose server asked for a client certificate.
-pub(super) fn of_response(page: &mut TextBuffer, auth: &ClientAuth) {
+pub(super) fn of_response(out: &mut TextBuffer, auth: &ClientAuth) {
     if !auth.asked {
         return;
     }
-    line(page).put(Style::Faint, "the server asked for a client certificate: ");
+    line(out).put(Style::Faint, "the server asked for a client certificate: ");
     let Some(shown) = &auth.shown else {
-        page.put(Style::Odd, "dmtap had none").end();
+        out.put(Style::Odd, "dmtap had none").end();
         return;
     };
-    page.quoted(Style::Faint, &shown.subject, LONG)
+    out.quoted(Style::Faint, &shown.subject, LONG)
         .put(Style::Faint, " · SHA-1 ")
         .quoted(Style::Faint, &shown.sha1, LONG);
     match &shown.identity {
-        Some(id) => page
+        Some(id) => out
             .put(Style::Faint, " · identity ")
             .quoted(Style::Faint, id, LONG),
-        None => page.put(Style::Faint, " · of --client-certs"),
+        None => out.put(Style::Faint, " · of --client-certs"),
     };
-    page.end();
+    out.end();
 }

@@ -16,29 +16,29 @@ const LONG: usize = 120;
 /// The least room that a value gets, in columns.
 const LEAST: usize = 24;
 
-pub(super) fn all(page: &mut TextBuffer, record: &EventRecord) {
+pub(super) fn all(out: &mut TextBuffer, record: &EventRecord) {
     // A line that may be as long as it needs to be has the whole text of a value.
     let is_cut = |command: &CommandRecord| {
         let mut data = command.items.iter().filter_map(|item| item.data.as_ref());
         data.any(is_cut_text)
     };
     let needs_body =
-        page.layout.full || page.layout.width.is_none() && record.commands.iter().any(is_cut);
+        out.layout.full || out.layout.width.is_none() && record.commands.iter().any(is_cut);
     let document = needs_body.then(|| full::document(record)).flatten();
     let elements = document.as_deref().map(full::elements);
     for (number, command) in record.commands.iter().enumerate() {
         let changed = rule::touches(record, number);
-        line(page);
-        page.put(Style::Rule, if changed { "✎" } else { " " });
+        line(out);
+        out.put(Style::Rule, if changed { "✎" } else { " " });
         let id = command.id.as_deref().unwrap_or("–");
-        page.put(
+        out.put(
             Style::Text,
             &" ".repeat(3usize.saturating_sub(id.chars().count())),
         );
-        page.quoted(Style::Faint, id, 12);
-        page.put(Style::Text, &" ".repeat(2 + indent(command)));
-        self::command(page, command, elements.as_ref());
-        rule::of_command(page, record, number);
+        out.quoted(Style::Faint, id, 12);
+        out.put(Style::Text, &" ".repeat(2 + indent(command)));
+        self::command(out, command, elements.as_ref());
+        rule::of_command(out, record, number);
     }
 }
 
@@ -46,86 +46,86 @@ fn indent(command: &CommandRecord) -> usize {
     2 * command.depth.min(20) as usize
 }
 
-fn command(page: &mut TextBuffer, command: &CommandRecord, elements: Option<&full::Elements<'_>>) {
-    page.quoted(Style::Strong, &command.kind, 40);
-    code(page, command);
+fn command(out: &mut TextBuffer, command: &CommandRecord, elements: Option<&full::Elements<'_>>) {
+    out.quoted(Style::Strong, &command.kind, 40);
+    code(out, command);
     if let Some(answers) = &command.answers {
         // Several Items name their nodes on the lines below.
         let named = command.items.len() > 1 && command.items.iter().all(ItemRecord::is_named);
-        self::answers(page, answers, named);
+        self::answers(out, answers, named);
     }
     let answers = command.answers.as_ref();
     let only = answers.filter(|answers| answers.loc_uris.is_empty());
     let known = only.and_then(|answers| answers.loc_uri.as_deref());
     let data = elements.map_or_else(Vec::new, |elements| full::data(elements, command));
     let data = |number: usize| data.get(number).copied().flatten();
-    let whole = |page: &TextBuffer, number: usize, item: &ItemRecord| {
-        let is_cut = item.data.as_ref().is_some_and(is_cut_text) && page.layout.width.is_none();
+    let whole = |out: &TextBuffer, number: usize, item: &ItemRecord| {
+        let is_cut = item.data.as_ref().is_some_and(is_cut_text) && out.layout.width.is_none();
         full::text(data(number).filter(|_| is_cut)?)
     };
-    let in_full = page.layout.full;
+    let in_full = out.layout.full;
     if let [only] = &command.items[..] {
-        item(page, only, known, whole(page, 0, only));
-        page.end();
+        item(out, only, known, whole(out, 0, only));
+        out.end();
         if let Some(data) = data(0).filter(|_| in_full) {
-            full::value(page, data, only);
+            full::value(out, data, only);
         }
     } else {
-        page.end();
+        out.end();
         for (number, each) in command.items.iter().enumerate() {
-            line(page).put(Style::Text, &" ".repeat(6 + indent(command)));
-            item(page, each, known, whole(page, number, each));
-            page.end();
+            line(out).put(Style::Text, &" ".repeat(6 + indent(command)));
+            item(out, each, known, whole(out, number, each));
+            out.end();
             if let Some(data) = data(number).filter(|_| in_full) {
-                full::value(page, data, each);
+                full::value(out, data, each);
             }
         }
     }
     if let Some(words) = windows_error(command) {
-        line(page).put(Style::Text, &" ".repeat(8 + indent(command)));
-        page.quoted(Style::Bad, &words, LONG).end();
+        line(out).put(Style::Text, &" ".repeat(8 + indent(command)));
+        out.quoted(Style::Bad, &words, LONG).end();
     }
     if let Some(chal) = command
         .status
         .as_ref()
         .and_then(|status| status.chal.as_ref())
     {
-        line(page).put(Style::Text, &" ".repeat(8 + indent(command)));
-        page.put(Style::Odd, "Chal ")
+        line(out).put(Style::Text, &" ".repeat(8 + indent(command)));
+        out.put(Style::Odd, "Chal ")
             .quoted(Style::Odd, chal.scheme.as_deref().unwrap_or("?"), 40);
-        page.put(Style::Faint, if chal.nonce { " with a nonce" } else { "" })
+        out.put(Style::Faint, if chal.nonce { " with a nonce" } else { "" })
             .end();
     }
 }
 
-fn code(page: &mut TextBuffer, command: &CommandRecord) {
+fn code(out: &mut TextBuffer, command: &CommandRecord) {
     if let Some(status) = &command.status {
-        page.put(Style::Text, " ");
+        out.put(Style::Text, " ");
         let Some(code) = status.code else {
-            page.put(Style::Bad, "without a code");
+            out.put(Style::Bad, "without a code");
             return;
         };
-        let ink = match code {
+        let style = match code {
             _ if StatusCode(code).is_success() => Style::Good,
             100..=399 | 401 | 407 | 404 | 418 => Style::Odd,
             _ => Style::Bad,
         };
-        page.put(ink, &code.to_string());
+        out.put(style, &code.to_string());
         if let Some(name) = &status.name {
-            page.put(ink, " ").quoted(ink, name, 40);
+            out.put(style, " ").quoted(style, name, 40);
         }
         if let Some(error) = &status.original_error {
-            page.put(Style::Bad, " Windows error ")
+            out.put(Style::Bad, " Windows error ")
                 .quoted(Style::Bad, error, 20);
         }
     }
     if let Some(alert) = &command.alert {
         match alert.code {
-            Some(code) => page.put(Style::Text, &format!(" {code}")),
-            None => page.put(Style::Bad, " without a code"),
+            Some(code) => out.put(Style::Text, &format!(" {code}")),
+            None => out.put(Style::Bad, " without a code"),
         };
         if let Some(name) = &alert.name {
-            page.put(Style::Text, " ").quoted(Style::Text, name, 40);
+            out.put(Style::Text, " ").quoted(Style::Text, name, 40);
         }
     }
 }
@@ -138,36 +138,36 @@ fn windows_error(command: &CommandRecord) -> Option<String> {
 }
 
 /// `← Get 5 ./DevDetail/SwV`
-fn answers(page: &mut TextBuffer, answers: &AnswerTargetRecord, items_are_named: bool) {
-    page.put(Style::Faint, " ← ");
+fn answers(out: &mut TextBuffer, answers: &AnswerTargetRecord, items_are_named: bool) {
+    out.put(Style::Faint, " ← ");
     let never_sent = answers.found == Some(false);
     if answers.is_of_header() {
-        page.put(Style::Text, "SyncHdr of message ")
+        out.put(Style::Text, "SyncHdr of message ")
             .quoted(Style::Text, &answers.msg, 20);
     } else {
-        page.quoted(Style::Text, answers.cmd.as_deref().unwrap_or("command"), 20);
+        out.quoted(Style::Text, answers.cmd.as_deref().unwrap_or("command"), 20);
         match &*answers.id {
-            "" if never_sent => page.put(Style::Bad, ", without a CmdRef,"),
-            "" => page.put(Style::Bad, " without CmdID"),
-            id => page.put(Style::Text, " ").quoted(Style::Text, id, 20),
+            "" if never_sent => out.put(Style::Bad, ", without a CmdRef,"),
+            "" => out.put(Style::Bad, " without CmdID"),
+            id => out.put(Style::Text, " ").quoted(Style::Text, id, 20),
         };
         if never_sent {
-            page.put(Style::Bad, " of message ")
+            out.put(Style::Bad, " of message ")
                 .quoted(Style::Bad, &answers.msg, 20);
         }
-        nodes(page, answers, items_are_named);
+        nodes(out, answers, items_are_named);
     }
     // A Status is there as a rule, and nobody answers it (STA-03).
     let is_there = answers.cmd.as_deref() == Some("Status");
     if never_sent && !answers.id.is_empty() && !is_there {
-        page.put(Style::Bad, ", which was never sent");
+        out.put(Style::Bad, ", which was never sent");
     }
 }
 
-fn nodes(page: &mut TextBuffer, answers: &AnswerTargetRecord, items_are_named: bool) {
+fn nodes(out: &mut TextBuffer, answers: &AnswerTargetRecord, items_are_named: bool) {
     if answers.loc_uris.is_empty() {
         if let Some(uri) = &answers.loc_uri {
-            page.put(Style::Text, " ").quoted(Style::Text, uri, LONG);
+            out.put(Style::Text, " ").quoted(Style::Text, uri, LONG);
         }
         return;
     }
@@ -175,32 +175,32 @@ fn nodes(page: &mut TextBuffer, answers: &AnswerTargetRecord, items_are_named: b
         return;
     }
     for (number, uri) in answers.loc_uris.iter().enumerate() {
-        page.put(Style::Text, if number == 0 { " " } else { ", " })
+        out.put(Style::Text, if number == 0 { " " } else { ", " })
             .quoted(Style::Text, uri, LONG);
     }
-    page.put(Style::Text, if answers.more { ", …" } else { "" });
+    out.put(Style::Text, if answers.more { ", …" } else { "" });
 }
 
 /// `./DevDetail/SwV chr = "10.0.1"`; the node is left out where `known` has just named it. `whole` is a value that the
 /// record has a part of.
-fn item(page: &mut TextBuffer, item: &ItemRecord, known: Option<&str>, whole: Option<String>) {
+fn item(out: &mut TextBuffer, item: &ItemRecord, known: Option<&str>, whole: Option<String>) {
     for (word, uri) in [("", &item.target), ("from ", &item.source)] {
         let Some(uri) = uri.as_deref().filter(|uri| Some(*uri) != known) else {
             continue;
         };
         let word = if item.target.is_none() { "" } else { word };
-        page.put(Style::Faint, " ")
+        out.put(Style::Faint, " ")
             .put(Style::Faint, word)
             .quoted(Style::Text, uri, LONG);
     }
     for word in [&item.format, &item.media_type].into_iter().flatten() {
-        page.put(Style::Faint, " ").quoted(Style::Faint, word, 60);
+        out.put(Style::Faint, " ").quoted(Style::Faint, word, 60);
     }
     if let Some(data) = &item.data {
-        self::data(page, data, whole);
+        self::data(out, data, whole);
     }
     if item.more {
-        page.put(Style::Odd, " more chunks follow");
+        out.put(Style::Odd, " more chunks follow");
     }
 }
 
@@ -210,33 +210,30 @@ fn is_cut_text(data: &DataRecord) -> bool {
     data.cut && !data.hex && !data.markup && !is_hidden
 }
 
-fn data(page: &mut TextBuffer, data: &DataRecord, whole: Option<String>) {
-    page.put(Style::Faint, " = ");
+fn data(out: &mut TextBuffer, data: &DataRecord, whole: Option<String>) {
+    out.put(Style::Faint, " = ");
     let record = size(data.bytes);
     // What is around a secret is shown as any value; of records of an older dmtap nothing is.
     if data.masked && (data.markup || data.text == MASK) {
-        page.put(Style::Odd, &format!("{MASK} masked, {record}"));
+        out.put(Style::Odd, &format!("{MASK} masked, {record}"));
         return;
     }
     if data.markup {
-        page.put(Style::Text, "<")
+        out.put(Style::Text, "<")
             .quoted(Style::Text, &data.text, 40);
-        page.put(Style::Text, "> ").put(Style::Faint, &record);
+        out.put(Style::Text, "> ").put(Style::Faint, &record);
         return;
     }
-    let room = page
-        .value_room()
-        .saturating_sub(record.len() + 4)
-        .max(LEAST);
+    let room = out.value_room().saturating_sub(record.len() + 4).max(LEAST);
     if data.hex {
-        page.quoted(Style::Text, &data.text, room)
+        out.quoted(Style::Text, &data.text, room)
             .put(Style::Faint, &format!(" … {record}"));
         return;
     }
     if let Some(text) = whole {
         let text = super::text_buffer::safe(&text, usize::MAX);
-        page.put(Style::Faint, "\"").put(Style::Text, &text);
-        page.put(Style::Faint, "\"")
+        out.put(Style::Faint, "\"").put(Style::Text, &text);
+        out.put(Style::Faint, "\"")
             .put(Style::Faint, &format!(" {record}"));
         return;
     }
@@ -251,10 +248,10 @@ fn data(page: &mut TextBuffer, data: &DataRecord, whole: Option<String>) {
             "\""
         },
     );
-    page.put(Style::Faint, open)
+    out.put(Style::Faint, open)
         .quoted(Style::Text, &data.text, room)
         .put(Style::Faint, close);
     if data.cut || columns > room {
-        page.put(Style::Faint, &format!(" {record}"));
+        out.put(Style::Faint, &format!(" {record}"));
     }
 }

@@ -10,7 +10,7 @@ use crate::record::model::EventRecord;
 const ROW: usize = 16;
 
 /// Three rows, in hex and as text, the middle one with the byte that could not be read.
-pub(super) fn around(page: &mut TextBuffer, record: &EventRecord, at: u32) {
+pub(super) fn around(out: &mut TextBuffer, record: &EventRecord, at: u32) {
     let coded = record.header("content-encoding");
     let (Some(body), None) = (&record.body, coded) else {
         return;
@@ -31,8 +31,8 @@ pub(super) fn around(page: &mut TextBuffer, record: &EventRecord, at: u32) {
             .map(|b| if printable(b) { char::from(*b) } else { '·' });
         let text: String = text.collect();
         let wide = 3 * ROW;
-        line(page).put(Style::Faint, &format!("  {start:06x} "));
-        page.put(Style::Text, &format!("{hex:<wide$}  "))
+        line(out).put(Style::Faint, &format!("  {start:06x} "));
+        out.put(Style::Text, &format!("{hex:<wide$}  "))
             .put(Style::Faint, &text)
             .end();
     }

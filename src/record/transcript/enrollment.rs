@@ -10,12 +10,12 @@ use crate::record::model::{EnrollmentRecord, EventRecord, FaultRecord, GrantReco
 pub(super) type Line = (Style, Vec<String>);
 
 /// The lines of an event.
-pub(super) fn of_event(page: &mut TextBuffer, event: &EventRecord) {
+pub(super) fn of_event(out: &mut TextBuffer, event: &EventRecord) {
     let Some(record) = &event.enrollment else {
         return;
     };
-    for (ink, words) in lines(record, event.http_status()) {
-        wrapped(page, ink, &words);
+    for (style, words) in lines(record, event.http_status()) {
+        wrapped(out, style, &words);
     }
 }
 
@@ -176,15 +176,15 @@ fn fault(fault: &FaultRecord, record: &EnrollmentRecord, status: Option<u16>) ->
 }
 
 /// Words joined with commas, on as many lines as they need.
-fn wrapped(page: &mut TextBuffer, ink: Style, words: &[String]) {
-    line(page);
-    let room = page.room();
+fn wrapped(out: &mut TextBuffer, style: Style, words: &[String]) {
+    line(out);
+    let room = out.room();
     for (number, row) in rows(words, room).iter().enumerate() {
         if number > 0 {
-            line(page);
+            line(out);
         }
-        let ink = if number == 0 { ink } else { Style::Text };
-        page.put(ink, row).end();
+        let style = if number == 0 { style } else { Style::Text };
+        out.put(style, row).end();
     }
 }
 

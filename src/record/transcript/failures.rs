@@ -51,19 +51,19 @@ impl Failures {
         self.rows.iter().map(line).collect()
     }
 
-    pub(super) fn print(&self, page: &mut TextBuffer) {
+    pub(super) fn print(&self, out: &mut TextBuffer) {
         let all = self.rows.len() as u64 + self.more;
         let title = match all {
             1 => "1 failure".to_owned(),
             all => format!("{all} failures"),
         };
-        page.put(Style::Faint, "━━ ").put(Style::Strong, &title);
-        page.put(Style::Faint, " ");
-        let rest = "━".repeat(page.room());
-        page.put(Style::Faint, &rest).end();
-        self.rows.iter().for_each(|row| row.print(page));
+        out.put(Style::Faint, "━━ ").put(Style::Strong, &title);
+        out.put(Style::Faint, " ");
+        let rest = "━".repeat(out.room());
+        out.put(Style::Faint, &rest).end();
+        self.rows.iter().for_each(|row| row.print(out));
         if self.more > 0 {
-            page.put(Style::Text, &format!("and {} more", self.more))
+            out.put(Style::Text, &format!("and {} more", self.more))
                 .end();
         }
     }
@@ -71,22 +71,22 @@ impl Failures {
 
 impl Row {
     /// `session 7 · DEVICE-0007 · Replace ./Device/X: 404 Not found    WHY-01`, and the value, code and native error.
-    fn print(&self, page: &mut TextBuffer) {
+    fn print(&self, out: &mut TextBuffer) {
         let Self {
             session,
             device,
             finding,
         } = self;
-        page.put(Style::Bad, "✖ ");
+        out.put(Style::Bad, "✖ ");
         if let Some(number) = session {
-            page.put(Style::Text, &format!("session {number} · "));
+            out.put(Style::Text, &format!("session {number} · "));
         }
         if !device.is_empty() {
-            page.quoted(Style::Device, device, REASON)
+            out.quoted(Style::Device, device, REASON)
                 .put(Style::Text, " · ");
         }
-        page.quoted(Style::Text, &finding.what, REASON);
-        page.put(Style::Faint, &format!("    {}", finding.id)).end();
+        out.quoted(Style::Text, &finding.what, REASON);
+        out.put(Style::Faint, &format!("    {}", finding.id)).end();
         let mut facts = Vec::new();
         facts.extend(
             finding
@@ -106,8 +106,8 @@ impl Row {
         let rules = finding.rules.iter();
         facts.extend(rules.map(|rule| format!("by rule {rule}")));
         if !facts.is_empty() {
-            page.put(Style::Faint, "  │ ");
-            page.quoted(Style::Text, &facts.join(" · "), REASON).end();
+            out.put(Style::Faint, "  │ ");
+            out.quoted(Style::Text, &facts.join(" · "), REASON).end();
         }
     }
 }

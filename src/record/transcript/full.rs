@@ -42,30 +42,28 @@ pub(super) fn data<'d>(
 }
 
 /// The whole value of an item, where the line of its command shows only a part of it.
-pub(super) fn value(page: &mut TextBuffer, data: Element<'_>, item: &ItemRecord) {
+pub(super) fn value(out: &mut TextBuffer, data: Element<'_>, item: &ItemRecord) {
     let shown = item.data.as_ref();
     // The body has a mask in place of each secret, too; a value that is all secret has nothing to show.
     let Some(shown) = shown.filter(|shown| !is_hidden(shown)) else {
         return;
     };
     if let EmbeddedResult::Document(embedded) = data.open(&Limits::default()) {
-        return inside(page, &embedded);
+        return inside(out, &embedded);
     }
     if shown.markup {
-        return children(page, data);
+        return children(out, data);
     }
     let octets = data.octets();
     let text = std::str::from_utf8(&octets).ok();
     if let Some(words) = text.and_then(unfolded) {
-        return words
-            .lines()
-            .for_each(|words| row(page, Style::Text, words));
+        return words.lines().for_each(|words| row(out, Style::Text, words));
     }
     match text.filter(|_| shown.cut && !shown.hex) {
-        Some(text) => text.lines().for_each(|text| row(page, Style::Text, text)),
+        Some(text) => text.lines().for_each(|text| row(out, Style::Text, text)),
         None if shown.hex => octets.chunks(ROW).for_each(|octets| {
             let hex: String = octets.iter().map(|octet| format!("{octet:02x} ")).collect();
-            row(page, Style::Text, &hex);
+            row(out, Style::Text, &hex);
         }),
         None => {}
     }
@@ -77,39 +75,39 @@ pub(super) fn text(data: Element<'_>) -> Option<String> {
 }
 
 /// A message of enrollment, or a provisioning document, where values are shown in full.
-pub(super) fn enrollment(page: &mut TextBuffer, record: &EventRecord) {
-    if page.layout.full
+pub(super) fn enrollment(out: &mut TextBuffer, record: &EventRecord) {
+    if out.layout.full
         && record.enrollment.is_some()
         && let Some(document) = document(record)
     {
-        whole(page, &document, &Limits::default());
+        whole(out, &document, &Limits::default());
     }
 }
 
 /// A document that is no SyncML, with those inside it, and what certificates and tokens in it say.
-fn whole(page: &mut TextBuffer, document: &Document, limits: &Limits) {
-    xml(page, document);
+fn whole(out: &mut TextBuffer, document: &Document, limits: &Limits) {
+    xml(out, document);
     for element in document.elements() {
         if let EmbeddedResult::Document(embedded) = element.open(limits) {
-            row(page, Style::Faint, &format!("{}:", element.local()));
-            inside(page, &embedded);
+            row(out, Style::Faint, &format!("{}:", element.local()));
+            inside(out, &embedded);
             continue;
         }
         let attributes = element.attributes();
         let value = attributes.filter_map(|attribute| unfolded(&attribute.value()));
         for words in value.chain(unfolded(&element.text())) {
-            row(page, Style::Faint, &format!("{}:", element.local()));
+            row(out, Style::Faint, &format!("{}:", element.local()));
             let lines = words.lines();
-            lines.for_each(|words| row(page, Style::Text, words));
+            lines.for_each(|words| row(out, Style::Text, words));
         }
     }
 }
 
 /// A document that is the text of an element. Recursion ends with [`Limits::embedded`].
-fn inside(page: &mut TextBuffer, embedded: &Embedded) {
+fn inside(out: &mut TextBuffer, embedded: &Embedded) {
     let wrapping = embedded.wrapping().name();
-    row(page, Style::Faint, &format!("inside, {wrapping}:"));
-    whole(page, embedded.document(), embedded.limits());
+    row(out, Style::Faint, &format!("inside, {wrapping}:"));
+    whole(out, embedded.document(), embedded.limits());
 }
 
 /// Whether nothing of a value is shown.
@@ -117,25 +115,25 @@ fn is_hidden(shown: &DataRecord) -> bool {
     shown.masked && (shown.markup || shown.text == MASK)
 }
 
-fn row(page: &mut TextBuffer, style: Style, text: &str) {
-    line(page).put(Style::Text, "        ");
-    page.quoted(style, text, usize::MAX).end();
+fn row(out: &mut TextBuffer, style: Style, text: &str) {
+    line(out).put(Style::Text, "        ");
+    out.quoted(style, text, usize::MAX).end();
 }
 
-fn xml(page: &mut TextBuffer, document: &Document) {
+fn xml(out: &mut TextBuffer, document: &Document) {
     let xml = to_xml(document, &XmlOptions::indented()).xml;
-    xml.lines().for_each(|text| row(page, Style::Text, text));
+    xml.lines().for_each(|text| row(out, Style::Text, text));
 }
 
 /// The elements in a value, as they stand in the message.
-fn children(page: &mut TextBuffer, data: Element<'_>) {
+fn children(out: &mut TextBuffer, data: Element<'_>) {
     let source = data.document().source();
     for child in data.elements() {
         match data.document().is_wbxml() {
-            true => row(page, Style::Text, &child.text()),
+            true => row(out, Style::Text, &child.text()),
             false => {
                 let text = String::from_utf8_lossy(child.span().of(source));
-                text.lines().for_each(|text| row(page, Style::Text, text));
+                text.lines().for_each(|text| row(out, Style::Text, text));
             }
         }
     }

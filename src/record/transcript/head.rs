@@ -5,11 +5,11 @@ use super::text_buffer::{REASON, Style, TextBuffer, WIDTH};
 use crate::record::model::HeadRecord;
 
 /// Those that say who somebody is or where to go, or all of them.
-pub(super) fn fields(page: &mut TextBuffer, head: &HeadRecord) {
-    if page.layout.headers {
+pub(super) fn fields(out: &mut TextBuffer, head: &HeadRecord) {
+    if out.layout.headers {
         for (name, value) in &head.headers {
-            line(page).quoted(Style::Faint, name, REASON);
-            page.put(Style::Faint, ": ")
+            line(out).quoted(Style::Faint, name, REASON);
+            out.put(Style::Faint, ": ")
                 .quoted(Style::Faint, value, REASON)
                 .end();
         }
@@ -19,13 +19,13 @@ pub(super) fn fields(page: &mut TextBuffer, head: &HeadRecord) {
         let Some(value) = head.header(name) else {
             continue;
         };
-        line(page).put(Style::Faint, shown).put(Style::Faint, ": ");
+        line(out).put(Style::Faint, shown).put(Style::Faint, ": ");
         let most = if name == "location" {
             REASON
         } else {
-            page.layout.width.unwrap_or(WIDTH).saturating_sub(30)
+            out.layout.width.unwrap_or(WIDTH).saturating_sub(30)
         };
-        page.quoted(Style::Faint, value, most).end();
+        out.quoted(Style::Faint, value, most).end();
     }
 }
 

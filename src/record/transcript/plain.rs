@@ -9,7 +9,7 @@ use super::text_buffer::{Style, TextBuffer};
 use crate::record::model::{EventRecord, ParsedBodyRecord};
 
 /// The first lines of the body, where the answer reports an error, or is dmtap's own, and its body is text.
-pub(super) fn first_lines(page: &mut TextBuffer, record: &EventRecord) {
+pub(super) fn first_lines(out: &mut TextBuffer, record: &EventRecord) {
     if !record.own && record.http_status().is_none_or(|status| status < 400) {
         return;
     }
@@ -35,13 +35,13 @@ pub(super) fn first_lines(page: &mut TextBuffer, record: &EventRecord) {
     let lines = text.lines().map(str::trim);
     let mut lines = lines.filter(|line| !line.is_empty()).peekable();
     for shown in lines.by_ref().take(LINES) {
-        line(page)
+        line(out)
             .put(Style::Text, "  ")
             .quoted(Style::Text, shown, LONGEST)
             .end();
     }
     if lines.peek().is_some() || bytes.len() < body.0.len() {
-        line(page).put(Style::Faint, "  …").end();
+        line(out).put(Style::Faint, "  …").end();
     }
 }
 
@@ -56,21 +56,21 @@ pub(super) fn is_undecoded(record: &EventRecord) -> bool {
 }
 
 /// `text/html, 237 B, not decoded`
-pub(super) fn undecoded(page: &mut TextBuffer, record: &EventRecord) {
+pub(super) fn undecoded(out: &mut TextBuffer, record: &EventRecord) {
     let media_type = record.header("content-type");
     let media_type = media_type.unwrap_or("no media type");
-    let ink = if record.own { Style::Text } else { Style::Odd };
-    page.quoted(ink, media_type, 60);
-    page.put(
+    let style = if record.own { Style::Text } else { Style::Odd };
+    out.quoted(style, media_type, 60);
+    out.put(
         Style::Text,
         &format!(", {}", size(record.bytes.unwrap_or(0))),
     );
     if let Some(sent) = record.bytes_sent {
-        page.put(Style::Rule, &format!(", sent {}", size(sent)));
+        out.put(Style::Rule, &format!(", sent {}", size(sent)));
     }
-    page.put(ink, ", not decoded");
-    numbers(page, record);
-    page.end();
+    out.put(style, ", not decoded");
+    numbers(out, record);
+    out.end();
 }
 
 /// Whether the media type announces an envelope.

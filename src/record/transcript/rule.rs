@@ -16,24 +16,24 @@ const URL: usize = 400;
 const PATH: usize = 60;
 
 /// Changes of the whole message, and rules that changed nothing in it.
-pub(super) fn of_message(page: &mut TextBuffer, record: &EventRecord) {
+pub(super) fn of_message(out: &mut TextBuffer, record: &EventRecord) {
     for applied in &record.applied {
         if applied.changes.is_empty() {
-            named(page, applied, 0).end();
+            named(out, applied, 0).end();
         }
         for change in applied
             .changes
             .iter()
             .filter(|change| change.path.is_empty())
         {
-            named(page, applied, 0);
-            step(page, change, "");
+            named(out, applied, 0);
+            step(out, change, "");
         }
     }
 }
 
 /// Changes inside the message but outside its commands.
-pub(super) fn of_header(page: &mut TextBuffer, record: &EventRecord) {
+pub(super) fn of_header(out: &mut TextBuffer, record: &EventRecord) {
     for applied in &record.applied {
         // One line for all of them, wherever they are.
         let shift = applied
@@ -41,23 +41,23 @@ pub(super) fn of_header(page: &mut TextBuffer, record: &EventRecord) {
             .iter()
             .find(|change| change.is_renumbering());
         if let Some(shift) = shift {
-            named(page, applied, 8);
-            step(page, shift, "");
+            named(out, applied, 8);
+            step(out, shift, "");
         }
     }
-    print(page, record, None, 8);
+    print(out, record, None, 8);
 }
 
 /// Changes inside a document that is no message.
-pub(super) fn of_document(page: &mut TextBuffer, record: &EventRecord) {
-    print(page, record, None, 0);
+pub(super) fn of_document(out: &mut TextBuffer, record: &EventRecord) {
+    print(out, record, None, 0);
 }
 
 /// Changes of one command.
-pub(super) fn of_command(page: &mut TextBuffer, record: &EventRecord, number: usize) {
+pub(super) fn of_command(out: &mut TextBuffer, record: &EventRecord, number: usize) {
     if !record.applied.is_empty() {
         let indent = 6 + 2 * record.commands[number].depth.min(20) as usize;
-        print(page, record, Some(number), indent);
+        print(out, record, Some(number), indent);
     }
 }
 
@@ -68,7 +68,7 @@ pub(super) fn touches(record: &EventRecord, number: usize) -> bool {
         .any(|change| !change.is_renumbering() && record.command_at(&change.path) == Some(number))
 }
 
-fn print(page: &mut TextBuffer, record: &EventRecord, number: Option<usize>, indent: usize) {
+fn print(out: &mut TextBuffer, record: &EventRecord, number: Option<usize>, indent: usize) {
     for applied in &record.applied {
         for change in &applied.changes {
             let is_elsewhere = || record.command_at(&change.path) != number;
@@ -77,53 +77,53 @@ fn print(page: &mut TextBuffer, record: &EventRecord, number: Option<usize>, ind
             }
             let path = number.map_or("", |number| &*record.commands[number].path);
             let inner = change.path.strip_prefix(path).unwrap_or(&change.path);
-            named(page, applied, indent);
+            named(out, applied, indent);
             let name = applied.names.get(&change.path).map(|name| &**name);
-            step(page, change, name.unwrap_or(inner.trim_start_matches('/')));
+            step(out, change, name.unwrap_or(inner.trim_start_matches('/')));
         }
     }
 }
 
 fn named<'p>(
-    page: &'p mut TextBuffer,
+    out: &'p mut TextBuffer,
     applied: &RuleEffectRecord,
     indent: usize,
 ) -> &'p mut TextBuffer {
-    line(page).put(Style::Text, &" ".repeat(indent));
-    page.put(Style::Rule, "✎ rule ")
+    line(out).put(Style::Text, &" ".repeat(indent));
+    out.put(Style::Rule, "✎ rule ")
         .quoted(Style::Rule, &applied.rule, 60)
 }
 
 /// `: Status 200 OK → 500 Command failed`
-fn step(page: &mut TextBuffer, change: &EffectDetail, inner: &str) {
-    page.put(Style::Text, ": ");
-    sentence(page, change, inner);
-    page.end();
+fn step(out: &mut TextBuffer, change: &EffectDetail, inner: &str) {
+    out.put(Style::Text, ": ");
+    sentence(out, change, inner);
+    out.end();
 }
 
 /// What was done; a URL that is too long for the line has one of its own.
-pub(super) fn sentence(page: &mut TextBuffer, change: &EffectDetail, inner: &str) {
+pub(super) fn sentence(out: &mut TextBuffer, change: &EffectDetail, inner: &str) {
     let parts = change.sentence(inner);
     let values = parts.iter().filter_map(Part::value);
     let most = values.clone().map(room_for).max().unwrap_or(VALUE);
     let wide = values
         .map(|text| text.chars().count().min(most) + 1)
         .sum::<usize>();
-    let is_long = most == URL && wide + 2 > page.room();
+    let is_long = most == URL && wide + 2 > out.room();
     for part in &parts {
         match part {
             Part::Words(words) if words == " → " && is_long => {
-                page.end();
-                line(page).put(Style::Text, "            → ");
+                out.end();
+                line(out).put(Style::Text, "            → ");
             }
-            Part::Words(words) => drop(page.quoted(Style::Text, words, REASON)),
-            Part::Place(path) => drop(page.path(Style::Text, path, PATH)),
+            Part::Words(words) => drop(out.quoted(Style::Text, words, REASON)),
+            Part::Place(path) => drop(out.path(Style::Text, path, PATH)),
             Part::Before(before) if change.after.is_empty() => {
-                page.quoted(Style::Faint, before, most);
+                out.quoted(Style::Faint, before, most);
             }
-            Part::Before(before) => drop(page.quoted(Style::Text, before, most)),
-            Part::After(why) if !change.is_done() => drop(page.quoted(Style::Rule, why, REASON)),
-            Part::After(after) => drop(page.quoted(Style::Rule, after, most)),
+            Part::Before(before) => drop(out.quoted(Style::Text, before, most)),
+            Part::After(why) if !change.is_done() => drop(out.quoted(Style::Rule, why, REASON)),
+            Part::After(after) => drop(out.quoted(Style::Rule, after, most)),
         }
     }
 }

@@ -9,14 +9,14 @@ use crate::record::analysis::why::end_words;
 use crate::record::model::{CommandCounts, SessionFinding, SessionSummary};
 
 /// The end of a session, as an event.
-pub(super) fn of_event(page: &mut TextBuffer, record: &EventRecord) {
+pub(super) fn of_event(out: &mut TextBuffer, record: &EventRecord) {
     if let Some(summary) = &record.summary {
-        self::summary(page, summary);
+        self::summary(out, summary);
     }
 }
 
 /// `━━ session 7 ━━ finished ━━ 1 of 14 commands failed ━━`, and what is to be concluded.
-pub(super) fn summary(page: &mut TextBuffer, summary: &SessionSummary) {
+pub(super) fn summary(out: &mut TextBuffer, summary: &SessionSummary) {
     let mut words = vec![match (summary.number, &*summary.device) {
         (Some(number), _) => format!("session {number}"),
         (None, "") if summary.end == SessionEnd::Open => "outside of sessions".to_owned(),
@@ -30,11 +30,11 @@ pub(super) fn summary(page: &mut TextBuffer, summary: &SessionSummary) {
     let is_refused = matches!(summary.end, SessionEnd::Refused { .. }) && summary.commands.all == 0;
     let is_counted = summary.number.is_some() && !is_refused;
     words.extend(is_counted.then(|| counts(&summary.commands)));
-    across(page, &words);
+    across(out, &words);
     summary
         .findings
         .iter()
-        .for_each(|finding| self::finding(page, finding));
+        .for_each(|finding| self::finding(out, finding));
 }
 
 /// `1 of 14 commands failed`
@@ -70,26 +70,26 @@ fn counts(counts: &CommandCounts) -> String {
     }
 }
 
-fn finding(page: &mut TextBuffer, finding: &SessionFinding) {
-    let (sign, ink) = match finding.pending {
+fn finding(out: &mut TextBuffer, finding: &SessionFinding) {
+    let (sign, style) = match finding.pending {
         true => ("✖ ", Style::Bad),
         false => ("· ", Style::Odd),
     };
-    page.put(ink, sign).quoted(ink, &finding.what, REASON);
-    page.put(Style::Faint, &format!("    {}", finding.id)).end();
+    out.put(style, sign).quoted(style, &finding.what, REASON);
+    out.put(Style::Faint, &format!("    {}", finding.id)).end();
     for (number, line) in finding.why.iter().enumerate() {
         // Whose doing it is comes first.
-        let ink = match number == 0 && !finding.rules.is_empty() {
+        let style = match number == 0 && !finding.rules.is_empty() {
             true => Style::Rule,
             false => Style::Text,
         };
-        page.put(Style::Faint, "  │ ")
-            .quoted(ink, line, REASON)
+        out.put(Style::Faint, "  │ ")
+            .quoted(style, line, REASON)
             .end();
     }
     if !finding.next.is_empty() {
-        page.put(Style::Faint, "  ↳ ");
-        page.put(Style::Text, "next: ")
+        out.put(Style::Faint, "  ↳ ");
+        out.put(Style::Text, "next: ")
             .quoted(Style::Text, &finding.next, REASON)
             .end();
     }

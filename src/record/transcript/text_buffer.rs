@@ -103,11 +103,11 @@ impl TextBuffer {
     }
 
     /// Our own words. What comes from the traffic goes through [`Self::quoted`].
-    pub(super) fn put(&mut self, ink: Style, words: &str) -> &mut Self {
+    pub(super) fn put(&mut self, style: Style, words: &str) -> &mut Self {
         self.column += words.chars().count();
-        match self.style == Colour::Colour && ink != Style::Text {
+        match self.style == Colour::Colour && style != Style::Text {
             true => {
-                let style = ink.style();
+                let style = style.style();
                 // Writing to a String cannot fail.
                 let _ = write!(self.text, "{style}{words}{style:#}");
             }
@@ -117,15 +117,15 @@ impl TextBuffer {
     }
 
     /// Text of a peer, made harmless and cut to `most` columns, or to [`REASON`] by a layout without a width.
-    pub(super) fn quoted(&mut self, ink: Style, words: &str, most: usize) -> &mut Self {
+    pub(super) fn quoted(&mut self, style: Style, words: &str, most: usize) -> &mut Self {
         let safe = safe(words, self.most(most));
-        self.put(ink, &safe)
+        self.put(style, &safe)
     }
 
     /// A path, made harmless; of one that is too long, as [`Self::quoted`] has it, the end is kept.
-    pub(super) fn path(&mut self, ink: Style, path: &str, most: usize) -> &mut Self {
+    pub(super) fn path(&mut self, style: Style, path: &str, most: usize) -> &mut Self {
         let end = end_of_path(path, self.most(most));
-        self.put(ink, &end)
+        self.put(style, &end)
     }
 
     fn most(&self, columns: usize) -> usize {

@@ -15,9 +15,9 @@ pub fn of(events: &[Event]) -> Vec<String> {
     let (mut lines, mut ledger) = (Vec::new(), Ledger::default());
     for event in events {
         match event {
-            Event::Request(passage) | Event::Response(passage) => {
-                lines.extend(passing(passage, &ledger));
-                ledger.enter(passage);
+            Event::Request(captured) | Event::Response(captured) => {
+                lines.extend(passing(captured, &ledger));
+                ledger.enter(captured);
             }
             Event::Admitted { applied, .. } => {
                 let changes = applied.iter().flat_map(|applied| &applied.changes);
@@ -67,11 +67,11 @@ enum As {
 }
 
 impl Ledger {
-    fn enter(&mut self, passage: &CapturedMessage) {
-        let received = passage.payload.reading.document();
+    fn enter(&mut self, captured: &CapturedMessage) {
+        let received = captured.body.parsed.document();
         for (document, commands) in [
             (received.map(|document| &**document), &mut self.written),
-            (sent(passage), &mut self.delivered),
+            (sent(captured), &mut self.delivered),
         ] {
             let Some(message) = document.and_then(Message::of) else {
                 continue;
@@ -80,7 +80,7 @@ impl Ledger {
             let number = number.unwrap_or_default().into_owned();
             for command in message.all_commands() {
                 let id = command.cmd_id().unwrap_or_default().into_owned();
-                let key = (passage.from, number.clone(), id);
+                let key = (captured.from, number.clone(), id);
                 commands.entry(key).or_insert_with(|| about(command));
             }
         }
@@ -100,46 +100,46 @@ impl Ledger {
     }
 }
 
-fn sent(passage: &CapturedMessage) -> Option<&Document> {
-    match &passage.payload.sent_document {
+fn sent(captured: &CapturedMessage) -> Option<&Document> {
+    match &captured.body.sent_document {
         Some(document) => Some(document),
-        None if passage.payload.sent == passage.payload.received => {
-            passage.payload.reading.document().map(|d| &**d)
+        None if captured.body.sent == captured.body.received => {
+            captured.body.parsed.document().map(|d| &**d)
         }
         None => None,
     }
 }
 
-fn passing(passage: &CapturedMessage, ledger: &Ledger) -> Vec<String> {
-    let way = match passage.from {
+fn passing(captured: &CapturedMessage, ledger: &Ledger) -> Vec<String> {
+    let way = match captured.from {
         Side::Device => "request",
         Side::Server => "response",
     };
     let mut lines = Vec::new();
-    if let Head::Response(head) = &passage.head
+    if let Head::Response(head) = &captured.head
         && head.status != 200
     {
         lines.push(format!("HTTP {}", head.status.as_u16()));
     }
-    match (&passage.payload.reading, sent(passage)) {
+    match (&captured.body.parsed, sent(captured)) {
         (ParsedBody::Document(received, _), Some(sent))
             if Message::of(received).is_some() && Message::of(sent).is_none() =>
         {
             lines.push("it is no SyncML message any more".into());
         }
         (ParsedBody::Document(received, _), Some(sent)) => {
-            let speaker = passage.from;
+            let speaker = captured.from;
             let of = |document, reported| parts(document, speaker, reported, ledger);
             let (received, sent) = (of(received, As::Written), of(sent, As::Delivered));
             lines.extend(differences(&received, &sent));
         }
         (ParsedBody::Document(..), None) => lines.push("the body does not decode any more".into()),
-        _ if !passage.synthesized && passage.payload.sent != passage.payload.received => {
+        _ if !captured.synthesized && captured.body.sent != captured.body.received => {
             lines.push("other bytes".into())
         }
         _ => {}
     }
-    for applied in &passage.applied {
+    for applied in &captured.applied {
         for change in &applied.changes {
             if applied.patch.is_empty() || change.step == "not applied" {
                 // Waits are drawn, and from other numbers in each run.
@@ -149,10 +149,10 @@ fn passing(passage: &CapturedMessage, ledger: &Ledger) -> Vec<String> {
             }
         }
     }
-    if let ParsedBody::Document(received, _) = &passage.payload.reading {
+    if let ParsedBody::Document(received, _) = &captured.body.parsed {
         lines.extend(troubles(received));
     }
-    let number = passage.exchange.0;
+    let number = captured.exchange.0;
     lines
         .into_iter()
         .map(|line| format!("{way} {number}: {line}"))

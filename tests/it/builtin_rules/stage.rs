@@ -119,9 +119,9 @@ pub async fn play_plan(
     serving.await.unwrap();
 
     let events = log.0.lock();
-    let passages: Vec<&CapturedMessage> = events.iter().filter_map(passage).collect();
-    for passage in &passages {
-        only_the_splices_changed(builtin, passage);
+    let passages: Vec<&CapturedMessage> = events.iter().filter_map(captured).collect();
+    for captured in &passages {
+        only_the_splices_changed(builtin, captured);
     }
     let acted = passages.iter().flat_map(|p| &p.applied);
     let admitted = events.iter().filter_map(|event| match event {
@@ -182,33 +182,33 @@ fn without_address(error: &str) -> String {
 }
 
 /// The parts of what was sent that no rule's patch wrote are the received bytes, in order.
-fn only_the_splices_changed(builtin: &BuiltinRule, passage: &CapturedMessage) {
-    let Some(document) = passage.payload.reading.document() else {
+fn only_the_splices_changed(builtin: &BuiltinRule, captured: &CapturedMessage) {
+    let Some(document) = captured.body.parsed.document() else {
         return;
     };
     let mut body = document.source().clone();
-    only_three_digits_changed(builtin, passage);
-    for applied in &passage.applied {
+    only_three_digits_changed(builtin, captured);
+    for applied in &captured.applied {
         for splice in applied.patch.splices() {
             let whole = splice.span.start == 0 && splice.span.end as usize == body.len();
             assert!(!whole, "{}: the whole body is one splice", builtin.name);
         }
         body = applied.patch.apply(&body);
     }
-    if passage.from == Side::Server && passage.synthesized {
+    if captured.from == Side::Server && captured.synthesized {
         return;
     }
     assert!(
-        body == passage.payload.sent,
+        body == captured.body.sent,
         "{}: the bytes outside the patches of the rules changed",
         builtin.name
     );
 }
 
 /// Where one code was set, and nothing else was done, the messages differ in three digits.
-fn only_three_digits_changed(builtin: &BuiltinRule, passage: &CapturedMessage) {
-    let (received, sent) = (&passage.payload.received, &passage.payload.sent);
-    let changes: Vec<_> = passage.applied.iter().flat_map(|a| &a.changes).collect();
+fn only_three_digits_changed(builtin: &BuiltinRule, captured: &CapturedMessage) {
+    let (received, sent) = (&captured.body.received, &captured.body.sent);
+    let changes: Vec<_> = captured.applied.iter().flat_map(|a| &a.changes).collect();
     if changes.len() != 1 || changes[0].step != "set-status" {
         return;
     }
@@ -230,9 +230,9 @@ fn only_three_digits_changed(builtin: &BuiltinRule, passage: &CapturedMessage) {
     );
 }
 
-fn passage(event: &Event) -> Option<&CapturedMessage> {
+fn captured(event: &Event) -> Option<&CapturedMessage> {
     match event {
-        Event::Request(passage) | Event::Response(passage) => Some(passage),
+        Event::Request(captured) | Event::Response(captured) => Some(captured),
         _ => None,
     }
 }

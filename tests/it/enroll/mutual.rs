@@ -214,11 +214,11 @@ async fn the_server_sees_the_certificate_that_it_issued_and_signatures_by_its_ke
         let request = request.body(Full::new(body.clone().into())).unwrap();
         client.request(request).await.unwrap();
         let is_it = |event: &Event| match event {
-            Event::Request(message) if message.payload.received == body => Some(message.clone()),
+            Event::Request(message) if message.body.received == body => Some(message.clone()),
             _ => None,
         };
         let message = log.until(is_it).await;
-        assert_eq!(message.payload.sent, message.payload.received);
+        assert_eq!(message.body.sent, message.body.received);
         assert!(
             message.notes.iter().any(|note| note.id == "SWAP-05"),
             "{:?}",

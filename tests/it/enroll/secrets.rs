@@ -160,8 +160,8 @@ async fn no_private_key_is_in_a_record_a_message_or_a_file_but_identity_pem() {
     let mut messages = 0;
     for event in &events {
         if let Event::Request(message) | Event::Response(message) = event {
-            nowhere("received", &message.payload.received);
-            nowhere("sent", &message.payload.sent);
+            nowhere("received", &message.body.received);
+            nowhere("sent", &message.body.sent);
             messages += 1;
         }
         nowhere("Debug", format!("{event:?}").as_bytes());

@@ -61,7 +61,7 @@ async fn what_goes_wrong_leaves_the_answer_of_the_server_as_it_is() {
         let is_refusal = expected.starts_with("the fault");
         assert_eq!(texts[0].contains("--csr-strict"), is_refusal, "{texts:?}");
         let answer = lab.answer();
-        assert_eq!(answer.payload.sent, answer.payload.received);
+        assert_eq!(answer.body.sent, answer.body.received);
         assert!(answer.applied.is_empty());
         assert!(lab.store().list().unwrap().is_empty());
     };
@@ -157,7 +157,7 @@ async fn a_disk_that_takes_nothing_leaves_the_answer_as_it_is() {
         notes[0].text
     );
     let answer = lab.answer();
-    assert_eq!(answer.payload.sent, answer.payload.received);
+    assert_eq!(answer.body.sent, answer.body.received);
     // The device may come back when there is room again.
     std::fs::remove_file(folder).unwrap();
     let enrollment = lab.enroll(alice()).await.unwrap();
@@ -212,10 +212,7 @@ async fn the_device_gets_the_document_of_the_server_but_for_one_certificate() {
         });
         document
     };
-    let (before, after) = (
-        inside(&answer.payload.received),
-        inside(&answer.payload.sent),
-    );
+    let (before, after) = (inside(&answer.body.received), inside(&answer.body.sent));
     let stored = lab.store().list().unwrap().remove(0);
     let (server, device) = (&stored.server_certificate, &stored.device_certificate);
     let expected = before

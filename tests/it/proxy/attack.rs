@@ -101,8 +101,8 @@ async fn large_bodies_at_once_take_their_turns_and_are_all_read() {
         assert_eq!(soon(sending).await.unwrap(), LENGTH);
     }
     for event in rig.stop().await.events() {
-        if let Event::Request(passage) | Event::Response(passage) = event {
-            let reading = &passage.payload.reading;
+        if let Event::Request(captured) | Event::Response(captured) = event {
+            let reading = &captured.body.parsed;
             assert!(!matches!(
                 reading,
                 ParsedBody::Unread(NotParsed::NoRoom { .. })
@@ -145,8 +145,8 @@ async fn what_bodies_unfold_to_is_counted_until_the_server_answers() {
     };
     let reading = async |path: &'static str| {
         let pick = |event: &Event| match event {
-            Event::Request(passage) if passage.head.headers()["x-path"] == path => {
-                Some(passage.payload.reading.clone())
+            Event::Request(captured) if captured.head.headers()["x-path"] == path => {
+                Some(captured.body.parsed.clone())
             }
             _ => None,
         };

@@ -117,40 +117,34 @@ async fn reported(
     drop(device);
     let log = rig.stop().await;
     assert_eq!(log.names(), ["opened", "request", "response", "closed"]);
-    [request, response].map(|passage| CapturedMessage::clone(&passage))
+    [request, response].map(|captured| CapturedMessage::clone(&captured))
 }
 
 #[tokio::test]
 async fn what_is_not_read_says_so() {
     let body = b"0123456789";
-    for passage in reported(BodyCapture::Pass, 16 << 20, "/", body).await {
+    for captured in reported(BodyCapture::Pass, 16 << 20, "/", body).await {
         let expected = NotParsed::NotAsked { bytes: 10 };
-        assert!(matches!(&passage.payload.reading, ParsedBody::Unread(why) if *why == expected));
-        assert!(passage.payload.received.is_empty());
+        assert!(matches!(&captured.body.parsed, ParsedBody::Unread(why) if *why == expected));
+        assert!(captured.body.received.is_empty());
     }
-    for passage in reported(BodyCapture::Annotate, 9, "/", body).await {
+    for captured in reported(BodyCapture::Annotate, 9, "/", body).await {
         let expected = NotParsed::TooLarge { limit: 9 };
-        assert!(matches!(&passage.payload.reading, ParsedBody::Unread(why) if *why == expected));
+        assert!(matches!(&captured.body.parsed, ParsedBody::Unread(why) if *why == expected));
     }
-    for passage in reported(BodyCapture::Annotate, 9, "/", b"").await {
-        assert!(matches!(&passage.payload.reading, ParsedBody::Empty));
+    for captured in reported(BodyCapture::Annotate, 9, "/", b"").await {
+        assert!(matches!(&captured.body.parsed, ParsedBody::Empty));
     }
 }
 
 #[tokio::test]
 async fn what_cannot_be_decoded_is_kept_and_flagged() {
     let body = b"<this><is not> markup";
-    for passage in reported(BodyCapture::Annotate, 16 << 20, "/", body).await {
-        assert!(matches!(
-            &passage.payload.reading,
-            ParsedBody::Undecodable(_)
-        ));
-        assert_eq!(passage.payload.received, &body[..]);
-        assert_eq!(
-            passage.payload.sent.as_ptr(),
-            passage.payload.received.as_ptr()
-        );
-        assert_eq!(passage.notes[0].id, "XML-01");
+    for captured in reported(BodyCapture::Annotate, 16 << 20, "/", body).await {
+        assert!(matches!(&captured.body.parsed, ParsedBody::Undecodable(_)));
+        assert_eq!(captured.body.received, &body[..]);
+        assert_eq!(captured.body.sent.as_ptr(), captured.body.received.as_ptr());
+        assert_eq!(captured.notes[0].id, "XML-01");
     }
 }
 
@@ -159,7 +153,7 @@ async fn a_coded_response_passes_coded() {
     let [_, response] =
         reported(BodyCapture::Annotate, 16 << 20, "/gzip", b"not really gzip").await;
     assert_eq!(response.head.headers()["content-encoding"], "gzip");
-    let reading = &response.payload.reading;
+    let reading = &response.body.parsed;
     assert!(matches!(reading, ParsedBody::Unread(NotParsed::Coding(why)) if why.contains("gzip")));
-    assert_eq!(response.payload.sent, "not really gzip");
+    assert_eq!(response.body.sent, "not really gzip");
 }

@@ -61,8 +61,8 @@ async fn brotli_and_zstd_are_read_and_pass_as_they_are() {
         device.send(request).await.unwrap();
         assert_eq!(server.last().body, body);
         let read = rig.log.request().await;
-        let ParsedBody::Document(document, _) = &read.payload.reading else {
-            panic!("{coding}: {:?}", read.payload.reading);
+        let ParsedBody::Document(document, _) = &read.body.parsed else {
+            panic!("{coding}: {:?}", read.body.parsed);
         };
         assert_eq!(document.source(), MESSAGE);
         rig.stop().await;

@@ -137,8 +137,11 @@ fn connections(log: &EventLog) -> Vec<String> {
     let words = |event: Event| match event {
         Event::Opened(connection) => format!("opened {}", connection.id),
         Event::Closed { connection, .. } => format!("closed {connection}"),
-        Event::Request(passage) => {
-            format!("{} to {}", passage.connection.id, passage.connection.server)
+        Event::Request(captured) => {
+            format!(
+                "{} to {}",
+                captured.connection.id, captured.connection.server
+            )
         }
         Event::Failed { why, .. } => format!("failed: {why}"),
         _ => String::new(),

@@ -47,7 +47,7 @@ async fn sessions_link_what_was_delivered() {
         .events()
         .into_iter()
         .filter_map(|event| match event {
-            Event::Request(passage) | Event::Response(passage) => Some(passage),
+            Event::Request(captured) | Event::Response(captured) => Some(captured),
             _ => None,
         })
         .collect();
@@ -58,14 +58,14 @@ async fn sessions_link_what_was_delivered() {
     assert!(matches!(first.links[0].to, AnswerTarget::Nothing));
     assert_eq!(first.notes[0].id, "STA-03");
     // The response answers the request's Get, and the second request the response's.
-    for passage in [answer, second] {
-        let command = passage.links[0].to.command().unwrap();
+    for captured in [answer, second] {
+        let command = captured.links[0].to.command().unwrap();
         assert_eq!(command.element().local(), "Get");
-        assert!(passage.notes.is_empty());
+        assert!(captured.notes.is_empty());
     }
     let tags: Vec<_> = passages
         .iter()
-        .map(|passage| passage.session.as_ref().unwrap())
+        .map(|captured| captured.session.as_ref().unwrap())
         .map(|tag| (tag.number, tag.exchange, tag.message))
         .collect();
     assert_eq!(tags, [1, 1, 2, 2].map(|exchange| (1, exchange, Some(1))));
@@ -96,7 +96,7 @@ async fn changed(stage: &str) -> (CapturedMessage, CapturedMessage, Bytes, super
     let length = response.headers()["content-length"].to_str().unwrap();
     assert_eq!(length, response.body().len().to_string());
     let reported = [rig.log.request().await, rig.log.response().await];
-    let [request, response_seen] = reported.map(|passage| CapturedMessage::clone(&passage));
+    let [request, response_seen] = reported.map(|captured| CapturedMessage::clone(&captured));
     drop(device);
     rig.stop().await;
     (request, response_seen, response.into_body(), server.last())
@@ -114,9 +114,9 @@ async fn a_rule_changes_a_request_and_its_head_with_it() {
     assert_eq!(seen.body, without_get());
     assert_eq!(seen.headers["content-length"], seen.body.len().to_string());
     assert!(!seen.headers.contains_key("digest"));
-    assert_eq!(request.payload.received, MESSAGE);
-    assert_eq!(request.payload.sent, without_get());
-    assert!(request.payload.sent_document.is_some());
+    assert_eq!(request.body.received, MESSAGE);
+    assert_eq!(request.body.sent, without_get());
+    assert!(request.body.sent_document.is_some());
     assert_eq!(request.applied[0].rule, "hide");
     assert!(request.notes.iter().any(|note| note.id == "SIG-01"));
     // The head is reported as received.
@@ -160,7 +160,7 @@ async fn a_rule_answers_in_place_of_the_server() {
             let log = rig.stop().await;
             assert_eq!(log.names(), ["opened", "request", "response", "closed"]);
             let own = log.response().await;
-            assert!(own.synthesized && matches!(own.payload.reading, ParsedBody::Empty));
+            assert!(own.synthesized && matches!(own.body.parsed, ParsedBody::Empty));
         }
     }
 }
@@ -293,7 +293,7 @@ async fn a_rule_that_finds_no_document_any_more_says_so() {
         let (rig, _server) = rig(&CHANGED.replace("STEP", step), BodyCapture::Annotate).await;
         rig.device("http/1.1").await.post("/", MESSAGE).await;
         let request = rig.log.request().await;
-        assert_eq!(request.payload.sent_document.is_some(), decodes);
+        assert_eq!(request.body.sent_document.is_some(), decodes);
         let [first, second, third] = &request.applied[..] else {
             panic!("{:?}", request.applied)
         };

@@ -23,12 +23,12 @@ fn message(number: u32, session: &str) -> String {
 fn passages(log: &EventLog, side: Side) -> Vec<CapturedMessage> {
     let events = log.events().into_iter();
     let passages = events.filter_map(|event| match event {
-        Event::Request(passage) | Event::Response(passage) => {
-            Some(CapturedMessage::clone(&passage))
+        Event::Request(captured) | Event::Response(captured) => {
+            Some(CapturedMessage::clone(&captured))
         }
         _ => None,
     });
-    passages.filter(|passage| passage.from == side).collect()
+    passages.filter(|captured| captured.from == side).collect()
 }
 
 const COUNTERS: &str = r#"
@@ -100,8 +100,8 @@ async fn a_message_that_the_server_did_not_answer_was_not_delivered() {
         panic!("{:?}", log.names())
     };
     assert!(matches!(before.links[0].to, AnswerTarget::Nothing));
-    for passage in [own, after] {
-        assert!(matches!(passage.links[0].to, AnswerTarget::Command { .. }));
+    for captured in [own, after] {
+        assert!(matches!(captured.links[0].to, AnswerTarget::Command { .. }));
     }
 }
 
@@ -154,8 +154,8 @@ async fn bodies_are_read_for_a_session_that_rules_left_until_it_ends() {
         drop(device);
         let log = rig.stop().await;
         let requests = passages(&log, Side::Device);
-        let is_read = requests.iter().map(|passage| {
-            let reading = &passage.payload.reading;
+        let is_read = requests.iter().map(|captured| {
+            let reading = &captured.body.parsed;
             !matches!(reading, ParsedBody::Unread(NotParsed::NotAsked { .. }))
         });
         assert_eq!(is_read.collect::<Vec<_>>(), [true, true, reads], "{path}");
@@ -165,7 +165,7 @@ async fn bodies_are_read_for_a_session_that_rules_left_until_it_ends() {
 /// Notes on answers to nothing in messages of the device.
 fn dangling(log: &EventLog) -> Vec<(&'static str, String)> {
     let passages = passages(log, Side::Device).into_iter();
-    let notes = passages.flat_map(|passage| passage.notes);
+    let notes = passages.flat_map(|captured| captured.notes);
     let about = notes.filter(|note| note.id == "STA-03");
     about
         .map(|note| (note.severity.name(), note.text))

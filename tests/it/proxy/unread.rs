@@ -211,8 +211,10 @@ async fn play(rules: &str, body_capture: BodyCapture, bodies: &[String; 2], medi
     }
     let reported = rig.stop().await.events().into_iter();
     let deliveries = reported.filter_map(|event| match event {
-        Event::Request(passage) => Some(((passage.exchange.0, 1), passage.delivery.ops.clone())),
-        Event::Response(passage) => Some(((passage.exchange.0, 2), passage.delivery.ops.clone())),
+        Event::Request(captured) => Some(((captured.exchange.0, 1), captured.delivery.ops.clone())),
+        Event::Response(captured) => {
+            Some(((captured.exchange.0, 2), captured.delivery.ops.clone()))
+        }
         _ => None,
     });
     Came {

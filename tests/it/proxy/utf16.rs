@@ -143,12 +143,12 @@ async fn a_message_in_utf_16_is_read_and_passes_byte_for_byte() {
             let body = encoded(form, &text);
             let sent = send(body.clone(), &[], "").await;
             assert_eq!(sent.body, body);
-            let ParsedBody::Document(document, _) = &sent.request.payload.reading else {
-                panic!("{form:?} {declaration}: {:?}", sent.request.payload.reading);
+            let ParsedBody::Document(document, _) = &sent.request.body.parsed else {
+                panic!("{form:?} {declaration}: {:?}", sent.request.body.parsed);
             };
             assert_eq!(document.source(), format!("\u{FEFF}{text}").as_bytes());
             assert_eq!(ids(&sent.request), ["XML-08"], "{form:?}");
-            assert_eq!(sent.request.payload.received, body);
+            assert_eq!(sent.request.body.received, body);
             assert!(sent.request.session.is_some());
             assert!(!holds(&sent.masked, "S3cr3t!"), "{form:?}");
             assert!(holds(&sent.raw, "S3cr3t!") && holds(&sent.masked, "caf\u{e9}"));
@@ -165,8 +165,8 @@ async fn what_a_rule_changes_goes_back_in_the_encoding_it_came_in() {
         assert_eq!(sent.body, encoded(form, &changed), "{form:?}");
         assert_eq!(sent.request.applied.len(), 1);
         assert_eq!(sent.headers["content-length"], sent.body.len().to_string());
-        assert_eq!(sent.request.payload.sent, sent.body);
-        let document = sent.request.payload.sent_document.as_ref().unwrap();
+        assert_eq!(sent.request.body.sent, sent.body);
+        let document = sent.request.body.sent_document.as_ref().unwrap();
         assert_eq!(document.source(), format!("\u{FEFF}{changed}").as_bytes());
         assert!(!holds(&sent.masked, "S3cr3t!"), "{form:?}");
     }
@@ -182,7 +182,7 @@ async fn a_message_in_utf_16_inside_gzip_is_read_and_changed() {
     let coded = [("content-encoding", "gzip")];
     let sent = send(body.clone(), &coded, "").await;
     assert_eq!(sent.body, body);
-    assert!(sent.request.payload.reading.document().is_some());
+    assert!(sent.request.body.parsed.document().is_some());
     let sent = send(body, &coded, EDIT).await;
     let changed = text.replace("caf\u{e9} \u{4e2d} \u{1F600}", "\u{4e2d}\u{e9}");
     assert_eq!(sent.body, encoded(form, &changed));
@@ -239,7 +239,7 @@ async fn utf_8_that_is_labelled_utf_16_is_read_and_stays_utf_8() {
         let text = message(declaration);
         let sent = send(text.clone().into(), fields, "").await;
         assert_eq!(sent.body, text);
-        assert!(sent.request.payload.reading.document().is_some());
+        assert!(sent.request.body.parsed.document().is_some());
         assert_eq!(ids(&sent.request), ["XML-01"], "{declaration}");
         let sent = send(text.clone().into(), fields, EDIT).await;
         let changed = text.replace("caf\u{e9} \u{4e2d} \u{1F600}", "\u{4e2d}\u{e9}");
@@ -262,8 +262,8 @@ async fn broken_utf_16_passes_with_the_offset_in_what_is_recorded_and_shows_no_s
         for (body, at) in [torn, half] {
             let sent = send(body.clone(), &[], "").await;
             assert_eq!(sent.body, body);
-            let ParsedBody::Undecodable(error) = &sent.request.payload.reading else {
-                panic!("{form:?}: {:?}", sent.request.payload.reading);
+            let ParsedBody::Undecodable(error) = &sent.request.body.parsed else {
+                panic!("{form:?}: {:?}", sent.request.body.parsed);
             };
             assert_eq!(error.at as usize, at, "{mark:?}: {error}");
             assert_eq!(sent.request.notes[0].at, Some(error.at));
@@ -283,7 +283,7 @@ async fn utf_16_whose_text_is_longer_than_the_limit_passes_unread() {
     // 216 bytes in UTF-16, 310 in UTF-8.
     let sent = send_within(body.clone(), &[], EDIT, 300).await;
     assert_eq!(sent.body, body);
-    let reading = &sent.request.payload.reading;
+    let reading = &sent.request.body.parsed;
     assert!(
         matches!(reading, ParsedBody::Unread(NotParsed::Coding(why)) if why.contains("UTF-16LE")),
         "{reading:?}"

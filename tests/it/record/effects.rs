@@ -26,7 +26,7 @@ fn add(node: &str, data: &str) -> String {
 
 /// A rule replaced the one place in the body that reads `from`.
 fn replaced(message: &mut CapturedMessage, step: &'static str, path: &str, from: &str, to: &str) {
-    let body = message.payload.sent.clone();
+    let body = message.body.sent.clone();
     let patch = match from {
         "" => Patch::default(),
         _ => {
@@ -35,13 +35,13 @@ fn replaced(message: &mut CapturedMessage, step: &'static str, path: &str, from:
             Patch::replacing(span, to.into())
         }
     };
-    message.payload.sent = patch.apply(&body);
+    message.body.sent = patch.apply(&body);
     let decoded = markup::decode(
-        message.payload.sent.clone(),
+        message.body.sent.clone(),
         Hint::default(),
         &Limits::default(),
     );
-    message.payload.sent_document = decoded.ok().map(Into::into);
+    message.body.sent_document = decoded.ok().map(Into::into);
     message.applied.push(RuleEffect {
         rule: "r".into(),
         changes: vec![EffectDetail {
@@ -232,7 +232,7 @@ fn a_splice_that_breaks_the_document_is_hidden() {
     let captured = stage.response(&[], add("./Vendor/MSFT/WiFi/a", "pr0file"));
     let data = "/SyncML/SyncBody/Add/Item/Data";
     replaced(captured, "set-text", data, "pr0file", "oth3r</b>");
-    assert!(matches!(captured.payload.reading, ParsedBody::Document(..)));
+    assert!(matches!(captured.body.parsed, ParsedBody::Document(..)));
     let effects = effects(&stage);
     assert_eq!(effects[0].splices[0].with.text(), Some("********"));
 }

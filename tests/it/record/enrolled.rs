@@ -29,7 +29,7 @@ fn status(message: &mut CapturedMessage, code: u16) -> &mut CapturedMessage {
 
 /// A body that the proxy does not decode.
 fn foreign(message: &mut CapturedMessage, media_type: &str) {
-    message.payload.reading = ParsedBody::Unread(NotParsed::MediaType(media_type.into()));
+    message.body.parsed = ParsedBody::Unread(NotParsed::MediaType(media_type.into()));
 }
 
 /// One exchange: what the transcript shows of both halves.
@@ -75,8 +75,8 @@ fn a_fault_that_dmtap_answers_with_is_read_as_the_device_reads_it() {
     let answer = stage.response(&[SOAP], data("fault-message-format.xml"));
     status(answer, 500);
     answer.synthesized = true;
-    answer.payload.received = Bytes::new();
-    answer.payload.reading = ParsedBody::Empty;
+    answer.body.received = Bytes::new();
+    answer.body.parsed = ParsedBody::Empty;
     let (_, response) = halves(&stage);
     let fault = "fault s:MessageFormat (0x80180001): cannot read the request: EOF";
     holds(&response, &["dmtap's own answer", fault]);

@@ -65,8 +65,8 @@ fn stage(kind: &str, input: &str) -> Stage {
     let plain = message("<Alert><CmdID>1</CmdID><Data>1201</Data></Alert>");
     let said = add("./a", &format!("it was {SECRET} there"));
     let at = |stage: &mut Stage, body: String, uri: &str| {
-        let passage = stage.request(&[], body);
-        let Head::Request(head) = &mut passage.head else {
+        let captured = stage.request(&[], body);
+        let Head::Request(head) = &mut captured.head else {
             unreachable!()
         };
         std::sync::Arc::make_mut(head).uri = uri.parse().unwrap();

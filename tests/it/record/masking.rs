@@ -76,11 +76,11 @@ pub(crate) fn check(what: &str, make: impl FnOnce(&mut Stage)) {
 
 /// The source of the first passage, if it decoded.
 fn received(events: &[Event]) -> Option<&Bytes> {
-    let passage = events.iter().find_map(|event| match event {
-        Event::Request(passage) | Event::Response(passage) => Some(passage),
+    let captured = events.iter().find_map(|event| match event {
+        Event::Request(captured) | Event::Response(captured) => Some(captured),
         _ => None,
     });
-    Some(passage?.payload.reading.document()?.source())
+    Some(captured?.body.parsed.document()?.source())
 }
 
 pub(crate) fn in_body(what: &str, body: &str) {
@@ -182,8 +182,8 @@ fn queries_of_addresses() {
         &PACKAGE_1.replace("MDM.svc<", "MDM.svc?d=SECRET<"),
     );
     check("request target", |stage| {
-        let passage = stage.request(&[], PACKAGE_1);
-        let dmtap::flow::Head::Request(head) = &mut passage.head else {
+        let captured = stage.request(&[], PACKAGE_1);
+        let dmtap::flow::Head::Request(head) = &mut captured.head else {
             unreachable!();
         };
         std::sync::Arc::make_mut(head).uri = format!("https://mdm.example.com/a?d={SECRET}")
@@ -317,8 +317,8 @@ fn bodies_that_do_not_decode() {
     });
     check("a document inside a content coding", |stage| {
         let coding = ("content-encoding", "gzip");
-        let passage = stage.request(&[coding], PACKAGE_1.replace("Y3JlZDE=", SECRET));
-        coded(passage, b"gzip would be here");
+        let captured = stage.request(&[coding], PACKAGE_1.replace("Y3JlZDE=", SECRET));
+        coded(captured, b"gzip would be here");
     });
 }
 
@@ -347,9 +347,9 @@ fn what_rules_changed_and_what_notes_quote() {
     check("elsewhere", |stage| {
         let body = PACKAGE_1.replace("Y3JlZDE=", SECRET);
         let alert = "/SyncML/SyncBody/Alert[2]/Item/Data";
-        let passage: &mut CapturedMessage = stage.request(&[], body);
+        let captured: &mut CapturedMessage = stage.request(&[], body);
         change(
-            passage,
+            captured,
             "confused",
             "set-text",
             alert,
@@ -357,27 +357,27 @@ fn what_rules_changed_and_what_notes_quote() {
         );
     });
     check("note", |stage| {
-        let passage = stage.request(&[], PACKAGE_1.replace("Y3JlZDE=", SECRET));
+        let captured = stage.request(&[], PACKAGE_1.replace("Y3JlZDE=", SECRET));
         let text = format!("Cred {SECRET} is no base64");
-        passage
+        captured
             .notes
             .push(note(dmtap::flow::Severity::Error, &text));
     });
     check("a change that does not decode", |stage| {
-        let passage = stage.request(&[], PACKAGE_1.replace("Y3JlZDE=", SECRET));
-        passage.payload.sent = format!("<Oops>{SECRET}").into();
+        let captured = stage.request(&[], PACKAGE_1.replace("Y3JlZDE=", SECRET));
+        captured.body.sent = format!("<Oops>{SECRET}").into();
     });
 }
 
 /// A rule did something to the whole of a message.
 fn applied(
-    passage: &mut CapturedMessage,
+    captured: &mut CapturedMessage,
     step: &'static str,
     reported: (&str, &str),
     patch: dmtap::patch::Patch,
 ) {
-    passage.payload.sent = patch.apply(&passage.payload.received);
-    passage.applied.push(dmtap::flow::RuleEffect {
+    captured.body.sent = patch.apply(&captured.body.received);
+    captured.applied.push(dmtap::flow::RuleEffect {
         rule: "r".into(),
         changes: vec![dmtap::flow::EffectDetail {
             path: String::new(),
@@ -400,9 +400,9 @@ fn secrets_that_rules_put_into_heads_and_bytes_are_masked() {
     ] {
         check(before, |stage| {
             let reported = [before, after].map(|text| text.replace("SECRET", SECRET));
-            let passage = stage.request(&[], "<a/>");
+            let captured = stage.request(&[], "<a/>");
             applied(
-                passage,
+                captured,
                 "set-header",
                 (&reported[0], &reported[1]),
                 Patch::default(),
@@ -413,20 +413,20 @@ fn secrets_that_rules_put_into_heads_and_bytes_are_masked() {
         "<SyncML><SyncHdr><Cred><Data>{SECRET}</Data></Cred></SyncHdr><SyncBody/></SyncML>"
     );
     check("a body cut off behind its secret", |stage| {
-        let passage = stage.request(&[], body.clone());
+        let captured = stage.request(&[], body.clone());
         let cut = Span::new(body.len() as u32 - 4, body.len() as u32);
         applied(
-            passage,
+            captured,
             "truncate",
             ("", ""),
             Patch::replacing(cut, Vec::new()),
         );
     });
     check("a body with a secret that is no document", |stage| {
-        let passage = stage.request(&[], "<a/>");
+        let captured = stage.request(&[], "<a/>");
         let broken = body.replace("</SyncML>", "").into_bytes();
         applied(
-            passage,
+            captured,
             "set-body",
             ("", ""),
             Patch::replacing(Span::new(0, 4), broken),

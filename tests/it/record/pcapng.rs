@@ -193,10 +193,10 @@ fn renumber(event: &mut Event, number: u64) {
         })
     };
     match event {
-        Event::Request(passage) | Event::Response(passage) => {
-            let passage = Arc::get_mut(passage).unwrap();
-            passage.connection = renumbered(&passage.connection);
-            passage.exchange = ExchangeId(number);
+        Event::Request(captured) | Event::Response(captured) => {
+            let captured = Arc::get_mut(captured).unwrap();
+            captured.connection = renumbered(&captured.connection);
+            captured.exchange = ExchangeId(number);
         }
         Event::Opened(connection) => *connection = renumbered(connection),
         Event::Closed { connection, .. } => *connection = ConnectionId(number),

@@ -78,8 +78,8 @@ impl Stage {
             headers: header_map(headers),
         };
         self.session.begin_exchange();
-        let passage = self.passage(Side::Device, Head::Request(head.into()), body.into());
-        self.push(passage, Event::Request)
+        let captured = self.captured(Side::Device, Head::Request(head.into()), body.into());
+        self.push(captured, Event::Request)
     }
 
     /// A response of the server.
@@ -93,30 +93,30 @@ impl Stage {
             version: Version::HTTP_11,
             headers: header_map(headers),
         };
-        let mut passage = self.passage(Side::Server, Head::Response(head), body.into());
-        passage.took = Duration::from_micros(12_345);
-        self.push(passage, Event::Response)
+        let mut captured = self.captured(Side::Server, Head::Response(head), body.into());
+        captured.took = Duration::from_micros(12_345);
+        self.push(captured, Event::Response)
     }
 
     fn push(
         &mut self,
-        passage: CapturedMessage,
+        captured: CapturedMessage,
         event: fn(Arc<CapturedMessage>) -> Event,
     ) -> &mut CapturedMessage {
-        self.events.push(event(Arc::new(passage)));
+        self.events.push(event(Arc::new(captured)));
         match self.events.last_mut() {
-            Some(Event::Request(passage) | Event::Response(passage)) => {
-                Arc::get_mut(passage).unwrap()
+            Some(Event::Request(captured) | Event::Response(captured)) => {
+                Arc::get_mut(captured).unwrap()
             }
             _ => unreachable!(),
         }
     }
 
-    fn passage(&mut self, from: Side, head: Head, body: Bytes) -> CapturedMessage {
-        let reading = read(&body);
+    fn captured(&mut self, from: Side, head: Head, body: Bytes) -> CapturedMessage {
+        let parsed = read(&body);
         let mut links = Vec::new();
         let mut tag = None;
-        if let Some(document) = reading.document().cloned()
+        if let Some(document) = parsed.document().cloned()
             && let Some(message) = Message::of(&document)
         {
             links = self.session.links(from, message);
@@ -131,11 +131,11 @@ impl Stage {
             at: self.tick(),
             took: Duration::ZERO,
             head,
-            payload: CapturedBody {
+            body: CapturedBody {
                 received: body.clone(),
                 plain: None,
                 sent: body,
-                reading,
+                parsed,
                 sent_document: None,
             },
             client_auth: None,
@@ -211,14 +211,14 @@ pub(crate) fn note(severity: Severity, text: &str) -> Note {
 
 /// Has a rule set the text of an element, of which the place is reported as well.
 pub(crate) fn change(
-    passage: &mut CapturedMessage,
+    captured: &mut CapturedMessage,
     rule: &str,
     step: &'static str,
     path: &str,
     after: &str,
 ) {
-    let source = passage.payload.received.clone();
-    let document = document(passage);
+    let source = captured.body.received.clone();
+    let document = document(captured);
     let element = document
         .elements()
         .find(|e| e.path().as_str() == path)
@@ -236,9 +236,9 @@ pub(crate) fn change(
         after: after.into(),
     };
     let patch = Patch::new(vec![splice]).unwrap();
-    passage.payload.sent = patch.apply(&source);
-    passage.payload.sent_document = read(&passage.payload.sent).document().cloned();
-    passage.applied.push(RuleEffect {
+    captured.body.sent = patch.apply(&source);
+    captured.body.sent_document = read(&captured.body.sent).document().cloned();
+    captured.applied.push(RuleEffect {
         rule: rule.into(),
         changes: vec![change],
         patch,
@@ -246,13 +246,13 @@ pub(crate) fn change(
 }
 
 /// What `document` looks like with content coding: its bytes are not those received.
-pub(crate) fn coded(passage: &mut CapturedMessage, received: &'static [u8]) {
-    passage.payload.received = Bytes::from_static(received);
-    passage.payload.sent = passage.payload.received.clone();
+pub(crate) fn coded(captured: &mut CapturedMessage, received: &'static [u8]) {
+    captured.body.received = Bytes::from_static(received);
+    captured.body.sent = captured.body.received.clone();
 }
 
-pub(crate) fn document(passage: &CapturedMessage) -> &Document {
-    passage.payload.reading.document().unwrap()
+pub(crate) fn document(captured: &CapturedMessage) -> &Document {
+    captured.body.parsed.document().unwrap()
 }
 
 /// What kind of change a step makes, as far as these tests have steps.

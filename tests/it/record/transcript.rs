@@ -58,7 +58,7 @@ fn troubles() -> Stage {
     let weird = PACKAGE_1.replace("<Data>user</Data>", "<Data>\u{202e}a\u{7f}\n\tb</Data>");
     stage.request(&[XML], weird);
     let large = stage.response(&[XML], Bytes::new());
-    large.payload.reading = dmtap::flow::ParsedBody::Unread(NotParsed::TooLarge { limit: 1 << 24 });
+    large.body.parsed = dmtap::flow::ParsedBody::Unread(NotParsed::TooLarge { limit: 1 << 24 });
     let gzip = stage.request(&[XML, ("content-encoding", "gzip")], END);
     coded(gzip, b"\x1f\x8b not really");
     stage.failed(Some(Side::Server), "connection refused (os error 111)");
@@ -69,13 +69,13 @@ fn troubles() -> Stage {
 }
 
 fn step(
-    passage: &mut dmtap::flow::CapturedMessage,
+    captured: &mut dmtap::flow::CapturedMessage,
     rule: &str,
     step: &'static str,
     before: &str,
     after: &str,
 ) {
-    passage.applied.push(dmtap::flow::RuleEffect {
+    captured.applied.push(dmtap::flow::RuleEffect {
         rule: rule.into(),
         changes: vec![dmtap::flow::EffectDetail {
             path: String::new(),
@@ -181,18 +181,18 @@ fn a_line_begins_with_its_version_and_holds_the_bodies() {
         assert!(line.starts_with(b"{\"v\":1,\"seq\":"));
         let reported = jsonl::read(line).unwrap();
         let event = &events[reported.seq as usize - 1];
-        let (Event::Request(passage) | Event::Response(passage)) = event else {
+        let (Event::Request(captured) | Event::Response(captured)) = event else {
             continue;
         };
-        assert_eq!(*reported.body.unwrap().0, passage.payload.received);
+        assert_eq!(*reported.body.unwrap().0, captured.body.received);
         match reported.sent {
-            Some(sent) => assert_eq!(*sent.0, passage.payload.sent),
-            None => assert_eq!(passage.payload.sent, passage.payload.received),
+            Some(sent) => assert_eq!(*sent.0, captured.body.sent),
+            None => assert_eq!(captured.body.sent, captured.body.received),
         }
         let commands = reported.commands.iter();
         for command in commands {
             let (from, to) = command.span;
-            let written = &passage.payload.received[from as usize..to as usize];
+            let written = &captured.body.received[from as usize..to as usize];
             assert!(written.starts_with(format!("<{}", command.kind).as_bytes()));
         }
     }
@@ -202,10 +202,10 @@ fn a_line_begins_with_its_version_and_holds_the_bodies() {
 fn recorded_paths_are_those_of_the_tree() {
     let stage = session();
     for (seq, event) in (1..).zip(&stage.events) {
-        let (Event::Request(passage) | Event::Response(passage)) = event else {
+        let (Event::Request(captured) | Event::Response(captured)) = event else {
             continue;
         };
-        let document = crate::record::stage::document(passage);
+        let document = crate::record::stage::document(captured);
         let message = dmtap::dm::Message::of(document).unwrap();
         let reported = EventRecord::of(seq, event, Masking::Masked);
         let reported: Vec<_> = reported

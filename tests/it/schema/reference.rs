@@ -66,13 +66,13 @@ fn tables(text: &mut String) {
     let probes = ["has", "where"];
     let nests = ["not", "any", "all"];
     let all = keys_of("match");
-    let passage =
+    let captured =
         |key: &&&str| !commands.contains(key) && !probes.contains(key) && !nests.contains(key);
-    let passage: Vec<&str> = all.iter().filter(passage).copied().collect();
+    let captured: Vec<&str> = all.iter().filter(captured).copied().collect();
     let match_groups: [(&str, &[&str]); 4] = [
         ("### Keys that select commands", &commands),
         ("### Keys that look inside the selection", &probes),
-        ("### Keys about the message as a whole", &passage),
+        ("### Keys about the message as a whole", &captured),
         ("### Keys that contain other keys", &nests),
     ];
     for (title, keys) in match_groups {

@@ -137,7 +137,7 @@ impl EventLog {
 
     pub async fn request(&self) -> Arc<CapturedMessage> {
         self.until(|event| match event {
-            Event::Request(passage) => Some(passage.clone()),
+            Event::Request(captured) => Some(captured.clone()),
             _ => None,
         })
         .await
@@ -145,7 +145,7 @@ impl EventLog {
 
     pub async fn response(&self) -> Arc<CapturedMessage> {
         self.until(|event| match event {
-            Event::Response(passage) => Some(passage.clone()),
+            Event::Response(captured) => Some(captured.clone()),
             _ => None,
         })
         .await

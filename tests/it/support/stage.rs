@@ -142,8 +142,8 @@ fn collect(
     };
     for event in events.events() {
         match event {
-            Event::Request(passage) => played.pass(&passage, true),
-            Event::Response(passage) => played.pass(&passage, false),
+            Event::Request(captured) => played.pass(&captured, true),
+            Event::Response(captured) => played.pass(&captured, false),
             _ => {}
         }
     }
@@ -151,13 +151,13 @@ fn collect(
 }
 
 impl Played {
-    fn pass(&mut self, passage: &CapturedMessage, is_request: bool) {
+    fn pass(&mut self, captured: &CapturedMessage, is_request: bool) {
         match is_request {
-            true => self.device.said.extend(document(&passage.payload.received)),
-            false => self.device.received.extend(document(&passage.payload.sent)),
+            true => self.device.said.extend(document(&captured.body.received)),
+            false => self.device.received.extend(document(&captured.body.sent)),
         }
-        self.notes.extend(passage.notes.iter().cloned());
-        for applied in &passage.applied {
+        self.notes.extend(captured.notes.iter().cloned());
+        for applied in &captured.applied {
             let reported = applied.changes.iter().map(|change| {
                 let what = format!("{} {}", change.before, change.after);
                 (applied.rule.clone(), change.step.to_string(), what)

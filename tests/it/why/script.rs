@@ -136,18 +136,18 @@ pub(super) fn records(script: &str) -> Vec<EventRecord> {
                 };
                 let body = message(&stage.session.key, from, rest, &commands);
                 exchange += u64::from(from == Side::Device);
-                let passage = match from {
+                let captured = match from {
                     Side::Device => stage.request(&[("content-type", XML)], body),
                     Side::Server => stage.response(&[("content-type", XML)], body),
                 };
-                match &passage.session {
+                match &captured.session {
                     Some(session) => tag = Some(session.clone()),
-                    None => passage.session = tag.clone(),
+                    None => captured.session = tag.clone(),
                 }
-                passage.at = Timestamp(now);
+                captured.at = Timestamp(now);
                 now += 12_000;
                 for word in &rest[1..] {
-                    match (word.split_once('='), &mut passage.head) {
+                    match (word.split_once('='), &mut captured.head) {
                         (Some(("http", status)), Head::Response(head)) => {
                             head.status = StatusCode::from_bytes(status.as_bytes()).unwrap();
                         }
@@ -156,7 +156,7 @@ pub(super) fn records(script: &str) -> Vec<EventRecord> {
                             head.headers.insert("retry-after", value);
                         }
                         (None, _) if *word == "cut" => {
-                            passage.delivery.ops =
+                            captured.delivery.ops =
                                 vec![DeliveryStep::Send(200), DeliveryStep::Reset];
                         }
                         _ => assert_eq!(*word, "not-final", "{line}"),
@@ -218,12 +218,12 @@ fn message(key: &SessionKey, from: Side, words: &[&str], commands: &[&str]) -> S
 
 /// A rule gives a message another namespace: dmtap reads nothing of what is left.
 fn foreign(message: &mut CapturedMessage, rule: &str) {
-    let received = String::from_utf8(message.payload.received.to_vec()).unwrap();
+    let received = String::from_utf8(message.body.received.to_vec()).unwrap();
     let sent: bytes::Bytes = received
         .replace("SYNCML:SYNCML1.2", "urn:another:language")
         .into();
-    message.payload.sent_document = read(&sent).document().cloned();
-    message.payload.sent = sent;
+    message.body.sent_document = read(&sent).document().cloned();
+    message.body.sent = sent;
     message.applied.push(RuleEffect {
         rule: rule.into(),
         changes: vec![EffectDetail::of_message(

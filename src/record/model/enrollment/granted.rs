@@ -124,7 +124,7 @@ fn owned(text: Option<Cow<'_, str>>) -> Option<String> {
 }
 
 fn address(text: Option<Cow<'_, str>>, shown: Shown<'_>) -> Option<String> {
-    owned(text.map(|text| shown.spots.address(text)))
+    owned(text.map(|text| shown.secret_spans.address(text)))
 }
 
 /// A day in UTC, of seconds since the Unix epoch.

@@ -22,15 +22,18 @@ use crate::record::redact::{MASK, Masking, SecretSpans};
 /// What may be shown of a document.
 #[derive(Clone, Copy)]
 pub(super) struct Shown<'s> {
-    pub(super) spots: &'s SecretSpans,
+    pub(super) secret_spans: &'s SecretSpans,
     masking: Masking,
 }
 
 impl EnrollmentRecord {
-    /// What a document says of enrollment; `None` where it is no envelope and no provisioning document. `spots` are
+    /// What a document says of enrollment; `None` where it is no envelope and no provisioning document. `secret_spans` are
     /// the secrets of the document.
-    pub fn of(document: &Document, spots: &SecretSpans, masking: Masking) -> Option<Self> {
-        let shown = Shown { spots, masking };
+    pub fn of(document: &Document, secret_spans: &SecretSpans, masking: Masking) -> Option<Self> {
+        let shown = Shown {
+            secret_spans,
+            masking,
+        };
         if let Some(provisioning) = Provisioning::of(document) {
             return Some(Self {
                 message: Some("wap-provisioningdoc".into()),
@@ -53,7 +56,7 @@ impl EnrollmentRecord {
             message: name.or_else(|| content.map(|content| content.local().into())),
             soap: envelope.version().map(|version| version.name().into()),
             action: envelope.action().map(cut),
-            to: envelope.to().map(|to| cut(spots.address(to))),
+            to: envelope.to().map(|to| cut(secret_spans.address(to))),
             message_id: envelope.message_id().map(cut),
             relates_to: envelope.relates_to().map(cut),
             authentication: security
@@ -75,7 +78,7 @@ impl EnrollmentRecord {
             Some(EnrollmentMessage::GetPoliciesResponse(found)) => record.policies(found, shown),
             Some(EnrollmentMessage::Request(request)) => record.request(request, shown),
             Some(EnrollmentMessage::Response(response)) => record.response(response, shown),
-            Some(EnrollmentMessage::GetPolicies(_)) | None => {}
+            Some(EnrollmentMessage::GetPolicies) | None => {}
         }
         Some(record)
     }
@@ -192,12 +195,12 @@ impl Shown<'_> {
             Cow::Borrowed(text) => Cow::Borrowed(text.trim_ascii()),
             Cow::Owned(text) => Cow::Owned(text.trim_ascii().to_owned()),
         };
-        self.spots.address(text)
+        self.secret_spans.address(text)
     }
 
     /// The text of an element, unless it holds a secret.
     fn text<'d>(self, element: Element<'d>, text: Cow<'d, str>) -> Cow<'d, str> {
-        match self.spots.hold(element.id()) {
+        match self.secret_spans.hold(element.id()) {
             true => Cow::Borrowed(MASK),
             false => text,
         }
@@ -210,7 +213,7 @@ impl Shown<'_> {
             let begins = name.get(..start.len());
             begins.is_some_and(|begins| begins.eq_ignore_ascii_case(start))
         });
-        if self.masking == Masking::Masked && (is_bound || self.spots.hold(value.id())) {
+        if self.masking == Masking::Masked && (is_bound || self.secret_spans.hold(value.id())) {
             return Cow::Owned(format!("{MASK} ({} B)", text.trim_ascii().len()));
         }
         match text {
