@@ -23,7 +23,6 @@ use crate::proxy::{Authority, Scheme, Settings, Trust, Upstream};
 use crate::record::Masking;
 use recorded_proxy::RecordedProxy;
 
-mod broken;
 mod effects;
 pub mod enroll;
 mod open_connections;
@@ -203,10 +202,8 @@ impl Stage {
         let server = self.server.lock();
         let outcomes = server.session(&id, session_id);
         let outcomes = outcomes.map_or(&[][..], |session| &session.outcomes);
-        let at = url.authority().map_or("", |authority| authority.as_str());
         Ok(summary::Session {
             wire,
-            origin: format!("https://{at}/"),
             lines: summary::both_sides(&device.done, outcomes),
             broken: end.err(),
         })

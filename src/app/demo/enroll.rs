@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::recorded_proxy::RecordedProxy;
-use super::{Closing, broken, summary, within_limit};
+use super::{Closing, summary, within_limit};
 use crate::app::device::RetryPolicy;
 use crate::app::dial::{Dialer, HttpClient};
 use crate::app::enroll_device::report::{self, Report};
@@ -74,13 +74,13 @@ async fn staged(
         }
     }
     let (rules, effects) = (stage.proxy.rules.clone(), stage.proxy.effects.clone());
-    let origin = format!("https://{}/", stage.public_host());
     stage.proxy.end().await?;
     // Only now is it known what the rules did.
     let effects = effects.effects();
     for (at, why) in ends.into_iter().rev() {
-        let why = broken::cause(&why, &origin, &effects);
-        closing.text.insert_str(at, &format!("  {why}\n"));
+        closing
+            .text
+            .insert_str(at, &format!("  the device reports: {why}\n"));
     }
     if let Some(rules) = rules {
         let entries = rules.entries();

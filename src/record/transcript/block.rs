@@ -42,22 +42,13 @@ pub(super) fn event(out: &mut TextBuffer, record: &EventRecord, server: Option<&
         EventKind::Request | EventKind::Response => captured(out, record, server),
         EventKind::Opened => opened(out, record),
         EventKind::Admitted => admitted(out, record),
-        EventKind::Refused => one_line(out, record, "✖", Style::Bad, refused(record)),
+        EventKind::Refused => one_line(out, record, "✖", Style::Bad, "connection not served"),
         EventKind::Closed => one_line(out, record, "○", Style::Faint, "connection closed"),
         EventKind::Malformed => malformed(out, record),
         EventKind::Failed => failed(out, record),
         EventKind::Session => session::of_event(out, record),
     }
     out.end();
-}
-
-/// What became of a connection that was not served.
-fn refused(record: &EventRecord) -> &'static str {
-    let why = record.why.as_deref().unwrap_or_default();
-    match why.starts_with("the device hung up") {
-        true => "connection ended",
-        false => "connection refused",
-    }
 }
 
 fn failed(out: &mut TextBuffer, record: &EventRecord) {

@@ -35,25 +35,25 @@ fn the_demo_ends_with_what_its_rules_did() {
 }
 
 #[test]
-fn the_closing_page_names_dmtap_for_what_dmtap_did() {
+fn the_closing_page_says_what_the_device_reports() {
     let changed = "no command's status differs between the two sides";
     for (arguments, expected) in [
         (
             &["--rule", "busy"][..],
-            &["in the server's place, dmtap answered HTTP 503"][..],
+            &["the device reports: the server answered HTTP 503"][..],
         ),
         (
             &["--rule", "answer-lost"],
-            &["in the server's place, dmtap answered HTTP 504"],
+            &["the device reports: the server answered HTTP 504"],
         ),
         (
             &["--rule", "aborted"],
-            &["in the server's place, dmtap aborted the session"],
+            &["the device reports: the server aborted the session"],
         ),
-        (&["--rule", "expired"], &["dmtap's certificate expired"]),
+        (&["--rule", "expired"], &["server certificate expired"]),
         (
             &["--rule", "reset-once"],
-            &["broke: dmtap ended the HTTP/2 stream"],
+            &["the server ended the HTTP/2 stream"],
         ),
         (
             &["--rule", "elsewhere"],
@@ -61,7 +61,7 @@ fn the_closing_page_names_dmtap_for_what_dmtap_did() {
         ),
         (
             &["--rule", "flipped-bits"],
-            &["the message that reached the device is broken"],
+            &["the device reports: the server's message is broken"],
         ),
         (&["--rule", "answers-reversed"], &[changed]),
         (&["--rule", "answer-twice"], &["200 OK, once more"]),
@@ -77,7 +77,7 @@ fn the_closing_page_names_dmtap_for_what_dmtap_did() {
         (
             &["--enroll", "--rule", "device-cap"],
             &[
-                "in the server's place, dmtap answered RequestSecurityToken with the fault",
+                "the device reports: the server answered RequestSecurityToken with the fault",
                 "what the rules did:\n  device-cap  acted on 2 messages\n      request: answered with s:Authorization",
                 "fault s:Authorization DeviceCapReached (0x80180013)",
                 "Try:     dmtap show",

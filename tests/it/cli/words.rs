@@ -443,7 +443,7 @@ fn a_connection_without_a_byte_ended_and_was_not_refused() {
     assert_eq!(probe.read(&mut [0]).unwrap(), 0);
     end(child);
     let text = std::fs::read_to_string(&both).unwrap();
-    let expected = "connection ended: the device hung up before it sent anything";
+    let expected = "connection not served: the device hung up before it sent anything";
     assert!(text.contains(expected), "{text}");
     assert!(!text.contains("connection refused"), "{text}");
 }
