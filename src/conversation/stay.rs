@@ -165,7 +165,7 @@ impl StayContext<'_> {
     /// Notes on a response that is JSON.
     fn linked(&self, message: &MessageFacts<'_>) -> Vec<Note> {
         match message.body {
-            Some(body) if media::media_type(message.headers()).contains("json") => {
+            Some(body) if media::mentions(message.headers(), "json") => {
                 stay::linked_enrollment(body, self.map)
             }
             _ => Vec::new(),
@@ -263,7 +263,7 @@ impl Rewritten {
 
 /// Whether the receiver takes the document for what it is: nobody enrolls by an answer that is announced as SyncML.
 fn is_read_as(document: &Document, message: &MessageFacts<'_>) -> bool {
-    let is_syncml = media::media_type(message.headers()).contains("syncml");
+    let is_syncml = media::mentions(message.headers(), "syncml");
     !is_syncml || Dialect::of(document) == Dialect::SyncMl
 }
 

@@ -27,31 +27,41 @@ pub fn hint_of(content_type: &str) -> Hint<'_> {
     }
 }
 
-/// The media type in lower case, without parameters; empty where there is none.
-pub fn media_type(headers: &HeaderMap) -> String {
+/// The media type as written, without parameters; empty where there is none.
+fn media_type(headers: &HeaderMap) -> &str {
     let value = headers.get(CONTENT_TYPE);
     let value = value.and_then(|value| value.to_str().ok());
     let media_type = value.and_then(|value| value.split(';').next());
-    media_type.unwrap_or_default().trim().to_ascii_lowercase()
+    media_type.unwrap_or_default().trim()
 }
 
 /// Whether SOAP or SyncML travels under the media type of a body.
 pub fn is_message(headers: &HeaderMap) -> bool {
     let media_type = media_type(headers);
-    MESSAGES.contains(&&*media_type) || media_type.starts_with("application/vnd.syncml")
+    let is = |message: &&str| media_type.eq_ignore_ascii_case(message);
+    let start = media_type.get(..SYNCML.len());
+    MESSAGES.iter().any(is) || start.is_some_and(|start| start.eq_ignore_ascii_case(SYNCML))
 }
 
 /// Whether a provisioning document travels under the media type of a body: `text/vnd.wap.connectivity-xml`,
 /// `application/vnd.wap.connectivity-wbxml`.
 pub fn is_provisioning(headers: &HeaderMap) -> bool {
-    media_type(headers).contains("vnd.wap.connectivity")
+    mentions(headers, "vnd.wap.connectivity")
 }
 
 /// Whether a body is a page of HTML, or XHTML, by its media type.
 pub fn is_page(headers: &HeaderMap) -> bool {
-    media_type(headers).contains("html")
+    mentions(headers, "html")
 }
 
+/// Whether the media type of a body contains a word, in any case. Every message is asked, so it takes no memory.
+pub fn mentions(headers: &HeaderMap, word: &str) -> bool {
+    let mut parts = media_type(headers).as_bytes().windows(word.len());
+    parts.any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
+}
+
+/// How media types of SyncML begin.
+const SYNCML: &str = "application/vnd.syncml";
 /// Media types of SOAP 1.1 and 1.2, and other types that servers use for SyncML.
 const MESSAGES: [&str; 3] = ["application/soap+xml", "text/xml", "application/xml"];
 

@@ -32,7 +32,7 @@ impl Cost {
             is_coded: headers.contains_key(header::CONTENT_ENCODING)
                 || has_transfer_codings(headers),
             // A tag of WBXML is one byte; `<a/>b` of XML is two nodes.
-            tree: if media::media_type(headers).contains("wbxml") {
+            tree: if media::mentions(headers, "wbxml") {
                 NODE
             } else {
                 NODE / 2
