@@ -4,8 +4,6 @@
 //! (MicrosoftDocs, OMA DM protocol support, "User targeted vs. device targeted configuration").
 //! `%7BA%7D` and `{A}` are one name (RFC 3986 §6.2.2.2).
 
-use std::borrow::Cow;
-
 use percent_encoding::percent_decode_str;
 
 /// The segments of a LocURI in the form in which two spellings of one node are equal: lower case, without
@@ -16,17 +14,25 @@ pub fn canonical(uri: &str) -> String {
         return path.to_ascii_lowercase();
     }
     let names: Vec<_> = path.split('/').map(decoded).collect();
-    names.join("/").to_ascii_lowercase()
+    names.join("/")
 }
 
-/// A segment with percent-encoding undone, unless it stands for a character that separates or is a wildcard.
-fn decoded(segment: &str) -> Cow<'_, str> {
-    let name = percent_decode_str(segment).decode_utf8();
-    let name = name
-        .ok()
-        .filter(|name| !name.contains(['/', '%', '?', '*']));
-    name.unwrap_or(Cow::Borrowed(segment))
+/// A segment in lower case with percent-encoding undone, except where it stands for a character that separates or is a
+/// wildcard.
+fn decoded(segment: &str) -> String {
+    let segment = segment.to_ascii_lowercase();
+    // Encoded twice, these stay encoded once.
+    let twice = KEPT.iter().fold(segment.clone(), |text, kept| {
+        text.replace(kept, &kept.replace('%', "%25"))
+    });
+    match percent_decode_str(&twice).decode_utf8() {
+        Ok(name) => name.to_ascii_lowercase(),
+        Err(_) => segment,
+    }
 }
+
+/// `%` first, `/`, `?` and `*`.
+const KEPT: [&str; 4] = ["%25", "%2f", "%3f", "%2a"];
 
 /// Whether a node is another one or lies below it, in any spelling.
 pub fn is_within(uri: &str, node: &str) -> bool {
@@ -109,8 +115,18 @@ mod tests {
             ));
             assert!(!is_within(&format!("{uri}x"), job));
         }
+        // What must stay encoded keeps nothing beside it from being decoded.
+        assert_eq!(canonical("./%7BA%2FB%7D/%C3%84%2a"), "{a%2fb}/Ä%2a");
         // These would be other nodes.
-        for uri in ["a%2fb/{c}", "a%3fb", "a%2a", "a%25b", "a%ff", "a%"] {
+        for uri in [
+            "a%2fb/{c}",
+            "a%3fb",
+            "a%2a",
+            "a%25b",
+            "a%252fb",
+            "a%ff",
+            "a%",
+        ] {
             assert_eq!(canonical(uri), uri);
         }
         assert_eq!(query("./DevInfo?list=Struct"), Some("list=Struct"));

@@ -250,5 +250,9 @@ mod tests {
         check(&["./A/*"], &["./Device//A", "./A/B"], &[0]);
         check(&["./A/*"], &[" ./C/A ", "./C/", "./C/A/B", "/A/B"], &[0]);
         check(&["./A/B"], &["./A/C/D", "./A/c/E", "./A/B"], &[0]);
+        // Percent-encoded, and not.
+        let nodes = ["./A/x/%7BB%2fC%7D", "./A/x/{B%2FC}", "./%41/{B%2FC}"];
+        let patterns = ["./A/*/%7Bb%2fc%7d", "./A/%7Bb*", "./A/**/%7B*"];
+        check(&patterns, &nodes, &[0, 2, 0, 2, 1, 2]);
     }
 }

@@ -73,6 +73,32 @@ fn loc_uri_globs_match_every_spelling_of_a_node() {
 }
 
 #[test]
+fn percent_encoding_is_a_spelling_beside_a_star_and_beside_what_stays_encoded() {
+    let check = |pattern: &str, uri: &str, expected: bool| {
+        let glob = UriGlob::new(pattern).unwrap();
+        let found = glob.matches(&locuri::canonical(uri));
+        assert_eq!(found, expected, "{pattern} {uri}");
+    };
+    for pattern in [
+        "./A/{b c}/D",
+        "./A/%7Bb%20c%7D/D",
+        "./A/{b*}/D",
+        "./A/%7bb*%7D/D",
+        "./A/%7B*/%44",
+    ] {
+        check(pattern, "./A/{b c}/D", true);
+        check(pattern, "./A/%7bb c%7D/D", true);
+        check(pattern, "./A/%7Bb%20c%7D/%44", true);
+        check(pattern, "./A/(b c)/D", false);
+    }
+    check("./A/%7Bb%2Fc%7D", "./A/{b%2fc}", true);
+    check("./A/%C3%84*", "./A/Äb", true);
+    check("./A/b%2Fc", "./A/b/c", false);
+    check("./A/b%2A", "./A/bc", false);
+    check("./A/*%25*", "./A/100%25", true);
+}
+
+#[test]
 fn a_loc_uri_of_more_segments_than_any_node_has_matches_nothing() {
     for (segments, expected) in [(1_000, true), (1_001, false)] {
         let uri = vec!["vendor"; segments].join("/");
