@@ -14,6 +14,7 @@ use dmtap::flow::{Note, Severity, Side};
 use dmtap::markup::wbxml::{WbxmlOptions, encode};
 use dmtap::markup::{Document, Hint, Limits, decode};
 
+mod anew;
 mod earlier;
 
 use crate::support::peers::{corpus, messages};
@@ -172,11 +173,7 @@ fn lint((messages, heads): &(Messages, Heads), profile: Profile, as_wbxml: bool)
     let mut linter = Linter::new(profile);
     let mut notes = Vec::new();
     for (name, text) in in_order(messages) {
-        let speaker = if name.starts_with('d') {
-            Side::Device
-        } else {
-            Side::Server
-        };
+        let speaker = speaker(name);
         let document = document(text, as_wbxml);
         let head = heads.get(name).map(|lines| head(lines, media_type));
         notes.extend(linter.message(LintMessage {
@@ -192,6 +189,14 @@ fn lint((messages, heads): &(Messages, Heads), profile: Profile, as_wbxml: bool)
         }));
     }
     notes
+}
+
+/// Who writes the message of this name.
+fn speaker(name: &str) -> Side {
+    match name.starts_with('d') {
+        true => Side::Device,
+        false => Side::Server,
+    }
 }
 
 fn ids(notes: &[Note]) -> Vec<&'static str> {
@@ -408,11 +413,7 @@ fn disturbed(change: impl Fn(&str, &mut LintMessage<'_>)) -> Vec<&'static str> {
     for (name, text) in in_order(&messages) {
         let document = document(text, false);
         let mut message = LintMessage {
-            speaker: if name.starts_with('d') {
-                Side::Device
-            } else {
-                Side::Server
-            },
+            speaker: speaker(name),
             server: "s",
             exchange: name[1..].parse().unwrap(),
             document: &document,
@@ -456,11 +457,7 @@ fn a_message_that_comes_again_is_not_judged_again() {
     for name in ["d1", "s1", "d2", "d2", "s2"] {
         let document = document(&base()[name], false);
         notes.extend(linter.message(LintMessage {
-            speaker: if name.starts_with('d') {
-                Side::Device
-            } else {
-                Side::Server
-            },
+            speaker: speaker(name),
             server: "s",
             exchange: 1,
             document: &document,

@@ -377,7 +377,8 @@ fn msg_id(found: &mut Findings, turn: &Turn<'_>, header: SyncHdr<'_>, seen: &See
     let Some(last) = spoken.msg_id.filter(|_| !seen.is_disturbed) else {
         return;
     };
-    if number <= last {
+    let is_answered_again = turn.side == Side::Server && seen.is_retried && number == last;
+    if number <= last && !is_answered_again {
         found.add("HDR-05", at, format!("MsgID {number} comes after {last}"));
     } else if number > last.saturating_add(1) && seen.is_whole {
         found.add("HDR-06", at, format!("MsgID goes from {last} to {number}"));

@@ -22,6 +22,8 @@ pub(super) struct Seen {
     pub(super) counted: usize,
     /// Whether the device's newest message has no answer yet.
     awaits_server: bool,
+    /// Whether the device's newest message came again: its answer has the number of the one that was lost.
+    pub(super) is_retried: bool,
     /// Whether dmtap stood between the peers, or a message is missing: they do not know the same conversation.
     pub(super) is_disturbed: bool,
     /// Whether the session was seen from its first message on.
@@ -125,11 +127,19 @@ impl Seen {
         newest.is_some_and(|newest| newest.source() == linted.document.source())
     }
 
-    /// Whether a message of the device begins another session, though SessionID is the same.
+    /// Whether a message of the device begins another session, though SessionID is the same: many devices have one for all.
     pub(super) fn begins_anew(&self, linted: LintMessage<'_>, message: Message<'_>) -> bool {
-        let is_first = linted.speaker == Side::Device && message.is_first() && opens(message);
-        let went_on = self.is_over || self.device.msg_id.is_some_and(|last| last > 1);
-        is_first && went_on && message.header_status().is_none() && !self.is_repeat(linted)
+        let has_cred = || {
+            message
+                .header()
+                .is_some_and(|header| header.cred().is_some())
+        };
+        let is_first = linted.speaker == Side::Device
+            && self.device.messages > 0
+            && message.is_first()
+            && message.header_status().is_none()
+            && (opens(message) || has_cred());
+        is_first && (self.is_over || !self.is_repeat(linted))
     }
 
     /// Takes in what shows who speaks.
@@ -139,11 +149,12 @@ impl Seen {
         self.is_windows =
             self.is_windows || is_windows || message.all_commands().any(is_of_windows);
         if linted.speaker == Side::Device {
+            self.is_retried = self.is_repeat(linted);
             if self.device.messages == 0 {
                 self.is_whole = message.is_first();
             }
             // The answer to the message before was not seen.
-            if self.awaits_server && !self.is_repeat(linted) {
+            if self.awaits_server && !self.is_retried {
                 self.missed();
             }
             if linted.links.is_none() {
