@@ -257,6 +257,16 @@ impl<'d> Meta<'d> {
         Self(element)
     }
 
+    /// A field that holds for an Item: that of its own Meta, or else of the command's.
+    pub fn of_item(
+        item: Option<Item<'d>>,
+        of_command: Option<Self>,
+        field: fn(Self) -> Option<Cow<'d, str>>,
+    ) -> Option<Cow<'d, str>> {
+        let of_item = item.and_then(Item::meta).and_then(field);
+        of_item.or_else(|| field(of_command?))
+    }
+
     /// `Format`, such as `chr` or `b64`.
     pub fn format(self) -> Option<Cow<'d, str>> {
         self.field(tag::FORMAT)

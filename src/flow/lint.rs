@@ -15,6 +15,7 @@ mod rule;
 mod seen;
 mod stray;
 mod uri;
+mod value;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

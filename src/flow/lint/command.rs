@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::seen::{Seen, Turn};
-use super::{Findings, uri};
+use super::{Findings, uri, value};
 use crate::dm::{Command, CommandKind, Item, locuri};
 use crate::flow::{Severity, Side};
 use crate::markup::{Element, tag};
@@ -43,6 +43,9 @@ pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &Seen) {
         }
         if works_on_nodes(command.kind()) || command.kind() == CommandKind::Results {
             addresses(found, command);
+        }
+        if !matches!(command.kind(), CommandKind::Status) {
+            value::check(found, command);
         }
     }
 }
@@ -176,7 +179,7 @@ fn of_server(found: &mut Findings, command: Command<'_>, seen: &Seen) {
             found.add("CMD-11", at, "Copy needs the whole LocURI");
         }
         if matches!(kind, CommandKind::Add | CommandKind::Replace) {
-            value(found, common_format.as_deref(), item.element(), kind);
+            has_value(found, common_format.as_deref(), item.element(), kind);
         }
         let is_user = locuri::is_of_user(&target);
         if is_user && seen.login.as_deref().is_some_and(|login| login != "user") {
@@ -193,7 +196,12 @@ fn of_server(found: &mut Findings, command: Command<'_>, seen: &Seen) {
 }
 
 /// `common_format` is that of the command, which holds for the Items that have none of their own.
-fn value(found: &mut Findings, common_format: Option<&str>, item: Element<'_>, kind: CommandKind) {
+fn has_value(
+    found: &mut Findings,
+    common_format: Option<&str>,
+    item: Element<'_>,
+    kind: CommandKind,
+) {
     let meta = item.child(tag::META).map(crate::dm::Meta::of);
     let format = meta.and_then(|meta| meta.format());
     let format = format.as_deref().or(common_format);

@@ -30,4 +30,6 @@ pub(super) fn lowered(id: &str, severity: Severity) -> Severity {
 }
 
 /// Rules that Windows and its documentation are known to break: the profile `windows` counts them one step less.
-const LOWERED: [&str; 6] = ["XML-03", "XML-05", "XML-07", "HDR-08", "STA-06", "ALT-05"];
+const LOWERED: [&str; 7] = [
+    "XML-03", "XML-05", "XML-07", "HDR-08", "STA-06", "ALT-05", "ITM-02",
+];

@@ -117,28 +117,12 @@ impl Matcher {
     }
 
     fn meta_fits(&self, of_command: Option<Meta<'_>>, item: Option<Item<'_>>) -> bool {
-        any_glob(&self.format, || format_of(of_command, item))
-            && any_glob(&self.r#type, || type_of(of_command, item))
-            && any_glob(&self.alert_type, || type_of(of_command, item))
+        let media_type = || Meta::of_item(item, of_command, Meta::media_type);
+        any_glob(&self.format, || {
+            Meta::of_item(item, of_command, Meta::format)
+        }) && any_glob(&self.r#type, media_type)
+            && any_glob(&self.alert_type, media_type)
     }
-}
-
-/// The Format of an Item, or else of its command.
-pub(super) fn format_of<'d>(
-    of_command: Option<Meta<'d>>,
-    item: Option<Item<'d>>,
-) -> Option<Cow<'d, str>> {
-    let of_item = item.and_then(Item::meta).and_then(Meta::format);
-    of_item.or_else(|| of_command?.format())
-}
-
-/// The Type of an Item, or else of its command.
-pub(super) fn type_of<'d>(
-    of_command: Option<Meta<'d>>,
-    item: Option<Item<'d>>,
-) -> Option<Cow<'d, str>> {
-    let of_item = item.and_then(Item::meta).and_then(Meta::media_type);
-    of_item.or_else(|| of_command?.media_type())
 }
 
 impl AnswersMatcher {

@@ -2,10 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::command::{format_of, type_of};
 use super::message::{body_size, package};
 use super::{MatchContext, Matcher};
-use crate::dm::{Command, CommandKind, Dialect, Item, Message, Refs, trimmed};
+use crate::dm::{Command, CommandKind, Dialect, Item, Message, Meta, Refs, trimmed};
 use crate::filter::{About, CommandFacts, Filter, Term, ValueFacts, Word};
 use crate::flow::AnswerTarget;
 use crate::rules::Stage;
@@ -188,8 +187,8 @@ fn values(command: Command<'_>) -> impl Iterator<Item = ValueFacts<'_>> {
     let of_command = command.meta();
     command.items().map(move |item| ValueFacts {
         text: item.data().map(|data| data.text()),
-        format: format_of(of_command, Some(item)),
-        media_type: type_of(of_command, Some(item)),
+        format: Meta::of_item(Some(item), of_command, Meta::format),
+        media_type: Meta::of_item(Some(item), of_command, Meta::media_type),
     })
 }
 
