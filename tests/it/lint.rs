@@ -16,6 +16,7 @@ use dmtap::markup::{Document, Hint, Limits, decode};
 
 mod anew;
 mod earlier;
+mod without_id;
 
 use crate::support::peers::{corpus, messages};
 

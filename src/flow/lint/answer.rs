@@ -8,7 +8,7 @@ use super::seen::{Place, Seen, Turn};
 use super::stray::Strays;
 use super::{Findings, results};
 use crate::dm::{AlertCode, Command, CommandKind, Refs, Status, StatusCode, locuri};
-use crate::flow::{Severity, Side};
+use crate::flow::{AnswerTarget, Severity, Side};
 use crate::markup::Element;
 
 pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
@@ -136,6 +136,7 @@ fn status(
     let answered = turn.answered(status.element()).map(|(_, command)| command);
     let cmd = status.cmd().unwrap_or_default();
     match answered {
+        _ if matches!(turn.target(status.element()), Some(AnswerTarget::WithoutId)) => {}
         Some(command) if !cmd.is_empty() && cmd != command.element().local() => {
             let text = format!(
                 "Cmd is {cmd}, the command it answers is {}",

@@ -99,19 +99,29 @@ impl<T: Copy> CommandIndex<T> {
 
     /// What an answer refers to that has this CmdRef and is about a command of the kind `asked`, where it says so.
     pub fn refer(&self, cmd_ref: &str, asked: Option<CommandKind>) -> Referred<T> {
-        let named = || asked.and_then(|kind| self.find_named(cmd_ref, kind));
-        if cmd_ref == "0" {
-            return named().map_or(Referred::Header, Referred::Command);
+        let named = asked.and_then(|kind| self.find_named(cmd_ref, kind));
+        let found = match cmd_ref {
+            "0" | "" => named,
+            _ => named.or_else(|| self.find(cmd_ref)),
+        };
+        // One without a CmdID cannot be named: peers write nothing, 0 or a number of their own.
+        match (found, self.refer_without_id(asked), cmd_ref) {
+            (Some(command), ..) => Referred::Command(command),
+            (None, Referred::Nothing, "0") => Referred::Header,
+            (None, Referred::WithoutId, "0") if asked.is_none() => Referred::Header,
+            (None, without_id, "0" | "") => without_id,
+            (None, Referred::Nothing, _) => Referred::Nothing,
+            (None, ..) => Referred::WithoutId,
         }
-        if cmd_ref.is_empty() {
-            return match self.without_id(asked) {
-                [] => Referred::Nothing,
-                [only] => Referred::Command(*only),
-                [..] => Referred::WithoutId,
-            };
+    }
+
+    /// What an answer refers to that is about a command of the kind `asked` without a CmdID.
+    fn refer_without_id(&self, asked: Option<CommandKind>) -> Referred<T> {
+        match self.without_id(asked) {
+            [only] => Referred::Command(*only),
+            [] if asked.is_some() || self.without_id.is_empty() => Referred::Nothing,
+            [..] => Referred::WithoutId,
         }
-        let found = named().or_else(|| self.find(cmd_ref));
-        found.map_or(Referred::Nothing, Referred::Command)
     }
 
     /// The command with this CmdID.
