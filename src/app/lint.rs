@@ -10,14 +10,15 @@ use memchr::memmem;
 
 pub use self::report::{junit, sarif, text};
 use super::dry_run::Speakers;
-use super::message_log::{is_notification, nothing_found};
+use super::message_log::{self, is_notification, nothing_found};
 use crate::dm::carve::has_message;
 use crate::dm::{Dialect, Message};
 use crate::flow::lint::{LintMessage, Linter, Profile};
 use crate::flow::note::clipped_note;
 use crate::flow::{SessionKey, Severity, Side};
 use crate::markup::utf16::{in_utf8, windows_1252};
-use crate::markup::{Hint, Limits, before_break, decode, wbxml};
+use crate::markup::{Document, Hint, Limits, before_break, decode, wbxml};
+use crate::printable;
 use crate::record::model::{EventKind, ParsedBodyRecord};
 use crate::record::{self, EventRecord, Runs};
 
@@ -26,8 +27,8 @@ use crate::record::{self, EventRecord, Runs};
 pub struct Lint {
     /// Each message that was judged, in order.
     pub messages: Vec<Linted>,
-    /// Files that hold no message.
-    pub others: usize,
+    /// Files that hold no message of SyncML: the name, and what each is.
+    pub others: Vec<(String, String)>,
 }
 
 /// A message that was judged.
@@ -104,7 +105,7 @@ impl Lint {
     /// Judges files with a message each, by name, as one conversation in their order.
     ///
     /// # Errors
-    /// A file that holds no message and no markup, in words.
+    /// A file that holds no message and no markup, or no file that has to do with OMA DM, in words.
     pub fn messages(
         files: impl IntoIterator<Item = (String, Bytes)>,
         profile: Profile,
@@ -113,9 +114,13 @@ impl Lint {
         let mut linter = Linter::new(profile);
         let mut speakers = Speakers::default();
         let mut exchange = 0;
+        // Why the first one that has nothing to do with OMA DM cannot be judged, and whether each is such.
+        let (mut foreign, mut is_all_foreign) = (None, true);
         for (name, read) in files {
             if is_notification(&read) {
-                lint.others += 1;
+                is_all_foreign = false;
+                lint.others
+                    .push((name, "a notification (package 0)".into()));
                 continue;
             }
             let single_byte = windows_1252(&read);
@@ -124,10 +129,16 @@ impl Lint {
             let text = source.clone().unwrap_or(read);
             let decoded =
                 source.and_then(|source| decode(source, Hint::default(), &Limits::default()));
+            let mut other = |lint: &mut Self, name: String, what: String| {
+                foreign.get_or_insert_with(|| {
+                    format!("error: {name}: {what}: {}", nothing_found(&text))
+                });
+                lint.others.push((name, what));
+            };
             let document = match decoded {
                 Ok(document) => Arc::new(document),
                 Err(_) if looks_like_html(&text) => {
-                    lint.others += 1;
+                    other(&mut lint, name, "HTML".into());
                     continue;
                 }
                 Err(_) if !looks_like_markup(&text) => {
@@ -135,7 +146,7 @@ impl Lint {
                 }
                 // A page, say: nothing in it claims to be a message.
                 Err(_) if !wbxml::looks_like(&text) && !names_syncml(&text) => {
-                    lint.others += 1;
+                    other(&mut lint, name, "broken markup".into());
                     continue;
                 }
                 Err(error) => {
@@ -159,9 +170,18 @@ impl Lint {
                     continue;
                 }
             };
-            let message = Message::of(&document);
-            if message.is_none() || Dialect::of(&document) != Dialect::SyncMl {
-                lint.others += 1;
+            let what = match Dialect::of(&document) {
+                Dialect::SyncMl => None,
+                Dialect::Soap if has_messages(&text) => Some("SOAP of enrollment"),
+                Dialect::Provisioning => Some("a provisioning document"),
+                Dialect::Soap | Dialect::Other => {
+                    other(&mut lint, name, root(&document));
+                    continue;
+                }
+            };
+            is_all_foreign = false;
+            if let Some(what) = what {
+                lint.others.push((name, what.into()));
                 continue;
             }
             let (speaker, _) = speakers.of(&document, None);
@@ -185,7 +205,10 @@ impl Lint {
             lint.messages
                 .push(Linted::in_file(name, speaker.name(), notes));
         }
-        Ok(lint)
+        match foreign.filter(|_| is_all_foreign && lint.messages.is_empty()) {
+            Some(why) => Err(why),
+            None => Ok(lint),
+        }
     }
 
     /// Judges the messages of a record, of which `selected` says which exchanges are reported. `read` reads the record.
@@ -329,6 +352,22 @@ fn names_syncml(text: &[u8]) -> bool {
             .any(|name| memmem::find(text, name.as_bytes()).is_some())
 }
 
+/// Whether a file has messages of OMA DM or enrollment.
+fn has_messages(text: &Bytes) -> bool {
+    !message_log::messages(text, &Limits::default()).is_empty()
+}
+
+/// What markup of another kind is: `XML with the root feed`.
+fn root(document: &Document) -> String {
+    let form = match document.is_wbxml() {
+        true => "WBXML",
+        false => "XML",
+    };
+    let name = document.root().local();
+    let name: String = name.chars().take(LONGEST_NAME).collect();
+    format!("{form} with the root {}", printable::line(&name))
+}
+
 /// Whether it is a web page: no message, and no XML either.
 fn looks_like_html(text: &[u8]) -> bool {
     let text = text.trim_ascii_start();
@@ -375,5 +414,7 @@ fn locate(notes: &mut [Remark], text: &[u8], is_single_byte: bool) {
 
 /// The byte order mark of a text in UTF-8, which is no character of it.
 const MARK: &[u8] = "\u{feff}".as_bytes();
+/// Characters of a name that are shown.
+const LONGEST_NAME: usize = 40;
 /// Leniencies of the decoder that are reported for a file.
 const MOST_FLAGS: usize = 16;

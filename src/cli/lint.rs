@@ -34,8 +34,8 @@ Examples:
   dmtap lint 01-req.xml 01-rsp.xml 02-req.xml    one conversation, in order
   dmtap lint session.jsonl --junit lint.xml --sarif lint.sarif
 
-Exit code 1: something is as severe as --fail-on; 2: a file cannot be read. dmtap
-explain CMD-07 says what a rule means.")]
+Exit code 1: something is as severe as --fail-on; 2: a file cannot be read, or has
+nothing to do with OMA DM. dmtap explain CMD-07 says what a rule means.")]
 pub struct LintVerb {
     /// Messages in the order of their conversation, records, and files with messages in them; `-` reads standard input.
     #[arg(required = true)]
@@ -141,7 +141,7 @@ impl LintVerb {
         }
         let found = Lint::messages(messages, profile).map_err(Failure::Usage)?;
         lint.messages.extend(found.messages);
-        lint.others += found.others;
+        lint.others.extend(found.others);
         Ok((lint, damage))
     }
 
@@ -231,10 +231,14 @@ fn lines(lint: &Lint) -> String {
             text.push_str(&format!("{line}\n"));
         }
     }
+    let not_judged = lint.others.iter();
+    let not_judged = not_judged.map(|(file, what)| serde_json::json!({"file": file, "what": what}));
+    let not_judged: Vec<_> = not_judged.collect();
     let summary = serde_json::json!({
         "v": 1,
         "messages": lint.messages.len(),
-        "others": lint.others,
+        "others": lint.others.len(),
+        "not_judged": not_judged,
         "errors": lint.count(Severity::Error),
         "warnings": lint.count(Severity::Warning),
         "infos": lint.count(Severity::Info),

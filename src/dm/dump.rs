@@ -1,7 +1,7 @@
 //! Bytes as people paste them: dumps with offsets, arrays of source code, strings with escapes.
 
 use std::iter::Peekable;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 /// The bytes of a dump with offsets, as `xxd`, `hexdump`, `od`, `tcpdump -X` and Wireshark print it.
 ///
@@ -114,11 +114,20 @@ fn octets_in_front(mut rest: &str, most: usize) -> Vec<u8> {
     bytes
 }
 
-/// The bytes of an array of C, Java, Go, Python or JSON: `{0x02, 0, -1}`.
-pub(super) fn from_array(text: &str) -> Option<Vec<u8>> {
-    let begin = text.find('{').or_else(|| text.find('['))?;
-    let inside = &text[begin + 1..];
-    let inside = &inside[..inside.find(['}', ']'])?];
+/// The arrays of C, Java, Go, Python or JSON in a text, such as `{0x02, 0, -1}`: where each stands, and its bytes.
+pub(super) fn arrays(text: &str) -> impl Iterator<Item = (Range<usize>, Vec<u8>)> + '_ {
+    let mut behind = 0;
+    let ends = text.match_indices(['}', ']']);
+    ends.filter_map(move |(end, _)| {
+        let since = &text[std::mem::replace(&mut behind, end + 1)..end];
+        let begin = since.rfind(['{', '['])?;
+        let inside = &since[begin + 1..];
+        Some((end - inside.len() - 1..end + 1, numbers(inside)?))
+    })
+}
+
+/// The bytes that stand between the brackets of an array.
+fn numbers(inside: &str) -> Option<Vec<u8>> {
     let mut code = String::new();
     for (number, part) in inside.split("/*").enumerate() {
         let kept = match number {

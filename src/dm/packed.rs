@@ -6,14 +6,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
 use bytes::Bytes;
 
-use super::dump::{dumps, from_array, from_dump, from_string, octets, octets_at_end};
+use super::carve::has_message;
+use super::dump::{arrays, dumps, from_dump, from_string, octets, octets_at_end};
 use super::notification;
 use crate::markup::{utf16::Utf16, wbxml};
 
 /// The bytes of a message, taken out of the form it was handed on in; otherwise the very input.
 pub fn unpack(input: Vec<u8>) -> Bytes {
     let read = |text: &str| {
-        let forms = [from_dump, from_hex, from_array, from_string];
+        let forms = [from_dump, from_hex, only_array, from_string];
         let mut read = forms.iter().filter_map(|form| form(text));
         // Base64 may have hex digits alone, but no message begins so.
         read.find(|bytes| is_message(bytes))
@@ -42,6 +43,16 @@ fn from_base64(input: &[u8]) -> Option<Vec<u8>> {
         .find_map(|engine| engine.decode(&packed).ok())
 }
 
+/// The bytes of an array that a text is made of: numbers of a log hide neither messages around them nor other arrays.
+fn only_array(text: &str) -> Option<Vec<u8>> {
+    let mut arrays = arrays(text).filter(|(_, bytes)| is_message(bytes));
+    let (range, bytes) = arrays.next()?;
+    let around = [&text[..range.start], &text[range.end..]];
+    let is_code = around.iter().map(|text| text.trim().len()).sum::<usize>() <= MOST_CODE;
+    let is_only = arrays.next().is_none() && !around.iter().any(|it| has_message(it.as_bytes()));
+    (is_code && is_only).then_some(bytes)
+}
+
 /// Hex digits, perhaps with `0x` or `\x`, and with blanks, colons, commas or the slashes of a comment between them.
 fn from_hex(text: &str) -> Option<Vec<u8>> {
     let is_of_hex = |byte: u8| {
@@ -56,9 +67,15 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
 }
 
 /// What may be messages in the lines of a text, each with its line from 1: those of dumps with
-/// offsets; base64 or hex within a line, and octets at the ends of several.
+/// offsets; arrays; base64 or hex within a line, and octets at the ends of several.
 pub fn in_lines(text: &[u8]) -> Vec<(u64, Bytes)> {
     let mut found = Vec::new();
+    let (mut line, mut counted) = (1, 0);
+    for (range, bytes) in std::str::from_utf8(text).ok().into_iter().flat_map(arrays) {
+        line += memchr::memchr_iter(b'\n', &text[counted..range.start]).count() as u64;
+        counted = range.start;
+        found.extend(is_message(&bytes).then(|| (line, bytes.into())));
+    }
     // The lines of dumps, in order.
     let mut taken = Vec::new();
     for (lines, dump) in std::str::from_utf8(text).map_or_else(|_| Vec::new(), dumps) {
@@ -168,6 +185,8 @@ fn behind_wsp(bytes: &[u8]) -> Option<usize> {
     is_known.then_some(data)
 }
 
+/// Bytes of code around an array: its name, its type and its length.
+const MOST_CODE: usize = 256;
 /// Bytes of a word in a line that may be a message.
 const SHORTEST_WORD: usize = 40;
 /// The type of a push among the PDUs of WSP.
@@ -286,6 +305,7 @@ mod tests {
         );
         let numbers: Vec<_> = WBXML.iter().map(|byte| (*byte as i8).to_string()).collect();
         check(format!("[{}]", numbers.join(", ")), WBXML);
+        check(format!("m = bytes([{}])", numbers.join(", ")), WBXML);
         check(format!("\"\\x{}\"", hex("\\x")), WBXML);
         check(
             format!("//{}\n", hex(" ").replacen(" 6a ", "\n//6a ", 1)),
@@ -302,6 +322,26 @@ mod tests {
         let push = [b"\x2a\x06\x03\xc4\xaf\x87", WBXML].concat();
         check(&push, WBXML);
         check(STANDARD.encode(&push), WBXML);
+    }
+
+    #[test]
+    fn numbers_in_a_log_hide_nothing_around_them() {
+        let zeros = format!("buckets {:?}", [0; 20]);
+        let wbxml = format!("{WBXML:?}");
+        let xml = "<SyncML><SyncHdr/></SyncML>";
+        let log = "10:00 nothing happened in this line of a log\n".repeat(9);
+        for text in [
+            format!("{zeros}\n{xml}\n"),
+            format!("{xml}\n{wbxml}\n"),
+            format!("{wbxml}\n{wbxml}\n"),
+            format!("{log}{wbxml}\n{log}"),
+            format!("{log}{zeros}\n"),
+        ] {
+            check(&text, text.as_bytes());
+        }
+        let found = in_lines(format!("a [1]\n b={wbxml}\n{{\"c\":{wbxml}}}\n").as_bytes());
+        let expected = [2, 3].map(|line| (line, Bytes::from_static(WBXML)));
+        assert_eq!(found, expected);
     }
 
     #[test]

@@ -48,6 +48,9 @@ pub fn text(lint: &Lint) -> String {
             text.push_str(&format!("  │ and {more} more\n"));
         }
     }
+    for (file, what) in lint.others.iter().take(SHOWN) {
+        text.push_str(&format!("· {file} is {what}, not judged\n"));
+    }
     text.push_str(&summary(lint));
     text
 }
@@ -76,8 +79,8 @@ fn summary(lint: &Lint) -> String {
         count(Severity::Warning, "warning"),
         count(Severity::Info, "info note"),
     );
-    if lint.others > 0 {
-        text.push_str(&format!("; {} no message of SyncML", lint.others));
+    if !lint.others.is_empty() {
+        text.push_str(&format!("; {} no message of SyncML", lint.others.len()));
     }
     text + "\n"
 }

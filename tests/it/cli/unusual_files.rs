@@ -43,6 +43,24 @@ fn a_notification_is_from_the_server_and_no_broken_message() {
 }
 
 #[test]
+fn numbers_of_a_log_hide_no_message() {
+    let [one, two, ..] = session();
+    let buckets = format!("10:00 buckets {:?}\n", [0; 20]);
+    let arrays = [&one, &two].map(|text| format!("10:01 [info] body={:?}\n", text.as_bytes()));
+    for log in [
+        format!("{buckets}{one}\n{two}\n"),
+        format!("{buckets}{}", arrays.concat()),
+    ] {
+        let events = shown(log, &[]);
+        let from: Vec<_> = events
+            .iter()
+            .map(|it| it.from.as_deref().unwrap())
+            .collect();
+        assert_eq!(from, ["device", "server"]);
+    }
+}
+
+#[test]
 fn two_messages_of_a_server_in_a_row_are_two_responses() {
     let [_, two, _, four] = session();
     let events = shown(format!("{two}\nand\n{four}\n"), &[]);
@@ -114,6 +132,55 @@ fn lint_points_into_the_file_also_where_its_text_was_decoded() {
     }
     let marked = [b"\xef\xbb\xbf", &utf8[..]].concat();
     assert_eq!(place(&marked, b"abc"), [at + 3, line, column]);
+}
+
+/// As `why` and `show` end with such a file.
+#[test]
+fn lint_says_what_a_file_is_that_holds_no_message_of_syncml() {
+    let other = "no message of SyncML or enrollment stands in it";
+    let soap = "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body>\
+        <GetStatus xmlns=\"urn:printer\"/></s:Body></s:Envelope>";
+    let fragment = "<Get><CmdID>1</CmdID><Item><Target><LocURI>./X</LocURI></Target></Item></Get>";
+    for (file, what, why) in [
+        ("<note><to>x</to></note>", "XML with the root note", other),
+        ("<html/>", "XML with the root html", other),
+        ("<!doctype html><p>a & b", "HTML", other),
+        (soap, "XML with the root Envelope", other),
+        (
+            fragment,
+            "XML with the root Get",
+            "put <SyncML><SyncBody> in front",
+        ),
+    ] {
+        for verb in ["lint", "why", "show"] {
+            let (code, text) = printed(verb, file);
+            assert_eq!(code, Some(2), "{verb} {file}: {text}");
+            assert!(text.contains(why), "{verb} {file}: {text}");
+            assert!(text.contains(what) || verb != "lint", "{file}: {text}");
+        }
+    }
+    let discover = include_str!("../../data/enrollment/discover.xml");
+    let account =
+        "<wap-provisioningdoc version=\"1.1\"><characteristic type=\"X\"/></wap-provisioningdoc>";
+    for (file, what) in [
+        (
+            discover.as_bytes(),
+            "report.bin is SOAP of enrollment, not judged",
+        ),
+        (
+            account.as_bytes(),
+            "report.bin is a provisioning document, not judged",
+        ),
+        (
+            &notification(0x65),
+            "report.bin is a notification (package 0), not judged",
+        ),
+    ] {
+        let (code, text) = printed("lint", file);
+        assert_eq!(code, Some(0), "{text}");
+        assert!(text.contains(what), "{text}");
+        assert!(text.contains("1 no message of SyncML"), "{text}");
+    }
 }
 
 #[test]
