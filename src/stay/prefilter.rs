@@ -53,6 +53,8 @@ enum Sign {
 /// A search for all signs at once, without regard to case.
 struct Search {
     signs: Vec<Sign>,
+    /// Bytes of the longest one.
+    longest: usize,
     searcher: Result<AhoCorasick, BuildError>,
 }
 
@@ -72,6 +74,7 @@ impl Search {
         builder.match_kind(MatchKind::LeftmostFirst);
         Self {
             signs,
+            longest: texts.iter().map(|text| text.len()).max().unwrap_or(0),
             searcher: builder.build(texts.iter().map(|text| folded(text.as_bytes()))),
         }
     }
@@ -82,7 +85,7 @@ impl Search {
             return true;
         };
         (0..body.len()).step_by(BLOCK).any(|begin| {
-            let block = &body[begin..body.len().min(begin + BLOCK + LONGEST)];
+            let block = &body[begin..body.len().min(begin + BLOCK + self.longest)];
             searcher.find_iter(&folded(block)).any(|found| {
                 let sign = self.signs[found.pattern()];
                 counts(sign, begin + found.start(), begin + found.end())
@@ -166,7 +169,5 @@ const STR_T: u8 = 0x83;
 const OPAQUE: u8 = 0xc3;
 /// Where the root element of a message begins at the latest; what begins later is decoded.
 const START: usize = 1 << 10;
-/// Bytes that are searched at a time.
+/// Bytes that are searched at a time, with as many behind them as a sign may have.
 const BLOCK: usize = 4 << 10;
-/// More than the longest sign has.
-const LONGEST: usize = 64;
