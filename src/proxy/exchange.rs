@@ -275,7 +275,7 @@ impl Exchange {
             Ok(incoming) => incoming,
             Err(broken) => return Ok(self.fail(Failure::of_response(&broken))),
         };
-        let framing = framing.of_received(&mut incoming);
+        let framing = framing.of_received(&mut incoming, &head.headers);
         let mut decided = self.decide_response(&incoming, &head);
         self.swap_response(incoming.document(), &head.headers, &mut decided)
             .await;

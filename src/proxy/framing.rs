@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 
 use super::headers::{forwarded, set_length};
 use super::message::IncomingMessage;
+use crate::dm::Dialect;
 use crate::flow::{Note, ResponseHead, Severity, media};
 
 /// What the head of a message says of the length of its body.
@@ -33,9 +34,16 @@ impl Framing {
         }
     }
 
-    /// That of an answer that was received. One that is shorter than announced, but a whole message, states the length
-    /// that it has.
-    pub(super) fn of_received(self, message: &mut IncomingMessage) -> Self {
+    /// That of an answer that was received, with these header fields. One that is shorter than announced, but a whole
+    /// message, states the length that it has.
+    pub(super) fn of_received(self, message: &mut IncomingMessage, headers: &HeaderMap) -> Self {
+        if self == Self::Length
+            && message.body.length_at_hand().is_some()
+            && headers.contains_key(header::TRANSFER_ENCODING)
+            && is_soap(message, headers)
+        {
+            message.notes.push(note_length_stated());
+        }
         if !message.is_short {
             return self;
         }
@@ -86,6 +94,25 @@ pub(super) fn drop_trailers(message: &mut IncomingMessage, headers: &mut HeaderM
             names.join(", ")
         ),
     });
+}
+
+/// Whether an answer is of enrollment: answers of management may come in chunks.
+fn is_soap(message: &IncomingMessage, headers: &HeaderMap) -> bool {
+    match message.document() {
+        Some(document) => Dialect::of(document) == Dialect::Soap,
+        None => media::media_type(headers) == "application/soap+xml",
+    }
+}
+
+fn note_length_stated() -> Note {
+    Note {
+        id: "HTTP-04",
+        severity: Severity::Info,
+        at: None,
+        text:
+            "the server sent this answer in chunks, which Windows refuses: dmtap states its length"
+                .into(),
+    }
 }
 
 fn note_no_length() -> Note {

@@ -135,6 +135,19 @@ impl EventRecord {
         self.head.as_ref()?.header(name)
     }
 
+    /// Whether it is an answer of enrollment that reached the device in chunks, as far as the record shows.
+    pub fn is_in_chunks(&self) -> bool {
+        let is_soap = matches!(&self.reading, Some(ParsedBodyRecord::Document { dialect, .. }) if dialect == "soap");
+        let coding = self.header("transfer-encoding").unwrap_or_default();
+        // dmtap states a length, and says so.
+        let is_stated = |note: &NoteRecord| note.id == "HTTP-04" && note.severity == "info";
+        self.event == EventKind::Response
+            && is_soap
+            && !self.own
+            && coding.to_ascii_lowercase().contains("chunked")
+            && !self.notes.iter().any(is_stated)
+    }
+
     /// The HTTP status, of a response.
     pub fn http_status(&self) -> Option<u16> {
         self.head.as_ref()?.status

@@ -13,6 +13,7 @@ use super::no_answer::NoAnswer;
 use super::refused_connection::RefusedConnection;
 use super::session::failure_words;
 use super::{AnalysedSession, refusal};
+use crate::flow::Side;
 use crate::printable::counted;
 use crate::record::EventRecord;
 use crate::record::model::{
@@ -35,6 +36,8 @@ pub(super) struct Enrollments {
     /// The rules that received connections which carried no request yet.
     admitted: BTreeMap<u64, Vec<SmolStr>>,
     elsewhere: SentElsewhere,
+    /// The answer that came in chunks, while no request follows it.
+    in_chunks: Option<u64>,
     connections: Vec<RefusedConnection>,
 }
 
@@ -71,6 +74,9 @@ impl Enrollments {
 
     /// Takes in where a message goes, or sends its device.
     pub(super) fn note_hosts(&mut self, record: &EventRecord) {
+        let fault = record.enrollment.as_ref().and_then(|it| it.fault.as_ref());
+        let is_left = record.is_in_chunks() && fault.is_none();
+        self.in_chunks = record.exchange.filter(|_| is_left);
         self.elsewhere.message(record);
     }
 
@@ -136,6 +142,9 @@ impl Enrollments {
             summary.findings.push(self.unanswered());
         }
         summary.findings.extend(self.elsewhere.findings());
+        summary
+            .findings
+            .extend(self.in_chunks.take().map(left_in_chunks));
         let exchanges = summary
             .findings
             .iter()
@@ -275,6 +284,22 @@ impl Enrollments {
             true => self.unread.push((exchange, why, cause)),
             false => self.unread_more += 1,
         }
+    }
+}
+
+/// WHY-13: the last thing that a device got is an answer that Windows refuses.
+fn left_in_chunks(exchange: u64) -> SessionFinding {
+    SessionFinding {
+        id: "WHY-13".into(),
+        pending: true,
+        by: Some(Side::Server),
+        what: "Enrollment: the answer came in chunks, and the device did not go on".into(),
+        why: vec![format!(
+            "x{exchange}: the server sent Transfer-Encoding: chunked and no Content-Length, which Windows refuses (HTTP-04)"
+        )],
+        next: "let the server send a Content-Length; behind dmtap proxy the answer has one".into(),
+        exchanges: vec![exchange],
+        ..SessionFinding::default()
     }
 }
 

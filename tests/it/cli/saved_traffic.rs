@@ -272,3 +272,51 @@ fn rules_are_tried_on_a_har_and_on_a_page_of_html() {
         );
     }
 }
+
+/// Exchanges of discovery, as a HAR has them, each with the header field of its answer that has the value chunked.
+fn discovery(fields: &[&str]) -> String {
+    let discover = include_str!("../../data/enrollment/discover.xml");
+    let response = include_str!("../../data/enrollment/discover-response.xml");
+    let soap = "application/soap+xml; charset=utf-8";
+    let entry = |field: &&str| {
+        json!({
+            "startedDateTime": "2026-01-01T00:00:00.000Z",
+            "time": 12.5,
+            "request": {
+                "method": "POST", "url": "https://mdm.example.com/EnrollmentServer/Discovery.svc",
+                "headers": [{"name": "Content-Type", "value": soap}],
+                "postData": {"mimeType": soap, "text": discover},
+            },
+            "response": {
+                "status": 200,
+                "headers": [
+                    {"name": "Content-Type", "value": soap},
+                    {"name": field, "value": "chunked"},
+                ],
+                "content": {"mimeType": soap, "text": response},
+            },
+        })
+    };
+    let entries: Vec<_> = fields.iter().map(entry).collect();
+    json!({"log": {"version": "1.2", "entries": entries}}).to_string()
+}
+
+#[test]
+fn an_answer_of_enrollment_in_chunks_is_named_where_the_device_got_it_so() {
+    let chunked = "Transfer-Encoding";
+    for (fields, is_noted, is_pending) in [
+        (&[chunked][..], true, true),
+        (&[chunked, "X-Other"], true, false),
+        (&["X-Other"], false, false),
+    ] {
+        let (code, lint) = printed("lint", &discovery(fields));
+        assert_eq!(code, Some(0), "{lint}");
+        let noted = lint.contains("! warning HTTP-04 · server");
+        assert_eq!(noted, is_noted, "{fields:?}: {lint}");
+        let (code, why) = printed("why", &discovery(fields));
+        assert_eq!(code, Some(i32::from(is_pending)), "{fields:?}: {why}");
+        for expected in ["came in chunks", "HTTP-04", "Content-Length"] {
+            assert_eq!(why.contains(expected), is_pending, "{fields:?}: {why}");
+        }
+    }
+}

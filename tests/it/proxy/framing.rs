@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use dmtap::flow::CapturedMessage;
+use dmtap::flow::{CapturedMessage, Severity};
 use dmtap::proxy::{BodyCapture, Settings};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::Frame;
@@ -124,6 +124,41 @@ async fn answers_in_soap_and_syncml_leave_with_one_length_whoever_looks() {
             "{looks:?}"
         );
         assert!(ids(&got.response).contains(&"HTTP-05"), "{looks:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_of_enrollment_in_chunks_is_noted_and_no_other() {
+    let soap = "<Envelope><Body/></Envelope>";
+    for (media_type, body, framing, expected) in [
+        (
+            "application/soap+xml",
+            soap,
+            "Transfer-Encoding: chunked",
+            true,
+        ),
+        ("application/soap+xml", soap, "Content-Length: 28", false),
+        (
+            "application/vnd.syncml.dm+xml",
+            "<SyncML/>",
+            "Transfer-Encoding: chunked",
+            false,
+        ),
+        ("image/png", "PNG", "Transfer-Encoding: chunked", false),
+    ] {
+        let body = match framing.contains("chunked") {
+            true => format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len()),
+            false => body.to_owned(),
+        };
+        let response =
+            format!("HTTP/1.1 200 OK\r\nContent-Type: {media_type}\r\n{framing}\r\n\r\n{body}");
+        for looks in LOOKS {
+            let got = exchange(looks, ENOUGH, REQUEST, &response).await;
+            let mut notes = got.response.notes.iter();
+            let is_noted =
+                notes.any(|note| (note.id, note.severity) == ("HTTP-04", Severity::Info));
+            assert_eq!(is_noted, expected, "{looks:?} {media_type} {framing}");
+        }
     }
 }
 
