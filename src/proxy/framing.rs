@@ -100,7 +100,7 @@ pub(super) fn drop_trailers(message: &mut IncomingMessage, headers: &mut HeaderM
 fn is_soap(message: &IncomingMessage, headers: &HeaderMap) -> bool {
     match message.document() {
         Some(document) => Dialect::of(document) == Dialect::Soap,
-        None => media::media_type(headers) == "application/soap+xml",
+        None => media::mentions(headers, "soap+xml"),
     }
 }
 
