@@ -1,44 +1,112 @@
 //! Values of nodes that report how work ended: what a CSP or an OMA object tells inside a value, beside the Status.
 
+use std::sync::LazyLock;
+
 use super::{Fact, result};
 
-/// Work on a node that goes on behind the answer to its command, and how a value says that it failed.
+/// How a value says that the work behind its node ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReportedValue {
     /// It failed, with what the value means.
     Failed(String),
     /// It goes on.
     Pending(String),
-    /// It is done, or nothing went wrong so far.
+    /// It is done: error codes next to it are of an attempt before.
+    Done,
+    /// Nothing went wrong so far, or the value says nothing that is known.
     Fine,
 }
 
 /// What a value of a node, whose address is canonical, says of the work behind it; `None` where it says nothing of any.
 pub fn reported_value(node: &str, value: &str) -> Option<ReportedValue> {
-    let leaf = node.rsplit('/').next()?;
-    let is_certificate = node.contains("/scep/") && matches!(leaf, "errorcode" | "status");
+    let rows = rows().iter().filter(|row| ends_with(node, row.node));
+    let mut rows = rows.peekable();
+    rows.peek()?;
+    // Asked for, and masked or no number.
     let Some(number) = number(value.trim()) else {
-        // Asked for, and masked or no number.
-        return is_certificate.then_some(ReportedValue::Fine);
+        return Some(ReportedValue::Fine);
     };
-    let words = |meaning: &str| format!("{number} {meaning}");
-    let state = |table: &[(i64, bool, &str)]| {
-        let (_, failed, meaning) = table.iter().find(|(known, ..)| *known == number)?;
-        Some(match failed {
-            true => ReportedValue::Failed(words(meaning)),
-            false => ReportedValue::Pending(words(meaning)),
-        })
-    };
-    let is_installer = node.contains("/enterprisedesktopappmanagement/");
-    match leaf {
-        "errorcode" | "lasterror" if number == 0 => Some(ReportedValue::Fine),
-        "errorcode" if is_certificate => Some(ReportedValue::Failed(code_words(number))),
-        "lasterror" if is_installer => Some(ReportedValue::Failed(code_words(number))),
-        "status" if is_certificate => Some(state(&SCEP).unwrap_or(ReportedValue::Fine)),
-        "status" if is_installer => Some(state(&INSTALLER).unwrap_or(ReportedValue::Fine)),
-        _ => None,
+    let bits = number & 0xFFFF_FFFF;
+    let mut failed_bits = Vec::new();
+    for row in rows {
+        let words = || match row.meaning {
+            "" => code_words(number),
+            meaning => format!("{number} {meaning}"),
+        };
+        match row.value {
+            RowValue::Bit(bit) => {
+                let is_set = bits >> bit & 1 == 1;
+                failed_bits.extend(is_set.then(|| format!("bit {bit}: {}", row.meaning)));
+            }
+            RowValue::Number(known) if known != bits => {}
+            RowValue::Error if number == 0 => {}
+            RowValue::Number(_) | RowValue::Error => {
+                return Some(match row.outcome {
+                    "failed" => ReportedValue::Failed(words()),
+                    "pending" => ReportedValue::Pending(words()),
+                    "done" => ReportedValue::Done,
+                    _ => ReportedValue::Fine,
+                });
+            }
+        }
     }
+    Some(match failed_bits.is_empty() {
+        true => ReportedValue::Fine,
+        false => ReportedValue::Failed(format!("{number} ({})", failed_bits.join("; "))),
+    })
 }
+
+/// A row of `facts/value.tsv`.
+struct Row {
+    node: &'static str,
+    value: RowValue,
+    outcome: &'static str,
+    meaning: &'static str,
+}
+
+/// Which values a row is about.
+enum RowValue {
+    Number(i64),
+    Bit(u8),
+    /// Every number but 0.
+    Error,
+}
+
+fn rows() -> &'static [Row] {
+    static ROWS: LazyLock<Vec<Row>> = LazyLock::new(|| {
+        let rows = TABLE.lines().filter(|line| !line.starts_with('#')).skip(1);
+        rows.filter_map(row).collect()
+    });
+    &ROWS
+}
+
+/// Tests read all of them: a row that is not complete is left out here.
+fn row(line: &'static str) -> Option<Row> {
+    let cells: Vec<&'static str> = line.split('\t').collect();
+    let [node, value, outcome, meaning, _] = cells[..] else {
+        return None;
+    };
+    let value = match (value, value.strip_prefix("bit ")) {
+        ("error", _) => RowValue::Error,
+        (_, Some(bit)) => RowValue::Bit(bit.parse().ok()?),
+        (number, None) => RowValue::Number(number.parse().ok()?),
+    };
+    Some(Row {
+        node,
+        value,
+        outcome,
+        meaning,
+    })
+}
+
+/// Whether the last segments of a node are those of a pattern, in which `*` stands for any one.
+fn ends_with(node: &str, pattern: &str) -> bool {
+    let mut segments = node.rsplit('/');
+    let mut wanted = pattern.rsplit('/');
+    wanted.all(|name| segments.next().is_some_and(|it| name == "*" || name == it))
+}
+
+const TABLE: &str = include_str!("../../facts/value.tsv");
 
 fn number(text: &str) -> Option<i64> {
     match text.strip_prefix("0x").or(text.strip_prefix("0X")) {
@@ -114,24 +182,6 @@ pub fn update_result(code: u16) -> Option<&'static str> {
     })
 }
 
-/// ClientCertificateInstall and CertificateStore, `SCEP/{id}/Status`: the value, whether it is a failure, what it means.
-const SCEP: [(i64, bool, &str); 2] = [
-    (2, false, "pending: the SCEP server has not decided yet"),
-    (16, true, "the action failed"),
-];
-
-/// EnterpriseDesktopAppManagement, `MSI/{id}/Status`.
-const INSTALLER: [(i64, bool, &str); 8] = [
-    (20, false, "the download goes on"),
-    (25, false, "the download is to be tried again"),
-    (30, true, "the download failed"),
-    (40, false, "downloaded, not installed yet"),
-    (48, false, "waits for the user's session"),
-    (50, false, "the installation goes on"),
-    (55, false, "the installation is to be tried again"),
-    (60, true, "the installation failed"),
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,19 +201,61 @@ mod tests {
                 "-2146885613 (0x80092013) CRYPT_E_REVOCATION_OFFLINE, the server with the revocation list could not be reached",
             ),
         );
-        check(&scep("status"), "1", Some(ReportedValue::Fine));
+        check(&scep("status"), "1", Some(ReportedValue::Done));
         check(&scep("status"), "16", failed("16 the action failed"));
         // Unknown: no failure by itself.
         check(&scep("status"), "32", Some(ReportedValue::Fine));
-        let msi = "vendor/msft/enterprisedesktopappmanagement/msi/{a}/";
+        let msi = "user/vendor/msft/enterprisedesktopappmanagement/msi/{a}/";
         check(
             &format!("{msi}status"),
             "60",
             failed("60 the installation failed"),
         );
-        check(&format!("{msi}status"), "70", Some(ReportedValue::Fine));
+        check(&format!("{msi}status"), "70", Some(ReportedValue::Done));
+        check(
+            &format!("{msi}lasterror"),
+            "3010",
+            Some(ReportedValue::Fine),
+        );
         check("vendor/msft/accounts/status", "16", None);
+        check("status", "16", None);
         check(&scep("errorcode"), "********", Some(ReportedValue::Fine));
-        check(&format!("{msi}status"), "none", None);
+        check(&format!("{msi}status"), "none", Some(ReportedValue::Fine));
+        let app = "vendor/msft/enterprisemodernappmanagement/appinstallation/a_b/lasterror";
+        for same in ["0x80073CF3", "2147958003"] {
+            let Some(ReportedValue::Failed(words)) = reported_value(app, same) else {
+                panic!("{same}");
+            };
+            assert!(words.contains("0x80073CF3"), "{words}");
+        }
+        let office = "vendor/msft/office/installation/a/status";
+        let fail =
+            "(0x80004005) E_FAIL, the Office Deployment Tool cannot install a volume license";
+        for same in ["-2147467259", "2147500037"] {
+            check(office, same, failed(&format!("{same} {fail}")));
+        }
+        check(
+            "vendor/msft/bitlocker/status/deviceencryptionstatus",
+            "6",
+            failed(
+                "6 (bit 1: the encryption method of the OS volume is not the policy's; bit 2: the OS volume is not protected)",
+            ),
+        );
+    }
+
+    #[test]
+    fn every_row_of_values_is_complete_and_its_words_are_known() {
+        let lines = TABLE.lines().filter(|line| !line.starts_with('#')).skip(1);
+        let mut before = "";
+        for line in lines {
+            let row = row(line).unwrap_or_else(|| panic!("{line}"));
+            let (_, reference) = line.rsplit_once('\t').unwrap();
+            assert!(!reference.is_empty() || row.node == before, "{line}");
+            assert_eq!(row.node, row.node.to_ascii_lowercase());
+            let is_known = ["failed", "pending", "done", "fine"].contains(&row.outcome);
+            let needs_words = !matches!(row.value, RowValue::Error);
+            assert!(is_known && needs_words != row.meaning.is_empty(), "{line}");
+            before = row.node;
+        }
     }
 }

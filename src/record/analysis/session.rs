@@ -11,7 +11,7 @@ use std::ops::Range;
 use smol_str::{SmolStr, format_smolstr};
 
 pub(super) use self::answers::failure_words;
-pub(super) use self::documents::FailedDocument;
+pub(super) use self::documents::{DocumentKind, FailedDocument};
 use super::exchanged::{Exchanged, of_user};
 use super::incident::{Back, Incident, IncidentKind, MOST_INCIDENTS, SLOW};
 use super::links::Links;

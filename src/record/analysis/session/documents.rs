@@ -1,4 +1,5 @@
-//! Documents of declared configuration (WinDC) of which a device reports that they failed: in an Alert, or in Results.
+//! Documents in which a device reports what failed: of declared configuration (WinDC), in an Alert or in Results, and
+//! the results of a diagnostic archive.
 
 use smol_str::SmolStr;
 
@@ -11,15 +12,26 @@ use crate::flow::{CommandPlace, Side};
 use crate::markup::{self, Document, Element, Hint, Limits};
 use crate::record::model::CommandRecord;
 
-/// A document that failed.
+/// A document that reports a failure.
 #[derive(Clone, Debug)]
 pub(in crate::record::analysis) struct FailedDocument {
+    pub(in crate::record::analysis) kind: DocumentKind,
     pub(in crate::record::analysis) id: SmolStr,
-    pub(in crate::record::analysis) state: u16,
+    /// The state of a document of declared configuration; the HRESULT of an archive.
+    pub(in crate::record::analysis) state: i64,
     /// Where the device reports it, each with the kind of command.
     pub(in crate::record::analysis) places: Vec<(SmolStr, CommandPlace)>,
-    /// The settings that failed, in words.
-    pub(in crate::record::analysis) settings: Vec<String>,
+    /// The settings, or the parts of an archive, that failed, in words.
+    pub(in crate::record::analysis) parts: Vec<String>,
+}
+
+/// What reports a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::record::analysis) enum DocumentKind {
+    /// `DeclaredConfiguration`, `DeclaredConfigurationResult`.
+    DeclaredConfiguration,
+    /// `Collection`, from DiagnosticLog/DiagnosticArchive/ArchiveResults.
+    DiagnosticArchive,
 }
 
 impl OpenSession {
@@ -66,33 +78,29 @@ impl OpenSession {
     }
 
     fn documents_in(&mut self, root: Element<'_>, command: Command<'_>, place: &CommandPlace) {
-        let is_document = |it: &Element<'_>| {
-            matches!(
-                it.local(),
-                "DeclaredConfiguration" | "DeclaredConfigurationResult"
-            )
-        };
         let inside = root.elements();
         let all = std::iter::once(root)
             .chain(inside.flat_map(|it| std::iter::once(it).chain(it.elements())));
-        for document in all.filter(is_document) {
-            let state = number(document, "state");
-            let Some(state) =
-                state.filter(|it| facts::declared_configuration_failure(*it).is_some())
-            else {
+        for (kind, document) in all.filter_map(|it| Some((kind(it)?, it))) {
+            let Some(state) = failed_state(kind, document) else {
                 continue;
             };
-            let id = short(&SmolStr::from(value(document, "id")));
-            let at = self.documents.iter().position(|it| it.id == id);
+            let id = short(&SmolStr::from(match kind {
+                DocumentKind::DeclaredConfiguration => value(document, "id"),
+                DocumentKind::DiagnosticArchive => child_text(document, "ID"),
+            }));
+            let is_it = |it: &FailedDocument| it.kind == kind && it.id == id;
+            let at = self.documents.iter().position(is_it);
             if at.is_none() && self.documents.len() == MOST_DOCUMENTS {
                 return;
             }
             let at = at.unwrap_or_else(|| {
                 self.documents.push(FailedDocument {
+                    kind,
                     id,
                     state,
                     places: Vec::new(),
-                    settings: Vec::new(),
+                    parts: Vec::new(),
                 });
                 self.documents.len() - 1
             });
@@ -103,10 +111,39 @@ impl OpenSession {
                     .places
                     .push((SmolStr::new(command.kind().name()), place.clone()));
             }
-            known.settings.extend(
-                settings(document).take(MOST_SETTINGS.saturating_sub(known.settings.len())),
-            );
-            known.settings.dedup();
+            let room = MOST_PARTS.saturating_sub(known.parts.len());
+            match kind {
+                DocumentKind::DeclaredConfiguration => {
+                    known.parts.extend(settings(document).take(room))
+                }
+                DocumentKind::DiagnosticArchive => {
+                    known.parts.extend(archived(document).take(room))
+                }
+            }
+            known.parts.dedup();
+        }
+    }
+}
+
+fn kind(element: Element<'_>) -> Option<DocumentKind> {
+    Some(match element.local() {
+        "DeclaredConfiguration" | "DeclaredConfigurationResult" => {
+            DocumentKind::DeclaredConfiguration
+        }
+        "Collection" if element.attribute(HRESULT).is_some() => DocumentKind::DiagnosticArchive,
+        _ => return None,
+    })
+}
+
+/// The state of a document that reports a failure.
+fn failed_state(kind: DocumentKind, document: Element<'_>) -> Option<i64> {
+    match kind {
+        DocumentKind::DeclaredConfiguration => number(document, "state")
+            .filter(|it| facts::declared_configuration_failure(*it).is_some())
+            .map(i64::from),
+        DocumentKind::DiagnosticArchive => {
+            let state = hresult(document).unwrap_or_default();
+            (state != 0 || archived(document).next().is_some()).then_some(state)
         }
     }
 }
@@ -123,9 +160,12 @@ fn may_report(command: &CommandRecord) -> bool {
         media_type
             .to_ascii_lowercase()
             .ends_with("declaredconfigurationdocuments")
-            || node
-                .to_ascii_lowercase()
-                .contains("/declaredconfiguration/")
+            || [
+                "/declaredconfiguration/",
+                "/diagnosticarchive/archiveresults",
+            ]
+            .iter()
+            .any(|known| node.to_ascii_lowercase().contains(known))
     })
 }
 
@@ -158,6 +198,28 @@ fn settings<'d>(document: Element<'d>) -> impl Iterator<Item = String> + use<'d>
         })
 }
 
+/// The parts of an archive that could not be gathered: `Command ipconfig /all: -2147024637 (0x80070103) …`.
+fn archived<'d>(document: Element<'d>) -> impl Iterator<Item = String> + use<'d> {
+    document.elements().filter_map(|part| {
+        let failed = hresult(part).filter(|it| *it != 0)?;
+        let what = short(&SmolStr::from(part.text().trim()));
+        Some(format!(
+            "{} {what}: {}",
+            part.local(),
+            facts::code_words(failed)
+        ))
+    })
+}
+
+fn hresult(element: Element<'_>) -> Option<i64> {
+    element.attribute(HRESULT)?.value().trim().parse().ok()
+}
+
+fn child_text(element: Element<'_>, name: &str) -> String {
+    let child = element.elements().find(|it| it.local() == name);
+    child.map_or(String::new(), |it| it.text().trim().to_owned())
+}
+
 fn value(element: Element<'_>, name: &str) -> String {
     let value = element.attribute(name).map(|it| it.value().into_owned());
     let value = value.unwrap_or_default();
@@ -168,8 +230,10 @@ fn number(element: Element<'_>, name: &str) -> Option<u16> {
     element.attribute(name)?.value().trim().parse().ok()
 }
 
-/// Documents of a session that are kept, places of each, settings of each, and bytes of a text.
+const HRESULT: &str = "HRESULT";
+
+/// Documents of a session that are kept, places of each, parts of each, and bytes of a text.
 const MOST_DOCUMENTS: usize = 50;
 const MOST_PLACES: usize = 4;
-const MOST_SETTINGS: usize = 10;
+const MOST_PARTS: usize = 10;
 const MOST_TEXT: usize = 200;

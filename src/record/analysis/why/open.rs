@@ -27,7 +27,8 @@ impl<'s> Case<'s> {
         findings.extend(self.without_results());
         let in_progress = self
             .transactions()
-            .filter(|it| it.outcome == TransactionOutcome::InProgress);
+            .filter(|it| it.outcome == TransactionOutcome::InProgress)
+            .filter(|it| !self.is_known_by_values(it));
         findings.extend(in_progress.map(accepted));
         findings.extend(self.torn());
         findings

@@ -8,21 +8,31 @@ use super::{Case, about};
 use crate::dm::locuri;
 use crate::facts::{self, ReportedValue};
 use crate::flow::{Side, Transaction, TransactionItem};
-use crate::record::analysis::session::FailedDocument;
+use crate::record::analysis::session::{DocumentKind, FailedDocument};
 use crate::record::model::SessionFinding;
 
-/// What Results say of the work behind the parent of some nodes: the Gets with what the values mean.
-#[derive(Default)]
-struct Work<'s> {
-    failures: Vec<Reported<'s>>,
-    pending: Vec<Reported<'s>>,
-}
+/// What Results say of the work behind the parent of some nodes: the last value of each.
+type Work<'s> = Vec<Reported<'s>>;
 
 /// A value that Results gave to a Get, with what it means.
 struct Reported<'s> {
     get: &'s Transaction,
     item: &'s TransactionItem,
-    meaning: String,
+    value: ReportedValue,
+}
+
+impl Reported<'_> {
+    /// What it means, where it is no success.
+    fn meaning(&self) -> &str {
+        match &self.value {
+            ReportedValue::Failed(meaning) | ReportedValue::Pending(meaning) => meaning,
+            ReportedValue::Done | ReportedValue::Fine => "",
+        }
+    }
+
+    fn node(&self) -> &str {
+        self.item.node.as_deref().unwrap_or_default()
+    }
 }
 
 impl<'s> Case<'s> {
@@ -59,40 +69,66 @@ impl<'s> Case<'s> {
             if works.len() == super::MOST_FINDINGS && !works.contains_key(parent) {
                 continue;
             }
-            let work = works.entry(parent.to_owned()).or_insert_with(Work::default);
-            let reported = |meaning| Reported {
+            let work = works.entry(parent.to_owned()).or_insert_with(Work::new);
+            // Only the last value of a node counts.
+            work.retain(|it| locuri::canonical(it.node()) != node);
+            work.push(Reported {
                 get: transaction,
                 item,
-                meaning,
-            };
-            match value {
-                ReportedValue::Failed(meaning) => work.failures.push(reported(meaning)),
-                ReportedValue::Pending(meaning) => work.pending.push(reported(meaning)),
-                ReportedValue::Fine => {}
-            }
+                value,
+            });
         }
         works
     }
 
+    /// Whether a value tells how the work that a command began went on.
+    pub(super) fn is_known_by_values(&self, transaction: &Transaction) -> bool {
+        let node = transaction.node().unwrap_or_default();
+        let works = self.works();
+        let mut works = works.iter();
+        works.any(|(parent, work)| {
+            let tells = |it: &Reported<'_>| {
+                it.value != ReportedValue::Fine && it.get.number > transaction.number
+            };
+            locuri::is_within(node, parent) && work.iter().any(tells)
+        })
+    }
+
     fn of_work(&self, parent: &str, work: &Work<'s>) -> Option<SessionFinding> {
-        let has_failed = !work.failures.is_empty();
+        let done = { work.iter() }.filter(|it| it.value == ReportedValue::Done);
+        let done = done.map(|it| it.get.asked.exchange).max();
+        let of_kind = |is_it: fn(&ReportedValue) -> bool| -> Vec<&Reported<'s>> {
+            let reported = work.iter().filter(|it| is_it(&it.value));
+            let is_old =
+                |it: &&Reported<'_>| done.is_some_and(|done| it.get.asked.exchange <= done);
+            reported.filter(|it| !is_old(it)).collect()
+        };
+        let failures = of_kind(|it| matches!(it, ReportedValue::Failed(_)));
+        let has_failed = !failures.is_empty();
         let values = match has_failed {
-            true => &work.failures,
-            false => &work.pending,
+            true => failures,
+            false => of_kind(|it| matches!(it, ReportedValue::Pending(_))),
         };
         let last = values.last()?;
         let begun = self.transactions().filter(|it| {
-            let is_below = |node| locuri::canonical(node).starts_with(parent);
-            it.command == "Exec" && it.from == Side::Server && it.node().is_some_and(is_below)
+            let is_below = |node| locuri::is_within(node, parent);
+            let is_before = it.number < last.get.number;
+            is_before
+                && it.command == "Exec"
+                && it.from == Side::Server
+                && it.node().is_some_and(is_below)
         });
         let begun = begun.last();
         let gets = values.iter().map(|value| value.get);
         let all: Vec<_> = begun.into_iter().chain(gets).collect();
         let mut finding = about(if has_failed { "WHY-01" } else { "WHY-09" }, &all);
-        let node = |value: &Reported<'_>| value.item.node.clone().unwrap_or_default();
-        let name = begun.map_or_else(|| node(last).to_string(), named);
-        let how = if has_failed { "failed" } else { "goes on" };
-        finding.what = format!("{name}: what it began {how}, {}", last.meaning);
+        let meaning = last.meaning();
+        finding.what = match (begun, has_failed) {
+            (Some(begun), true) => format!("{}: what it began failed, {meaning}", named(begun)),
+            (Some(begun), false) => format!("{}: what it began goes on, {meaning}", named(begun)),
+            (None, true) => format!("{}: the value reports a failure, {meaning}", last.node()),
+            (None, false) => format!("{}: not done yet, {meaning}", last.node()),
+        };
         (finding.code, finding.value) = (None, None);
         finding.hresult = last.item.value.clone().filter(|_| has_failed);
         finding.blame("acted on this.", Side::Device);
@@ -105,26 +141,30 @@ impl<'s> Case<'s> {
         }
         let gets = values.iter().take(MOST_LISTED);
         finding.why.extend(gets.map(|value| {
-            let Reported { get, meaning, .. } = value;
+            if begun.is_none() && value.node() == last.node() {
+                return words::asked(value.get);
+            }
             format!(
-                "{} {} gave {meaning}, {}",
-                get.command,
-                node(value),
-                words::asked(get)
+                "{} {} gave {}, {}",
+                value.get.command,
+                value.node(),
+                value.meaning(),
+                words::asked(value.get)
             )
         }));
-        finding.next = match (has_failed, parent.contains("/scep/")) {
-            (false, _) => "Get the node again in a later session",
-            (true, true) => SCEP_NEXT,
-            (true, false) => INSTALLER_NEXT,
-        }
-        .into();
+        finding.next = match has_failed {
+            false => "Get the node again in a later session".into(),
+            true if parent.contains("/scep/") => SCEP_NEXT.into(),
+            true if parent.contains("/enterprisedesktopappmanagement/") => INSTALLER_NEXT.into(),
+            true if parent.ends_with("/bitlocker/status") => BITLOCKER_NEXT.into(),
+            true => self.look_in_log(last.get.asked.at_us),
+        };
         Some(finding)
     }
 
     /// Whether an Alert reports the end of the work behind a node.
     fn is_reported(&self, parent: &str) -> bool {
-        let is_below = |node| locuri::canonical(node).starts_with(parent);
+        let is_below = |node| locuri::is_within(node, parent);
         self.transactions().any(|it| {
             it.from == Side::Device && it.alert.is_some() && it.node().is_some_and(is_below)
         })
@@ -137,7 +177,6 @@ impl<'s> Case<'s> {
     }
 
     fn failed_document(&self, document: &FailedDocument) -> SessionFinding {
-        let meaning = facts::declared_configuration_failure(document.state).unwrap_or_default();
         let mut exchanges: Vec<u64> = document.places.iter().map(|(_, it)| it.exchange).collect();
         exchanges.dedup();
         let places = document.places.iter().map(|(command, place)| {
@@ -147,26 +186,58 @@ impl<'s> Case<'s> {
             )
         });
         let places: Vec<String> = places.collect();
-        let next = match document.settings.is_empty() {
-            true => {
-                "Get Document below ./Device/Vendor/MSFT/DeclaredConfiguration/Host/Complete/Results/{id}: it names the \
-                     settings that failed"
+        let (id, state, has_parts) = (&document.id, document.state, !document.parts.is_empty());
+        let (what, next) = match document.kind {
+            DocumentKind::DeclaredConfiguration => {
+                let meaning = u16::try_from(state).ok();
+                let meaning = meaning.and_then(facts::declared_configuration_failure);
+                let meaning = meaning.unwrap_or_default();
+                let next = match has_parts {
+                    false => {
+                        "Get Document below ./Device/Vendor/MSFT/DeclaredConfiguration/Host/Complete/Results/{id}: it names the \
+                         settings that failed"
+                    }
+                    true => "mend these settings in the document, and send it with a new checksum",
+                };
+                let what = format!("Declared configuration {id}: state {state} {meaning}");
+                (what, next)
             }
-            false => "mend these settings in the document, and send it with a new checksum",
+            DocumentKind::DiagnosticArchive => {
+                let what = match state {
+                    0 => format!(
+                        "Diagnostic archive {id}: {}",
+                        failed_parts(document.parts.len())
+                    ),
+                    state => format!(
+                        "Diagnostic archive {id}: the collection failed, {}",
+                        facts::code_words(state)
+                    ),
+                };
+                (
+                    what,
+                    "look up the HRESULT, and ask for the archive again if it lacks something",
+                )
+            }
         };
         SessionFinding {
-            what: format!(
-                "Declared configuration {}: state {} {meaning}",
-                document.id, document.state
-            ),
+            // The archive is there, without what could not be gathered.
+            pending: document.kind == DocumentKind::DeclaredConfiguration || state != 0,
+            what,
             by: Some(Side::Device),
             why: std::iter::once(format!("reported by {}", places.join(" and ")))
-                .chain(document.settings.iter().cloned())
+                .chain(document.parts.iter().cloned())
                 .collect(),
             next: next.into(),
             exchanges,
             ..SessionFinding::new("WHY-01")
         }
+    }
+}
+
+fn failed_parts(count: usize) -> String {
+    match count {
+        1 => "a part was not gathered".to_owned(),
+        count => format!("{count} parts were not gathered"),
     }
 }
 
@@ -204,5 +275,7 @@ const SCEP_NEXT: &str = "look at the SCEP server's log, and for events of SCEP i
                          DeviceManagement-Enterprise-Diagnostics-Provider/Admin";
 pub(super) const INSTALLER_NEXT: &str = "read the installer's own log on the device: CommandLine in the job can ask for one \
                                          (/l*v and a file)";
+const BITLOCKER_NEXT: &str =
+    "see manage-bde -status on the device, and its event log BitLocker-API/Management";
 /// Values that are listed.
 const MOST_LISTED: usize = 5;
