@@ -86,10 +86,12 @@ pub struct CommandAnswer {
     pub place: CommandPlace,
     /// The node it is about, where it names just one.
     pub node: Option<SmolStr>,
-    /// The code that was sent; absent where a rule invented the answer, or there is no number.
+    /// The code that was sent; absent where a rule invented the answer. 0 where it is none.
     pub sent: Option<u16>,
-    /// The code that who asked received; absent where the answer did not arrive.
+    /// The code that who asked received; absent where the answer did not arrive. 0 where it is none.
     pub received: Option<u16>,
+    /// What stands in the place of a code.
+    pub no_code: Option<SmolStr>,
     /// Windows' native error, as who asked received it.
     pub original_error: Option<SmolStr>,
     /// The rules that acted on it.
@@ -238,9 +240,9 @@ impl CommandAnswer {
         self.received.or(self.sent)
     }
 
-    /// Whether it reports a failure: 400 and above.
+    /// Whether it reports no success: 400 and above, and what is no code.
     pub fn has_failed(&self) -> bool {
-        self.received.is_some_and(|code| code >= 400)
+        self.received.is_some_and(|code| code >= 400 || code == 0)
     }
 
     /// Whether it says that the work goes on: 101 or 202.

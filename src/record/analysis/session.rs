@@ -10,8 +10,8 @@ use std::ops::Range;
 
 use smol_str::{SmolStr, format_smolstr};
 
-pub(super) use self::answers::failure_words;
 pub(super) use self::documents::{DocumentKind, FailedDocument};
+pub(super) use self::meant::{WrongRef, failure_words};
 use super::exchanged::{Exchanged, of_user};
 use super::incident::{Back, Incident, IncidentKind, MOST_INCIDENTS, SLOW};
 use super::links::Links;
@@ -37,8 +37,8 @@ pub(super) struct OpenSession {
     pub(super) incomplete: Vec<(usize, Option<u64>)>,
     /// Failures of commands that the record does not have, in words.
     pub(super) orphans: Vec<String>,
-    /// The places of transactions with an answer whose CmdRef names no command, with that CmdRef.
-    pub(super) misnumbered: Vec<(usize, SmolStr)>,
+    /// The places of transactions with an answer whose reference names another command, or none.
+    pub(super) misnumbered: Vec<(usize, WrongRef)>,
     /// Who sent messages that the record lacks, and the first and last MsgID of those.
     pub(super) missing: Vec<(Side, u32, u32)>,
     /// Documents of declared configuration that failed.

@@ -69,6 +69,8 @@ pub struct AnswerTargetRecord {
 pub struct StatusRecord {
     /// The code; absent where Data is no number.
     pub code: Option<u16>,
+    /// What Data has where that is no number, up to 64 bytes.
+    pub data: Option<SmolStr>,
     /// Its name.
     pub name: Option<SmolStr>,
     /// Windows' native error, such as `0x80070002`.
@@ -280,6 +282,9 @@ fn answered_nodes<'a>(answer: Command<'a>, answered: Option<Command<'a>>) -> Vec
     }
 }
 
+/// Bytes of a Data that is no code of a Status.
+const MOST_NO_CODE: usize = 64;
+
 /// The most nodes that are listed for one answer.
 const MOST_NODES: usize = 16;
 
@@ -298,6 +303,13 @@ impl StatusRecord {
         let means = original_error.as_deref().and_then(facts::result_in_text);
         Self {
             code: code.map(|code| code.0),
+            data: match code {
+                Some(_) => None,
+                None => Some(status.data().map_or(SmolStr::default(), |data| {
+                    let text = trimmed(data);
+                    SmolStr::new(&text[..text.floor_char_boundary(MOST_NO_CODE)])
+                })),
+            },
             name: code.and_then(|code| code.name()).map(SmolStr::new_static),
             original_error_means: means.map(|fact| fact.words().into()),
             original_error: original_error.map(SmolStr::from),

@@ -69,6 +69,7 @@ fn in_command(command: &mut CommandRecord, mask: &mut impl FnMut(&mut SmolStr)) 
         texts.into_iter().flatten().for_each(&mut *mask);
     }
     if let Some(status) = &mut command.status {
+        status.data.iter_mut().for_each(&mut *mask);
         if let Some(error) = &mut status.original_error {
             let before = error.clone();
             mask(error);

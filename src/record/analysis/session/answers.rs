@@ -4,20 +4,20 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use smol_str::SmolStr;
+use smol_str::{SmolStr, format_smolstr};
 
 use super::super::exchanged::{Exchanged, of_user};
 use super::super::incident::{Back, IncidentKind};
 use super::super::links::{Indexed, Links, entry};
 use super::commands::is_of_windows;
-use super::{LastMessage, OpenSession, is_alert, side};
-use crate::dm::{StatusCode, locuri};
+use super::{LastMessage, OpenSession, failure_words, is_alert, side};
+use crate::dm::locuri;
 use crate::flow::session::CommandIndex;
 use crate::flow::{
     CommandAnswer, CommandDelivery, CommandPlace, Side, Transaction, TransactionItem,
     TransactionOutcome,
 };
-use crate::record::model::{CommandRecord, MessageRecord};
+use crate::record::model::{CommandRecord, MessageRecord, StatusRecord};
 
 impl OpenSession {
     /// Takes in the commands and answers of a message.
@@ -78,7 +78,7 @@ impl OpenSession {
         let other = side(message.from.other());
         let mut given = Vec::new();
         let commands = message.sent.map_or(&[][..], |(_, commands)| commands);
-        let mut unfound = Vec::new();
+        let (mut unfound, mut doubtful) = (Vec::new(), Vec::new());
         self.note_read(other, commands);
         let has_answers = commands.iter().any(|command| command.answers.is_some());
         self.server_answers |= message.from == Side::Server && has_answers;
@@ -92,6 +92,9 @@ impl OpenSession {
             }
             let found = self.find(other, commands, number);
             match found.or_else(|| self.without_id(other, commands, number)) {
+                Some(at) if self.has_answer_before(message, at, command) => {
+                    doubtful.push((number, at));
+                }
                 Some(at) => self.answered(message, number, at, &mut given),
                 None => unfound.push(number),
             }
@@ -99,6 +102,15 @@ impl OpenSession {
         // Those that are numbered rightly leave over what these mean. A cut answer may have lost its number.
         let is_read = message.unread().is_none();
         let may_mean = is_read && !message.is_changed() && unfound.len() <= MOST_OF_MESSAGE;
+        for (number, at) in doubtful {
+            let has_room = self.misnumbered.len() < MOST_ORPHANS;
+            let may_mean = is_read && !message.is_changed() && has_room;
+            let meant = self.meant_of_newest(message.from.other(), &commands[number]);
+            let meant = meant.filter(|_| may_mean);
+            let at = meant.as_ref().map_or(at, |(meant, _)| *meant);
+            self.misnumbered.extend(meant);
+            self.answered(message, number, at, &mut given);
+        }
         for number in unfound.iter().copied() {
             let has_room = self.misnumbered.len() < MOST_ORPHANS;
             let meant = match may_mean && has_room {
@@ -106,12 +118,8 @@ impl OpenSession {
                 false => None,
             };
             match meant {
-                Some(at) => {
-                    let answers = commands[number].answers.as_ref();
-                    let id = answers
-                        .map(|answers| short(&answers.id))
-                        .unwrap_or_default();
-                    self.misnumbered.push((at, id));
+                Some((at, wrong)) => {
+                    self.misnumbered.push((at, wrong));
                     self.answered(message, number, at, &mut given);
                 }
                 None => self.orphan(message.exchange, &commands[number]),
@@ -213,7 +221,8 @@ impl OpenSession {
             };
             let invented = known.is_none();
             let answer = &mut self.transactions[at].answers[answer];
-            answer.received = status.code;
+            let (code, no_code) = code_of(status);
+            (answer.received, answer.no_code) = (Some(code), no_code);
             answer.original_error = status.original_error.as_ref().map(short);
             if (invented || answer.sent != answer.received) && answer.rules.is_empty() {
                 answer.rules.clone_from(&rules);
@@ -241,13 +250,15 @@ impl OpenSession {
             answers.pop();
         }
         let status = command.status.as_ref();
+        let (sent, no_code) = status.map(code_of).unzip();
         let target = command.answers.as_ref();
         let only = target.filter(|target| target.loc_uris.is_empty());
         answers.push(CommandAnswer {
             place,
             node: only.and_then(|target| target.loc_uri.as_ref()).map(short),
-            sent: status.and_then(|status| status.code),
+            sent,
             received: None,
+            no_code: no_code.flatten(),
             original_error: status
                 .and_then(|status| status.original_error.as_ref())
                 .map(short),
@@ -429,6 +440,15 @@ impl OpenSession {
     }
 }
 
+/// The code of a Status; 0 where there is none, with what stands in its place.
+fn code_of(status: &StatusRecord) -> (u16, Option<SmolStr>) {
+    match status.code {
+        Some(code @ 100..) => (code, None),
+        Some(code) => (0, Some(format_smolstr!("{code}"))),
+        None => (0, Some(status.data.clone().unwrap_or_default())),
+    }
+}
+
 /// Where a command of a message stands.
 pub(super) fn place(
     message: &Exchanged<'_>,
@@ -454,22 +474,6 @@ pub(super) fn item(item: &crate::record::model::ItemRecord) -> TransactionItem {
         value: data.map(|data| data.text.clone()),
         bytes: data.map_or(0, |data| data.bytes),
     }
-}
-
-/// A failure whose command is not known; `None` for what is none.
-pub(in super::super) fn failure_words(exchange: u64, command: &CommandRecord) -> Option<String> {
-    let code = command.status.as_ref().and_then(|status| status.code);
-    let (Some(answers), Some(code @ 400..)) = (&command.answers, code) else {
-        return None;
-    };
-    let name = answers.cmd.as_ref().map(short);
-    let name = name.as_deref().unwrap_or("a command");
-    Some(format!(
-        "x{exchange}: {} for {name} (message {}, CmdID {})",
-        StatusCode(code),
-        short(&answers.msg),
-        short(&answers.id)
-    ))
 }
 
 /// A text of a peer as far as it is kept.

@@ -2,9 +2,12 @@
 
 use smol_str::SmolStr;
 
+use super::super::exchanged::Exchanged;
 use super::super::links::Links;
+use super::answers::short;
 use super::{OpenSession, side};
-use crate::flow::{CommandDelivery, Side, Transaction};
+use crate::dm::{StatusCode, locuri};
+use crate::flow::{CommandAnswer, CommandDelivery, Side, Transaction};
 use crate::record::model::CommandRecord;
 
 impl OpenSession {
@@ -115,6 +118,85 @@ impl OpenSession {
         (is_certain && alike.count() == asked.len()).then(|| asked.get(before).copied())?
     }
 
+    /// Whether a command has such an answer already, of a message before, after which none may come.
+    pub(super) fn has_answer_before(
+        &self,
+        message: &Exchanged<'_>,
+        at: usize,
+        answer: &CommandRecord,
+    ) -> bool {
+        let known = &self.transactions[at];
+        let mut before = known.answers.iter();
+        let is_before = |it: &CommandAnswer| it.place.exchange < message.exchange;
+        let is_final = before.any(|it| is_before(it) && !it.is_in_progress());
+        match answer.status {
+            Some(_) => is_final && known.chunks == 0,
+            None => known.command != "Get" || is_final && !known.results.is_empty(),
+        }
+    }
+
+    /// The command that an answer means which names one that is answered: the one of the newest message that has the same
+    /// CmdID, and no such answer.
+    pub(super) fn meant_of_newest(
+        &self,
+        asker: Side,
+        answer: &CommandRecord,
+    ) -> Option<(usize, WrongRef)> {
+        let answers = answer.answers.as_ref()?;
+        let newest = self.last[side(asker)].commands.clone();
+        let at = self.only_with_id(answer, |at, it| newest.contains(&at) && it.from == asker)?;
+        let is_wrong = self.transactions[at].asked.message != answers.msg;
+        is_wrong.then(|| (at, WrongRef::Msg(short(&answers.msg))))
+    }
+
+    /// The command that an answer means whose MsgRef names no message, with the same kind and CmdID.
+    fn meant_of_no_message(
+        &self,
+        asker: Side,
+        answer: &CommandRecord,
+        asked: &str,
+    ) -> Option<(usize, WrongRef)> {
+        let msg = &answer.answers.as_ref()?.msg;
+        // The record may lack older messages, and those between others.
+        let newest = self.last[side(asker)].msg_id.parse::<u32>().ok();
+        let is_later = |number: u32| number == 0 || newest.is_some_and(|newest| number > newest);
+        if !msg.parse().map_or(true, is_later) || !self.missing.is_empty() {
+            return None;
+        }
+        let at = self.only_with_id(answer, |_, it| it.from == asker && it.command == asked)?;
+        Some((at, WrongRef::Msg(short(msg))))
+    }
+
+    /// The only command that has the CmdID and the node which an answer names, and no such answer; no rule acted on it.
+    fn only_with_id(
+        &self,
+        answer: &CommandRecord,
+        is_it: impl Fn(usize, &Transaction) -> bool,
+    ) -> Option<usize> {
+        let id = &answer.answers.as_ref()?.id;
+        // A Status in the record has the node of the command that it names.
+        let own = answer.items.first().and_then(|item| item.source.as_ref());
+        let is_left = |(at, it): &(usize, &Transaction)| {
+            let is_delivered = it.delivery == CommandDelivery::Delivered;
+            let lacks_it = match answer.status {
+                Some(_) => it.answers.is_empty(),
+                None => it.results.is_empty() && it.command == "Get",
+            };
+            let mut nodes = it.items.iter().filter_map(|item| item.node.as_deref());
+            let fits = own.is_none_or(|own| nodes.any(|node| locuri::is_within(own, node)));
+            let is_same = !id.is_empty() && it.asked.cmd_id == *id;
+            is_delivered
+                && lacks_it
+                && is_same
+                && fits
+                && it.all_rules().next().is_none()
+                && is_it(*at, it)
+        };
+        let mut left = self.transactions.iter().enumerate().filter(is_left);
+        let (at, _) = left.next()?;
+        left.next().is_none().then_some(at)
+    }
+
     /// The command that an answer means whose CmdRef names none: the only one of its kind in the message answered that has
     /// no such answer, where no other of these answers may mean it.
     pub(super) fn meant(
@@ -123,14 +205,17 @@ impl OpenSession {
         commands: &[CommandRecord],
         unfound: &[usize],
         number: usize,
-    ) -> Option<usize> {
+    ) -> Option<(usize, WrongRef)> {
         let kind = |it: &CommandRecord| match &*it.kind {
             "Results" => Some(SmolStr::new_static("Get")),
             _ => it.answers.as_ref()?.cmd.clone(),
         };
         let answer = &commands[number];
-        let (asked, msg) = (kind(answer)?, &answer.answers.as_ref()?.msg);
-        self.received[side(asker)].message(msg)?;
+        let answers = answer.answers.as_ref()?;
+        let (asked, msg) = (kind(answer)?, &answers.msg);
+        if self.received[side(asker)].message(msg).is_none() {
+            return self.meant_of_no_message(asker, answer, &asked);
+        }
         let is_alike = |other: &&usize| {
             let other = &commands[**other];
             let is_of_same = other.answers.as_ref().is_some_and(|it| it.msg == *msg);
@@ -153,8 +238,34 @@ impl OpenSession {
         };
         let mut left = self.transactions.iter().enumerate().filter(is_left);
         let (at, _) = left.next()?;
-        left.next().is_none().then_some(at)
+        let is_only = left.next().is_none();
+        is_only.then(|| (at, WrongRef::Cmd(short(&answers.id))))
     }
+}
+
+/// What is wrong in an answer, as it stands there: empty where it is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in super::super) enum WrongRef {
+    /// Its CmdRef.
+    Cmd(SmolStr),
+    /// Its MsgRef.
+    Msg(SmolStr),
+}
+
+/// A failure whose command is not known; `None` for what is none.
+pub(in super::super) fn failure_words(exchange: u64, command: &CommandRecord) -> Option<String> {
+    let code = command.status.as_ref().and_then(|status| status.code);
+    let (Some(answers), Some(code @ 400..)) = (&command.answers, code) else {
+        return None;
+    };
+    let name = answers.cmd.as_ref().map(short);
+    let name = name.as_deref().unwrap_or("a command");
+    Some(format!(
+        "x{exchange}: {} for {name} (message {}, CmdID {})",
+        StatusCode(code),
+        short(&answers.msg),
+        short(&answers.id)
+    ))
 }
 
 /// Answers of one message that are looked at for what its numbers mean.

@@ -8,6 +8,7 @@ use smol_str::SmolStr;
 use super::cause::is_delete_of_nothing;
 use super::words::{self, code, named};
 use super::{Case, about, csp};
+use crate::facts;
 use crate::flow::{CommandAnswer, CommandDelivery, Side, Transaction, TransactionOutcome};
 use crate::printable::counted;
 use crate::record::analysis::incident::{Incident, IncidentKind};
@@ -140,6 +141,14 @@ impl<'s> Case<'s> {
             finding.by_rules(&done_by_rules(first, answer));
         }
         finding.why.push(place(first, answer));
+        if let Some(text) = answer.no_code.as_ref().filter(|_| !is_hidden) {
+            finding.what = words::named_by(first, answer);
+            without_code(text, &mut finding);
+            finding.list(&group[1..], MOST_ALIKE, "", |other| {
+                format!("likewise {}, {}", named(other), words::asked(other))
+            });
+            return finding;
+        }
         match is_partial {
             true => finding.why.extend(items(first, answer)),
             false => finding.why.extend(value(first)),
@@ -199,7 +208,10 @@ impl<'s> Case<'s> {
 
     fn alike(&self, transaction: &'s Transaction) -> Alike {
         let answer = failure(transaction);
-        let codes = answer.map(|it| (it.sent, it.received, it.original_error.clone()));
+        let codes = answer.map(|it| {
+            let error = it.original_error.clone().or(it.no_code.clone());
+            (it.sent, it.received, error)
+        });
         let node = transaction.failed_node();
         let csp = node.map(|node| csp(node).to_ascii_lowercase());
         let has_lost = answer.is_some_and(|it| it.code() == Some(404));
@@ -236,6 +248,32 @@ pub(super) fn place(transaction: &Transaction, answer: &CommandAnswer) -> String
         line += &format!(" · {}", words::hresult_words(error));
     }
     line
+}
+
+/// A finding that names a command, about a Status that has this in the place of a code.
+fn without_code(text: &SmolStr, finding: &mut SessionFinding) {
+    finding.code = None;
+    finding.what += &match &**text {
+        "" => ": the Status has no code".to_owned(),
+        text => format!(": answered with {text:?}, which is no code of a Status"),
+    };
+    let is_failure = facts::result_in_text(text).is_some_and(|it| it.key != NO_ERROR);
+    match is_failure {
+        true => {
+            finding.why.push(format!(
+                "As a result of Windows it is {}.",
+                words::hresult_words(text)
+            ));
+            finding.hresult = Some(text.clone());
+        }
+        false => finding
+            .why
+            .push("Whether the command was carried out is not known.".into()),
+    }
+    finding.advise(
+        "let the one who answers write a code of the standard into Data, such as 200 or 500",
+        "",
+    );
 }
 
 /// How many items of a command failed, and which besides the one of `first`.
@@ -353,6 +391,9 @@ fn is_success_code(code: u16) -> bool {
 
 /// Atomics of one session that are looked into.
 const MOST_ATOMICS: usize = 1_000;
+
+/// The result that is no failure, S_OK.
+const NO_ERROR: &str = "0x00000000";
 
 /// Commands that are listed next to the first.
 pub(super) const MOST_ALIKE: usize = 5;

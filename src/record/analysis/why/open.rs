@@ -10,6 +10,7 @@ use crate::flow::{CommandDelivery, SessionEnd, Side, Transaction, TransactionOut
 use crate::printable::counted;
 use crate::record::analysis::finding::grouped;
 use crate::record::analysis::incident::IncidentKind;
+use crate::record::analysis::session::WrongRef;
 use crate::record::model::SessionFinding;
 
 impl<'s> Case<'s> {
@@ -155,10 +156,15 @@ impl<'s> Case<'s> {
             .collect();
         let mut finding = about("WHY-02", &all);
         finding.code = None;
-        let lacks_it = answers.iter().all(|(_, id)| id.is_empty());
-        let how = match lacks_it {
-            true => "answered without a CmdRef",
-            false => "answered under a wrong CmdRef",
+        let lacks_it =
+            |it: &&WrongRef| matches!(it, WrongRef::Cmd(id) | WrongRef::Msg(id) if id.is_empty());
+        let all_lack_it = answers.iter().all(|(_, wrong)| lacks_it(wrong));
+        let is_of_message = answers.iter().all(|(_, it)| matches!(it, WrongRef::Msg(_)));
+        let how = match (all_lack_it, is_of_message) {
+            (true, false) => "answered without a CmdRef",
+            (false, false) => "answered under a wrong CmdRef",
+            (true, true) => "answered without a MsgRef",
+            (false, true) => "answered under a wrong MsgRef",
         };
         // Of several Items the one that the Results are about.
         let node = first.results.first().filter(|_| first.items.len() > 1);
@@ -168,28 +174,35 @@ impl<'s> Case<'s> {
             1 => format!("{name}: {how}"),
             more => format!("{name} and {}: {how}", counted(more - 1, "other command")),
         };
-        finding.list(&answers, MOST_LISTED, "", |(transaction, cmd_ref)| {
+        finding.list(&answers, MOST_LISTED, "", |(transaction, wrong)| {
             let likewise = match transaction.number == first.number {
                 true => String::new(),
                 false => format!("likewise {}, ", named(transaction)),
             };
-            let cmd_ref = match &***cmd_ref {
-                "" => "no CmdRef".to_owned(),
-                id => format!(
-                    "CmdRef {id}, which message {} does not have",
-                    transaction.asked.message
-                ),
+            let message = &transaction.asked.message;
+            let wrong = match wrong {
+                WrongRef::Cmd(id) if id.is_empty() => "no CmdRef".to_owned(),
+                WrongRef::Cmd(id) => format!("CmdRef {id}, which message {message} does not have"),
+                WrongRef::Msg(id) if id.is_empty() => "no MsgRef".to_owned(),
+                WrongRef::Msg(id) => format!("MsgRef {id}, and not {message}"),
             };
             let place = match transaction.answers.last() {
                 Some(answer) => words::asked_and_answered(transaction, answer),
                 None => words::asked(transaction),
             };
-            format!("{likewise}{place}; the answer has {cmd_ref}")
+            format!("{likewise}{place}; the answer has {wrong}")
         });
-        finding.why.push("No other command of its kind in that message is left without an answer: it seems to be this one's.".into());
+        finding.why.push(match is_of_message {
+            false => "No other command of its kind in that message is left without an answer: it seems to be this one's.".into(),
+            true => "No other command with that CmdID is left without an answer: it seems to be this one's.".into(),
+        });
         finding.by = finding.rules.is_empty().then_some(asked);
+        let (what, to) = match is_of_message {
+            false => ("CmdID of the command", "CmdRef (STA-03)"),
+            true => ("MsgID of the message", "MsgRef (STA-03)"),
+        };
         finding.next = format!(
-            "let {} write the CmdID of the command into CmdRef (STA-03): strict receivers take it for unanswered",
+            "let {} write the {what} into {to}: strict receivers take the command for unanswered",
             words::side(asked)
         );
         Some(finding)
