@@ -96,9 +96,10 @@ impl<'s> Case<'s> {
                 };
                 format!("mend {these} first: {}", self.next(cause, failed))
             }
-            None => {
-                "look at the device's event log: the Statuses name no command as the cause".into()
-            }
+            None => format!(
+                "look at the device's {}: the Statuses name no command as the cause",
+                self.log()
+            ),
         };
         Some(finding)
     }

@@ -47,23 +47,27 @@ impl Case<'_> {
             }
             return false;
         }
+        let object = match self.session.is_windows {
+            true => "CSP",
+            false => "object",
+        };
         let mut line = format!("{} on {csp} got {failed}", words::all_of(alike));
         let seems_lacking = failed == 404 && alike > 1 && !others.is_empty();
         if !others.is_empty() {
-            let end = if seems_lacking {
-                ": the device seems to lack this CSP."
-            } else {
-                "."
+            let end = match seems_lacking {
+                true => format!(": the device seems to lack this {object}."),
+                false => ".".to_owned(),
             };
             line += &format!(
                 "; commands on {} succeeded{end}",
-                counted(others.len(), "other CSP")
+                counted(others.len(), &format!("other {object}"))
             );
         } else {
             line += ".";
         }
         finding.why.push(line);
-        if let (404, Some(fact)) = (failed, transaction.node().and_then(facts::csp_of)) {
+        let fact = transaction.node().and_then(facts::csp_of);
+        if let (404, Some(fact)) = (failed, fact.filter(|_| self.session.is_windows)) {
             finding.why.push(format!("{}: {}", fact.key, fact.more));
         }
         seems_lacking
@@ -187,6 +191,14 @@ impl Case<'_> {
         }
     }
 
+    /// What a device calls the log that says more.
+    pub(super) fn log(&self) -> &'static str {
+        match self.session.is_windows {
+            true => "event log",
+            false => "own log",
+        }
+    }
+
     pub(super) fn next(&self, transaction: &Transaction, failed: u16) -> String {
         let answered = failure(transaction).map_or(0, |answer| answer.place.at_us);
         let native = native_error(transaction);
@@ -194,6 +206,10 @@ impl Case<'_> {
         let failed = match native {
             Some(NO_NODE) => 404,
             _ => failed,
+        };
+        let ddf = match self.session.is_windows {
+            true => "the CSP's DDF",
+            false => "the device's description (DDF)",
         };
         match (failed, &*transaction.command) {
             (404, _) if self.deleted_before(transaction).is_some() => {
@@ -214,21 +230,24 @@ impl Case<'_> {
             }
             (404, "Delete") => "nothing, if the node is to be gone: it is; otherwise check its spelling".into(),
             (404, "Replace") if !is_policy(transaction) => "send Add for a node that is not there yet, or check its spelling".into(),
+            (404, _) if !self.session.is_windows => {
+                format!("check the spelling of the node, and whether it is in {ddf}")
+            }
             (404, _) => "check the spelling of the node, and which editions and versions its CSP is for".into(),
             (418, _) => "send Replace to change the value, or Delete the node first".into(),
-            (405, command) => format!("look up whether the node takes {command}: its access types are in the CSP's DDF"),
-            (415, _) => "send the format and type that the CSP's DDF names".into(),
+            (405, command) => format!("look up whether the node takes {command}: its access types are in {ddf}"),
+            (415, _) => format!("send the format and type that {ddf} names"),
             (400 | 500, _) if native == Some(NOT_ALLOWED_IN_URI) => {
                 "correct the LocURI: one of its segments has characters that it may not have".into()
             }
             (400 | 500, _) if is_about_value(transaction) => {
-                "compare the value, its format and its type with the CSP's DDF".into()
+                format!("compare the value, its format and its type with {ddf}")
             }
             (500, "Exec") if transaction.node().is_some_and(is_wipe) => {
                 "see whether Windows RE is enabled on the device (reagentc /info): a wipe fails without it".into()
             }
             (400, _) if transaction.asked.cmd_id.is_empty() => "give every command a CmdID".into(),
-            (400, _) => "compare the value and its format with the CSP's DDF, and the command with the standard (dmtap lint)".into(),
+            (400, _) => format!("compare the value and its format with {ddf}, and the command with the standard (dmtap lint)"),
             (_, _) if is_declared(transaction) => {
                 "change the WinDC document that has the setting, or abandon it (Add ./Device/Vendor/MSFT/DeclaredConfiguration/Host/Complete/Documents/{id}/Properties/Abandoned = 1)".into()
             }

@@ -169,7 +169,10 @@ impl<'s> Case<'s> {
             (_, Some(Side::Server)) => how.next(last.at_us),
             (_, None) if how.cause.is_some() => how.next(last.at_us),
             (_, Some(Side::Device)) => {
-                "look at the device's network, and at its event log at this time".into()
+                format!(
+                    "look at the device's network, and at its {} at this time",
+                    self.log()
+                )
             }
             (_, None) => "let the device begin its session again".into(),
         };
@@ -289,15 +292,21 @@ impl<'s> Case<'s> {
         let (what, next) = match self.end() {
             SessionEnd::WithoutFinal => (
                 "Session not closed: the server's last message asks for nothing, and has no Final",
-                "let the server send Final in the last message of each of its packages",
+                "let the server send Final in the last message of each of its packages".to_owned(),
             ),
             SessionEnd::Silent => (
                 "Session not finished: the device did not come back",
-                "look at the device's event log after the last answer; a restart or a lost network would show there",
+                format!(
+                    "look at the device's {} after the last answer; a restart or a lost network would show there",
+                    self.log()
+                ),
             ),
             SessionEnd::Superseded => (
                 "Session not finished: the device began another one",
-                "look at the device's event log: something made it begin anew",
+                format!(
+                    "look at the device's {}: something made it begin anew",
+                    self.log()
+                ),
             ),
             _ => return None,
         };

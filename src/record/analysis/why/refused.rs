@@ -71,7 +71,7 @@ impl Case<'_> {
                 .why
                 .extend(certificate.iter().flat_map(|it| it.why.iter().cloned()));
         }
-        if status >= 400 {
+        if status >= 400 && self.session.is_windows {
             finding.why.push(format!(
                 "Windows shows {}",
                 words::hresult_words(&Hresult::of_http(status).to_string())
