@@ -10,7 +10,7 @@ use memchr::memmem;
 
 pub use self::report::{junit, sarif, text};
 use super::dry_run::Speakers;
-use super::message_log::{self, is_notification, nothing_found};
+use super::message_log::{self, COMMANDS_ALONE, is_notification, nothing_found};
 use crate::dm::carve::has_message;
 use crate::dm::{Dialect, Message};
 use crate::flow::lint::{LintMessage, Linter, Profile};
@@ -160,9 +160,14 @@ impl Lint {
                         speaker
                     });
                     let id = broken_id(wbxml::looks_like(&text));
+                    let has_root = memmem::find(&text, b"<SyncML").is_some();
+                    let words = match has_root || wbxml::looks_like(&text) {
+                        true => error.kind.to_string(),
+                        false => format!("{}; {COMMANDS_ALONE}", error.kind),
+                    };
                     let mut notes = vec![Remark {
                         at: Some(error.at),
-                        ..Remark::new(id, Severity::Error, error.kind.to_string())
+                        ..Remark::new(id, Severity::Error, words)
                     }];
                     locate(&mut notes, &text, is_single_byte);
                     let by = speaker.map_or("sender", Side::name);

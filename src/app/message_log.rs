@@ -105,6 +105,10 @@ pub fn read_file(
     }
 }
 
+/// What to do with commands outside of a message.
+pub(super) const COMMANDS_ALONE: &str = "its commands of SyncML are no messages: put <SyncML><SyncBody> in front of them, \
+                                         and </SyncBody></SyncML> behind";
+
 /// Why a file that is no record has nothing to show.
 pub(super) fn nothing_found(text: &[u8]) -> String {
     let has = |name: &str| memmem::find(text, name.as_bytes()).is_some();
@@ -112,9 +116,7 @@ pub(super) fn nothing_found(text: &[u8]) -> String {
         true if memmem::rfind(text, b"<?xml").is_some_and(|at| at > LONGEST_FRONT) => {
             "an XML document stands unescaped within the commands: put it in CDATA, or write &lt; for each < of it"
         }
-        true => {
-            "its commands of SyncML are no messages: put <SyncML><SyncBody> in front of them, and </SyncBody></SyncML> behind"
-        }
+        true => COMMANDS_ALONE,
         false => "no message of SyncML or enrollment stands in it",
     };
     let code = code_in(text);

@@ -48,11 +48,17 @@ pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &Seen, request:
     let has_no_resp = document(found, message);
     http(found, turn);
     let Some(header) = message.header() else {
-        return found.add(
-            "HDR-07",
-            Some(message.element()),
-            "the message has no SyncHdr",
-        );
+        let at = Some(message.element());
+        return match turn.linted.head {
+            Some(_) => found.add("HDR-07", at, "the message has no SyncHdr"),
+            // In a file, as documentation and servers show commands.
+            None => found.add_as(
+                "HDR-07",
+                Severity::Info,
+                at,
+                "there is no SyncHdr: these are commands alone, and only they are judged",
+            ),
+        };
     };
     versions(found, message, header);
     session(found, turn, header, request);
