@@ -17,6 +17,11 @@ impl StatusCode {
         (200..300).contains(&self.0)
     }
 
+    /// Whether it says that a command was done: 215 says that it was not, and 216 that it was undone.
+    pub fn is_done(self) -> bool {
+        self.is_success() && !matches!(self.0, 215 | 216)
+    }
+
     /// Whether it asks for credentials: 401 or 407.
     pub fn is_challenge(self) -> bool {
         matches!(self.0, 401 | 407)

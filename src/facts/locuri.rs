@@ -32,6 +32,17 @@ pub fn csp_of(loc_uri: &str) -> Option<&'static Fact> {
     all().iter().find(known)
 }
 
+/// The only scope in which a CSP has nodes, `Device` or `User`; `None` where it has both, or that is not known.
+pub fn only_scope(csp: &Fact) -> Option<&'static str> {
+    let scopes = [
+        ("Scope: device.", "Device"),
+        ("Scope: user (./User).", "User"),
+    ];
+    let mut scopes = scopes.into_iter();
+    let (_, scope) = scopes.find(|(words, _)| csp.more.starts_with(words))?;
+    Some(scope)
+}
+
 fn is_scope(segment: &str) -> bool {
     ["Device", "User"]
         .iter()

@@ -24,6 +24,7 @@ use hashlink::LinkedHashMap;
 
 use self::rule::severity_of;
 use self::seen::{Seen, Turn};
+pub use self::uri::mistake_in_uri;
 use super::session::{note_cmd_ids, note_dangling, note_escaped_twice};
 use super::{AnswerLink, Note, SessionKey, Severity, Side, Timestamp};
 use crate::dm::{Message, SyncHdr};

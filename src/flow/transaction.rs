@@ -127,6 +127,8 @@ pub enum TransactionOutcome {
     InProgress,
     /// Its items have different answers.
     Partial,
+    /// It failed, and a later command did what it was for: the node is there now, or has that value.
+    Remedied,
     /// Its Status was due, and did not come: the answering package is over.
     Unanswered,
     /// The session ended first.
@@ -207,8 +209,11 @@ impl Transaction {
     }
 
     /// The same among all commands of its session: 215 is a failure, too, where no Atomic or failed Sequence around the
-    /// command explains it.
+    /// command explains it. What was remedied later is none.
     pub fn has_failed_among(&self, session: &[Self]) -> bool {
+        if self.outcome == TransactionOutcome::Remedied {
+            return false;
+        }
         let mut answers = self.answers.iter();
         let is_not_executed = answers.any(|answer| answer.received == Some(Self::NOT_EXECUTED));
         if self.has_failed() || !is_not_executed {

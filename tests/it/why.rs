@@ -1,5 +1,6 @@
 //! What is concluded from records: the situations that people ask about, each with its exact text.
 
+mod advice;
 mod causes;
 mod demo;
 mod limits;

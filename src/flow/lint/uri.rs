@@ -21,9 +21,12 @@ pub(super) fn check(found: &mut Findings, uri: &str, at: Element<'_>) {
             format!("LocURI {path} does not begin with ./"),
         );
     }
-    if path.split('/').any(|segment| segment != segment.trim()) {
-        let what = "a blank at the beginning or the end of a segment: take it out";
-        found.add("URI-02", Some(at), format!("LocURI {path} has {what}"));
+    if has_blank_at_edge(path) {
+        found.add(
+            "URI-02",
+            Some(at),
+            format!("LocURI {path} has {BLANK_AT_EDGE}: take it out"),
+        );
     } else if let Some(what) = unescaped(path) {
         found.add("URI-02", Some(at), format!("LocURI {path} has {what}"));
     }
@@ -36,6 +39,24 @@ pub(super) fn check(found: &mut Findings, uri: &str, at: Element<'_>) {
         );
     }
 }
+
+/// What makes the address of a node one of none: the id of the note, and `ends with /`.
+pub fn mistake_in_uri(uri: &str) -> Option<(&'static str, String)> {
+    let path = uri.split('?').next().unwrap_or_default().trim();
+    if let Some(what) = broken(path) {
+        return Some(("URI-01", what.to_owned()));
+    }
+    if !path.starts_with("./") && path != "." {
+        return Some(("URI-01", "does not begin with ./".to_owned()));
+    }
+    has_blank_at_edge(path).then(|| ("URI-02", format!("has {BLANK_AT_EDGE}")))
+}
+
+fn has_blank_at_edge(path: &str) -> bool {
+    path.split('/').any(|segment| segment != segment.trim())
+}
+
+const BLANK_AT_EDGE: &str = "a blank at the beginning or the end of a segment";
 
 fn broken(path: &str) -> Option<&'static str> {
     if path.is_empty() {

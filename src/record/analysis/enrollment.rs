@@ -253,8 +253,7 @@ impl Enrollments {
         let failures = record
             .commands
             .iter()
-            .filter_map(|it| failure_words(exchange, it))
-            .map(|words| format!("{words}, which is not in the record"));
+            .filter_map(|it| failure_words(exchange, it, "which is not in the record"));
         for words in failures {
             match self.failures.len() < MOST_FAILURES {
                 true => self.failures.push((exchange, words)),

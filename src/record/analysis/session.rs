@@ -5,6 +5,7 @@ mod commands;
 mod documents;
 mod ending;
 mod meant;
+mod remedied;
 
 use std::ops::Range;
 
@@ -12,6 +13,7 @@ use smol_str::{SmolStr, format_smolstr};
 
 pub(super) use self::documents::{DocumentKind, FailedDocument};
 pub(super) use self::meant::{WrongRef, failure_words};
+pub(super) use self::remedied::remedies;
 use super::exchanged::{Exchanged, of_user};
 use super::incident::{Back, Incident, IncidentKind, MOST_INCIDENTS, SLOW};
 use super::links::Links;
@@ -43,6 +45,8 @@ pub(super) struct OpenSession {
     pub(super) missing: Vec<(Side, u32, u32)>,
     /// Documents of declared configuration that failed.
     pub(super) documents: Vec<FailedDocument>,
+    /// Whether it is of data synchronization (SyncML DS): both sides send all commands, and refuse some as they work.
+    pub(super) is_data_sync: bool,
     /// Whether something in it is Windows' own.
     pub(super) is_windows: bool,
     /// Whether the server answered something: what it sent is no bootstrap.

@@ -8,9 +8,12 @@ mod endless;
 mod failed;
 mod header;
 mod incidents;
+mod mistake;
 mod open;
 mod refused;
+mod remedied;
 mod reported;
+mod unenrolled;
 mod unknown;
 mod values;
 mod words;
@@ -72,9 +75,14 @@ pub(super) fn conclude(
     let mut findings = Vec::new();
     findings.extend(case.incidents());
     findings.extend(case.failed());
-    findings.extend(case.open());
+    findings.extend(case.remedied());
+    findings.extend(case.unenrolled());
+    findings.extend(case.open(&findings));
     findings.extend(case.endless());
     findings.extend(case.of_unknown_commands(&findings));
+    if session.is_data_sync {
+        findings = vec![of_data_sync(&session)];
+    }
     findings.sort_by_key(|finding| (!finding.pending, order(&finding.id)));
     findings.truncate(MOST_FINDINGS);
     session.summary.end_rule = findings.iter().find_map(|finding| match &*finding.id {
@@ -85,6 +93,22 @@ pub(super) fn conclude(
     AnalysedSession {
         summary: session.summary,
         transactions: session.transactions,
+    }
+}
+
+/// WHY-15 in place of what a session of device management would have.
+fn of_data_sync(session: &OpenSession) -> SessionFinding {
+    let (first, last) = (
+        session.summary.first_exchange,
+        session.summary.last_exchange,
+    );
+    SessionFinding {
+        pending: false,
+        what: "This session is of data synchronization (SyncML DS): nothing is concluded from it"
+            .into(),
+        next: "read it with dmtap show".into(),
+        exchanges: vec![first, last],
+        ..SessionFinding::new("WHY-15")
     }
 }
 

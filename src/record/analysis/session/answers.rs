@@ -23,6 +23,8 @@ impl OpenSession {
     /// Takes in the commands and answers of a message.
     pub(super) fn conversation(&mut self, message: &Exchanged<'_>, is_repeat: bool) {
         let from = message.from;
+        let proto = message.sent.and_then(|(header, _)| header.proto.as_deref());
+        self.is_data_sync |= proto.is_some_and(|proto| proto.starts_with("SyncML/"));
         self.note_missing(message);
         let answers = self.answers(message);
         let first = self.transactions.len();
@@ -172,11 +174,11 @@ impl OpenSession {
     /// Takes notice of a failure whose command the record does not have.
     fn orphan(&mut self, exchange: u64, command: &CommandRecord) {
         if self.orphans.len() < MOST_ORPHANS {
-            let words = failure_words(exchange, command);
-            self.orphans.extend(words.map(|words| match self.is_rest {
-                true => format!("{words}, from before that end"),
-                false => format!("{words}, which is not in the record"),
-            }));
+            let which = match self.is_rest {
+                true => "from before that end",
+                false => "which is not in the record",
+            };
+            self.orphans.extend(failure_words(exchange, command, which));
         }
     }
 

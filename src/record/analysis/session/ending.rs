@@ -5,7 +5,7 @@ use smol_str::SmolStr;
 use super::super::exchanged::Exchanged;
 use super::super::incident::{Incident, IncidentKind};
 use super::super::no_answer::NoAnswer;
-use super::{OpenSession, is_alert, side};
+use super::{OpenSession, is_alert, remedied, side};
 use crate::flow::{CommandDelivery, SessionEnd, Side, Transaction, TransactionOutcome};
 use crate::record::model::{CommandCounts, CommandRecord, ParsedBodyRecord};
 
@@ -141,6 +141,7 @@ impl OpenSession {
                 transaction.outcome = TransactionOutcome::Lost;
             }
         }
+        remedied::mark(&mut self.transactions);
         self.summary.commands = CommandCounts {
             not_kept: self.summary.commands.not_kept,
             ..CommandCounts::of(&self.transactions, |_| true)
@@ -165,7 +166,9 @@ impl CommandCounts {
                 TransactionOutcome::Unanswered => &mut counts.unanswered,
                 TransactionOutcome::InProgress => &mut counts.in_progress,
                 TransactionOutcome::Lost | TransactionOutcome::Open => &mut counts.lost,
-                TransactionOutcome::Answered | TransactionOutcome::Partial => continue,
+                TransactionOutcome::Answered
+                | TransactionOutcome::Partial
+                | TransactionOutcome::Remedied => continue,
             };
             *counted += 1;
         }

@@ -1,11 +1,12 @@
 //! What the record itself says of the cause of a failed command, and what to do next.
 
 use super::failed::{failure, is_success};
+use super::mistake::Mistake;
 use super::words::{self, code, named};
 use super::{Case, csp};
 use crate::dm::locuri;
 use crate::facts;
-use crate::flow::{CommandAnswer, Side, Transaction};
+use crate::flow::{CommandAnswer, Transaction};
 use crate::printable::counted;
 use crate::record::model::SessionFinding;
 
@@ -117,10 +118,12 @@ impl Case<'_> {
                 code(there.code().unwrap_or_default())
             ));
         }
-        if let Some(broken) = broken_uri(transaction) {
-            return Some(format!("Its LocURI {broken} (URI-01)."));
+        if let Some(mistake) = Mistake::of(transaction, failed) {
+            return Some(mistake.why);
         }
-        if let (404, Some(app)) = (failed, admx_of(transaction)) {
+        let is_file_missing = native_error(transaction) == Some(NO_FILE);
+        let is_missing = failed == 404 || failed == 500 && is_file_missing;
+        if let (true, Some(app)) = (is_missing, admx_of(transaction)) {
             return Some(self.not_ingested(transaction, &app));
         }
         let item = transaction.items.first();
@@ -130,12 +133,25 @@ impl Case<'_> {
             (404, "Delete") => {
                 "There is no such node: it is gone already, or was never there.".into()
             }
-            (404, "Replace") if !is_policy(transaction) => {
+            (404 | 500, "Add" | "Replace") if is_file_missing && is_policy(transaction) => {
+                "Windows knows no policy of this name: a typo, or one of another build or edition."
+                    .into()
+            }
+            (404 | 500, "Get") if is_file_missing && is_policy(transaction) => {
+                "Nobody set this policy.".into()
+            }
+            (404, "Replace") if !self.session.is_windows => {
                 "Replace creates no node: it must be there.".into()
             }
+            (404, "Replace") if !is_policy(transaction) => {
+                "The node or its parent is not there, or this build or edition does not know it."
+                    .into()
+            }
             (418, _) => "Add does not overwrite what is there already.".into(),
-            (415, _) | (400 | 500, "Add" | "Replace")
-                if failed == 415 || is_about_value(transaction) =>
+            (415, _) | (400 | 405 | 500, "Add" | "Replace")
+                if failed == 415
+                    || failed == 405 && is_policy(transaction)
+                    || is_about_value(transaction) =>
             {
                 format!(
                     "It was sent with format {} and type {}.",
@@ -203,8 +219,10 @@ impl Case<'_> {
         let answered = failure(transaction).map_or(0, |answer| answer.place.at_us);
         let native = native_error(transaction);
         // Windows' own error says more than the code in front of it.
+        let mistake = Mistake::of(transaction, failed);
         let failed = match native {
             Some(NO_NODE) => 404,
+            Some(NO_FILE) if failed == 500 && is_policy(transaction) => 404,
             _ => failed,
         };
         let ddf = match self.session.is_windows {
@@ -222,19 +240,29 @@ impl Case<'_> {
                 let place = self.there_before(transaction).map_or(0, |it| it.asked.exchange);
                 format!("look why the device has lost the node since x{place}, or never kept it though it answered so")
             }
-            _ if broken_uri(transaction).is_some() => {
-                "send a LocURI that begins with ./ and has no .. in it".into()
-            }
+            _ if mistake.is_some() => mistake.map(|it| it.next).unwrap_or_default(),
             (404, _) if admx_of(transaction).is_some() => {
                 "ingest the ADMX file first (Add ./Device/Vendor/MSFT/Policy/ConfigOperations/ADMXInstall/…), then set the policy".into()
             }
             (404, "Delete") => "nothing, if the node is to be gone: it is; otherwise check its spelling".into(),
-            (404, "Replace") if !is_policy(transaction) => "send Add for a node that is not there yet, or check its spelling".into(),
+            (404, "Replace") if !self.session.is_windows => "send Add for a node that is not there yet, or check its spelling".into(),
+            (404, "Add" | "Replace") if native == Some(NO_FILE) && is_policy(transaction) => {
+                "check the name for a typo, and from which build and in which editions Windows has this policy".into()
+            }
+            (404, "Get") if native == Some(NO_FILE) && is_policy(transaction) => {
+                "nothing, if it is not meant to be set; otherwise set it, or check its spelling".into()
+            }
+            (404, "Replace") if !is_policy(transaction) => {
+                "Add the node, or its parent, if it is not there yet; otherwise check its spelling, and which editions and versions its CSP is for".into()
+            }
             (404, _) if !self.session.is_windows => {
                 format!("check the spelling of the node, and whether it is in {ddf}")
             }
             (404, _) => "check the spelling of the node, and which editions and versions its CSP is for".into(),
             (418, _) => "send Replace to change the value, or Delete the node first".into(),
+            (405, "Add" | "Replace") if is_policy(transaction) => {
+                format!("look up whether the policy takes this command, and in which format: its access types and format are in {ddf}")
+            }
             (405, command) => format!("look up whether the node takes {command}: its access types are in {ddf}"),
             (415, _) => format!("send the format and type that {ddf} names"),
             (400 | 500, _) if native == Some(NOT_ALLOWED_IN_URI) => {
@@ -248,6 +276,7 @@ impl Case<'_> {
             }
             (400, _) if transaction.asked.cmd_id.is_empty() => "give every command a CmdID".into(),
             (400, _) => format!("compare the value and its format with {ddf}, and the command with the standard (dmtap lint)"),
+            (_, _) if native == Some(NOT_SUPPORTED) => "check which editions, versions and hardware the node is for".into(),
             (_, _) if is_declared(transaction) => {
                 "change the WinDC document that has the setting, or abandon it (Add ./Device/Vendor/MSFT/DeclaredConfiguration/Host/Complete/Documents/{id}/Properties/Abandoned = 1)".into()
             }
@@ -281,18 +310,6 @@ fn is_wipe(node: &str) -> bool {
     locuri::canonical(node).starts_with("vendor/msft/remotewipe/")
 }
 
-/// What is wrong with the LocURI of a command: it is no path from the root of the tree.
-fn broken_uri(transaction: &Transaction) -> Option<&'static str> {
-    let node = transaction.failed_node()?;
-    if transaction.from != Side::Server {
-        return None;
-    }
-    match node.split('/').any(|segment| segment == "..") {
-        true => Some("has .. in it"),
-        false => (!node.starts_with('.')).then_some("does not begin with ./"),
-    }
-}
-
 /// The app whose ADMX file has the policy that a node names: `./Device/Vendor/MSFT/Policy/Config/App~Policy~…/Name`.
 fn admx_of(transaction: &Transaction) -> Option<String> {
     let node = transaction.failed_node()?;
@@ -304,15 +321,21 @@ fn admx_of(transaction: &Transaction) -> Option<String> {
 /// Windows: there is no such node, and a segment of a LocURI is not allowed.
 const NO_NODE: u64 = 0x8600_0002;
 const NOT_ALLOWED_IN_URI: u64 = 0x8600_0015;
+/// A file or a registry value is not there, and the request is not supported here.
+const NO_FILE: u64 = 0x8007_0002;
+const NOT_SUPPORTED: u64 = 0x8007_0032;
 
 /// Whether it is about a policy: Windows sets those by Replace, too.
 fn is_policy(transaction: &Transaction) -> bool {
-    let node = transaction
-        .failed_node()
-        .map(locuri::canonical)
-        .unwrap_or_default();
+    policy_area(transaction).is_some()
+}
+
+/// The area of a policy that a command sets or reads, canonical: `admx_windowsexplorer`.
+pub(super) fn policy_area(transaction: &Transaction) -> Option<String> {
+    let node = locuri::canonical(transaction.failed_node()?);
     let node = node.strip_prefix("user/").unwrap_or(&node);
-    node.starts_with("vendor/msft/policy/config/")
+    let rest = node.strip_prefix("vendor/msft/policy/config/")?;
+    rest.split('/').next().map(str::to_owned)
 }
 
 /// Whether a Delete failed since its node is not there, which is what it wants.

@@ -6,8 +6,10 @@ use hashlink::LinkedHashMap;
 use smol_str::SmolStr;
 
 use super::cause::is_delete_of_nothing;
+use super::mistake::Mistake;
 use super::words::{self, code, named};
 use super::{Case, about, csp};
+use crate::dm::StatusCode;
 use crate::facts;
 use crate::flow::{CommandAnswer, CommandDelivery, Side, Transaction, TransactionOutcome};
 use crate::printable::counted;
@@ -180,6 +182,7 @@ impl<'s> Case<'s> {
             && !is_gone
             && !is_escaped
             && !is_partial
+            && Mistake::of(first, failed).is_none()
             && self.of_csp(first, failed, &mut finding);
         if !seems_lacking {
             finding.why.extend(self.cause(first, failed));
@@ -377,16 +380,12 @@ pub(super) fn is_refused_with(incident: &Incident, transaction: &Transaction) ->
 /// Whether the device carried a command out, whatever a rule made of its answer.
 pub(super) fn is_carried_out(transaction: &Transaction) -> bool {
     let mut answers = transaction.answers.iter().filter_map(|answer| answer.sent);
-    answers.any(is_success_code)
+    answers.any(|code| StatusCode(code).is_done())
 }
 
 pub(super) fn is_success(transaction: &Transaction) -> bool {
-    transaction.code().is_some_and(is_success_code)
-}
-
-/// Whether a code says that something was done: 215 says that it was not, and 216 that it was undone.
-fn is_success_code(code: u16) -> bool {
-    (200..300).contains(&code) && !matches!(code, 215 | 216)
+    let code = transaction.code();
+    code.is_some_and(|code| StatusCode(code).is_done())
 }
 
 /// Atomics of one session that are looked into.

@@ -14,8 +14,9 @@ use crate::record::analysis::session::WrongRef;
 use crate::record::model::SessionFinding;
 
 impl<'s> Case<'s> {
-    /// WHY-02, WHY-09, WHY-10, and WHY-15 where the record lacks something.
-    pub(super) fn open(&self) -> Vec<SessionFinding> {
+    /// WHY-02, WHY-09, WHY-10, and WHY-15 where the record lacks something. What `known` findings say of the end of some
+    /// work is not said again.
+    pub(super) fn open(&self, known: &[SessionFinding]) -> Vec<SessionFinding> {
         let mut findings = Vec::new();
         findings.extend(self.unanswered());
         let incomplete = self.session.incomplete.iter();
@@ -29,7 +30,12 @@ impl<'s> Case<'s> {
         let in_progress = self
             .transactions()
             .filter(|it| it.outcome == TransactionOutcome::InProgress)
-            .filter(|it| !self.is_known_by_values(it));
+            .filter(|it| !self.is_known_by_values(it))
+            .filter(|it| {
+                !known
+                    .iter()
+                    .any(|finding| finding.transactions.contains(&it.number))
+            });
         findings.extend(in_progress.map(accepted));
         findings.extend(self.torn());
         findings
@@ -362,7 +368,7 @@ impl<'s> Case<'s> {
                 }
                 true => "record fewer devices at a time".into(),
                 false => {
-                    "record whole sessions: start dmtap before the device begins, and stop it after"
+                    "give whole sessions: a log from the device's first message to the last, or a record that begins before it"
                         .into()
                 }
             },
