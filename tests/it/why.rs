@@ -3,6 +3,7 @@
 mod advice;
 mod causes;
 mod demo;
+mod faults;
 mod limits;
 mod links;
 mod named_rules;

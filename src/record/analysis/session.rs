@@ -7,6 +7,7 @@ mod ending;
 mod meant;
 mod remedied;
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use smol_str::{SmolStr, format_smolstr};
@@ -69,6 +70,17 @@ pub(super) struct OpenSession {
     pub(super) is_rest: bool,
     /// Whether a request waits for its response.
     is_waiting: bool,
+    /// What commands break of the standard, by the place of the transaction.
+    pub(super) faults: HashMap<usize, Fault>,
+}
+
+/// What a command breaks of the standard.
+#[derive(Clone, Debug)]
+pub(super) struct Fault {
+    /// That of the note.
+    pub(super) id: SmolStr,
+    /// In words.
+    pub(super) text: SmolStr,
 }
 
 /// A large object of which more chunks are to come.

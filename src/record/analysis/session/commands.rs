@@ -1,14 +1,14 @@
 //! The commands of a message: a transaction for each, as it was sent and as it was received.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use smol_str::SmolStr;
+use smol_str::{SmolStr, format_smolstr};
 
 use super::super::exchanged::Exchanged;
 use super::super::links::entry;
 use super::answers::{item, place, short};
-use super::{OpenObject, OpenSession, is_alert, side};
+use super::{Fault, OpenObject, OpenSession, is_alert, side};
 use crate::flow::session::CommandIndex;
 use crate::flow::{CommandDelivery, Side, Transaction, TransactionOutcome};
 use crate::record::model::{CommandRecord, ItemRecord, MessageRecord};
@@ -20,6 +20,7 @@ impl OpenSession {
         let first = self.transactions.len();
         let mut entries = Vec::new();
         if let Some((header, commands)) = message.sent {
+            let faults = faults(message, commands);
             let mut around: Vec<(u32, usize)> = Vec::new();
             for (number, command) in commands.iter().enumerate() {
                 around.retain(|(depth, _)| *depth < command.depth);
@@ -32,6 +33,9 @@ impl OpenSession {
                 let Some(at) = self.ask(message, header, command) else {
                     continue;
                 };
+                if let Some(fault) = faults.get(&number) {
+                    self.faults.entry(at).or_insert_with(|| fault.clone());
+                }
                 let transaction = &mut self.transactions[at];
                 if let Some((_, parent)) = around.last().filter(|(_, parent)| *parent < at) {
                     transaction.parent = u32::try_from(parent + 1).ok();
@@ -304,6 +308,48 @@ pub(super) fn is_of_windows(command: &CommandRecord) -> bool {
 
 fn node(item: &ItemRecord) -> Option<&SmolStr> {
     item.target.as_ref().or(item.source.as_ref())
+}
+
+/// What commands of a message break of the standard, by their numbers: their CmdIDs, else the first error that was noted
+/// about each.
+fn faults(message: &Exchanged<'_>, commands: &[CommandRecord]) -> HashMap<usize, Fault> {
+    let mut ids: Vec<&str> = commands.iter().filter_map(|it| it.id.as_deref()).collect();
+    ids.sort_unstable();
+    let is_shared = |id: &str| {
+        let first = ids.partition_point(|known| *known < id);
+        ids.get(first + 1) == Some(&id)
+    };
+    let of_id = |command: &CommandRecord| match command.id.as_deref() {
+        None | Some("") => Some(SmolStr::new_static("it has no CmdID")),
+        Some(id) if is_shared(id) => Some(format_smolstr!(
+            "its CmdID {id} is that of another command of the message, too"
+        )),
+        Some(_) => None,
+    };
+    let numbered = commands.iter().enumerate();
+    let mut faults: HashMap<_, _> = numbered
+        .filter_map(|(number, command)| {
+            let id = SmolStr::new_static("CMD-01");
+            let text = of_id(command)?;
+            Some((number, Fault { id, text }))
+        })
+        .collect();
+    let errors = message.record.notes.iter();
+    for note in errors.filter(|it| it.severity == "error" && it.id != "CMD-01") {
+        // The innermost of those around it.
+        let Some(at) = note.at else { continue };
+        let number = commands
+            .iter()
+            .rposition(|it| (it.span.0..it.span.1).contains(&at));
+        if let Some(number) = number {
+            let fault = || Fault {
+                id: note.id.clone(),
+                text: note.text.clone(),
+            };
+            faults.entry(number).or_insert_with(fault);
+        }
+    }
+    faults
 }
 
 /// Transactions that are kept of one session.

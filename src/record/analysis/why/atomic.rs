@@ -76,7 +76,7 @@ impl<'s> Case<'s> {
                     .extend(self.cause(cause, answer.received.unwrap_or_default()));
                 self.repeated(cause, &mut finding);
                 let failed = answer.received.unwrap_or_default();
-                if failed == 400 && cause.asked.cmd_id.is_empty() {
+                if cause.asked.cmd_id.is_empty() && self.fault(cause, failed).is_some() {
                     finding.by = Some(cause.from);
                     let lacking = children.iter().filter(|it| it.asked.cmd_id.is_empty());
                     finding.next = match lacking.count() {

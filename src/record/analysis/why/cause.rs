@@ -8,6 +8,7 @@ use crate::dm::locuri;
 use crate::facts;
 use crate::flow::{CommandAnswer, Transaction};
 use crate::printable::counted;
+use crate::record::analysis::session::Fault;
 use crate::record::model::SessionFinding;
 
 impl Case<'_> {
@@ -121,6 +122,15 @@ impl Case<'_> {
         if let Some(mistake) = Mistake::of(transaction, failed) {
             return Some(mistake.why);
         }
+        if let Some(fault) = self.fault(transaction, failed) {
+            return Some(match transaction.asked.cmd_id.is_empty() {
+                true => "The command has no CmdID (CMD-01).".into(),
+                false => format!(
+                    "The command breaks the standard, which may be why: {} ({}).",
+                    fault.text, fault.id
+                ),
+            });
+        }
         let is_file_missing = native_error(transaction) == Some(NO_FILE);
         let is_missing = failed == 404 || failed == 500 && is_file_missing;
         if let (true, Some(app)) = (is_missing, admx_of(transaction)) {
@@ -159,9 +169,14 @@ impl Case<'_> {
                     media_type.unwrap_or("text/plain (none was named)")
                 )
             }
-            (400, _) if transaction.asked.cmd_id.is_empty() => "The command has no CmdID.".into(),
             _ => return None,
         })
+    }
+
+    /// What a refused command breaks of the standard.
+    pub(super) fn fault(&self, transaction: &Transaction, failed: u16) -> Option<&Fault> {
+        let fault = self.session.faults.get(&(transaction.number as usize - 1));
+        fault.filter(|_| matches!(failed, 400 | 405 | 406 | 415 | 500))
     }
 
     /// Why there is no policy of an ADMX file: a policy is there once its file was taken in.
@@ -220,6 +235,7 @@ impl Case<'_> {
         let native = native_error(transaction);
         // Windows' own error says more than the code in front of it.
         let mistake = Mistake::of(transaction, failed);
+        let fault = self.fault(transaction, failed);
         let failed = match native {
             Some(NO_NODE) => 404,
             Some(NO_FILE) if failed == 500 && is_policy(transaction) => 404,
@@ -241,6 +257,8 @@ impl Case<'_> {
                 format!("look why the device has lost the node since x{place}, or never kept it though it answered so")
             }
             _ if mistake.is_some() => mistake.map(|it| it.next).unwrap_or_default(),
+            _ if fault.is_some_and(|it| it.id == "CMD-01") => "give every command a CmdID of its own".into(),
+            _ if fault.is_some() => "mend the command: dmtap lint lists what it breaks, and dmtap explain says what that means".into(),
             (404, _) if admx_of(transaction).is_some() => {
                 "ingest the ADMX file first (Add ./Device/Vendor/MSFT/Policy/ConfigOperations/ADMXInstall/…), then set the policy".into()
             }
@@ -274,7 +292,6 @@ impl Case<'_> {
             (500, "Exec") if transaction.node().is_some_and(is_wipe) => {
                 "see whether Windows RE is enabled on the device (reagentc /info): a wipe fails without it".into()
             }
-            (400, _) if transaction.asked.cmd_id.is_empty() => "give every command a CmdID".into(),
             (400, _) => format!("compare the value and its format with {ddf}, and the command with the standard (dmtap lint)"),
             (_, _) if native == Some(NOT_SUPPORTED) => "check which editions, versions and hardware the node is for".into(),
             (_, _) if is_declared(transaction) => {

@@ -187,7 +187,7 @@ impl<'s> Case<'s> {
         if !seems_lacking {
             finding.why.extend(self.cause(first, failed));
         }
-        if failed == 400 && first.asked.cmd_id.is_empty() {
+        if first.asked.cmd_id.is_empty() && self.fault(first, failed).is_some() {
             finding.by = Some(first.from);
         }
         if !is_deleted {

@@ -341,7 +341,7 @@ impl<'s> Case<'s> {
             true if leads_away.is_some() => {
                 "keep the device on dmtap, as the note STAY-01 in that answer says".into()
             }
-            true => next.into(),
+            true => next,
             false => "take the rule out".into(),
         };
         finding.exchanges = vec![summary.last_exchange];

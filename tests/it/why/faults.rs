@@ -1,0 +1,35 @@
+//! A command that breaks the standard, and was refused for it.
+
+use dmtap::record::EventRecord;
+use dmtap::record::model::NoteRecord;
+
+use super::{analysed, script};
+
+#[test]
+fn what_lint_noted_about_a_refused_command_is_named_as_its_cause() {
+    let script = "session 1 09:12:00\n> 1\n  2 Alert 1201\n< 1\n  5 Atomic\n  6   Get ./DevDetail/SwV\n  7 Get ./A\n\
+        > 2\n  2 Status 1/5 Atomic 507\n  3 Status 1/6 Get 500\n  4 Status 1/7 Get CODE\n< -\n";
+    let found = |code: &str, at_command: usize| {
+        let mut records = script::records(&script.replace("CODE", code));
+        let of_server = |it: &&mut EventRecord| it.commands.len() == 3;
+        let message = records.iter_mut().find(of_server).unwrap();
+        let at = message.commands[at_command].span.0;
+        message.notes.push(NoteRecord {
+            id: "ATM-02".into(),
+            severity: "error".into(),
+            at: Some(at),
+            text: "Get inside Atomic".into(),
+        });
+        let sessions = analysed(&records);
+        let findings = sessions.iter().flat_map(|it| &it.summary.findings);
+        let lines: Vec<String> = findings.flat_map(|it| it.why.clone()).collect();
+        lines
+            .iter()
+            .any(|line| line.contains("Get inside Atomic (ATM-02)"))
+    };
+    // The Atomic, the Get in it, the other Get.
+    assert!(found("200", 1));
+    assert!(found("405", 2));
+    assert!(!found("200", 2));
+    assert!(!found("404", 2));
+}
