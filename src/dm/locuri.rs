@@ -4,35 +4,39 @@
 //! (MicrosoftDocs, OMA DM protocol support, "User targeted vs. device targeted configuration").
 //! `%7BA%7D` and `{A}` are one name (RFC 3986 §6.2.2.2).
 
+use std::borrow::Cow;
+
 use percent_encoding::percent_decode_str;
 
 /// The segments of a LocURI in the form in which two spellings of one node are equal: lower case, without
 /// `./`, without `device/`, without query, percent-encoding undone.
 pub fn canonical(uri: &str) -> String {
-    let path = segments(uri);
-    if memchr::memchr(b'%', path.as_bytes()).is_none() {
-        return path.to_ascii_lowercase();
-    }
-    let names: Vec<_> = path.split('/').map(decoded).collect();
-    names.join("/")
+    plain(segments(uri)).to_ascii_lowercase()
 }
 
-/// A segment in lower case with percent-encoding undone, except where it stands for a character that separates or is a
+/// A LocURI, or a part of one, with percent-encoding undone, except where it stands for a character that separates or is a
 /// wildcard.
-fn decoded(segment: &str) -> String {
-    let segment = segment.to_ascii_lowercase();
+pub fn plain(uri: &str) -> Cow<'_, str> {
+    if memchr::memchr(b'%', uri.as_bytes()).is_none() {
+        return Cow::Borrowed(uri);
+    }
+    let names: Vec<_> = uri.split('/').map(decoded).collect();
+    Cow::Owned(names.join("/"))
+}
+
+fn decoded(segment: &str) -> Cow<'_, str> {
     // Encoded twice, these stay encoded once.
-    let twice = KEPT.iter().fold(segment.clone(), |text, kept| {
+    let twice = KEPT.iter().fold(segment.to_owned(), |text, kept| {
         text.replace(kept, &kept.replace('%', "%25"))
     });
     match percent_decode_str(&twice).decode_utf8() {
-        Ok(name) => name.to_ascii_lowercase(),
-        Err(_) => segment,
+        Ok(name) => Cow::Owned(name.into_owned()),
+        Err(_) => Cow::Borrowed(segment),
     }
 }
 
 /// `%` first, `/`, `?` and `*`.
-const KEPT: [&str; 4] = ["%25", "%2f", "%3f", "%2a"];
+const KEPT: [&str; 7] = ["%25", "%2f", "%2F", "%3f", "%3F", "%2a", "%2A"];
 
 /// Whether a node is another one or lies below it, in any spelling.
 pub fn is_within(uri: &str, node: &str) -> bool {

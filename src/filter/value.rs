@@ -3,7 +3,7 @@
 use regex::{Regex, RegexBuilder};
 
 use super::parse::nearest;
-use crate::dm::CommandKind;
+use crate::dm::{CommandKind, locuri};
 use crate::facts::{self, FactKind};
 
 /// A value that was read.
@@ -52,7 +52,8 @@ impl Value {
     pub fn is_text(&self, text: &str) -> bool {
         match self {
             Self::Text(meant) => meant.eq_ignore_ascii_case(text),
-            Self::Pattern(pattern) | Self::Node(pattern) => pattern.is_match(text),
+            Self::Pattern(pattern) => pattern.is_match(text),
+            Self::Node(pattern) => pattern.is_match(&locuri::plain(text)),
             _ => false,
         }
     }
@@ -181,8 +182,9 @@ fn pattern(text: &str) -> Result<Regex, Wrong> {
 
 /// With `*` (within a segment) and `**` (any segments) a whole LocURI, else a part of one.
 fn node(text: &str) -> Result<Regex, Wrong> {
+    let text = locuri::plain(text);
     let mut regex = String::new();
-    let mut rest = text;
+    let mut rest = &*text;
     while let Some(at) = rest.find('*') {
         regex.push_str(&regex::escape(&rest[..at]));
         let many = rest[at..].starts_with("**");
@@ -342,6 +344,11 @@ mod tests {
         assert!(!node("./Device/*", "./Device/Vendor/MSFT"));
         assert!(node("./DevInfo/*", "./DevInfo/DevId"));
         assert!(!node("./Dev.nfo/*", "./DevInfo/DevId"));
+        for text in ["{A b}", "%7ba%20b%7D", "./MSI/%7B*/Status", "./MSI/{A b}/*"] {
+            for uri in ["./MSI/{A b}/Status", "./MSI/%7BA%20b%7D/Status"] {
+                assert!(node(text, uri), "{text} {uri}");
+            }
+        }
         let at = |text: &str| Form::Moment.read(text).unwrap();
         assert!(at("10:00..11:30").is_between("2026-03-04T11:30:59.000000Z"));
         assert!(!at("10:00..11:30").is_between("2026-03-04T11:31:00.000000Z"));
