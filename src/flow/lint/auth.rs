@@ -122,7 +122,7 @@ fn nonce_is_good(found: &mut Findings, at: Element<'_>, nonce: &str, seen: &mut 
                 format!("NextNonce has {} octets, fewer than 16", octets.len()),
             );
         }
-        Ok(_) if is_short(nonce) && !seen.nonces.insert(nonce.to_owned()) => {
+        Ok(_) if is_short(nonce) && !seen.nonces.insert(nonce.to_owned()) && !seen.is_retried => {
             found.add(
                 "AUT-04",
                 Some(at),

@@ -77,11 +77,17 @@ fn nobody_is_blamed_for_counting_from_1_in_the_next_session() {
         &[d1, s1, d2, s2, &first_with_cred, &answer],
         &["PKG-01"],
     );
-    // The number stays that of the message that is answered once more.
-    let nonce = s1.replace("<Data>blue</Data>", "<Data>red</Data>");
+    // Its number and its nonce stay those of the one that was lost.
+    let of_header = "<Cmd>SyncHdr</Cmd><Data>200";
+    let chal = "<Cmd>SyncHdr</Cmd><Chal><Meta><Format xmlns=\"syncml:metinf\">b64</Format>\
+        <Type xmlns=\"syncml:metinf\">syncml:auth-md5</Type>\
+        <NextNonce xmlns=\"syncml:metinf\">MTIzNDU2Nzg5MDEyMzQ1Ng==</NextNonce></Meta></Chal><Data>200";
+    let lost = &s1.replace(of_header, chal);
+    let written_anew = &lost.replace("<Data>blue</Data>", "<Data>red</Data>");
+    assert!(lost != s1 && written_anew != lost);
     check(
         "the answer was lost, and the server writes it anew",
-        &[d1, s1, d1, &nonce, d2, s2],
+        &[d1, lost, d1, written_anew, d2, s2],
         &[],
     );
 }
