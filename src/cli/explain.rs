@@ -222,9 +222,13 @@ fn about(asked: &str, fact: &Fact) -> Option<String> {
 /// Whose node a LocURI names, and which policy.
 fn place(loc_uri: &str) -> String {
     let segments: Vec<&str> = loc_uri.split(['/', '?']).collect();
-    let whose = match locuri::is_of_user(loc_uri) {
-        true => "a node of the user: it needs LoginStatus user",
-        false => "a node of the device",
+    let is_of_user = locuri::is_of_user(loc_uri);
+    let only = facts::csp_of(loc_uri).and_then(facts::only_scope);
+    let whose = match (only, is_of_user) {
+        (Some("Device"), true) => "no node: this CSP has nodes below ./Device only",
+        (Some("User"), false) => "no node: this CSP has nodes below ./User only",
+        (_, true) => "a node of the user: it needs LoginStatus user",
+        (_, false) => "a node of the device",
     };
     let policy = segments
         .iter()

@@ -197,7 +197,7 @@ fn calculated(code: u32) -> Option<Fact> {
 const WAM: &str = "MicrosoftDocs WAM error codes";
 
 /// Who reports the results of a family. Their texts are not here.
-const COMPONENTS: [(u32, &str); 13] = [
+const COMPONENTS: [(u32, &str); 14] = [
     (0x8009_0000, "certificates, keys or TLS"),
     (0x800F_0000, "Windows setup"),
     (0x8010_0000, "smart cards"),
@@ -209,6 +209,7 @@ const COMPONENTS: [(u32, &str); 13] = [
     (0x82AA_0000, "the DM client's configuration manager"),
     (0x82AC_0000, "the DM client"),
     (0x82B0_0000, "declared configuration (WinDC)"),
+    (0x82D0_0000, "declared configuration (WinDC)"),
     (0x87D0_0000, "the Configuration Manager client"),
     (0xC00C_0000, "the XML reader (XmlLite, MSXML)"),
 ];

@@ -79,6 +79,17 @@ fn results_alerts_elements_nodes_and_ids_are_explained() {
         ],
     );
     check("0x801901F7", &["HTTP 503", "--rule busy"]);
+    check("./User/Vendor/MSFT/LAPS/Policies", &["below ./Device only"]);
+    check("./Device/Vendor/MSFT/PDE/X", &["below ./User only"]);
+    check("0x82d00007", &["WinDC", "one or more of its CSPs failed"]);
+    check("0x82d00001", &["an error of declared configuration"]);
+    check("0x8031005B", &["FVE_E_INVALID_STARTUP_OPTIONS"]);
+    check("2245", &["NERR_PasswordTooShort"]);
+    check(
+        "ServerHasFinishedProvisioning",
+        &["DMClient", "status page"],
+    );
+    check("ResetPasswordStatus", &["LAPS", "HRESULT"]);
 }
 
 #[test]
