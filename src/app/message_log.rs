@@ -4,6 +4,7 @@
 //! does, with no rules. What only the network knows is absent: addresses, heads, and when nothing dates a message,
 //! the time (then it is 1970).
 
+mod commands_alone;
 mod date;
 mod find;
 mod har;

@@ -14,6 +14,7 @@ mod session;
 pub mod why;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use hashlink::LinkedHashMap;
 use smol_str::SmolStr;
@@ -21,7 +22,7 @@ use smol_str::SmolStr;
 use self::enrollment::Enrollments;
 use self::exchanged::Exchanged;
 use self::history::History;
-use self::session::OpenSession;
+use self::session::{CommandsAlone, OpenSession};
 use super::model::{EventKind, SessionSummary};
 use super::{EventRecord, Runs};
 use crate::flow::{SessionEnd, Transaction};
@@ -50,6 +51,8 @@ pub struct Analysis {
     over: LinkedHashMap<u64, Option<(u64, Option<u64>)>>,
     enrollments: Enrollments,
     history: History,
+    /// Commands that stand in no message with a header.
+    alone: Arc<CommandsAlone>,
     transactions: usize,
     had_exchanges: bool,
     runs: Runs,
@@ -127,6 +130,9 @@ impl Analysis {
         self.had_exchanges = true;
         self.enrollments.note_hosts(record);
         let Some(tag) = &record.session else {
+            if CommandsAlone::has_any(record) {
+                Arc::make_mut(&mut self.alone).enter(record);
+            }
             over.extend(self.enrollments.message(record));
             return;
         };
@@ -170,6 +176,7 @@ impl Analysis {
 
     fn begin(&mut self, record: &EventRecord, number: u64, over: &mut Vec<AnalysedSession>) {
         let mut session = OpenSession::begin(record);
+        session.alone = self.alone.clone();
         if self.over.remove(&number).is_some() {
             session.go_on(record);
         }

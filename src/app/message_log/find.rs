@@ -7,6 +7,7 @@ use bytes::Bytes;
 use memchr::memmem;
 use serde_json::Value;
 
+use super::commands_alone::commands_alone;
 use super::date::WrittenDate;
 use super::packed_file::{gunzipped, unzipped};
 use super::{Found, MOST_BYTES, NOTIFICATION, har, is_cut, mitm_flows, raw_http};
@@ -145,19 +146,21 @@ fn in_whole_text(text: &Bytes, limits: &Limits, date: Option<WrittenDate>) -> Ve
 /// The messages of a text; `date` is that of those without one in front of them.
 fn carved(text: &Bytes, limits: &Limits, date: Option<WrittenDate>) -> Vec<Found> {
     let (mut line, mut counted) = (1, 0);
-    let messages = carve(text, limits).map(|message| {
+    let messages = carve(text, limits).flat_map(|message| {
         let start = message.range.start;
+        let alone = commands_alone(&text[message.before..start], limits);
         line += memchr::memchr_iter(b'\n', &text[counted..start]).count() as u64;
         counted = start;
         let before = &text[message.before..message.range.start];
         let before = &before[before.len().saturating_sub(LONGEST_BEFORE)..];
         let (bytes, parsed) = parse_body(text.slice(message.range), message.document, limits);
-        Found {
+        let found = Found {
             line: Some(line),
             parsed,
             date: WrittenDate::last_in(&String::from_utf8_lossy(before)).or(date),
             ..Found::of(bytes)
-        }
+        };
+        alone.into_iter().chain([found])
     });
     messages.filter(is_of_dm).collect()
 }
@@ -331,6 +334,7 @@ fn in_value(
         false => None,
     });
     let date = written.or(date);
+    let mut alone = Vec::new();
     let found = texts.into_iter().flat_map(|text| {
         // A container's log has the line of the program within it.
         let is_json = text.trim_start().starts_with('{');
@@ -344,14 +348,24 @@ fn in_value(
         };
         match wbxml::looks_like(&text) {
             true => Vec::from_iter(Some(whole(text, limits, date)).filter(Found::may_be_message)),
-            false => in_text(&text, limits, date),
+            false => {
+                let found = in_text(&text, limits, date);
+                if found.is_empty() {
+                    alone.extend(commands_alone(&text, limits));
+                }
+                found
+            }
         }
     });
     let mut found: Vec<_> = found.map(|found| Found { line, ..found }).collect();
     // A date stands for all that was logged at once, as it stands in front of the first message of a text.
     let others = found.iter_mut().skip(1);
     others.for_each(|found| found.date = found.date.filter(|own| Some(*own) != date));
-    found
+    // Without a message beside them nothing answers them.
+    if found.is_empty() {
+        return found;
+    }
+    alone.into_iter().chain(found).collect()
 }
 
 /// A message that is all of a text.

@@ -6,15 +6,18 @@ mod documents;
 mod ending;
 mod meant;
 mod remedied;
+mod unknown;
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use smol_str::{SmolStr, format_smolstr};
 
 pub(super) use self::documents::{DocumentKind, FailedDocument};
-pub(super) use self::meant::{WrongRef, failure_words};
+pub(super) use self::meant::WrongRef;
 pub(super) use self::remedied::remedies;
+pub(super) use self::unknown::{CommandsAlone, failure_words};
 use super::exchanged::{Exchanged, of_user};
 use super::incident::{Back, Incident, IncidentKind, MOST_INCIDENTS, SLOW};
 use super::links::Links;
@@ -38,6 +41,8 @@ pub(super) struct OpenSession {
     objects: Vec<OpenObject>,
     /// The places of large objects that were not completed, with the announced size.
     pub(super) incomplete: Vec<(usize, Option<u64>)>,
+    /// Commands before it that stand in no message with a header.
+    pub(super) alone: Arc<CommandsAlone>,
     /// Failures of commands that the record does not have, in words.
     pub(super) orphans: Vec<String>,
     /// The places of transactions with an answer whose reference names another command, or none.

@@ -274,3 +274,61 @@ fn what_is_no_message_is_named_as_what_it_is() {
     let (_, _, error) = printed("decode", "<SyncML xmlns=\u{201d}SYNCML:SYNCML1.2\u{201d}/>");
     assert!(error.contains("a typographic quotation mark"), "{error}");
 }
+
+#[test]
+fn commands_alone_are_judged_once_they_stand_in_a_message() {
+    let command = |id: u8| {
+        format!(
+            "<Replace><CmdID>{id}</CmdID><Item><Target><LocURI>./A/B</LocURI></Target></Item></Replace>\n"
+        )
+    };
+    let commands = command(1) + &command(2);
+    let (code, text, error) = printed("lint", &commands);
+    assert_ne!(code, Some(0), "{text}{error}");
+    let help = "put <SyncML><SyncBody> in front of them";
+    assert!((text + &error).contains(help), "{error}");
+    let wrapped = format!("<SyncML><SyncBody>{commands}</SyncBody></SyncML>");
+    let (code, text, _) = printed("lint", wrapped);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(
+        text.contains("HDR-07") && text.contains("commands alone"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_command_that_stands_beside_its_answer_is_the_one_that_failed() {
+    const ID: &str = "7d1c3f5e-88a0-4b62-9a0d-6b3ad4b0f2f1";
+    const NODE: &str = "./Device/Vendor/MSFT/RemoteWipe/doWipeProtected";
+    let command = format!(
+        "<Exec>\n<Item><Target><LocURI>{NODE}</LocURI></Target><Data/></Item>\n<CmdID>{ID}</CmdID></Exec>"
+    );
+    let answer = format!(
+        "<SyncML xmlns=\"SYNCML:SYNCML1.2\"><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto><SessionID>34\
+         </SessionID><MsgID>2</MsgID><Target><LocURI>https://mdm.example.com/</LocURI></Target><Source><LocURI>D1\
+         </LocURI></Source></SyncHdr><SyncBody><Status><CmdID>1</CmdID><MsgRef>1</MsgRef><CmdRef>0</CmdRef><Cmd>SyncHdr\
+         </Cmd><Data>200</Data></Status><Status><CmdID>2</CmdID><MsgRef>1</MsgRef><CmdRef>{ID}</CmdRef><Cmd>Exec</Cmd>\
+         <Data>500</Data></Status><Final/></SyncBody></SyncML>"
+    );
+    let base64 = |text: &str| {
+        use base64::Engine as _;
+        base64::engine::general_purpose::STANDARD.encode(text)
+    };
+    let json =
+        serde_json::json!({"results": [{"payload": base64(&command), "result": base64(&answer)}]});
+    for text in [
+        format!("STATUS:\n500\n\nPAYLOAD:\n{command}\n\nRESULTS:\n{answer}\n"),
+        json.to_string(),
+    ] {
+        let (code, found, error) = printed("why", &text);
+        assert_eq!(code, Some(1), "{found}{error}");
+        let what = format!("✖ Exec {NODE}: 500 Command failed    WHY-01");
+        assert!(found.contains(&what), "{text}\n{found}");
+        assert!(found.contains("Windows RE"), "{found}");
+        assert!(!found.contains("not in the record"), "{found}");
+    }
+    // Numbers that each message begins anew name no command of another one.
+    let text = format!("{command}\n{answer}").replace(ID, "2");
+    let (_, found, _) = printed("why", text);
+    assert!(found.contains("not in the record"), "{found}");
+}

@@ -10,7 +10,7 @@ use super::super::exchanged::{Exchanged, of_user};
 use super::super::incident::{Back, IncidentKind};
 use super::super::links::{Indexed, Links, entry};
 use super::commands::is_of_windows;
-use super::{LastMessage, OpenSession, failure_words, is_alert, side};
+use super::{LastMessage, OpenSession, is_alert, side};
 use crate::dm::locuri;
 use crate::flow::session::CommandIndex;
 use crate::flow::{
@@ -124,7 +124,10 @@ impl OpenSession {
                     self.misnumbered.push((at, wrong));
                     self.answered(message, number, at, &mut given);
                 }
-                None => self.orphan(message.exchange, &commands[number]),
+                None => match self.sent_alone(&commands[number]) {
+                    Some(at) => self.answered(message, number, at, &mut given),
+                    None => self.orphan(message.exchange, &commands[number]),
+                },
             }
         }
         match message.is_changed() {
@@ -169,17 +172,6 @@ impl OpenSession {
             }
         }
         given.push((at, answer));
-    }
-
-    /// Takes notice of a failure whose command the record does not have.
-    fn orphan(&mut self, exchange: u64, command: &CommandRecord) {
-        if self.orphans.len() < MOST_ORPHANS {
-            let which = match self.is_rest {
-                true => "from before that end",
-                false => "which is not in the record",
-            };
-            self.orphans.extend(failure_words(exchange, command, which));
-        }
     }
 
     /// The answers of a message that a rule changed, as they were received.
@@ -490,7 +482,7 @@ pub(super) fn short(text: &SmolStr) -> SmolStr {
 const MOST_TEXT: usize = 1_024;
 
 /// Failures of unknown commands that are kept.
-const MOST_ORPHANS: usize = 20;
+pub(super) const MOST_ORPHANS: usize = 20;
 
 /// Answers of one message whose CmdRef names no command that are looked into; of a message with more, none is.
 const MOST_OF_MESSAGE: usize = 8;

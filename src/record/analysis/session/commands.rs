@@ -353,7 +353,7 @@ fn faults(message: &Exchanged<'_>, commands: &[CommandRecord]) -> HashMap<usize,
 }
 
 /// Transactions that are kept of one session.
-const MOST_TRANSACTIONS: usize = 10_000;
+pub(super) const MOST_TRANSACTIONS: usize = 10_000;
 
 /// Large objects of which more chunks are to come that are followed at a time.
 const MOST_OBJECTS: usize = 256;

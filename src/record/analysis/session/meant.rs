@@ -4,10 +4,9 @@ use smol_str::SmolStr;
 
 use super::super::exchanged::Exchanged;
 use super::super::links::Links;
-use super::super::why::hresult_words;
 use super::answers::short;
 use super::{OpenSession, side};
-use crate::dm::{StatusCode, locuri};
+use crate::dm::locuri;
 use crate::flow::{CommandAnswer, CommandDelivery, Side, Transaction};
 use crate::record::model::CommandRecord;
 
@@ -251,32 +250,6 @@ pub(in super::super) enum WrongRef {
     Cmd(SmolStr),
     /// Its MsgRef.
     Msg(SmolStr),
-}
-
-/// A failure whose command is not known, with `which` that is; `None` for what is none.
-pub(in super::super) fn failure_words(
-    exchange: u64,
-    command: &CommandRecord,
-    which: &str,
-) -> Option<String> {
-    let status = command.status.as_ref();
-    let code = status.and_then(|status| status.code);
-    let (Some(answers), Some(code @ 400..)) = (&command.answers, code) else {
-        return None;
-    };
-    let name = answers.cmd.as_ref().map(short);
-    let name = name.as_deref().unwrap_or("a command");
-    let node = answers.loc_uri.as_ref().map(short);
-    let node = node.map_or_else(String::new, |node| format!(" {node}"));
-    let error = status.and_then(|status| status.original_error.as_ref());
-    let error = error.map(|error| format!(" · {}", hresult_words(&short(error))));
-    Some(format!(
-        "x{exchange}: {} for {name}{node} (message {}, CmdID {}), {which}{}",
-        StatusCode(code),
-        short(&answers.msg),
-        short(&answers.id),
-        error.unwrap_or_default()
-    ))
 }
 
 /// Answers of one message that are looked at for what its numbers mean.

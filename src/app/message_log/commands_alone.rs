@@ -1,0 +1,46 @@
+//! Commands outside of messages: a server shows what it sent beside the answer of the device, as the results of a command
+//! in Fleet.
+
+use bytes::Bytes;
+use memchr::memmem;
+
+use super::Found;
+use super::find::read;
+use crate::dm::Message;
+use crate::markup::{Hint, Limits, decode};
+
+/// The commands in a text without messages, each in a message of its own.
+pub(super) fn commands_alone(text: &[u8], limits: &Limits) -> Vec<Found> {
+    let mut found = Vec::new();
+    let mut rest = &text[text.len().saturating_sub(LONGEST)..];
+    while found.len() < MOST && memmem::find(rest, b"<CmdID>").is_some() {
+        let starts = NAMES.iter().filter_map(|name| {
+            let at = memmem::find(rest, format!("<{name}>").as_bytes())?;
+            Some((at, *name))
+        });
+        let Some((at, name)) = starts.min() else {
+            break;
+        };
+        let end = format!("</{name}>");
+        let Some(length) = memmem::find(&rest[at..], end.as_bytes()) else {
+            break;
+        };
+        let (command, behind) = rest[at..].split_at(length + end.len());
+        rest = behind;
+        let parts: [&[u8]; 3] = [b"<SyncML><SyncBody>", command, b"</SyncBody></SyncML>"];
+        let bytes = Bytes::from(parts.concat());
+        let document = decode(bytes.clone(), Hint::default(), limits).ok();
+        let document = document.filter(|it| Message::of(it).is_some());
+        found.extend(document.map(|document| Found {
+            parsed: read(document),
+            ..Found::of(bytes)
+        }));
+    }
+    found
+}
+
+const NAMES: [&str; 6] = ["Add", "Atomic", "Delete", "Exec", "Get", "Replace"];
+
+/// Commands of one text, and bytes at its end in which they are looked for.
+const MOST: usize = 100;
+const LONGEST: usize = 256 << 10;

@@ -1,0 +1,123 @@
+//! Answers to commands that no message of the session has.
+
+use std::collections::HashMap;
+
+use smol_str::SmolStr;
+
+use super::OpenSession;
+use super::answers::{MOST_ORPHANS, item, short};
+use super::commands::MOST_TRANSACTIONS;
+use crate::dm::StatusCode;
+use crate::flow::{CommandDelivery, CommandPlace, Side, Transaction, TransactionOutcome};
+use crate::record::EventRecord;
+use crate::record::analysis::why::hresult_words;
+use crate::record::model::CommandRecord;
+
+/// The commands of messages without a header, by CmdID: a server shows them so beside the answer of a device. Each has its
+/// exchange.
+#[derive(Clone, Debug, Default)]
+pub(in super::super) struct CommandsAlone(HashMap<SmolStr, (u64, CommandRecord)>);
+
+impl CommandsAlone {
+    /// Takes a message without a header in.
+    pub(in super::super) fn enter(&mut self, record: &EventRecord) {
+        for command in record.commands.iter().filter(|it| it.answers.is_none()) {
+            let id = command.id.as_ref().filter(|id| id.len() >= LEAST_ID);
+            if let Some(id) = id.filter(|_| self.0.len() < MOST_COMMANDS) {
+                let exchange = record.exchange.unwrap_or_default();
+                self.0.insert(id.clone(), (exchange, command.clone()));
+            }
+        }
+    }
+
+    pub(in super::super) fn has_any(record: &EventRecord) -> bool {
+        let mut commands = record.commands.iter();
+        commands.any(|it| it.answers.is_none())
+    }
+}
+
+impl OpenSession {
+    /// The transaction of a command that stands alone, which this answers.
+    pub(super) fn sent_alone(&mut self, answer: &CommandRecord) -> Option<usize> {
+        let answers = answer.answers.as_ref()?;
+        let (exchange, command) = self.alone.0.get(&answers.id)?;
+        let is_it = match &answers.cmd {
+            Some(kind) => *kind == command.kind,
+            None => command.kind == "Get",
+        };
+        let at = self.transactions.len();
+        if !is_it || at == MOST_TRANSACTIONS {
+            return None;
+        }
+        let known = { self.transactions.iter() }
+            .position(|it| it.asked.cmd_id == answers.id && it.asked.exchange == *exchange);
+        if known.is_some() {
+            return known;
+        }
+        let items = command.items.iter().take(Transaction::MOST_ITEMS);
+        self.transactions.push(Transaction {
+            number: u32::try_from(at + 1).unwrap_or(u32::MAX),
+            from: Side::Server,
+            command: short(&command.kind),
+            asked: CommandPlace {
+                exchange: *exchange,
+                message: short(&answers.msg),
+                cmd_id: short(&answers.id),
+                at_us: self.summary.began_us,
+            },
+            parent: None,
+            alert: None,
+            items: items.map(item).collect(),
+            answers: Vec::new(),
+            results: Vec::new(),
+            chunks: 0,
+            delivery: CommandDelivery::Delivered,
+            rules: Vec::new(),
+            outcome: TransactionOutcome::Open,
+        });
+        Some(at)
+    }
+
+    /// Takes notice of a failure whose command the record does not have.
+    pub(super) fn orphan(&mut self, exchange: u64, command: &CommandRecord) {
+        if self.orphans.len() < MOST_ORPHANS {
+            let which = match self.is_rest {
+                true => "from before that end",
+                false => "which is not in the record",
+            };
+            self.orphans.extend(failure_words(exchange, command, which));
+        }
+    }
+}
+
+/// A failure whose command is not known, with `which` that is; `None` for what is none.
+pub(in super::super) fn failure_words(
+    exchange: u64,
+    command: &CommandRecord,
+    which: &str,
+) -> Option<String> {
+    let status = command.status.as_ref();
+    let code = status.and_then(|status| status.code);
+    let (Some(answers), Some(code @ 400..)) = (&command.answers, code) else {
+        return None;
+    };
+    let name = answers.cmd.as_ref().map(short);
+    let name = name.as_deref().unwrap_or("a command");
+    let node = answers.loc_uri.as_ref().map(short);
+    let node = node.map_or_else(String::new, |node| format!(" {node}"));
+    let error = status.and_then(|status| status.original_error.as_ref());
+    let error = error.map(|error| format!(" · {}", hresult_words(&short(error))));
+    Some(format!(
+        "x{exchange}: {} for {name}{node} (message {}, CmdID {}), {which}{}",
+        StatusCode(code),
+        short(&answers.msg),
+        short(&answers.id),
+        error.unwrap_or_default()
+    ))
+}
+
+/// The shortest CmdID that names one command of a whole file: others are numbers that each message begins anew.
+const LEAST_ID: usize = 16;
+
+/// Commands that are kept.
+const MOST_COMMANDS: usize = 1_000;
