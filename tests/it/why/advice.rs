@@ -370,3 +370,58 @@ fn nothing_is_concluded_from_data_synchronization() {
             .any(|it| it.code == Some(508))
     );
 }
+
+#[test]
+fn a_document_that_is_not_what_its_loc_uri_says_is_the_cause() {
+    const PLACE: &str = "Vendor/MSFT/DeclaredConfiguration/Host/Complete/Documents";
+    let document = |context: &str, id: &str| {
+        format!(
+            "&lt;DeclaredConfiguration context=\"{context}\" schema=\"1.0\" id=\"{id}\" checksum=\"A0\" \
+             osdefinedscenario=\"MSFTVPN\"&gt;&lt;/DeclaredConfiguration&gt;"
+        )
+    };
+    const ID: &str = "DCA000B5-397D-40A1-AABF-40B25078A7F9";
+    let node = |scope: &str| format!("./{scope}/{PLACE}/{ID}/Document");
+    for (scope, context) in [("Device", "user"), ("User", "Device")] {
+        let command = replace(&node(scope), "chr", &document(context, ID));
+        let has = [&*format!("context=\"{context}\""), "correct its context"];
+        check(&command, "500 0x80070002", &has, &["event log"]);
+    }
+    let other = format!("{ID}1");
+    let command = replace(&node("Device"), "chr", &document("Device", &other));
+    let has = [
+        &*format!("id=\"{other}\""),
+        "the id that stands in its LocURI",
+    ];
+    check(&command, "500 0x8000FFFF", &has, &["event log"]);
+    let command = replace(
+        &node("Device"),
+        "chr",
+        &document("device", &ID.to_lowercase()),
+    );
+    check(
+        &command,
+        "500 0x8000FFFF",
+        &["event log"],
+        &["names the document"],
+    );
+}
+
+#[test]
+fn an_installation_that_nobody_asked_about_is_named() {
+    const JOB: &str = "./Device/Vendor/MSFT/EnterpriseDesktopAppManagement/MSI/%7BA%7D";
+    let exec = format!("  1 Exec {JOB}/DownloadInstall\n");
+    let notes = |more: &[(&str, &str)]| {
+        let mut rounds = vec![(&*exec, "  1 Status #/1 Exec 200\n")];
+        rounds.extend(more);
+        let sessions = sessions(&rounds);
+        let findings = sessions[0].summary.findings.iter();
+        findings
+            .map(|it| (it.id.to_string(), it.pending))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(notes(&[]), [("WHY-09".to_owned(), false)]);
+    let get = format!("  1 Get {JOB}/Status\n");
+    let done = format!("  1 Status #/1 Get 200\n  2 Results #/1 {JOB}/Status = 70\n");
+    assert_eq!(notes(&[(&get, &done)]), []);
+}

@@ -22,6 +22,7 @@ impl Mistake {
         in_uri(transaction)
             .or_else(|| in_scope(transaction, failed))
             .or_else(|| in_format_of_admx(transaction))
+            .or_else(|| in_document(transaction))
     }
 }
 
@@ -73,4 +74,51 @@ fn in_format_of_admx(transaction: &Transaction) -> Option<Mistake> {
         why: format!("A policy of an ADMX file takes text (format chr), and this was sent with format {format}."),
         next: "send <enabled/> as text of the format chr, with a <data id=\"…\" value=\"…\"/> for each value, or <disabled/>".into(),
     })
+}
+
+/// A document of declared configuration (WinDC) says itself whose it is and what its id is (MicrosoftDocs, declared
+/// configuration, "Common errors").
+fn in_document(transaction: &Transaction) -> Option<Mistake> {
+    let node = transaction.failed_node()?;
+    let path = locuri::canonical(node);
+    let path = path.strip_suffix("/document")?;
+    let (around, id) = path.rsplit_once("/documents/")?;
+    let is_of_user = around.starts_with("user/");
+    let value = transaction.items.first()?.value.as_deref()?;
+    let document = &value[value.find("<DeclaredConfiguration ")?..];
+    let (whose, other) = match is_of_user {
+        true => ("user", "./Device"),
+        false => ("device", "./User"),
+    };
+    if let Some(context) =
+        attribute(document, "context").filter(|it| !it.eq_ignore_ascii_case(whose))
+    {
+        return Some(Mistake {
+            why: format!(
+                "Its LocURI names a document of the {whose}, and the document in it has context=\"{context}\"."
+            ),
+            next: format!(
+                "send it to {other}/Vendor/MSFT/DeclaredConfiguration/…, or correct its context"
+            ),
+        });
+    }
+    let own = attribute(document, "id").filter(|own| !own.eq_ignore_ascii_case(id))?;
+    Some(Mistake {
+        why: format!(
+            "Its LocURI names the document {id}, and the document in it has id=\"{own}\"."
+        ),
+        next: "give the document the id that stands in its LocURI".into(),
+    })
+}
+
+/// The value of an attribute in the text of an element, which may be cut behind it.
+fn attribute<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    let tag = text.split('>').next()?;
+    let at = tag.find(&format!(" {name}="))? + name.len() + 2;
+    let quote = tag[at..]
+        .chars()
+        .next()
+        .filter(|it| matches!(it, '"' | '\''))?;
+    let (value, _) = tag[at + 1..].split_once(quote)?;
+    Some(value)
 }

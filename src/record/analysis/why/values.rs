@@ -7,7 +7,7 @@ use super::words::{self, named};
 use super::{Case, about};
 use crate::dm::locuri;
 use crate::facts::{self, ReportedValue};
-use crate::flow::{Side, Transaction, TransactionItem};
+use crate::flow::{Side, Transaction, TransactionItem, TransactionOutcome};
 use crate::record::analysis::session::{DocumentKind, FailedDocument};
 use crate::record::model::SessionFinding;
 
@@ -36,19 +36,26 @@ impl Reported<'_> {
 }
 
 impl<'s> Case<'s> {
-    /// WHY-01 of work that failed and WHY-09 of work that goes on, by values of nodes; WHY-09 of a request for a
-    /// certificate of which nobody asked how it ended.
+    /// WHY-01 of work that failed and WHY-09 of work that goes on, by values of nodes; WHY-09 of work that began, of which
+    /// nobody asked how it ended.
     pub(super) fn reported_by_values(&self) -> Vec<SessionFinding> {
         let works = self.works();
         let findings = works.iter();
         let findings = findings.filter_map(|(parent, work)| self.of_work(parent, work));
         let mut findings: Vec<_> = findings.collect();
-        let is_known = |parent: &str| works.contains_key(parent) || self.is_reported(parent);
-        let enrolling = self.transactions().filter(|it| {
-            let parent = parent_of_enroll(it).filter(|_| is_success(it));
-            parent.is_some_and(|parent| !is_known(&parent))
+        let is_known = |parent: &str| {
+            let is_below = |node| locuri::canonical(node).starts_with(parent);
+            let mut gets = self.transactions().filter(|it| it.command == "Get");
+            let is_asked = gets.any(|it| it.node().is_some_and(is_below));
+            is_asked || works.contains_key(parent) || self.is_reported(parent)
+        };
+        let begun = self.transactions().filter_map(|it| {
+            let is_answered = it.outcome == TransactionOutcome::Answered && is_success(it);
+            let (parent, later) = later_work(it).filter(|_| is_answered)?;
+            (!is_known(&parent)).then_some((it, later))
         });
-        findings.extend(enrolling.take(super::MOST_FINDINGS).map(not_asked_about));
+        let begun = begun.take(super::MOST_FINDINGS);
+        findings.extend(begun.map(|(it, later)| not_asked_about(it, later)));
         findings
     }
 
@@ -241,16 +248,42 @@ fn failed_parts(count: usize) -> String {
     }
 }
 
-/// The node around the one that starts a request for a certificate by SCEP, canonical.
-fn parent_of_enroll(transaction: &Transaction) -> Option<String> {
+/// What Windows does after it answered a command, and how to ask how that ended.
+type LaterWork = (&'static str, &'static str);
+
+/// The node around the one that starts such work, canonical.
+fn later_work(transaction: &Transaction) -> Option<(String, LaterWork)> {
     let node = transaction.node().map(locuri::canonical)?;
-    let parent = node.strip_suffix("/install/enroll")?;
     let is_exec = transaction.command == "Exec" && transaction.from == Side::Server;
-    (is_exec && parent.contains("/scep/")).then(|| parent.to_owned())
+    let mut known = LATER_WORK.iter().filter(|_| is_exec);
+    known.find_map(|(place, end, later)| {
+        let parent = node.strip_suffix(end)?;
+        parent.contains(place).then(|| (parent.to_owned(), *later))
+    })
 }
 
-/// WHY-09: Windows answers first, and asks the SCEP server then.
-fn not_asked_about(transaction: &Transaction) -> SessionFinding {
+/// By a part of the node that is executed, and by its end.
+const LATER_WORK: [(&str, &str, LaterWork); 2] = [
+    (
+        "/scep/",
+        "/install/enroll",
+        (
+            "requests the certificate from the SCEP server",
+            "Get Status and ErrorCode of that node in a later session: 1 and 0 mean that the certificate came",
+        ),
+    ),
+    (
+        "/enterprisedesktopappmanagement/msi/",
+        "/downloadinstall",
+        (
+            "downloads and installs the package",
+            "Get Status and LastError of that node in a later session: 70 and 0 mean that it is installed",
+        ),
+    ),
+];
+
+/// WHY-09: Windows answers first, and works then.
+fn not_asked_about(transaction: &Transaction, (work, next): LaterWork) -> SessionFinding {
     let mut finding = about("WHY-09", &[transaction]);
     let got = transaction.code().map(words::code).unwrap_or_default();
     finding.pending = false;
@@ -263,11 +296,9 @@ fn not_asked_about(transaction: &Transaction) -> SessionFinding {
             .why
             .push(words::asked_and_answered(transaction, answer));
     }
-    finding.why.push(
-        "Windows answers at once, and requests the certificate from the SCEP server afterwards."
-            .into(),
-    );
-    finding.next = "Get Status and ErrorCode of that node in a later session: 1 and 0 mean that the certificate came".into();
+    let why = format!("Windows answers at once, and {work} afterwards.");
+    finding.why.push(why);
+    finding.next = next.into();
     finding
 }
 
