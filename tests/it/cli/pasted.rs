@@ -310,12 +310,8 @@ fn a_command_that_stands_beside_its_answer_is_the_one_that_failed() {
          </Cmd><Data>200</Data></Status><Status><CmdID>2</CmdID><MsgRef>1</MsgRef><CmdRef>{ID}</CmdRef><Cmd>Exec</Cmd>\
          <Data>500</Data></Status><Final/></SyncBody></SyncML>"
     );
-    let base64 = |text: &str| {
-        use base64::Engine as _;
-        base64::engine::general_purpose::STANDARD.encode(text)
-    };
-    let json =
-        serde_json::json!({"results": [{"payload": base64(&command), "result": base64(&answer)}]});
+    let (payload, result) = (STANDARD.encode(&command), STANDARD.encode(&answer));
+    let json = json!({"results": [{"payload": payload, "result": result}]});
     for text in [
         format!("STATUS:\n500\n\nPAYLOAD:\n{command}\n\nRESULTS:\n{answer}\n"),
         json.to_string(),
@@ -327,8 +323,16 @@ fn a_command_that_stands_beside_its_answer_is_the_one_that_failed() {
         assert!(found.contains("Windows RE"), "{found}");
         assert!(!found.contains("not in the record"), "{found}");
     }
+    // The second of two.
+    let second = |text: &str| {
+        text.replace(ID, &ID.replace('7', "8"))
+            .replace("500", "200")
+    };
+    let two = format!("{command}\n{answer}\n");
+    let (_, found, _) = printed("why", two.clone() + &second(&two));
+    assert!(found.contains("1 of 2 commands failed"), "{found}");
     // Numbers that each message begins anew name no command of another one.
-    let text = format!("{command}\n{answer}").replace(ID, "2");
+    let text = two.replace(ID, "2");
     let (_, found, _) = printed("why", text);
     assert!(found.contains("not in the record"), "{found}");
 }

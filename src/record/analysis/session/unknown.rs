@@ -39,20 +39,22 @@ impl CommandsAlone {
 impl OpenSession {
     /// The transaction of a command that stands alone, which this answers.
     pub(super) fn sent_alone(&mut self, answer: &CommandRecord) -> Option<usize> {
-        let answers = answer.answers.as_ref()?;
-        let (exchange, command) = self.alone.0.get(&answers.id)?;
-        let is_it = match &answers.cmd {
-            Some(kind) => *kind == command.kind,
-            None => command.kind == "Get",
-        };
+        let answers = answer
+            .answers
+            .as_ref()
+            .filter(|it| it.id.len() >= LEAST_ID)?;
+        let is_it = |kind: &str| answers.cmd.as_ref().map_or("Get", |cmd| cmd) == kind;
+        // It may stand where this session had its next message.
+        let known = self.transactions.iter().rposition(|it| {
+            it.from == Side::Server && it.asked.cmd_id == answers.id && is_it(&it.command)
+        });
         let at = self.transactions.len();
-        if !is_it || at == MOST_TRANSACTIONS {
-            return None;
-        }
-        let known = { self.transactions.iter() }
-            .position(|it| it.asked.cmd_id == answers.id && it.asked.exchange == *exchange);
-        if known.is_some() {
+        if known.is_some() || at == MOST_TRANSACTIONS {
             return known;
+        }
+        let (exchange, command) = self.alone.0.get(&answers.id)?;
+        if !is_it(&command.kind) {
+            return None;
         }
         let items = command.items.iter().take(Transaction::MOST_ITEMS);
         self.transactions.push(Transaction {

@@ -103,6 +103,7 @@ fn in_document(transaction: &Transaction) -> Option<Mistake> {
         });
     }
     let own = attribute(document, "id").filter(|own| !own.eq_ignore_ascii_case(id))?;
+    let id = node.rsplit('/').nth(1).unwrap_or(id);
     Some(Mistake {
         why: format!(
             "Its LocURI names the document {id}, and the document in it has id=\"{own}\"."
