@@ -160,10 +160,9 @@ impl Lint {
                         speaker
                     });
                     let id = broken_id(wbxml::looks_like(&text));
-                    let has_root = memmem::find(&text, b"<SyncML").is_some();
-                    let words = match has_root || wbxml::looks_like(&text) {
-                        true => error.kind.to_string(),
-                        false => format!("{}; {COMMANDS_ALONE}", error.kind),
+                    let words = match are_commands_alone(&text) {
+                        true => format!("{}; {COMMANDS_ALONE}", error.kind),
+                        false => error.kind.to_string(),
                     };
                     let mut notes = vec![Remark {
                         at: Some(error.at),
@@ -346,6 +345,12 @@ fn broken_id(is_wbxml: bool) -> &'static str {
 fn looks_like_markup(text: &[u8]) -> bool {
     let text = text.strip_prefix(MARK).unwrap_or(text);
     wbxml::looks_like(text) || text.trim_ascii_start().starts_with(b"<")
+}
+
+/// Whether a text that is no document is one once it stands in a message.
+fn are_commands_alone(text: &[u8]) -> bool {
+    let parts: [&[u8]; 3] = [b"<SyncML><SyncBody>", text, b"</SyncBody></SyncML>"];
+    decode(parts.concat().into(), Hint::default(), &Limits::default()).is_ok()
 }
 
 /// Whether markup has anything of a message in it, however broken.

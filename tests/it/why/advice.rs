@@ -425,3 +425,16 @@ fn an_installation_that_nobody_asked_about_is_named() {
     let done = format!("  1 Status #/1 Get 200\n  2 Results #/1 {JOB}/Status = 70\n");
     assert_eq!(notes(&[(&get, &done)]), []);
 }
+
+#[test]
+fn an_interior_node_that_is_there_already_has_no_value_to_change() {
+    let node = "./Device/Vendor/MSFT/VPNv2/Contoso";
+    let add = |format: &str, data: &str| replace(node, format, data).replace("Replace>", "Add>");
+    check(
+        &add("node", ""),
+        "418",
+        &["nothing, if"],
+        &["send Replace", "value:"],
+    );
+    check(&add("chr", "1"), "418", &["send Replace"], &["nothing, if"]);
+}

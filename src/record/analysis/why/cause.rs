@@ -277,6 +277,9 @@ impl Case<'_> {
                 format!("check the spelling of the node, and whether it is in {ddf}")
             }
             (404, _) => "check the spelling of the node, and which editions and versions its CSP is for".into(),
+            (418, _) if is_interior(transaction) => {
+                "nothing, if the node was to be there: it is; to begin anew, Delete it first".into()
+            }
             (418, _) => "send Replace to change the value, or Delete the node first".into(),
             (405, "Add" | "Replace") if is_policy(transaction) => {
                 format!("look up whether the policy takes this command, and in which format: its access types and format are in {ddf}")
@@ -321,6 +324,15 @@ fn is_declared(transaction: &Transaction) -> bool {
 /// Whether Windows' own error says that the value does not fit: invalid data, or an invalid argument.
 fn is_about_value(transaction: &Transaction) -> bool {
     matches!(native_error(transaction), Some(0x8007_000D | 0x8007_0057))
+}
+
+/// Whether a command names a node that has nodes below it, and no value.
+fn is_interior(transaction: &Transaction) -> bool {
+    let format = transaction
+        .items
+        .first()
+        .and_then(|item| item.format.as_deref());
+    format.is_some_and(|format| format.eq_ignore_ascii_case("node"))
 }
 
 fn is_wipe(node: &str) -> bool {

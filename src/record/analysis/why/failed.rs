@@ -301,7 +301,8 @@ fn items(transaction: &Transaction, first: &CommandAnswer) -> Vec<String> {
 
 /// The value that was refused.
 pub(super) fn value(transaction: &Transaction) -> Option<String> {
-    let item = transaction.items.first()?;
+    // An empty one may be masked.
+    let item = transaction.items.first().filter(|item| item.bytes > 0)?;
     let value = item.value.as_deref().filter(|value| !value.is_empty())?;
     let more = if item.bytes > value.len() as u64 {
         "…"
