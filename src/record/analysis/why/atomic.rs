@@ -94,7 +94,7 @@ impl<'s> Case<'s> {
                     0 | 1 => "this one command".to_owned(),
                     more => format!("these {more} commands"),
                 };
-                format!("mend {these} first: {}", self.next(cause, failed))
+                format!("see to {these} first: {}", self.next(cause, failed))
             }
             None => format!(
                 "look at the device's {}: the Statuses name no command as the cause",

@@ -43,10 +43,12 @@ impl<'s> Case<'s> {
         let findings = works.iter();
         let findings = findings.filter_map(|(parent, work)| self.of_work(parent, work));
         let mut findings: Vec<_> = findings.collect();
+        let gets = self.transactions().filter(|it| it.command == "Get");
+        let asked: Vec<String> = gets
+            .filter_map(|it| it.node().map(locuri::canonical))
+            .collect();
         let is_known = |parent: &str| {
-            let is_below = |node| locuri::canonical(node).starts_with(parent);
-            let mut gets = self.transactions().filter(|it| it.command == "Get");
-            let is_asked = gets.any(|it| it.node().is_some_and(is_below));
+            let is_asked = asked.iter().any(|node| node.starts_with(parent));
             is_asked || works.contains_key(parent) || self.is_reported(parent)
         };
         let begun = self.transactions().filter_map(|it| {
