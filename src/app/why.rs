@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::dm::locuri;
 use crate::filter::Filter;
-use crate::flow::{Side, Transaction};
+use crate::flow::{SessionEnd, Side, Transaction};
 use crate::printable::{self, counted};
 use crate::record::analysis::why::{NOT_SEEN, Options, transaction_line};
 use crate::record::analysis::{AnalysedSession, Analysis};
@@ -342,9 +342,15 @@ impl Question {
         let sessions = |count: u64| counted(count, "session");
         let in_record = sessions(self.counts.all);
         let enrollments = self.sessions.iter().filter(|it| is_enrollment(&it.summary));
-        let all = match enrollments.count() {
+        let is_all = self.session.is_none() && self.filter.is_none() && self.about.is_none();
+        let begun = if is_all {
+            self.analysis.enrollments()
+        } else {
+            0
+        };
+        let all = match begun.max(enrollments.count() as u64) {
             0 => sessions(shown + left_out),
-            some => sessions(shown + left_out) + " and " + &counted(some as u64, "enrollment"),
+            some => sessions(shown + left_out) + " and " + &counted(some, "enrollment"),
         };
         let mut places = Vec::new();
         match in_sessions {
@@ -449,7 +455,7 @@ impl Question {
 
 /// Whether it is one of an enrollment, not of a session.
 fn is_enrollment(summary: &SessionSummary) -> bool {
-    summary.number.is_none() && summary.findings.iter().any(|it| it.id == "WHY-13")
+    summary.number.is_none() && summary.end != SessionEnd::Open
 }
 
 /// Sessions that are kept with something pending, and as many without.

@@ -107,6 +107,11 @@ impl Analysis {
         })
     }
 
+    /// How many enrollments began, in all runs of the record.
+    pub fn enrollments(&self) -> u64 {
+        self.enrollments.begun()
+    }
+
     /// The record ends: gives all sessions that go on.
     pub fn finish(&mut self) -> Vec<AnalysedSession> {
         let numbers: Vec<u64> = self.sessions.keys().copied().collect();
@@ -117,9 +122,11 @@ impl Analysis {
         over.extend(self.enrollments.finish(self.had_exchanges));
         let options = std::mem::take(&mut self.options);
         let history = std::mem::take(&mut self.history);
+        let enrollments = self.enrollments.next_run();
         *self = Self {
             options,
             history,
+            enrollments,
             runs: self.runs,
             ..Self::default()
         };

@@ -1,5 +1,6 @@
 //! Messages outside of sessions: enrollment, and what could not be read.
 
+mod progress;
 mod request;
 mod sent_elsewhere;
 
@@ -7,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use smol_str::{SmolStr, format_smolstr};
 
+use self::progress::Progress;
 use self::request::Request;
 use self::sent_elsewhere::SentElsewhere;
 use super::no_answer::NoAnswer;
@@ -38,6 +40,7 @@ pub(super) struct Enrollments {
     elsewhere: SentElsewhere,
     /// The answer that came in chunks, while no request follows it.
     in_chunks: Option<u64>,
+    progress: Progress,
     connections: Vec<RefusedConnection>,
 }
 
@@ -47,6 +50,7 @@ impl Enrollments {
         let exchange = record.exchange?;
         self.note_unread(record, exchange);
         self.note_failures(record, exchange);
+        self.progress.message(record);
         match record.event {
             EventKind::Request => {
                 if refusal::is_of_management(record) {
@@ -67,7 +71,9 @@ impl Enrollments {
                 let fault = record.enrollment.as_ref().and_then(|it| it.fault.as_ref());
                 let request = self.requests.remove(&exchange);
                 let request = request.or_else(|| fault.map(|_| Request::unknown(record)));
-                request?.refused(record)
+                let over = request?.refused(record)?;
+                self.progress.told(exchange);
+                Some(over)
             }
         }
     }
@@ -86,6 +92,7 @@ impl Enrollments {
         let is_of_server = !record.by_rule && record.from.as_deref() == Some("server");
         if let Some(request) = self.requests.get_mut(&exchange) {
             request.failed = Some(why);
+            self.progress.told(exchange);
         } else if self.unnamed.remove(&exchange)
             && is_of_server
             && self.unanswered.len() < MOST_FAILURES
@@ -127,6 +134,18 @@ impl Enrollments {
         }
     }
 
+    /// How many enrollments began.
+    pub(super) fn begun(&self) -> u64 {
+        self.progress.begun
+    }
+
+    /// Those of the next run of the record, which go on counting.
+    pub(super) fn next_run(&self) -> Self {
+        let mut next = Self::default();
+        next.progress.begun = self.begun();
+        next
+    }
+
     /// What belongs to no session: enrollment without an answer, messages that could not be read, connections that carried none.
     pub(super) fn finish(&mut self, had_exchanges: bool) -> Vec<AnalysedSession> {
         let requests = std::mem::take(&mut self.requests).into_values();
@@ -141,7 +160,12 @@ impl Enrollments {
         if !self.unanswered.is_empty() {
             summary.findings.push(self.unanswered());
         }
-        summary.findings.extend(self.elsewhere.findings());
+        let elsewhere = self.elsewhere.findings();
+        let named: Vec<u64> = { elsewhere.iter() }
+            .flat_map(|finding| finding.exchanges.clone())
+            .collect();
+        over.extend(self.progress.finish(&named));
+        summary.findings.extend(elsewhere);
         summary
             .findings
             .extend(self.in_chunks.take().map(left_in_chunks));

@@ -1,7 +1,8 @@
 //! Why a server refused a request by HTTP, as far as its answer and the TLS handshake show.
 
-use smol_str::SmolStr;
+use smol_str::{SmolStr, format_smolstr};
 
+use crate::dm::Hresult;
 use crate::markup::{Element, Limits};
 use crate::record::EventRecord;
 use crate::record::model::ParsedBodyRecord;
@@ -97,6 +98,56 @@ fn names_certificate(record: &EventRecord) -> bool {
     NAMES.iter().any(|name| text.contains(name))
 }
 
+/// How a request of enrollment was refused, or what came in the place of its answer.
+pub(super) struct Instead {
+    /// In words.
+    pub(super) how: String,
+    /// What Windows shows for it.
+    pub(super) hresult: Option<SmolStr>,
+    /// What to do, where the result does not say that.
+    pub(super) next: Option<&'static str>,
+}
+
+impl Instead {
+    /// Of a response; `None` for an envelope, and where nobody knows what came.
+    pub(super) fn of(record: &EventRecord) -> Option<Self> {
+        let status = record.http_status().unwrap_or(200);
+        let is_unchanged = record.sent.is_none() && !record.own;
+        if (300..400).contains(&status) {
+            return Some(Self {
+                how: format!("a redirection (HTTP {status})"),
+                hresult: None,
+                next: Some(IN_FRONT),
+            });
+        }
+        let (what, next) = match &record.reading {
+            Some(ParsedBodyRecord::Empty) if record.sent.is_none() => {
+                return Some(Self {
+                    how: "an empty answer".to_owned(),
+                    hresult: Some(format_smolstr!("{}", Hresult::EMPTY_MESSAGE)),
+                    next: None,
+                });
+            }
+            Some(ParsedBodyRecord::Undecoded { media_type, .. }) => {
+                (media_type.to_string(), IN_FRONT)
+            }
+            Some(ParsedBodyRecord::Document { dialect, root, .. }) if dialect != "soap" => {
+                (format!("<{root}>"), IN_FRONT)
+            }
+            // Without a head nobody knows what it was.
+            Some(ParsedBodyRecord::Opaque { why, .. }) if record.head.is_some() => {
+                (why.to_string(), BROKEN)
+            }
+            _ => return None,
+        };
+        is_unchanged.then(|| Self {
+            how: format!("the answer is no envelope of SOAP: {what}"),
+            hresult: Some(format_smolstr!("{}", Hresult::of_http(status))),
+            next: Some(next),
+        })
+    }
+}
+
 /// Whether a request is one of device management, by its body or its type.
 pub(super) fn is_of_management(record: &EventRecord) -> bool {
     let media_type = record.header("content-type");
@@ -175,6 +226,14 @@ pub(super) fn next(hresult: &str) -> Option<&'static str> {
         _ => return None,
     })
 }
+
+/// What to do where another answered than the server should.
+pub(super) const IN_FRONT: &str =
+    "look what stands in front of the server: a sign-in page, a proxy, or a server that moved";
+
+/// What to do where the answer breaks.
+const BROKEN: &str =
+    "compare the answer with the server's log: it left something out, or something between cut it";
 
 /// How servers call what they miss: nginx, IIS (403.7), Apache and applications.
 const NAMES: [&str; 4] = [

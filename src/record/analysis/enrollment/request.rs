@@ -8,7 +8,7 @@ use crate::flow::{SessionEnd, Side};
 use crate::record::EventRecord;
 use crate::record::analysis::exchanged::{Exchanged, of_user};
 use crate::record::analysis::no_answer::NoAnswer;
-use crate::record::analysis::refusal::{self, MissedCertificate};
+use crate::record::analysis::refusal::{self, Instead, MissedCertificate};
 use crate::record::analysis::session::cut;
 use crate::record::analysis::{AnalysedSession, why};
 use crate::record::model::{FaultRecord, ParsedBodyRecord, SessionFinding, SessionSummary};
@@ -103,11 +103,12 @@ impl Request {
         let status = head.and_then(|head| head.status).unwrap_or(200);
         let fault = record.enrollment.as_ref().and_then(|it| it.fault.clone());
         let fault = fault.or_else(|| record.sent_enrollment()?.fault);
-        let is_empty =
-            matches!(record.reading, Some(ParsedBodyRecord::Empty)) && record.sent.is_none();
         // The answer to the GET of discovery has no body (MS-MDE2 3.1.4.1.1).
-        let is_empty = is_empty && self.asks != DISCOVERY;
-        if fault.is_none() && status < 400 && !is_empty {
+        let is_empty = matches!(record.reading, Some(ParsedBodyRecord::Empty));
+        let is_known = ASKED.contains(&&*self.asks) || is_empty && self.asks != DISCOVERY;
+        let is_judged = fault.is_none() && status < 400 && is_known;
+        let instead = Instead::of(record).filter(|_| is_judged);
+        if fault.is_none() && status < 400 && instead.is_none() {
             return None;
         }
         let mut rules = of_user(&message.rules());
@@ -127,8 +128,11 @@ impl Request {
             exchanges: vec![self.exchange],
             ..SessionFinding::default()
         };
-        let words = refusal::own_words(record);
-        self.words(&mut finding, fault.as_ref(), status, words.as_deref());
+        let location = record.header("location");
+        let location = location.map(|location| format_smolstr!("Location: {location}"));
+        let words = location.or_else(|| refusal::own_words(record));
+        let instead = instead.unwrap_or_else(|| refused_how(fault.as_ref(), status));
+        self.words(&mut finding, fault.as_ref(), instead, words.as_deref());
         // At a first enrollment there is no certificate yet.
         let may_miss = self.is_renewal && !by_rule && fault.is_none();
         let missed = MissedCertificate::of(record).filter(|_| may_miss);
@@ -215,29 +219,11 @@ impl Request {
         &self,
         finding: &mut SessionFinding,
         fault: Option<&FaultRecord>,
-        status: u16,
+        Instead { how, hresult, next }: Instead,
         words: Option<&str>,
     ) {
         let what = self.what();
         let exchange = finding.exchanges.first().copied().unwrap_or_default();
-        let (how, hresult) = match fault {
-            Some(fault) => {
-                let parts = [
-                    fault.subcode.as_deref().or(fault.code.as_deref()),
-                    fault.error_type.as_deref(),
-                ];
-                let parts: Vec<&str> = parts.into_iter().flatten().collect();
-                (parts.join("/"), fault.hresult.clone())
-            }
-            None if status >= 400 => (
-                format!("HTTP {status}"),
-                Some(format_smolstr!("{}", Hresult::of_http(status))),
-            ),
-            None => (
-                "an empty answer".to_owned(),
-                Some(format_smolstr!("{}", Hresult::EMPTY_MESSAGE)),
-            ),
-        };
         finding.what = match &self.failed {
             Some(_) => format!("{what} got no answer of the server: dmtap answered with {how}"),
             None => format!("{what} refused: {how}"),
@@ -287,7 +273,7 @@ impl Request {
             format!(" with {name} {value}")
         });
         finding.why.push(match finding.code {
-            Some(_) => {
+            Some(status) => {
                 format!("asked in x{exchange}{user}{version}, answered there with HTTP {status}")
             }
             None if self.asks.is_empty() => {
@@ -331,7 +317,7 @@ impl Request {
                 );
                 "run dmtap with --csr-strict, which writes the subject as a UTF8String, if it does not run so yet".to_owned()
             }
-            true => match refusal::next(hresult.as_deref().unwrap_or_default()) {
+            true => match next.or_else(|| refusal::next(hresult.as_deref().unwrap_or_default())) {
                 Some(known) => known.to_owned(),
                 None if !named.is_empty() => {
                     format!("let the server take {named}, or see in its log why it does not")
@@ -362,6 +348,25 @@ impl Request {
     }
 }
 
+/// How a fault or a status of HTTP refuses.
+fn refused_how(fault: Option<&FaultRecord>, status: u16) -> Instead {
+    let how = |how: String, hresult| Instead {
+        how,
+        hresult,
+        next: None,
+    };
+    let Some(fault) = fault else {
+        let hresult = format_smolstr!("{}", Hresult::of_http(status));
+        return how(format!("HTTP {status}"), Some(hresult));
+    };
+    let parts = [
+        fault.subcode.as_deref().or(fault.code.as_deref()),
+        fault.error_type.as_deref(),
+    ];
+    let parts: Vec<&str> = parts.into_iter().flatten().collect();
+    how(parts.join("/"), fault.hresult.clone())
+}
+
 /// What Windows shows where the server rejects the request as malformed (s:MessageFormat).
 const MALFORMED: &str = "0x80180001";
 
@@ -384,6 +389,9 @@ const DISCOVERY: &str = "the GET of discovery";
 
 /// What stands for the message of a request that has none.
 const WITHOUT_BODY: &str = "a request without a body";
+
+/// What a device asks for in an enrollment.
+const ASKED: [&str; 3] = ["Discover", "GetPolicies", "RequestSecurityToken"];
 
 /// Values of requests that servers name where they refuse them.
 const FACTS: [&str; 8] = [

@@ -7,6 +7,7 @@ use crate::dm::Hresult;
 use crate::flow::{FailureCause, Side};
 use crate::record::analysis::incident::IncidentKind;
 use crate::record::analysis::no_answer::NoAnswer;
+use crate::record::analysis::refusal::IN_FRONT;
 use crate::record::model::SessionFinding;
 
 impl Case<'_> {
@@ -97,7 +98,7 @@ impl Case<'_> {
             (Some(cause), _) => cause.next(last.at_us),
             _ if own => "look whether the server is reachable from here (dmtap doctor), and at its log".into(),
             _ if status < 400 => {
-                "look what stands in front of the server: a sign-in page, a proxy, or a server that moved".into()
+                IN_FRONT.into()
             }
             _ => match (words, status) {
                 (Some(_), 400 | 403 | 409 | 422 | 500..) => format!(
