@@ -6,6 +6,7 @@
 
 mod commands_alone;
 mod date;
+mod event_lines;
 mod find;
 mod har;
 mod mitm_flows;
@@ -28,7 +29,7 @@ use self::find::found;
 pub use self::find::is_notification;
 use self::order::in_order;
 use self::packed_file::gunzipped;
-use super::dry_run::{DryRun, Speakers};
+use super::dry_run::{DryRun, Evidence, Speakers, speaker_of};
 use super::print;
 use super::rule_includes::take_bounded;
 use crate::dm::Message;
@@ -84,6 +85,7 @@ pub fn read_file(
     if !has_lines {
         let (events, notes) = events(&text, dates, Masking::Masked);
         notes.iter().for_each(|note| print::line(note));
+        event_lines::print_named(&text, events.is_empty());
         if !events.is_empty() {
             for (event, line) in events {
                 on_event(event, line)?;
@@ -120,28 +122,10 @@ pub(super) fn nothing_found(text: &[u8]) -> String {
         true => COMMANDS_ALONE,
         false => "no message of SyncML or enrollment stands in it",
     };
-    let code = code_in(text);
-    let hint = code.map_or(String::new(), |code| {
+    let hint = event_lines::first_code(text).map_or(String::new(), |code| {
         format!("; `dmtap explain {code}` says what its code means")
     });
     format!("this is no record, and {why}{hint}")
-}
-
-/// The first code of an error in a text of other kinds: `0x82B00001`, `status 216`.
-fn code_in(text: &[u8]) -> Option<String> {
-    let digits = |at: usize, base: u32| -> String {
-        let bytes = text.iter().skip(at).take(LONGEST_CODE);
-        let digits = bytes.take_while(|byte| char::from(**byte).is_digit(base));
-        digits.map(|byte| char::from(*byte)).collect()
-    };
-    let of_windows = memmem::find_iter(text, b"0x8").map(|at| digits(at + 2, 16));
-    let of_windows = { of_windows }.find(|digits| digits.len() == 8);
-    let of_status = memmem::find_iter(text, b"status ").map(|at| digits(at + 7, 10));
-    let is_code = |code: &String| code.len() == 3 && code.starts_with(['2', '4', '5']);
-    let of_status = || { of_status }.find(is_code);
-    of_windows
-        .map(|code| format!("0x{code}"))
-        .or_else(of_status)
 }
 
 /// A message of a file that is no record.
@@ -327,6 +311,12 @@ impl Found {
         })
     }
 
+    /// Whether the device sent it, where the message itself says so.
+    fn is_of_device(&self) -> Option<bool> {
+        let (side, evidence) = speaker_of(self.parsed.document()?);
+        (evidence == Evidence::Message).then_some(side == Side::Device)
+    }
+
     fn moment(&self, order: DateOrder, zone: Offset) -> Option<Timestamp> {
         let date = self.date?;
         let zone = date.zone().unwrap_or(zone);
@@ -483,8 +473,6 @@ pub const LINE: &[u8] = b"{\"v\":";
 const MOST_BYTES: u64 = 256 << 20;
 /// Bytes in front of the root of a document.
 const LONGEST_FRONT: usize = 64;
-/// Digits of a code, and one more.
-const LONGEST_CODE: usize = 9;
 /// Messages of one file.
 const MOST_MESSAGES: usize = 100_000;
 /// Bytes of the comment about a cut, and of the end tags behind it.

@@ -10,6 +10,7 @@ mod explain;
 mod filters;
 mod followed;
 mod help;
+mod http_text;
 mod log;
 mod saved_traffic;
 use crate::support::peers;

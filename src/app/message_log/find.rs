@@ -153,6 +153,7 @@ fn carved(text: &Bytes, limits: &Limits, date: Option<WrittenDate>) -> Vec<Found
         counted = start;
         let before = &text[message.before..message.range.start];
         let before = &before[before.len().saturating_sub(LONGEST_BEFORE)..];
+        let place = message.range.clone();
         let (bytes, parsed) = parse_body(text.slice(message.range), message.document, limits);
         let found = Found {
             line: Some(line),
@@ -160,9 +161,11 @@ fn carved(text: &Bytes, limits: &Limits, date: Option<WrittenDate>) -> Vec<Found
             date: WrittenDate::last_in(&String::from_utf8_lossy(before)).or(date),
             ..Found::of(bytes)
         };
-        alone.into_iter().chain([found])
+        let alone = alone.map(|commands| (start..start, commands));
+        alone.into_iter().chain([(place, found)])
     });
-    messages.filter(is_of_dm).collect()
+    let messages = messages.filter(|(_, found)| is_of_dm(found)).collect();
+    raw_http::with_heads(text, messages, limits)
 }
 
 /// Whether a message is of OMA DM: an envelope may be of any service.

@@ -1,11 +1,13 @@
 //! Messages of HTTP as they were on the wire: in the SAZ files of Fiddler, in the items that Burp saves, in text.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode, Uri, Version};
+use http::header::CONTENT_LENGTH;
+use http::{Method, Uri, Version};
 use memchr::memmem;
 
 use super::Found;
@@ -57,7 +59,8 @@ pub(super) fn burp(text: &[u8], limits: &Limits) -> Option<Vec<Found>> {
             &request,
             &response.unwrap_or_default(),
             url.as_deref(),
-            None,
+            field(item, "time")
+                .and_then(|time| WrittenDate::last_in(&String::from_utf8_lossy(&time))),
             limits,
         )
     });
@@ -66,7 +69,12 @@ pub(super) fn burp(text: &[u8], limits: &Limits) -> Option<Vec<Found>> {
 
 /// The content of an element of an item, which stands in CDATA and may be in base64.
 fn field(item: &str, name: &str) -> Option<Bytes> {
-    let (_, behind) = item.split_once(&format!("<{name}"))?;
+    // `<responselength>` stands in front of `<response>`.
+    let tag = format!("<{name}");
+    let mut tags = item
+        .match_indices(&*tag)
+        .map(|(at, _)| &item[at + tag.len()..]);
+    let behind = tags.find(|behind| behind.starts_with(|it| matches!(it, '>' | ' ')))?;
     let (attributes, behind) = behind.split_once('>')?;
     let (content, _) = behind.split_once(&format!("</{name}>"))?;
     let inside = content.trim().strip_prefix("<![CDATA[");
@@ -86,58 +94,203 @@ fn raw_exchange(
     date: Option<WrittenDate>,
     limits: &Limits,
 ) -> Option<Vec<Found>> {
-    let (line, headers, body) = parsed(request, limits)?;
-    let mut words = line.split(' ');
-    let (method, target) = (words.next()?, words.next()?);
-    let host = headers.get("host").and_then(|host| host.to_str().ok());
-    let uri = match (url, target.starts_with('/'), host) {
-        (Some(url), ..) => url.to_owned(),
-        (None, true, Some(host)) => format!("https://{host}{target}"),
-        _ => target.to_owned(),
-    };
-    let asked = RequestHead {
-        method: method.parse().unwrap_or(Method::POST),
-        uri: uri.parse::<Uri>().unwrap_or_default(),
-        version: Version::HTTP_11,
-        headers,
-    };
+    let (head, begins) = head_of(request, url)?;
     let mut asked = Found {
         date,
-        ..half(Head::Request(asked.into()), body, limits)
+        ..message(head, &request.slice(begins..), limits)
     };
-    let answered = parsed(response, limits).and_then(|(line, headers, body)| {
-        let status = line.split(' ').nth(1)?.parse().ok()?;
-        let head = ResponseHead {
-            status: StatusCode::from_u16(status).ok()?,
-            version: Version::HTTP_11,
-            headers,
-        };
-        Some(half(Head::Response(head), body, limits))
-    });
+    let answered = head_of(response, None);
+    let answered = answered.map(|(head, begins)| message(head, &response.slice(begins..), limits));
     if answered.is_none() {
         asked.no_answer = Some("the file has no response".to_owned());
     }
     exchange(asked, answered)
 }
 
-/// The first line of a message, its fields, and its body without framing and codings.
-fn parsed(raw: &Bytes, limits: &Limits) -> Option<(String, HeaderMap, Result<Bytes, NotParsed>)> {
-    let begins = body_begins(raw)?;
-    let head = String::from_utf8_lossy(&raw[..begins]).into_owned();
-    let (line, fields) = head.split_once('\n')?;
+/// The head at the beginning of a message, and where its body begins; `url` is that of the request, where something
+/// else than its first line has it.
+fn head_of(raw: &[u8], url: Option<&str>) -> Option<(Head, usize)> {
+    let begins = body_begins(&raw[..raw.len().min(LONGEST_HEAD)]).unwrap_or(raw.len());
+    let head = String::from_utf8_lossy(raw.get(..begins.min(LONGEST_HEAD))?).into_owned();
+    let (line, fields) = head.split_once('\n').unwrap_or((&head, ""));
     let headers = header_map(fields.lines().filter_map(|field| field.split_once(':')));
-    let body = raw.slice(begins..);
-    let is_chunked = headers
-        .get("transfer-encoding")
-        .is_some_and(|it| it == "chunked");
-    let chunks = is_chunked.then(|| without_chunks(&body).ok()).flatten();
-    let body = chunks.map_or(body, |(chunks, _)| chunks.into());
-    let plain = without_codings(&body, &headers, limits.bytes);
-    Some((
-        line.trim_end().to_owned(),
+    let mut words = line.trim_end().split(' ');
+    let (first, second) = (words.next()?, words.next()?);
+    if first.starts_with("HTTP/") {
+        let response = ResponseHead {
+            status: second.parse().ok()?,
+            version: Version::HTTP_11,
+            headers,
+        };
+        return Some((Head::Response(response), begins));
+    }
+    let host = headers.get("host").and_then(|host| host.to_str().ok());
+    let uri = match (url, second.starts_with('/'), host) {
+        (Some(url), ..) => url.to_owned(),
+        (None, true, Some(host)) => format!("https://{host}{second}"),
+        _ => second.to_owned(),
+    };
+    let request = RequestHead {
+        method: first.parse().unwrap_or(Method::POST),
+        uri: uri.parse::<Uri>().unwrap_or_default(),
+        version: Version::HTTP_11,
         headers,
-        plain.map_err(NotParsed::Coding),
-    ))
+    };
+    Some((Head::Request(request.into()), begins))
+}
+
+/// A message with this head, and this body with its framing and codings.
+fn message(head: Head, body: &Bytes, limits: &Limits) -> Found {
+    let headers = head.headers();
+    let field = |name| headers.get(name).and_then(|it| it.to_str().ok());
+    let is_chunked = field("transfer-encoding") == Some("chunked");
+    let chunks = is_chunked.then(|| without_chunks(body).ok()).flatten();
+    let body = chunks.map_or(body.clone(), |(chunks, _)| chunks.into());
+    let plain = without_codings(&body, headers, limits.bytes).map_err(NotParsed::Coding);
+    half(head, plain, limits)
+}
+
+/// The messages of a text, each with its place in it, with the heads of HTTP in front of them; and between them the other
+/// halves of their exchanges, which have no message: an error of HTTP.
+pub(super) fn with_heads(
+    text: &Bytes,
+    messages: Vec<(Range<usize>, Found)>,
+    limits: &Limits,
+) -> Vec<Found> {
+    let starts = head_starts(text, &messages);
+    if messages.is_empty() || starts.is_empty() {
+        return messages.into_iter().map(|(_, found)| found).collect();
+    }
+    let ends = starts.iter().skip(1).copied().chain([text.len()]);
+    let mut pieces = starts.iter().copied().zip(ends).peekable();
+    let mut messages = messages.into_iter().peekable();
+    let (mut found, mut asked) = (Vec::new(), None::<Found>);
+    let alone = |asked: Option<Found>| asked.and_then(|asked| exchange(asked, None));
+    let (mut line, mut counted) = (1, 0);
+    while pieces.peek().is_some() || messages.peek().is_some() {
+        let before = pieces.peek().map_or(text.len(), |(at, _)| *at);
+        if let Some((_, headless)) = messages.next_if(|(range, _)| range.start < before) {
+            found.extend(alone(asked.take()).into_iter().flatten());
+            found.push(headless);
+            continue;
+        }
+        let Some((at, end)) = pieces.next() else {
+            continue;
+        };
+        line += memchr::memchr_iter(b'\n', &text[counted..at]).count() as u64;
+        counted = at;
+        let inside = messages.peek().filter(|(range, _)| range.start < end);
+        let head_end = inside.map_or(end, |(range, _)| range.start);
+        let Some((head, begins)) = head_of(&text[at..head_end], None) else {
+            continue;
+        };
+        let status = match &head {
+            Head::Response(head) => Some(head.status),
+            Head::Request(_) => None,
+        };
+        let is_response = status.is_some();
+        let is_other = |message: &Found| message.is_of_device() == Some(is_response);
+        let is_disputed = inside.is_some_and(|(_, message)| is_other(message));
+        if is_disputed && status.is_none_or(|status| status.is_success()) {
+            // The log has its messages elsewhere than behind their heads.
+            continue;
+        }
+        let end = if is_disputed { head_end } else { end };
+        let half = match inside.filter(|_| !is_disputed) {
+            Some(_) => messages.next().map(|(_, message)| Found {
+                head: Some(head),
+                ..message
+            }),
+            None => {
+                let date = WrittenDate::last_in(&String::from_utf8_lossy(&text[at..at + begins]));
+                let body = text.slice(at + begins..end);
+                let half = without_message(head, &body, limits);
+                half.map(|half| Found {
+                    line: Some(line),
+                    date,
+                    ..half
+                })
+            }
+        };
+        let has_message = half
+            .as_ref()
+            .is_some_and(|it| it.parsed.document().is_some());
+        match (is_response, asked.take(), half) {
+            (true, Some(request), half) => {
+                found.extend(exchange(request, half).into_iter().flatten())
+            }
+            (true, None, half) => found.extend(half.filter(|_| has_message)),
+            (false, before, half) => {
+                found.extend(alone(before).into_iter().flatten());
+                asked = half;
+            }
+        }
+    }
+    found.extend(alone(asked).into_iter().flatten());
+    found
+}
+
+/// A half of an exchange whose body is no message, as far as the text has it; `None` for an answer that others follow.
+fn without_message(head: Head, body: &Bytes, limits: &Limits) -> Option<Found> {
+    if let Head::Response(ResponseHead { status, .. }) = &head
+        && status.is_informational()
+    {
+        return None;
+    }
+    let length = head.headers().get(CONTENT_LENGTH);
+    let length = length.and_then(|it| it.to_str().ok()?.parse().ok());
+    let is_line = |byte: &u8| *byte == b'-' || byte.is_ascii_whitespace();
+    Some(match length.map(|length| (length, body.get(..length))) {
+        Some((_, Some(whole))) => message(head, &body.slice_ref(whole), limits),
+        // A line stands between the exchanges of Fiddler.
+        _ if !body.iter().all(is_line) => message(head, &body.slice_ref(body.trim_ascii()), limits),
+        Some((length, _)) => {
+            let bytes = u64::try_from(length).ok();
+            half(head, Err(NotParsed::NotRecorded { bytes }), limits)
+        }
+        None => half(head, Ok(Bytes::new()), limits),
+    })
+}
+
+/// Where the heads of HTTP begin in a text: at the first byte of a line, or directly behind a body. In a message there is none.
+fn head_starts(text: &[u8], messages: &[(Range<usize>, Found)]) -> Vec<usize> {
+    let is_front = |front: &[u8]| front.last().is_none_or(|byte| b"\n>}".contains(byte));
+    let starts = memmem::find_iter(text, b"HTTP/").filter_map(|at| {
+        let next = messages.partition_point(|(range, _)| range.end <= at);
+        if messages
+            .get(next)
+            .is_some_and(|(range, _)| range.contains(&at))
+        {
+            return None;
+        }
+        let line = &text[at..text.len().min(at + LONGEST_SIZE)];
+        let line = line.split(|byte| *byte == b'\n').next()?.trim_ascii_end();
+        let (version, status) = match line.iter().position(|byte| *byte == b' ') {
+            Some(blank) => line.split_at(blank),
+            None => (line, &line[..0]),
+        };
+        let is_version = version[b"HTTP/".len()..]
+            .iter()
+            .all(|it| b"0123.".contains(it));
+        if !is_version {
+            return None;
+        }
+        let is_status = |it: &[u8]| it.len() > 3 && it[1..4].iter().all(u8::is_ascii_digit);
+        if is_status(status) && is_front(&text[..at]) {
+            return Some(at);
+        }
+        let front = text[..at]
+            .strip_suffix(b" ")
+            .filter(|_| status.is_empty())?;
+        let front = &front[front.len().saturating_sub(LONGEST_SIZE * 32)..];
+        let target = front.iter().rposition(|byte| byte.is_ascii_whitespace())?;
+        let method = METHODS
+            .iter()
+            .find(|method| front[..target].ends_with(method))?;
+        let begins = at - 1 - front.len() + target - method.len();
+        is_front(&text[..begins]).then_some(begins)
+    });
+    starts.collect()
 }
 
 /// Where the empty line behind a head ends.
@@ -201,6 +354,8 @@ pub(super) fn with_chunks_joined(text: &[u8]) -> Option<Vec<u8>> {
     (taken > 0).then_some(plain)
 }
 
+/// The methods of requests that devices and proxies send.
+const METHODS: [&[u8]; 5] = [b"POST", b"GET", b"HEAD", b"OPTIONS", b"CONNECT"];
 /// The field that announces chunks, in lower case.
 const FIELD: &[u8] = b"transfer-encoding:";
 /// Bytes of the line with the size of a chunk, and of a head.

@@ -336,3 +336,55 @@ fn a_command_that_stands_beside_its_answer_is_the_one_that_failed() {
     let (_, found, _) = printed("why", text);
     assert!(found.contains("not in the record"), "{found}");
 }
+
+#[test]
+fn the_failures_in_lines_of_an_event_log_are_named_with_their_nodes() {
+    let event = |result: &str| {
+        format!(
+            "MDM ConfigurationManager: Command failure status. Provider Name: (BitLocker), CSP\n    URI: \
+             (./Device/Vendor/MSFT/BitLocker/RequireDeviceEncryption), Result:\n    ({result}).\n"
+        )
+    };
+    let enrollment = "MDM Enroll: OMA-DM client configuration failed. RAWResult: (0x800706D9) Result: (Unknown Win32 \
+                      Error code: 0x80180023).\nMDM Unenroll: Result: (Incorrect function.).\n";
+    let node = "at ./Device/Vendor/MSFT/BitLocker/RequireDeviceEncryption";
+    let cases: [(String, &[&str]); 5] = [
+        (
+            event("Access is denied."),
+            &["0x80070005 E_ACCESSDENIED", node],
+        ),
+        (
+            event("Unknown Win32 Error code: 0x86000031"),
+            &["0x86000031", node],
+        ),
+        (
+            event("The widget is not ready."),
+            &["The widget is not ready.", node],
+        ),
+        (
+            enrollment.to_owned(),
+            &["0x80180023", "`dmtap explain 0x80180023`"],
+        ),
+        ("apply failed (2147947423)".to_owned(), &["0x8007139F"]),
+    ];
+    for (text, expected) in &cases {
+        let (code, _, error) = printed("why", text);
+        assert_eq!(code, Some(2), "{error}");
+        for expected in *expected {
+            assert!(error.contains(expected), "{expected}: {error}");
+        }
+    }
+    let (_, _, error) = printed("why", enrollment);
+    let places = ["0x80180023", "0x80070001", "0x800706D9"].map(|code| error.find(code).unwrap());
+    assert!(places.is_sorted(), "{error}");
+    // Beside a message the events still say what failed; its own data are no events.
+    let message = "<SyncML><SyncBody><Replace><CmdID>1</CmdID><Item><Target><LocURI>./A</LocURI></Target>\
+                   <Data>0x80180023</Data></Item></Replace></SyncBody></SyncML>";
+    let (code, _, error) = printed("why", event("Access is denied.") + message);
+    assert_eq!(code, Some(0), "{error}");
+    assert!(
+        error.contains("0x80070005") && error.contains(node),
+        "{error}"
+    );
+    assert!(!error.contains("0x80180023"), "{error}");
+}

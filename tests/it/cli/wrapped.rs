@@ -246,6 +246,21 @@ fn request(body: &str) -> Vec<u8> {
 }
 
 #[test]
+fn each_list_of_bytes_in_a_log_is_a_message() {
+    let (_, texts) = texts();
+    for separator in [" ", ", "] {
+        let lines = texts.iter().map(|text| {
+            let bytes: Vec<_> = text.bytes().map(|byte| byte.to_string()).collect();
+            format!(
+                "10:22:10 DEBUG [main] body=[{}] done\n",
+                bytes.join(separator)
+            )
+        });
+        check("lists of bytes", lines.collect::<String>());
+    }
+}
+
+#[test]
 fn chunks_and_codings_of_saved_http_are_undone() {
     let [one, two, three, four] = session();
     let plain = shown(format!("{one}\n{two}\n{three}\n{four}\n"), &[]);
@@ -281,8 +296,10 @@ fn chunks_and_codings_of_saved_http_are_undone() {
     let item = |request: &[u8], response: &[u8]| {
         format!(
             "<item><url><![CDATA[https://mdm.example/dm]]></url><request base64=\"true\"><![CDATA[{}]]></request>\
+             <status>200</status><responselength>{}</responselength><mimetype>XML</mimetype>\
              <response base64=\"true\"><![CDATA[{}]]></response></item>\n",
             STANDARD.encode(request),
+            response.len(),
             STANDARD.encode(response)
         )
     };
