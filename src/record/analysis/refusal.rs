@@ -235,6 +235,18 @@ pub(super) const IN_FRONT: &str =
 const BROKEN: &str =
     "compare the answer with the server's log: it left something out, or something between cut it";
 
+/// What to do about words of a server that say more than their result, which is that of an old platform (fault of Intune,
+/// secureworks/pytune: "Personally owned device restriction").
+pub(super) fn next_of_words(words: &str) -> Option<&'static str> {
+    let is_it = words
+        .to_ascii_lowercase()
+        .contains("identifier not preregistered");
+    is_it.then_some(
+        "register the device with the server beforehand (in Intune a corporate identifier, or Autopilot), or allow personal \
+         devices in its enrollment restrictions",
+    )
+}
+
 /// How servers call what they miss: nginx, IIS (403.7), Apache and applications.
 const NAMES: [&str; 4] = [
     "client certificate",

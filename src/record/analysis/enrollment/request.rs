@@ -251,9 +251,11 @@ impl Request {
         let texts = fault
             .into_iter()
             .flat_map(|fault| [&fault.reason, &fault.message]);
-        let mut texts = texts.flatten().map(SmolStr::as_str);
+        let mut texts = texts.flatten().map(|text| one_line(text));
         let text = texts.find(|text| !text.is_empty());
-        let text = text.or(words.filter(|_| is_servers && fault.is_none()));
+        let text = text
+            .as_deref()
+            .or(words.filter(|_| is_servers && fault.is_none()));
         finding
             .why
             .extend(text.map(|text| format!("the server's own words: {text}")));
@@ -317,7 +319,9 @@ impl Request {
                 );
                 "run dmtap with --csr-strict, which writes the subject as a UTF8String, if it does not run so yet".to_owned()
             }
-            true => match next.or_else(|| refusal::next(hresult.as_deref().unwrap_or_default())) {
+            true => match next
+                .or_else(|| refusal::next_of_words(text.unwrap_or_default()))
+                .or_else(|| refusal::next(hresult.as_deref().unwrap_or_default())) {
                 Some(known) => known.to_owned(),
                 None if !named.is_empty() => {
                     format!("let the server take {named}, or see in its log why it does not")
@@ -346,6 +350,11 @@ impl Request {
             .collect();
         named.join(", ")
     }
+}
+
+/// A text of a fault without the line breaks of a document that somebody formatted.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// How a fault or a status of HTTP refuses.
