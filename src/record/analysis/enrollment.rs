@@ -11,9 +11,11 @@ use smol_str::{SmolStr, format_smolstr};
 use self::progress::Progress;
 use self::request::Request;
 use self::sent_elsewhere::SentElsewhere;
+use super::exchanged::Exchanged;
 use super::no_answer::NoAnswer;
 use super::refused_connection::RefusedConnection;
-use super::session::failure_words;
+use super::session::{FailedDocument, failure_words, note_documents};
+use super::why::failed_document;
 use super::{AnalysedSession, refusal};
 use crate::flow::Side;
 use crate::printable::counted;
@@ -31,6 +33,7 @@ pub(super) struct Enrollments {
     /// Failures in messages that name no session, and how many more there were.
     failures: Vec<(u64, String)>,
     failures_more: usize,
+    documents: Vec<FailedDocument>,
     /// Requests of management that name no session and wait for a response, and those that got none of the server:
     /// when, and why.
     unnamed: BTreeSet<u64>,
@@ -50,6 +53,7 @@ impl Enrollments {
         let exchange = record.exchange?;
         self.note_unread(record, exchange);
         self.note_failures(record, exchange);
+        note_documents(&mut self.documents, &Exchanged::of(record));
         self.progress.message(record);
         match record.event {
             EventKind::Request => {
@@ -157,6 +161,10 @@ impl Enrollments {
         if !self.failures.is_empty() {
             summary.findings.push(self.failures());
         }
+        let documents = std::mem::take(&mut self.documents);
+        summary
+            .findings
+            .extend(documents.iter().map(failed_document));
         if !self.unanswered.is_empty() {
             summary.findings.push(self.unanswered());
         }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use smol_str::{SmolStr, format_smolstr};
 
-pub(super) use self::documents::{DocumentKind, FailedDocument};
+pub(super) use self::documents::{DocumentKind, FailedDocument, note_documents};
 pub(super) use self::meant::WrongRef;
 pub(super) use self::remedied::remedies;
 pub(super) use self::unknown::{CommandsAlone, failure_words};

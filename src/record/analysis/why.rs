@@ -30,6 +30,7 @@ use crate::flow::{CommandDelivery, SessionEnd, Side, Transaction, TransactionOut
 use crate::record::model::SessionFinding;
 
 pub use open::NOT_SEEN;
+pub(super) use values::failed_document;
 pub(super) use words::{at, by_rules};
 pub use words::{end_words, hresult_words, transaction_line};
 

@@ -38,90 +38,100 @@ impl OpenSession {
     /// Takes notice of documents that a message of the device reports as failed. Records cut long values, so the body
     /// is read once more, where there may be some.
     pub(super) fn note_documents(&mut self, message: &Exchanged<'_>) {
-        let Some((header, commands)) = message.sent.filter(|_| message.from == Side::Device) else {
-            return;
-        };
-        if !commands.iter().any(may_report) {
-            return;
-        }
-        let record = message.record;
-        let body = record.written_body();
-        let body = body.and_then(|it| it.document(record.head.as_ref(), &Limits::default()));
-        let Some(known) = body.as_ref().and_then(Message::of) else {
-            return;
-        };
-        for command in known.commands() {
-            for data in command.items().filter_map(Item::data) {
-                let inside = (data.elements().next().is_none())
-                    .then(|| {
-                        markup::decode(
-                            data.text().trim().to_owned().into(),
-                            Hint::default(),
-                            &Limits::default(),
-                        )
-                        .ok()
-                    })
-                    .flatten();
-                let root = inside.as_ref().map_or(data, Document::root);
-                let place = CommandPlace {
-                    exchange: message.exchange,
-                    message: header.msg.as_ref().map(short).unwrap_or_default(),
-                    cmd_id: command
-                        .cmd_id()
-                        .map(|id| short(&SmolStr::from(id)))
-                        .unwrap_or_default(),
-                    at_us: record.at_us,
-                };
-                self.documents_in(root, command, &place);
-            }
+        if message.sent.is_some() {
+            note_documents(&mut self.documents, message);
         }
     }
+}
 
-    fn documents_in(&mut self, root: Element<'_>, command: Command<'_>, place: &CommandPlace) {
-        let inside = root.elements();
-        let all = std::iter::once(root)
-            .chain(inside.flat_map(|it| std::iter::once(it).chain(it.elements())));
-        for (kind, document) in all.filter_map(|it| Some((kind(it)?, it))) {
-            let Some(state) = failed_state(kind, document) else {
-                continue;
+/// The same for a message of any session or none.
+pub(in crate::record::analysis) fn note_documents(
+    documents: &mut Vec<FailedDocument>,
+    message: &Exchanged<'_>,
+) {
+    let record = message.record;
+    if message.from != Side::Device || !record.commands.iter().any(may_report) {
+        return;
+    }
+    let header = record.message.as_ref();
+    let body = record.written_body();
+    let body = body.and_then(|it| it.document(record.head.as_ref(), &Limits::default()));
+    let Some(known) = body.as_ref().and_then(Message::of) else {
+        return;
+    };
+    for command in known.commands() {
+        for data in command.items().filter_map(Item::data) {
+            let inside = (data.elements().next().is_none())
+                .then(|| {
+                    let text = data.text().trim().to_owned();
+                    markup::decode(text.into(), Hint::default(), &Limits::default()).ok()
+                })
+                .flatten();
+            let root = inside.as_ref().map_or(data, Document::root);
+            let place = CommandPlace {
+                exchange: message.exchange,
+                message: header
+                    .and_then(|it| it.msg.as_ref())
+                    .map(short)
+                    .unwrap_or_default(),
+                cmd_id: command
+                    .cmd_id()
+                    .map(|id| short(&SmolStr::from(id)))
+                    .unwrap_or_default(),
+                at_us: record.at_us,
             };
-            let id = short(&SmolStr::from(match kind {
-                DocumentKind::DeclaredConfiguration => value(document, "id"),
-                DocumentKind::DiagnosticArchive => child_text(document, "ID"),
-            }));
-            let is_it = |it: &FailedDocument| it.kind == kind && it.id == id;
-            let at = self.documents.iter().position(is_it);
-            if at.is_none() && self.documents.len() == MOST_DOCUMENTS {
-                return;
-            }
-            let at = at.unwrap_or_else(|| {
-                self.documents.push(FailedDocument {
-                    kind,
-                    id,
-                    state,
-                    places: Vec::new(),
-                    parts: Vec::new(),
-                });
-                self.documents.len() - 1
-            });
-            let known = &mut self.documents[at];
-            known.state = state;
-            if known.places.len() < MOST_PLACES {
-                known
-                    .places
-                    .push((SmolStr::new(command.kind().name()), place.clone()));
-            }
-            let room = MOST_PARTS.saturating_sub(known.parts.len());
-            match kind {
-                DocumentKind::DeclaredConfiguration => {
-                    known.parts.extend(settings(document).take(room))
-                }
-                DocumentKind::DiagnosticArchive => {
-                    known.parts.extend(archived(document).take(room))
-                }
-            }
-            known.parts.dedup();
+            documents_in(documents, root, command, &place);
         }
+    }
+}
+
+fn documents_in(
+    documents: &mut Vec<FailedDocument>,
+    root: Element<'_>,
+    command: Command<'_>,
+    place: &CommandPlace,
+) {
+    let inside = root.elements();
+    let all =
+        std::iter::once(root).chain(inside.flat_map(|it| std::iter::once(it).chain(it.elements())));
+    for (kind, document) in all.filter_map(|it| Some((kind(it)?, it))) {
+        let Some(state) = failed_state(kind, document) else {
+            continue;
+        };
+        let id = short(&SmolStr::from(match kind {
+            DocumentKind::DeclaredConfiguration => value(document, "id"),
+            DocumentKind::DiagnosticArchive => child_text(document, "ID"),
+        }));
+        let is_it = |it: &FailedDocument| it.kind == kind && it.id == id;
+        let at = documents.iter().position(is_it);
+        if at.is_none() && documents.len() == MOST_DOCUMENTS {
+            return;
+        }
+        let at = at.unwrap_or_else(|| {
+            documents.push(FailedDocument {
+                kind,
+                id,
+                state,
+                places: Vec::new(),
+                parts: Vec::new(),
+            });
+            documents.len() - 1
+        });
+        let known = &mut documents[at];
+        known.state = state;
+        if known.places.len() < MOST_PLACES {
+            known
+                .places
+                .push((SmolStr::new(command.kind().name()), place.clone()));
+        }
+        let room = MOST_PARTS.saturating_sub(known.parts.len());
+        match kind {
+            DocumentKind::DeclaredConfiguration => {
+                known.parts.extend(settings(document).take(room));
+            }
+            DocumentKind::DiagnosticArchive => known.parts.extend(archived(document).take(room)),
+        }
+        known.parts.dedup();
     }
 }
 

@@ -182,64 +182,69 @@ impl<'s> Case<'s> {
     /// WHY-01 of documents of declared configuration.
     pub(super) fn failed_documents(&self) -> Vec<SessionFinding> {
         let documents = self.session.documents.iter();
-        documents.map(|it| self.failed_document(it)).collect()
+        documents.map(failed_document).collect()
     }
+}
 
-    fn failed_document(&self, document: &FailedDocument) -> SessionFinding {
-        let mut exchanges: Vec<u64> = document.places.iter().map(|(_, it)| it.exchange).collect();
-        exchanges.dedup();
-        let places = document.places.iter().map(|(command, place)| {
-            format!(
-                "{command} in x{} (message {}, CmdID {})",
-                place.exchange, place.message, place.cmd_id
-            )
-        });
-        let places: Vec<String> = places.collect();
-        let (id, state, has_parts) = (&document.id, document.state, !document.parts.is_empty());
-        let (what, next) = match document.kind {
-            DocumentKind::DeclaredConfiguration => {
-                let meaning = u16::try_from(state).ok();
-                let meaning = meaning.and_then(facts::declared_configuration_failure);
-                let meaning = meaning.unwrap_or_default();
-                let next = match has_parts {
-                    false => {
-                        "Get Document below ./Device/Vendor/MSFT/DeclaredConfiguration/Host/Complete/Results/{id}: it names the \
-                         settings that failed"
-                    }
-                    true => "mend these settings in the document, and send it with a new checksum",
-                };
-                let what = format!("Declared configuration {id}: state {state} {meaning}");
-                (what, next)
-            }
-            DocumentKind::DiagnosticArchive => {
-                let what = match state {
-                    0 => format!(
-                        "Diagnostic archive {id}: {}",
-                        failed_parts(document.parts.len())
-                    ),
-                    state => format!(
-                        "Diagnostic archive {id}: the collection failed, {}",
-                        facts::code_words(state)
-                    ),
-                };
-                (
-                    what,
-                    "look up the HRESULT, and ask for the archive again if it lacks something",
-                )
-            }
+/// WHY-01 of a document in which the device reports a failure.
+pub(in crate::record::analysis) fn failed_document(document: &FailedDocument) -> SessionFinding {
+    let mut exchanges: Vec<u64> = document.places.iter().map(|(_, it)| it.exchange).collect();
+    exchanges.dedup();
+    let places = document.places.iter().map(|(command, place)| {
+        let message = match &*place.message {
+            "" => String::new(),
+            number => format!("message {number}, "),
         };
-        SessionFinding {
-            // The archive is there, without what could not be gathered.
-            pending: document.kind == DocumentKind::DeclaredConfiguration || state != 0,
-            what,
-            by: Some(Side::Device),
-            why: std::iter::once(format!("reported by {}", places.join(" and ")))
-                .chain(document.parts.iter().cloned())
-                .collect(),
-            next: next.into(),
-            exchanges,
-            ..SessionFinding::new("WHY-01")
+        format!(
+            "{command} in x{} ({message}CmdID {})",
+            place.exchange, place.cmd_id
+        )
+    });
+    let places: Vec<String> = places.collect();
+    let (id, state, has_parts) = (&document.id, document.state, !document.parts.is_empty());
+    let (what, next) = match document.kind {
+        DocumentKind::DeclaredConfiguration => {
+            let meaning = u16::try_from(state).ok();
+            let meaning = meaning.and_then(facts::declared_configuration_failure);
+            let meaning = meaning.unwrap_or_default();
+            let next = match has_parts {
+                false => {
+                    "Get Document below ./Device/Vendor/MSFT/DeclaredConfiguration/Host/Complete/Results/{id}: it names the \
+                         settings that failed"
+                }
+                true => "mend these settings in the document, and send it with a new checksum",
+            };
+            let what = format!("Declared configuration {id}: state {state} {meaning}");
+            (what, next)
         }
+        DocumentKind::DiagnosticArchive => {
+            let what = match state {
+                0 => format!(
+                    "Diagnostic archive {id}: {}",
+                    failed_parts(document.parts.len())
+                ),
+                state => format!(
+                    "Diagnostic archive {id}: the collection failed, {}",
+                    facts::code_words(state)
+                ),
+            };
+            (
+                what,
+                "look up the HRESULT, and ask for the archive again if it lacks something",
+            )
+        }
+    };
+    SessionFinding {
+        // The archive is there, without what could not be gathered.
+        pending: document.kind == DocumentKind::DeclaredConfiguration || state != 0,
+        what,
+        by: Some(Side::Device),
+        why: std::iter::once(format!("reported by {}", places.join(" and ")))
+            .chain(document.parts.iter().cloned())
+            .collect(),
+        next: next.into(),
+        exchanges,
+        ..SessionFinding::new("WHY-01")
     }
 }
 
