@@ -27,7 +27,7 @@ pub use self::date::DateOrder;
 use self::date::{WrittenDate, order_of};
 use self::find::found;
 pub use self::find::is_notification;
-use self::order::in_order;
+use self::order::{in_order, without_copies};
 use self::packed_file::gunzipped;
 use super::dry_run::{DryRun, Evidence, Speakers, speaker_of};
 use super::print;
@@ -42,6 +42,7 @@ use crate::flow::{
     NotParsed, Note, ParsedBody, Severity, Side, Timestamp,
 };
 use crate::markup::{Document, Hint, Limits, before_break};
+use crate::printable::counted;
 use crate::record::analysis::Analysis;
 use crate::record::{Damage, EventRecord, Masking, replay_lines};
 use crate::rules::RuleSet;
@@ -167,6 +168,13 @@ fn events(
     found.truncate(MOST_MESSAGES);
     let order = dates.order.unwrap_or_else(|| date_order(&found));
     in_order(&mut found, |it| it.moment(order, dates.zone));
+    let copies = without_copies(&mut found, |it| it.moment(order, dates.zone));
+    let copies = (copies > 0).then(|| {
+        format!(
+            "note: {} with the bytes and the time of the one before: not read once more",
+            counted(copies, "message")
+        )
+    });
     let mut written = found.iter().filter_map(|found| found.date);
     let has_local = written.any(|date| date.zone().is_none());
     let read_as = has_local.then(|| {
@@ -206,7 +214,10 @@ fn events(
         let over = sessions.finish().into_iter();
         events.extend(over.map(|it| (last.session_end(it.summary), line)));
     }
-    (events, missing.into_iter().chain(read_as).collect())
+    (
+        events,
+        missing.into_iter().chain(copies).chain(read_as).collect(),
+    )
 }
 
 /// The event that no answer came to this request, and why not, in the words of who saved the traffic.

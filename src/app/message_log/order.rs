@@ -39,6 +39,20 @@ pub(super) fn in_order(found: &mut Vec<Found>, moment: impl Fn(&Found) -> Option
     }
 }
 
+/// Leaves out what stands in a text twice, as where a program logs what comes in and what it hands on: a message with the
+/// bytes and the time of the one before. Says how many they are.
+pub(super) fn without_copies(
+    found: &mut Vec<Found>,
+    moment: impl Fn(&Found) -> Option<Timestamp>,
+) -> usize {
+    let before = found.len();
+    found.dedup_by(|next, one| {
+        let is_of_one_time = moment(next).is_none_or(|at| moment(one).is_none_or(|one| at == one));
+        next.head.is_none() && one.head.is_none() && next.bytes == one.bytes && is_of_one_time
+    });
+    before - found.len()
+}
+
 /// Messages without times of their own: turned around where their numbers only fall.
 fn by_numbers(found: Vec<Found>) -> Vec<Found> {
     if !runs_backwards(&found) {

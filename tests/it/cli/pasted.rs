@@ -388,3 +388,72 @@ fn the_failures_in_lines_of_an_event_log_are_named_with_their_nodes() {
     );
     assert!(!error.contains("0x80180023"), "{error}");
 }
+
+#[test]
+fn a_failed_document_of_declared_configuration_is_reported_without_a_header() {
+    // The form of Microsoft's pages.
+    let result = "<SyncML xmlns:msft=\"http://schemas.microsoft.com/MobileDevice/MDM\"><SyncHdr/><SyncBody>\
+        <Status><CmdID>2</CmdID><MsgRef>1</MsgRef><CmdRef>2</CmdRef><Cmd>Get</Cmd><Data>200</Data></Status>\
+        <Results><CmdID>3</CmdID><MsgRef>1</MsgRef><CmdRef>2</CmdRef><Item><Source><LocURI>./User/Vendor/MSFT/\
+        DeclaredConfiguration/Host/Complete/Results/DCA0/Document</LocURI></Source><Data>\
+        &lt;DeclaredConfigurationResult id=\"DCA0\" state=\"61\"&gt;&lt;CSP name=\"./Vendor/MSFT/VPNv2\" state=\"61\"&gt;\
+        &lt;URI path=\"Test/AlwaysOn\" status=\"404\" state=\"61\"/&gt;&lt;/CSP&gt;&lt;/DeclaredConfigurationResult&gt;\
+        </Data></Item></Results><Final/></SyncBody></SyncML>";
+    for header in ["<SyncHdr/>", ""] {
+        let page = format!("```xml\n{}\n```\n", result.replace("<SyncHdr/>", header));
+        let (code, why, _) = printed("why", page);
+        assert_eq!(code, Some(1), "{why}");
+        for expected in [
+            "Declared configuration DCA0: state 61",
+            "reported by Results in x1 (CmdID 3)",
+            "./Vendor/MSFT/VPNv2/Test/AlwaysOn: status 404, state 61",
+        ] {
+            assert!(why.contains(expected), "{expected}: {why}");
+        }
+    }
+}
+
+#[test]
+fn messages_that_a_program_logs_twice_are_copies() {
+    let messages = session();
+    let (_, once, _) = printed("why", messages.join("\n"));
+    let log = |line: fn(usize, &str) -> String| {
+        let lines = (0..)
+            .zip(&messages)
+            .map(|(number, message)| line(number, message));
+        lines.collect::<String>()
+    };
+    for (log, is_copied) in [
+        (log(|_, it| format!("IN {it}\nOUT {it}\n")), true),
+        (
+            log(|number, it| {
+                let at = format!("2025-11-27 10:22:1{number}");
+                format!("{at} IN {it}\n{at} OUT {it}\n")
+            }),
+            true,
+        ),
+        // Ten seconds later it was sent once more.
+        (
+            log(|number, it| {
+                let at = |tens: u8| format!("2025-11-27 10:22:{tens}{number}");
+                let again = (number == 0).then(|| format!("{} {it}\n", at(2)));
+                let tens = if number == 0 { 1 } else { 3 };
+                format!("{} {it}\n", at(tens)) + &again.unwrap_or_default()
+            }),
+            false,
+        ),
+    ] {
+        let (_, why, error) = printed("why", &log);
+        assert_eq!(
+            why.contains("An exchange broke"),
+            !is_copied,
+            "{log}\n{why}"
+        );
+        assert_eq!(
+            error.contains("4 messages with the bytes and the time"),
+            is_copied,
+            "{error}"
+        );
+        assert!(!is_copied || why == once, "{why}");
+    }
+}

@@ -203,7 +203,7 @@ fn codes_in_a_text_without_messages_point_to_explain() {
         ),
         (
             "Unknown Win32 Error code: 0x80192ee7).\n",
-            "dmtap explain 0x80192ee7",
+            "dmtap explain 0x80192EE7",
         ),
     ] {
         for verb in ["show", "why", "lint"] {
