@@ -161,8 +161,10 @@ fn carved(text: &Bytes, limits: &Limits, date: Option<WrittenDate>) -> Vec<Found
             date: WrittenDate::last_in(&String::from_utf8_lossy(before)).or(date),
             ..Found::of(bytes)
         };
-        let alone = alone.map(|commands| (start..start, commands));
-        alone.into_iter().chain([(place, found)])
+        let alone = alone
+            .into_iter()
+            .map(move |commands| (start..start, commands));
+        alone.chain([(place, found)])
     });
     let messages = messages.filter(|(_, found)| is_of_dm(found)).collect();
     raw_http::with_heads(text, messages, limits)
