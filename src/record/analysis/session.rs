@@ -6,6 +6,7 @@ mod documents;
 mod ending;
 mod meant;
 mod remedied;
+mod results;
 mod unknown;
 
 use std::collections::HashMap;
@@ -17,13 +18,16 @@ use smol_str::{SmolStr, format_smolstr};
 pub(super) use self::documents::{DocumentKind, FailedDocument, note_documents};
 pub(super) use self::meant::WrongRef;
 pub(super) use self::remedied::remedies;
+pub(super) use self::results::RefusedResults;
 pub(super) use self::unknown::{CommandsAlone, failure_words};
 use super::exchanged::{Exchanged, of_user};
 use super::incident::{Back, Incident, IncidentKind, MOST_INCIDENTS, SLOW};
 use super::links::Links;
 use super::no_answer::NoAnswer;
 use super::refusal::{self, MissedCertificate};
-use crate::flow::{CommandDelivery, SessionEnd, Side, Transaction, TransactionOutcome};
+use crate::flow::{
+    CommandDelivery, CommandPlace, SessionEnd, Side, Transaction, TransactionOutcome,
+};
 use crate::record::EventRecord;
 use crate::record::model::{CommandRecord, EventKind, OpRecord, SessionSummary};
 
@@ -47,6 +51,9 @@ pub(super) struct OpenSession {
     pub(super) orphans: Vec<String>,
     /// The places of transactions with an answer whose reference names another command, or none.
     pub(super) misnumbered: Vec<(usize, WrongRef)>,
+    /// The Results of the device's last message, each with the place of its transaction, and those that were refused.
+    given_results: Vec<(usize, CommandPlace)>,
+    pub(super) refused_results: Vec<RefusedResults>,
     /// Who sent messages that the record lacks, and the first and last MsgID of those.
     pub(super) missing: Vec<(Side, u32, u32)>,
     /// Documents of declared configuration that failed.

@@ -190,7 +190,6 @@ fn the_record_says_what_the_server_was_shown_and_why_names_a_certificate_that_it
         "WHY-08",
         "No required SSL certificate was sent",
         "dmtap had none to show",
-        "0x80190190",
         "--swap-client-identity",
         "--client-certs",
     ] {

@@ -14,8 +14,7 @@ use super::{LastMessage, OpenSession, is_alert, side};
 use crate::dm::locuri;
 use crate::flow::session::CommandIndex;
 use crate::flow::{
-    CommandAnswer, CommandDelivery, CommandPlace, Side, Transaction, TransactionItem,
-    TransactionOutcome,
+    CommandAnswer, CommandDelivery, CommandPlace, Side, TransactionItem, TransactionOutcome,
 };
 use crate::record::model::{CommandRecord, MessageRecord, StatusRecord};
 
@@ -82,6 +81,7 @@ impl OpenSession {
         let commands = message.sent.map_or(&[][..], |(_, commands)| commands);
         let (mut unfound, mut doubtful) = (Vec::new(), Vec::new());
         self.note_read(other, commands);
+        self.given_results.retain(|_| message.from == Side::Server);
         let has_answers = commands.iter().any(|command| command.answers.is_some());
         self.server_answers |= message.from == Side::Server && has_answers;
         for (number, command) in commands.iter().enumerate() {
@@ -104,17 +104,22 @@ impl OpenSession {
         // Those that are numbered rightly leave over what these mean. A cut answer may have lost its number.
         let is_read = message.unread().is_none();
         let may_mean = is_read && !message.is_changed() && unfound.len() <= MOST_OF_MESSAGE;
-        for (number, at) in doubtful {
-            let has_room = self.misnumbered.len() < MOST_ORPHANS;
-            let may_mean = is_read && !message.is_changed() && has_room;
-            let meant = self.meant_of_newest(message.from.other(), &commands[number]);
-            let meant = meant.filter(|_| may_mean);
+        for (count, (number, at)) in doubtful.into_iter().enumerate() {
+            let has_room = self.misnumbered.len() < MOST_MISNUMBERED;
+            let is_looked_at = has_room && count < MOST_OF_MESSAGE;
+            let may_mean = is_read && !message.is_changed() && is_looked_at;
+            let asker = message.from.other();
+            let meant = may_mean.then(|| self.meant_of_newest(asker, &commands[number]));
+            let meant = meant.flatten();
             let at = meant.as_ref().map_or(at, |(meant, _)| *meant);
             self.misnumbered.extend(meant);
             self.answered(message, number, at, &mut given);
         }
         for number in unfound.iter().copied() {
-            let has_room = self.misnumbered.len() < MOST_ORPHANS;
+            if self.note_refused_results(message, number) {
+                continue;
+            }
+            let has_room = self.misnumbered.len() < MOST_MISNUMBERED;
             let meant = match may_mean && has_room {
                 true => self.meant(message.from.other(), commands, &unfound, number),
                 false => None,
@@ -158,7 +163,7 @@ impl OpenSession {
         let command = &commands[number];
         if command.status.is_none() {
             if !message.is_changed() {
-                self.results(at, command);
+                self.results(at, command, place(message, header, command));
             }
             return;
         }
@@ -189,7 +194,9 @@ impl OpenSession {
                 continue;
             };
             let Some(status) = &command.status else {
-                self.results(at, command);
+                if let Some((header, _)) = received {
+                    self.results(at, command, place(message, header, command));
+                }
                 continue;
             };
             let is_it = |(known, answer): &(usize, usize)| {
@@ -259,25 +266,6 @@ impl OpenSession {
             rules: Vec::new(),
         });
         answers.len() - 1
-    }
-
-    fn results(&mut self, at: usize, command: &CommandRecord) {
-        let results = &mut self.transactions[at].results;
-        let room = Transaction::MOST_ITEMS.saturating_sub(results.len());
-        results.extend(command.items.iter().take(room).map(item));
-        for item in &command.items {
-            let Some(node) = item.source.as_ref().or(item.target.as_ref()) else {
-                continue;
-            };
-            let is = |known: &str| locuri::segments(node).eq_ignore_ascii_case(known);
-            let value = item.data.as_ref().filter(|data| !data.masked);
-            let value = || value.map(|data| data.text.clone());
-            if is("devdetail/swv") {
-                self.summary.os_version = value();
-            } else if is("vendor/msft/devicestatus/os/edition") {
-                self.summary.os_edition = value();
-            }
-        }
     }
 
     /// What became of a transaction, by its answers.
@@ -485,7 +473,10 @@ const MOST_TEXT: usize = 1_024;
 pub(super) const MOST_ORPHANS: usize = 20;
 
 /// Answers of one message whose CmdRef names no command that are looked into; of a message with more, none is.
-const MOST_OF_MESSAGE: usize = 8;
+const MOST_OF_MESSAGE: usize = 100;
+
+/// Answers of a session that name another command than they mean.
+const MOST_MISNUMBERED: usize = 1_000;
 
 /// Answers that are kept of one transaction; of more, the last.
 const MOST_ANSWERS: usize = 64;

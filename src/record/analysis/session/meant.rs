@@ -129,9 +129,10 @@ impl OpenSession {
         let mut before = known.answers.iter();
         let is_before = |it: &CommandAnswer| it.place.exchange < message.exchange;
         let is_final = before.any(|it| is_before(it) && !it.is_in_progress());
+        // Answers about several Items may come in several messages.
         match answer.status {
-            Some(_) => is_final && known.chunks == 0,
-            None => known.command != "Get" || is_final && !known.results.is_empty(),
+            Some(_) => is_final && known.chunks == 0 && known.items.len() < 2,
+            None => known.command != "Get" || is_final && !is_about(known, answer),
         }
     }
 
@@ -174,16 +175,13 @@ impl OpenSession {
         is_it: impl Fn(usize, &Transaction) -> bool,
     ) -> Option<usize> {
         let id = &answer.answers.as_ref()?.id;
-        // A Status in the record has the node of the command that it names.
-        let own = answer.items.first().and_then(|item| item.source.as_ref());
         let is_left = |(at, it): &(usize, &Transaction)| {
             let is_delivered = it.delivery == CommandDelivery::Delivered;
             let lacks_it = match answer.status {
                 Some(_) => it.answers.is_empty(),
                 None => it.results.is_empty() && it.command == "Get",
             };
-            let mut nodes = it.items.iter().filter_map(|item| item.node.as_deref());
-            let fits = own.is_none_or(|own| nodes.any(|node| locuri::is_within(own, node)));
+            let fits = is_about(it, answer);
             let is_same = !id.is_empty() && it.asked.cmd_id == *id;
             is_delivered
                 && lacks_it
@@ -216,6 +214,11 @@ impl OpenSession {
         if self.received[side(asker)].message(msg).is_none() {
             return self.meant_of_no_message(asker, answer, &asked);
         }
+        let newest = self.meant_of_newest(asker, answer);
+        let newest = newest.filter(|(at, _)| self.transactions[*at].command == asked);
+        if newest.is_some() {
+            return newest;
+        }
         let is_alike = |other: &&usize| {
             let other = &commands[**other];
             let is_of_same = other.answers.as_ref().is_some_and(|it| it.msg == *msg);
@@ -241,6 +244,14 @@ impl OpenSession {
         let is_only = left.next().is_none();
         is_only.then(|| (at, WrongRef::Cmd(short(&answers.id))))
     }
+}
+
+/// Whether Results are about a node of a command. What a Status is about, its record has of the command that it names.
+fn is_about(transaction: &Transaction, answer: &CommandRecord) -> bool {
+    let own = answer.items.first().and_then(|item| item.source.as_ref());
+    let nodes = transaction.items.iter();
+    let mut nodes = nodes.filter_map(|item| item.node.as_deref());
+    own.is_none_or(|own| nodes.any(|node| locuri::is_within(own, node)))
 }
 
 /// What is wrong in an answer, as it stands there: empty where it is missing.

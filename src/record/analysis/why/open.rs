@@ -10,7 +10,7 @@ use crate::flow::{CommandDelivery, SessionEnd, Side, Transaction, TransactionOut
 use crate::printable::counted;
 use crate::record::analysis::finding::grouped;
 use crate::record::analysis::incident::IncidentKind;
-use crate::record::analysis::session::WrongRef;
+use crate::record::analysis::session::{RefusedResults, WrongRef};
 use crate::record::model::SessionFinding;
 
 impl<'s> Case<'s> {
@@ -27,6 +27,7 @@ impl<'s> Case<'s> {
         );
         findings.extend(self.misnumbered());
         findings.extend(self.without_results());
+        findings.extend(self.refused_results());
         let in_progress = self
             .transactions()
             .filter(|it| it.outcome == TransactionOutcome::InProgress)
@@ -210,6 +211,45 @@ impl<'s> Case<'s> {
         finding.next = format!(
             "let {} write the {what} into {to}: strict receivers take the command for unanswered",
             words::side(asked)
+        );
+        Some(finding)
+    }
+
+    /// WHY-01 of Results that the server refuses.
+    pub(super) fn refused_results(&self) -> Option<SessionFinding> {
+        let all = &self.session.refused_results;
+        let first = all.first()?;
+        let transaction = |it: &RefusedResults| &self.session.transactions[it.transaction];
+        let transactions: Vec<_> = all.iter().map(transaction).collect();
+        let mut finding = about("WHY-01", &transactions);
+        let named = named(transaction(first));
+        let refused = code(first.code);
+        finding.what = match all.len() {
+            1 => format!("The Results of {named}: {refused}"),
+            more => format!(
+                "The Results of {named} and {}: {refused}",
+                counted(more - 1, "other command")
+            ),
+        };
+        (finding.code, finding.value) = (Some(first.code), None);
+        finding.rules.extend(first.rules.iter().cloned());
+        finding
+            .exchanges
+            .extend(all.iter().map(|it| it.refused.exchange));
+        finding.exchanges.sort_unstable();
+        finding.exchanges.dedup();
+        finding.blame("acted on this.", Side::Server);
+        finding.list(all, MOST_LISTED, "", |it| {
+            let (came, refused) = (&it.came, &it.refused);
+            format!(
+                "they came in x{} (message {}, CmdID {}), and were refused in x{} (message {}, CmdID {})",
+                came.exchange, came.message, came.cmd_id, refused.exchange, refused.message, refused.cmd_id
+            )
+        });
+        let at = words::at(first.refused.at_us);
+        finding.advise(
+            format!("look in the server's log {at} why it does not take them"),
+            "",
         );
         Some(finding)
     }
