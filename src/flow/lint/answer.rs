@@ -110,6 +110,8 @@ fn header_status(found: &mut Findings, turn: &Turn<'_>, seen: &Seen) {
             Side::Device => !turn.message.is_first() && seen.server.messages > 0,
         };
     match (turn.message.header_status(), first) {
+        // A header that a rule broke cannot be answered.
+        (None, None) if seen.of(turn.side.other()).is_altered => {}
         (None, _) if answers_something && !turn.is_keep_alive() => {
             found.add("STA-02", at, "there is no Status for the SyncHdr");
         }

@@ -53,6 +53,8 @@ pub(super) struct Spoken {
     /// Its newest message, as written.
     newest: Option<Arc<Document>>,
     pub(super) is_final: bool,
+    /// Whether the other side got its newest message as dmtap made it, or not at all.
+    pub(super) is_altered: bool,
     pub(super) has_aborted: bool,
     pub(super) max_msg_size: Option<u64>,
     pub(super) max_obj_size: Option<u64>,
@@ -189,6 +191,7 @@ impl Seen {
         spoken.msg_id = SessionTag::number_of(message).or(spoken.msg_id);
         spoken.newest = Some(linted.document.clone());
         spoken.is_final = message.is_final();
+        spoken.is_altered = linted.is_own || linted.is_changed || linted.delivered.is_none();
         spoken.has_aborted |= message.has_alert(AlertCode::SESSION_ABORT);
         spoken.has_refused = refused.is_some_and(|code| code.is_challenge());
         let asks = message.commands().any(|it| !it.kind().is_answer());

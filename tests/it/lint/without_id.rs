@@ -1,29 +1,25 @@
-//! A device that answers a command without a CmdID cannot name it: nobody blames it for how it does.
+//! A device that answers what cannot be answered: nobody blames it for how it does.
 
 use dmtap::flow::lint::{LintMessage, Linter, Profile};
 use dmtap::flow::{Note, Side};
 
 use super::{base, document, in_order, speaker};
 
-/// What the device is blamed for that answers the Exec so, after a rule or the server left its CmdID out.
-fn blamed(refs: &str, is_by_rule: bool) -> Vec<Note> {
+/// What the device is blamed for that answers so, after a rule, or the server itself, made this of the server's message.
+fn blamed(broken: &str, answer: String, is_by_rule: bool) -> Vec<Note> {
     let mut messages = base();
-    let without = messages["s1"].replace("<Exec><CmdID>13</CmdID>", "<Exec>");
-    assert_ne!(without, messages["s1"]);
+    assert_ne!(broken, messages["s1"]);
     if !is_by_rule {
-        messages.insert("s1".to_owned(), without.clone());
+        messages.insert("s1".to_owned(), broken.to_owned());
     }
-    let answer = "<CmdRef>13</CmdRef><Cmd>Exec</Cmd><Data>200</Data>";
-    assert!(messages["d2"].contains(answer));
-    let answered = messages["d2"].replace(answer, &format!("{refs}<Data>400</Data>"));
-    messages.insert("d2".to_owned(), answered);
+    messages.insert("d2".to_owned(), answer);
     let mut linter = Linter::new(Profile::Oma);
     let mut notes = Vec::new();
     for (name, text) in in_order(&messages) {
         let written = document(text, false);
         let is_changed = is_by_rule && name == "s1";
         let delivered = match is_changed {
-            true => document(&without, false),
+            true => document(broken, false),
             false => written.clone(),
         };
         let speaker = speaker(name);
@@ -45,6 +41,13 @@ fn blamed(refs: &str, is_by_rule: bool) -> Vec<Note> {
 
 #[test]
 fn a_device_is_not_blamed_for_how_it_answers_a_command_without_a_cmd_id() {
+    let base = base();
+    let without = base["s1"].replace("<Exec><CmdID>13</CmdID>", "<Exec>");
+    let answered = |refs: &str| {
+        let answer = "<CmdRef>13</CmdRef><Cmd>Exec</Cmd><Data>200</Data>";
+        assert!(base["d2"].contains(answer));
+        base["d2"].replace(answer, &format!("{refs}<Data>400</Data>"))
+    };
     for refs in [
         "<CmdRef></CmdRef><Cmd>Exec</Cmd>",
         "<Cmd>Exec</Cmd>",
@@ -53,11 +56,29 @@ fn a_device_is_not_blamed_for_how_it_answers_a_command_without_a_cmd_id() {
         "<CmdRef></CmdRef>",
     ] {
         for is_by_rule in [true, false] {
-            let notes = blamed(refs, is_by_rule);
+            let notes = blamed(&without, answered(refs), is_by_rule);
             assert!(notes.is_empty(), "{refs} {is_by_rule}: {notes:#?}");
         }
     }
     // It can name the others.
-    let notes = blamed("<CmdRef>99</CmdRef><Cmd>Get</Cmd>", true);
+    let notes = blamed(
+        &without,
+        answered("<CmdRef>99</CmdRef><Cmd>Get</Cmd>"),
+        true,
+    );
     assert!(notes.iter().any(|note| note.id == "STA-03"), "{notes:#?}");
+}
+
+#[test]
+fn a_device_is_not_blamed_for_no_status_where_a_rule_broke_the_header() {
+    let base = base();
+    let without = base["s1"].replace("<MsgID>1</MsgID>", "");
+    let (front, _) = base["d2"].split_once("<SyncBody>").unwrap();
+    let answer = format!(
+        "{front}<SyncBody><Alert><CmdID>1</CmdID><Data>1222</Data></Alert></SyncBody></SyncML>"
+    );
+    let notes = blamed(&without, answer.clone(), true);
+    assert!(notes.is_empty(), "{notes:#?}");
+    let notes = blamed(&without, answer, false);
+    assert!(notes.iter().any(|note| note.id == "STA-02"), "{notes:#?}");
 }
