@@ -15,6 +15,8 @@ use crate::record::model::{EnrollmentRecord, EventKind, SessionFinding, SessionS
 pub(super) struct Progress {
     /// How many began.
     pub(super) begun: u64,
+    /// Whether the record has answers at all: a single message has none.
+    has_answers: bool,
     /// Those that are neither granted nor refused.
     open: Vec<Begun>,
 }
@@ -44,6 +46,7 @@ impl Progress {
             return;
         };
         let is_answer = record.event == EventKind::Response;
+        self.has_answers |= is_answer;
         let message = enrollment.message.as_deref();
         let is_it = |(asked, answered): &(&str, &str)| {
             message == Some(if is_answer { answered } else { asked })
@@ -109,80 +112,90 @@ impl Progress {
 
     /// WHY-15 for each enrollment that stops, at the end of the record; those with these exchanges are told of elsewhere.
     pub(super) fn finish(&mut self, told: &[u64]) -> Vec<AnalysedSession> {
+        let has_answers = std::mem::take(&mut self.has_answers);
         let open = std::mem::take(&mut self.open).into_iter();
+        let stops = |begun: Begun| {
+            let is_pending = begun.is_answered || has_answers;
+            let mut over = begun.stops();
+            let findings = over.summary.findings.iter_mut();
+            findings.for_each(|finding| finding.pending = is_pending);
+            over
+        };
         open.filter(|it| !told.contains(&it.exchange))
-            .map(Begun::stops)
+            .map(stops)
             .collect()
     }
 }
 
 impl Begun {
     fn stops(self) -> AnalysedSession {
-        let exchange = self.exchange;
-        let (asked, answered) = STEPS[self.step];
-        let user = self
-            .user
-            .map_or(String::new(), |user| format!(" for {user}"));
-        let [sign_in, policies, enrollment] = self.urls;
-        let at = |url: Option<SmolStr>| url.map_or(String::new(), |url| format!(" at {url}"));
-        let mut lines: Vec<String> = Vec::new();
-        if !self.rules.is_empty() {
-            lines.push(why::by_rules(&self.rules, "acted on that message."));
-        }
-        let (what, next) = match self.is_answered {
-            false => {
-                lines.push(format!("asked in x{exchange}{user}"));
-                lines.push(format!(
-                    "In an enrollment that goes on, {answered} follows."
-                ));
-                (
-                    format!("Enrollment ({asked}): the record has no answer to it"),
-                    "see in the server's log whether it answered; a record may also end before the answer, or have none of them",
-                )
-            }
-            true => {
-                lines.push(format!("asked in x{exchange}{user}, and answered there"));
-                let follows = match (self.step, sign_in) {
-                    (0, Some(page)) => format!(
-                        "the user signs in at {page}, then GetPolicies follows{}",
-                        at(policies)
-                    ),
-                    (0, None) => format!("GetPolicies follows{}", at(policies)),
-                    _ => format!("RequestSecurityToken follows{}", at(enrollment)),
-                };
-                lines.push(format!("In an enrollment that goes on, {follows}."));
-                (
-                    format!("Enrollment goes no further than {asked} in this record"),
-                    "look whether the device reaches that address, and what its event log says; the record may also end too early",
-                )
-            }
-        };
-        let finding = SessionFinding {
-            id: "WHY-15".into(),
-            pending: true,
-            what,
-            why: lines,
-            next: match self.rules.is_empty() {
-                true => next.into(),
-                false => "take the rule out".into(),
-            },
-            rules: self.rules,
-            exchanges: vec![exchange],
-            ..SessionFinding::default()
-        };
         let summary = SessionSummary {
-            server: self.server,
+            server: self.server.clone(),
             first_exchange: self.began.0,
-            last_exchange: exchange,
+            last_exchange: self.exchange,
             began_us: self.began.1,
             ended_us: self.at_us,
             end: SessionEnd::Silent,
-            findings: vec![finding],
+            findings: vec![self.finding()],
             ..SessionSummary::default()
         };
         AnalysedSession {
             summary,
             transactions: Vec::new(),
+        }
+    }
+
+    fn finding(self) -> SessionFinding {
+        let (asked, answered) = STEPS[self.step];
+        let user = self.user.as_ref();
+        let user = user.map_or(String::new(), |user| format!(" for {user}"));
+        let asked_in = format!("asked in x{}{user}", self.exchange);
+        let (what, how, follows, next) = match self.is_answered {
+            false => (
+                format!("Enrollment ({asked}): the record has no answer to it"),
+                asked_in,
+                format!("{answered} follows"),
+                "see in the server's log whether it answered; a record may also end before the answer, or have none of them",
+            ),
+            true => (
+                format!("Enrollment goes no further than {asked} in this record"),
+                asked_in + ", and answered there",
+                self.next_step(),
+                "look whether the device reaches that address, and what its event log says; the record may also end too early",
+            ),
+        };
+        let by_rules =
+            (!self.rules.is_empty()).then(|| why::by_rules(&self.rules, "acted on that message."));
+        let follows = format!("In an enrollment that goes on, {follows}.");
+        SessionFinding {
+            id: "WHY-15".into(),
+            pending: true,
+            what,
+            why: by_rules.into_iter().chain([how, follows]).collect(),
+            next: match self.rules.is_empty() {
+                true => next.into(),
+                false => "take the rule out".into(),
+            },
+            rules: self.rules,
+            exchanges: vec![self.exchange],
+            ..SessionFinding::default()
+        }
+    }
+
+    /// What a device does behind the answer to its last step.
+    fn next_step(&self) -> String {
+        let [sign_in, policies, enrollment] = &self.urls;
+        let at = |url: &Option<SmolStr>| match url {
+            Some(url) => format!(" at {url}"),
+            None => String::new(),
+        };
+        match (self.step, sign_in) {
+            (0, Some(page)) => format!(
+                "the user signs in at {page}, then GetPolicies follows{}",
+                at(policies)
+            ),
+            (0, None) => format!("GetPolicies follows{}", at(policies)),
+            _ => format!("RequestSecurityToken follows{}", at(enrollment)),
         }
     }
 }
