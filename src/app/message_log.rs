@@ -422,8 +422,9 @@ impl Found {
         let mut record = EventRecord::of(seq, &event, masking);
         // The file does not show them.
         if !is_known {
-            (record.head, record.took_us) = (None, None);
+            record.head = None;
         }
+        record.took_us = record.took_us.filter(|took| *took > 0);
         (record.connection.device, record.connection.listener) = (None, None);
         record
     }

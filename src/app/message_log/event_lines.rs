@@ -40,6 +40,7 @@ impl NamedFailure {
     fn rank(&self) -> u8 {
         match self.result.as_ref().map_or(0, |code| *code) {
             code if matches!(code >> 16, 0x8018 | 0x8019) => 0,
+            code if code > 0 && facts::result(code).is_none() => 3,
             0 | 0x8000_4005 | 0x8000_FFFF | 0x8007_06D9 => 2,
             _ => 1,
         }
@@ -107,8 +108,12 @@ fn named(text: &str, is_anywhere: bool) -> Vec<NamedFailure> {
             .find(|(words, _)| inside.trim_end_matches('.') == *words);
         match result.or(known.map(|(_, code)| *code)) {
             Some(code) => add(Ok(code), node_before(&text[..at])),
-            None if inside.contains(' ') => add(Err(inside.to_owned()), node_before(&text[..at])),
-            None => {}
+            // Other programs write results, too.
+            None => {
+                if let Some(node) = node_before(&text[..at]) {
+                    add(Err(inside.to_owned()), Some(node));
+                }
+            }
         }
     }
     let others = is_anywhere.then(|| codes(text)).into_iter().flatten();

@@ -82,7 +82,7 @@ pub(super) fn exchange(asked: Found, answered: Option<Found>) -> Option<Vec<Foun
         return None;
     }
     let server = match &asked.head {
-        Some(Head::Request(head)) => Some(server(&head.uri)),
+        Some(Head::Request(head)) => server(&head.uri),
         _ => None,
     };
     let halves = std::iter::once(asked).chain(answered).map(|half| Found {
@@ -128,8 +128,11 @@ pub(super) fn half(head: Head, body: Result<Bytes, NotParsed>, limits: &Limits) 
 }
 
 fn is_of_dm(found: &Found) -> bool {
-    let is_known =
-        matches!(&found.parsed, ParsedBody::Document(_, dialect) if *dialect != Dialect::Other);
+    let is_known = match &found.parsed {
+        ParsedBody::Document(_, dialect) => *dialect != Dialect::Other,
+        ParsedBody::Undecodable(_) => true,
+        _ => false,
+    };
     is_known
         || found
             .head
@@ -137,13 +140,13 @@ fn is_of_dm(found: &Found) -> bool {
             .is_some_and(|head| media::is_message(head.headers()))
 }
 
-/// Host and port of the server.
-fn server(uri: &Uri) -> String {
+/// Host and port of the server, where the address has them.
+fn server(uri: &Uri) -> Option<String> {
     let port = uri.port_u16().unwrap_or(match uri.scheme_str() {
         Some("http") => 80,
         _ => 443,
     });
-    format!("{}:{port}", uri.host().unwrap_or_default())
+    Some(format!("{}:{port}", uri.host()?))
 }
 
 /// The body of a request or response. An exporter may leave it out, or write an empty text for it: its sizes show that.

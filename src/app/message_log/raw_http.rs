@@ -14,7 +14,7 @@ use super::Found;
 use super::date::WrittenDate;
 use super::har::{exchange, half};
 use crate::app::dry_run::header_map;
-use crate::flow::{Head, NotParsed, RequestHead, ResponseHead};
+use crate::flow::{Head, NotParsed, ParsedBody, RequestHead, ResponseHead};
 use crate::markup::Limits;
 use crate::proxy::without_codings;
 
@@ -59,8 +59,7 @@ pub(super) fn burp(text: &[u8], limits: &Limits) -> Option<Vec<Found>> {
             &request,
             &response.unwrap_or_default(),
             url.as_deref(),
-            field(item, "time")
-                .and_then(|time| WrittenDate::last_in(&String::from_utf8_lossy(&time))),
+            None,
             limits,
         )
     });
@@ -74,7 +73,7 @@ fn field(item: &str, name: &str) -> Option<Bytes> {
     let mut tags = item
         .match_indices(&*tag)
         .map(|(at, _)| &item[at + tag.len()..]);
-    let behind = tags.find(|behind| behind.starts_with(|it| matches!(it, '>' | ' ')))?;
+    let behind = tags.find(|behind| behind.starts_with(['>', ' ']))?;
     let (attributes, behind) = behind.split_once('>')?;
     let (content, _) = behind.split_once(&format!("</{name}>"))?;
     let inside = content.trim().strip_prefix("<![CDATA[");
@@ -162,71 +161,73 @@ pub(super) fn with_heads(
         return messages.into_iter().map(|(_, found)| found).collect();
     }
     let ends = starts.iter().skip(1).copied().chain([text.len()]);
-    let mut pieces = starts.iter().copied().zip(ends).peekable();
     let mut messages = messages.into_iter().peekable();
-    let (mut found, mut asked) = (Vec::new(), None::<Found>);
-    let alone = |asked: Option<Found>| asked.and_then(|asked| exchange(asked, None));
+    let mut halves = Vec::new();
     let (mut line, mut counted) = (1, 0);
-    while pieces.peek().is_some() || messages.peek().is_some() {
-        let before = pieces.peek().map_or(text.len(), |(at, _)| *at);
-        if let Some((_, headless)) = messages.next_if(|(range, _)| range.start < before) {
-            found.extend(alone(asked.take()).into_iter().flatten());
-            found.push(headless);
-            continue;
+    for (at, end) in starts.iter().copied().zip(ends) {
+        while let Some((_, headless)) = messages.next_if(|(range, _)| range.start < at) {
+            halves.push(headless);
         }
-        let Some((at, end)) = pieces.next() else {
-            continue;
-        };
         line += memchr::memchr_iter(b'\n', &text[counted..at]).count() as u64;
         counted = at;
         let inside = messages.peek().filter(|(range, _)| range.start < end);
-        let head_end = inside.map_or(end, |(range, _)| range.start);
-        let Some((head, begins)) = head_of(&text[at..head_end], None) else {
+        let piece = text.slice(at..inside.map_or(end, |(range, _)| range.start));
+        let Some((head, begins)) = head_of(&piece, None) else {
             continue;
         };
-        let status = match &head {
-            Head::Response(head) => Some(head.status),
-            Head::Request(_) => None,
+        let is_of = |message: &Found| match &head {
+            Head::Request(_) => message.is_of_device() != Some(false),
+            Head::Response(_) => message.is_of_device() != Some(true),
         };
-        let is_response = status.is_some();
-        let is_other = |message: &Found| message.is_of_device() == Some(is_response);
-        let is_disputed = inside.is_some_and(|(_, message)| is_other(message));
-        if is_disputed && status.is_none_or(|status| status.is_success()) {
-            // The log has its messages elsewhere than behind their heads.
-            continue;
-        }
-        let end = if is_disputed { head_end } else { end };
-        let half = match inside.filter(|_| !is_disputed) {
-            Some(_) => messages.next().map(|(_, message)| Found {
+        match (inside.map(|(_, message)| is_of(message)), &head) {
+            (Some(true), _) => halves.extend(messages.next().map(|(_, message)| Found {
                 head: Some(head),
                 ..message
-            }),
-            None => {
-                let date = WrittenDate::last_in(&String::from_utf8_lossy(&text[at..at + begins]));
-                let body = text.slice(at + begins..end);
-                let half = without_message(head, &body, limits);
-                half.map(|half| Found {
+            })),
+            // The log has its messages elsewhere than behind their heads.
+            (Some(false), Head::Request(_)) => {}
+            (Some(false), Head::Response(head)) if head.status.is_success() => {}
+            _ => {
+                let date = WrittenDate::last_in(&String::from_utf8_lossy(&piece[..begins]));
+                let half = without_message(head, &piece.slice(begins..), limits);
+                halves.extend(half.map(|half| Found {
                     line: Some(line),
                     date,
                     ..half
-                })
+                }));
             }
-        };
-        let has_message = half
-            .as_ref()
-            .is_some_and(|it| it.parsed.document().is_some());
-        match (is_response, asked.take(), half) {
-            (true, Some(request), half) => {
-                found.extend(exchange(request, half).into_iter().flatten())
+        }
+    }
+    halves.extend(messages.map(|(_, headless)| headless));
+    in_exchanges(halves)
+}
+
+/// Messages of a text, and halves of exchanges without one where the other half has one.
+fn in_exchanges(halves: Vec<Found>) -> Vec<Found> {
+    let (mut found, mut asked) = (Vec::new(), None::<Found>);
+    let alone = |asked: Option<Found>| asked.and_then(|asked| exchange(asked, None));
+    for half in halves {
+        let has_message = !matches!(half.parsed, ParsedBody::Empty | ParsedBody::Unread(_));
+        match (&half.head, asked.take()) {
+            (Some(Head::Response(_)), Some(request)) => {
+                found.extend(exchange(request, Some(half)).into_iter().flatten());
             }
-            (true, None, half) => found.extend(half.filter(|_| has_message)),
-            (false, before, half) => {
+            (Some(Head::Response(_)), None) => found.extend(has_message.then_some(half)),
+            (Some(Head::Request(_)), before) => {
                 found.extend(alone(before).into_iter().flatten());
-                asked = half;
+                asked = Some(half);
+            }
+            (None, before) => {
+                found.extend(alone(before).into_iter().flatten());
+                found.push(half);
             }
         }
     }
     found.extend(alone(asked).into_iter().flatten());
+    // Of a message without a head only its own words name the server: they may name it otherwise.
+    if found.iter().any(|it| it.head.is_none()) {
+        found.iter_mut().for_each(|it| it.server = None);
+    }
     found
 }
 

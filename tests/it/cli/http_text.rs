@@ -135,6 +135,14 @@ fn what_looks_like_a_head_of_http_changes_no_message() {
         format!("{one}\n{data}\n{three}\n{four}"),
         format!("{one}\nthe proxy said {http}\n{two}\n{three}\n{four}"),
         format!("POST /dm HTTP/1.1\n\n{http}\n\n{one}\n{two}\n{three}\n{four}"),
+        // The answers without their heads, and the server under another name.
+        format!(
+            "POST /dm HTTP/1.1\nHost: other.example\n\n{one}\n\n{two}\nPOST /dm HTTP/1.1\n\n{three}\n\n{four}"
+        ),
+        // An answer that others follow.
+        format!(
+            "POST /dm HTTP/1.1\n\n{one}\nHTTP/1.1 100 Continue\n\nHTTP/1.1 200 OK\n\n{two}\n{three}\n{four}"
+        ),
     ] {
         let (shown, code) = why(&text);
         let shown = shown.replace(&format!("\\n{http}\\n"), "");
