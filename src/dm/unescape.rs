@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 use memchr::memmem;
 
 /// The readings that are tried in turn, the frequent ones first.
-pub const READINGS: [fn(&str) -> String; 9] = [
+pub const READINGS: [fn(&str) -> String; 10] = [
     backslashes,
     |text| backslashes(&backslashes(text)),
     quotes,
@@ -18,6 +18,8 @@ pub const READINGS: [fn(&str) -> String; 9] = [
     |text| entities(&backslashes(text)),
     quoted_printable,
     percent,
+    // A page may show the source of another.
+    |text| entities(&entities(text)),
 ];
 
 /// A text whose lines are pieces of longer ones: literals of source code, or lines cut at a column. `None` where they are

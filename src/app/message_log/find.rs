@@ -60,33 +60,46 @@ fn in_file(text: &Bytes, limits: &Limits) -> Vec<Found> {
     if found.is_empty() {
         found = in_text(&text, limits, None);
     }
-    if found.is_empty() {
-        // A line of a block may look like a message by itself.
-        let mut of_blocks = HashSet::new();
-        for (lines, bytes) in in_base64_blocks(&text) {
-            let messages = match wbxml::looks_like(&bytes) {
-                true => vec![whole(bytes, limits, None)],
-                false => in_text(&bytes, limits, None),
-            };
-            let messages = messages.into_iter().filter(Found::may_be_message);
-            let before = found.len();
-            found.extend(messages.map(|found| Found {
-                line: Some(*lines.start()),
-                ..found
-            }));
-            if found.len() > before {
-                of_blocks.extend(lines);
-            }
-        }
-        let packed = in_lines(&text).into_iter();
-        let packed = packed.filter(|(line, _)| !of_blocks.contains(line));
-        let packed = packed.map(|(line, bytes)| Found {
-            line: Some(line),
-            ..whole(bytes, limits, None)
-        });
-        found.extend(packed.filter(Found::may_be_message));
-        found.sort_by_key(|found| found.line);
+    let is_read = |found: &Found| found.parsed.document().is_some();
+    if found.iter().any(|it| is_read(it) || it.head.is_some()) {
+        return found;
     }
+    // The characters beside the octets of a dump look like a broken message.
+    let packed = in_packed_lines(&text, limits);
+    match found.is_empty() || packed.iter().any(is_read) {
+        true => packed,
+        false => found,
+    }
+}
+
+/// The messages in blocks of base64, in dumps, and packed in lines.
+fn in_packed_lines(text: &Bytes, limits: &Limits) -> Vec<Found> {
+    let mut found = Vec::new();
+    // A line of a block may look like a message by itself.
+    let mut of_blocks = HashSet::new();
+    for (lines, bytes) in in_base64_blocks(text) {
+        let messages = match wbxml::looks_like(&bytes) {
+            true => vec![whole(bytes, limits, None)],
+            false => in_text(&bytes, limits, None),
+        };
+        let messages = messages.into_iter().filter(Found::may_be_message);
+        let before = found.len();
+        found.extend(messages.map(|found| Found {
+            line: Some(*lines.start()),
+            ..found
+        }));
+        if found.len() > before {
+            of_blocks.extend(lines);
+        }
+    }
+    let packed = in_lines(text).into_iter();
+    let packed = packed.filter(|(line, _)| !of_blocks.contains(line));
+    let packed = packed.map(|(line, bytes)| Found {
+        line: Some(line),
+        ..whole(bytes, limits, None)
+    });
+    found.extend(packed.filter(Found::may_be_message));
+    found.sort_by_key(|found| found.line);
     found
 }
 

@@ -261,6 +261,34 @@ fn each_list_of_bytes_in_a_log_is_a_message() {
 }
 
 #[test]
+fn dumps_of_messages_and_pages_that_show_the_source_of_pages_are_read() {
+    let (_, texts) = texts();
+    let dump = |text: &String| {
+        let row = |(row, bytes): (usize, &[u8])| {
+            let pairs = bytes.chunks(2).map(|pair| {
+                let octets = pair.iter().map(|byte| format!("{byte:02x}"));
+                octets.collect::<String>()
+            });
+            let characters = String::from_utf8_lossy(bytes).replace(['\r', '\n'], ".");
+            let pairs = pairs.collect::<Vec<_>>().join(" ");
+            format!("{:08x}: {pairs:<39}  {characters}\n", row * 16)
+        };
+        let rows = text.as_bytes().chunks(16).enumerate().map(row);
+        rows.collect::<String>() + "\n"
+    };
+    check("xxd", texts.iter().map(dump).collect::<String>());
+    let escaped = |text: &str| {
+        text.replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('"', "&quot;")
+    };
+    let page = texts
+        .iter()
+        .map(|text| format!("<pre>{}</pre>\n", escaped(&escaped(text))));
+    check("a page of a page", page.collect::<String>());
+}
+
+#[test]
 fn chunks_and_codings_of_saved_http_are_undone() {
     let [one, two, three, four] = session();
     let plain = shown(format!("{one}\n{two}\n{three}\n{four}\n"), &[]);
