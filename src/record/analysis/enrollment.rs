@@ -169,9 +169,8 @@ impl Enrollments {
             summary.findings.push(self.unanswered());
         }
         let elsewhere = self.elsewhere.findings();
-        let named: Vec<u64> = { elsewhere.iter() }
-            .flat_map(|finding| finding.exchanges.clone())
-            .collect();
+        let named = elsewhere.iter().flat_map(|finding| &finding.exchanges);
+        let named: Vec<u64> = named.chain(&self.in_chunks).copied().collect();
         over.extend(self.progress.finish(&named));
         summary.findings.extend(elsewhere);
         summary
