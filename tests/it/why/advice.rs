@@ -438,3 +438,11 @@ fn an_interior_node_that_is_there_already_has_no_value_to_change() {
     );
     check(&add("chr", "1"), "418", &["send Replace"], &["nothing, if"]);
 }
+
+#[test]
+fn what_is_not_supported_is_told_with_the_editions_of_its_csp() {
+    let command = "Replace ./Vendor/MSFT/Personalization/LockScreenImageUrl = x";
+    let has = ["Editions: Enterprise, Education", "check which editions"];
+    check(command, "500 0x80070032", &has, &["event log"]);
+    check(command, "500 0x80070005", &["event log"], &["Editions"]);
+}

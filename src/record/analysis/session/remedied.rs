@@ -30,19 +30,19 @@ pub(super) fn mark(transactions: &mut [Transaction]) {
 
 /// Whether a later command did what a failed one was for.
 pub(in crate::record::analysis) fn remedies(later: &Transaction, failed: &Transaction) -> bool {
-    let nodes = (node(later), node(failed));
-    let (Some(later_node), Some(failed_node)) = nodes else {
+    let is_later = later.number > failed.number && is_write(later) && is_done(later);
+    let nodes = is_later.then(|| node(later).zip(node(failed))).flatten();
+    let Some((later_node, failed_node)) = nodes else {
         return false;
     };
     let is_same = later_node == failed_node;
-    let is_later = later.number > failed.number && is_write(later) && is_done(later);
     let is_missing = matches!(&*failed.command, "Get" | "Delete") && failed.code() == Some(404);
     let remedies = match is_write(failed) {
         true => is_same && value(later) == value(failed),
         // An Add was done: the node was not there, and nothing below it.
         false => is_missing && (is_same || later.command == "Add"),
     };
-    is_later && remedies && locuri::is_within(&failed_node, &later_node)
+    remedies && locuri::is_within(&failed_node, &later_node)
 }
 
 /// The only node of a command of the server that no rule touched and that stands in no Atomic or Sequence, canonical.

@@ -69,7 +69,8 @@ impl Case<'_> {
         }
         finding.why.push(line);
         let fact = transaction.node().and_then(facts::csp_of);
-        if let (404, Some(fact)) = (failed, fact.filter(|_| self.session.is_windows)) {
+        let is_unknown = failed == 404 || native_error(transaction) == Some(NOT_SUPPORTED);
+        if let (true, Some(fact)) = (is_unknown, fact.filter(|_| self.session.is_windows)) {
             finding.why.push(format!("{}: {}", fact.key, fact.more));
         }
         seems_lacking

@@ -15,9 +15,10 @@ impl<'s> Case<'s> {
             .transactions()
             .filter(|it| it.outcome == TransactionOutcome::Remedied);
         let csp = |it: &Transaction| it.node().map(|node| super::csp(node).to_ascii_lowercase());
-        let groups = grouped(remedied.take(MOST), |one, other| {
+        let mut groups = grouped(remedied.take(MOST), |one, other| {
             one.command == other.command && one.code() == other.code() && csp(one) == csp(other)
         });
+        groups.truncate(super::MOST_FINDINGS);
         groups.iter().map(|group| self.remedy(group)).collect()
     }
 
