@@ -6,7 +6,7 @@
 //!                    ▼
 //!   SessionHandle ◄──┴──► Decision               what leaves, with what was found and done
 //!        │ response(facts, rules, state) ──► Decision
-//!        │ request_delivered, response_delivered, answered     what its receiver got
+//!        │ delivered, answered                                 what its receiver got
 //! ```
 //!
 //! A message is decided in this order: its session is found, its answers are linked to the commands they answer, the

@@ -25,7 +25,7 @@ pub use page::page;
 pub use prefilter::may_hold;
 
 use crate::flow::origin::{LearnedHosts, NamedHost, OriginMap};
-use crate::flow::{EffectDetail, Note, RuleEffect, Severity};
+use crate::flow::{EffectDetail, Note, RuleEffect, Severity, Side};
 use crate::markup::{self, Document, Limits};
 use crate::patch::Patch;
 use places::Place;
@@ -34,15 +34,6 @@ pub use turn::{leads_away, signs_in};
 
 /// The name of the rule in records.
 pub const NAME: &str = "stay";
-
-/// Which way a message goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// From the server to the device.
-    ToDevice,
-    /// From the device to the server.
-    ToServer,
-}
 
 /// How much the rule does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,8 +48,8 @@ pub enum Extent {
 /// What the rule needs to know of a message.
 #[derive(Clone, Copy, Debug)]
 pub struct StayFacts<'a> {
-    /// Which way it goes.
-    pub direction: Direction,
+    /// Who receives it.
+    pub to: Side,
     /// The map, as this exchange sees it.
     pub map: &'a OriginMap,
     /// The hosts in no pair that have a path.

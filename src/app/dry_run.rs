@@ -120,7 +120,7 @@ impl DryRun {
         if speaker == Side::Device || self.exchanges == 0 || self.answered.contains(&exchange) {
             // The device goes on: the server had its message before this one, and answered it.
             if let Some(before) = self.open.get_mut(&exchange) {
-                before.request_delivered();
+                before.delivered(Side::Server);
                 before.response_unseen();
             }
             self.exchanges += 1;
@@ -184,7 +184,7 @@ impl DryRun {
             handle.sends_unread();
         }
         match passed.speaker {
-            Side::Server => handle.response_delivered(),
+            Side::Server => handle.delivered(Side::Device),
             Side::Device if reaches_the_server(verdict) => self.begin(passed.exchange, handle),
             Side::Device => {
                 let session = decided.session.as_ref().map(|tag| tag.key.clone());
@@ -222,7 +222,7 @@ impl DryRun {
     /// The handle of the exchange that this response ends; the server got the request.
     fn handle(&mut self, response: &Passed) -> SessionHandle {
         if let Some(mut handle) = self.open.remove(&response.exchange) {
-            handle.request_delivered();
+            handle.delivered(Side::Server);
             return handle;
         }
         let facts = response.facts(&self.limits);

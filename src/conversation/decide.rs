@@ -92,10 +92,7 @@ fn leaving(message: &MessageFacts<'_>, verdict: &Verdict) -> LeavingMessage {
     );
     if let Some(document) = verdict.leaving(message.document).filter(|_| has_body) {
         let original = message.document.filter(|it| !Arc::ptr_eq(it, document));
-        return match original {
-            Some(original) => LeavingMessage::Changed(document.clone(), original.clone()),
-            None => LeavingMessage::Message(document.clone()),
-        };
+        return LeavingMessage::Message(document.clone(), original.cloned());
     }
     let Some(response) = message.response else {
         return LeavingMessage::Unread;

@@ -29,10 +29,8 @@ pub(super) enum LeavingMessage {
     /// Nothing: dmtap answers in its place, or cuts it. Or the device is to send its message again later.
     #[default]
     Nothing,
-    /// A document.
-    Message(Arc<Document>),
-    /// What rules made of a message, and what its sender wrote.
-    Changed(Arc<Document>, Arc<Document>),
+    /// A document; and what its sender wrote, where rules changed it.
+    Message(Arc<Document>, Option<Arc<Document>>),
     /// Something that was not read, or does not decode.
     Unread,
     /// A response without content for DM, empty or an error, that ends the session.
@@ -63,7 +61,7 @@ impl SessionHandle {
 
     /// Takes this for what leaves, if no rule changed the message: a record says so.
     pub fn sends(&mut self, document: Arc<Document>) {
-        self.leaving = LeavingMessage::Message(document);
+        self.leaving = LeavingMessage::Message(document, None);
     }
 
     /// Takes what leaves for a message of which only the front could be read.
@@ -71,19 +69,19 @@ impl SessionHandle {
         self.leaving = LeavingMessage::Unread;
     }
 
-    /// Notes that the server got the request.
-    pub fn request_delivered(&mut self) {
+    /// Notes that a peer got what left: the server the request, the device the response.
+    pub fn delivered(&mut self, to: Side) {
         let leaving = std::mem::take(&mut self.leaving);
         let Some(session) = &self.session else {
             return;
         };
         match leaving {
-            LeavingMessage::Message(document) => session.delivered(Side::Server, document),
-            LeavingMessage::Changed(document, original) => {
-                session.delivered_changed(Side::Server, document, Some(original));
+            LeavingMessage::Message(document, original) => {
+                session.delivered(to, document, original);
             }
-            LeavingMessage::Unread => session.missed(Side::Server),
-            LeavingMessage::Nothing | LeavingMessage::End => {}
+            LeavingMessage::Unread => session.missed(to),
+            LeavingMessage::End => session.ended(),
+            LeavingMessage::Nothing => {}
         }
     }
 
@@ -91,23 +89,6 @@ impl SessionHandle {
     pub fn response_unseen(&self) {
         if let Some(session) = &self.session {
             session.missed(Side::Device);
-        }
-    }
-
-    /// Notes that the device got the response.
-    pub fn response_delivered(&mut self) {
-        let leaving = std::mem::take(&mut self.leaving);
-        let Some(session) = &self.session else {
-            return;
-        };
-        match leaving {
-            LeavingMessage::Message(document) => session.delivered(Side::Device, document),
-            LeavingMessage::Changed(document, original) => {
-                session.delivered_changed(Side::Device, document, Some(original));
-            }
-            LeavingMessage::Unread => session.missed(Side::Device),
-            LeavingMessage::End => session.ended(),
-            LeavingMessage::Nothing => {}
         }
     }
 
@@ -129,7 +110,7 @@ impl SessionHandle {
             return None;
         };
         let document = Arc::new(document);
-        session.delivered(Side::Device, document.clone());
+        session.delivered(Side::Device, document.clone(), None);
         let tag = session.tag(Side::Server, Message::of(&document));
         self.learn_nonces(Side::Server, &document, &tag);
         Some(document)

@@ -14,7 +14,7 @@ use crate::flow::{EffectDetail, EffectKind, Note, RuleEffect, Severity, Side, me
 use crate::markup::{self, Document, Hint, Limits};
 use crate::patch::Patch;
 use crate::rules::{HeadEdit, SyntheticResponse, Verdict};
-use crate::stay::{self, Direction, Extent, StayFacts, StayOutcome};
+use crate::stay::{self, Extent, StayFacts, StayOutcome};
 
 /// What `stay` knows of an exchange.
 #[derive(Clone, Copy, Debug)]
@@ -120,7 +120,7 @@ impl StayContext<'_> {
             Extent::Followed => None,
         };
         let facts = StayFacts {
-            direction: Direction::ToDevice,
+            to: Side::Device,
             map: self.map,
             learned: self.learned,
             extent: self.extent,
@@ -141,17 +141,12 @@ impl StayContext<'_> {
         received: Option<&Document>,
         sealed: Option<&'static str>,
     ) -> StayOutcome {
-        let direction = match message.speaker() {
-            Side::Device => Direction::ToServer,
-            Side::Server => Direction::ToDevice,
-        };
-        if !is_read_as(document, message)
-            || !stay::may_hold(document.source(), direction, self.extent)
-        {
+        let to = message.speaker().other();
+        if !is_read_as(document, message) || !stay::may_hold(document.source(), to, self.extent) {
             return StayOutcome::default();
         }
         let facts = StayFacts {
-            direction,
+            to,
             map: self.map,
             learned: self.learned,
             extent: self.extent,

@@ -251,13 +251,8 @@ impl SharedSession {
         reconciled
     }
 
-    /// Remembers a message as it was delivered.
-    pub(super) fn delivered(&self, to: Side, document: Arc<Document>) {
-        self.delivered_changed(to, document, None);
-    }
-
-    /// The same of one that rules changed: `original` is what its sender wrote.
-    pub(super) fn delivered_changed(
+    /// Remembers a message as it was delivered. Of one that rules changed, `original` is what its sender wrote.
+    pub(super) fn delivered(
         &self,
         to: Side,
         document: Arc<Document>,
@@ -265,7 +260,7 @@ impl SharedSession {
     ) {
         let is_last = to == Side::Device && is_last(&document);
         let mut entry = self.session.lock();
-        entry.session.delivered_changed(to, document, original);
+        entry.session.delivered(to, document, original);
         if is_last {
             entry.is_over = true;
             entry.recount(&self.owed, false);

@@ -92,7 +92,7 @@ impl Stage {
     fn session_after(&self, response: &Arc<Document>) -> u64 {
         let ask = |number| {
             let (mut handle, _) = self.request(&message(number, STATUS));
-            handle.request_delivered();
+            handle.delivered(Side::Server);
             handle
         };
         let pass = |mut handle: SessionHandle, response: &Arc<Document>| {
@@ -102,7 +102,7 @@ impl Stage {
             };
             let decided = handle.response(&facts, &self.rules, &mut NoState);
             assert_eq!(decided.verdict.applied.len(), self.rules.rules().len());
-            handle.response_delivered();
+            handle.delivered(Side::Device);
         };
         pass(ask(1), &message(1, GET));
         pass(ask(2), response);
@@ -160,7 +160,7 @@ fn a_source_that_the_client_certificate_does_not_name_is_noted_once_a_session() 
         let mut notes = Vec::new();
         for id in 1..=number {
             let (mut handle, decided) = stage.request(&message(id, GET));
-            handle.request_delivered();
+            handle.delivered(Side::Server);
             notes = decided.notes;
         }
         notes.iter().any(|note| note.id == "CERT-01")
@@ -285,14 +285,14 @@ fn an_answer_to_a_command_of_the_server_reaches_it_under_the_number_that_the_ser
         let stage = Stage::new(skip);
         let pass = |number, asks: &str, answers: &str| {
             let (mut handle, decided) = stage.request(&message(number, answers));
-            handle.request_delivered();
+            handle.delivered(Side::Server);
             let response = message(number, asks);
             let facts = MessageFacts {
                 response: Some(&stage.response),
                 ..stage.facts(&response)
             };
             handle.response(&facts, &stage.rules, &mut NoState);
-            handle.response_delivered();
+            handle.delivered(Side::Device);
             decided
         };
         pass(1, GET, STATUS);

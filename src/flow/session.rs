@@ -227,13 +227,9 @@ impl Session {
         self.sent_to_device.bytes + self.sent_to_server.bytes + self.reconciler.bytes()
     }
 
-    /// Enters a message into the ledger of the peer it was delivered to, as it was sent.
-    pub fn delivered(&mut self, to: Side, document: Arc<Document>) {
-        self.delivered_changed(to, document, None);
-    }
-
-    /// The same of one that rules changed: `original` is what its sender wrote.
-    pub fn delivered_changed(
+    /// Enters a message into the ledger of the peer it was delivered to, as it was sent. Of one that rules changed,
+    /// `original` is what its sender wrote.
+    pub fn delivered(
         &mut self,
         to: Side,
         document: Arc<Document>,

@@ -113,7 +113,7 @@ async fn respond(
         }
         Ok(response) => {
             exchange.emit_request();
-            exchange.session.request_delivered();
+            exchange.session.delivered(Side::Server);
             // The response must not wait for memory while the request holds some.
             exchange.permit = None;
             exchange.pass_response(response).await
@@ -303,7 +303,7 @@ impl Exchange {
         parts.version = Version::HTTP_11;
         let response = Response::from_parts(parts, body);
         let response = self.send_response(&delivery, response).await?;
-        self.session.response_delivered();
+        self.session.delivered(Side::Device);
         Ok(response)
     }
 

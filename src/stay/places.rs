@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 
 use super::kind::{self, Kind};
-use super::{Direction, Extent, StayFacts};
+use super::{Extent, StayFacts};
 use crate::dm::{CommandKind, Dialect, Item, Message};
+use crate::flow::Side;
 use crate::markup::{Document, Element, Limits, NodeId, Path, tag};
 
 #[derive(Clone, Debug)]
@@ -91,7 +92,7 @@ impl Finder<'_, '_> {
         match Dialect::of(document) {
             Dialect::SyncMl => self.syncml(document, inside, limits),
             Dialect::Soap => self.soap(document, inside, limits),
-            Dialect::Provisioning if self.facts.direction == Direction::ToDevice => {
+            Dialect::Provisioning if self.facts.to == Side::Device => {
                 self.provisioning(document, inside);
             }
             Dialect::Provisioning | Dialect::Other => {}
@@ -121,7 +122,7 @@ impl Finder<'_, '_> {
     }
 
     fn soap(&mut self, document: &Document, inside: &Inside, limits: &Limits) {
-        let to_device = self.facts.direction == Direction::ToDevice;
+        let to_device = self.facts.to == Side::Device;
         for element in document.elements() {
             let parent = element.parent().map_or("", Element::local);
             match element.local() {
@@ -188,7 +189,7 @@ impl Finder<'_, '_> {
         if let Some(header) = message.header() {
             self.sync_hdr(header.element(), inside);
         }
-        let to_device = self.facts.direction == Direction::ToDevice;
+        let to_device = self.facts.to == Side::Device;
         for command in message.all_commands() {
             let is_read = match command.kind() {
                 CommandKind::Add | CommandKind::Replace | CommandKind::Exec => to_device,
@@ -219,7 +220,7 @@ impl Finder<'_, '_> {
     }
 
     fn node(&mut self, item: Item<'_>, data: Element<'_>, node: &str, inside: &Inside) {
-        let to_device = self.facts.direction == Direction::ToDevice;
+        let to_device = self.facts.to == Side::Device;
         let names = kind::node_names(node);
         let is_download = to_device
             && names
@@ -247,7 +248,7 @@ impl Finder<'_, '_> {
     }
 
     fn sync_hdr(&mut self, header: Element<'_>, inside: &Inside) {
-        let to_device = self.facts.direction == Direction::ToDevice;
+        let to_device = self.facts.to == Side::Device;
         if let Some(resp_uri) = header.child(tag::RESP_URI).filter(|_| to_device) {
             self.push_text(resp_uri, inside, Some(&kind::RESP_URI));
         }

@@ -9,11 +9,12 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, BuildError, MatchKind};
 use memchr::memmem;
 
-use super::{Direction, Extent, kind};
+use super::{Extent, kind};
+use crate::flow::Side;
 use crate::markup::wbxml;
 
-/// Whether a body, without content coding, may hold anything for the rule.
-pub fn may_hold(body: &[u8], direction: Direction, extent: Extent) -> bool {
+/// Whether a body on its way to a peer, without content coding, may hold anything for the rule.
+pub fn may_hold(body: &[u8], to: Side, extent: Extent) -> bool {
     let is_wbxml = wbxml::looks_like(body);
     if extent == Extent::Full || !(is_wbxml || begins_as_syncml(body)) {
         return true;
@@ -21,7 +22,7 @@ pub fn may_hold(body: &[u8], direction: Direction, extent: Extent) -> bool {
     if is_wbxml && body.get(1) == Some(&PROVISIONING) {
         return true;
     }
-    let is_to_device = direction == Direction::ToDevice;
+    let is_to_device = to == Side::Device;
     let is_for_stay = |sign, start, end| match sign {
         Sign::Document => is_to_device,
         Sign::Url => is_to_device && may_be_followed(&body[..start]),

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use super::kind::{self, Form, Kind};
 use super::places::{MOST_PLACES, Part, Place};
 use super::value::{self, Change};
-use super::{Direction, StayFacts, StayOutcome};
+use super::{StayFacts, StayOutcome};
 use crate::flow::origin::{LearnedHosts, NamedHost, Origin, Reach, Turned};
-use crate::flow::{EffectDetail, Note, Severity};
+use crate::flow::{EffectDetail, Note, Severity, Side};
 use crate::markup::edit::{Edit, NestedEdit};
 use crate::patch::{Patch, Span, Splice};
 
@@ -71,9 +71,9 @@ impl<'a> UrlRewriter<'a> {
                 url.origin.port = port;
             }
             let text = found.text(&place.value);
-            let turned = match self.facts.direction {
-                Direction::ToDevice => self.facts.map.to_device(&url, kind.reach, &self.learned),
-                Direction::ToServer => self.facts.map.to_server(&text),
+            let turned = match self.facts.to {
+                Side::Device => self.facts.map.to_device(&url, kind.reach, &self.learned),
+                Side::Server => self.facts.map.to_server(&text),
             };
             if self.sealed.is_some() {
                 self.note_sealed(place, &turned, &url.origin);
@@ -99,7 +99,7 @@ impl<'a> UrlRewriter<'a> {
     }
 
     fn learn(&mut self, named: NamedHost) {
-        if self.facts.direction == Direction::ToDevice && self.learned.add(named.clone()) {
+        if self.facts.to == Side::Device && self.learned.add(named.clone()) {
             self.outcome.learned.push(named);
         }
     }
@@ -107,9 +107,9 @@ impl<'a> UrlRewriter<'a> {
     fn turn_port(&mut self, place: &Place) {
         let neighbour = place.group.as_ref().and_then(|group| self.ports.get(group));
         let written = place.value.trim().parse().ok();
-        let alone = || match self.facts.direction {
-            Direction::ToServer => Some(self.facts.map.server_at_port(written?)?.port),
-            Direction::ToDevice => None,
+        let alone = || match self.facts.to {
+            Side::Server => Some(self.facts.map.server_at_port(written?)?.port),
+            Side::Device => None,
         };
         let Some(port) = neighbour.copied().or_else(alone) else {
             return;
@@ -125,7 +125,7 @@ impl<'a> UrlRewriter<'a> {
             value if value.eq_ignore_ascii_case("true") => "false",
             _ => return,
         };
-        if self.facts.direction != Direction::ToDevice {
+        if self.facts.to != Side::Device {
             return;
         }
         let stays = self.sealed.is_some() || self.facts.map.is_identity();
@@ -208,13 +208,13 @@ impl<'a> UrlRewriter<'a> {
     fn note_sealed(&mut self, place: &Place, turned: &Turned, origin: &Origin) {
         let name = self.sealed.unwrap_or_default();
         let path = place.shown();
-        let why = match (self.facts.direction, turned) {
+        let why = match (self.facts.to, turned) {
             (_, Turned::Same) => return,
-            (Direction::ToDevice, _) => format!(
+            (Side::Device, _) => format!(
                 "the message is signed ({name}) and passes unchanged: it leads the device to {} ({path})",
                 origin.authority()
             ),
-            (Direction::ToServer, _) => format!(
+            (Side::Server, _) => format!(
                 "the message is signed ({name}) and passes unchanged: the server sees dmtap's address {} ({path})",
                 origin.authority()
             ),
@@ -223,7 +223,7 @@ impl<'a> UrlRewriter<'a> {
     }
 
     fn note_away(&mut self, place: &Place, kind: Option<&Kind>, host: &str) {
-        if self.facts.direction == Direction::ToServer {
+        if self.facts.to == Side::Server {
             return;
         }
         let path = place.shown();

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use dmtap::conversation::{Conversations, InMemoryState, MessageFacts};
 use dmtap::dm::auth::{AccountKey, hash_of_body};
 use dmtap::flow::{
-    Connection, ConnectionId, ExchangeId, Note, RequestHead, ResponseHead, Timestamp,
+    Connection, ConnectionId, ExchangeId, Note, RequestHead, ResponseHead, Side, Timestamp,
 };
 use dmtap::markup::{Hint, Limits, decode};
 use dmtap::rules::RuleSet;
@@ -94,7 +94,7 @@ impl Exchanges {
         let (mut handle, request) =
             self.conversations
                 .request(&facts, &rules, &mut state, Timestamp(0));
-        handle.request_delivered();
+        handle.delivered(Side::Server);
         let facts = MessageFacts {
             response: Some(&of_response),
             document: Some(&answered),
@@ -102,7 +102,7 @@ impl Exchanges {
             ..facts
         };
         let response = handle.response(&facts, &rules, &mut state);
-        handle.response_delivered();
+        handle.delivered(Side::Device);
         [texts(&request.notes), texts(&response.notes)]
     }
 }

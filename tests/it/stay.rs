@@ -11,11 +11,12 @@ use std::collections::BTreeSet;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use dmtap::flow::Side;
 use dmtap::flow::origin::{LearnedHosts, NamedHost, OriginMap, OriginPair, Origins, Reach};
 use dmtap::markup::wbxml::encode::{WbxmlOptions, encode};
 use dmtap::markup::{Document, Hint, Limits, decode};
 use dmtap::stay::kind;
-use dmtap::stay::{Direction, Extent, StayFacts, StayOutcome, location, seals, stay};
+use dmtap::stay::{Extent, StayFacts, StayOutcome, location, seals, stay};
 
 use frame::{Frame, frames};
 
@@ -61,14 +62,14 @@ fn document(source: impl Into<Bytes>) -> Document {
 }
 
 fn facts<'a>(
-    direction: Direction,
+    to: Side,
     extent: Extent,
     map: &'a OriginMap,
     learned: &'a LearnedHosts,
     limits: &'a Limits,
 ) -> StayFacts<'a> {
     StayFacts {
-        direction,
+        to,
         map,
         learned,
         extent,
@@ -79,13 +80,10 @@ fn facts<'a>(
 }
 
 /// What the rule makes of a message, and what it reports.
-fn turned(source: &Bytes, direction: Direction, extent: Extent) -> (Bytes, StayOutcome) {
+fn turned(source: &Bytes, to: Side, extent: Extent) -> (Bytes, StayOutcome) {
     let (map, learned, limits) = (map(), LearnedHosts::default(), Limits::default());
     let document = document(source.clone());
-    let stayed = stay(
-        &document,
-        &facts(direction, extent, &map, &learned, &limits),
-    );
+    let stayed = stay(&document, &facts(to, extent, &map, &learned, &limits));
     let bytes = match &stayed.effect {
         Some(effect) => effect.patch.apply(source),
         None => source.clone(),
@@ -131,7 +129,7 @@ fn every_kind_of_url_leads_to_dmtap_and_back_to_the_server() {
             let repeated = encodings(&frame, to_server(&row.out, after));
             let received = encodings(&frame, to_server(back, before));
             for (repeated, received) in repeated.into_iter().zip(received) {
-                let (bytes, stayed) = turned(&repeated, Direction::ToServer, frame.extent);
+                let (bytes, stayed) = turned(&repeated, Side::Server, frame.extent);
                 assert_eq!(
                     shown(&bytes),
                     shown(&received),
@@ -147,7 +145,7 @@ fn every_kind_of_url_leads_to_dmtap_and_back_to_the_server() {
 }
 
 fn gets_from(row: &Row, sent: &Bytes, gets: &Bytes, extent: Extent) {
-    let (bytes, stayed) = turned(sent, Direction::ToDevice, extent);
+    let (bytes, stayed) = turned(sent, Side::Device, extent);
     assert_eq!(shown(&bytes), shown(gets), "{} in {}", row.r#in, row.kind);
     let ids: Vec<&str> = stayed.notes.iter().map(|note| note.id).collect();
     assert_eq!(ids, Vec::from_iter(row.note.as_deref()), "{}", row.r#in);
@@ -207,11 +205,7 @@ fn nothing_else_of_an_enrollment_changes() {
             "https://mdm.example.com/renew",
             "https://lab.test:8443/renew",
         );
-    let (bytes, stayed) = turned(
-        &answer(&token(sent)).into(),
-        Direction::ToDevice,
-        Extent::Full,
-    );
+    let (bytes, stayed) = turned(&answer(&token(sent)).into(), Side::Device, Extent::Full);
     let expected = answer(&token(&gets));
     assert_eq!(shown(&bytes), expected);
     let notes: Vec<&str> = stayed.notes.iter().map(|note| note.id).collect();
@@ -229,7 +223,7 @@ fn nothing_else_of_an_enrollment_changes() {
 #[test]
 fn identifiers_push_channels_and_downloads_stay() {
     let source = Bytes::from(include_str!("stay/left.xml"));
-    let (bytes, stayed) = turned(&source, Direction::ToDevice, Extent::Followed);
+    let (bytes, stayed) = turned(&source, Side::Device, Extent::Followed);
     assert_eq!(shown(&bytes), shown(&source));
     let notes: Vec<String> = stayed.notes.iter().map(ToString::to_string).collect();
     assert_eq!(
@@ -245,7 +239,7 @@ fn identifiers_push_channels_and_downloads_stay() {
 #[test]
 fn a_message_that_is_signed_as_a_whole_stays() {
     let request = Bytes::from(include_str!("stay/signed.xml"));
-    let (bytes, stayed) = turned(&request, Direction::ToServer, Extent::Followed);
+    let (bytes, stayed) = turned(&request, Side::Server, Extent::Followed);
     assert_eq!(bytes, request);
     let notes: Vec<String> = stayed.notes.iter().map(ToString::to_string).collect();
     assert_eq!(
@@ -264,13 +258,7 @@ fn a_message_that_is_signed_as_a_whole_stays() {
     headers.insert("X-SyncML-HMAC", http::HeaderValue::from_static("mac=x"));
     let sealed = StayFacts {
         sealed: seals(&headers).next(),
-        ..facts(
-            Direction::ToDevice,
-            Extent::Followed,
-            &map,
-            &learned,
-            &limits,
-        )
+        ..facts(Side::Device, Extent::Followed, &map, &learned, &limits)
     };
     let stayed = stay(&document(answer), &sealed);
     assert!(stayed.effect.is_none());
@@ -290,13 +278,7 @@ fn what_a_rule_of_the_user_wrote_is_left_alone() {
     let (map, learned, limits) = (map(), LearnedHosts::default(), Limits::default());
     let facts = StayFacts {
         received: Some(&received),
-        ..facts(
-            Direction::ToDevice,
-            Extent::Followed,
-            &map,
-            &learned,
-            &limits,
-        )
+        ..facts(Side::Device, Extent::Followed, &map, &learned, &limits)
     };
     let stayed = stay(&document(written), &facts);
     assert!(stayed.effect.is_none());
@@ -317,7 +299,7 @@ fn a_size_beside_the_data_fits_it_again() {
     };
     let check = |before: usize, after: usize| {
         let sent = Bytes::from(message("https://mdm.example.com/a", before));
-        let (bytes, _) = turned(&sent, Direction::ToDevice, Extent::Followed);
+        let (bytes, _) = turned(&sent, Side::Device, Extent::Followed);
         assert_eq!(shown(&bytes), message("https://lab.test:8443/a", after));
     };
     check(
@@ -334,13 +316,7 @@ fn the_65th_host_gets_no_path() {
         learned.add(NamedHost::parse(&format!("h{n}.example.org")).unwrap());
     }
     let (map, limits) = (map(), Limits::default());
-    let facts = facts(
-        Direction::ToDevice,
-        Extent::Followed,
-        &map,
-        &learned,
-        &limits,
-    );
+    let facts = facts(Side::Device, Extent::Followed, &map, &learned, &limits);
     let frame = &frames("RespURI")[0];
     let to_device = frame.to_device.as_ref().unwrap();
     let known = stay(

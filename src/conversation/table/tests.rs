@@ -36,7 +36,7 @@ impl Sessions {
     fn pass(&self, session: &str, text: &str) -> u64 {
         let document = message(session, text);
         let place = self.begin(SERVER, &document);
-        place.delivered(Side::Server, document);
+        place.delivered(Side::Server, document, None);
         place.tag.number
     }
 
@@ -181,7 +181,7 @@ fn bodies_are_read_for_as_long_as_a_session_is_owed_something() {
         assert!(!table.have_obligations(NOW));
         place.take_on(&owed()).unwrap();
         assert!(table.have_obligations(NOW));
-        place.delivered(Side::Device, numbered("1", 1, GET));
+        place.delivered(Side::Device, numbered("1", 1, GET), None);
         assert!(table.have_obligations(NOW));
         step(&table, place);
         assert_eq!(table.have_obligations(NOW), owes, "{what}");
@@ -204,7 +204,7 @@ fn bodies_are_read_for_as_long_as_a_session_is_owed_something() {
         "the session ended",
         &|table, _| {
             let place = table.ask("1", 2);
-            place.delivered(Side::Device, numbered("1", 2, HEADER));
+            place.delivered(Side::Device, numbered("1", 2, HEADER), None);
         },
         false,
     );
@@ -212,7 +212,7 @@ fn bodies_are_read_for_as_long_as_a_session_is_owed_something() {
         "it went on after all",
         &|table, _| {
             let place = table.ask("1", 2);
-            place.delivered(Side::Device, numbered("1", 2, HEADER));
+            place.delivered(Side::Device, numbered("1", 2, HEADER), None);
             drop(table.ask("1", 2));
         },
         true,
@@ -222,7 +222,7 @@ fn bodies_are_read_for_as_long_as_a_session_is_owed_something() {
         "the server ended it",
         &|table, _| {
             let place = table.ask("1", 2);
-            place.delivered(Side::Device, numbered("1", 2, &abort));
+            place.delivered(Side::Device, numbered("1", 2, &abort), None);
         },
         false,
     );
@@ -231,7 +231,7 @@ fn bodies_are_read_for_as_long_as_a_session_is_owed_something() {
         "the server wants to hear more",
         &|table, _| {
             let place = table.ask("1", 2);
-            place.delivered(Side::Device, numbered("1", 2, &next));
+            place.delivered(Side::Device, numbered("1", 2, &next), None);
         },
         true,
     );
@@ -253,7 +253,7 @@ fn bodies_are_read_for_as_long_as_a_session_is_owed_something() {
         "the device is to log in",
         &|table, _| {
             let place = table.ask("1", 2);
-            place.delivered(Side::Device, numbered("1", 2, &refused));
+            place.delivered(Side::Device, numbered("1", 2, &refused), None);
         },
         true,
     );
@@ -283,7 +283,7 @@ fn behind_a_session_that_ended_message_1_begins_another_one() {
     let abort = format!("{HEADER}<Alert><CmdID>2</CmdID><Data>1223</Data></Alert>");
     let login = HEADER.replace("200", "401");
     let answered = |place: &SharedSession, number: u32, commands: &str| {
-        place.delivered(Side::Device, numbered("1", number, commands));
+        place.delivered(Side::Device, numbered("1", number, commands), None);
     };
     let check = |what: &str, end: &dyn Fn(&Sessions), next: u32, expected: (u64, u32)| {
         let table = sessions(SessionLimits::default());
@@ -319,7 +319,7 @@ fn a_session_that_gives_its_place_to_another_one_gives_its_bytes_back() {
     let talk = || {
         table.ask("1", 1);
         let document = numbered("1", 2, HEADER);
-        table.ask("1", 2).delivered(Side::Device, document);
+        table.ask("1", 2).delivered(Side::Device, document, None);
         (table.bytes(), table.len())
     };
     let first = talk();
@@ -363,7 +363,7 @@ fn two_servers_with_the_same_device_and_session_id_have_a_session_each() {
     let document = message("1", "x");
     let mut number = |server: &str| {
         let place = table.begin(server, &document);
-        place.delivered(Side::Server, document.clone());
+        place.delivered(Side::Server, document.clone(), None);
         (place.tag.number, place.tag.exchange)
     };
     let servers = ["a:443", "b:443", "a:8443", "b:443", "a:443"];

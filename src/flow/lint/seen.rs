@@ -180,7 +180,7 @@ impl Seen {
         if let (Some(delivered), None) = (linted.delivered, linted.links) {
             let original = Some(linted.document.clone());
             self.links
-                .delivered_changed(side.other(), delivered.clone(), original);
+                .delivered(side.other(), delivered.clone(), original);
         }
         let header = message.header();
         let meta = header.and_then(|header| header.meta());

@@ -3,7 +3,7 @@
 use hyper::body::Incoming;
 
 use super::Exchange;
-use crate::flow::media;
+use crate::flow::{Side, media};
 use crate::proxy::body::Broken;
 use crate::proxy::context::now;
 use crate::proxy::framing::Framing;
@@ -11,7 +11,7 @@ use crate::proxy::message::IncomingMessage;
 use crate::proxy::read::{self, Bounds};
 use crate::proxy::settings::BodyCapture;
 use crate::rules::Stage;
-use crate::stay::{self, Direction};
+use crate::stay;
 
 impl Exchange {
     /// Takes a body in.
@@ -49,12 +49,12 @@ impl Exchange {
 
     /// Whether a body may hold something for `stay`, or for the swap of client identities.
     fn is_for_dmtap(&self, stage: Stage, body: &[u8]) -> bool {
-        let direction = match stage {
-            Stage::Response => Direction::ToDevice,
-            Stage::Request | Stage::Connection => Direction::ToServer,
+        let to = match stage {
+            Stage::Response => Side::Device,
+            Stage::Request | Stage::Connection => Side::Server,
         };
         let kept = self.route.kept.as_ref();
-        kept.is_some_and(|kept| stay::may_hold(body, direction, kept.extent))
+        kept.is_some_and(|kept| stay::may_hold(body, to, kept.extent))
             || self.may_be_swapped()
             || self.pairs.may_be_in(body)
     }

@@ -121,7 +121,7 @@ impl Stage {
         {
             links = self.session.links(from, message);
             tag = Some(self.session.tag(message));
-            self.session.delivered(from.other(), document.clone());
+            self.session.delivered(from.other(), document.clone(), None);
         }
         CapturedMessage {
             exchange: ExchangeId(self.exchanges),

@@ -47,7 +47,7 @@ impl Talk {
     /// A message that was delivered before, unchanged.
     pub(crate) fn said(mut self, by: Side, message: &Document) -> Self {
         self.session
-            .delivered(by.other(), Arc::new(message.clone()));
+            .delivered(by.other(), Arc::new(message.clone()), None);
         self
     }
 

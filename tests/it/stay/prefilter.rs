@@ -1,8 +1,9 @@
 //! Which bodies are decoded for `stay`.
 
 use bytes::Bytes;
+use dmtap::flow::Side;
 use dmtap::markup::wbxml::encode::{WbxmlOptions, encode};
-use dmtap::stay::{Direction, Extent, may_hold};
+use dmtap::stay::{Extent, may_hold};
 
 use super::frame::frames;
 use super::{document, encodings, rows, shown};
@@ -16,17 +17,17 @@ fn the_prefilter_passes_every_row() {
                 "SyncHdr" => Extent::Full,
                 _ => Extent::Followed,
             };
-            let check = |text: String, direction| {
+            let check = |text: String, to| {
                 for bytes in encodings(&frame, text) {
-                    let passes = may_hold(&bytes, direction, extent);
-                    assert!(passes, "{} {direction:?}: {}", row.kind, shown(&bytes));
+                    let passes = may_hold(&bytes, to, extent);
+                    assert!(passes, "{} {to:?}: {}", row.kind, shown(&bytes));
                 }
             };
             if let Some(fill) = &frame.to_device {
-                check(fill(&row.r#in, address), Direction::ToDevice);
+                check(fill(&row.r#in, address), Side::Device);
             }
             if let Some(fill) = &frame.to_server {
-                check(fill(&row.out, address), Direction::ToServer);
+                check(fill(&row.out, address), Side::Server);
             }
         }
     }
@@ -50,9 +51,9 @@ fn the_prefilter_keeps_ordinary_messages_undecoded() {
         let xml = message(header, commands);
         let wbxml = encode(&document(xml.clone()), &WbxmlOptions::default()).unwrap();
         for bytes in [Bytes::from(xml), wbxml.into()] {
-            let passes = may_hold(&bytes, Direction::ToDevice, Extent::Followed);
+            let passes = may_hold(&bytes, Side::Device, Extent::Followed);
             assert_eq!(passes, expected, "{}", shown(&bytes));
-            assert!(may_hold(&bytes, Direction::ToDevice, Extent::Full));
+            assert!(may_hold(&bytes, Side::Device, Extent::Full));
         }
     };
     check("", &add("./DevDetail/SwV", "1"), false);
@@ -73,15 +74,11 @@ fn the_prefilter_keeps_ordinary_messages_undecoded() {
     let declared = message("", "").replace("<SyncHdr>", "<SyncHdr xmlns:x='http://example.org/x'>");
     assert!(!may_hold(
         declared.as_bytes(),
-        Direction::ToDevice,
+        Side::Device,
         Extent::Followed
     ));
     let soap = "<s:Envelope xmlns:s='http://www.w3.org/2003/05/soap-envelope'/>";
-    assert!(may_hold(
-        soap.as_bytes(),
-        Direction::ToDevice,
-        Extent::Followed
-    ));
+    assert!(may_hold(soap.as_bytes(), Side::Device, Extent::Followed));
 }
 
 #[test]
@@ -111,7 +108,7 @@ fn the_prefilter_passes_every_way_to_write_a_loc_uri() {
                 "<SyncML xmlns='SYNCML:SYNCML1.2'><SyncBody><Replace><Item><Target>{open}{loc_uri}{close}</Target>\
                  <Data>mdm</Data></Item></Replace></SyncBody></SyncML>"
             );
-            let passes = may_hold(body.as_bytes(), Direction::ToServer, Extent::Followed);
+            let passes = may_hold(body.as_bytes(), Side::Server, Extent::Followed);
             assert!(passes, "{body}");
         }
     }
@@ -128,7 +125,7 @@ fn the_prefilter_passes_a_place_anywhere_in_a_long_message() {
         );
         let wbxml = encode(&document(body.clone()), &WbxmlOptions::default()).unwrap();
         for bytes in [Bytes::from(body), wbxml.into()] {
-            let passes = may_hold(&bytes, Direction::ToServer, Extent::Followed);
+            let passes = may_hold(&bytes, Side::Server, Extent::Followed);
             assert!(passes, "{}", shown(&bytes));
         }
     }
