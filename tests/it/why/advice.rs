@@ -333,6 +333,12 @@ fn who_unenrolled_the_device_is_named_and_nothing_is_pending() {
         "  1 Status #/1 Exec 500\n",
     )]);
     assert_eq!(findings(&refused), [("WHY-01".to_owned(), true)]);
+    // That of declared configuration beside it.
+    let linked = sessions(&[(
+        "  1 Exec ./Vendor/MSFT/DMClient/Provider/A/LinkedEnrollment/Unenroll\n",
+        "  1 Status #/1 Exec 202\n",
+    )]);
+    assert_eq!(findings(&linked), [("WHY-09".to_owned(), true)]);
     let by_user = analysed(&script::records(
         "session 1 09:12:00\n> 1\n  2 Alert 1201\n  3 Alert 1226 com.microsoft:mdm.unenrollment.userrequest 1\n< 1\n  1 Status 1/2 Alert 200\n  2 Status 1/3 Alert 200\n",
     ));

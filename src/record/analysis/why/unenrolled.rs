@@ -61,8 +61,17 @@ fn is_by_server(transaction: &Transaction) -> bool {
     transaction.from == Side::Server
         && transaction.command == "Exec"
         && is_success(transaction)
-        && node.starts_with("vendor/msft/dmclient/")
-        && node.ends_with("/unenroll")
+        && is_unenroll(&node)
+}
+
+/// `DMClient/Unenroll`, or that of a provider; below it stands the one of declared configuration.
+fn is_unenroll(node: &str) -> bool {
+    let segments: Vec<&str> = node.split('/').collect();
+    matches!(
+        segments[..],
+        ["vendor", "msft", "dmclient", "unenroll"]
+            | ["vendor", "msft", "dmclient", "provider", _, "unenroll"]
+    )
 }
 
 /// The Type of the Alert.
