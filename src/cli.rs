@@ -320,7 +320,7 @@ fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
         .build();
     let runtime = runtime.map_err(|error| {
         let why = error_text::io(&error);
-        Failure::Failed(format!("cannot start the runtime: {why}"))
+        Failure::Failed(format!("error: cannot start the runtime: {why}"))
     })?;
     let done = runtime.block_on(work);
     // Reading a pipe that is named as a file may never end.

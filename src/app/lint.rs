@@ -15,7 +15,7 @@ use crate::dm::carve::has_message;
 use crate::dm::{Dialect, Message};
 use crate::flow::lint::{LintMessage, Linter, Profile};
 use crate::flow::note::clipped_note;
-use crate::flow::{SessionKey, Severity, Side};
+use crate::flow::{Note, SessionKey, Severity, Side};
 use crate::markup::utf16::{in_utf8, windows_1252};
 use crate::markup::{Document, Hint, Limits, before_break, decode, wbxml};
 use crate::printable;
@@ -191,8 +191,12 @@ impl Lint {
             let (speaker, _) = speakers.of(&document, None);
             // A request begins an exchange, an answer belongs to the one before.
             exchange += u64::from(speaker == Side::Device);
-            let mut notes: Vec<Remark> =
-                document.flags().iter().take(MOST_FLAGS).map(flag).collect();
+            let mut notes: Vec<Remark> = document
+                .flags()
+                .iter()
+                .take(MOST_FLAGS)
+                .map(|it| remark(Note::of_flag(it)))
+                .collect();
             let found = linter.message(LintMessage {
                 speaker,
                 server: "",
@@ -316,21 +320,10 @@ fn linted(name: &str, event: &EventRecord, found: Vec<Remark>) -> Option<Linted>
     })
 }
 
-fn remark(note: crate::flow::Note) -> Remark {
+fn remark(note: Note) -> Remark {
     Remark {
         at: note.at,
         ..Remark::new(note.id, note.severity, clipped_note(&note.text))
-    }
-}
-
-fn flag(flag: &crate::markup::Flag) -> Remark {
-    let id = flag.kind.id().unwrap_or(match flag.kind {
-        crate::markup::FlagKind::Doctype => "XML-06",
-        _ => "XML-01",
-    });
-    Remark {
-        at: Some(flag.at),
-        ..Remark::new(id, Severity::Warning, flag.kind.to_string())
     }
 }
 

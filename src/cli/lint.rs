@@ -132,7 +132,7 @@ impl LintVerb {
             } else if words.is_empty() {
                 messages.push((printable::path(file), unpack(source)));
             } else {
-                let why = "a filter selects exchanges of a record, and this is none";
+                let why = "a filter selects exchanges of a record, and this file is not one";
                 return Err(Failure::usage(format_args!(
                     "{}: {why}",
                     printable::path(file)

@@ -269,7 +269,7 @@ fn announce(running: &Running<'_>) {
         ));
     }
     print::line(&format!(
-        "devices must trust {}",
+        "devices must trust dmtap's CA: {}",
         running.authority.certificate_file().display()
     ));
     running

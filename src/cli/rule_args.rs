@@ -50,7 +50,7 @@ impl RuleArgs {
 
     /// Prints how to get the same faults again.
     pub(super) fn announce_seed(&self) {
-        print::line(&format!("chance uses --seed {}", self.seed));
+        print::line(&format!("random choices use --seed {}", self.seed));
     }
 
     /// The rules that options make, each with its argument, or every mistake.

@@ -106,7 +106,7 @@ pub fn parts(number: u64) -> String {
             );
         }
         0x0..=0x3 => "a success",
-        _ => return "it is none of a result of Windows (HRESULT)".into(),
+        _ => return "it is not a result of Windows (HRESULT)".into(),
     };
     format!(
         "as a result of Windows (HRESULT) it is {how} of the facility {facility} (0x{facility:03X}), with the code {low} \

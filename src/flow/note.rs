@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::markup::{Flag, FlagKind};
+
 /// How much a note matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
@@ -67,6 +69,26 @@ pub struct Note {
     pub at: Option<u32>,
     /// For people.
     pub text: String,
+}
+
+impl Note {
+    /// What a decoder let pass.
+    pub fn of_flag(flag: &Flag) -> Self {
+        Self {
+            id: flag.kind.id().unwrap_or(match flag.kind {
+                FlagKind::Doctype => "XML-06",
+                _ => "XML-01",
+            }),
+            severity: match flag.kind {
+                FlagKind::PaddedNumber | FlagKind::VendorTag { .. } | FlagKind::IdleSwitch => {
+                    Severity::Info
+                }
+                _ => Severity::Warning,
+            },
+            at: Some(flag.at),
+            text: clipped(&flag.kind.to_string()),
+        }
+    }
 }
 
 impl fmt::Display for Note {

@@ -175,7 +175,7 @@ pub struct NarrowedStatus {
 /// So much is owed in the session that an obligation cannot be taken on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "dmtap owes the peers of this session {MOST_OBLIGATIONS} answers, or {MOST_BYTES} bytes, already"
+    "too much follows from rules in this session already (limit: {MOST_OBLIGATIONS} answers, or {MOST_BYTES} bytes)"
 )]
 pub struct ObligationsFull;
 

@@ -32,7 +32,7 @@ use crate::flow::note::clipped;
 use crate::flow::provider::note_provider_id;
 use crate::flow::{NotParsed, Note, ParsedBody, Severity, media};
 use crate::markup::utf16::Utf16;
-use crate::markup::{self, DecodeError, Document, Flag, FlagKind, Limits};
+use crate::markup::{self, DecodeError, Document, Limits};
 use coding::CodingError;
 pub(super) use cost::Cost;
 use cost::tree_of;
@@ -433,24 +433,10 @@ fn note_broken(error: &DecodeError, is_wbxml: bool) -> Note {
 /// What the decoder let pass, the first of it one by one.
 fn note_flags(document: &Document) -> Vec<Note> {
     let flags = document.flags();
-    let note = |flag: &Flag| Note {
-        id: flag.kind.id().unwrap_or(match flag.kind {
-            FlagKind::Doctype => "XML-06",
-            _ => "XML-01",
-        }),
-        severity: match flag.kind {
-            FlagKind::PaddedNumber | FlagKind::VendorTag { .. } | FlagKind::IdleSwitch => {
-                Severity::Info
-            }
-            _ => Severity::Warning,
-        },
-        at: Some(flag.at),
-        text: clipped(&flag.kind.to_string()),
-    };
-    let mut notes: Vec<_> = flags.iter().take(FLAGS_NOTED).map(note).collect();
+    let mut notes: Vec<_> = flags.iter().take(FLAGS_NOTED).map(Note::of_flag).collect();
     let more = flags.len().saturating_sub(FLAGS_NOTED);
     if let Some(last) = notes.last_mut().filter(|_| more > 0) {
-        last.text = format!("{}, and {more} leniencies more", last.text);
+        last.text = format!("{}, and {more} more deviations", last.text);
     }
     notes
 }

@@ -253,7 +253,7 @@ fn a_rule_that_stays_the_same_goes_on_counting() {
 fn what_chance_is_drawn_from_is_said_where_a_rule_uses_it() {
     let site = Site::open(&[("a.toml", answering("a", 503) + "limit = { chance = 0.5 }\n")]);
     let mut proxy = site.proxy(&[&site.path("a.toml")]);
-    proxy.line("chance uses --seed 0");
+    proxy.line("random choices use --seed 0");
     let seen: Vec<u16> = (0..8).map(|_| proxy.post("hi").status).collect();
     assert!(seen.contains(&503) && seen.contains(&200), "{seen:?}");
     let again = site.proxy(&[&site.path("a.toml")]);

@@ -65,17 +65,17 @@ pub(super) fn reason(entry: &Entry, met: Option<&KeysMet>) -> String {
     let stage = rule.stage.name();
     let unmet = met.and_then(|met| met.unmet(rule));
     match (hits.came, unmet) {
-        (0, _) => format!("no {stage} came"),
-        (came, None) => format!("{} came, and none matched", counted(came, stage)),
+        (0, _) => format!("no {stage} arrived"),
+        (came, None) => format!("{} arrived, and none matched", counted(came, stage)),
         (came, Some(SCOPE)) => {
             let scope = rule.scope.as_ref().map_or("", |scope| &*scope.name);
             format!(
-                "{} came, and none was in its scope `{scope}`",
+                "{} arrived, and none was in its scope `{scope}`",
                 counted(came, stage)
             )
         }
         (came, Some(key)) => format!(
-            "{} came, and none matched its `{key}`",
+            "{} arrived, and none matched its `{key}`",
             counted(came, stage)
         ),
     }
@@ -109,10 +109,15 @@ mod tests {
             );
         };
         let none = Hits::default();
-        check("request", "", none, "no request came");
-        check("connection", "", none, "no connection came");
+        check("request", "", none, "no request arrived");
+        check("connection", "", none, "no connection arrived");
         let came = Hits { came: 2, ..none };
-        check("response", "", came, "2 responses came, and none matched");
+        check(
+            "response",
+            "",
+            came,
+            "2 responses arrived, and none matched",
+        );
         let failed = Hits {
             failed: 1,
             limited: 2,

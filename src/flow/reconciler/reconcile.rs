@@ -150,7 +150,7 @@ impl Reconciling<'_> {
                 applied.patch = patch;
             }
             Err(why) => {
-                let why = format!("what dmtap owes: {why}");
+                let why = format!("what follows from a rule could not be written: {why}");
                 applied.changes = vec![EffectDetail::not_applied("", why)];
             }
         }

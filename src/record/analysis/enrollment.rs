@@ -3,6 +3,7 @@
 mod progress;
 mod request;
 mod sent_elsewhere;
+mod unmanaged;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,6 +12,7 @@ use smol_str::{SmolStr, format_smolstr};
 use self::progress::Progress;
 use self::request::Request;
 use self::sent_elsewhere::SentElsewhere;
+use self::unmanaged::Unmanaged;
 use super::exchanged::Exchanged;
 use super::no_answer::NoAnswer;
 use super::refused_connection::RefusedConnection;
@@ -41,6 +43,7 @@ pub(super) struct Enrollments {
     /// The rules that received connections which carried no request yet.
     admitted: BTreeMap<u64, Vec<SmolStr>>,
     elsewhere: SentElsewhere,
+    unmanaged: Unmanaged,
     /// The answer that came in chunks, while no request follows it.
     in_chunks: Option<u64>,
     progress: Progress,
@@ -75,7 +78,9 @@ impl Enrollments {
                 let fault = record.enrollment.as_ref().and_then(|it| it.fault.as_ref());
                 let request = self.requests.remove(&exchange);
                 let request = request.or_else(|| fault.map(|_| Request::unknown(record)));
-                let over = request?.refused(record)?;
+                let request = request?;
+                self.unmanaged.granted(&request, record);
+                let over = request.refused(record)?;
                 self.progress.told(exchange);
                 Some(over)
             }
@@ -88,6 +93,7 @@ impl Enrollments {
         let is_left = record.is_in_chunks() && fault.is_none();
         self.in_chunks = record.exchange.filter(|_| is_left);
         self.elsewhere.message(record);
+        self.unmanaged.message(record);
     }
 
     /// An exchange came to no response of the server.
@@ -172,6 +178,10 @@ impl Enrollments {
         let named = elsewhere.iter().flat_map(|finding| &finding.exchanges);
         let named: Vec<u64> = named.chain(&self.in_chunks).copied().collect();
         over.extend(self.progress.finish(&named));
+        // What went past dmtap may have gone on there.
+        let unmanaged = self.unmanaged.findings().into_iter();
+        let unmanaged = unmanaged.filter(|_| elsewhere.is_empty());
+        summary.findings.extend(unmanaged);
         summary.findings.extend(elsewhere);
         summary
             .findings

@@ -139,9 +139,9 @@ impl EffectDetail {
         let number = |text: &str| text.trim().parse::<i64>().ok();
         let numbers = number(&self.before).zip(number(&self.after));
         match numbers.map(|(before, after)| before.abs_diff(after)) {
-            Some(1) => "numbers shifted by one".into(),
-            Some(by) => format!("numbers shifted by {by}").into(),
-            None => "numbers shifted".into(),
+            Some(1) => "MsgID and MsgRef renumbered by 1".into(),
+            Some(by) => format!("MsgID and MsgRef renumbered by {by}").into(),
+            None => "MsgID and MsgRef renumbered".into(),
         }
     }
 }

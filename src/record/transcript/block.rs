@@ -99,7 +99,7 @@ fn done(
 }
 
 fn admitted(out: &mut TextBuffer, record: &EventRecord) {
-    let what = "connection received by rules";
+    let what = "rules acted on this connection";
     one_line(out, record, "✎", Style::Rule, what);
     for applied in &record.applied {
         line(out)
@@ -413,7 +413,7 @@ fn delivery(out: &mut TextBuffer, op: OpRecord) {
                 duration(pause)
             )
         }
-        OpRecord::LengthWrong => "✖ the head tells a wrong length of the body".into(),
+        OpRecord::LengthWrong => "✖ Content-Length is wrong, as a rule wants it".into(),
         OpRecord::SentBytes(bytes) => format!(
             "✖ only the first {} of the body sent",
             counted(bytes, "byte")

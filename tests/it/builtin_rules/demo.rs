@@ -227,7 +227,10 @@ const EFFECTS: &[(&str, &str)] = &[
         "login-refused",
         "response: Status of SyncHdr: 200 OK → 401 Invalid credentials (2 times)",
     ),
-    ("challenge", "request: numbers shifted by one (8 times)"),
+    (
+        "challenge",
+        "request: MsgID and MsgRef renumbered by 1 (8 times)",
+    ),
     (
         "challenge",
         "request: removed the answer to what dmtap sent (2 times)",
@@ -399,7 +402,8 @@ fn shifted_numbers_are_reported_once_for_each_message() {
     let (transcript, _) = shown.split_once("what the rules did:").unwrap();
     assert!(!shown.contains("renumber"), "{shown}");
     let messages = transcript.split("\n\n");
-    let reported = messages.map(|message| message.matches("numbers shifted by one").count());
+    let reported =
+        messages.map(|message| message.matches("MsgID and MsgRef renumbered by 1").count());
     let reported: Vec<usize> = reported.collect();
     assert!(reported.iter().all(|count| *count <= 1), "{transcript}");
     assert!(reported.iter().sum::<usize>() > 4, "{transcript}");

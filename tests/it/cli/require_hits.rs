@@ -28,7 +28,7 @@ fn a_run_fails_in_which_a_rule_never_acted() {
     let (code, out, said) = proxy.end_with_code();
     assert_eq!(code, Some(1), "{said}");
     let expected = "error: 2 rules never acted:\n  \
-                    never    1 response came, and none matched its `method`\n  \
+                    never    1 response arrived, and none matched its `method`\n  \
                     limited  matched in 1 message, and its limit excluded every match";
     assert!(said.ends_with(expected), "{said}");
     let last: serde_json::Value = serde_json::from_str(out.lines().last().unwrap()).unwrap();
@@ -38,7 +38,7 @@ fn a_run_fails_in_which_a_rule_never_acted() {
         .iter()
         .map(|rule| &rule["why"])
         .collect();
-    assert_eq!(why[0], "1 response came, and none matched");
+    assert_eq!(why[0], "1 response arrived, and none matched");
     assert!(why[2].is_null(), "{last}");
     assert_eq!(last["rules"][1]["run"]["limited"], 1);
 
@@ -91,7 +91,7 @@ fn disabled_rules_are_not_due_and_removed_ones_are() {
     let (code, _, said) = proxy.end_with_code();
     assert_eq!(code, Some(1));
     assert!(
-        said.ends_with("error: 1 rule never acted:\n  added  no response came"),
+        said.ends_with("error: 1 rule never acted:\n  added  no response arrived"),
         "{said}"
     );
 }
@@ -120,7 +120,7 @@ fn the_demo_fails_where_a_rule_never_acted() {
         let said = stderr(&output);
         assert!(
             said.contains("error: 1 rule never acted:\n  idle  ")
-                && said.ends_with(" responses came, and none matched\n"),
+                && said.ends_with(" responses arrived, and none matched\n"),
             "{said}"
         );
     }

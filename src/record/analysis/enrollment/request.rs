@@ -16,10 +16,10 @@ use crate::record::transcript::announces_soap;
 
 /// What a device asked for.
 pub(super) struct Request {
-    exchange: u64,
+    pub(super) exchange: u64,
     server: Option<SmolStr>,
     asks: SmolStr,
-    is_renewal: bool,
+    pub(super) is_renewal: bool,
     device: SmolStr,
     user: Option<SmolStr>,
     rules: Vec<SmolStr>,

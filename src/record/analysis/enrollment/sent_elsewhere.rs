@@ -154,7 +154,7 @@ impl Sent {
     }
 }
 
-fn device_of(record: &EventRecord) -> Option<IpAddr> {
+pub(super) fn device_of(record: &EventRecord) -> Option<IpAddr> {
     record.connection.device.map(|device| device.ip())
 }
 
