@@ -400,7 +400,6 @@ fn rules_of_one_line_act_and_what_is_wrong_is_reported_in_the_argument() {
 fn shifted_numbers_are_reported_once_for_each_message() {
     let shown = demo("challenge").unwrap();
     let (transcript, _) = shown.split_once("what the rules did:").unwrap();
-    assert!(!shown.contains("renumber"), "{shown}");
     let messages = transcript.split("\n\n");
     let reported =
         messages.map(|message| message.matches("MsgID and MsgRef renumbered by 1").count());
