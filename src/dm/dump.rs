@@ -117,12 +117,14 @@ fn octets_in_front(mut rest: &str, most: usize) -> Vec<u8> {
 /// The arrays of C, Java, Go, Python or JSON in a text, such as `{0x02, 0, -1}`: where each stands, and its bytes.
 pub(super) fn arrays(text: &str) -> impl Iterator<Item = (Range<usize>, Vec<u8>)> + '_ {
     let mut behind = 0;
-    let ends = text.match_indices(['}', ']']);
-    ends.filter_map(move |(end, _)| {
+    let ends = memchr::memchr2_iter(b'}', b']', text.as_bytes());
+    ends.filter_map(move |end| {
         let since = &text[std::mem::replace(&mut behind, end + 1)..end];
-        let begin = since.rfind(['{', '['])?;
+        let begin = memchr::memrchr2(b'{', b'[', since.as_bytes())?;
         let inside = &since[begin + 1..];
-        Some((end - inside.len() - 1..end + 1, numbers(inside)?))
+        let is_long = inside.len() >= 2 * SHORTEST_ARRAY - 1;
+        let bytes = is_long.then(|| numbers(inside)).flatten()?;
+        Some((end - inside.len() - 1..end + 1, bytes))
     })
 }
 

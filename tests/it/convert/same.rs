@@ -49,6 +49,8 @@ fn through_wbxml(document: &Document) {
         return;
     };
     let again = decode(written.clone()).unwrap_or_else(|error| panic!("{error}: {written:02X?}"));
+    // Octets stay octets, whatever the charset of the document makes of them.
+    let said = |document| said_with(document, octets);
     assert_eq!(said(&again), said(document), "{written:02X?}");
     assert_eq!(encode(&again, &options).as_ref(), Ok(&written));
     through_xml(&again);
@@ -69,9 +71,25 @@ enum Said {
 
 /// All that a document says. White space alone beside elements is indentation.
 fn said(document: &Document) -> Vec<Said> {
+    said_with(document, characters)
+}
+
+/// The same with what a text beside elements says.
+fn said_with(document: &Document, beside: Beside) -> Vec<Said> {
     let mut out = Vec::new();
-    element(&mut out, document.root(), Embedded::Opened);
+    element(&mut out, document.root(), Embedded::Opened, beside);
     out
+}
+
+type Beside = fn(Text<'_>) -> Vec<u8>;
+
+/// Octets beside elements are written as characters in XML.
+fn characters(text: Text<'_>) -> Vec<u8> {
+    text.value().as_bytes().to_vec()
+}
+
+fn octets(text: Text<'_>) -> Vec<u8> {
+    text.octets().into_owned()
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -81,7 +99,7 @@ enum Embedded {
 }
 
 /// The depth is bounded by the limits of decoding.
-fn element(out: &mut Vec<Said>, element: Element<'_>, embedded: Embedded) {
+fn element(out: &mut Vec<Said>, element: Element<'_>, embedded: Embedded, beside: Beside) {
     out.push(Said::Element(element.local().into()));
     for attribute in element.attributes() {
         let name = attribute.name();
@@ -92,15 +110,15 @@ fn element(out: &mut Vec<Said>, element: Element<'_>, embedded: Embedded) {
     match inner(element).filter(|_| embedded == Embedded::Opened) {
         Some(document) => {
             for root in document.roots() {
-                self::element(out, root, Embedded::Closed);
+                self::element(out, root, Embedded::Closed, beside);
             }
         }
-        None => content(out, element, embedded),
+        None => content(out, element, embedded, beside),
     }
     out.push(Said::End);
 }
 
-fn content(out: &mut Vec<Said>, element: Element<'_>, embedded: Embedded) {
+fn content(out: &mut Vec<Said>, element: Element<'_>, embedded: Embedded, beside: Beside) {
     let mixed = element.elements().next().is_some();
     let mut texts = element.texts();
     let mut run = Vec::new();
@@ -109,13 +127,11 @@ fn content(out: &mut Vec<Said>, element: Element<'_>, embedded: Embedded) {
             Some(Kind::Element) => {
                 flush(out, &mut run, mixed);
                 let child = element.document().element(id).expect("its kind says so");
-                self::element(out, child, embedded);
+                self::element(out, child, embedded, beside);
             }
             Some(Kind::Attribute) | None => {}
             Some(_) if mixed => {
-                // Octets beside elements are written as characters.
-                let text = texts.next().map(Text::value).unwrap_or_default();
-                run.extend_from_slice(text.as_bytes());
+                run.extend(texts.next().map(beside).unwrap_or_default());
             }
             Some(_) => run.extend_from_slice(&texts.next().map(Text::octets).unwrap_or_default()),
         }
