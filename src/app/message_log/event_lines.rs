@@ -55,10 +55,10 @@ pub(super) fn print_named(text: &[u8], is_anywhere: bool) {
     }
     let named = named(&in_one_line(text), is_anywhere);
     for failure in named.iter().take(MOST_PRINTED) {
-        print::line(&format!("note: the text names {}", failure.words()));
+        print::line(&format!("note: this file reports {}", failure.words()));
     }
     if let Some(more @ 1..) = named.len().checked_sub(MOST_PRINTED) {
-        print::line(&format!("note: the text names {more} more"));
+        print::line(&format!("note: this file reports {more} more"));
     }
 }
 
@@ -101,20 +101,28 @@ fn named(text: &str, is_anywhere: bool) -> Vec<NamedFailure> {
             found.push(failure);
         }
     };
+    let mut behind = 0;
     for (at, _) in text.match_indices(RESULT) {
         let inside = &text[at + RESULT.len()..];
+        let inside = &inside[..inside.floor_char_boundary(LONGEST_RESULT)];
         let Some((inside, _)) = inside.split_once(')') else {
             continue;
         };
+        // The event begins behind the result of the one before.
+        let begin = text.ceil_char_boundary(behind.max(at.saturating_sub(LONGEST_EVENT)));
+        let event = &text[begin..at];
+        behind = at + RESULT.len() + inside.len();
         let result = codes(inside).next();
         let known = MESSAGES
             .iter()
             .find(|(words, _)| inside.trim_end_matches('.') == *words);
         match result.or(known.map(|(_, code)| *code)) {
-            Some(code) => add(Ok(code), node_before(&text[..at])),
+            Some(code) => add(Ok(code), node_before(event)),
             // Other programs write results, too.
             None => {
-                if let Some(node) = node_before(&text[..at]) {
+                if let Some(node) = node_before(event)
+                    && !inside.starts_with("The operation completed successfully")
+                {
                     add(Err(inside.to_owned()), Some(node));
                 }
             }
@@ -161,6 +169,10 @@ fn node_before(text: &str) -> Option<String> {
 
 /// What stands in front of the result of an event.
 const RESULT: &str = "Result: (";
+/// Bytes of a result.
+const LONGEST_RESULT: usize = 512;
+/// Bytes of an event in front of its result.
+const LONGEST_EVENT: usize = 2_048;
 /// How Windows writes results in English words (FormatMessage).
 const MESSAGES: [(&str, u32); 12] = [
     ("Incorrect function", 0x8007_0001),

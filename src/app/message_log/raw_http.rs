@@ -157,7 +157,9 @@ pub(super) fn with_heads(
     limits: &Limits,
 ) -> Vec<Found> {
     let starts = head_starts(text, &messages);
-    if messages.is_empty() || starts.is_empty() {
+    // Heads of responses alone may be of other services that a log names.
+    let has_requests = starts.iter().any(|at| !text[*at..].starts_with(b"HTTP/"));
+    if messages.is_empty() || !has_requests {
         return messages.into_iter().map(|(_, found)| found).collect();
     }
     let ends = starts.iter().skip(1).copied().chain([text.len()]);
@@ -224,9 +226,15 @@ fn in_exchanges(halves: Vec<Found>) -> Vec<Found> {
         }
     }
     found.extend(alone(asked).into_iter().flatten());
-    // Of a message without a head only its own words name the server: they may name it otherwise.
-    if found.iter().any(|it| it.head.is_none()) {
-        found.iter_mut().for_each(|it| it.server = None);
+    // Of a message without a head only its own words name the server: they may name it otherwise. Of a response whose
+    // request is not in the text it is that of the others.
+    let is_headless = found.iter().any(|it| it.head.is_none());
+    let server = found.iter().find_map(|it| it.server.clone());
+    for half in &mut found {
+        half.server = match is_headless {
+            true => None,
+            false => half.server.take().or_else(|| server.clone()),
+        };
     }
     found
 }

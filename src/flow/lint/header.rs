@@ -49,10 +49,11 @@ pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &Seen, request:
     http(found, turn);
     let Some(header) = message.header() else {
         let at = Some(message.element());
-        return match turn.linted.head {
-            Some(_) => found.add("HDR-07", at, "the message has no SyncHdr"),
-            // In a file, as documentation and servers show commands.
-            None => found.add_as(
+        // In a file, as documentation and servers show commands: a message would have an end.
+        let is_alone = turn.linted.head.is_none() && !message.is_final();
+        return match is_alone {
+            false => found.add("HDR-07", at, "the message has no SyncHdr"),
+            true => found.add_as(
                 "HDR-07",
                 Severity::Info,
                 at,

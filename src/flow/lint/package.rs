@@ -161,7 +161,9 @@ fn of_server(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
             seen.resp_uri = is_short(&uri).then(|| uri.into_owned());
         }
     }
-    if seen.is_disturbed || seen.device.messages == 0 {
+    // Commands alone are no package.
+    let is_alone = message.header().is_none();
+    if seen.is_disturbed || seen.device.messages == 0 || is_alone {
         return;
     }
     let sends_chunk = message

@@ -44,8 +44,9 @@ pub(super) struct Enrollments {
     admitted: BTreeMap<u64, Vec<SmolStr>>,
     elsewhere: SentElsewhere,
     unmanaged: Unmanaged,
-    /// The answer that came in chunks, while no request follows it.
+    /// The answer that came in chunks, while no request follows it; and whether a device went on after one.
     in_chunks: Option<u64>,
+    takes_chunks: bool,
     progress: Progress,
     connections: Vec<RefusedConnection>,
 }
@@ -91,6 +92,7 @@ impl Enrollments {
     pub(super) fn note_hosts(&mut self, record: &EventRecord) {
         let fault = record.enrollment.as_ref().and_then(|it| it.fault.as_ref());
         let is_left = record.is_in_chunks() && fault.is_none();
+        self.takes_chunks |= self.in_chunks.is_some() && record.event == EventKind::Request;
         self.in_chunks = record.exchange.filter(|_| is_left);
         self.elsewhere.message(record);
         self.unmanaged.message(record);
@@ -174,18 +176,17 @@ impl Enrollments {
         if !self.unanswered.is_empty() {
             summary.findings.push(self.unanswered());
         }
+        let in_chunks = self.in_chunks.take().filter(|_| !self.takes_chunks);
         let elsewhere = self.elsewhere.findings();
         let named = elsewhere.iter().flat_map(|finding| &finding.exchanges);
-        let named: Vec<u64> = named.chain(&self.in_chunks).copied().collect();
+        let named: Vec<u64> = named.chain(&in_chunks).copied().collect();
         over.extend(self.progress.finish(&named));
         // What went past dmtap may have gone on there.
         let unmanaged = self.unmanaged.findings().into_iter();
         let unmanaged = unmanaged.filter(|_| elsewhere.is_empty());
         summary.findings.extend(unmanaged);
         summary.findings.extend(elsewhere);
-        summary
-            .findings
-            .extend(self.in_chunks.take().map(left_in_chunks));
+        summary.findings.extend(in_chunks.map(left_in_chunks));
         let exchanges = summary
             .findings
             .iter()

@@ -307,7 +307,13 @@ impl StatusRecord {
                 Some(_) => None,
                 None => Some(status.data().map_or(SmolStr::default(), |data| {
                     let text = trimmed(data);
-                    SmolStr::new(&text[..text.floor_char_boundary(MOST_NO_CODE)])
+                    // Anything but a number may be a secret.
+                    let is_number =
+                        |it: char| it.is_ascii_hexdigit() || matches!(it, 'x' | 'X' | '-' | '+');
+                    match text.len() <= MOST_NO_CODE && text.chars().all(is_number) {
+                        true => SmolStr::new(&text),
+                        false => SmolStr::new_static(MASK),
+                    }
                 })),
             },
             name: code.and_then(|code| code.name()).map(SmolStr::new_static),

@@ -178,3 +178,25 @@ fn a_whole_enrollment_is_counted_and_nothing_of_it_is_pending() {
     );
     assert_eq!(code, Some(1), "{text}");
 }
+
+#[test]
+fn a_head_of_another_service_in_a_log_takes_no_answer_away() {
+    let [one, two, three, four] = session();
+    let log =
+        |between: &str| format!("in {one}\n{between}out {two}\nin {three}\n{between}out {four}\n");
+    let head = "backend\nHTTP/1.1 404 Not Found\nContent-Length: 0\n\n";
+    assert_eq!(why(&log(head)), why(&log("")));
+}
+
+#[test]
+fn a_text_that_begins_with_a_response_is_one_session() {
+    let [_, two, three, four] = session();
+    let head = "HTTP/1.1 200 OK\nContent-Type: application/vnd.syncml.dm+xml\n\n";
+    let text =
+        format!("{head}{two}\n\nPOST /dm HTTP/1.1\nHost: mdm.example\n\n{three}\n\n{head}{four}\n");
+    let (found, _) = why(&text);
+    assert!(
+        found.contains("session 1 ━━") && !found.contains("session 2"),
+        "{found}"
+    );
+}

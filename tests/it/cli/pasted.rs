@@ -377,6 +377,12 @@ fn the_failures_in_lines_of_an_event_log_are_named_with_their_nodes() {
     let (_, _, error) = printed("why", enrollment);
     let places = ["0x80180023", "0x80070001", "0x800706D9"].map(|code| error.find(code).unwrap());
     assert!(places.is_sorted(), "{error}");
+    // The node of an event is not that of what another program writes behind it.
+    let (_, _, error) = printed(
+        "why",
+        event("Access is denied.") + "Installer: Result: (all went well).\n",
+    );
+    assert!(!error.contains("all went well"), "{error}");
     // Beside a message the events still say what failed; its own data are no events.
     let message = "<SyncML><SyncBody><Replace><CmdID>1</CmdID><Item><Target><LocURI>./A</LocURI></Target>\
                    <Data>0x80180023</Data></Item></Replace></SyncBody></SyncML>";

@@ -223,7 +223,22 @@ fn a_node_that_is_asked_for_and_then_added_was_no_failure() {
     );
     let (pending, ..) = found((500, 404));
     assert!(pending > 0);
-    // What comes before makes up for nothing.
+    // A node that is misspelt stays one, though what is around it comes later.
+    let misspelt = format!("  1 Get {NODE}/ChangdNodes\n");
+    let sessions_of = [
+        (&*misspelt, "  1 Status #/1 Get 404\n"),
+        (&*add, &*answered(200, 200)),
+    ];
+    let found = sessions(&sessions_of);
+    assert!(found[0].summary.findings.iter().any(|it| it.pending));
+    // What comes before makes up for nothing; nor does a second Add for a node that was lost.
+    let lost = [
+        (&*add, &*answered(200, 200)),
+        (&*get, lacks),
+        (&*add, &*answered(200, 200)),
+    ];
+    let found = sessions(&lost);
+    assert!(found[0].summary.findings.iter().any(|it| it.pending));
     let answers = answered(200, 200);
     let sessions = sessions(&[(&add, &answers), (&get, lacks)]);
     assert!(sessions[0].summary.findings.iter().any(|it| it.pending));

@@ -19,6 +19,8 @@ pub(super) struct Progress {
     has_answers: bool,
     /// Those that are neither granted nor refused.
     open: Vec<Begun>,
+    /// The last request for a token of another service: its answer is no step.
+    other: Option<u64>,
 }
 
 /// An enrollment as far as it went.
@@ -55,6 +57,9 @@ impl Progress {
             return;
         };
         if !is_answer && step == LAST && is_of_another_service(enrollment) {
+            self.other = Some(exchange);
+        }
+        if self.other == Some(exchange) {
             return;
         }
         let device = record.connection.device.map(|device| device.ip());

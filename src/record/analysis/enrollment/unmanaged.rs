@@ -8,7 +8,8 @@ use super::request::Request;
 use super::sent_elsewhere::device_of;
 use crate::record::EventRecord;
 use crate::record::analysis::SILENCE;
-use crate::record::analysis::exchanged::Exchanged;
+use crate::record::analysis::exchanged::{Exchanged, of_user};
+use crate::record::analysis::why;
 use crate::record::model::{EnrollmentRecord, EventKind, SessionFinding};
 
 /// Devices that have a certificate and no session yet.
@@ -25,6 +26,8 @@ struct Certified {
     at_us: u64,
     /// Why no session can follow.
     causes: Vec<String>,
+    /// The rules that acted on the answer.
+    rules: Vec<SmolStr>,
 }
 
 impl Unmanaged {
@@ -52,7 +55,8 @@ impl Unmanaged {
             return;
         };
         let name = answer.message.as_deref().unwrap_or_default();
-        if !name.starts_with("RequestSecurityTokenResponse") {
+        // A token of another service grants nothing of these.
+        if !name.starts_with("RequestSecurityTokenResponse") || answer.granted.is_empty() {
             return;
         }
         let notes = record.notes.iter().filter(|note| note.id == PROVIDER_ID);
@@ -65,6 +69,7 @@ impl Unmanaged {
                 exchange: request.exchange,
                 at_us: record.at_us,
                 causes: lacking(&answer).into_iter().chain(notes).collect(),
+                rules: of_user(&Exchanged::of(record).rules()),
             });
         }
     }
@@ -84,16 +89,24 @@ impl Certified {
         let is_over = self.at_us > 0 && now_us.saturating_sub(self.at_us) > SILENCE;
         let next = match self.causes.is_empty() {
             true if !is_over => return None,
+            _ if !self.rules.is_empty() => "take the rule out",
             true => {
                 "look in the device's event log DeviceManagement-Enterprise-Diagnostics-Provider/Admin why it did not go on"
             }
             false => "mend the provisioning document, and enroll again",
         };
         let granted = format!("the server gave the certificate in x{exchange}");
+        let by_rules =
+            (!self.rules.is_empty()).then(|| why::by_rules(&self.rules, "acted on that message."));
         Some(SessionFinding {
-            what: "Enrollment stopped after the certificate: no session of the device followed"
+            what: "Enrollment stopped after the certificate: no session came from its address"
                 .into(),
-            why: std::iter::once(granted).chain(self.causes).collect(),
+            why: by_rules
+                .into_iter()
+                .chain([granted])
+                .chain(self.causes)
+                .collect(),
+            rules: self.rules,
             next: next.into(),
             exchanges: vec![exchange],
             ..SessionFinding::new("WHY-03")
@@ -110,7 +123,7 @@ fn lacking(answer: &EnrollmentRecord) -> Vec<String> {
     let mut lines: Vec<String> = unreadable
         .map(|it| {
             let name = it.name.as_ref().map_or("", SmolStr::as_str);
-            format!("Its certificate in {name} is none that can be read.")
+            format!("The certificate in {name} cannot be read.")
         })
         .collect();
     if !parts.is_empty() && !parts.iter().any(|it| it.kind == "account") {

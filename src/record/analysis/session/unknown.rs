@@ -25,7 +25,9 @@ impl CommandsAlone {
             let id = command.id.as_ref().filter(|id| id.len() >= LEAST_ID);
             if let Some(id) = id.filter(|_| self.0.len() < MOST_COMMANDS) {
                 let exchange = record.exchange.unwrap_or_default();
-                self.0.insert(id.clone(), (exchange, command.clone()));
+                let mut command = command.clone();
+                command.items.truncate(Transaction::MOST_ITEMS);
+                self.0.insert(id.clone(), (exchange, command));
             }
         }
     }

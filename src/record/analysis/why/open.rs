@@ -3,6 +3,7 @@
 use smol_str::SmolStr;
 
 use super::failed::failure;
+use super::values::is_known_by_values;
 use super::words::{self, code, named};
 use super::{Case, about};
 use crate::dm::locuri;
@@ -28,10 +29,11 @@ impl<'s> Case<'s> {
         findings.extend(self.misnumbered());
         findings.extend(self.without_results());
         findings.extend(self.refused_results());
+        let works = self.works();
         let in_progress = self
             .transactions()
             .filter(|it| it.outcome == TransactionOutcome::InProgress)
-            .filter(|it| !self.is_known_by_values(it))
+            .filter(|it| !is_known_by_values(&works, it))
             .filter(|it| {
                 !known
                     .iter()

@@ -13,9 +13,11 @@ use crate::record::model::SessionFinding;
 
 /// What Results say of the work behind the parent of some nodes: the last value of each.
 type Work<'s> = Vec<Reported<'s>>;
+/// By the node that the work is on, canonical.
+pub(super) type Works<'s> = LinkedHashMap<String, Work<'s>>;
 
 /// A value that Results gave to a Get, with what it means.
-struct Reported<'s> {
+pub(super) struct Reported<'s> {
     get: &'s Transaction,
     item: &'s TransactionItem,
     value: ReportedValue,
@@ -42,7 +44,7 @@ impl<'s> Case<'s> {
         let works = self.works();
         let findings = works.iter();
         let findings = findings.filter_map(|(parent, work)| self.of_work(parent, work));
-        let mut findings: Vec<_> = findings.collect();
+        let mut findings: Vec<_> = findings.take(super::MOST_FINDINGS).collect();
         let gets = self.transactions().filter(|it| it.command == "Get");
         let asked: Vec<String> = gets
             .filter_map(|it| it.node().map(locuri::canonical))
@@ -61,9 +63,9 @@ impl<'s> Case<'s> {
         findings
     }
 
-    /// By the parent.
-    fn works(&self) -> LinkedHashMap<String, Work<'s>> {
-        let mut works: LinkedHashMap<String, Work<'s>> = LinkedHashMap::new();
+    /// By the node that the work is on.
+    pub(super) fn works(&self) -> Works<'s> {
+        let mut works = Works::new();
         let results = self
             .transactions()
             .flat_map(|it| it.results.iter().map(move |item| (it, item)));
@@ -74,11 +76,8 @@ impl<'s> Case<'s> {
             let Some(value) = facts::reported_value(&node, value) else {
                 continue;
             };
-            let parent = node.rsplit_once('/').map_or("", |(parent, _)| parent);
-            if works.len() == super::MOST_FINDINGS && !works.contains_key(parent) {
-                continue;
-            }
-            let work = works.entry(parent.to_owned()).or_insert_with(Work::new);
+            let parent = work_of(&node);
+            let work = works.entry(parent).or_insert_with(Work::new);
             // Only the last value of a node counts.
             work.retain(|it| locuri::canonical(it.node()) != node);
             work.push(Reported {
@@ -88,19 +87,6 @@ impl<'s> Case<'s> {
             });
         }
         works
-    }
-
-    /// Whether a value tells how the work that a command began went on.
-    pub(super) fn is_known_by_values(&self, transaction: &Transaction) -> bool {
-        let node = transaction.node().unwrap_or_default();
-        let works = self.works();
-        let mut works = works.iter();
-        works.any(|(parent, work)| {
-            let tells = |it: &Reported<'_>| {
-                it.value != ReportedValue::Fine && it.get.number > transaction.number
-            };
-            locuri::is_within(node, parent) && work.iter().any(tells)
-        })
     }
 
     fn of_work(&self, parent: &str, work: &Work<'s>) -> Option<SessionFinding> {
@@ -125,6 +111,7 @@ impl<'s> Case<'s> {
             is_before
                 && it.command == "Exec"
                 && it.from == Side::Server
+                && is_success(it)
                 && it.node().is_some_and(is_below)
         });
         let begun = begun.last();
@@ -165,7 +152,7 @@ impl<'s> Case<'s> {
             false => "Get the node again in a later session".into(),
             true if parent.contains("/scep/") => SCEP_NEXT.into(),
             true if parent.contains("/enterprisedesktopappmanagement/") => INSTALLER_NEXT.into(),
-            true if parent.ends_with("/bitlocker/status") => BITLOCKER_NEXT.into(),
+            true if parent.contains("/bitlocker/") => BITLOCKER_NEXT.into(),
             true => self.look_in_log(last.get.asked.at_us),
         };
         Some(finding)
@@ -245,6 +232,29 @@ pub(in crate::record::analysis) fn failed_document(document: &FailedDocument) ->
         next: next.into(),
         exchanges,
         ..SessionFinding::new("WHY-01")
+    }
+}
+
+/// Whether a value tells how the work that a command began went on: of each node around the command's, or its own.
+pub(super) fn is_known_by_values(works: &Works<'_>, transaction: &Transaction) -> bool {
+    let node = locuri::canonical(transaction.node().unwrap_or_default());
+    let tells =
+        |it: &Reported<'_>| it.value != ReportedValue::Fine && it.get.number > transaction.number;
+    let ends = node.match_indices('/').map(|(end, _)| end);
+    let mut around = ends.chain([node.len()]).map(|end| &node[..end]);
+    around.any(|node| works.get(node).is_some_and(|work| work.iter().any(tells)))
+}
+
+/// The node that the work is on of which a node tells, both canonical: the one around it as a rule.
+fn work_of(node: &str) -> String {
+    match node.rsplit_once('/') {
+        Some((parent, "rotaterecoverypasswordsstatus")) => {
+            parent.replace("/status", "/rotaterecoverypasswords")
+        }
+        // The others tell nothing of each other.
+        Some((parent, _)) if parent.ends_with("/bitlocker/status") => node.to_owned(),
+        Some((parent, _)) => parent.to_owned(),
+        None => String::new(),
     }
 }
 
