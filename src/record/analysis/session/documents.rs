@@ -95,14 +95,18 @@ fn documents_in(
     let all =
         std::iter::once(root).chain(inside.flat_map(|it| std::iter::once(it).chain(it.elements())));
     for (kind, document) in all.filter_map(|it| Some((kind(it)?, it))) {
-        let Some(state) = failed_state(kind, document) else {
-            continue;
-        };
         let id = short(&SmolStr::from(match kind {
             DocumentKind::DeclaredConfiguration => value(document, "id"),
             DocumentKind::DiagnosticArchive => child_text(document, "ID"),
         }));
         let is_it = |it: &FailedDocument| it.kind == kind && it.id == id;
+        let Some(state) = failed_state(kind, document) else {
+            // What it is at last counts.
+            if kind == DocumentKind::DiagnosticArchive || number(document, "state").is_some() {
+                documents.retain(|it| !is_it(it));
+            }
+            continue;
+        };
         let at = documents.iter().position(is_it);
         if at.is_none() && documents.len() == MOST_DOCUMENTS {
             return;
