@@ -202,7 +202,8 @@ pub(crate) fn collect(folder: &Path, parents: &[String], files: &mut Vec<Source>
             "lib" | "mod" => parents.to_vec(),
             _ => [parents, &[name]].concat(),
         };
-        if path.is_dir() {
+        // What the fuzz targets were built into is no source.
+        if path.is_dir() && !path.ends_with("target") {
             collect(&path, &parents, files);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             let text = fs::read_to_string(&path).unwrap();

@@ -82,7 +82,7 @@ impl Enrollments {
                 let request = request?;
                 self.unmanaged.granted(&request, record);
                 let over = request.refused(record)?;
-                self.progress.told(exchange);
+                self.progress.settled(exchange);
                 Some(over)
             }
         }
@@ -104,7 +104,7 @@ impl Enrollments {
         let is_of_server = !record.by_rule && record.from.as_deref() == Some("server");
         if let Some(request) = self.requests.get_mut(&exchange) {
             request.failed = Some(why);
-            self.progress.told(exchange);
+            self.progress.settled(exchange);
         } else if self.unnamed.remove(&exchange)
             && is_of_server
             && self.unanswered.len() < MOST_FAILURES

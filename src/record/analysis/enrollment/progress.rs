@@ -111,12 +111,12 @@ impl Progress {
     }
 
     /// What became of the enrollment with this exchange is known: it was refused, or no answer came.
-    pub(super) fn told(&mut self, exchange: u64) {
+    pub(super) fn settled(&mut self, exchange: u64) {
         self.open.retain(|it| it.exchange != exchange);
     }
 
-    /// WHY-15 for each enrollment that stops, at the end of the record; those with these exchanges are told of elsewhere.
-    pub(super) fn finish(&mut self, told: &[u64]) -> Vec<AnalysedSession> {
+    /// WHY-15 for each enrollment that stops, at the end of the record; those with these exchanges are named elsewhere.
+    pub(super) fn finish(&mut self, named: &[u64]) -> Vec<AnalysedSession> {
         let has_answers = std::mem::take(&mut self.has_answers);
         let open = std::mem::take(&mut self.open).into_iter();
         let stops = |begun: Begun| {
@@ -126,7 +126,7 @@ impl Progress {
             findings.for_each(|finding| finding.pending = is_pending);
             over
         };
-        open.filter(|it| !told.contains(&it.exchange))
+        open.filter(|it| !named.contains(&it.exchange))
             .map(stops)
             .collect()
     }
