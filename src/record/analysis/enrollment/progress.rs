@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use smol_str::SmolStr;
 
+use super::sent_elsewhere::device_of;
 use crate::flow::SessionEnd;
 use crate::record::EventRecord;
 use crate::record::analysis::exchanged::{Exchanged, of_user};
@@ -62,7 +63,7 @@ impl Progress {
         if self.other == Some(exchange) {
             return;
         }
-        let device = record.connection.device.map(|device| device.ip());
+        let device = device_of(record);
         let of_exchange = |it: &Begun| it.exchange == exchange;
         let known = self.open.iter().position(of_exchange);
         let known = known.or_else(|| self.open.iter().position(|it| it.device == device));

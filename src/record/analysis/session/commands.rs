@@ -10,7 +10,7 @@ use super::super::links::entry;
 use super::answers::{item, place, short};
 use super::{Fault, OpenObject, OpenSession, is_alert, side};
 use crate::flow::session::CommandIndex;
-use crate::flow::{CommandDelivery, Side, Transaction, TransactionOutcome};
+use crate::flow::{CommandDelivery, CommandPlace, Side, Transaction, TransactionOutcome};
 use crate::record::model::{CommandRecord, ItemRecord, MessageRecord};
 
 impl OpenSession {
@@ -227,23 +227,21 @@ impl OpenSession {
             self.summary.commands.not_kept += from_server;
             return None;
         }
-        let items = command.items.iter().take(Transaction::MOST_ITEMS);
-        self.transactions.push(Transaction {
-            number: u32::try_from(at + 1).unwrap_or(u32::MAX),
-            from: message.from,
-            command: short(&command.kind),
-            asked: place(message, header, command),
-            parent: None,
-            alert: command.alert.as_ref().and_then(|alert| alert.code),
-            items: items.map(item).collect(),
-            answers: Vec::new(),
-            results: Vec::new(),
-            chunks: 0,
-            delivery: CommandDelivery::Delivered,
-            rules: Vec::new(),
-            outcome: TransactionOutcome::Open,
+        let alert = command.alert.as_ref().and_then(|alert| alert.code);
+        self.add(Transaction {
+            alert,
+            ..transaction(message.from, place(message, header, command), command)
         });
         Some(at)
+    }
+
+    /// Adds a transaction, which gets its number.
+    pub(super) fn add(&mut self, transaction: Transaction) {
+        let number = u32::try_from(self.transactions.len() + 1).unwrap_or(u32::MAX);
+        self.transactions.push(Transaction {
+            number,
+            ..transaction
+        });
     }
 
     /// The large object that a command or Results goes on with.
@@ -308,6 +306,26 @@ pub(super) fn is_of_windows(command: &CommandRecord) -> bool {
 
 fn node(item: &ItemRecord) -> Option<&SmolStr> {
     item.target.as_ref().or(item.source.as_ref())
+}
+
+/// The transaction of a command that nothing answered yet, without its number.
+pub(super) fn transaction(from: Side, asked: CommandPlace, command: &CommandRecord) -> Transaction {
+    let items = command.items.iter().take(Transaction::MOST_ITEMS);
+    Transaction {
+        number: 0,
+        from,
+        command: short(&command.kind),
+        asked,
+        parent: None,
+        alert: None,
+        items: items.map(item).collect(),
+        answers: Vec::new(),
+        results: Vec::new(),
+        chunks: 0,
+        delivery: CommandDelivery::Delivered,
+        rules: Vec::new(),
+        outcome: TransactionOutcome::Open,
+    }
 }
 
 /// What commands of a message break of the standard, by their numbers: their CmdIDs, else the first error that was noted

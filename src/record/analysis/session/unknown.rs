@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use smol_str::SmolStr;
 
 use super::OpenSession;
-use super::answers::{MOST_ORPHANS, item, short};
-use super::commands::MOST_TRANSACTIONS;
+use super::answers::{MOST_ORPHANS, short};
+use super::commands::{MOST_TRANSACTIONS, transaction};
 use crate::dm::StatusCode;
-use crate::flow::{CommandDelivery, CommandPlace, Side, Transaction, TransactionOutcome};
+use crate::flow::{CommandPlace, Side, Transaction};
 use crate::record::EventRecord;
 use crate::record::analysis::why::hresult_words;
 use crate::record::model::CommandRecord;
@@ -58,27 +58,14 @@ impl OpenSession {
         if !is_it(&command.kind) {
             return None;
         }
-        let items = command.items.iter().take(Transaction::MOST_ITEMS);
-        self.transactions.push(Transaction {
-            number: u32::try_from(at + 1).unwrap_or(u32::MAX),
-            from: Side::Server,
-            command: short(&command.kind),
-            asked: CommandPlace {
-                exchange: *exchange,
-                message: short(&answers.msg),
-                cmd_id: short(&answers.id),
-                at_us: self.summary.began_us,
-            },
-            parent: None,
-            alert: None,
-            items: items.map(item).collect(),
-            answers: Vec::new(),
-            results: Vec::new(),
-            chunks: 0,
-            delivery: CommandDelivery::Delivered,
-            rules: Vec::new(),
-            outcome: TransactionOutcome::Open,
-        });
+        let asked = CommandPlace {
+            exchange: *exchange,
+            message: short(&answers.msg),
+            cmd_id: short(&answers.id),
+            at_us: self.summary.began_us,
+        };
+        let alone = transaction(Side::Server, asked, command);
+        self.add(alone);
         Some(at)
     }
 
