@@ -31,7 +31,6 @@ use crate::patch::{Patch, Span, Splice};
 ///
 /// # Errors
 /// [`EditError::Unfit`] for a node of the wrong kind, [`EditError::Unwritable`] for a name that a LITERAL cannot hold.
-/// can hold.
 pub fn lower(document: &Document, edits: &[Edit]) -> Result<Vec<Splice>, EditError> {
     let Encoding::Wbxml(header) = document.encoding() else {
         return Err(EditError::Unwritable("the document is not WBXML".into()));
