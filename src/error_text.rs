@@ -1,4 +1,4 @@
-//! Errors of the operating system and of libraries in plain words: one function for each library.
+//! Errors of the operating system and of libraries in plain words: one function for each kind of error.
 //!
 //! Libraries print errors for programmers: error numbers of the system, names of types, Debug forms. Those texts belong
 //! only in the debug log.

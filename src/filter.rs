@@ -1,10 +1,4 @@
 //! Filters: a selection of messages and transactions, in the filter language of mitmproxy.
-//! 3-8!```text
-//! ~cmd Replace & ~status 404        words about one and the same transaction
-//! !~status 2xx | ~open              not, or
-//! (~dev PHONE-1 ~size 10k)          blanks mean &
-//! ManagementServer                  a bare word is ~u
-//! ```
 //!
 //! ```text
 //! ~cmd Replace & ~status 404        words about one and the same transaction
@@ -39,7 +33,7 @@ pub struct Filter {
 pub struct Term {
     /// The word.
     pub word: Word,
-    /// The value after it.
+    /// The value after the word.
     pub value: Value,
     /// The byte range of both in the filter.
     pub at: Range<usize>,
@@ -69,8 +63,8 @@ impl Filter {
         self.expr.value(holds) == Some(true)
     }
 
-    /// Whether the filter can be true of anything; `can` tells whether a term can be true, or false. The result may be
-    /// wrong if terms depend on each other.
+    /// Whether the filter can be true of anything; `can` tells whether a term can be true, or false. Does not detect
+    /// contradictions between terms.
     pub fn can_match(&self, can: impl Fn(&Term, bool) -> bool) -> bool {
         self.expr.can_be(true, &can)
     }

@@ -3,9 +3,9 @@
 //!
 //! ```text
 //! device                                dmtap                                  server
-//!   CSR for the device's key ─────────►  csr: the same for dmtap's key ───────►
-//!                                        document: the certificate for it ◄──── provisioning document
-//!   ◄─── the document with that ◄──────  issue: a certificate for the device's key
+//!   CSR for the device's key ─────────►  csr: a copy for dmtap's key ─────────►
+//!                                        document: its certificate ◄─────────── provisioning document
+//!   ◄─── the changed document ◄────────  issue: a certificate for the device's key
 //! ```
 //!
 //! Keys and randomness are arguments. Requests and certificates are parsed and rebuilt from their bytes: parts that are

@@ -2,8 +2,8 @@
 
 use strsim::osa_distance;
 
-/// Returns the candidate that was probably meant: the nearest one, if the difference is small enough for a typing
-/// error.
+/// Returns the candidate that was probably meant: the nearest one, if the difference is small enough for a typing error
+/// or both begin alike; otherwise one that ends with the word.
 pub(crate) fn closest<'c>(word: &str, candidates: &[&'c str]) -> Option<&'c str> {
     let plain_word = plain(word);
     let best = *candidates

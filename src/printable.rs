@@ -48,7 +48,7 @@ pub fn line(text: &str) -> Cow<'_, str> {
     shown(text, |_| 0)
 }
 
-/// Returns a file name, escaped as by [`line`].
+/// Returns a file name, escaped as by [`line()`].
 pub fn path(path: &Path) -> String {
     line(&path.to_string_lossy()).into_owned()
 }

@@ -35,7 +35,7 @@ pub use turn::{leads_away, signs_in};
 /// The name of the rule in records.
 pub const NAME: &str = "stay";
 
-/// The amount of URLs that the rule rewrites.
+/// The set of URLs that the rule rewrites.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Extent {
     /// Only URLs that the peers follow.
@@ -54,11 +54,11 @@ pub struct StayFacts<'a> {
     pub map: &'a OriginMap,
     /// The learned hosts: they are in no pair of the map, but have a path under the public origin.
     pub learned: &'a LearnedHosts,
-    /// The amount of URLs to rewrite.
+    /// The set of URLs to rewrite.
     pub extent: Extent,
     /// The message as the server sent it, if other rules have changed it. Text from those rules is not rewritten.
     pub received: Option<&'a Document>,
-    /// The signature over the bytes of the message, such as `x-syncml-hmac`, that dmtap cannot renew.
+    /// The header field that signs the bytes of the message and that dmtap cannot renew, such as `x-syncml-hmac`.
     pub sealed: Option<&'static str>,
     /// The decoding limits of the message.
     pub limits: &'a Limits,

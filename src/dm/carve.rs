@@ -118,7 +118,7 @@ fn end_of_message(
 
 /// The root elements of messages: of management, of enrollment (some copies have it in lower case), of provisioning.
 const ROOTS: [&[u8]; 4] = [b"SyncML", b"Envelope", b"envelope", b"wap-provisioningdoc"];
-/// The most end tags tried for one message, and the most messages that one may contain.
+/// The most end tags tried for one message. It also bounds how many messages one message may contain.
 const MOST_INNER: usize = 8;
 /// The most bytes of a name with its prefix, and of the blanks in an end tag.
 const LONGEST_NAME: usize = 96;

@@ -319,7 +319,8 @@ pub fn fragment(document: &Document, xml: &str) -> Option<Fragment> {
 }
 
 /// Returns the fragment with the namespace of the WBXML message `document`, if its root is an unknown element without
-/// namespace: otherwise its known child elements would lose their namespace. `None` if that is not necessary.
+/// namespace: as in an XML message, it then inherits the namespace, and its children are known elements. `None` if that
+/// is not necessary.
 pub fn in_namespace(document: &Document, xml: &str, fragment: &Fragment) -> Option<Fragment> {
     let root = fragment.document().root();
     let is_lost = root.name().token().is_none() && root.attributes().next().is_none();

@@ -16,7 +16,7 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// The dialect of a decoded document.
+    /// Returns the dialect of a decoded document.
     pub fn of(document: &Document) -> Self {
         let root = document.root();
         match () {

@@ -222,7 +222,7 @@ impl<'d> Fault<'d> {
             .or_else(|| child(self.0, "faultstring"))
     }
 
-    /// The text of [`Self::reason_element`].
+    /// Returns the text of [`Self::reason_element`].
     pub fn reason(self) -> Option<Cow<'d, str>> {
         text(self.reason_element()?, &[])
     }

@@ -1,6 +1,6 @@
 //! The escapes of a message inside other text: in JSON and source code, in HTML pages, in tables.
 //!
-//! Each reading undoes one form. If a text can be read without, nothing is undone: the data of a message may have
+//! Each reading undoes one form. A text that can be read as it is stays unchanged, since the data of a message may have
 //! escapes itself.
 
 use std::ops::RangeInclusive;

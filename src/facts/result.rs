@@ -114,7 +114,7 @@ pub fn parts(number: u64) -> String {
     )
 }
 
-/// Returns the known result that results from leaving out one of 9 hexadecimal digits.
+/// Returns the known result that a number of 9 hexadecimal digits becomes without one of them.
 fn with_a_digit_less(number: u64) -> Option<u32> {
     let digits = format!("{number:X}");
     let without =

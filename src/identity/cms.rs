@@ -289,7 +289,8 @@ fn attribute(oid: ObjectIdentifier, value: &[u8]) -> der::Result<Vec<u8>> {
     raw::around(Tag::Sequence, &[&oid.to_der()?, &values])
 }
 
-/// Replaces a public key of the same length in an attribute: with the DMClient CSP, devices sign their key.
+/// Replaces a public key by another one of the same length in an attribute: signatures of the DMClient CSP cover the
+/// device's key.
 fn with_key(attribute: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
     let mut changed = attribute.to_vec();
     if let Some(at) = memchr::memmem::find(attribute, old).filter(|_| old.len() == new.len()) {

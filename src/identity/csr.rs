@@ -83,7 +83,7 @@ impl<'d> CertificationRequest<'d> {
     /// Returns the kind of the key.
     ///
     /// # Errors
-    /// dmtap does not support such keys.
+    /// The key is neither RSA nor ECDSA on P-256 or P-384.
     pub fn key_kind(&self) -> Result<KeyKind, CertificateError> {
         KeyKind::of(self.public_key).ok_or_else(|| {
             CertificateError::new(

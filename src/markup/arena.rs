@@ -5,8 +5,8 @@
 //! of thousands of bytes or nodes. Nodes far from their parent may be many, but they come in runs:
 //!
 //! ```text
-//! nodes   A  B  B  …  B  B  B  …         A stands too many nodes before this B:
-//! far                    (id of B, A)    from here on, a node too far from its parent has A for one
+//! nodes   A  B  B  …  B  B  B  …         A is too many nodes before this B:
+//! far                    (id of B, A)    from here on, A is the parent of nodes too far from theirs
 //! ```
 
 use std::collections::BTreeMap;

@@ -43,14 +43,14 @@ pub struct Adaptation {
 }
 
 impl XmlOptions {
-    /// Adds no white space to that of the document: the XML may be sent to a peer.
+    /// Options that add no white space: the XML may be sent to a peer.
     pub const fn compact() -> Self {
         Self {
             layout: Layout::Compact,
         }
     }
 
-    /// Writes each element on its own line, for people. Elements with text get no additional white space.
+    /// Options for people: each element on its own line, but no additional white space in elements with text.
     pub const fn indented() -> Self {
         Self {
             layout: Layout::Indented,

@@ -116,7 +116,7 @@ impl Document {
         self.nodes.is_empty()
     }
 
-    /// Returns the memory that the source and the nodes need, in bytes.
+    /// Returns an estimate of the memory for the source and the nodes, in bytes.
     pub fn bytes(&self) -> usize {
         self.source.len() + self.nodes.len() * size_of::<Node>()
     }

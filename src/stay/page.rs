@@ -251,7 +251,8 @@ const ATTRIBUTES: [(&str, &str); 5] = [
     ("src", LINK),
     ("data", LINK),
 ];
-/// Browsers open links only after a click, and resources are only a part of the page: neither is noted.
+/// Browsers open links only after a click, and resources are only a part of the page: those that lead away are not
+/// noted.
 const LINK: &str = "a link or a resource";
 const LOCATION: &[u8] = b"location";
 /// The most bytes of a page that are examined; sign-in pages have about 100 KB.

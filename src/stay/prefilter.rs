@@ -168,7 +168,7 @@ const LOC_URI: u8 = 0x57;
 const LOC_URI_IN_LINE: &[u8] = &[LOC_URI, 0x03];
 const STR_T: u8 = 0x83;
 const OPAQUE: u8 = 0xc3;
-/// The most bytes in front of the end of the root's name; bodies with a later root are decoded.
+/// The number of bytes in which the root element has to begin; bodies with a later root are decoded.
 const START: usize = 1 << 10;
-/// The number of bytes searched at a time, plus the length of the longest sign.
+/// The number of bytes searched at a time; the length of the longest sign is added.
 const BLOCK: usize = 4 << 10;

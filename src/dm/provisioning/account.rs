@@ -160,7 +160,7 @@ impl<'d> DmClientProvider<'d> {
         self.0.value("EntDeviceName")
     }
 
-    /// `EntDMID`: the name that the server gave to the device.
+    /// `EntDMID`: the device's name at the server.
     pub fn ent_dm_id(self) -> Option<Cow<'d, str>> {
         self.0.value("EntDMID")
     }

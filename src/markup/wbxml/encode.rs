@@ -158,7 +158,7 @@ fn write(
     Ok(out)
 }
 
-/// The greatest ratio of the written size to that of the source, not counting one mebibyte.
+/// The largest output, as a multiple of the size of the source; one mebibyte more is allowed.
 pub(super) const MOST_TIMES: usize = 16;
 
 /// A version byte and three numbers.
