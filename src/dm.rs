@@ -1,7 +1,7 @@
-//! Meaning: typed views on OMA DM messages. A view borrows its element and copies nothing.
+//! The meaning of documents: typed views on OMA DM messages. A view borrows its element and copies nothing.
 //!
-//! A message may lack anything, so accessors return `Option`; what is missing or wrong is the business of
-//! [`crate::flow::note`], never an error here.
+//! Any part of a message may be missing, so accessors return `Option`. Missing or wrong parts are not errors here;
+//! [`crate::flow::note`] reports them.
 
 pub mod auth;
 pub mod carve;

@@ -1,14 +1,14 @@
-//! Errors of the system and of libraries in plain words: one function for each kind.
+//! Errors of the operating system and of libraries in plain words: one function for each kind of error.
 //!
-//! What a library prints is written for whoever programs with it: numbers of the system, names of its types, Debug
-//! forms. It belongs into the debug log, and nowhere else.
+//! Libraries print errors for programmers: error numbers of the system, names of types, Debug forms. Those texts belong
+//! only in the debug log.
 
 use std::io;
 
 use rustls::pki_types::pem;
 use serde_json::error::Category;
 
-/// An error of the system, without the number that Rust adds.
+/// Returns the text of an operating system error, without the number that Rust adds.
 pub(crate) fn io(error: &io::Error) -> String {
     if error.raw_os_error().is_some() {
         let text = error.to_string();
@@ -28,14 +28,14 @@ pub(crate) fn io(error: &io::Error) -> String {
     }
 }
 
-/// What is wrong with text that is to be JSON.
+/// Describes why a text is not the expected JSON.
 pub(crate) fn json(error: &serde_json::Error) -> String {
     match error.classify() {
         Category::Io => "it cannot be read".into(),
         Category::Eof => "it ends in the middle of a JSON value".into(),
         Category::Syntax => format!("it is not JSON from column {} on", error.column()),
         Category::Data => {
-            // serde names the field and what it expects; what it adds is where.
+            // serde names the field and what it expects, then adds the position, which is dropped here.
             let text = error.to_string();
             let words = text.split(" at line ").next().unwrap_or_default();
             words.to_owned()
@@ -43,7 +43,7 @@ pub(crate) fn json(error: &serde_json::Error) -> String {
     }
 }
 
-/// What is wrong with a file of TOML, behind its line and column: `3:7: unknown field …`.
+/// Describes the error in a TOML file, with line and column in front: `3:7: unknown field …`.
 pub(crate) fn toml(error: &toml::de::Error, text: &str) -> String {
     let at = error.span().map_or(text.len(), |span| span.start);
     let before = text.get(..at).unwrap_or(text);
@@ -58,7 +58,7 @@ pub(crate) fn toml(error: &toml::de::Error, text: &str) -> String {
     format!("{line}:{column}: {}", error.message())
 }
 
-/// What is wrong with a file of PEM sections.
+/// Describes the error in a file of PEM sections.
 pub(crate) fn pem(error: &pem::Error) -> String {
     match error {
         pem::Error::MissingSectionEnd { .. } => "a section has no END line",
@@ -70,7 +70,7 @@ pub(crate) fn pem(error: &pem::Error) -> String {
     .into()
 }
 
-/// Why files are not watched.
+/// Describes why files cannot be watched.
 pub(crate) fn watch(error: &notify::Error) -> String {
     match &error.kind {
         notify::ErrorKind::Io(error) => io(error),

@@ -1,5 +1,5 @@
-//! Facts about OMA DM and Windows, from the tables in `facts/` and `docs/notes.md`: what a code, an element, a header
-//! field, a node or the id of a note means.
+//! Facts about OMA DM and Windows, from the tables in `facts/` and `docs/notes.md`: the meaning of a code, an element,
+//! a header field, a node or the id of a note.
 
 mod locuri;
 mod near;
@@ -17,20 +17,20 @@ pub use value::{
     ReportedValue, code_words, declared_configuration_failure, reported_value, update_result,
 };
 
-/// What something in the traffic means.
+/// The meaning of something in the traffic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fact {
-    /// What kind of thing it is.
+    /// The kind of fact.
     pub kind: FactKind,
-    /// How it is written in the traffic or in dmtap's output: `404`, `0x86000002`, `LocURI`, `STA-01`.
+    /// The form in the traffic or in dmtap's output: `404`, `0x86000002`, `LocURI`, `STA-01`.
     pub key: Cow<'static, str>,
-    /// Its name, other spellings behind a bar; of a CSP its root, of a note its severity.
+    /// The name, with other spellings after `|`; of a CSP its root, of a note its severity.
     pub name: Cow<'static, str>,
-    /// What it means.
+    /// The meaning.
     pub meaning: Cow<'static, str>,
-    /// What Windows does; of a note, what to do about it.
+    /// The behaviour of Windows; of a note, the remedy.
     pub more: Cow<'static, str>,
-    /// Where that is written.
+    /// The source of the fact.
     pub reference: &'static str,
 }
 
@@ -55,14 +55,14 @@ pub enum FactKind {
     Note,
     /// A finding of `dmtap why`.
     Finding,
-    /// A built-in rule; no table has it.
+    /// A built-in rule; it is not in a table.
     Rule,
-    /// A step of rules; no table has it.
+    /// A step of rules; it is not in a table.
     Step,
 }
 
 impl FactKind {
-    /// Its name in JSON.
+    /// Returns the name in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Status => "status",
@@ -81,12 +81,12 @@ impl FactKind {
 }
 
 impl Fact {
-    /// The first spelling of its name.
+    /// Returns the first spelling of the name.
     pub fn first_name(&self) -> &str {
         self.name.split('|').next().unwrap_or_default()
     }
 
-    /// Its name and what it means in one line: `CFGMGR_E_NODENOTFOUND, there is no such node`.
+    /// Returns name and meaning in one line: `CFGMGR_E_NODENOTFOUND, there is no such node`.
     pub fn words(&self) -> String {
         match self.first_name() {
             "" => self.meaning.clone().into_owned(),
@@ -94,16 +94,16 @@ impl Fact {
         }
     }
 
-    /// Whether this is one of its spellings, whatever the case.
+    /// Whether this is one of the fact's spellings; case does not matter.
     fn is_called(&self, word: &str) -> bool {
         let mut names = self.names();
         names.any(|name| name.eq_ignore_ascii_case(word))
     }
 
-    /// Every spelling of it that somebody may ask for.
+    /// Iterates over all spellings by which the fact can be found.
     fn names(&self) -> impl Iterator<Item = &str> {
         let bare = self.key.strip_prefix(REVERSED);
-        // The severity of a note is no name of it.
+        // The severity of a note is not a name of it.
         let named = !matches!(self.kind, FactKind::Note);
         let names = self.name.split('|').filter(move |_| named);
         std::iter::once(&*self.key)
@@ -113,30 +113,30 @@ impl Fact {
     }
 }
 
-/// Every fact of the tables.
+/// Returns every fact of the tables.
 pub fn all() -> &'static [Fact] {
     static ALL: LazyLock<Vec<Fact>> = LazyLock::new(table::read);
     &ALL
 }
 
-/// What the code of a Status means.
+/// Returns the fact about the code of a Status.
 pub fn status(code: u16) -> Option<&'static Fact> {
     coded(FactKind::Status, code)
 }
 
-/// What the code of an Alert means.
+/// Returns the fact about the code of an Alert.
 pub fn alert(code: u16) -> Option<&'static Fact> {
     coded(FactKind::Alert, code)
 }
 
-/// What the finding or note with this id means; a note with several severities has several facts.
+/// Finds the facts about the finding or note with this id; a note with several severities has several facts.
 pub fn id(id: &str) -> impl Iterator<Item = &'static Fact> {
     let of_ids = |fact: &&Fact| matches!(fact.kind, FactKind::Note | FactKind::Finding);
     let is_asked = move |fact: &&Fact| fact.key.eq_ignore_ascii_case(id) || is_class(&fact.key, id);
     all().iter().filter(of_ids).filter(is_asked)
 }
 
-/// Everything that a word may mean: a number in any form, a name, a LocURI, an id.
+/// Finds all facts that a word may refer to: a number in any form, a name, a LocURI, an id.
 pub fn find(word: &str) -> Vec<Fact> {
     let word = word.trim_matches(|c: char| c.is_whitespace() || "<>\"'`,;()".contains(c));
     if let Some(number) = number(status_of_intune(word).unwrap_or(word)) {
@@ -154,7 +154,7 @@ pub fn find(word: &str) -> Vec<Fact> {
     found
 }
 
-/// The code in `Syncml(404)`, as Intune prints a Status.
+/// Returns the code in `Syncml(404)`, the form in which Intune prints a Status.
 fn status_of_intune(word: &str) -> Option<&str> {
     let at = word.to_ascii_lowercase().find("syncml(")? + "syncml(".len();
     let rest = word.get(at..)?;
@@ -162,7 +162,7 @@ fn status_of_intune(word: &str) -> Option<&str> {
     rest.get(..end.unwrap_or(rest.len()))
 }
 
-/// The built-in rules that cause what is written in this way: a finding, a note, an alert, an element.
+/// Returns the built-in rules that cause what a key names: a finding, a note, an alert, an element.
 pub fn rules_for(key: &str) -> impl Iterator<Item = &'static str> {
     table::rules_for(key)
 }
@@ -179,7 +179,7 @@ fn coded(kind: FactKind, code: u16) -> Option<&'static Fact> {
     all().iter().find(of_kind)
 }
 
-/// In front of many types of Alerts; some write it and some do not.
+/// The prefix of many types of Alerts; some peers write it and some do not.
 const REVERSED: &str = "Reversed-Domain-Name:";
 
 /// Whether an id is in a range of classes: `F07` in `F01 … F38`.
@@ -271,7 +271,7 @@ mod tests {
             assert!(!fact.key.is_empty() && !fact.meaning.is_empty(), "{fact:?}");
             assert!(!fact.reference.is_empty(), "{fact:?}");
         }
-        // Values that administrators search for, such as those of declared configuration, took the last 3 KB.
+        // The last 3 KB hold values that administrators search for, such as those of declared configuration.
         const { assert!(table::BYTES <= 83 << 10) }
     }
 }

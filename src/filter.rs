@@ -1,4 +1,4 @@
-//! Filters: which messages and transactions somebody wants to see, in the language of mitmproxy.
+//! Filters: a selection of messages and transactions, in the filter language of mitmproxy.
 //!
 //! ```text
 //! ~cmd Replace & ~status 404        words about one and the same transaction
@@ -21,7 +21,7 @@ pub use value::Value;
 use word::WORDS;
 pub use word::{About, Word};
 
-/// A filter that was read, the same as another one that is written the same.
+/// A parsed filter. Filters are equal if their texts are equal.
 #[derive(Clone, Debug)]
 pub struct Filter {
     text: String,
@@ -33,9 +33,9 @@ pub struct Filter {
 pub struct Term {
     /// The word.
     pub word: Word,
-    /// What follows it.
+    /// The value after the word.
     pub value: Value,
-    /// The bytes of the filter where both stand.
+    /// The byte range of both in the filter.
     pub at: Range<usize>,
 }
 
@@ -48,40 +48,40 @@ enum Expr {
 }
 
 impl Filter {
-    /// Reads a filter.
+    /// Parses a filter.
     ///
     /// # Errors
-    /// What is wrong, at which column, and what was probably meant.
+    /// The error with its column, and a suggestion.
     pub fn read(text: &str) -> Result<Self, FilterError> {
         let text = text.to_owned();
         parse::read(&text).map(|expr| Self { text, expr })
     }
 
-    /// Whether it is true of something. `holds` says whether a term is: `None` where the question does not arise, as with
-    /// `~status` for a command that has no answer; its opposite does not arise either.
+    /// Whether the filter is true. `holds` evaluates a term; `None` means that the term does not apply, like `~status`
+    /// to a command without an answer. The negation of such a term does not apply, either.
     pub fn matches(&self, holds: &mut impl FnMut(&Term) -> Option<bool>) -> bool {
         self.expr.value(holds) == Some(true)
     }
 
-    /// Whether it can be true of anything; `can` says whether a term can be true, or false. Where two terms ask the same
-    /// thing this is not seen.
+    /// Whether the filter can be true of anything; `can` tells whether a term can be true, or false. Does not detect
+    /// contradictions between terms.
     pub fn can_match(&self, can: impl Fn(&Term, bool) -> bool) -> bool {
         self.expr.can_be(true, &can)
     }
 
-    /// Its terms, in order.
+    /// Returns the terms, in order.
     pub fn terms(&self) -> Vec<&Term> {
         let mut terms = Vec::new();
         self.expr.each(&mut |term| terms.push(term));
         terms
     }
 
-    /// Whether a word of it is about that.
+    /// Whether some word of the filter is about `about`.
     pub fn is_about(&self, about: About) -> bool {
         self.terms().iter().any(|term| term.word.about() == about)
     }
 
-    /// Whether it has one of these words.
+    /// Whether the filter has one of these words.
     pub fn has(&self, words: &[Word]) -> bool {
         self.terms().iter().any(|term| words.contains(&term.word))
     }
@@ -94,7 +94,7 @@ impl PartialEq for Filter {
 }
 
 impl Expr {
-    /// In three values, as Kleene has them.
+    /// Evaluates the expression in Kleene's three-valued logic.
     fn value(&self, holds: &mut impl FnMut(&Term) -> Option<bool>) -> Option<bool> {
         let (parts, stop) = match self {
             Self::Term(term) => return holds(term),
@@ -113,7 +113,7 @@ impl Expr {
         value
     }
 
-    /// Whether it can be this: true or false.
+    /// Whether the expression can have this truth value.
     fn can_be(&self, truth: bool, can: &dyn Fn(&Term, bool) -> bool) -> bool {
         let (parts, all) = match self {
             Self::Term(term) => return can(term, truth),
@@ -145,15 +145,15 @@ pub const LONGEST: usize = 4096;
 /// The most words of a filter.
 pub const MOST_WORDS: usize = 256;
 
-/// How deep parentheses and `!` may be nested.
+/// The deepest nesting of parentheses and `!`.
 pub const DEEPEST: usize = 64;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Whether a filter is true of something that the given words are true of, without values; `?` in front of a word: the
-    /// question does not arise.
+    /// Checks a filter for something of which the given words are true, without values; a word with `?` in front does
+    /// not apply.
     fn check(filter: &str, facts: &[&str], expected: bool) {
         let filter_read = Filter::read(filter).unwrap_or_else(|error| panic!("{error}"));
         let mut holds = |term: &Term| {

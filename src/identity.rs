@@ -1,15 +1,15 @@
-//! The swap of client identities: dmtap enrolls a key of its own with the server, and gives the device a certificate
-//! of dmtap's CA for the device's key.
+//! The swap of client identities: dmtap enrolls its own key with the server, and gives the device a certificate of
+//! dmtap's CA for the device's key.
 //!
 //! ```text
 //! device                                dmtap                                  server
-//!   CSR for the device's key ─────────►  csr: the same for dmtap's key ───────►
-//!                                        document: the certificate for it ◄──── provisioning document
-//!   ◄─── the document with that ◄──────  issue: a certificate for the device's key
+//!   CSR for the device's key ─────────►  csr: a copy for dmtap's key ─────────►
+//!                                        document: its certificate ◄─────────── provisioning document
+//!   ◄─── the changed document ◄────────  issue: a certificate for the device's key
 //! ```
 //!
-//! Keys and randomness are arguments. Requests and certificates are taken apart and put together by their bytes:
-//! what is not named here stays as it came, whether a strict reader would take it or not.
+//! Keys and randomness are arguments. Requests and certificates are parsed and rebuilt from their bytes: parts that are
+//! not named here stay as received, even if a strict parser would refuse them.
 
 pub mod cms;
 pub mod csr;
@@ -32,7 +32,7 @@ pub use issue::{CertificateParts, Issuer};
 pub use renewal::SignedRequest;
 pub use signature::{Digest, KeyKind, Scheme, SignError, Signer, sign_rsa};
 
-/// Why a certificate, a request or a signed message is not read, or not made, in words.
+/// The reason why a certificate, a request or a signed message cannot be read or created.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct CertificateError(String);
@@ -42,7 +42,7 @@ impl CertificateError {
         Self(why.into())
     }
 
-    /// Puts in front of an error what it is about.
+    /// Returns a function that prefixes an error with its subject.
     pub(crate) fn about<E: fmt::Display>(what: &'static str) -> impl Fn(E) -> Self + Copy {
         move |error| Self(format!("{what}: {error}"))
     }

@@ -1,8 +1,8 @@
-//! Documents: one tree for XML and WBXML that knows bytes and names, and no meaning.
+//! Documents: one tree for XML and WBXML. It has bytes and names, but no knowledge of SyncML or SOAP.
 //!
-//! A [`Document`] is the bytes as they came, an [`Encoding`], and a flat arena of nodes with a [`Span`] each.
-//! Text and attribute values are read from the bytes when somebody asks. Edits are planned on the tree and
-//! lowered to splices ([`edit::plan`]); conversion writes a new source ([`convert`]).
+//! A [`Document`] is the bytes as received, an [`Encoding`], and a flat arena of nodes with a [`Span`] each. Text and
+//! attribute values are decoded from the bytes on demand. Edits are planned on the tree and lowered to splices
+//! ([`edit::plan`]); conversion writes a new source ([`convert`]).
 //!
 //! [`Span`]: crate::patch::Span
 
@@ -30,18 +30,18 @@ pub use error::{DecodeError, DecodeErrorKind, Flag, FlagKind};
 pub use path::{Found, Path, PathError};
 pub use vocabulary::{NameId, Space, tag};
 
-/// What bounds the decoding of one document (wbxml-format F05, F17, F29, F30).
+/// The limits of decoding one document (`docs/malformed.md` F05, F17, F29, F30).
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Largest source, in bytes.
+    /// The largest source, in bytes.
     pub bytes: usize,
-    /// Deepest nesting of elements. Real SyncML needs fewer than 12.
+    /// The deepest nesting of elements. Real SyncML needs fewer than 12.
     pub depth: usize,
-    /// Most nodes (elements, attributes, texts).
+    /// The most nodes (elements, attributes, texts).
     pub nodes: usize,
-    /// Largest total of text that string-table references may unfold to, in bytes.
+    /// The largest total size of text that string-table references may expand to, in bytes.
     pub expansion: usize,
-    /// Most documents inside each other, the outermost not counted (wbxml-format F31).
+    /// The most levels of embedded documents, not counting the outermost (`docs/malformed.md` F31).
     pub embedded: usize,
 }
 
@@ -57,19 +57,19 @@ impl Default for Limits {
     }
 }
 
-/// What the transport said about a body, where it said anything.
+/// The media type and charset that the transport declared for a body, as far as it did.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Hint<'a> {
     /// The media type of `Content-Type`, without parameters.
     pub media_type: Option<&'a str>,
-    /// Its `charset` parameter.
+    /// The `charset` parameter of `Content-Type`.
     pub charset: Option<&'a str>,
 }
 
-/// Decodes XML or WBXML, whichever the bytes are; the hint only settles what they leave open.
+/// Decodes XML or WBXML, as the bytes show; the hint only settles what the bytes leave open.
 ///
 /// # Errors
-/// [`DecodeError`] with the offset of what could not be read, or of the limit that was reached.
+/// [`DecodeError`] with the offset of the unreadable part, or of the place where a limit was reached.
 pub fn decode(
     source: bytes::Bytes,
     hint: Hint<'_>,

@@ -1,8 +1,9 @@
-//! The right word for a wrong one.
+//! Suggestions for mistyped words.
 
 use strsim::osa_distance;
 
-/// The candidate that was probably meant: the nearest, unless it is too far away to be a slip.
+/// Returns the candidate that was probably meant: the nearest one, if the difference is small enough for a typing error
+/// or both begin alike; otherwise one that ends with the word.
 pub(crate) fn closest<'c>(word: &str, candidates: &[&'c str]) -> Option<&'c str> {
     let plain_word = plain(word);
     let best = *candidates
@@ -15,7 +16,7 @@ pub(crate) fn closest<'c>(word: &str, candidates: &[&'c str]) -> Option<&'c str>
     candidates.iter().find(same_end).copied()
 }
 
-/// The candidates that come near, the nearest first, at most `most`: also those that are no slip.
+/// Returns at most `most` similar candidates, the nearest first, even if they differ by more than a typing error.
 pub(crate) fn nearest<'c>(word: &str, candidates: &[&'c str], most: usize) -> Vec<&'c str> {
     let word = plain(word);
     let mut near: Vec<_> = candidates
@@ -29,14 +30,14 @@ pub(crate) fn nearest<'c>(word: &str, candidates: &[&'c str], most: usize) -> Ve
     near.into_iter().take(most).map(|(_, near)| near).collect()
 }
 
-/// How many slips turn one word into the other; `None` where that is more than one and one for each four letters.
+/// Returns the number of typing errors between two words; `None` if it exceeds one plus one for each four letters.
 pub(crate) fn slips(word: &str, candidate: &str) -> Option<usize> {
     let (word, candidate) = (plain(word), plain(candidate));
     let most = 1 + word.len().min(candidate.len()) / 4;
     Some(osa_distance(&word, &candidate)).filter(|far| *far <= most)
 }
 
-/// Case and the signs between words do not make another word.
+/// Lowercases a word and drops the separators in it: neither makes a different word.
 pub(crate) fn plain(word: &str) -> String {
     let word = word.to_lowercase();
     word.chars().filter(|c| !"-_ .".contains(*c)).collect()

@@ -1,10 +1,10 @@
-//! Spans of a source and the splices that change it: the only way bytes are ever altered.
+//! Spans of a source and the splices that change it. All changes of bytes go through these types.
 
 use bytes::Bytes;
 
 /// A half-open range of byte offsets into one source.
 ///
-/// Sources are at most 4 GiB ([`crate::markup::Limits`] keeps them far smaller), so two `u32` do.
+/// Sources are at most 4 GiB ([`crate::markup::Limits`] keeps them far smaller), so two `u32` are enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Span {
     /// The first byte.
@@ -14,45 +14,45 @@ pub struct Span {
 }
 
 impl Span {
-    /// The span from `start` up to, not including, `end`.
+    /// Returns the span from `start` up to, not including, `end`.
     pub const fn new(start: u32, end: u32) -> Self {
         Self { start, end }
     }
 
-    /// An empty span: the place in front of `at`.
+    /// Returns an empty span: the place in front of the byte at `at`.
     pub const fn at(at: u32) -> Self {
         Self { start: at, end: at }
     }
 
-    /// How many bytes it covers.
+    /// Returns the number of bytes in the span.
     pub const fn len(self) -> usize {
         (self.end - self.start) as usize
     }
 
-    /// Whether it covers nothing.
+    /// Whether the span is empty.
     pub const fn is_empty(self) -> bool {
         self.start == self.end
     }
 
-    /// The bytes it covers of `source`, or nothing where it reaches beyond.
+    /// Returns the bytes of `source` in the span, or an empty slice if the span reaches beyond the source.
     pub fn of(self, source: &[u8]) -> &[u8] {
         source
             .get(self.start as usize..self.end as usize)
             .unwrap_or_default()
     }
 
-    /// Whether `inner` lies wholly inside.
+    /// Whether `inner` lies wholly inside the span.
     pub const fn covers(self, inner: Self) -> bool {
         self.start <= inner.start && inner.end <= self.end
     }
 }
 
-/// One replacement: the bytes of `span` give way to `with`.
+/// One replacement: the bytes `with` replace those in `span`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Splice {
-    /// What is replaced; empty to insert.
+    /// The bytes to replace; empty for an insertion.
     pub span: Span,
-    /// What stands there afterwards; empty to remove.
+    /// The replacement; empty for a removal.
     pub with: Vec<u8>,
 }
 
@@ -62,19 +62,19 @@ pub struct Patch {
     splices: Vec<Splice>,
 }
 
-/// Two splices that want the same bytes.
+/// Two splices that change the same bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("two changes overlap at byte {at}")]
 pub struct Overlap {
-    /// Where the second begins inside the first.
+    /// The offset at which the second splice begins inside the first.
     pub at: u32,
 }
 
 impl Patch {
-    /// A patch of these splices, in any order. Insertions at one place keep their given order.
+    /// Creates a patch from splices in any order. Insertions at one place keep their given order.
     ///
     /// # Errors
-    /// [`Overlap`] if two of them share a byte.
+    /// [`Overlap`] if two splices share a byte.
     pub fn new(mut splices: Vec<Splice>) -> Result<Self, Overlap> {
         splices.sort_by_key(|s| (s.span.start, s.span.end));
         for pair in splices.windows(2) {
@@ -87,23 +87,23 @@ impl Patch {
         Ok(Self { splices })
     }
 
-    /// The patch that replaces one span.
+    /// Creates the patch that replaces one span.
     pub fn replacing(span: Span, with: Vec<u8>) -> Self {
         let splices = vec![Splice { span, with }];
         Self { splices }
     }
 
-    /// The splices, disjoint and in source order.
+    /// Returns the splices, disjoint and in source order.
     pub fn splices(&self) -> &[Splice] {
         &self.splices
     }
 
-    /// Whether nothing changes.
+    /// Whether the patch changes nothing.
     pub fn is_empty(&self) -> bool {
         self.splices.is_empty()
     }
 
-    /// The one patch of `source` that does what this one does, and then `next` on what comes of it.
+    /// Combines this patch of `source` with `next`, a patch of the result, into one patch of `source`.
     pub fn then(&self, next: &Self, source: &Bytes) -> Self {
         let pieces = spliced(&self.pieces(source), next.splices());
         let mut splices: Vec<Splice> = Vec::new();
@@ -123,13 +123,13 @@ impl Patch {
         Self { splices }
     }
 
-    /// What comes of a source, as pieces of it and what is new.
+    /// Returns the patched source as a sequence of kept and new pieces.
     fn pieces(&self, source: &Bytes) -> Vec<Piece> {
         let whole = [Piece::Kept(Span::new(0, source.len() as u32))];
         spliced(&whole, &self.splices)
     }
 
-    /// The source with every splice carried out. An empty patch gives the very same bytes, uncopied.
+    /// Applies every splice to the source. An empty patch returns the same bytes without a copy.
     pub fn apply(&self, source: &Bytes) -> Bytes {
         if self.splices.is_empty() {
             return source.clone();
@@ -147,7 +147,7 @@ impl Patch {
     }
 }
 
-/// Bytes of a source that stay, or others.
+/// Bytes that stay from the source, or new bytes.
 #[derive(Clone, Debug)]
 enum Piece {
     Kept(Span),
@@ -162,7 +162,7 @@ impl Piece {
         }
     }
 
-    /// The part of it between two offsets in it.
+    /// Returns the part of the piece between two offsets in it.
     fn part(&self, from: usize, to: usize) -> Self {
         match self {
             Self::Kept(span) => {
@@ -173,12 +173,12 @@ impl Piece {
     }
 }
 
-/// Pieces with splices carried out on what they make up. Empty pieces are left out, and none is joined.
+/// Applies splices to the sequence of bytes that the pieces make up. Drops empty pieces and does not join neighbours.
 fn spliced(pieces: &[Piece], splices: &[Splice]) -> Vec<Piece> {
     let mut out = Vec::with_capacity(pieces.len() + 2 * splices.len());
     let mut rest = pieces.iter();
     let (mut piece, mut used, mut at) = (rest.next(), 0, 0);
-    // Goes on to an offset of what the pieces make up, handing on what is passed.
+    // Advances to an offset in the sequence; the pieces it passes are appended to `pass`, if there is one.
     let mut advance = |to: usize, mut pass: Option<&mut Vec<Piece>>| {
         while at < to {
             let Some(here) = piece else { return };
@@ -246,7 +246,7 @@ mod tests {
     #[test]
     fn a_patch_after_another_is_one_patch_of_the_source() {
         let source = Bytes::from("abcdefghij");
-        // Every splice of one place, length and text, after each of three patches.
+        // Each splice of one offset, length and text, applied after each of three patches.
         let firsts = [
             Vec::new(),
             vec![splice(0, 0, "<<"), splice(3, 6, "X"), splice(10, 10, ">>")],

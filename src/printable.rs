@@ -1,14 +1,14 @@
-//! Text that people read: characters that a terminal obeys or does not show are written as escapes (`\\u{202e}`).
+//! Text for people: characters that a terminal obeys or does not show are written as escapes (`\u{202e}`).
 //!
-//! What comes from the traffic, a file or a command line could otherwise move the cursor, change colours, or look like
-//! another text. JSON has escapes of its own and stays as it is.
+//! Text from the traffic, a file or a command line could otherwise move the cursor, change colours, or look like
+//! another text. JSON has its own escapes and does not pass through here.
 
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::path::Path;
 
-/// Whether a terminal shows nothing for a character, or obeys it: controls (C0, DEL, C1), directions and other characters
-/// that are invisible or only change their neighbours.
+/// Whether a terminal obeys a character or shows nothing for it: controls (C0, DEL, C1), direction marks and other
+/// characters that are invisible or only change their neighbours.
 pub const fn is_hidden(character: char) -> bool {
     matches!(character,
         '\0'..='\u{1F}'
@@ -32,7 +32,7 @@ pub const fn is_hidden(character: char) -> bool {
         | '\u{E0000}'..='\u{E0FFF}')
 }
 
-/// What stands for a character that is not shown; `None` for one that is.
+/// Returns the escape of a hidden character; `None` for a visible one.
 pub(crate) fn escaped(character: char) -> Option<Cow<'static, str>> {
     match character {
         '\n' => Some("\\n".into()),
@@ -43,32 +43,32 @@ pub(crate) fn escaped(character: char) -> Option<Cow<'static, str>> {
     }
 }
 
-/// A text in one line.
+/// Escapes all hidden characters of a text, so that it stays on one line.
 pub fn line(text: &str) -> Cow<'_, str> {
     shown(text, |_| 0)
 }
 
-/// The name of a file, in one line.
+/// Returns a file name, escaped as by [`line()`].
 pub fn path(path: &Path) -> String {
     line(&path.to_string_lossy()).into_owned()
 }
 
-/// A text of several lines, which stay; tabs too.
+/// Escapes a text of several lines. Line breaks and tabs stay.
 pub fn lines(text: &str) -> Cow<'_, str> {
     shown(text, break_len)
 }
 
-/// A line with colours of dmtap's own, which stay.
+/// Escapes a line that contains dmtap's own colours. The colours stay.
 pub fn coloured_line(text: &str) -> Cow<'_, str> {
     shown(text, colour_len)
 }
 
-/// Lines with colours of dmtap's own, which stay.
+/// Escapes lines that contain dmtap's own colours. Colours, line breaks and tabs stay.
 pub fn coloured_lines(text: &str) -> Cow<'_, str> {
     shown(text, |rest| break_len(rest).max(colour_len(rest)))
 }
 
-/// The length of the line break or tab at the beginning.
+/// Returns the length of the line break or tab at the beginning; 0 if there is none.
 fn break_len(rest: &[u8]) -> usize {
     match rest {
         [b'\r', b'\n', ..] => 2,
@@ -77,7 +77,7 @@ fn break_len(rest: &[u8]) -> usize {
     }
 }
 
-/// The length of the sequence at the beginning that chooses a colour (SGR, ECMA-48 §8.3.117).
+/// Returns the length of the colour sequence at the beginning (SGR, ECMA-48 §8.3.117); 0 if there is none.
 fn colour_len(rest: &[u8]) -> usize {
     let Some(parameters) = rest.strip_prefix(b"\x1b[") else {
         return 0;
@@ -90,9 +90,9 @@ fn colour_len(rest: &[u8]) -> usize {
     }
 }
 
-/// A text with what is hidden escaped, unless `keeps` says of how many bytes from there on that they stay.
+/// Escapes hidden characters. `keeps` returns how many of the bytes from a hidden character on stay unescaped.
 fn shown(text: &str, keeps: impl Fn(&[u8]) -> usize) -> Cow<'_, str> {
-    // Most texts are plain ASCII without a control character in them.
+    // Fast path: most texts are plain ASCII without control characters.
     let is_plain = |byte: &u8| matches!(byte, b' '..=b'~');
     let first = text.bytes().position(|byte| !is_plain(&byte));
     let Some(first) = first else {
@@ -122,7 +122,7 @@ fn shown(text: &str, keeps: impl Fn(&[u8]) -> usize) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// A number of things: `1 session`, `2 sessions`.
+/// Returns a count with its noun: `1 session`, `2 sessions`.
 pub fn counted<N: Display + PartialEq + From<u8>>(count: N, noun: &str) -> String {
     let ending = if count == N::from(1) { "" } else { "s" };
     format!("{count} {noun}{ending}")

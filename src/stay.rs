@@ -1,12 +1,12 @@
-//! The built-in rule `stay`: URLs that would lead the device away from the proxy lead to it instead, and what the
-//! device repeats of them leads back to the server.
+//! The built-in rule `stay`: it rewrites URLs that would lead the device away from the proxy, so that they lead to the
+//! proxy, and restores them where the device sends them back to the server.
 //!
 //! ```text
 //! document ──places──► Vec<Place> ──turn──► edits ──plan──► one patch, shown as a rule effect
 //!                      where URLs stand      by the OriginMap
 //! ```
 //!
-//! Where URLs stand is a list ([`kind`]); nothing else is looked at, but for what is noted as left over.
+//! [`kind`] lists the places of URLs; the rule ignores all other places, except for notes on URLs left over there.
 
 mod head;
 pub mod kind;
@@ -35,47 +35,47 @@ pub use turn::{leads_away, signs_in};
 /// The name of the rule in records.
 pub const NAME: &str = "stay";
 
-/// How much the rule does.
+/// The set of URLs that the rule rewrites.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Extent {
-    /// URLs that the peers follow.
+    /// Only URLs that the peers follow.
     #[default]
     Followed,
-    /// Target and Source of SyncHdr, too.
+    /// Also Target and Source of SyncHdr.
     Full,
 }
 
-/// What the rule needs to know of a message.
+/// The properties of a message that the rule needs.
 #[derive(Clone, Copy, Debug)]
 pub struct StayFacts<'a> {
-    /// Who receives it.
+    /// The receiver of the message.
     pub to: Side,
-    /// The map, as this exchange sees it.
+    /// The origin map for this exchange.
     pub map: &'a OriginMap,
-    /// The hosts in no pair that have a path.
+    /// The learned hosts: they are in no pair of the map, but have a path under the public origin.
     pub learned: &'a LearnedHosts,
-    /// How much is mapped.
+    /// The set of URLs to rewrite.
     pub extent: Extent,
-    /// The message as the server sent it, where rules changed it since: what they wrote is left alone.
+    /// The message as the server sent it, if other rules have changed it. Text from those rules is not rewritten.
     pub received: Option<&'a Document>,
-    /// What vouches for the bytes of the message and cannot be made anew, such as `x-syncml-hmac`.
+    /// The header field that signs the bytes of the message and that dmtap cannot renew, such as `x-syncml-hmac`.
     pub sealed: Option<&'static str>,
-    /// What bounds the message.
+    /// The decoding limits of the message.
     pub limits: &'a Limits,
 }
 
-/// What the rule comes to in one message.
+/// The result of the rule for one message.
 #[derive(Clone, Debug, Default)]
 pub struct StayOutcome {
-    /// What it changes; `None` where it changes nothing.
+    /// The changes; `None` if there are none.
     pub effect: Option<RuleEffect>,
-    /// What leads away all the same.
+    /// The notes on URLs that still lead away.
     pub notes: Vec<Note>,
-    /// Hosts in no pair that the message names and that get a path.
+    /// New hosts to learn: the message names them, and they are in no pair.
     pub learned: Vec<NamedHost>,
 }
 
-/// What the rule does to a message.
+/// Applies the rule to a message.
 pub fn stay(document: &Document, facts: &StayFacts<'_>) -> StayOutcome {
     let places = places::of(document, facts);
     let own = facts.received.map(|received| {
@@ -111,12 +111,12 @@ pub fn stay(document: &Document, facts: &StayFacts<'_>) -> StayOutcome {
     outcome
 }
 
-/// What a place holds, wherever in the message it stands.
+/// Returns the kind and the value of a place, to compare places independently of their position.
 fn key(place: Place) -> (&'static str, String) {
     (place.kind.map_or("", |kind| kind.name), place.value)
 }
 
-/// The effect that records show.
+/// Returns the rule effect for records.
 pub fn effect(changes: Vec<EffectDetail>, patch: Patch) -> RuleEffect {
     RuleEffect {
         rule: NAME.to_owned(),

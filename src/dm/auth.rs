@@ -18,7 +18,7 @@ use crate::markup::{Element, tag};
 pub struct Cred<'d>(Element<'d>);
 
 impl<'d> Cred<'d> {
-    /// The Cred an element is.
+    /// Wraps a Cred element.
     pub fn of(element: Element<'d>) -> Self {
         Self(element)
     }
@@ -28,13 +28,13 @@ impl<'d> Cred<'d> {
         self.meta()?.media_type()
     }
 
-    /// Its Meta.
+    /// Returns the Meta.
     pub fn meta(self) -> Option<Meta<'d>> {
         self.0.child(tag::META).map(Meta::of)
     }
 
-    /// The user of `syncml:auth-basic`: what stands before the colon. An MD5 digest tells none; there the user
-    /// is the LocName of the header's Source (DM_Security §5.3).
+    /// Returns the user of `syncml:auth-basic`, the part before the colon. An MD5 digest does not contain the user;
+    /// there it is the LocName of the header's Source (DM_Security §5.3).
     pub fn basic_user(self) -> Option<String> {
         if !self.scheme()?.eq_ignore_ascii_case("syncml:auth-basic") {
             return None;
@@ -44,7 +44,7 @@ impl<'d> Cred<'d> {
         String::from_utf8(user.to_vec()).ok()
     }
 
-    /// The secret itself, base64. Never shown in records unless asked for raw.
+    /// Returns the secret, in base64. Records mask it unless raw output is requested.
     pub fn data(self) -> Option<Cow<'d, str>> {
         self.0.child(tag::DATA).map(trimmed)
     }
@@ -55,17 +55,17 @@ impl<'d> Cred<'d> {
 pub struct Chal<'d>(Element<'d>);
 
 impl<'d> Chal<'d> {
-    /// The Chal an element is.
+    /// Wraps a Chal element.
     pub fn of(element: Element<'d>) -> Self {
         Self(element)
     }
 
-    /// The scheme asked for.
+    /// Returns the requested scheme.
     pub fn scheme(self) -> Option<Cow<'d, str>> {
         self.meta()?.media_type()
     }
 
-    /// The nonce for the next credential, base64.
+    /// Returns the nonce for the next credential, in base64.
     pub fn next_nonce(self) -> Option<Cow<'d, str>> {
         self.meta()?.next_nonce()
     }

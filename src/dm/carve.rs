@@ -1,8 +1,8 @@
-//! Messages in a text that is no message: a log, a trace of a device, several messages in one file.
+//! Messages inside a text that is not itself a message: a log, a trace of a device, several messages in one file.
 //!
 //! ```text
-//! <!-- 1/17/2025 10:22:33 AM -->      what stands before a message may date it
-//! <SyncML ...> ... </SyncML>          a message ends where the decoder says so, else at the first end tag
+//! <!-- 1/17/2025 10:22:33 AM -->      the text in front of a message may have its time
+//! <SyncML ...> ... </SyncML>          a message ends at the first end tag with which it decodes
 //! ```
 
 use std::ops::Range;
@@ -14,15 +14,16 @@ use crate::markup::{DecodeError, Document, Hint, Limits, decode};
 /// A message found in a text.
 #[derive(Debug)]
 pub struct CarvedMessage {
-    /// Where it stands in the text.
+    /// The place of the message in the text.
     pub range: Range<usize>,
-    /// What it decodes to, or why it is broken.
+    /// The decoded message, or the reason why it is broken.
     pub document: Result<Document, DecodeError>,
-    /// Where the text between the message before and this one begins.
+    /// The end of the previous message, where the text in front of this one begins.
     pub before: usize,
 }
 
-/// The messages in a text, in order. A message is read at most [`MOST_INNER`] times, however many tags there are.
+/// Finds the messages in a text, in order. Each is decoded at most [`MOST_INNER`] + 1 times, however many tags there
+/// are.
 pub fn carve<'t>(text: &'t Bytes, limits: &'t Limits) -> impl Iterator<Item = CarvedMessage> + 't {
     let (starts, ends): (Vec<_>, Vec<_>) = tags(text).partition(|tag| tag.is_start);
     let (mut at, mut number) = (0, 0);
@@ -35,7 +36,7 @@ pub fn carve<'t>(text: &'t Bytes, limits: &'t Limits) -> impl Iterator<Item = Ca
             at: start, root, ..
         } = *starts.get(number)?;
         let end_of = |tag: &Tag| tag.at;
-        // One message may hold others, but only so many.
+        // A message may contain others, but only a limited number.
         let beyond = starts.get(number + MOST_INNER).map_or(text.len(), end_of);
         let next = starts.get(number + 1).map_or(text.len(), end_of);
         let first = ends.partition_point(|end| end.at <= start);
@@ -54,12 +55,12 @@ pub fn carve<'t>(text: &'t Bytes, limits: &'t Limits) -> impl Iterator<Item = Ca
     })
 }
 
-/// Whether a message begins anywhere in a text.
+/// Whether a text contains the beginning of a message.
 pub fn has_message(text: &[u8]) -> bool {
     tags(text).any(|tag| tag.is_start)
 }
 
-/// A tag of a message: where a start tag begins, or an end tag ends.
+/// A root tag of a message: the offset where a start tag begins, or where an end tag ends.
 struct Tag {
     at: usize,
     is_start: bool,
@@ -67,10 +68,10 @@ struct Tag {
     root: &'static [u8],
 }
 
-/// The tags of messages in a text. Their names may have a prefix.
+/// Finds the root tags of messages in a text. Their names may have a prefix.
 fn tags(text: &[u8]) -> impl Iterator<Item = Tag> + '_ {
     memchr::memchr_iter(b'<', text).filter_map(|at| {
-        // Markdown and JSON escape it so: then the whole message is under escapes.
+        // Markdown and JSON write `\<`: then the whole message is escaped.
         if text[..at].ends_with(b"\\") {
             return None;
         }
@@ -95,8 +96,8 @@ fn tags(text: &[u8]) -> impl Iterator<Item = Tag> + '_ {
     })
 }
 
-/// Where a message ends: at the first end tag with which it decodes, since one may hold another. A broken one ends
-/// at its first end tag, or where the next one begins.
+/// Finds the end of a message: the first end tag with which it decodes, since a message may contain another. A broken
+/// message ends at its first end tag, or where the next message begins.
 fn end_of_message(
     text: &Bytes,
     start: usize,
@@ -115,11 +116,11 @@ fn end_of_message(
     (end, decode(text.slice(start..end), Hint::default(), limits))
 }
 
-/// The root elements of messages: of management, of enrollment (in lower case, as some copy it), of provisioning.
+/// The root elements of messages: of management, of enrollment (some copies have it in lower case), of provisioning.
 const ROOTS: [&[u8]; 4] = [b"SyncML", b"Envelope", b"envelope", b"wap-provisioningdoc"];
-/// End tags that are tried for one message: each message may hold others in its data.
+/// The most end tags tried for one message. It also bounds how many messages one message may contain.
 const MOST_INNER: usize = 8;
-/// Bytes of a name with its prefix, and of the blanks in an end tag.
+/// The most bytes of a name with its prefix, and of the blanks in an end tag.
 const LONGEST_NAME: usize = 96;
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Certificates and certificate requests: the facts that people compare. They are read leniently: Windows puts `!`
-//! and NUL into a PrintableString and signs with an OID that no standard has any more (1.3.14.3.2.29).
+//! Certificates and certificate requests: the properties that people compare. Parsing is lenient: Windows puts `!` and
+//! NUL into a PrintableString and signs with an OID that no current standard has (1.3.14.3.2.29).
 
 use std::fmt::Write as _;
 
@@ -10,29 +10,29 @@ use x509_parser::prelude::{
 use x509_parser::public_key::PublicKey;
 use x509_parser::x509::{AlgorithmIdentifier, SubjectPublicKeyInfo};
 
-/// What a certificate says.
+/// The properties of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
-    /// The subject, such as `CN=device, OU=contoso`, in the order of the certificate. It may hold NUL.
+    /// The subject, such as `CN=device, OU=contoso`, in the order of the certificate. It may contain NUL.
     pub subject: String,
-    /// The issuer, written alike.
+    /// The issuer, in the same form as the subject.
     pub issuer: String,
-    /// Its serial number in hexadecimal.
+    /// The serial number in hexadecimal.
     pub serial: String,
-    /// The first moment at which it is valid, in seconds since the Unix epoch.
+    /// The first second of validity, in seconds since the Unix epoch.
     pub not_before: i64,
-    /// The last moment at which it is valid.
+    /// The last second of validity, in seconds since the Unix epoch.
     pub not_after: i64,
-    /// SHA-1 over the certificate, 40 hexadecimal digits in upper case: Windows finds certificates by it.
+    /// The SHA-1 of the certificate, 40 hexadecimal digits in upper case: Windows identifies certificates by it.
     pub thumbprint: String,
 }
 
-/// What a certificate request says.
+/// The properties of a certificate request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateRequest {
     /// The subject, as in [`Certificate::subject`].
     pub subject: String,
-    /// Whether a PrintableString of its subject has characters that the type does not allow: strict servers refuse it.
+    /// Whether a PrintableString of the subject has characters that the type does not allow: strict servers refuse it.
     pub has_illegal_strings: bool,
     /// The kind of key, such as `RSA 2048`.
     pub key: String,
@@ -41,7 +41,7 @@ pub struct CertificateRequest {
 }
 
 impl Certificate {
-    /// Reads a certificate in DER.
+    /// Parses a certificate in DER.
     pub fn read(der: &[u8]) -> Option<Self> {
         let (_, read) = X509Certificate::from_der(der).ok()?;
         let validity = read.validity();
@@ -57,8 +57,8 @@ impl Certificate {
 }
 
 impl Certificate {
-    /// Reads the certificates that come with a signed message (PKCS#7), as many as [`MOST_CERTIFICATES`]; other forms of
-    /// them are left out.
+    /// Parses the certificates in a signed message (PKCS#7), at most [`MOST_CERTIFICATES`]. Skips elements that do not
+    /// parse as X.509 certificates.
     pub fn in_signed(cms: &[u8]) -> Vec<Self> {
         let mut certificates = Vec::new();
         let mut rest = signed_certificates(cms).unwrap_or_default();
@@ -73,7 +73,7 @@ impl Certificate {
 }
 
 impl CertificateRequest {
-    /// Reads a request in DER (PKCS#10).
+    /// Parses a request in DER (PKCS#10).
     pub fn read(der: &[u8]) -> Option<Self> {
         let (_, read) = X509CertificationRequest::from_der(der).ok()?;
         let info = &read.certification_request_info;
@@ -85,24 +85,24 @@ impl CertificateRequest {
         })
     }
 
-    /// Reads the request that is the content of a signed message (PKCS#7), as devices send it to renew.
+    /// Parses the request in a signed message (PKCS#7), as devices send it to renew their certificate.
     pub fn read_signed(cms: &[u8]) -> Option<Self> {
         Self::read(signed_content(cms)?)
     }
 }
 
-/// SHA-1 over a certificate in DER, 40 hexadecimal digits in upper case.
+/// Returns the SHA-1 of a certificate in DER, 40 hexadecimal digits in upper case.
 pub fn thumbprint(der: &[u8]) -> String {
     use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
     hex(digest(&SHA1_FOR_LEGACY_USE_ONLY, der).as_ref())
 }
 
-/// SHA-256 over a certificate or key in DER, 64 hexadecimal digits in upper case.
+/// Returns the SHA-256 of a certificate or key in DER, 64 hexadecimal digits in upper case.
 pub fn sha256(der: &[u8]) -> String {
     hex(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, der).as_ref())
 }
 
-/// Octets in hexadecimal, in upper case.
+/// Returns octets in hexadecimal, in upper case.
 pub fn hex(octets: &[u8]) -> String {
     octets.iter().fold(String::new(), |mut text, octet| {
         // Writing to a String cannot fail.
@@ -111,7 +111,7 @@ pub fn hex(octets: &[u8]) -> String {
     })
 }
 
-/// The attributes of a certificate's subject: types and values, in the order of the certificate.
+/// Returns the attributes of a certificate's subject: types and values, in the order of the certificate.
 pub fn subject_attributes(der: &[u8]) -> Option<Vec<(String, String)>> {
     let (_, read) = X509Certificate::from_der(der).ok()?;
     let attributes = read.subject().iter_attributes().map(|attribute| {
@@ -121,14 +121,14 @@ pub fn subject_attributes(der: &[u8]) -> Option<Vec<(String, String)>> {
     Some(attributes.collect())
 }
 
-/// Whether an attribute is a PrintableString with characters that this type does not have (X.680 §41.4).
+/// Whether an attribute is a PrintableString with characters that this type does not allow (X.680 §41.4).
 fn is_illegal(attribute: &AttributeTypeAndValue<'_>) -> bool {
     let value = attribute.attr_value();
     let is_legal = |byte: &u8| byte.is_ascii_alphanumeric() || b" '()+,-./:=?".contains(byte);
     value.tag() == Tag::PrintableString && !value.data.iter().all(is_legal)
 }
 
-/// `CN=a, O=b`; where a part has several values they are joined with ` + `.
+/// Returns a name as `CN=a, O=b`; ` + ` joins the values of a part with several.
 fn name(name: &X509Name<'_>) -> String {
     let parts = name.iter_rdn().map(|part| {
         let values: Vec<String> = part.iter().map(attribute).collect();
@@ -143,7 +143,7 @@ fn attribute(attribute: &AttributeTypeAndValue<'_>) -> String {
     format!("{kind}={}", characters(attribute.attr_value()))
 }
 
-/// The type of a part of a name, given by its OID or one of its names, as this crate writes it.
+/// Returns the type of a name's part as dmtap writes it, from its OID or one of its names.
 pub(super) fn known_type(given: &str) -> String {
     let oid = given.strip_prefix("OID.").unwrap_or(given);
     let oid = OTHER_NAMES
@@ -156,7 +156,7 @@ pub(super) fn known_type(given: &str) -> String {
     known.map_or_else(|| oid.to_owned(), |(_, name)| (*name).to_owned())
 }
 
-/// Its characters, whatever its type allows.
+/// Returns the characters of a value, whatever its type allows.
 pub(super) fn characters(value: &Any<'_>) -> String {
     let octets = value.data;
     match value.tag() {
@@ -186,18 +186,18 @@ fn algorithm(algorithm: &AlgorithmIdentifier<'_>) -> String {
     known.map_or(oid.clone(), |(_, name)| (*name).to_owned())
 }
 
-/// `SignedData` of a ContentInfo (RFC 5652 §5.1) from `encapContentInfo` on.
+/// Returns `SignedData` of a ContentInfo (RFC 5652 §5.1) from `encapContentInfo` on.
 fn signed(cms: &[u8]) -> Option<&[u8]> {
     let content_info = inside(cms, Tag::Sequence)?;
     let (explicit, _) = Any::from_ber(content_info).ok()?;
     let signed = inside(Any::from_ber(explicit).ok()?.1.data, Tag::Sequence)?;
-    // Version and digest algorithms stand in front.
+    // Skips the version and the digest algorithms.
     let (rest, _) = Any::from_ber(signed).ok()?;
     let (rest, _) = Any::from_ber(rest).ok()?;
     Some(rest)
 }
 
-/// `SignedData/certificates`, `[0] IMPLICIT`: the elements one after the other.
+/// Returns `SignedData/certificates`, `[0] IMPLICIT`: the concatenated elements.
 fn signed_certificates(cms: &[u8]) -> Option<&[u8]> {
     let (rest, _) = Any::from_ber(signed(cms)?).ok()?;
     let (_, certificates) = Any::from_ber(rest).ok()?;
@@ -205,7 +205,7 @@ fn signed_certificates(cms: &[u8]) -> Option<&[u8]> {
     is_set.then_some(certificates.data)
 }
 
-/// `SignedData/encapContentInfo/eContent` (RFC 5652 §5.2).
+/// Returns `SignedData/encapContentInfo/eContent` (RFC 5652 §5.2).
 fn signed_content(cms: &[u8]) -> Option<&[u8]> {
     let encapsulated = inside(signed(cms)?, Tag::Sequence)?;
     let (explicit, _) = Any::from_ber(encapsulated).ok()?;
@@ -217,7 +217,7 @@ fn inside(octets: &[u8], tag: Tag) -> Option<&[u8]> {
     (any.tag() == tag).then_some(any.data)
 }
 
-/// Types of the parts of a name that people know (RFC 4519).
+/// The common types of the parts of a name (RFC 4519).
 const NAMES: [(&str, &str); 11] = [
     ("2.5.4.3", "CN"),
     ("2.5.4.5", "serialNumber"),
@@ -232,7 +232,7 @@ const NAMES: [(&str, &str); 11] = [
     ("1.2.840.113549.1.9.1", "emailAddress"),
 ];
 
-/// How Windows, .NET and openssl call some of them, too.
+/// Other names for some of these types, in Windows, .NET and openssl.
 const OTHER_NAMES: [(&str, &str); 5] = [
     ("E", "1.2.840.113549.1.9.1"),
     ("EMAIL", "1.2.840.113549.1.9.1"),
@@ -252,5 +252,5 @@ const ALGORITHMS: [(&str, &str); 8] = [
     ("1.2.840.10045.4.3.3", "ECDSA with SHA-384"),
 ];
 
-/// Certificates of one signed message that are read.
+/// The most certificates parsed from one signed message.
 const MOST_CERTIFICATES: usize = 16;

@@ -1,4 +1,4 @@
-//! Status and alert codes with their names. Numbers that nobody assigned survive and print.
+//! Status and alert codes with their names. Unassigned numbers are kept and printed as numbers.
 
 use std::fmt;
 
@@ -7,27 +7,27 @@ use std::fmt;
 pub struct StatusCode(pub u16);
 
 impl StatusCode {
-    /// Its name, where the standard assigns one.
+    /// Returns the name, if the standard assigns one.
     pub fn name(self) -> Option<&'static str> {
         name_in(&STATUS, self.0)
     }
 
-    /// Whether it reports success: 200 to 299.
+    /// Whether the code reports success: 200 to 299.
     pub fn is_success(self) -> bool {
         (200..300).contains(&self.0)
     }
 
-    /// Whether it says that a command was done: 215 says that it was not, and 216 that it was undone.
+    /// Whether the code reports that a command was carried out. 215 means it was not, 216 that it was rolled back.
     pub fn is_done(self) -> bool {
         self.is_success() && !matches!(self.0, 215 | 216)
     }
 
-    /// Whether it asks for credentials: 401 or 407.
+    /// Whether the code asks for credentials: 401 or 407.
     pub fn is_challenge(self) -> bool {
         matches!(self.0, 401 | 407)
     }
 
-    /// Every assigned code with its name.
+    /// Returns every assigned code with its name.
     pub fn all() -> impl Iterator<Item = (Self, &'static str)> {
         STATUS.iter().map(|(code, name)| (Self(*code), *name))
     }
@@ -44,12 +44,12 @@ impl fmt::Display for StatusCode {
 pub struct AlertCode(pub u16);
 
 impl AlertCode {
-    /// 1222: the receiver sends the next message of its package.
+    /// 1222: a request to the receiver to send the next message of its package.
     pub const NEXT_MESSAGE: Self = Self(1222);
-    /// 1223: its sender ends the session.
+    /// 1223: the sender ends the session.
     pub const SESSION_ABORT: Self = Self(1223);
 
-    /// Its name, where OMA DM assigns one.
+    /// Returns the name, if OMA DM assigns one.
     pub fn name(self) -> Option<&'static str> {
         name_in(&ALERT, self.0)
     }
@@ -75,7 +75,7 @@ fn with_name(f: &mut fmt::Formatter<'_>, code: u16, name: Option<&str>) -> fmt::
     }
 }
 
-/// In order of the code. 515 is not assigned.
+/// Sorted by code. 515 is not assigned.
 const STATUS: [(u16, &str); 70] = [
     (101, "In progress"),
     (200, "OK"),
@@ -149,7 +149,7 @@ const STATUS: [(u16, &str); 70] = [
     (517, "Atomic response too large to fit"),
 ];
 
-/// In order of the code.
+/// Sorted by code.
 const ALERT: [(u16, &str); 12] = [
     (1100, "Display"),
     (1101, "Confirm or reject"),

@@ -1,4 +1,4 @@
-//! Commands and what they are made of (SyncML Representation Protocol 1.2.2 §6.5, §6.6).
+//! Commands and their parts (SyncML Representation Protocol 1.2.2 §6.5, §6.6).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,7 +11,7 @@ use crate::markup::{Element, NameId, tag};
 #[derive(Clone, Copy, Debug)]
 pub struct Command<'d>(Element<'d>);
 
-/// Which command it is.
+/// The kind of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "each variant is the command it names")]
 pub enum CommandKind {
@@ -30,7 +30,7 @@ pub enum CommandKind {
     Put,
     Search,
     Map,
-    /// An element that is no SyncML command.
+    /// An element that is not a SyncML command.
     Unknown,
 }
 
@@ -52,7 +52,7 @@ const KINDS: [(NameId, CommandKind); 15] = [
     (tag::MAP, CommandKind::Map),
 ];
 
-/// The kind of each name of the first space, where all of them are.
+/// The kind for each name of the first space, which has all command names.
 const BY_NAME: [CommandKind; 64] = {
     let mut kinds = [CommandKind::Unknown; 64];
     let mut at = 0;
@@ -63,7 +63,7 @@ const BY_NAME: [CommandKind; 64] = {
     kinds
 };
 
-/// Elements among commands that are none: a bit for each name of the first space.
+/// Elements among commands that are not commands: one bit for each name of the first space.
 const NO_COMMANDS: u64 = 1 << tag::CRED.0
     | 1 << tag::NUMBER_OF_CHANGES.0
     | 1 << tag::FINAL.0
@@ -75,19 +75,19 @@ const NO_COMMANDS: u64 = 1 << tag::CRED.0
     | 1 << tag::SOURCE.0;
 
 impl CommandKind {
-    /// The kind with this name; case matters, as in the standard.
+    /// Returns the kind with this name; case matters, as in the standard.
     pub fn named(name: &str) -> Option<Self> {
         let mut kinds = KINDS.iter();
         let known = kinds.find(|(id, _)| id.text() == Some(name));
         known.map(|(_, kind)| *kind)
     }
 
-    /// Every kind that is a command of the standard.
+    /// Iterates over all kinds that are commands of the standard.
     pub fn all() -> impl Iterator<Item = Self> {
         KINDS.iter().map(|(_, kind)| *kind)
     }
 
-    /// Its element name.
+    /// Returns the element name.
     pub fn name(self) -> &'static str {
         KINDS
             .iter()
@@ -96,12 +96,12 @@ impl CommandKind {
             .unwrap_or("unknown")
     }
 
-    /// Whether it answers another command; its receiver gives no Status for it.
+    /// Whether the command answers another one; its receiver sends no Status for it.
     pub fn is_answer(self) -> bool {
         matches!(self, Self::Status | Self::Results)
     }
 
-    /// Whether it holds other commands.
+    /// Whether the command contains other commands.
     pub fn is_container(self) -> bool {
         matches!(self, Self::Atomic | Self::Sequence | Self::Sync)
     }
@@ -114,39 +114,39 @@ impl fmt::Display for CommandKind {
 }
 
 impl<'d> Command<'d> {
-    /// The command that an element is, unless it is one of the other elements among commands.
+    /// Wraps an element as a command, unless it is one of the other elements among commands.
     pub fn of(element: Element<'d>) -> Option<Self> {
         let bit = 1_u64.checked_shl(element.name().0.into()).unwrap_or(0);
         (NO_COMMANDS & bit == 0).then_some(Self(element))
     }
 
-    /// Its element.
+    /// Returns the element of the command.
     pub fn element(self) -> Element<'d> {
         self.0
     }
 
-    /// Which command it is.
+    /// Returns the kind of the command.
     pub fn kind(self) -> CommandKind {
         let known = BY_NAME.get(usize::from(self.0.name().0));
         known.copied().unwrap_or(CommandKind::Unknown)
     }
 
-    /// `CmdID` as written.
+    /// Returns the `CmdID` as written.
     pub fn cmd_id(self) -> Option<Cow<'d, str>> {
         self.0.child(tag::CMD_ID).map(trimmed)
     }
 
-    /// Its items in order.
+    /// Returns the items in order.
     pub fn items(self) -> impl Iterator<Item = Item<'d>> + Clone {
         self.0.children(tag::ITEM).map(Item)
     }
 
-    /// The Meta that holds for all its items.
+    /// Returns the Meta of the command, which applies to all its items.
     pub fn meta(self) -> Option<Meta<'d>> {
         self.0.child(tag::META).map(Meta)
     }
 
-    /// The commands inside an Atomic, Sequence or Sync, in order.
+    /// Returns the commands inside an Atomic, Sequence or Sync, in order.
     pub fn nested(self) -> impl Iterator<Item = Self> {
         let container = self.kind().is_container().then_some(self.0);
         container
@@ -154,52 +154,52 @@ impl<'d> Command<'d> {
             .flat_map(|element| element.elements().filter_map(Self::of))
     }
 
-    /// The command that it stands in.
+    /// Returns the command that contains this one.
     pub fn container(self) -> Option<Self> {
         let parent = self.element().parent().and_then(Self::of);
         parent.filter(|parent| parent.kind().is_container())
     }
 
-    /// Itself and, in document order, all commands inside it.
+    /// Returns the command itself and all commands inside it, in document order.
     pub fn with_nested(self) -> impl Iterator<Item = Self> {
         let container = self.kind().is_container().then_some(self.0);
         let inside = container.into_iter().flat_map(Nested::inside);
         std::iter::once(self).chain(inside)
     }
 
-    /// Whether its receiver has work to do and answers with a Status: all but Status and Results.
+    /// Whether the receiver answers with a Status: it does for all commands but Status and Results.
     pub fn expects_status(self) -> bool {
         !self.kind().is_answer()
     }
 
-    /// The LocURI it is about: the Target of its first Item, else that Item's Source.
+    /// Returns the LocURI of the first Item: of its Target, otherwise of its Source.
     pub fn loc_uri(self) -> Option<Cow<'d, str>> {
         self.items().next()?.node().map(trimmed)
     }
 
-    /// The view as Status.
+    /// Returns the command as a Status, if it is one.
     pub fn as_status(self) -> Option<Status<'d>> {
         self.0.is(tag::STATUS).then_some(Status(self.0))
     }
 
-    /// The view as Results.
+    /// Returns the command as Results, if it is one.
     pub fn as_results(self) -> Option<Results<'d>> {
         self.0.is(tag::RESULTS).then_some(Results(self.0))
     }
 
-    /// The view as Alert.
+    /// Returns the command as an Alert, if it is one.
     pub fn as_alert(self) -> Option<Alert<'d>> {
         self.0.is(tag::ALERT).then_some(Alert(self.0))
     }
 
-    /// The code of a Status or an Alert, if it is a number.
+    /// Returns the code of a Status or an Alert, if it is a number.
     pub fn code(self) -> Option<u16> {
         let status = || Some(self.as_status()?.code()?.0);
         let alert = || Some(self.as_alert()?.code()?.0);
         status().or_else(alert)
     }
 
-    /// `Correlator`, which ties an Exec to its later alert.
+    /// Returns the `Correlator`, which links an Exec to its later alert.
     pub fn correlator(self) -> Option<Cow<'d, str>> {
         self.0.child(tag::CORRELATOR).map(trimmed)
     }
@@ -210,12 +210,12 @@ impl<'d> Command<'d> {
 pub struct Item<'d>(Element<'d>);
 
 impl<'d> Item<'d> {
-    /// Its element.
+    /// Returns the element of the item.
     pub fn element(self) -> Element<'d> {
         self.0
     }
 
-    /// The element with the LocURI of the node it is about: that of its Target, else that of its Source.
+    /// Returns the element with the LocURI of the item's node: from its Target, otherwise from its Source.
     pub fn node(self) -> Option<Element<'d>> {
         let of = |name| self.0.child(name)?.child(tag::LOC_URI);
         of(tag::TARGET).or_else(|| of(tag::SOURCE))
@@ -231,12 +231,12 @@ impl<'d> Item<'d> {
         loc_uri(self.0.child(tag::SOURCE)?)
     }
 
-    /// Its own Meta.
+    /// Returns the Meta of the item itself.
     pub fn meta(self) -> Option<Meta<'d>> {
         self.0.child(tag::META).map(Meta)
     }
 
-    /// Its `Data` element, whose text is the value.
+    /// Returns the `Data` element, whose text is the value.
     pub fn data(self) -> Option<Element<'d>> {
         self.0.child(tag::DATA)
     }
@@ -252,12 +252,12 @@ impl<'d> Item<'d> {
 pub struct Meta<'d>(Element<'d>);
 
 impl<'d> Meta<'d> {
-    /// The Meta an element is; its children may stand inside a `MetInf`.
+    /// Wraps a Meta element; its children may be inside a `MetInf`.
     pub fn of(element: Element<'d>) -> Self {
         Self(element)
     }
 
-    /// A field that holds for an Item: that of its own Meta, or else of the command's.
+    /// Returns a field that applies to an Item: from its own Meta, otherwise from the command's.
     pub fn of_item(
         item: Option<Item<'d>>,
         of_command: Option<Self>,
@@ -313,22 +313,22 @@ impl<'d> Meta<'d> {
 pub struct Status<'d>(Element<'d>);
 
 impl<'d> Status<'d> {
-    /// Its element.
+    /// Returns the element of the Status.
     pub fn element(self) -> Element<'d> {
         self.0
     }
 
-    /// MsgID of the message that held the answered command.
+    /// Returns the MsgID of the message with the answered command.
     pub fn msg_ref(self) -> Option<Cow<'d, str>> {
         self.0.child(tag::MSG_REF).map(trimmed)
     }
 
-    /// CmdID of the answered command; `0` is the SyncHdr.
+    /// Returns the CmdID of the answered command; `0` is the SyncHdr.
     pub fn cmd_ref(self) -> Option<Cow<'d, str>> {
         self.0.child(tag::CMD_REF).map(trimmed)
     }
 
-    /// Whether it answers the SyncHdr: its CmdRef is 0 (DM_RepPro 1.2.1 §6.1.5). Some peers leave that out and name the
+    /// Whether the Status answers the SyncHdr: its CmdRef is 0 (DM_RepPro 1.2.1 §6.1.5). Some peers omit CmdRef and put
     /// SyncHdr in Cmd.
     pub fn is_for_header(self) -> bool {
         match self.cmd_ref().as_deref() {
@@ -337,62 +337,62 @@ impl<'d> Status<'d> {
         }
     }
 
-    /// Name of the answered command.
+    /// Returns the name of the answered command.
     pub fn cmd(self) -> Option<Cow<'d, str>> {
         self.0.child(tag::CMD).map(trimmed)
     }
 
-    /// Its `Data` element, which holds the code.
+    /// Returns the `Data` element, which has the code.
     pub fn data(self) -> Option<Element<'d>> {
         self.0.child(tag::DATA)
     }
 
-    /// The code, if Data is a number.
+    /// Returns the code, if Data is a number.
     pub fn code(self) -> Option<StatusCode> {
         trimmed(self.data()?).parse().ok().map(StatusCode)
     }
 
-    /// Windows' native error behind a failure: the attribute `msft:originalerror` of Data (MS-MDM 2.2.5.1).
+    /// Returns the native Windows error of a failure: the attribute `msft:originalerror` of Data (MS-MDM 2.2.5.1).
     pub fn original_error(self) -> Option<Cow<'d, str>> {
         Self::original_error_of(self.data()?)
     }
 
-    /// The same of the `Data` element of a Status.
+    /// Returns the native Windows error from the `Data` element of a Status.
     pub fn original_error_of(data: Element<'d>) -> Option<Cow<'d, str>> {
         Some(data.attribute("msft:originalerror")?.value())
     }
 
-    /// Every `TargetRef`.
+    /// Returns the LocURI of every `TargetRef`.
     pub fn target_refs(self) -> impl Iterator<Item = Cow<'d, str>> {
         let refs = self.0.children(tag::TARGET_REF);
         refs.map(node_of_ref).map(trimmed)
     }
 
-    /// The element with the LocURI of each `TargetRef` and `SourceRef`.
+    /// Returns the element with the LocURI of each `TargetRef` and `SourceRef`.
     pub fn ref_nodes(self) -> impl Iterator<Item = Element<'d>> {
         let is_ref = |e: &Element<'d>| e.is(tag::TARGET_REF) || e.is(tag::SOURCE_REF);
         let refs = self.0.elements().filter(is_ref);
         refs.map(node_of_ref)
     }
 
-    /// Every `SourceRef`.
+    /// Returns the LocURI of every `SourceRef`.
     pub fn source_refs(self) -> impl Iterator<Item = Cow<'d, str>> {
         let refs = self.0.children(tag::SOURCE_REF);
         refs.map(node_of_ref).map(trimmed)
     }
 
-    /// The challenge of a 401 or 407, or the next nonce of a 200 or 212.
+    /// Returns the challenge of a 401 or 407, or the next nonce of a 200 or 212.
     pub fn chal(self) -> Option<Chal<'d>> {
         self.0.child(tag::CHAL).map(Chal::of)
     }
 
-    /// Items with details.
+    /// Returns the items, which have details.
     pub fn items(self) -> impl Iterator<Item = Item<'d>> + Clone {
         self.0.children(tag::ITEM).map(Item)
     }
 }
 
-/// The element with the LocURI of a Ref; older clients write it straight into the Ref.
+/// Returns the element with the LocURI of a Ref; older clients write the URI directly into the Ref.
 fn node_of_ref(element: Element<'_>) -> Element<'_> {
     element.child(tag::LOC_URI).unwrap_or(element)
 }
@@ -402,25 +402,25 @@ fn node_of_ref(element: Element<'_>) -> Element<'_> {
 pub struct Results<'d>(Element<'d>);
 
 impl<'d> Results<'d> {
-    /// MsgID of the message that held the Get; absent means 1 (MS-MDM 2.2.3.7).
+    /// Returns the MsgID of the message with the Get; 1 if it is absent (MS-MDM 2.2.3.7).
     pub fn msg_ref(self) -> Cow<'d, str> {
         self.0
             .child(tag::MSG_REF)
             .map_or(Cow::Borrowed("1"), trimmed)
     }
 
-    /// CmdID of the Get.
+    /// Returns the CmdID of the Get.
     pub fn cmd_ref(self) -> Option<Cow<'d, str>> {
         self.0.child(tag::CMD_REF).map(trimmed)
     }
 }
 
-/// A notification of either peer.
+/// A notification from either peer.
 #[derive(Clone, Copy, Debug)]
 pub struct Alert<'d>(Element<'d>);
 
 impl<'d> Alert<'d> {
-    /// The code, if Data is a number.
+    /// Returns the code, if Data is a number.
     pub fn code(self) -> Option<AlertCode> {
         trimmed(self.0.child(tag::DATA)?)
             .parse()
@@ -428,7 +428,7 @@ impl<'d> Alert<'d> {
             .map(AlertCode)
     }
 
-    /// `Meta/Type` of the first Item: what a client event or generic alert is about.
+    /// Returns the `Meta/Type` of the first Item: the subject of a client event or generic alert.
     pub fn alert_type(self) -> Option<Cow<'d, str>> {
         let item = self.0.child(tag::ITEM).map(Item)?;
         item.meta()?.media_type()

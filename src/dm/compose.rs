@@ -1,4 +1,5 @@
-//! Writing SyncML: commands for the message of a peer, and whole messages. All XML is compact; WBXML is made of it.
+//! Composition of SyncML: commands for a peer's message, and whole messages. All XML is compact; WBXML is encoded from
+//! it.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -12,7 +13,7 @@ use crate::markup::wbxml::DocType;
 use crate::markup::wbxml::encode::{WbxmlOptions, encode};
 use crate::markup::{Document, Encoding, Hint, Limits, Space, decode};
 
-/// CmdIDs that no command of a message has.
+/// A source of CmdIDs that no command of a message has.
 #[derive(Clone, Debug)]
 pub struct CmdIdAllocator {
     taken: HashSet<Box<str>>,
@@ -20,17 +21,17 @@ pub struct CmdIdAllocator {
 }
 
 impl CmdIdAllocator {
-    /// Those of a message: the numbers behind its highest CmdID.
+    /// Creates an allocator for a message: it counts from the highest CmdID on.
     pub fn of(message: Message<'_>) -> Self {
         let ids = message.all_commands().filter_map(|c| c.cmd_id());
         let taken: HashSet<Box<str>> = ids.map(|id| id.as_ref().into()).collect();
         let numbers = taken.iter().filter_map(|id| id.parse().ok());
-        // A peer may have used the highest number there is.
+        // A peer may have used the highest possible number.
         let last = numbers.filter(|n| *n < u32::MAX / 2).max().unwrap_or(0);
         Self { taken, last }
     }
 
-    /// Those of a message that is being written; the first one follows on `last`.
+    /// Creates an allocator for a message being written; the first CmdID follows `last`.
     pub fn after(last: u32) -> Self {
         Self {
             taken: HashSet::new(),
@@ -38,12 +39,12 @@ impl CmdIdAllocator {
         }
     }
 
-    /// The last one given.
+    /// Returns the last allocated CmdID.
     pub fn last(&self) -> u32 {
         self.last
     }
 
-    /// The next one.
+    /// Allocates the next CmdID.
     pub fn give(&mut self) -> String {
         loop {
             self.last += 1;
@@ -55,23 +56,23 @@ impl CmdIdAllocator {
     }
 }
 
-/// The LocURI by which a Status names an Item.
+/// The LocURI that identifies an Item in a Status.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ItemRef {
-    /// Its Target.
+    /// The Target of the Item.
     Target(Box<str>),
-    /// Its Source, where it has no Target.
+    /// The Source of the Item, if it has no Target.
     Source(Box<str>),
 }
 
 impl ItemRef {
-    /// That of an Item; `None` where it has neither.
+    /// Returns the reference to an Item; `None` if it has neither Target nor Source.
     pub fn of(item: Item<'_>) -> Option<Self> {
         let target = item.target().map(|uri| Self::Target(uri.as_ref().into()));
         target.or_else(|| Some(Self::Source(item.source()?.as_ref().into())))
     }
 
-    /// As XML.
+    /// Returns the reference as XML.
     pub fn xml(&self) -> String {
         match self {
             Self::Target(uri) => leaf("TargetRef", uri),
@@ -79,7 +80,7 @@ impl ItemRef {
         }
     }
 
-    /// Bytes of its LocURI.
+    /// Returns the length of the LocURI in bytes.
     pub fn bytes(&self) -> usize {
         let (Self::Target(uri) | Self::Source(uri)) = self;
         uri.len()
@@ -89,13 +90,13 @@ impl ItemRef {
 /// A Status to write.
 #[derive(Clone, Debug)]
 pub struct StatusBuilder<'a> {
-    /// MsgID of the message that held the command.
+    /// The MsgID of the message with the command.
     pub msg_ref: &'a str,
-    /// CmdID of the command; `0` for the SyncHdr.
+    /// The CmdID of the command; `0` for the SyncHdr.
     pub cmd_ref: Cow<'a, str>,
-    /// Name of the command.
+    /// The name of the command.
     pub cmd: &'a str,
-    /// The Items it is about; none for all of them.
+    /// The Items that the Status applies to; empty for all of them.
     pub items: &'a [ItemRef],
     /// A `Chal` as XML; empty for none.
     pub chal: &'a str,
@@ -104,7 +105,7 @@ pub struct StatusBuilder<'a> {
 }
 
 impl<'a> StatusBuilder<'a> {
-    /// That of the SyncHdr of message `msg_ref`.
+    /// Creates the Status for the SyncHdr of message `msg_ref`.
     pub fn of_header(msg_ref: &'a str, code: StatusCode) -> Self {
         Self {
             msg_ref,
@@ -116,7 +117,7 @@ impl<'a> StatusBuilder<'a> {
         }
     }
 
-    /// That of a command of message `msg_ref`.
+    /// Creates the Status for a command of message `msg_ref`.
     pub fn of(msg_ref: &'a str, command: Command<'a>, code: StatusCode) -> Self {
         Self {
             cmd_ref: command.cmd_id().unwrap_or_default(),
@@ -125,7 +126,7 @@ impl<'a> StatusBuilder<'a> {
         }
     }
 
-    /// As XML, in the order of the DTD.
+    /// Returns the Status as XML, in the order of the DTD.
     pub fn xml(&self, cmd_id: &str) -> String {
         let items: String = self.items.iter().map(ItemRef::xml).collect();
         [
@@ -143,24 +144,24 @@ impl<'a> StatusBuilder<'a> {
     }
 }
 
-/// An Alert without items, as XML.
+/// Returns an Alert without items as XML.
 pub fn alert(cmd_id: &str, code: AlertCode) -> String {
     let inside = leaf("CmdID", cmd_id) + &leaf("Data", &code.0.to_string());
     format!("<Alert>{inside}</Alert>")
 }
 
-/// An element with text, escaped.
+/// Returns an element with escaped text.
 pub fn leaf(name: &str, text: &str) -> String {
     format!("<{name}>{}</{name}>", partial_escape(text))
 }
 
-/// An element of `syncml:metinf` with text, escaped.
+/// Returns an element of `syncml:metinf` with escaped text.
 pub fn meta(name: &str, text: &str) -> String {
     let text = partial_escape(text);
     format!("<{name} xmlns=\"syncml:metinf\">{text}</{name}>")
 }
 
-/// A `Cred` as XML.
+/// Returns a `Cred` as XML.
 pub fn cred(format: Option<&str>, scheme: Option<&str>, data: &str) -> String {
     let meta = |name, text: Option<&str>| text.map_or(String::new(), |text| meta(name, text));
     let inside = meta("Format", format) + &meta("Type", scheme);
@@ -178,13 +179,13 @@ pub struct HeaderBuilder<'a> {
     pub session_id: &'a str,
     /// `MsgID`.
     pub msg_id: u32,
-    /// Where the message goes.
+    /// The address of the receiver.
     pub target: &'a str,
-    /// Who sends it.
+    /// The address of the sender.
     pub source: &'a str,
-    /// `LocName` of the sender: the user.
+    /// The `LocName` of the sender: the user.
     pub user: Option<&'a str>,
-    /// `Cred` and `Meta` as XML, where it has them.
+    /// `Cred` and `Meta` as XML, if the header has them.
     pub rest: String,
 }
 
@@ -204,7 +205,7 @@ impl Default for HeaderBuilder<'_> {
 }
 
 impl HeaderBuilder<'_> {
-    /// The message up to its first command; [`END`] ends it.
+    /// Returns the message up to its first command; [`END`] completes it.
     pub fn begin(&self, namespace: &str) -> String {
         let user = self
             .user
@@ -226,19 +227,19 @@ impl HeaderBuilder<'_> {
     }
 }
 
-/// What ends a message that [`HeaderBuilder::begin`] began.
+/// The end of a message that [`HeaderBuilder::begin`] began.
 pub const END: &str = "</SyncBody></SyncML>";
 
-/// A message to the sender of `document`, in its encoding and version, with these commands in its body.
+/// Returns a message to the sender of `document`, in the encoding and version of `document`, with the commands `body`.
 ///
-/// `None` where `document` has no header to answer to, or its encoding cannot hold the answer.
+/// `None` if `document` has no header to answer, or its encoding cannot hold the answer.
 pub fn message(document: &Document, msg_id: u32, body: &str) -> Option<Bytes> {
     let header = Message::of(document)?.header()?;
     let (to, from) = (header.source()?, header.target().unwrap_or_default());
     write(document, header, &to, &from, msg_id, body)
 }
 
-/// A message of the sender of `document` itself, as [`message`].
+/// Returns a message from the sender of `document`, otherwise like [`message`].
 pub fn message_as(document: &Document, msg_id: u32, body: &str) -> Option<Bytes> {
     let header = Message::of(document)?.header()?;
     let (to, from) = (header.target().unwrap_or_default(), header.source()?);
@@ -269,10 +270,10 @@ fn write(
     }
 }
 
-/// A message in XML as WBXML.
+/// Converts a message in XML to WBXML.
 ///
 /// # Errors
-/// In words, where it is not well-formed, or WBXML cannot hold what it says.
+/// A description, if the XML is not well-formed or WBXML cannot hold it.
 pub fn to_wbxml(xml: String) -> Result<Bytes, String> {
     let document = decode(xml.into(), Hint::default(), &Limits::default());
     let document = document.map_err(|error| error.to_string())?;
@@ -280,7 +281,7 @@ pub fn to_wbxml(xml: String) -> Result<Bytes, String> {
     bytes.map(Bytes::from).map_err(|error| error.to_string())
 }
 
-/// The namespace of a message, which tells its version.
+/// Returns the namespace of a message, which depends on its version.
 pub fn namespace(document: &Document) -> String {
     let version = match document.encoding() {
         Encoding::Wbxml(header) => match header.doctype {
@@ -293,7 +294,7 @@ pub fn namespace(document: &Document) -> String {
     format!("SYNCML:SYNCML{version}")
 }
 
-/// The SyncML namespace that the root declares.
+/// Returns the SyncML namespace that the root declares.
 fn declared(document: &Document) -> Option<String> {
     let attributes = document.root().attributes();
     let mut declared = attributes.filter(|a| a.name().starts_with("xmlns"));
@@ -304,9 +305,9 @@ fn declared(document: &Document) -> Option<String> {
     })
 }
 
-/// A piece of XML to be put into `document`: where names there have prefixes, it declares its namespace itself.
+/// Parses XML to insert into `document`. If names there have prefixes, the XML gets its own namespace declaration.
 ///
-/// `None` where it is not well-formed.
+/// `None` if the XML is not well-formed.
 pub fn fragment(document: &Document, xml: &str) -> Option<Fragment> {
     let root = document.root().span().of(document.source());
     let name = root.iter().take_while(|byte| !b" \t\r\n>/".contains(byte));
@@ -317,8 +318,9 @@ pub fn fragment(document: &Document, xml: &str) -> Option<Fragment> {
     }
 }
 
-/// The same fragment with the namespace of a WBXML message, where its root is an unknown element without one: in XML
-/// it would be in the namespace around it, and what it holds would be known. `None` where it need not be.
+/// Returns the fragment with the namespace of the WBXML message `document`, if its root is an unknown element without
+/// namespace: as in an XML message, it then inherits the namespace, and its children are known elements. `None` if that
+/// is not necessary.
 pub fn in_namespace(document: &Document, xml: &str, fragment: &Fragment) -> Option<Fragment> {
     let root = fragment.document().root();
     let is_lost = root.name().token().is_none() && root.attributes().next().is_none();
@@ -327,7 +329,7 @@ pub fn in_namespace(document: &Document, xml: &str, fragment: &Fragment) -> Opti
     (is_needed && around).then(|| declaring(document, xml))?
 }
 
-/// A piece of XML whose root declares the namespace of a message.
+/// Parses XML whose root gets a declaration of the message's namespace.
 fn declaring(document: &Document, xml: &str) -> Option<Fragment> {
     let start = xml.find('<')? + 1;
     let end = xml[start..].find(|c: char| c.is_ascii_whitespace() || c == '>' || c == '/')?;

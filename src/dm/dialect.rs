@@ -1,8 +1,8 @@
-//! What kind of document a body holds: decided by its root element, with the media type as a second opinion.
+//! The kind of document in a body: the root element decides, with the media type as a second opinion.
 
 use crate::markup::{Document, tag};
 
-/// The language a body is written in.
+/// The language of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dialect {
     /// A SyncML message.
@@ -16,7 +16,7 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// The dialect of a decoded document.
+    /// Returns the dialect of a decoded document.
     pub fn of(document: &Document) -> Self {
         let root = document.root();
         match () {
@@ -27,7 +27,7 @@ impl Dialect {
         }
     }
 
-    /// Its name in records and rules.
+    /// Returns the name in records and rules.
     pub fn name(self) -> &'static str {
         match self {
             Self::SyncMl => "syncml",
@@ -38,19 +38,19 @@ impl Dialect {
     }
 }
 
-/// What a media type says of a body.
+/// The kind of content that a media type declares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MediaKind {
     /// XML or WBXML.
     Markup,
-    /// Nothing that counts: none is given, or one that devices and gateways put on anything.
+    /// Unknown: there is no media type, or one that devices and gateways use for anything.
     Vague,
-    /// Something else.
+    /// Another media type.
     Other,
 }
 
 impl MediaKind {
-    /// What this media type says.
+    /// Classifies a media type.
     pub fn by(media_type: Option<&str>) -> Self {
         let media_type = media_type.unwrap_or_default().to_ascii_lowercase();
         let names = |parts: &[&str]| parts.iter().any(|part| media_type.contains(part));

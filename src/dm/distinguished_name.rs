@@ -1,5 +1,5 @@
-//! Names of certificates written as text: `CN=device,O=Contoso\, Ltd.` (RFC 4514), with quotes, as Windows and .NET write
-//! them, too.
+//! Names of certificates as text: `CN=device,O=Contoso\, Ltd.` (RFC 4514), also with quotes, as Windows and .NET write
+//! them.
 
 use std::iter::Peekable;
 use std::str::Chars;
@@ -8,8 +8,8 @@ use x509_parser::asn1_rs::{Any, FromBer};
 
 use super::certificate::{characters, known_type};
 
-/// The attributes of a name: their types, as this crate writes those it knows, and their values. Which attributes stand
-/// in one RDN does not show. `None` where the text is no such name.
+/// Parses the attributes of a name: types, with the names that dmtap uses for known ones, and values. The result does
+/// not show which attributes share an RDN. `None` if the text is not a valid name.
 pub fn attributes(text: &str) -> Option<Vec<(String, String)>> {
     let mut found = Vec::new();
     let mut rest = text.chars().peekable();
@@ -23,7 +23,7 @@ pub fn attributes(text: &str) -> Option<Vec<(String, String)>> {
     }
 }
 
-/// A value as it stands in such a text.
+/// Escapes a value for such a text.
 pub fn escaped(value: &str) -> String {
     let mut text = String::new();
     let last = value.chars().count().saturating_sub(1);
@@ -39,7 +39,7 @@ pub fn escaped(value: &str) -> String {
     text
 }
 
-/// What stands before a character, which is taken, too.
+/// Returns the text in front of the character `end`, and skips `end`.
 fn taken_until(rest: &mut Peekable<Chars<'_>>, end: char) -> Option<String> {
     let mut taken = String::new();
     loop {
@@ -51,7 +51,7 @@ fn taken_until(rest: &mut Peekable<Chars<'_>>, end: char) -> Option<String> {
     }
 }
 
-/// A value up to the separator behind it, or the end.
+/// Reads a value up to the separator after it, or up to the end.
 fn value(rest: &mut Peekable<Chars<'_>>) -> Option<String> {
     while rest.next_if(|letter| *letter == ' ').is_some() {}
     match rest.peek() {
@@ -63,7 +63,7 @@ fn value(rest: &mut Peekable<Chars<'_>>) -> Option<String> {
 
 fn plain(rest: &mut Peekable<Chars<'_>>) -> Option<String> {
     let mut octets = Vec::new();
-    // Spaces at the end count where they are escaped.
+    // Spaces at the end count only if they are escaped.
     let mut end = 0;
     while let Some(letter) = rest.next_if(|letter| !is_separator(*letter)) {
         match letter {
@@ -79,7 +79,7 @@ fn plain(rest: &mut Peekable<Chars<'_>>) -> Option<String> {
     String::from_utf8(octets).ok()
 }
 
-/// `"Contoso, Ltd."`; a quote in there is doubled or escaped.
+/// Reads `"Contoso, Ltd."`; a quote inside is doubled or escaped.
 fn quoted(rest: &mut Peekable<Chars<'_>>) -> Option<String> {
     rest.next();
     let mut octets = Vec::new();
@@ -96,7 +96,7 @@ fn quoted(rest: &mut Peekable<Chars<'_>>) -> Option<String> {
     is_over.then(|| String::from_utf8(octets).ok())?
 }
 
-/// `#0C0141`: the value in BER.
+/// Reads `#0C0141`: a value in BER.
 fn encoded(rest: &mut Peekable<Chars<'_>>) -> Option<String> {
     rest.next();
     let mut octets = Vec::new();
@@ -109,7 +109,7 @@ fn encoded(rest: &mut Peekable<Chars<'_>>) -> Option<String> {
     Some(characters(&value))
 }
 
-/// What stands behind a backslash: two hexadecimal digits, or the character itself.
+/// Reads the rest of an escape after the backslash: two hexadecimal digits, or the character itself.
 fn escape(rest: &mut Peekable<Chars<'_>>, octets: &mut Vec<u8>) -> Option<()> {
     let first = rest.next()?;
     match (first.is_ascii_hexdigit(), rest.peek().copied()) {

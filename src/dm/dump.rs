@@ -1,9 +1,9 @@
-//! Bytes as people paste them: dumps with offsets, arrays of source code, strings with escapes.
+//! Bytes in the forms that people paste: dumps with offsets, arrays of source code, strings with escapes.
 
 use std::iter::Peekable;
 use std::ops::{Range, RangeInclusive};
 
-/// The bytes of a dump with offsets, as `xxd`, `hexdump`, `od`, `tcpdump -X` and Wireshark print it.
+/// Reads a dump with offsets, in the format of `xxd`, `hexdump`, `od`, `tcpdump -X` or Wireshark.
 ///
 /// ```text
 /// 00000000: 0300 6a1d 2d2f  ..j.-/     offset, octets, characters
@@ -15,7 +15,7 @@ pub(super) fn from_dump(text: &str) -> Option<Vec<u8>> {
     rows(text, 16).or_else(|| rows(text, 8))
 }
 
-/// The bytes of each of several dumps in a text, with its lines from 1. It begins with offset 0.
+/// Returns the bytes of each dump in a text, with its lines, counted from 1. A dump begins with offset 0.
 pub(super) fn dumps(text: &str) -> Vec<(RangeInclusive<u64>, Vec<u8>)> {
     let mut blocks: Vec<(RangeInclusive<u64>, String)> = Vec::new();
     let mut is_inside = false;
@@ -36,7 +36,8 @@ pub(super) fn dumps(text: &str) -> Vec<(RangeInclusive<u64>, Vec<u8>)> {
         .collect()
 }
 
-/// What separates characters from octets is no rule of its own: the offset of the next row says how many octets there are.
+/// Reads the rows of a dump. The difference to the next offset gives the number of octets in a row, so no rule for the
+/// boundary between octets and characters is needed.
 fn rows(text: &str, base: u32) -> Option<Vec<u8>> {
     let mut bytes: Vec<u8> = Vec::new();
     let mut lines = text
@@ -76,7 +77,7 @@ fn rows(text: &str, base: u32) -> Option<Vec<u8>> {
     Some(bytes).filter(|bytes| !bytes.is_empty())
 }
 
-/// That of the next row; none if this is the last one, or rows like this one follow.
+/// Returns the offset of the next row; `None` at the last row, or if repeated rows follow.
 fn next_offset<'t>(
     lines: &mut Peekable<impl Iterator<Item = &'t str>>,
     base: u32,
@@ -94,7 +95,7 @@ fn offset(line: &str, base: u32) -> Option<(usize, &str)> {
     (digits.len() > 3).then_some((offset, rest.trim_start_matches(':')))
 }
 
-/// At most so many octets, in groups; a wide gap ends them.
+/// Reads at most `most` octets, in groups, up to a wide gap.
 fn octets_in_front(mut rest: &str, most: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     while bytes.len() < most {
@@ -114,7 +115,7 @@ fn octets_in_front(mut rest: &str, most: usize) -> Vec<u8> {
     bytes
 }
 
-/// The arrays of C, Java, Go, Python or JSON in a text, such as `{0x02, 0, -1}`: where each stands, and its bytes.
+/// Finds the arrays of C, Java, Go, Python or JSON in a text, such as `{0x02, 0, -1}`: the place and the bytes of each.
 pub(super) fn arrays(text: &str) -> impl Iterator<Item = (Range<usize>, Vec<u8>)> + '_ {
     let mut behind = 0;
     let ends = memchr::memchr2_iter(b'}', b']', text.as_bytes());
@@ -128,7 +129,7 @@ pub(super) fn arrays(text: &str) -> impl Iterator<Item = (Range<usize>, Vec<u8>)
     })
 }
 
-/// The bytes that stand between the brackets of an array.
+/// Returns the bytes between the brackets of an array.
 fn numbers(inside: &str) -> Option<Vec<u8>> {
     let mut code = String::new();
     for (number, part) in inside.split("/*").enumerate() {
@@ -148,17 +149,17 @@ fn numbers(inside: &str) -> Option<Vec<u8>> {
             Some(digits) => i16::from_str_radix(digits, 16),
             None => number.parse(),
         };
-        // Bytes of Java have a sign.
+        // Java bytes are signed.
         let value = value.ok().filter(|value| (-128..256).contains(value))?;
         Some((value & 0xff) as u8)
     });
-    // A log has shorter ones that are none: `systemd[1]`.
+    // Shorter ones in logs are not arrays: `systemd[1]`.
     bytes
         .collect::<Option<Vec<u8>>>()
         .filter(|bytes| bytes.len() >= SHORTEST_ARRAY)
 }
 
-/// The bytes of a string of C or Python: `b'\x02\x00\x00j-//SYNCML'`.
+/// Reads a string of C or Python: `b'\x02\x00\x00j-//SYNCML'`.
 pub(super) fn from_string(text: &str) -> Option<Vec<u8>> {
     let text = text.trim().trim_end_matches(';');
     let inside = text.strip_prefix('b').unwrap_or(text);
@@ -186,7 +187,7 @@ pub(super) fn from_string(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// The octets at the end of a line of a log: `DMEngine: 02 00 00 6A`.
+/// Returns the octets at the end of a log line: `DMEngine: 02 00 00 6A`.
 pub(super) fn octets_at_end(line: &str) -> Vec<u8> {
     let groups = line.trim_end().rsplit(' ');
     let octets = groups.map_while(|group| match group.len() {
@@ -198,7 +199,7 @@ pub(super) fn octets_at_end(line: &str) -> Vec<u8> {
     bytes
 }
 
-/// The octets that pairs of hex digits name.
+/// Decodes pairs of hex digits.
 pub(super) fn octets(digits: &[u8]) -> Option<Vec<u8>> {
     if digits.is_empty() || digits.len() % 2 == 1 {
         return None;
@@ -208,11 +209,11 @@ pub(super) fn octets(digits: &[u8]) -> Option<Vec<u8>> {
     digits.chunks_exact(2).map(octet).collect()
 }
 
-/// Octets of an array: fewer are no message.
+/// The fewest octets in an array: a message has more.
 const SHORTEST_ARRAY: usize = 16;
-/// Octets in a row of a dump.
+/// The most octets in a row of a dump.
 const MOST_OCTETS: usize = 64;
-/// Bytes of a dump, with the rows that it leaves out.
+/// The most bytes of a dump, including rows that it omits.
 const MOST_BYTES: usize = 16 << 20;
-/// Blanks between octets; hexdump puts two into the middle of a row.
+/// The most blanks between octets; hexdump prints two in the middle of a row.
 const WIDEST_GAP: usize = 2;

@@ -1,5 +1,5 @@
-//! Messages of Windows enrollment: discovery, policies, and the request for a certificate (MS-MDE2, MS-XCEP,
-//! MS-WSTEP). Elements are found by local name, and all of them may be missing.
+//! Messages of Windows enrollment: discovery, policies, and the request for a certificate (MS-MDE2, MS-XCEP, MS-WSTEP).
+//! Elements are found by local name, and each of them may be missing.
 
 use std::borrow::Cow;
 
@@ -8,25 +8,25 @@ use super::soap::{Envelope, is_nil, texts};
 use super::token::{BinaryToken, TokenKind};
 use crate::markup::{Element, Embedded, Limits};
 
-/// A message of enrollment, by what the body of its envelope holds.
+/// An enrollment message, by the content of its envelope.
 #[derive(Clone, Copy, Debug)]
 pub enum EnrollmentMessage<'d> {
-    /// The device asks where to enroll.
+    /// The device asks for the enrollment address.
     Discover(Discover<'d>),
-    /// The server answers where.
+    /// The server answers with the enrollment address.
     DiscoverResponse(DiscoverResponse<'d>),
-    /// The device asks how to make its key.
+    /// The device asks for the policies for its key.
     GetPolicies,
-    /// The server answers how.
+    /// The server answers with the policies.
     GetPoliciesResponse(GetPoliciesResponse<'d>),
     /// The device asks for a certificate and an account.
     Request(RequestSecurityToken<'d>),
-    /// The server grants them.
+    /// The server grants certificate and account.
     Response(RequestSecurityTokenResponse<'d>),
 }
 
 impl<'d> EnrollmentMessage<'d> {
-    /// The message in an envelope; `None` for a fault, for an empty body and for what is no enrollment.
+    /// Returns the message in an envelope; `None` for a fault, an empty body or another kind of message.
     pub fn of(envelope: Envelope<'d>) -> Option<Self> {
         let content = envelope.content()?;
         let is = |name: &str| is_named(content, name);
@@ -49,7 +49,7 @@ impl<'d> EnrollmentMessage<'d> {
         })
     }
 
-    /// The name of the message, as the standards spell it.
+    /// Returns the name of the message, as the standards spell it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Discover(_) => "Discover",
@@ -82,7 +82,7 @@ impl<'d> Discover<'d> {
         self.field("DeviceType")
     }
 
-    /// `ApplicationVersion`: the build of the system.
+    /// `ApplicationVersion`: the build of the operating system.
     pub fn application_version(self) -> Option<Cow<'d, str>> {
         self.field("ApplicationVersion")
     }
@@ -92,7 +92,7 @@ impl<'d> Discover<'d> {
         self.field("OSEdition")
     }
 
-    /// The kinds of authentication that the device can do.
+    /// Returns the authentication methods that the device supports.
     pub fn auth_policies(self) -> impl Iterator<Item = Cow<'d, str>> {
         let around = child(self.request(), "AuthPolicies");
         around
@@ -114,7 +114,7 @@ impl<'d> Discover<'d> {
 pub struct DiscoverResponse<'d>(Element<'d>);
 
 impl<'d> DiscoverResponse<'d> {
-    /// `DiscoverResult`, or what stands in its place.
+    /// Returns `DiscoverResult`, or the response itself if it is missing.
     pub fn result(self) -> Element<'d> {
         child(self.0, "DiscoverResult").unwrap_or(self.0)
     }
@@ -129,8 +129,8 @@ impl<'d> DiscoverResponse<'d> {
         text(self.result(), &["EnrollmentVersion"])
     }
 
-    /// The elements whose text is an address (`EnrollmentServiceUrl`, `GatewayService` …), known to this version or
-    /// not. Those that are nil or empty are left out.
+    /// Returns the elements that contain an address (`EnrollmentServiceUrl`, `GatewayService` …), also under unknown
+    /// names. Skips nil and empty ones.
     pub fn urls(self) -> impl Iterator<Item = Element<'d>> {
         self.result().elements().filter(|element| {
             let name = element.local();
@@ -141,7 +141,7 @@ impl<'d> DiscoverResponse<'d> {
     }
 }
 
-/// `GetPoliciesResponse`. What is asked of a policy is that of the first.
+/// `GetPoliciesResponse`. Accessors for a policy read the first one.
 #[derive(Clone, Copy, Debug)]
 pub struct GetPoliciesResponse<'d>(Element<'d>);
 
@@ -167,7 +167,7 @@ impl<'d> GetPoliciesResponse<'d> {
         text(self.attributes()?, &path)
     }
 
-    /// The providers in which the key may be made.
+    /// Returns the providers in which the key may be created.
     pub fn crypto_providers(self) -> impl Iterator<Item = Cow<'d, str>> {
         let path = ["privateKeyAttributes", "cryptoProviders"];
         let around = self.attributes().and_then(|a| descendant(a, &path));
@@ -184,7 +184,7 @@ impl<'d> GetPoliciesResponse<'d> {
         self.period("renewalPeriodSeconds")
     }
 
-    /// The OID that `hashAlgorithmOIDReference` refers to: its value, or its default name where it has one.
+    /// Returns the OID that `hashAlgorithmOIDReference` refers to: its value, otherwise its default name.
     pub fn hash_algorithm(self) -> Option<Cow<'d, str>> {
         let reference = text(self.attributes()?, &["hashAlgorithmOIDReference"])?;
         let list = child(self.0, "oIDs")?;
@@ -195,7 +195,7 @@ impl<'d> GetPoliciesResponse<'d> {
         text(oid, &["value"]).or_else(|| text(oid, &["defaultName"]))
     }
 
-    /// `AttestationFailureBehavior`: whether the device may go on without attestation.
+    /// `AttestationFailureBehavior`: whether the device may continue without attestation.
     pub fn attestation_failure_behavior(self) -> Option<Cow<'d, str>> {
         let attributes = self.attributes()?;
         let around = [attributes, child(attributes, "attestation")?];
@@ -207,8 +207,8 @@ impl<'d> GetPoliciesResponse<'d> {
             .or_else(|| text(self.policy()?, &["AttestationFailureBehavior"]))
     }
 
-    /// The elements whose text is an address: those of CAs, and that of the attestation service, which may lack
-    /// its scheme.
+    /// Returns the elements that contain an address: those of CAs, and the one of the attestation service, which may
+    /// lack the scheme.
     pub fn urls(self) -> impl Iterator<Item = Element<'d>> {
         let authorities = child(self.0, "cAs");
         let authorities = authorities.into_iter().flat_map(|list| list.elements());
@@ -222,7 +222,7 @@ impl<'d> GetPoliciesResponse<'d> {
             .filter(|element| text(*element, &[]).is_some())
     }
 
-    /// How many policies there are.
+    /// Returns the number of policies.
     pub fn policies(self) -> usize {
         let list = descendant(self.0, &["response", "policies"]);
         list.map_or(0, |list| children(list, "policy").count())
@@ -243,19 +243,19 @@ impl<'d> GetPoliciesResponse<'d> {
     }
 }
 
-/// What a device asks for.
+/// The kind of an enrollment request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RequestType {
     /// A first certificate: `…/Issue`.
     Issue,
-    /// A new certificate for an old one: `…/Renew`.
+    /// A new certificate that replaces an old one: `…/Renew`.
     Renew,
-    /// The account once more: `…/Recovery`.
+    /// The account again: `…/Recovery`.
     Recovery,
 }
 
 impl RequestType {
-    /// Its name, as the standard spells it.
+    /// Returns the name, as the standard spells it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Issue => "Issue",
@@ -275,7 +275,7 @@ impl<'d> RequestSecurityToken<'d> {
         text(self.0, &["RequestType"])
     }
 
-    /// `RequestType`, if it is one of those that devices send.
+    /// `RequestType`, if devices use it.
     pub fn request_type(self) -> Option<RequestType> {
         let written = self.request_type_uri()?;
         let last = written.rsplit('/').next()?;
@@ -288,12 +288,12 @@ impl<'d> RequestSecurityToken<'d> {
             .find(|known| known.name().eq_ignore_ascii_case(last))
     }
 
-    /// The `BinarySecurityToken` with the certificate request.
+    /// Returns the `BinarySecurityToken` with the certificate request.
     pub fn token(self) -> Option<BinaryToken<'d>> {
         child(self.0, "BinarySecurityToken").map(BinaryToken::of)
     }
 
-    /// What the device says about itself: an open list, in which names may come several times.
+    /// Returns the properties of the device: an open list, in which names may occur several times.
     pub fn context_items(self) -> impl Iterator<Item = ContextItem<'d>> {
         let around = child(self.0, "AdditionalContext");
         let items = around
@@ -302,7 +302,7 @@ impl<'d> RequestSecurityToken<'d> {
         items.map(ContextItem)
     }
 
-    /// The value of the first context item of this name.
+    /// Returns the value of the first context item of this name.
     pub fn context(self, name: &str) -> Option<Cow<'d, str>> {
         let mut items = self.context_items();
         items
@@ -319,28 +319,28 @@ impl<'d> RequestSecurityToken<'d> {
 pub struct ContextItem<'d>(Element<'d>);
 
 impl<'d> ContextItem<'d> {
-    /// Its element.
+    /// Returns the element of the item.
     pub fn element(self) -> Element<'d> {
         self.0
     }
 
-    /// Its `Name`.
+    /// Returns the `Name`.
     pub fn name(self) -> Option<Cow<'d, str>> {
         attribute(self.0, "Name")
     }
 
-    /// Its `Value`.
+    /// Returns the `Value`.
     pub fn value(self) -> Option<Cow<'d, str>> {
         text(self.0, &["Value"])
     }
 
-    /// The element of its value.
+    /// Returns the element of the value.
     pub fn value_element(self) -> Option<Element<'d>> {
         child(self.0, "Value")
     }
 }
 
-/// `RequestSecurityTokenResponse`, in its collection or without.
+/// `RequestSecurityTokenResponse`, with or without its collection.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestSecurityTokenResponse<'d>(Element<'d>);
 
@@ -355,18 +355,18 @@ impl<'d> RequestSecurityTokenResponse<'d> {
         text(self.0, &["RequestID"])
     }
 
-    /// The `BinarySecurityToken` in `RequestedSecurityToken`.
+    /// Returns the `BinarySecurityToken` in `RequestedSecurityToken`.
     pub fn token(self) -> Option<BinaryToken<'d>> {
         let path = ["RequestedSecurityToken", "BinarySecurityToken"];
         descendant(self.0, &path).map(BinaryToken::of)
     }
 
-    /// The provisioning document in its token. `limits` are those the envelope was decoded with.
+    /// Returns the provisioning document in the token. `limits` are the limits that the envelope was decoded with.
     pub fn provisioning(self, limits: &Limits) -> Option<Embedded> {
         self.token()?.element().embedded(limits)
     }
 
-    /// The certificate in its token, where the server sends no provisioning document.
+    /// Returns the certificate in the token, if the server sends no provisioning document.
     pub fn certificate(self) -> Option<Vec<u8>> {
         let token = self.token()?;
         matches!(token.kind(), TokenKind::X509)

@@ -1,5 +1,5 @@
-//! Results of Windows as enrollment shows them: the HRESULT that stands for a fault or an HTTP status
-//! (MS-MDE2 §3.5.2.2, MDMRegistration.h).
+//! The HRESULT that Windows shows for a fault or an HTTP status during enrollment (MS-MDE2 §3.5.2.2,
+//! MDMRegistration.h).
 
 use std::fmt;
 
@@ -10,13 +10,13 @@ use super::soap::{Fault, local_code};
 pub struct Hresult(pub u32);
 
 impl Hresult {
-    /// What Windows shows where it cannot read an answer.
+    /// The result that Windows shows if it cannot parse an answer.
     pub const UNKNOWN: Self = Self(0x8018_0008);
 
-    /// HTTP 200 with nothing in it.
+    /// The result for HTTP 200 with an empty body.
     pub const EMPTY_MESSAGE: Self = Self(0x8018_0029);
 
-    /// What Windows shows for a fault: that of its ErrorType, else that of its innermost known code.
+    /// Returns the result that Windows shows for a fault: by its ErrorType, otherwise by its innermost known code.
     pub fn of_fault(fault: Fault<'_>) -> Option<Self> {
         let by_type = fault
             .error_type()
@@ -30,17 +30,17 @@ impl Hresult {
         })
     }
 
-    /// What Windows shows for the code of a fault, with or without a prefix: `s:Authentication`.
+    /// Returns the result that Windows shows for the code of a fault, with or without a prefix: `s:Authentication`.
     pub fn of_code(code: &str) -> Option<Self> {
         in_table(&CODES, local_code(code))
     }
 
-    /// What Windows shows for the ErrorType of a DeviceEnrollmentServiceError: `DeviceCapReached`.
+    /// Returns the result that Windows shows for the ErrorType of a DeviceEnrollmentServiceError: `DeviceCapReached`.
     pub fn of_error_type(error_type: &str) -> Option<Self> {
         in_table(&ERROR_TYPES, error_type.trim_ascii())
     }
 
-    /// What Windows shows for an HTTP status that is no success.
+    /// Returns the result that Windows shows for an HTTP error status.
     pub fn of_http(status: u16) -> Self {
         Self(0x8019_0000 | u32::from(status))
     }
@@ -58,7 +58,7 @@ fn in_table(table: &[(&str, u32)], name: &str) -> Option<Hresult> {
     found.map(|(_, code)| Hresult(*code))
 }
 
-/// Subcodes of faults.
+/// The subcodes of faults.
 const CODES: [(&str, u32); 7] = [
     ("MessageFormat", 0x8018_0001),
     ("Authentication", 0x8018_0002),
@@ -69,7 +69,7 @@ const CODES: [(&str, u32); 7] = [
     ("InvalidSecurity", 0x8018_0007),
 ];
 
-/// ErrorTypes of DeviceEnrollmentServiceError.
+/// The ErrorTypes of DeviceEnrollmentServiceError.
 const ERROR_TYPES: [(&str, u32); 8] = [
     ("DeviceCapReached", 0x8018_0013),
     ("DeviceNotSupported", 0x8018_0014),

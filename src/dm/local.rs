@@ -1,4 +1,4 @@
-//! Finding elements and attributes by local name: prefixes differ from peer to peer, and some servers write the
+//! Look-up of elements and attributes by local name: prefixes differ from peer to peer, and some servers write the
 //! names of SOAP faults in lower case.
 
 use std::borrow::Cow;
@@ -6,17 +6,17 @@ use std::borrow::Cow;
 use super::message::trimmed;
 use crate::markup::Element;
 
-/// Whether an element has this local name, whatever its case.
+/// Whether an element has this local name; case does not matter.
 pub(crate) fn is_named(element: Element<'_>, name: &str) -> bool {
     element.local().eq_ignore_ascii_case(name)
 }
 
-/// The first child element of this local name.
+/// Returns the first child element of this local name.
 pub(crate) fn child<'d>(element: Element<'d>, name: &str) -> Option<Element<'d>> {
     element.elements().find(|child| is_named(*child, name))
 }
 
-/// Every child element of this local name.
+/// Iterates over the child elements of this local name.
 pub(crate) fn children<'d>(
     element: Element<'d>,
     name: &'static str,
@@ -26,21 +26,21 @@ pub(crate) fn children<'d>(
         .filter(move |child| is_named(*child, name))
 }
 
-/// The element at the end of these local names, the first of each.
+/// Returns the element at the end of a path of local names, following the first child of each name.
 pub(crate) fn descendant<'d>(element: Element<'d>, names: &[&str]) -> Option<Element<'d>> {
     names
         .iter()
         .try_fold(element, |element, name| child(element, name))
 }
 
-/// The text of the element at the end of these local names, without the white space around it. `None` where there
+/// Returns the text of the element at the end of a path of local names, without white space around it. `None` if there
 /// is no such element, or it is empty.
 pub(crate) fn text<'d>(element: Element<'d>, names: &[&str]) -> Option<Cow<'d, str>> {
     let text = trimmed(descendant(element, names)?);
     (!text.is_empty()).then_some(text)
 }
 
-/// The value of the attribute with this local name, without the white space around it.
+/// Returns the value of the attribute with this local name, without white space around it.
 pub(crate) fn attribute<'d>(element: Element<'d>, name: &str) -> Option<Cow<'d, str>> {
     let mut attributes = element.attributes();
     let found = attributes.find(|attribute| {

@@ -1,21 +1,20 @@
 //! LocURIs: addresses of nodes in the management tree.
 //!
-//! Windows compares them without regard to case, and `./Vendor` means `./Device/Vendor`
-//! (MicrosoftDocs, OMA DM protocol support, "User targeted vs. device targeted configuration").
-//! `%7BA%7D` and `{A}` are one name (RFC 3986 §6.2.2.2).
+//! Windows compares them without regard to case, and `./Vendor` means `./Device/Vendor` (MicrosoftDocs, OMA DM protocol
+//! support, "User targeted vs. device targeted configuration"). `%7BA%7D` and `{A}` are the same name (RFC 3986
+//! §6.2.2.2).
 
 use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
-/// The segments of a LocURI in the form in which two spellings of one node are equal: lower case, without
-/// `./`, without `device/`, without query, percent-encoding undone.
+/// Returns the normal form of a LocURI, which is equal for all spellings of one node: lower case, without `./`, without
+/// `device/`, without query, percent-decoded.
 pub fn canonical(uri: &str) -> String {
     plain(segments(uri)).to_ascii_lowercase()
 }
 
-/// A LocURI, or a part of one, with percent-encoding undone, except where it stands for a character that separates or is a
-/// wildcard.
+/// Percent-decodes a LocURI, or a part of one, except for characters that would then be separators or wildcards.
 pub fn plain(uri: &str) -> Cow<'_, str> {
     if memchr::memchr(b'%', uri.as_bytes()).is_none() {
         return Cow::Borrowed(uri);
@@ -25,7 +24,7 @@ pub fn plain(uri: &str) -> Cow<'_, str> {
 }
 
 fn decoded(segment: &str) -> Cow<'_, str> {
-    // Encoded twice, these stay encoded once.
+    // Encoded twice, so that decoding leaves them encoded once.
     let twice = KEPT.iter().fold(segment.to_owned(), |text, kept| {
         text.replace(kept, &kept.replace('%', "%25"))
     });
@@ -35,10 +34,10 @@ fn decoded(segment: &str) -> Cow<'_, str> {
     }
 }
 
-/// `%` first, `/`, `?` and `*`.
+/// The encodings of `%` (first), `/`, `?` and `*`.
 const KEPT: [&str; 7] = ["%25", "%2f", "%2F", "%3f", "%3F", "%2a", "%2A"];
 
-/// Whether a node is another one or lies below it, in any spelling.
+/// Whether `uri` is `node` or lies below it, in any spelling.
 pub fn is_within(uri: &str, node: &str) -> bool {
     let [path, around] = [uri, node].map(segments);
     if path.contains('%') || around.contains('%') {
@@ -48,14 +47,14 @@ pub fn is_within(uri: &str, node: &str) -> bool {
     begins_with(path, around)
 }
 
-/// Whether a node is another one or one just below it: an Alert names the one that a command executed, or the job around it.
+/// Whether `uri` is `node` or a direct child: an Alert names the node that a command executed, or its parent, the job.
 pub fn is_or_is_child(uri: &str, node: &str) -> bool {
     let uri = canonical(uri);
     let rest = uri.strip_prefix(&canonical(node));
     rest.is_some_and(|rest| rest.is_empty() || rest.rfind('/') == Some(0))
 }
 
-/// Whether the segments of a path begin with those of another one.
+/// Whether the first segments of a path are those of another path.
 fn begins_with(path: &str, around: &str) -> bool {
     let (path, around) = (path.as_bytes(), around.as_bytes());
     let front = path.get(..around.len());
@@ -63,7 +62,7 @@ fn begins_with(path: &str, around: &str) -> bool {
         && matches!(path.get(around.len()), None | Some(b'/'))
 }
 
-/// The same in the case it is written in.
+/// Returns the segments of a LocURI without `./`, `device/` and query, in the original case and encoding.
 pub fn segments(uri: &str) -> &str {
     let uri = uri.trim_ascii();
     let path = memchr::memchr(b'?', uri.as_bytes()).map_or(uri, |query| &uri[..query]);
@@ -78,7 +77,7 @@ pub fn segments(uri: &str) -> &str {
     }
 }
 
-/// Whether a node is one of the user's: `./User/…`.
+/// Whether a node is in the user's tree: `./User/…`.
 pub fn is_of_user(uri: &str) -> bool {
     let first = segments(uri).split('/').next().unwrap_or_default();
     first.eq_ignore_ascii_case("User")
@@ -86,7 +85,7 @@ pub fn is_of_user(uri: &str) -> bool {
 
 const DEVICE: &str = "device/";
 
-/// The query of a LocURI, such as `list=StructData` or `prop=Type`.
+/// Returns the query of a LocURI, such as `list=StructData` or `prop=Type`.
 pub fn query(uri: &str) -> Option<&str> {
     uri.split_once('?').map(|(_, query)| query)
 }
@@ -119,9 +118,9 @@ mod tests {
             ));
             assert!(!is_within(&format!("{uri}x"), job));
         }
-        // What must stay encoded keeps nothing beside it from being decoded.
+        // Characters that stay encoded do not keep the others from being decoded.
         assert_eq!(canonical("./%7BA%2FB%7D/%C3%84%2a"), "{a%2fb}/Ä%2a");
-        // These would be other nodes.
+        // Decoded, these would be other nodes.
         for uri in [
             "a%2fb/{c}",
             "a%3fb",

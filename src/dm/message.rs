@@ -11,66 +11,66 @@ use crate::markup::{Document, Element, NodeId, tag};
 pub struct Message<'d>(Element<'d>);
 
 impl<'d> Message<'d> {
-    /// The message a document holds, if its root is `SyncML`.
+    /// Returns the message in a document, if its root is `SyncML`.
     pub fn of(document: &'d Document) -> Option<Self> {
         let root = document.root();
         root.is(tag::SYNC_ML).then_some(Self(root))
     }
 
-    /// Its `SyncML` element.
+    /// Returns the `SyncML` element.
     pub fn element(self) -> Element<'d> {
         self.0
     }
 
-    /// Its header.
+    /// Returns the header.
     pub fn header(self) -> Option<SyncHdr<'d>> {
         self.0.child(tag::SYNC_HDR).map(SyncHdr)
     }
 
-    /// Its body.
+    /// Returns the body.
     pub fn body(self) -> Option<SyncBody<'d>> {
         self.0.child(tag::SYNC_BODY).map(SyncBody)
     }
 
-    /// The commands of its body in order, without those inside others.
+    /// Iterates over the commands of the body in order, without those inside others.
     pub fn commands(self) -> impl Iterator<Item = Command<'d>> {
         self.body().into_iter().flat_map(SyncBody::commands)
     }
 
-    /// Every command in document order, those inside Atomic, Sequence and Sync included.
+    /// Iterates over all commands in document order, including those inside Atomic, Sequence and Sync.
     pub fn all_commands(self) -> impl Iterator<Item = Command<'d>> {
         self.body()
             .into_iter()
             .flat_map(|body| Nested::inside(body.0))
     }
 
-    /// The Statuses of its body, without those inside other commands.
+    /// Iterates over the Statuses of the body, without those inside other commands.
     pub fn statuses(self) -> impl Iterator<Item = Status<'d>> {
         self.commands().filter_map(Command::as_status)
     }
 
-    /// The Status for the header of the message that it answers.
+    /// Returns the Status for the header of the message that this one answers.
     pub fn header_status(self) -> Option<Status<'d>> {
         self.statuses().find(|status| status.is_for_header())
     }
 
-    /// Whether it has an Alert with this code.
+    /// Whether the message has an Alert with this code.
     pub fn has_alert(self, code: AlertCode) -> bool {
         let mut alerts = self.commands().filter_map(Command::as_alert);
         alerts.any(|alert| alert.code() == Some(code))
     }
 
-    /// MsgID of its header, as written.
+    /// Returns the MsgID of the header, as written.
     pub fn msg_id(self) -> Option<Cow<'d, str>> {
         self.header()?.msg_id()
     }
 
-    /// Whether it has the number of the first message of a session: its MsgID is 1.
+    /// Whether the MsgID is 1, the number of the first message of a session.
     pub fn is_first(self) -> bool {
         self.msg_id().as_deref() == Some("1")
     }
 
-    /// Whether it closes its package.
+    /// Whether the message is the last of its package: it has a Final.
     pub fn is_final(self) -> bool {
         self.body()
             .is_some_and(|body| body.0.child(tag::FINAL).is_some())
@@ -82,7 +82,7 @@ impl<'d> Message<'d> {
 pub struct SyncHdr<'d>(Element<'d>);
 
 impl<'d> SyncHdr<'d> {
-    /// Its element.
+    /// Returns the element of the header.
     pub fn element(self) -> Element<'d> {
         self.0
     }
@@ -107,12 +107,12 @@ impl<'d> SyncHdr<'d> {
         self.0.child(tag::MSG_ID).map(trimmed)
     }
 
-    /// Where the message goes: `Target/LocURI`.
+    /// `Target/LocURI`: the receiver of the message.
     pub fn target(self) -> Option<Cow<'d, str>> {
         loc_uri(self.0.child(tag::TARGET)?)
     }
 
-    /// Where it comes from: `Source/LocURI`, the device id in requests.
+    /// `Source/LocURI`: the sender of the message; in requests, the device id.
     pub fn source(self) -> Option<Cow<'d, str>> {
         loc_uri(self.0.child(tag::SOURCE)?)
     }
@@ -122,17 +122,17 @@ impl<'d> SyncHdr<'d> {
         self.0.child(tag::SOURCE)?.child(tag::LOC_NAME).map(trimmed)
     }
 
-    /// Where the answer is to go.
+    /// `RespURI`: the address for the answer.
     pub fn resp_uri(self) -> Option<Cow<'d, str>> {
         self.0.child(tag::RESP_URI).map(trimmed)
     }
 
-    /// The credentials of the sender.
+    /// Returns the credentials of the sender.
     pub fn cred(self) -> Option<Cred<'d>> {
         self.0.child(tag::CRED).map(Cred::of)
     }
 
-    /// MaxMsgSize and MaxObjSize live here.
+    /// Returns the Meta, which has MaxMsgSize and MaxObjSize.
     pub fn meta(self) -> Option<Meta<'d>> {
         self.0.child(tag::META).map(Meta::of)
     }
@@ -143,24 +143,24 @@ impl<'d> SyncHdr<'d> {
 pub struct SyncBody<'d>(Element<'d>);
 
 impl<'d> SyncBody<'d> {
-    /// Its element.
+    /// Returns the element of the body.
     pub fn element(self) -> Element<'d> {
         self.0
     }
 
-    /// The place behind its last command, in front of Final.
+    /// Returns the place after the last command, in front of Final.
     pub fn end(self) -> Place {
         let last = self.0.child(tag::FINAL);
         last.map_or(Place::LastIn(self.0.id()), |last| Place::Before(last.id()))
     }
 
-    /// Its commands in order; elements that are no known command come as `CommandKind::Unknown`.
+    /// Iterates over the commands in order; unknown commands have `CommandKind::Unknown`.
     pub fn commands(self) -> impl Iterator<Item = Command<'d>> {
         self.0.elements().filter_map(Command::of)
     }
 }
 
-/// The commands inside an element, in document order. What holds no commands is stepped over.
+/// An iterator over the commands inside an element, in document order. It steps over elements without commands.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Nested<'d> {
     document: &'d Document,
@@ -203,7 +203,7 @@ impl<'d> Iterator for Nested<'d> {
     }
 }
 
-/// The text of an element without the white space around it, which pretty-printed messages have.
+/// Returns the text of an element without white space around it, which pretty-printed messages have.
 pub(crate) fn trimmed(element: Element<'_>) -> Cow<'_, str> {
     match element.text() {
         Cow::Borrowed(text) => Cow::Borrowed(text.trim_ascii()),
@@ -211,7 +211,7 @@ pub(crate) fn trimmed(element: Element<'_>) -> Cow<'_, str> {
     }
 }
 
-/// `LocURI` of a Target, Source, TargetRef or SourceRef; older clients write the URI straight into the Refs.
+/// Returns the `LocURI` of a Target or Source.
 pub(crate) fn loc_uri(element: Element<'_>) -> Option<Cow<'_, str>> {
     element.child(tag::LOC_URI).map(trimmed)
 }

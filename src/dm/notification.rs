@@ -1,4 +1,4 @@
-//! The notification that asks a device to begin a session: package 0 (OMA-TS-DM_Notification-V1_2_1 §6).
+//! The notification that triggers a session of a device: package 0 (OMA-TS-DM_Notification-V1_2_1 §6).
 
 use super::auth::AccountKey;
 
@@ -10,8 +10,8 @@ pub struct Notification<'n> {
 }
 
 impl<'n> Notification<'n> {
-    /// Reads it; `None` where it is none. The version must be 1.1 or 1.2 and the reserved bits zero, since nothing
-    /// else tells it from other bytes.
+    /// Parses a notification; `None` for other bytes. The version must be 1.1 or 1.2 and the reserved bits zero, since
+    /// nothing else distinguishes a notification.
     pub fn of(bytes: &'n [u8]) -> Option<Self> {
         let server_length = usize::from(*bytes.get(SERVER - 1)?);
         let notification = Self {
@@ -29,12 +29,12 @@ impl<'n> Notification<'n> {
         u64::from_be_bytes(header)
     }
 
-    /// The version of the protocol, times ten.
+    /// Returns the version of the protocol, times ten.
     pub fn version(&self) -> u16 {
         (self.header() >> 54) as u16
     }
 
-    /// How the device involves its user, in words.
+    /// Returns the user interaction mode in words.
     pub fn user_mode(&self) -> &'static str {
         match self.header() >> 52 & 3 {
             0 => "not specified",
@@ -44,7 +44,7 @@ impl<'n> Notification<'n> {
         }
     }
 
-    /// Whether the server asks by itself; otherwise a user asked it to.
+    /// Whether the server starts the session itself; otherwise it does so on behalf of a user.
     pub fn is_by_server(&self) -> bool {
         self.header() >> 51 & 1 == 1
     }
@@ -53,36 +53,36 @@ impl<'n> Notification<'n> {
         self.header() >> 24 & ((1 << 27) - 1)
     }
 
-    /// The SessionID of the session to come, as its messages write it: hex without leading zeros (§6.2.10).
+    /// Returns the SessionID of the new session, as its messages write it: hex without leading zeros (§6.2.10).
     pub fn session_id(&self) -> String {
         format!("{:X}", self.header() >> 8 & 0xffff)
     }
 
-    /// The identifier of the server.
+    /// Returns the identifier of the server.
     pub fn server(&self) -> String {
         String::from_utf8_lossy(&self.bytes[SERVER..SERVER + self.server_length]).into_owned()
     }
 
-    /// What a vendor added behind it.
+    /// Returns the vendor-specific bytes after the server identifier.
     pub fn vendor_specific(&self) -> &'n [u8] {
         &self.bytes[SERVER + self.server_length..]
     }
 
-    /// The digest.
+    /// Returns the digest.
     pub fn digest(&self) -> &'n [u8] {
         &self.bytes[..DIGEST]
     }
 
-    /// Whether the digest is that of the server's password and a nonce (§6.2.2).
+    /// Whether the digest fits the server's password and a nonce (§6.2.2).
     pub fn fits(&self, password: &str, nonce: &[u8]) -> bool {
         let key = AccountKey::of(&self.server(), password);
         key.notification(nonce, &self.bytes[DIGEST..]) == self.digest()
     }
 }
 
-/// Octets of the digest.
+/// The length of the digest in octets.
 const DIGEST: usize = 16;
-/// Where the identifier of the server begins.
+/// The offset of the server identifier.
 const SERVER: usize = 24;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The forms in which people hand a message on: base64, hex, dumps, arrays of source code, a push of WAP.
+//! Messages in the forms in which people pass them on: base64, hex, dumps, arrays of source code, a WAP push.
 
 use std::ops::RangeInclusive;
 
@@ -11,12 +11,12 @@ use super::dump::{arrays, dumps, from_dump, from_string, octets, octets_at_end};
 use super::notification;
 use crate::markup::{utf16::Utf16, wbxml};
 
-/// The bytes of a message, taken out of the form it was handed on in; otherwise the very input.
+/// Decodes a message from the form in which it was passed on; returns any other input unchanged.
 pub fn unpack(input: Vec<u8>) -> Bytes {
     let read = |text: &str| {
         let forms = [from_dump, from_hex, only_array, from_string];
         let mut read = forms.iter().filter_map(|form| form(text));
-        // Base64 may have hex digits alone, but no message begins so.
+        // Base64 may consist of hex digits only, but then these do not decode to the beginning of a message.
         read.find(|bytes| is_message(bytes))
     };
     let text = std::str::from_utf8(&input).ok();
@@ -43,7 +43,8 @@ fn from_base64(input: &[u8]) -> Option<Vec<u8>> {
         .find_map(|engine| engine.decode(&packed).ok())
 }
 
-/// The bytes of an array that a text is made of: numbers of a log hide neither messages around them nor other arrays.
+/// Returns the bytes of the only array in a short text. If there are messages around it or other arrays, the numbers
+/// are those of a log, and the result is `None`.
 fn only_array(text: &str) -> Option<Vec<u8>> {
     let mut arrays = arrays(text).filter(|(_, bytes)| is_message(bytes));
     let (range, bytes) = arrays.next()?;
@@ -53,7 +54,8 @@ fn only_array(text: &str) -> Option<Vec<u8>> {
     (is_code && is_only).then_some(bytes)
 }
 
-/// Hex digits, perhaps with `0x` or `\x`, and with blanks, colons, commas or the slashes of a comment between them.
+/// Decodes hex digits, perhaps with `0x` or `\x`, and with blanks, colons, commas or the slashes of comments between
+/// them.
 fn from_hex(text: &str) -> Option<Vec<u8>> {
     let is_of_hex = |byte: u8| {
         byte.is_ascii_hexdigit() || byte.is_ascii_whitespace() || b":,;x\\/".contains(&byte)
@@ -66,8 +68,8 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
     octets(&digits)
 }
 
-/// What may be messages in the lines of a text, each with its line from 1: those of dumps with
-/// offsets; arrays; base64 or hex within a line, and octets at the ends of several.
+/// Finds possible messages in the lines of a text, each with its line number from 1: dumps with offsets; arrays; base64
+/// or hex within a line; octets at the ends of several lines.
 pub fn in_lines(text: &[u8]) -> Vec<(u64, Bytes)> {
     let mut found = Vec::new();
     let (mut line, mut counted) = (1, 0);
@@ -76,7 +78,7 @@ pub fn in_lines(text: &[u8]) -> Vec<(u64, Bytes)> {
         counted = range.start;
         found.extend(is_message(&bytes).then(|| (line, bytes.into())));
     }
-    // The lines of dumps, in order.
+    // The dumps, and the lines that belong to them, in order.
     let mut taken = Vec::new();
     for (lines, dump) in std::str::from_utf8(text).map_or_else(|_| Vec::new(), dumps) {
         let bytes = unpack(dump);
@@ -86,7 +88,7 @@ pub fn in_lines(text: &[u8]) -> Vec<(u64, Bytes)> {
         }
     }
     let mut taken = taken.into_iter().peekable();
-    // The octets of the lines before, with the line in which they begin.
+    // The octets at the ends of the previous lines, with the number of the first of these lines.
     let (mut begins, mut octets) = (0, Vec::new());
     let may_begin = |bytes: &[u8]| matches!(bytes, [1..=3, ..] | [b'<', ..]);
     for (number, line) in (1..).zip(text.split(|byte| *byte == b'\n')) {
@@ -96,7 +98,7 @@ pub fn in_lines(text: &[u8]) -> Vec<(u64, Bytes)> {
         let is_of_word = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/-_".contains(byte);
         let words = line.split(|byte| !is_of_word(byte));
         for word in words.filter(|word| word.len() >= SHORTEST_WORD) {
-            // A log may cut a line: base64 stands in groups of four.
+            // A log may truncate a line: base64 is decoded in groups of four.
             let groups = &word[..word.len() - word.len() % 4];
             let read = [word, groups].into_iter().find_map(|word| {
                 let bytes = unpack(word.to_vec());
@@ -120,8 +122,8 @@ pub fn in_lines(text: &[u8]) -> Vec<(u64, Bytes)> {
     found
 }
 
-/// What may be messages, or texts with some, in blocks of base64: lines of one length, as mail has them, with the lines
-/// from 1 of each.
+/// Decodes blocks of base64, which may be messages or texts with messages: lines of equal length, as in mail. Returns
+/// each block with its line numbers from 1.
 pub fn in_base64_blocks(text: &[u8]) -> Vec<(RangeInclusive<u64>, Bytes)> {
     let is_of_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=".contains(byte);
     let mut found = Vec::new();
@@ -154,7 +156,7 @@ fn without_space(input: &[u8]) -> Vec<u8> {
     input.iter().filter(is_space).copied().collect()
 }
 
-/// Whether bytes begin as XML, as WBXML, with the header of a push, or are a notification.
+/// Whether bytes begin like XML, like WBXML or with the header of a push, or are a notification.
 fn is_message(bytes: &[u8]) -> bool {
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     text.trim_ascii_start().starts_with(b"<")
@@ -164,7 +166,8 @@ fn is_message(bytes: &[u8]) -> bool {
         || notification::Notification::of(bytes).is_some()
 }
 
-/// Where the data of a connectionless push begins (WAP-230-WSP §8.2.4.1: TID, type, the length of the headers, headers).
+/// Returns the offset of the data of a connectionless push (WAP-230-WSP §8.2.4.1: TID, type, length of the headers,
+/// headers).
 fn behind_wsp(bytes: &[u8]) -> Option<usize> {
     let [_, PUSH, rest @ ..] = bytes else {
         return None;
@@ -185,11 +188,11 @@ fn behind_wsp(bytes: &[u8]) -> Option<usize> {
     is_known.then_some(data)
 }
 
-/// Bytes of code around an array: its name, its type and its length.
+/// The most characters of code around an array: its name, its type and its length.
 const MOST_CODE: usize = 256;
-/// Bytes of a word in a line that may be a message.
+/// The fewest characters of a word in a line that may be a message.
 const SHORTEST_WORD: usize = 40;
-/// The type of a push among the PDUs of WSP.
+/// The PDU type of a WSP push.
 const PUSH: u8 = 0x06;
 
 #[cfg(test)]
@@ -374,7 +377,7 @@ mod tests {
         check("<SyncML/>", b"<SyncML/>");
         check("", b"");
         check("no message: 12 34", b"no message: 12 34");
-        // The rows that it leaves out would be more than there is memory for.
+        // With the omitted rows, this dump would be larger than the memory.
         let row = "00 ".repeat(16);
         let dump = format!("00000000  {row}\n00000010  {row}\n*\n0fffffffffff 00\n");
         check(&dump, dump.as_bytes());

@@ -1,6 +1,6 @@
 //! Provisioning documents (OMA Client Provisioning 1.1; MS-MDE2 §2.2.9; w7 APPLICATION and DMClient CSPs).
 //!
-//! A type of characteristic may come several times, at the top too: Windows reads them as one, and so does a view.
+//! A type of characteristic may occur several times, also at the top: Windows merges them, and so does a view.
 
 mod account;
 mod store;
@@ -18,28 +18,28 @@ use crate::markup::{Document, Element};
 pub struct Provisioning<'d>(Element<'d>);
 
 impl<'d> Provisioning<'d> {
-    /// The provisioning document that a document is, if it is one.
+    /// Returns the view of a document, if its root is a provisioning document.
     pub fn of(document: &'d Document) -> Option<Self> {
         let root = document.root();
         is_named(root, "wap-provisioningdoc").then_some(Self(root))
     }
 
-    /// Its element.
+    /// Returns the element of the document.
     pub fn element(self) -> Element<'d> {
         self.0
     }
 
-    /// Its version, such as `1.1`.
+    /// Returns the version, such as `1.1`.
     pub fn version(self) -> Option<Cow<'d, str>> {
         attribute(self.0, "version")
     }
 
-    /// The characteristics at the top, in order.
+    /// Iterates over the characteristics at the top, in order.
     pub fn characteristics(self) -> impl Iterator<Item = Characteristic<'d>> {
         characteristics_in(self.0)
     }
 
-    /// Every parm of the document, in order.
+    /// Iterates over all parms of the document, in order.
     pub fn parms(self) -> impl Iterator<Item = Parm<'d>> {
         let (first, behind) = (self.0.id(), self.0.behind());
         let elements = self.0.document().elements();
@@ -49,12 +49,12 @@ impl<'d> Provisioning<'d> {
             .map(Parm)
     }
 
-    /// The characteristics at the end of these types, those that come several times included.
+    /// Returns all characteristics at the end of a path of types; each type may occur several times.
     pub fn at(self, types: &[&str]) -> Vec<Characteristic<'d>> {
         at(self.0, types)
     }
 
-    /// The accounts of management servers: `APPLICATION` with the APPID `w7`, or none.
+    /// Returns the accounts of management servers: `APPLICATION` with the APPID `w7`, or without APPID.
     pub fn accounts(self) -> impl Iterator<Item = Account<'d>> {
         let applications = self
             .characteristics()
@@ -66,18 +66,18 @@ impl<'d> Provisioning<'d> {
         })
     }
 
-    /// The certificates for the stores of the device, in order.
+    /// Iterates over the certificates for the stores of the device, in order.
     pub fn certificates(self) -> impl Iterator<Item = StoredCertificate<'d>> {
         store::certificates(self)
     }
 
-    /// How the client certificate is renewed.
+    /// Returns the settings for renewing the client certificate.
     pub fn renewal(self) -> Option<WstepRenewal<'d>> {
         let path = ["CertificateStore", "My", "WSTEP", "Renew"];
         self.at(&path).into_iter().next().map(WstepRenewal::of)
     }
 
-    /// What it says to the DMClient CSP, for each provider.
+    /// Returns the settings for the DMClient CSP, one for each provider.
     pub fn providers(self) -> impl Iterator<Item = DmClientProvider<'d>> {
         let around = self.at(&["DMClient", "Provider"]);
         let nodes = around.into_iter().flat_map(Characteristic::characteristics);
@@ -90,38 +90,38 @@ impl<'d> Provisioning<'d> {
 pub struct Characteristic<'d>(Element<'d>);
 
 impl<'d> Characteristic<'d> {
-    /// Its element.
+    /// Returns the element of the characteristic.
     pub fn element(self) -> Element<'d> {
         self.0
     }
 
-    /// Its type: `APPLICATION`, or the name of a node.
+    /// Returns the type: `APPLICATION`, or the name of a node.
     pub fn type_name(self) -> Option<Cow<'d, str>> {
         attribute(self.0, "type")
     }
 
-    /// Whether it is of this type, whatever its case.
+    /// Whether the characteristic has this type; case does not matter.
     pub fn is(self, type_name: &str) -> bool {
         self.type_name()
             .is_some_and(|own| own.eq_ignore_ascii_case(type_name))
     }
 
-    /// The characteristics in it, in order.
+    /// Iterates over the characteristics inside, in order.
     pub fn characteristics(self) -> impl Iterator<Item = Self> {
         characteristics_in(self.0)
     }
 
-    /// The characteristics at the end of these types.
+    /// Returns all characteristics at the end of a path of types.
     pub fn at(self, types: &[&str]) -> Vec<Self> {
         at(self.0, types)
     }
 
-    /// Its own parms, in order.
+    /// Iterates over the parms of the characteristic itself, in order.
     pub fn parms(self) -> impl Iterator<Item = Parm<'d>> {
         children(self.0, "parm").map(Parm)
     }
 
-    /// Its first parm of this name, whatever the case.
+    /// Returns the first parm of this name; case does not matter.
     pub fn parm(self, name: &str) -> Option<Parm<'d>> {
         self.parms().find(|parm| {
             parm.name()
@@ -129,38 +129,38 @@ impl<'d> Characteristic<'d> {
         })
     }
 
-    /// The value of its first parm of this name; `None` where that has none, or an empty one.
+    /// Returns the value of the first parm of this name; `None` if it has no value, or an empty one.
     pub fn value(self, name: &str) -> Option<Cow<'d, str>> {
         self.parm(name)?.value().filter(|value| !value.is_empty())
     }
 }
 
-/// A parm: a name, and mostly a value.
+/// A parm: a name, and usually a value.
 #[derive(Clone, Copy, Debug)]
 pub struct Parm<'d>(Element<'d>);
 
 impl<'d> Parm<'d> {
-    /// Its element.
+    /// Returns the element of the parm.
     pub fn element(self) -> Element<'d> {
         self.0
     }
 
-    /// Its name.
+    /// Returns the name.
     pub fn name(self) -> Option<Cow<'d, str>> {
         attribute(self.0, "name")
     }
 
-    /// Its value. Some parms have none: they count by being there.
+    /// Returns the value. Some parms have none: their presence has a meaning.
     pub fn value(self) -> Option<Cow<'d, str>> {
         attribute(self.0, "value")
     }
 
-    /// Its `datatype`.
+    /// Returns the `datatype`.
     pub fn datatype(self) -> Option<Cow<'d, str>> {
         attribute(self.0, "datatype")
     }
 
-    /// The types of the characteristics around it, outermost first.
+    /// Returns the types of the characteristics around the parm, outermost first.
     pub fn types(self) -> Vec<Cow<'d, str>> {
         let around = std::iter::successors(self.0.parent(), |element| element.parent());
         let around = around.filter(|element| is_named(*element, "characteristic"));
@@ -176,7 +176,7 @@ fn characteristics_in<'d>(around: Element<'d>) -> impl Iterator<Item = Character
     children(around, "characteristic").map(Characteristic)
 }
 
-/// Depth is bounded by `types`.
+/// The length of `types` bounds the recursion.
 fn at<'d>(around: Element<'d>, types: &[&str]) -> Vec<Characteristic<'d>> {
     let Some((first, rest)) = types.split_first() else {
         return Vec::new();

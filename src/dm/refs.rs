@@ -1,20 +1,20 @@
-//! Which command an answer says it is about.
+//! The references of an answer to its command.
 
 use std::borrow::Cow;
 
 use super::{Command, CommandKind};
 
-/// MsgRef and CmdRef of a Status or Results, as far as it has them.
+/// MsgRef and CmdRef of a Status or Results, as far as present.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Refs<'d> {
-    /// MsgID of the message that held the answered command; for Results without one it is `1`.
+    /// The MsgID of the message with the answered command; `1` for Results without one.
     pub msg_ref: Option<Cow<'d, str>>,
-    /// CmdID of the answered command; `0` is the SyncHdr.
+    /// The CmdID of the answered command; `0` is the SyncHdr.
     pub cmd_ref: Option<Cow<'d, str>>,
 }
 
 impl<'d> Refs<'d> {
-    /// Those of an answer; `None` for a command that is none.
+    /// Returns the references of an answer; `None` for other commands.
     pub fn of(command: Command<'d>) -> Option<Self> {
         let (msg_ref, cmd_ref) = match (command.as_status(), command.as_results()) {
             (Some(status), _) => (status.msg_ref(), status.cmd_ref()),
@@ -24,14 +24,14 @@ impl<'d> Refs<'d> {
         Some(Self { msg_ref, cmd_ref })
     }
 
-    /// Both, empty where there is none.
+    /// Returns both references; empty if missing.
     pub fn or_empty(self) -> (Cow<'d, str>, Cow<'d, str>) {
         let (msg_ref, cmd_ref) = (self.msg_ref, self.cmd_ref);
         (msg_ref.unwrap_or_default(), cmd_ref.unwrap_or_default())
     }
 }
 
-/// The kind of command that an answer says it is about: the `Cmd` of a Status; Results are those of a Get.
+/// Returns the kind of the answered command: the `Cmd` of a Status; always Get for Results.
 pub fn asked_kind(answer: Command<'_>) -> Option<CommandKind> {
     match answer.as_status() {
         Some(status) => CommandKind::named(&status.cmd()?),

@@ -22,7 +22,7 @@ pub enum SoapVersion {
 }
 
 impl SoapVersion {
-    /// Its number.
+    /// Returns the version number.
     pub fn name(self) -> &'static str {
         match self {
             Self::V1_1 => "1.1",
@@ -32,18 +32,18 @@ impl SoapVersion {
 }
 
 impl<'d> Envelope<'d> {
-    /// The envelope a document holds, if its root is one.
+    /// Returns the envelope in a document, if its root is one.
     pub fn of(document: &'d Document) -> Option<Self> {
         let root = document.root();
         is_named(root, "Envelope").then_some(Self(root))
     }
 
-    /// Its element.
+    /// Returns the element of the envelope.
     pub fn element(self) -> Element<'d> {
         self.0
     }
 
-    /// Its version, by its namespace.
+    /// Returns the version, according to the namespace.
     pub fn version(self) -> Option<SoapVersion> {
         match self.0.foreign_namespace()? {
             "http://schemas.xmlsoap.org/soap/envelope/" => Some(SoapVersion::V1_1),
@@ -52,32 +52,32 @@ impl<'d> Envelope<'d> {
         }
     }
 
-    /// Its header.
+    /// Returns the header.
     pub fn header(self) -> Option<Element<'d>> {
         child(self.0, "Header")
     }
 
-    /// Its body.
+    /// Returns the body.
     pub fn body(self) -> Option<Element<'d>> {
         child(self.0, "Body")
     }
 
-    /// What its body holds: its first element.
+    /// Returns the content of the body: its first element.
     pub fn content(self) -> Option<Element<'d>> {
         self.body()?.elements().next()
     }
 
-    /// `Action`: which message it is.
+    /// `Action`: the kind of the message.
     pub fn action(self) -> Option<Cow<'d, str>> {
         text(self.header()?, &["Action"])
     }
 
-    /// `To`: the address that it is for.
+    /// `To`: the address of the receiver.
     pub fn to(self) -> Option<Cow<'d, str>> {
         text(self.header()?, &["To"])
     }
 
-    /// `MessageID`. Windows sends constants: it does not identify an exchange.
+    /// `MessageID`. Windows sends constants, so it does not identify an exchange.
     pub fn message_id(self) -> Option<Cow<'d, str>> {
         text(self.header()?, &["MessageID"])
     }
@@ -87,7 +87,7 @@ impl<'d> Envelope<'d> {
         text(self.header()?, &["RelatesTo"])
     }
 
-    /// `ActivityId`, with which Microsoft's servers log a message.
+    /// `ActivityId`: the identifier of the message in the logs of Microsoft's servers.
     pub fn activity_id(self) -> Option<Cow<'d, str>> {
         text(self.header()?, &["ActivityId"])
     }
@@ -97,7 +97,7 @@ impl<'d> Envelope<'d> {
         child(self.header()?, "Security").map(Security)
     }
 
-    /// The fault in its body.
+    /// Returns the fault in the body.
     pub fn fault(self) -> Option<Fault<'d>> {
         child(self.body()?, "Fault").map(Fault)
     }
@@ -107,23 +107,24 @@ impl<'d> Envelope<'d> {
 #[derive(Clone, Copy, Debug)]
 pub struct Security<'d>(Element<'d>);
 
-/// How a message says who sends it.
+/// The method by which a message identifies its sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Authentication {
     /// A user and a password: policy OnPremise.
     UsernameToken,
     /// The token of a user who signed in elsewhere: policy Federated.
     UserToken,
-    /// The same as a JSON Web Token of Entra ID.
+    /// A JSON Web Token of Entra ID, of a user who signed in there.
     Jwt,
-    /// A certificate, and a signature over the whole message: policy Certificate. Such a message cannot be changed.
+    /// A certificate, and a signature over the whole message: policy Certificate. Changes would invalidate the
+    /// signature.
     Certificate,
     /// A token of another kind.
     OtherToken,
 }
 
 impl Authentication {
-    /// Its name in records.
+    /// Returns the name in records.
     pub fn name(self) -> &'static str {
         match self {
             Self::UsernameToken => "UsernameToken",
@@ -136,7 +137,7 @@ impl Authentication {
 }
 
 impl<'d> Security<'d> {
-    /// Its element.
+    /// Returns the element of the header.
     pub fn element(self) -> Element<'d> {
         self.0
     }
@@ -161,7 +162,7 @@ impl<'d> Security<'d> {
         child(self.0, "Signature").is_some()
     }
 
-    /// How it says who sends the message; `None` where it says nothing, as a Timestamp alone does.
+    /// Returns the method that identifies the sender; `None` if there is none, for example with only a Timestamp.
     pub fn authentication(self) -> Option<Authentication> {
         if self.is_signed() {
             return Some(Authentication::Certificate);
@@ -184,17 +185,17 @@ impl<'d> Security<'d> {
 pub struct Fault<'d>(Element<'d>);
 
 impl<'d> Fault<'d> {
-    /// Its element.
+    /// Returns the element of the fault.
     pub fn element(self) -> Element<'d> {
         self.0
     }
 
-    /// Its code, such as `s:Receiver`.
+    /// Returns the code, such as `s:Receiver`.
     pub fn code(self) -> Option<Cow<'d, str>> {
         text(self.0, &["Code", "Value"]).or_else(|| text(self.0, &["faultcode"]))
     }
 
-    /// Its innermost subcode, such as `s:Authentication`.
+    /// Returns the innermost subcode, such as `s:Authentication`.
     pub fn subcode(self) -> Option<Cow<'d, str>> {
         let mut here = descendant(self.0, &["Code", "Subcode"])?;
         while let Some(inner) = child(here, "Subcode") {
@@ -203,7 +204,7 @@ impl<'d> Fault<'d> {
         text(here, &["Value"])
     }
 
-    /// The elements that hold the code and the subcodes, outermost first.
+    /// Iterates over the elements with the code and the subcodes, outermost first.
     pub fn codes(self) -> impl Iterator<Item = Element<'d>> {
         let v1_1 = child(self.0, "faultcode");
         let code = child(self.0, "Code");
@@ -212,7 +213,7 @@ impl<'d> Fault<'d> {
         values.chain(v1_1)
     }
 
-    /// Its reason for people.
+    /// Returns the element with the reason for people.
     pub fn reason_element(self) -> Option<Element<'d>> {
         let texts = child(self.0, "Reason");
         texts
@@ -221,28 +222,28 @@ impl<'d> Fault<'d> {
             .or_else(|| child(self.0, "faultstring"))
     }
 
-    /// The text of [`Self::reason_element`].
+    /// Returns the text of [`Self::reason_element`].
     pub fn reason(self) -> Option<Cow<'d, str>> {
         text(self.reason_element()?, &[])
     }
 
-    /// Its detail.
+    /// Returns the detail.
     pub fn detail(self) -> Option<Element<'d>> {
         child(self.0, "Detail")
     }
 
-    /// `DeviceEnrollmentServiceError/ErrorType` of its detail, such as `DeviceCapReached`. Servers differ in what
-    /// stands around it.
+    /// Returns `DeviceEnrollmentServiceError/ErrorType` of the detail, such as `DeviceCapReached`. Servers put it into
+    /// different elements.
     pub fn error_type(self) -> Option<Cow<'d, str>> {
         self.in_detail("ErrorType")
     }
 
-    /// `Message` of its detail.
+    /// Returns `Message` of the detail.
     pub fn detail_message(self) -> Option<Cow<'d, str>> {
         self.in_detail("Message")
     }
 
-    /// `TraceId` of its detail, with which the server logs it.
+    /// Returns `TraceId` of the detail, the identifier in the logs of the server.
     pub fn trace_id(self) -> Option<Cow<'d, str>> {
         self.in_detail("TraceId")
     }
@@ -254,7 +255,7 @@ impl<'d> Fault<'d> {
     }
 }
 
-/// The last segment of an action: `IDiscoveryService/Discover` gives `Discover`, `RST/wstep` gives `RST/wstep`.
+/// Returns the last segment of an action: `IDiscoveryService/Discover` gives `Discover`, `RST/wstep` gives `RST/wstep`.
 pub fn action_name(action: &str) -> &str {
     let action = action.trim_ascii();
     let Some((front, last)) = action.rsplit_once('/') else {
@@ -268,17 +269,17 @@ pub fn action_name(action: &str) -> &str {
     }
 }
 
-/// A code without its prefix: `s:Authentication` is `Authentication`.
+/// Returns a code without its prefix: `s:Authentication` gives `Authentication`.
 pub fn local_code(code: &str) -> &str {
     code.trim_ascii().rsplit(':').next().unwrap_or_default()
 }
 
-/// Whether `element` has an attribute `nil` that is true: it stands for no value.
+/// Whether `element` has an attribute `nil` that is true: then it has no value.
 pub fn is_nil(element: Element<'_>) -> bool {
     attribute(element, "nil").is_some_and(|nil| nil.eq_ignore_ascii_case("true") || nil == "1")
 }
 
-/// The texts of the children of this name.
+/// Iterates over the texts of the children of this name.
 pub(crate) fn texts<'d>(
     element: Element<'d>,
     name: &'static str,

@@ -1,4 +1,4 @@
-//! Security tokens of enrollment: what a `wsse:BinarySecurityToken` holds, by its ValueType (MS-MDE2 §3, §5, §7).
+//! Security tokens of enrollment: the content of a `wsse:BinarySecurityToken`, by its ValueType (MS-MDE2 §3, §5, §7).
 
 use std::borrow::Cow;
 
@@ -9,37 +9,37 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use super::local::attribute;
 use crate::markup::Element;
 
-/// A ValueType. Servers write it with different paths, so that its fragment or last segment counts.
+/// A ValueType. Servers write it with different paths, so only its fragment or last segment counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ValueType<'d>(pub Cow<'d, str>);
 
-/// What a ValueType says that a token holds.
+/// The content of a token according to its ValueType.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TokenKind {
     /// A certificate request: `#PKCS10`.
     Pkcs10,
-    /// A signed message that holds a certificate request (renewal): `#PKCS7`.
+    /// A signed message with a certificate request (renewal): `#PKCS7`.
     Pkcs7,
     /// A provisioning document: `DeviceEnrollmentProvisionDoc`.
     ProvisionDoc,
-    /// The token of a user who signed in at a web page: `DeviceEnrollmentUserToken`.
+    /// The token of a user who signed in on a web page: `DeviceEnrollmentUserToken`.
     UserToken,
     /// A JSON Web Token of Entra ID: `urn:ietf:params:oauth:token-type:jwt`.
     Jwt,
     /// A certificate: `#X509v3`.
     X509,
-    /// Another one, or none.
+    /// Another type, or none.
     Other,
 }
 
 impl ValueType<'_> {
-    /// Its fragment, or its last segment.
+    /// Returns the fragment, or the last segment.
     pub fn last(&self) -> &str {
         let text = self.0.trim_ascii().trim_end_matches(['/', '#']);
         text.rsplit(['#', '/', ':']).next().unwrap_or_default()
     }
 
-    /// What it says that the token holds.
+    /// Returns the kind of token with this ValueType.
     pub fn kind(&self) -> TokenKind {
         let last = self.last();
         let known = KINDS
@@ -66,33 +66,33 @@ const KINDS: [(&str, TokenKind); 9] = [
 pub struct BinaryToken<'d>(Element<'d>);
 
 impl<'d> BinaryToken<'d> {
-    /// The token an element is.
+    /// Wraps a token element.
     pub fn of(element: Element<'d>) -> Self {
         Self(element)
     }
 
-    /// Its element.
+    /// Returns the element of the token.
     pub fn element(self) -> Element<'d> {
         self.0
     }
 
-    /// Its `ValueType`.
+    /// Returns the `ValueType`.
     pub fn value_type(self) -> Option<ValueType<'d>> {
         attribute(self.0, "ValueType").map(ValueType)
     }
 
-    /// What its ValueType says that it holds.
+    /// Returns the kind of the token according to its ValueType.
     pub fn kind(self) -> TokenKind {
         self.value_type()
             .map_or(TokenKind::Other, |value_type| value_type.kind())
     }
 
-    /// Its octets, if its text is base64.
+    /// Returns the octets, if the text is base64.
     pub fn octets(self) -> Option<Vec<u8>> {
         base64_octets(&self.0.octets())
     }
 
-    /// The user that a JSON Web Token names. The text is the token, or base64 of it.
+    /// Returns the user in a JSON Web Token. The text is the token, or base64 of it.
     pub fn jwt_user(self) -> Option<String> {
         if self.kind() != TokenKind::Jwt {
             return None;
@@ -104,7 +104,7 @@ impl<'d> BinaryToken<'d> {
     }
 }
 
-/// The header and the claims of a JSON Web Token, which may itself be in base64.
+/// Returns the header and the claims of a JSON Web Token, which may itself be in base64.
 pub fn jwt(text: &str) -> Option<[serde_json::Value; 2]> {
     let text = match text.contains('.') {
         true => Cow::Borrowed(text),
@@ -121,7 +121,7 @@ pub fn jwt(text: &str) -> Option<[serde_json::Value; 2]> {
     Some([decoded(header)?, decoded(claims)?])
 }
 
-/// The octets behind base64 that may have white space in it and lack its padding.
+/// Decodes base64, with or without white space and padding.
 pub fn base64_octets(text: &[u8]) -> Option<Vec<u8>> {
     let packed: Vec<u8> = text
         .iter()

@@ -1,13 +1,13 @@
-//! The escapes under which a message stands in other text: in JSON and source code, in pages of HTML, in tables.
+//! The escapes of a message inside other text: in JSON and source code, in HTML pages, in tables.
 //!
-//! Each reading undoes one of them. None is undone where the text is read without: the data of a message has escapes of
-//! its own.
+//! Each reading undoes one form. A text that can be read as it is stays unchanged, since the data of a message may have
+//! escapes itself.
 
 use std::ops::RangeInclusive;
 
 use memchr::memmem;
 
-/// The readings that are tried in turn, the frequent ones first.
+/// The functions that are tried in order, the most frequent form first.
 pub const READINGS: [fn(&str) -> String; 10] = [
     backslashes,
     |text| backslashes(&backslashes(text)),
@@ -18,17 +18,17 @@ pub const READINGS: [fn(&str) -> String; 10] = [
     |text| entities(&backslashes(text)),
     quoted_printable,
     percent,
-    // A page may show the source of another.
+    // A page may show the source of another page.
     |text| entities(&entities(text)),
 ];
 
-/// A text whose lines are pieces of longer ones: literals of source code, or lines cut at a column. `None` where they are
-/// not.
+/// Joins lines that are pieces of longer ones: literals of source code, or lines cut at a column. `None` for other
+/// texts.
 pub fn joined(text: &str) -> Option<String> {
     literals_joined(text).or_else(|| columns_joined(text))
 }
 
-/// Source code with the literals joined of which several lines make up a message: `"…" +`, `.append("…")`.
+/// Joins the literals in source code if a message is spread over several lines: `"…" +`, `.append("…")`.
 fn literals_joined(text: &str) -> Option<String> {
     let begins_message = |(at, _): (usize, &str)| {
         let behind = text[at + 1..].bytes().take(LONGEST_TAG);
@@ -43,7 +43,7 @@ fn literals_joined(text: &str) -> Option<String> {
     let quote = &quote[..1];
     let (mut joined, mut is_joined) = (String::with_capacity(text.len()), false);
     for line in text.split_inclusive('\n') {
-        // What it may continue; without a literal at its beginning none.
+        // The literal to continue; `None` if the line does not begin with a literal.
         let piece = line.split_once(quote).filter(|(lead, _)| is_lead(lead));
         let front = piece.map(|_| joined.trim_end_matches(|it| BETWEEN.contains(it)));
         let front = front.and_then(|front| front.strip_suffix(quote));
@@ -62,7 +62,7 @@ fn literals_joined(text: &str) -> Option<String> {
     })
 }
 
-/// Whether this may stand in front of a literal that continues another one.
+/// Whether a literal after this text can continue another one.
 fn is_lead(lead: &str) -> bool {
     let lead = lead.trim();
     let is_operator = lead.chars().all(|it| "+.&".contains(it));
@@ -72,7 +72,7 @@ fn is_lead(lead: &str) -> bool {
         || lead.to_ascii_lowercase().ends_with("appendline(")
 }
 
-/// A text whose long lines were all cut at one column, also within tags.
+/// Joins lines if all long ones were cut at one column, also inside tags.
 fn columns_joined(text: &str) -> Option<String> {
     let lines = || {
         text.lines()
@@ -100,7 +100,7 @@ fn columns_joined(text: &str) -> Option<String> {
     Some(joined)
 }
 
-/// Mail: `=3D` stands for `=`, and a `=` at the end of a line joins it with the next one.
+/// Decodes quoted-printable (mail): `=3D` means `=`, and `=` at the end of a line joins it with the next one.
 fn quoted_printable(text: &str) -> String {
     if !text.contains("=3D") {
         return text.to_owned();
@@ -125,7 +125,7 @@ fn quoted_printable(text: &str) -> String {
     String::from_utf8_lossy(&plain).into_owned()
 }
 
-/// A form or an address: `%3C` stands for `<`, and `+` for a blank where no `%20` does.
+/// Decodes the percent-encoding of a form or an address: `%3C` means `<`; `+` means a blank if there is no `%20`.
 fn percent(text: &str) -> String {
     if !text.contains("%3C") && !text.contains("%3c") {
         return text.to_owned();
@@ -138,7 +138,7 @@ fn percent(text: &str) -> String {
     decoded.decode_utf8_lossy().into_owned()
 }
 
-/// A text with the escapes of JSON, Python and C undone; a backslash before any other character goes.
+/// Undoes the escapes of JSON, Python and C; removes a backslash before any other character.
 fn backslashes(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut parts = text.split('\\');
@@ -146,7 +146,7 @@ fn backslashes(text: &str) -> String {
     while let Some(part) = parts.next() {
         let mut rest = part.chars();
         match rest.next() {
-            // Two of them stand for one.
+            // Two backslashes stand for one.
             None => {
                 plain.push('\\');
                 plain.push_str(parts.next().unwrap_or_default());
@@ -162,7 +162,7 @@ fn backslashes(text: &str) -> String {
                     plain.push(character);
                     rest = behind.chars();
                 } else {
-                    // A character beyond the first 65536 is written as two units.
+                    // A character beyond U+FFFF is written as two units.
                     let second = parts.clone().next().filter(|_| behind.is_empty());
                     let pair = unit.zip(second.and_then(utf16_unit));
                     let character =
@@ -184,25 +184,25 @@ fn backslashes(text: &str) -> String {
     plain
 }
 
-/// The unit of UTF-16 at the beginning of a text: `u00e9`.
+/// Returns the UTF-16 unit at the beginning of a text: `u00e9`.
 fn utf16_unit(text: &str) -> Option<u16> {
     let digits = text.strip_prefix('u')?.get(..4)?;
-    // A sign is none.
+    // `from_str_radix` would accept a sign.
     let is_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     is_hex.then(|| u16::from_str_radix(digits, 16).ok())?
 }
 
-/// The escapes of quotation marks alone.
+/// Undoes the escapes of quotation marks only.
 fn quotes(text: &str) -> String {
     replaced(text, "\"'")
 }
 
-/// All escapes that HTML has for the characters of a tag.
+/// Undoes all HTML escapes of characters in tags.
 fn entities(text: &str) -> String {
     replaced(text, "\"'<>&")
 }
 
-/// A text with the references to some characters undone, by name or number.
+/// Undoes the references to the given characters, by name or number.
 fn replaced(text: &str, characters: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut parts = text.split('&');
@@ -228,7 +228,7 @@ fn replaced(text: &str, characters: &str) -> String {
     plain
 }
 
-/// The character that a reference means: `lt`, `#60`, `#x3C`.
+/// Returns the character that a reference means: `lt`, `#60`, `#x3C`.
 fn referred(name: &str) -> Option<char> {
     Some(match name {
         "lt" => '<',
@@ -248,7 +248,7 @@ fn referred(name: &str) -> Option<char> {
     })
 }
 
-/// A page of HTML without its tags: some colour each word of a message.
+/// Removes the tags of an HTML page: some pages colour each word of a message.
 fn without_tags(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut parts = text.split('<');
@@ -267,24 +267,24 @@ fn without_tags(text: &str) -> String {
     plain
 }
 
-/// Parts of the names of root elements that messages have.
+/// Parts of the names of root elements, and the XML declaration.
 const ROOTS: [&[u8]; 4] = [b"SyncML", b"nvelope", b"wap-provisioningdoc", b"?xml"];
-/// Bytes of a start tag in which its name is looked for.
+/// The number of bytes of a start tag that are searched for its name.
 const LONGEST_TAG: usize = 80;
-/// Bytes of a reference with its semicolon.
+/// The most bytes of a reference with its semicolon.
 const LONGEST_REFERENCE: usize = 10;
-/// What stands between the end of a literal and that of its line.
+/// The characters allowed between the end of a literal and the end of its line.
 const BETWEEN: &str = " \t\r\n+.&\\);,_";
-/// Where lines are cut.
+/// The columns at which lines may be cut.
 const COLUMNS: RangeInclusive<usize> = 40..=400;
-/// Lines cut within tags that make it sure.
+/// The fewest lines cut inside tags that count as evidence.
 const FEWEST_CUT: usize = 2;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Some reading gives this.
+    /// Checks that some reading gives the expected text.
     fn check(escaped: &str, expected: &str) {
         let mut readings = READINGS.iter().map(|reading| reading(escaped));
         assert!(readings.any(|it| it == expected), "{escaped}");

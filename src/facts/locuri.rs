@@ -1,8 +1,8 @@
-//! Which CSP a node belongs to.
+//! The CSP of a node.
 
 use super::{Fact, FactKind, all};
 
-/// The name of the CSP that a LocURI is about, as it is written there: `./User/Vendor/MSFT/BitLocker/…`, `./DevInfo/DevId`.
+/// Returns the name of the CSP in a LocURI, as written there: `./User/Vendor/MSFT/BitLocker/…`, `./DevInfo/DevId`.
 pub fn csp_name(loc_uri: &str) -> Option<&str> {
     let path = loc_uri.split('?').next().unwrap_or_default();
     let mut segments = path.split('/').filter(|segment| !segment.is_empty());
@@ -16,14 +16,14 @@ pub fn csp_name(loc_uri: &str) -> Option<&str> {
             .by_ref()
             .skip_while(|segment| !is_msft(segment))
             .nth(1)?,
-        // The standard objects stand below the root.
+        // The standard objects are directly below the root.
         false => segments.find(|segment| *segment != "." && !is_scope(segment))?,
     };
     let is_rooted = first == "." || is_scope(first) || first.eq_ignore_ascii_case("Vendor");
     is_rooted.then_some(name)
 }
 
-/// What is known of the CSP that a LocURI is about.
+/// Returns the fact about the CSP in a LocURI.
 pub fn csp_of(loc_uri: &str) -> Option<&'static Fact> {
     let name = csp_name(loc_uri)?;
     let known = |fact: &&Fact| {
@@ -32,7 +32,7 @@ pub fn csp_of(loc_uri: &str) -> Option<&'static Fact> {
     all().iter().find(known)
 }
 
-/// The only scope in which a CSP has nodes, `Device` or `User`; `None` where it has both, or that is not known.
+/// Returns the only scope in which a CSP has nodes, `Device` or `User`; `None` if it has both, or if that is unknown.
 pub fn only_scope(csp: &Fact) -> Option<&'static str> {
     let scopes = [
         ("Scope: device.", "Device"),
@@ -49,7 +49,7 @@ fn is_scope(segment: &str) -> bool {
         .any(|scope| scope.eq_ignore_ascii_case(segment))
 }
 
-/// `./SyncML/DMAcc/…`
+/// Whether a name is that of the DMAcc object: `./SyncML/DMAcc/…`
 fn is_dmacc(fact: &Fact, name: &str) -> bool {
     fact.key == "DMAcc" && name.eq_ignore_ascii_case("SyncML")
 }

@@ -1,9 +1,9 @@
-//! What was probably meant by a word that means nothing.
+//! Suggestions for words without a fact.
 
 use super::all;
 use crate::nearest::{plain, slips};
 
-/// The names that come near a word, of facts and these more, the nearest first, at most `most`.
+/// Returns the names most similar to a word, from the facts and from `more`, the nearest first, at most `most`.
 pub fn near(
     word: &str,
     more: impl Iterator<Item = &'static str>,
@@ -25,7 +25,7 @@ pub fn near(
     found.into_iter().take(most).map(|(_, name)| name).collect()
 }
 
-/// The longest word that is compared, in bytes.
+/// The longest word to compare, in bytes.
 const LONGEST: usize = 100;
 
 #[cfg(test)]

@@ -1,28 +1,28 @@
-//! Results of Windows: the table, and the formulas for numbers that are not in it.
+//! Results of Windows (HRESULT): the table, and rules for numbers that are not in it.
 
 use std::borrow::Cow;
 
 use super::{Fact, FactKind, alert, all, status};
 
-/// What Intune adds to the code of a Status: 404 is 0x87D10194.
+/// The number that Intune adds to the code of a Status: 404 becomes 0x87D10194.
 pub const RESULT_OF_STATUS: u32 = 0x87D1_0000;
 
 const WIN32: u32 = 0x8007_0000;
 const HTTP: u32 = 0x8019_0000;
 const ENROLLMENT: u32 = 0x8018_0000;
 
-/// What a result of Windows means; one that stands for a Status is that Status.
+/// Returns the fact about a result of Windows; for one that stands for a Status, the fact about the Status.
 pub fn result(code: u32) -> Option<Fact> {
     listed(code).or_else(|| calculated(code))
 }
 
-/// What the result means that a peer wrote, such as `0x80070005` in `msft:originalerror`.
+/// Returns the fact about a result that a peer wrote, such as `0x80070005` in `msft:originalerror`.
 pub fn result_in_text(text: &str) -> Option<Fact> {
     result(u32::try_from(number(text.trim())?).ok()?)
 }
 
-/// The number that a text is: `404`, `0x80070005`, `-2147024891`, `80070005`. Negative and longer ones are results as
-/// signed numbers show them: their lower 32 bits.
+/// Parses a number: `404`, `0x80070005`, `-2147024891`, `80070005`. Of a negative or sign-extended number, the lower 32
+/// bits are the result.
 pub fn number(text: &str) -> Option<u64> {
     let (sign, digits) = match text.strip_prefix('-') {
         Some(digits) => (-1, digits),
@@ -34,7 +34,7 @@ pub fn number(text: &str) -> Option<u64> {
     let value = match hex {
         Some(hex) => i128::from(u64::from_str_radix(unsigned(hex)?, 16).ok()?),
         None => match unsigned(digits)?.parse::<u64>() {
-            // Eight digits that begin as failures do are hexadecimal without the 0x.
+            // Eight digits that begin like a failure are hexadecimal without the 0x.
             Ok(_) if digits.len() == 8 && digits.starts_with('8') => result_digits(digits)?,
             Ok(number) => i128::from(number),
             Err(_) if digits.len() == 8 => result_digits(digits)?,
@@ -42,7 +42,7 @@ pub fn number(text: &str) -> Option<u64> {
         },
     };
     let value = sign * value;
-    // The lower half of a number whose upper one is only its sign.
+    // The lower half of a number whose upper half is only its sign.
     let is_extended = value < 0 || value >> 32 == i128::from(u32::MAX);
     match is_extended {
         true => Some((value & i128::from(u32::MAX)) as u64),
@@ -50,7 +50,7 @@ pub fn number(text: &str) -> Option<u64> {
     }
 }
 
-/// No sign inside, which the parsers of Rust would take.
+/// Returns the digits if they have no second sign, which Rust's parsers would accept.
 fn unsigned(digits: &str) -> Option<&str> {
     (!digits.starts_with(['+', '-'])).then_some(digits)
 }
@@ -61,7 +61,7 @@ fn result_digits(digits: &str) -> Option<i128> {
     Some(value.into())
 }
 
-/// What a number may mean, the likeliest first.
+/// Returns the possible facts about a number, the most likely first.
 pub(super) fn of_number(number: u64) -> Vec<Fact> {
     let Ok(code) = u32::try_from(number) else {
         return Vec::new();
@@ -73,7 +73,7 @@ pub(super) fn of_number(number: u64) -> Vec<Fact> {
     found.extend(status(small).cloned());
     found.extend(alert(small).cloned());
     found.extend(listed(WIN32 | code).filter(|_| code > 0));
-    // Intune also shows the lower half alone: 65000 is 0x87D1FDE8.
+    // Intune also shows only the lower half: 65000 is 0x87D1FDE8.
     found.extend(listed(RESULT_OF_STATUS | code));
     found.extend(listed(code));
     if found.is_empty() && (400..600).contains(&small) {
@@ -82,7 +82,7 @@ pub(super) fn of_number(number: u64) -> Vec<Fact> {
     found
 }
 
-/// How a number is built that no table has: what can be said of it all the same.
+/// Describes the parts of a number that is not in the tables.
 pub fn parts(number: u64) -> String {
     let Ok(code) = u32::try_from(number) else {
         return match with_a_digit_less(number) {
@@ -114,7 +114,7 @@ pub fn parts(number: u64) -> String {
     )
 }
 
-/// The known result that a number of 9 hexadecimal digits becomes without one of them.
+/// Returns the known result that a number of 9 hexadecimal digits becomes without one of them.
 fn with_a_digit_less(number: u64) -> Option<u32> {
     let digits = format!("{number:X}");
     let without =
@@ -132,7 +132,7 @@ fn listed(code: u32) -> Option<Fact> {
 
 fn calculated(code: u32) -> Option<Fact> {
     let (family, low) = (code & 0xFFFF_0000, code & 0xFFFF);
-    // A u16 holds the lower half.
+    // `low` fits into 16 bits.
     let small = low as u16;
     let made = |name: Cow<'static, str>, meaning: String, reference: &'static str| Fact {
         kind: FactKind::Result,
@@ -145,7 +145,7 @@ fn calculated(code: u32) -> Option<Fact> {
     let unnamed = |meaning: String, reference| Some(made(Cow::Borrowed(""), meaning, reference));
     match family {
         RESULT_OF_STATUS => status(small).cloned(),
-        // WinINet under the facility of HTTP.
+        // WinINet errors with the facility of HTTP.
         HTTP if (0x2EE0..=0x2FFF).contains(&low) => {
             let same = listed(WIN32 | low)?;
             Some(made(same.name, same.meaning.into_owned(), same.reference))
@@ -166,7 +166,7 @@ fn calculated(code: u32) -> Option<Fact> {
             "an error of the DM client's configuration manager that has no public name".into(),
             "CSP interface header",
         ),
-        // HTTP and WinINet under facilities of the sign-in to Entra ID.
+        // HTTP and WinINet errors with facilities of the sign-in to Entra ID.
         0xCAA3_0000 if (400..600).contains(&low) => unnamed(
             format!("sign-in to Entra ID: the server answered HTTP {low}"),
             WAM,
@@ -193,10 +193,10 @@ fn calculated(code: u32) -> Option<Fact> {
     }
 }
 
-/// Where the errors of the Web Account Manager are listed.
+/// The source that lists the errors of the Web Account Manager.
 const WAM: &str = "MicrosoftDocs WAM error codes";
 
-/// Who reports the results of a family. Their texts are not here.
+/// The component that reports the results of a family. The tables do not have their texts.
 const COMPONENTS: [(u32, &str); 14] = [
     (0x8009_0000, "certificates, keys or TLS"),
     (0x800F_0000, "Windows setup"),

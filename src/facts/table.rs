@@ -1,4 +1,4 @@
-//! The tables as they are embedded, and how they are read.
+//! The embedded tables and their parser.
 
 use std::borrow::Cow;
 
@@ -18,7 +18,7 @@ const TABLES: [(FactKind, &str); 8] = [
     (FactKind::Finding, include_str!("../../facts/finding.tsv")),
 ];
 
-/// The built-in rules that cause what a key is about.
+/// Returns the built-in rules that cause what a key names.
 pub(super) fn rules_for(key: &str) -> impl Iterator<Item = &'static str> {
     let rows = include_str!("../../facts/rule.tsv").lines();
     let row = rows
@@ -27,10 +27,10 @@ pub(super) fn rules_for(key: &str) -> impl Iterator<Item = &'static str> {
     row.into_iter().flat_map(|(_, rules)| rules.split(' '))
 }
 
-/// The notes stand in the documentation, and nowhere else.
+/// The notes, which are only in the documentation.
 const NOTES: &str = include_str!("../../docs/notes.md");
 
-/// The size of the tables in `facts/`.
+/// The size of the tables in `facts/` in bytes.
 #[cfg(test)]
 pub(super) const BYTES: usize = {
     let (mut bytes, mut at) = (0, 0);
@@ -41,13 +41,14 @@ pub(super) const BYTES: usize = {
     bytes
 };
 
-/// Every fact, in the order of the tables. Tests read all of them: a row that is not complete is left out here.
+/// Returns every fact, in the order of the tables. Skips incomplete rows; a test ensures that there are none.
 pub(super) fn read() -> Vec<Fact> {
     let tables = TABLES.iter().flat_map(|(kind, text)| rows(*kind, text));
     tables.chain(notes()).collect()
 }
 
-/// `key name meaning windows reference`, with tabs between them. A line `# reference: …` holds for rows that have none.
+/// Parses the rows `key name meaning windows reference`, separated by tabs. A line `# reference: …` applies to rows
+/// that have none.
 fn rows(kind: FactKind, text: &'static str) -> impl Iterator<Item = Fact> {
     let default = text
         .lines()
@@ -72,7 +73,7 @@ fn rows(kind: FactKind, text: &'static str) -> impl Iterator<Item = Fact> {
     })
 }
 
-/// The rows `| id | severity | meaning | what to do |` of the documentation.
+/// Parses the rows `| id | severity | meaning | what to do |` of the documentation.
 fn notes() -> impl Iterator<Item = Fact> {
     let rows = NOTES.lines().filter_map(|line| line.strip_prefix("| `"));
     rows.filter_map(|row| {
@@ -91,7 +92,7 @@ fn notes() -> impl Iterator<Item = Fact> {
     })
 }
 
-/// Markdown without its marks: `[text](link)` is its text.
+/// Removes Markdown syntax: `[text](link)` becomes its text.
 fn plain(cell: &str) -> Cow<'static, str> {
     let mut text = String::new();
     let mut rest = cell.trim();

@@ -1,28 +1,29 @@
-//! Values of nodes that report how work ended: what a CSP or an OMA object tells inside a value, beside the Status.
+//! Values of nodes that report how an operation ended: CSPs and OMA objects report that inside a value, not only in the
+//! Status.
 
 use std::sync::LazyLock;
 
 use super::{Fact, result};
 
-/// How a value says that the work behind its node ended.
+/// The state of an operation according to the value of its node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReportedValue {
-    /// It failed, with what the value means.
+    /// It failed; with the meaning of the value.
     Failed(String),
-    /// It goes on.
+    /// It is still in progress; with the meaning of the value.
     Pending(String),
-    /// It is done: error codes next to it are of an attempt before.
+    /// It is done. Error codes in neighbouring nodes are from an earlier attempt.
     Done,
-    /// Nothing went wrong so far, or the value says nothing that is known.
+    /// There is no failure so far, or the value is unknown.
     Fine,
 }
 
-/// What a value of a node, whose address is canonical, says of the work behind it; `None` where it says nothing of any.
+/// Interprets the value of a node with the canonical address `node`; `None` if such a node reports no operation.
 pub fn reported_value(node: &str, value: &str) -> Option<ReportedValue> {
     let rows = rows().iter().filter(|row| ends_with(node, row.node));
     let mut rows = rows.peekable();
     rows.peek()?;
-    // Asked for, and masked or no number.
+    // The node reports an operation, but the value is masked or not a number.
     let Some(number) = number(value.trim()) else {
         return Some(ReportedValue::Fine);
     };
@@ -64,11 +65,11 @@ struct Row {
     meaning: &'static str,
 }
 
-/// Which values a row is about.
+/// The values that a row applies to.
 enum RowValue {
     Number(i64),
     Bit(u8),
-    /// Every number but 0.
+    /// Every number except 0.
     Error,
 }
 
@@ -80,7 +81,7 @@ fn rows() -> &'static [Row] {
     &ROWS
 }
 
-/// Tests read all of them: a row that is not complete is left out here.
+/// Parses a row. Skips incomplete ones; a test ensures that there are none.
 fn row(line: &'static str) -> Option<Row> {
     let cells: Vec<&'static str> = line.split('\t').collect();
     let [node, value, outcome, meaning, _] = cells[..] else {
@@ -99,7 +100,7 @@ fn row(line: &'static str) -> Option<Row> {
     })
 }
 
-/// Whether the last segments of a node are those of a pattern, in which `*` stands for any one.
+/// Whether the last segments of a node match a pattern, in which `*` stands for any segment.
 fn ends_with(node: &str, pattern: &str) -> bool {
     let mut segments = node.rsplit('/');
     let mut wanted = pattern.rsplit('/');
@@ -115,7 +116,7 @@ fn number(text: &str) -> Option<i64> {
     }
 }
 
-/// A result with its name, however it is written: `-2146885613 (0x80092013) CRYPT_E_REVOCATION_OFFLINE, …`.
+/// Returns a result with its name, whatever its form: `-2146885613 (0x80092013) CRYPT_E_REVOCATION_OFFLINE, …`.
 pub fn code_words(number: i64) -> String {
     let Some(fact) = result_of(number) else {
         return number.to_string();
@@ -127,7 +128,7 @@ pub fn code_words(number: i64) -> String {
     }
 }
 
-/// A small number is one of Win32 or Windows Installer.
+/// Finds the fact about a result. A small number is an error of Win32 or Windows Installer.
 fn result_of(number: i64) -> Option<Fact> {
     let code = u32::try_from(number & 0xFFFF_FFFF).ok()?;
     match u16::try_from(number) {
@@ -136,7 +137,7 @@ fn result_of(number: i64) -> Option<Fact> {
     }
 }
 
-/// The state of a declared-configuration document, or of a part of one, where it is a failure (WinDC).
+/// Describes the state of a declared-configuration document, or of a part of one, if it is a failure (WinDC).
 pub fn declared_configuration_failure(state: u16) -> Option<&'static str> {
     Some(match state {
         61 => "ConfigCompletedError: a setting was not set",
@@ -151,7 +152,7 @@ pub fn declared_configuration_failure(state: u16) -> Option<&'static str> {
     })
 }
 
-/// The result of a firmware update (FUMO 1.0); of a software component (SCOMO) the family alone.
+/// Describes the result of a firmware update (FUMO 1.0) or, only by family, of a software component (SCOMO).
 pub fn update_result(code: u16) -> Option<&'static str> {
     Some(match code {
         200 => "the update succeeded",
@@ -203,7 +204,7 @@ mod tests {
         );
         check(&scep("status"), "1", Some(ReportedValue::Done));
         check(&scep("status"), "16", failed("16 the action failed"));
-        // Unknown: no failure by itself.
+        // An unknown value is not a failure.
         check(&scep("status"), "32", Some(ReportedValue::Fine));
         let msi = "user/vendor/msft/enterprisedesktopappmanagement/msi/{a}/";
         check(

@@ -1,4 +1,4 @@
-//! A command with its answer, as words about commands ask about it.
+//! A command with its answer, as the object of words about commands.
 
 use std::borrow::Cow;
 
@@ -6,42 +6,42 @@ use super::{Term, Value, Word};
 use crate::dm::locuri;
 use crate::facts;
 
-/// What is known of a command and one of its answers.
+/// The facts about a command and one of its answers.
 #[derive(Clone, Debug, Default)]
 pub struct CommandFacts<'a> {
-    /// The name of the command; `SyncHdr` where a Status answers the header.
+    /// The name of the command; `SyncHdr` if a Status answers the header.
     pub name: Option<Cow<'a, str>>,
     /// The code of the Status.
     pub code: Option<u16>,
-    /// Windows' native error, as the Status has it.
+    /// The native Windows error in the Status.
     pub original_error: Option<Cow<'a, str>>,
-    /// The nodes that the answer names, or else the command.
+    /// The nodes in the answer, otherwise in the command.
     pub nodes: Vec<Cow<'a, str>>,
-    /// The values that were sent or returned; `None` where they stand in another message.
+    /// The values sent or returned; `None` if they are in another message.
     pub values: Option<Vec<ValueFacts<'a>>>,
     /// The code of an Alert.
     pub alert: Option<u16>,
     /// Whether the command itself is known, not only an answer.
     pub is_known: bool,
-    /// Whether its last answer is to come; `None` where nobody can know.
+    /// Whether the last answer is still missing; `None` if that is unknown.
     pub is_open: Option<bool>,
-    /// The rules that acted on the command or its answers, where its session was analysed.
+    /// The rules that acted on the command or its answers, if its session was analysed.
     pub rules: Vec<&'a str>,
 }
 
-/// What is known of a value.
+/// The facts about a value.
 #[derive(Clone, Debug, Default)]
 pub struct ValueFacts<'a> {
-    /// Its text.
+    /// The text.
     pub text: Option<Cow<'a, str>>,
-    /// Meta Format.
+    /// The Format in Meta.
     pub format: Option<Cow<'a, str>>,
-    /// Meta Type.
+    /// The Type in Meta.
     pub media_type: Option<Cow<'a, str>>,
 }
 
 impl CommandFacts<'_> {
-    /// Whether a word is true of it; `None` of words about messages, and where the question does not arise.
+    /// Whether a word is true of the command; `None` for words about messages, and if the word does not apply.
     pub fn holds(&self, term: &Term) -> Option<bool> {
         let value = &term.value;
         match term.word {
@@ -82,7 +82,7 @@ impl CommandFacts<'_> {
     }
 }
 
-/// Whose node it is: `./User/…`, else the device's.
+/// Returns the owner of a node: the user for `./User/…`, otherwise the device.
 fn scope(node: &str) -> &'static str {
     match locuri::is_of_user(node) {
         true => "user",

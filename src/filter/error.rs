@@ -1,20 +1,20 @@
-//! What is wrong with a filter, drawn under the place.
+//! Errors in filters, with a marker under the place.
 
 use std::fmt;
 use std::ops::Range;
 
-/// A filter that cannot be read.
+/// The error of an invalid filter.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct FilterError {
     text: String,
-    /// The bytes that are wrong.
+    /// The byte range of the error.
     span: Range<usize>,
     what: String,
     help: String,
 }
 
 impl FilterError {
-    /// An error at these bytes of `text`.
+    /// Creates an error at this byte range of `text`.
     pub fn new(text: &str, span: Range<usize>, what: String, help: &str) -> Self {
         Self {
             text: text.to_owned(),
@@ -24,22 +24,22 @@ impl FilterError {
         }
     }
 
-    /// Where it is wrong: the column, from 1.
+    /// Returns the column of the error, from 1.
     pub fn column(&self) -> usize {
         self.characters_to(self.span.start) + 1
     }
 
-    /// The bytes that are wrong.
+    /// Returns the byte range of the error.
     pub fn span(&self) -> Range<usize> {
         self.span.clone()
     }
 
-    /// What is wrong, in one line.
+    /// Returns a description of the error, in one line.
     pub fn what(&self) -> &str {
         &self.what
     }
 
-    /// What to write; may be empty.
+    /// Returns a suggestion; may be empty.
     pub fn help(&self) -> &str {
         &self.help
     }
@@ -53,10 +53,10 @@ impl fmt::Display for FilterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let start = self.characters_to(self.span.start);
         let width = self.characters_to(self.span.end).saturating_sub(start);
-        // A long filter is shown around the place.
+        // Of a long filter, only the part around the place is shown.
         let from = start.saturating_sub(BEFORE);
         let shown = self.text.chars().skip(from).take(SHOWN);
-        // A line break or a tab would move what stands under it.
+        // A line break or a tab would misalign the marker below.
         let shown: String = shown
             .map(|c| if c.is_control() { ' ' } else { c })
             .collect();
@@ -70,6 +70,6 @@ impl fmt::Display for FilterError {
     }
 }
 
-/// Characters that are shown in front of the place, and in all.
+/// The most characters shown in front of the place, and in total.
 const BEFORE: usize = 60;
 const SHOWN: usize = 100;

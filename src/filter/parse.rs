@@ -1,4 +1,4 @@
-//! Reading a filter: `|` over `&` over `!`, words, parentheses.
+//! The parser of filters: `|` over `&` over `!`, words, parentheses.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use super::value::Form;
 use super::{DEEPEST, Expr, FilterError, LONGEST, MOST_WORDS, Term, WORDS, Word};
 use crate::nearest::slips;
 
-/// Reads a filter.
+/// Parses a filter.
 pub(super) fn read(text: &str) -> Result<Expr, FilterError> {
     if text.len() > LONGEST {
         let what = format!("the filter has more than {LONGEST} bytes");
@@ -22,7 +22,7 @@ pub(super) fn read(text: &str) -> Result<Expr, FilterError> {
     parser.blanks();
     match parser.peek() {
         None => Ok(expr),
-        // Everything but a parenthesis begins or joins a word.
+        // Every other character begins or continues a word.
         Some(_) => Err(parser.error_here(
             "this parenthesis was not opened",
             "leave it out, or write ( in front",
@@ -140,7 +140,8 @@ impl<'t> Parser<'t> {
         self.valued(word, &text, start, span)
     }
 
-    /// `and`, `or`, `not` where a sign would stand: in quotes, or where no sign could stand, they are texts.
+    /// Refuses `and`, `or`, `not` in the place of an operator. In quotes, or where an operator cannot stand, they are
+    /// texts.
     fn refuse_spelled_sign(&self, span: &Range<usize>) -> Result<(), FilterError> {
         let spelled = &self.text[span.clone()];
         let known = SPELLED_SIGNS.iter();
@@ -163,7 +164,7 @@ impl<'t> Parser<'t> {
         Err(self.error(span.clone(), &what, &help))
     }
 
-    /// A word that begins at `at`, with what follows it at `span`.
+    /// Returns the term of a word that begins at `at`, with its value at `span`.
     fn valued(
         &self,
         word: Word,
@@ -177,7 +178,7 @@ impl<'t> Parser<'t> {
         Ok(Expr::Term(Term { word, value, at }))
     }
 
-    /// A value: in quotes, in which `\` makes a quote or a `\` as it is; else up to a blank or a sign of the language.
+    /// Reads a value: in quotes, in which `\` escapes a quote or a `\`; otherwise up to a blank or an operator.
     fn argument(&mut self) -> Result<(String, Range<usize>), FilterError> {
         let start = self.at;
         let rest = &self.text[start..];
@@ -191,7 +192,7 @@ impl<'t> Parser<'t> {
         for (at, c) in rest.char_indices().skip(1) {
             match c {
                 _ if escaped => {
-                    // Another character keeps its `\`, which patterns need.
+                    // In front of other characters the `\` stays, since patterns need it.
                     if c != quote && c != '\\' {
                         value.push('\\');
                     }
@@ -221,11 +222,11 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// A word is missing where the parser stands: behind the sign in front of it, if there is one.
+    /// Returns the error for a missing word, at the operator in front of this place if there is one.
     fn missing(&self) -> FilterError {
         let before = self.text[..self.at].trim_end();
         let mut help = "write a word such as ~status 404";
-        // Other languages write their signs twice.
+        // Other languages double these operators.
         for (sign, once) in [('&', "write one &"), ('|', "write one |")] {
             if self.peek() == Some(sign) && before.ends_with(sign) {
                 help = once;
@@ -272,7 +273,7 @@ fn joined(mut parts: Vec<Expr>, join: fn(Vec<Expr>) -> Expr) -> Expr {
     }
 }
 
-/// The name that was probably meant.
+/// Returns the name that was probably meant.
 pub(super) fn nearest<'n>(word: &str, names: &[&'n str]) -> Option<&'n str> {
     let word: String = word.chars().take(LONGEST_NAME).collect();
     let near = names
@@ -281,7 +282,7 @@ pub(super) fn nearest<'n>(word: &str, names: &[&'n str]) -> Option<&'n str> {
     near.min_by_key(|(slips, _)| *slips).map(|(_, name)| name)
 }
 
-/// Words of mitmproxy's filters that are not among these, and what to write.
+/// Words of mitmproxy's filters that dmtap does not have, and what to write instead.
 const OF_MITMPROXY: [(&str, &str); 10] = [
     (
         "a",
@@ -297,7 +298,7 @@ const OF_MITMPROXY: [(&str, &str); 10] = [
     ("tq", "write ~q & ~h \"content-type: …\""),
     ("ts", "write ~s & ~h \"content-type: …\""),
 ];
-/// Signs as other languages spell them.
+/// Operators as other languages spell them.
 const SPELLED_SIGNS: [(&str, char); 3] = [("and", '&'), ("or", '|'), ("not", '!')];
-/// Characters of a word that are compared.
+/// The most characters of a word that are compared.
 const LONGEST_NAME: usize = 40;

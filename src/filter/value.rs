@@ -1,4 +1,4 @@
-//! What follows a word: codes, numbers, times, patterns.
+//! The values of words: codes, numbers, times, patterns.
 
 use regex::{Regex, RegexBuilder};
 
@@ -6,26 +6,26 @@ use super::parse::nearest;
 use crate::dm::{CommandKind, locuri};
 use crate::facts::{self, FactKind};
 
-/// A value that was read.
+/// A parsed value.
 #[derive(Clone, Debug)]
 pub enum Value {
-    /// The word stands alone.
+    /// No value: the word stands alone.
     Nothing,
-    /// A text that is compared as a whole, whatever the case.
+    /// A text that is compared as a whole; case does not matter.
     Text(String),
-    /// A regular expression, whatever the case.
+    /// A regular expression; case does not matter.
     Pattern(Regex),
     /// A LocURI, or a part of one.
     Node(Regex),
-    /// Numbers from the first to the second, both included: codes, sizes, microseconds.
+    /// The numbers from the first to the second, both included: codes, sizes, microseconds.
     Numbers(u64, u64),
-    /// Results of Windows.
+    /// A result of Windows.
     Result(u32),
-    /// From the first moment to the second, as [`Self::is_between`] compares them.
+    /// The time from the first moment to the second; [`Self::is_between`] compares them.
     Moments(String, String),
 }
 
-/// How a value is written.
+/// The form of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     Nothing,
@@ -44,11 +44,11 @@ pub(super) enum Form {
     OneOf(&'static [&'static str]),
 }
 
-/// What is wrong with a value, and what helps.
+/// A description of the error in a value, and a suggestion.
 pub(super) type Wrong = (String, String);
 
 impl Value {
-    /// Whether a text is the one meant, or matches the pattern.
+    /// Whether the text equals the value, or matches the pattern.
     pub fn is_text(&self, text: &str) -> bool {
         match self {
             Self::Text(meant) => meant.eq_ignore_ascii_case(text),
@@ -58,7 +58,7 @@ impl Value {
         }
     }
 
-    /// Whether a text begins with the one meant, whatever the case.
+    /// Whether a text begins with the value; case does not matter.
     pub fn begins(&self, text: &str) -> bool {
         let Self::Text(meant) = self else {
             return false;
@@ -67,17 +67,17 @@ impl Value {
         beginning.is_some_and(|beginning| beginning.eq_ignore_ascii_case(meant))
     }
 
-    /// Whether a number is among those meant.
+    /// Whether a number is in the range.
     pub fn is_number(&self, number: u64) -> bool {
         matches!(self, Self::Numbers(first, last) if (*first..=*last).contains(&number))
     }
 
-    /// Whether a text is the result of Windows that is meant.
+    /// Whether a text is this result of Windows.
     pub fn is_result(&self, text: &str) -> bool {
         matches!(self, Self::Result(code) if facts::number(text.trim()) == Some(u64::from(*code)))
     }
 
-    /// Whether a moment, RFC 3339 in UTC, is among those meant.
+    /// Whether a moment, RFC 3339 in UTC, is in the range.
     pub fn is_between(&self, at: &str) -> bool {
         let Self::Moments(first, last) = self else {
             return false;
@@ -87,7 +87,7 @@ impl Value {
             true => time,
             false => at,
         };
-        // What has the same beginning as the last moment belongs to it.
+        // Moments that begin with the last one belong to the range.
         first.as_str() <= of(first)
             && (of(last) <= last.as_str() || of(last).starts_with(last.as_str()))
     }
@@ -98,7 +98,7 @@ fn is_time_of_day(bound: &str) -> bool {
 }
 
 impl Form {
-    /// Reads a value.
+    /// Parses a value.
     pub(super) fn read(self, text: &str) -> Result<Value, Wrong> {
         match self {
             Self::Nothing => Ok(Value::Nothing),
@@ -125,7 +125,7 @@ impl Form {
         (format!("`{text}` is no {what}"), self.help())
     }
 
-    /// What to write.
+    /// Returns a suggestion of what to write.
     pub(super) fn help(self) -> String {
         match self {
             Self::Nothing => String::new(),
@@ -166,7 +166,7 @@ fn pattern(text: &str) -> Result<Regex, Wrong> {
     built.map_err(|error| {
         let why = match &error {
             regex::Error::CompiledTooBig(_) => "it is too large".to_owned(),
-            // The last line of what it draws says why.
+            // Only the last line of the multi-line message has the reason.
             error => {
                 let text = error.to_string();
                 let last = text.lines().last().unwrap_or_default();
@@ -180,7 +180,8 @@ fn pattern(text: &str) -> Result<Regex, Wrong> {
     })
 }
 
-/// With `*` (within a segment) and `**` (any segments) a whole LocURI, else a part of one.
+/// Returns the pattern for a LocURI: with `*` (within a segment) or `**` (any segments) for a whole LocURI, otherwise
+/// for a part of one.
 fn node(text: &str) -> Result<Regex, Wrong> {
     let text = locuri::plain(text);
     let mut regex = String::new();
@@ -211,7 +212,7 @@ fn command(text: &str) -> Result<Value, Wrong> {
     }
 }
 
-/// The id of a note or finding, the beginning of one, or the severity of a note.
+/// Accepts the id of a note or finding, the beginning of one, or the severity of a note.
 fn id(text: &str, kind: FactKind, help: &str) -> Result<Value, Wrong> {
     let upper = text.to_ascii_uppercase();
     let of_kind = facts::all().iter().filter(|fact| fact.kind == kind);
@@ -232,7 +233,7 @@ fn id(text: &str, kind: FactKind, help: &str) -> Result<Value, Wrong> {
 
 const SEVERITIES: [&str; 3] = ["error", "warning", "info"];
 
-/// `404`, `4xx`, `12xx`, `400..499`.
+/// Parses `404`, `4xx`, `12xx`, `400..499`.
 fn codes(text: &str) -> Option<Value> {
     let lower = text.to_ascii_lowercase();
     let Some(class) = lower.strip_suffix("xx") else {
@@ -256,7 +257,7 @@ fn result(text: &str) -> Option<Value> {
     (code > u32::from(u16::MAX)).then_some(Value::Result(code))
 }
 
-/// A range of what is measured: a single time or size means at least that.
+/// Parses a range of a measured quantity: a single time or size means at least that.
 fn at_least(text: &str, read: fn(&str) -> Option<u64>) -> Option<Value> {
     match read(text) {
         Some(least) => Some(Value::Numbers(least, u64::MAX)),
@@ -264,7 +265,7 @@ fn at_least(text: &str, read: fn(&str) -> Option<u64>) -> Option<Value> {
     }
 }
 
-/// `5`, `>5`, `<5`, `5..9`.
+/// Parses `5`, `>5`, `<5`, `5..9`.
 fn range(text: &str, read: fn(&str) -> Option<u64>) -> Option<Value> {
     if let Some((first, last)) = text.split_once("..") {
         let (first, last) = (read(first)?, read(last)?);
@@ -321,7 +322,7 @@ fn moments(text: &str) -> Option<Value> {
         let is_moment = text.bytes().all(is_sign)
             && text.contains(['-', ':'])
             && text.starts_with(|c: char| c.is_ascii_digit());
-        // Moments are compared as text: 9:00 is 09:00.
+        // Moments are compared as text, so 9:00 becomes 09:00.
         let zero = if text.find(':') == Some(1) { "0" } else { "" };
         is_moment.then(|| format!("{zero}{text}"))
     };

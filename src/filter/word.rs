@@ -2,7 +2,7 @@
 
 use super::value::Form;
 
-/// What a word is about.
+/// The subject of a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum About {
     /// A command with its answers.
@@ -55,7 +55,7 @@ pub enum Word {
     Error,
 }
 
-/// Every word: how it is written, what it is about, what follows it, what it means.
+/// Every word: its spelling, its subject, the form of its value, its meaning.
 #[rustfmt::skip]
 pub(super) const WORDS: [(Word, &str, About, Form, &str); 36] = {
     use About::{Message, Session, Transaction};
@@ -100,33 +100,33 @@ pub(super) const WORDS: [(Word, &str, About, Form, &str); 36] = {
 };
 
 impl Word {
-    /// The word with this name.
+    /// Returns the word with this name.
     pub fn named(name: &str) -> Option<Self> {
         let row = WORDS.iter().find(|(_, known, ..)| *known == name);
         row.map(|(word, ..)| *word)
     }
 
-    /// How it is written, without `~`.
+    /// Returns the spelling, without `~`.
     pub fn name(self) -> &'static str {
         WORDS[self as usize].1
     }
 
-    /// What it is about.
+    /// Returns the subject of the word.
     pub fn about(self) -> About {
         WORDS[self as usize].2
     }
 
-    /// What it means, in a line.
+    /// Returns the meaning, in one line.
     pub fn meaning(self) -> &'static str {
         WORDS[self as usize].4
     }
 
-    /// Every word.
+    /// Iterates over all words.
     pub fn all() -> impl Iterator<Item = Self> {
         WORDS.iter().map(|(word, ..)| *word)
     }
 
-    /// What follows it.
+    /// Returns the form of the value.
     pub(super) fn form(self) -> Form {
         WORDS[self as usize].3
     }

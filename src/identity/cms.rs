@@ -1,4 +1,4 @@
-//! Signed messages with one signer (CMS SignedData, RFC 5652 §5), by their bytes.
+//! Signed messages with one signer (CMS SignedData, RFC 5652 §5), as bytes.
 
 use der::asn1::{ObjectIdentifier, OctetStringRef};
 use der::{Decode, Encode, Tag, TagNumber};
@@ -7,15 +7,15 @@ use super::CertificateError;
 use super::raw::{self, Elements, context};
 use super::signature::{self, Digest, RSA, Scheme, Signer, with_null};
 
-/// A message and who signed it.
+/// A signed message, with its signer and signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedData {
     /// An OID in DER.
     content_type: Vec<u8>,
-    /// What is signed, where it stands in the message.
+    /// The signed content, if the message contains it.
     content: Option<Vec<u8>>,
     certificates: Vec<Vec<u8>>,
-    /// The issuer and the serial number of the signer's certificate: a SEQUENCE in DER.
+    /// The issuer and serial number of the signer's certificate: a SEQUENCE in DER.
     signer: Vec<u8>,
     digest: Digest,
     /// The signed attributes, each in DER; without them the signature is over the content itself.
@@ -25,22 +25,22 @@ pub struct SignedData {
     signature: Vec<u8>,
 }
 
-/// Why a signature does not count.
+/// The reason why a signature is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Mismatch {
-    /// The content is not the one that was signed.
+    /// The content differs from the signed one.
     #[error("it is over another body than that of the message")]
     Body,
-    /// Another key made it.
+    /// The signature was made with another key.
     #[error("it is not made with the key of the certificate that it names")]
     Key,
 }
 
 impl SignedData {
-    /// Takes a message apart.
+    /// Parses a signed message.
     ///
     /// # Errors
-    /// Where it is no SignedData with one signer, or hashes with something that nobody uses.
+    /// The message is not a SignedData with one signer, or its digest algorithm is unknown.
     pub fn read(der: &[u8]) -> der::Result<Self> {
         let mut info = Elements::of(der)?;
         info.next()?;
@@ -90,7 +90,7 @@ impl SignedData {
             digest,
             attributes: attributes.transpose()?,
             algorithm: match oid(algorithm)? {
-                // The key alone is named; the digest is named beside it.
+                // The OID names only the key type; the digest has its own field.
                 RSA => digest.rsa_algorithm()?,
                 _ => algorithm.to_vec(),
             },
@@ -98,17 +98,18 @@ impl SignedData {
         })
     }
 
-    /// What is signed, where it stands in the message.
+    /// Returns the signed content, if the message contains it.
     pub fn content(&self) -> Option<&[u8]> {
         self.content.as_deref()
     }
 
-    /// The issuer and the serial number of the signer's certificate: a SEQUENCE in DER.
+    /// Returns the issuer and serial number of the signer's certificate: a SEQUENCE in DER.
     pub fn signer(&self) -> &[u8] {
         &self.signer
     }
 
-    /// The signer's certificate, where it comes with the message. One that is alone needs not be named.
+    /// Returns the signer's certificate, if the message contains it. If the signer is named by its key, the only
+    /// certificate is taken.
     pub fn certificate(&self) -> Option<&[u8]> {
         let is_signer = |der: &&Vec<u8>| name_of(der).is_some_and(|name| name == self.signer);
         let named = self.certificates.iter().find(is_signer);
@@ -118,7 +119,7 @@ impl SignedData {
         named.or(alone).map(|der| &**der)
     }
 
-    /// Whether the holder of this key, a SubjectPublicKeyInfo in DER, signed this content.
+    /// Checks that the holder of this key, a SubjectPublicKeyInfo in DER, signed this content.
     ///
     /// # Errors
     /// [`Mismatch`].
@@ -131,7 +132,7 @@ impl SignedData {
                 if self.digest.hash(content) != expected {
                     return Err(Mismatch::Body);
                 }
-                // They are signed with the tag of a SET (RFC 5652 §5.4).
+                // The signature is over the attributes with the tag of a SET (RFC 5652 §5.4).
                 Some(set_of(Tag::Set, attributes).map_err(|_| Mismatch::Body)?)
             }
         };
@@ -141,11 +142,11 @@ impl SignedData {
             .map_err(|_| Mismatch::Key)
     }
 
-    /// The same over other content, signed with the key of another certificate: attributes stay but for the hash and for
-    /// the signer's public key, and so does the digest, SHA-256 in place of SHA-1.
+    /// Signs other content with the key of another certificate, in the same form. The attributes stay, except for the
+    /// hash and the signer's public key; so does the digest, but SHA-256 replaces SHA-1.
     ///
     /// # Errors
-    /// Where the key does not sign, or a part is too long for DER.
+    /// The key cannot sign, or a part is too long for DER.
     pub fn anew(
         &self,
         content: &[u8],
@@ -168,10 +169,10 @@ impl SignedData {
         form.signed(content, certificate, signer)
     }
 
-    /// Content signed as Windows signs renewals: with it and the certificate inside.
+    /// Signs content like a renewal from Windows: with the content and the certificate inside.
     ///
     /// # Errors
-    /// Where the key does not sign, or a part is too long for DER.
+    /// The key cannot sign, or a part is too long for DER.
     pub fn around(
         content: &[u8],
         certificate: &[u8],
@@ -190,13 +191,13 @@ impl SignedData {
     }
 }
 
-/// What a signed message is made of, the signature left out.
+/// The parts of a signed message, except for the signature.
 struct Form<'a> {
     content_type: &'a [u8],
     is_attached: bool,
     has_certificate: bool,
     digest: Digest,
-    /// Without the hash.
+    /// The signed attributes without the hash.
     attributes: Option<Vec<Vec<u8>>>,
 }
 
@@ -211,7 +212,7 @@ impl Form<'_> {
         let digest = scheme.digest();
         let digest_algorithm = with_null(digest.oid())?;
         let algorithm = match scheme {
-            // The digest is named beside it.
+            // The digest has its own field.
             Scheme::Pkcs1(_) => with_null(RSA)?,
             _ => scheme.algorithm()?,
         };
@@ -220,7 +221,7 @@ impl Form<'_> {
             Some(mut attributes) => {
                 let hash = OctetStringRef::new(&digest.hash(content))?.to_der()?;
                 attributes.push(attribute(MESSAGE_DIGEST, &hash)?);
-                // X.690 §11.6: the elements of a SET OF are in order.
+                // X.690 §11.6: the elements of a SET OF are sorted.
                 attributes.sort();
                 let tagged = set_of(context(TagNumber::N0), &attributes)?;
                 let signature = signer.sign(scheme, &set_of(Tag::Set, &attributes)?)?;
@@ -262,7 +263,7 @@ impl Form<'_> {
     }
 }
 
-/// The issuer and the serial number of a certificate, as a signature names its signer.
+/// Returns the issuer and serial number of a certificate, in the form in which a signature names its signer.
 pub fn name_of(certificate: &[u8]) -> Option<Vec<u8>> {
     let mut inside = Elements::of(Elements::of(certificate).ok()?.next().ok()?).ok()?;
     inside.next_if(context(TagNumber::N0));
@@ -274,7 +275,7 @@ pub fn name_of(certificate: &[u8]) -> Option<Vec<u8>> {
     raw::around(Tag::Sequence, &[issuer, serial]).ok()
 }
 
-/// The value of an attribute that is messageDigest.
+/// Returns the value of an attribute if it is messageDigest.
 fn message_digest(attribute: &[u8]) -> Option<&[u8]> {
     let mut attribute = Elements::of(attribute).ok()?;
     let name = ObjectIdentifier::from_der(attribute.next().ok()?).ok()?;
@@ -288,7 +289,8 @@ fn attribute(oid: ObjectIdentifier, value: &[u8]) -> der::Result<Vec<u8>> {
     raw::around(Tag::Sequence, &[&oid.to_der()?, &values])
 }
 
-/// An attribute with another public key in the place of one of the same length: the DMClient CSP signs the device's.
+/// Replaces a public key by another one of the same length in an attribute: signatures of the DMClient CSP cover the
+/// device's key.
 fn with_key(attribute: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
     let mut changed = attribute.to_vec();
     if let Some(at) = memchr::memmem::find(attribute, old).filter(|_| old.len() == new.len()) {
@@ -301,7 +303,7 @@ fn set_of(tag: Tag, elements: &[Vec<u8>]) -> der::Result<Vec<u8>> {
     raw::around(tag, &elements.iter().map(|it| &**it).collect::<Vec<_>>())
 }
 
-/// The OID of an AlgorithmIdentifier.
+/// Returns the OID of an AlgorithmIdentifier.
 fn oid(algorithm: &[u8]) -> der::Result<ObjectIdentifier> {
     ObjectIdentifier::from_der(Elements::of(algorithm)?.next()?)
 }
@@ -309,7 +311,7 @@ fn oid(algorithm: &[u8]) -> der::Result<ObjectIdentifier> {
 const SEQUENCE: u8 = 0x30;
 /// INTEGER 1.
 const VERSION_1: &[u8] = &[0x02, 0x01, 0x01];
-/// Certificates of one message that are looked at.
+/// The most certificates of one message that are examined.
 const MOST_CERTIFICATES: usize = 8;
 const DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.1");
 const SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");

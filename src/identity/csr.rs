@@ -1,4 +1,4 @@
-//! Certificate requests (PKCS#10, RFC 2986): the device's, and the same for another key.
+//! Certificate requests (PKCS#10, RFC 2986): the device's, and its copy for another key.
 
 use der::Tag;
 
@@ -6,33 +6,33 @@ use super::CertificateError;
 use super::raw::{self, Elements};
 use super::signature::{self, Digest, KeyKind, Scheme, Signer};
 
-/// A request whose signature is that of the key it is for.
+/// A request with a valid signature by its own key.
 #[derive(Clone, Copy, Debug)]
 pub struct CertificationRequest<'d> {
     version: &'d [u8],
     subject: &'d [u8],
     public_key: &'d [u8],
-    /// The attributes with their tag, byte for byte; empty where there are none.
+    /// The attributes with their tag, unchanged; empty if there are none.
     attributes: &'d [u8],
     digest: Digest,
 }
 
-/// How the strings of a subject are written in the request for another key.
+/// The encoding of a subject's strings in the request for another key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Strings {
-    /// As the device wrote them.
+    /// As in the device's request.
     #[default]
     Kept,
-    /// A PrintableString with characters that the type does not allow, such as `!` and NUL, becomes a UTF8String: strict
-    /// servers refuse the other.
+    /// UTF8String instead of PrintableString for strings with characters that PrintableString does not allow, such as
+    /// `!` and NUL: strict servers refuse those.
     Strict,
 }
 
 impl<'d> CertificationRequest<'d> {
-    /// Reads a request, and checks that the holder of its key signed it. Names and attributes may be as they please.
+    /// Parses a request and verifies its signature. Names and attributes are not checked.
     ///
     /// # Errors
-    /// Where it is too long, is no PKCS#10, or is signed with another key.
+    /// The request is too long, is not PKCS#10, or is signed with another key.
     pub fn read(der: &'d [u8]) -> Result<Self, CertificateError> {
         if der.len() > MOST_BYTES {
             let why = format!("the certificate request has more than {MOST_BYTES} bytes");
@@ -56,7 +56,7 @@ impl<'d> CertificationRequest<'d> {
         };
         let unreadable = CertificateError::about("the certificate request cannot be read");
         let (read, info, algorithm, signature) = parts().map_err(unreadable)?;
-        // Else its signature seems wrong.
+        // Checked first: for an unsupported key the signature would seem wrong.
         read.key_kind()?;
         let digest = signature::verify(algorithm, read.public_key, info, signature);
         Ok(Self {
@@ -65,25 +65,25 @@ impl<'d> CertificationRequest<'d> {
         })
     }
 
-    /// The key it is for: a SubjectPublicKeyInfo in DER.
+    /// Returns the key of the request: a SubjectPublicKeyInfo in DER.
     pub fn public_key(&self) -> &'d [u8] {
         self.public_key
     }
 
-    /// Its subject: a Name in DER.
+    /// Returns the subject: a Name in DER.
     pub fn subject(&self) -> &'d [u8] {
         self.subject
     }
 
-    /// Its attributes, with their tag.
+    /// Returns the attributes, with their tag.
     pub fn attributes(&self) -> &'d [u8] {
         self.attributes
     }
 
-    /// The kind of its key.
+    /// Returns the kind of the key.
     ///
     /// # Errors
-    /// Where dmtap does not make such keys.
+    /// The key is neither RSA nor ECDSA on P-256 or P-384.
     pub fn key_kind(&self) -> Result<KeyKind, CertificateError> {
         KeyKind::of(self.public_key).ok_or_else(|| {
             CertificateError::new(
@@ -92,11 +92,11 @@ impl<'d> CertificationRequest<'d> {
         })
     }
 
-    /// The same request for the key of `signer`, signed by it: subject and attributes byte for byte, and the same
-    /// digest, SHA-256 in place of SHA-1.
+    /// Copies the request for the key of `signer` and signs it. Subject and attributes stay byte for byte, and so does
+    /// the digest, but SHA-256 replaces SHA-1.
     ///
     /// # Errors
-    /// Where the key does not sign, or the request grows too long for DER.
+    /// The key cannot sign, or the request becomes too long for DER.
     pub fn with_key(
         &self,
         signer: &dyn Signer,
@@ -123,7 +123,7 @@ impl<'d> CertificationRequest<'d> {
     }
 }
 
-/// A Name whose illegal PrintableStrings are UTF8Strings; the lengths are the same.
+/// Changes illegal PrintableStrings of a Name to UTF8Strings of the same length.
 fn strict(name: &[u8]) -> der::Result<Vec<u8>> {
     let mut changed = name.to_vec();
     let mut sets = Elements::of(name)?;
@@ -136,7 +136,7 @@ fn strict(name: &[u8]) -> der::Result<Vec<u8>> {
             let is_legal =
                 |byte: &u8| byte.is_ascii_alphanumeric() || b" '()+,-./:=?".contains(byte);
             if value[0] == PRINTABLE_STRING && !raw::content(value)?.iter().all(is_legal) {
-                // Elements are parts of what they were read from.
+                // `value` is a slice of `name`.
                 let at = value.as_ptr() as usize - name.as_ptr() as usize;
                 changed[at] = UTF8_STRING;
             }

@@ -1,4 +1,4 @@
-//! The certificate in a provisioning document, and what is to stand in its place: the edits, and nothing besides.
+//! The certificate in a provisioning document, and the edits that replace it.
 
 use std::ops::Range;
 
@@ -10,36 +10,36 @@ use crate::markup::edit::{Edit, NestedEdit};
 use crate::markup::{Attribute, Document, Element, Embedded, base64};
 use crate::patch::{Patch, Span, Splice};
 
-/// Why an enrollment goes on without a swap.
+/// The reason why an enrollment continues without a swap.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoSwap {
-    /// Every certificate is somebody else's.
+    /// None of the certificates is for dmtap's key.
     #[error("no certificate in the provisioning document is for dmtap's key")]
     NoCertificate,
-    /// It would have to be guessed which of them the device shows.
+    /// Several certificates are for dmtap's key: it is not clear which one the device presents.
     #[error("{0} certificates in the provisioning document are for dmtap's key")]
     Several(usize),
-    /// More than any server sends.
+    /// There are more certificates than any server sends.
     #[error("the provisioning document holds more than {MOST_CERTIFICATES} certificates")]
     TooMany,
-    /// Windows would not take it either.
+    /// The node of the certificate has another name than its thumbprint. Windows would not accept it, either.
     #[error("the certificate is named {name}, and its SHA-1 is {sha1}")]
     Misnamed {
-        /// The name of its node.
+        /// The name of the node.
         name: String,
-        /// As it is.
+        /// The actual thumbprint.
         sha1: String,
     },
     /// The server refuses.
     #[error("the server answers with the fault {0}")]
     Fault(String),
-    /// The answer is something else.
+    /// The answer is another kind of message.
     #[error("the answer is no RequestSecurityTokenResponse that can be read")]
     NoAnswer,
-    /// It grants nothing.
+    /// The answer grants no certificate.
     #[error("the answer holds no provisioning document that can be read")]
     NoDocument,
-    /// Whatever is changed breaks the signature.
+    /// The message is signed, and any change would invalidate the signature.
     #[error("the message is signed as a whole (XML-DSig)")]
     Signed,
     /// The text cannot be changed.
@@ -47,19 +47,19 @@ pub enum NoSwap {
     Edit(String),
 }
 
-/// A certificate and the one that takes its place.
+/// A certificate and its replacement.
 #[derive(Clone, Copy, Debug)]
 pub struct Replacement<'a> {
-    /// The server's, in DER.
+    /// The certificate that the server issued, in DER.
     pub server: &'a [u8],
-    /// The device's, in DER.
+    /// The certificate for the device, in DER.
     pub device: &'a [u8],
 }
 
-/// The certificate of the document that is for this key, a SubjectPublicKeyInfo.
+/// Returns the certificate of the document for this key, a SubjectPublicKeyInfo.
 ///
 /// # Errors
-/// [`NoSwap`] where there is not exactly one, or its node has not its name.
+/// [`NoSwap`] if there is not exactly one, or the name of its node is not its thumbprint.
 pub fn certificate_for(
     provisioning: Provisioning<'_>,
     public_key: &[u8],
@@ -91,16 +91,16 @@ pub fn certificate_for(
     Ok(der)
 }
 
-/// Certificates of the stores Root and CA, in DER: the device gets to know them, and they may stand between the client
-/// certificate and its root.
+/// Returns the certificates of the stores Root and CA, in DER: the device receives them, and they may be between the
+/// client certificate and its root.
 pub fn authorities(provisioning: Provisioning<'_>) -> Vec<Vec<u8>> {
     let stored = provisioning.certificates().take(MOST_CERTIFICATES);
     let stored = stored.filter(|stored| !stored.is_own());
     stored.filter_map(|stored| stored.octets()).collect()
 }
 
-/// The edits of an embedded provisioning document: the certificate, the name of its node, and its thumbprint wherever
-/// else that stands. `path` leads to the element whose text the document is.
+/// Returns the edits of an embedded provisioning document: of the certificate, the name of its node, and other
+/// occurrences of its thumbprint. `path` leads to the element whose text is the document.
 pub fn replace(
     embedded: &Embedded,
     path: &crate::markup::Path,
@@ -136,7 +136,7 @@ pub fn replace(
     (edits, changes)
 }
 
-/// What is to be changed of the value of an attribute, if anything.
+/// Returns the patch of an attribute value, if it has to change.
 fn patch_of(
     element: Element<'_>,
     value: &str,
@@ -155,7 +155,7 @@ fn patch_of(
     renamed(value, old, new)
 }
 
-/// The patch of a text in which a thumbprint gives way to another, in the case of each.
+/// Returns the patch that replaces a thumbprint in a text, keeping the case of each occurrence.
 pub(super) fn renamed(text: &str, old: &str, new: &str) -> Option<Patch> {
     let splices = thumbprints(text).filter(|at| text[at.clone()].eq_ignore_ascii_case(old));
     let splices = splices.map(|at| Splice {
@@ -166,7 +166,7 @@ pub(super) fn renamed(text: &str, old: &str, new: &str) -> Option<Patch> {
     (!patch.is_empty()).then_some(patch)
 }
 
-/// Where 40 hexadecimal digits stand between other characters.
+/// Finds runs of exactly 40 hexadecimal digits.
 pub(super) fn thumbprints(text: &str) -> impl Iterator<Item = Range<usize>> {
     let bytes = text.as_bytes();
     let mut at = 0;
@@ -183,7 +183,7 @@ pub(super) fn thumbprints(text: &str) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
-/// A thumbprint with letters as large as those of another.
+/// Returns a thumbprint in the case of another one.
 pub(super) fn in_case_of(written: &str, thumbprint: &str) -> String {
     match written.bytes().any(|byte| byte.is_ascii_lowercase()) {
         true => thumbprint.to_ascii_lowercase(),
@@ -211,7 +211,7 @@ fn edit(
     }
 }
 
-/// Certificates of one document; servers send a root, an intermediate and the device's.
+/// The most certificates of one document; servers send a root, an intermediate and the device's.
 pub const MOST_CERTIFICATES: usize = 32;
-/// Hexadecimal digits of SHA-1.
+/// The number of hexadecimal digits of a SHA-1.
 const THUMBPRINT: usize = 40;

@@ -1,4 +1,4 @@
-//! The two messages of an enrollment that the swap changes: the request for a certificate, and its answer.
+//! The two enrollment messages that the swap changes: the request for a certificate, and its answer.
 
 use super::document::{self, NoSwap, Replacement};
 use crate::dm::enrollment::{EnrollmentMessage, RequestSecurityToken};
@@ -10,25 +10,25 @@ use crate::markup::edit::{Edit, EditError, NestedEdit, plan, plan_within};
 use crate::markup::{Document, Element, Embedded, Limits, base64};
 use crate::patch::Patch;
 
-/// The name of the swap among the rule effects of records.
+/// The name of the swap in the rule effects of records.
 pub const NAME: &str = SWAP;
 
 /// A request for a certificate: the first message of a swap.
 #[derive(Clone, Debug)]
 pub struct Asked<'d> {
     token: Element<'d>,
-    /// What its token holds.
+    /// The kind of its token.
     pub kind: TokenKind,
-    /// Its token: PKCS#10 or PKCS#7 in DER.
+    /// The content of its token: PKCS#10 or PKCS#7 in DER.
     pub octets: Vec<u8>,
-    /// The device's name for itself; empty where it has none.
+    /// The DeviceID that the device sends; empty if it sends none.
     pub device_id: String,
     /// The names of its context items that bind the device's key.
     pub attested: Vec<String>,
     is_signed: bool,
 }
 
-/// What a server granted.
+/// The certificates that a server granted.
 #[derive(Clone, Debug)]
 pub struct Granted {
     /// The certificate for dmtap's key, in DER.
@@ -38,7 +38,7 @@ pub struct Granted {
 }
 
 impl<'d> Asked<'d> {
-    /// The request that a message is, if it is one; `None` also where its token is no base64.
+    /// Returns the request in a message, if it is one; `None` also if its token is not base64.
     pub fn of(document: &'d Document) -> Option<Self> {
         let envelope = Envelope::of(document)?;
         let Some(EnrollmentMessage::Request(request)) = EnrollmentMessage::of(envelope) else {
@@ -57,10 +57,10 @@ impl<'d> Asked<'d> {
         })
     }
 
-    /// The message with another token, in lines as those of the one it has.
+    /// Replaces the token of the message; the new one has the same line lengths.
     ///
     /// # Errors
-    /// Where the message is signed as a whole, or the token cannot be written.
+    /// The message is signed as a whole, or the token cannot be written.
     pub fn with_token(&self, token: &[u8], changed: String) -> Result<RuleEffect, NoSwap> {
         if self.is_signed {
             return Err(NoSwap::Signed);
@@ -87,7 +87,7 @@ impl<'d> Asked<'d> {
         Ok(effect(changes, patch))
     }
 
-    /// What is to be expected of a server that looks at the attestation of the request.
+    /// Returns the note that a server which checks the attestation of the request will refuse it.
     pub fn note_attestation(&self) -> Option<Note> {
         let names = self.attested.join(", ");
         (!self.attested.is_empty()).then(|| Note {
@@ -102,10 +102,10 @@ impl<'d> Asked<'d> {
     }
 }
 
-/// What an answer grants to the holder of a key, a SubjectPublicKeyInfo.
+/// Returns the certificates that an answer grants for a key, a SubjectPublicKeyInfo.
 ///
 /// # Errors
-/// [`NoSwap`] says what it is instead.
+/// [`NoSwap`] with the reason why there is none.
 pub fn granted(document: &Document, limits: &Limits, public_key: &[u8]) -> Result<Granted, NoSwap> {
     let (_, embedded) = provisioning(document, limits)?;
     let provisioning = Provisioning::of(embedded.document()).ok_or(NoSwap::NoDocument)?;
@@ -115,7 +115,7 @@ pub fn granted(document: &Document, limits: &Limits, public_key: &[u8]) -> Resul
     })
 }
 
-/// The answer with the device's certificate in place of the server's.
+/// Replaces the server's certificate in the answer with the device's.
 ///
 /// # Errors
 /// [`NoSwap::Edit`].
@@ -148,7 +148,8 @@ fn provisioning<'d>(
     Ok((token.element(), embedded))
 }
 
-/// Names of the context items that only the holder of the device's own key can send. AttestationStatus proves nothing.
+/// Returns the names of the context items that only the holder of the device's own key can send. AttestationStatus
+/// proves nothing.
 fn attested(request: RequestSecurityToken<'_>) -> Vec<String> {
     let names = request.context_items().filter_map(|item| {
         let name = item.name()?.into_owned();
@@ -165,7 +166,7 @@ fn unwritable(error: EditError) -> NoSwap {
     NoSwap::Edit(error.to_string())
 }
 
-/// What the swap did to a message.
+/// Returns the rule effect of the swap on a message.
 pub(super) fn effect(changes: Vec<EffectDetail>, patch: Patch) -> RuleEffect {
     RuleEffect {
         rule: NAME.to_owned(),

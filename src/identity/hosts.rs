@@ -1,10 +1,10 @@
-//! The hosts that a server names: those that its device may go to next.
+//! The hosts that a server names, which its device may contact next.
 
 use crate::dm::{EnrollmentMessage, Envelope, Message};
 use crate::markup::{Document, Limits};
 
-/// The hosts of https URLs in the provisioning document of an enrollment, or in the Data of a DM message; in lower case,
-/// [`MOST_HOSTS`] at most.
+/// Returns the hosts of https URLs in the provisioning document of an enrollment, or in the Data of a DM message; in
+/// lower case, at most [`MOST_HOSTS`].
 pub fn named(document: &Document) -> Vec<String> {
     let mut hosts = Vec::new();
     if Message::of(document).is_some() {
@@ -39,7 +39,7 @@ fn add(hosts: &mut Vec<String>, text: &str) {
     }
 }
 
-/// `host:port` without its port.
+/// Returns `host:port` without its port.
 pub fn without_port(authority: &str) -> &str {
     match authority.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
@@ -47,13 +47,13 @@ pub fn without_port(authority: &str) -> &str {
     }
 }
 
-/// A host as it is compared: in lower case, without the brackets of an IPv6 address and the dot at the end.
+/// Normalizes a host for comparison: in lower case, without the brackets of an IPv6 address and the dot at the end.
 pub fn plain(host: &str) -> String {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
 }
 
-/// Hosts of one document.
+/// The most hosts of one document.
 pub const MOST_HOSTS: usize = 32;
 const SCHEME: &str = "https://";
 

@@ -1,4 +1,4 @@
-//! Certificates (RFC 5280): the server's by its parts, and the one for the device's key that takes its place.
+//! Certificates (RFC 5280): the parts of the server's, and the new one for the device's key that replaces it.
 
 use der::asn1::{ObjectIdentifier, OctetString};
 use der::{Decode, Encode, Tag, TagNumber};
@@ -9,20 +9,20 @@ use super::CertificateError;
 use super::raw::{self, Elements, context};
 use super::signature::SignError;
 
-/// What signs the certificates of devices: dmtap's CA.
+/// The signer of device certificates: dmtap's CA.
 pub struct Issuer<'a> {
-    /// Its subject: a Name in DER.
+    /// The subject: a Name in DER.
     pub name: Vec<u8>,
-    /// The algorithm it signs with: an AlgorithmIdentifier in DER.
+    /// The signature algorithm: an AlgorithmIdentifier in DER.
     pub algorithm: &'static [u8],
-    /// Makes a signature over a TBSCertificate.
+    /// The function that signs a TBSCertificate.
     pub sign: Sign<'a>,
 }
 
-/// Signs octets.
+/// A function that signs octets.
 pub type Sign<'a> = Box<dyn Fn(&[u8]) -> Result<Vec<u8>, SignError> + 'a>;
 
-/// A certificate taken apart, each part byte for byte.
+/// The parts of a certificate, as bytes.
 #[derive(Clone, Debug)]
 pub struct CertificateParts<'d> {
     serial: &'d [u8],
@@ -33,10 +33,10 @@ pub struct CertificateParts<'d> {
 }
 
 impl<'d> CertificateParts<'d> {
-    /// Takes a certificate apart.
+    /// Parses a certificate.
     ///
     /// # Errors
-    /// Where it is none.
+    /// The bytes are not a certificate.
     pub fn read(der: &'d [u8]) -> Result<Self, CertificateError> {
         Self::parts(der).map_err(CertificateError::about(UNREADABLE))
     }
@@ -50,7 +50,7 @@ impl<'d> CertificateParts<'d> {
         let [validity, subject, public_key] = [inside.next()?, inside.next()?, inside.next()?];
         let mut extensions = Vec::new();
         while !inside.rest().is_empty() {
-            // Unique identifiers may stand in front.
+            // Unique identifiers may precede them.
             let Some(explicit) = inside.next_if(context(TagNumber::N3)) else {
                 inside.next()?;
                 continue;
@@ -69,28 +69,28 @@ impl<'d> CertificateParts<'d> {
         })
     }
 
-    /// Its key: a SubjectPublicKeyInfo in DER.
+    /// Returns the key: a SubjectPublicKeyInfo in DER.
     pub fn public_key(&self) -> &'d [u8] {
         self.public_key
     }
 
-    /// Its subject: a Name in DER.
+    /// Returns the subject: a Name in DER.
     pub fn subject(&self) -> &'d [u8] {
         self.subject
     }
 
-    /// Its serial number: an INTEGER in DER.
+    /// Returns the serial number: an INTEGER in DER.
     pub fn serial(&self) -> &'d [u8] {
         self.serial
     }
 
-    /// A certificate by `issuer` for another key, with the subject, validity and extensions of this one, without those
-    /// that lead to the CA of this one. It serves clients only, whatever this one serves: devices trust the issuer for
-    /// servers, too. `serial` takes the place of the serial number where that was given out already.
+    /// Issues a certificate for another key, with the subject, validity and extensions of this one, but without the
+    /// extensions that refer to the CA of this one. The new certificate is for clients only, whatever this one is for,
+    /// since devices also trust the issuer for servers. `serial` replaces the serial number if it is already in use.
     ///
     /// # Errors
-    /// Where this one may issue certificates itself, no device gets such a one from dmtap's CA; where it cannot be read;
-    /// and where the CA's key does not sign.
+    /// This certificate is one of a CA (dmtap's CA issues none to devices) or cannot be read, or the CA's key cannot
+    /// sign.
     pub fn reissued(
         &self,
         public_key: &[u8],
@@ -110,7 +110,7 @@ impl<'d> CertificateParts<'d> {
         raw::around(Tag::Sequence, &certificate).map_err(unreadable)
     }
 
-    /// The TBSCertificate; `None` for a certificate of a CA.
+    /// Returns the TBSCertificate; `None` for a certificate of a CA.
     fn to_be_signed(
         &self,
         public_key: &[u8],
@@ -164,7 +164,7 @@ impl<'d> CertificateParts<'d> {
 
 const UNREADABLE: &str = "the certificate of the server cannot be read";
 
-/// A positive INTEGER of 16 octets at most.
+/// Returns a positive INTEGER of at most 16 octets.
 fn own_serial(number: u128) -> der::Result<Vec<u8>> {
     let octets = (number >> 1).max(1).to_be_bytes();
     der::Encode::to_der(&der::asn1::UintRef::new(&octets)?)
@@ -178,14 +178,14 @@ fn signs_certificates(extension: &Extension) -> der::Result<bool> {
     Ok(KeyUsage::from_der(extension.extn_value.as_bytes())?.key_cert_sign())
 }
 
-/// Whether an extended key usage lets the certificate serve clients and neither servers nor every purpose.
+/// Whether an extended key usage allows clients, but neither servers nor any purpose.
 fn serves_clients_only(extension: &Extension) -> der::Result<bool> {
     let ExtendedKeyUsage(purposes) = ExtendedKeyUsage::from_der(extension.extn_value.as_bytes())?;
     let is_wide = |purpose: &ObjectIdentifier| [SERVER_AUTH, ANY_PURPOSE].contains(purpose);
     Ok(purposes.contains(&CLIENT_AUTH) && !purposes.iter().any(is_wide))
 }
 
-/// An extended key usage for clients alone, in DER.
+/// Returns an extended key usage for clients only, in DER.
 fn for_clients_only() -> der::Result<Vec<u8>> {
     let purposes = ExtendedKeyUsage(vec![CLIENT_AUTH]).to_der()?;
     Extension {
@@ -196,7 +196,7 @@ fn for_clients_only() -> der::Result<Vec<u8>> {
     .to_der()
 }
 
-/// RFC 5280 §4.2.1.3, §4.2.1.9, §4.2.1.12, and the purposes of the last one.
+/// RFC 5280 §4.2.1.3, §4.2.1.9, §4.2.1.12, and the purposes of extended key usage.
 const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
 const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
 const EXTENDED_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37");
@@ -207,8 +207,8 @@ const CLIENT_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.
 /// `[0] { INTEGER 2 }`: version 3.
 const VERSION_3: &[u8] = &[0xa0, 0x03, 0x02, 0x01, 0x02];
 
-/// RFC 5280 §4.2.1.1, §4.2.1.2, §4.2.1.13, §4.2.1.15, §4.2.2.1: identifiers of keys, where CRLs are, and where the CA
-/// is.
+/// The extensions that refer to the CA (RFC 5280 §4.2.1.1, §4.2.1.2, §4.2.1.13, §4.2.1.15, §4.2.2.1): identifiers of
+/// keys, and the addresses of CRLs and of the CA.
 const OF_CA: [ObjectIdentifier; 5] = [
     ObjectIdentifier::new_unwrap("2.5.29.35"),
     ObjectIdentifier::new_unwrap("2.5.29.14"),

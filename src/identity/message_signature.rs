@@ -6,12 +6,12 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::cms::SignedData;
 
-/// A header field that holds no such signature.
+/// The error for a header field without a valid signature structure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it is no detached CMS signature in base64")]
 pub struct Unreadable;
 
-/// Reads the value of a header field.
+/// Parses the value of a header field.
 ///
 /// # Errors
 /// [`Unreadable`].
@@ -24,7 +24,7 @@ pub fn read(field: &str) -> Result<SignedData, Unreadable> {
     SignedData::read(&cms).map_err(|_| Unreadable)
 }
 
-/// The longest header field that is read, in bytes.
+/// The longest header field to parse, in bytes.
 const LONGEST: usize = 64 << 10;
 
 #[cfg(test)]
@@ -35,7 +35,7 @@ mod tests {
 
     const BODY: &[u8] = include_bytes!("../../tests/data/signature/message.xml");
     const CERTIFICATE: &str = include_str!("../../tests/data/signature/certificate.txt");
-    /// As openssl cms makes them.
+    /// Made with openssl cms.
     const SIGNATURES: [&str; 3] = [
         include_str!("../../tests/data/signature/signature.txt"),
         include_str!("../../tests/data/signature/with-certificate.txt"),

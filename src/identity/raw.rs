@@ -1,21 +1,21 @@
-//! DER by its bytes: elements as they stand, tag and length included.
+//! DER as bytes: elements unchanged, with tag and length.
 
 use der::asn1::AnyRef;
 use der::{Decode, Encode, Reader, SliceReader, Tag, Tagged};
 
-/// The elements of a constructed element.
+/// An iterator over the elements of a constructed element.
 pub(super) struct Elements<'d> {
     content: &'d [u8],
     at: usize,
 }
 
 impl<'d> Elements<'d> {
-    /// Of a SEQUENCE.
+    /// Reads the elements of a SEQUENCE.
     pub(super) fn of(element: &'d [u8]) -> der::Result<Self> {
         Self::with_tag(element, Tag::Sequence)
     }
 
-    /// Of an element with this tag. What follows it is ignored.
+    /// Reads the elements of an element with this tag. Bytes after the element are ignored.
     pub(super) fn with_tag(element: &'d [u8], tag: Tag) -> der::Result<Self> {
         let (first, _) = first(element)?;
         let any = AnyRef::from_der(first)?;
@@ -24,14 +24,14 @@ impl<'d> Elements<'d> {
         Ok(Self { content, at: 0 })
     }
 
-    /// The next element.
+    /// Returns the next element.
     pub(super) fn next(&mut self) -> der::Result<&'d [u8]> {
         let (element, _) = first(self.rest())?;
         self.at += element.len();
         Ok(element)
     }
 
-    /// The next element, if it has this tag.
+    /// Returns the next element, if it has this tag.
     pub(super) fn next_if(&mut self, tag: Tag) -> Option<&'d [u8]> {
         let (element, _) = first(self.rest()).ok()?;
         (Tag::from_der(element.get(..1)?).ok()? == tag).then(|| {
@@ -40,25 +40,25 @@ impl<'d> Elements<'d> {
         })
     }
 
-    /// All that was not read yet.
+    /// Returns the rest that is not read yet.
     pub(super) fn rest(&self) -> &'d [u8] {
         self.content.get(self.at..).unwrap_or_default()
     }
 }
 
-/// The first element of some DER, and what follows it.
+/// Splits DER into its first element and the rest.
 fn first(der: &[u8]) -> der::Result<(&[u8], &[u8])> {
     let element = SliceReader::new(der)?.tlv_bytes()?;
     Ok((element, &der[element.len()..]))
 }
 
-/// The content of an element.
+/// Returns the content of an element.
 pub(super) fn content(element: &[u8]) -> der::Result<&[u8]> {
     let (first, _) = first(element)?;
     Ok(AnyRef::from_der(first)?.value())
 }
 
-/// The octets of a BIT STRING of whole octets.
+/// Returns the octets of a BIT STRING of whole octets.
 pub(super) fn bits(element: &[u8]) -> der::Result<&[u8]> {
     let string = der::asn1::BitStringRef::from_der(element)?;
     string
@@ -66,17 +66,17 @@ pub(super) fn bits(element: &[u8]) -> der::Result<&[u8]> {
         .ok_or_else(|| Tag::BitString.value_error())
 }
 
-/// An element of this tag around others.
+/// Wraps parts in an element with this tag.
 pub(super) fn around(tag: Tag, parts: &[&[u8]]) -> der::Result<Vec<u8>> {
     AnyRef::new(tag, &parts.concat())?.to_der()
 }
 
-/// A BIT STRING of whole octets.
+/// Returns a BIT STRING of whole octets.
 pub(super) fn bit_string(octets: &[u8]) -> der::Result<Vec<u8>> {
     der::asn1::BitStringRef::from_bytes(octets)?.to_der()
 }
 
-/// Context-specific, constructed.
+/// Returns a context-specific, constructed tag.
 pub(super) const fn context(number: der::TagNumber) -> Tag {
     Tag::ContextSpecific {
         constructed: true,

@@ -5,7 +5,7 @@ use super::cms::SignedData;
 use super::issue::CertificateParts;
 use super::signature::{self, Signer};
 
-/// A request that the holder of a certificate signed.
+/// A request signed by the holder of a certificate.
 #[derive(Clone, Debug)]
 pub struct SignedRequest {
     data: SignedData,
@@ -14,11 +14,11 @@ pub struct SignedRequest {
 }
 
 impl SignedRequest {
-    /// Reads a renewal, and checks that the holder of the certificate in it signed it. Whose certificate it is, is
-    /// another question.
+    /// Parses a renewal and verifies its signature with the certificate in it. Does not check who owns that
+    /// certificate.
     ///
     /// # Errors
-    /// Where it is too long, is no SignedData with one signer, lacks a part, or is signed with another key.
+    /// The renewal is too long, is not a SignedData with one signer, lacks a part, or is signed with another key.
     pub fn read(der: &[u8]) -> Result<Self, CertificateError> {
         if der.len() > MOST_BYTES {
             let why = format!("the renewal has more than {MOST_BYTES} bytes");
@@ -43,20 +43,20 @@ impl SignedRequest {
         })
     }
 
-    /// The certificate of who signed it, in DER.
+    /// Returns the signer's certificate, in DER.
     pub fn certificate(&self) -> &[u8] {
         &self.certificate
     }
 
-    /// The request in it: PKCS#10 in DER.
+    /// Returns the request: PKCS#10 in DER.
     pub fn request(&self) -> &[u8] {
         &self.request
     }
 
-    /// The same around another request, signed with the key of another certificate.
+    /// Signs another request with the key of another certificate, in the same form.
     ///
     /// # Errors
-    /// Where it cannot be signed.
+    /// The new renewal cannot be signed.
     pub fn anew(
         &self,
         request: &[u8],

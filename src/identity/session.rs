@@ -1,5 +1,5 @@
-//! DM sessions after a swap: the device names the certificate that dmtap issued, the server the one that it issued
-//! itself. Thumbprints in LocURI and Data, and certificates in Data, become those of the other side.
+//! DM sessions after a swap: the device knows the certificate that dmtap issued, the server the one that it issued
+//! itself. Thumbprints in LocURI and Data, and certificates in Data, are replaced by those that the other side knows.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,15 +13,15 @@ use crate::markup::edit::{Edit, plan};
 use crate::markup::{Document, Text, base64};
 use crate::patch::{Patch, Span, Splice};
 
-/// Certificates of devices, and those of servers in whose place they stand.
+/// Pairs of certificates: the one that a device has, and the one that the server issued.
 #[derive(Clone, Debug, Default)]
 pub struct Pairs {
-    /// By thumbprint in upper case.
+    /// The server certificates, by the thumbprint of the device certificate in upper case.
     of_devices: HashMap<String, Arc<Other>>,
     of_servers: HashMap<String, Arc<Other>>,
 }
 
-/// The certificate of the other side.
+/// The certificate that the other side knows.
 #[derive(Debug)]
 struct Other {
     thumbprint: String,
@@ -29,7 +29,7 @@ struct Other {
 }
 
 impl Pairs {
-    /// Adds the certificate that a device got and the one that the server issued, in DER.
+    /// Adds a pair: the certificate of a device and the one that the server issued, in DER.
     pub fn add(&mut self, device: &[u8], server: &[u8]) {
         let other = |der: &[u8]| {
             Arc::new(Other {
@@ -43,27 +43,27 @@ impl Pairs {
         self.of_servers.insert(server.thumbprint.clone(), device);
     }
 
-    /// The certificate of the server that stands for a device's with this thumbprint, in upper case; DER.
+    /// Returns the server certificate, in DER, for the device certificate with this thumbprint, in upper case.
     pub fn of_device(&self, thumbprint: &str) -> Option<&[u8]> {
         self.of_devices.get(thumbprint).map(|other| &*other.der)
     }
 
-    /// Whether a server issued this certificate, in DER, for a key of dmtap's.
+    /// Whether a server issued this certificate, in DER, for one of dmtap's keys.
     pub fn has_of_server(&self, certificate: &[u8]) -> bool {
         self.of_servers.contains_key(&thumbprint(certificate))
     }
 
-    /// The certificates of devices, in DER.
+    /// Iterates over the certificates of devices, in DER.
     pub fn devices(&self) -> impl Iterator<Item = &[u8]> {
         self.of_servers.values().map(|other| &*other.der)
     }
 
-    /// Whether there are none.
+    /// Whether there are no pairs.
     pub fn is_empty(&self) -> bool {
         self.of_devices.is_empty()
     }
 
-    /// Whether a body may hold something of a pair.
+    /// Whether a body may contain a certificate or thumbprint of a pair.
     pub fn may_be_in(&self, body: &[u8]) -> bool {
         if self.is_empty() {
             return false;
@@ -77,7 +77,7 @@ impl Pairs {
             };
             digits >= 40
         };
-        // A certificate in base64 begins so; in UTF-16 there are zeros between, as there are in no other text.
+        // The base64 of a certificate begins with MI. Bodies in UTF-16 always count: zeros are between the digits.
         let is_certificate = memchr::memmem::find(body, b"MI").is_some();
         is_certificate
             || memchr::memmem::find(body, SIGNED_ID.as_bytes()).is_some()
@@ -85,7 +85,8 @@ impl Pairs {
             || matches!(body, [0, b'<', ..] | [b'<', 0, ..] | [0xfe | 0xff, ..])
     }
 
-    /// What becomes of a message on its way to the other side. `sealed` is what vouches for its bytes, if anything does.
+    /// Rewrites a message on its way to the other side. `sealed` is the name of a signature over its bytes, if there is
+    /// one.
     pub fn map(
         &self,
         document: &Document,
@@ -179,5 +180,5 @@ fn patch_of(text: Text<'_>, others: &HashMap<String, Arc<Other>>) -> Option<Patc
 
 /// The node of the DMClient CSP whose value the device's key signs (DMClient CSP, Provider/*/SignedEntDMID).
 pub const SIGNED_ID: &str = "SignedEntDMID";
-/// The longest text that is looked at, in bytes: lists of thumbprints and certificates are shorter.
+/// The longest text to examine, in bytes: lists of thumbprints and certificates are shorter.
 const LONGEST: usize = 256 << 10;

@@ -1,4 +1,4 @@
-//! Signatures of requests, messages and certificates: algorithms by their OIDs, those that only Windows writes included.
+//! Signatures of requests, messages and certificates: algorithms by OID, including those that only Windows uses.
 
 use std::fmt;
 
@@ -17,10 +17,10 @@ use x509_cert::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 
 use super::CertificateError;
 
-/// A hash that signatures are made over.
+/// A hash algorithm for signatures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Digest {
-    /// Verified only.
+    /// SHA-1; only for verification.
     Sha1,
     /// SHA-256.
     Sha256,
@@ -30,7 +30,7 @@ pub enum Digest {
     Sha512,
 }
 
-/// How a signature is made.
+/// A signature scheme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
     /// RSASSA-PKCS1-v1_5 (RFC 8017 §8.2).
@@ -41,19 +41,19 @@ pub enum Scheme {
     Ecdsa(Digest),
 }
 
-/// A private key: it signs, and there is no way to read it.
+/// A private key that signs, but cannot be read.
 pub trait Signer: fmt::Debug + Send + Sync {
-    /// Its public half: a SubjectPublicKeyInfo in DER.
+    /// Returns the public key: a SubjectPublicKeyInfo in DER.
     fn public_key(&self) -> &[u8];
 
-    /// A signature over a message.
+    /// Signs a message.
     ///
     /// # Errors
-    /// [`SignError`], where the key does not sign in this way.
+    /// [`SignError`] if the key does not support the scheme.
     fn sign(&self, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>, SignError>;
 }
 
-/// A signature by an RSA key, as [`Signer::sign`] makes it. SHA-1 is not for new signatures.
+/// Signs with an RSA key, as [`Signer::sign`] does. New signatures must not use SHA-1.
 ///
 /// # Errors
 /// [`SignError`].
@@ -76,10 +76,10 @@ pub fn sign_rsa(pair: &RsaKeyPair, scheme: Scheme, message: &[u8]) -> Result<Vec
 }
 
 impl Scheme {
-    /// How the holder of a key, a SubjectPublicKeyInfo, signs requests and messages anew; EC keys have one digest each.
+    /// Returns the scheme for new signatures with a key, a SubjectPublicKeyInfo; an EC key determines the digest.
     ///
     /// # Errors
-    /// [`SignError`], where nobody here signs with such a key.
+    /// [`SignError`] for kinds of keys that dmtap does not support.
     pub fn of_key(public_key: &[u8], digest: Digest) -> Result<Self, SignError> {
         match KeyKind::of(public_key).ok_or(SignError)? {
             KeyKind::Rsa(_) => Ok(Self::Pkcs1(digest.for_new())),
@@ -88,14 +88,14 @@ impl Scheme {
         }
     }
 
-    /// The digest of the message.
+    /// Returns the digest of the scheme.
     pub fn digest(self) -> Digest {
         match self {
             Self::Pkcs1(digest) | Self::Pss(digest) | Self::Ecdsa(digest) => digest,
         }
     }
 
-    /// The AlgorithmIdentifier of such a signature, in DER.
+    /// Returns the AlgorithmIdentifier of the scheme, in DER.
     pub(super) fn algorithm(self) -> der::Result<Vec<u8>> {
         match self {
             Self::Pkcs1(digest) | Self::Pss(digest) => digest.rsa_algorithm(),
@@ -115,10 +115,10 @@ impl Scheme {
     }
 }
 
-/// The kinds of keys that certificates are requested for.
+/// The kinds of keys in certificate requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyKind {
-    /// RSA, with the bits of its modulus.
+    /// RSA, with the size of its modulus in bits.
     Rsa(usize),
     /// ECDSA on the curve P-256.
     P256,
@@ -127,7 +127,7 @@ pub enum KeyKind {
 }
 
 impl KeyKind {
-    /// That of a SubjectPublicKeyInfo; `None` where it is another.
+    /// Returns the kind of a SubjectPublicKeyInfo; `None` for an unsupported one.
     pub fn of(public_key: &[u8]) -> Option<Self> {
         let key = SubjectPublicKeyInfoRef::from_der(public_key).ok()?;
         match key.algorithm.oid {
@@ -142,13 +142,13 @@ impl KeyKind {
     }
 }
 
-/// A key that does not sign.
+/// The error of a key that cannot sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the key does not sign")]
 pub struct SignError;
 
 impl Digest {
-    /// The digest that a new signature takes in place of this one.
+    /// Returns the digest that a new signature uses instead of this one.
     #[must_use]
     pub fn for_new(self) -> Self {
         match self {
@@ -157,13 +157,13 @@ impl Digest {
         }
     }
 
-    /// The digest that an OID names.
+    /// Returns the digest with this OID.
     pub(super) fn of_oid(oid: ObjectIdentifier) -> Option<Self> {
         let all = [Self::Sha1, Self::Sha256, Self::Sha384, Self::Sha512];
         all.into_iter().find(|digest| digest.oid() == oid)
     }
 
-    /// Its OID.
+    /// Returns the OID.
     pub(super) fn oid(self) -> ObjectIdentifier {
         match self {
             Self::Sha1 => ObjectIdentifier::new_unwrap("1.3.14.3.2.26"),
@@ -173,7 +173,7 @@ impl Digest {
         }
     }
 
-    /// The hash of a message.
+    /// Returns the hash of a message.
     pub(super) fn hash(self, message: &[u8]) -> Vec<u8> {
         let algorithm = match self {
             Self::Sha1 => &digest::SHA1_FOR_LEGACY_USE_ONLY,
@@ -184,7 +184,7 @@ impl Digest {
         digest::digest(algorithm, message).as_ref().to_vec()
     }
 
-    /// The AlgorithmIdentifier, in DER, of a signature by RSA over it.
+    /// Returns the AlgorithmIdentifier, in DER, of an RSA signature with this digest.
     pub(super) fn rsa_algorithm(self) -> der::Result<Vec<u8>> {
         with_null(match self {
             Self::Sha1 => SHA1_RSA,
@@ -195,17 +195,17 @@ impl Digest {
     }
 }
 
-/// An AlgorithmIdentifier with NULL as its parameters.
+/// Returns an AlgorithmIdentifier with NULL parameters.
 pub(super) fn with_null(oid: ObjectIdentifier) -> der::Result<Vec<u8>> {
     let parameters = Some(der::asn1::AnyRef::NULL);
     AlgorithmIdentifierRef { oid, parameters }.to_der()
 }
 
-/// Checks a signature by the holder of `public_key`, a SubjectPublicKeyInfo; `algorithm` is an AlgorithmIdentifier.
-/// Gives the digest.
+/// Verifies a signature by the holder of `public_key`, a SubjectPublicKeyInfo; `algorithm` is an AlgorithmIdentifier.
+/// Returns the digest.
 ///
 /// # Errors
-/// Where another key made it, the message was changed, or nobody here knows the algorithm.
+/// The signature was made with another key, the message was changed, or the algorithm is unknown.
 pub fn verify(
     algorithm: &[u8],
     public_key: &[u8],
@@ -230,10 +230,10 @@ pub fn verify(
     found.ok_or_else(|| CertificateError::new(WRONG))
 }
 
-/// Another key made the signature, or the message was changed.
+/// The error for a signature by another key, or over a changed message.
 pub(super) const WRONG: &str = "its signature is wrong";
 
-/// Bits of the modulus of an RSAPublicKey.
+/// Returns the size of the modulus of an RSAPublicKey in bits.
 fn rsa_bits(key: &[u8]) -> Option<usize> {
     let mut numbers = super::raw::Elements::of(key).ok()?;
     let modulus = super::raw::content(numbers.next().ok()?).ok()?;
@@ -242,12 +242,12 @@ fn rsa_bits(key: &[u8]) -> Option<usize> {
     Some((modulus.len() - first) * 8 - zeros)
 }
 
-/// What an algorithm comes to.
+/// An OID, its digest and its verification.
 type Known = (ObjectIdentifier, Digest, &'static dyn VerificationAlgorithm);
 
-/// An OID of ECDSA leaves the curve open.
+/// The known algorithms. An ECDSA OID does not determine the curve, so it has one row for each.
 const KNOWN: [Known; 9] = [
-    // sha1WithRSASignature of the OIW, of which PKCS#1 has another one: Windows 10 takes this.
+    // sha1WithRSASignature of the OIW, not that of PKCS#1: Windows 10 uses it.
     (
         ObjectIdentifier::new_unwrap("1.3.14.3.2.29"),
         Digest::Sha1,

@@ -1,12 +1,12 @@
 //! The arena of a document's nodes: 12 bytes each, in document order.
 //!
-//! The children of a node follow it directly. Lengths, counts and distances seldom need more than 16 bits;
-//! where they do, they are stored next to the nodes. Large nodes are few, since each holds tens of thousands of bytes
-//! or nodes; nodes far from their parent may be many, but they come in runs:
+//! The children of a node follow it directly. Lengths and counts seldom need more than 16 bits, and distances to the
+//! parent seldom more than 13; larger values are stored outside the nodes. Large nodes are few, since each holds tens
+//! of thousands of bytes or nodes. Nodes far from their parent may be many, but they come in runs:
 //!
 //! ```text
-//! nodes   A  B  B  …  B  B  B  …         A stands too many nodes before this B:
-//! far                    (id of B, A)    from here on, a node too far from its parent has A for one
+//! nodes   A  B  B  …  B  B  B  …         A is too many nodes before this B:
+//! far                    (id of B, A)    from here on, A is the parent of nodes too far from theirs
 //! ```
 
 use std::collections::BTreeMap;
@@ -18,10 +18,10 @@ use crate::patch::Span;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Arena {
     nodes: Vec<Packed>,
-    /// End and `next` of nodes that are too large for their fields.
+    /// The end and `next` of nodes too large for the 16-bit fields.
     large: BTreeMap<u32, (u32, u32)>,
-    /// The first of a run of nodes that are too far from their parent, and that parent. The run may have nodes
-    /// among it that are near to theirs.
+    /// For each run of nodes too far from their parent: the first node, and the parent. Nodes within the run may have
+    /// nearer parents.
     far: Vec<(u32, u32)>,
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct Arena {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Node {
     pub(crate) span: Span,
-    /// The first node behind its subtree.
+    /// The first node after the subtree.
     pub(crate) next: u32,
     pub(crate) name: NameId,
     pub(crate) kind: Kind,
@@ -38,12 +38,12 @@ pub(crate) struct Node {
 #[derive(Clone, Copy, Debug)]
 struct Packed {
     start: u32,
-    /// How many bytes the span has; `LARGE` where `large` tells it and the count.
+    /// The length of the span in bytes; `LARGE` if `Arena::large` holds the end and the count.
     length: u16,
-    /// How many nodes the subtree has.
+    /// The number of nodes in the subtree.
     count: u16,
-    /// How many nodes before this one its parent stands, `FAR` where `far` tells; and in the lowest bits the
-    /// kind. The root is one behind `NO_PARENT`.
+    /// The distance to the parent in nodes (`FAR` if `Arena::far` holds the parent); the lowest bits hold the kind. For
+    /// the root, the distance to `NO_PARENT` wraps around to 1.
     up_and_kind: u16,
     name: NameId,
 }
@@ -56,17 +56,17 @@ impl Arena {
         }
     }
 
-    /// How many nodes it can hold before it has to grow.
+    /// Returns the number of nodes that fit before the arena has to grow.
     pub(crate) fn room(&self) -> usize {
         self.nodes.capacity()
     }
 
-    /// Makes room for `more` nodes, and hardly any besides.
+    /// Makes room for `more` nodes, and hardly more than that.
     pub(crate) fn reserve(&mut self, more: usize) {
         self.nodes.reserve_exact(more);
     }
 
-    /// Gives back room that was never needed, where that is more than half.
+    /// Frees unused room if that is more than half.
     pub(crate) fn trim(&mut self) {
         if self.nodes.capacity() / 2 > self.nodes.len() {
             self.nodes.shrink_to_fit();
@@ -83,7 +83,7 @@ impl Arena {
         self.nodes.is_empty()
     }
 
-    /// The node of this number; there must be one.
+    /// Returns the node with this number, which must exist.
     #[inline]
     pub(crate) fn node(&self, id: u32) -> Node {
         let packed = self.nodes[id as usize];
@@ -102,25 +102,25 @@ impl Arena {
         }
     }
 
-    /// The name of a node, without the rest of it.
+    /// Returns the name of a node without unpacking the rest.
     #[inline]
     pub(crate) fn name(&self, id: u32) -> NameId {
         self.nodes[id as usize].name
     }
 
-    /// The kind of a node, without the rest of it.
+    /// Returns the kind of a node without unpacking the rest.
     #[inline]
     pub(crate) fn kind(&self, id: u32) -> Kind {
         self.nodes[id as usize].kind()
     }
 
-    /// Where a node begins.
+    /// Returns the offset at which a node begins.
     #[inline]
     pub(crate) fn start(&self, id: u32) -> u32 {
         self.nodes[id as usize].start
     }
 
-    /// The first node behind a node's subtree.
+    /// Returns the first node after a node's subtree.
     #[inline]
     pub(crate) fn next(&self, id: u32) -> u32 {
         let packed = self.nodes[id as usize];
@@ -130,7 +130,7 @@ impl Arena {
         }
     }
 
-    /// The first child element of a node that has this name.
+    /// Returns the first child element of a node that has this name.
     #[inline]
     pub(crate) fn child(&self, id: u32, name: NameId) -> Option<u32> {
         let (mut at, behind) = (id + 1, self.next(id));
@@ -149,17 +149,17 @@ impl Arena {
         ((id as usize) < self.nodes.len()).then(|| self.node(id))
     }
 
-    /// The nodes from this number on.
+    /// Iterates over the nodes from this number on.
     pub(crate) fn from(&self, first: u32) -> impl Iterator<Item = Node> {
         (first..self.nodes.len() as u32).map(|id| self.node(id))
     }
 
-    /// The first node that begins at or behind `offset`.
+    /// Returns the first node that begins at or after `offset`.
     pub(crate) fn first_from(&self, offset: u32) -> u32 {
         self.nodes.partition_point(|node| node.start < offset) as u32
     }
 
-    /// The parent of a node; `NO_PARENT` for the root.
+    /// Returns the parent of a node; `NO_PARENT` for the root.
     #[inline]
     pub(crate) fn parent(&self, id: u32) -> u32 {
         match self.nodes[id as usize].up_and_kind >> KIND_BITS {
@@ -190,7 +190,7 @@ impl Arena {
         id
     }
 
-    /// The element ends at this offset, and all that follows is outside. Gives its parent.
+    /// Ends the element at this offset: later nodes are outside. Returns the parent.
     #[inline]
     pub(crate) fn close(&mut self, id: u32, end: u32) -> u32 {
         let next = self.nodes.len() as u32;
@@ -198,7 +198,7 @@ impl Arena {
         self.parent(id)
     }
 
-    /// The node, which has no children, reaches as far as this offset.
+    /// Extends a node without children up to this offset.
     pub(crate) fn extend(&mut self, id: u32, end: u32) {
         self.resize(id, end, id + 1);
     }
@@ -207,7 +207,7 @@ impl Arena {
         self.nodes[id as usize].name = name;
     }
 
-    /// Drops the last nodes.
+    /// Keeps the first `length` nodes and drops the rest.
     #[inline]
     pub(crate) fn truncate(&mut self, length: usize) {
         if length < self.nodes.len() {
@@ -241,7 +241,7 @@ impl Arena {
 
     #[cold]
     fn push_far(&mut self, id: u32, parent: u32) -> u16 {
-        // Nodes that were dropped may have left runs behind.
+        // Dropped nodes may have left runs here.
         while self.far.last().is_some_and(|run| run.0 >= id) {
             self.far.pop();
         }
@@ -268,7 +268,7 @@ impl Packed {
 /// The parent of the root.
 pub(crate) const NO_PARENT: u32 = u32::MAX;
 
-/// Every kind at its number; the others are of none.
+/// The kinds by their number. The last three entries are unused.
 const KINDS: [Kind; 1 << KIND_BITS] = [
     Kind::Element,
     Kind::Attribute,

@@ -1,4 +1,4 @@
-//! Base64 that takes the place of other base64: its line breaks and its padding stay as they were.
+//! Replacement of base64 by other base64 in the same layout: line breaks and padding stay as they were.
 
 use std::ops::Range;
 
@@ -7,8 +7,8 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 
 use crate::patch::{Patch, Span, Splice};
 
-/// The patch of a text that is base64, perhaps in lines, which makes it the base64 of other octets. White space keeps
-/// its bytes; further lines are separated as the first two are.
+/// Returns the patch that turns a base64 text, perhaps in several lines, into the base64 of other octets. White space
+/// keeps its bytes; additional lines are separated as the first two are.
 pub fn replacing(text: &[u8], octets: &[u8]) -> Patch {
     let lines = lines(text);
     let length: usize = lines.iter().map(ExactSizeIterator::len).sum();
@@ -29,7 +29,7 @@ pub fn replacing(text: &[u8], octets: &[u8]) -> Patch {
     for line in &lines {
         let (start, with) = match chunks.next() {
             Some(chunk) => (line.start, chunk),
-            // Fewer lines: what separates them goes, too.
+            // Fewer lines than before: the separators in front of the removed lines go, too.
             None => (end, &b""[..]),
         };
         splices.push(splice(start..line.end, with));
@@ -39,11 +39,11 @@ pub fn replacing(text: &[u8], octets: &[u8]) -> Patch {
         splices.push(splice(last.end..last.end, &[between, chunk].concat()));
     }
     splices.retain(|splice| splice.span.of(text) != splice.with);
-    // They come in order and apart from each other.
+    // The splices are in order and disjoint.
     Patch::new(splices).unwrap_or_default()
 }
 
-/// Where there is something else than white space.
+/// Returns the ranges of consecutive bytes that are not white space.
 fn lines(text: &[u8]) -> Vec<Range<usize>> {
     let mut lines: Vec<Range<usize>> = Vec::new();
     for (at, _) in text.iter().enumerate().filter(|(_, byte)| !white(byte)) {

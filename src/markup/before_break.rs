@@ -1,4 +1,4 @@
-//! What stands in front of the place where a document breaks.
+//! The readable part of a document that does not decode to its end.
 
 use bytes::Bytes;
 use quick_xml::events::Event;
@@ -9,8 +9,8 @@ use super::wbxml::token::{END, WITH_ATTRIBUTES, WITH_CONTENT};
 use super::wbxml::token_scanner::{Seen, TokenScanner};
 use super::{DecodeError, Document, Hint, Limits, decode, wbxml};
 
-/// The whole elements in front of the break of a document, with the elements around them closed; `None` where there
-/// are none. Its source is not that of the broken document, but offsets are the same.
+/// Returns a document of the whole elements in front of the decoding error, with the elements around them closed;
+/// `None` if there are none. Its source differs from the broken document, but the offsets are the same.
 pub fn before_break(
     source: &Bytes,
     error: &DecodeError,
@@ -38,7 +38,7 @@ fn closed_xml(front: &[u8]) -> Option<Vec<u8>> {
         }
         whole = Some((reader.buffer_position() as usize, open.len()));
     }
-    // A start tag counts as whole, too: its element closes at once.
+    // A start tag counts as whole, too: its element is closed directly behind it.
     let (end, depth) = whole?;
     let mut closed = front[..end].to_vec();
     for name in open[..depth].iter().rev() {

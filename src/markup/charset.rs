@@ -1,11 +1,11 @@
-//! The charsets a document may be in: UTF-8, US-ASCII, ISO-8859-1. Others are refused by name.
+//! The supported charsets of documents: UTF-8, US-ASCII, ISO-8859-1. Others are refused by name.
 
 use std::borrow::Cow;
 
-/// How the characters of a document are written.
+/// The charset of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Charset {
-    /// UTF-8, and what is meant where nobody says.
+    /// UTF-8, the default if no charset is declared.
     #[default]
     Utf8,
     /// US-ASCII.
@@ -17,12 +17,12 @@ pub enum Charset {
 impl Charset {
     const ALL: [Self; 3] = [Self::Utf8, Self::Ascii, Self::Latin1];
 
-    /// The charset with this IANA MIBenum.
+    /// Returns the charset with this IANA MIBenum.
     pub fn of_mib(mib: u32) -> Option<Self> {
         Self::ALL.into_iter().find(|charset| charset.mib() == mib)
     }
 
-    /// Its IANA MIBenum.
+    /// Returns the IANA MIBenum of the charset.
     pub const fn mib(self) -> u32 {
         match self {
             Self::Utf8 => 106,
@@ -31,20 +31,20 @@ impl Charset {
         }
     }
 
-    /// The charset with this name or alias of the IANA registry, or another common spelling; case
-    /// does not matter.
+    /// Returns the charset with this name or alias of the IANA registry, or another common spelling; case does not
+    /// matter.
     pub fn of_name(name: &str) -> Option<Self> {
         let is = |known: &&str| known.eq_ignore_ascii_case(name);
         let has = |charset: &Self| charset.names().iter().any(&is);
         Self::ALL.into_iter().find(has)
     }
 
-    /// Its name, the one that MIME prefers.
+    /// Returns the name that MIME prefers.
     pub fn name(self) -> &'static str {
         self.names()[0]
     }
 
-    /// Its name, the aliases that IANA registers for it, and then what no registry has.
+    /// Returns the preferred name, the aliases that IANA registers, and then common spellings that are not registered.
     fn names(self) -> &'static [&'static str] {
         match self {
             Self::Utf8 => &["UTF-8", "csUTF8", "utf8"],
@@ -77,7 +77,7 @@ impl Charset {
         }
     }
 
-    /// Whether the bytes are text in it.
+    /// Whether the bytes are valid text in the charset.
     #[inline]
     pub(crate) fn holds(self, bytes: &[u8]) -> bool {
         match self {
@@ -87,7 +87,7 @@ impl Charset {
         }
     }
 
-    /// The text that bytes are; what is no text becomes U+FFFD.
+    /// Decodes bytes; invalid sequences become U+FFFD.
     pub(crate) fn text(self, bytes: &[u8]) -> Cow<'_, str> {
         match std::str::from_utf8(bytes) {
             Ok(text) if self != Self::Latin1 || text.is_ascii() => Cow::Borrowed(text),
@@ -96,7 +96,7 @@ impl Charset {
         }
     }
 
-    /// Whether the character can be written in it.
+    /// Whether the charset has the character.
     pub(crate) fn has(self, character: char) -> bool {
         match self {
             Self::Utf8 => true,
@@ -105,7 +105,7 @@ impl Charset {
         }
     }
 
-    /// Appends a text of characters that it has.
+    /// Appends a text in the charset, which must have all its characters.
     pub(crate) fn write(self, out: &mut Vec<u8>, text: &str) {
         match self {
             Self::Latin1 => out.extend(text.chars().map(|c| u32::from(c) as u8)),
@@ -114,7 +114,7 @@ impl Charset {
     }
 }
 
-/// Whether this is a name of UTF-16 in any byte order, or of what came before it.
+/// Whether this is a name of UTF-16 in any byte order, or of its predecessor UCS-2.
 pub(crate) fn is_wide(name: &str) -> bool {
     let names = [
         "utf-16",
@@ -127,7 +127,7 @@ pub(crate) fn is_wide(name: &str) -> bool {
     names.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
-/// A MIBenum in words, for messages.
+/// Returns the name of a MIBenum for messages.
 pub(crate) fn describe(mib: u32) -> String {
     match mib {
         1013 => "UTF-16BE".into(),
@@ -157,7 +157,7 @@ mod tests {
             }
             assert_eq!(Charset::of_mib(charset.mib()), Some(charset));
         }
-        // Windows-1252 is what many mean by Latin-1, and another charset.
+        // Windows-1252 is often called Latin-1, but is another charset.
         for other in [
             "",
             "utf-16",

@@ -1,6 +1,6 @@
-//! Conversion: a document of either encoding written anew as XML.
+//! Conversion: a document of either encoding, rewritten as XML.
 //!
-//! The other way, to WBXML, is [`super::wbxml::encode`].
+//! The conversion to WBXML is [`super::wbxml::encode`].
 
 mod xml_form;
 
@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 use super::{Document, Kind, NodeId, Path, Text, wbxml, xml};
 pub(crate) use xml_form::{Nesting, XmlForms};
 
-/// How XML is to be written.
+/// The options for writing XML.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct XmlOptions {
     pub(crate) layout: Layout,
 }
 
-/// Where white space goes.
+/// The placement of white space.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Layout {
     #[default]
@@ -23,33 +23,34 @@ pub(crate) enum Layout {
     Indented,
 }
 
-/// A document as XML, with what had to become different from the source.
+/// A document as XML, with a list of what differs from the source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Converted {
     /// The XML, in UTF-8, without an XML declaration.
     pub xml: String,
-    /// What the XML says differently, in document order; behind the first few hundred only how many more.
+    /// The places where the XML differs in content, in document order. After 256 entries one more gives the number of
+    /// the rest.
     pub adaptations: Vec<Adaptation>,
 }
 
-/// Something that XML had to say differently from the source.
+/// One place where the content of the XML differs from the source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Adaptation {
-    /// Where.
+    /// The place in the document.
     pub path: Path,
-    /// What, in words.
+    /// A description of the difference.
     pub text: String,
 }
 
 impl XmlOptions {
-    /// No white space but what the document has: XML that may go on the wire.
+    /// Options that add no white space: the XML may be sent to a peer.
     pub const fn compact() -> Self {
         Self {
             layout: Layout::Compact,
         }
     }
 
-    /// A line for each element, for people. Nothing is added where an element has text.
+    /// Options for people: each element on its own line, but no additional white space in elements with text.
     pub const fn indented() -> Self {
         Self {
             layout: Layout::Indented,
@@ -59,10 +60,10 @@ impl XmlOptions {
 
 /// Writes `document` as XML.
 ///
-/// An XML source keeps its names and attributes as they are; comments and the DOCTYPE go. A WBXML source gets
-/// the namespaces of its document type, declared where they change. Octets that XML cannot hold are written in
-/// base64, with `Format` and `Size` adapted (OMA-TS-DM_TND-V1_2_1 §7.7.2); a WBXML document inside `Data` is
-/// written as markup there.
+/// An XML source keeps its names and attributes as they are; comments and the DOCTYPE are dropped. A WBXML source gets
+/// the namespaces of its document type, declared where they change. Octets that XML cannot hold are written in base64,
+/// with `Format` and `Size` adapted (OMA-TS-DM_TND-V1_2_1 §7.7.2); a WBXML document inside `Data` is written as markup
+/// there.
 pub fn to_xml(document: &Document, options: &XmlOptions) -> Converted {
     let (forms, mut adaptations) = XmlForms::of(document, Nesting::TopLevel);
     let xml = xml::write::write(document, options.layout, &forms, &mut adaptations);
@@ -73,7 +74,8 @@ pub fn to_xml(document: &Document, options: &XmlOptions) -> Converted {
     }
 }
 
-/// The adaptations with their places. To find a place takes time linear in the siblings, so there is a bound.
+/// Adds the paths to the adaptations. Finding a path takes time linear in the number of siblings, so the list is
+/// bounded.
 fn merged(document: &Document, adaptations: Adaptations) -> Vec<Adaptation> {
     let more = adaptations.len().saturating_sub(MOST_TOLD);
     let first = adaptations.into_iter().take(MOST_TOLD);
@@ -88,28 +90,28 @@ fn merged(document: &Document, adaptations: Adaptations) -> Vec<Adaptation> {
     first.chain(rest).collect()
 }
 
-/// The most adaptations that are listed one by one.
+/// The most adaptations that are listed individually.
 const MOST_TOLD: usize = 256;
 
-/// What an element is to hold in place of what it holds.
+/// The new content of an element.
 #[derive(Debug)]
 pub(crate) enum Replacement {
-    /// This text.
+    /// A text.
     Text(String),
-    /// The root of this document.
+    /// The root of a document.
     Document(Box<Document>),
 }
 
-/// A `Format` that the source lacks.
+/// A `Format` that the source lacks and the XML needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Added {
-    /// As first child of this `Meta`.
+    /// As the first child of this `Meta`.
     Format,
-    /// In a `Meta` of its own, in front of this `Data`.
+    /// In a new `Meta` in front of this `Data`.
     Meta,
 }
 
-/// The octets of a WBXML text that is one STR_I or OPAQUE, as they stand in the source.
+/// Returns the octets of a WBXML text that is one STR_I or OPAQUE, as they are in the source.
 pub(crate) fn raw(text: Text<'_>) -> Option<&[u8]> {
     match text.kind() {
         Kind::Opaque => Some(wbxml::opaque_octets(text.document(), text.id())),

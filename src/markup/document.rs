@@ -1,8 +1,8 @@
 //! The document: source bytes, their encoding, and a flat arena of nodes in document order.
 //!
-//! A node is 12 bytes and holds no text: names are numbers, text and attribute values are read from the
-//! source through the node's span when somebody asks. The children of a node follow it directly; `next`
-//! is the first node behind its subtree.
+//! A node is 12 bytes and holds no text: names are numbers, and text and attribute values are decoded on demand from
+//! the node's span of the source. The children of a node follow it directly; `next` is the first node after its
+//! subtree.
 
 mod leaf;
 
@@ -16,7 +16,7 @@ use super::arena::{Arena, NO_PARENT, Node};
 use super::{Flag, Path, Space, vocabulary::FIRST_OWN, vocabulary::NameId, wbxml, xml};
 use crate::patch::Span;
 
-/// A decoded message: immutable bytes with a tree laid over them.
+/// A decoded message: immutable bytes and a tree of spans into them.
 #[derive(Clone, Debug)]
 pub struct Document {
     pub(crate) source: Bytes,
@@ -26,7 +26,7 @@ pub struct Document {
     pub(crate) flags: Vec<Flag>,
 }
 
-/// How the source is written, with what its header says.
+/// The encoding of the source, with the content of its header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Encoding {
     /// XML text.
@@ -39,43 +39,44 @@ pub enum Encoding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub(crate) u32);
 
-/// What a node is.
+/// The kind of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Kind {
-    /// An element: its span goes from its start tag to the end of its end tag. In WBXML it begins at the
-    /// tag byte, not at a page switch in front of it.
+    /// An element. Its span reaches from its start tag to the end of its end tag. In WBXML it begins at the tag byte,
+    /// not at a page switch in front of it.
     Element,
-    /// An attribute, in front of the children of its element: name, `=` and quoted value in XML; in WBXML
-    /// the start token and every value token.
+    /// An attribute; it precedes the children of its element. In XML: name, `=` and quoted value. In WBXML: the start
+    /// token and every value token.
     Attribute,
     /// Character data: a run of text and references in XML; one STR_I, STR_T or ENTITY token in WBXML.
     Text,
     /// A CDATA section with its brackets (XML only).
     Cdata,
-    /// OPAQUE with its length and bytes (WBXML only).
+    /// OPAQUE with its length and octets (WBXML only).
     Opaque,
 }
 
-/// The names that the standards' tables do not have, as this document writes them, each kept once.
+/// The names that are not in the standards' tables, as this document writes them, each stored once.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Names {
     pub(crate) own: Vec<CustomName>,
-    /// The namespaces they are in. Many names are in one, and a hostile one may be long.
+    /// The namespaces of these names. They are shared, since many names have one namespace, and a hostile one may be
+    /// long.
     pub(crate) namespaces: Vec<Box<str>>,
 }
 
-/// A name that the standards' tables do not have, as this document writes it.
+/// A name that is not in the standards' tables, as this document writes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CustomName {
     /// The local part.
     pub(crate) local: Box<str>,
-    /// One more than the place of its namespace; 0 for none.
+    /// The index of its namespace plus one; 0 for no namespace.
     pub(crate) namespace: u16,
 }
 
 impl Names {
-    /// The namespace that has this number; empty for 0.
+    /// Returns the namespace with this number; empty for 0.
     pub(crate) fn namespace(&self, number: u16) -> &str {
         let place = usize::from(number).checked_sub(1);
         place
@@ -85,12 +86,12 @@ impl Names {
 }
 
 impl Document {
-    /// The bytes as they came.
+    /// Returns the bytes as received.
     pub fn source(&self) -> &Bytes {
         &self.source
     }
 
-    /// How they are written.
+    /// Returns the encoding of the bytes.
     pub fn encoding(&self) -> &Encoding {
         &self.encoding
     }
@@ -100,27 +101,27 @@ impl Document {
         matches!(self.encoding, Encoding::Wbxml(_))
     }
 
-    /// What the decoder let pass though the standard forbids it, in source order.
+    /// Returns the violations of the standard that the decoder let pass, in source order.
     pub fn flags(&self) -> &[Flag] {
         &self.flags
     }
 
-    /// How many nodes there are.
+    /// Returns the number of nodes.
     pub fn len(&self) -> usize {
         self.nodes.len()
     }
 
-    /// Whether there is no node; a decoded document has at least its root.
+    /// Whether the document has no nodes; a decoded document has at least its root.
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
     }
 
-    /// The memory it holds, in bytes: its source and its nodes.
+    /// Returns an estimate of the memory for the source and the nodes, in bytes.
     pub fn bytes(&self) -> usize {
         self.source.len() + self.nodes.len() * size_of::<Node>()
     }
 
-    /// The root element; in a fragment the first of them.
+    /// Returns the root element; of a fragment, the first one.
     pub fn root(&self) -> Element<'_> {
         Element {
             document: self,
@@ -128,12 +129,12 @@ impl Document {
         }
     }
 
-    /// The elements at the top: the root, and in a fragment inside another document all of its top elements.
+    /// Iterates over the top elements: the root, or all top elements of a fragment inside another document.
     pub fn roots(&self) -> impl Iterator<Item = Element<'_>> + Clone {
         self.top_ids().filter_map(|id| self.element(id))
     }
 
-    /// The numbers of the elements and texts at the top, in order.
+    /// Iterates over the numbers of the top elements and texts, in order.
     pub fn top_ids(&self) -> ChildIds<'_> {
         ChildIds {
             document: self,
@@ -142,32 +143,32 @@ impl Document {
         }
     }
 
-    /// Whether elements and texts may come and go at the top, as in the text of an element.
+    /// Whether elements and texts may be added and removed at the top, as in the content of an element.
     pub(crate) fn is_fragment(&self) -> bool {
         matches!(&self.encoding, Encoding::Xml(header) if header.is_fragment())
     }
 
-    /// The element with this number, if that node is one.
+    /// Returns the element with this number, if that node is one.
     pub fn element(&self, id: NodeId) -> Option<Element<'_>> {
         (self.kind(id)? == Kind::Element).then_some(Element { document: self, id })
     }
 
-    /// Every element in document order.
+    /// Iterates over all elements in document order.
     pub fn elements(&self) -> impl Iterator<Item = Element<'_>> {
         (0..self.nodes.len() as u32).filter_map(|at| self.element(NodeId(at)))
     }
 
-    /// The kind of a node.
+    /// Returns the kind of a node.
     pub fn kind(&self, id: NodeId) -> Option<Kind> {
         ((id.0 as usize) < self.nodes.len()).then(|| self.nodes.kind(id.0))
     }
 
-    /// The bytes a node stands in.
+    /// Returns the span of a node in the source.
     pub fn span(&self, id: NodeId) -> Option<Span> {
         self.nodes.get(id.0).map(|n| n.span)
     }
 
-    /// The element around a node; a root's has a number that no node has.
+    /// Returns the element around a node; for a root, a number that no node has.
     pub(crate) fn holder(&self, id: NodeId) -> NodeId {
         NodeId(self.nodes.parent(id.0))
     }
@@ -176,7 +177,7 @@ impl Document {
         self.nodes.node(id.0)
     }
 
-    /// The element around a node; a number that no node has for a root.
+    /// Returns the element around a node; for a root, a number that no node has.
     pub(crate) fn parent(&self, id: NodeId) -> NodeId {
         NodeId(self.nodes.parent(id.0))
     }
@@ -191,7 +192,7 @@ impl Document {
         }
     }
 
-    /// The characters of a text node, or the value of an attribute, with references resolved.
+    /// Returns the characters of a text node, or the value of an attribute, with references resolved.
     fn value(&self, id: NodeId) -> Cow<'_, str> {
         match &self.encoding {
             Encoding::Xml(header) => xml::value(self, header, id),
@@ -199,7 +200,7 @@ impl Document {
         }
     }
 
-    /// The octets of a text node: raw for OPAQUE, the UTF-8 of its characters otherwise.
+    /// Returns the octets of a text node: raw for OPAQUE, otherwise its characters in UTF-8.
     fn octets(&self, id: NodeId) -> Cow<'_, [u8]> {
         match &self.encoding {
             Encoding::Wbxml(_) if self.node(id).kind == Kind::Opaque => {
@@ -221,37 +222,37 @@ pub struct Element<'d> {
 }
 
 impl<'d> Element<'d> {
-    /// The document it stands in.
+    /// Returns the document of the element.
     pub fn document(self) -> &'d Document {
         self.document
     }
 
-    /// Its number.
+    /// Returns the node number of the element.
     pub fn id(self) -> NodeId {
         self.id
     }
 
-    /// The number of its name.
+    /// Returns the number of the element's name.
     pub fn name(self) -> NameId {
         self.document.nodes.name(self.id.0)
     }
 
-    /// Its name without prefix.
+    /// Returns the name without prefix.
     pub fn local(self) -> &'d str {
         self.document.name_text(self.name())
     }
 
-    /// Whether it has this known name.
+    /// Whether the element has this known name.
     pub fn is(self, name: NameId) -> bool {
         self.name() == name
     }
 
-    /// The space its name belongs to; `None` for a name outside the tables.
+    /// Returns the space that the name belongs to; `None` for a name outside the tables.
     pub fn space(self) -> Option<Space> {
         self.name().token().map(|(space, _)| space)
     }
 
-    /// The namespace of a name outside the tables; `None` for a known name or for none.
+    /// Returns the namespace of a name outside the tables; `None` for a known name or one without namespace.
     pub fn foreign_namespace(self) -> Option<&'d str> {
         let own = self.name().0.checked_sub(FIRST_OWN)?;
         let names = &self.document.names;
@@ -259,12 +260,12 @@ impl<'d> Element<'d> {
         (!namespace.is_empty()).then_some(namespace)
     }
 
-    /// The bytes it stands in.
+    /// Returns the span of the element in the source.
     pub fn span(self) -> Span {
         self.node().span
     }
 
-    /// The element around it; `None` for a root.
+    /// Returns the parent element; `None` for a root.
     pub fn parent(self) -> Option<Self> {
         let parent = self.document.nodes.parent(self.id.0);
         (parent != NO_PARENT).then_some(Self {
@@ -273,14 +274,14 @@ impl<'d> Element<'d> {
         })
     }
 
-    /// Its child elements.
+    /// Iterates over the child elements.
     pub fn elements(self) -> impl Iterator<Item = Self> + Clone {
         self.child_ids()
             .filter(move |id| self.document.nodes.kind(id.0) == Kind::Element)
             .map(move |id| Self { id, ..self })
     }
 
-    /// Its texts, in order, without those of child elements.
+    /// Iterates over the texts in order, without those of child elements.
     pub fn texts(self) -> impl Iterator<Item = Text<'d>> + Clone {
         self.child_ids()
             .filter(move |id| {
@@ -295,7 +296,7 @@ impl<'d> Element<'d> {
             })
     }
 
-    /// Its attributes, in order: they stand in front of what else it holds.
+    /// Iterates over the attributes in order: they precede all other content.
     pub fn attributes(self) -> impl Iterator<Item = Attribute<'d>> + Clone {
         self.child_ids()
             .take_while(move |id| self.document.nodes.kind(id.0) == Kind::Attribute)
@@ -305,7 +306,7 @@ impl<'d> Element<'d> {
             })
     }
 
-    /// The numbers of its attributes, child elements and texts, in order.
+    /// Iterates over the numbers of the attributes, child elements and texts, in order.
     pub fn child_ids(self) -> ChildIds<'d> {
         ChildIds {
             document: self.document,
@@ -314,12 +315,12 @@ impl<'d> Element<'d> {
         }
     }
 
-    /// The number of the first node behind it and all it holds.
+    /// Returns the number of the first node after the element and its content.
     pub(crate) fn behind(self) -> NodeId {
         NodeId(self.document.nodes.next(self.id.0))
     }
 
-    /// Its first child element of this name.
+    /// Returns the first child element of this name.
     pub fn child(self, name: NameId) -> Option<Self> {
         let child = self.document.nodes.child(self.id.0, name)?;
         Some(Self {
@@ -328,17 +329,17 @@ impl<'d> Element<'d> {
         })
     }
 
-    /// Every child element of this name.
+    /// Iterates over the child elements of this name.
     pub fn children(self, name: NameId) -> impl Iterator<Item = Self> + Clone {
         self.elements().filter(move |child| child.is(name))
     }
 
-    /// The attribute with this name; prefixes are part of the name (`msft:originalerror`).
+    /// Returns the attribute of this name; a prefix is part of the name (`msft:originalerror`).
     pub fn attribute(self, name: &str) -> Option<Attribute<'d>> {
         self.attributes().find(|attribute| attribute.name() == name)
     }
 
-    /// Its text: all its texts in one. Borrowed from the source where it stands there as one piece.
+    /// Returns all texts of the element, joined. Borrows from the source if they are one unchanged piece of it.
     pub fn text(self) -> Cow<'d, str> {
         if let Some(text) = self.only_child_text() {
             return self.document.value(text);
@@ -354,12 +355,13 @@ impl<'d> Element<'d> {
         whole
     }
 
-    /// The source of its text, with references and framing, where one text is all it holds; of a string in line of
-    /// WBXML without its token. Equal beginnings of two of them in one document are equal beginnings of the texts.
+    /// Returns the source bytes of the text, with references and framing, if the element holds nothing but one text;
+    /// for WBXML without the STR_I token. Within one document, two texts have a common beginning if their source bytes
+    /// have.
     pub(crate) fn only_text(self) -> Option<&'d [u8]> {
         let text = self.document.node(self.only_child_text()?);
         let source = text.span.of(&self.document.source);
-        // XML has no such character.
+        // No XML text begins with this byte: U+0003 is not an XML character.
         Some(
             source
                 .strip_prefix(&[wbxml::token::STR_I])
@@ -367,7 +369,7 @@ impl<'d> Element<'d> {
         )
     }
 
-    /// The text that is all it holds, as in most elements with text; not of OPAQUE.
+    /// Returns the text if the element holds nothing else, as most elements with text. OPAQUE does not count.
     fn only_child_text(self) -> Option<NodeId> {
         let nodes = &self.document.nodes;
         let (text, behind) = (self.id.0 + 1, nodes.next(self.id.0));
@@ -375,7 +377,7 @@ impl<'d> Element<'d> {
         is_text.then_some(NodeId(text))
     }
 
-    /// Its text as octets: OPAQUE bytes as they are, characters as UTF-8.
+    /// Returns all texts of the element as octets: OPAQUE raw, characters in UTF-8.
     pub fn octets(self) -> Cow<'d, [u8]> {
         let mut texts = self.texts();
         let Some(first) = texts.next() else {
@@ -388,7 +390,7 @@ impl<'d> Element<'d> {
         whole
     }
 
-    /// Its place, written the same for XML and WBXML.
+    /// Returns the path of the element, which is written the same for XML and WBXML.
     pub fn path(self) -> Path {
         Path::to(self)
     }

@@ -1,4 +1,4 @@
-//! Edits: what is to change, on the tree; planned into one patch of the source.
+//! Edits of the tree, planned into one patch of the source.
 
 mod container_path;
 pub(crate) mod copy;
@@ -9,60 +9,60 @@ use crate::patch::Patch;
 
 pub use container_path::{NestedEdit, lift, plan_within};
 
-/// One change, named on the tree.
+/// One change of the tree.
 #[derive(Clone, Debug)]
 pub enum Edit {
-    /// The element's content becomes this text; its attributes stay. The form of the replaced text is kept
-    /// (STR_I or OPAQUE, CDATA or escapes).
+    /// Replaces the content of an element with a text; attributes stay. The new text has the form of the old one (STR_I
+    /// or OPAQUE, CDATA or escapes).
     SetText {
         /// An element.
         element: NodeId,
         /// The new text, unescaped.
         text: String,
     },
-    /// Parts of one text, CDATA section, OPAQUE or, in XML, attribute's value change; the rest of it keeps its very
-    /// bytes.
+    /// Changes parts of a text, CDATA section, OPAQUE or, in XML, attribute value. The other bytes of it stay as they
+    /// are.
     PatchText {
         /// A text, or an attribute.
         text: NodeId,
-        /// A patch of its octets ([`super::Text::octets`]): UTF-8, unescaped; in OPAQUE whatever is there.
+        /// A patch of its octets ([`super::Text::octets`]): unescaped UTF-8, or the raw octets of OPAQUE.
         patch: Patch,
     },
-    /// The attribute gets this value; it is added where the element lacks it.
+    /// Sets the value of an attribute, or adds the attribute.
     SetAttribute {
         /// An element.
         element: NodeId,
-        /// The attribute's name as written, with prefix.
+        /// The name of the attribute as written, with prefix.
         name: String,
-        /// Its new value, unescaped.
+        /// The new value, unescaped.
         value: String,
     },
-    /// The element, attribute or text goes.
+    /// Removes an element, attribute or text.
     Remove {
-        /// Any node but the root of a document; those of a fragment inside another may go.
+        /// Any node but the root of a document; the roots of an embedded fragment may be removed.
         node: NodeId,
     },
-    /// The fragment's root comes to stand there.
+    /// Inserts the root of a fragment.
     Insert {
-        /// Where.
+        /// The place of the new element.
         place: Place,
-        /// What.
+        /// The fragment.
         fragment: Fragment,
     },
-    /// A copy of an element, byte for byte, comes to stand there.
+    /// Inserts a copy of an element, byte for byte.
     Copy {
-        /// Where.
+        /// The place of the copy.
         place: Place,
-        /// An element of the same document; it is copied as it was before every edit.
+        /// An element of the same document; the copy shows it as it was before all edits.
         node: NodeId,
-        /// Elements in it that have another text in the copy.
+        /// Elements inside it that get another text in the copy.
         texts: Vec<(NodeId, String)>,
     },
-    /// The fragment's root comes to stand in place of the node.
+    /// Replaces an element with the root of a fragment.
     Replace {
         /// An element.
         node: NodeId,
-        /// What.
+        /// The fragment.
         fragment: Fragment,
     },
 }
@@ -70,9 +70,9 @@ pub enum Edit {
 /// A place between nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// Before this element or text; before a root only in a fragment inside another document.
+    /// Before this element or text; before a root only in an embedded fragment.
     Before(NodeId),
-    /// Behind it.
+    /// After this element or text.
     After(NodeId),
     /// The first child of this element.
     FirstIn(NodeId),
@@ -80,43 +80,43 @@ pub enum Place {
     LastIn(NodeId),
 }
 
-/// Which of several changes at one offset comes first, in either encoding.
+/// The order of several changes at one offset, in either encoding.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Rank {
     /// At the end of a text, still inside it.
     InText,
-    /// The first child of the element that begins in front.
+    /// The first child of the element whose start tag ends here.
     First,
-    /// Behind an elder sibling.
+    /// After the sibling that ends here.
     Behind,
-    /// The last child of the element that ends behind.
+    /// The last child of the element whose end tag begins here.
     Last,
-    /// In front of a node.
+    /// Before the node that begins here.
     InFront,
-    /// The node itself.
+    /// The node that begins here.
     Node,
 }
 
-/// A piece of markup to insert: XML, written into a WBXML document as tokens.
+/// A piece of XML to insert. In a WBXML document it is written as tokens.
 #[derive(Clone, Debug)]
 pub struct Fragment(Document);
 
-/// Why edits could not be planned.
+/// The reason why edits could not be planned.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EditError {
-    /// Two edits touch the same node, or one removes what the other changes.
+    /// Two edits change the same node, or one removes what the other changes.
     #[error("two edits touch {path}")]
     Overlap {
-        /// The inner of the two places.
+        /// The inner one of the two places.
         path: String,
     },
-    /// The node is not of the kind the edit needs.
+    /// The node does not have the kind that the edit needs.
     #[error("{edit} does not fit {path}")]
     Unfit {
-        /// The edit's name.
+        /// The name of the edit.
         edit: &'static str,
-        /// The place.
+        /// The path of the node.
         path: String,
     },
     /// The new text or name cannot be written in the document's encoding.
@@ -125,10 +125,10 @@ pub enum EditError {
 }
 
 impl Fragment {
-    /// A piece of XML text with exactly one root element.
+    /// Parses XML text with exactly one root element.
     ///
     /// # Errors
-    /// [`super::DecodeError`] where it is not well-formed.
+    /// [`super::DecodeError`] if the text is not well-formed.
     pub fn parse(xml: &str) -> Result<Self, super::DecodeError> {
         let source = bytes::Bytes::copy_from_slice(xml.as_bytes());
         let hint = Hint {
@@ -138,14 +138,14 @@ impl Fragment {
         xml::decode::decode(source, hint, &super::Limits::default()).map(Self)
     }
 
-    /// Its tree.
+    /// Returns the tree of the fragment.
     pub fn document(&self) -> &Document {
         &self.0
     }
 }
 
 impl Place {
-    /// The node that names it in errors.
+    /// Returns the node that identifies the place in errors.
     pub fn node(self) -> NodeId {
         let (Self::Before(node) | Self::After(node) | Self::FirstIn(node) | Self::LastIn(node)) =
             self;
@@ -154,7 +154,7 @@ impl Place {
 }
 
 impl Edit {
-    /// What it does, in words for people.
+    /// Returns the name of the edit for people.
     pub fn name(&self) -> &'static str {
         match self {
             Self::SetText { .. } => "set text",
@@ -168,13 +168,13 @@ impl Edit {
     }
 }
 
-/// The one patch that carries out all `edits` on `document`'s source, touching nothing else.
+/// Returns the one patch of `document`'s source that carries out all `edits` and changes nothing else.
 ///
-/// Insertions at one place keep the order in which they are given. An insertion next to a node that another
-/// edit removes or replaces stands where the node stood.
+/// Insertions at one place keep the order of `edits`. An insertion next to a node that another edit removes or replaces
+/// stands where the node stood.
 ///
 /// # Errors
-/// [`EditError`] where edits overlap or do not fit; nothing is then changed.
+/// [`EditError`] if edits overlap or do not fit; then nothing is changed.
 pub fn plan(document: &Document, edits: &[Edit]) -> Result<Patch, EditError> {
     overlap::check(document, edits)?;
     let mut splices = match document.encoding() {

@@ -1,8 +1,8 @@
-//! Documents inside documents: XML or WBXML that is the text of an element, opened where it stands.
+//! Documents inside documents: XML or WBXML in the text of an element, opened in place.
 //!
-//! A device description or a profile travels in `Data` as escaped XML, in CDATA, in OPAQUE, or in base64 of
-//! either encoding. [`Element::embedded`] opens it on demand, with a tree of its own; an edit of that tree is
-//! planned as any other, and [`Embedded::lower`] makes one edit of the document around of it:
+//! A device description or a profile is sent in `Data` as escaped XML, in CDATA, in OPAQUE, or in base64 of either
+//! encoding. [`Element::embedded`] opens it on demand, as a document of its own. Its edits are planned like any other,
+//! and [`Embedded::lower`] turns their patch into one edit of the outer document:
 //!
 //! ```text
 //! outer   …<Data>&lt;Node&gt;&lt;Name&gt;a&lt;/Name&gt;&lt;/Node&gt;</Data>…
@@ -10,12 +10,12 @@
 //! outer                            ^                    the same splice, escaped again, at its place outside
 //! ```
 //!
-//! Markup without a prolog may be several elements, with text between them: policies of Windows are
-//! `<enabled/><data id="x" value="y"/>`. Such a fragment has several roots ([`Document::roots`]), and more may be
-//! inserted next to them. Text before the first, or after a single one, makes it plain text.
+//! Markup without a prolog may be several elements with text between them: Windows policies are `<enabled/><data id="x"
+//! value="y"/>`. Such a fragment has several roots ([`Document::roots`]), and more can be inserted next to them. Text
+//! before the first element, or after a single one, makes the whole content plain text.
 //!
-//! Only what is changed is written anew, in the wrapping it had; base64 is written anew as a whole, in lines as
-//! they were. The `Meta/Size` of a `Data` stays as it is: a rule sets it with an edit of its own.
+//! Only the changed part is rewritten, in its wrapping; base64 is rewritten as a whole, with the same line lengths. The
+//! `Meta/Size` of a `Data` stays as it is: a rule sets it with its own edit.
 
 mod sniff;
 
@@ -29,7 +29,7 @@ use super::{
 use crate::patch::Patch;
 use sniff::Content;
 
-/// How an embedded document is wrapped in the text of an element.
+/// The wrapping of an embedded document in the text of an element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Wrapping {
     /// XML escaped in XML: `&lt;Node&gt;`.
@@ -38,14 +38,14 @@ pub enum Wrapping {
     Cdata,
     /// XML in a string of WBXML (STR_I, STR_T).
     String,
-    /// WBXML or XML in OPAQUE, octet for octet.
+    /// WBXML or XML in OPAQUE, unchanged.
     Opaque,
-    /// Base64 of WBXML or XML, in a text of whichever form.
+    /// Base64 of WBXML or XML, in any form of text.
     Base64,
 }
 
 impl Wrapping {
-    /// Its name in a word or two, for people.
+    /// Returns the name of the wrapping for people, in a word or two.
     pub fn name(self) -> &'static str {
         match self {
             Self::Escaped => "escaped",
@@ -57,7 +57,7 @@ impl Wrapping {
     }
 }
 
-/// A document that is the text of an element of another.
+/// A document in the text of an element of another document.
 #[derive(Clone, Debug)]
 pub struct Embedded {
     document: Document,
@@ -67,33 +67,33 @@ pub struct Embedded {
     limits: Limits,
 }
 
-/// What of the holder's text the document is.
+/// The part of the holder's text that is the document.
 #[derive(Clone, Debug)]
 enum HolderText {
-    /// One text, but for white space around it; with its octets where they are base64.
+    /// One text, apart from white space around it. `base64` has its octets if they are base64.
     Part { text: NodeId, base64: Bytes },
-    /// Several texts in one.
+    /// Several texts, joined.
     All,
 }
 
-/// What came of looking for a document in an element.
+/// The result of looking for a document in an element.
 #[derive(Clone, Debug)]
 pub enum EmbeddedResult {
-    /// There is none: ordinary text, octets, or child elements.
+    /// There is no document: ordinary text, octets, or child elements.
     Plain,
-    /// There is one.
+    /// There is a document.
     Document(Box<Embedded>),
-    /// What looks or is declared like one is left unopened (wbxml-format F31, F32); the offset is the outer
-    /// document's. The text is there as ever.
+    /// The text looks like a document or is declared as one, but is not opened (`docs/malformed.md` F31, F32). The
+    /// offset is in the outer document. The text itself stays accessible.
     Unopened(Flag),
 }
 
 impl<'d> Element<'d> {
-    /// The document that is this element's text, if it is one: XML, WBXML, or base64 of either.
+    /// Returns the document in this element's text, if there is one: XML, WBXML, or base64 of either.
     ///
-    /// `limits` are those this element's document was decoded with. Depth adds up: the elements around this
-    /// one are taken off the depth inside, and [`Limits::embedded`] bounds how many documents may be inside
-    /// each other. Ordinary text costs a look at its first bytes.
+    /// `limits` are the limits that this element's document was decoded with. Depth adds up: the depth inside is
+    /// reduced by the number of elements around, and [`Limits::embedded`] bounds the nesting of documents. For ordinary
+    /// text only the first bytes are read.
     pub fn embedded(self, limits: &Limits) -> Option<Embedded> {
         match self.open(limits) {
             EmbeddedResult::Document(embedded) => Some(*embedded),
@@ -101,7 +101,7 @@ impl<'d> Element<'d> {
         }
     }
 
-    /// The same, with what looked like a document and was left closed.
+    /// Like [`Self::embedded`], but also reports a document that was left unopened.
     pub fn open(self, limits: &Limits) -> EmbeddedResult {
         let Some(text) = only_text(self) else {
             return EmbeddedResult::Plain;
@@ -121,7 +121,7 @@ enum OnlyText<'d> {
     Several,
 }
 
-/// The one text of an element without child elements that is not white space.
+/// Returns the texts of an element without child elements: the only one that is not white space, or several.
 fn only_text(element: Element<'_>) -> Option<OnlyText<'_>> {
     let mut found = None;
     for text in element.texts() {
@@ -168,7 +168,7 @@ fn open_one(holder: Element<'_>, text: Text<'_>, limits: &Limits) -> EmbeddedRes
     finish(holder, text, source, wrapping, held_in, limits)
 }
 
-/// XML in several texts: a run of CDATA sections, or text around one.
+/// Opens XML in several texts: a run of CDATA sections, or text around one.
 fn open_all(holder: Element<'_>, limits: &Limits) -> EmbeddedResult {
     let Some(first) = holder.texts().find(|text| !sniff::is_white(*text)) else {
         return EmbeddedResult::Plain;
@@ -205,7 +205,7 @@ fn finish(
     let characters = !matches!(wrapping, Wrapping::Opaque | Wrapping::Base64);
     let hint = Hint {
         media_type: declared.as_deref(),
-        // Characters are UTF-8 by now, whatever the declaration that travelled with them says.
+        // Characters are already converted to UTF-8, whatever an XML declaration in them says.
         charset: characters.then_some("utf-8"),
     };
     match decode(source, hint, &inside) {
@@ -221,7 +221,7 @@ fn finish(
     }
 }
 
-/// Decodes what is inside: as [`super::decode`], but XML may be a fragment.
+/// Decodes the inner document: like [`super::decode`], but XML may be a fragment.
 fn decode(source: Bytes, hint: Hint<'_>, limits: &Limits) -> Result<Document, DecodeError> {
     if wbxml::looks_like(&source) {
         wbxml::decode::decode(source, hint, limits)
@@ -249,7 +249,7 @@ fn closed(text: Text<'_>, kind: FlagKind) -> EmbeddedResult {
     EmbeddedResult::Unopened(Flag { at, kind })
 }
 
-/// Whether `Meta/Type` says that the OPAQUE is WBXML. A piece of a large object is none yet.
+/// Whether `Meta/Type` declares the OPAQUE as WBXML. A chunk of a large object (`MoreData`) is not a document yet.
 fn declares(holder: Element<'_>, text: Text<'_>) -> bool {
     text.kind() == Kind::Opaque
         && media_type(holder).is_some_and(|declared| {
@@ -260,7 +260,7 @@ fn declares(holder: Element<'_>, text: Text<'_>) -> bool {
         })
 }
 
-/// The media type that holds for a `Data`: of its item, else of the command around.
+/// Returns the media type of a `Data`: from the `Meta` of its item, otherwise of the command.
 fn media_type(holder: Element<'_>) -> Option<String> {
     if !holder.is(tag::DATA) {
         return None;
@@ -270,7 +270,7 @@ fn media_type(holder: Element<'_>) -> Option<String> {
     Some(text.trim().to_owned())
 }
 
-/// The octets of a text, sharing the source's bytes where they stand there as they are.
+/// Returns the octets of a text. Shares the source's bytes if they are unchanged there.
 fn octets(text: Text<'_>) -> Bytes {
     match text.octets() {
         std::borrow::Cow::Borrowed(octets) => {
@@ -286,28 +286,28 @@ fn octets(text: Text<'_>) -> Bytes {
 }
 
 impl Embedded {
-    /// Its tree.
+    /// Returns the tree of the embedded document.
     pub fn document(&self) -> &Document {
         &self.document
     }
 
-    /// How it is wrapped.
+    /// Returns the wrapping.
     pub fn wrapping(&self) -> Wrapping {
         self.wrapping
     }
 
-    /// The element of the outer document whose text it is.
+    /// Returns the element of the outer document that holds the embedded one.
     pub fn holder(&self) -> NodeId {
         self.holder
     }
 
-    /// The limits to open what is inside it with.
+    /// Returns the limits for opening documents inside the embedded one.
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
 
-    /// The edit of the outer document that carries out `patch`, a patch of [`Self::document`], in the same
-    /// wrapping. `None` where nothing changes.
+    /// Returns the edit of the outer document that carries out `patch`, a patch of [`Self::document`], in the same
+    /// wrapping. `None` if nothing changes.
     ///
     /// # Errors
     /// [`EditError::Unwritable`] for octets that a text cannot hold.
@@ -341,7 +341,7 @@ impl Embedded {
 }
 
 impl Encoding {
-    /// Its name: `XML` or `WBXML`.
+    /// Returns the name of the encoding: `XML` or `WBXML`.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Xml(_) => "XML",

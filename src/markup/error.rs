@@ -1,22 +1,22 @@
-//! What a decoder refuses, and what it lets pass with a flag.
+//! The errors and flags of decoders: what they refuse, and what they let pass.
 
 use super::wbxml::Fault;
 
-/// Why a body could not be decoded, and where.
+/// The reason why a body could not be decoded, with the offset.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("at byte {at}: {kind}")]
 pub struct DecodeError {
-    /// Offset into the source, in bytes.
+    /// The offset into the source, in bytes.
     pub at: u32,
-    /// What is wrong there.
+    /// The error there.
     pub kind: DecodeErrorKind,
 }
 
-/// What is wrong with a body. The F numbers are the classes of malformed WBXML that `docs/` lists.
+/// A kind of decoding error. The F numbers are the classes of malformed input in `docs/malformed.md`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeErrorKind {
-    /// There is nothing to decode.
+    /// An empty body.
     #[error("the body is empty")]
     Empty,
     /// Neither XML nor WBXML.
@@ -25,12 +25,12 @@ pub enum DecodeErrorKind {
     /// A limit of [`super::Limits`] was reached.
     #[error("more than {limit} {what}")]
     TooLarge {
-        /// What there is too much of.
+        /// The things of which there are too many.
         what: &'static str,
         /// The limit.
         limit: usize,
     },
-    /// XML that is not well-formed, in words.
+    /// XML that is not well-formed, with a description.
     #[error("XML: {0}")]
     Xml(String),
     /// WBXML that breaks its grammar.
@@ -42,26 +42,26 @@ pub enum DecodeErrorKind {
 }
 
 impl DecodeErrorKind {
-    /// Whether it is WBXML of a vocabulary that is none of those of device management.
+    /// Whether the body is WBXML of a vocabulary other than those of device management.
     pub fn is_of_another_vocabulary(&self) -> bool {
         matches!(self, Self::Wbxml(Fault::PublicId(_)))
     }
 }
 
-/// Something the standard forbids and the decoder let pass.
+/// A violation of the standard that the decoder let pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flag {
-    /// Offset into the source, in bytes.
+    /// The offset into the source, in bytes.
     pub at: u32,
-    /// What was let pass.
+    /// The kind of violation.
     pub kind: FlagKind,
 }
 
-/// What was let pass.
+/// A kind of violation that the decoder let pass.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FlagKind {
-    /// A document type declaration. Nothing is fetched or declared from it.
+    /// A document type declaration. The decoder fetches nothing and takes no declarations from it.
     #[error("a DOCTYPE")]
     Doctype,
     /// A reference to an entity that XML does not predefine; its text stays as it is written.
@@ -70,32 +70,32 @@ pub enum FlagKind {
     /// A prefix that no `xmlns` declares.
     #[error("the prefix {0} is not declared")]
     UndeclaredPrefix(String),
-    /// In words.
+    /// Another violation, with a description.
     #[error("{0}")]
     Other(String),
-    /// F02: a version byte above 0x03, or 1.0 with the charset field that came with 1.1.
+    /// F02: a version byte above 0x03, or WBXML 1.0 with the charset field that was introduced with 1.1.
     #[error("WBXML version byte {0:#04x} with a header it does not have")]
     Version(u8),
     /// F04: a number padded with leading zeros.
     #[error("a number padded with zeros")]
     PaddedNumber,
-    /// F07: an unknown public identifier; the media type decided what the document is.
+    /// F07: an unknown public identifier; the media type decided the document type.
     #[error("unknown public identifier {0}; the media type decided")]
     UnknownPublicId(String),
-    /// F08: the media type is that of another kind of document.
+    /// F08: the media type of another kind of document.
     #[error("the body is {document}, its media type says {media_type}")]
     MediaType {
-        /// What the public identifier says.
+        /// The kind of document according to the public identifier.
         document: &'static str,
-        /// What the transport said.
+        /// The media type from the transport.
         media_type: String,
     },
-    /// F10: the transport said another charset.
+    /// F10: another charset in the transport than in the document.
     #[error("the body is {document}, its media type says {transport}")]
     TransportCharset {
-        /// What the document says.
+        /// The charset in the document.
         document: &'static str,
-        /// What the transport said.
+        /// The charset from the transport.
         transport: String,
     },
     /// F12: LITERAL 0 with an empty string table, which some phones send for `xmlns`.
@@ -104,13 +104,13 @@ pub enum FlagKind {
     /// F13: the last string of the table ends with the table, without NUL.
     #[error("the last string of the table has no NUL")]
     UnterminatedTable,
-    /// F13: a reference into the middle of a character.
+    /// F13: a string table reference into the middle of a character.
     #[error("string table index {0} points into a character")]
     SplitCharacter(u32),
-    /// F18: OPAQUE came with WBXML 1.1.
+    /// F18: OPAQUE, which was introduced with WBXML 1.1.
     #[error("OPAQUE in WBXML 1.0")]
     OpaqueIn10,
-    /// F19: a tag that no table has; it is called `unknown_PP_TT`.
+    /// F19: a tag that is not in the tables; its name becomes `unknown_PP_TT`.
     #[error("unknown tag {token:#04x} of page {page}")]
     UnknownTag {
         /// The code page.
@@ -118,7 +118,7 @@ pub enum FlagKind {
         /// The token, without its flag bits.
         token: u8,
     },
-    /// F19: a tag that only some devices' tables have.
+    /// F19: a tag that is only in the tables of some devices.
     #[error("tag {token:#04x} of page {page} is an extension of some devices")]
     VendorTag {
         /// The code page.
@@ -126,7 +126,7 @@ pub enum FlagKind {
         /// The token, without its flag bits.
         token: u8,
     },
-    /// F19: an attribute start or value that no table has; it is called `unknown_PP_TT`.
+    /// F19: an attribute start or value that is not in the tables; its name becomes `unknown_PP_TT`.
     #[error("unknown attribute token {token:#04x} of page {page}")]
     UnknownAttribute {
         /// The attribute code page.
@@ -134,7 +134,7 @@ pub enum FlagKind {
         /// The token.
         token: u8,
     },
-    /// F21: attributes on an element of SyncML, which has none.
+    /// F21: attributes on a SyncML element; SyncML elements have none.
     #[error("attributes on an element that has none")]
     Attributes,
     /// F22: an attribute list without an attribute.
@@ -143,31 +143,31 @@ pub enum FlagKind {
     /// F22: an attribute that the element already has.
     #[error("the attribute {0} a second time")]
     DuplicateAttribute(String),
-    /// F27: bytes behind the root element.
+    /// F27: bytes after the root element.
     #[error("{0} bytes behind the root element")]
     Trailing(usize),
-    /// F28: text where only elements may stand.
+    /// F28: text where only elements are allowed.
     #[error("text where only elements may stand")]
     TextAmongElements,
-    /// F31: a document inside a document, deeper than [`super::Limits::embedded`]; it stays closed.
+    /// F31: an embedded document deeper than [`super::Limits::embedded`]; it is not opened.
     #[error("a document too deep inside others")]
     EmbeddedTooDeep,
-    /// F32: OPAQUE that is declared as WBXML and is none; its octets stay as they are.
+    /// F32: OPAQUE that is declared as WBXML but does not decode; its octets stay as they are.
     #[error("declared as WBXML, but: {0}")]
     EmbeddedUnreadable(String),
-    /// F33: a page switch with no tag behind it.
+    /// F33: a page switch that is not followed by a tag.
     #[error("a page switch in front of no tag")]
     IdleSwitch,
-    /// F34: a root that does not belong to the document type.
+    /// F34: a root that the document type does not allow.
     #[error("{0} is no root of this document type")]
     Root(String),
-    /// F34: a page-2 document that never switched to page 2.
+    /// F34: a document of page 2 names that never switches to page 2.
     #[error("tags of page 2 without a switch to it")]
     ImpliedPage,
 }
 
 impl DecodeErrorKind {
-    /// Its class of malformed input (`F01` and so on), where `docs/` lists one.
+    /// Returns the class of malformed input (`F01` and so on), if `docs/malformed.md` lists one.
     pub fn id(&self) -> Option<&'static str> {
         match self {
             Self::Empty => Some("F01"),
@@ -184,7 +184,7 @@ impl DecodeErrorKind {
 }
 
 impl FlagKind {
-    /// Its class of malformed input (`F02` and so on), where `docs/` lists one.
+    /// Returns the class of malformed input (`F02` and so on), if `docs/malformed.md` lists one.
     pub fn id(&self) -> Option<&'static str> {
         match self {
             Self::Doctype | Self::UndefinedEntity(_) | Self::UndeclaredPrefix(_) => None,
@@ -211,8 +211,8 @@ impl FlagKind {
     }
 }
 
-/// Most flags that one document keeps; later ones are dropped.
+/// The most flags that one document keeps; later ones are dropped.
 pub(crate) const MOST_FLAGS: usize = 256;
 
-/// Most attributes of one element; duplicates are looked for among them.
+/// The most attributes of one element; each is compared with the others to find duplicates.
 pub(crate) const MOST_ATTRIBUTES: usize = 100;

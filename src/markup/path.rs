@@ -1,37 +1,37 @@
-//! A place in a document, written the same for XML and WBXML: `/SyncML/SyncBody/Replace[2]/Item/Data`.
+//! The path of an element, written the same for XML and WBXML: `/SyncML/SyncBody/Replace[2]/Item/Data`.
 //!
-//! `!` steps into the document that is an element's text: `/SyncML/SyncBody/Add/Item/Data!/MgmtTree/Node`.
+//! `!` steps into the document in an element's text: `/SyncML/SyncBody/Add/Item/Data!/MgmtTree/Node`.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::{Document, Element, Embedded, Limits, NodeId};
 
-/// The names from the root to an element, each with its number among siblings of that name. Only what is the
-/// text of an element may have several roots: `/SyncML/SyncBody/Replace/Item/Data!/data[2]`.
+/// The names from the root to an element, each with its number among siblings of that name. Only an embedded document
+/// may have several roots: `/SyncML/SyncBody/Replace/Item/Data!/data[2]`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Path(String);
 
-/// Why a text is no path.
+/// The part of a text that is not a valid step of a path.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{0:?} is not a step: write /Name or /Name[2], and ! in front of the root of an embedded document"
 )]
 pub struct PathError(pub String);
 
-/// Where a path led.
+/// The element that a path leads to.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// The documents that were stepped into, outermost first.
+    /// The embedded documents on the way, outermost first.
     opened: Vec<Embedded>,
     element: NodeId,
 }
 
 impl Path {
-    /// What stands between an element and the root of the document that is its text.
+    /// The separator between an element and the root of the document in its text.
     pub const INTO: &'static str = "!";
 
-    /// The path of `element` in its document. `[n]` counts from 1 and stands only where there are several of
+    /// Returns the path of `element` in its document. `[n]` counts from 1 and is only written if several siblings have
     /// the name.
     pub fn to(element: Element<'_>) -> Self {
         let mut steps = Vec::new();
@@ -48,15 +48,15 @@ impl Path {
         Self(path)
     }
 
-    /// The place `inner` of the document that is the text of the element here.
+    /// Returns the path of `inner`, a path in the document in this element's text, from the outer root.
     pub fn joined(&self, inner: &Self) -> Self {
         Self(format!("{}{}{inner}", self.0, Self::INTO))
     }
 
-    /// The element here, in `document` or in those inside it. A step without a number means the first of its
-    /// name.
+    /// Finds the element in `document` or in its embedded documents. A step without a number means the first element of
+    /// that name.
     ///
-    /// `limits` are those `document` was decoded with.
+    /// `limits` are the limits that `document` was decoded with.
     pub fn find(&self, document: &Document, limits: &Limits) -> Option<Found> {
         let mut opened: Vec<Embedded> = Vec::new();
         let mut levels = self.0.split(Self::INTO);
@@ -73,7 +73,7 @@ impl Path {
         Some(Found { opened, element })
     }
 
-    /// The path as text.
+    /// Returns the path as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -96,27 +96,27 @@ impl FromStr for Path {
 }
 
 impl Found {
-    /// The innermost document that was stepped into; `outer` if none was.
+    /// Returns the innermost document on the way; `outer` if the path does not enter an embedded one.
     pub fn document<'a>(&'a self, outer: &'a Document) -> &'a Document {
         self.opened.last().map_or(outer, Embedded::document)
     }
 
-    /// The element, in [`Self::document`].
+    /// Returns the element, in [`Self::document`].
     pub fn element<'a>(&'a self, outer: &'a Document) -> Option<Element<'a>> {
         self.document(outer).element(self.element)
     }
 
-    /// The element's number in its document.
+    /// Returns the number of the element in its document.
     pub fn id(&self) -> NodeId {
         self.element
     }
 
-    /// The elements whose texts are the documents that were stepped into, for [`super::edit::Within`].
+    /// Returns the elements whose texts are the embedded documents on the way, for [`super::edit::NestedEdit`].
     pub fn holders(&self) -> Vec<NodeId> {
         self.opened.iter().map(Embedded::holder).collect()
     }
 
-    /// The documents that were stepped into, outermost first.
+    /// Returns the embedded documents on the way, outermost first.
     pub fn opened(&self) -> &[Embedded] {
         &self.opened
     }
@@ -138,7 +138,7 @@ fn step(element: Element<'_>) -> String {
     number.map_or_else(|| name.into(), |number| format!("{name}[{number}]"))
 }
 
-/// The number of an element among those that are `alike`, if there are several.
+/// Returns the number of an element among those that are `alike`, if there are several.
 fn number<'d>(
     element: Element<'_>,
     alike: impl Iterator<Item = Element<'d>> + Clone,
@@ -148,7 +148,7 @@ fn number<'d>(
     Some(1 + before.count())
 }
 
-/// Name and number (from 1) of a step.
+/// Splits a step into name and number (from 1).
 fn parsed(step: &str) -> Option<(&str, usize)> {
     let (name, number) = match step.split_once('[') {
         None => (step, 1),

@@ -1,22 +1,22 @@
-//! XML in UTF-16: its text in UTF-8, which documents are made of, and the way back.
+//! XML in UTF-16: conversion to UTF-8, which documents consist of, and back.
 
 use bytes::Bytes;
 
 use super::{DecodeError, DecodeErrorKind, wbxml};
 
-/// How a source in UTF-16 is written.
+/// The form of UTF-16 of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Utf16 {
     is_big_endian: bool,
-    /// Whether it begins with a byte order mark.
+    /// Whether the source begins with a byte order mark.
     has_mark: bool,
 }
 
-/// The source in UTF-8, where it is XML in UTF-16; otherwise the very source. The text stands behind a byte order
-/// mark: what its declaration says of the encoding is not so here.
+/// Converts XML in UTF-16 to UTF-8; returns any other source unchanged. The UTF-8 text begins with a byte order mark,
+/// which overrides the encoding in the XML declaration.
 ///
 /// # Errors
-/// Half of a character, with its offset in the source.
+/// An incomplete character, with its offset in the source.
 pub fn in_utf8(source: Bytes) -> Result<Bytes, DecodeError> {
     match Utf16::of(&source) {
         Some(utf16) => utf16.to_utf8(&source),
@@ -24,8 +24,8 @@ pub fn in_utf8(source: Bytes) -> Result<Bytes, DecodeError> {
     }
 }
 
-/// A text in UTF-8 behind a byte order mark, of one that declares to be in Windows-1252 or ISO-8859-1 and has no character
-/// in UTF-8; `None` for any other.
+/// Converts a source that declares Windows-1252 or ISO-8859-1 to UTF-8 with a byte order mark. `None` if it declares
+/// neither, is WBXML, or has characters beyond ASCII in valid UTF-8.
 pub fn windows_1252(source: &[u8]) -> Option<Bytes> {
     let declares = |name: &&str| {
         let declared = |quote: char| format!("encoding={quote}{name}{quote}");
@@ -50,7 +50,7 @@ const SINGLE_BYTE: [&str; 5] = [
     "iso-8859-1",
     "ISO-8859-1",
 ];
-/// The characters of Windows-1252 from 0x80 to 0x9F; those that it has not are the control characters.
+/// The characters of Windows-1252 from 0x80 to 0x9F; unassigned ones are control characters.
 const WINDOWS_1252: [u16; 32] = [
     0x20AC, 0x81, 0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021, 0x02C6, 0x2030, 0x0160, 0x2039,
     0x0152, 0x8D, 0x017D, 0x8F, 0x90, 0x2018, 0x2019, 0x201C, 0x201D, 0x2022, 0x2013, 0x2014,
@@ -58,7 +58,7 @@ const WINDOWS_1252: [u16; 32] = [
 ];
 
 impl Utf16 {
-    /// How a source is written, where it begins as XML in UTF-16 does, with or without a byte order mark.
+    /// Returns the form of a source that begins like XML in UTF-16, with or without a byte order mark.
     pub fn of(source: &[u8]) -> Option<Self> {
         let (is_big_endian, has_mark) = match source {
             [0xFF, 0xFE, ..] => (false, true),
@@ -82,7 +82,7 @@ impl Utf16 {
         is_xml.then_some(found)
     }
 
-    /// The name of the charset.
+    /// Returns the name of the charset.
     pub fn name(self) -> &'static str {
         match self.is_big_endian {
             true => "UTF-16BE",
@@ -90,10 +90,10 @@ impl Utf16 {
         }
     }
 
-    /// How many bytes its text has in UTF-8.
+    /// Returns the length of the source in UTF-8, in bytes, including a byte order mark.
     ///
     /// # Errors
-    /// Half of a character, with its offset in the source.
+    /// An incomplete character, with its offset in the source.
     pub fn utf8_length(self, source: &[u8]) -> Result<usize, DecodeError> {
         let mut at = self.mark().len();
         let mut length = BOM.len();
@@ -108,20 +108,20 @@ impl Utf16 {
         }
     }
 
-    /// Its text in UTF-8, behind a byte order mark.
+    /// Converts the source to UTF-8, with a byte order mark.
     ///
     /// # Errors
-    /// Half of a character, with its offset in the source.
+    /// An incomplete character, with its offset in the source.
     pub fn to_utf8(self, source: &[u8]) -> Result<Bytes, DecodeError> {
         let mut text = String::with_capacity(self.utf8_length(source)?);
         text.push_str(BOM);
-        // None is broken, else there is no length.
+        // No character is broken: `utf8_length` has checked them.
         text.extend(char::decode_utf16(self.units(source)).flatten());
         Ok(text.into())
     }
 
-    /// A text of UTF-8 in this encoding; with a byte order mark if the source had one. A character that is cut off at
-    /// the end is left out. `None` where the bytes are no text of UTF-8: they are in the encoding they are to have.
+    /// Converts UTF-8 text to this form of UTF-16, with a byte order mark if the source had one. Drops a character that
+    /// is cut off at the end. `None` if the bytes are not UTF-8 text (UTF-16, WBXML): these stay as they are.
     pub fn from_utf8(self, text: &[u8]) -> Option<Vec<u8>> {
         if wbxml::looks_like(text) || Self::of(text).is_some() {
             return None;
@@ -151,7 +151,7 @@ impl Utf16 {
         }
     }
 
-    /// The units behind the mark; a single byte at the end is none.
+    /// Returns the 16-bit units after the mark; ignores a single byte at the end.
     fn units(self, source: &[u8]) -> impl Iterator<Item = u16> {
         let (pairs, _) = source[self.mark().len()..].as_chunks::<2>();
         pairs.iter().map(move |&pair| match self.is_big_endian {
@@ -168,7 +168,7 @@ impl Utf16 {
     }
 }
 
-/// What is not part of the text: in UTF-8 three bytes.
+/// The byte order mark, which is not part of the text: three bytes in UTF-8.
 const BOM: &str = "\u{FEFF}";
 
 #[cfg(test)]
@@ -200,7 +200,7 @@ mod tests {
                 assert_eq!(utf8, format!("\u{FEFF}{text}").as_bytes());
                 assert_eq!(utf16.utf8_length(&source).expect(charset), utf8.len());
                 assert_eq!(utf16.from_utf8(&utf8), Some(source.clone()));
-                // A rule may have put another text there, without a mark.
+                // A rule may have replaced the text by one without a mark.
                 assert_eq!(utf16.from_utf8(text.as_bytes()), Some(source.clone()));
                 assert_eq!(in_utf8(source.into()).expect(charset), utf8);
             }

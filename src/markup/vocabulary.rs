@@ -1,8 +1,8 @@
-//! The names the standards give to elements, and a number for each of them.
+//! The element names of the standards, each with a number.
 //!
-//! A known name is one `u16`: its space and its WBXML token. XML and WBXML documents share these numbers, so
-//! that a view asks for [`tag::CMD_ID`] and never compares text. The 1.2 tables are supersets of 1.1 and 1.0
-//! (one renamed DevInf token apart), so one table serves every version.
+//! A known name is one `u16`: its space and its WBXML token. XML and WBXML documents share these numbers, so code can
+//! compare a name with [`tag::CMD_ID`] without comparing texts. The 1.2 tables are supersets of 1.1 and 1.0 (except for
+//! one renamed DevInf token), so one table serves every version.
 
 /// A family of names: one WBXML code page of one document type, one XML namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,7 +30,7 @@ impl Space {
         Self::Prov,
     ];
 
-    /// The space of an XML namespace, whatever its version; `None` for one the tables do not know.
+    /// Returns the space of an XML namespace of any version; `None` for an unknown namespace.
     pub fn of_namespace(uri: &str) -> Option<Self> {
         let starts = |prefix: &str| {
             uri.get(..prefix.len())
@@ -46,39 +46,39 @@ impl Space {
     }
 }
 
-/// The number of a name: a known one (space and token), or the place of an unknown one in its document.
+/// The number of a name: space and token of a known one, or the index of an unknown one in its document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NameId(pub(crate) u16);
 
-/// Names from here on are a document's own.
+/// The first number of the names that are specific to a document.
 pub(crate) const FIRST_OWN: u16 = 0x4000;
 
 impl NameId {
-    /// The name that `space` gives to `token` (0x05 to 0x3F).
+    /// Returns the name of `token` (0x05 to 0x3F) in `space`.
     pub const fn known(space: Space, token: u8) -> Self {
         Self((space as u16) << 6 | (token & 0x3f) as u16)
     }
 
-    /// Space and token of a known name.
+    /// Returns space and token of a known name.
     pub fn token(self) -> Option<(Space, u8)> {
         let space = *Space::ALL.get(usize::from(self.0 >> 6))?;
         Some((space, (self.0 & 0x3f) as u8))
     }
 
-    /// The text of a known name.
+    /// Returns the text of a known name.
     pub fn text(self) -> Option<&'static str> {
         let (space, token) = self.token()?;
         tag_name(space, token)
     }
 }
 
-/// The name of `token` in `space`, if one is assigned.
+/// Returns the name of `token` in `space`, if one is assigned.
 pub fn tag_name(space: Space, token: u8) -> Option<&'static str> {
     let name = TABLES[space as usize][usize::from(token & 0x3f)];
     (!name.is_empty()).then_some(name)
 }
 
-/// The number of `local` in `space`, if that space has the name.
+/// Returns the number of `local` in `space`, if that space has the name.
 #[inline]
 pub fn find(space: Space, local: &str) -> Option<NameId> {
     let ends = Ends::of(local.as_bytes());
@@ -90,7 +90,7 @@ pub fn find(space: Space, local: &str) -> Option<NameId> {
     found.then_some(entry.name)
 }
 
-/// Whether two names are written the same. Names are short: this needs no call, as comparing slices does.
+/// Whether two names are equal. For short names this avoids the function call of a slice comparison.
 #[inline]
 pub(crate) fn same(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len()
@@ -98,7 +98,7 @@ pub(crate) fn same(one: &[u8], other: &[u8]) -> bool {
         && (one.len() <= Ends::TELL || one == other)
 }
 
-/// Known names that views and rules ask for.
+/// Known names that the code compares with.
 #[expect(missing_docs, reason = "each constant is the name it spells")]
 pub mod tag {
     use super::{NameId, Space};
@@ -189,7 +189,7 @@ const SYNCML: &str = "\
     SyncML Target TargetRef - VerDTD VerProto NumberOfChanges MoreData Field Filter Record \
     FilterType SourceParent TargetParent Move Correlator";
 
-/// Code page 1: MetInf 1.2. 0x17 to 0x1A are extensions seen on some devices, read but never required.
+/// Code page 1: MetInf 1.2. 0x17 to 0x1A are extensions of some devices; they are read, but never required.
 const METINF: &str = "\
     Anchor EMI Format FreeID FreeMem Last Mark MaxMsgSize Mem MetInf Next NextNonce SharedMem \
     Size Type Version MaxObjSize FieldLevel FP ID IDContainer IDPair";
@@ -202,7 +202,7 @@ const DMDDF: &str = "\
     Permanent Replace RTProperties Scope Size time Title TStamp Type Value VerDTD VerNo xml \
     ZeroOrMore ZeroOrN ZeroOrOne";
 
-/// DevInf 1.2, page 0 of its own document; its 0x1C was called Size before 1.2.
+/// DevInf 1.2, page 0 of DevInf documents; 0x1C was called Size before 1.2.
 const DEVINF: &str = "\
     CTCap CTType DataStore DataType DevID DevInf DevTyp DisplayName DSMem Ext FwV HwV Man \
     MaxGUIDSize MaxID MaxMem Mod OEM ParamName PropName Rx Rx-Pref SharedMem MaxSize SourceRef \
@@ -210,7 +210,7 @@ const DEVINF: &str = "\
     SupportLargeObjs Property PropParam MaxOccur NoTruncate - Filter-Rx FilterCap FilterKeyword \
     FieldLevel SupportHierarchicalSync";
 
-/// Client Provisioning 1.1; page 1 repeats the last two.
+/// Client Provisioning 1.1; page 1 repeats the last two names.
 const PROV: &str = "\
     wap-provisioningdoc characteristic parm";
 
@@ -222,10 +222,10 @@ static TABLES: [[&str; 64]; 5] = [
     table(PROV),
 ];
 
-/// Every known name at its slot. Built when the program is, for decoding looks up every tag.
+/// Every known name in its slot. Built at compile time, since decoding looks up every tag.
 static INDEX: [Entry; 1 << SLOT_BITS] = index();
 
-/// A known name, with what tells it from others; vacant slots have a name of no space.
+/// A known name with the values that identify it; the `name` of a vacant slot belongs to no space.
 #[derive(Clone, Copy)]
 struct Entry {
     ends: Ends,
@@ -258,13 +258,13 @@ const fn index() -> [Entry; 1 << SLOT_BITS] {
     index
 }
 
-/// The two ends of a name as numbers, which overlap in a short one. With its length they tell a name of up to 16
-/// bytes.
+/// The first and last bytes of a name as numbers; in a short name they overlap. Together with the length they identify
+/// a name of up to 16 bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Ends(u64, u64);
 
 impl Ends {
-    /// Of names up to this length they and the length tell all.
+    /// The greatest length of names that the two numbers and the length identify.
     const TELL: usize = 16;
 
     #[inline]
@@ -286,7 +286,7 @@ impl Ends {
         }
     }
 
-    /// Where a name of `space` stands in the index.
+    /// Returns the slot of a name of `space` in the index.
     #[inline]
     const fn slot(self, space: Space) -> usize {
         let space = (space as u64) << 56 | (space as u64) << 3;
@@ -295,12 +295,12 @@ impl Ends {
     }
 }
 
-/// Found by trial: it gives every known name a slot of its own, which the compiler checks.
+/// Found by trial: it gives every known name a separate slot, which the compiler checks.
 const SPREAD: u64 = 0x959C_5792_21D3_B0A3;
 const SLOT_BITS: u32 = 10;
 const VACANT: NameId = NameId(u16::MAX);
 
-/// A page from its names in token order, beginning at 0x05; `-` is a token without a name.
+/// Returns a page built from its names in token order, beginning at 0x05; `-` is a token without a name.
 const fn table(words: &'static str) -> [&'static str; 64] {
     let mut page = [""; 64];
     let (mut rest, mut token) = (words, 0x05);

@@ -1,4 +1,4 @@
-//! XML: tags, texts and references laid over the source as a tree.
+//! XML as a tree: tags, texts and references with their spans of the source.
 
 mod attribute;
 mod charset;
@@ -16,39 +16,39 @@ use crate::patch::Span;
 
 pub(crate) use reference::is_allowed;
 
-/// What an XML declaration says, and what was found of the form.
+/// The XML declaration and other properties of an XML source.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Header {
-    /// How characters are written.
+    /// The charset of the source.
     pub charset: Charset,
-    /// The XML declaration, where there is one.
+    /// The XML declaration, if there is one.
     pub declaration: Option<Span>,
-    /// The document type declaration, where there is one; it names external ids only.
+    /// The document type declaration, if there is one; it has external ids only.
     pub doctype: Option<Span>,
-    /// How many elements may stand at its top, where it has no prolog.
+    /// The number of elements that are allowed at the top if there is no prolog.
     pub roots: Roots,
 }
 
 impl Header {
-    /// Whether more elements and text are allowed at the top. A prolog marks a complete document.
+    /// Whether several elements and text are allowed at the top. A prolog marks a complete document.
     #[inline]
     pub(crate) fn is_fragment(&self) -> bool {
         self.roots == Roots::Several && self.declaration.is_none() && self.doctype.is_none()
     }
 }
 
-/// How many elements may stand at the top of an XML source.
+/// The number of elements allowed at the top of an XML source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Roots {
-    /// One: it is a document (XML 1.0 §2.1).
+    /// One: the source is a document (XML 1.0 §2.1).
     #[default]
     One,
-    /// Several, and text behind the first: it is the text of an element of another document.
+    /// Several, with text after the first: the source is embedded in the text of an element.
     Several,
 }
 
-/// The characters of a text, or the value of an attribute: predefined and numeric references are resolved, line
-/// ends stay as they are written.
+/// Returns the characters of a text, or the value of an attribute. Predefined and numeric references are resolved; line
+/// ends stay as written.
 pub(crate) fn value<'d>(document: &'d Document, header: &Header, id: NodeId) -> Cow<'d, str> {
     let node = document.node(id);
     let written = node.span.of(&document.source);
@@ -62,13 +62,13 @@ pub(crate) fn value<'d>(document: &'d Document, header: &Header, id: NodeId) -> 
     }
 }
 
-/// The name of an attribute as it is written, with its prefix.
+/// Returns the name of an attribute as written, with its prefix.
 pub(crate) fn attribute_name(document: &Document, id: NodeId) -> &str {
     let written = document.node(id).span.of(&document.source);
     std::str::from_utf8(attribute::name(written)).unwrap_or_default()
 }
 
-/// What stands between the first `open` and the last `close` bytes.
+/// Returns the bytes without the first `open` and the last `close` bytes.
 fn inner(written: &[u8], open: usize, close: usize) -> &[u8] {
     written
         .len()

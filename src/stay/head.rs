@@ -1,11 +1,11 @@
-//! Header fields that hold URLs the device follows, and those that vouch for a body.
+//! Header fields with URLs that the device follows, and header fields that sign a body.
 
 use http::HeaderMap;
 
 use crate::flow::origin::{AT, LearnedHosts, OriginMap, Reach, Turned, UrlOrigin, host_in_path};
 
-/// A field value of a response as the device is to see it. `path` is that of the request, as the device wrote it: a
-/// URL without a host is relative to it.
+/// Rewrites a field value of a response for the device. `path` is the path of the request as the device wrote it: a URL
+/// without a host is relative to it.
 pub fn location(
     value: &str,
     path: &str,
@@ -24,7 +24,7 @@ pub fn location(
         };
     };
     match value {
-        // Without a scheme it is that of the server, which a path stands for by https only.
+        // Without a scheme, the URL has the one of the server; servers reached through such a path always use https.
         _ if value.starts_with("//") => with_scheme(map, "https:", value, reach, learned),
         _ if value.starts_with('/') => Turned::To {
             length: 0,
@@ -63,11 +63,11 @@ fn with_scheme(
     }
 }
 
-/// The names of the fields that vouch for the bytes of a body.
+/// Returns the names of the header fields present that sign the bytes of a body.
 pub fn seals(headers: &HeaderMap) -> impl Iterator<Item = &'static str> {
     let names = SEALS.into_iter();
     names.filter(|name| headers.contains_key(*name))
 }
 
-/// OMA DM 1.2 Security §5.4; MS-MDM §2.1 and the DMClient CSP, which name the same header differently.
+/// OMA DM 1.2 Security §5.4; MS-MDM §2.1 and the DMClient CSP, which use different names for the same header.
 const SEALS: [&str; 3] = ["x-syncml-hmac", "MS-Signature", "MDM-Signature"];

@@ -1,31 +1,31 @@
-//! The kinds of places that hold URLs the device follows: MS-MDE2 §2.2.9, §3; the DMClient, DMAcc, CertificateStore
-//! and ClientCertificateInstall CSPs; w7 of OMA Client Provisioning.
+//! The kinds of places with URLs that the device follows: MS-MDE2 §2.2.9, §3; the DMClient, DMAcc, CertificateStore and
+//! ClientCertificateInstall CSPs; w7 of OMA Client Provisioning.
 
 use crate::flow::origin::Reach;
 
-/// A kind of place that holds a URL.
+/// A kind of place with a URL.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Kind {
-    /// Its name in tests and notes.
+    /// The name in tests and notes.
     pub name: &'static str,
-    /// How it holds it.
+    /// The form of the value.
     pub form: Form,
-    /// Which hosts are mapped.
+    /// The hosts that are mapped.
     pub reach: Reach,
 }
 
-/// How a value holds URLs.
+/// The form of a value with URLs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// One URL.
     One,
-    /// URLs in a list: separated by `;`, `,` or white space, or each in `<>`.
+    /// A list of URLs: separated by `;`, `,` or white space, or each in `<>`.
     List,
     /// One URL, perhaps without its scheme.
     Bare,
     /// The port of an address.
     Port,
-    /// No URL: whether the device looks for a CRL of the server's certificate.
+    /// No URL: whether the device checks a CRL for the server's certificate.
     CrlCheck,
 }
 
@@ -36,7 +36,8 @@ const fn kind(name: &'static str, form: Form, reach: Reach) -> Kind {
 use Form::{Bare, CrlCheck, List, One, Port};
 use Reach::{Learned, Mapped};
 
-/// Children of `DiscoverResult`, by their local names. Sign-in pages stay unless they are mapped: their HTML is not read.
+/// The children of `DiscoverResult` by local name. Hosts of sign-in pages are not learned: their URLs change only if
+/// the host is mapped.
 pub const DISCOVERY: &[Kind] = &[
     kind("EnrollmentPolicyServiceUrl", One, Learned),
     kind("EnrollmentServiceUrl", One, Learned),
@@ -45,10 +46,10 @@ pub const DISCOVERY: &[Kind] = &[
     kind("GatewayService", One, Mapped),
 ];
 
-/// Another child of `DiscoverResult` that holds a URL.
+/// Another child of `DiscoverResult` with a URL.
 pub const DISCOVERY_OTHER: Kind = kind("DiscoverResult", One, Mapped);
 
-/// Elements of a GetPoliciesResponse, with the local names of their parents; their own is their kind's.
+/// The elements of a GetPoliciesResponse: the local name of the parent, the local name, the kind.
 pub const POLICIES: &[(&str, &str, Kind)] = &[
     ("cAURI", "uri", kind("cAURI", One, Learned)),
     (
@@ -58,7 +59,7 @@ pub const POLICIES: &[(&str, &str, Kind)] = &[
     ),
 ];
 
-/// The SOAP header that names the server.
+/// The SOAP header with the address of the server.
 pub const TO: Kind = kind("To", One, Mapped);
 
 /// `SyncHdr/RespURI`.
@@ -67,9 +68,10 @@ pub const RESP_URI: Kind = kind("RespURI", One, Learned);
 /// Target and Source of SyncHdr, with [`super::Extent::Full`].
 pub const SYNC_HDR: Kind = kind("SyncHdr", One, Mapped);
 
-/// Nodes of the management tree, which are characteristics and parameters of provisioning documents, too: without
-/// `./Device/Vendor/MSFT` and the like; `*` is any name. The JSON of LinkedEnrollment is not read, and leads away in any
-/// case; SSPHyperlink, a link to a company app, is no URL of management.
+/// Nodes of the management tree, which are also characteristics and parameters of provisioning documents, without
+/// prefixes like `./Device/Vendor/MSFT`; `*` is any name. Two kinds are only mapped, not learned: the JSON of
+/// LinkedEnrollment is not rewritten, so it leads away in any case; SSPHyperlink is a link to a company app, not a
+/// management URL.
 #[rustfmt::skip]
 pub const NODES: &[(&str, Kind)] = &[
     ("APPLICATION/ADDR", kind("APPLICATION/ADDR", Bare, Learned)),
@@ -91,7 +93,7 @@ pub const NODES: &[(&str, Kind)] = &[
     ("SyncML/DMAcc/*/Ext/Microsoft/CRLCheck", kind("DMAcc/CRLCheck", CrlCheck, Mapped)),
 ];
 
-/// Identifiers that look like URLs, and URLs that dmtap must not touch, by the last segment of their path.
+/// Identifiers that look like URLs, and URLs that dmtap must not change, by the last segment of their path.
 pub const NEVER: &[&str] = &[
     "AADResourceID",
     "ChannelURI",
@@ -100,13 +102,13 @@ pub const NEVER: &[&str] = &[
     "NAME",
 ];
 
-/// Nodes below which files for apps are named.
+/// The nodes with files for apps below them.
 pub const DOWNLOADS: &[&str] = &[
     "EnterpriseDesktopAppManagement",
     "EnterpriseModernAppManagement",
 ];
 
-/// The kind of a node; `names` as in [`node_names`].
+/// Returns the kind of a node; `names` come from [`node_names`].
 pub fn of_node(names: &[&str]) -> Option<&'static Kind> {
     let is = |pattern: &str, name: &str| pattern == "*" || pattern.eq_ignore_ascii_case(name);
     let mut fitting = NODES.iter().filter(|(path, _)| {
@@ -118,7 +120,7 @@ pub fn of_node(names: &[&str]) -> Option<&'static Kind> {
     fitting.next().map(|(_, kind)| kind)
 }
 
-/// The names of a path in the management tree, without what stands in front of those in [`NODES`].
+/// Returns the names of a path in the management tree, without the prefixes that [`NODES`] omits.
 pub fn node_names(uri: &str) -> Vec<&str> {
     let uri = uri.split('?').next().unwrap_or_default();
     let names = uri.split('/').filter(|name| !matches!(*name, "" | "."));
@@ -132,7 +134,7 @@ pub fn node_names(uri: &str) -> Vec<&str> {
     names
 }
 
-/// Every kind, for tests and the text of `dmtap rules show stay`.
+/// Returns every kind, for tests and the text of `dmtap rules show stay`.
 pub fn all() -> impl Iterator<Item = &'static Kind> {
     let soap = DISCOVERY.iter().chain([&DISCOVERY_OTHER]);
     let soap = soap.chain(POLICIES.iter().map(|(_, _, kind)| kind));
@@ -140,5 +142,5 @@ pub fn all() -> impl Iterator<Item = &'static Kind> {
     soap.chain(single).chain(NODES.iter().map(|(_, kind)| kind))
 }
 
-/// Names of a path that are looked at; the longest in [`NODES`] has fewer.
+/// The most names of a path that are compared; the longest path in [`NODES`] has fewer.
 const LONGEST: usize = 16;

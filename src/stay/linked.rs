@@ -1,10 +1,10 @@
-//! The JSON of linked enrollment (WinDC): its URLs are not rewritten, and noted where they lead past dmtap.
+//! The JSON of linked enrollment (WinDC): dmtap does not rewrite its URLs, but notes those that lead past dmtap.
 
 use super::turn::left_as_it_is;
 use crate::flow::origin::{LearnedHosts, OriginMap, Reach, Turned, UrlOrigin};
 use crate::flow::{Note, Severity};
 
-/// Notes on the URLs in a body that is JSON.
+/// Returns the notes on the URLs in a JSON body.
 pub fn linked_enrollment(body: &[u8], map: &OriginMap) -> Vec<Note> {
     let Some(text) = std::str::from_utf8(body)
         .ok()
@@ -17,7 +17,7 @@ pub fn linked_enrollment(body: &[u8], map: &OriginMap) -> Vec<Note> {
         let url = UrlOrigin::of(url)?;
         match map.to_device(&url, Reach::Mapped, &LearnedHosts::default()) {
             Turned::Same => None,
-            // Sign-in stays where it is.
+            // Sign-in pages of unmapped hosts are not noted.
             Turned::Away(_) if PAGES.contains(key) => None,
             Turned::To { .. } | Turned::Away(_) => Some(Note {
                 id: "STAY-01",
@@ -30,7 +30,7 @@ pub fn linked_enrollment(body: &[u8], map: &OriginMap) -> Vec<Note> {
     notes.collect()
 }
 
-/// The text behind a key: `"key" : "text`.
+/// Returns the text after a key: `"key" : "text`.
 fn url<'t>(text: &'t str, key: &str) -> Option<&'t str> {
     let at = text.find(&format!("\"{key}\""))?;
     let rest = text[at + key.len() + 2..].trim_start().strip_prefix(':')?;
@@ -44,5 +44,5 @@ const KEYS: [&str; 4] = [
     PAGES[1],
 ];
 const PAGES: [&str; 2] = ["AuthenticationServiceUrl", "TouUrl"];
-/// The longest JSON that is looked at; that of linked enrollment has a few hundred bytes.
+/// The longest JSON body to read; linked enrollment needs a few hundred bytes.
 const LONGEST: usize = 64 << 10;

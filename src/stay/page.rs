@@ -1,5 +1,5 @@
-//! HTML of sign-in pages: URLs that a browser follows lead to dmtap where their server is in the map; what leads past it
-//! all the same is noted.
+//! HTML of sign-in pages: dmtap rewrites URLs that a browser follows if their server is in the map, and notes other
+//! URLs that lead past dmtap.
 
 use std::collections::HashSet;
 
@@ -11,11 +11,12 @@ use crate::flow::origin::{LearnedHosts, OriginMap, Reach, Turned, UrlOrigin};
 use crate::flow::{EffectDetail, Note, Severity};
 use crate::patch::{Patch, Span, Splice};
 
-/// What becomes of a page. Only the origins of URLs change, where a browser goes there: a hidden field may hold a token
-/// with the server's name. `received` is the page before rules changed it: what they wrote stays.
+/// Rewrites a page. Changes only the origins of URLs, and only in places that a browser follows: a hidden field may
+/// contain a token with the server's name. `received` is the page before rules changed it: URLs from those rules are
+/// not rewritten.
 pub fn page(body: &[u8], received: &[u8], map: &OriginMap) -> StayOutcome {
     let body = &body[..body.len().min(LONGEST)];
-    // Plain text under the type of HTML has no link: Discovery is answered so to GET.
+    // Fast path: plain text labelled as HTML has no links. Servers answer a GET of Discovery with it.
     if !body.contains(&b'<') {
         return StayOutcome::default();
     }
@@ -80,7 +81,7 @@ pub fn page(body: &[u8], received: &[u8], map: &OriginMap) -> StayOutcome {
     }
 }
 
-/// Every http and https URL, each with where it begins.
+/// Finds every http and https URL, with its offset.
 fn urls(page: &[u8]) -> impl Iterator<Item = (usize, &str)> {
     memmem::find_iter(page, b"://").filter_map(|colon| {
         let scheme = page[..colon].iter().rev().take(LONGEST_SCHEME);
@@ -97,7 +98,8 @@ fn urls(page: &[u8]) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// Where text begins that a browser takes for an address to go to or to load, and how it does, in document order.
+/// Finds the texts that a browser uses as an address to open or to load: the offset and the kind of use of each, in
+/// document order.
 fn ways(page: &[u8]) -> Vec<(usize, &'static str)> {
     let mut ways = Vec::new();
     let mut at = 0;
@@ -148,11 +150,11 @@ fn ways(page: &[u8]) -> Vec<(usize, &'static str)> {
 struct Attribute<'p> {
     name: &'p [u8],
     value: &'p [u8],
-    /// Where the value begins in the page.
+    /// The offset of the value in the page.
     start: usize,
 }
 
-/// The attributes that have values of the tag whose name ends at `at`, and where the tag ends.
+/// Returns the attributes with values of the tag whose name ends at `at`, and the end of the tag.
 fn attributes(page: &[u8], mut at: usize) -> (Vec<Attribute<'_>>, usize) {
     let mut attributes = Vec::new();
     let run = |from: usize, belongs: &dyn Fn(u8) -> bool| {
@@ -167,7 +169,7 @@ fn attributes(page: &[u8], mut at: usize) -> (Vec<Attribute<'_>>, usize) {
             Some(b'>') => return (attributes, at + 1),
             Some(_) => {}
         }
-        // A name may begin with anything, even `=`.
+        // A name may begin with any character, even `=`.
         let end = run(at + 1, &|byte| !is_blank(byte) && !b"=>/".contains(&byte));
         let name = &page[at..end];
         let equals = run(end, &is_blank);
@@ -196,7 +198,7 @@ fn attributes(page: &[u8], mut at: usize) -> (Vec<Attribute<'_>>, usize) {
     }
 }
 
-/// Where the URL of a refresh begins in `content`: `5; url='https://…'`.
+/// Returns the offset of the URL in `content` of a refresh: `5; url='https://…'`.
 fn refreshed(content: &[u8]) -> Option<usize> {
     let lower = content.to_ascii_lowercase();
     let name = memmem::find(&lower, b"url")?;
@@ -205,7 +207,7 @@ fn refreshed(content: &[u8]) -> Option<usize> {
     lower[..name].iter().all(before).then_some(text)
 }
 
-/// Where the texts begin that a script assigns to `location`, or calls it with.
+/// Returns the offsets of the texts that a script assigns to `location` or passes to its methods.
 fn locations(script: &[u8]) -> Vec<usize> {
     let place = |at: usize| {
         let is_part_of_a_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"_$-".contains(byte);
@@ -229,7 +231,7 @@ fn locations(script: &[u8]) -> Vec<usize> {
         .collect()
 }
 
-/// Where the text begins behind a sign, with blanks around the sign and a quote in front of the text.
+/// Returns the offset of the text after a sign, skipping blanks around the sign and a quote in front of the text.
 fn after(text: &[u8], at: usize, sign: u8) -> Option<usize> {
     let blanks = |at: usize| {
         let rest = text.get(at..).unwrap_or_default();
@@ -241,7 +243,7 @@ fn after(text: &[u8], at: usize, sign: u8) -> Option<usize> {
     (text.get(sign_at) == Some(&sign)).then_some(start + usize::from(is_quote))
 }
 
-/// Attributes whose value is an address, and what a note calls them.
+/// Attributes whose value is an address, and their description in notes.
 const ATTRIBUTES: [(&str, &str); 5] = [
     ("action", "action of a form"),
     ("formaction", "action of a form"),
@@ -249,14 +251,15 @@ const ATTRIBUTES: [(&str, &str); 5] = [
     ("src", LINK),
     ("data", LINK),
 ];
-/// Nobody goes there without a click, or it is only a part of the page.
+/// Browsers open links only after a click, and resources are only a part of the page: those that lead away are not
+/// noted.
 const LINK: &str = "a link or a resource";
 const LOCATION: &[u8] = b"location";
-/// Bytes of a page that are looked at; sign-in pages have about 100 KB.
+/// The most bytes of a page that are examined; sign-in pages have about 100 KB.
 const LONGEST: usize = 1 << 20;
-/// The longest URL that is rewritten whole, in bytes; of a longer one the origin is.
+/// The most bytes of a URL that are examined; a longer URL is truncated, but its origin is still rewritten.
 const LONGEST_URL: usize = 2 << 10;
-/// Letters that are looked at in front of `://`: one more than `https` has.
+/// The most letters examined in front of `://`: one more than in `https`.
 const LONGEST_SCHEME: usize = 6;
 const MOST_CHANGES: usize = 16;
 const MOST_NOTES: usize = 8;

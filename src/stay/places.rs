@@ -1,4 +1,4 @@
-//! Where a message holds URLs.
+//! The places of URLs in a message.
 
 use std::borrow::Cow;
 
@@ -10,35 +10,34 @@ use crate::markup::{Document, Element, Limits, NodeId, Path, tag};
 
 #[derive(Clone, Debug)]
 pub(super) struct Place {
-    /// The elements whose texts are the documents to step into.
+    /// The elements whose texts are the embedded documents on the way to the element.
     pub(super) holders: Vec<NodeId>,
     pub(super) element: NodeId,
     pub(super) part: Part,
-    /// The one text of the element, if that is all it holds, or the attribute; `None` where it can only be written as
-    /// a whole.
+    /// The only text of the element, or its attribute; `None` if the value can only be written as a whole.
     pub(super) text: Option<NodeId>,
     pub(super) path: String,
-    /// Its name, for people who do not read paths: `APPLICATION/ADDR`, or the node of the management tree.
+    /// A name for people who do not read paths: `APPLICATION/ADDR`, or the node of the management tree.
     pub(super) name: Option<String>,
     pub(super) value: String,
-    /// Its kind; `None` where it is only looked at to note what leads away.
+    /// The kind; `None` for a place that is only examined to note URLs that lead away.
     pub(super) kind: Option<&'static Kind>,
-    /// What an address and its port have in common.
+    /// A key that an address and its port share.
     pub(super) group: Option<String>,
-    /// Whether it names a file for an app.
+    /// Whether the place names a file for an app.
     pub(super) is_download: bool,
-    /// The Size that Meta states, and where, if it fits.
+    /// The Size element in Meta, if it states the actual length of the value.
     pub(super) size: Option<NodeId>,
 }
 
 impl Place {
-    /// What notes call it.
+    /// Returns the name of the place in notes.
     pub(super) fn shown(&self) -> &str {
         self.name.as_deref().unwrap_or(&self.path)
     }
 }
 
-/// What of an element holds the URL.
+/// The part of an element that has the URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
     Text,
@@ -49,13 +48,13 @@ pub(super) enum Part {
 #[derive(Debug, Default)]
 pub(super) struct Places {
     pub(super) places: Vec<Place>,
-    /// What signs the message as a whole.
+    /// The signature over the whole message, if there is one.
     pub(super) signature: Option<&'static str>,
-    /// Whether there are more than are looked at.
+    /// Whether there are more places than [`MOST_PLACES`].
     pub(super) is_cut: bool,
 }
 
-/// Places of one message that are looked at.
+/// The most places of one message that are examined.
 pub(super) const MOST_PLACES: usize = 1_000;
 
 pub(super) fn of(document: &Document, facts: &StayFacts<'_>) -> Places {
@@ -99,7 +98,7 @@ impl Finder<'_, '_> {
         }
     }
 
-    /// Steps into the provisioning document that is the text of an element.
+    /// Visits the provisioning document in the text of an element. Returns whether there is one.
     fn step_into(&mut self, holder: Element<'_>, inside: &Inside, limits: &Limits) -> bool {
         let embedded = holder.embedded(limits);
         let Some(embedded) =
@@ -295,13 +294,13 @@ fn of_soap(parent: &str, name: &str, element: Element<'_>) -> Option<&'static Ki
     known.next().map(|(_, _, kind)| kind)
 }
 
-/// The characteristics around a parameter, from the inside out.
+/// Iterates over the characteristics around a parameter, from the inside out.
 fn around(parm: Element<'_>) -> impl Iterator<Item = Element<'_>> {
     let around = std::iter::successors(parm.parent(), |element| element.parent());
     around.filter(|element| element.is(tag::CHARACTERISTIC))
 }
 
-/// Whether a parameter of an APPLICATION is one of DM; other applications have addresses, too.
+/// Whether a parameter belongs to DM, not to another kind of APPLICATION, which may have addresses, too.
 fn is_of_w7(parm: Element<'_>, names: &[&str]) -> bool {
     if !names
         .first()
@@ -324,7 +323,7 @@ fn is_of_w7(parm: Element<'_>, names: &[&str]) -> bool {
     id.is_none_or(|id| id.value().eq_ignore_ascii_case("w7"))
 }
 
-/// What an address and its port have in common: the APPADDR around them.
+/// Returns the key that an address and its port share: the APPADDR around them.
 fn group(kind: Option<&'static Kind>, parm: Element<'_>, inside: &Inside) -> Option<String> {
     kind.filter(|kind| kind.name.starts_with("APPADDR"))?;
     let is_address = |element: &Element<'_>| {
@@ -335,7 +334,7 @@ fn group(kind: Option<&'static Kind>, parm: Element<'_>, inside: &Inside) -> Opt
     Some(format!("{:?} {:?}", inside.holders, address.id()))
 }
 
-/// The Size in the item's Meta, where it states the length of the value as it is.
+/// Returns the Size in the item's Meta, if it states the actual length of the value.
 fn size(item: Item<'_>, value: &str) -> Option<NodeId> {
     let meta = item.element().child(tag::META)?;
     let inside = || meta.child(tag::MET_INF)?.child(tag::SIZE);
@@ -352,7 +351,7 @@ fn begins_as_url(element: Element<'_>) -> bool {
     short.is_some_and(|text| is_url(&text.value())) && element.elements().next().is_none()
 }
 
-/// The text that is all an element holds, where its octets are its characters.
+/// Returns the only text of an element, if its octets are its characters.
 fn only_text(element: Element<'_>) -> Option<NodeId> {
     let mut inside = element.texts();
     let text = inside.next()?;
@@ -372,7 +371,7 @@ fn is_never(name: &&str) -> bool {
         .any(|never| never.eq_ignore_ascii_case(name))
 }
 
-/// Names up to the address of an account: `SyncML/DMAcc/*/AppAddr/*`.
+/// The number of names up to the address of an account: `SyncML/DMAcc/*/AppAddr/*`.
 const ACCOUNT_ADDRESS: usize = 5;
-/// The longest text of an unknown place that is looked at, in bytes as written.
+/// The longest text of an unknown place that is examined, in bytes as written.
 const LONGEST_VALUE: usize = 16 << 10;

@@ -1,8 +1,8 @@
-//! Whether a body may contain anything for the rule, by its bytes: most bodies are never decoded for it.
+//! A check of the bytes of a body that tells whether the rule may have anything to do: it avoids decoding most bodies.
 //!
-//! A SyncML message holds something if one of its LocURIs is a node of [`kind::NODES`], if a URL stands anywhere but
-//! in a LocURI or a namespace, or if it may contain a provisioning document. Everything else that `stay` reads is
-//! part of an enrollment, which is rare: it is decoded.
+//! A SyncML message concerns the rule if one of its LocURIs is a node of [`kind::NODES`], if a URL occurs outside a
+//! LocURI or namespace, or if it may contain a provisioning document. All other documents that `stay` reads belong to
+//! enrollment, which is rare, so they are always decoded.
 
 use std::sync::LazyLock;
 
@@ -13,7 +13,7 @@ use super::{Extent, kind};
 use crate::flow::Side;
 use crate::markup::wbxml;
 
-/// Whether a body on its way to a peer, without content coding, may hold anything for the rule.
+/// Whether a body on its way to a peer, without content coding, may contain anything for the rule.
 pub fn may_hold(body: &[u8], to: Side, extent: Extent) -> bool {
     let is_wbxml = wbxml::looks_like(body);
     if extent == Extent::Full || !(is_wbxml || begins_as_syncml(body)) {
@@ -36,25 +36,25 @@ pub fn may_hold(body: &[u8], to: Side, extent: Extent) -> bool {
     }
 }
 
-/// What may show that a body holds something.
+/// A sign that a body may contain something for the rule.
 #[derive(Clone, Copy)]
 enum Sign {
     /// A provisioning document inside a message.
     Document,
     /// The scheme of a URL.
     Url,
-    /// The last name of a node.
+    /// The last name in the path of a node.
     LastName,
-    /// In XML, what may split the text of a LocURI: it is decoded.
+    /// In XML: markup that may split the text of a LocURI, so the body is decoded.
     SplitText,
-    /// In WBXML, LocURI as an element that has no token: it is decoded.
+    /// In WBXML: LocURI as an element without a token, so the body is decoded.
     NoToken,
 }
 
-/// A search for all signs at once, without regard to case.
+/// A search for all signs at once; case does not matter.
 struct Search {
     signs: Vec<Sign>,
-    /// Bytes of the longest one.
+    /// The length of the longest sign in bytes.
     longest: usize,
     searcher: Result<AhoCorasick, BuildError>,
 }
@@ -80,7 +80,7 @@ impl Search {
         }
     }
 
-    /// Whether a sign in the body, from its start to its end, is one that counts.
+    /// Whether some sign in the body counts, given its start and end.
     fn any(&self, body: &[u8], counts: impl Fn(Sign, usize, usize) -> bool) -> bool {
         let Ok(searcher) = &self.searcher else {
             return true;
@@ -95,12 +95,12 @@ impl Search {
     }
 }
 
-/// Bytes in which letters have one case; a few others become one another, too.
+/// Folds the case of letters; a few other bytes become equal, too.
 fn folded(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().map(|byte| byte | 0x20).collect()
 }
 
-/// A document may stand as it is or escaped, in WBXML, and in base64 (`<?xml`, `<wap-`).
+/// An embedded document may be plain or escaped XML, WBXML, or base64 (`<?xml`, `<wap-`).
 const IN_BOTH: [(&str, Sign); 6] = [
     ("wap-provisioningdoc", Sign::Document),
     ("DTD PROV", Sign::Document),
@@ -113,19 +113,19 @@ static IN_XML: LazyLock<Search> =
     LazyLock::new(|| Search::new(&[("<!--", Sign::SplitText), ("<![CDATA[", Sign::SplitText)]));
 static IN_WBXML: LazyLock<Search> = LazyLock::new(|| Search::new(&[("LocURI", Sign::NoToken)]));
 
-/// Whether this is an XML message of SyncML in an encoding whose names are ASCII.
+/// Whether this is a SyncML message in XML, in an encoding whose names are ASCII.
 fn begins_as_syncml(body: &[u8]) -> bool {
     let start = &body[..body.len().min(START)];
     let at = memmem::find(start, b"SyncML");
     at.is_some_and(|at| memmem::find(&start[..at], b"Envelope").is_none())
 }
 
-/// Whether a URL behind these bytes stands where the device may follow it: in no LocURI, and in no namespace.
+/// Whether the device may follow a URL after these bytes: not in a LocURI or a namespace.
 fn may_be_followed(before: &[u8]) -> bool {
     !(before.ends_with(b"LocURI>") || before.ends_with(LOC_URI_IN_LINE) || is_namespace(before))
 }
 
-/// Whether the value of a declaration of a namespace begins behind these bytes.
+/// Whether the value of a namespace declaration begins after these bytes.
 fn is_namespace(before: &[u8]) -> bool {
     let [name @ .., b'=', b'"' | b'\''] = before else {
         return false;
@@ -134,13 +134,13 @@ fn is_namespace(before: &[u8]) -> bool {
     name.is_some_and(|name| name.starts_with(b"xmlns"))
 }
 
-/// Whether what stands between these bytes is a name of a path.
+/// Whether the text between these bytes is a whole name of a path.
 fn is_whole_name(before: &[u8], behind: &[u8]) -> bool {
     let goes_on = behind.first().is_some_and(u8::is_ascii_alphanumeric);
     before.ends_with(b"/") && !goes_on
 }
 
-/// Whether the last tag in front of here is that of a LocURI. Its text may contain `>`.
+/// Whether the last tag before this place is that of a LocURI. The text after it may contain `>`.
 fn is_in_loc_uri(before: &[u8]) -> bool {
     let end = memchr::memrchr(b'>', before).unwrap_or_default();
     let tag = before[..end].rsplit(|byte| *byte == b'<').next();
@@ -149,12 +149,12 @@ fn is_in_loc_uri(before: &[u8]) -> bool {
     name.is_some_and(|name| name.ends_with(b"LocURI"))
 }
 
-/// Whether text has a character reference, which may stand for any letter of a LocURI.
+/// Whether the text has a character reference, which may stand for any letter of a LocURI.
 fn has_reference(body: &[u8]) -> bool {
     memchr::memchr_iter(b'&', body).any(|at| body.get(at + 1) == Some(&b'#'))
 }
 
-/// Whether a LocURI stands in the string table, or as octets.
+/// Whether a LocURI is in the string table, or in OPAQUE.
 fn has_odd_loc_uri(body: &[u8]) -> bool {
     let is_content = |at: usize| body[..at].last() == Some(&LOC_URI);
     memchr::memchr2_iter(STR_T, OPAQUE, body).any(is_content)
@@ -164,11 +164,11 @@ fn has_odd_loc_uri(body: &[u8]) -> bool {
 const PROVISIONING: u8 = 0x0b;
 /// LocURI with content (SyncML Representation Protocol §8.2).
 const LOC_URI: u8 = 0x57;
-/// With a string in line behind it (WBXML 1.3 §7.1).
+/// LocURI with an inline string after it (WBXML 1.3 §7.1).
 const LOC_URI_IN_LINE: &[u8] = &[LOC_URI, 0x03];
 const STR_T: u8 = 0x83;
 const OPAQUE: u8 = 0xc3;
-/// Where the root element of a message begins at the latest; what begins later is decoded.
+/// The number of bytes in which the root element has to begin; bodies with a later root are decoded.
 const START: usize = 1 << 10;
-/// Bytes that are searched at a time, with as many behind them as a sign may have.
+/// The number of bytes searched at a time; the length of the longest sign is added.
 const BLOCK: usize = 4 << 10;

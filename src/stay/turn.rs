@@ -1,4 +1,4 @@
-//! Places turned by the map: edits, what records show of them, and notes on what leads away.
+//! Rewriting of places by the map: edits, their details for records, and notes on URLs that lead away.
 
 use std::collections::HashMap;
 
@@ -11,16 +11,16 @@ use crate::flow::{EffectDetail, Note, Severity, Side};
 use crate::markup::edit::{Edit, NestedEdit};
 use crate::patch::{Patch, Span, Splice};
 
-/// The places of one message, one after the other.
+/// The state while the places of one message are rewritten.
 pub(super) struct UrlRewriter<'a> {
     facts: &'a StayFacts<'a>,
     sealed: Option<&'static str>,
-    /// Those known, and those this message adds.
+    /// The learned hosts, including those from this message.
     learned: LearnedHosts,
     edits: Vec<NestedEdit>,
     changes: Vec<EffectDetail>,
     outcome: StayOutcome,
-    /// The port that addresses lead to now, by their group.
+    /// The new ports of addresses, by their group.
     ports: HashMap<String, u16>,
     unnoted: usize,
 }
@@ -41,7 +41,7 @@ impl<'a> UrlRewriter<'a> {
 
     pub(super) fn turn_all<'p>(&mut self, places: impl Iterator<Item = &'p Place> + Clone) {
         let is_port = |place: &&Place| place.kind.is_some_and(|kind| kind.form == Form::Port);
-        // An address decides about its port.
+        // The address determines its port.
         let written: HashMap<String, u16> = places
             .clone()
             .filter(is_port)
@@ -66,7 +66,7 @@ impl<'a> UrlRewriter<'a> {
         let mut changes = Vec::new();
         for found in value::urls(&place.value, kind.form) {
             let mut url = found.origin();
-            // A port next to the address applies if the URL has none (OMA Client Provisioning, PORTNBR).
+            // A separate port value applies if the URL has no port (OMA Client Provisioning, PORTNBR).
             if let (false, Some(port)) = (url.has_port, port) {
                 url.origin.port = port;
             }
@@ -141,7 +141,7 @@ impl<'a> UrlRewriter<'a> {
         }
     }
 
-    /// Places of no known kind: what is seen to lead past dmtap is noted.
+    /// Notes URLs that lead past dmtap in a place of no known kind.
     fn left_over(&mut self, place: &Place) {
         if place.is_download {
             if let Some(host) = first_host(&place.value) {
@@ -265,7 +265,7 @@ impl<'a> UrlRewriter<'a> {
         });
     }
 
-    /// The edits, what records show of them, and the rest.
+    /// Returns the edits, their details for records, and the rest of the outcome.
     pub(super) fn finish(mut self) -> (Vec<NestedEdit>, Vec<EffectDetail>, StayOutcome) {
         let unnoted = self.unnoted;
         if let Some(last) = self.outcome.notes.last_mut().filter(|_| unnoted > 0) {
@@ -275,12 +275,12 @@ impl<'a> UrlRewriter<'a> {
     }
 }
 
-/// The note on what leads a device away from dmtap.
+/// Returns the note on a URL that leads a device away from dmtap.
 pub fn leads_away(host: &str, path: &str) -> String {
     format!("this leads the device to {host} ({path}), past dmtap; add --map PUBLIC=https://{host}")
 }
 
-/// The note on what leads a device away in a place that dmtap leaves as it is, whatever the map.
+/// Returns the note on a URL that leads a device away, in a place that dmtap does not rewrite, whatever the map.
 pub(super) fn left_as_it_is(host: &str, path: &str) -> String {
     format!(
         "this leads the device to {host} ({path}), past dmtap, which rewrites no URL in this place; a rule can \
@@ -288,14 +288,14 @@ pub(super) fn left_as_it_is(host: &str, path: &str) -> String {
     )
 }
 
-/// The note on pages of a host that is in no pair.
+/// Returns the note on sign-in pages of a host that is in no pair.
 pub fn signs_in(host: &str, path: &str) -> String {
     format!(
         "the sign-in page is at {host} ({path}), outside dmtap; --map PUBLIC=https://{host} would show it"
     )
 }
 
-/// All of a value but the white space around it.
+/// Returns the change that replaces a value, except for the white space around it.
 fn whole(value: &str, with: String) -> Change {
     Change {
         at: value.len() - value.trim_start().len(),
@@ -309,7 +309,7 @@ fn patch(changes: &[Change]) -> Patch {
         span: Span::new(change.at as u32, (change.at + change.length) as u32),
         with: change.with.clone().into_bytes(),
     };
-    // They come in order and apart from each other.
+    // The changes are in order and disjoint.
     Patch::new(changes.iter().map(splice).collect()).unwrap_or_default()
 }
 

@@ -1,4 +1,4 @@
-//! Values that hold URLs: one, a list of them, or one without its scheme.
+//! Values with URLs: one URL, a list, or one without its scheme.
 
 use super::kind::Form;
 use crate::flow::origin::{Origin, Scheme, Turned, UrlOrigin};
@@ -10,7 +10,7 @@ pub(super) struct FoundUrl {
     pub(super) is_bare: bool,
 }
 
-/// Bytes of a value that give way to others.
+/// A replacement of bytes in a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Change {
     pub(super) at: usize,
@@ -48,7 +48,7 @@ pub(super) fn urls(value: &str, form: Form) -> Vec<FoundUrl> {
 }
 
 impl FoundUrl {
-    /// The URL with its scheme, up to the end of the value.
+    /// Returns the URL with its scheme, and the rest of the value.
     pub(super) fn text(&self, value: &str) -> String {
         let rest = &value[self.at..];
         match self.is_bare {
@@ -57,14 +57,14 @@ impl FoundUrl {
         }
     }
 
-    /// The origin of the URL in that text.
+    /// Returns the origin of the URL; its end is an offset in [`Self::text`].
     pub(super) fn origin(&self) -> UrlOrigin {
         let mut url = self.url.clone();
         url.end += self.before();
         url
     }
 
-    /// What a turned URL changes of the value, and the new origin.
+    /// Returns the change of the value for a rewritten URL, and the new origin.
     pub(super) fn change(&self, turned: Turned) -> Option<(Change, Origin)> {
         let Turned::To {
             length,
@@ -92,7 +92,7 @@ impl FoundUrl {
     }
 }
 
-/// The value with changes carried out, which are in order.
+/// Returns the value after the changes, which must be in order.
 pub(super) fn changed(value: &str, changes: &[Change]) -> String {
     let mut out = String::with_capacity(value.len());
     let mut from = 0;

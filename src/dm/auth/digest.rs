@@ -6,66 +6,67 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use md5::{Digest, Md5};
 
-/// What of a user and a password every digest is made of: `B64(H(user:password))`. As secret as the password.
+/// The part of every digest that depends on user and password: `B64(H(user:password))`. As secret as the password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AccountKey(String);
 
 impl AccountKey {
-    /// That of a user.
+    /// Computes the key of a user.
     pub fn of(user: &str, password: &str) -> Self {
         Self(BASE64.encode(Md5::digest(format!("{user}:{password}"))))
     }
 
-    /// The Data of `syncml:auth-md5`: `B64(H(key:nonce))`.
+    /// Returns the Data of `syncml:auth-md5`: `B64(H(key:nonce))`.
     pub fn md5(&self, nonce: &[u8]) -> String {
         let whole = [self.0.as_bytes(), b":", nonce].concat();
         BASE64.encode(Md5::digest(whole))
     }
 
-    /// The `mac` of `x-syncml-hmac` over a body: `B64(H(key:nonce:B64(H(body))))`. `hashed` is the [`hash_of_body`].
+    /// Returns the `mac` of `x-syncml-hmac` for a body: `B64(H(key:nonce:B64(H(body))))`. `hashed` is the
+    /// [`hash_of_body`].
     pub fn mac(&self, nonce: &[u8], hashed: &str) -> String {
         let whole = [self.0.as_bytes(), b":", nonce, b":", hashed.as_bytes()].concat();
         BASE64.encode(Md5::digest(whole))
     }
 
-    /// The digest of a notification, in raw octets: `H(key:nonce:B64(H(trigger)))` (OMA-TS-DM_Notification-V1_2_1
-    /// §6.2.2).
+    /// Returns the digest of a notification, as raw octets: `H(key:nonce:B64(H(trigger)))`
+    /// (OMA-TS-DM_Notification-V1_2_1 §6.2.2).
     pub fn notification(&self, nonce: &[u8], trigger: &[u8]) -> [u8; 16] {
         let hashed = hash_of_body(trigger);
         let whole = [self.0.as_bytes(), b":", nonce, b":", hashed.as_bytes()].concat();
         Md5::digest(whole).into()
     }
 
-    /// Whether the Data of `syncml:auth-basic`, `B64(user:password)`, is that of this user.
+    /// Whether the Data of `syncml:auth-basic`, `B64(user:password)`, has this user and password.
     pub fn is_basic(&self, data: &str) -> bool {
         let pair = BASE64.decode(data.trim_ascii());
         pair.is_ok_and(|pair| BASE64.encode(Md5::digest(pair)) == self.0)
     }
 }
 
-/// `B64(H(body))`, which is the same for every key and nonce.
+/// Returns `B64(H(body))`, which does not depend on key and nonce.
 pub fn hash_of_body(body: &[u8]) -> String {
     BASE64.encode(Md5::digest(body))
 }
 
-/// A key is never shown.
+/// Hides the key.
 impl fmt::Debug for AccountKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("AccountKey")
     }
 }
 
-/// `x-syncml-hmac: algorithm=MD5, username="…", mac=…`.
+/// The header field `x-syncml-hmac: algorithm=MD5, username="…", mac=…`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hmac {
-    /// The user: LocName of the header's Source.
+    /// The user: the LocName of the header's Source.
     pub user: String,
     /// The digest, in base64.
     pub mac: String,
 }
 
 impl Hmac {
-    /// Reads the header field; `None` where it has no user or no digest.
+    /// Parses the header field; `None` if it lacks the user or the digest.
     pub fn read(field: &str) -> Option<Self> {
         let (mut user, mut mac) = (None, None);
         let mut rest = field.trim_ascii();
@@ -84,7 +85,8 @@ impl Hmac {
         })
     }
 
-    /// Whether this is the digest. The sample of the standard writes 32 hexadecimal digits in base64 without padding.
+    /// Whether the digest equals `mac`. Accepts base64 of its hexadecimal digits without padding, too, as in the sample
+    /// of the standard.
     pub fn is(&self, mac: &str) -> bool {
         if self.mac == mac {
             return true;
@@ -100,7 +102,7 @@ impl Hmac {
     }
 }
 
-/// As a header field.
+/// Writes the value of the header field.
 impl fmt::Display for Hmac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let user = self.user.replace('\\', "\\\\").replace('"', "\\\"");
@@ -108,7 +110,7 @@ impl fmt::Display for Hmac {
     }
 }
 
-/// A token or a quoted string, and what stands behind it.
+/// Returns a token or a quoted string, and the rest of the text.
 fn value_of(text: &str) -> (String, &str) {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find(',').unwrap_or(text.len());

@@ -1,4 +1,4 @@
-//! Accounts of management servers: w7 APPLICATION, and the DMClient CSP (security.md §7).
+//! Accounts of management servers: w7 APPLICATION, and the DMClient CSP.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ impl<'d> Account<'d> {
         Self(application)
     }
 
-    /// Its characteristic.
+    /// Returns the characteristic.
     pub fn characteristic(self) -> Characteristic<'d> {
         self.0
     }
@@ -33,7 +33,8 @@ impl<'d> Account<'d> {
         self.0.value("NAME")
     }
 
-    /// The parms with the address of the server: `ADDR` in it, else in `APPADDR`. The first valid one counts.
+    /// Iterates over the parms with the address of the server: `ADDR` in the account itself, then in `APPADDR`. The
+    /// first valid one applies.
     pub fn addresses(self) -> impl Iterator<Item = Parm<'d>> {
         let around = self.0.characteristics();
         let around = around.filter(|found| found.is("APPADDR"));
@@ -45,7 +46,7 @@ impl<'d> Account<'d> {
         })
     }
 
-    /// The address of the server.
+    /// Returns the address of the server.
     pub fn address(self) -> Option<Cow<'d, str>> {
         let mut values = self.addresses().filter_map(Parm::value);
         values.find(|value| !value.is_empty())
@@ -57,7 +58,7 @@ impl<'d> Account<'d> {
         ports.into_iter().find_map(|port| port.value("PORTNBR"))
     }
 
-    /// `ServerList`: addresses of servers.
+    /// `ServerList`: the addresses of servers.
     pub fn server_list(self) -> Option<Cow<'d, str>> {
         self.0.value("ServerList")
     }
@@ -77,17 +78,17 @@ impl<'d> Account<'d> {
         self.0.value("DEFAULTENCODING")
     }
 
-    /// `SSLCLIENTCERTSEARCHCRITERIA`: which client certificate is shown to the server, percent-encoded.
+    /// `SSLCLIENTCERTSEARCHCRITERIA`: the client certificate to present to the server, percent-encoded.
     pub fn search_criteria(self) -> Option<Cow<'d, str>> {
         self.0.value("SSLCLIENTCERTSEARCHCRITERIA")
     }
 
-    /// `CRLCheck`: whether the client asks for a CRL.
+    /// `CRLCheck`: whether the client checks a CRL.
     pub fn crl_check(self) -> Option<Cow<'d, str>> {
         self.0.value("CRLCheck")
     }
 
-    /// The credentials, one `APPAUTH` each.
+    /// Iterates over the credentials, one for each `APPAUTH`.
     pub fn auths(self) -> impl Iterator<Item = AccountAuth<'d>> {
         let around = self.0.characteristics();
         around.filter(|found| found.is("APPAUTH")).map(AccountAuth)
@@ -99,12 +100,12 @@ impl<'d> Account<'d> {
 pub struct AccountAuth<'d>(Characteristic<'d>);
 
 impl<'d> AccountAuth<'d> {
-    /// Its characteristic.
+    /// Returns the characteristic.
     pub fn characteristic(self) -> Characteristic<'d> {
         self.0
     }
 
-    /// `AAUTHLEVEL`: `APPSRV` is what the client shows to the server, `CLIENT` what the server shows.
+    /// `AAUTHLEVEL`: `APPSRV` for the credentials of the client, `CLIENT` for those of the server.
     pub fn level(self) -> Option<Cow<'d, str>> {
         self.0.value("AAUTHLEVEL")
     }
@@ -124,7 +125,7 @@ impl<'d> AccountAuth<'d> {
         self.0.value("AAUTHSECRET")
     }
 
-    /// `AAUTHDATA`: the first nonce, base64. Windows refuses an account without it.
+    /// `AAUTHDATA`: the first nonce, in base64. Windows refuses an account without it.
     pub fn data(self) -> Option<Cow<'d, str>> {
         self.0.value("AAUTHDATA")
     }
@@ -139,12 +140,12 @@ impl<'d> DmClientProvider<'d> {
         Self(node)
     }
 
-    /// Its characteristic.
+    /// Returns the characteristic.
     pub fn characteristic(self) -> Characteristic<'d> {
         self.0
     }
 
-    /// The name of the node: it must equal the PROVIDER-ID of the account.
+    /// Returns the name of the node, which must equal the PROVIDER-ID of the account.
     pub fn id(self) -> Option<Cow<'d, str>> {
         self.0.type_name()
     }
@@ -174,7 +175,7 @@ impl<'d> DmClientProvider<'d> {
         self.0.value("RequireMessageSigning")
     }
 
-    /// Its `Poll` characteristic.
+    /// Returns the `Poll` characteristic.
     pub fn poll(self) -> Option<Characteristic<'d>> {
         self.0.at(&["Poll"]).into_iter().next()
     }

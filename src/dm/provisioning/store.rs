@@ -14,7 +14,7 @@ pub struct StoredCertificate<'d> {
     node: Characteristic<'d>,
 }
 
-/// `CertificateStore/<store>/<scope>/<thumbprint>`.
+/// Iterates over the certificates: `CertificateStore/<store>/<scope>/<thumbprint>`.
 pub(super) fn certificates<'d>(
     document: Provisioning<'d>,
 ) -> impl Iterator<Item = StoredCertificate<'d>> {
@@ -38,37 +38,37 @@ pub(super) fn certificates<'d>(
 }
 
 impl<'d> StoredCertificate<'d> {
-    /// The store: `Root`, `CA` or `My`.
+    /// Returns the store: `Root`, `CA` or `My`.
     pub fn store(&self) -> &str {
         &self.store
     }
 
-    /// Whose store it is: `System` or `User`.
+    /// Returns the owner of the store: `System` or `User`.
     pub fn scope(&self) -> &str {
         &self.scope
     }
 
-    /// Whether it is the client certificate.
+    /// Whether this is the client certificate.
     pub fn is_own(&self) -> bool {
         self.store.eq_ignore_ascii_case("My")
     }
 
-    /// The characteristic with the certificate.
+    /// Returns the characteristic with the certificate.
     pub fn node(&self) -> Characteristic<'d> {
         self.node
     }
 
-    /// The name of the node: the thumbprint, as the server writes it.
+    /// Returns the name of the node: the thumbprint, as the server writes it.
     pub fn thumbprint(&self) -> Option<Cow<'d, str>> {
         self.node.type_name()
     }
 
-    /// `EncodedCertificate` as octets.
+    /// Returns the octets of `EncodedCertificate`.
     pub fn octets(&self) -> Option<Vec<u8>> {
         base64_octets(self.node.value("EncodedCertificate")?.as_bytes())
     }
 
-    /// The certificate.
+    /// Returns the parsed certificate.
     pub fn certificate(&self) -> Option<Certificate> {
         Certificate::read(&self.octets()?)
     }
@@ -83,12 +83,12 @@ impl<'d> WstepRenewal<'d> {
         Self(renew)
     }
 
-    /// Its characteristic.
+    /// Returns the characteristic.
     pub fn characteristic(self) -> Characteristic<'d> {
         self.0
     }
 
-    /// `RenewPeriod` or `RenewalPeriod`: days before the certificate ends.
+    /// `RenewPeriod` or `RenewalPeriod`: the number of days before the certificate expires.
     pub fn period_days(self) -> Option<Cow<'d, str>> {
         self.0
             .value("RenewPeriod")
@@ -100,12 +100,12 @@ impl<'d> WstepRenewal<'d> {
         self.0.value("RetryInterval")
     }
 
-    /// `ROBOSupport`: whether the device renews by itself.
+    /// `ROBOSupport`: whether the device renews automatically.
     pub fn robo_support(self) -> Option<Cow<'d, str>> {
         self.0.value("ROBOSupport")
     }
 
-    /// `ServerURL`: where it renews.
+    /// `ServerURL`: the address for renewal.
     pub fn server_url(self) -> Option<Cow<'d, str>> {
         self.0.value("ServerURL")
     }

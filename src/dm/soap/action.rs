@@ -3,29 +3,29 @@
 use super::Envelope;
 use crate::dm::enrollment::EnrollmentMessage;
 
-/// Of the request of discovery.
+/// The action of the discovery request.
 pub const DISCOVER: &str =
     "http://schemas.microsoft.com/windows/management/2012/01/enrollment/IDiscoveryService/Discover";
-/// Of its response.
+/// The action of the discovery response.
 pub const DISCOVER_RESPONSE: &str = "http://schemas.microsoft.com/windows/management/2012/01/enrollment/IDiscoveryService/DiscoverResponse";
-/// Of the request for the policies.
+/// The action of the request for the policies.
 pub const GET_POLICIES: &str =
     "http://schemas.microsoft.com/windows/pki/2009/01/enrollmentpolicy/IPolicy/GetPolicies";
-/// Of its response.
+/// The action of the response with the policies.
 pub const GET_POLICIES_RESPONSE: &str =
     "http://schemas.microsoft.com/windows/pki/2009/01/enrollmentpolicy/IPolicy/GetPoliciesResponse";
-/// Of a RequestSecurityToken.
+/// The action of a RequestSecurityToken.
 pub const RST: &str = "http://schemas.microsoft.com/windows/pki/2009/01/enrollment/RST/wstep";
-/// Of its response, a RequestSecurityTokenResponseCollection.
+/// The action of its response, a RequestSecurityTokenResponseCollection.
 pub const RSTRC: &str = "http://schemas.microsoft.com/windows/pki/2009/01/enrollment/RSTRC/wstep";
 
-/// Those of requests, each at the place of its response in [`RESPONSES`].
+/// The actions of requests, in the order of [`RESPONSES`].
 pub const REQUESTS: [&str; 3] = [DISCOVER, GET_POLICIES, RST];
-/// Those of responses, faults included.
+/// The actions of responses, which faults also have.
 pub const RESPONSES: [&str; 3] = [DISCOVER_RESPONSE, GET_POLICIES_RESPONSE, RSTRC];
 
-/// The action of what answers this request, or stands in the place of this response. What is neither is answered as
-/// a RequestSecurityToken.
+/// Returns the action for the answer to this request, or for a replacement of this response. The answer to an unknown
+/// message gets the action for a RequestSecurityToken.
 pub fn of_response(envelope: Envelope<'_>) -> &'static str {
     match EnrollmentMessage::of(envelope) {
         Some(EnrollmentMessage::Discover(_) | EnrollmentMessage::DiscoverResponse(_)) => {

@@ -1,4 +1,4 @@
-//! How XML holds octets (OMA-TS-DM_TND-V1_2_1 §7.7.2): what WBXML sends raw is base64 there, and `Format` names it.
+//! Octets in XML (OMA-TS-DM_TND-V1_2_1 §7.7.2): WBXML sends them raw, XML as base64 that `Format` declares.
 
 use std::collections::BTreeMap;
 
@@ -9,14 +9,14 @@ use super::{Adaptations, Added, Replacement, Replacements, raw};
 use crate::markup::xml::is_allowed;
 use crate::markup::{Document, Element, Hint, Kind, Limits, NodeId, Text, meta, tag, wbxml};
 
-/// What differs in the XML form of a WBXML document, by element.
+/// The differences of the XML form of a WBXML document, by element.
 #[derive(Debug, Default)]
 pub(crate) struct XmlForms {
     pub(crate) replaced: Replacements,
     pub(crate) added: BTreeMap<NodeId, Added>,
 }
 
-/// Whether a document is a message or stands in the `Data` of one; those inside another stay octets.
+/// Whether a document is a message or is embedded in the `Data` of one. Documents inside an embedded one stay octets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Nesting {
     TopLevel,
@@ -24,7 +24,7 @@ pub(crate) enum Nesting {
 }
 
 impl XmlForms {
-    /// What has to change in `document`, and words for it.
+    /// Returns the changes that XML needs in `document`, and a description of each.
     pub(crate) fn of(document: &Document, nesting: Nesting) -> (Self, Adaptations) {
         let (mut forms, mut adaptations) = (Self::default(), Vec::new());
         if document.is_wbxml() {
@@ -39,7 +39,7 @@ impl XmlForms {
         let Some(text) = first_text(element) else {
             return;
         };
-        // Almost all are such; the rest costs more to look at.
+        // Fast path for almost all elements; the checks below cost more.
         if text.kind() == Kind::Text && !element.is(tag::DATA) && is_text(element, text) {
             return;
         }
@@ -72,7 +72,7 @@ impl XmlForms {
             .insert(element.id(), Replacement::Text(base64));
     }
 
-    /// Says in `Meta` that `data` is now base64 of this length.
+    /// Declares in `Meta` that `data` is now base64 of this length.
     fn announce(
         &mut self,
         data: Element<'_>,
@@ -99,8 +99,8 @@ impl XmlForms {
         format: Option<Element<'_>>,
         adaptations: &mut Adaptations,
     ) {
-        // The Format of a command holds for its other items too: only bin, which makes all of them base64,
-        // is changed there.
+        // The Format of a command also holds for its other items. So it changes there only if it is bin, which makes
+        // all of them base64.
         let own = |format: &Element<'_>| {
             own_meta.is_some_and(|meta| {
                 format
@@ -135,7 +135,7 @@ impl XmlForms {
     }
 }
 
-/// The first text of an element that holds nothing but texts.
+/// Returns the first text of an element that holds only texts.
 fn first_text(element: Element<'_>) -> Option<Text<'_>> {
     let document = element.document();
     let is_attribute = |id: &NodeId| document.kind(*id) == Some(Kind::Attribute);
@@ -144,18 +144,18 @@ fn first_text(element: Element<'_>) -> Option<Text<'_>> {
     (is_only(element, text) || element.elements().next().is_none()).then_some(text)
 }
 
-/// Whether nothing stands behind the first text of an element.
+/// Whether the first text of an element is its last node.
 fn is_only(element: Element<'_>, first: Text<'_>) -> bool {
     first.id().0 + 1 == element.behind().0
 }
 
-/// Whether all the octets of an element, whose first text this is, are text that XML can hold.
+/// Whether all octets of an element are text that XML can hold; `first` is its first text.
 fn is_text(element: Element<'_>, first: Text<'_>) -> bool {
     let is_plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r');
     if is_only(element, first)
         && let Some(octets) = raw(first)
     {
-        // Not `all`, which looks at one byte at a time.
+        // `fold` instead of `all`, which checks one byte at a time.
         if octets
             .iter()
             .fold(true, |plain, byte| plain & is_plain(*byte))
@@ -166,7 +166,7 @@ fn is_text(element: Element<'_>, first: Text<'_>) -> bool {
     std::str::from_utf8(&element.octets()).is_ok_and(|text| text.chars().all(is_allowed))
 }
 
-/// The WBXML document that is all an element holds, if it is a sound one.
+/// Returns the WBXML document that is the whole content of an element, if it decodes.
 fn embedded(element: Element<'_>) -> Option<Document> {
     let mut texts = element.texts();
     let only = texts.next().filter(|text| text.kind() == Kind::Opaque)?;

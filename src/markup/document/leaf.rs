@@ -14,38 +14,38 @@ pub struct Text<'d> {
 }
 
 impl<'d> Text<'d> {
-    /// The text with this number, if that node is one.
+    /// Returns the text with this number, if that node is one.
     pub(crate) fn of(document: &'d Document, id: NodeId) -> Option<Self> {
         let kind = document.kind(id)?;
         matches!(kind, Kind::Text | Kind::Cdata | Kind::Opaque).then_some(Self { document, id })
     }
 
-    /// The document it stands in.
+    /// Returns the document of the text.
     pub fn document(self) -> &'d Document {
         self.document
     }
 
-    /// Its number.
+    /// Returns the node number of the text.
     pub fn id(self) -> NodeId {
         self.id
     }
 
-    /// How it is written.
+    /// Returns the kind of the text: character data, CDATA or OPAQUE.
     pub fn kind(self) -> Kind {
         self.document.nodes.kind(self.id.0)
     }
 
-    /// The bytes it stands in, with its framing.
+    /// Returns the span in the source, including the framing.
     pub fn span(self) -> Span {
         self.document.node(self.id).span
     }
 
-    /// Its characters. OPAQUE that is not UTF-8 is shown with replacement characters: see [`Self::octets`].
+    /// Returns the characters. OPAQUE that is not UTF-8 gets replacement characters: see [`Self::octets`].
     pub fn value(self) -> Cow<'d, str> {
         self.document.value(self.id)
     }
 
-    /// Its octets.
+    /// Returns the octets.
     pub fn octets(self) -> Cow<'d, [u8]> {
         self.document.octets(self.id)
     }
@@ -59,17 +59,17 @@ pub struct Attribute<'d> {
 }
 
 impl<'d> Attribute<'d> {
-    /// The document it stands in.
+    /// Returns the document of the attribute.
     pub fn document(self) -> &'d Document {
         self.document
     }
 
-    /// Its number.
+    /// Returns the node number of the attribute.
     pub fn id(self) -> NodeId {
         self.id
     }
 
-    /// Its name as written, with its prefix.
+    /// Returns the name as written, with its prefix.
     pub fn name(self) -> Cow<'d, str> {
         match self.document.encoding() {
             Encoding::Xml(_) => Cow::Borrowed(xml::attribute_name(self.document, self.id)),
@@ -77,12 +77,12 @@ impl<'d> Attribute<'d> {
         }
     }
 
-    /// Its value.
+    /// Returns the value, with references resolved.
     pub fn value(self) -> Cow<'d, str> {
         self.document.value(self.id)
     }
 
-    /// The bytes it stands in.
+    /// Returns the span in the source.
     pub fn span(self) -> Span {
         self.document.node(self.id).span
     }

@@ -1,4 +1,4 @@
-//! Edits inside embedded documents: lifted, level by level, to edits of the document around.
+//! Edits inside embedded documents: lifted, level by level, to edits of the outer document.
 
 use std::collections::BTreeMap;
 
@@ -6,23 +6,23 @@ use super::{Edit, EditError, overlap, plan};
 use crate::markup::{Document, Embedded, Limits, NodeId, Path};
 use crate::patch::Patch;
 
-/// An edit of a document, or of one inside it.
+/// An edit of a document, or of a document embedded in it.
 #[derive(Clone, Debug)]
 pub struct NestedEdit {
-    /// The elements whose texts are the documents to step into, outermost first; empty for an edit of the
-    /// document itself. [`crate::markup::Found::holders`] tells them for a path.
+    /// The elements whose texts are the embedded documents on the way, outermost first; empty for an edit of the
+    /// document itself. [`crate::markup::Found::holders`] has them for a path.
     pub holders: Vec<NodeId>,
-    /// The edit, on the tree of the innermost.
+    /// The edit, on the tree of the innermost document.
     pub edit: Edit,
 }
 
-/// The one patch that carries out all `edits` on `document`'s source: each change inside an embedded document
-/// is one splice of the outermost, in the wrapping that was there.
+/// Returns the one patch of `document`'s source that carries out all `edits`. Each change inside an embedded document
+/// is one splice of the outermost; its wrapping stays.
 ///
-/// `limits` are those `document` was decoded with.
+/// `limits` are the limits that `document` was decoded with.
 ///
 /// # Errors
-/// [`EditError`] where edits overlap or do not fit, or a holder holds no document.
+/// [`EditError`] if edits overlap or do not fit, or if a holder does not hold a document.
 pub fn plan_within(
     document: &Document,
     edits: &[NestedEdit],
@@ -31,8 +31,8 @@ pub fn plan_within(
     plan(document, &lift(document, edits, limits)?)
 }
 
-/// The edits of `document` itself that carry out `edits`, at most one for each embedded document. They can be
-/// planned with others, and collide with those on the tree.
+/// Lifts `edits` to edits of `document` itself, at most one for each embedded document. These can be planned together
+/// with other edits, and are checked for overlaps with them.
 ///
 /// # Errors
 /// As for [`plan_within`].
@@ -52,7 +52,7 @@ pub fn lift(
             }),
         }
     }
-    // As deep as documents may be inside each other: `Limits::embedded` bounds it.
+    // The recursion is as deep as documents are nested, which `Limits::embedded` bounds.
     for (holder, edits) in inside {
         let embedded = open(document, holder, &edits, limits)?;
         let patch = plan_within(embedded.document(), &edits, embedded.limits());
@@ -76,7 +76,7 @@ fn open(
     })
 }
 
-/// The error, with its place in the outer document.
+/// Prefixes the place of an error with the path of its holder in the outer document.
 fn outside(document: &Document, holder: NodeId, error: EditError) -> EditError {
     let place = |inner| format!("{}{}{inner}", overlap::path(document, holder), Path::INTO);
     match error {

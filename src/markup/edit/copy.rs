@@ -1,10 +1,10 @@
-//! Copies of elements: the very bytes, but for the texts that are to be others.
+//! Copies of elements: the same bytes, except for texts that change.
 
 use super::{Edit, EditError, overlap, plan};
 use crate::markup::{Document, NodeId};
 use crate::patch::{Patch, Span, Splice};
 
-/// The bytes of `node` with other texts in some of its elements.
+/// Returns the bytes of `node`, with new texts in some of its elements.
 ///
 /// # Errors
 /// [`EditError`] for texts that cannot be set.
@@ -26,7 +26,7 @@ pub(crate) fn bytes(
     };
     let edits: Vec<Edit> = texts.iter().map(set).collect();
     let patch = plan(document, &edits)?;
-    // Behind it may be page switches of WBXML for what follows the original.
+    // Splices behind the element may switch WBXML pages for what follows the original.
     let inside = |splice: &&Splice| {
         let span = splice.span;
         around.covers(span) && span.start < around.end

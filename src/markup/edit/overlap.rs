@@ -1,10 +1,10 @@
-//! Which edits fit their nodes, and which touch what another removes: decided on the tree, never on offsets.
+//! Checks that edits fit their nodes and do not overlap: decided on the tree, never on offsets.
 
 use super::{Edit, EditError, Place};
 use crate::markup::arena::NO_PARENT;
 use crate::markup::{Document, Kind, NodeId};
 
-/// What one edit touches of the element or text with this number. The order is that of [`check`].
+/// The part of an element or text that one edit changes. Claims sort by node, then by part, as [`check`] needs.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Claim {
     node: u32,
@@ -13,17 +13,17 @@ struct Claim {
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Part {
-    /// The node with all that is in it.
+    /// The node with its whole content.
     Whole,
     /// The attribute of this name.
     Attribute(String),
-    /// The element's content.
+    /// The content of the element.
     Content,
-    /// A place between its children.
+    /// A place between the children.
     Between,
 }
 
-/// Checks that each edit fits its node, and that no two want the same thing.
+/// Checks that each edit fits its node, and that no two edits change the same part.
 ///
 /// A claim on a whole node or on its content covers every node inside. Covered nodes follow the covering one
 /// in document order, so one walk through the sorted claims sees every collision.
@@ -90,7 +90,7 @@ fn claim(document: &Document, edit: &Edit) -> Result<Claim, EditError> {
     }
 }
 
-/// A claim on a place between nodes.
+/// Returns the claim on a place between nodes.
 fn between(document: &Document, edit: &Edit, place: Place) -> Result<Claim, EditError> {
     let unfit = || EditError::Unfit {
         edit: edit.name(),
@@ -130,7 +130,7 @@ fn removal(document: &Document, node: NodeId) -> Option<Claim> {
     })
 }
 
-/// Where a node stands, for a person.
+/// Returns the path of a node for messages; for other nodes than elements, the path of the parent.
 pub(super) fn path(document: &Document, node: NodeId) -> String {
     let element = document.kind(node).and_then(|_| {
         let own = document.element(node);

@@ -1,4 +1,4 @@
-//! What a text looks like from its first bytes: almost always nothing that is worth decoding.
+//! A guess from the first bytes of a text whether it is a document: almost none is.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
@@ -6,19 +6,19 @@ use bytes::Bytes;
 
 use crate::markup::{Kind, Text, wbxml};
 
-/// What the octets of a text may be.
+/// The probable content of a text.
 pub(super) enum Content {
-    /// Neither of the others.
+    /// None of the others.
     Ordinary,
-    /// They begin as XML does.
+    /// Octets that begin like XML.
     Markup,
-    /// They begin with a WBXML header.
+    /// Octets that begin with a WBXML header.
     Binary,
-    /// They are base64 of one of these.
+    /// Base64 of octets that begin like one of these.
     Base64(Bytes),
 }
 
-/// Whether a text is white space.
+/// Whether a text is white space only.
 pub(super) fn is_white(text: Text<'_>) -> bool {
     match text.kind() {
         Kind::Text if !text.document().is_wbxml() => written(text).iter().all(white),
@@ -33,7 +33,7 @@ pub(super) fn is_ordinary(text: Text<'_>) -> bool {
     let start = match (text.kind(), text.document().is_wbxml()) {
         (Kind::Text, false) => return !(is_escaped_less(bytes) || begins_base64(bytes)),
         (Kind::Cdata, _) => crate::markup::xml::CDATA_OPEN.len(),
-        // Behind the token; those of STR_T and ENTITY do not tell, and are rare.
+        // The content begins after the token. STR_T and ENTITY do not show theirs here; they are rare.
         (Kind::Text, true) if bytes.first() != Some(&wbxml::token::STR_I) => return false,
         (Kind::Text, true) => 1,
         _ => {
@@ -47,7 +47,7 @@ pub(super) fn is_ordinary(text: Text<'_>) -> bool {
     !(begins_markup(bytes) || begins_base64(bytes))
 }
 
-/// What the octets of a text are, as far as that is known without decoding the document.
+/// Classifies the octets of a text without decoding a document.
 pub(super) fn content(octets: &Bytes) -> Content {
     if begins_markup(octets) {
         return Content::Markup;
@@ -64,7 +64,7 @@ pub(super) fn content(octets: &Bytes) -> Content {
     }
 }
 
-/// The octets behind base64 in the standard alphabet, lines and padding as they please.
+/// Decodes base64 in the standard alphabet, with any line breaks, with or without padding.
 fn unwrap_base64(octets: &[u8]) -> Option<Bytes> {
     let fits = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
     if !octets.iter().all(|byte| fits(byte) || white(byte)) {
@@ -81,7 +81,7 @@ fn unwrap_base64(octets: &[u8]) -> Option<Bytes> {
     Some(decoded.into())
 }
 
-/// `<` and what may follow it, behind white space or a byte order mark.
+/// Whether the bytes begin with `<` and a byte that may follow it, after white space or a byte order mark.
 fn begins_markup(bytes: &[u8]) -> bool {
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     let start = bytes.iter().position(|byte| !white(byte));
@@ -93,19 +93,19 @@ fn begins_markup(bytes: &[u8]) -> bool {
     }
 }
 
-/// The version of a WBXML that SyncML knows, and a whole header.
+/// Whether the bytes begin with a whole WBXML header of a version that SyncML uses.
 fn begins_wbxml(bytes: &[u8]) -> bool {
     matches!(bytes.first(), Some(0x01..=0x03)) && wbxml::looks_like(bytes)
 }
 
-/// Whether XML text begins with `<`, written as a reference.
+/// Whether XML text begins with a reference that may stand for `<`.
 fn is_escaped_less(written: &[u8]) -> bool {
     let start = written.iter().position(|byte| !white(byte));
     let rest = &written[start.unwrap_or(written.len())..];
     rest.starts_with(b"&lt;") || rest.starts_with(b"&#")
 }
 
-/// Whether the first four characters that are not white are base64 of what XML or WBXML begins with.
+/// Whether the first four characters that are not white space are base64 of the beginning of XML or WBXML.
 fn begins_base64(bytes: &[u8]) -> bool {
     let mut first = [0; 4];
     let mut packed = bytes.iter().filter(|byte| !white(byte));
@@ -115,7 +115,7 @@ fn begins_base64(bytes: &[u8]) -> bool {
         };
         *place = *byte;
     }
-    // Of WBXML, a byte order mark, `<` and white space. Nearly all texts differ here.
+    // The first characters for WBXML, a byte order mark, `<` and white space. Nearly all texts differ here.
     if !matches!(first[0], b'A' | b'7' | b'P' | b'C' | b'D' | b'I') {
         return false;
     }
@@ -133,5 +133,5 @@ const fn white(byte: &u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
-/// Fewest characters of base64 that are looked into: the smallest message of WBXML has more.
+/// The fewest base64 characters to decode: the smallest WBXML message has more.
 const LEAST_BASE64: usize = 12;

@@ -10,7 +10,7 @@ use crate::markup::error::MOST_ATTRIBUTES;
 use crate::markup::vocabulary::NameId;
 use crate::markup::{Charset, DecodeError, FlagKind, Kind};
 
-/// The name that a LITERAL attribute refers to.
+/// Returns the name that a LITERAL attribute refers to.
 pub(crate) fn literal_name<'s>(source: &'s [u8], header: &Header, index: u32) -> Cow<'s, str> {
     if implies_xmlns(header, index) {
         return Cow::Borrowed("xmlns");
@@ -19,20 +19,20 @@ pub(crate) fn literal_name<'s>(source: &'s [u8], header: &Header, index: u32) ->
     header.text.text(name.unwrap_or_default())
 }
 
-/// Whether the reference is the one that some phones send without a string table for `xmlns`.
+/// Whether the reference is the one that some phones send for `xmlns`, without a string table.
 pub(crate) fn implies_xmlns(header: &Header, index: u32) -> bool {
     index == 0 && header.string_table.is_empty()
 }
 
-/// The bytes as a name that XML could have.
+/// Decodes the bytes as a name that is valid in XML.
 pub(crate) fn checked_name(bytes: &[u8], charset: Charset) -> Option<Cow<'_, str>> {
-    // A name beyond ASCII is let pass where the charset is US-ASCII, if it is UTF-8.
+    // In US-ASCII documents, names in UTF-8 are accepted, too.
     let is_text = Charset::Utf8.holds(bytes) || charset.holds(bytes);
     let name = is_text.then(|| charset.text(bytes))?;
     is_name(&name).then_some(name)
 }
 
-/// Whether this is an XML name: ASCII letters and the like, anything beyond ASCII, at most one colon inside.
+/// Whether this is an XML name: ASCII letters, digits and signs, anything beyond ASCII, at most one colon inside.
 pub(crate) fn is_name(name: &str) -> bool {
     let first = |c: char| c.is_ascii_alphabetic() || c == '_' || !c.is_ascii();
     let later = |c: char| first(c) || c.is_ascii_digit() || matches!(c, '-' | '.' | '\u{B7}');
@@ -42,7 +42,7 @@ pub(crate) fn is_name(name: &str) -> bool {
     both && parts.next().is_none()
 }
 
-/// The value of the element's own `xmlns` attribute.
+/// Returns the value of the `xmlns` attribute of the element itself.
 pub(super) fn namespace<'s>(decoder: &Decoder<'s>, element: u32) -> Option<Cow<'s, str>> {
     let (source, header) = (decoder.input.bytes, decoder.header);
     let mut attributes = decoder.nodes.from(element + 1);
@@ -51,7 +51,7 @@ pub(super) fn namespace<'s>(decoder: &Decoder<'s>, element: u32) -> Option<Cow<'
 }
 
 impl Decoder<'_> {
-    /// The attributes of `element`, up to and with the END of their list.
+    /// Reads the attributes of `element`, including the END of their list.
     pub(super) fn attributes(&mut self, element: u32) -> Result<(), DecodeError> {
         let mut current = None;
         loop {
@@ -93,7 +93,7 @@ impl Decoder<'_> {
         }
     }
 
-    /// An attribute start; the node keeps page and token in place of a name.
+    /// Adds the attribute that begins with this token; its node keeps page and token instead of a name.
     fn start(&mut self, at: usize, byte: u8, element: u32) -> Result<u32, DecodeError> {
         if byte == LITERAL {
             self.literal_start(at)?;
@@ -124,7 +124,7 @@ impl Decoder<'_> {
         }
     }
 
-    /// A value is text, and OPAQUE in it may be none: it stays what it is in WBXML, and XML cannot say it.
+    /// Flags OPAQUE that is not text in a value: WBXML keeps it, but XML cannot express it.
     fn check_octets(&mut self, at: usize) {
         let mut opaque = Reader::new(self.input.bytes, at + 1);
         let length = opaque.number("").map_or(0, |length| length.value);
@@ -147,7 +147,7 @@ impl Decoder<'_> {
         }
     }
 
-    /// The attribute reaches as far as the value token that was just read.
+    /// Extends the attribute to the end of the value token that was just read.
     fn extend(&mut self, at: usize, current: Option<u32>) -> Result<(), DecodeError> {
         let Some(attribute) = current else {
             return Err(fault(at, Fault::StrayValue));

@@ -1,11 +1,11 @@
-//! The names of a document that no table has: unknown tokens and LITERALs, each kept once.
+//! The names of a document that are not in the tables: unknown tokens and LITERALs, each stored once.
 
 use std::collections::BTreeMap;
 
 use crate::markup::document::{CustomName, Names};
 use crate::markup::vocabulary::{FIRST_OWN, NameId};
 
-/// The own names met so far, and where each was met.
+/// The custom names found so far, with an index to find each again.
 #[derive(Default)]
 pub(crate) struct CustomNames {
     pub(crate) names: Names,
@@ -14,11 +14,11 @@ pub(crate) struct CustomNames {
     namespaces: BTreeMap<Box<str>, u16>,
 }
 
-/// As many names as a `u16` can number.
+/// The most names that a `u16` can number.
 pub(crate) const MOST: usize = (u16::MAX - FIRST_OWN) as usize;
 
 impl CustomNames {
-    /// The name of an unknown tag token; `None` where there are too many names.
+    /// Returns the name of an unknown tag token; `None` if there are too many names.
     pub(crate) fn token(&mut self, page: u8, token: u8) -> Option<NameId> {
         if let Some(name) = self.tokens.get(&(page, token)) {
             return Some(*name);
@@ -28,7 +28,7 @@ impl CustomNames {
         Some(name)
     }
 
-    /// The number for the name of a LITERAL in a namespace; `None` if there are too many names.
+    /// Returns the number for the name of a LITERAL in a namespace; `None` if there are too many names.
     pub(crate) fn literal(&mut self, local: &str, namespace: u16) -> Option<NameId> {
         let key = (Box::from(local), namespace);
         if let Some(name) = self.literals.get(&key) {
@@ -39,7 +39,7 @@ impl CustomNames {
         Some(name)
     }
 
-    /// The number of a namespace, 0 for none; `None` where there are too many.
+    /// Returns the number of a namespace, 0 for none; `None` if there are too many.
     pub(crate) fn namespace(&mut self, uri: &str) -> Option<u16> {
         if uri.is_empty() {
             return Some(0);
@@ -62,12 +62,12 @@ impl CustomNames {
     }
 }
 
-/// What a token without a name is called: `unknown_PP_TT`, page and token in hexadecimal.
+/// Returns the placeholder name of a token without a name: `unknown_PP_TT`, page and token in hexadecimal.
 pub(crate) fn unknown(page: u8, token: u8) -> String {
     format!("unknown_{page:02X}_{token:02X}")
 }
 
-/// Page and token of a name that [`unknown`] made.
+/// Returns page and token of a name that [`unknown`] made.
 pub(crate) fn token_of_unknown(name: &str) -> Option<(u8, u8)> {
     let (page, token) = name.strip_prefix("unknown_")?.split_once('_')?;
     let byte = |hex: &str| (hex.len() == 2).then(|| u8::from_str_radix(hex, 16).ok())?;

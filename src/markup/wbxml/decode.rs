@@ -1,4 +1,4 @@
-//! WBXML to tree: the body (WAP-192 §5.8), iteratively, in one pass into an arena that is sized by guess.
+//! Decoding of the WBXML body (WAP-192 §5.8) into a tree: iterative, in one pass, with an arena of estimated size.
 
 mod name;
 mod text;
@@ -19,7 +19,7 @@ use crate::patch::Span;
 /// Decodes WBXML 1.0 to 1.3 in UTF-8, US-ASCII or ISO-8859-1.
 ///
 /// # Errors
-/// [`DecodeError`] with the offset of what is malformed, or of the limit that was reached.
+/// [`DecodeError`] with the offset of the malformed part, or of the place where a limit was reached.
 pub fn decode(source: Bytes, hint: Hint<'_>, limits: &Limits) -> Result<Document, DecodeError> {
     if source.len() > limits.bytes || u32::try_from(source.len()).is_err() {
         return Err(too_large(limits.bytes, "bytes", limits.bytes));
@@ -67,19 +67,19 @@ pub(super) struct Decoder<'s> {
     pub(super) header: &'s Header,
     limits: &'s Limits,
     pub(super) nodes: Arena,
-    /// How many nodes the arena may hold before it has to grow.
+    /// The number of nodes that the arena may hold before it has to grow.
     room: usize,
     own: CustomNames,
     flags: Vec<Flag>,
-    /// The element whose content is being read; its `parent` is the stack.
+    /// The element whose content is being read. The chain of parents from here on is the stack.
     open: u32,
     depth: usize,
     page: u8,
     space: Option<Space>,
     pub(super) attribute_page: u8,
-    /// Bytes that references to the string table have unfolded to.
+    /// The total size that string table references have expanded to, in bytes.
     expanded: usize,
-    /// A page switch that no tag has followed yet.
+    /// The offset of a page switch that no tag has followed yet.
     pub(super) idle_switch: Option<usize>,
 }
 
@@ -128,7 +128,7 @@ impl<'s> Decoder<'s> {
         Ok(())
     }
 
-    /// A tag. True if it is the whole document.
+    /// Reads a tag. Returns true if it is the whole document.
     fn tag(&mut self, at: usize, byte: u8) -> Result<bool, DecodeError> {
         let token = byte & token::TOKEN;
         let name = if token == LITERAL {
@@ -166,7 +166,7 @@ impl<'s> Decoder<'s> {
         Ok(element == 0)
     }
 
-    /// END of the element that is open. True if that was the root.
+    /// Reads the END of the open element. Returns true if that is the root.
     fn end(&mut self, at: usize) -> Result<bool, DecodeError> {
         if self.open == NO_PARENT {
             return Err(fault(at, Fault::StrayEnd));
@@ -176,7 +176,7 @@ impl<'s> Decoder<'s> {
         Ok(self.open == NO_PARENT)
     }
 
-    /// A node that ends where the input stands, and has no children yet.
+    /// Appends a node without children that ends at the current offset of the input.
     #[inline]
     pub(super) fn push(
         &mut self,
@@ -192,8 +192,8 @@ impl<'s> Decoder<'s> {
         Ok(self.nodes.push(kind, span, name, parent))
     }
 
-    /// Makes room for as many nodes as the rest of the body has, if it is like what was read; for an eighth more
-    /// at least, so that the arena grows a few times only, whatever comes.
+    /// Makes room for as many nodes as the rest of the body has if it is like the part already read; at least for an
+    /// eighth more, so that the arena grows only a few times in any case.
     #[cold]
     fn make_room(&mut self, at: usize) -> Result<(), DecodeError> {
         let (so_far, most) = (self.nodes.len(), self.limits.nodes);
@@ -217,7 +217,7 @@ impl<'s> Decoder<'s> {
         Ok(number.value)
     }
 
-    /// Something other than a tag follows: a page switch before it was of no use.
+    /// Flags a pending page switch: it is useless, since something other than a tag follows.
     #[inline]
     pub(super) fn settle_switch(&mut self) {
         if let Some(at) = self.idle_switch.take() {
@@ -227,7 +227,7 @@ impl<'s> Decoder<'s> {
 
     #[cold]
     pub(super) fn flag(&mut self, at: usize, kind: FlagKind) {
-        // A hostile body could earn one for each byte; who reads flags has seen enough by then.
+        // Bounded, since a hostile body could cause one flag for each byte.
         if self.flags.len() < MOST_FLAGS {
             self.flags.push(Flag {
                 at: at as u32,
@@ -236,7 +236,7 @@ impl<'s> Decoder<'s> {
         }
     }
 
-    /// What stands behind the root: nothing, in good documents.
+    /// Checks the bytes after the root: there should be none.
     fn trailing(&mut self) -> Result<(), DecodeError> {
         let at = self.input.at;
         match &self.input.bytes[at..] {
@@ -250,14 +250,14 @@ impl<'s> Decoder<'s> {
 }
 
 impl Header {
-    /// Whether attribute tokens have names and values in documents of this type.
+    /// Whether documents of this type have tables of attribute tokens.
     pub(crate) fn has_attribute_tables(&self) -> bool {
         self.doctype == DocType::Prov
     }
 }
 
-/// Dense messages, of short texts, have a node for each five or six bytes. The guess is for them: what is too much
-/// is given back, and hardly costs while nothing is written there.
+/// Dense messages with short texts have a node for each five or six bytes. The estimate suits them; excess memory is
+/// given back, and hardly costs anything as long as nothing is written to it.
 const BYTES_PER_NODE: usize = 5;
 
 pub(super) fn too_large(at: usize, what: &'static str, limit: usize) -> DecodeError {

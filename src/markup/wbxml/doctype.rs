@@ -1,8 +1,8 @@
-//! Document types: which code page means which names, and how a document says what it is.
+//! Document types: the names on their code pages, and the identifiers by which a document declares its type.
 
 use crate::markup::vocabulary::{self, NameId, Space};
 
-/// The type of a WBXML document, which its public identifier or its media type tells.
+/// The type of a WBXML document, from its public identifier or its media type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[expect(
@@ -38,17 +38,17 @@ const PUBLIC_IDS: [(&str, u32, DocType); 11] = [
     ("-//WAPFORUM//DTD PROV 1.0//EN", 0x0B, DocType::Prov),
 ];
 
-/// What some lists call MetInf 1.2.
+/// The identifier that some lists give to MetInf 1.2.
 const META_INF: &str = "-//SYNCML//DTD MetaInf 1.2//EN";
 
 impl DocType {
-    /// The type with this numeric public identifier.
+    /// Returns the type with this numeric public identifier.
     pub fn of_numeric(id: u32) -> Option<Self> {
         let known = |(_, number, _): &&(_, u32, _)| id != 0 && *number == id;
         PUBLIC_IDS.iter().find(known).map(|row| row.2)
     }
 
-    /// The type with this formal public identifier, whatever its case.
+    /// Returns the type with this formal public identifier; case does not matter.
     pub fn of_fpi(fpi: &str) -> Option<Self> {
         if fpi.eq_ignore_ascii_case(META_INF) {
             return Some(Self::MetInf12);
@@ -57,7 +57,7 @@ impl DocType {
         PUBLIC_IDS.iter().find(known).map(|row| row.2)
     }
 
-    /// The newest type that documents of this media type have.
+    /// Returns the newest document type for a media type.
     pub fn of_media_type(media_type: &str) -> Option<Self> {
         let media_type = media_type.to_ascii_lowercase();
         let names = |word| media_type.contains(word);
@@ -70,7 +70,7 @@ impl DocType {
         }
     }
 
-    /// The type and version of a document with a root of `root`'s space, in `version` ("1.0", "1.1", "1.2").
+    /// Returns the type of a document whose root is in the space `root`, in `version` ("1.0", "1.1", "1.2").
     pub fn of_space(root: Space, version: &str) -> Self {
         match (root, version) {
             (Space::SyncMl, "1.0") => Self::SyncMl10,
@@ -87,17 +87,17 @@ impl DocType {
         }
     }
 
-    /// Its numeric public identifier, where one is assigned.
+    /// Returns the numeric public identifier, if one is assigned.
     pub fn numeric_id(self) -> Option<u32> {
         Some(self.row().1).filter(|id| *id != 0)
     }
 
-    /// Its formal public identifier.
+    /// Returns the formal public identifier.
     pub fn fpi(self) -> &'static str {
         self.row().0
     }
 
-    /// The space of its root.
+    /// Returns the space of the root element.
     pub fn space(self) -> Space {
         match self {
             Self::SyncMl10 | Self::SyncMl11 | Self::SyncMl12 => Space::SyncMl,
@@ -108,7 +108,7 @@ impl DocType {
         }
     }
 
-    /// The name of its family, for messages.
+    /// Returns the name of the document family, for messages.
     pub fn name(self) -> &'static str {
         match self.space() {
             Space::SyncMl => "SyncML",
@@ -119,7 +119,7 @@ impl DocType {
         }
     }
 
-    /// Its root element.
+    /// Returns the name of the root element.
     pub fn root(self) -> NameId {
         match self.space() {
             Space::SyncMl => vocabulary::tag::SYNC_ML,
@@ -130,10 +130,10 @@ impl DocType {
         }
     }
 
-    /// The names that code page `page` has in it.
+    /// Returns the space of names on a code page.
     ///
-    /// MetInf and DDF documents have their names on page 1 and 2; some are sent without the switch there, so
-    /// page 0 means the same.
+    /// MetInf and DDF documents have their names on page 1 and 2. Some senders omit the switch to that page, so page 0
+    /// has the same names.
     pub fn space_of_page(self, page: u8) -> Option<Space> {
         match (self.space(), page) {
             (Space::Prov, 0 | 1) => Some(Space::Prov),
@@ -148,7 +148,7 @@ impl DocType {
         }
     }
 
-    /// The code page on which names of `space` are written in it.
+    /// Returns the code page for names of `space` in documents of this type.
     pub fn page_of_space(self, space: Space) -> Option<u8> {
         match (self.space(), space) {
             (Space::Prov, Space::Prov) | (Space::DevInf, Space::DevInf) => Some(0),
@@ -159,7 +159,7 @@ impl DocType {
         }
     }
 
-    /// The name that `token` has on `page`, if the tables have one there.
+    /// Returns the name of `token` on `page`, if the tables have one there.
     pub fn tag(self, page: u8, token: u8) -> Option<NameId> {
         let space = self.space_of_page(page)?;
         let on_page = space != Space::Prov || page == 0 || token != WAP_PROVISIONINGDOC;
@@ -167,7 +167,7 @@ impl DocType {
             .then(|| NameId::known(space, token))
     }
 
-    /// The XML namespace of `space` in a document of this type; empty where it has none.
+    /// Returns the XML namespace of `space` in a document of this type; empty if it has none.
     pub fn namespace(self, space: Space) -> &'static str {
         match (space, self) {
             (Space::SyncMl, Self::SyncMl10) => "SYNCML:SYNCML1.0",

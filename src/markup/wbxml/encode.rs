@@ -1,10 +1,10 @@
-//! A document, XML or WBXML, written anew as WBXML.
+//! Conversion of an XML or WBXML document to WBXML.
 //!
-//! What is kept: element tree, texts with every LF and CR, unknown tags, attributes and child markup that no
-//! table has (as LITERALs), OPAQUE of a WBXML source. What changes: namespaces of the tables become code
-//! pages; strings of the table and runs of XML text and CDATA become STR_I. Values are left alone: `Format`
-//! (`b64`), `Size` and `Type` keep saying what they said. Only a `DevInf` or `MgmtTree` that stands as markup
-//! in a `Data` whose `Meta/Type` ends in `+wbxml` becomes the OPAQUE document that the type announces.
+//! It keeps the element tree, texts with every LF and CR, unknown tags, attributes and child markup outside the tables
+//! (as LITERALs), and OPAQUE of a WBXML source. It turns namespaces of the tables into code pages, and strings of the
+//! table and runs of XML text and CDATA into STR_I. It does not change values: `Format` (`b64`), `Size` and `Type` stay
+//! as they are. The exception is a `DevInf` or `MgmtTree` as markup in a `Data` whose `Meta/Type` ends in `+wbxml`: it
+//! becomes the OPAQUE document that the type announces.
 
 use super::strings::Strings;
 use super::token::write_number;
@@ -12,7 +12,7 @@ use super::writer::{Embedding, Writer};
 use super::{Charset, DocType};
 use crate::markup::{Document, Element, Encoding, Space, tag};
 
-/// How a document is to be written.
+/// The options for writing WBXML.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WbxmlOptions {
     /// The version of WBXML.
@@ -33,27 +33,27 @@ pub enum Version {
     V1_3 = 3,
 }
 
-/// How a document is to name its type.
+/// The form of the public identifier to write.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PublicIdForm {
-    /// By number; types that have none (DDF, MetInf before 1.2) by text all the same.
+    /// A number; document types without one (DDF, MetInf before 1.2) get the text.
     #[default]
     Numeric,
-    /// By formal public identifier in the string table.
+    /// A formal public identifier in the string table.
     Text,
 }
 
-/// Why a document cannot be written as WBXML.
+/// The reason why a document cannot be written as WBXML.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodeError {
-    /// No document type has this root.
+    /// The root is not that of any document type.
     #[error("no WBXML document type has the root element {0}")]
     Root(String),
-    /// There is more at the top than one element, as only the text of an element may have.
+    /// There is more than one element at the top, which only embedded documents may have.
     #[error("WBXML has one root element, and this has several")]
     Fragment,
-    /// A long namespace that a prefix declares once has to be declared again and again.
+    /// The result is too long: a long namespace that one prefix declares has to be declared on many elements.
     #[error(
         "it would be more than {MOST_TIMES} times as long: declare long namespaces where they are used"
     )]
@@ -61,7 +61,7 @@ pub enum EncodeError {
     /// A name that cannot be a LITERAL.
     #[error("{0:?} cannot be written as a name in WBXML")]
     Name(String),
-    /// Octets that are no text, where only text can stand.
+    /// Octets that are not text, in a place where only text is possible.
     #[error("octets that are no text cannot stand in a string of WBXML")]
     Octets,
 }
@@ -69,8 +69,8 @@ pub enum EncodeError {
 /// Writes `document` as WBXML in UTF-8. Time and memory are linear in its size.
 ///
 /// # Errors
-/// [`EncodeError`] for a root that no document type has, a name that no LITERAL can hold, or a document that would
-/// become many times as long.
+/// [`EncodeError`] for a root of no document type, a name that a LITERAL cannot hold, or a result many times as long as
+/// the source.
 pub fn encode(document: &Document, options: &WbxmlOptions) -> Result<Vec<u8>, EncodeError> {
     let doctype = match document.encoding() {
         Encoding::Wbxml(header) => header.doctype,
@@ -82,7 +82,7 @@ pub fn encode(document: &Document, options: &WbxmlOptions) -> Result<Vec<u8>, En
     write(document.root(), doctype, options, Embedding::Announced)
 }
 
-/// The document type of a root element: its space, and the version that its namespace or `VerDTD` says.
+/// Returns the document type of a root element: its space, and the version from its namespace or `VerDTD`.
 ///
 /// # Errors
 /// [`EncodeError::Root`] for a root outside the tables.
@@ -110,7 +110,7 @@ pub fn doctype_of(root: Element<'_>) -> Result<DocType, EncodeError> {
     Ok(DocType::of_space(space, version_text))
 }
 
-/// A document of its own for an element inside another document.
+/// Encodes an element inside another document as a separate document.
 pub(super) fn embedded(root: Element<'_>) -> Result<Vec<u8>, EncodeError> {
     write(
         root,
@@ -158,7 +158,7 @@ fn write(
     Ok(out)
 }
 
-/// How many times as long as its source a document may become, a mebibyte aside.
+/// The largest output, as a multiple of the size of the source; one mebibyte more is allowed.
 pub(super) const MOST_TIMES: usize = 16;
 
 /// A version byte and three numbers.

@@ -1,6 +1,6 @@
-//! What malformed WBXML is refused for. The F numbers are the classes of malformed input that `docs/` lists.
+//! The reasons to refuse malformed WBXML. The F numbers are the classes of malformed input in `docs/malformed.md`.
 
-/// A breach of the WBXML grammar that no mode lets pass.
+/// A violation of the WBXML grammar that is refused even without strict mode.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
@@ -10,13 +10,13 @@ pub enum Fault {
     /// F03: a `mb_u_int32` of more than 5 bytes or 32 bits.
     #[error("a number of more than 32 bits")]
     Number,
-    /// F05: the string table is longer than what follows.
+    /// F05: a string table longer than the rest of the input.
     #[error("a string table of {0} bytes reaches beyond the end")]
     StringTable(u32),
-    /// F06: the textual public identifier is not in the string table.
+    /// F06: the index of the textual public identifier is beyond the string table.
     #[error("the public identifier begins at {0}, beyond the string table")]
     PublicIdIndex(u32),
-    /// F07: the public identifier is not known, and no media type tells what the document is.
+    /// F07: an unknown public identifier, and no media type that gives the document type.
     #[error(
         "public identifier {0} is of no document that dmtap knows (SyncML, MetInf, DevInf, DM DDF, Client Provisioning), and \
          no media type settles what it is"
@@ -34,37 +34,37 @@ pub enum Fault {
     /// F15: a surrogate, a number beyond Unicode, or a character that XML forbids.
     #[error("ENTITY {0:#x} is no character of XML")]
     Entity(u32),
-    /// F17: OPAQUE is longer than what follows.
+    /// F17: an OPAQUE longer than the rest of the input.
     #[error("OPAQUE of {0} bytes reaches beyond the end")]
     Opaque(u32),
-    /// F20: a token that the tables reserve, or a global token where it cannot stand.
+    /// F20: a token that the tables reserve, or a global token where it is not allowed.
     #[error("token {0:#04x} is reserved")]
     Reserved(u8),
     /// F23: an attribute value before any attribute.
     #[error("an attribute value without an attribute")]
     StrayValue,
-    /// F24: no document type here defines one.
+    /// F24: a processing instruction; none of the document types defines one.
     #[error("a processing instruction")]
     ProcessingInstruction,
-    /// F25: nothing here gives these tokens a meaning.
+    /// F25: an extension token; none of the document types gives it a meaning.
     #[error("extension token {0:#04x}")]
     Extension(u8),
-    /// F26: END where nothing is open.
+    /// F26: END without an open element.
     #[error("END without an open element")]
     StrayEnd,
     /// F26: the input ends inside an element.
     #[error("the input ends before END")]
     MissingEnd,
-    /// F28: character data in front of the root.
+    /// F28: character data in front of the root element.
     #[error("text outside the root element")]
     Outside,
-    /// F35: a LITERAL that is no XML name.
+    /// F35: a LITERAL that is not an XML name.
     #[error("{0:?} is no XML name")]
     Name(String),
 }
 
 impl Fault {
-    /// Its class of malformed input: `F01` and so on.
+    /// Returns the class of malformed input: `F01` and so on.
     pub fn id(&self) -> &'static str {
         match self {
             Self::Truncated(_) => "F01",

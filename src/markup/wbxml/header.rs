@@ -6,10 +6,10 @@ use crate::markup::charset;
 use crate::markup::{DecodeError, DecodeErrorKind, Flag, FlagKind, Hint};
 use crate::patch::Span;
 
-/// Reads the header of `source`; leniencies go to `flags`.
+/// Reads the header of `source` and adds a flag for each tolerated mistake.
 ///
 /// # Errors
-/// [`DecodeError`] where a field is cut short or names what is not known (wbxml-format F01 to F09).
+/// [`DecodeError`] if a field is cut short or has an unknown value (`docs/malformed.md` F01 to F09).
 pub(crate) fn read(
     source: &[u8],
     hint: Hint<'_>,
@@ -63,8 +63,8 @@ pub(crate) fn read(
     })
 }
 
-/// Where the length of the string table stands in a document of WBXML 1.0: behind a charset field or not, as
-/// [`Fields::has_charset`] takes it.
+/// Returns the offset of the string table's length in a WBXML 1.0 document, with or without a charset field in front,
+/// as [`Fields::has_charset`] decides.
 pub(crate) fn table_of_1_0(source: &[u8]) -> Option<u32> {
     let mut fields = Fields {
         input: Reader::new(source, 1),
@@ -101,9 +101,10 @@ impl Fields<'_, '_> {
         Ok(number.value)
     }
 
-    /// Whether a charset field follows. WBXML 1.0 has none, but some write one all the same: it is taken for
-    /// one where, read as the standard has it, there would be no table of texts with a body behind. (That
-    /// there is room for a table says little: it may come with an edit that makes the document longer.)
+    /// Whether a charset field follows. WBXML 1.0 has none, but some senders write one. The field is taken for a
+    /// charset only if the standard reading, as the length of the string table, does not give a table of texts with a
+    /// body after it. (Whether the input is long enough for the table says little: an edit that makes the document
+    /// longer may change that.)
     fn has_charset(&mut self, version: u8) -> bool {
         if version != 0 {
             return true;
@@ -221,7 +222,7 @@ impl Fields<'_, '_> {
     }
 }
 
-/// Whether a byte stands in no string; the tokens of every body are among them.
+/// Whether a byte does not occur in strings; every body has tokens among these bytes.
 fn is_control(byte: &u8) -> bool {
     *byte < b' ' && !matches!(byte, 0 | b'\t' | b'\n' | b'\r')
 }

@@ -1,8 +1,8 @@
-//! Edits to splices of a WBXML source.
+//! Lowering of edits to splices of a WBXML source.
 //!
-//! Each edit gets its offset in the source, and the edits run in that order. On the way the code pages are tracked:
-//! those in force in the source, and those in force in what is written. Where a splice
-//! leaves the two apart, the next surviving token that relies on its page gets a SWITCH_PAGE in front:
+//! Each edit gets an offset in the source, and the edits run in the order of their offsets. A walk tracks the code
+//! pages in force in the source, and those in force in the output. If a splice makes the two differ, the next surviving
+//! token that relies on its page gets a SWITCH_PAGE in front:
 //!
 //! ```text
 //! source   6B | 00 01 47 .. 01 00 00 4F .. 01     Meta's child is page 1, Data page 0
@@ -26,12 +26,11 @@ use crate::markup::edit::{Edit, EditError};
 use crate::markup::{Document, Encoding, Kind, NodeId, Text};
 use crate::patch::{Patch, Span, Splice};
 
-/// The splices that carry out `edits`, which must not overlap on the tree. Texts keep their form; what is
-/// inserted is written as tokens of the pages in force, and new names go to the end of the string table.
+/// Returns the splices that carry out `edits`, which must not overlap on the tree. Texts keep their form; inserted
+/// markup is written as tokens of the pages in force, and new names are appended to the string table.
 ///
 /// # Errors
-/// [`EditError::Unfit`] for a node of the wrong kind, [`EditError::Unwritable`] for a name that no LITERAL
-/// can hold.
+/// [`EditError::Unfit`] for a node of the wrong kind, [`EditError::Unwritable`] for a name that a LITERAL cannot hold.
 pub fn lower(document: &Document, edits: &[Edit]) -> Result<Vec<Splice>, EditError> {
     let Encoding::Wbxml(header) = document.encoding() else {
         return Err(EditError::Unwritable("the document is not WBXML".into()));
@@ -43,7 +42,7 @@ pub fn lower(document: &Document, edits: &[Edit]) -> Result<Vec<Splice>, EditErr
     Run::new(document, header).all(placed.in_order())
 }
 
-/// Edits being carried out.
+/// The state while edits are carried out.
 struct Run<'d> {
     header: &'d Header,
     pages: PageTracker<'d>,
@@ -56,7 +55,7 @@ impl<'d> Run<'d> {
         let mut strings = Strings::new(header.string_table.of(document.source()));
         let pages = PageTracker::new(document, header);
         if header.string_table.is_empty() && pages.has_literal_attributes() {
-            // Without a table they can only be the implied `xmlns` of index 0, and must stay that.
+            // Without a table these can only be the implied `xmlns` of index 0, which must keep its meaning.
             strings.index(b"xmlns");
         }
         Self {
@@ -117,8 +116,8 @@ impl<'d> Run<'d> {
         Ok(())
     }
 
-    /// WBXML 1.0 has no charset field, yet some documents have one, which only the bytes behind it tell: what
-    /// is written there must not make another header of it.
+    /// Checks that the header still reads the same. WBXML 1.0 has no charset field, yet some documents have one, which
+    /// only the bytes after it reveal; an edit of these bytes may change how the header reads.
     fn keep_header(&self) -> Result<(), EditError> {
         let source = self.pages.document.source();
         let same = self.header.version != 0 || {
@@ -130,7 +129,7 @@ impl<'d> Run<'d> {
             .ok_or_else(|| EditError::Unwritable(why.into()))
     }
 
-    /// The string table grows at its end, in front of all that happens in the body.
+    /// Appends the added strings to the string table. Its splices come first, since the table precedes the body.
     fn append_strings(&mut self) {
         let table = self.header.string_table;
         let added = self.strings.added();
@@ -153,7 +152,7 @@ impl<'d> Run<'d> {
     }
 }
 
-/// Writes a text with parts of its value changed, as the token it was: OPAQUE, or a string.
+/// Writes a text with a patched value, as the same token: OPAQUE, or a string.
 fn patched(
     document: &Document,
     text: NodeId,

@@ -1,17 +1,17 @@
-//! The string table as a writer sees it: what is there already, and what it appends.
+//! The string table of a writer: the present strings, and those it appends.
 
 use std::collections::BTreeMap;
 
-/// A string table that grows behind its present end, so that present indices keep their meaning.
+/// A string table that grows at its end, so that existing indices keep their meaning.
 pub(crate) struct Strings<'t> {
     present: &'t [u8],
     added: Vec<u8>,
-    /// Where each string begins; read from the table when the first is asked for.
+    /// The offset of each string; filled from the table at the first query.
     known: Option<BTreeMap<Box<[u8]>, u32>>,
 }
 
 impl<'t> Strings<'t> {
-    /// A table that has these bytes so far.
+    /// Creates a table with the given present bytes.
     pub(crate) fn new(present: &'t [u8]) -> Self {
         Self {
             present,
@@ -20,7 +20,7 @@ impl<'t> Strings<'t> {
         }
     }
 
-    /// The index of a string of these bytes, in the document's charset; appended where the table lacks it.
+    /// Returns the index of a string, given in the document's charset; appends it if the table does not have it.
     pub(crate) fn index(&mut self, text: &[u8]) -> u32 {
         let known = self.known.get_or_insert_with(|| read(self.present));
         if let Some(index) = known.get(text) {
@@ -36,7 +36,7 @@ impl<'t> Strings<'t> {
         index
     }
 
-    /// What is to stand behind the present table.
+    /// Returns the bytes to append to the present table.
     pub(crate) fn added(&self) -> &[u8] {
         &self.added
     }

@@ -1,25 +1,25 @@
-//! The attribute tokens of client provisioning (WAP-PROV, OMA-WAP-ProvCont 1.1): starts and values of pages
-//! 0 and 1. Where published tables disagree, what most implementations do is taken.
+//! The attribute tokens of client provisioning (WAP-PROV, OMA-WAP-ProvCont 1.1): starts and values of pages 0 and 1.
+//! Where published tables disagree, these follow most implementations.
 
 use std::sync::LazyLock;
 
 /// An attribute start: a name and, for most tokens, the beginning of the value.
 pub(crate) type Start = (&'static str, &'static str);
 
-/// The attribute start of a token below 0x80.
+/// Returns the attribute start of a token below 0x80.
 pub(crate) fn start(page: u8, token: u8) -> Option<Start> {
     let starts = &TABLES.starts.get(usize::from(page))?;
     (*starts.get(usize::from(token))?).filter(|(name, _)| !name.is_empty())
 }
 
-/// The text of an attribute value token from 0x80 up.
+/// Returns the text of an attribute value token from 0x80 up.
 pub(crate) fn value(page: u8, token: u8) -> Option<&'static str> {
     let values = TABLES.values.get(usize::from(page))?;
     *values.get(usize::from(token.checked_sub(0x80)?))?
 }
 
-/// The start that writes most of an attribute: page, token and what it covers of the value.
-/// Of equals, one on the page in force is taken.
+/// Returns the start that covers most of an attribute: page, token and the covered prefix of the value. Among equals,
+/// one on the current page wins.
 pub(crate) fn find_start(name: &str, text: &str, page: u8) -> Option<(u8, u8, &'static str)> {
     let mut best: Option<(u8, u8, &'static str)> = None;
     for at in [page, 0, 1] {
@@ -36,7 +36,7 @@ pub(crate) fn find_start(name: &str, text: &str, page: u8) -> Option<(u8, u8, &'
     best
 }
 
-/// The longest value token of the page with which `text` begins.
+/// Returns the longest value token of the page with which `text` begins.
 pub(crate) fn find_value(text: &str, page: u8) -> Option<(u8, &'static str)> {
     let mut best: Option<(u8, &'static str)> = None;
     for token in 0x85..=u8::MAX {
@@ -51,7 +51,7 @@ pub(crate) fn find_value(text: &str, page: u8) -> Option<(u8, &'static str)> {
     best
 }
 
-/// Starts that several implementations agree on; the others are read and never written.
+/// Returns an attribute start that several implementations agree on; the others are read, but never written.
 fn emitted(page: u8, token: u8) -> Option<Start> {
     let unconfirmed = matches!((page, token), (0, 0x5C..) | (1, 0x3C..=0x3E | 0x5A..));
     start(page, token).filter(|_| !unconfirmed)
@@ -86,7 +86,7 @@ static TABLES: LazyLock<Tables> = LazyLock::new(|| {
     tables
 });
 
-/// Page, first token, attribute name (empty: the words are names), words in token order (`-`: none).
+/// Page, first token, attribute name (empty: the words are names), words in token order (`-` for none).
 const STARTS: [(usize, usize, &str, &str); 17] = [
     (0, 0x05, "", "name value"),
     (
@@ -146,7 +146,7 @@ const STARTS: [(usize, usize, &str, &str); 17] = [
     (1, 0x5A, "type", "WLAN SEC-SSID EAP CERT WEPKEY"),
 ];
 
-/// Page, first token, values in token order (`-`: none).
+/// Page, first token, values in token order (`-` for none).
 const VALUES: [(usize, usize, &str); 7] = [
     (
         0,
@@ -192,7 +192,7 @@ mod tests {
         assert_eq!(find_value("HTTP-BASIC", 1), Some((0x91, "HTTP-")));
     }
 
-    /// The published table, where it is at hand.
+    /// Compares with the published table, if the file exists.
     #[test]
     fn the_tables_agree_with_the_published_ones() {
         let path = concat!(

@@ -28,14 +28,14 @@ pub(crate) const WITH_CONTENT: u8 = 0x40;
 /// The bits of a tag byte that are its token.
 pub(crate) const TOKEN: u8 = 0x3F;
 
-/// A place in the source from which tokens are read.
+/// A position in the source from which tokens are read.
 #[derive(Clone)]
 pub(crate) struct Reader<'s> {
     pub(crate) bytes: &'s [u8],
     pub(crate) at: usize,
 }
 
-/// A `mb_u_int32`, and whether it was padded with leading 0x80 (wbxml-format F04).
+/// A `mb_u_int32`, and whether it was padded with leading 0x80 (`docs/malformed.md` F04).
 #[derive(Clone, Copy)]
 pub(crate) struct Number {
     pub(crate) value: u32,
@@ -56,7 +56,7 @@ impl<'s> Reader<'s> {
         Ok(byte)
     }
 
-    /// A `mb_u_int32`: groups of 7 bits, highest first, bit 7 set on all but the last; at most 5 bytes.
+    /// Reads a `mb_u_int32`: groups of 7 bits, highest first, bit 7 set on all but the last; at most 5 bytes.
     #[inline]
     pub(crate) fn number(&mut self, inside: &'static str) -> Result<Number, DecodeError> {
         let start = self.at;
@@ -80,7 +80,7 @@ impl<'s> Reader<'s> {
         Err(fault(start, Fault::Number))
     }
 
-    /// The bytes up to a NUL, which is passed over. STR_I of a charset whose NUL is one byte.
+    /// Reads the bytes up to a NUL and skips the NUL: a STR_I in a charset with a one-byte NUL.
     #[inline]
     pub(crate) fn terminated(&mut self) -> Result<&'s [u8], DecodeError> {
         let rest = &self.bytes[self.at..];
@@ -91,7 +91,7 @@ impl<'s> Reader<'s> {
         Ok(&rest[..length])
     }
 
-    /// The next `length` bytes, if there are so many.
+    /// Reads the next `length` bytes, if there are that many.
     #[inline]
     pub(crate) fn take(&mut self, length: u32) -> Option<&'s [u8]> {
         let taken = self.bytes[self.at..].get(..length as usize)?;
@@ -100,13 +100,13 @@ impl<'s> Reader<'s> {
     }
 }
 
-/// Where the first NUL is, if it is among the first 8 bytes. Most texts are that short, and calling memchr takes
-/// longer than to look at them as one number.
+/// Returns the index of the first NUL, if it is among the first 8 bytes. Most texts are that short, and a call of
+/// memchr takes longer than checking these bytes as one number.
 #[inline]
 fn nul_nearby(bytes: &[u8]) -> Option<usize> {
     let word = u64::from_le_bytes(*bytes.first_chunk()?);
     let ones = u64::MAX / 0xFF;
-    // The lowest bit that is left belongs to the first zero byte.
+    // The lowest remaining bit belongs to the first zero byte.
     let zeros = word.wrapping_sub(ones) & !word & (ones << 7);
     (zeros != 0).then(|| zeros.trailing_zeros() as usize / 8)
 }
@@ -121,7 +121,7 @@ pub(crate) fn write_number(out: &mut Vec<u8>, value: u32) {
     out.push(value as u8 & 0x7F);
 }
 
-/// The error of malformed WBXML at this offset.
+/// Returns the error of malformed WBXML at this offset.
 pub(crate) fn fault(at: usize, fault: Fault) -> DecodeError {
     DecodeError {
         at: at as u32,

@@ -1,29 +1,29 @@
-//! A light walk over the tokens of a body that keeps no tree: it finds page switches.
+//! A light scan of the tokens of a body, without a tree, that finds page switches.
 //!
-//! It checks nothing and ends at the first thing it cannot read; decoding says what is wrong there.
+//! It checks nothing and ends at the first unreadable token; the decoder reports the error there.
 
 use super::token::*;
 
-/// What a token is, as far as pages go.
+/// The kind of a token, as far as code pages are concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
-    /// A tag byte; a LITERAL one has nothing to do with pages.
+    /// A tag byte. A LITERAL does not depend on pages.
     Tag(u8),
     /// An attribute start token, or LITERAL.
     Start(u8),
-    /// An attribute value token of a table.
+    /// An attribute value token from a table.
     Value,
-    /// A page switch of the space that is being read.
+    /// A page switch: of attributes inside an attribute list, otherwise of tags.
     Switch(u8),
-    /// Character data among content.
+    /// Character data in content.
     Text,
-    /// A piece of an attribute's value.
+    /// A part of an attribute's value.
     Piece,
-    /// END, of a list or of an element.
+    /// END of an attribute list or of an element.
     End,
 }
 
-/// The walk. It must begin among content, not inside an attribute list.
+/// The scan. It begins in content; to begin inside an attribute list, set `in_attributes`.
 #[derive(Clone)]
 pub(crate) struct TokenScanner<'s> {
     input: Reader<'s>,
@@ -38,7 +38,7 @@ impl<'s> TokenScanner<'s> {
         }
     }
 
-    /// Where the next token begins.
+    /// Returns the offset of the next token.
     pub(crate) fn at(&self) -> usize {
         self.input.at
     }

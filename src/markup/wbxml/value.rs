@@ -1,6 +1,6 @@
-//! Texts and attributes read from the source when somebody asks.
+//! Texts and attributes, decoded from the source on demand.
 //!
-//! Decoding has checked every token these spans hold; what cannot be read any more gives an empty text.
+//! The decoder has already checked every token in these spans; should one be unreadable, its text is empty.
 
 use std::borrow::Cow;
 
@@ -10,13 +10,13 @@ use super::{Header, custom_names, tables};
 use crate::markup::arena::Node;
 use crate::markup::{Document, Kind, NodeId};
 
-/// The characters of a text, or the value of an attribute.
+/// Returns the characters of a text, or the value of an attribute.
 pub(crate) fn value<'d>(document: &'d Document, header: &'d Header, id: NodeId) -> Cow<'d, str> {
     let node = document.node(id);
     match node.kind {
         Kind::Attribute => attribute_text(&document.source, header, node),
         Kind::Text | Kind::Opaque => {
-            // Most texts are strings in line, whose end the node knows.
+            // Most texts are inline strings, whose end the node knows.
             if let [STR_I, text @ .., 0] = node.span.of(&document.source) {
                 return header.text.text(text);
             }
@@ -27,7 +27,7 @@ pub(crate) fn value<'d>(document: &'d Document, header: &'d Header, id: NodeId) 
     }
 }
 
-/// The name of an attribute, as XML would write it.
+/// Returns the name of an attribute, as XML would write it.
 pub(crate) fn attribute_name<'d>(
     document: &'d Document,
     header: &'d Header,
@@ -36,7 +36,7 @@ pub(crate) fn attribute_name<'d>(
     name_of(&document.source, header, document.node(id))
 }
 
-/// The same, without a document.
+/// Returns the name of an attribute node, as XML would write it; needs no document.
 pub(crate) fn name_of<'s>(source: &'s [u8], header: &Header, attribute: Node) -> Cow<'s, str> {
     let (page, token) = page_and_token(attribute);
     if token != LITERAL {
@@ -50,7 +50,7 @@ pub(crate) fn name_of<'s>(source: &'s [u8], header: &Header, attribute: Node) ->
     literal_name(source, header, index)
 }
 
-/// The octets inside OPAQUE.
+/// Returns the octets in an OPAQUE.
 pub(crate) fn opaque_octets(document: &Document, id: NodeId) -> &[u8] {
     let span = document.node(id).span;
     let mut input = Reader::new(&document.source, span.start as usize + 1);
@@ -58,25 +58,25 @@ pub(crate) fn opaque_octets(document: &Document, id: NodeId) -> &[u8] {
     input.take(length).unwrap_or_default()
 }
 
-/// The attribute page in force at an attribute, and its start token.
+/// Returns the attribute page in force at an attribute, and its start token.
 pub(crate) fn page_and_token(attribute: Node) -> (u8, u8) {
     ((attribute.name.0 >> 8) as u8, attribute.name.0 as u8)
 }
 
-/// The string of the table that begins at `index`.
+/// Returns the string of the table that begins at `index`.
 pub(crate) fn table_string<'s>(source: &'s [u8], header: &Header, index: u32) -> Option<&'s [u8]> {
     let rest = header.string_table.of(source).get(index as usize..)?;
     Some(&rest[..memchr::memchr(0, rest).unwrap_or(rest.len())])
 }
 
-/// A piece of an attribute's value.
+/// A part of an attribute's value.
 pub(crate) enum ValuePart<'s> {
     Text(Cow<'s, str>),
-    /// OPAQUE, which is to be text and may be none.
+    /// OPAQUE, which should be text, but may be other octets.
     Octets(&'s [u8]),
 }
 
-/// The value of an attribute.
+/// Returns the value of an attribute.
 pub(crate) fn attribute_text<'s>(source: &'s [u8], header: &Header, node: Node) -> Cow<'s, str> {
     let mut whole = Cow::Borrowed("");
     attribute_pieces(source, header, node, |piece| {
@@ -92,7 +92,7 @@ pub(crate) fn attribute_text<'s>(source: &'s [u8], header: &Header, node: Node) 
     whole
 }
 
-/// Gives the value of an attribute piece by piece.
+/// Passes the parts of an attribute's value to `each`.
 pub(crate) fn attribute_pieces<'s>(
     source: &'s [u8],
     header: &Header,
@@ -135,7 +135,7 @@ pub(crate) fn attribute_pieces<'s>(
     }
 }
 
-/// The text of one STR_I, STR_T, ENTITY or OPAQUE.
+/// Returns the text of one STR_I, STR_T, ENTITY or OPAQUE.
 fn piece<'d>(input: &mut Reader<'d>, header: &Header) -> Option<Cow<'d, str>> {
     let byte = input.byte("").ok()?;
     if byte == STR_I {

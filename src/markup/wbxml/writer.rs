@@ -1,4 +1,4 @@
-//! Elements, attributes and texts as tokens: what whole documents and inserted fragments share.
+//! Elements, attributes and texts as tokens, for whole documents and inserted fragments.
 //!
 //! A page switch is written only in front of a tag or attribute token that needs it.
 
@@ -10,7 +10,7 @@ use super::{Charset, DocType, custom_names, tables, token::*};
 use crate::markup::vocabulary::{self, Space};
 use crate::markup::{Attribute, Document, Element, Encoding, Kind, NodeId, Text, meta};
 
-/// Bytes being written, with the pages in force behind the last of them.
+/// The bytes written so far, with the pages in force at their end.
 pub(crate) struct Writer<'w, 't> {
     pub(crate) out: Vec<u8>,
     pub(crate) doctype: DocType,
@@ -18,29 +18,29 @@ pub(crate) struct Writer<'w, 't> {
     pub(crate) strings: &'w mut Strings<'t>,
     pub(crate) page: u8,
     pub(crate) attribute_page: u8,
-    /// Whether documents in `Data` may become documents of their own.
+    /// Whether documents in `Data` may become separate WBXML documents.
     pub(crate) embedding: Embedding,
 }
 
-/// What becomes of a document of another type that stands as markup in `Data`.
+/// The treatment of a document of another type that is markup in `Data`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Embedding {
-    /// It becomes a WBXML document in OPAQUE where `Meta/Type` announces one (`+wbxml`).
+    /// It becomes a WBXML document in OPAQUE if `Meta/Type` announces one (`+wbxml`).
     Announced,
-    /// It stays markup: there is one around it already.
+    /// It stays markup: the document written is itself embedded.
     Never,
 }
 
-/// How a text is framed.
+/// The framing of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     String,
     Opaque,
 }
 
-/// An element whose END is still to come.
+/// An element whose END is not written yet.
 struct Open<'d> {
-    /// The node behind its subtree.
+    /// The node after its subtree.
     end: u32,
     /// The namespace that LITERAL children inherit.
     namespace: &'d str,
@@ -83,7 +83,7 @@ impl Writer<'_, '_> {
         }
     }
 
-    /// The node behind an element's attributes; the element is open if there is content.
+    /// Returns the node after an element's attributes; if the element has content, pushes it to `open`.
     fn behind_head<'d>(
         &self,
         element: Element<'d>,
@@ -99,7 +99,7 @@ impl Writer<'_, '_> {
         }
     }
 
-    /// Tag and attributes. Returns the namespace that LITERAL children inherit.
+    /// Writes tag and attributes. Returns the namespace that LITERAL children inherit.
     fn head<'d>(
         &mut self,
         element: Element<'d>,
@@ -122,7 +122,7 @@ impl Writer<'_, '_> {
         self.literal_head(element, inherited, byte)
     }
 
-    /// The same for an element that no page of this document type has.
+    /// Writes tag and attributes of an element that is on no page of this document type, like [`Self::head`].
     fn literal_head<'d>(
         &mut self,
         element: Element<'d>,
@@ -150,7 +150,7 @@ impl Writer<'_, '_> {
         Ok(namespace)
     }
 
-    /// The attributes of a list that are carried, but for one name, and the END behind them if there are any.
+    /// Writes the carried attributes of an element except the one named `but`, and the END if there are any.
     fn attributes(&mut self, element: Element<'_>, but: &str) -> Result<(), EncodeError> {
         let mut any = false;
         for attribute in element.attributes().filter(is_carried) {
@@ -165,8 +165,8 @@ impl Writer<'_, '_> {
         Ok(())
     }
 
-    /// One attribute of the document that is written. OPAQUE that is no text, in the value of a WBXML source,
-    /// stays the octets it is.
+    /// Writes one attribute of the source document. OPAQUE that is not text, in the value of a WBXML source, stays
+    /// OPAQUE.
     fn carried(&mut self, attribute: Attribute<'_>) -> Result<(), EncodeError> {
         let document = attribute.document();
         let Encoding::Wbxml(header) = document.encoding() else {
@@ -193,7 +193,7 @@ impl Writer<'_, '_> {
         Ok(())
     }
 
-    /// One attribute: tokens where the tables have them, else LITERAL and string.
+    /// Writes one attribute: as tokens of the tables if possible, otherwise as LITERAL and string.
     ///
     /// # Errors
     /// [`EncodeError::Name`] for a name that cannot be a LITERAL.
@@ -220,7 +220,7 @@ impl Writer<'_, '_> {
         Ok(())
     }
 
-    /// A value, or the rest of one: value tokens if they make up all of it, else a string.
+    /// Writes a value, or the rest of one: as value tokens if they cover all of it, otherwise as a string.
     fn attribute_text(&mut self, text: &str) {
         let mut tokens = Vec::new();
         let mut rest = text;
@@ -237,8 +237,8 @@ impl Writer<'_, '_> {
         }
     }
 
-    /// A text. A NUL cannot stand in a string, so such a text becomes OPAQUE; a character that the charset
-    /// lacks becomes an ENTITY, which cannot stand in OPAQUE.
+    /// Writes a text. A text with NUL becomes OPAQUE, since strings end with NUL; characters that the charset lacks
+    /// become ENTITY tokens, which are not possible in OPAQUE.
     pub(crate) fn text(&mut self, text: &str, form: Form) {
         let has = |character| self.charset.has(character);
         let framed = form == Form::Opaque || text.contains('\0');
@@ -274,8 +274,8 @@ impl Writer<'_, '_> {
         self.out.extend_from_slice(octets);
     }
 
-    /// The texts from `first` on that follow each other: in XML a run of text and CDATA is one string.
-    /// Returns the node behind them.
+    /// Writes consecutive texts from `first` on: in XML a run of text and CDATA becomes one string. Returns the node
+    /// after them.
     fn run(&mut self, document: &Document, first: NodeId) -> u32 {
         let node = document.node(first);
         let Some(text) = Text::of(document, first) else {
@@ -319,14 +319,14 @@ impl Writer<'_, '_> {
         }
     }
 
-    /// Page and token of an element's name in this document type.
+    /// Returns page and token of an element's name in this document type.
     fn token_of(&self, element: Element<'_>) -> Option<(u8, u8)> {
         let Some((space, token)) = element.name().token() else {
             return custom_names::token_of_unknown(element.local()).filter(|(page, token)| {
                 (0x05..0x40).contains(token) && self.doctype.tag(*page, *token).is_none()
             });
         };
-        // Provisioning has most names on both pages; elsewhere a name's page is settled.
+        // Provisioning has most names on both pages; in other types each name has one page.
         let here = self.doctype == DocType::Prov
             && self.doctype.tag(self.page, token) == Some(element.name());
         let page = if here {
@@ -337,7 +337,7 @@ impl Writer<'_, '_> {
         page.map(|page| (page, token))
     }
 
-    /// The namespace of an element that is written as LITERAL.
+    /// Returns the namespace of an element that is written as LITERAL.
     fn namespace_of<'d>(&self, element: Element<'d>, inherited: &'d str) -> &'d str {
         match (element.space(), element.foreign_namespace()) {
             (Some(space), _) => self.doctype.namespace(space),
@@ -345,7 +345,7 @@ impl Writer<'_, '_> {
             (None, Some(namespace)) => match Space::of_namespace(namespace) {
                 None => namespace,
                 known if known == Space::of_namespace(inherited) => inherited,
-                // A misspelt `delete` among commands: tokens pass no namespace on, so it says its own.
+                // For example a misspelt `delete` among commands: tokens pass no namespace on, so it declares its own.
                 Some(_) => namespace,
             },
         }
@@ -360,7 +360,7 @@ impl Writer<'_, '_> {
         Ok(self.strings.index(&bytes))
     }
 
-    /// The WBXML document that `element` becomes, if it is the root of one and its `Meta/Type` says `+wbxml`.
+    /// Returns the WBXML document for `element`, if it is a document root and its `Meta/Type` ends in `+wbxml`.
     fn embedded(&self, element: Element<'_>) -> Option<Vec<u8>> {
         use vocabulary::tag::{DATA, DEV_INF, MGMT_TREE, TYPE};
         let root = self.embedding == Embedding::Announced
@@ -375,7 +375,7 @@ impl Writer<'_, '_> {
     }
 }
 
-/// Whether an attribute goes into WBXML: a namespace of the tables does not, as pages imply it.
+/// Whether an attribute is written in WBXML: declarations of the tables' namespaces are not, as pages imply them.
 fn is_carried(attribute: &Attribute<'_>) -> bool {
     let name = attribute.name();
     let declares = name == "xmlns" || name.starts_with("xmlns:");

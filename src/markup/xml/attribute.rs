@@ -10,21 +10,21 @@ use crate::markup::error::MOST_ATTRIBUTES;
 use crate::markup::{DecodeError, DecodeErrorKind, FlagKind, Kind};
 use crate::patch::Span;
 
-/// One attribute, as offsets into the start tag it stands in.
+/// One attribute, as offsets into its start tag.
 #[derive(Clone, Copy, Debug)]
 struct Found {
-    /// Where its name begins.
+    /// The offset of the name.
     start: usize,
-    /// Where its name ends.
+    /// The end of the name.
     name_end: usize,
-    /// Where its value begins, behind the quote.
+    /// The offset of the value, after the quote.
     value: usize,
-    /// Where its value ends, at the quote.
+    /// The end of the value, at the quote.
     value_end: usize,
 }
 
 impl Found {
-    /// Where the attribute ends, behind its closing quote.
+    /// Returns the end of the attribute, after its closing quote.
     fn end(self) -> usize {
         self.value_end + 1
     }
@@ -76,7 +76,7 @@ impl<'s> Decoder<'s> {
         Ok(())
     }
 
-    /// Checks a new attribute's name against XML and against the attributes from `first` on.
+    /// Checks a new attribute's name against the rules of XML and against the attributes from `first` on.
     fn attribute_name(&self, at: u32, name: &str, first: usize) -> Result<(), DecodeError> {
         if !is_name(name) {
             return Err(malformed(at, format!("`{name}` is not a name")));
@@ -105,7 +105,7 @@ impl<'s> Decoder<'s> {
         Ok(())
     }
 
-    /// Flags undeclared prefixes, when all declarations of the tag are known.
+    /// Flags undeclared prefixes; runs after all declarations of the tag are known.
     fn attribute_prefixes(&mut self, first: usize) {
         for node in first..self.nodes.len() {
             let span = self.nodes.node(node as u32).span;
@@ -148,10 +148,10 @@ impl<'s> Decoder<'s> {
     }
 }
 
-/// The attribute at or behind `at` in the content of a start tag; `None` where only white space is left.
+/// Finds the next attribute at or after `at` in the content of a start tag; `None` if only white space is left.
 ///
 /// # Errors
-/// Offset and words of what is not well-formed.
+/// The offset and a description of what is not well-formed.
 fn next(tag: &[u8], at: usize) -> Result<Option<Found>, (usize, &'static str)> {
     let start = skip_white(tag, at);
     if start == tag.len() {
@@ -200,7 +200,7 @@ fn next(tag: &[u8], at: usize) -> Result<Option<Found>, (usize, &'static str)> {
     }))
 }
 
-/// The name in the bytes of a whole attribute.
+/// Returns the name in the bytes of a whole attribute.
 pub(super) fn name(written: &[u8]) -> &[u8] {
     let end = written
         .iter()
@@ -208,7 +208,7 @@ pub(super) fn name(written: &[u8]) -> &[u8] {
     &written[..end.unwrap_or(written.len())]
 }
 
-/// What stands between the quotes in the bytes of a whole attribute.
+/// Returns the bytes between the quotes of a whole attribute.
 pub(super) fn quoted(written: &[u8]) -> &[u8] {
     let open = written
         .last()
@@ -223,7 +223,7 @@ fn skip_white(tag: &[u8], at: usize) -> usize {
         .position(|&byte| !is_white(byte))
         .unwrap_or(rest.len())
 }
-/// Quotation marks that XML does not know.
+/// Quotation marks that are not valid in XML.
 const TYPOGRAPHIC: [&str; 6] = [
     "\u{2018}", "\u{2019}", "\u{201a}", "\u{201c}", "\u{201d}", "\u{201e}",
 ];

@@ -1,12 +1,12 @@
-//! Which charset an XML source is in, and its characters for the tokeniser.
+//! The charset of an XML source, and its characters for the tokeniser.
 
 use std::borrow::Cow;
 
 use crate::markup::charset::is_wide;
 use crate::markup::{Charset, DecodeError, DecodeErrorKind, Flag, FlagKind, Hint};
 
-/// The charset of a source, from its byte order mark, the transport and the declaration, in that order
-/// (RFC 7303 §3).
+/// Determines the charset of a source from its byte order mark, the transport and the declaration, in that order (RFC
+/// 7303 §3).
 pub(super) fn detect(
     source: &[u8],
     hint: Hint<'_>,
@@ -39,7 +39,7 @@ pub(super) fn detect(
     if let Some(charset) = Charset::of_name(name) {
         return Ok(charset);
     }
-    // Its characters are one byte each at its beginning: the label of a text that was saved anew.
+    // The label says 16 bits, but the bytes are UTF-8: the text was converted without changing the label.
     if is_wide(name) && std::str::from_utf8(source).is_ok() {
         flags.push(Flag {
             at: at as u32,
@@ -50,8 +50,8 @@ pub(super) fn detect(
     Err(unsupported(at, name))
 }
 
-/// The characters of the source for the tokeniser. Offsets stay those of the source: in ISO-8859-1 each byte
-/// beyond ASCII gives way to a letter, which means the same to XML.
+/// Returns the characters of the source for the tokeniser, with the same offsets. In ISO-8859-1 a letter replaces each
+/// byte beyond ASCII, which makes no difference to the tokeniser.
 pub(super) fn shadow<'s>(
     source: &'s [u8],
     charset: Charset,
@@ -85,7 +85,7 @@ pub(super) fn shadow<'s>(
     }
 }
 
-/// The first character that XML 1.0 forbids everywhere (§2.2).
+/// Finds the first character that XML 1.0 forbids everywhere (§2.2).
 pub(super) fn forbidden(source: &[u8], charset: Charset) -> Option<DecodeError> {
     let control = |byte: u8| byte < 0x20 && byte != b'\t' && byte != b'\n' && byte != b'\r';
     for (at, block) in source.chunks(256).enumerate() {
@@ -124,7 +124,7 @@ fn unsupported(at: usize, name: &str) -> DecodeError {
     }
 }
 
-/// The charset of a source that has more than one byte for each character, from how its first ones look.
+/// Returns the charset of a source in UTF-16 or UTF-32, which its first bytes show.
 fn wide_charset(source: &[u8]) -> Option<&'static str> {
     match source {
         [0xFF, 0xFE, 0, 0, ..] | [0, 0, 0xFE, 0xFF, ..] => Some("UTF-32"),
@@ -133,7 +133,7 @@ fn wide_charset(source: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// The encoding that the XML declaration names, with its offset.
+/// Returns the encoding in the XML declaration, with its offset.
 fn declared(source: &[u8]) -> Option<(usize, &str)> {
     let start = source.iter().position(|&byte| byte == b'<')?;
     let declaration = source.get(start..)?.strip_prefix(b"<?xml")?;

@@ -1,8 +1,8 @@
-//! XML to tree: one pass over the events of quick-xml.
+//! Decoding of XML into a tree: one pass over the events of quick-xml.
 //!
-//! Comments and processing instructions are no nodes. White space between tags is a node only where an
-//! element holds nothing else: `<Data>  </Data>` has a text, `<Item>  <Data/>  </Item>` has none. Where an
-//! element mixes text and elements, white space that alone separates two tags is not kept either.
+//! Comments and processing instructions do not become nodes. White space between tags becomes a node only if the
+//! element contains nothing else: `<Data>  </Data>` has a text, `<Item>  <Data/>  </Item>` has none. In an element that
+//! mixes text and elements, white space alone between two tags is dropped, too.
 
 mod prolog;
 
@@ -30,11 +30,11 @@ pub fn decode(source: Bytes, hint: Hint<'_>, limits: &Limits) -> Result<Document
     decode_with(source, hint, limits, Roots::One)
 }
 
-/// Decodes XML as [`decode`] does; where `roots` are several and no prolog says that it is a document, it may
-/// have more elements behind the first, and text.
+/// Decodes XML like [`decode`]. If `roots` is [`Roots::Several`] and there is no prolog, which marks a complete
+/// document, more elements and text may follow the first element.
 ///
 /// # Errors
-/// As [`decode`].
+/// Like [`decode`].
 pub(crate) fn decode_with(
     source: Bytes,
     hint: Hint<'_>,
@@ -83,29 +83,29 @@ pub(crate) fn decode_with(
     })
 }
 
-/// What one pass knows. Offsets are those of the source.
+/// The state of one decoding pass. Offsets are offsets into the source.
 pub(super) struct Decoder<'s> {
-    /// The bytes as they came.
+    /// The bytes as received.
     pub(super) source: &'s [u8],
-    /// The same for the tokeniser, letter for byte where the charset is not UTF-8.
+    /// The source as text for the tokeniser, with one letter for each byte if the charset is not UTF-8.
     pub(super) shadow: &'s str,
-    /// How many bytes stand in front of what the tokeniser reads: a byte order mark.
+    /// The length of the byte order mark in front of the tokeniser's input.
     base: usize,
     limits: &'s Limits,
     pub(super) header: Header,
     pub(super) nodes: Arena,
     pub(super) names: Names<'s>,
     flags: Vec<Flag>,
-    /// The element that is open; `NO_PARENT` outside the root.
+    /// The open element; `NO_PARENT` outside the root.
     open: u32,
     pub(super) depth: u32,
-    /// The run of text and references that is being read.
+    /// The run of text and references being read.
     text: Option<Run>,
-    /// How many nodes at the end are white space that may turn out to be indentation.
+    /// The number of nodes at the end that are white space and may turn out to be indentation.
     white_tail: usize,
     /// Whether the last tag closed an element.
     after_end: bool,
-    /// Whether `]]>` stands anywhere, so that texts need to be searched for it.
+    /// Whether `]]>` occurs anywhere, so that texts have to be searched for it.
     has_cdata_end: bool,
 }
 
@@ -123,7 +123,7 @@ impl<'s> Decoder<'s> {
         charset: Charset,
         limits: &'s Limits,
     ) -> Self {
-        // A start tag, an end tag and a text make two nodes of two `<`: seldom are there more nodes than that.
+        // An element with a text makes two nodes and has two `<`: there are seldom more nodes than `<`.
         let expected = memchr::memchr_iter(b'<', source).count();
         Self {
             source,
@@ -154,7 +154,7 @@ impl<'s> Decoder<'s> {
         config.allow_unmatched_ends = true;
         let mut start = self.base as u32;
         loop {
-            // Looked at where it is: moving each event out of its Result costs a tenth of the time.
+            // Used by reference: moving each event out of its Result costs a tenth of the time.
             let event = reader.read_event();
             let span = Span::new(
                 start,
@@ -174,7 +174,7 @@ impl<'s> Decoder<'s> {
                 Ok(rare) => self.rare(span, rare)?,
                 Err(error) => return Err(tokens_failed(error, &reader, self.base, self.source)),
             }
-            // What an event holds is borrowed from the source: there is nothing to drop.
+            // The content of an event is borrowed from the source: there is nothing to drop.
             std::mem::forget(event);
         }
     }
@@ -217,7 +217,7 @@ impl<'s> Decoder<'s> {
             return Err(malformed(span.start, self.outside("a reference")));
         }
         self.check_reference(span.start, name)?;
-        // `&#32;` is written on purpose, so it is never taken for indentation.
+        // `&#32;` is written on purpose, so it is never treated as indentation.
         self.text
             .get_or_insert(Run {
                 start: span.start,
@@ -240,8 +240,8 @@ impl<'s> Decoder<'s> {
         Ok(())
     }
 
-    /// Opens the element whose tag stands at `span`, with a name of `name_length` bytes; `closing` is the length
-    /// of its `>` or `/>`.
+    /// Opens the element whose tag is at `span`, with a name of `name_length` bytes; `closing` is the length of its `>`
+    /// or `/>`.
     fn start_tag(
         &mut self,
         span: Span,
@@ -263,13 +263,13 @@ impl<'s> Decoder<'s> {
         self.name(element, &tag[..name_length], parent)
     }
 
-    /// Whether this is outside all that may hold content: the root, or a fragment from its first root on.
+    /// Whether this place is outside all content: outside the root, or in front of the first root of a fragment.
     #[inline]
     fn is_outside(&self) -> bool {
         self.open == NO_PARENT && (self.nodes.is_empty() || !self.header.is_fragment())
     }
 
-    /// Whether an element may begin here.
+    /// Checks that an element may begin here.
     #[inline]
     fn check_place(&self, at: u32) -> Result<(), DecodeError> {
         if self.is_outside() && !self.nodes.is_empty() {
@@ -285,7 +285,7 @@ impl<'s> Decoder<'s> {
         Ok(())
     }
 
-    /// Gives an element, whose declarations are known, the number of its name.
+    /// Sets the name of an element; its namespace declarations must have been read before.
     #[inline]
     fn name(
         &mut self,
@@ -376,7 +376,7 @@ impl<'s> Decoder<'s> {
         Ok(())
     }
 
-    /// The white space just read turns out to stand between tags.
+    /// Removes the white space just read: it turned out to be between tags.
     fn drop_indentation(&mut self) {
         self.nodes.truncate(self.nodes.len() - self.white_tail);
         self.white_tail = 0;
@@ -413,7 +413,7 @@ impl<'s> Decoder<'s> {
     }
 }
 
-/// The name of nodes that have none in the tree: texts, and attributes, whose name is read from the source.
+/// The placeholder name of nodes without a name in the tree: texts, and attributes, whose name is read from the source.
 const NO_NAME: NameId = NameId(u16::MAX);
 
 pub(super) fn malformed(at: u32, why: String) -> DecodeError {
@@ -431,7 +431,7 @@ fn tokens_failed(
 ) -> DecodeError {
     let at = reader.error_position() as usize + base;
     let behind = source.get(at..).unwrap_or_default();
-    // A word processor makes one dash of two.
+    // A word processor turns two dashes into one.
     let has_dash = ["<!\u{2014}", "<!\u{2013}"]
         .iter()
         .any(|begin| behind.starts_with(begin.as_bytes()));
@@ -453,7 +453,7 @@ pub(super) fn name_failed(error: NameError, at: u32, name: &str) -> DecodeError 
     DecodeError { at, kind }
 }
 
-/// The beginning of what may be long.
+/// Returns the beginning of a text that may be long.
 pub(super) fn clip(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(40) {
         Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),

@@ -1,10 +1,10 @@
-//! Text as XML writes it: escaped, or in CDATA sections.
+//! Text in XML syntax: escaped, or in CDATA sections.
 
 use super::reference::is_allowed;
 use super::{CDATA_CLOSE, CDATA_OPEN, Charset};
 
-/// Writes `text` as character data. A carriage return becomes a reference, for readers turn a bare one into a
-/// line feed (XML 1.0 §2.11).
+/// Writes `text` as character data. A carriage return becomes a reference, since readers turn a bare one into a line
+/// feed (XML 1.0 §2.11).
 ///
 /// # Errors
 /// The first character that XML cannot hold.
@@ -12,8 +12,8 @@ pub(crate) fn text(out: &mut Vec<u8>, text: &str, charset: Charset) -> Result<()
     escaped(out, text, charset, &IN_TEXT)
 }
 
-/// Writes `value` as it stands between two `quote`s, white space other than blanks by reference
-/// (XML 1.0 §3.3.3).
+/// Writes `value` as it appears between two `quote`s. White space other than blanks becomes references (XML 1.0
+/// §3.3.3).
 ///
 /// # Errors
 /// The first character that XML cannot hold.
@@ -30,8 +30,8 @@ pub(crate) fn attribute(
     escaped(out, value, charset, plain)
 }
 
-/// Writes `text` in CDATA sections, a new one in the middle of each `]]>`; escaped where CDATA cannot hold it,
-/// which has no references.
+/// Writes `text` in CDATA sections, with a section break in each `]]>`. If CDATA cannot hold it, since CDATA has no
+/// references, writes escaped text instead.
 ///
 /// # Errors
 /// The first character that XML cannot hold.
@@ -46,7 +46,7 @@ pub(crate) fn cdata(out: &mut Vec<u8>, characters: &str, charset: Charset) -> Re
     Ok(())
 }
 
-/// Copies runs of bytes that `plain` lets stand, and looks at the characters between them.
+/// Copies runs of bytes that `plain` allows, and writes the characters between them with [`special`].
 fn escaped(
     out: &mut Vec<u8>,
     text: &str,
@@ -70,7 +70,7 @@ fn escaped(
     }
 }
 
-/// Writes a character that may need a reference.
+/// Writes a character, as a reference if necessary.
 fn special(out: &mut Vec<u8>, character: char, charset: Charset) -> Result<(), char> {
     let reference = match character {
         '&' => "&amp;",
@@ -97,8 +97,8 @@ static IN_DOUBLE_QUOTES: [bool; 256] = all_but(b"&<\"\r\n\t");
 static IN_SINGLE_QUOTES: [bool; 256] = all_but(b"&<'\r\n\t");
 static IN_CDATA: [bool; 256] = all_but(b"");
 
-/// The bytes of UTF-8 that stand for themselves: all but these, control characters, and the one that the
-/// forbidden U+FFFE and U+FFFF begin with.
+/// Returns the bytes of UTF-8 that are copied as they are: all except the given ones, control characters, and the first
+/// byte of the forbidden U+FFFE and U+FFFF.
 const fn all_but(special: &[u8]) -> [bool; 256] {
     let mut plain = [true; 256];
     let mut control = 0;

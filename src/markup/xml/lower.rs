@@ -1,7 +1,7 @@
-//! Edits to splices of an XML source.
+//! Lowering of edits to splices of an XML source.
 //!
-//! Each edit is a splice of its own, but for an empty tag that gets content: `<Data a="1" />` has no place for
-//! it, so what happens to the tag and in it becomes one splice over the whole tag.
+//! Each edit becomes a separate splice, except for an empty tag that gets content: `<Data a="1" />` has no place for
+//! it, so all changes of the tag and its new content become one splice over the whole tag.
 
 mod copied;
 mod part;
@@ -13,10 +13,10 @@ use crate::markup::edit::{Edit, EditError, Fragment, Place, Rank};
 use crate::markup::{Document, Encoding, Kind, NodeId};
 use crate::patch::{Patch, Span, Splice};
 
-/// The splices that carry out `edits`, which fit their nodes and do not overlap on the tree.
+/// Returns the splices that carry out `edits`, which must fit their nodes and not overlap on the tree.
 ///
 /// # Errors
-/// [`EditError::Unwritable`] for characters that XML, and for fragments that the document's charset, cannot
+/// [`EditError::Unwritable`] for characters that XML cannot hold, and for fragments that the document's charset cannot
 /// hold.
 pub(crate) fn lower(document: &Document, edits: &[Edit]) -> Result<Vec<Splice>, EditError> {
     let Encoding::Xml(header) = document.encoding() else {
@@ -41,7 +41,7 @@ struct Lowering<'d> {
     tags: BTreeMap<u32, TagEdit>,
 }
 
-/// What happens in one start tag, and in an element that has no other.
+/// The changes of one start tag, and the new content if the element has only this empty tag.
 #[derive(Default)]
 struct TagEdit {
     attributes: Vec<Splice>,
@@ -49,13 +49,13 @@ struct TagEdit {
     last: Vec<u8>,
 }
 
-/// Where the parts of an element stand.
+/// The positions of the parts of an element.
 struct Parts {
-    /// Where its name ends.
+    /// The end of its name.
     name_end: u32,
-    /// Where its last attribute, or failing that its name, ends.
+    /// The end of its last attribute; without attributes, the end of its name.
     attributes_end: u32,
-    /// Between its tags; `None` for an empty tag.
+    /// The span between its tags; `None` for an empty tag.
     content: Option<Span>,
 }
 
@@ -210,7 +210,7 @@ impl Lowering<'_> {
         Ok(self.splices.into_iter().map(|(_, splice)| splice).collect())
     }
 
-    /// An empty tag as a start tag, what comes inside, and an end tag.
+    /// Turns an empty tag into a start tag, the new content, and an end tag.
     fn opened(&self, element: NodeId, edit: TagEdit) -> Result<Vec<u8>, EditError> {
         let (start, parts) = (self.document.node(element).span.start, self.parts(element));
         let mut splices = edit.attributes;
@@ -257,7 +257,7 @@ impl Lowering<'_> {
         }
     }
 
-    /// The fragment's root as it is written, in the charset of the document.
+    /// Returns the fragment's root as written, in the charset of the document.
     fn fragment(&self, fragment: &Fragment) -> Result<Vec<u8>, EditError> {
         let fragment = fragment.document();
         let written = fragment.root().span().of(fragment.source());

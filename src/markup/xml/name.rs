@@ -1,4 +1,4 @@
-//! Namespaces in force, and the number of each element's name.
+//! The namespaces in force, and the numbers of element names.
 
 use std::{borrow::Cow, collections::HashMap};
 
@@ -6,51 +6,51 @@ use crate::markup::document::{self, CustomName};
 use crate::markup::vocabulary::{self, FIRST_OWN};
 use crate::markup::{NameId, Space, tag};
 
-/// The names of one document while it is decoded.
+/// The names of one document during decoding.
 #[derive(Default)]
 pub(super) struct Names<'s> {
     own: Vec<CustomName>,
     numbers: HashMap<(u16, Cow<'s, str>), NameId>,
-    /// The namespaces, numbered from 1, with the space each means: few enough to walk.
+    /// The namespaces, numbered from 1, each with its space. They are few enough for a linear search.
     uris: Vec<(Box<str>, Option<Space>)>,
     bindings: Vec<Binding<'s>>,
     default: Scope,
-    /// The space of the root, for names that neither a namespace nor their parent places.
+    /// The space of the root, for names that neither a namespace nor the parent determines.
     family: Option<Space>,
 }
 
-/// A prefix and what it stands for in the element at `depth`.
+/// A prefix and its namespace, declared in the element at `depth`.
 struct Binding<'s> {
     prefix: &'s str,
     scope: Scope,
     depth: u32,
 }
 
-/// A namespace: the space it means, and one more than its place in `uris`.
+/// A namespace: its space, and its index in `uris` plus one.
 #[derive(Clone, Copy, Default)]
 struct Scope {
     space: Option<Space>,
     uri: u16,
 }
 
-/// Why a name has no number.
+/// The reason why a name has no number.
 pub(super) enum NameError {
-    /// Not a name by XML 1.0 §2.3.
+    /// The name is invalid by XML 1.0 §2.3.
     Malformed,
-    /// More names than a document may have of its own.
+    /// The document has too many custom names.
     TooMany,
-    /// More namespaces, or more declarations in force.
+    /// The document has too many namespaces, or too many declarations in force.
     TooManyNamespaces,
 }
 
-/// A name's number, and whether its prefix was declared.
+/// The number of a name, and whether its prefix is declared.
 pub(super) struct Resolved {
     pub(super) name: NameId,
     pub(super) prefix_declared: bool,
 }
 
 impl<'s> Names<'s> {
-    /// Declares `prefix` (empty for the default) to mean `uri` in the element at `depth`.
+    /// Binds `prefix` (empty for the default) to `uri` in the element at `depth`.
     pub(super) fn bind(&mut self, prefix: &'s str, uri: &str, depth: u32) -> Result<(), NameError> {
         if self.bindings.len() >= MOST_NAMESPACES {
             return Err(NameError::TooManyNamespaces);
@@ -67,7 +67,7 @@ impl<'s> Names<'s> {
         Ok(())
     }
 
-    /// Forgets what the element at `depth`, now closed, declared.
+    /// Removes the declarations of the element at `depth`, which is now closed.
     #[inline]
     pub(super) fn close(&mut self, depth: u32) {
         if self
@@ -79,12 +79,12 @@ impl<'s> Names<'s> {
         }
     }
 
-    /// Whether a prefix is declared here.
+    /// Whether a prefix is declared at this place.
     pub(super) fn declares(&self, prefix: &str) -> bool {
         prefix == "xml" || prefix == "xmlns" || self.prefixed(prefix).is_some()
     }
 
-    /// The number of an element's name. `parent` is the number of its parent's.
+    /// Returns the number of an element's name. `parent` is the number of its parent's name.
     #[inline]
     pub(super) fn resolve(
         &mut self,
@@ -92,7 +92,7 @@ impl<'s> Names<'s> {
         parent: Option<NameId>,
         own_text: impl FnOnce(&str) -> Cow<'s, str>,
     ) -> Result<Resolved, NameError> {
-        // No known name has a colon, so that most names need no search for one.
+        // No known name has a colon, so most names need no search for one.
         let known = |scope: Scope, local| vocabulary::find(scope.space?, local);
         if parent.is_some()
             && let Some(name) = known(self.default, written)
@@ -128,7 +128,7 @@ impl<'s> Names<'s> {
         })
     }
 
-    /// The names outside the tables, in the order of their numbers.
+    /// Returns the names outside the tables, in the order of their numbers.
     pub(super) fn into_own(self) -> document::Names {
         document::Names {
             own: self.own,
@@ -172,8 +172,8 @@ impl<'s> Names<'s> {
         Ok(Scope { space, uri })
     }
 
-    /// The number of a known name that its namespace does not place: many documents leave `syncml:metinf`
-    /// out, and fragments have no namespaces at all. A name in a foreign namespace stays foreign.
+    /// Returns the number of a known name although its namespace does not determine it: many documents omit
+    /// `syncml:metinf`, and fragments have no namespaces at all. A name in a foreign namespace stays foreign.
     fn lenient(&self, scope: Scope, local: &str, parent: Option<NameId>) -> Option<NameId> {
         if scope.space.is_none() && scope.uri != 0 {
             return None;
@@ -228,7 +228,7 @@ impl<'s> Names<'s> {
     }
 }
 
-/// Whether this is a Name (XML 1.0 §2.3); characters beyond ASCII all pass.
+/// Whether this is a Name (XML 1.0 §2.3); all characters beyond ASCII are accepted.
 pub(super) fn is_name(text: &str) -> bool {
     let first = |b: u8| b.is_ascii_alphabetic() || b == b'_' || b == b':' || b >= 0x80;
     let later = |b: u8| first(b) || b.is_ascii_digit() || b == b'-' || b == b'.';
@@ -238,8 +238,8 @@ pub(super) fn is_name(text: &str) -> bool {
     }
 }
 
-/// Numbers from `FIRST_OWN` on are a document's own names; the last few stay free.
+/// The most custom names of a document. They are numbered from `FIRST_OWN`; the last few numbers stay unused.
 pub(super) const MOST_OWN_NAMES: usize = 49_000;
 
-/// Most namespaces of a document, and most declarations in force at one place: look-ups walk them.
+/// The most namespaces of a document, and the most declarations in force at one place: look-ups are linear.
 pub(super) const MOST_NAMESPACES: usize = 256;

@@ -2,18 +2,18 @@
 
 use std::borrow::Cow;
 
-/// What a reference stands for.
+/// The meaning of a reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
     /// One character.
     Character(char),
-    /// An entity that is not predefined; its name is well-formed.
+    /// An entity that is not predefined, with a well-formed name.
     Undefined,
-    /// No reference at all, or one to a character that XML forbids.
+    /// Not a reference, or one to a character that XML forbids.
     Malformed,
 }
 
-/// The meaning of the reference with this name: `amp`, `#13`, `#xA0`.
+/// Returns the meaning of the reference with this name: `amp`, `#13`, `#xA0`.
 pub(super) fn meaning(name: &str) -> Meaning {
     let character = match name {
         "lt" => '<',
@@ -26,7 +26,7 @@ pub(super) fn meaning(name: &str) -> Meaning {
     Meaning::Character(character)
 }
 
-/// The text with its references resolved; undefined ones stay as they are written.
+/// Resolves the references in a text; undefined ones stay as written.
 pub(super) fn resolve(text: Cow<'_, str>) -> Cow<'_, str> {
     let Some(first) = memchr::memchr(b'&', text.as_bytes()) else {
         return text;
@@ -53,7 +53,7 @@ pub(super) fn resolve(text: Cow<'_, str>) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Whether XML 1.0 §2.2 lets this character stand in a document, as itself or as a reference.
+/// Whether XML 1.0 §2.2 allows this character in a document, directly or as a reference.
 pub(crate) fn is_allowed(character: char) -> bool {
     matches!(character, '\t' | '\n' | '\r' | ' '..='\u{FFFD}' | '\u{10000}'..)
 }

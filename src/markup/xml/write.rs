@@ -1,4 +1,4 @@
-//! A tree of either encoding as XML text.
+//! Conversion of a tree of either encoding to XML text.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -8,7 +8,7 @@ use crate::markup::convert::{Adaptations, Added, Layout, Nesting, Replacement, X
 use crate::markup::wbxml::DocType;
 use crate::markup::{Document, Element, Encoding, Kind, NodeId, Space, Text};
 
-/// Writes the document; `adaptations` gets what XML writes differently, beyond `forms`.
+/// Writes the document; `adaptations` gets the differences from the source beyond those of `forms`.
 pub(crate) fn write(
     document: &Document,
     layout: Layout,
@@ -36,7 +36,7 @@ pub(crate) fn write(
     String::from_utf8(writer.out).expect("only UTF-8 is written")
 }
 
-/// What tells the versions of namespaces: nothing in XML, which has its own.
+/// Returns the document type, which determines the namespaces; `None` for XML, which declares its namespaces itself.
 fn doctype(document: &Document) -> Option<DocType> {
     match document.encoding() {
         Encoding::Xml(_) => None,
@@ -53,8 +53,8 @@ struct Writer<'w> {
 }
 
 impl Writer<'_> {
-    /// Writes an element where `around` is the default namespace, `level` elements deep. The depth is bounded
-    /// by [`crate::markup::Limits`].
+    /// Writes an element inside the default namespace `around`, at depth `level`. [`crate::markup::Limits`] bounds the
+    /// depth.
     fn element(&mut self, element: Element<'_>, around: &str, level: usize) {
         if self.forms.added.get(&element.id()) == Some(&Added::Meta) {
             self.added_meta(around, level);
@@ -76,7 +76,7 @@ impl Writer<'_> {
         self.out.push(b'>');
     }
 
-    /// Writes what stands between the tags, with the `>` in front of it; nothing where nothing does.
+    /// Writes the content between the tags, with the `>` in front of it; writes nothing if there is no content.
     fn content(&mut self, element: Element<'_>, namespace: &str, level: usize) {
         match self.forms.replaced.get(&element.id()) {
             Some(Replacement::Text(text)) => {
@@ -116,7 +116,7 @@ impl Writer<'_> {
         self.line(layout, level);
     }
 
-    /// Writes a text as it stands in WBXML, where it is ASCII that XML allows: almost all are.
+    /// Writes a text. Copies the bytes of a WBXML text if they are ASCII that XML allows, as almost all are.
     fn text_node(&mut self, element: Element<'_>, text: Text<'_>) {
         let start = self.out.len();
         if let Some(Ok(plain)) = ascii(text).map(std::str::from_utf8)
@@ -128,7 +128,7 @@ impl Writer<'_> {
         self.text(element, &text.value(), text.kind());
     }
 
-    /// Writes the attributes, each name once: WBXML may have it again (F22), XML may not.
+    /// Writes the attributes, each name only once: WBXML may repeat one (F22), XML may not.
     fn attributes(&mut self, element: Element<'_>) {
         let mut written = BTreeSet::new();
         for attribute in element.attributes() {
@@ -152,7 +152,7 @@ impl Writer<'_> {
         self.raw("\"");
     }
 
-    /// Declares the default namespace of a WBXML element where it changes, and gives the one now in force.
+    /// Declares the default namespace of a WBXML element if it changes, and returns the one now in force.
     fn namespace<'n>(&mut self, element: Element<'n>, around: &'n str) -> Cow<'n, str> {
         let Some(doctype) = self.doctype else {
             return Cow::Borrowed("");
@@ -166,7 +166,7 @@ impl Writer<'_> {
             Some(space) => doctype.namespace(space),
             None => match element.foreign_namespace() {
                 Some(uri) => uri,
-                // A token that no table has is in the namespace around it, as far as anybody can tell.
+                // A token outside the tables is taken to be in the surrounding namespace.
                 None if element.local().starts_with("unknown_") => around,
                 None => "",
             },
@@ -186,8 +186,8 @@ impl Writer<'_> {
         debug_assert!(written.is_ok(), "forbidden characters are replaced");
     }
 
-    /// The text with a replacement character for each that XML forbids; says so, also where octets that are no
-    /// text have become one already.
+    /// Replaces each character that XML forbids by U+FFFD. Notes that in `adaptations`, also if U+FFFD already stands
+    /// for octets that were not text.
     fn writable<'t>(&mut self, element: Element<'_>, text: &'t str) -> Cow<'t, str> {
         if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
             return Cow::Borrowed(text);
@@ -211,7 +211,7 @@ impl Writer<'_> {
         text.chars().map(allowed).collect()
     }
 
-    /// Writes a whole document inside an element.
+    /// Writes an embedded document inside an element.
     fn embedded(&mut self, holder: Element<'_>, inner: &Document, around: &str, level: usize) {
         let (forms, mut adaptations) = XmlForms::of(inner, Nesting::Embedded);
         let mut writer = Writer {
@@ -251,7 +251,7 @@ impl Writer<'_> {
         self.raw(&format!("<Format xmlns=\"{namespace}\">b64</Format>"));
     }
 
-    /// Begins a line, where the layout has lines.
+    /// Begins a line if the layout has lines.
     fn line(&mut self, layout: Layout, level: usize) {
         if layout == Layout::Indented {
             self.out.push(b'\n');
@@ -264,18 +264,18 @@ impl Writer<'_> {
     }
 }
 
-/// Whether there are attributes, without a look at all the children.
+/// Whether there are attributes; looks at the first child only.
 fn has_attributes(element: Element<'_>) -> bool {
     let first = element.child_ids().next();
     first.is_some_and(|id| element.document().kind(id) == Some(Kind::Attribute))
 }
 
-/// The characters of a WBXML text as they stand in the source, if they are all ASCII.
+/// Returns the characters of a WBXML text as in the source, if they are all ASCII.
 fn ascii(text: Text<'_>) -> Option<&[u8]> {
     raw(text).filter(|octets| octets.is_ascii())
 }
 
-/// The name of an element's tag: with its prefix, where the source is XML.
+/// Returns the name in an element's tag: with its prefix if the source is XML.
 fn name(element: Element<'_>) -> Cow<'_, str> {
     let Encoding::Xml(header) = element.document().encoding() else {
         return Cow::Borrowed(element.local());
@@ -290,5 +290,5 @@ fn name(element: Element<'_>) -> Cow<'_, str> {
     header.charset.text(&tag[..end])
 }
 
-/// About what the tags of a node take: half of those of an element with a text.
+/// The estimated size of tags per node: half that of an element with a text, which has two nodes.
 const TAG_BYTES: usize = 12;

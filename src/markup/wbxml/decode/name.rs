@@ -1,4 +1,4 @@
-//! The names of elements: tokens of the page in force, LITERALs, and what no table has.
+//! The names of elements: tokens of the current page, LITERALs, and unknown names.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use crate::markup::wbxml::{Fault, attribute, custom_names};
 use crate::markup::{DecodeError, FlagKind};
 
 impl<'s> Decoder<'s> {
-    /// The name of a token on the page in force.
+    /// Returns the name of a token on the current page.
     pub(super) fn name(&mut self, at: usize, token: u8) -> Result<NameId, DecodeError> {
         if let Some(space) = self.space
             && vocabulary::tag_name(space, token).is_some()
@@ -40,7 +40,7 @@ impl<'s> Decoder<'s> {
         name.ok_or_else(|| too_large(at, "names", custom_names::MOST))
     }
 
-    /// The local part of the name that a LITERAL tag refers to.
+    /// Returns the local part of the name that a LITERAL tag refers to.
     pub(super) fn literal(&mut self, at: usize) -> Result<Cow<'s, str>, DecodeError> {
         let index = self.number("a LITERAL")?;
         let name = self.table_string(at, index)?;
@@ -55,7 +55,7 @@ impl<'s> Decoder<'s> {
         })
     }
 
-    /// Numbers the name of a LITERAL element, once its attributes have declared its namespace.
+    /// Sets the name of a LITERAL element, after its attributes have been read, which may declare its namespace.
     pub(super) fn name_literal(
         &mut self,
         at: usize,
@@ -79,7 +79,8 @@ impl<'s> Decoder<'s> {
         Ok(())
     }
 
-    /// The namespace that a LITERAL parent passes on; tokens have theirs from their page and pass none.
+    /// Returns the namespace that a LITERAL parent passes on. Tokens get their namespace from their page and pass none
+    /// on.
     fn inherited_namespace(&mut self, parent: u32) -> Option<u16> {
         let Some(node) = self.nodes.get(parent) else {
             return Some(0);
@@ -112,5 +113,5 @@ impl<'s> Decoder<'s> {
     }
 }
 
-/// The one tag of page 0 that the SyncML tables reserve.
+/// The only tag of page 0 that the SyncML tables reserve.
 const RESERVED_TAG: u8 = 0x30;

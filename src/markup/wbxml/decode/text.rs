@@ -9,7 +9,7 @@ use crate::markup::xml::is_allowed;
 use crate::markup::{DecodeError, FlagKind, Kind};
 
 impl<'s> Decoder<'s> {
-    /// The rest of a text among content, and its node.
+    /// Reads the rest of a text in content, and adds its node.
     pub(super) fn text(&mut self, at: usize, byte: u8) -> Result<(), DecodeError> {
         self.settle_switch();
         let empty = self.piece(at, byte)?;
@@ -27,7 +27,7 @@ impl<'s> Decoder<'s> {
         self.push(at, kind, NameId(0), self.open).map(drop)
     }
 
-    /// The rest of STR_I, STR_T, ENTITY or OPAQUE, checked. True if it is an empty text.
+    /// Reads and checks the rest of STR_I, STR_T, ENTITY or OPAQUE. Returns true if the text is empty.
     pub(in super::super) fn piece(&mut self, at: usize, byte: u8) -> Result<bool, DecodeError> {
         if byte == STR_I {
             let text = self.input.terminated()?;
@@ -59,7 +59,7 @@ impl<'s> Decoder<'s> {
         }
     }
 
-    /// The string of the table at `index`; what it unfolds to counts against the limit.
+    /// Returns the string at `index` of the table; its size counts towards the limit.
     pub(in super::super) fn table_string(
         &mut self,
         at: usize,
@@ -82,7 +82,8 @@ impl<'s> Decoder<'s> {
         Ok(text)
     }
 
-    /// Whether a reference gives text; one into the middle of a character does, but for that character.
+    /// Checks that a reference gives text. If it points into the middle of a character, flags that and skips that
+    /// character.
     fn check_reference(&mut self, at: usize, index: u32, text: &[u8]) -> Result<(), DecodeError> {
         let split = text
             .iter()
@@ -113,7 +114,7 @@ impl<'s> Decoder<'s> {
     }
 }
 
-/// Whether the DTDs give an element no character data (SyncML RepPro 1.2 §6, provisioning all).
+/// Whether the DTDs allow only elements in an element (SyncML RepPro 1.2 §6; all provisioning elements).
 fn holds_elements_only(name: NameId) -> bool {
     match name.token() {
         Some((Space::SyncMl, token)) => ELEMENTS_ONLY >> token & 1 != 0,
@@ -122,7 +123,7 @@ fn holds_elements_only(name: NameId) -> bool {
     }
 }
 
-/// A bit for each token of page 0 whose element holds elements only.
+/// One bit for each token of page 0 whose element contains only elements.
 const ELEMENTS_ONLY: u64 = {
     use vocabulary::tag::*;
     let names = [

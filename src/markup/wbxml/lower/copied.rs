@@ -1,4 +1,4 @@
-//! What is inserted: a fragment as new tokens, or a copy of an element in its very bytes.
+//! Inserted content: a fragment as new tokens, or an exact copy of an element.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -11,20 +11,20 @@ use crate::markup::wbxml::writer::Writer;
 use crate::markup::wbxml::{EncodeError, Header};
 use crate::markup::{Document, NodeId};
 
-/// What comes to stand between nodes.
+/// The content of an insertion.
 #[derive(Clone)]
 pub(super) enum Inserted<'e> {
     Fragment(&'e Fragment),
     Copy(Rc<Copied>),
 }
 
-/// A copy, and the pages that its first token relies on.
+/// A copy, and the pages in force in front of the original.
 pub(super) struct Copied {
     bytes: Vec<u8>,
     pages: Pages,
 }
 
-/// The copies that edits ask for, in their order.
+/// The copies for the `Copy` edits, in their order.
 pub(super) struct Copies(std::vec::IntoIter<Rc<Copied>>);
 
 impl Copies {
@@ -50,13 +50,13 @@ impl Copies {
         Ok(Self(copies.into_iter()))
     }
 
-    /// The copy of the next edit that is one.
+    /// Returns the copy for the next `Copy` edit.
     pub(super) fn next(&mut self) -> Option<Rc<Copied>> {
         self.0.next()
     }
 }
 
-/// The pages in force in front of each of these elements: one walk, whatever their number.
+/// Returns the pages in force in front of each of these elements, found in one walk.
 fn pages_at(
     document: &Document,
     header: &Header,
@@ -115,7 +115,7 @@ impl Copied {
         writer.attribute_page = pages.attribute;
     }
 
-    /// Where an attribute token stands that relies on the attribute page in force in front of the copy.
+    /// Returns the offset of the first attribute token that relies on the attribute page in front of the copy.
     fn first_of_attribute_page(&self) -> Option<usize> {
         let mut tokens = TokenScanner::new(&self.bytes, 0);
         loop {

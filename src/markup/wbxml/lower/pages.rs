@@ -1,4 +1,4 @@
-//! Which code pages are in force, in the source and in what is written.
+//! The code pages in force, in the source and in the output.
 
 use crate::markup::arena::Node;
 use crate::markup::wbxml::Header;
@@ -8,7 +8,7 @@ use crate::markup::wbxml::value::page_and_token;
 use crate::markup::{Document, Kind};
 use crate::patch::{Span, Splice};
 
-/// The pages of tags and of attributes, which do not depend on each other.
+/// The current pages of tags and of attributes, which are independent of each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Pages {
     pub(super) tag: u8,
@@ -16,7 +16,7 @@ pub(super) struct Pages {
 }
 
 impl Pages {
-    /// The pages behind a token.
+    /// Updates the pages after a token.
     pub(super) fn follow(&mut self, seen: Seen, in_attributes: bool) {
         if let Seen::Switch(page) = seen {
             *page_of(self, in_attributes) = page;
@@ -31,9 +31,9 @@ pub(super) struct PageTracker<'d> {
     /// The nodes that are attributes, in order.
     attributes: Vec<u32>,
     at: u32,
-    /// In force at `at` in the source.
+    /// The pages in force at `at` in the source.
     pub(super) source: Pages,
-    /// In force there in what is written.
+    /// The pages in force at the same place in the output.
     pub(super) written: Pages,
 }
 
@@ -60,8 +60,8 @@ impl<'d> PageTracker<'d> {
         self.attributes.iter().any(literal)
     }
 
-    /// Goes on to `target`, which is no place inside an attribute list. Tokens on the way that rely on a page
-    /// which is no longer in force get their page switch.
+    /// Advances to `target`, which must not be inside an attribute list. Tokens on the way that rely on a page no
+    /// longer in force get a page switch.
     pub(super) fn advance(&mut self, target: u32, splices: &mut Vec<Splice>) {
         self.repair(target, splices);
         if self.at < target {
@@ -69,18 +69,18 @@ impl<'d> PageTracker<'d> {
         }
     }
 
-    /// The source up to `end` has given way to something that leaves these pages in force.
+    /// Records that the source up to `end` is replaced by bytes that leave the pages `written` in force.
     pub(super) fn replaced(&mut self, end: u32, written: Pages) {
         self.skim(end);
         self.written = written;
     }
 
-    /// Repairs what is left to repair behind the last splice.
+    /// Adds the page switches that are still needed after the last splice.
     pub(super) fn finish(&mut self, end: u32, splices: &mut Vec<Splice>) {
         self.repair(end, splices);
     }
 
-    /// Walks until the pages agree again, at most to `target`.
+    /// Walks until the pages agree again, at most to `target`, and adds page switches.
     fn repair(&mut self, target: u32, splices: &mut Vec<Splice>) {
         let mut tokens = TokenScanner::new(self.document.source(), self.at as usize);
         while self.source != self.written || tokens.in_attributes {
@@ -115,7 +115,7 @@ impl<'d> PageTracker<'d> {
         self.at = tokens.at() as u32;
     }
 
-    /// Goes to `target` while the pages agree: from the nearest tag before it that tells its page.
+    /// Moves to `target` where the pages agree: starts at the nearest tag before it whose name determines its page.
     fn jump(&mut self, target: u32) {
         let nodes = &self.document.nodes;
         let before = nodes.first_from(target);
@@ -137,7 +137,7 @@ impl<'d> PageTracker<'d> {
         self.written = self.source;
     }
 
-    /// The page of a tag whose name is on one page only.
+    /// Returns the page of a tag whose name is on one page only.
     fn page_of_tag(&self, node: &Node) -> Option<u8> {
         let token = self.document.source()[node.span.start as usize] & TOKEN;
         let (space, _) =
@@ -147,7 +147,7 @@ impl<'d> PageTracker<'d> {
         pages.next().filter(|_| pages.next().is_none())
     }
 
-    /// The attribute page in force behind the list that ends with this attribute.
+    /// Returns the attribute page in force after the list that ends with this attribute.
     fn page_behind(&self, attribute: Node) -> u8 {
         let (mut page, _) = page_and_token(attribute);
         let mut tokens = TokenScanner::new(self.document.source(), attribute.span.start as usize);

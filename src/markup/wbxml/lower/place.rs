@@ -1,4 +1,4 @@
-//! Offsets of places on the tree: found by climbing, not by walking over siblings.
+//! Offsets of places on the tree, found by climbing to parents instead of walking over siblings.
 
 use crate::markup::arena::NO_PARENT;
 use crate::markup::wbxml::token::WITH_CONTENT;
@@ -17,13 +17,13 @@ impl<'d> Places<'d> {
         Self { document }
     }
 
-    /// Whether the element has its content bit, and so an END.
+    /// Whether the element has its content bit, and thus an END.
     pub(super) fn is_open(&self, element: NodeId) -> bool {
         let start = self.document.node(element).span.start as usize;
         self.document.source()[start] & WITH_CONTENT != 0
     }
 
-    /// Behind the element's tag, its index and its attribute list.
+    /// Returns the offset after the element's tag, its index and its attribute list.
     pub(super) fn behind_tag(&self, element: NodeId) -> u32 {
         let start = self.document.node(element).span.start as usize;
         let mut tokens = TokenScanner::new(self.document.source(), start);
@@ -32,7 +32,7 @@ impl<'d> Places<'d> {
         tokens.at() as u32
     }
 
-    /// Behind the last child; behind the tag where there is none.
+    /// Returns the offset after the last child; after the tag if there is none.
     pub(super) fn behind_children(&self, element: NodeId) -> u32 {
         match self.child_with(element, self.document.node(element).next - 1) {
             Some(child) => self.document.node(child).span.end,
@@ -40,8 +40,8 @@ impl<'d> Places<'d> {
         }
     }
 
-    /// In front of the node and of the page switches that stand directly in front of it: behind its elder
-    /// sibling, or its parent's tag.
+    /// Returns the offset in front of the node and of the page switches directly before it: the end of its previous
+    /// sibling, or of its parent's tag.
     pub(super) fn before(&self, node: NodeId) -> u32 {
         let parent = self.document.parent(node);
         if parent.0 == NO_PARENT {
@@ -56,13 +56,13 @@ impl<'d> Places<'d> {
         }
     }
 
-    /// The node with the page switches directly in front of it.
+    /// Returns the span of the node with the page switches directly before it.
     pub(super) fn with_switches(&self, node: NodeId) -> Span {
         Span::new(self.before(node), self.document.node(node).span.end)
     }
 
-    /// What a new text of an open element replaces: its one text, or all its content; and the form of its
-    /// first text.
+    /// Returns the span that a new text of an open element replaces (its only text, or all content), and the form of
+    /// its first text.
     pub(super) fn content(&self, element: NodeId) -> (Span, Form) {
         let children = self
             .document
@@ -85,7 +85,8 @@ impl<'d> Places<'d> {
         }
     }
 
-    /// The child of `element` in whose subtree node `inner` stands; none for the element and its attributes.
+    /// Returns the child of `element` whose subtree contains node `inner`; `None` for the element itself and its
+    /// attributes.
     fn child_with(&self, element: NodeId, inner: u32) -> Option<NodeId> {
         let mut at = NodeId(inner);
         while at != element {

@@ -1,4 +1,4 @@
-//! Edits with their offsets in the source, in the order in which they run.
+//! Edits with their offsets in the source, sorted in the order in which they run.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use crate::markup::wbxml::writer::Form;
 use crate::markup::{Document, Kind, NodeId};
 use crate::patch::{Patch, Span};
 
-/// One change of the source, and the bytes it replaces.
+/// One change, with the bytes of the source that it replaces.
 pub(super) struct PlacedEdit<'e> {
     pub(super) span: Span,
-    /// Which of several at one offset comes first.
+    /// The order among several changes at one offset.
     rank: Rank,
     pub(super) action: EditAction<'e>,
 }
@@ -26,7 +26,7 @@ pub(super) enum EditAction<'e> {
     EditTag(TagEdit<'e>),
 }
 
-/// Collects edits and places them.
+/// Collects edits and determines their offsets.
 pub(super) struct PlacedEdits<'d, 'e> {
     places: Places<'d>,
     placed: Vec<PlacedEdit<'e>>,
@@ -44,7 +44,7 @@ impl<'d, 'e> PlacedEdits<'d, 'e> {
         }
     }
 
-    /// Places one edit.
+    /// Adds one edit.
     pub(super) fn add(&mut self, edit: &'e Edit) -> Result<(), EditError> {
         match edit {
             Edit::SetText { element, text } => self.set_text(*element, text),
@@ -181,7 +181,7 @@ impl<'d, 'e> PlacedEdits<'d, 'e> {
         EditError::Unfit { edit, path }
     }
 
-    /// The edits in the order in which they run.
+    /// Returns the edits in the order in which they run.
     pub(super) fn in_order(self) -> Vec<PlacedEdit<'e>> {
         let Self {
             places,

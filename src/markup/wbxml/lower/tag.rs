@@ -1,4 +1,4 @@
-//! A tag written anew: other attributes, or content where there was none.
+//! Rewritten tags: with other attributes, or with content for an element that had none.
 
 use super::copied::Inserted;
 use crate::markup::wbxml::EncodeError;
@@ -9,12 +9,12 @@ use crate::markup::wbxml::writer::{Form, Writer};
 use crate::markup::{Document, NodeId};
 use crate::patch::Span;
 
-/// All that changes about one element's tag.
+/// All changes of one element's tag.
 pub(super) struct TagEdit<'e> {
     pub(super) element: NodeId,
     pub(super) removed: Vec<NodeId>,
     pub(super) set: Vec<(&'e str, &'e str)>,
-    /// Content for an element that had none, not even an END.
+    /// The content for an element that had none, not even an END.
     pub(super) first: Vec<Inserted<'e>>,
     pub(super) text: Option<&'e str>,
     pub(super) last: Vec<Inserted<'e>>,
@@ -35,7 +35,7 @@ impl Default for TagEdit<'_> {
 }
 
 impl TagEdit<'_> {
-    /// Writes the whole tag. `page` is the tag page on which the source has it.
+    /// Writes the whole tag. `page` is the tag page in force in the source.
     pub(super) fn write(
         &self,
         document: &Document,
@@ -82,7 +82,7 @@ impl TagEdit<'_> {
         Ok(())
     }
 
-    /// The attribute list with its END, if an attribute is left: old ones in their bytes, new ones behind.
+    /// Writes the attribute list with its END if any attribute remains: old ones unchanged, then new ones.
     fn attributes(
         &self,
         document: &Document,
@@ -118,7 +118,7 @@ impl TagEdit<'_> {
     }
 }
 
-/// An attribute as it stands in the source, on the page it needs.
+/// Copies an attribute from the source, on the page that it needs.
 fn copy(document: &Document, attribute: NodeId, writer: &mut Writer<'_, '_>) {
     let node = document.node(attribute);
     let mut tokens = TokenScanner::new(document.source(), node.span.start as usize);
@@ -144,7 +144,7 @@ fn copy(document: &Document, attribute: NodeId, writer: &mut Writer<'_, '_>) {
     writer.attribute_page = behind.unwrap_or(writer.attribute_page);
 }
 
-/// Takes the bytes from both ends of a replacement that are the same as before.
+/// Shrinks a replacement by the equal bytes at both ends.
 pub(super) fn trim(span: Span, with: &mut Vec<u8>, source: &[u8]) -> Span {
     let old = span.of(source);
     let same = |(a, b): &(&u8, &u8)| a == b;

@@ -1,11 +1,11 @@
-//! What stands before and around the root, and what is known before decoding.
+//! The prolog of an XML document, and checks before decoding.
 
 use super::{Decoder, malformed};
 use crate::markup::xml::is_white;
 use crate::markup::{DecodeError, DecodeErrorKind, FlagKind};
 use crate::patch::Span;
 
-/// Refuses what does not begin as XML does, behind a byte order mark of `base` bytes.
+/// Refuses a source that does not begin like XML after a byte order mark of `base` bytes.
 pub(super) fn check_beginning(source: &[u8], base: usize) -> Result<(), DecodeError> {
     let mut bytes = source.iter().enumerate().skip(base);
     match bytes.find(|(_, byte)| !is_white(**byte)) {
@@ -21,7 +21,7 @@ pub(super) fn check_beginning(source: &[u8], base: usize) -> Result<(), DecodeEr
     }
 }
 
-/// Whether all is ASCII without control characters, as messages without line ends are: nothing is forbidden there.
+/// Whether all bytes are ASCII without control characters (line ends included), so that none is forbidden.
 pub(super) fn is_plain(source: &[u8]) -> bool {
     let mut blocks = source.chunks(256);
     blocks.all(|block| {
@@ -36,7 +36,7 @@ impl Decoder<'_> {
             || self.header.declaration.is_some()
             || self.header.doctype.is_some()
         {
-            // A document that was put into Data as it is.
+            // Typically a document that was put into Data without escaping.
             let how = match self.nodes.is_empty() {
                 true => "",
                 false => ": a document within an element must be escaped, or stand in CDATA",
@@ -52,7 +52,8 @@ impl Decoder<'_> {
         Ok(())
     }
 
-    /// Clients of SyncML 1.0 and 1.1 name the DTD of the standard. Nothing is ever fetched or declared from it.
+    /// Accepts a DOCTYPE: clients of SyncML 1.0 and 1.1 name the DTD of the standard. The decoder fetches nothing and
+    /// takes no declarations from it.
     pub(super) fn doctype(&mut self, span: Span) -> Result<(), DecodeError> {
         if !self.nodes.is_empty() || self.header.doctype.is_some() {
             return Err(malformed(

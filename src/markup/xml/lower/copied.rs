@@ -1,4 +1,4 @@
-//! Copies of elements, with the namespaces that hold for them where they stand now.
+//! Copies of elements, with the namespace declarations that they need at their new place.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -8,12 +8,12 @@ use crate::markup::edit::{EditError, Place, copy};
 use crate::markup::xml::escape;
 use crate::markup::{Element, NodeId};
 
-/// Declarations by the name of their attribute: `xmlns`, or `xmlns:` and a prefix.
+/// Namespace declarations by the name of the attribute: `xmlns`, or `xmlns:` and a prefix.
 type Declared<'d> = BTreeMap<Cow<'d, str>, Cow<'d, str>>;
 
 impl Lowering<'_> {
-    /// The bytes of `node` for a copy at `place`; where other namespaces are in force there, the copy declares
-    /// its own.
+    /// Returns the bytes of `node` for a copy at `place`. If other namespaces are in force there, the copy declares
+    /// those of the original.
     pub(super) fn copied(
         &self,
         place: Place,
@@ -51,7 +51,7 @@ impl Lowering<'_> {
         Ok(with)
     }
 
-    /// What is declared in an element and around it.
+    /// Returns the namespaces declared in an element and its ancestors.
     fn declared(&self, element: NodeId) -> Declared<'_> {
         let innermost = self.document.element(element);
         let around: Vec<Element<'_>> =
@@ -64,7 +64,7 @@ impl Lowering<'_> {
     }
 }
 
-/// What is declared `here` and not in the same way `there`.
+/// Returns the declarations of `here` that are missing or different `there`.
 fn lacking<'d>(mut here: Declared<'d>, there: &Declared<'d>) -> Declared<'d> {
     if there.contains_key("xmlns") {
         here.entry("xmlns".into()).or_insert("".into());

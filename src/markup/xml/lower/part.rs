@@ -1,4 +1,4 @@
-//! A patch of a text's value as splices of how the text is written.
+//! Patches of a text's value, as splices of its written form.
 
 use super::unwritable;
 use crate::markup::Kind;
@@ -7,13 +7,14 @@ use crate::markup::xml::attribute::quoted;
 use crate::markup::xml::{CDATA_CLOSE, CDATA_OPEN, Charset, escape, is_allowed, reference};
 use crate::patch::{Patch, Span, Splice};
 
-/// The splices of `written`, a text, a CDATA section with its brackets or a whole attribute, that carry out `patch` on its value.
+/// Returns the splices of `written` (a text, a CDATA section with its brackets or a whole attribute) that carry out
+/// `patch` on its value.
 ///
-/// What is put into text is escaped. What is put into CDATA stands there as it is; where CDATA cannot hold it,
-/// the section is written anew, and so is a text of which the patch cuts an undefined entity in two.
+/// New characters are escaped in text and unchanged in CDATA. If CDATA cannot hold them, the whole section is
+/// rewritten; so is a text if the patch splits a reference to an undefined entity.
 ///
 /// # Errors
-/// [`EditError::Unwritable`] for what is no text, or has characters that XML cannot hold.
+/// [`EditError::Unwritable`] for octets that are not text, or characters that XML cannot hold.
 pub(super) fn splices(
     kind: Kind,
     written: &[u8],
@@ -42,7 +43,7 @@ pub(super) fn splices(
     Ok(splices)
 }
 
-/// The whole text or section, written from its patched value.
+/// Rewrites the whole text or section with its patched value.
 fn anew(
     kind: Kind,
     written: &[u8],
@@ -65,7 +66,7 @@ fn anew(
     Ok(vec![Splice { span, with }])
 }
 
-/// Characters as they stand in a text, or between the quotes of an attribute.
+/// Writes characters as they appear in a text, or between the quotes of an attribute.
 fn escaped(
     with: &mut Vec<u8>,
     kind: Kind,
@@ -97,7 +98,7 @@ fn value(kind: Kind, written: &[u8], charset: Charset) -> String {
     }
 }
 
-/// Whether a CDATA section can hold the patched value: without `]]>`, and with no carriage return where it
+/// Whether a CDATA section can hold the patched value: it must not have `]]>`, nor a carriage return if the old value
 /// had none.
 fn fits_cdata(written: &[u8], charset: Charset, patch: &Patch) -> Result<bool, EditError> {
     let before = value(Kind::Cdata, written, charset);
@@ -120,7 +121,7 @@ fn inner(kind: Kind, written: &[u8]) -> Span {
     }
 }
 
-/// Offsets of a value as offsets of what is written, asked for in ascending order.
+/// A conversion of offsets in a value to offsets in its written form. Queries must be in ascending order.
 struct Places<'w> {
     kind: Kind,
     written: &'w [u8],
@@ -141,7 +142,7 @@ impl<'w> Places<'w> {
         }
     }
 
-    /// `None` inside a reference.
+    /// Returns the offset in the written form; `None` inside a reference.
     fn of(&mut self, wanted: u32) -> Option<u32> {
         while self.value < wanted && (self.at as usize) < self.written.len() {
             let (value, written) = self.unit();
@@ -151,7 +152,7 @@ impl<'w> Places<'w> {
         (self.value <= wanted).then_some(self.at)
     }
 
-    /// How many bytes of the value and of what is written the next unit has: a reference, or a byte.
+    /// Returns the size of the next unit (a reference, or a byte) in the value and in the written form, in bytes.
     fn unit(&self) -> (u32, u32) {
         let rest = &self.written[self.at as usize..];
         if self.kind != Kind::Cdata
