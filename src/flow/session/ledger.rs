@@ -21,8 +21,8 @@ pub(super) struct Ledger {
 struct LedgerEntry {
     /// The message as the peer received it.
     received: NumberedMessage,
-    /// The message as its sender wrote it, if a rule changed it. Some peers answer with the sender's MsgID, for instance
-    /// because they count messages themselves.
+    /// The message as its sender wrote it, if a rule changed it. Some peers answer with the sender's MsgID, for
+    /// instance because they count messages themselves.
     original: Option<NumberedMessage>,
 }
 
