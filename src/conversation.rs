@@ -1,12 +1,12 @@
 //! The decision on one message, without a socket. The proxy, `dmtap rules try` and the tests of rules use it.
 //!
 //! ```text
-//!              Conversations                     every session under way, within SessionLimits
+//!              Conversations                     every session in progress, within SessionLimits
 //!                    │ request(facts, rules, state, now)
 //!                    ▼
-//!   SessionHandle ◄──┴──► Decision               what leaves, with what was found and done
+//!   SessionHandle ◄──┴──► Decision               the message to send, with links, notes and effects
 //!        │ response(facts, rules, state) ──► Decision
-//!        │ delivered, answered                                 what its receiver got
+//!        │ delivered, answered                                 records that the receiver got a message
 //! ```
 //!
 //! A message is decided in this order: its session is found, its answers are linked to the commands that they answer,
@@ -110,7 +110,7 @@ pub struct Decision {
     pub verdict: Verdict,
     /// The hosts in no pair of the origin map that the message names and that get a path.
     pub learned: Vec<NamedHost>,
-    /// The header fields that sign the message's bytes and that dmtap can compute anew.
+    /// The header fields that sign the message's bytes and that dmtap can recompute.
     pub seals: Vec<Seal>,
 }
 

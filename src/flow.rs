@@ -1,4 +1,4 @@
-//! What happened and what is to happen, as plain data.
+//! Plain data about the events on the traffic path, and about the actions to take.
 //!
 //! The proxy fills these types in, rules decide on them, and records show them. Nothing here waits, reads a clock or
 //! draws a random number.

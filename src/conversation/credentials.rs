@@ -21,7 +21,7 @@ pub(super) struct Known {
 
 impl SessionHandle {
     /// Checks the credentials in a message as it arrived, and the signature over it. Returns the notes, and the header
-    /// fields that dmtap can compute anew.
+    /// fields that dmtap can recompute.
     pub(super) fn check_credentials(&self, facts: &MessageFacts<'_>) -> (Vec<Note>, Vec<Seal>) {
         let (mut notes, mut seals) = signers::check(facts, &self.known);
         let document = facts.document.map(|document| &**document);

@@ -23,7 +23,7 @@ pub struct SessionHandle {
     pub(super) known: Arc<Mutex<Known>>,
 }
 
-/// What the receiver of a message gets.
+/// The thing that the receiver of a message gets.
 #[derive(Debug, Default)]
 pub(super) enum LeavingMessage {
     /// Nothing: dmtap answers in its place or cuts it, or the device is asked to send its message again later.

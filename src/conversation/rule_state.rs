@@ -8,7 +8,7 @@ use hashlink::LruCache;
 use crate::rules::RuleState;
 
 /// The memory of the rules. If it is full, the least recently used key or state makes room. A scenario that is
-/// forgotten begins anew.
+/// forgotten starts again.
 #[derive(Debug)]
 pub struct InMemoryState {
     /// The counts of limits over the whole run, by rule. There are as many as rules were loaded, so they need no bound.

@@ -1,5 +1,5 @@
-//! Header fields that sign the bytes of a message (`x-syncml-hmac`, `MDM-Signature`, `MS-Signature`). dmtap computes
-//! them anew if it knows the credentials or holds the key.
+//! Header fields that sign the bytes of a message (`x-syncml-hmac`, `MDM-Signature`, `MS-Signature`). dmtap recomputes
+//! them if it knows the credentials or has the key.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -33,7 +33,7 @@ enum Made {
     },
 }
 
-/// Returns the first signing field of a message that cannot be computed anew. A message that was not decoded has none:
+/// Returns the first signing field of a message that cannot be recomputed. A message that was not decoded has none:
 /// dmtap does not change it.
 pub(super) fn sealed(facts: &MessageFacts<'_>, known: &[Seal]) -> Option<&'static str> {
     facts.document?;

@@ -61,7 +61,7 @@ impl Signer {
 }
 
 /// Checks the signatures in the head of a message. Returns the notes, and a seal for each correct signature that dmtap
-/// can compute anew, because it holds the key by which the server knows the device.
+/// can recompute, because it has the key by which the server knows the device.
 pub(super) fn check(facts: &MessageFacts<'_>, known: &Mutex<Known>) -> (Vec<Note>, Vec<Seal>) {
     let headers = facts.headers();
     let fields = FIELDS

@@ -18,7 +18,7 @@ use crate::markup::Document;
 pub struct SessionLimits {
     /// The most sessions.
     pub count: usize,
-    /// The most bytes that the messages of all sessions hold. Beyond it, the session that was silent for the longest
+    /// The most bytes that the messages of all sessions take. Beyond it, the session that was silent for the longest
     /// time is forgotten.
     pub bytes: usize,
     /// The time after which a silent session is forgotten.

@@ -7,7 +7,7 @@ use super::RuleEffect;
 /// The decision on how to receive a connection. The default is to serve it as usual.
 #[derive(Clone, Debug, Default)]
 pub struct ConnectionDecision {
-    /// What the proxy does with the connection.
+    /// The action of the proxy on the connection.
     pub action: ConnectionAction,
     /// The TLS terms that the device is offered, if the connection is served.
     pub tls: TlsTerms,
@@ -15,7 +15,7 @@ pub struct ConnectionDecision {
     pub applied: Vec<RuleEffect>,
 }
 
-/// What the proxy does with a connection.
+/// The action of the proxy on a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConnectionAction {

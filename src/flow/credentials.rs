@@ -159,7 +159,7 @@ impl Credentials {
     }
 
     /// Checks the credentials in a message, and its `x-syncml-hmac`, which comes with the hash of the body. Returns the
-    /// notes, and the key that makes the `x-syncml-hmac` anew if it is right.
+    /// notes, and the key that can recompute the `x-syncml-hmac`, if the field is right.
     pub fn check(
         &mut self,
         speaker: Side,

@@ -18,7 +18,7 @@ pub struct RuleEffect {
     pub patch: Patch,
 }
 
-/// One thing a rule did.
+/// One thing that a rule did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EffectDetail {
     /// The place: a path in the document, or empty for the whole message.

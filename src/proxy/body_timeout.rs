@@ -60,7 +60,7 @@ impl BodyTimeout {
         }
     }
 
-    /// Notes that the peer moved this many bytes. The next wait begins anew.
+    /// Notes that the peer moved this many bytes, so that a new wait begins.
     pub(super) fn renew(&mut self, bytes: usize) {
         let Some(since) = self.since.take() else {
             if self.left < self.whole {

@@ -59,7 +59,7 @@ pub(super) fn set_length(headers: &mut HeaderMap, length: usize) {
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
 }
 
-/// Returns a warning if a changed body has a signature that was not computed anew.
+/// Returns a warning if a changed body has a signature that was not recomputed.
 pub(super) fn note_signature(headers: &HeaderMap, renewed: &[&str]) -> Option<Note> {
     let name = seals(headers).find(|name| !renewed.contains(name))?;
     Some(Note {

@@ -29,7 +29,7 @@ pub struct Settings {
     pub upstream_http: UpstreamHttp,
     /// The certificates to show to devices instead of leaves of dmtap's CA.
     pub certificates: Vec<OwnCertificate>,
-    /// Whether bodies are decoded when no rule asks.
+    /// Whether bodies are decoded if no rule needs them.
     pub body_capture: BodyCapture,
     /// The limits on connections and waiting.
     pub limits: Limits,

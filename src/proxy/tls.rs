@@ -262,7 +262,7 @@ impl ResolvesServerCert for Nothing {
 
 /// The most names whose certificates are kept.
 const LEAVES: usize = 1024;
-/// The age at which a leaf certificate is made anew, long before it expires.
+/// The age at which a leaf certificate is replaced, long before it expires.
 const RENEWED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::markup::{Document, Element, NodeId};
 /// The state of a session, from the messages that were seen.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    /// The session that links messages which nobody linked before.
+    /// The session that links messages if the proxy did not link them.
     links: Session,
     /// The time of the newest message.
     pub(super) at: Timestamp,

@@ -37,7 +37,7 @@ impl PackageTracker {
         }
         let number = SessionTag::number_of(message);
         let follows = match (self.newest, number) {
-            // A repeat, or the next message. A device that begins anew counts from 1.
+            // A repeat, or the next message. A device that starts again counts from 1.
             (_, Some(1)) => true,
             (Some(newest), Some(number)) => {
                 number == newest || newest.checked_add(1) == Some(number)

@@ -142,8 +142,8 @@ impl Exchange {
         Some((identity.certificate(), identity))
     }
 
-    /// Computes the signing fields of a message anew, if that is possible. The pair has the body to send, and whether
-    /// it was changed.
+    /// Recomputes the signing fields of a message, if that is possible. The pair has the body to send, and whether it
+    /// was changed.
     pub(super) fn seal(
         &self,
         seals: &[Seal],
