@@ -210,7 +210,7 @@ impl Session {
         }
     }
 
-    /// Returns the target of each answer in a message of `speaker`.
+    /// Returns the links from the answers in a message of `speaker` to their targets.
     pub fn links(&self, speaker: Side, message: Message<'_>) -> Vec<AnswerLink> {
         let entry = match speaker {
             Side::Device => &self.sent_to_device,

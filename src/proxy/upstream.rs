@@ -98,7 +98,7 @@ struct ServerKey {
     scheme: Option<Scheme>,
     authority: Option<Authority>,
     offer: Offer,
-    /// The id of the client identity that is presented. The server takes the connection for that client's.
+    /// The id of the client identity that is presented. The server attributes the connection to it.
     identity: Option<Arc<str>>,
 }
 

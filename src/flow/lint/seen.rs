@@ -146,7 +146,7 @@ impl Seen {
         is_first && (self.is_over || !self.is_repeat(linted))
     }
 
-    /// Updates the state by which peer sends the message, before the message is checked.
+    /// Updates the state before a message is checked: Windows as a peer, repeats and missing messages.
     pub(super) fn note_peer(&mut self, linted: LintMessage<'_>, message: Message<'_>) {
         let agent = linted.head.and_then(|head| head.field("user-agent"));
         let is_windows = agent.is_some_and(|agent| agent.contains("MSFT OMA DM"));

@@ -102,7 +102,7 @@ impl<'l> Lookup<'l> {
         }
     }
 
-    /// Returns the target of an answer in this message.
+    /// Returns the link from an answer in this message to its target.
     pub(super) fn link(&mut self, answer: Command<'_>, message: Message<'_>) -> Option<AnswerLink> {
         let (msg_ref, cmd_ref) = Refs::of(answer)?.or_empty();
         let Named {

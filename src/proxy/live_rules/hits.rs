@@ -16,7 +16,7 @@ use crate::rules::{Completeness, HeldBack, Stage};
 pub struct Hits {
     /// The messages on which the rule acted; connections for a rule of that stage.
     pub messages: u64,
-    /// The number of things in them on which the rule acted.
+    /// The matches in them on which the rule acted.
     pub finds: u64,
     /// The messages in which the rule matched and a step could not act.
     pub failed: u64,
@@ -100,7 +100,7 @@ impl HitCounters {
         }
     }
 
-    /// Counts a message in which the rule acted on this many things. Zero means that it could not act.
+    /// Counts a message in which the rule acted on this many matches. Zero means that it could not act.
     pub(super) fn acted(&self, finds: usize, extent: Completeness, now: Timestamp) {
         let is_part = extent == Completeness::Part;
         let mut hits = self.hits.lock();
