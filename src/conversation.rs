@@ -1,16 +1,16 @@
-//! What dmtap does with one message, without a socket: the proxy, `dmtap rules try` and the tests of rules use it.
+//! The decision on one message, without a socket. The proxy, `dmtap rules try` and the tests of rules use it.
 //!
 //! ```text
-//!              Conversations                     every session under way, within SessionLimits
+//!              Conversations                     every session in progress, within SessionLimits
 //!                    │ request(facts, rules, state, now)
 //!                    ▼
-//!   SessionHandle ◄──┴──► Decision               what leaves, with what was found and done
+//!   SessionHandle ◄──┴──► Decision               the message to send, with links, notes and effects
 //!        │ response(facts, rules, state) ──► Decision
-//!        │ delivered, answered                                 what its receiver got
+//!        │ delivered, answered                                 records that the receiver got a message
 //! ```
 //!
-//! A message is decided in this order: its session is found, its answers are linked to the commands they answer, the
-//! rules decide, and what dmtap owes the peers is done in what the rules left. Time is an argument.
+//! A message is decided in this order: its session is found, its answers are linked to the commands that they answer,
+//! the rules decide, and the reconciler changes the result so that both peers stay consistent. Time is an argument.
 
 mod credentials;
 mod decide;
@@ -58,38 +58,38 @@ use self::table::{Sessions, SharedSession};
 #[derive(Debug)]
 pub struct Conversations {
     sessions: Sessions,
-    /// What credentials and signatures are held against. Exchanges of all connections share it.
+    /// The accounts and certificates that credentials and signatures are checked against. All connections share them.
     known: Arc<Mutex<Known>>,
 }
 
-/// A message as it arrived.
+/// A message as it arrived, with what is known about it.
 #[derive(Clone, Copy, Debug)]
 pub struct MessageFacts<'a> {
     /// The device's connection.
     pub connection: &'a Connection,
-    /// Its exchange.
+    /// The number of the exchange.
     pub exchange: ExchangeId,
     /// The head of the request.
     pub request: &'a RequestHead,
-    /// The head of the response; `None`: the message is the request.
+    /// The head of the response; `None` if the message is the request.
     pub response: Option<&'a ResponseHead>,
-    /// The body decoded, where it decodes.
+    /// The decoded body, if it decodes.
     pub document: Option<&'a Arc<Document>>,
-    /// The body without content coding, where it was read; XML in UTF-16 is in UTF-8.
+    /// The body without content coding, if it was read. XML in UTF-16 is converted to UTF-8.
     pub body: Option<&'a Bytes>,
-    /// How the text of the body was written, where `body` is in UTF-8 in its place.
+    /// The UTF-16 encoding in which the body arrived, if `body` has it in UTF-8.
     pub utf16: Option<Utf16>,
-    /// What bounds the decoding of a body that is changed.
+    /// The limits for decoding a changed body.
     pub limits: &'a Limits,
-    /// What keeps the device on the proxy, where something does.
+    /// The context of the rule `stay`, if it is in force.
     pub stay: Option<StayContext<'a>>,
-    /// The certificates that stand for each other, where there are any.
+    /// The pairs of device and server certificates that stand for each other, if there are any.
     pub pairs: Option<&'a Pairs>,
-    /// The client certificate, DER, that the server is shown with this request, and its key.
+    /// The client certificate (DER) that dmtap shows to the server for this request, and its key.
     pub identity: Option<(&'a [u8], &'a dyn Signer)>,
 }
 
-/// The bytes that the sender of a body signed, which is in UTF-8 where it came in UTF-16.
+/// Returns the bytes that the sender of a body signed: those in UTF-16 if `body` was converted from it to UTF-8.
 pub fn as_signed(body: &Bytes, utf16: Option<Utf16>) -> Cow<'_, [u8]> {
     match utf16.and_then(|utf16| utf16.from_utf8(body)) {
         Some(written) => Cow::Owned(written),
@@ -97,25 +97,25 @@ pub fn as_signed(body: &Bytes, utf16: Option<Utf16>) -> Cow<'_, [u8]> {
     }
 }
 
-/// A message decided: what was found in it, and what leaves.
+/// A decided message: what dmtap found in it, and what is sent.
 #[derive(Debug, Default)]
 pub struct Decision {
-    /// Its place in a session.
+    /// The place of the message in a session.
     pub session: Option<SessionTag>,
-    /// For each Status and Results of the document as it arrived, the command it answers.
+    /// The command that each Status and Results of the document answers, as it arrived.
     pub links: Vec<AnswerLink>,
-    /// Remarks about it.
+    /// The notes on the message.
     pub notes: Vec<Note>,
-    /// What leaves instead of it, and how; with what rules promised already taken on.
+    /// The message to send instead, and its delivery. The session already holds the obligations from the rules.
     pub verdict: Verdict,
-    /// Hosts in no pair of the origin map that it names, and that get a path.
+    /// The hosts in no pair of the origin map that the message names and that get a path.
     pub learned: Vec<NamedHost>,
-    /// The fields that vouch for its bytes and that dmtap can make anew.
+    /// The header fields that sign the message's bytes and that dmtap can recompute.
     pub seals: Vec<Seal>,
 }
 
 impl Conversations {
-    /// No session yet.
+    /// Creates conversations without a session.
     pub fn new(limits: SessionLimits) -> Self {
         Self {
             sessions: Sessions::new(limits),
@@ -123,7 +123,7 @@ impl Conversations {
         }
     }
 
-    /// Adds accounts that devices have; those that a server grants are known anyway.
+    /// Adds accounts with which devices authenticate. Accounts that a server provisions are learned without this.
     pub fn with_accounts<'a>(self, accounts: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
         let mut known = self.known.lock();
         accounts.for_each(|(user, password)| known.credentials.add(user, password));
@@ -131,17 +131,17 @@ impl Conversations {
         self
     }
 
-    /// Adds the certificate of a device, DER, by whose key its messages may be signed.
+    /// Adds the certificate (DER) of a device. The device may sign its messages with its key.
     pub fn know_signer(&self, certificate: &[u8]) {
         self.known.lock().signers.add(certificate);
     }
 
-    /// Whether some session that goes on is owed something: then bodies are read, whatever rules are in force.
+    /// Whether a session that goes on has obligations. Then bodies must be read, whatever rules are in force.
     pub fn have_obligations(&self, now: Timestamp) -> bool {
         self.sessions.have_obligations(now)
     }
 
-    /// Decides on a request; gives the handle that its response needs.
+    /// Decides on a request. Returns the handle that its response needs, too.
     pub fn request(
         &self,
         request: &MessageFacts<'_>,
@@ -188,11 +188,11 @@ impl Conversations {
         (handle, decided)
     }
 
-    /// The handle of an exchange whose request is not known: its response may name the session, too.
+    /// Returns the handle of an exchange whose request is not known. The response may name the session, too.
     pub fn without_request(&self, response: &MessageFacts<'_>, now: Timestamp) -> SessionHandle {
         let session = self.enter(response, now).ok().flatten();
         if let Some(session) = &session {
-            // What the request said, and what it answered, was not seen.
+            // dmtap did not see the request, nor the message that it answered.
             session.missed(Side::Device);
             session.missed(Side::Server);
         }
@@ -203,7 +203,7 @@ impl Conversations {
         SessionHandle::of(session, self.known.clone())
     }
 
-    /// The session that a message names, if any.
+    /// Returns the session that a message names, if any.
     fn enter(
         &self,
         facts: &MessageFacts<'_>,
@@ -219,7 +219,7 @@ impl Conversations {
 }
 
 impl<'a> MessageFacts<'a> {
-    /// Who sent it.
+    /// Returns the sender of the message.
     pub fn speaker(&self) -> Side {
         match self.response {
             Some(_) => Side::Server,
@@ -227,7 +227,7 @@ impl<'a> MessageFacts<'a> {
         }
     }
 
-    /// Its header fields.
+    /// Returns the header fields of the message.
     pub fn headers(&self) -> &'a HeaderMap {
         match self.response {
             Some(response) => &response.headers,
@@ -235,7 +235,7 @@ impl<'a> MessageFacts<'a> {
         }
     }
 
-    /// Its SyncML, where it is that.
+    /// Returns the SyncML message, if the document is one.
     fn message(&self) -> Option<Message<'a>> {
         Message::of(self.document?)
     }

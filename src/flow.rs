@@ -1,7 +1,7 @@
-//! What happened and what is to happen, as plain data.
+//! Plain data about the events on the traffic path, and about the actions to take.
 //!
-//! The proxy fills these in, rules decide on them, records show them. Nothing here waits, reads a
-//! clock or draws a random number.
+//! The proxy fills these types in, rules decide on them, and records show them. Nothing here waits, reads a clock or
+//! draws a random number.
 
 pub mod client_certificate;
 pub mod connection;

@@ -42,7 +42,7 @@ mod upstream;
 mod via;
 mod wire;
 
-/// The target of log lines about what the transcript shows as well.
+/// The target of log lines about things that the transcript shows, too.
 pub const IN_TRANSCRIPT: &str = "dmtap::in_transcript";
 
 pub use accept::{accept_until, all_ended};

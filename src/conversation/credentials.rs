@@ -1,4 +1,4 @@
-//! Credentials of the messages of an exchange, held against what passed before.
+//! The check of credentials in the messages of an exchange against what passed before.
 
 use super::handle::SessionHandle;
 use super::seal::Seal;
@@ -12,7 +12,7 @@ use crate::flow::{Note, SessionTag, Side};
 use crate::markup::Document;
 use crate::rules::Verdict;
 
-/// What credentials and signatures are held against.
+/// The accounts and certificates that credentials and signatures are checked against.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     pub(super) credentials: Credentials,
@@ -20,8 +20,8 @@ pub(super) struct Known {
 }
 
 impl SessionHandle {
-    /// What is to be said of the credentials in a message as it arrived, and of a signature over it; and which of the
-    /// fields that vouch for its bytes can be made anew.
+    /// Checks the credentials in a message as it arrived, and the signature over it. Returns the notes, and the header
+    /// fields that dmtap can recompute.
     pub(super) fn check_credentials(&self, facts: &MessageFacts<'_>) -> (Vec<Note>, Vec<Seal>) {
         let (mut notes, mut seals) = signers::check(facts, &self.known);
         let document = facts.document.map(|document| &**document);
@@ -31,7 +31,7 @@ impl SessionHandle {
         };
         let hmac = facts.headers().get("x-syncml-hmac");
         let hmac = hmac.and_then(|hmac| Hmac::read(hmac.to_str().ok()?));
-        // A long body is hashed before the lock, which all sessions share.
+        // A long body is hashed before the lock is taken, because all sessions share the lock.
         let hash = || match facts.body {
             Some(body) => hash_of_body(&as_signed(body, facts.utf16)),
             None => hash_of_body(&[]),
@@ -48,7 +48,7 @@ impl SessionHandle {
         (notes, seals)
     }
 
-    /// Learns the accounts that a server grants, and the nonces that the receiver of a message gets.
+    /// Learns the accounts that a server provisions, and the nonce that a message has for its receiver.
     pub(super) fn learn_credentials(
         &self,
         facts: &MessageFacts<'_>,
@@ -69,7 +69,7 @@ impl SessionHandle {
         }
     }
 
-    /// Learns the nonces in a message of this speaker.
+    /// Learns the nonce in a message of this speaker.
     pub(super) fn learn_nonces(&self, speaker: Side, document: &Document, tag: &SessionTag) {
         if let Some(message) = Message::of(document) {
             let known = &mut self.known.lock().credentials;

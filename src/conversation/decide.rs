@@ -1,4 +1,4 @@
-//! One message decided: the rules first, then what dmtap owes the peers.
+//! The decision on one message: first the rules, then the reconciler.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ impl SessionHandle {
             None => SessionView::default(),
         };
         let mut verdict = view.decide(message, rules, state);
-        // Drop the snapshot first, or changing the reconciler clones it.
+        // Drop the snapshot first: otherwise a change of the reconciler clones it.
         drop(view.reconciler);
         self.reconcile(message, &mut verdict);
         let mut notes = view.notes;
@@ -56,7 +56,7 @@ impl SessionHandle {
         decided
     }
 
-    /// Takes on what the rules cause in the session, and does in this message what is owed about it.
+    /// Takes on the effects of the rules in the session, and reconciles this message.
     fn reconcile(&self, message: &MessageFacts<'_>, verdict: &mut Verdict) {
         let Some(session) = &self.session else {
             return;
@@ -80,7 +80,7 @@ impl SessionHandle {
     }
 }
 
-/// What the receiver gets of the message.
+/// Returns what the receiver gets of the message.
 fn leaving(message: &MessageFacts<'_>, verdict: &Verdict) -> LeavingMessage {
     if verdict.answer.is_some() || !verdict.delivery.is_whole() {
         return LeavingMessage::Nothing;
@@ -113,7 +113,7 @@ fn leaving(message: &MessageFacts<'_>, verdict: &Verdict) -> LeavingMessage {
     }
 }
 
-/// The status that rules give a response in place of its own.
+/// Returns the status that rules set in place of the response's own status.
 fn restated(verdict: &Verdict) -> Option<StatusCode> {
     let mut edits = verdict.head.iter().rev();
     edits.find_map(|edit| match edit {
@@ -122,7 +122,7 @@ fn restated(verdict: &Verdict) -> Option<StatusCode> {
     })
 }
 
-/// Whether a response with nothing for DM to read goes no further: it is empty, or an error.
+/// Whether a response without a DM message ends the conversation: it is empty, or an error.
 fn says_nothing(status: StatusCode, is_empty: bool) -> bool {
     match status.is_success() {
         true => is_empty,
@@ -130,7 +130,7 @@ fn says_nothing(status: StatusCode, is_empty: bool) -> bool {
     }
 }
 
-/// The effect of a rule whose obligations could not be taken on.
+/// Returns the effect of a rule whose obligations could not be taken on.
 fn dropped(rule: &str, why: String) -> RuleEffect {
     RuleEffect {
         rule: rule.to_owned(),

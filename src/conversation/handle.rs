@@ -1,4 +1,4 @@
-//! One exchange's hold on its session: what its receivers got.
+//! The handle of one exchange on its session, which records what the receivers got.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::markup::utf16::in_utf8;
 use crate::markup::{self, Document, Limits};
 use crate::rules::{RuleSet, RuleState};
 
-/// One exchange: its session, if it has one, and the message that is on its way out.
+/// One exchange: its session, if it has one, and the message that is about to be sent.
 #[derive(Debug, Default)]
 pub struct SessionHandle {
     pub(super) session: Option<SharedSession>,
@@ -23,15 +23,15 @@ pub struct SessionHandle {
     pub(super) known: Arc<Mutex<Known>>,
 }
 
-/// What the receiver of a message gets.
+/// The thing that the receiver of a message gets.
 #[derive(Debug, Default)]
 pub(super) enum LeavingMessage {
-    /// Nothing: dmtap answers in its place, or cuts it. Or the device is to send its message again later.
+    /// Nothing: dmtap answers in its place or cuts it, or the device is asked to send its message again later.
     #[default]
     Nothing,
-    /// A document; and what its sender wrote, where rules changed it.
+    /// A document, and the sender's original if rules changed it.
     Message(Arc<Document>, Option<Arc<Document>>),
-    /// Something that was not read, or does not decode.
+    /// A body that was not read, or does not decode.
     Unread,
     /// A response without content for DM, empty or an error, that ends the session.
     End,
@@ -46,7 +46,7 @@ impl SessionHandle {
         }
     }
 
-    /// Decides on the response.
+    /// Decides on the response of the exchange.
     pub fn response(
         &mut self,
         response: &MessageFacts<'_>,
@@ -59,17 +59,17 @@ impl SessionHandle {
         decided
     }
 
-    /// Takes this for what leaves, if no rule changed the message: a record says so.
+    /// Sets the message that is sent if no rule changed it. A record gives it.
     pub fn sends(&mut self, document: Arc<Document>) {
         self.leaving = LeavingMessage::Message(document, None);
     }
 
-    /// Takes what leaves for a message of which only the front could be read.
+    /// Marks the message that is sent as unread, because only its beginning could be read.
     pub fn sends_unread(&mut self) {
         self.leaving = LeavingMessage::Unread;
     }
 
-    /// Notes that a peer got what left: the server the request, the device the response.
+    /// Records that a peer got the message: the server the request, the device the response.
     pub fn delivered(&mut self, to: Side) {
         let leaving = std::mem::take(&mut self.leaving);
         let Some(session) = &self.session else {
@@ -85,15 +85,15 @@ impl SessionHandle {
         }
     }
 
-    /// Notes that the device may have got a response which is not known.
+    /// Records that the device may have got a response that is not known.
     pub fn response_unseen(&self) {
         if let Some(session) = &self.session {
             session.missed(Side::Device);
         }
     }
 
-    /// Notes an answer of dmtap's own, which the device gets in place of the server's; gives it decoded where it is a
-    /// message of the session.
+    /// Records an answer of dmtap itself, which the device gets in place of the server's. Returns the decoded answer if
+    /// it is a message of the session.
     pub fn answered(&mut self, body: &Bytes, headers: &HeaderMap) -> Option<Arc<Document>> {
         let session = self.session.as_ref()?;
         let hint = media::hint(headers);
@@ -103,7 +103,7 @@ impl SessionHandle {
             markup::decode(text, hint, &Limits::default()).ok()
         };
         let Some(document) = is_syncml.then(decode).flatten() else {
-            // It is over, unless the device is asked to come back.
+            // The session is over, unless the device is asked to come back.
             if !headers.contains_key(header::RETRY_AFTER) {
                 session.ended();
             }
@@ -116,7 +116,7 @@ impl SessionHandle {
         Some(document)
     }
 
-    /// The place in its session of what `speaker` says in this exchange, whose body may be no message.
+    /// Returns the tag of the message of `speaker` in this exchange. The body need not be a message.
     pub fn tag(&self, speaker: Side, document: Option<&Document>) -> Option<SessionTag> {
         let session = self.session.as_ref()?;
         Some(session.tag(speaker, document.and_then(Message::of)))

@@ -1,5 +1,5 @@
-//! Where certificates that stand for each other are exchanged: on a request before the rules, which see what the server
-//! knows; on a response behind them.
+//! The replacement of certificates that stand for each other. It happens on a request before the rules, which see the
+//! certificates that the server knows, and on a response after the rules.
 
 use super::stay::{Rewritten, patched};
 use super::{Decision, MessageFacts};
@@ -8,7 +8,7 @@ use crate::identity::session::SIGNED_ID;
 use crate::markup::{Document, Element, tag};
 
 impl MessageFacts<'_> {
-    /// What becomes of a request, and notes on what stays.
+    /// Returns the request with replaced certificates, and notes on what was not replaced.
     pub(super) fn paired_request(
         &self,
         sealed: Option<&'static str>,
@@ -29,7 +29,8 @@ impl MessageFacts<'_> {
         (rewritten, notes.collect())
     }
 
-    /// SWAP-05, where a swapped device reports a SignedEntDMID, which its own key signed: the server knows dmtap's.
+    /// Returns note SWAP-05 if a device with a swapped identity reports a SignedEntDMID. The device's own key signed
+    /// it, but the server knows dmtap's key.
     fn note_signed_id(&self, document: &Document) -> Option<Note> {
         let (certificate, _) = self.identity?;
         let is_it =
@@ -48,7 +49,7 @@ impl MessageFacts<'_> {
         })
     }
 
-    /// Does the same to a response that is decided.
+    /// Replaces the certificates in a decided response.
     pub(super) fn pair_response(&self, decided: &mut Decision, sealed: Option<&'static str>) {
         let verdict = &mut decided.verdict;
         let (Some(pairs), Some(document)) = (self.pairs, verdict.leaving(self.document)) else {

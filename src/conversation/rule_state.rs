@@ -1,4 +1,4 @@
-//! What the rules of a run remember: what limits counted, and the states of scenarios.
+//! The memory of the rules in one run: the counts of limits, and the states of scenarios.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -7,19 +7,19 @@ use hashlink::LruCache;
 
 use crate::rules::RuleState;
 
-/// What rules remember, in memory. Of keys and states the least recently used one makes room; a scenario that is
-/// forgotten begins anew.
+/// The memory of the rules. If it is full, the least recently used key or state makes room. A scenario that is
+/// forgotten starts again.
 #[derive(Debug)]
 pub struct InMemoryState {
-    /// What limits counted over the whole run, by rule: as many as were loaded, so that they need no bound.
+    /// The counts of limits over the whole run, by rule. There are as many as rules were loaded, so they need no bound.
     run: HashMap<usize, u64>,
-    /// What limits counted, by rule and key.
+    /// The counts of limits, by rule and key.
     keyed: LruCache<(usize, Arc<str>), u64>,
     /// The states of scenarios.
     states: LruCache<StateKey, Arc<str>>,
 }
 
-/// Scope and name of a scenario, and the key of the state.
+/// The scope and the name of a scenario, and the key of the state.
 type StateKey = (Option<Arc<str>>, Arc<str>, Arc<str>);
 
 impl Default for InMemoryState {
@@ -37,13 +37,14 @@ impl InMemoryState {
         }
     }
 
-    /// Forgets what rules with other numbers counted; scenarios outlive their rules.
+    /// Forgets the counts of all other rules. Scenarios outlive their rules.
     pub fn keep(&mut self, rules: &HashSet<usize>) {
         self.run.retain(|rule, _| rules.contains(rule));
         self.keyed.retain(|(rule, _), _| rules.contains(rule));
     }
 
-    /// Forgets what these rules counted, and the states of the scenarios of this scope, or of no scope.
+    /// Forgets the counts of these rules, and the states of the scenarios of this scope, or of no scope if it is
+    /// `None`.
     pub fn forget(&mut self, rules: &HashSet<usize>, scope: Option<&str>) {
         self.run.retain(|rule, _| !rules.contains(rule));
         self.keyed.retain(|(rule, _), _| !rules.contains(rule));
@@ -87,7 +88,7 @@ impl RuleState for InMemoryState {
     }
 }
 
-/// Keys (rule and session) counted at a time, and states kept at a time.
+/// The most keys (rule and session) that are counted at a time, and the most states that are kept at a time.
 const MOST: usize = 100_000;
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Header fields that vouch for the bytes of a message (`x-syncml-hmac`, `MDM-Signature`, `MS-Signature`), made anew
-//! where dmtap knows the credentials or holds the key.
+//! Header fields that sign the bytes of a message (`x-syncml-hmac`, `MDM-Signature`, `MS-Signature`). dmtap recomputes
+//! them if it knows the credentials or has the key.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -12,7 +12,7 @@ use crate::flow::{Note, Severity};
 use crate::identity::{SignedData, Signer};
 use crate::stay::seals;
 
-/// A field that fitted its message, and what it takes to make one for other bytes.
+/// A field that was right for its message, and what is needed to compute it for other bytes.
 #[derive(Debug)]
 pub struct Seal {
     name: &'static str,
@@ -27,13 +27,14 @@ enum Made {
     },
     Signature {
         data: SignedData,
-        /// The key that signed it, which the server does not know where `is_foreign`.
+        /// The public key that signed the data. The server does not know it if `is_foreign`.
         key: Vec<u8>,
         is_foreign: bool,
     },
 }
 
-/// The first field of a message that cannot be made anew. Nothing is changed in one that was not decoded.
+/// Returns the first signing field of a message that cannot be recomputed. A message that was not decoded has none:
+/// dmtap does not change it.
 pub(super) fn sealed(facts: &MessageFacts<'_>, known: &[Seal]) -> Option<&'static str> {
     facts.document?;
     let mut names = seals(facts.headers());
@@ -62,13 +63,13 @@ impl Seal {
         Self { name, made }
     }
 
-    /// The name of the field.
+    /// Returns the name of the field.
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Makes the field for the body that leaves, where that was changed or the server does not know the key. The note
-    /// says so.
+    /// Computes the field for the body that is sent, if the body was changed or the server does not know the key.
+    /// Returns a note on it.
     pub fn renew(
         &self,
         headers: &mut HeaderMap,

@@ -1,4 +1,4 @@
-//! Signatures over whole messages, held against the certificates that servers granted.
+//! The check of signatures over whole messages against the certificates that servers issued.
 
 use hashlink::LruCache;
 use parking_lot::Mutex;
@@ -13,8 +13,8 @@ use crate::identity::CertificateParts;
 use crate::identity::cms::name_of;
 use crate::identity::message_signature;
 
-/// The keys of certificates that were granted, by issuer and serial number. Of more than [`MOST_SIGNERS`] the least
-/// recently used are forgotten.
+/// The keys of issued certificates, by issuer and serial number. Beyond [`MOST_SIGNERS`] the least recently used are
+/// forgotten.
 #[derive(Debug)]
 pub(super) struct Signers(LruCache<Vec<u8>, Signer>);
 
@@ -31,7 +31,7 @@ impl Default for Signers {
 }
 
 impl Signers {
-    /// Learns the certificates for the device in a provisioning document.
+    /// Learns the device certificates in a provisioning document.
     pub(super) fn learn(&mut self, provisioning: Provisioning<'_>) {
         let stored = provisioning.certificates().take(MOST_STORED);
         for stored in stored.filter(|stored| stored.store().eq_ignore_ascii_case("My")) {
@@ -41,7 +41,7 @@ impl Signers {
         }
     }
 
-    /// Adds one certificate.
+    /// Adds a certificate.
     pub(super) fn add(&mut self, certificate: &[u8]) {
         if let Some((name, signer)) = Signer::of(certificate) {
             self.0.insert(name, signer);
@@ -60,8 +60,8 @@ impl Signer {
     }
 }
 
-/// Notes on the signatures in the head of a message; and how each is made anew that is right, where dmtap holds the key by
-/// which the server knows the device.
+/// Checks the signatures in the head of a message. Returns the notes, and a seal for each correct signature that dmtap
+/// can recompute, because it has the key by which the server knows the device.
 pub(super) fn check(facts: &MessageFacts<'_>, known: &Mutex<Known>) -> (Vec<Note>, Vec<Seal>) {
     let headers = facts.headers();
     let fields = FIELDS
@@ -136,9 +136,9 @@ fn wrong(text: String) -> Note {
     }
 }
 
-/// Header fields with a signature: the DMClient CSP names the first, MS-MDM the second.
+/// The header fields with a signature: the DMClient CSP names the first, MS-MDM the second.
 const FIELDS: [&str; 2] = ["MDM-Signature", "MS-Signature"];
-/// Certificates that are remembered.
+/// The most certificates that are remembered.
 const MOST_SIGNERS: usize = 10_000;
-/// Certificates of one document that are looked at.
+/// The most certificates of one document that are read.
 const MOST_STORED: usize = 32;

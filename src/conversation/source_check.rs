@@ -1,9 +1,9 @@
-//! A message says who sent it; the client certificate of the connection proves it.
+//! The check whether the client certificate of the connection proves the sender that a message names.
 
 use super::MessageFacts;
 use crate::flow::{Note, SessionTag, Severity};
 
-/// A remark at the first message of a session where the certificate does not name the Source.
+/// Returns a note on the first message of a session if the client certificate does not name the Source.
 pub(super) fn note(message: &MessageFacts<'_>, tag: Option<&SessionTag>) -> Option<Note> {
     let tag = tag?;
     let tls = message.connection.tls.as_ref()?;
@@ -22,7 +22,7 @@ pub(super) fn note(message: &MessageFacts<'_>, tag: Option<&SessionTag>) -> Opti
     })
 }
 
-/// Whether a part of the subject is the Source, or stands in it.
+/// Whether the Source contains a part of the subject, or a part of the subject contains the Source.
 fn names(subject: &str, source: &str) -> bool {
     let source = source.to_lowercase();
     let parts = subject.split([',', '+', '=', '!', '\0']);
@@ -30,7 +30,7 @@ fn names(subject: &str, source: &str) -> bool {
     parts.any(|part| part.len() >= SHORTEST && (source.contains(&part) || part.contains(&source)))
 }
 
-/// Characters of a name that tells devices apart.
+/// The fewest characters of a name that identifies a device.
 const SHORTEST: usize = 4;
 
 #[cfg(test)]

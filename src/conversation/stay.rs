@@ -1,5 +1,5 @@
-//! Where the built-in rule `stay` acts: on a request before the user's rules, which see the server's addresses; on a
-//! response behind them and behind what dmtap owes the peers. What the user's rules wrote is left alone.
+//! The application of the built-in rule `stay`: on a request before the user's rules, which see the server's addresses;
+//! on a response after the user's rules and the reconciler. What the user's rules wrote stays unchanged.
 
 use std::sync::Arc;
 
@@ -16,29 +16,29 @@ use crate::patch::Patch;
 use crate::rules::{HeadEdit, SyntheticResponse, Verdict};
 use crate::stay::{self, Extent, StayFacts, StayOutcome};
 
-/// What `stay` knows of an exchange.
+/// The facts about an exchange that `stay` needs.
 #[derive(Clone, Copy, Debug)]
 pub struct StayContext<'a> {
-    /// The map of origins as this exchange sees it.
+    /// The map of origins for this exchange.
     pub map: &'a OriginMap,
     /// The hosts in no pair that have a path.
     pub learned: &'a LearnedHosts,
-    /// How much is mapped.
+    /// How much `stay` rewrites.
     pub extent: Extent,
     /// The path of the request as the device wrote it.
     pub path: &'a str,
 }
 
-/// A request as the server is to see it.
+/// A request as the server gets it.
 pub(super) struct Rewritten {
     pub(super) document: Arc<Document>,
     pub(super) body: Bytes,
-    /// In the order in which they came about.
+    /// The rule effects, in the order in which they happened.
     pub(super) effects: Vec<RuleEffect>,
 }
 
 impl StayContext<'_> {
-    /// What becomes of a request before the rules see it, and notes.
+    /// Rewrites a request before the rules see it. Returns the rewritten request and notes.
     pub(super) fn request(
         &self,
         message: &MessageFacts<'_>,
@@ -60,7 +60,7 @@ impl StayContext<'_> {
         (rewritten, stayed.notes)
     }
 
-    /// Does what is to be done to a response behind the rules; gives notes, and the hosts that get a path.
+    /// Rewrites a response after the rules. Returns notes, and the hosts that get a path.
     pub(super) fn response(
         &self,
         message: &MessageFacts<'_>,
@@ -93,7 +93,7 @@ impl StayContext<'_> {
         let body = verdict.body.clone().or_else(|| message.body.cloned());
         let page = self.page(message, body.as_ref());
         if let (Some(effect), Some(body)) = (&page.effect, &body) {
-            // Where it is XML, too, its other places were read by now.
+            // If the page is XML, too, its other places are rewritten already.
             let leaving = verdict.leaving(message.document);
             let reread = leaving
                 .and_then(|it| patched(it, &effect.patch, message.headers(), message.limits));
@@ -111,8 +111,8 @@ impl StayContext<'_> {
         (stayed.notes, stayed.learned)
     }
 
-    /// Gives the device its own addresses in an answer that dmtap wrote: it repeats those of the message, which are the
-    /// server's.
+    /// Gives the device its own addresses in an answer that dmtap wrote. The answer repeats the addresses of the
+    /// message, which are the server's.
     pub(super) fn answer(&self, message: &MessageFacts<'_>, answer: &mut SyntheticResponse) {
         let hint = media::hint(&answer.headers);
         let document = match self.extent {
@@ -157,7 +157,7 @@ impl StayContext<'_> {
         stay::stay(document, &facts)
     }
 
-    /// Notes on a response that is JSON.
+    /// Returns notes on a response that is JSON.
     fn linked(&self, message: &MessageFacts<'_>) -> Vec<Note> {
         match message.body {
             Some(body) if media::mentions(message.headers(), "json") => {
@@ -167,7 +167,7 @@ impl StayContext<'_> {
         }
     }
 
-    /// What is to be done to a response that is a page.
+    /// Rewrites a response that is an HTML page.
     fn page(&self, message: &MessageFacts<'_>, body: Option<&Bytes>) -> StayOutcome {
         match (body, message.body) {
             (Some(body), Some(received)) if media::is_page(message.headers()) => {
@@ -177,7 +177,7 @@ impl StayContext<'_> {
         }
     }
 
-    /// Header fields of a response that lead somewhere.
+    /// Rewrites the header fields of a response that have a URL.
     fn fields(&self, message: &MessageFacts<'_>, verdict: &mut Verdict, stayed: &mut StayOutcome) {
         let mut changes = Vec::new();
         for name in [header::LOCATION, header::CONTENT_LOCATION, header::REFRESH] {
@@ -231,7 +231,7 @@ impl StayContext<'_> {
 }
 
 impl Rewritten {
-    /// A request rewritten twice.
+    /// Combines two rewrites of one request.
     pub(super) fn both(first: Option<Self>, second: Option<Self>) -> Option<Self> {
         match (first, second) {
             (Some(first), Some(mut second)) => {
@@ -242,7 +242,7 @@ impl Rewritten {
         }
     }
 
-    /// Makes this what leaves, unless the rules made it something else.
+    /// Makes the rewritten request the one that is sent, unless the rules changed it.
     pub(super) fn enter(self, decided: &mut Decision) {
         let verdict = &mut decided.verdict;
         if verdict.answer.is_some() {
@@ -256,13 +256,15 @@ impl Rewritten {
     }
 }
 
-/// Whether the receiver takes the document for what it is: nobody enrolls by an answer that is announced as SyncML.
+/// Whether the media type lets the receiver read the document as what it is: an enrollment response that is announced
+/// as SyncML enrolls nobody.
 fn is_read_as(document: &Document, message: &MessageFacts<'_>) -> bool {
     let is_syncml = media::mentions(message.headers(), "syncml");
     !is_syncml || Dialect::of(document) == Dialect::SyncMl
 }
 
-/// A document after a patch; `None` where it could not be read any more. `headers` are those of its message.
+/// Applies a patch to a document. `headers` are the header fields of its message. Returns `None` if the result does not
+/// decode.
 pub fn patched(
     document: &Document,
     patch: &Patch,
@@ -282,7 +284,7 @@ pub fn patched(
     Some((body, Arc::new(document)))
 }
 
-/// How far a redirect is mapped: those of sign-in pages stay unless their host is in a pair.
+/// Returns which hosts of a redirect are mapped. Redirects of sign-in pages stay unless their host is in a pair.
 fn reach(message: &MessageFacts<'_>) -> Reach {
     let request = message.request;
     let says = |name: HeaderName, word: &str| {
@@ -325,7 +327,7 @@ fn note_away(reach: Reach, host: &str, name: &HeaderName) -> Note {
     }
 }
 
-/// Where the URL of a Refresh begins: `5; url=https://…`.
+/// Returns the offset of the URL in a Refresh value: `5; url=https://…`.
 fn url_of_refresh(value: &str) -> usize {
     let found = value.to_ascii_lowercase().find("url=");
     let at = found.map_or(value.len(), |at| at + "url=".len());

@@ -1,4 +1,4 @@
-//! The DM sessions under way.
+//! The DM sessions in progress.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,14 +13,15 @@ use crate::flow::reconciler::{ObligationsFull, ReconcileContext, Reconciled};
 use crate::flow::{Session, SessionEffects, SessionKey, SessionTag, Side, Timestamp};
 use crate::markup::Document;
 
-/// What bounds the sessions that are followed at a time.
+/// The limits of the sessions that are followed at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionLimits {
-    /// How many they are.
+    /// The most sessions.
     pub count: usize,
-    /// Bytes their messages may hold together; the session that was silent longest makes room.
+    /// The most bytes that the messages of all sessions take. Beyond it, the session that was silent for the longest
+    /// time is forgotten.
     pub bytes: usize,
-    /// How long a silent session is remembered.
+    /// The time after which a silent session is forgotten.
     pub silence: Duration,
 }
 
@@ -34,21 +35,21 @@ impl Default for SessionLimits {
     }
 }
 
-/// The sessions under way, within [`SessionLimits`]. Exchanges of many connections share them: the table is locked to
-/// find a session, and the session to work on it.
+/// The sessions in progress, within [`SessionLimits`]. Exchanges of many connections share them: the table is locked to
+/// find a session, and the session is locked to work on it.
 #[derive(Debug)]
 pub(super) struct Sessions {
     table: Arc<Mutex<Table>>,
-    /// How many sessions are owed something, so that bodies are read though the rules in force need none.
+    /// The number of sessions with obligations. Bodies are read for them even if no rule in force needs bodies.
     owed: Arc<AtomicUsize>,
 }
 
 #[derive(Debug)]
 struct Table {
-    /// The longest silent one first.
+    /// The sessions, the one that was silent for the longest time first.
     sessions: LinkedHashMap<SessionKey, TableEntry>,
     begun: u64,
-    /// How many sessions each device began, as far as it is remembered; as many devices as there may be sessions.
+    /// The number of sessions that each device began. At most as many devices are remembered as sessions.
     begun_by: LinkedHashMap<String, u64>,
     bytes: usize,
     limits: SessionLimits,
@@ -62,7 +63,7 @@ struct TableEntry {
     bytes: usize,
 }
 
-/// A session as one exchange of it uses it.
+/// A session as used by one of its exchanges.
 #[derive(Clone, Debug)]
 pub(super) struct SharedSession {
     table: Arc<Mutex<Table>>,
@@ -87,17 +88,17 @@ impl Sessions {
         }
     }
 
-    /// Whether some session that goes on is owed something, whatever rules are in force now.
+    /// Whether a session that goes on has obligations, whatever rules are in force now.
     pub(super) fn have_obligations(&self, now: Timestamp) -> bool {
         let owes = || self.owed.load(Ordering::Relaxed) > 0;
-        // The table is looked at only where that may save reading bodies.
+        // The table is cleaned up only if that may save reading bodies.
         if owes() {
             self.table.lock().forget_silent(now);
         }
         owes()
     }
 
-    /// The session of this key, at the beginning of an exchange that has this message of `speaker`.
+    /// Returns the session with this key, for an exchange that begins with this message of `speaker`.
     pub(super) fn enter(
         &self,
         key: SessionKey,
@@ -126,7 +127,7 @@ impl Sessions {
 }
 
 impl Table {
-    /// The session of this key, which becomes the last one to be forgotten.
+    /// Returns the session with this key, and makes it the last one to be forgotten.
     fn session(
         &mut self,
         key: SessionKey,
@@ -162,7 +163,7 @@ impl Table {
         session
     }
 
-    /// Counts one more session of a device and gives its number, from 1.
+    /// Counts one more session of a device and returns its number, from 1.
     fn count_of_device(&mut self, device: &str) -> u64 {
         if let Some(begun) = self.begun_by.to_back(device) {
             *begun += 1;
@@ -175,7 +176,8 @@ impl Table {
         1
     }
 
-    /// Forgets the session of this key if it is over: nobody locks the table while holding one.
+    /// Forgets the session with this key if it is over. The locks cannot deadlock: nobody locks the table while holding
+    /// a session.
     fn forget_over(&mut self, key: &SessionKey) {
         let is_over = |held: &TableEntry| held.session.lock().is_over;
         if self.sessions.get(key).is_some_and(is_over)
@@ -199,9 +201,9 @@ impl Table {
         self.bytes -= first.map_or(0, |(_, held)| held.bytes);
     }
 
-    /// Takes notice of what a session holds now, and makes room for it.
+    /// Updates the bytes that a session holds, and makes room for them.
     fn weigh(&mut self, tag: &SessionTag, bytes: usize) {
-        // It may be forgotten, and another one be there under its key.
+        // The session may be forgotten, and another one may have its key.
         let held = self.sessions.get_mut(&tag.key);
         let Some(held) = held.filter(|held| held.number == tag.number) else {
             return;
@@ -223,12 +225,12 @@ impl SharedSession {
             view = SessionView::of(&mut entry.session, speaker, document);
             entry.recount(&self.owed, true);
         }
-        // That of this exchange, though another one may have begun since.
+        // The tag is that of this exchange, even if another exchange has begun since.
         view.tag = Some(self.tag(speaker, document.and_then(Message::of)));
         view
     }
 
-    /// Takes on what rules cause in the session.
+    /// Takes on the effects of rules in the session.
     pub(super) fn take_on(&self, effects: &SessionEffects) -> Result<(), ObligationsFull> {
         if effects.is_empty() {
             return Ok(());
@@ -239,7 +241,7 @@ impl SharedSession {
         taken
     }
 
-    /// Does in a message what is owed about it.
+    /// Reconciles a message before it is sent.
     pub(super) fn reconcile(
         &self,
         document: &Arc<Document>,
@@ -251,7 +253,7 @@ impl SharedSession {
         reconciled
     }
 
-    /// Remembers a message as it was delivered. Of one that rules changed, `original` is what its sender wrote.
+    /// Records a message as delivered. If rules changed it, `original` is the one that its sender wrote.
     pub(super) fn delivered(
         &self,
         to: Side,
@@ -270,20 +272,20 @@ impl SharedSession {
         self.table.lock().weigh(&self.tag, bytes);
     }
 
-    /// Takes notice that a peer got something of this session that was not read.
+    /// Records that a peer got something of this session that was not read.
     pub(super) fn missed(&self, by: Side) {
         self.session.lock().session.missed(by);
     }
 
-    /// Takes the session for ended: the device got something that is no message.
+    /// Marks the session as ended: the device got something that is not a message.
     pub(super) fn ended(&self) {
         let mut entry = self.session.lock();
-        // A device whose first message came to nothing sends it once more, and that is no other session.
+        // A device whose first message failed sends it once more. That does not begin another session.
         entry.is_over = self.tag.message != Some(1);
         entry.recount(&self.owed, false);
     }
 
-    /// The tag of what `speaker` says in this exchange, which may be no message.
+    /// Returns the tag of what `speaker` sends in this exchange, which need not be a message.
     pub(super) fn tag(&self, speaker: Side, message: Option<Message<'_>>) -> SessionTag {
         match speaker {
             Side::Device => self.tag.clone(),
@@ -295,18 +297,18 @@ impl SharedSession {
     }
 }
 
-/// A session, and whether it counts among those that are owed something.
+/// A session, and whether it counts as one with obligations.
 #[derive(Debug)]
 struct SessionEntry {
     session: Session,
     counted: Option<ObligationCount>,
-    /// Whether a message with MsgID 1 would be the first one of another session.
+    /// Whether a message with MsgID 1 would begin another session.
     is_over: bool,
 }
 
 impl SessionEntry {
-    /// Looks again whether the session is owed something. After its last message only a repetition of that one is:
-    /// such a session does not continue.
+    /// Updates whether the session counts as one with obligations. `continues` is false after its last message: only a
+    /// repetition of that message could still need them.
     fn recount(&mut self, owed: &Arc<AtomicUsize>, continues: bool) {
         let owes = continues && !self.session.reconciler.is_empty();
         match (owes, &self.counted) {
@@ -317,7 +319,7 @@ impl SessionEntry {
     }
 }
 
-/// Counts for one as long as it lives; it goes with a session that is forgotten.
+/// A guard that counts one session with obligations while it exists. It is dropped with a session that is forgotten.
 #[derive(Debug)]
 struct ObligationCount(Arc<AtomicUsize>);
 
@@ -334,8 +336,8 @@ impl Drop for ObligationCount {
     }
 }
 
-/// Whether a message to the device ends the session: with Alert 1223, or since it asks for nothing, and not for
-/// credentials either.
+/// Whether a message to the device ends the session: it has Alert 1223, or it asks for nothing, not even for
+/// credentials.
 fn is_last(document: &Document) -> bool {
     let Some(message) = Message::of(document) else {
         return false;

@@ -1,4 +1,4 @@
-//! One message decided, as its receiver gets it.
+//! Tests of decisions: one message as its receiver gets it.
 
 use http::{Method, StatusCode, Version};
 
@@ -21,7 +21,7 @@ struct Stage {
     rules: RuleSet,
 }
 
-/// No rule here counts.
+/// A state for rules that count nothing.
 struct NoState;
 
 impl RuleState for NoState {
@@ -88,7 +88,7 @@ impl Stage {
             .request(&facts, &self.rules, &mut NoState, Timestamp(0))
     }
 
-    /// The response passes; the number of the session that the device's message with this number is of afterwards.
+    /// Passes a response. Returns the number of the session that a later device message with MsgID 1 belongs to.
     fn session_after(&self, response: &Arc<Document>) -> u64 {
         let ask = |number| {
             let (mut handle, _) = self.request(&message(number, STATUS));
@@ -181,12 +181,12 @@ fn a_status_without_a_body_delivers_no_message() {
     };
     check(200, 1);
     check(204, 2);
-    // The device uses what it has.
+    // The device uses its cached content.
     check(304, 1);
     check(500, 1);
 }
 
-/// Another exchange of the session fills its reconciler, while the rules decide on this one.
+/// A state that lets another exchange fill the session's reconciler while the rules decide on this one.
 struct Overtaken(SharedSession);
 
 impl RuleState for Overtaken {
@@ -253,7 +253,7 @@ fn a_message_that_dmtap_answers_itself_is_reported_as_the_effects_left_it() {
     let (mut handle, decided) = stage.request(&message(1, alert));
     let challenge = decided.verdict.answer.unwrap();
     handle.answered(&challenge.body, &challenge.headers);
-    // Only dmtap has asked for this.
+    // Only dmtap asked for this message.
     let answer = message(2, STATUS);
     let (_, decided) = stage.request(&answer);
     assert!(decided.verdict.answer.is_some());
@@ -280,7 +280,8 @@ fn an_answer_to_a_command_of_the_server_reaches_it_under_the_number_that_the_ser
              <Cmd>{cmd}</Cmd><Data>200</Data></Status>"
         )
     };
-    // What the device writes of message 2, which arrived as message 3, and what the server gets.
+    // `answered` is what the device writes about message 2, which arrived as message 3; `expected` is what the server
+    // gets.
     let check = |answered: &str, expected: Option<&str>| {
         let stage = Stage::new(skip);
         let pass = |number, asks: &str, answers: &str| {
@@ -313,9 +314,9 @@ fn an_answer_to_a_command_of_the_server_reaches_it_under_the_number_that_the_ser
             .collect::<Vec<_>>()
     };
     let both = |msg_ref| status(msg_ref, 0, "SyncHdr") + &status(msg_ref, 5, "Delete");
-    // As it is right.
+    // The device uses the numbers as they arrived.
     assert!(check(&both(3), Some(&both(2))).is_empty());
-    // By its own count: the number is the server's already, and the message leaves as it came.
+    // The device counts for itself: the MsgRef is the server's already, and the message is sent unchanged.
     assert_eq!(
         check(&both(2), None),
         [r#"Status has MsgRef "2": the message that it answers arrived with MsgID "3""#]

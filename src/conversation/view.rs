@@ -1,4 +1,4 @@
-//! What a session knows about a message, and what rules say about it then.
+//! A session's knowledge of a message, and the decision of the rules about it.
 
 use super::MessageFacts;
 use crate::dm::Message;
@@ -7,21 +7,21 @@ use crate::flow::{AnswerLink, Note, Reconciler, Session, SessionTag, Side};
 use crate::markup::Document;
 use crate::rules::{Facts, RuleSet, RuleState, Stage, Verdict};
 
-/// What a session knows about a message that arrives. The default is a message of no session.
+/// The session's knowledge of a message that arrives. The default is a message without a session.
 #[derive(Debug, Default)]
 pub struct SessionView {
     /// The place of the message in the session.
     pub tag: Option<SessionTag>,
-    /// For each Status and Results, the command it answers.
+    /// The command that each Status and Results answers.
     pub links: Vec<AnswerLink>,
-    /// Remarks about those.
+    /// The notes on these answers.
     pub notes: Vec<Note>,
-    /// What dmtap owes the peers.
+    /// The obligations of dmtap towards the peers.
     pub reconciler: Option<Reconciler>,
 }
 
 impl SessionView {
-    /// Takes a document of `speaker` in; one that is no message changes nothing.
+    /// Takes in a document of `speaker`. A document that is not a message changes nothing.
     pub fn of(session: &mut Session, speaker: Side, document: &Document) -> Self {
         let Some(message) = Message::of(document) else {
             return Self {
@@ -39,7 +39,7 @@ impl SessionView {
         }
     }
 
-    /// What the rules say about the message.
+    /// Returns the verdict of the rules on the message.
     pub fn decide(
         &self,
         message: &MessageFacts<'_>,

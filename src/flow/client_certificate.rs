@@ -5,38 +5,38 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-/// A certificate of which the device proved in the handshake that it has the key.
+/// A client certificate. The handshake proved that the device has its private key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientCertificate {
     /// The subject, such as `CN=device, OU=contoso`, in the order of the certificate.
     pub subject: String,
-    /// The issuer, written alike.
+    /// The issuer, in the same form.
     pub issuer: String,
     /// The serial number in hexadecimal.
     pub serial: String,
     /// SHA-1 over the certificate, 40 hexadecimal digits in upper case.
     pub sha1: String,
-    /// SHA-256 over it, 64 of them.
+    /// SHA-256 over the certificate, 64 hexadecimal digits in upper case.
     pub sha256: String,
-    /// Who vouches for it.
+    /// The CA that vouches for the certificate, if any.
     pub verdict: CertificateVerdict,
-    /// The certificate and those that came with it, in DER; empty where only a record of it is left.
+    /// The certificate and the others that came with it, in DER; empty if only a record of the certificate is left.
     pub chain: Vec<Bytes>,
 }
 
-/// Who vouches for a client certificate.
+/// The CA that vouches for a client certificate, if any.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CertificateVerdict {
     /// dmtap's CA issued it.
     DmtapCa,
-    /// A CA of `--client-ca` did.
+    /// A CA of `--client-ca` issued it.
     ClientCa,
-    /// Nobody, for this reason.
+    /// No known CA vouches for it, for this reason.
     Untrusted(String),
 }
 
 impl CertificateVerdict {
-    /// Its name in records.
+    /// Returns the name of the verdict in records.
     pub fn name(&self) -> &'static str {
         match self {
             Self::DmtapCa => "dmtap-ca",
@@ -45,7 +45,7 @@ impl CertificateVerdict {
         }
     }
 
-    /// The one with this name.
+    /// Returns the verdict with this name. `why` is the reason of an untrusted one.
     pub fn named(name: &str, why: &str) -> Self {
         match name {
             "dmtap-ca" => Self::DmtapCa,
@@ -60,7 +60,7 @@ impl CertificateVerdict {
 pub struct ClientAuth {
     /// Whether the server asked for a client certificate in the handshake.
     pub asked: bool,
-    /// The certificate that dmtap showed; absent where it was not asked for one, or had none.
+    /// The certificate that dmtap showed; absent if the server did not ask for one, or dmtap had none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shown: Option<Box<ShownCertificate>>,
 }
@@ -68,17 +68,17 @@ pub struct ClientAuth {
 /// A client certificate that dmtap shows to servers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ShownCertificate {
-    /// The name of its identity (`dmtap identity list`); absent of one given with `--client-certs`.
+    /// The name of the client identity (`dmtap identity list`); absent for a certificate given with `--client-certs`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<SmolStr>,
     /// The subject, in the order of the certificate.
     pub subject: SmolStr,
-    /// The issuer, written alike.
+    /// The issuer, in the same form.
     pub issuer: SmolStr,
     /// The serial number in hexadecimal.
     pub serial: SmolStr,
     /// SHA-1 over the certificate, 40 hexadecimal digits in upper case.
     pub sha1: SmolStr,
-    /// SHA-256 over it, 64 of them in lower case.
+    /// SHA-256 over the certificate, 64 hexadecimal digits in lower case.
     pub sha256: SmolStr,
 }

@@ -1,4 +1,4 @@
-//! A connection a device opened.
+//! A connection that a device opened.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::ClientCertificate;
 
-/// Counts connections from 1 in one run.
+/// The number of a connection, counted from 1 in one run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId(pub u64);
 
@@ -22,37 +22,38 @@ impl fmt::Display for ConnectionId {
 pub struct Timestamp(pub u64);
 
 impl Timestamp {
-    /// The time from `earlier` to this moment; zero where the clock went back.
+    /// Returns the time from `earlier` to this moment; zero if the clock went back.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
 }
 
-/// A connection from a device, with all that is known when its first request comes.
+/// A connection from a device, with everything that is known when its first request comes.
 #[derive(Clone, Debug)]
 pub struct Connection {
-    /// Its number.
+    /// The number of the connection.
     pub id: ConnectionId,
-    /// When it was accepted.
+    /// The time at which the connection was accepted.
     pub opened: Timestamp,
     /// The device's address.
     pub device: SocketAddr,
-    /// The address it was accepted at.
+    /// The local address that accepted the connection.
     pub listener: SocketAddr,
-    /// The server it is for: `host:port`.
+    /// The server that the connection is for, as `host:port`.
     pub server: String,
-    /// TLS as agreed with the device, without any fact where its bytes go to the server unread; `None` for clear text.
+    /// The TLS facts of the handshake with the device. All of them are empty if the connection is tunnelled; `None` for
+    /// clear text.
     pub tls: Option<TlsFacts>,
 }
 
-/// What a TLS handshake agreed on.
+/// The facts of a TLS handshake.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsFacts {
-    /// The name the device asked for.
+    /// The server name that the device asked for.
     pub sni: Option<String>,
-    /// The protocol agreed by ALPN, such as `h2`.
+    /// The protocol that ALPN agreed on, such as `h2`.
     pub alpn: Option<String>,
-    /// The version, such as `TLSv1.3`.
+    /// The TLS version, such as `TLSv1.3`.
     pub version: Option<String>,
     /// The client certificate that the device presented.
     pub client: Option<Arc<ClientCertificate>>,

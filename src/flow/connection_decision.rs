@@ -1,51 +1,51 @@
-//! How a connection of a device is received.
+//! How the proxy receives a device's connection.
 
 use std::time::Duration;
 
 use super::RuleEffect;
 
-/// What is to happen to a connection. The default receives it as ever.
+/// The decision on how to receive a connection. The default is to serve it as usual.
 #[derive(Clone, Debug, Default)]
 pub struct ConnectionDecision {
-    /// What becomes of it.
+    /// The action of the proxy on the connection.
     pub action: ConnectionAction,
-    /// The TLS it is offered, where it is served.
+    /// The TLS terms that the device is offered, if the connection is served.
     pub tls: TlsTerms,
-    /// The rules that had a say, in order.
+    /// The rules that acted, in order.
     pub applied: Vec<RuleEffect>,
 }
 
-/// What becomes of a connection.
+/// The action of the proxy on a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConnectionAction {
-    /// It is served.
+    /// Serve it.
     #[default]
     Serve,
-    /// A TCP RST, as soon as enough is known of it.
+    /// Reset it with a TCP RST, as soon as the rule can be decided.
     Refuse,
-    /// Its bytes go to the server and back, untouched and unread.
+    /// Pass its bytes to the server and back, unchanged and unread.
     Tunnel,
-    /// A fatal TLS alert answers the ClientHello, then it is closed.
+    /// Answer the ClientHello with a fatal TLS alert, then close.
     Alert(TlsAlert),
-    /// Nothing answers the ClientHello; it is closed after so long.
+    /// Leave the ClientHello unanswered, and close after this time.
     Stall(Duration),
-    /// It is closed after the ClientHello, without a word.
+    /// Close after the ClientHello, without an answer.
     HangUp,
 }
 
-/// The TLS a device is offered.
+/// The TLS terms that a device is offered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TlsTerms {
-    /// What is wrong with the certificate.
+    /// The defect of the certificate.
     pub defect: Option<CertificateDefect>,
-    /// The oldest version; `None`: 1.2.
+    /// The oldest version; `None` stands for 1.2.
     pub min: Option<TlsVersion>,
-    /// The newest version; `None`: 1.3.
+    /// The newest version; `None` stands for 1.3.
     pub max: Option<TlsVersion>,
 }
 
-/// What is wrong with a certificate that a device is shown. Everything else about it is right.
+/// A defect of the certificate that a device is shown. Everything else about the certificate is right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CertificateDefect {
     /// It was valid until yesterday.
@@ -54,7 +54,7 @@ pub enum CertificateDefect {
     NotYetValid,
     /// It is for another name.
     WrongHost,
-    /// It is signed by a CA that nobody knows.
+    /// It is signed by an unknown CA.
     Untrusted,
     /// It is signed by itself.
     SelfSigned,
@@ -65,7 +65,7 @@ pub enum CertificateDefect {
 }
 
 impl CertificateDefect {
-    /// Every one with its name in rule files.
+    /// All defects with their names in rule files.
     pub const ALL: [(&'static str, Self); 7] = [
         ("expired", Self::Expired),
         ("not-yet-valid", Self::NotYetValid),
@@ -76,7 +76,7 @@ impl CertificateDefect {
         ("weak", Self::Weak),
     ];
 
-    /// Its name in rule files and records.
+    /// Returns the name of the defect in rule files and records.
     pub fn name(self) -> &'static str {
         let of_this = |(_, defect): &&(&'static str, Self)| *defect == self;
         Self::ALL.iter().find(of_this).map_or("", |(name, _)| name)
@@ -93,10 +93,10 @@ pub enum TlsVersion {
 }
 
 impl TlsVersion {
-    /// Every one with its name in rule files.
+    /// All versions with their names in rule files.
     pub const ALL: [(&'static str, Self); 2] = [("1.2", Self::V1_2), ("1.3", Self::V1_3)];
 
-    /// Its name in rule files and records.
+    /// Returns the name of the version in rule files and records.
     pub fn name(self) -> &'static str {
         match self {
             Self::V1_2 => "1.2",
@@ -105,12 +105,12 @@ impl TlsVersion {
     }
 }
 
-/// A TLS alert: its number (RFC 8446 §6).
+/// The number of a TLS alert (RFC 8446 §6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TlsAlert(pub u8);
 
 impl TlsAlert {
-    /// Those that end a connection, with their names in RFC 8446 §6 and in rule files.
+    /// The alerts that end a connection, with their names in RFC 8446 §6 and in rule files.
     pub const ALL: [(&'static str, Self); 26] = [
         ("unexpected_message", Self(10)),
         ("bad_record_mac", Self(20)),
@@ -140,7 +140,7 @@ impl TlsAlert {
         ("no_application_protocol", Self(120)),
     ];
 
-    /// Its name.
+    /// Returns the name of the alert.
     pub fn name(self) -> &'static str {
         let of_this = |(_, alert): &&(&'static str, Self)| *alert == self;
         Self::ALL.iter().find(of_this).map_or("", |(name, _)| name)

@@ -1,5 +1,5 @@
-//! Credentials in DM messages, held against the accounts and nonces that passed before: whether they are right, and
-//! which nonce they answer (OMA-TS-DM_Security-V1_2_1 §5.3, §5.4).
+//! The check of credentials in DM messages against the accounts and nonces that passed before: whether they are right,
+//! and which nonce they answer (OMA-TS-DM_Security-V1_2_1 §5.3, §5.4).
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -13,28 +13,28 @@ use crate::dm::{Cred, Message, Provisioning};
 use crate::flow::note::clipped;
 use crate::flow::{Note, Severity, Side};
 
-/// The accounts and nonces that are known. Of more than [`MOST_KNOWN`] the least recently used are forgotten.
+/// The known accounts and nonces. Beyond [`MOST_KNOWN`] of either, the least recently used are forgotten.
 #[derive(Debug)]
 pub struct Credentials {
-    /// By who shows them, and the user.
+    /// The accounts, by the side that presents the credentials and the user.
     accounts: LruCache<(Side, String), Vec<Account>>,
-    /// By who is to answer them, and the device; the latest first.
+    /// The nonces, by the side that is to answer them and the device; the latest nonce first.
     nonces: LruCache<(Side, String), VecDeque<Nonce>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Account {
     key: AccountKey,
-    /// AAUTHDATA: what the first credentials answer.
+    /// AAUTHDATA, the nonce for the first credentials.
     first: Option<Nonce>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Nonce {
     octets: Vec<u8>,
-    /// As it was written.
+    /// The nonce as it was written.
     text: String,
-    /// Where it came from, in words.
+    /// The source of the nonce, in words.
     origin: String,
 }
 
@@ -58,7 +58,7 @@ impl Nonce {
     }
 }
 
-/// What makes `x-syncml-hmac` of a body: an account and the nonce that is answered.
+/// The key for `x-syncml-hmac`: an account and the nonce that is answered.
 #[derive(Debug)]
 pub struct MacKey {
     key: AccountKey,
@@ -66,17 +66,17 @@ pub struct MacKey {
 }
 
 impl MacKey {
-    /// The `mac` over a body.
+    /// Returns the `mac` over a body.
     pub fn mac(&self, body: &[u8]) -> String {
         self.key.mac(&self.nonce, &hash_of_body(body))
     }
 }
 
-/// How a nonce went into a digest.
+/// The form in which a nonce went into a digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
     Octets,
-    /// Its base64, as some clients do.
+    /// The base64 text of the nonce, which some clients use.
     Text,
 }
 
@@ -90,22 +90,22 @@ impl Default for Credentials {
 }
 
 impl Credentials {
-    /// Whether no account is known: then nothing can be said of credentials.
+    /// Whether no account is known. Then credentials cannot be checked.
     pub fn is_empty(&self) -> bool {
         self.accounts.is_empty()
     }
 
-    /// Adds an account that devices have.
+    /// Adds an account with which devices authenticate.
     pub fn add(&mut self, user: &str, password: &str) {
         self.add_account(Side::Device, user, password, None);
     }
 
-    /// Learns the accounts that a provisioning document grants.
+    /// Learns the accounts of a provisioning document.
     pub fn learn_accounts(&mut self, provisioning: Provisioning<'_>) {
         for account in provisioning.accounts().take(MOST_ACCOUNTS) {
             let provider = account.provider_id();
             for auth in account.auths().take(MOST_ACCOUNTS) {
-                // w7: the level names who checks the credentials.
+                // w7 APPLICATION: AAUTHLEVEL names the side that checks the credentials.
                 let side = match auth.level().as_deref() {
                     Some("APPSRV") => Side::Device,
                     Some("CLIENT") => Side::Server,
@@ -137,7 +137,7 @@ impl Credentials {
         }
     }
 
-    /// Learns the nonces of a message: its receiver is to answer them.
+    /// Learns the nonce of a message's challenge, which the receiver is to answer.
     pub fn learn_nonces(&mut self, receiver: Side, device: &str, message: Message<'_>) {
         let chal = message.header_status().and_then(|status| status.chal());
         let Some(nonce) = chal.and_then(|chal| chal.next_nonce().map(Cow::into_owned)) else {
@@ -158,8 +158,8 @@ impl Credentials {
         }
     }
 
-    /// What is to be said of the credentials in a message, and of `x-syncml-hmac`, with the hash of its body; and what
-    /// makes the latter anew, where it is right.
+    /// Checks the credentials in a message, and its `x-syncml-hmac`, which comes with the hash of the body. Returns the
+    /// notes, and the key that can recompute the `x-syncml-hmac`, if the field is right.
     pub fn check(
         &mut self,
         speaker: Side,
@@ -217,7 +217,7 @@ impl Credentials {
         }
     }
 
-    /// Says which nonce a digest answers, and what made it.
+    /// Returns a note on which nonce a digest answers, and the key that made the digest.
     fn check_digest(
         &mut self,
         speaker: Side,
@@ -304,11 +304,11 @@ fn wrong(text: String) -> Note {
     }
 }
 
-/// Users, and devices, that are remembered.
+/// The most users, and the most devices, that are remembered.
 const MOST_KNOWN: usize = 10_000;
-/// Accounts of one user, or of one document.
+/// The most accounts that are kept of one user or read from one document.
 const MOST_ACCOUNTS: usize = 8;
-/// Challenges of one device.
+/// The most challenges that are remembered of one device.
 const MOST_NONCES: usize = 4;
 /// The longest nonce, in bytes.
 const LONGEST_NONCE: usize = 1_024;

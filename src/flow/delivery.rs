@@ -1,4 +1,4 @@
-//! How bytes leave: a small program the wire carries out.
+//! How bytes are sent: a short list of steps that the wire carries out.
 //!
 //! ```text
 //! latency 200 ms, bandwidth, limit-data 1200:   Wait(200 ms)  Pace(rate)  Send(1200)  Close
@@ -11,26 +11,26 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-/// What to do instead of, or around, sending a message whole. Empty: send it at once.
+/// The steps that replace or surround the plain sending of a message. Without steps the message is sent at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Delivery {
-    /// The operations in order; after the last one the message is sent, unless one ended the connection.
+    /// The steps in order. After the last one the message is sent, unless a step ended the connection.
     pub ops: Vec<DeliveryStep>,
 }
 
-/// One operation.
+/// One step of a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DeliveryStep {
     /// Wait before going on.
     Wait(Duration),
-    /// The body goes slowly from here on.
+    /// Send the body slowly from here on.
     Pace(Pace),
-    /// The head says something else of the body than what comes.
+    /// State a body length in the head that differs from the real one.
     Announce(StatedLength),
-    /// Send the head, and at most so many bytes of the body; [`DeliveryStep::WHOLE`] sends all of it.
+    /// Send the head, and at most this many bytes of the body. [`DeliveryStep::WHOLE`] sends all of it.
     Send(u64),
-    /// Send bytes that are no HTTP.
+    /// Send bytes that are not HTTP.
     Noise(Noise),
     /// Close the connection in good order: `close_notify` and FIN in HTTP/1.1, RST_STREAM in HTTP/2 (GOAWAY after
     /// a whole message). Nothing follows.
@@ -39,47 +39,47 @@ pub enum DeliveryStep {
     Reset,
 }
 
-/// How slowly a body goes.
+/// The pace at which a body is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
-    /// So many bytes a second.
+    /// This many bytes a second.
     Rate(NonZeroU64),
-    /// In pieces of so many bytes, with a pause between two.
+    /// Pieces of a fixed size, with a pause between two of them.
     Slices {
-        /// Bytes in a piece.
+        /// The size of a piece in bytes.
         size: NonZeroU64,
-        /// The pause.
+        /// The pause between two pieces.
         pause: Duration,
     },
 }
 
-/// What a head says of the body, against the truth.
+/// The body length that a head states in place of the real one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StatedLength {
-    /// A `Content-Length` of so many bytes.
+    /// A `Content-Length` of this many bytes.
     Exactly(u64),
-    /// A `Content-Length` that is so many bytes too large.
+    /// A `Content-Length` that is this many bytes too large.
     More(u64),
-    /// A `Content-Length` that is so many bytes too small; zero at least.
+    /// A `Content-Length` that is this many bytes too small; not less than zero.
     Fewer(u64),
-    /// Chunks instead of a length.
+    /// Chunked transfer coding instead of a length.
     Chunks,
 }
 
-/// Random bytes that are no HTTP: the first is neither a letter nor a digit.
+/// Random bytes that are not HTTP: the first byte is neither a letter nor a digit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Noise {
-    /// What the bytes are drawn from.
+    /// The seed of the bytes.
     pub seed: u64,
-    /// How many.
+    /// The number of bytes.
     pub bytes: u16,
 }
 
 impl DeliveryStep {
-    /// All of the body.
+    /// The step that sends the whole body.
     pub const WHOLE: Self = Self::Send(u64::MAX);
 
-    /// Whether nothing follows it.
+    /// Whether the step ends the connection, so that no step follows.
     pub fn is_end(&self) -> bool {
         matches!(self, Self::Close | Self::Reset)
     }
@@ -91,12 +91,12 @@ impl Delivery {
         self.ops.is_empty()
     }
 
-    /// Whether it ends the connection, so that nothing more can be added.
+    /// Whether the delivery ends the connection, so that no step can be added.
     pub fn is_ended(&self) -> bool {
         self.ops.iter().any(DeliveryStep::is_end)
     }
 
-    /// Whether the message arrives as it is, be it late.
+    /// Whether the message arrives complete and unchanged, even if late.
     pub fn is_whole(&self) -> bool {
         let spoils =
             |op: &DeliveryStep| !matches!(op, DeliveryStep::Wait(_) | DeliveryStep::Pace(_));
@@ -105,8 +105,8 @@ impl Delivery {
     }
 }
 
-/// The next number of SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014): every bit of
-/// the state decides about every bit of it.
+/// Returns the next number of SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014).
+/// Every bit of the state affects every bit of the number.
 pub fn split_mix(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let z = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -115,7 +115,7 @@ pub fn split_mix(state: &mut u64) -> u64 {
 }
 
 impl Noise {
-    /// The bytes, the same ones for the same seed.
+    /// Returns the bytes. The same seed gives the same bytes.
     pub fn bytes(self) -> Bytes {
         let mut state = self.seed;
         let numbers = (0..self.bytes).map(|_| split_mix(&mut state));

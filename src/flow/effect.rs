@@ -1,4 +1,4 @@
-//! What a rule did to a message or a connection.
+//! Effects of rules on messages and connections.
 
 use std::borrow::Cow;
 
@@ -12,29 +12,29 @@ use crate::patch::Patch;
 pub struct RuleEffect {
     /// The rule's name.
     pub rule: String,
-    /// What it did, in order.
+    /// The things that the rule did, in order.
     pub changes: Vec<EffectDetail>,
-    /// What it changed of the body as the rule found it; empty for heads and deliveries.
+    /// The change to the body as the rule got it; empty for heads and deliveries.
     pub patch: Patch,
 }
 
-/// One thing a rule did.
+/// One thing that a rule did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EffectDetail {
-    /// Where: a path in the document; empty for the whole message.
+    /// The place: a path in the document, or empty for the whole message.
     pub path: String,
-    /// The name of the step that did it; dmtap's own changes have names of their own.
+    /// The name of the step that did it. Changes that dmtap itself makes have names of their own.
     pub step: Cow<'static, str>,
-    /// What kind of change it is.
+    /// The kind of the change.
     #[serde(default, skip_serializing_if = "EffectKind::is_other")]
     pub kind: EffectKind,
-    /// What was there.
+    /// The text before the change.
     pub before: String,
-    /// What is there now.
+    /// The text after the change.
     pub after: String,
 }
 
-/// What was done: it decides the sentence for people, what is masked, and what later stages conclude.
+/// The kind of a change. It decides the sentence for people, what is masked, and what later stages conclude.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[schemars(inline)]
@@ -47,13 +47,13 @@ pub enum EffectKind {
     Status,
     /// A header field changed; `before` and `after` are written `name: value`.
     Header,
-    /// Another HTTP status.
+    /// The HTTP status changed.
     HttpStatus,
-    /// `after`, which is markup, was put in.
+    /// The markup `after` was inserted.
     Inserted,
-    /// `after` stands in the place of `before`: markup, or the matches of a regular expression.
+    /// `before` was replaced by `after`: markup, or the matches of a regular expression.
     Replaced,
-    /// An element was added: `after` is its name and its node.
+    /// An element was added; `after` is its name and its node.
     Added,
     /// An element was removed; `before` is its name and its text or node.
     Removed,
@@ -63,7 +63,7 @@ pub enum EffectKind {
     Moved,
     /// A command was removed; its sender gets the Status `after`.
     Refused,
-    /// The body changed its size.
+    /// The size of the body changed.
     Body,
     /// Bits were inverted.
     Inverted,
@@ -71,11 +71,11 @@ pub enum EffectKind {
     Aborted,
     /// dmtap answered in the server's place.
     Answered,
-    /// dmtap sent something else, or once more.
+    /// dmtap sent something else, or sent the message once more.
     Sent,
-    /// The message left later.
+    /// The message was sent later.
     Delayed,
-    /// The message left slowly.
+    /// The message was sent slowly.
     Slowed,
     /// The connection was closed.
     Closed,
@@ -89,35 +89,35 @@ pub enum EffectKind {
     Tunnelled,
     /// The device was shown a certificate with a defect.
     Certificate,
-    /// TLS was offered from this version on.
+    /// TLS was offered from the version `after` on.
     TlsMin,
-    /// TLS was offered up to this version.
+    /// TLS was offered up to the version `after`.
     TlsMax,
     /// The handshake ended with a TLS alert.
     TlsAlert,
     /// The scenario got another state.
     Scenario,
-    /// A number of the conversation was adapted to what the receiver counts.
+    /// A number of the conversation was adapted to the count of the receiver.
     Renumbered,
-    /// An answer to what dmtap itself had sent was removed; `before` names it.
+    /// An answer to a command that dmtap itself had sent was removed; `before` names it.
     SuppressedReply,
-    /// The credentials that the server would have received without the rule stand there again.
+    /// The credentials that the server would have received without the rule were restored.
     RestoredCredentials,
-    /// That of records that do not name it or name one of a later version, and what no other kind describes.
+    /// Any other kind, and the kind in records that name none or one of a later version.
     #[default]
     #[serde(other)]
     Other,
 }
 
 impl RuleEffect {
-    /// Whether the rule did anything: one that matched and could not act anywhere did not.
+    /// Whether the rule did anything. A rule that matched and could not act anywhere did not.
     pub fn has_acted(&self) -> bool {
         self.changes.is_empty() || self.changes.iter().any(EffectDetail::is_done)
     }
 }
 
 impl EffectDetail {
-    /// A change of the message as a whole.
+    /// Creates a change of the message as a whole.
     pub fn of_message(
         kind: EffectKind,
         step: &'static str,
@@ -133,7 +133,7 @@ impl EffectDetail {
         }
     }
 
-    /// A change of dmtap's own, not by a step.
+    /// Creates a change that dmtap itself makes, not a step.
     pub fn own(name: &'static str, path: String, before: String, after: String) -> Self {
         Self {
             path,
@@ -141,27 +141,27 @@ impl EffectDetail {
         }
     }
 
-    /// A rule matched and could not act there.
+    /// Creates the entry for a rule that matched and could not act at a path.
     pub fn not_applied(path: &str, why: String) -> Self {
         Self::own("not applied", path.into(), String::new(), why)
     }
 
-    /// A step of a rule that matched could not act on the message.
+    /// Creates the entry for a step that could not act on the message.
     pub fn declined(step: &str, why: &str) -> Self {
         Self::not_applied("", format!("{step}: {why}"))
     }
 
-    /// Whether it came about.
+    /// Whether the change was made.
     pub fn is_done(&self) -> bool {
         self.kind != EffectKind::NotApplied
     }
 
-    /// Whether it only adapts a number: there are many such changes, and they say one thing.
+    /// Whether the change only adapts a number. There are many such changes, and they all mean one thing.
     pub fn is_renumbering(&self) -> bool {
         self.kind == EffectKind::Renumbered
     }
 
-    /// Whether it follows from what a rule did before.
+    /// Whether the change follows from an earlier change by a rule.
     pub fn is_reconciling(&self) -> bool {
         use EffectKind::{Renumbered, RestoredCredentials, SuppressedReply};
         matches!(
@@ -176,7 +176,7 @@ impl EffectKind {
         *self == Self::Other
     }
 
-    /// The kind of what dmtap does itself, by the name that stands in the place of a step's.
+    /// Returns the kind of a change that dmtap itself makes, by the name that stands in place of a step's name.
     pub fn of_own(name: &str) -> Self {
         match name {
             "not applied" => Self::NotApplied,
@@ -191,5 +191,5 @@ impl EffectKind {
     }
 }
 
-/// The name of the swap of client identities among rule effects.
+/// The name of the client identity swap among rule effects.
 pub const SWAP: &str = "swap-client-identity";

@@ -8,96 +8,96 @@ use serde::{Deserialize, Serialize};
 
 use super::{CapturedMessage, Connection, ConnectionId, ExchangeId, RuleEffect, Side, Timestamp};
 
-/// Something happened.
+/// Something that happened in the proxy.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
-    /// A device connected, and its handshake, if any, succeeded.
+    /// A device connected, and its TLS handshake, if any, succeeded.
     Opened(Arc<Connection>),
-    /// Rules decided how to receive a connection; comes before it opens or is refused.
+    /// Rules decided how to receive a connection. This event comes before the connection opens or is refused.
     Admitted {
-        /// Its number.
+        /// The number of the connection.
         connection: ConnectionId,
-        /// When.
+        /// The time of the event.
         at: Timestamp,
-        /// The rules, in order.
+        /// The rules that acted, in order.
         applied: Vec<RuleEffect>,
     },
     /// A connection ended before it could carry a request.
     Refused {
-        /// Its number.
+        /// The number of the connection.
         connection: ConnectionId,
-        /// When.
+        /// The time of the event.
         at: Timestamp,
-        /// Why, for people.
+        /// The reason, as text.
         why: String,
     },
-    /// A device sent something that is no HTTP, where a request was to come. Its connection ends with that.
+    /// A device sent something other than HTTP where a request was due. Its connection ends then.
     Malformed {
-        /// The number of the connection; one to a proxy may not have been opened yet.
+        /// The number of the connection. A connection to a proxy may not have been opened yet.
         connection: ConnectionId,
         /// The device's address.
         device: SocketAddr,
-        /// When.
+        /// The time of the event.
         at: Timestamp,
-        /// What is wrong with it, for people.
+        /// The error in the bytes, as text.
         why: String,
     },
     /// A connection ended.
     Closed {
-        /// Its number.
+        /// The number of the connection.
         connection: ConnectionId,
-        /// When.
+        /// The time of the event.
         at: Timestamp,
     },
-    /// A request passed (or was held back by a rule: see its `applied`).
+    /// A request passed, or a rule held it back (see [`CapturedMessage::applied`]).
     Request(Arc<CapturedMessage>),
     /// A response went to the device; it may be dmtap's own ([`CapturedMessage::synthesized`]).
     Response(Arc<CapturedMessage>),
-    /// An exchange came to no response.
+    /// An exchange failed before it had a response.
     Failed {
         /// The exchange.
         exchange: ExchangeId,
-        /// Its connection.
+        /// The connection of the exchange.
         connection: ConnectionId,
-        /// When.
+        /// The time of the event.
         at: Timestamp,
-        /// The peer that failed; `None`: neither, dmtap itself stopped first.
+        /// The peer that failed; `None` if no peer failed and dmtap itself stopped first.
         side: Option<Side>,
-        /// Whether a rule broke the connection to that peer: nobody failed.
+        /// Whether a rule broke the connection to that peer, so that no peer failed.
         by_rule: bool,
-        /// Whether dmtap answers the device itself: its response comes next.
+        /// Whether dmtap answers the device itself. The event of that response comes next.
         is_answered: bool,
-        /// What kept the response from coming, where that decides what to do about it.
+        /// The cause, if it decides what the user can do about the failure.
         cause: Option<FailureCause>,
-        /// Why, for people.
+        /// The reason, as text.
         why: String,
-        /// What to do about it, where `cause` alone does not say it.
+        /// What the user can do about the failure, if `cause` alone does not say it.
         help: Option<String>,
     },
 }
 
-/// What keeps the response of an exchange from coming.
+/// The cause that kept the response of an exchange from coming.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureCause {
-    /// The server's name has no address.
+    /// The server's name does not resolve to an address.
     Unresolved,
     /// Nothing listens at the server's address and port.
     NothingListens,
-    /// The server ended the connection for want of a client certificate that it accepts.
+    /// The server ended the connection because it did not get a client certificate that it accepts.
     ClientCertificate,
-    /// No connection to the server, or no TLS on it, for another reason.
+    /// The connection or the TLS handshake with the server failed for another reason.
     NotConnected,
     /// The saved traffic has no response.
     NotRecorded,
-    /// One that this version does not know.
+    /// A cause that this version does not know.
     #[serde(other)]
     #[schemars(skip)]
     Other,
 }
 
-/// Receives events. Called on the path of the traffic: it must not block.
+/// The receiver of events. It is called on the path of the traffic, so it must not block.
 pub trait EventSink: Send + Sync {
     /// Receives an event.
     fn on_event(&self, event: Event);

@@ -15,7 +15,7 @@ use super::{
 use crate::dm::Dialect;
 use crate::markup::{DecodeError, Document};
 
-/// Counts exchanges from 1 in one run.
+/// The number of an exchange, counted from 1 in one run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ExchangeId(pub u64);
 
@@ -36,7 +36,7 @@ pub enum Side {
 }
 
 impl Side {
-    /// The other one.
+    /// Returns the other peer.
     pub fn other(self) -> Self {
         match self {
             Self::Device => Self::Server,
@@ -44,7 +44,7 @@ impl Side {
         }
     }
 
-    /// Its name in records.
+    /// Returns the name of the peer in records.
     pub fn name(self) -> &'static str {
         match self {
             Self::Device => "device",
@@ -53,17 +53,17 @@ impl Side {
     }
 }
 
-/// What stands in front of a body.
+/// The head of an HTTP message.
 #[derive(Clone, Debug)]
 pub enum Head {
-    /// Of a request; the exchange needs it until its end.
+    /// The head of a request. It is shared: the exchange needs it until its end.
     Request(Arc<RequestHead>),
-    /// Of a response.
+    /// The head of a response.
     Response(ResponseHead),
 }
 
 impl Head {
-    /// Its header fields.
+    /// Returns the header fields.
     pub fn headers(&self) -> &HeaderMap {
         match self {
             Self::Request(head) => &head.headers,
@@ -72,94 +72,95 @@ impl Head {
     }
 }
 
-/// Method, target and header fields as received.
+/// The method, target and header fields of a request as received.
 #[derive(Clone, Debug)]
 pub struct RequestHead {
-    /// The method; DM knows only POST.
+    /// The method; DM uses only POST.
     pub method: Method,
-    /// The full address that the device asked for: the host is `:authority`, or `Host`, as the device sent it.
+    /// The full URL that the device asked for. Its host is `:authority` or `Host` as the device sent it.
     pub uri: Uri,
-    /// The version spoken by the device.
+    /// The HTTP version that the device used.
     pub version: Version,
     /// The header fields.
     pub headers: HeaderMap,
 }
 
-/// Status and header fields as received.
+/// The status and header fields of a response as received.
 #[derive(Clone, Debug)]
 pub struct ResponseHead {
     /// The HTTP status.
     pub status: StatusCode,
-    /// The version spoken by the server.
+    /// The HTTP version that the server used.
     pub version: Version,
     /// The header fields.
     pub headers: HeaderMap,
 }
 
-/// One way through the proxy: a request to the server, or a response to the device.
+/// One half of an exchange: a request to the server, or a response to the device.
 #[derive(Clone, Debug)]
 pub struct CapturedMessage {
-    /// The exchange it is half of.
+    /// The exchange that the message is half of.
     pub exchange: ExchangeId,
     /// The device's connection.
     pub connection: Arc<Connection>,
-    /// Who speaks: the device in a request, the server in a response.
+    /// The sender: the device for a request, the server for a response.
     pub from: Side,
-    /// Whether dmtap itself wrote it, in place of `from` (an `answer` step, a 502).
+    /// Whether dmtap wrote the message in place of `from` (an `answer` step, a 502).
     pub synthesized: bool,
-    /// When it was received whole.
+    /// The time at which the message was received completely.
     pub at: Timestamp,
-    /// How long after the request was received whole; zero for the request.
+    /// The time since the request was received completely; zero for the request.
     pub took: Duration,
     /// The head as received.
     pub head: Head,
     /// The body.
     pub body: CapturedBody,
-    /// Client authentication towards the server, of a response that came over TLS.
+    /// The client authentication towards the server. Only responses that came over TLS have it.
     pub client_auth: Option<ClientAuth>,
-    /// The DM session it belongs to.
+    /// The DM session that the message belongs to.
     pub session: Option<SessionTag>,
-    /// For each Status and Results in it, the command it answers.
+    /// The command that each Status and Results in the message answers.
     pub links: Vec<AnswerLink>,
-    /// What is remarkable about it.
+    /// The notes on the message.
     pub notes: Vec<Note>,
-    /// The rules that acted on it, in order.
+    /// The rules that acted on the message, in order.
     pub applied: Vec<RuleEffect>,
-    /// How it left.
+    /// How the message was sent.
     pub delivery: Delivery,
 }
 
-/// A body: as received and as sent.
+/// A body as received and as sent.
 #[derive(Clone, Debug)]
 pub struct CapturedBody {
-    /// The bytes as received, with any content coding. Empty where [`ParsedBody::Unread`] says so.
+    /// The bytes as received, with any content coding. Empty if `parsed` is [`ParsedBody::Unread`] and the bytes were
+    /// not kept.
     pub received: Bytes,
-    /// The bytes as received without content coding: what rules change. `None` where there was none, or it could
-    /// not be undone, or the document's source has them.
+    /// The bytes as received with the content coding undone, which rules change. `None` if there was no content coding,
+    /// if it could not be undone, or if the document has the bytes as its source.
     pub plain: Option<Bytes>,
-    /// The bytes as sent: the very same ones where no rule changed them.
+    /// The bytes as sent; the same bytes as received if no rule changed them.
     pub sent: Bytes,
-    /// What dmtap read in `received`.
+    /// The result of reading `received`.
     pub parsed: ParsedBody,
-    /// What was sent, decoded, where a rule changed it and it still decodes.
+    /// The decoded body as sent, if a rule changed it and it still decodes.
     pub sent_document: Option<Arc<Document>>,
 }
 
-/// What a body was found to be.
+/// The result of reading a body.
 #[derive(Clone, Debug)]
 pub enum ParsedBody {
-    /// No body.
+    /// The message has no body.
     Empty,
-    /// Nobody looked.
+    /// The body was not read.
     Unread(NotParsed),
-    /// It is no XML or WBXML, or broken, and passes all the same.
+    /// The body is broken, or is neither XML nor WBXML. It passes unchanged.
     Undecodable(DecodeError),
-    /// Decoded; its source is the body with content codings undone.
+    /// The decoded document. Its source is the body with content codings undone.
     Document(Arc<Document>, Dialect),
 }
 
 impl ParsedBody {
-    /// The document, if it was decoded.
+    /// Returns the document if the body was decoded.
     pub fn document(&self) -> Option<&Arc<Document>> {
         match self {
             Self::Document(document, _) => Some(document),
@@ -168,36 +169,36 @@ impl ParsedBody {
     }
 }
 
-/// Why a body was not read.
+/// The reason why a body was not read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotParsed {
-    /// Nothing was asked that needs it; this many bytes passed.
+    /// No rule and no record needed the body.
     NotAsked {
-        /// Bytes that passed.
+        /// The number of bytes that passed.
         bytes: u64,
     },
-    /// It is larger than the limit and streamed through.
+    /// The body is larger than the limit and was streamed through.
     TooLarge {
         /// The limit (`--max-body`), in bytes.
         limit: u64,
     },
-    /// The bodies that are being read hold all the memory that is set aside for them; it streamed through.
+    /// Bodies in progress use all the memory that is set aside for them, so this one was streamed through.
     NoRoom {
         /// The limit over all connections, in bytes.
         limit: u64,
     },
-    /// It came so slowly that the memory for it went to others; it streamed through.
+    /// The body came so slowly that its memory was given to other bodies. It was streamed through.
     TooSlow {
         /// The limit, in seconds.
         seconds: u64,
     },
-    /// The saved traffic that it comes from has not got it.
+    /// The saved traffic that the message comes from does not have the body.
     NotRecorded {
-        /// Bytes that it had, where that is known.
+        /// The length of the body in bytes, if it is known.
         bytes: Option<u64>,
     },
-    /// Its media type announces nothing that dmtap reads.
+    /// The media type is not one that dmtap decodes.
     MediaType(String),
-    /// Its content coding is not known or does not decode, in words.
+    /// The content coding is unknown or does not decode. The text says why.
     Coding(String),
 }

@@ -1,7 +1,8 @@
-//! Lint: what a peer's message breaks of OMA DM, as notes with the ids of the rules.
+//! Lint: the rules of OMA DM that a peer's message breaks, as notes with the ids of the rules.
 //!
-//! Each message is judged as its sender wrote it, against what was delivered to that sender before. Where dmtap saw or did
-//! something that the peers did not, rules that need the whole conversation are silent: a peer is never blamed for it.
+//! Each message is checked as its sender wrote it, against what was delivered to that sender before. If dmtap saw or
+//! did something that the peers did not, the rules that need the whole conversation stay silent, so that no peer is
+//! blamed for it.
 
 mod alert;
 mod answer;
@@ -30,50 +31,51 @@ use super::{AnswerLink, Note, SessionKey, Severity, Side, Timestamp};
 use crate::dm::{Message, SyncHdr};
 use crate::markup::{Document, Element};
 
-/// What known deviations count as.
+/// The profile that decides how much known deviations count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Profile {
-    /// As the standard has it.
+    /// The standard, without exceptions.
     Oma,
-    /// Deviations of Windows and its documentation count less.
+    /// Known deviations of Windows and its documentation count less.
     Windows,
-    /// Windows where a message shows that Windows speaks, else the standard.
+    /// The profile `Windows` if a message shows that a peer is Windows, else `Oma`.
     #[default]
     Auto,
 }
 
-/// A message to judge.
+/// A message to check.
 #[derive(Clone, Copy, Debug)]
 pub struct LintMessage<'m> {
-    /// Who wrote it.
+    /// The sender of the message.
     pub speaker: Side,
     /// The server that the device's connection is for.
     pub server: &'m str,
-    /// Its exchange.
+    /// The number of the exchange.
     pub exchange: u64,
-    /// As its sender wrote it.
+    /// The message as its sender wrote it.
     pub document: &'m Arc<Document>,
-    /// As its receiver got it; `None` where it did not arrive.
+    /// The message as its receiver got it; `None` if it did not arrive.
     pub delivered: Option<&'m Arc<Document>>,
-    /// Whether dmtap itself wrote it in place of the speaker: it is not judged.
+    /// Whether dmtap wrote the message in place of the speaker. Such a message is not checked.
     pub is_own: bool,
     /// Whether rules acted on the message, so that the peers do not know the same conversation.
     pub is_changed: bool,
-    /// The head of HTTP, where there is one.
+    /// The HTTP head, if there is one.
     pub head: Option<&'m LintHead<'m>>,
-    /// What its answers answer, as the proxy found it when the message passed, with notes on those that answer nothing.
-    /// `None`: nobody linked it yet, and lint does, against the messages it was given.
+    /// The commands that the message's answers answer, as the proxy linked them when the message passed. `None`: nobody
+    /// linked them yet, so lint links them against the messages that it was given, and adds notes on answers that
+    /// answer nothing.
     pub links: Option<&'m [AnswerLink]>,
 }
 
-/// What lint needs of a head.
+/// The parts of an HTTP head that lint needs.
 #[derive(Clone, Debug, Default)]
 pub struct LintHead<'m> {
-    /// The method of a request.
+    /// The method, for a request.
     pub method: Option<&'m str>,
-    /// The address of a request.
+    /// The URI, for a request.
     pub uri: Option<&'m str>,
-    /// Names in lower case, and values.
+    /// The header fields: names in lower case, and values.
     pub fields: Vec<(&'m str, &'m str)>,
 }
 
@@ -86,20 +88,20 @@ impl LintHead<'_> {
     }
 }
 
-/// Judges the messages of conversations in their order.
+/// Checks the messages of conversations in their order.
 #[derive(Debug, Default)]
 pub struct Linter {
     profile: Profile,
     sessions: LinkedHashMap<SessionKey, Seen>,
-    /// The session and header of the request of each exchange under way.
+    /// The session and header of the request, for each exchange in progress.
     requests: BTreeMap<u64, header::Asked>,
     now: Timestamp,
-    /// What all sessions keep in memory, about.
+    /// The approximate memory of all sessions, in bytes.
     bytes: usize,
 }
 
 impl Linter {
-    /// One that judges by a profile.
+    /// Creates a linter with a profile.
     pub fn new(profile: Profile) -> Self {
         Self {
             profile,
@@ -107,7 +109,7 @@ impl Linter {
         }
     }
 
-    /// Takes notice of the time: sessions that are silent for long are forgotten.
+    /// Sets the current time, and forgets sessions that were silent for too long.
     pub fn at(&mut self, now: Timestamp) {
         self.now = now;
         let is_over = |seen: &Seen| now.0.saturating_sub(seen.at.0) > LONGEST_SILENCE_US;
@@ -116,13 +118,13 @@ impl Linter {
         }
     }
 
-    /// About how many bytes of earlier messages are remembered.
+    /// Returns the approximate bytes of the earlier messages that are remembered.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// What a message breaks. What is no message breaks nothing here, and of data synchronization only CmdIDs and values are
-    /// judged.
+    /// Returns notes on the rules that a message breaks. A document that is not a message breaks no rule here. In data
+    /// synchronization only CmdIDs and values are checked.
     pub fn message(&mut self, linted: LintMessage<'_>) -> Vec<Note> {
         let notes = self.judge(linted);
         // The session of the message is the newest one.
@@ -136,7 +138,7 @@ impl Linter {
         notes
     }
 
-    /// What the forgotten session's next message answers counts as not seen.
+    /// Forgets the oldest session. An answer to its commands then counts as an answer to something unseen.
     fn forget_oldest(&mut self) {
         if let Some((_, seen)) = self.sessions.pop_front() {
             self.bytes -= seen.counted;
@@ -152,7 +154,7 @@ impl Linter {
             notes = note_cmd_ids(linted.document);
             notes.extend(note_escaped_twice(linted.document));
         }
-        // The API for local management gives messages with an empty header (ApplyLocalManagementSyncML).
+        // The Windows API for local management takes messages with an empty header (ApplyLocalManagementSyncML).
         let header = message.header().map(SyncHdr::element);
         let is_empty = header.is_some_and(|header| header.elements().next().is_none());
         if is_empty && message.commands().next().is_some() {
@@ -167,7 +169,7 @@ impl Linter {
             Side::Server => self.requests.remove(&linted.exchange),
             Side::Device => None,
         };
-        // An answer belongs to the session of its request, whatever it says.
+        // An answer belongs to the session of its request, whatever its own header has.
         let of_request = request.as_ref().and_then(|asked| asked.key(&self.sessions));
         let own = SessionKey::of(linted.server, linted.speaker, message);
         let key = of_request.or_else(|| own.ok().flatten());
@@ -193,7 +195,7 @@ impl Linter {
             return notes;
         }
         let mut dangling = Vec::new();
-        // The same bytes again: the answer was lost, and nothing is new.
+        // The sender repeats a message, because the answer was lost. It has nothing new.
         if !seen.is_repeat(linted) {
             let own;
             let links = match linted.links {
@@ -231,7 +233,8 @@ impl Linter {
         notes
     }
 
-    /// Something of a conversation was not seen, or is dmtap's own: nobody is blamed for what it would have held.
+    /// Marks that lint did not see a part of a conversation, or that dmtap wrote it. Lint blames no peer for missing
+    /// content.
     pub fn missed(&mut self, exchange: u64) {
         let asked = self.requests.remove(&exchange);
         let key = asked.and_then(|asked| asked.key(&self.sessions));
@@ -240,7 +243,7 @@ impl Linter {
         }
     }
 
-    /// A message of this session could not be read: nobody is blamed for what it would have held.
+    /// Marks that a message of this session could not be read. Lint blames no peer for missing content.
     pub fn unread(&mut self, key: &SessionKey) {
         if let Some(seen) = self.sessions.get_mut(key) {
             seen.missed();
@@ -262,7 +265,7 @@ impl Linter {
             package::left_open(found, &key, &before);
         }
         if !self.sessions.contains_key(&key) {
-            // A device that begins a session has ended the one before.
+            // A device that begins a session has ended the session before.
             let before = match linted.speaker {
                 Side::Device => package::before(&self.sessions, &key),
                 Side::Server => None,
@@ -283,12 +286,12 @@ impl Linter {
     }
 }
 
-/// What was found in one message. Texts are cut where they are shown: a secret that is cut before it is masked would leave
-/// its front part behind.
+/// The notes on one message. Texts are cut later, when they are shown: if a secret were cut before it is masked, its
+/// beginning would remain.
 #[derive(Debug, Default)]
 struct Findings {
     notes: Vec<Note>,
-    /// How many of each id there are beyond those that are noted one by one.
+    /// The number of findings of each id beyond those that have a note of their own.
     more: BTreeMap<&'static str, usize>,
     is_windows: bool,
 }
@@ -331,17 +334,19 @@ impl Findings {
     }
 }
 
-/// Notes of one rule about one message.
+/// The most notes of one rule about one message.
 const MOST_OF_ID: usize = 3;
 
-/// Sessions that are followed at a time; of more, the longest silent one is forgotten.
+/// The most sessions that are followed at a time. Beyond it, the session that was silent for the longest time is
+/// forgotten.
 const MOST_SESSIONS: usize = 10_000;
 
-/// Bytes of earlier messages that all sessions together keep; of more, the longest silent session is forgotten.
+/// The most bytes of earlier messages that all sessions keep. Beyond it, the session that was silent for the longest
+/// time is forgotten.
 const MOST_BYTES: usize = 64 << 20;
 
-/// A session that is silent for longer, in microseconds, is over: one hour.
+/// The longest silence of a session, in microseconds: one hour. After it, the session is over.
 const LONGEST_SILENCE_US: u64 = 3_600_000_000;
 
-/// Exchanges under way that are remembered.
+/// The most exchanges in progress that are remembered.
 const MOST_EXCHANGES: usize = 10_000;

@@ -1,18 +1,19 @@
-//! What `Content-Type` says of a body.
+//! The meaning of `Content-Type` for a body.
 
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 
 use crate::markup::Hint;
 
-/// The media type and its charset, as written but for quotes (RFC 9110 §8.3; some devices use single ones).
+/// Returns the media type and its charset, as written but without quotes (RFC 9110 §8.3; some devices use single
+/// quotes).
 pub fn hint(headers: &HeaderMap) -> Hint<'_> {
     let value = headers.get(CONTENT_TYPE);
     let value = value.and_then(|value| value.to_str().ok());
     value.map(hint_of).unwrap_or_default()
 }
 
-/// The same of the value of a Content-Type.
+/// Returns the media type and the charset of a Content-Type value.
 pub fn hint_of(content_type: &str) -> Hint<'_> {
     let mut parts = content_type.split(';').map(str::trim);
     let media_type = parts.next().filter(|media_type| !media_type.is_empty());
@@ -27,7 +28,7 @@ pub fn hint_of(content_type: &str) -> Hint<'_> {
     }
 }
 
-/// The media type as written, without parameters; empty where there is none.
+/// Returns the media type as written, without parameters; empty if there is none.
 fn media_type(headers: &HeaderMap) -> &str {
     let value = headers.get(CONTENT_TYPE);
     let value = value.and_then(|value| value.to_str().ok());
@@ -35,7 +36,7 @@ fn media_type(headers: &HeaderMap) -> &str {
     media_type.unwrap_or_default().trim()
 }
 
-/// Whether SOAP or SyncML travels under the media type of a body.
+/// Whether the media type of a body is one that SOAP or SyncML uses.
 pub fn is_message(headers: &HeaderMap) -> bool {
     let media_type = media_type(headers);
     let is = |message: &&str| media_type.eq_ignore_ascii_case(message);
@@ -43,29 +44,30 @@ pub fn is_message(headers: &HeaderMap) -> bool {
     MESSAGES.iter().any(is) || start.is_some_and(|start| start.eq_ignore_ascii_case(SYNCML))
 }
 
-/// Whether a provisioning document travels under the media type of a body: `text/vnd.wap.connectivity-xml`,
+/// Whether the media type of a body is that of a provisioning document: `text/vnd.wap.connectivity-xml` or
 /// `application/vnd.wap.connectivity-wbxml`.
 pub fn is_provisioning(headers: &HeaderMap) -> bool {
     mentions(headers, "vnd.wap.connectivity")
 }
 
-/// Whether a body is a page of HTML, or XHTML, by its media type.
+/// Whether the media type of a body is HTML or XHTML.
 pub fn is_page(headers: &HeaderMap) -> bool {
     mentions(headers, "html")
 }
 
-/// Whether the media type of a body contains a word, in any case. Every message is asked, so it takes no memory.
+/// Whether the media type of a body contains a word, in any case. It does not allocate, because it runs for every
+/// message.
 pub fn mentions(headers: &HeaderMap, word: &str) -> bool {
     let mut parts = media_type(headers).as_bytes().windows(word.len());
     parts.any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
 }
 
-/// How media types of SyncML begin.
+/// The beginning of SyncML media types.
 const SYNCML: &str = "application/vnd.syncml";
-/// Media types of SOAP 1.1 and 1.2, and other types that servers use for SyncML.
+/// The media types of SOAP 1.1 and 1.2, and other types that servers use for SyncML.
 const MESSAGES: [&str; 3] = ["application/soap+xml", "text/xml", "application/xml"];
 
-/// HTTP-02 in words: the media type names the other encoding than the body has.
+/// Returns the text of note HTTP-02 if the media type names the encoding that the body does not have.
 pub fn note_other_encoding(media_type: &str, is_wbxml: bool) -> Option<String> {
     let named = media_type.to_ascii_lowercase();
     let says_wbxml = named.contains("wbxml");

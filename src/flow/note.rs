@@ -1,4 +1,4 @@
-//! Remarks on what a peer said: data, never an error.
+//! Remarks about what a peer sent. They are data, never errors.
 
 use std::fmt;
 
@@ -9,14 +9,14 @@ use crate::markup::{Flag, FlagKind};
 pub enum Severity {
     /// Worth knowing.
     Info,
-    /// A quirk, or something known to cause trouble.
+    /// A quirk, or a known cause of trouble.
     Warning,
-    /// A MUST of a specification is broken, or the body cannot be read.
+    /// The message breaks a MUST of a specification, or the body cannot be read.
     Error,
 }
 
 impl Severity {
-    /// That of a name in records; of one that is not known the least.
+    /// Returns the severity with this name in records; [`Self::Info`] for an unknown name.
     pub fn named(name: &str) -> Self {
         match name {
             "error" => Self::Error,
@@ -25,7 +25,7 @@ impl Severity {
         }
     }
 
-    /// Its name in records.
+    /// Returns the name of the severity in records.
     pub fn name(self) -> &'static str {
         match self {
             Self::Info => "info",
@@ -35,12 +35,12 @@ impl Severity {
     }
 }
 
-/// Text of a peer for a note, cut to [`LONGEST_TEXT`] characters.
+/// Cuts a text of a peer to [`LONGEST_TEXT`] characters, for use in a note.
 pub fn clipped(text: &str) -> String {
     cut(text, LONGEST_TEXT)
 }
 
-/// A whole note as it is shown, cut to [`LONGEST_NOTE`] characters. What must be masked is masked before.
+/// Cuts the text of a whole note to [`LONGEST_NOTE`] characters. The caller masks secrets first.
 pub fn clipped_note(text: &str) -> String {
     cut(text, LONGEST_NOTE)
 }
@@ -52,27 +52,27 @@ fn cut(text: &str, most: usize) -> String {
     }
 }
 
-/// Characters of a note.
+/// The most characters of a note.
 const LONGEST_NOTE: usize = 600;
 
-/// Characters of a peer's text in a note.
+/// The most characters of a peer's text in a note.
 pub const LONGEST_TEXT: usize = 200;
 
-/// A remark.
+/// A remark about a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
-    /// The rule of the protocol it is about, such as `STA-03`.
+    /// The id of the protocol rule that the note is about, such as `STA-03`.
     pub id: &'static str,
-    /// How much it matters.
+    /// How much the note matters.
     pub severity: Severity,
-    /// Offset into the decoded source, in bytes, where it can be pinned down.
+    /// The offset into the decoded source in bytes, if the place is known.
     pub at: Option<u32>,
-    /// For people.
+    /// The text for people.
     pub text: String,
 }
 
 impl Note {
-    /// What a decoder let pass.
+    /// Returns the note on a deviation that a decoder accepted.
     pub fn of_flag(flag: &Flag) -> Self {
         Self {
             id: flag.kind.id().unwrap_or(match flag.kind {

@@ -1,4 +1,4 @@
-//! Origins, and which public origin stands for which server: the map that keeps a device on the proxy.
+//! Origins, and the map from public origins to server origins, which keeps a device on the proxy.
 //!
 //! ```text
 //! device ── https://mdm.lab/path ──► dmtap ── https://mdm.example.com/path ──► server
@@ -17,7 +17,7 @@ use std::str::FromStr;
 pub use learned::{LearnedHosts, MOST_LEARNED, NamedHost};
 pub use map::{AT, OriginMap, OriginPair, Origins, Reach, Turned, host_in_path};
 
-/// A scheme of URLs that the proxy speaks.
+/// A URL scheme that the proxy speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scheme {
     /// HTTP in clear text.
@@ -27,7 +27,7 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    /// Its name in URLs.
+    /// Returns the name of the scheme in URLs.
     pub fn name(self) -> &'static str {
         match self {
             Self::Http => "http",
@@ -35,7 +35,7 @@ impl Scheme {
         }
     }
 
-    /// The port URLs may leave out.
+    /// Returns the default port of the scheme, which URLs may leave out.
     pub fn port(self) -> u16 {
         match self {
             Self::Http => 80,
@@ -55,13 +55,13 @@ pub struct Origin {
     pub port: u16,
 }
 
-/// Why a text is no origin.
+/// The error for a text that is not an origin.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not of the form https://host[:port]")]
 pub struct OriginError(String);
 
 impl Origin {
-    /// An origin; the host in any case, with or without brackets and a trailing dot.
+    /// Creates an origin. The host may have any case, brackets and a trailing dot.
     pub fn new(scheme: Scheme, host: &str, port: u16) -> Self {
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let host = host.strip_suffix('.').unwrap_or(host);
@@ -72,13 +72,13 @@ impl Origin {
         }
     }
 
-    /// The origin that a `Host` or `:authority` names under a scheme.
+    /// Returns the origin that a `Host` or `:authority` value names under a scheme.
     pub fn of_authority(scheme: Scheme, authority: &str) -> Option<Self> {
         let (host, port) = split_authority(authority)?;
         Some(Self::new(scheme, host, port.unwrap_or(scheme.port())))
     }
 
-    /// Its authority: the port only where it is not the scheme's own.
+    /// Returns the authority of the origin. The port is written only if it is not the default port of the scheme.
     pub fn authority(&self) -> String {
         self.authority_with(self.port != self.scheme.port())
     }
@@ -94,7 +94,7 @@ impl Origin {
         }
     }
 
-    /// As URLs have it; `has_port` writes the scheme's own port, too.
+    /// Returns the origin as URLs have it. `has_port` writes the scheme's default port, too.
     fn written(&self, has_port: bool) -> String {
         let has_port = has_port || self.port != self.scheme.port();
         format!("{}://{}", self.scheme.name(), self.authority_with(has_port))
@@ -111,7 +111,7 @@ impl fmt::Display for Origin {
 impl FromStr for Origin {
     type Err = OriginError;
 
-    /// Reads `https://host[:port]` or `http://host[:port]`, with at most a `/` behind it.
+    /// Parses `https://host[:port]` or `http://host[:port]`, with at most a `/` behind it.
     fn from_str(text: &str) -> Result<Self, OriginError> {
         let url = UrlOrigin::of(text).filter(|url| matches!(&text[url.end..], "" | "/"));
         url.map(|url| url.origin)
@@ -119,19 +119,19 @@ impl FromStr for Origin {
     }
 }
 
-/// The origin in front of a URL.
+/// The origin at the beginning of a URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UrlOrigin {
     /// The origin.
     pub origin: Origin,
-    /// Whether the port is written.
+    /// Whether the URL writes the port.
     pub has_port: bool,
-    /// Where it ends in the URL.
+    /// The byte offset in the URL at which the origin ends.
     pub end: usize,
 }
 
 impl UrlOrigin {
-    /// The origin of a URL that begins with `http://` or `https://`; `None` for any other text, and where a user
+    /// Returns the origin of a URL that begins with `http://` or `https://`; `None` for any other text, and if a user
     /// name stands in front of the host.
     pub fn of(url: &str) -> Option<Self> {
         let begins = |scheme: &str| {
@@ -146,7 +146,8 @@ impl UrlOrigin {
         Self::behind_scheme(scheme, url, start)
     }
 
-    /// The same of a text without a scheme, which stands for https: `host[:port][/path]`.
+    /// Returns the origin of a text without a scheme: `host[:port][/path]`. The scheme is https, and the host must have
+    /// a dot.
     pub fn of_bare(text: &str) -> Option<Self> {
         let found = Self::behind_scheme(Scheme::Https, text, 0)?;
         let is_name = found.origin.host.contains('.') && !text.contains("://");
@@ -165,7 +166,8 @@ impl UrlOrigin {
     }
 }
 
-/// What ends the authority of a URL: its path, query or fragment, and what separates URLs in lists.
+/// Whether a character ends the authority of a URL: it begins the path, query or fragment, or separates the URLs of a
+/// list.
 fn ends_authority(c: char) -> bool {
     matches!(
         c,
@@ -173,7 +175,7 @@ fn ends_authority(c: char) -> bool {
     ) || c.is_whitespace()
 }
 
-/// Host and port of an authority. An empty port is none (RFC 3986 §3.2.3).
+/// Returns the host and the port of an authority. An empty port counts as no port (RFC 3986 §3.2.3).
 fn split_authority(authority: &str) -> Option<(&str, Option<u16>)> {
     let behind_host = match authority.starts_with('[') {
         true => authority.find(']')? + 1,

@@ -1,17 +1,17 @@
-//! The account of a provisioning document and its node in DMClient, which must have one name.
+//! The account of a provisioning document and its DMClient node, which must have the same name.
 
 use crate::dm::{EnrollmentMessage, Envelope, Provisioning};
 use crate::flow::note::clipped;
 use crate::flow::{Note, Severity};
 use crate::markup::{Document, Limits};
 
-/// Notes on accounts whose PROVIDER-ID is not the name of a node `DMClient/Provider/*` of the same document. Windows
-/// then enrolls, and never connects.
+/// Returns notes on accounts whose PROVIDER-ID does not name a node `DMClient/Provider/*` of the same document. Windows
+/// then enrolls and never connects.
 pub fn note_provider_id(document: &Document) -> Vec<Note> {
     in_provisioning(document, in_document).unwrap_or_default()
 }
 
-/// Reads the provisioning document that a document is, or that is inside the response of enrollment.
+/// Calls `read` with the provisioning document that a document is, or that an enrollment response contains.
 pub fn in_provisioning<T>(
     document: &Document,
     read: impl FnOnce(Provisioning<'_>) -> T,
@@ -32,7 +32,7 @@ fn in_document(provisioning: Provisioning<'_>) -> Vec<Note> {
         .providers()
         .filter_map(|provider| provider.id());
     let nodes: Vec<_> = nodes.take(MOST).collect();
-    // Without any node there is none of another name.
+    // Without any node there is no node of another name.
     if nodes.is_empty() {
         return Vec::new();
     }
@@ -53,7 +53,7 @@ fn in_document(provisioning: Provisioning<'_>) -> Vec<Note> {
         .collect()
 }
 
-/// Accounts and nodes that are compared.
+/// The most accounts, and the most nodes, that are compared.
 const MOST: usize = 16;
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
-//! A DM session: the messages that each peer received, so that an answer finds its command.
+//! A DM session: the messages that each peer received, so that each answer can be linked to its command.
 //!
-//! There are two ledgers, one per peer, of messages *as delivered*: a Status of the device refers to the
-//! commands the device received, whatever the server sent. Ledgers hold the decoded documents themselves;
-//! nothing is copied.
+//! There are two ledgers, one per peer, of messages *as delivered*: a Status of the device refers to the commands that
+//! the device received, whatever the server sent. Ledgers hold the decoded documents themselves and copy nothing.
 
 mod command_index;
 mod escaped;
@@ -23,8 +22,8 @@ use super::{Note, Reconciler, Severity, Side};
 use crate::dm::{Command, CommandKind, Message, Refs};
 use crate::markup::{Document, NodeId};
 
-/// Tells sessions apart: the server, the device's LocURI and the SessionID. A device counts its sessions with
-/// each server on its own.
+/// The key of a session: the server, the device's LocURI and the SessionID. A device counts its sessions with each
+/// server separately.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SessionKey {
     /// The server that the device's connection is for.
@@ -36,10 +35,12 @@ pub struct SessionKey {
 }
 
 impl SessionKey {
-    /// The session with `server` that a message of `speaker` belongs to; `None` if it names none.
+    /// Returns the key of the session with `server` that a message of `speaker` belongs to; `None` if it names no
+    /// session.
     ///
     /// # Errors
-    /// [`KeyTooLong`]: the device chooses these texts, and they are remembered.
+    /// [`KeyTooLong`] if the LocURI and the SessionID are too long. The device chooses them, and they are kept in
+    /// memory.
     pub fn of(
         server: &str,
         speaker: Side,
@@ -67,67 +68,67 @@ impl SessionKey {
     }
 }
 
-/// The device's LocURI and the SessionID are too long to be a session's key.
+/// The error for a device's LocURI and SessionID that are too long for a session key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the device's LocURI and the SessionID have {bytes} bytes, more than {LONGEST_KEY}: no session is kept"
 )]
 pub struct KeyTooLong {
-    /// Their length together, in bytes.
+    /// The length of both together, in bytes.
     pub bytes: usize,
 }
 
-/// The place of one message in its session.
+/// The place of a message in its session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionTag {
-    /// Which session; sessions are counted from 1 in one run.
+    /// The number of the session, counted from 1 in one run.
     pub number: u64,
-    /// Which session of its device, from 1.
+    /// The number of the session among the sessions of its device, from 1.
     pub of_device: u64,
-    /// Its key.
+    /// The key of the session.
     pub key: SessionKey,
-    /// The message's MsgID, where it is a number.
+    /// The MsgID of the message, if it is a number.
     pub message: Option<u32>,
-    /// Which exchange of the session this is, from 1.
+    /// The number of the exchange in the session, from 1.
     pub exchange: u32,
-    /// The package of the device's message of this exchange: 1 or 3. The server's answer is of the next one.
+    /// The package of the device's message in this exchange: 1 or 3. The server's answer belongs to the next package.
     pub package: u8,
-    /// Whom the device speaks for, where it said so in the session.
+    /// The user that the device speaks for, if the device named one in the session.
     pub user: Option<Arc<str>>,
 }
 
 impl SessionTag {
-    /// The MsgID of a message, where it is a number.
+    /// Returns the MsgID of a message, if it is a number.
     pub fn number_of(message: Message<'_>) -> Option<u32> {
         message.msg_id()?.parse().ok()
     }
 }
 
-/// What a Status or Results answers.
+/// The link from a Status or Results to what it answers.
 #[derive(Clone, Debug)]
 pub struct AnswerLink {
     /// The Status or Results element.
     pub from: NodeId,
-    /// What it refers to.
+    /// The target that the answer refers to.
     pub to: AnswerTarget,
-    /// The MsgID with which the message that it answers arrived, where a rule changed it and the answer names the one
-    /// that the sender wrote.
+    /// The MsgID with which the answered message arrived. It is set if a rule changed the MsgID and the answer names
+    /// the sender's original.
     pub arrived_as: Option<Box<str>>,
 }
 
-/// The thing an answer refers to.
+/// The target of an answer.
 #[derive(Clone, Debug)]
 pub enum AnswerTarget {
     /// The SyncHdr of a message (CmdRef 0).
     Header,
     /// A command.
     Command {
-        /// The message it stands in.
+        /// The message that contains the command.
         document: Arc<Document>,
-        /// Its element there.
+        /// The element of the command in that message.
         node: NodeId,
     },
-    /// One of several commands without a CmdID, by name: which of them is not to be known.
+    /// One of several commands of a kind without CmdIDs. Which one is unknown.
     WithoutId,
     /// Something in a message that dmtap did not see.
     Unseen,
@@ -136,7 +137,7 @@ pub enum AnswerTarget {
 }
 
 impl AnswerTarget {
-    /// The command, if it is one.
+    /// Returns the command if the target is one.
     pub fn command(&self) -> Option<Command<'_>> {
         match self {
             Self::Command { document, node } => Command::of(document.element(*node)?),
@@ -145,25 +146,25 @@ impl AnswerTarget {
     }
 }
 
-/// One session.
+/// One DM session.
 #[derive(Debug, Default)]
 pub struct Session {
-    /// Its number in this run.
+    /// The number of the session in this run.
     pub number: u64,
-    /// Which session of its device it is, from 1.
+    /// The number of the session among the sessions of its device, from 1.
     pub of_device: u64,
-    /// Its key.
+    /// The key of the session.
     pub key: SessionKey,
     sent_to_device: Ledger,
     sent_to_server: Ledger,
     exchanges: u32,
     package: PackageTracker,
-    /// What dmtap owes the two.
+    /// The obligations of dmtap towards both peers.
     pub reconciler: Reconciler,
 }
 
 impl Session {
-    /// A session that begins.
+    /// Creates a session that begins.
     pub fn new(number: u64, key: SessionKey) -> Self {
         Self {
             number,
@@ -173,13 +174,13 @@ impl Session {
         }
     }
 
-    /// Counts one more exchange and gives its number, from 1.
+    /// Counts one more exchange and returns its number, from 1.
     pub fn begin_exchange(&mut self) -> u32 {
         self.exchanges += 1;
         self.exchanges
     }
 
-    /// Takes in a message of the device, as received: whom it speaks for, and which package it is of.
+    /// Takes in a message of the device as received, and reads the user and the package from it.
     pub fn note_message(&mut self, message: Message<'_>) {
         self.package.note_message(message);
         if !self.package.is_whole() {
@@ -188,7 +189,7 @@ impl Session {
         }
     }
 
-    /// Takes notice that a peer got something which dmtap did not see.
+    /// Marks that a peer received something that dmtap did not see.
     pub fn missed(&mut self, by: Side) {
         match by {
             Side::Device => self.sent_to_device.has_gaps = true,
@@ -196,7 +197,7 @@ impl Session {
         }
     }
 
-    /// The tag of a message of this session.
+    /// Returns the tag of a message of this session.
     pub fn tag(&self, message: Message<'_>) -> SessionTag {
         SessionTag {
             number: self.number,
@@ -209,7 +210,7 @@ impl Session {
         }
     }
 
-    /// What each answer in a message of `speaker` refers to.
+    /// Returns the links from the answers in a message of `speaker` to their targets.
     pub fn links(&self, speaker: Side, message: Message<'_>) -> Vec<AnswerLink> {
         let entry = match speaker {
             Side::Device => &self.sent_to_device,
@@ -222,13 +223,13 @@ impl Session {
         answers.collect()
     }
 
-    /// How much its ledgers hold, in bytes.
+    /// Returns the bytes that the ledgers and the reconciler hold.
     pub fn bytes(&self) -> usize {
         self.sent_to_device.bytes + self.sent_to_server.bytes + self.reconciler.bytes()
     }
 
-    /// Enters a message into the ledger of the peer it was delivered to, as it was sent. Of one that rules changed,
-    /// `original` is what its sender wrote.
+    /// Enters a message as sent into the ledger of the peer that received it. If rules changed the message, `original`
+    /// is the one that its sender wrote.
     pub fn delivered(
         &mut self,
         to: Side,
@@ -246,7 +247,7 @@ impl Session {
         }
     }
 
-    /// Does in a message on its way out what is owed about it.
+    /// Reconciles a message before it is sent.
     pub fn reconcile(
         &mut self,
         document: &Arc<Document>,
@@ -258,7 +259,8 @@ impl Session {
     }
 }
 
-/// Notes on answers of `speaker` that refer to nothing (STA-03).
+/// Returns notes on answers of `speaker` that refer to nothing, to a message that was renumbered, or to an unseen one
+/// (STA-03).
 pub fn note_dangling(speaker: Side, document: &Document, links: &[AnswerLink]) -> Vec<Note> {
     let dangling = links
         .iter()
@@ -294,7 +296,7 @@ pub fn note_dangling(speaker: Side, document: &Document, links: &[AnswerLink]) -
         .collect()
 }
 
-/// A note on the first answer that names a message by a number with which it did not arrive.
+/// Returns a note on the first answer that names a message by another MsgID than the one with which it arrived.
 fn note_renumbered(document: &Document, links: &[AnswerLink]) -> Option<Note> {
     let mut links = links.iter();
     let (from, arrived_as) = links.find_map(|it| Some((it.from, it.arrived_as.as_ref()?)))?;
@@ -311,7 +313,7 @@ fn note_renumbered(document: &Document, links: &[AnswerLink]) -> Option<Note> {
     })
 }
 
-/// One note for each message that is answered and was not seen: whether the answers are right cannot be known.
+/// Returns one note for each answered message that was not seen. dmtap cannot know whether those answers are right.
 fn note_unseen(speaker: Side, document: &Document, links: &[AnswerLink]) -> Vec<Note> {
     let answered = speaker.other().name();
     let unseen = links
@@ -341,9 +343,9 @@ fn note_unseen(speaker: Side, document: &Document, links: &[AnswerLink]) -> Vec<
     notes
 }
 
-/// Unseen messages that are noted for one message.
+/// The most unseen messages that are noted for one message.
 const UNSEEN_NOTED: usize = 4;
-/// Longest key of a session, in bytes.
+/// The longest key of a session, in bytes.
 const LONGEST_KEY: usize = 1 << 10;
 
 #[cfg(test)]

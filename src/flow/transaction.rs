@@ -1,5 +1,5 @@
-//! Transactions: each command with the Status and Results that answer it, in whatever message they come; and how a
-//! session of them ends.
+//! Transactions: each command with the Status and Results that answer it, in whatever message they come; and the ways
+//! in which a session ends.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,44 +8,44 @@ use smol_str::SmolStr;
 
 use super::Side;
 
-/// A command with its answers.
+/// A command with the Status and Results that answer it.
 #[skip_serializing_none]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Transaction {
-    /// Its number in the session, from 1.
+    /// The number of the transaction in the session, from 1.
     pub number: u32,
-    /// Who asks.
+    /// The sender of the command.
     pub from: Side,
     /// The name of the command.
     pub command: SmolStr,
-    /// Where it stands; of a large object the first chunk.
+    /// The place of the command; for a large object, the place of its first chunk.
     pub asked: CommandPlace,
-    /// The number of the Atomic or Sequence that it stands in.
+    /// The number of the Atomic or Sequence that contains the command.
     pub parent: Option<u32>,
     /// The code of an Alert.
     pub alert: Option<u16>,
-    /// Its first items, up to [`Self::MOST_ITEMS`].
+    /// The first items of the command, up to [`Self::MOST_ITEMS`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub items: Vec<TransactionItem>,
-    /// The Statuses, as they came.
+    /// The Statuses, in the order in which they came.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub answers: Vec<CommandAnswer>,
-    /// The first items of its Results.
+    /// The first items of the Results, up to [`Self::MOST_ITEMS`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub results: Vec<TransactionItem>,
-    /// The messages that a large object took; 0 of any other command.
+    /// The number of messages that carried a large object; 0 for any other command.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub chunks: u32,
-    /// Whether the command reached whom it is for.
+    /// Whether the command reached its receiver.
     pub delivery: CommandDelivery,
-    /// The rules that acted on the command, before its receiver got it.
+    /// The rules that acted on the command before its receiver got it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<SmolStr>,
-    /// What became of it.
+    /// The outcome of the command.
     pub outcome: TransactionOutcome,
 }
 
-/// A place in a record.
+/// The place of a command in a record.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommandPlace {
     /// The exchange.
@@ -54,7 +54,7 @@ pub struct CommandPlace {
     pub message: SmolStr,
     /// The CmdID of the command.
     pub cmd_id: SmolStr,
-    /// When: microseconds since the Unix epoch.
+    /// The time, in microseconds since the Unix epoch.
     pub at_us: u64,
 }
 
@@ -62,18 +62,18 @@ pub struct CommandPlace {
 #[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TransactionItem {
-    /// The node it is about.
+    /// The node that the item is about.
     pub node: Option<SmolStr>,
     /// `Meta/Format`.
     pub format: Option<SmolStr>,
     /// `Meta/Type`.
     #[serde(rename = "type")]
     pub media_type: Option<SmolStr>,
-    /// The first 120 bytes of its value, masked where it is a secret.
+    /// The first 120 bytes of the value, masked if it is a secret.
     pub value: Option<SmolStr>,
-    /// `Meta/Mark`: how grave an Alert is.
+    /// `Meta/Mark`: how important an Alert is.
     pub mark: Option<SmolStr>,
-    /// Bytes of the whole value.
+    /// The length of the whole value in bytes.
     #[serde(default, skip_serializing_if = "is_nothing")]
     pub bytes: u64,
 }
@@ -82,84 +82,85 @@ pub struct TransactionItem {
 #[skip_serializing_none]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommandAnswer {
-    /// Where it stands.
+    /// The place of the Status.
     pub place: CommandPlace,
-    /// The node it is about, where it names just one.
+    /// The node that the Status names, if it names exactly one.
     pub node: Option<SmolStr>,
-    /// The code that was sent; absent where a rule invented the answer. 0 where it is none.
+    /// The code that was sent; absent if a rule invented the Status. 0 if the Status has no valid code.
     pub sent: Option<u16>,
-    /// The code that who asked received; absent where the answer did not arrive. 0 where it is none.
+    /// The code that the sender of the command received; absent if the Status did not arrive. 0 if the Status has no
+    /// valid code.
     pub received: Option<u16>,
-    /// What stands in the place of a code.
+    /// The text that the Status has in the place of a valid code.
     pub no_code: Option<SmolStr>,
-    /// Windows' native error, as who asked received it.
+    /// The native error of Windows, as the sender of the command received it.
     pub original_error: Option<SmolStr>,
-    /// The rules that acted on it.
+    /// The rules that acted on the Status.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<SmolStr>,
 }
 
-/// Whether a command reached whom it is for.
+/// Whether a command reached its receiver.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CommandDelivery {
-    /// It did.
+    /// The receiver got the command.
     #[default]
     Delivered,
-    /// A rule kept it back.
+    /// A rule held the command back.
     Withheld,
-    /// Its message did not arrive.
+    /// The message of the command did not arrive.
     Undelivered,
-    /// A rule invented it: nobody sent it.
+    /// A rule invented the command: no peer sent it.
     Injected,
 }
 
-/// What became of a command.
+/// The outcome of a command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TransactionOutcome {
-    /// Its answer may still come.
+    /// The answer may still come.
     #[default]
     Open,
-    /// It is answered.
+    /// The command is answered.
     Answered,
-    /// The answer is 101 or 202: its completion is to come.
+    /// The answer is 101 or 202: the command is still running.
     InProgress,
-    /// Its items have different answers.
+    /// The items of the command have different answers.
     Partial,
-    /// It failed, and a later command did what it was for: the node is there now, or has that value.
+    /// The command failed, and a later command reached its goal: the node exists now, or has the wanted value.
     Remedied,
-    /// Its Status was due, and did not come: the answering package is over.
+    /// The Status was due and did not come before the answering package ended.
     Unanswered,
-    /// The session ended first.
+    /// The session ended before the answer came.
     Lost,
 }
 
-/// How a session ends.
+/// The end of a session.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "is", rename_all = "kebab-case")]
 pub enum SessionEnd {
-    /// The record ends, or shows nothing yet, while the session goes on.
+    /// The session goes on, or the record ends before it does.
     #[default]
     Open,
     /// The server asked for nothing more.
     Finished,
-    /// Somebody sent Alert 1223.
+    /// A peer sent Alert 1223 (session abort).
     Aborted {
-        /// Who.
+        /// The peer that sent the Alert.
         by: Side,
     },
     /// A message did not arrive.
     BrokenOff {
-        /// Whose connection broke; absent where dmtap stopped.
+        /// The peer whose connection broke; absent if dmtap stopped first or answered in the server's place.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<Side>,
-        /// Whose message was on its way.
+        /// The sender of the message that did not arrive.
         during: Side,
     },
     /// The device did not come back.
     Silent,
-    /// The server's last message asked for nothing, and had no Final.
+    /// The server's last message asked for nothing and had no Final.
     WithoutFinal,
     /// The answer was an HTTP error.
     Refused {
@@ -171,18 +172,19 @@ pub enum SessionEnd {
 }
 
 impl Transaction {
-    /// The most items of a command, and of its Results, that are kept.
+    /// The most items that are kept of a command, and of its Results.
     pub const MOST_ITEMS: usize = 16;
 
-    /// The Status of a command that was not executed.
+    /// The Status code of a command that was not executed.
     pub const NOT_EXECUTED: u16 = 215;
 
-    /// The node it is about, the first of several.
+    /// Returns the node that the command is about; for several nodes, the first.
     pub fn node(&self) -> Option<&str> {
         self.items.iter().find_map(|item| item.node.as_deref())
     }
 
-    /// The node that a failure is about, where its Status names one of several; else the first.
+    /// Returns the node that failed: the one that the failed Status names if the command has several items, else the
+    /// first.
     pub fn failed_node(&self) -> Option<&str> {
         let failed = self.answers.iter().find(|answer| answer.has_failed());
         let named = failed.and_then(|answer| answer.node.as_deref());
@@ -191,25 +193,24 @@ impl Transaction {
             .or_else(|| self.node())
     }
 
-    /// The answer that counts, as who asked received it: a failure where items have different answers, else the last
-    /// one. The code as sent where nothing of it arrived.
+    /// Returns the answer that counts: a failure if the items have different answers, else the last answer.
     pub fn answer(&self) -> Option<&CommandAnswer> {
         let failed = self.answers.iter().find(|answer| answer.has_failed());
         failed.or_else(|| self.answers.last())
     }
 
-    /// The code of [`Self::answer`].
+    /// Returns the code of [`Self::answer`].
     pub fn code(&self) -> Option<u16> {
         self.answer()?.code()
     }
 
-    /// Whether who asked received a code that reports a failure.
+    /// Whether the sender of the command received a code that reports a failure.
     pub fn has_failed(&self) -> bool {
         self.answer().is_some_and(CommandAnswer::has_failed)
     }
 
-    /// The same among all commands of its session: 215 is a failure, too, where no Atomic or failed Sequence around the
-    /// command explains it. What was remedied later is none.
+    /// Whether the command failed, judged among all commands of its session. 215 is a failure, too, unless an Atomic or
+    /// a failed Sequence around the command explains it. A failure that was remedied later does not count.
     pub fn has_failed_among(&self, session: &[Self]) -> bool {
         if self.outcome == TransactionOutcome::Remedied {
             return false;
@@ -223,7 +224,8 @@ impl Transaction {
         !around.any(|it| it.command == "Atomic" || it.has_failed())
     }
 
-    /// The Atomics and Sequences that it stands in, among all commands of its session, the innermost first.
+    /// Returns the Atomics and Sequences around the command, innermost first. `session` has all commands of the
+    /// session.
     pub fn around<'s>(&self, session: &'s [Self]) -> impl Iterator<Item = &'s Self> {
         let around = |inner: &Self| {
             let number = inner.parent.filter(|number| *number < inner.number)?;
@@ -232,7 +234,7 @@ impl Transaction {
         std::iter::successors(around(self), move |inner| around(inner))
     }
 
-    /// Every rule that acted on the command or on an answer.
+    /// Returns every rule that acted on the command or on an answer.
     pub fn all_rules(&self) -> impl Iterator<Item = &SmolStr> {
         let answers = self.answers.iter().flat_map(|answer| &answer.rules);
         self.rules.iter().chain(answers)
@@ -240,17 +242,17 @@ impl Transaction {
 }
 
 impl CommandAnswer {
-    /// The code as it was received, else as it was sent.
+    /// Returns the code as received, else the code as sent.
     pub fn code(&self) -> Option<u16> {
         self.received.or(self.sent)
     }
 
-    /// Whether it reports no success: 400 and above, and what is no code.
+    /// Whether the received code reports a failure: 400 and above, or not a valid code.
     pub fn has_failed(&self) -> bool {
         self.received.is_some_and(|code| code >= 400 || code == 0)
     }
 
-    /// Whether it says that the work goes on: 101 or 202.
+    /// Whether the received code is 101 or 202: the command is still running.
     pub fn is_in_progress(&self) -> bool {
         matches!(self.received, Some(101 | 202))
     }

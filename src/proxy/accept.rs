@@ -1,4 +1,4 @@
-//! Accepting connections: what the proxy, the control API and the simulated servers listen with.
+//! The loop that accepts connections, for the proxy, the control API and the simulated servers.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error_text;
 
-/// Accepts connections until `stop`, at most `most` at a time, and serves each in a task of its own. Returns those that
-/// are still open then; nothing listens any more.
+/// Accepts connections until `stop`, at most `most` at a time, and serves each in a task of its own. Returns the
+/// connections that are still open then; nothing listens any more.
 pub async fn accept_until<F>(
     listener: TcpListener,
     most: usize,
@@ -45,7 +45,7 @@ where
                 }
                 Err(error) => {
                     tracing::warn!("accepting a connection failed: {}", error_text::io(&error));
-                    // A machine without free file descriptors must not spin.
+                    // If the machine has no free file descriptors, the loop must not spin.
                     tokio::time::sleep(PAUSE).await;
                 }
             }
@@ -53,7 +53,7 @@ where
     }
 }
 
-/// Waits until all of them have ended.
+/// Waits until all connections have ended.
 pub async fn all_ended(connections: &mut JoinSet<()>) {
     while let Some(ended) = connections.join_next().await {
         report_panic(ended);
@@ -68,5 +68,5 @@ fn report_panic(ended: Result<(), JoinError>) {
     }
 }
 
-/// How long to wait after a connection could not be accepted.
+/// The pause after a connection could not be accepted.
 const PAUSE: Duration = Duration::from_millis(100);

@@ -1,4 +1,4 @@
-//! Bodies on their way out: bytes at hand, a stream of the other peer, or the one before the other.
+//! Bodies to send: bytes in memory, a stream from the other peer, or bytes followed by a stream.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -21,7 +21,7 @@ use super::paced_body::PacedBody;
 use super::progress::{Progress, State};
 use super::stream_watchdog::StreamWatchdog;
 
-/// A body to send. Bytes pass as they are; nothing is copied.
+/// A body to send. Bytes pass unchanged and are not copied.
 #[derive(Default)]
 pub(super) struct Body {
     first: VecDeque<Bytes>,
@@ -29,7 +29,7 @@ pub(super) struct Body {
     trailers: Option<Box<HeaderMap>>,
     passed: u64,
     watch: Watch,
-    /// With the sender of the rest.
+    /// The timeout for the sender of the rest.
     timeout: Option<Box<BodyTimeout>>,
     progress: Option<Arc<Progress>>,
     leftover: Leftover,
@@ -39,46 +39,46 @@ pub(super) struct Body {
     extent: Extent,
 }
 
-/// How the receiver of what is at hand learns where it ends.
+/// How the receiver learns where a body in memory ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Extent {
-    /// The head states its length.
+    /// The head states the length.
     #[default]
     Stated,
-    /// It sees the end when it comes: in HTTP/1.1 the last chunk.
+    /// The end is marked when it comes: by the last chunk in HTTP/1.1.
     Open,
-    /// That end has come.
+    /// The end has come.
     Ended,
 }
 
-/// What becomes of bytes that nobody wants any more.
+/// What happens to bytes that the receiver does not want any more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Leftover {
-    /// Their sender gets a signal to stop.
+    /// The sender gets a signal to stop.
     #[default]
     Refused,
-    /// They are read and thrown away, within limits.
+    /// The bytes are read and discarded, within limits.
     Drained,
 }
 
-/// Why a body does not come whole.
+/// The reason why a body is incomplete.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Broken {
-    /// Its sender broke off.
+    /// The sender broke off.
     #[error(transparent)]
     Peer(#[from] hyper::Error),
-    /// Its sender stopped sending.
+    /// The sender stopped sending.
     #[error("{0}")]
     Stalled(Stall),
-    /// Its transfer coding cannot be undone, in words.
+    /// The transfer coding cannot be undone. The text says why.
     #[error("{0}")]
     Coding(String),
-    /// A rule cuts it.
+    /// A rule cuts the body.
     #[error("cut by a rule")]
     ByRule,
 }
 
-/// Who wants to know how much passed.
+/// The observer of the bytes that pass.
 #[derive(Default)]
 enum Watch {
     #[default]
@@ -87,46 +87,46 @@ enum Watch {
     End(OnEnd),
 }
 
-/// Called once: when the last byte was handed on, or when the body is dropped before.
+/// A callback that is called once: when the last byte was passed on, or when the body is dropped before that.
 pub(super) type OnEnd = Box<dyn FnOnce(Passed) + Send>;
 
-/// What passed of a body.
+/// The bytes of a body that passed, and the end of the passing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Passed {
-    /// Bytes handed on.
+    /// The number of bytes that were passed on.
     pub(super) bytes: u64,
-    /// How it ended.
+    /// How the passing ended.
     pub(super) end: End,
 }
 
 /// How the passing of a body ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// All of it passed.
+    /// The whole body passed.
     Whole,
-    /// Its sender broke off.
+    /// The sender broke off.
     Broken,
-    /// Its sender wrote what is no body.
+    /// The sender wrote bytes that are not a body.
     Malformed,
-    /// Its sender stopped sending, or sends too slowly.
+    /// The sender stopped sending, or sends too slowly.
     Stalled(Stall),
-    /// Its receiver left.
+    /// The receiver left.
     Dropped,
 }
 
-/// A running count of what passed.
+/// A running count of the bytes that passed.
 #[derive(Debug, Default)]
 pub(super) struct Count(AtomicU64);
 
 impl Count {
-    /// Bytes so far.
+    /// Returns the bytes so far.
     pub(super) fn bytes(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
 impl Body {
-    /// Bytes at hand, and the trailers that came with them.
+    /// Creates a body from bytes in memory and the trailers that came with them.
     pub(super) fn whole(bytes: Bytes, trailers: Option<Box<HeaderMap>>) -> Self {
         let mut body = Self::default();
         body.trailers = trailers;
@@ -136,7 +136,7 @@ impl Body {
         body
     }
 
-    /// What was read already, and what follows, with patience for more of it.
+    /// Creates a body from the bytes that were read already and the stream that follows, with a timeout for the stream.
     pub(super) fn stream(first: VecDeque<Bytes>, rest: Incoming, timeout: BodyTimeout) -> Self {
         let mut body = Self::default();
         body.first = first;
@@ -145,35 +145,35 @@ impl Body {
         body
     }
 
-    /// The same body, whose length its head does not state: in HTTP/1.1 it leaves in chunks.
+    /// Marks the body as one whose head does not state the length: in HTTP/1.1 it is sent in chunks.
     pub(super) fn open_ended(mut self) -> Self {
         self.extent = Extent::Open;
         self
     }
 
-    /// The head states the length of what is at hand.
+    /// Marks the body as one whose head states the length.
     pub(super) fn state_length(&mut self) {
         self.extent = Extent::Stated;
     }
 
-    /// The length of it, where all of it is at hand.
+    /// Returns the length of the body if all of it is in memory.
     pub(super) fn length_at_hand(&self) -> Option<u64> {
         let length: usize = self.first.iter().map(Bytes::len).sum();
         (!self.is_streaming()).then_some(length as u64)
     }
 
-    /// Takes the trailers that came with what is at hand.
+    /// Takes the trailers that came with the bytes in memory.
     pub(super) fn take_trailers(&mut self) -> Option<Box<HeaderMap>> {
         self.trailers.take()
     }
 
-    /// The same body, which keeps its place in memory until it has left.
+    /// Keeps the memory permit of the body until it was sent.
     pub(super) fn holding(mut self, permit: Arc<BudgetPermit>) -> Self {
         self.permit = Some(permit);
         self
     }
 
-    /// The same body, which a device is to take.
+    /// Attaches the watchdog of the current stream: a device must take the body in time.
     pub(super) fn taken(mut self) -> Self {
         self.watchdog = StreamWatchdog::current();
         if let Some(watchdog) = &self.watchdog {
@@ -182,17 +182,18 @@ impl Body {
         self
     }
 
-    /// Its place in memory.
+    /// Returns the memory permit of the body.
     pub(super) fn permit(&self) -> Option<Arc<BudgetPermit>> {
         self.permit.clone()
     }
 
-    /// The same bytes once more, where all of them are at hand and leave in the usual way.
+    /// Copies the body if all of it is in memory and no delivery changes how it is sent.
     pub(super) fn copy(&self) -> Option<Self> {
         self.run.is_none().then(|| self.same_again())?
     }
 
-    /// The same bytes once more, where all of them are at hand; however these leave, those leave in the usual way.
+    /// Copies the body if all of it is in memory. The copy is sent in the usual way, whatever the delivery of the
+    /// original.
     pub(super) fn same_again(&self) -> Option<Self> {
         if self.is_streaming() {
             return None;
@@ -204,40 +205,40 @@ impl Body {
         Some(copy)
     }
 
-    /// Puts other bytes in the place of all of it.
+    /// Replaces the whole body by other bytes.
     pub(super) fn replace(&mut self, bytes: Bytes) {
         let permit = self.permit.take();
         *self = Self::whole(bytes, None);
         self.permit = permit;
     }
 
-    /// The same body, read to its end even if nobody wants it: a device that is answered early and asked to stop
-    /// sending may take its stream for broken and never read the answer (curl 7.88 over HTTP/2).
+    /// Lets the body be read to its end even if nobody wants it: if a device is answered early and asked to stop
+    /// sending, it may take its stream as broken and never read the answer (curl 7.88 over HTTP/2).
     pub(super) fn drained(mut self) -> Self {
         self.leftover = Leftover::Drained;
         self
     }
 
-    /// A look at how the sending of it goes on.
+    /// Returns an observer of how the sending goes on.
     pub(super) fn progress(&mut self) -> Arc<Progress> {
         let progress = Arc::new(Progress::new());
         self.progress = Some(progress.clone());
         progress
     }
 
-    /// The same body, counted while it passes.
+    /// Counts the bytes of the body while they pass.
     pub(super) fn counted(mut self, count: Arc<Count>) -> Self {
         self.watch = Watch::Count(count);
         self
     }
 
-    /// The same body, which leaves as a delivery says.
+    /// Sends the body as a delivery says.
     pub(super) fn running(mut self, run: PacedBody) -> Self {
         self.run = Some(Box::new(run));
         self
     }
 
-    /// Takes so many bytes away from its end, where all of it is at hand.
+    /// Takes this many bytes from the end of the body, if all of it is in memory.
     pub(super) fn take_end(&mut self, bytes: usize) -> Bytes {
         match self.first.back_mut() {
             Some(last) if self.rest.is_none() => last.split_off(last.len().saturating_sub(bytes)),
@@ -245,19 +246,19 @@ impl Body {
         }
     }
 
-    /// The same body, with a callback at its end.
+    /// Calls a callback at the end of the body.
     pub(super) fn on_end(mut self, on_end: OnEnd) -> Self {
         self.watch = Watch::End(on_end);
         self
     }
 
-    /// Whether some of it is still with its sender.
+    /// Whether the sender still has a part of the body.
     pub(super) fn is_streaming(&self) -> bool {
         self.rest.is_some() && !self.is_end_stream()
     }
 
-    /// Whether its last byte was handed on. hyper asks for nothing behind the length that a head states, though
-    /// trailers may stand there in HTTP/2.
+    /// Whether the last byte was passed on. hyper does not poll beyond the length that a head states, even if HTTP/2
+    /// trailers follow.
     fn has_passed(&self) -> bool {
         let nothing_more = |rest: &Incoming| rest.size_hint().exact() == Some(0);
         let is_last = self.first.is_empty() && self.rest.as_ref().is_some_and(nothing_more);
@@ -292,8 +293,8 @@ impl Body {
         }
     }
 
-    /// The next piece of what is at hand. Pieces are small enough that what was not yet taken stays here, where it
-    /// is counted, and not with hyper.
+    /// Returns the next piece of the bytes in memory. Pieces are small: bytes that the receiver has not taken stay
+    /// here, where they are counted, and do not wait in hyper.
     fn next_piece(&mut self, most: usize) -> Option<Bytes> {
         let first = self.first.front_mut()?;
         match first.len() > most {
@@ -302,7 +303,7 @@ impl Body {
         }
     }
 
-    /// The next frame, of so many bytes at most.
+    /// Polls the next frame, of at most `most` bytes.
     pub(super) fn poll_piece(
         &mut self,
         cx: &mut Context<'_>,
@@ -342,7 +343,7 @@ impl Body {
                 Some(Ok(Frame::data(data)))
             }
             Some(Ok(Err(trailers))) => {
-                // Nothing follows, and nobody may ask whether something does.
+                // Nothing follows the trailers, and the stream must not be polled again.
                 self.end(End::Whole);
                 self.rest = None;
                 Some(Ok(trailers))
@@ -424,7 +425,7 @@ impl Drop for Body {
         self.end(if whole { End::Whole } else { End::Dropped });
         let wanted = self.leftover == Leftover::Drained && !whole;
         let rest = self.rest.take().filter(|_| wanted);
-        // Without a runtime there is nobody to read it.
+        // Without a runtime nobody can read the rest.
         if let (Some(rest), Ok(runtime)) = (rest, Handle::try_current()) {
             runtime.spawn(tokio::time::timeout(DRAIN_TIME, drain(rest)));
         }
@@ -441,10 +442,10 @@ async fn drain(mut rest: Incoming) {
     }
 }
 
-/// Most bytes that are read of a body nobody wants.
+/// The most bytes that are read of a body that nobody wants.
 const DRAIN_BYTES: usize = 1 << 20;
-/// Longest time spent on it.
+/// The longest time spent on reading them.
 const DRAIN_TIME: Duration = Duration::from_secs(5);
 
-/// The largest piece handed on of what is at hand, in bytes.
+/// The largest piece of bytes in memory that is passed on at once, in bytes.
 pub(super) const PIECE: usize = 64 << 10;

@@ -1,24 +1,24 @@
-//! The memory for bodies that are read: what arrived, what it unfolds to, and the decoded tree.
+//! The memory for bodies that are read: the received bytes, the decompressed bytes, and the decoded tree.
 //!
-//! A small body takes what it needs from a reserve, as it comes. A large one announces all that it may need before
-//! the first byte is read, and holds nothing while it waits: bodies never wait for each other's memory in a circle.
+//! A small body takes memory from a reserve as its bytes come. A large body requests everything that it may need before
+//! its first byte is read, and holds nothing while it waits: so bodies cannot deadlock over memory.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// A budget of bytes over all connections.
+/// A budget of bytes for all connections.
 #[derive(Debug)]
 pub(super) struct BodyBudget {
     reserve: Arc<Semaphore>,
     large: Arc<Semaphore>,
-    /// Sizes of both parts, in bytes.
+    /// The sizes of both parts, in bytes.
     sizes: [usize; 2],
     wait: Duration,
 }
 
-/// A part of it, given back when dropped.
+/// A part of the budget, returned when dropped.
 #[derive(Debug, Default)]
 pub(super) struct BudgetPermit {
     reserve: Option<OwnedSemaphorePermit>,
@@ -26,7 +26,7 @@ pub(super) struct BudgetPermit {
 }
 
 impl BodyBudget {
-    /// A budget in which a body waits for memory as long as `wait`.
+    /// Creates a budget in which a body waits for memory at most `wait`.
     pub(super) fn new(bytes: usize, wait: Duration) -> Self {
         let bytes = bytes.min(u32::MAX as usize);
         let reserve = bytes / RESERVE;
@@ -40,12 +40,12 @@ impl BodyBudget {
         }
     }
 
-    /// All of it, in bytes.
+    /// Returns the size of the whole budget, in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.sizes.iter().sum()
     }
 
-    /// Adds `bytes` for a small body to a permit; `false` where it got none.
+    /// Adds `bytes` for a small body to a permit. Returns `false` if there is no memory.
     pub(super) async fn add(&self, permit: &mut BudgetPermit, bytes: usize) -> bool {
         match take(&self.reserve, bytes) {
             Some(more) => merge(&mut permit.reserve, more),
@@ -55,7 +55,7 @@ impl BodyBudget {
         true
     }
 
-    /// Adds `bytes` to the permit of a body that must not wait any more; `false` where it got none.
+    /// Adds `bytes` to the permit of a body that must not wait any more. Returns `false` if there is no memory.
     pub(super) fn add_now(&self, permit: &mut BudgetPermit, bytes: usize) -> bool {
         let more = take(&self.large, bytes);
         let got = more.is_some();
@@ -65,8 +65,8 @@ impl BodyBudget {
         got
     }
 
-    /// Takes all that a large body may need. Waits for others to give theirs back, and says whether it got them.
-    /// A body that alone needs more than there is gets all there is.
+    /// Requests everything that a large body may need. Waits until others return their memory, and returns whether it
+    /// got enough. A body that needs more than the part for large bodies gets all of that part.
     pub(super) async fn announce(&self, permit: &mut BudgetPermit, bytes: usize) -> bool {
         // `new` keeps the size within u32.
         let count = bytes.min(self.sizes[1]) as u32;
@@ -92,18 +92,18 @@ fn merge(held: &mut Option<OwnedSemaphorePermit>, more: OwnedSemaphorePermit) {
 }
 
 impl BudgetPermit {
-    /// Whether the body announced what it needs.
+    /// Whether the body requested its memory in advance.
     pub(super) fn is_large(&self) -> bool {
         self.large.is_some()
     }
 
-    /// What is held, in bytes.
+    /// Returns the bytes that the permit holds.
     pub(super) fn bytes(&self) -> usize {
         let parts = [&self.reserve, &self.large].into_iter().flatten();
         parts.map(OwnedSemaphorePermit::num_permits).sum()
     }
 
-    /// Gives back what is beyond `bytes`, what was announced first.
+    /// Returns the memory beyond `bytes` to the budget, the requested memory first.
     pub(super) fn keep(&mut self, bytes: usize) {
         let mut excess = self.bytes().saturating_sub(bytes);
         for held in [&mut self.large, &mut self.reserve] {
@@ -117,7 +117,7 @@ impl BudgetPermit {
     }
 }
 
-/// One part in so many is the reserve of small bodies.
+/// The divisor of the budget that gives the reserve for small bodies.
 const RESERVE: usize = 4;
 
 #[cfg(test)]

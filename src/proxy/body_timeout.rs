@@ -1,4 +1,4 @@
-//! Waiting for a peer, but not for ever.
+//! Timeouts for waiting for a peer.
 
 use std::fmt;
 use std::pin::Pin;
@@ -9,14 +9,14 @@ use tokio::time::{Instant, Sleep};
 
 use super::settings::Limits;
 
-/// A limit for each wait, and one for all of them together, which bytes that move earn back: a peer that is slower
-/// than [`RATE`] uses it up. It costs nothing while the peer is quick: the timer is made at the first wait, and one
-/// that runs is set anew only when it goes off.
+/// A limit for each wait, and a limit for all waits together. Bytes that move extend the second one again, so that a
+/// peer slower than [`RATE`] uses it up. A fast peer costs nothing: the timer is created at the first wait, and a
+/// running timer is reset only when it fires.
 #[derive(Debug, Default)]
 pub(super) struct BodyTimeout {
     limit: Duration,
     whole: Duration,
-    /// What is left of the whole.
+    /// The rest of the limit for all waits.
     left: Duration,
     since: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
@@ -41,7 +41,7 @@ impl fmt::Display for Stall {
 }
 
 impl BodyTimeout {
-    /// That with bodies.
+    /// Creates the timeout for bodies.
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
             limit: limits.body,
@@ -52,7 +52,7 @@ impl BodyTimeout {
         }
     }
 
-    /// How the wait took too long, where it did.
+    /// Returns how the wait took too long. Call it only after it did.
     pub(super) fn stall(&self) -> Stall {
         match self.left < self.limit {
             true => Stall::Slow(self.whole),
@@ -60,7 +60,7 @@ impl BodyTimeout {
         }
     }
 
-    /// The peer moved so many bytes: the next wait begins anew.
+    /// Notes that the peer moved this many bytes, so that a new wait begins.
     pub(super) fn renew(&mut self, bytes: usize) {
         let Some(since) = self.since.take() else {
             if self.left < self.whole {
@@ -77,7 +77,7 @@ impl BodyTimeout {
         self.left = self.whole.min(self.left + earned);
     }
 
-    /// Ready when the wait took too long.
+    /// Returns `Ready` when the wait takes too long.
     pub(super) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let since = *self.since.get_or_insert_with(Instant::now);
         let until = since + self.limit.min(self.left);
@@ -93,7 +93,7 @@ impl BodyTimeout {
     }
 }
 
-/// Bytes a second at which a peer may be slow for ever.
+/// The bytes a second at which a peer may be slow without limit.
 const RATE: u32 = 1024;
 
 #[cfg(test)]
@@ -130,7 +130,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_sends_a_byte_now_and_then_is_not_waited_for_for_ever() {
         let mut timeout = timeout(60, 120);
-        // What came quickly before earns nothing beyond the whole.
+        // Bytes that came quickly before do not extend the limit beyond its full length.
         timeout.renew(16 << 20);
         let begun = Instant::now();
         while !wait(&mut timeout, 5).await {

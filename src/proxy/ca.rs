@@ -1,4 +1,4 @@
-//! dmtap's own certificate authority: made once per installation, in mitmproxy's file layout.
+//! dmtap's own certificate authority. It is created once per installation, in mitmproxy's file layout.
 
 mod defect;
 mod device;
@@ -22,7 +22,7 @@ use super::pem_file;
 use super::tls::provider;
 use crate::error_text;
 
-/// The authority that signs what devices are shown. Its key never leaves this type.
+/// The authority that signs the certificates for devices. Its key never leaves this type.
 #[derive(Debug)]
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
@@ -33,10 +33,10 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// Loads the authority of a configuration directory, or makes it at the first start.
+    /// Loads the authority from a configuration directory, or creates it at the first start.
     ///
     /// # Errors
-    /// Where the directory cannot be written, or its files are broken or do not belong together.
+    /// [`CaError`] if the directory cannot be written, or its files are broken or do not belong together.
     pub fn load_or_create(confdir: &Path) -> Result<Self, CaError> {
         let files = Files::of(confdir);
         if !files.secret.exists() {
@@ -49,44 +49,45 @@ impl Authority {
         Ok(authority)
     }
 
-    /// The certificate to install on devices.
+    /// Returns the certificate to install on devices.
     pub fn certificate(&self) -> &CertificateDer<'static> {
         &self.certificate
     }
 
-    /// The PEM file that holds it.
+    /// Returns the path of the PEM file with the certificate.
     pub fn certificate_file(&self) -> &Path {
         &self.certificate_file
     }
 
-    /// The certificate that devices must trust, in DER.
+    /// Returns the certificate that devices must trust, in DER.
     pub fn certificate_der(&self) -> bytes::Bytes {
         bytes::Bytes::copy_from_slice(&self.certificate)
     }
 
-    /// The same in PEM.
+    /// Returns the certificate that devices must trust, in PEM.
     pub fn certificate_pem(&self) -> bytes::Bytes {
         pem_of("CERTIFICATE", &self.certificate).into_bytes().into()
     }
 
-    /// What is wrong with the configuration directory, if others may look into it.
+    /// Returns a warning if others may look into the configuration directory.
     pub fn exposure(&self) -> Option<String> {
         let confdir = self.certificate_file.parent()?;
         let remedy = "others may look into this folder of the CA's key: chmod 700 it";
         is_open(confdir).then(|| format!("warning: {}: {remedy}", confdir.display()))
     }
 
-    /// A certificate for names and IP addresses, the first of them its subject, and its key. Takes about 60 µs.
+    /// Returns a certificate for names and IP addresses, with its key. The first name is the subject. Takes about 60
+    /// µs.
     ///
     /// # Errors
-    /// Where a name is neither an IP address nor ASCII.
+    /// [`CaError`] if a name is neither an IP address nor ASCII.
     pub fn leaf(&self, names: &[&str]) -> Result<CertifiedKey, CaError> {
         let params = leaf_params(names)?;
         let certificate = params.signed_by(&self.leaf_key, &self.issuer)?;
         self.with_chain(certificate.der().clone())
     }
 
-    /// A certificate of this authority for the leaf key, with those between it and the root.
+    /// Returns a certificate of this authority for the leaf key, with the certificates between it and the root.
     fn with_chain(&self, certificate: CertificateDer<'static>) -> Result<CertifiedKey, CaError> {
         let mut chain = vec![certificate];
         chain.extend(self.intermediates.iter().cloned());
@@ -135,7 +136,7 @@ impl Authority {
     }
 }
 
-/// Why the authority cannot be used.
+/// The reason why the authority cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CaError {
@@ -144,32 +145,32 @@ pub enum CaError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// A file does not hold what it should.
+    /// A file does not have the expected content.
     #[error("{path}: {why}; restore it, or move all dmtap-ca files away to have a new CA made (and installed on devices)", path = path.display())]
     Broken {
         /// The file.
         path: PathBuf,
-        /// What is wrong, in words.
+        /// The error, in words.
         why: String,
     },
-    /// A certificate of the user's own cannot be used.
+    /// A certificate that the user gave cannot be used.
     #[error("{path}: {why}", path = path.display())]
     Certificate {
         /// The file.
         path: PathBuf,
-        /// What is wrong, in words.
+        /// The error, in words.
         why: String,
     },
-    /// A name no certificate can be made for.
+    /// No certificate can be made for a name.
     #[error("no certificate can be made for the name `{0}`")]
     Name(String),
     /// Making a certificate failed.
     #[error("no certificate can be made with this key")]
     Make(#[from] rcgen::Error),
-    /// A key was made that TLS does not take.
+    /// TLS does not accept a key, or the system gives no random bytes.
     #[error("no TLS with this key, or no random bytes from the system")]
     Tls(rustls::Error),
 }
@@ -201,7 +202,7 @@ impl Files {
         }
     }
 
-    /// Makes a CA and writes its secret file; another process that was quicker wins.
+    /// Creates a CA and writes its secret file. If another process was faster, its file stays.
     fn create(&self) -> Result<(), CaError> {
         if self.certificate.exists() {
             return Err(CaError::Broken {
@@ -216,7 +217,7 @@ impl Files {
         write_new(&self.secret, pem.as_bytes(), 0o600).map_err(|e| CaError::io(&self.secret, e))
     }
 
-    /// Writes the public files where they are missing, and checks those that are there.
+    /// Writes the public files if they are missing, and checks existing ones.
     fn publish(&self, certificate: &CertificateDer<'_>) -> Result<(), CaError> {
         for path in [&self.certificate, &self.windows] {
             let found = match pem_file::read(path) {
@@ -244,7 +245,7 @@ impl Files {
     }
 }
 
-/// The certificates of a PEM file, in order.
+/// Returns the certificates of a PEM file, in order.
 pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     CertificateDer::pem_slice_iter(pem)
         .collect::<Result<_, _>>()
@@ -256,10 +257,10 @@ pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, S
         })
 }
 
-/// The certificates of a PEM file, one at least.
+/// Returns the certificates of a PEM file, at least one.
 ///
 /// # Errors
-/// The file, and why not.
+/// An error that names the file and the reason.
 pub(super) fn certificates_in(file: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
     let named = |why: String| io::Error::other(format!("{}: {why}", file.display()));
     let pem = pem_file::read(file).map_err(|error| named(error_text::io(&error)))?;
@@ -270,7 +271,7 @@ pub(super) fn certificates_in(file: &Path) -> io::Result<Vec<CertificateDer<'sta
     }
 }
 
-/// Why a PEM file gives no private key.
+/// Says why a PEM file has no private key.
 pub(super) fn no_key(error: &pem::Error) -> String {
     let why = match error {
         pem::Error::NoItemsFound => "there is none in it, or it is encrypted".into(),
@@ -321,7 +322,7 @@ fn leaf_params(names: &[&str]) -> Result<CertificateParams, CaError> {
         .iter()
         .map(|name| alternative(name))
         .collect::<Result<_, _>>()?;
-    // X.520: a common name has at most 64 characters. Without one the alternative names stand alone.
+    // X.520: a common name has at most 64 characters. A longer name is only an alternative name.
     if let Some(name) = names.first().filter(|name| name.len() <= 64) {
         params.distinguished_name.push(DnType::CommonName, *name);
     }
@@ -343,7 +344,7 @@ fn alternative(name: &str) -> Result<SanType, CaError> {
     ))
 }
 
-/// Parameters that are valid for so many days, the back-dated ones counted.
+/// Returns parameters with a validity of this many days, counted from the back-dated start.
 fn dated(days: u64) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = rcgen::DistinguishedName::new();
@@ -356,7 +357,7 @@ fn dated(days: u64) -> CertificateParams {
     params
 }
 
-/// 16 random bytes, positive (RFC 5280 §4.1.2.2).
+/// Returns 16 random bytes as a positive number (RFC 5280 §4.1.2.2).
 fn serial() -> Result<SerialNumber, CaError> {
     let mut bytes = random::<16>()?;
     bytes[0] = (bytes[0] & 0x7f) | 0x40;
@@ -372,7 +373,7 @@ fn random<const N: usize>() -> Result<[u8; N], CaError> {
     Ok(bytes)
 }
 
-/// DER in PEM under this label.
+/// Returns DER as PEM with this label.
 pub(super) fn pem_of(label: &str, der: &[u8]) -> String {
     use base64::Engine;
     let text = base64::engine::general_purpose::STANDARD.encode(der);
@@ -384,7 +385,7 @@ pub(super) fn pem_of(label: &str, der: &[u8]) -> String {
     pem + &format!("-----END {label}-----\n")
 }
 
-/// Writes a file with this mode, whole or not at all, and leaves one that is there.
+/// Writes a file with this mode, completely or not at all. An existing file stays.
 fn write_new(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let mut draft = path.as_os_str().to_owned();
     draft.push(format!(".{}.new", std::process::id()));
@@ -398,14 +399,14 @@ fn write_new(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
             Ok(()) => Ok(()),
         }
     });
-    // A key must not stay where nobody looks for it, on a full disk either.
+    // A key must not stay in a draft that nobody looks for, even if the disk is full.
     match fs::remove_file(&draft) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => written.and(Err(e)),
         _ => written,
     }
 }
 
-/// Writes a file with this mode, which must not be there, to the disk.
+/// Writes a new file with this mode and syncs it to the disk. The file must not exist.
 pub(super) fn write_draft(draft: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
@@ -418,7 +419,7 @@ pub(super) fn write_draft(draft: &Path, content: &[u8], mode: u32) -> io::Result
     file.sync_all()
 }
 
-/// Makes a folder that nobody else may look into, and those around it.
+/// Creates a folder that nobody else may look into, and its parents.
 pub(super) fn private_directory(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
@@ -427,7 +428,7 @@ pub(super) fn private_directory(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-/// Logs a warning where others may read a file with such a secret.
+/// Logs a warning if others may read a file with such a secret.
 pub fn warn_if_readable(path: &Path, secret: &str) {
     #[cfg(unix)]
     {
@@ -444,7 +445,7 @@ pub fn warn_if_readable(path: &Path, secret: &str) {
     let _ = (path, secret);
 }
 
-/// Whether others may look into a folder; whoever may write there can put another CA in place of this one.
+/// Whether others may look into a folder. A user who may write there can replace the CA.
 #[cfg(unix)]
 fn is_open(folder: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
@@ -458,11 +459,11 @@ fn is_open(_: &Path) -> bool {
 }
 
 const DAY: u64 = 24 * 60 * 60;
-/// Devices whose clock is behind must accept what was made today.
+/// The time before now at which certificates become valid, for devices whose clock is slow.
 const BACK_DATED: Duration = Duration::from_secs(2 * DAY);
-/// Ten years, counted from the back-dated start.
+/// The validity of the CA: ten years, counted from the back-dated start.
 const CA_DAYS: u64 = 3650;
-/// Under the ceiling of 200 days that browsers and operating systems set.
+/// The validity of leaf certificates: below the limit of 200 days that browsers and operating systems set.
 const LEAF_DAYS: u64 = 199;
 
 #[cfg(test)]

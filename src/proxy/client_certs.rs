@@ -1,4 +1,5 @@
-//! The client certificates that dmtap presents to servers: those of `--client-certs`, and those of devices.
+//! The client certificates that dmtap presents to servers: those of `--client-certs`, and the client identities of
+//! devices.
 
 use std::collections::HashMap;
 use std::fs;
@@ -21,29 +22,29 @@ use crate::flow::Connection;
 use crate::flow::origin::OriginPair;
 use crate::identity::hosts::plain;
 
-/// Which client certificates there are, and how devices are asked for theirs.
+/// The settings for client certificates, and for asking devices for theirs.
 #[derive(Clone, Debug, Default)]
 pub struct ClientCertSettings {
-    /// A PEM file for all servers, or a folder with a file `<host>.pem` for each (`--client-certs`).
+    /// A PEM file for all servers, or a folder with a file `<host>.pem` for each server (`--client-certs`).
     pub files: Option<PathBuf>,
-    /// Whether devices are asked for one; `None`: as soon as there is a client certificate for a server, or it is to be
-    /// forwarded.
+    /// Whether devices are asked for a certificate. `None`: they are asked as soon as dmtap has a client certificate
+    /// for a server, or forwards device certificates.
     pub request: Option<RequestClientCert>,
-    /// The same for connections to single names; `*.` in front is for one level below.
+    /// Whether devices are asked for a certificate, for single names; `*.` in front stands for one level below.
     pub request_for: Vec<(String, RequestClientCert)>,
-    /// The CAs that vouch for certificates of devices, next to dmtap's own (`--client-ca`).
+    /// The CAs that vouch for device certificates, in addition to dmtap's own (`--client-ca`).
     pub client_ca: Option<PathBuf>,
-    /// How the certificate of a device is forwarded to servers.
+    /// How device certificates are forwarded to servers.
     pub forward: Option<ForwardClientCert>,
 }
 
-/// All client certificates, loaded.
+/// The loaded client certificates.
 #[derive(Debug)]
 pub(super) struct ClientCerts {
     for_all: Option<ClientIdentity>,
     by_host: HashMap<String, ClientIdentity>,
     of_devices: Arc<Identities>,
-    /// The public names of reverse mode with the servers that they stand for; `None` where devices name servers.
+    /// The public names of reverse mode, with the servers that they stand for; `None` if devices name the servers.
     public: Option<HashMap<String, String>>,
     /// The server of reverse mode.
     server: Option<String>,
@@ -56,7 +57,7 @@ impl ClientCerts {
     /// Loads the files.
     ///
     /// # Errors
-    /// The file that cannot be used, and why.
+    /// An error that names the file that cannot be used, and the reason.
     pub(super) fn load(all: &Settings, of_devices: Arc<Identities>) -> io::Result<Self> {
         let settings = &all.client_certs;
         let public = match all.mode {
@@ -90,7 +91,7 @@ impl ClientCerts {
         Ok(loaded)
     }
 
-    /// Whether a device that connects to one of these names is asked for its certificate. The first name counts.
+    /// Returns whether a device that connects to these names is asked for its certificate. Only the first name counts.
     pub(super) fn request(&self, names: &[&str]) -> RequestClientCert {
         let name = names.first().copied().unwrap_or_default();
         let named = self.request_for.iter();
@@ -114,8 +115,8 @@ impl ClientCerts {
         let goes_to = |host: &str| self.by_host.contains_key(host) || self.of_devices.go_to(host);
         match &self.public {
             None => goes_to(&name),
-            // A name in no pair is that of the server of --mode, and of every host that has a path. A host that no
-            // other name stands for has its path under each name that devices use.
+            // A name in no pair stands for the server of --mode, and for every host that has a path. A host without a
+            // name of its own has its path under each name that devices use.
             Some(public) => match public.get(&name) {
                 Some(host) => goes_to(host) || self.goes_beyond(public),
                 None => !self.by_host.is_empty() || self.of_devices.has_any(),
@@ -123,7 +124,7 @@ impl ClientCerts {
         }
     }
 
-    /// Whether some identity goes to a host that is neither that of a pair nor the server of `--mode`.
+    /// Whether an identity goes to a host that is neither in a pair nor the server of `--mode`.
     fn goes_beyond(&self, public: &HashMap<String, String>) -> bool {
         let has_name = |host: &String| {
             self.server.as_ref() == Some(host) || public.values().any(|server| server == host)
@@ -131,8 +132,9 @@ impl ClientCerts {
         self.by_host.keys().any(|host| !has_name(host)) || self.of_devices.go_beyond(&has_name)
     }
 
-    /// The identity for a request of a device to a host: the one that goes with the certificate which the device
-    /// presents, else that of the host. What a message says about its sender does not count: anybody can write it.
+    /// Returns the identity for a device's request to a host: the one that belongs to the certificate which the device
+    /// presents, else the one of the host. The sender that a message names does not count, because anybody can write
+    /// it.
     pub(super) async fn of(&self, device: &Connection, host: &str) -> Option<ClientIdentity> {
         if let Some(hash) = sha256_of(device) {
             let (identities, host) = (self.of_devices.clone(), host.to_owned());
@@ -145,7 +147,7 @@ impl ClientCerts {
         self.of_file(host)
     }
 
-    /// The identity of `--client-certs` for a host.
+    /// Returns the identity of `--client-certs` for a host.
     fn of_file(&self, host: &str) -> Option<ClientIdentity> {
         if self.by_host.is_empty() {
             return self.for_all.clone();
@@ -154,14 +156,14 @@ impl ClientCerts {
     }
 }
 
-/// The SHA-256 of the certificate that a device presents, where dmtap's CA may have issued it.
+/// Returns the SHA-256 of the certificate that a device presents, if any.
 pub(super) fn sha256_of(device: &Connection) -> Option<[u8; 32]> {
     let presented = device.tls.as_ref()?.client.as_ref()?;
     let hash = digest::digest(&digest::SHA256, presented.chain.first()?);
     hash.as_ref().try_into().ok()
 }
 
-/// The identities of a folder, by host.
+/// Returns the identities of a folder, by host.
 fn folder_of_hosts(folder: &Path) -> io::Result<HashMap<String, ClientIdentity>> {
     let unread = |error: io::Error| named(folder, &error_text::io(&error));
     let mut found = HashMap::new();
@@ -215,7 +217,7 @@ fn named(path: &Path, why: &str) -> io::Error {
     io::Error::other(format!("{}: {why}", path.display()))
 }
 
-/// PEM files of a folder.
+/// The most PEM files of a folder.
 const MOST_FILES: usize = 10_000;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A client certificate with its key: what dmtap presents to a server.
+//! A client certificate with its key, which dmtap presents to a server.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,22 +14,22 @@ use crate::dm::{Certificate, certificate};
 use crate::flow::ShownCertificate;
 use crate::identity::{CertificateParts, Digest, Scheme, SignError, Signer};
 
-/// A client certificate, its chain and its key. The key signs, and cannot be read.
+/// A client certificate, its chain and its key. The key can sign, but cannot be read.
 #[derive(Clone)]
 pub struct ClientIdentity {
-    /// SHA-256 of the certificate, in hex: it tells identities apart.
+    /// The SHA-256 of the certificate in hex, which identifies the identity.
     pub(super) id: Arc<str>,
-    /// What a record says of it.
+    /// The facts about the certificate for records.
     pub(super) facts: Arc<ShownCertificate>,
-    /// Certificate and key, as TLS takes them.
+    /// The certificate and the key, in the form that TLS uses.
     pub(super) key: Arc<CertifiedKey>,
 }
 
 impl ClientIdentity {
-    /// A certificate with the certificates between it and its root, and its key.
+    /// Creates an identity from a certificate with the certificates between it and its root, and its key.
     ///
     /// # Errors
-    /// Where the key is of no kind that TLS signs with, or is another certificate's.
+    /// [`IdentityError`] if TLS does not sign with such a key, or the key belongs to another certificate.
     pub fn new(
         chain: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,
@@ -63,10 +63,10 @@ impl ClientIdentity {
         })
     }
 
-    /// Reads PEM: the certificate, its chain, and the key anywhere among them.
+    /// Reads PEM: the certificate, its chain, and the key at any place.
     ///
     /// # Errors
-    /// Where something of it is missing or broken.
+    /// [`IdentityError`] if a part is missing or broken.
     pub fn from_pem(pem: &[u8]) -> Result<Self, IdentityError> {
         if is_pfx(pem) {
             return Err(IdentityError::Pfx);
@@ -80,23 +80,23 @@ impl ClientIdentity {
         Self::new(chain, key)
     }
 
-    /// SHA-256 of the certificate, in hex: it tells identities apart.
+    /// Returns the SHA-256 of the certificate in hex, which identifies the identity.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// The same identity, by its name in the store.
+    /// Sets the name of the identity in the store.
     pub(super) fn named(mut self, name: &str) -> Self {
         Arc::make_mut(&mut self.facts).identity = Some(name.into());
         self
     }
 
-    /// The certificate.
+    /// Returns the certificate.
     pub fn certificate(&self) -> &CertificateDer<'static> {
         &self.key.cert[0]
     }
 
-    /// The certificate and those between it and its root.
+    /// Returns the certificate and the certificates between it and its root.
     pub fn chain(&self) -> &[CertificateDer<'static>] {
         &self.key.cert
     }
@@ -113,7 +113,7 @@ impl Signer for ClientIdentity {
     }
 }
 
-/// A signature as [`Signer::sign`] makes it, by a key of TLS.
+/// Signs like [`Signer::sign`], with a key of TLS.
 pub(super) fn sign(
     key: &dyn SigningKey,
     scheme: Scheme,
@@ -124,7 +124,7 @@ pub(super) fn sign(
     signer.sign(message).map_err(|_| SignError)
 }
 
-/// What TLS calls a scheme.
+/// Returns the TLS name of a scheme.
 pub(super) fn signature_scheme(scheme: Scheme) -> Option<SignatureScheme> {
     use Digest::{Sha1, Sha256, Sha384, Sha512};
     Some(match scheme {
@@ -156,28 +156,28 @@ impl PartialEq for ClientIdentity {
 
 impl Eq for ClientIdentity {}
 
-/// Why a file is no client identity. The text does not name the file.
+/// The reason why a file is not a client identity. The text does not name the file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityError {
-    /// It is a PFX (PKCS#12), which only openssl converts.
+    /// The file is a PFX (PKCS#12), which must be converted with openssl.
     #[error(
         "it is a PFX (PKCS#12), and dmtap reads PEM; convert it: openssl pkcs12 -in FILE.pfx -out FILE.pem -nodes \
          (with -legacy if openssl 3 refuses it)"
     )]
     Pfx,
-    /// It holds no certificate.
+    /// The file has no certificate.
     #[error("it holds no certificate in PEM form")]
     NoCertificate,
-    /// Its certificate is none.
+    /// The certificate is not X.509.
     #[error("its certificate cannot be read as X.509 version 3")]
     NotX509,
-    /// Its key and its certificate differ.
+    /// The key belongs to another certificate.
     #[error("its private key and its first certificate do not belong together")]
     OtherKey,
     /// TLS does not sign with such a key.
     #[error("its private key is of a kind that dmtap does not use: RSA, ECDSA and Ed25519 are")]
     KindOfKey,
-    /// Its PEM is damaged, or the key is missing.
+    /// The PEM is damaged, or the key is missing.
     #[error("{0}")]
     Pem(String),
 }

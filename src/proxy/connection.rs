@@ -1,4 +1,4 @@
-//! One connection of a device: where it wants to go, its handshake, its HTTP.
+//! One connection of a device: its destination, its TLS handshake and its HTTP.
 
 mod decide;
 mod forward_request;
@@ -62,22 +62,22 @@ pub(super) async fn serve(shared: Arc<Shared>, tcp: TcpStream, device: SocketAdd
     }
 }
 
-/// A connection of which only addresses are known.
+/// A connection of which only the addresses are known.
 #[derive(Clone)]
 pub(super) struct IncomingConnection {
     pub(super) id: ConnectionId,
     opened: Timestamp,
     device: SocketAddr,
     listener: SocketAddr,
-    /// How it is received, where that was said already.
+    /// The decision on how to receive the connection, if it was made already.
     decision: Option<ConnectionDecision>,
 }
 
-/// How the server was found.
+/// The server that a connection is for.
 pub(super) enum Target {
-    /// It is the one behind this proxy.
+    /// The server of reverse mode.
     Behind(Upstream),
-    /// The device named it: host and port, where 443 stands for none.
+    /// The host and the port that the device named; 443 if it named no port.
     Connect(String, u16),
 }
 
@@ -105,7 +105,7 @@ impl Target {
 }
 
 impl IncomingConnection {
-    /// Serves what is meant for a server: TLS, or HTTP in clear text.
+    /// Serves a connection that is meant for a server: TLS, or HTTP in clear text.
     async fn to_server(
         &self,
         shared: &Arc<Shared>,
@@ -182,7 +182,7 @@ impl IncomingConnection {
         }
     }
 
-    /// Serves a device that knows it talks to a proxy: `CONNECT`, or requests with a full address.
+    /// Serves a device that knows that it uses a proxy: `CONNECT`, or requests with a full URL.
     async fn to_proxy(&self, shared: &Arc<Shared>, mut wire: Wire) -> Result<(), Refusal> {
         let Some(first) = self.first_byte(shared, &mut wire).await? else {
             return Ok(());
@@ -240,7 +240,7 @@ fn open(
     }
 }
 
-/// Serves HTTP of the version that ALPN agreed on, or that the first bytes show.
+/// Serves the HTTP version that ALPN agreed on, or that the first bytes show.
 async fn serve_http<I>(io: I, context: Context)
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -258,7 +258,7 @@ where
     let io = ScriptedClose::new(io, handle.clone());
     let connection = server.serve_connection(TokioIo::new(io), service);
     tokio::pin!(connection);
-    // A token of its own: polled at every wake, it must not be contended.
+    // A token of its own avoids contention: it is polled at every wake-up.
     let stop = shared.stop.child_token();
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -284,7 +284,7 @@ where
     }
 }
 
-/// Tells that a connection opened, and at its end, however it comes, that it closed.
+/// Emits the event that a connection opened, and when dropped, the event that it closed.
 pub(super) struct CloseEventGuard {
     shared: Arc<Shared>,
     id: ConnectionId,
@@ -329,7 +329,7 @@ async fn within<T>(shared: &Shared, future: impl Future<Output = T>) -> Result<T
     }
 }
 
-/// The first byte of a TLS record that holds a ClientHello (RFC 8446 §5.1).
+/// The first byte of a TLS record with a ClientHello (RFC 8446 §5.1).
 pub(super) const TLS_HANDSHAKE: u8 = 0x16;
-/// For a connection to close in good order once nothing runs on it.
+/// The time for a connection to close in good order once nothing runs on it.
 const LAST_WORDS: Duration = Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! What is known of a device's connection while it runs, and when it has been silent for too long.
+//! The state of a device's connection while it runs, and the check whether it has been silent for too long.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::settings::Limits;
 
-/// A handle on a connection: clones act on the same one.
+/// A handle on a connection. Clones act on the same connection.
 #[derive(Clone, Debug)]
 pub(super) struct ConnectionHandle(Arc<State>);
 
@@ -27,12 +27,12 @@ struct State {
     stop: CancellationToken,
 }
 
-/// What is still to happen on a connection of HTTP/1.1 before it ends.
+/// The steps that an HTTP/1.1 connection still has to do before it ends.
 #[derive(Clone, Debug)]
 pub(super) struct CloseSequence {
-    /// Bytes to send that are no HTTP.
+    /// The bytes to send that are not HTTP.
     pub(super) noise: Bytes,
-    /// How long it stays open after them.
+    /// The time for which the connection stays open after the bytes.
     pub(super) wait: Duration,
     pub(super) ending: CloseKind,
 }
@@ -40,13 +40,13 @@ pub(super) struct CloseSequence {
 /// How a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CloseKind {
-    /// `close_notify` where TLS is spoken, and FIN.
+    /// `close_notify` if the connection uses TLS, then FIN.
     Close,
     /// RST.
     Reset,
 }
 
-/// Something that runs on a connection, which is not silent as long as it does.
+/// A guard for something that runs on a connection. The connection does not count as silent while it exists.
 #[derive(Debug)]
 pub(super) struct ActivityGuard(ConnectionHandle);
 
@@ -57,7 +57,7 @@ impl Drop for ActivityGuard {
 }
 
 impl ConnectionHandle {
-    /// One whose waits end when `stop` is cancelled.
+    /// Creates a handle whose waits end when `stop` is cancelled.
     pub(super) fn new(stop: CancellationToken) -> Self {
         Self(Arc::new(State {
             stop,
@@ -65,12 +65,12 @@ impl ConnectionHandle {
         }))
     }
 
-    /// Cancelled when dmtap stops, and nothing is to wait on this connection any more.
+    /// Returns the token that is cancelled when dmtap stops, so that nothing waits on this connection any more.
     pub(super) fn stop(&self) -> CancellationToken {
         self.0.stop.clone()
     }
 
-    /// Lets nothing more pass; when hyper drops the connection, the peer sees a TCP RST.
+    /// Stops all traffic. When hyper drops the connection, the peer sees a TCP RST.
     pub(super) fn reset(&self) {
         self.0.reset.store(true, Ordering::Release);
     }
@@ -79,13 +79,13 @@ impl ConnectionHandle {
         self.0.reset.load(Ordering::Acquire)
     }
 
-    /// Ends the connection in this way once everything that was handed over is written. hyper writes no more.
+    /// Ends the connection in this way, after everything that was handed over is written. hyper writes nothing more.
     pub(super) fn finish(&self, last: CloseSequence) {
         *self.last() = Some(last);
         self.0.ending.store(true, Ordering::Release);
     }
 
-    /// What is to happen before the end, if an end was ordered.
+    /// Takes the steps before the end, if an end was ordered.
     pub(super) fn take_last(&self) -> Option<CloseSequence> {
         if !self.0.ending.load(Ordering::Acquire) {
             return None;
@@ -97,7 +97,7 @@ impl ConnectionHandle {
         self.0.last.lock()
     }
 
-    /// Lets the exchanges under way be the last ones: GOAWAY in HTTP/2.
+    /// Lets the exchanges in progress be the last ones: sends GOAWAY in HTTP/2.
     pub(super) fn go_away(&self) {
         self.0.away.notify_one();
     }
@@ -107,37 +107,37 @@ impl ConnectionHandle {
         self.0.away.notified().await;
     }
 
-    /// Keeps the connection from being silent.
+    /// Returns a guard that keeps the connection from counting as silent.
     pub(super) fn busy(&self) -> ActivityGuard {
         self.begin();
         ActivityGuard(self.clone())
     }
 
-    /// Bytes moved.
+    /// Notes that bytes moved.
     pub(super) fn note_activity(&self) {
         self.0.moved.store(true, Ordering::Relaxed);
     }
 
-    /// An exchange begins.
+    /// Notes that an exchange begins.
     pub(super) fn begin(&self) {
         self.0.exchanges.fetch_add(1, Ordering::Relaxed);
         self.0.begun.store(true, Ordering::Relaxed);
     }
 
-    /// An exchange is over; its response may still be on its way.
+    /// Notes that an exchange is over. Its response may still be on its way.
     pub(super) fn end(&self) {
         self.note_activity();
         self.0.exchanges.fetch_sub(1, Ordering::Release);
     }
 
-    /// Returns when no request came within its limit, or when nothing ran and nothing moved for a whole limit.
-    /// Silence is looked at once per limit, so that it may last up to twice as long.
+    /// Returns the reason when no request came within its limit, or when nothing ran and nothing moved for a whole
+    /// limit. Silence is checked once per limit, so that it may last up to twice as long.
     pub(super) async fn silence(&self, limits: &Limits) -> &'static str {
         tokio::time::sleep(limits.head).await;
         if !self.0.begun.load(Ordering::Relaxed) {
             return "no request came in time";
         }
-        // A response that stands still on its way out has a limit of its own, which comes first.
+        // A response that is stuck on its way out has a limit of its own, which comes first.
         let limit = limits.head.max(limits.body);
         loop {
             self.0.moved.store(false, Ordering::Relaxed);

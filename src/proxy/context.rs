@@ -1,4 +1,4 @@
-//! What exchanges share: the whole proxy's, and their connection's.
+//! The state that exchanges share: one part for the whole proxy, and one for each connection.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -32,14 +32,14 @@ use crate::flow::event::{Event, EventSink};
 use crate::flow::origin::Origin;
 use crate::flow::{Connection, ConnectionId, ExchangeId, Timestamp};
 
-/// One for the whole proxy.
+/// The state of the whole proxy.
 pub(super) struct Shared {
     pub(super) settings: Settings,
     pub(super) listener: SocketAddr,
     pub(super) tls: DeviceTls,
-    /// The CA file that devices must trust, for messages.
+    /// The CA file that devices must trust, for use in messages.
     pub(super) ca_file: String,
-    /// The certificate in it, in DER.
+    /// The certificate in the CA file, in DER.
     pub(super) ca_certificate: Bytes,
     pub(super) upstreams: Upstreams,
     pub(super) client_certs: ClientCerts,
@@ -49,11 +49,11 @@ pub(super) struct Shared {
     pub(super) conversations: Conversations,
     pub(super) budget: BodyBudget,
     pub(super) device_http: DeviceHttp,
-    /// Cancelled when running exchanges are to be the last ones.
+    /// The token that is cancelled to make the running exchanges the last ones.
     pub(super) stop: CancellationToken,
-    /// What tells this proxy's requests from others', when they come back.
+    /// The token by which the proxy recognizes its own requests when they come back.
     pub(super) via: ViaToken,
-    /// Cancelled when what still runs after that is cut.
+    /// The token that is cancelled to cut everything that still runs after `stop`.
     pub(super) cut: CancellationToken,
     pub(super) events: Arc<dyn EventSink>,
     pub(super) connections: AtomicU64,
@@ -65,7 +65,7 @@ impl Shared {
         self.events.on_event(event);
     }
 
-    /// Reports that an exchange came to no response: a peer failed in this way, a rule broke the connection to it, or
+    /// Reports that an exchange failed before it had a response: a peer failed, a rule broke the connection to it, or
     /// dmtap itself stopped first.
     pub(super) fn emit_failed(
         &self,
@@ -91,7 +91,7 @@ impl Shared {
         });
     }
 
-    /// Tells that a device sent something that is no HTTP.
+    /// Reports that a device sent something that is not HTTP.
     pub(super) fn emit_malformed(&self, connection: ConnectionId, device: SocketAddr, why: String) {
         self.emit(Event::Malformed {
             connection,
@@ -110,7 +110,7 @@ impl Shared {
     }
 }
 
-/// HTTP towards devices: known to be of a version, or seen by its first bytes.
+/// HTTP servers for devices: for a known HTTP version, or for any version, which the first bytes show.
 pub(super) struct DeviceHttp {
     http1: auto::Builder<Tracked>,
     http2: auto::Builder<Tracked>,
@@ -124,7 +124,7 @@ impl DeviceHttp {
                 tasks: tasks.clone(),
                 limit: settings.limits.body,
             });
-            // The response must look as the server sent it: no field is added, no name respelled.
+            // The response must look as the server sent it: no field is added, and no field name changes its case.
             builder
                 .http1()
                 .timer(TokioTimer::new())
@@ -147,7 +147,7 @@ impl DeviceHttp {
         }
     }
 
-    /// The one for what ALPN agreed on, if it agreed on anything.
+    /// Returns the server for the protocol that ALPN agreed on, or the one for any version.
     pub(super) fn speaking(&self, alpn: Option<&str>) -> &auto::Builder<Tracked> {
         match alpn {
             Some("h2") => &self.http2,
@@ -157,11 +157,11 @@ impl DeviceHttp {
     }
 }
 
-/// Runs the streams of HTTP/2 where shutdown can wait for them.
+/// An executor that runs HTTP/2 streams as tasks that shutdown can wait for.
 #[derive(Clone)]
 pub(super) struct Tracked {
     tasks: TaskTracker,
-    /// For a device to take the next piece of a response.
+    /// The longest time that a device may take for the next piece of a response.
     limit: Duration,
 }
 
@@ -174,7 +174,7 @@ where
     }
 }
 
-/// One for each connection of a device.
+/// The state of one connection of a device.
 pub(super) struct Context {
     pub(super) shared: Arc<Shared>,
     pub(super) connection: Arc<Connection>,
@@ -184,8 +184,8 @@ pub(super) struct Context {
 }
 
 impl Context {
-    /// The address that a device asked for: the host is what it sent as `:authority`, in the request line or as `Host`.
-    /// `None` where it sent none (HTTP/1.0), or one that is no host.
+    /// Returns the URL that a device asked for. Its host is the one in `:authority`, in the request line or in `Host`.
+    /// `None` if the device sent no host (HTTP/1.0), or an invalid one.
     pub(super) fn asked(&self, request: &request::Parts) -> Option<Uri> {
         let target = &request.uri;
         if target.scheme().is_some() || request.method == Method::CONNECT {
@@ -203,7 +203,7 @@ impl Context {
     }
 }
 
-/// Where requests of a connection go.
+/// The server to which the requests of a connection go.
 #[derive(Clone, Debug)]
 pub(super) struct Server {
     scheme: UriScheme,
@@ -211,45 +211,45 @@ pub(super) struct Server {
     host: Host,
 }
 
-/// What becomes of the `Host` a device sends.
+/// What dmtap does with the `Host` that a device sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Host {
-    /// The server's name stands in its place: the device takes dmtap for the server.
+    /// Replace it by the server's name: the device takes dmtap for the server.
     Behind,
-    /// The server's name stands in its place.
+    /// Replace it by the server's name.
     Replaced,
-    /// It is the device's choice; in a tunnel the server may have another name than the tunnel's end.
+    /// Keep it: in a tunnel the server may have another name than the tunnel's end.
     Kept,
 }
 
 impl Server {
-    /// The server behind a reverse proxy, which must see its own name.
+    /// Creates the server behind a reverse proxy, which must get its own name.
     pub(super) fn behind(upstream: &Upstream) -> Option<Self> {
         Self::with(upstream, Host::Behind)
     }
 
-    /// Another server behind a reverse proxy.
+    /// Creates the server at another origin behind a reverse proxy.
     pub(super) fn at(origin: &Origin) -> Option<Self> {
         let Origin { scheme, host, port } = origin.clone();
         Self::behind(&Upstream { scheme, host, port })
     }
 
-    /// Its name.
+    /// Returns the host name of the server.
     pub(super) fn host(&self) -> &str {
         self.authority.host()
     }
 
-    /// Whether devices take dmtap for it.
+    /// Whether devices take dmtap for the server.
     pub(super) fn is_behind(&self) -> bool {
         self.host == Host::Behind
     }
 
-    /// The server of a request with a full address, which outweighs `Host` (RFC 9112 §3.2.2).
+    /// Creates the server of a request with a full URL, which overrides `Host` (RFC 9112 §3.2.2).
     pub(super) fn named(upstream: &Upstream) -> Option<Self> {
         Self::with(upstream, Host::Replaced)
     }
 
-    /// The server at the end of a tunnel.
+    /// Creates the server at the end of a tunnel.
     pub(super) fn asked_for(upstream: &Upstream) -> Option<Self> {
         Self::with(upstream, Host::Kept)
     }
@@ -266,7 +266,7 @@ impl Server {
         })
     }
 
-    /// Whether the client's own Host or `:authority` says all that the device's `Host` does.
+    /// Whether the `Host` or `:authority` that the HTTP client writes makes the device's `Host` unnecessary.
     pub(super) fn replaces_host(&self, host: &HeaderValue) -> bool {
         let same = || {
             host.as_bytes()
@@ -275,7 +275,8 @@ impl Server {
         self.host != Host::Kept || same()
     }
 
-    /// What HTTP/2 says in `:authority` and HTTP/1.1 in `Host` is kept the same way.
+    /// Writes the `:authority` of an HTTP/2 request as `Host`, if the device's host is kept and is not the server's
+    /// name.
     pub(super) fn keep_authority(&self, target: &Uri, headers: &mut HeaderMap) {
         let Some(authority) = target.authority().filter(|_| self.host == Host::Kept) else {
             return;
@@ -287,7 +288,7 @@ impl Server {
         }
     }
 
-    /// The full address of what a request asks for.
+    /// Returns the full URL at the server for the target of a request.
     pub(super) fn address(&self, target: &Uri) -> Option<Uri> {
         let path = target.path_and_query().cloned();
         let mut parts = http::uri::Parts::default();
@@ -311,17 +312,17 @@ impl fmt::Display for Server {
     }
 }
 
-/// Why an exchange came to no response that had not ended when dmtap had to.
+/// The failure of an exchange that had not ended when dmtap stopped.
 const STOPPED: &str = "dmtap stopped before the exchange ended";
 
-/// This moment.
+/// Returns the current time.
 pub fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    // u64 holds the microseconds of half a million years.
+    // u64 is enough for the microseconds of half a million years.
     Timestamp(since.map_or(0, |since| since.as_micros() as u64))
 }
 
-/// How an exchange ends that failed.
+/// The end of a failed exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FailedEnd {
     /// The device gets no response.

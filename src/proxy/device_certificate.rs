@@ -1,4 +1,4 @@
-//! Client certificates of devices: asked for in the handshake, and judged.
+//! Client certificates of devices: the request in the handshake, and the verification.
 
 use std::io;
 use std::path::Path;
@@ -22,16 +22,16 @@ use crate::flow::{CertificateVerdict, ClientCertificate};
 /// Whether devices are asked for a client certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestClientCert {
-    /// They are not.
+    /// Devices are not asked.
     None,
-    /// They are; one without is served, and one whose certificate nobody vouches for.
+    /// Devices are asked. A device without a certificate, or with an untrusted one, is served, too.
     Ask,
-    /// They are; one without a certificate of dmtap's CA or of `--client-ca` is refused.
+    /// Devices are asked. A device without a certificate of dmtap's CA or of `--client-ca` is refused.
     Require,
 }
 
 impl RequestClientCert {
-    /// Every one with its name.
+    /// All values with their names.
     pub const ALL: [(&'static str, Self); 3] = [
         ("none", Self::None),
         ("ask", Self::Ask),
@@ -39,7 +39,7 @@ impl RequestClientCert {
     ];
 }
 
-/// Judges the certificates of devices.
+/// The verifier of device certificates.
 #[derive(Debug)]
 pub(super) struct CertificateJudge {
     dmtap_ca: Arc<dyn ClientCertVerifier>,
@@ -47,10 +47,10 @@ pub(super) struct CertificateJudge {
 }
 
 impl CertificateJudge {
-    /// With dmtap's CA, and the file of `--client-ca`.
+    /// Creates a verifier with dmtap's CA, and the file of `--client-ca`.
     ///
     /// # Errors
-    /// Where the file cannot be read, or holds no certificate.
+    /// An error if the file cannot be read, or has no certificate.
     pub(super) fn new(dmtap_ca: &CertificateDer<'_>, file: Option<&Path>) -> io::Result<Self> {
         let client_ca = file.map(|file| {
             verifier(&certificates_in(file)?).ok_or_else(|| {
@@ -84,7 +84,7 @@ impl CertificateJudge {
         }
     }
 
-    /// What a device presented: the certificate first, then those that it sent with it.
+    /// Reads the certificates that a device presented: its own first, then the others that it sent.
     pub(super) fn read(&self, chain: &[CertificateDer<'_>]) -> Option<ClientCertificate> {
         let (certificate, others) = chain.split_first()?;
         let verdict = match self.judge(certificate, others, UnixTime::now()) {
@@ -108,7 +108,7 @@ impl CertificateJudge {
     }
 }
 
-/// Why nobody vouches for a certificate, in words.
+/// Says why no known CA vouches for a certificate.
 pub(super) fn why_untrusted(error: &Error) -> &'static str {
     let Error::InvalidCertificate(certificate) = error else {
         return "it breaks a rule of X.509";
@@ -144,16 +144,16 @@ fn verifier(roots: &[CertificateDer<'static>]) -> Option<Arc<dyn ClientCertVerif
     builder.build().ok()
 }
 
-/// Asks a device for its certificate, and demands proof that it has the key.
+/// A TLS verifier that asks a device for its certificate, and requires proof that the device has the key.
 #[derive(Debug)]
 pub(super) struct AskForCertificate {
     pub(super) judge: Arc<CertificateJudge>,
-    /// Whether one is refused that has no certificate, or one that nobody vouches for.
+    /// Whether a device without a certificate, or with an untrusted one, is refused.
     pub(super) is_required: bool,
 }
 
 impl ClientCertVerifier for AskForCertificate {
-    /// None: a device chooses among its certificates by these, and dmtap wants to see the one it has.
+    /// Returns no names: a device chooses its certificate by these names, and dmtap wants any that it has.
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }

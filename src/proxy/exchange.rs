@@ -39,16 +39,16 @@ use crate::identity::session::Pairs;
 use crate::markup::Limits;
 use crate::rules::{SCOPE_HEADER, Stage, SyntheticResponse, WhichResponse};
 
-/// The exchange ends without a response: hyper closes the connection, or resets the stream.
+/// The error of an exchange that ends without a response: hyper closes the connection, or resets the stream.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Dropped {
-    /// A rule wants it so.
+    /// A rule reset the exchange.
     #[error("reset by a rule")]
     ByRule,
     /// A peer left.
     #[error("{0}")]
     Broken(#[from] Broken),
-    /// The request names nothing that can be asked for.
+    /// The request has no target that can be requested.
     #[error("no address can be made of the request's target")]
     Target,
 }
@@ -56,7 +56,7 @@ pub(super) enum Dropped {
 /// Serves one request.
 ///
 /// # Errors
-/// [`Dropped`] where the device gets no response.
+/// [`Dropped`] if the device gets no response.
 pub(super) async fn serve(
     context: Arc<Context>,
     request: Request<Incoming>,
@@ -122,22 +122,22 @@ async fn respond(
     }
 }
 
-/// What dmtap serves itself, where devices take it for the server.
+/// Returns the response of a path of dmtap's own, if devices take dmtap for the server.
 fn own_path_behind<B>(context: &Context, request: &Request<B>) -> Option<Response<Body>> {
     let is_behind = context.server.is_behind();
     is_behind.then(|| route::own_path(&context.shared, request))?
 }
 
-/// An exchange under way. Dropped before its end, it reports that it failed.
+/// An exchange in progress. If it is dropped before its end, it reports that it failed.
 struct Exchange {
     context: Arc<Context>,
     id: ExchangeId,
     rules: Arc<RuleSnapshot>,
     head: Arc<RequestHead>,
     route: Route,
-    /// The full address at the server.
+    /// The full URL at the server.
     address: Uri,
-    /// When the request was received whole.
+    /// The time at which the request was received completely.
     received: Timestamp,
     session: SessionHandle,
     /// The request, if its event is still to be emitted.
@@ -145,26 +145,26 @@ struct Exchange {
     is_reported: bool,
     /// How dmtap closes the device's connection after a rule cuts the request.
     cut: Option<CloseSequence>,
-    /// Which response the device gets, where the request is to be sent twice.
+    /// The response that the device gets, if the request is to be sent twice.
     repeat: Option<WhichResponse>,
-    /// The request's place in memory.
+    /// The memory permit of the request's body.
     permit: Option<Arc<BudgetPermit>>,
-    /// The enrollment of which this is the request, where dmtap enrolls in place of the device.
+    /// The enrollment that this request begins, if dmtap enrolls in place of the device.
     swap: Option<Swap>,
-    /// The certificates that stand for each other.
+    /// The pairs of device and server certificates that stand for each other.
     pairs: Arc<Pairs>,
-    /// What the server is shown, if it asks for a client certificate.
+    /// The identity that the server gets if it asks for a client certificate.
     identity: Option<ClientIdentity>,
-    /// Whether it asked.
+    /// The client authentication on the connection to the server, once the response has come.
     client_auth: Option<ClientAuth>,
     over: bool,
 }
 
-/// What a request came to.
+/// The result of deciding on a request.
 enum Passed {
-    /// It goes on to the server, with this body.
+    /// The request goes to the server, with this body.
     On(Body),
-    /// The device has its answer.
+    /// The device gets this answer.
     Answered(Box<Response<Body>>),
 }
 
@@ -172,7 +172,8 @@ impl Exchange {
     fn begin(context: Arc<Context>, parts: &mut request::Parts) -> Result<Self, Dropped> {
         let mut route = context.route(parts);
         let address = route.uri.take().ok_or(Dropped::Target)?;
-        // A path of dmtap's own names the host that the device asked for in its place.
+        // A path of dmtap's own names the host: then the URL that the device asked for is replaced by the URL at the
+        // server.
         let is_plain = |asked: &Uri| asked.path().is_empty() || asked.path() == address.path();
         let asked = context.asked(parts).filter(is_plain);
         let head = RequestHead {
@@ -204,7 +205,7 @@ impl Exchange {
         })
     }
 
-    /// Decides on the request and reports it; gives what to send, or the answer to give instead.
+    /// Decides on the request and reports it. Returns the body to send, or the answer to give instead.
     async fn pass_request(
         &mut self,
         incoming: IncomingMessage,
@@ -214,8 +215,8 @@ impl Exchange {
         let mut decided = self.decide_request(&incoming);
         let leaving = decided.verdict.leaving(incoming.document()).cloned();
         self.swap_request(leaving, &mut decided).await;
-        // The client states the server it goes to: Host in HTTP/1.1, :authority in HTTP/2, where an additional Host
-        // it makes nginx refuse the request.
+        // The HTTP client writes the server's name: Host in HTTP/1.1, :authority in HTTP/2. An additional Host in
+        // HTTP/2 makes nginx refuse the request.
         let server = &self.route.server;
         let settings = &self.context.shared.settings;
         let forward = settings.client_certs.forward.as_ref();
@@ -230,7 +231,7 @@ impl Exchange {
         }
         server.keep_authority(&self.head.uri, &mut parts.headers);
         parts.uri = self.address.clone();
-        // The version towards the server is agreed with the server.
+        // The connection to the server decides the version that is used there.
         parts.version = Version::HTTP_11;
         let head = Head::Request(self.head.clone());
         let Outcome {
@@ -241,7 +242,8 @@ impl Exchange {
         } = self.apply(head, incoming, decided, &mut parts.headers);
         let via = &self.context.shared.via;
         via.put(&mut parts.headers, self.head.version);
-        // Also of a request that is answered without the server: a device may read no answer before it has sent all.
+        // A request that is answered without the server is drained, too: a device may read no answer before it has sent
+        // everything.
         let body = body.drained();
         self.permit = body.permit();
         let delivery = pending.message.delivery.clone();
@@ -257,7 +259,7 @@ impl Exchange {
         Ok(Passed::On(body))
     }
 
-    /// Decides on the response, and sends it.
+    /// Decides on the response and sends it.
     async fn pass_response(
         mut self,
         response: Response<Incoming>,
@@ -299,7 +301,7 @@ impl Exchange {
         }
         self.over = true;
         let body = pending.emit_response(&self.context.shared, body, self.received);
-        // Devices speak their own version; hyper writes it.
+        // Each device has its own HTTP version, which hyper writes.
         parts.version = Version::HTTP_11;
         let response = Response::from_parts(parts, body);
         let response = self.send_response(&delivery, response).await?;
@@ -356,7 +358,7 @@ impl Exchange {
         }
     }
 
-    /// What keeps the device on the proxy, where something does.
+    /// Returns the context of `stay`, if it is in force.
     fn stay(&self) -> Option<StayContext<'_>> {
         let kept = self.route.kept.as_ref()?;
         Some(StayContext {
@@ -367,7 +369,7 @@ impl Exchange {
         })
     }
 
-    /// Carries a verdict out on a message: its body, its header fields, the record of it.
+    /// Applies a verdict to a message: to its body, its header fields and its record.
     fn apply(
         &mut self,
         head: Head,
@@ -413,7 +415,7 @@ impl Exchange {
         }
     }
 
-    /// A message of which only head and body are known.
+    /// Creates a message of which only the head and the body are known.
     fn message(&self, head: Head, body: CapturedBody) -> CapturedMessage {
         let from = speaker(&head);
         let at = match from {
@@ -438,7 +440,7 @@ impl Exchange {
         }
     }
 
-    /// Reports the request, once.
+    /// Reports the request, unless it was reported already.
     fn emit_request(&mut self) {
         if let Some(pending) = self.request.take() {
             self.is_reported = true;
@@ -447,7 +449,7 @@ impl Exchange {
         }
     }
 
-    /// Reports that there is no response of the server: a peer failed, or a rule broke the connection to it.
+    /// Reports that the server gives no response: a peer failed, or a rule broke the connection to it.
     fn emit_failed(&mut self, end: FailedEnd, failure: Failure) {
         if !self.is_reported && self.request.is_none() {
             self.request = Some(self.unreceived());
@@ -470,7 +472,7 @@ impl Drop for Exchange {
     }
 }
 
-/// How much work a message is, in bytes.
+/// Returns the amount of work for a message, in bytes.
 fn weight(incoming: &IncomingMessage) -> usize {
     let text = incoming
         .document()
@@ -485,11 +487,11 @@ fn speaker(head: &Head) -> Side {
     }
 }
 
-/// What a verdict came to.
+/// The result of applying a verdict.
 struct Outcome {
     pending: PendingEvent,
     body: Body,
-    /// The HTTP status to send in place of the one received.
+    /// The HTTP status to send in place of the received one.
     status: Option<StatusCode>,
     answer: Option<SyntheticResponse>,
 }

@@ -1,4 +1,4 @@
-//! What went wrong, in words that say what to do about it.
+//! Failures in words that say what the user can do about them.
 
 mod device;
 mod server;
@@ -16,23 +16,23 @@ use super::body::Broken;
 use super::body_timeout::Stall;
 use crate::flow::{FailureCause, Side};
 
-/// Why there is no response of the server.
+/// The reason why there is no response of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Failure {
-    /// Whose fault it is.
+    /// The side whose fault it is.
     pub(super) side: Side,
     /// The status for the device: 400, 408, 502, 504 or 508.
     pub(super) status: StatusCode,
-    /// Why, for people.
+    /// The reason, as text.
     pub(super) why: String,
-    /// What kept the response from coming, where that decides what to do about it.
+    /// The cause, if it decides what the user can do about the failure.
     pub(super) cause: Option<FailureCause>,
-    /// What to do about it, where that is known.
+    /// What the user can do about the failure, if it is known.
     pub(super) help: Option<String>,
 }
 
 impl Failure {
-    /// The server's fault.
+    /// Creates a failure that is the server's fault.
     pub(super) fn of_server(status: StatusCode, why: String) -> Self {
         Self {
             side: Side::Server,
@@ -43,13 +43,13 @@ impl Failure {
         }
     }
 
-    /// The device stopped sending its request.
+    /// Creates the failure of a device that stopped sending its request.
     pub(super) fn stalled_request(stall: Stall) -> Self {
         let why = format!("the request stalled: {stall}");
         Self::refused_request(StatusCode::REQUEST_TIMEOUT, &why)
     }
 
-    /// The body of a request is incomplete, and the device can get an answer.
+    /// Returns the failure of an incomplete request body, if the device can still get an answer.
     pub(super) fn of_request(broken: &Broken) -> Option<Self> {
         match broken {
             Broken::Stalled(stall) => Some(Self::stalled_request(*stall)),
@@ -59,12 +59,12 @@ impl Failure {
         }
     }
 
-    /// The chunks of a request are none.
+    /// Creates the failure of a request whose chunks are malformed.
     pub(super) fn malformed_request() -> Self {
         Self::of_device("the request's chunks are malformed".into())
     }
 
-    /// The device's fault.
+    /// Creates a failure that is the device's fault.
     pub(super) fn of_device(why: String) -> Self {
         Self {
             side: Side::Device,
@@ -72,7 +72,7 @@ impl Failure {
         }
     }
 
-    /// The request is none that dmtap sends on.
+    /// Creates the failure of a request that dmtap does not send on.
     pub(super) fn refused_request(status: StatusCode, why: &str) -> Self {
         Self {
             status,
@@ -80,24 +80,24 @@ impl Failure {
         }
     }
 
-    /// The request passed through this proxy before.
+    /// Creates the failure of a request that passed through this proxy before.
     pub(super) fn looped() -> Self {
         let why = "request loop: the server sends requests back to dmtap";
         Self::of_server(StatusCode::LOOP_DETECTED, why.into())
     }
 
-    /// The server changes to a protocol that nobody asked for.
+    /// Creates the failure of a server that changes to a protocol that nobody asked for.
     pub(super) fn unasked_upgrade() -> Self {
         let why = "the server answered 101 (Switching Protocols), which nobody asked for";
         Self::of_server(StatusCode::BAD_GATEWAY, why.into())
     }
 
-    /// The device broke its request off.
+    /// Creates the failure of a device that broke off its request.
     pub(super) fn broken_request() -> Self {
         Self::of_device("the device broke its request off".into())
     }
 
-    /// The body of the response does not come whole.
+    /// Creates the failure of an incomplete response body.
     pub(super) fn of_response(broken: &Broken) -> Self {
         match broken {
             Broken::Peer(error) => {
@@ -119,7 +119,7 @@ impl Failure {
         }
     }
 
-    /// Makes words of an error on the way to a server.
+    /// Creates the failure for an error on the way to a server.
     pub(super) fn of(error: &(dyn Error + 'static)) -> Self {
         let found = ServerError::of(error, "--server-ca");
         Self {
@@ -136,7 +136,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Whether an error of a handshake is the server's refusal to go on.
+/// Whether a handshake error means that the server refused to go on.
 pub(super) fn is_refusal(error: &(dyn Error + 'static)) -> bool {
     chain(error).any(|error| {
         let alert = matches!(
@@ -151,7 +151,7 @@ pub(super) fn is_refusal(error: &(dyn Error + 'static)) -> bool {
     })
 }
 
-/// The alert that ended a handshake.
+/// Returns the alert that ended a handshake.
 pub(super) fn alert(error: &(dyn Error + 'static)) -> Option<AlertDescription> {
     chain(error).find_map(|error| match error.downcast_ref()? {
         rustls::Error::AlertReceived(alert) => Some(*alert),
@@ -159,13 +159,13 @@ pub(super) fn alert(error: &(dyn Error + 'static)) -> Option<AlertDescription> {
     })
 }
 
-/// Whether a body breaks off because of what its sender wrote, and not because it left.
+/// Whether a body breaks off because its sender wrote malformed bytes, and not because the sender left.
 pub(super) fn is_malformed(error: &hyper::Error) -> bool {
     let kinds = [io::ErrorKind::InvalidInput, io::ErrorKind::InvalidData];
     chain(error).any(|error| is_io(error, &kinds))
 }
 
-/// Whether a connection ended in front of the length that its peer announced.
+/// Whether a connection ended before the length that its peer announced.
 pub(super) fn is_short(error: &hyper::Error) -> bool {
     chain(error).any(|error| is_io(error, &[io::ErrorKind::UnexpectedEof]))
 }
@@ -175,7 +175,7 @@ fn is_io(error: &(dyn Error + 'static), kinds: &[io::ErrorKind]) -> bool {
     io.is_some_and(|io| kinds.contains(&io.kind()))
 }
 
-/// Whether HTTP/2 refuses what the peer sent: its Content-Length may be wrong.
+/// Whether the error is an HTTP/2 protocol error of the peer. Then its Content-Length may be wrong.
 fn is_protocol_error(error: &hyper::Error) -> bool {
     chain(error).any(|error| {
         let frame = error.downcast_ref::<h2::Error>();
@@ -185,11 +185,11 @@ fn is_protocol_error(error: &hyper::Error) -> bool {
     })
 }
 
-/// An error and its causes, those inside IO errors too.
+/// Iterates over an error and its causes, including those inside IO errors.
 fn chain<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&error| {
         let io = error.downcast_ref::<io::Error>();
-        // `source()` of an IO error skips the error it was made of.
+        // `source()` of an IO error skips the error that it wraps.
         match io.and_then(io::Error::get_ref) {
             Some(inner) => Some(inner as &(dyn Error + 'static)),
             None => error.source(),
@@ -197,12 +197,12 @@ fn chain<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn 
     })
 }
 
-/// An alert as the standard spells it (RFC 8446 §6).
+/// Returns the name of an alert as the standard spells it (RFC 8446 §6).
 fn alert_name(alert: AlertDescription) -> String {
     if let AlertDescription::Unknown(number) = alert {
         return number.to_string();
     }
-    // rustls names its constants as the standard does, in another case.
+    // rustls has the names of the standard, in another case.
     let mut name = String::new();
     let mut was_lower = false;
     for letter in format!("{alert:?}").chars() {
@@ -215,10 +215,10 @@ fn alert_name(alert: AlertDescription) -> String {
     name
 }
 
-/// An error code of HTTP/2 as the standard spells it (RFC 9113 §7).
+/// Returns the name of an HTTP/2 error code as the standard spells it (RFC 9113 §7).
 fn reason_name(reason: h2::Reason) -> String {
     let name = format!("{reason:?}");
-    // A code that has no name there.
+    // A code without a name in the standard.
     match name.starts_with("Reason") {
         true => format!("error code {:#x}", u32::from(reason)),
         false => name,

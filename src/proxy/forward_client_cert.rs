@@ -1,4 +1,4 @@
-//! The certificate of a device in a header field, for servers that take it from the proxy in front of them.
+//! The certificate of a device in a header field, for servers that read it from the proxy in front of them.
 
 use std::fmt::Write as _;
 use std::str::FromStr;
@@ -11,7 +11,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use super::ca::pem_of;
 use crate::flow::ClientCertificate;
 
-/// In which header field, and how, the certificate of a device is sent to servers (`--forward-client-cert`).
+/// The header field, and the form, in which device certificates are sent to servers (`--forward-client-cert`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForwardClientCert {
     form: Form,
@@ -30,7 +30,7 @@ enum Form {
     Der,
 }
 
-/// Each form with its name and its usual field.
+/// The forms with their names and their usual fields.
 const FORMS: [(&str, Form, &str); 4] = [
     ("rfc9440", Form::Rfc9440, "client-cert"),
     ("nginx", Form::Nginx, "x-ssl-client-cert"),
@@ -58,8 +58,8 @@ impl FromStr for ForwardClientCert {
 }
 
 impl ForwardClientCert {
-    /// Whether a field of a device is removed: it could be forged. Programs that read fields as CGI does take `_` for
-    /// `-`.
+    /// Whether a field of the device is removed, because it could be forged. Programs that read fields as CGI does
+    /// treat `_` and `-` as the same.
     pub(super) fn removes(&self, name: &HeaderName) -> bool {
         let is = |own: &str| {
             let fold = |byte: u8| if byte == b'_' { b'-' } else { byte };
@@ -68,7 +68,7 @@ impl ForwardClientCert {
         is(self.header.as_str()) || self.form == Form::Rfc9440 && is(&self.chain_field())
     }
 
-    /// Adds the certificate to a request.
+    /// Adds the certificate to the header fields of a request.
     pub(super) fn add(&self, certificate: &ClientCertificate, headers: &mut HeaderMap) {
         let Some((own, others)) = certificate.chain.split_first() else {
             return;
@@ -99,7 +99,7 @@ impl ForwardClientCert {
     }
 }
 
-/// A Byte Sequence of structured fields (RFC 9651 §3.3.5).
+/// Returns DER as a Byte Sequence of structured fields (RFC 9651 §3.3.5).
 fn byte_sequence(der: &[u8]) -> String {
     format!(":{}:", STANDARD.encode(der))
 }
@@ -125,7 +125,7 @@ fn xfcc(certificate: &ClientCertificate, own: &[u8], others: &[bytes::Bytes]) ->
     value
 }
 
-/// All but what URLs never encode (RFC 3986 §2.3).
+/// All characters except those that URLs never encode (RFC 3986 §2.3).
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')

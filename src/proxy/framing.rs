@@ -1,7 +1,7 @@
-//! How a message states the length of its body: as it came, except for answers that carry SOAP or SyncML.
+//! How a message states the length of its body: as received, except for answers that carry SOAP or SyncML.
 //!
-//! Windows refuses an answer of enrollment in chunks (Microsoft Learn, "MDM enrollment of Windows devices"), and whether a
-//! server sends chunks depends on its framework. So these answers are collected and state their length, whoever looks.
+//! Windows refuses an enrollment answer in chunks (Microsoft Learn, "MDM enrollment of Windows devices"), and whether a
+//! server sends chunks depends on its framework. So these answers are always collected, and state their length.
 
 use http::header::{self, HeaderMap};
 use http::{HeaderValue, Version};
@@ -13,17 +13,17 @@ use super::message::IncomingMessage;
 use crate::dm::Dialect;
 use crate::flow::{Note, ResponseHead, Severity, media};
 
-/// What the head of a message says of the length of its body.
+/// How the head of a message states the length of its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
-    /// What it said when it came.
+    /// As it was received.
     AsReceived,
-    /// One `Content-Length`; it has no trailers.
+    /// One `Content-Length`, without trailers.
     Length,
 }
 
 impl Framing {
-    /// That of an answer.
+    /// Returns the framing of a response.
     pub(super) fn of_response(head: &ResponseHead, body: &Incoming) -> Self {
         let has_length = body.size_hint().exact().is_some();
         // HTTP/2 allows both trailers and a length.
@@ -34,8 +34,8 @@ impl Framing {
         }
     }
 
-    /// That of an answer that was received, with these header fields. One that is shorter than announced, but a whole
-    /// message, states the length that it has.
+    /// Returns the framing of a received response with these header fields. A body that is shorter than announced, but
+    /// a complete message, states its real length.
     pub(super) fn of_received(self, message: &mut IncomingMessage, headers: &HeaderMap) -> Self {
         if self == Self::Length
             && message.body.length_at_hand().is_some()
@@ -57,7 +57,7 @@ impl Framing {
         Self::Length
     }
 
-    /// Lets a message that was received leave with this framing.
+    /// Applies the framing to a received message.
     pub(super) fn apply(self, message: &mut IncomingMessage, headers: &mut HeaderMap) {
         if self == Self::AsReceived {
             return;
@@ -72,7 +72,7 @@ impl Framing {
     }
 }
 
-/// Drops the trailers of a message whose head states its length, and the field that announces them.
+/// Drops the trailers of a message whose head states the length, and the field that announces them.
 pub(super) fn drop_trailers(message: &mut IncomingMessage, headers: &mut HeaderMap) {
     if headers.contains_key(header::TRAILER) {
         *headers = forwarded(headers, |name, _| *name == header::TRAILER);
@@ -96,7 +96,7 @@ pub(super) fn drop_trailers(message: &mut IncomingMessage, headers: &mut HeaderM
     });
 }
 
-/// Whether an answer is of enrollment: answers of management may come in chunks.
+/// Whether a response belongs to enrollment. Responses of management may come in chunks.
 fn is_soap(message: &IncomingMessage, headers: &HeaderMap) -> bool {
     match message.document() {
         Some(document) => Dialect::of(document) == Dialect::Soap,
@@ -125,12 +125,12 @@ fn note_no_length() -> Note {
     }
 }
 
-/// One length for a field that states it several times (RFC 9110 §8.6), where it states nothing else.
+/// Returns the length of a field that states it several times with the same value (RFC 9110 §8.6).
 pub(super) fn one_length(value: &HeaderValue) -> Option<HeaderValue> {
     let (first, others) = value.to_str().ok()?.split_once(',')?;
     let is_same = others.split(',').all(|other| other.trim() == first.trim());
     is_same.then(|| HeaderValue::from_str(first.trim()).ok())?
 }
 
-/// Trailers that a note names.
+/// The most trailers that a note names.
 const NAMES: usize = 8;

@@ -1,4 +1,4 @@
-//! Header fields: what is one hop's own, and what no longer fits a changed body.
+//! Header fields: removal of hop-by-hop fields, and of fields that do not fit a changed body.
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
@@ -6,18 +6,18 @@ use super::framing;
 use crate::flow::{Note, Severity};
 use crate::stay::seals;
 
-/// The fields to send on, in their order: without those that concern one connection only (RFC 9110 §7.6.1), those
-/// that `Connection` names, and those that `dropped` picks.
+/// Returns the fields to send on, in their order, without the fields for one connection only (RFC 9110 §7.6.1), those
+/// that `Connection` names, and those that `dropped` selects.
 ///
-/// Where `Transfer-Encoding` frames the body, a `Content-Length` is removed: another reader could take it for the
-/// length, and the rest of the body for the next message (RFC 9112 §6.3).
+/// If `Transfer-Encoding` frames the body, a `Content-Length` is removed: another reader could take it for the length,
+/// and the rest of the body for the next message (RFC 9112 §6.3).
 pub(super) fn forwarded(
     headers: &HeaderMap,
     dropped: impl Fn(&HeaderName, &HeaderValue) -> bool,
 ) -> HeaderMap {
     let named = named_by_connection(headers).unwrap_or_default();
     let mut overruled = headers.contains_key(header::TRANSFER_ENCODING);
-    // Removing a field from a map moves the last one to its place: fields are copied to keep their order.
+    // Removing a field from a map moves the last field to its place, so fields are copied to keep their order.
     let mut kept = HeaderMap::with_capacity(headers.len());
     for (name, value) in headers {
         let is_length = *name == header::CONTENT_LENGTH;
@@ -25,7 +25,7 @@ pub(super) fn forwarded(
         if !(hop || is_length && overruled || dropped(name, value)) {
             let once = is_length.then(|| framing::one_length(value)).flatten();
             kept.append(name.clone(), once.unwrap_or_else(|| value.clone()));
-            // hyper accepts a length that is stated twice where both are the same.
+            // hyper accepts a length that is stated twice with the same value.
             overruled |= is_length;
         }
     }
@@ -45,8 +45,8 @@ fn named_by_connection(headers: &HeaderMap) -> Option<Vec<HeaderName>> {
     Some(names)
 }
 
-/// Fits the fields to a body that a rule changed: its length, and no field that vouches for the old bytes. The others
-/// keep their order.
+/// Adapts the fields to a body that a rule changed: sets its length, and removes the fields that describe the old
+/// bytes. The other fields keep their order.
 pub(super) fn fit_changed_body(headers: &mut HeaderMap, length: usize) {
     if VOUCHERS.iter().any(|name| headers.contains_key(name)) {
         *headers = forwarded(headers, |name, _| VOUCHERS.contains(name));
@@ -54,12 +54,12 @@ pub(super) fn fit_changed_body(headers: &mut HeaderMap, length: usize) {
     set_length(headers, length);
 }
 
-/// States the length of a body.
+/// Sets the length of a body.
 pub(super) fn set_length(headers: &mut HeaderMap, length: usize) {
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
 }
 
-/// A warning where a signature came with a body that was changed, and is none of those that were made anew.
+/// Returns a warning if a changed body has a signature that was not recomputed.
 pub(super) fn note_signature(headers: &HeaderMap, renewed: &[&str]) -> Option<Note> {
     let name = seals(headers).find(|name| !renewed.contains(name))?;
     Some(Note {
@@ -70,12 +70,12 @@ pub(super) fn note_signature(headers: &HeaderMap, renewed: &[&str]) -> Option<No
     })
 }
 
-/// Bytes of a head in HTTP/2 at most, on both sides; HTTP/1.1 takes more.
+/// The most bytes of a head in HTTP/2, on both sides. HTTP/1.1 accepts more.
 pub(super) const LONGEST_HEAD: u32 = 128 << 10;
-/// Fields of a head in HTTP/1.1 at most.
+/// The most fields of a head in HTTP/1.1.
 pub(super) const MOST_FIELDS: usize = 512;
 
-/// RFC 9110 §7.6.1, with the fields HTTP/1.1 proxies inherited.
+/// The fields for one connection only: RFC 9110 §7.6.1, and those that HTTP/1.1 proxies inherited.
 const HOP_BY_HOP: [HeaderName; 9] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
@@ -85,11 +85,11 @@ const HOP_BY_HOP: [HeaderName; 9] = [
     header::TE,
     header::TRANSFER_ENCODING,
     header::UPGRADE,
-    // Answered here: hyper sends 100 when the body is asked for.
+    // dmtap answers it itself: hyper sends 100 when the body is polled.
     header::EXPECT,
 ];
 
-/// Fields that describe the very bytes of a body.
+/// The fields that describe the exact bytes of a body.
 const VOUCHERS: [HeaderName; 6] = [
     header::CONTENT_ENCODING,
     header::ETAG,

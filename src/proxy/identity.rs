@@ -1,4 +1,4 @@
-//! dmtap's own client identities: keys, the store of them, and the swap of one for a device's.
+//! dmtap's client identities: their keys, the store, and the swap of a device's identity for one of dmtap's.
 
 mod identities;
 mod key;

@@ -1,4 +1,4 @@
-//! Waits that rules ordered: they end early where dmtap is about to stop.
+//! Waits that rules order. They end early when dmtap is about to stop.
 
 use std::fmt;
 use std::pin::Pin;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-/// A wait, made when it is first polled and gone when it is over.
+/// A wait that begins when it is first polled and can be used again when it is over.
 pub(super) struct InterruptibleSleep {
     stop: CancellationToken,
     timer: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
@@ -21,12 +21,12 @@ impl fmt::Debug for InterruptibleSleep {
 }
 
 impl InterruptibleSleep {
-    /// One that ends when `stop` is cancelled.
+    /// Creates a wait that ends when `stop` is cancelled.
     pub(super) fn new(stop: CancellationToken) -> Self {
         Self { stop, timer: None }
     }
 
-    /// Whether dmtap stops; a wait that was begun is over then.
+    /// Whether dmtap stops. A wait in progress is dropped then.
     pub(super) fn is_stopped(&mut self) -> bool {
         let stopped = self.stop.is_cancelled();
         if stopped {
@@ -35,12 +35,13 @@ impl InterruptibleSleep {
         stopped
     }
 
-    /// Ready after `time`, or when dmtap stops.
+    /// Polls a wait that ends after `time`, or when dmtap stops.
     pub(super) fn poll(&mut self, time: Duration, cx: &mut Context<'_>) -> Poll<()> {
         self.poll_then(time, Duration::ZERO, cx)
     }
 
-    /// Ready so long after that, in any case: what was sent last needs it to leave.
+    /// Polls a wait that ends `rest` after [`Self::poll`] would end. `rest` is never cut short: bytes that were sent
+    /// last need it to leave.
     pub(super) fn poll_then(
         &mut self,
         time: Duration,
@@ -62,7 +63,7 @@ impl InterruptibleSleep {
         Poll::Ready(())
     }
 
-    /// Ready at a moment, or when dmtap stops.
+    /// Polls a wait that ends at a moment, or when dmtap stops.
     pub(super) fn poll_until(&mut self, until: Instant, cx: &mut Context<'_>) -> Poll<()> {
         let stop = &self.stop;
         let timer = self.timer.get_or_insert_with(|| {
@@ -81,7 +82,7 @@ impl InterruptibleSleep {
     }
 }
 
-/// Returns after `time`, or when dmtap stops.
+/// Waits for `time`, or until dmtap stops.
 pub(super) async fn wait(stop: &CancellationToken, time: Duration) {
     if time.is_zero() {
         return;

@@ -1,4 +1,4 @@
-//! Accepting connections, and ending well.
+//! The proxy's listener, and its shutdown.
 
 use std::io;
 use std::net::SocketAddr;
@@ -39,10 +39,10 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Binds the listener and loads all certificates. Must be called within a tokio runtime.
+    /// Binds the listener and loads all certificates. Must be called in a tokio runtime.
     ///
     /// # Errors
-    /// Where the address is taken, or a certificate cannot be loaded; the text says which.
+    /// An error if the address is in use, or a certificate cannot be loaded. The text says which.
     pub async fn bind(
         settings: Settings,
         authority: Arc<Authority>,
@@ -101,18 +101,18 @@ impl Proxy {
         })
     }
 
-    /// The address it listens at.
+    /// Returns the address that the proxy listens at.
     pub fn local_addr(&self) -> SocketAddr {
         self.shared.listener
     }
 
-    /// The rules in force, to exchange them while it runs.
+    /// Returns the rules in force, which can be replaced while the proxy runs.
     pub fn rules(&self) -> Arc<LiveRules> {
         self.shared.rules.clone()
     }
 
-    /// Serves until `shutdown`; then running exchanges may finish, within the grace period. Returns when
-    /// every connection has ended.
+    /// Serves until `shutdown`. Then running exchanges may finish within the grace period. Returns when every
+    /// connection has ended.
     pub async fn run(self, shutdown: CancellationToken) {
         let Self {
             listener,
@@ -128,7 +128,7 @@ impl Proxy {
     }
 }
 
-/// Why nothing can listen at an address, and what helps.
+/// Says why the proxy cannot listen at an address, and what helps.
 pub fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
     let port = address.port();
     let why = match error.kind() {
@@ -145,7 +145,7 @@ pub fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
     format!("cannot listen at {address}: {why}")
 }
 
-/// What helps where only root may listen.
+/// Says what helps if only root may listen.
 fn port_is_reserved() -> String {
     if !cfg!(target_os = "linux") {
         return "ports below 1024 are the administrator's; take a higher one".into();
@@ -183,10 +183,10 @@ async fn finish(shared: &Shared, mut connections: JoinSet<()>, streams: TaskTrac
     }
 }
 
-/// How long streams may take that are cut.
+/// The longest time for streams to end after they are cut.
 const CUT: Duration = Duration::from_secs(1);
 
-/// The accounts of devices that are known from the start.
+/// Returns the accounts of devices that are known from the start.
 fn accounts(settings: &Settings) -> impl Iterator<Item = (&str, &str)> {
     let accounts = settings.accounts.iter();
     accounts.map(|account| (&*account.user, &*account.password))

@@ -3,11 +3,11 @@
 //! ```text
 //!  LiveRules ── in force ─► RuleSnapshot ── rule n ─► RuleStats (number, hits)
 //!     │ known: name ─► rule, RuleStats             │ number
-//!     └─────────────── InMemoryState ◄───────────────┘   what limits counted,
+//!     └─────────────── InMemoryState ◄───────────────┘   the counts of limits,
 //!                                                      the states of scenarios
 //! ```
 //!
-//! A snapshot never changes. A rule with the same content in the next one keeps its stats, and with it its
+//! A snapshot never changes. If a rule has the same content in the next snapshot, it keeps its stats, and with them its
 //! counts.
 
 mod hits;
@@ -25,7 +25,7 @@ use crate::conversation::InMemoryState;
 use crate::rules::rule::Rule;
 use crate::rules::{Completeness, HeldBack, RuleSet, RuleState, Stage};
 
-/// The rules in force. They can be exchanged while the proxy runs; an exchange keeps those it began with.
+/// The rules in force. They can be replaced while the proxy runs; an exchange keeps the rules that it began with.
 #[derive(Debug)]
 pub struct LiveRules {
     snapshot: RwLock<Arc<RuleSnapshot>>,
@@ -39,34 +39,34 @@ struct Known {
     rules: HashMap<String, (Arc<Rule>, Arc<RuleStats>)>,
     numbers: RuleNumber,
     arrivals: Arc<Arrivals>,
-    /// The last version of every rule of this run, by name.
+    /// The last version of each rule of this run, by name.
     run: HashMap<String, Ran>,
 }
 
-/// What a rule did in this run.
+/// The record of a rule in this run.
 #[derive(Clone, Debug)]
 struct Ran {
     rule: Arc<Rule>,
-    /// The order in which the names appeared.
+    /// The position of the name in the order in which names appeared.
     number: RuleNumber,
     hits: Arc<HitCounters>,
 }
 
-/// The number a rule keeps for as long as it says the same, whichever snapshots it stands in.
+/// The number that a rule keeps while its content is the same, in all snapshots.
 type RuleNumber = usize;
 
 /// The identity and the counters of a rule.
 #[derive(Debug)]
 struct RuleStats {
     number: RuleNumber,
-    /// Shared by all rules that have had this name.
+    /// The hits of all rules that have had this name.
     run: Arc<HitCounters>,
     /// The hits of the run when this rule began, and at the last reset.
     before: Mutex<Hits>,
 }
 
 impl LiveRules {
-    /// Begins with these rules.
+    /// Creates the rules in force.
     pub fn new(rules: Arc<RuleSet>) -> Self {
         let memory = Arc::<Mutex<InMemoryState>>::default();
         let mut known = Known::default();
@@ -78,18 +78,18 @@ impl LiveRules {
         }
     }
 
-    /// The rules for an exchange that begins now.
+    /// Returns the rules for an exchange that begins now.
     pub(super) fn current(&self) -> Arc<RuleSnapshot> {
         self.snapshot.read().clone()
     }
 
-    /// Puts other rules in force, for later exchanges. A rule keeps its hits and the counts of its limit if a rule with
+    /// Puts other rules in force for later exchanges. A rule keeps its hits and the counts of its limit if a rule with
     /// the same name and content was known before, enabled or disabled.
     pub fn replace(&self, rules: Arc<RuleSet>) {
         self.publish(rules, &[]);
     }
 
-    /// As [`Self::replace`]; the `disabled` rules keep their counts until they are enabled again.
+    /// Does the same as [`Self::replace`]. The `disabled` rules keep their counts until they are enabled again.
     pub fn publish(&self, rules: Arc<RuleSet>, disabled: &[Arc<Rule>]) {
         let mut known = self.known.lock();
         let snapshot = Arc::new(RuleSnapshot::new(rules, disabled, &mut known, &self.memory));
@@ -98,14 +98,15 @@ impl LiveRules {
         self.memory.lock().keep(&numbers.collect());
     }
 
-    /// How often a rule acted; `None` if there is none of this name.
+    /// Returns how often a rule acted; `None` if no rule has this name.
     pub fn hits(&self, name: &str) -> Option<Hits> {
         let known = self.known.lock();
         let (_, stats) = known.rules.get(name)?;
         Some(stats.run.read().since(&stats.before.lock()))
     }
 
-    /// How often the rules of this name acted in the whole run; beyond 20,000 names, how often the one known now did.
+    /// Returns how often the rules with this name acted in the whole run; for names beyond the first 20,000, how often
+    /// the current rule did.
     pub fn hits_in_run(&self, name: &str) -> Option<Hits> {
         let known = self.known.lock();
         if let Some(ran) = known.run.get(name) {
@@ -115,8 +116,8 @@ impl LiveRules {
         Some(stats.run.read())
     }
 
-    /// The rules of this run that are no longer in the set, in their last version, with their hits; of more than 20,000
-    /// names the first ones.
+    /// Returns the rules of this run that are not in the set any more, in their last version, with their hits. Only the
+    /// first 20,000 names are kept.
     pub fn left(&self) -> Vec<(Rule, Hits)> {
         let known = self.known.lock();
         let mut left: Vec<&Ran> = known.run.values().collect();
@@ -128,7 +129,7 @@ impl LiveRules {
         left.collect()
     }
 
-    /// Sets back the hits, the counts of limits and the states of scenarios of this scope, or of no scope.
+    /// Resets the hits, the counts of limits and the states of scenarios of this scope, or of no scope if it is `None`.
     pub fn reset(&self, scope: Option<&str>) {
         let known = self.known.lock();
         let reset = known.rules.values();
@@ -143,7 +144,7 @@ impl LiveRules {
 }
 
 impl Known {
-    /// The stats a rule has had so far, or a new one.
+    /// Returns the stats that a rule has so far, or new ones.
     fn stats(&mut self, rule: &Arc<Rule>) -> Arc<RuleStats> {
         match self.rules.get(&rule.name) {
             Some((known, stats)) if known.is_same_rule(rule) => stats.clone(),
@@ -159,7 +160,7 @@ impl Known {
         }
     }
 
-    /// Where a rule counts for the whole run; `number` is its own if its name is new.
+    /// Returns the counters of a rule for the whole run. `number` is the number of the rule if its name is new.
     fn run(&mut self, rule: &Arc<Rule>, number: RuleNumber) -> Arc<HitCounters> {
         if let Some(ran) = self.run.get_mut(&rule.name) {
             ran.rule = rule.clone();
@@ -178,18 +179,18 @@ impl Known {
     }
 }
 
-/// Rules that are in force together.
+/// The rules that are in force together.
 #[derive(Debug)]
 pub(super) struct RuleSnapshot {
     pub(super) rules: Arc<RuleSet>,
-    /// One for each rule.
+    /// The stats of each rule, in the order of `rules`.
     standings: Vec<Arc<RuleStats>>,
     arrivals: Arc<Arrivals>,
     memory: Arc<Mutex<InMemoryState>>,
 }
 
 impl RuleSnapshot {
-    /// The snapshot of these rules; afterwards only these and the disabled ones are known.
+    /// Creates the snapshot of these rules. Afterwards only these rules and the disabled ones are known.
     fn new(
         rules: Arc<RuleSet>,
         disabled: &[Arc<Rule>],
@@ -211,12 +212,12 @@ impl RuleSnapshot {
         }
     }
 
-    /// The rules are asked about a connection or a message.
+    /// Counts a connection or a message for which the rules are asked.
     pub(super) fn count_arrival(&self, stage: Stage) {
         self.arrivals.count(stage);
     }
 
-    /// A tally that takes the lock for each count.
+    /// Returns a tally that takes the lock for each count.
     pub(super) fn tally(&self) -> impl RuleState {
         self
     }
@@ -256,7 +257,7 @@ impl RuleState for &RuleSnapshot {
     }
 }
 
-/// Names of rules whose hits are kept for the whole run.
+/// The most names of rules whose hits are kept for the whole run.
 const MOST_NAMES: usize = 20_000;
 
 #[cfg(test)]
@@ -272,7 +273,7 @@ mod tests {
         Arc::new(rules.unwrap())
     }
 
-    /// Counts once over the run.
+    /// Counts once, over the whole run.
     fn count(snapshot: &RuleSnapshot, rule: usize) -> u64 {
         snapshot.tally().count(rule, "")
     }
@@ -297,7 +298,7 @@ mod tests {
             [[rule]]\nstage = \"request\"\nname = \"b\" # the same\nmatch.path = \"/\"\n[[rule.step]]\nreset = true\n\
             [[rule]]\nname = \"a\"\nstage = \"response\"\nstep = { reset = true }\n";
         live.replace(rules(comment_and_order));
-        // What began before goes on with its own snapshot, and counts together with what began later.
+        // An exchange that began before keeps its snapshot, and counts together with later ones.
         assert_eq!(count(&before, 1), 2);
         assert_eq!(count(&live.current(), 0), 3);
         assert_eq!(live.hits("b").unwrap().finds, 3);
@@ -347,7 +348,7 @@ mod tests {
         before.tally().acted(0, 1, Completeness::Whole);
         assert!(live.left().is_empty());
         live.replace(Arc::default());
-        // What began before still counts.
+        // An exchange that began before still counts.
         before.tally().acted(0, 1, Completeness::Whole);
         let left = |live: &LiveRules| -> Vec<(String, u64)> {
             let left = live.left().into_iter();

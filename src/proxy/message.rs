@@ -1,4 +1,4 @@
-//! A message from its receipt until its event is emitted.
+//! A message, from its receipt until its event is emitted.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -22,24 +22,23 @@ use crate::flow::{CapturedBody, CapturedMessage, NotParsed, Note, ParsedBody, Si
 use crate::markup::Document;
 use crate::markup::utf16::Utf16;
 
-/// A body that came in: what is known of it, and what is to be sent.
+/// A received message: its facts, and the body to send.
 pub(super) struct IncomingMessage {
     pub(super) captured: CapturedBody,
     pub(super) notes: Vec<Note>,
     pub(super) body: Body,
-    /// Counts what passes where the length is not known beforehand.
+    /// The counter of the bytes that pass, if the length is not known in advance.
     pub(super) count: Option<Arc<Count>>,
-    /// The bytes that were read, without content coding; `None` where they were not, or are coded in a way that
-    /// cannot be undone.
+    /// The bytes that were read, without content coding; `None` if they were not read, or the coding cannot be undone.
     pub(super) plain: Option<Bytes>,
-    /// How its text was written, where it was in UTF-16 and `plain` is not.
+    /// The UTF-16 encoding in which the text arrived, if `plain` has it in UTF-8.
     utf16: Option<Utf16>,
-    /// Whether less came than its head announces. It is a whole document all the same.
+    /// Whether the body is shorter than its head announces. It is a complete document nevertheless.
     pub(super) is_short: bool,
 }
 
 impl IncomingMessage {
-    /// A body nobody reads.
+    /// Creates a message whose body nobody reads.
     pub(super) fn unread(body: Incoming, limits: &Limits) -> Self {
         let hint = body.size_hint();
         let is_empty = body.is_end_stream();
@@ -69,10 +68,10 @@ impl IncomingMessage {
         }
     }
 
-    /// A body that nobody reads, but that is to be at hand, where it stays within its bounds.
+    /// Collects a body within its bounds, to have it in memory. Nobody reads it.
     ///
     /// # Errors
-    /// Where the peer breaks off, or stops sending.
+    /// [`Broken`] if the peer breaks off or stops sending.
     pub(super) async fn collected(body: Incoming, bounds: Bounds<'_>) -> Result<Self, Broken> {
         Ok(match read::collect(body, Cost::UNREAD, bounds).await? {
             CollectedBody::Whole {
@@ -110,12 +109,12 @@ impl IncomingMessage {
         })
     }
 
-    /// A body that is read, where it stays within its bounds. `decodes` tells of the body without content coding
-    /// whether it is decoded. One that `may_be_short` is taken where the connection ended in front of its announced
-    /// length, if it is a whole document.
+    /// Collects and reads a body within its bounds. `decodes` decides from the body without content coding whether it
+    /// is decoded. With `may_be_short`, a body is accepted if the connection ended before the announced length and the
+    /// body is a complete document.
     ///
     /// # Errors
-    /// Where the peer breaks off, or stops sending.
+    /// [`Broken`] if the peer breaks off or stops sending.
     pub(super) async fn read(
         body: Incoming,
         headers: &HeaderMap,
@@ -123,7 +122,7 @@ impl IncomingMessage {
         decodes: &(dyn Fn(&[u8]) -> bool + Sync),
         may_be_short: bool,
     ) -> Result<Self, Broken> {
-        // A framing that ends here is replaced by a length.
+        // The transfer coding ends here, and a length replaces it.
         let has_length = body.size_hint().exact().is_some() || read::has_transfer_codings(headers);
         Ok(
             match read::collect(body, Cost::of(headers), bounds).await? {
@@ -142,7 +141,7 @@ impl IncomingMessage {
                     }
                     let body = Body::whole(bytes.clone(), trailers).holding(Arc::new(permit));
                     let captured = match read.parsed {
-                        // Nobody looks at it: its memory is free as soon as it has left.
+                        // Nobody reads the body, so its memory is free as soon as it was sent.
                         ParsedBody::Unread(NotParsed::NotAsked { .. }) => {
                             untouched(Bytes::new(), read.parsed)
                         }
@@ -199,23 +198,23 @@ impl IncomingMessage {
         }
     }
 
-    /// A body that a rule made of this one, in the encoding this one came in.
+    /// Returns a body that a rule made from this one, in the encoding in which this one arrived.
     pub(super) fn encoded(&self, changed: Bytes) -> Bytes {
         let encoded = self.utf16.and_then(|utf16| utf16.from_utf8(&changed));
         encoded.map_or(changed, Bytes::from)
     }
 
-    /// How its text was written, where that was UTF-16.
+    /// Returns the UTF-16 encoding in which the text arrived, if any.
     pub(super) fn utf16(&self) -> Option<Utf16> {
         self.utf16
     }
 
-    /// The bytes that its sender signed, where they were read.
+    /// Returns the bytes that the sender signed, if they were read.
     pub(super) fn signed(&self) -> Option<Cow<'_, [u8]>> {
         Some(as_signed(self.plain.as_ref()?, self.utf16))
     }
 
-    /// Sends other bytes instead.
+    /// Replaces the body by other bytes.
     pub(super) fn change(&mut self, bytes: Bytes, document: Option<Arc<Document>>) {
         self.captured.sent = bytes.clone();
         self.captured.sent_document = document;
@@ -223,7 +222,7 @@ impl IncomingMessage {
         self.count = None;
     }
 
-    /// The document, if it was decoded.
+    /// Returns the document if the body was decoded.
     pub(super) fn document(&self) -> Option<&Arc<Document>> {
         self.captured.parsed.document()
     }
@@ -239,26 +238,26 @@ fn untouched(bytes: Bytes, parsed: ParsedBody) -> CapturedBody {
     }
 }
 
-/// What a body is without its content coding, where nothing else has it.
+/// Returns the body without its content coding, if neither the document nor the received bytes have it.
 fn uncoded(bytes: &Bytes, read: &read::Read) -> Option<Bytes> {
     let plain = read.plain.as_ref()?;
     let is_known = read.parsed.document().is_some() || plain.as_ptr() == bytes.as_ptr();
     (!is_known).then(|| plain.clone())
 }
 
-/// A message to tell of, when what passed is known.
+/// A message whose event is emitted when the bytes that passed are known.
 pub(super) struct PendingEvent {
     pub(super) message: CapturedMessage,
     pub(super) count: Option<Arc<Count>>,
 }
 
 impl PendingEvent {
-    /// Whether nothing is to be counted any more.
+    /// Whether there is nothing more to count.
     pub(super) fn is_complete(&self) -> bool {
         self.count.is_none()
     }
 
-    /// The message, with what was counted up to now.
+    /// Returns the message with the bytes that were counted so far.
     pub(super) fn counted(self) -> CapturedMessage {
         let mut message = self.message;
         if let Some(count) = self.count {
@@ -267,7 +266,7 @@ impl PendingEvent {
         message
     }
 
-    /// Reports a response: at once where it is at hand, else when it has passed.
+    /// Reports a response: at once if its body is in memory, else when the body has passed.
     pub(super) fn emit_response(self, shared: &Arc<Shared>, body: Body, asked: Timestamp) -> Body {
         let mut message = self.message;
         if !body.is_streaming() {

@@ -1,12 +1,13 @@
-//! A body that leaves as a delivery says: slowly, in pieces, not whole.
+//! A body that is sent as a delivery says: slowly, in pieces, or incompletely.
 //!
 //! ```text
 //! Body ──pieces──► PacedBody ──► hyper ──► ScriptedClose ──► TLS ──► Wire
 //!                      │                     ▲
-//!                      └ ConnectionHandle::finish   HTTP/1.1: ScriptedClose writes what is no HTTP, and ends the connection
+//!                      └ ConnectionHandle::finish   HTTP/1.1: ScriptedClose writes the bytes that are not HTTP,
+//!                                                          and ends the connection
 //! ```
 //!
-//! HTTP/2 has many streams on one connection: there the body breaks off, and hyper resets the stream.
+//! In HTTP/2, where a connection has many streams, the body breaks off, and hyper resets the stream.
 
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -20,53 +21,53 @@ use super::connection_handle::{ActivityGuard, CloseSequence, ConnectionHandle};
 use super::interruptible_sleep::InterruptibleSleep;
 use crate::flow::Pace;
 
-/// How one body leaves.
+/// How one body is sent.
 #[derive(Debug)]
 pub(super) struct PacedBody {
     paces: Vec<Pace>,
-    /// Bytes that may still be sent.
+    /// The bytes that may still be sent.
     left: u64,
     end: End,
     length: Length,
     state: State,
-    /// When the last piece was due.
+    /// The time at which the last piece was due.
     due: Option<Instant>,
-    /// When the next one is, once that is known.
+    /// The time at which the next piece is due, once it is known.
     next: Option<Instant>,
-    /// Whether the next piece may go.
+    /// Whether the next piece may be sent.
     granted: bool,
     pause: InterruptibleSleep,
     _busy: Option<ActivityGuard>,
 }
 
-/// What comes after the body.
+/// The end after the body.
 #[derive(Clone, Debug)]
 pub(super) enum End {
-    /// Nothing: the message is complete.
+    /// Nothing follows: the message is complete.
     Whole,
     /// The message is complete, and the connection ends.
     WholeThen(ClientProtocol, CloseSequence),
-    /// It breaks off, and the connection ends.
+    /// The message breaks off, and the connection ends.
     Cut(ClientProtocol, CloseSequence),
     /// The request breaks off towards the server.
     CutToServer,
 }
 
-/// The connection to the device, and its HTTP.
+/// The connection to the device, and its HTTP version.
 #[derive(Clone, Debug)]
 pub(super) enum ClientProtocol {
-    /// HTTP/1.0 or HTTP/1.1: the connection is this exchange's.
+    /// HTTP/1.0 or HTTP/1.1: the connection belongs to this exchange.
     One(ConnectionHandle),
-    /// HTTP/2: the connection is shared.
+    /// HTTP/2: exchanges share the connection.
     Two(ConnectionHandle),
 }
 
-/// What hyper knows of the length.
+/// Whether hyper knows the length of the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Length {
-    /// What there is to know.
+    /// hyper knows the length, if it is known.
     Known,
-    /// Nothing: the head says something else.
+    /// hyper does not know the length: the head states another one.
     Hidden,
 }
 
@@ -74,7 +75,7 @@ pub(super) enum Length {
 enum State {
     Passing,
     Leaving,
-    /// What is no HTTP was sent.
+    /// The bytes that are not HTTP were sent.
     Waiting,
 }
 
@@ -87,7 +88,7 @@ impl ClientProtocol {
 }
 
 impl PacedBody {
-    /// One that leaves on this connection. When dmtap stops, it goes on without waiting.
+    /// Creates a paced body for this connection. When dmtap stops, the body is sent without waiting.
     pub(super) fn new(
         handle: &ConnectionHandle,
         paces: Vec<Pace>,
@@ -117,7 +118,7 @@ impl PacedBody {
         self.length == Length::Hidden
     }
 
-    /// The next frame of a body.
+    /// Polls the next frame of a body.
     pub(super) fn poll(
         &mut self,
         body: &mut Body,
@@ -135,7 +136,7 @@ impl PacedBody {
                 Some(Ok(frame)) => {
                     self.granted = false;
                     self.left -= frame.data_ref().map_or(0, |data| data.len() as u64);
-                    // hyper asks no more once a body is as long as its head says.
+                    // hyper does not poll again once a body is as long as its head says.
                     if self.left == 0 || (has_length && body.is_end_stream()) {
                         self.leave();
                     }
@@ -152,7 +153,7 @@ impl PacedBody {
         self.poll_end(cx)
     }
 
-    /// The largest next piece, in bytes.
+    /// Returns the size of the largest next piece, in bytes.
     fn next_size(&self, body: &Body) -> usize {
         let paced = self.paces.iter().map(|pace| match pace {
             Pace::Rate(rate) => (rate.get() / PIECES_A_SECOND).max(1),
@@ -160,11 +161,11 @@ impl PacedBody {
         });
         let rest = body.size_hint().upper().filter(|rest| *rest > 0);
         let most = paced.chain(rest).chain([self.left]).min();
-        // What is no more than PIECE fits.
+        // The number is at most PIECE, so it fits into a usize.
         most.map_or(PIECE, |most| most.min(PIECE as u64) as usize)
     }
 
-    /// Ready when a piece of this size may go.
+    /// Returns `Ready` when a piece of this size may be sent.
     fn poll_due(&mut self, size: usize, cx: &mut Context<'_>) -> Poll<()> {
         if self.granted || self.paces.is_empty() {
             return Poll::Ready(());
@@ -176,7 +177,7 @@ impl PacedBody {
                 Pace::Slices { .. } if self.due.is_none() => Duration::ZERO,
                 Pace::Slices { pause, .. } => *pause,
             });
-            // A peer that was slow is not made up for.
+            // The time lost to a slow peer is not made up for.
             let due = self.due.unwrap_or(now).max(now - CATCH_UP) + times.sum::<Duration>();
             self.due = Some(due);
             self.next = Some(due);
@@ -188,7 +189,7 @@ impl PacedBody {
         Poll::Ready(())
     }
 
-    /// The last piece is with hyper. In HTTP/1.1 `ScriptedClose` closes the connection after the write.
+    /// Notes that hyper has the last piece. In HTTP/1.1 `ScriptedClose` closes the connection after the write.
     fn leave(&mut self) {
         if self.state != State::Passing {
             return;
@@ -204,7 +205,7 @@ impl PacedBody {
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         match self.end.clone() {
             End::Whole | End::WholeThen(ClientProtocol::One(_), _) => Poll::Ready(None),
-            // hyper flushes next, and the gate ends the connection.
+            // hyper flushes next, and `ScriptedClose` ends the connection.
             End::Cut(ClientProtocol::One(_), _) => Poll::Pending,
             End::WholeThen(ClientProtocol::Two(handle), last) => {
                 ready!(self.pause.poll(last.wait, cx));
@@ -227,9 +228,9 @@ impl PacedBody {
     }
 }
 
-/// How often a body that is held to a rate is handed on.
+/// The pieces a second in which a body with a rate is sent.
 const PIECES_A_SECOND: u64 = 20;
-/// How much of a delay is made up for.
+/// The part of a delay that is made up for.
 const CATCH_UP: Duration = Duration::from_millis(100);
-/// For the last bytes to leave before a stream is reset, which throws away what was not yet written.
+/// The time for the last bytes to leave before a stream is reset, which discards bytes that were not yet written.
 const LAST_BYTES: Duration = Duration::from_millis(100);

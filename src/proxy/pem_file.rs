@@ -1,13 +1,13 @@
-//! PEM files of the user, read within a limit.
+//! PEM files of the user, which are read within a limit.
 
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-/// The content of a PEM file.
+/// Reads the content of a PEM file.
 ///
 /// # Errors
-/// Where it cannot be read, or is longer than any PEM file.
+/// An error if the file cannot be read, or is too long for a PEM file.
 pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     File::open(path)?.take(MOST + 1).read_to_end(&mut content)?;
@@ -20,7 +20,7 @@ pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Bytes of a PEM file at most; those of all CAs that a system trusts are about 250,000.
+/// The most bytes of a PEM file. All CAs that a system trusts take about 250,000.
 const MOST: u64 = 4 << 20;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! How far a request is on its way to the server, and when it takes too long.
+//! The progress of a request on its way to the server, and the check whether it takes too long.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -11,29 +11,29 @@ use super::body_timeout::Stall;
 use super::failure::Failure;
 use super::settings::Limits;
 
-/// Shared by a body on its way and those who wait for what comes of it.
+/// The progress of sending a body. The body and the tasks that wait for its result share it.
 #[derive(Debug)]
 pub(super) struct Progress {
-    /// Microseconds after [`START`] at which bytes were last taken, or the last byte was.
+    /// The time of the last progress, in microseconds after [`START`]: bytes were taken, or the body ended.
     moved: AtomicU64,
     state: AtomicU8,
 }
 
-/// How the sending of a body stands.
+/// The state of sending a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum State {
-    /// Not all of it was taken yet.
+    /// A part of the body was not taken yet.
     Flowing,
-    /// All of it was taken, or its receiver wants no more.
+    /// The whole body was taken, or its receiver wants no more.
     Sent,
-    /// Its sender stopped sending.
+    /// The sender stopped sending.
     Stalled,
-    /// Its sender sends too slowly.
+    /// The sender sends too slowly.
     Slow,
-    /// Its sender broke off.
+    /// The sender broke off.
     Broken,
-    /// Its sender wrote what is no body.
+    /// The sender wrote bytes that are not a body.
     Malformed,
 }
 
@@ -45,7 +45,7 @@ impl Progress {
         }
     }
 
-    /// Bytes were taken, or came to an end in some way; the first end counts.
+    /// Notes that bytes were taken, or that the body ended. The first end counts.
     pub(super) fn note(&self, state: State) {
         if self.state() != State::Flowing {
             return;
@@ -65,9 +65,9 @@ impl Progress {
         }
     }
 
-    /// Returns when the server takes too long to take the request, or, once it was sent, to answer.
+    /// Returns the failure when the server takes too long to take the request, or, once it was sent, to answer.
     pub(super) async fn overdue(&self, limits: &Limits) -> Failure {
-        // Bytes are taken after the connection was made.
+        // Bytes are taken only after the connection was made.
         let to_take = limits.body + limits.connect;
         loop {
             let sent = self.state() != State::Flowing;
@@ -83,12 +83,12 @@ impl Progress {
                 let why = format!("{what} within {limit:?}");
                 return Failure::of_server(StatusCode::GATEWAY_TIMEOUT, why);
             }
-            // Should the last byte be taken right after this look, its own limit is not missed.
+            // If the last byte is taken right after this check, the limit of the response is still observed.
             tokio::time::sleep_until(until.min(now + limits.response)).await;
         }
     }
 
-    /// What went wrong on the device's side, if anything.
+    /// Returns the failure on the device's side, if any.
     pub(super) fn failure(&self, limits: &Limits) -> Option<Failure> {
         match self.state() {
             State::Flowing | State::Sent => None,
@@ -101,11 +101,11 @@ impl Progress {
 }
 
 fn micros(now: Instant) -> u64 {
-    // u64 holds the microseconds of half a million years.
+    // u64 is enough for the microseconds of half a million years.
     now.saturating_duration_since(*START).as_micros() as u64
 }
 
-/// What moments are counted from.
+/// The moment from which the others are counted.
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 #[cfg(test)]

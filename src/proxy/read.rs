@@ -1,8 +1,8 @@
-//! Reading a body: collecting it within a limit, undoing its content coding, decoding it.
+//! Reading a body: it is collected within a limit, its content coding is undone, and it is decoded.
 //!
 //! ```text
 //! frames ──collect──► bytes ──undo──► text ──decode──► tree
-//!            └──────────── Permit ───────────────────────┘   all of it is counted in the budget
+//!            └──────────── BudgetPermit ─────────────────┘   the budget counts all of it
 //! ```
 
 pub(super) mod coding;
@@ -38,17 +38,17 @@ pub(super) use cost::Cost;
 use cost::tree_of;
 use utf16::{NoText, Plain};
 
-/// A body that was asked for.
+/// The result of collecting a body.
 pub(super) enum CollectedBody {
-    /// All of it.
+    /// The whole body.
     Whole {
         bytes: Bytes,
         trailers: Option<Box<HeaderMap>>,
         permit: BudgetPermit,
-        /// Why no more came, where the connection ended in front of the length in the head.
+        /// The error of a connection that ended before the length in the head.
         short: Option<Broken>,
     },
-    /// More than may be read: what came so far, what follows, and why.
+    /// A body that exceeds a bound: the bytes so far, the stream that follows, and the reason.
     Stream {
         first: VecDeque<Bytes>,
         rest: Incoming,
@@ -58,18 +58,18 @@ pub(super) enum CollectedBody {
     },
 }
 
-/// What bounds the collecting of a body.
+/// The bounds for collecting a body.
 #[derive(Clone, Copy)]
 pub(super) struct Bounds<'a> {
-    /// Its length, in bytes, as received and unfolded.
+    /// The most bytes, as received and as decompressed.
     pub(super) length: usize,
-    /// The time for it.
+    /// The limits on time.
     pub(super) limits: &'a settings::Limits,
-    /// The memory for it.
+    /// The budget of memory.
     pub(super) budget: &'a BodyBudget,
 }
 
-/// A body on its way into memory.
+/// A body that is being collected.
 struct Collecting<'a> {
     first: VecDeque<Bytes>,
     length: usize,
@@ -80,7 +80,7 @@ struct Collecting<'a> {
 }
 
 impl Collecting<'_> {
-    /// Makes room for a body that announces its length, before any of it is read.
+    /// Reserves memory for a body that announces its length, before any of it is read.
     async fn announce(&mut self, length: u64) -> Option<NotParsed> {
         let limit = self.bounds.length as u64;
         if length > limit {
@@ -89,13 +89,13 @@ impl Collecting<'_> {
         if length <= SMALL as u64 {
             return None;
         }
-        // It is no more than the limit, which is a usize.
+        // The length is at most the limit, which is a usize.
         let most = self.cost.at_most(length as usize, self.bounds.length);
         let got = self.bounds.budget.announce(&mut self.permit, most).await;
         (!got).then(|| no_room(&self.bounds))
     }
 
-    /// Takes a frame in; gives why the body is not read any more.
+    /// Takes in a frame. Returns the reason if the body must not be read any more.
     async fn take(&mut self, data: Bytes) -> Option<NotParsed> {
         let Bounds { length, budget, .. } = self.bounds;
         let more = data.len();
@@ -126,10 +126,10 @@ fn no_room(bounds: &Bounds<'_>) -> NotParsed {
     NotParsed::NoRoom { limit }
 }
 
-/// Collects a body. One frame is not copied.
+/// Collects a body. A body of one frame is not copied.
 ///
 /// # Errors
-/// Where the peer breaks off with nothing sent, stops sending, or sends too slowly.
+/// [`Broken`] if the peer breaks off before it sent anything, stops sending, or sends too slowly.
 pub(super) async fn collect(
     mut body: Incoming,
     cost: Cost,
@@ -210,14 +210,14 @@ fn join(mut frames: VecDeque<Bytes>, length: usize) -> Bytes {
     bytes.freeze()
 }
 
-/// What was read of a body.
+/// The result of reading a body.
 pub(super) struct Read {
     pub(super) parsed: ParsedBody,
     pub(super) notes: Vec<Note>,
-    /// The bytes without content coding, and in UTF-8 where they are XML in UTF-16; `None` where a coding could not be
+    /// The bytes without content coding, converted to UTF-8 if they are XML in UTF-16; `None` if a coding could not be
     /// undone.
     pub(super) plain: Option<Bytes>,
-    /// How the text was written, where it was in UTF-16.
+    /// The UTF-16 encoding in which the text arrived, if any.
     pub(super) utf16: Option<Utf16>,
 }
 
@@ -232,8 +232,8 @@ impl Read {
     }
 }
 
-/// Decodes a body as received; what cannot be read is data, with a note that says why. The permit covers what is kept
-/// of it.
+/// Decodes a body as received. A body that cannot be decoded is data, with a note on the reason. Afterwards the permit
+/// covers the memory that stays in use.
 pub(super) async fn read(
     body: &Bytes,
     headers: &HeaderMap,
@@ -271,7 +271,7 @@ pub(super) async fn read(
     let plain = match utf16::in_utf8(plain.clone(), body, bounds, permit).await {
         Ok(plain) => plain,
         Err(NoText::Broken(error)) => {
-            // What it was unfolded from may be kept, too.
+            // The bytes that it was decompressed from may be kept, too.
             permit.keep(body.len() + plain.len());
             return Read {
                 notes: vec![note_broken(&error, false)],
@@ -310,16 +310,16 @@ pub(super) async fn read(
     }
 }
 
-/// Whether a body has transfer codings other than `chunked`, which end here (RFC 9112 §7).
+/// Whether a body has transfer codings other than `chunked`. They end here (RFC 9112 §7).
 pub(super) fn has_transfer_codings(headers: &HeaderMap) -> bool {
     headers.contains_key(header::TRANSFER_ENCODING)
         && !coding::listed(headers, &header::TRANSFER_ENCODING).is_empty()
 }
 
-/// The body with its transfer codings undone.
+/// Undoes the transfer codings of a body.
 ///
 /// # Errors
-/// Where they cannot be.
+/// [`Broken::Coding`] if they cannot be undone.
 pub(super) async fn untransferred(
     body: Bytes,
     headers: &HeaderMap,
@@ -339,8 +339,8 @@ pub(super) async fn untransferred(
     })
 }
 
-/// Undoes codings. What unfolds to a small text does so at once; a longer one announces all that a body
-/// may unfold to.
+/// Undoes codings. A small result needs no more memory in advance; for a larger one, the memory for the largest
+/// possible result is requested.
 async fn unfold(
     body: &Bytes,
     codings: &[String],
@@ -362,11 +362,11 @@ async fn unfold(
             return Err(no_room(&bounds));
         }
     }
-    // A coded body may unfold to a thousand times its length.
+    // A coded body may be a thousand times longer when it is decoded.
     heavy(bounds.length, || coding::undo(body, codings, bounds.length)).map_err(unread)
 }
 
-/// Runs what takes long where it holds nobody else up: other tasks of this worker go on at another one.
+/// Runs long work without blocking others: the other tasks of this worker move to another worker.
 pub(super) fn heavy<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
     let may_block = || {
         let runtime = tokio::runtime::Handle::try_current();
@@ -378,7 +378,7 @@ pub(super) fn heavy<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
     }
 }
 
-/// What bounds the decoding of a body of at most `bytes`.
+/// Returns the limits for decoding a body of at most `bytes`.
 pub(super) fn limits(bytes: usize) -> Limits {
     Limits {
         bytes,
@@ -411,7 +411,7 @@ fn read_plain(plain: &Plain, headers: &HeaderMap, limit: usize) -> (ParsedBody, 
             (ParsedBody::Document(Arc::new(document), dialect), notes)
         }
         Err(_) if announced == MediaKind::Other => foreign(),
-        // A language of its own, such as that of ActiveSync.
+        // The document uses another vocabulary, such as that of ActiveSync.
         Err(error) if error.kind.is_of_another_vocabulary() => foreign(),
         Err(error) => {
             let mut notes = vec![note_broken(&error, is_wbxml)];
@@ -430,7 +430,7 @@ fn note_broken(error: &DecodeError, is_wbxml: bool) -> Note {
     }
 }
 
-/// What the decoder let pass, the first of it one by one.
+/// Returns notes on the deviations that the decoder accepted. Only the first ones have notes of their own.
 fn note_flags(document: &Document) -> Vec<Note> {
     let flags = document.flags();
     let mut notes: Vec<_> = flags.iter().take(FLAGS_NOTED).map(Note::of_flag).collect();
@@ -441,7 +441,7 @@ fn note_flags(document: &Document) -> Vec<Note> {
     notes
 }
 
-/// HTTP-02: the media type names the other encoding.
+/// Returns note HTTP-02 if the media type names the other encoding.
 fn note_media_type(media_type: Option<&str>, is_wbxml: bool) -> Option<Note> {
     let text = media::note_other_encoding(media_type?, is_wbxml)?;
     Some(Note {
@@ -461,11 +461,11 @@ fn looks_like_markup(body: &[u8]) -> bool {
         || body.starts_with(b"\xff\xfe")
 }
 
-/// Bytes from which on reading is work that other tasks must not wait for.
+/// The bytes from which on reading is work that must not block other tasks.
 const HEAVY: usize = 256 << 10;
-/// The longest body, or text it unfolds to, that lives on the reserve of small ones.
+/// The longest body, or decompressed text, that takes its memory from the reserve for small bodies.
 const SMALL: usize = 128 << 10;
-/// Leniencies of a decoder that are noted one by one.
+/// The most deviations of a document that have notes of their own.
 const FLAGS_NOTED: usize = 16;
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Where a request goes: the server that its Host names, or the host in its path; and what dmtap serves itself.
+//! The destination of a request: the server that its Host names, or the host in its path; and the paths that dmtap
+//! serves itself.
 
 use std::sync::Arc;
 
@@ -13,19 +14,19 @@ use super::stay::Kept;
 use crate::flow::Connection;
 use crate::flow::origin::{NamedHost, Origin, host_in_path};
 
-/// Where one request goes.
+/// The destination of one request.
 pub(super) struct Route {
     pub(super) server: Server,
     /// The device's connection, with the server of this request.
     pub(super) connection: Arc<Connection>,
-    /// What keeps the device on the proxy, where something does.
+    /// The state that keeps the device on the proxy, if `stay` is in force.
     pub(super) kept: Option<Kept>,
-    /// The full address at the server; `None` where none can be made.
+    /// The full URL at the server; `None` if no valid URL results.
     pub(super) uri: Option<Uri>,
 }
 
 impl Context {
-    /// Where a request goes.
+    /// Returns the destination of a request.
     pub(super) fn route(&self, parts: &request::Parts) -> Route {
         let fixed = || Route {
             server: self.server.clone(),
@@ -67,7 +68,7 @@ impl Context {
         }
     }
 
-    /// The origin that the device named: by `:authority` or the request line, Host, or SNI.
+    /// Returns the origin that the device named: by `:authority` or the request line, Host, or SNI.
     fn named(&self, parts: &request::Parts) -> Option<Origin> {
         let tls = self.connection.tls.as_ref();
         let scheme = if tls.is_some() {
@@ -102,7 +103,7 @@ impl Context {
     }
 }
 
-/// The target behind the first bytes of its path.
+/// Returns the target without the first `length` bytes of its path.
 fn below(uri: &Uri, length: usize) -> Option<Uri> {
     let path = uri.path_and_query().map_or("/", PathAndQuery::as_str);
     let rest = &path[length..];
@@ -113,7 +114,8 @@ fn below(uri: &Uri, length: usize) -> Option<Uri> {
     rest.parse().ok()
 }
 
-/// What dmtap serves itself: its CA certificate, and nothing else below `/.dmtap/` but the hosts that servers named.
+/// Returns the response for a path of dmtap's own: its CA certificate. Below `/.dmtap/` there are otherwise only the
+/// hosts that servers named.
 pub(super) fn own_path<B>(shared: &Shared, request: &Request<B>) -> Option<Response<Body>> {
     let path = request.uri().path();
     let below = path.strip_prefix(OWN)?;
@@ -133,7 +135,7 @@ pub(super) fn own_path<B>(shared: &Shared, request: &Request<B>) -> Option<Respo
     Some(refuse(StatusCode::NOT_FOUND, why))
 }
 
-/// The certificate that devices must trust, in the form in which Windows takes it.
+/// Returns the certificate that devices must trust, in the form that Windows accepts.
 fn certificate(shared: &Shared, method: &Method) -> Response<Body> {
     if *method != Method::GET && *method != Method::HEAD {
         return refuse(

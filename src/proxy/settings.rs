@@ -14,51 +14,51 @@ use crate::flow::origin::{Origin, OriginPair};
 use crate::identity::Strings;
 use crate::stay::Extent;
 
-/// Everything the proxy needs to know; [`Settings::reverse`] and [`Settings::regular`] fill in the defaults.
+/// All settings of the proxy. [`Settings::reverse`] and [`Settings::regular`] fill in the defaults.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// How devices reach it.
+    /// How devices reach the proxy.
     pub mode: Mode,
-    /// Where it listens. Port 0 takes a free one.
+    /// The address to listen at. Port 0 selects a free port.
     pub listen: SocketAddr,
-    /// The largest body that is read, in bytes; a larger one streams through unread.
+    /// The largest body that is read, in bytes. A larger body streams through unread.
     pub max_body: usize,
-    /// Which servers it believes.
+    /// The server certificates that are accepted.
     pub trust: Trust,
-    /// The HTTP version spoken to servers.
+    /// The HTTP version for servers.
     pub upstream_http: UpstreamHttp,
-    /// Certificates to show to devices instead of leaves of dmtap's CA.
+    /// The certificates to show to devices instead of leaves of dmtap's CA.
     pub certificates: Vec<OwnCertificate>,
-    /// Whether bodies are decoded when no rule asks.
+    /// Whether bodies are decoded if no rule needs them.
     pub body_capture: BodyCapture,
-    /// What bounds connections and waiting.
+    /// The limits on connections and waiting.
     pub limits: Limits,
-    /// Listeners of this machine that no request may reach through the proxy.
+    /// The listeners of this machine that no request may reach through the proxy.
     pub private: Vec<SocketAddr>,
-    /// Whether requests may name a scope of rules, in a field that no server gets.
+    /// Whether requests may name a scope of rules, in a header field that servers do not get.
     pub scopes: bool,
-    /// What keeps devices on the proxy, in reverse mode.
+    /// The settings that keep devices on the proxy, in reverse mode.
     pub stay: StaySettings,
-    /// Addresses of servers that are not to be looked up.
+    /// The addresses of servers whose names are not looked up.
     pub resolve: Vec<Resolve>,
-    /// The folder of the CA, which holds client identities, too; `None`: there are none.
+    /// The folder of the CA, which also has the client identities; `None` if there are no identities.
     pub confdir: Option<PathBuf>,
-    /// Where dmtap enrolls in place of devices.
+    /// The servers where dmtap enrolls in place of devices.
     pub swap: SwapSettings,
-    /// How the strings of certificate requests are written then (`--csr-strict`).
+    /// The string type in the certificate requests of these enrollments (`--csr-strict`).
     pub csr_strings: Strings,
-    /// Client certificates, on both legs.
+    /// The client certificates, towards devices and towards servers.
     pub client_certs: ClientCertSettings,
-    /// Accounts of devices, to hold their credentials against.
+    /// The accounts of devices, against which their credentials are checked.
     pub accounts: Vec<Account>,
 }
 
-/// A user of devices and the password.
+/// A user of devices with the password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Account {
     /// The user.
     pub user: String,
-    /// The password, which is never shown.
+    /// The password. It is never shown.
     pub password: String,
 }
 
@@ -69,12 +69,12 @@ impl fmt::Debug for Account {
 }
 
 impl Settings {
-    /// The defaults, in front of one server.
+    /// Returns the default settings for a proxy in front of one server.
     pub fn reverse(server: Upstream) -> Self {
         Self::of(Mode::Reverse { server })
     }
 
-    /// The defaults, as a proxy that devices are configured to use.
+    /// Returns the default settings for a proxy that devices are configured to use.
     pub fn regular() -> Self {
         Self::of(Mode::Regular)
     }
@@ -107,7 +107,7 @@ impl Settings {
 pub enum Mode {
     /// Devices take the proxy for the server.
     Reverse {
-        /// The server it stands in front of.
+        /// The server behind the proxy.
         server: Upstream,
     },
     /// Devices know the proxy, and name the server in `CONNECT` or in the request line.
@@ -115,7 +115,7 @@ pub enum Mode {
 }
 
 impl fmt::Display for Mode {
-    /// As `--mode` has it.
+    /// Writes the mode as `--mode` has it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Reverse { server } => write!(f, "reverse:{}", server.url()),
@@ -124,16 +124,16 @@ impl fmt::Display for Mode {
     }
 }
 
-/// What keeps devices on the proxy.
+/// The settings that keep devices on the proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StaySettings {
-    /// How much is rewritten; `None`: nothing.
+    /// How much is rewritten; `None` if nothing is.
     pub extent: Option<Extent>,
-    /// The public origin of the server; `None`: what the device names.
+    /// The public origin of the server; `None` stands for the origin that the device names.
     pub public: Option<Origin>,
-    /// More servers, each with its public origin.
+    /// The other servers, each with its public origin.
     pub maps: Vec<OriginPair>,
-    /// Where the hosts are kept that servers named; `None`: for one run only.
+    /// The file for the hosts that servers named; `None` keeps them for one run only.
     pub learned_file: Option<PathBuf>,
 }
 
@@ -148,19 +148,19 @@ impl Default for StaySettings {
     }
 }
 
-/// Where dmtap enrolls in place of devices (`--swap-client-identity`).
+/// The servers where dmtap enrolls in place of devices (`--swap-client-identity`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum SwapSettings {
-    /// Nowhere.
+    /// No server.
     #[default]
     Off,
-    /// At every server.
+    /// Every server.
     All,
-    /// At servers of these names.
+    /// The servers with these names.
     Hosts(Vec<String>),
 }
 
-/// Where a server is: curl's `HOST:PORT:ADDRESS`, whose address may have a port of its own.
+/// The address of a server, as in curl's `HOST:PORT:ADDRESS`. The address may have a port of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolve {
     host: String,
@@ -169,13 +169,13 @@ pub struct Resolve {
 }
 
 impl Resolve {
-    /// This host and port lead there.
+    /// Creates the entry for a host and a port.
     pub fn new(host: &str, port: u16, to: SocketAddr) -> Self {
         let host = host.trim_end_matches('.').to_ascii_lowercase();
         Self { host, port, to }
     }
 
-    /// Where it leads, if it is about this host and port.
+    /// Returns the address, if the entry is for this host and port.
     pub fn of(&self, host: &str, port: u16) -> Option<SocketAddr> {
         let host = host.strip_suffix('.').unwrap_or(host);
         let is_this = self.host.eq_ignore_ascii_case(host) && self.port == port;
@@ -207,10 +207,10 @@ impl FromStr for Resolve {
     }
 }
 
-/// The HTTP version spoken to servers.
+/// The HTTP version for servers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UpstreamHttp {
-    /// The version the device speaks; a server without HTTP/2 gets HTTP/1.1.
+    /// The version that the device uses. A server without HTTP/2 gets HTTP/1.1.
     #[default]
     Auto,
     /// HTTP/1.1 for every device.
@@ -222,16 +222,17 @@ pub enum UpstreamHttp {
 /// A server: `https://host[:port]` or `http://host[:port]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upstream {
-    /// Whether TLS is spoken to it.
+    /// The scheme, which says whether the server uses TLS.
     pub scheme: Scheme,
-    /// Its name or address, without brackets.
+    /// The name or the IP address, without brackets.
     pub host: String,
-    /// Its port.
+    /// The port.
     pub port: u16,
 }
 
 impl Upstream {
-    /// Its authority as URLs and `Host` have it: the port only where it is not the scheme's own.
+    /// Returns the authority as URLs and `Host` have it. The port is written only if it is not the scheme's default
+    /// port.
     pub fn authority(&self) -> String {
         let host = self.bracketed();
         match self.port == self.scheme.port() {
@@ -240,7 +241,7 @@ impl Upstream {
         }
     }
 
-    /// As a URL without a path.
+    /// Returns the server as a URL without a path.
     pub fn url(&self) -> String {
         format!("{}://{}", self.scheme.name(), self.authority())
     }
@@ -256,7 +257,7 @@ impl Upstream {
 impl FromStr for Upstream {
     type Err = String;
 
-    /// Reads `https://host[:port]` or `http://host[:port]`; no path is taken, since paths are the device's.
+    /// Parses `https://host[:port]` or `http://host[:port]`. A path is an error, because the device chooses the path.
     fn from_str(text: &str) -> Result<Self, String> {
         let uri: http::Uri = text
             .parse()
@@ -279,7 +280,7 @@ impl FromStr for Upstream {
             .port_u16()
             .map_or_else(String::new, |port| format!(":{port}"));
         let authority = uri.authority().map_or("", |authority| authority.as_str());
-        // A user name, or a port that is no number up to 65535.
+        // The text has a user name, or a port that is not a number up to 65535.
         if host.is_empty() || authority != format!("{host}{port}") {
             return Err(format!(
                 "`{text}` is not of the form {}://host[:port]",
@@ -301,19 +302,19 @@ impl fmt::Display for Upstream {
     }
 }
 
-/// Which server certificates are accepted.
+/// The server certificates that are accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trust {
-    /// Those the platform trusts.
+    /// Those that the platform trusts.
     Platform,
-    /// Those the platform trusts, and those of the CAs in this PEM file (`--server-ca`).
+    /// Those that the platform trusts, and those of the CAs in this PEM file (`--server-ca`).
     PlatformAnd(PathBuf),
-    /// Any at all (`-k`).
+    /// All certificates (`-k`).
     Anything,
 }
 
 impl Trust {
-    /// Trust in the CAs of a file, too, if there is one, or in anybody.
+    /// Returns the trust in the CAs of a file, if one is given, or in all certificates if `is_insecure`.
     pub fn of(file: Option<&Path>, is_insecure: bool) -> Self {
         match file {
             Some(file) => Self::PlatformAnd(file.to_owned()),
@@ -326,55 +327,55 @@ impl Trust {
 /// A certificate to show to devices (`--certs [domain=]path`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnCertificate {
-    /// The name it is for, `*.` in front for one level below; `None`: any name.
+    /// The name that the certificate is for; `*.` in front stands for one level below. `None` stands for any name.
     pub domain: Option<String>,
     /// A PEM file with the private key, the certificate and its chain.
     pub path: PathBuf,
 }
 
-/// Whether bodies are decoded when no rule asks for it.
+/// Whether bodies are decoded if no rule needs them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyCapture {
-    /// No: they stream through.
+    /// Bodies stream through.
     Pass,
-    /// Yes: they are collected, decoded and linked to their session.
+    /// Bodies are collected, decoded and linked to their session.
     Annotate,
 }
 
-/// What bounds connections and waiting.
+/// The limits on connections and waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections of devices at a time; more wait in the listener's queue.
+    /// The most connections of devices at a time. More connections wait in the listener's queue.
     pub connections: usize,
-    /// For the first byte and the TLS handshake of a device.
+    /// The longest time for the first byte and the TLS handshake of a device.
     pub handshake: Duration,
-    /// For the head of a request, the silence before it included. A connection on which nothing runs is closed
+    /// The longest time for the head of a request, including the silence before it. An inactive connection is closed
     /// when no byte moved on it for this time, or for `body` if that is longer.
     pub head: Duration,
-    /// For the next bytes of a body, and for a peer to take what it is sent.
+    /// The longest time for the next bytes of a body, and for a peer to take bytes that are sent to it.
     pub body: Duration,
-    /// For all waiting for one body together, in both directions. Bytes that move earn it back, so that only a peer
-    /// uses it up that moves fewer than 1,024 bytes a second. A large body that is still not here after this time
+    /// The longest time of all waits for one body together, in both directions. Bytes that move extend it again, so
+    /// that only a peer slower than 1,024 bytes a second uses it up. A large body that is incomplete after this time
     /// streams through unread.
     pub slow: Duration,
-    /// Requests at a time on one connection of HTTP/2.
+    /// The most requests at a time on one HTTP/2 connection.
     pub streams: u32,
-    /// Bytes that bodies under reading may take at a time, over all connections: as received, unfolded, and as a
-    /// tree; never less than `max_body`. A quarter of it is for small bodies alone.
+    /// The most bytes of memory for the bodies that are being read, over all connections: as received, as decompressed,
+    /// and as a tree. It is never less than `max_body`. A quarter of it is reserved for small bodies.
     pub body_memory: usize,
-    /// For a body to get its part of that; then it streams through unread.
+    /// The longest time that a body waits for this memory. After it, the body streams through unread.
     pub memory_wait: Duration,
-    /// For the TCP connection and the TLS handshake with a server.
+    /// The longest time for the TCP connection and the TLS handshake with a server.
     pub connect: Duration,
-    /// For the head of a server's response, once the request was sent.
+    /// The longest time for the head of a server's response, after the request was sent.
     pub response: Duration,
-    /// How long an unused connection to a server is kept.
+    /// The time for which an unused connection to a server is kept.
     pub idle: Duration,
-    /// How long running exchanges may take to finish at shutdown.
+    /// The time that running exchanges have to finish at shutdown.
     pub grace: Duration,
-    /// DM sessions remembered at a time.
+    /// The limits on DM sessions that are remembered at a time.
     pub sessions: SessionLimits,
-    /// Enrollments at a time in which dmtap stands in for the device.
+    /// The most enrollments at a time in which dmtap enrolls in place of the device.
     pub enrollments: usize,
 }
 

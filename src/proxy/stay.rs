@@ -1,4 +1,5 @@
-//! What keeps devices on the proxy: the origins that devices and servers use, and the hosts learned on the way.
+//! The state that keeps devices on the proxy: the origins that devices and servers use, and the hosts that servers
+//! named.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,21 +11,21 @@ use super::settings::{Mode, Settings};
 use crate::flow::origin::{LearnedHosts, NamedHost, Origin, OriginMap, Origins};
 use crate::stay::Extent;
 
-/// One for the whole proxy.
+/// The `stay` state of the whole proxy.
 pub(super) struct Stay {
-    /// `None` for a proxy that devices know.
+    /// The origins of reverse mode; `None` in regular mode.
     pub(super) origins: Option<Origins>,
-    /// How much is rewritten; `None`: nothing.
+    /// How much is rewritten; `None` if nothing is.
     pub(super) extent: Option<Extent>,
     learned: Mutex<Arc<LearnedHosts>>,
     file: Option<PathBuf>,
 }
 
 impl Stay {
-    /// With the hosts that earlier runs learned.
+    /// Loads the state, with the hosts that earlier runs learned.
     ///
     /// # Errors
-    /// Where their file cannot be read.
+    /// An error if the file of the hosts cannot be read.
     pub(super) fn new(settings: &Settings) -> io::Result<Self> {
         let stay = &settings.stay;
         let origins = match &settings.mode {
@@ -47,7 +48,7 @@ impl Stay {
         })
     }
 
-    /// The hosts learned so far.
+    /// Returns the hosts learned so far.
     pub(super) fn learned(&self) -> Arc<LearnedHosts> {
         self.lock().clone()
     }
@@ -67,7 +68,7 @@ impl Stay {
             return;
         }
         *learned = Arc::new(more);
-        // At most as often as there are hosts; the device is not to come back before it is written.
+        // This happens at most once for each host. The file must be written before the device comes back.
         if let Some(file) = &self.file
             && let Err(error) = write(file, &learned)
         {
@@ -83,17 +84,17 @@ impl Stay {
     }
 }
 
-/// How one exchange is kept on the proxy.
+/// The `stay` state of one exchange.
 #[derive(Debug)]
 pub(super) struct Kept {
     pub(super) map: OriginMap,
     pub(super) learned: Arc<LearnedHosts>,
     pub(super) extent: Extent,
-    /// The path as the device wrote it.
+    /// The path of the request as the device wrote it.
     pub(super) path: String,
 }
 
-/// The form of the file.
+/// The format of the file.
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
@@ -127,7 +128,7 @@ fn read(file: &Path) -> io::Result<LearnedHosts> {
     Ok(learned)
 }
 
-/// Replaces the file as a whole. What another proxy added meanwhile stays.
+/// Replaces the file completely. Hosts that another proxy added meanwhile are kept.
 fn write(file: &Path, learned: &LearnedHosts) -> io::Result<()> {
     let mut all = learned.clone();
     for host in read(file).unwrap_or_default().iter() {
@@ -141,10 +142,10 @@ fn write(file: &Path, learned: &LearnedHosts) -> io::Result<()> {
     let text = serde_json::to_string_pretty(&written)?;
     std::fs::write(&draft, text + "\n")?;
     std::fs::rename(&draft, file).inspect_err(|_| {
-        // What is left of it is no use.
+        // An incomplete draft is useless.
         let _ = std::fs::remove_file(&draft);
     })
 }
 
-/// Many times the length of 64 host names.
+/// The most bytes of the file: many times the length of 64 host names.
 const LONGEST: u64 = 64 << 10;

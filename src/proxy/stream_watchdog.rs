@@ -1,5 +1,5 @@
-//! A stream of HTTP/2 whose device takes nothing: its window is shut, so that hyper asks for no more of the response,
-//! and the connection is not silent.
+//! A watchdog for HTTP/2 streams whose device takes nothing. The stream's window is then closed, so that hyper polls no
+//! more of the response, while the connection itself is not silent.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,32 +9,33 @@ tokio::task_local! {
     static WATCHDOG: Arc<StreamWatchdog>;
 }
 
-/// How a response on a stream is taken.
+/// The state of how a device takes a response on a stream.
 #[derive(Debug, Default)]
 pub(super) struct StreamWatchdog {
-    /// Whether the device is to take the next piece.
+    /// Whether the device must take the next piece.
     waits: AtomicBool,
-    /// How often a piece was asked for.
+    /// How often a piece was polled.
     polls: AtomicU64,
 }
 
 impl StreamWatchdog {
-    /// That of the stream on which this runs; none in HTTP/1.1.
+    /// Returns the watchdog of the stream on which this runs; `None` in HTTP/1.1.
     pub(super) fn current() -> Option<Arc<Self>> {
         WATCHDOG.try_with(Clone::clone).ok()
     }
 
-    /// A piece was asked for.
+    /// Notes that a piece was polled.
     pub(super) fn note_poll(&self) {
         self.polls.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether the next piece waits for the device alone.
+    /// Sets whether the next piece waits only for the device.
     pub(super) fn wait(&self, waits: bool) {
         self.waits.store(waits, Ordering::Relaxed);
     }
 
-    /// Returns when the device took nothing in a whole limit. Looks once per limit, so that it may take twice as long.
+    /// Returns when the device took nothing for a whole limit. It checks once per limit, so that it may take twice as
+    /// long.
     async fn stopped(&self, limit: Duration) {
         let mut before = None;
         loop {
@@ -49,7 +50,7 @@ impl StreamWatchdog {
     }
 }
 
-/// Runs a stream until it ends, or its device takes nothing for too long: dropping it resets the stream.
+/// Runs a stream until it ends, or until its device takes nothing for too long. Dropping the stream resets it.
 pub(super) async fn run(stream: impl Future<Output: Send> + Send, limit: Duration) {
     let watchdog = Arc::new(StreamWatchdog::default());
     let running = WATCHDOG.scope(watchdog.clone(), stream);
@@ -66,7 +67,8 @@ mod tests {
 
     use super::*;
 
-    /// How long a stream runs whose response takes a piece every `pace`, each of which the device is waited for or not.
+    /// Returns how long a stream runs whose response polls a piece every `pace`. `waits` says whether it waits for the
+    /// device.
     async fn lasted(pieces: u32, pace: Duration, waits: bool) -> Duration {
         let begun = Instant::now();
         let stream = async {

@@ -1,4 +1,4 @@
-//! TLS towards the device: a certificate per name, one configuration per certificate.
+//! TLS towards the device: one certificate per name, and one configuration per certificate.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,14 +20,14 @@ use super::pem_file;
 use super::settings::OwnCertificate;
 use crate::flow::{TlsTerms, TlsVersion};
 
-/// The cryptography of both legs; no process-wide default is needed.
+/// Returns the cryptography for devices and servers. No process-wide default is needed.
 pub(super) fn provider() -> &'static Arc<CryptoProvider> {
     static PROVIDER: std::sync::LazyLock<Arc<CryptoProvider>> =
         std::sync::LazyLock::new(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
     &PROVIDER
 }
 
-/// Where the secrets of TLS sessions go: a file if `SSLKEYLOGFILE` names one.
+/// Returns the log for the secrets of TLS sessions: a file if `SSLKEYLOGFILE` names one.
 pub(super) fn key_log() -> Arc<dyn KeyLog> {
     match std::env::var_os("SSLKEYLOGFILE") {
         Some(_) => Arc::new(KeyLogFile::new()),
@@ -35,13 +35,13 @@ pub(super) fn key_log() -> Arc<dyn KeyLog> {
     }
 }
 
-/// TLS as devices see it.
+/// The TLS configurations for devices.
 #[derive(Debug)]
 pub(super) struct DeviceTls {
     authority: Arc<Authority>,
     judge: Arc<CertificateJudge>,
-    /// A session that began without a client certificate must not be resumed where one is demanded: each way has its
-    /// sessions and tickets.
+    /// The configurations, one set for each way of asking for client certificates. Each set has its own sessions and
+    /// tickets: a session that began without a client certificate must not be resumed where one is required.
     none: Configs,
     ask: Configs,
     require: Configs,
@@ -52,7 +52,7 @@ pub(super) struct DeviceTls {
 struct Configs {
     base: ServerConfig,
     own: Vec<(Option<String>, Arc<ServerConfig>)>,
-    /// What was unused for longest makes room.
+    /// The leaf certificates. The one that was unused for the longest time makes room.
     leaves: Mutex<LruCache<String, Leaf>>,
 }
 
@@ -63,12 +63,12 @@ struct Leaf {
 }
 
 impl DeviceTls {
-    /// The authority that signs what devices are shown.
+    /// Returns the authority that signs the certificates for devices.
     pub(super) fn authority(&self) -> &Authority {
         &self.authority
     }
 
-    /// Judges the certificates of devices.
+    /// Returns the verifier of device certificates.
     pub(super) fn judge(&self) -> &CertificateJudge {
         &self.judge
     }
@@ -76,7 +76,7 @@ impl DeviceTls {
     /// Prepares TLS with an authority and the user's own certificates.
     ///
     /// # Errors
-    /// Where a certificate file cannot be read, or its key does not fit.
+    /// [`CaError`] if a certificate file cannot be read, or its key does not fit.
     pub(super) fn new(
         authority: Arc<Authority>,
         certificates: &[OwnCertificate],
@@ -101,7 +101,8 @@ impl DeviceTls {
         }
     }
 
-    /// The configuration that shows a certificate for these names; one of the user's own is chosen by the first.
+    /// Returns the configuration with a certificate for these names. The first name selects one of the user's own
+    /// certificates.
     pub(super) fn config(
         &self,
         names: &[&str],
@@ -110,8 +111,8 @@ impl DeviceTls {
         self.configs(request).config(names, &self.authority)
     }
 
-    /// A configuration on other terms. A session of before, in which the device would see no certificate, is not
-    /// resumed.
+    /// Returns a configuration with these terms. It resumes no earlier session, because a resumed session shows the
+    /// device no certificate.
     pub(super) fn config_on(
         &self,
         names: &[&str],
@@ -219,7 +220,7 @@ impl Configs {
     }
 }
 
-/// Whether a certificate's domain, perhaps with `*.` in front, is good for a name.
+/// Whether a certificate's domain, possibly with `*.` in front, covers a name.
 pub(super) fn covers(domain: &str, name: &str) -> bool {
     match domain.strip_prefix("*.") {
         Some(parent) => name
@@ -249,7 +250,7 @@ fn load(own: &OwnCertificate) -> Result<CertifiedKey, CaError> {
     Ok(CertifiedKey::clone(&identity.key))
 }
 
-/// Stands in the configuration that others are made from, and is never asked.
+/// A resolver for the base configuration, which is never asked.
 #[derive(Debug)]
 struct Nothing;
 
@@ -259,9 +260,9 @@ impl ResolvesServerCert for Nothing {
     }
 }
 
-/// Names a certificate is kept ready for.
+/// The most names whose certificates are kept.
 const LEAVES: usize = 1024;
-/// A leaf is made anew long before it runs out.
+/// The age at which a leaf certificate is replaced, long before it expires.
 const RENEWED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Which servers are believed.
+//! The verification of server certificates.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -24,10 +24,10 @@ use super::client_identity::ClientIdentity;
 use super::settings::Trust;
 use super::tls::{key_log, provider};
 
-/// TLS towards servers that are trusted so. ALPN is left to the connector.
+/// Returns the TLS configuration towards servers with this trust. The connector sets ALPN.
 ///
 /// # Errors
-/// Where the CA file cannot be read or the platform trusts nobody.
+/// An error if the CA file cannot be read, or the platform trusts no CA.
 pub fn client_config(trust: &Trust) -> io::Result<ClientConfig> {
     let mut config = ClientConfig::builder_with_provider(provider().clone())
         .with_safe_default_protocol_versions()
@@ -71,28 +71,28 @@ fn no_verifier(error: &Error, trust: &Trust) -> String {
     }
 }
 
-/// What is wrong with a server's certificate that rustls has no name for.
+/// A defect of a server's certificate that rustls has no error for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Distrust {
-    /// Its RSA key has so few bits that no handshake can be verified with it.
+    /// The RSA key is so short that no handshake can be verified with it.
     #[error("its RSA key has {0} bits")]
     ShortKey(usize),
-    /// It, or one between it and its root, is signed with SHA-1.
+    /// The certificate, or one between it and its root, is signed with SHA-1.
     #[error("it is signed with SHA-1")]
     Sha1,
-    /// It is a CA's, and not in the file of trusted ones.
+    /// The certificate is that of a CA, and is not in the file of trusted ones.
     #[error("it is the certificate of a CA")]
     Ca,
-    /// It is signed by itself, and not in the file of trusted ones.
+    /// The certificate is self-signed, and is not in the file of trusted ones.
     #[error("it is self-signed")]
     SelfSigned,
 }
 
-/// Verifies servers as the platform does, with two differences: a certificate that the user's file holds is trusted as
-/// it is, where its name and dates are right; and what is wrong is named.
+/// A verifier that works like the platform's, with two differences: a certificate in the user's file is trusted
+/// directly if its name and dates are right, and errors name the defect.
 #[derive(Debug)]
 struct NamingVerifier {
-    /// `None` trusts every certificate; the signature made with its key is checked all the same.
+    /// The platform's verifier. `None` accepts every certificate; the handshake signature is verified nevertheless.
     platform: Option<Verifier>,
     named: Vec<CertificateDer<'static>>,
     crypto: Arc<CryptoProvider>,
@@ -154,7 +154,7 @@ impl From<Distrust> for Error {
     }
 }
 
-/// An error with a better name, where the certificates tell one.
+/// Returns a more precise error, if the certificates show the reason.
 fn explained(error: Error, end_entity: &[u8], intermediates: &[CertificateDer<'_>]) -> Error {
     if let Some(short) = short_key(end_entity) {
         return short;
@@ -195,10 +195,10 @@ fn explained(error: Error, end_entity: &[u8], intermediates: &[CertificateDer<'_
     }
 }
 
-/// sha1WithRSAEncryption, ecdsa-with-SHA1.
+/// The OIDs of sha1WithRSAEncryption and ecdsa-with-SHA1.
 const SHA1: [&str; 2] = ["1.2.840.113549.1.1.5", "1.2.840.10045.4.1"];
 
-/// The error of an RSA key that is shorter than what is verified.
+/// Returns an error if an RSA key is too short to verify signatures.
 fn short_key(certificate: &[u8]) -> Option<Error> {
     let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
     match certificate.public_key().parsed().ok()? {
@@ -209,7 +209,7 @@ fn short_key(certificate: &[u8]) -> Option<Error> {
     }
 }
 
-/// Bits of the shortest RSA key that signatures are verified with.
+/// The length in bits of the shortest RSA key that can verify signatures.
 const SHORTEST_KEY: usize = 2048;
 
 fn check_dates(certificate: &[u8], now: UnixTime) -> Result<(), Error> {
@@ -239,11 +239,11 @@ fn check_dates(certificate: &[u8], now: UnixTime) -> Result<(), Error> {
 }
 
 tokio::task_local! {
-    /// Whether a certificate was shown, once the server asked for one in the handshake that runs.
+    /// `None` until the server asks for a certificate in the current handshake; then whether a certificate was shown.
     static ASKED: Cell<Option<bool>>;
 }
 
-/// Runs a handshake; whether the server asked for a client certificate in it.
+/// Runs a handshake. Returns its result, and whether the server asked for a client certificate.
 pub(super) async fn watched<T>(handshake: impl Future<Output = T>) -> (T, bool) {
     let asked = async {
         let result = handshake.await;
@@ -252,13 +252,14 @@ pub(super) async fn watched<T>(handshake: impl Future<Output = T>) -> (T, bool) 
     ASKED.scope(Cell::new(None), asked).await
 }
 
-/// Whether a certificate was shown, once the server asked for one in the handshake that is watched.
+/// Returns whether a certificate was shown in the watched handshake; `None` if the server did not ask for one.
 pub(super) fn asked_and_shown() -> Option<bool> {
     ASKED.try_with(Cell::get).unwrap_or_default()
 }
 
-/// Presents one certificate, or none, and notes that a certificate was asked for: over TLS 1.2 a server does not say
-/// later what it missed. The CAs that the server names do not count: it decides by itself.
+/// A resolver that presents one certificate, or none, and notes that the server asked for one: over TLS 1.2 a server
+/// does not report later that it missed one. The CAs that the server names are ignored, because the server decides
+/// itself.
 #[derive(Debug)]
 struct Presented(Option<Arc<CertifiedKey>>);
 
@@ -266,7 +267,7 @@ impl ResolvesClientCert for Presented {
     fn resolve(&self, _: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         let signs = |key: &&Arc<CertifiedKey>| key.key.choose_scheme(schemes).is_some();
         let shown = self.0.as_ref().filter(signs).cloned();
-        // Outside of a handshake that is watched nobody wants to know.
+        // Outside a watched handshake nobody needs the result.
         let _ = ASKED.try_with(|asked| asked.set(Some(shown.is_some())));
         shown
     }
@@ -276,8 +277,8 @@ impl ResolvesClientCert for Presented {
     }
 }
 
-/// A configuration that presents a client certificate, and resumes no session of the one it is made from: a server
-/// takes whoever resumes a session for the client that began it.
+/// Returns a configuration that presents a client certificate. It shares no sessions with `base`: a server takes a
+/// client that resumes a session for the client that began it.
 pub(super) fn presenting(base: &ClientConfig, identity: &ClientIdentity) -> ClientConfig {
     let mut config = base.clone();
     config.client_auth_cert_resolver = Arc::new(Presented(Some(identity.key.clone())));
@@ -285,5 +286,5 @@ pub(super) fn presenting(base: &ClientConfig, identity: &ClientIdentity) -> Clie
     config
 }
 
-/// Sessions that are kept for one identity: it is for one server, or a few.
+/// The most sessions that are kept for one identity, which goes to one server or a few.
 const SESSIONS_OF_IDENTITY: usize = 32;

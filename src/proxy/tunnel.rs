@@ -1,4 +1,4 @@
-//! A connection whose bytes go to the server and back as they are.
+//! A connection whose bytes go unchanged to the server and back.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use super::upstream;
 use super::wire::Wire;
 use crate::flow::TlsFacts;
 
-/// Passes everything on until one side ends, nothing moves for too long, or dmtap stops.
+/// Passes all bytes on until one side ends, nothing moves for too long, or dmtap stops.
 ///
 /// # Errors
-/// Where the server cannot be reached, in words.
+/// The reason, as text, if the server cannot be reached.
 pub(super) async fn run(
     incoming: &IncomingConnection,
     shared: &Arc<Shared>,

@@ -1,5 +1,5 @@
-//! Towards the server: each device connection has its own connections to the server, in the HTTP version the device
-//! speaks.
+//! Connections to servers. Each device connection has connections of its own to the server, in the HTTP version that
+//! the device uses.
 //!
 //! ```text
 //! ServerLink, one for each device connection ──► its open connections, kept for its life
@@ -39,7 +39,7 @@ use super::client_identity::ClientIdentity;
 use super::settings::{Settings, UpstreamHttp};
 use crate::flow;
 
-/// The connections to servers: how they are made, and those that no device connection uses at present.
+/// The dialer for servers, and the connections that no device connection uses at present.
 pub(super) struct Upstreams {
     dialer: Dialer,
     idle: Arc<IdleConnections>,
@@ -47,10 +47,10 @@ pub(super) struct Upstreams {
 }
 
 impl Upstreams {
-    /// For a proxy that listens at `listener`.
+    /// Creates the connections for a proxy that listens at `listener`.
     ///
     /// # Errors
-    /// Where the trusted certificates cannot be loaded.
+    /// An error if the trusted certificates cannot be loaded.
     pub(super) fn new(settings: &Settings, listener: SocketAddr) -> io::Result<Self> {
         Ok(Self {
             dialer: Dialer::new(settings, listener)?,
@@ -59,7 +59,7 @@ impl Upstreams {
         })
     }
 
-    /// What to offer to the server of a device that speaks this version.
+    /// Returns the versions to offer to a server for a device that uses this HTTP version.
     fn offer(&self, device: Version) -> Offer {
         match self.http {
             UpstreamHttp::Http1 => Offer::Http1,
@@ -70,19 +70,19 @@ impl Upstreams {
     }
 }
 
-/// The HTTP versions offered to a server by ALPN.
+/// The HTTP versions that are offered to a server by ALPN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Offer {
     Http1,
-    /// A server that refuses HTTP/1.1 in the handshake is offered HTTP/2 as well.
+    /// HTTP/1.1. If a server refuses it in the handshake, HTTP/2 is offered, too.
     Http1First,
     Http2Or1,
-    /// Without TLS: HTTP/2 with prior knowledge (RFC 9113 §3.3).
+    /// HTTP/2. Without TLS it is used with prior knowledge (RFC 9113 §3.3).
     Http2,
 }
 
 impl Offer {
-    /// The names that ALPN has for it.
+    /// Returns the ALPN names of the versions.
     fn alpn(self) -> &'static [&'static [u8]] {
         match self {
             Self::Http1 | Self::Http1First => &[HTTP_1],
@@ -92,20 +92,20 @@ impl Offer {
     }
 }
 
-/// Which connections may stand in for each other.
+/// The key of connections that may replace each other.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct ServerKey {
     scheme: Option<Scheme>,
     authority: Option<Authority>,
     offer: Offer,
-    /// The id of the client identity that is presented: the server takes the connection for that client's.
+    /// The id of the client identity that is presented. The server attributes the connection to it.
     identity: Option<Arc<str>>,
 }
 
-/// Why a server gave no response.
+/// The reason why a server gave no response.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SendError {
-    /// There is no connection to it.
+    /// There is no connection to the server.
     #[error(transparent)]
     Connect(#[from] ConnectError),
     /// The connection failed.
@@ -120,7 +120,7 @@ pub(super) enum SendError {
 }
 
 impl SendError {
-    /// The error without this wrapper.
+    /// Returns the error without this wrapper.
     pub(super) fn cause(&self) -> &(dyn std::error::Error + 'static) {
         match self {
             Self::Connect(error) => error,
@@ -129,12 +129,12 @@ impl SendError {
     }
 }
 
-/// The way of one device connection to its server.
+/// The connections of one device connection to its servers.
 pub(super) struct ServerLink {
     device: Arc<flow::Connection>,
     idle: Arc<IdleConnections>,
     open: Mutex<Vec<(ServerKey, Connection)>>,
-    /// Held while a connection that may carry several requests is made: those that come meanwhile wait for it.
+    /// The lock for making a connection that may carry several requests. Requests that come meanwhile wait for it.
     dialing: tokio::sync::Mutex<()>,
 }
 
@@ -148,11 +148,11 @@ impl ServerLink {
         }
     }
 
-    /// Sends a request with a full address, and waits for the head of the response, whose extensions hold the
-    /// [`Handshake`] of its connection. `device` is the version the device speaks.
+    /// Sends a request with a full URL, and waits for the head of the response. The extensions of the response have the
+    /// [`Handshake`] of its connection. `device` is the HTTP version that the device uses.
     ///
     /// # Errors
-    /// Why there is no response.
+    /// [`SendError`] if there is no response.
     pub(super) async fn send(
         &self,
         upstreams: &Upstreams,
@@ -193,7 +193,7 @@ impl ServerLink {
                 }
                 Err(failed) => failed,
             };
-            // Each connection is tried once: those in use before run out, and new ones are limited.
+            // Each connection is tried once: the used ones run out, and the number of new ones is limited.
             match (failed.unsent, failed.refusal) {
                 (Some(unsent), _) if is_reused || dialed < MOST_DIALED => request = *unsent,
                 _ if failed.is_unprocessed => return Err(SendError::NotProcessed(failed.error)),
@@ -204,7 +204,7 @@ impl ServerLink {
         }
     }
 
-    /// An open connection of this link, or an idle one that becomes its own.
+    /// Takes an open connection of this link, or an idle one, which then belongs to the link.
     async fn take(&self, key: &ServerKey, wait: Duration) -> Option<Connection> {
         loop {
             let own = take_from(&mut self.open.lock(), key);
@@ -214,7 +214,7 @@ impl ServerLink {
                         return Some(connection);
                     }
                     if !connection.is_closed() {
-                        // It still carries another exchange.
+                        // The connection still carries another exchange.
                         self.keep(key, connection);
                         return self.idle.take(key);
                     }
@@ -237,7 +237,8 @@ impl ServerLink {
             return dial.await;
         }
         let _dialing = self.dialing.lock().await;
-        // Bound to a name: a lock in the head of an `if let` is held to the end of its body, and `keep` locks, too.
+        // The result needs a name: a lock in the head of an `if let` is held to the end of its body, and `keep` takes
+        // the lock, too.
         let made = take_from(&mut self.open.lock(), key);
         match made {
             Some(made) if made.is_http2() || made.is_ready() => return Ok(made),
@@ -251,7 +252,7 @@ impl ServerLink {
         Ok(connection)
     }
 
-    /// The device as people know it: by its certificate, or its address.
+    /// Returns a name of the device for people: its certificate's subject, or its address.
     fn device_name(&self) -> String {
         let tls = self.device.tls.as_ref();
         match tls.and_then(|tls| tls.client.as_ref()) {
@@ -290,8 +291,8 @@ impl Drop for ServerLink {
     }
 }
 
-/// A connection with this key: one that carries several requests is shared, any other is taken out, one that is ready
-/// before one that is not.
+/// Takes a connection with this key. A connection that carries several requests is shared, any other is removed. Ready
+/// connections come first.
 fn take_from(open: &mut Vec<(ServerKey, Connection)>, key: &ServerKey) -> Option<Connection> {
     open.retain(|(_, connection)| !connection.is_closed());
     let fits = |(known, _): &(ServerKey, Connection)| known == key;
@@ -305,8 +306,8 @@ fn take_from(open: &mut Vec<(ServerKey, Connection)>, key: &ServerKey) -> Option
     }
 }
 
-/// Writes the target in the form of the connection's version: HTTP/1.1 has the path in the request line and the server
-/// in `Host`, HTTP/2 has all of it in pseudo-header fields.
+/// Writes the target in the form of the connection's HTTP version: HTTP/1.1 has the path in the request line and the
+/// server in `Host`, HTTP/2 has everything in pseudo-header fields.
 fn address(request: &mut Request<Body>, target: &Uri, is_http2: bool, has_host: bool) {
     if is_http2 {
         *request.uri_mut() = target.clone();
@@ -317,7 +318,7 @@ fn address(request: &mut Request<Body>, target: &Uri, is_http2: bool, has_host: 
         return;
     }
     if request.body().size_hint().exact().is_none() {
-        // hyper takes a GET without it for one without a body.
+        // Without the field, hyper treats a GET as one without a body.
         let chunked = HeaderValue::from_static("chunked");
         let headers = request.headers_mut();
         headers.insert(header::TRANSFER_ENCODING, chunked);
@@ -332,16 +333,16 @@ fn address(request: &mut Request<Body>, target: &Uri, is_http2: bool, has_host: 
     }
 }
 
-/// A name without control characters, which certificates of Windows have.
+/// Returns a name without control characters, which Windows certificates have.
 fn printable(name: &str) -> String {
     name.chars().filter(|c| !c.is_control()).collect()
 }
 
-/// New connections that are tried for one request whose bytes were not sent.
+/// The most new connections that are tried for one request whose bytes were not sent.
 const MOST_DIALED: usize = 2;
-/// An HTTP/1.1 device sends its next request when it has the whole response; the task of the connection to the server
-/// may notice that end a moment later.
+/// The time for a connection to become ready again. An HTTP/1.1 device sends its next request when it has the whole
+/// response, and the task of the connection to the server may notice that end a moment later.
 const TO_BECOME_READY: Duration = Duration::from_millis(20);
-/// The names of ALPN.
+/// The ALPN names.
 const HTTP_1: &[u8] = b"http/1.1";
 const HTTP_2: &[u8] = b"h2";

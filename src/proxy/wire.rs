@@ -1,4 +1,4 @@
-//! The device's socket: the only code that can reset it.
+//! The device's socket. Only this code can reset it.
 
 mod scripted_close;
 
@@ -19,18 +19,19 @@ use super::body_timeout::BodyTimeout;
 use super::connection_handle::ConnectionHandle;
 use super::settings::Limits;
 
-/// A TCP connection with a handle that resets it, and bytes that were read ahead.
+/// A TCP connection with a handle that can reset it, and bytes that were read ahead.
 #[derive(Debug)]
 pub(super) struct Wire {
     tcp: TcpStream,
     ahead: Bytes,
     handle: ConnectionHandle,
-    /// With a peer that does not take what it is sent.
+    /// The timeout for a peer that does not take the bytes sent to it.
     patience: BodyTimeout,
 }
 
 impl Wire {
-    /// `limits` are for the device to take what it is sent; waits that rules order end when `stop` is cancelled.
+    /// Creates a wire. `limits` are the limits for the device to take bytes; waits that rules order end when `stop` is
+    /// cancelled.
     pub(super) fn new(tcp: TcpStream, limits: &Limits, stop: CancellationToken) -> Self {
         Self {
             tcp,
@@ -40,9 +41,9 @@ impl Wire {
         }
     }
 
-    /// The same wire, on which these bytes were read already.
+    /// Puts bytes back that were read from the wire already.
     pub(super) fn with_ahead(mut self, read: Bytes) -> Self {
-        // What hyper read last stands behind what it had not yet taken from here.
+        // The bytes that hyper read come before the bytes that it had not yet taken from here.
         self.ahead = match self.ahead.is_empty() {
             true => read,
             false => [&read[..], &self.ahead[..]].concat().into(),
@@ -58,10 +59,10 @@ impl Wire {
         self.tcp.local_addr()
     }
 
-    /// The first byte of what comes next, which is not taken; `None` at the end.
+    /// Returns the first byte of the unread bytes without taking it; `None` at the end.
     pub(super) async fn first_byte(&mut self) -> io::Result<Option<u8>> {
         if self.ahead.is_empty() {
-            // A whole ClientHello fits, so this costs no further read.
+            // A whole ClientHello fits, so this needs no further read.
             let mut buffer = BytesMut::with_capacity(4096);
             self.tcp.read_buf(&mut buffer).await?;
             self.ahead = buffer.freeze();
@@ -69,10 +70,10 @@ impl Wire {
         Ok(self.ahead.first().copied())
     }
 
-    /// The name in the ClientHello that comes next, which is not taken; `None` where it has none.
+    /// Returns the server name in the next ClientHello without taking it; `None` if it has none.
     ///
     /// # Errors
-    /// Where what comes is no ClientHello, or the device leaves.
+    /// An error if the next bytes are not a ClientHello, or the device leaves.
     pub(super) async fn server_name(&mut self) -> io::Result<Option<String>> {
         loop {
             if let Some(hello) = parse_hello(&self.ahead)? {
@@ -89,7 +90,7 @@ impl Wire {
         }
     }
 
-    /// Returns when the device ends its side; what it sends is thrown away.
+    /// Returns when the device ends its side. The bytes that it sends are discarded.
     pub(super) async fn end(&mut self) -> io::Result<()> {
         self.ahead.clear();
         let mut scratch = [0; 1024];
@@ -97,7 +98,7 @@ impl Wire {
         Ok(())
     }
 
-    /// What came of writing; a peer that takes nothing for too long is given up.
+    /// Handles the result of a write. A peer that takes nothing for too long is an error.
     fn written(
         &mut self,
         cx: &mut Context<'_>,
@@ -123,7 +124,7 @@ impl Wire {
     }
 }
 
-/// A ClientHello, once all of it is there.
+/// Returns a ClientHello, once it is complete.
 fn parse_hello(mut bytes: &[u8]) -> io::Result<Option<Accepted>> {
     let mut acceptor = Acceptor::default();
     while !bytes.is_empty() {
@@ -137,7 +138,7 @@ fn parse_hello(mut bytes: &[u8]) -> io::Result<Option<Accepted>> {
     Ok(None)
 }
 
-/// Bytes of a ClientHello; post-quantum keys make it longer than one segment.
+/// The most bytes of a ClientHello. Post-quantum keys make it longer than one segment.
 const MOST_HELLO: usize = 64 << 10;
 
 impl Drop for Wire {

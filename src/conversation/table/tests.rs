@@ -1,4 +1,4 @@
-//! The table under pressure.
+//! Tests of the session table under pressure.
 
 use super::*;
 use crate::flow::reconciler::PendingStatus;
@@ -32,7 +32,7 @@ impl Sessions {
         self.enter(key, Side::Device, message, NOW)
     }
 
-    /// Enters a message that is then delivered, and gives its session's number.
+    /// Enters a message that is then delivered. Returns the number of its session.
     fn pass(&self, session: &str, text: &str) -> u64 {
         let document = message(session, text);
         let place = self.begin(SERVER, &document);
@@ -116,7 +116,7 @@ fn a_ledger_keeps_its_newest_message_and_so_many_bytes() {
     assert!(table.bytes() > 5 << 20 && table.bytes() < 6 << 20);
 }
 
-/// An obligation about a command of the server, MsgID 1 of session `1`.
+/// Returns an obligation about a command of the server, in message 1 of session `1`.
 fn owed() -> SessionEffects {
     let owed = OwedByRule {
         rule: "r".into(),
@@ -137,7 +137,7 @@ fn owed() -> SessionEffects {
     }
 }
 
-/// A message with this number and these commands.
+/// Returns a message with this MsgID and these commands.
 fn numbered(session: &str, number: u32, commands: &str) -> Arc<Document> {
     let source = format!(
         "<SyncML><SyncHdr><SessionID>{session}</SessionID><MsgID>{number}</MsgID>\
@@ -153,7 +153,7 @@ const HEADER: &str =
     "<Status><CmdID>1</CmdID><MsgRef>1</MsgRef><CmdRef>0</CmdRef><Data>200</Data></Status>";
 
 impl Sessions {
-    /// A message of the device that goes to the server.
+    /// Sends a message of the device to the server.
     fn ask(&self, session: &str, number: u32) -> SharedSession {
         let document = numbered(session, number, HEADER);
         let place = self.begin(SERVER, &document);
@@ -338,7 +338,7 @@ fn what_is_promised_is_not_copied_for_each_message() {
     assert_eq!(held(&first), held(&second));
     let before = held(&first);
     drop((first, second));
-    // Nor where it changes, once nobody decides by it any more.
+    // A change does not copy it either, once nobody decides with it any more.
     drop(table.ask("1", 2));
     assert_eq!(held(&place.receive(Side::Device, Some(&document))), before);
 }

@@ -1,4 +1,4 @@
-//! Rules of alerts: ALT-01 to ALT-07.
+//! The rules for alerts: ALT-01 to ALT-07.
 
 use std::collections::HashSet;
 
@@ -47,7 +47,7 @@ pub(super) fn check(found: &mut Findings, turn: &Turn<'_>) {
     generic_alert_field(found, turn, &important);
 }
 
-/// The Items of a client event or generic alert; collects the types of what is critical or fatal.
+/// Checks the Items of a client event or generic alert, and collects the types of critical and fatal ones.
 fn items(found: &mut Findings, command: Command<'_>, code: AlertCode, important: &mut Vec<String>) {
     if command.items().next().is_none() {
         return found.add(
@@ -56,7 +56,7 @@ fn items(found: &mut Findings, command: Command<'_>, code: AlertCode, important:
             format!("Alert {code} has no Item"),
         );
     }
-    // Read once: a message may have very many Items.
+    // The Meta of the command is read once: a message may have very many Items.
     let common = command.meta();
     let common_type = common.and_then(Meta::media_type);
     let common_format = common.and_then(Meta::format);
@@ -87,7 +87,8 @@ fn items(found: &mut Findings, command: Command<'_>, code: AlertCode, important:
                     "Type {media_type} begins with neither {} nor {}",
                     known[0], known[1]
                 );
-                // FUMO 1.0 §10.2 and SCOMO ask for these types as they are, OMA DM Protocol 1.2 §8.7.1.6 for the prefix.
+                // FUMO 1.0 §10.2 and SCOMO require these types without a prefix, OMA DM Protocol 1.2 §8.7.1.6 requires
+                // the prefix.
                 let is_of_oma = media_type.starts_with("org.openmobilealliance.dm.");
                 let severity = match is_of_oma {
                     true => Severity::Info,
@@ -123,7 +124,7 @@ const MARKS: [&str; 7] = [
     "indeterminate",
 ];
 
-/// MDM-GenericAlert names the types of critical and fatal alerts (MS-MDM 2.1).
+/// Checks that MDM-GenericAlert names the types of critical and fatal alerts (MS-MDM 2.1).
 fn generic_alert_field(found: &mut Findings, turn: &Turn<'_>, important: &[String]) {
     let Some(field) = turn
         .linted

@@ -1,4 +1,4 @@
-//! Rules of answers: STA-01 to STA-12, RES-01, ATM-04, ATM-05, SEQ-01, SEQ-02, WIN-03.
+//! The rules for answers: STA-01 to STA-12, RES-01, ATM-04, ATM-05, SEQ-01, SEQ-02, WIN-03.
 
 use std::borrow::Cow;
 use std::collections::hash_map::Entry;
@@ -30,7 +30,7 @@ pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
         let target = turn.answered(command.element());
         let Some(status) = command.as_status() else {
             let is_behind = refs.cmd_ref.is_some() && answered.first.contains_key(&refs);
-            // What was not seen may have been answered before.
+            // A Get in a message that was not seen may have been answered before.
             let get = target.and_then(|(place, _)| seen.of(other).pending.get(&place));
             let is_open = get.is_some_and(|get| !get.is_answered);
             if is_open && !is_behind && !strays.may_be_of_get(&refs) {
@@ -70,19 +70,19 @@ pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
     unanswered(found, turn, seen);
 }
 
-/// What the Statuses of a message answer.
+/// The commands that the Statuses of a message answer.
 #[derive(Default)]
 struct Answered<'m> {
     first: HashMap<Refs<'m>, Aspect<'m>>,
-    /// Further ones of a command that is answered more than once.
+    /// The further parts of commands that have more than one Status.
     others: HashSet<(Refs<'m>, Aspect<'m>)>,
 }
 
-/// Which part of a command a Status is about: its Cmd, and the nodes that it names.
+/// The part of a command that a Status is about: its Cmd, and the nodes that it names.
 type Aspect<'m> = (Cow<'m, str>, Vec<Cow<'m, str>>);
 
 impl<'m> Answered<'m> {
-    /// Whether a Status before was about the same.
+    /// Whether an earlier Status was about the same part of the same command.
     fn is_repeated(&mut self, refs: Refs<'m>, status: Status<'m>) -> bool {
         let is_nameless = refs.cmd_ref.as_deref().is_none_or(str::is_empty);
         let nodes = status.ref_nodes().map(Element::text).collect();
@@ -99,13 +99,13 @@ impl<'m> Answered<'m> {
     }
 }
 
-/// STA-02: the Status of the SyncHdr comes first.
+/// Checks STA-02: the Status of the SyncHdr comes first.
 fn header_status(found: &mut Findings, turn: &Turn<'_>, seen: &Seen) {
     let first = turn.message.statuses().next();
     let at = Some(turn.message.element());
     let answers_something = turn.message.header().is_some()
         && match turn.side {
-            // A message that answers nothing may be a bootstrap: the server speaks first.
+            // A message that answers nothing may be a bootstrap: the server sends the first message.
             Side::Server => seen.device.messages > 0 || first.is_some(),
             Side::Device => !turn.message.is_first() && seen.server.messages > 0,
         };
@@ -126,7 +126,7 @@ fn header_status(found: &mut Findings, turn: &Turn<'_>, seen: &Seen) {
     }
 }
 
-/// `has_requests` says whether the message has commands beside answers and alerts.
+/// Checks one Status. `has_requests` says whether the message has commands other than answers and alerts.
 fn status(
     found: &mut Findings,
     turn: &Turn<'_>,
@@ -186,7 +186,7 @@ fn status(
         if answered.is_some() {
             found.add("STA-11", at, "212 answers a command; it is for a SyncHdr");
         } else if had_cred == Some(&false) && !seen.is_disturbed {
-            // OMA DM Protocol 1.2 prints 212 for the second message of a session whose first one had Cred.
+            // OMA DM Protocol 1.2 prints 212 for the second message of a session whose first message had Cred.
             let is_known = seen.of(turn.side.other()).scheme.is_some();
             let severity = match is_known {
                 true => Severity::Info,
@@ -226,8 +226,8 @@ fn status(
     }
 }
 
-/// STA-06: MS-MDM 2.2.6.1 leaves TargetRef and SourceRef to commands with several Items; examples of OMA DM Protocol 1.2 have
-/// them in the Status of the SyncHdr, and of a command with one.
+/// Checks STA-06. MS-MDM 2.2.6.1 allows TargetRef and SourceRef only for commands with several Items. Examples of OMA
+/// DM Protocol 1.2 have them in the Status of the SyncHdr, and in the Status of a command with one Item.
 fn references(found: &mut Findings, status: Status<'_>, answered: Option<Command<'_>>) {
     let Some(command) = answered.filter(|_| !found.is_windows) else {
         return;
@@ -262,7 +262,8 @@ const DS_ONLY: [u16; 19] = [
     201, 205, 206, 207, 208, 209, 210, 211, 409, 419, 421, 423, 426, 427, 428, 508, 512, 203, 300,
 ];
 
-/// The codes of commands that hold others, and of the commands in them, each the worst of its Statuses.
+/// The codes of Atomics and Sequences, and of the commands in them. Each code is the worst of the Statuses of a
+/// command.
 #[derive(Default)]
 struct Containers<'m> {
     codes: HashMap<Place, u16>,
@@ -289,7 +290,7 @@ impl<'m> Containers<'m> {
         }
     }
 
-    /// ATM-04 and SEQ-01: what the codes of the two must have to do with those of their children.
+    /// Checks ATM-04 and SEQ-01: the code of a container must fit the codes of its children.
     fn check(&self, found: &mut Findings) {
         for (container, (element, kind)) in &self.containers {
             let Some(children) = self.children.get(container) else {
@@ -318,7 +319,7 @@ impl<'m> Containers<'m> {
     }
 }
 
-/// STA-01, SEQ-02, RES-01: at the end of a package everything of the other side is answered.
+/// Checks STA-01, SEQ-02 and RES-01: at the end of a package every command of the other side is answered.
 fn unanswered(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
     let is_over = turn.message.is_final() && !turn.message.has_alert(AlertCode::SESSION_ABORT);
     let refused = turn

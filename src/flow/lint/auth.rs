@@ -1,4 +1,4 @@
-//! Rules of credentials and challenges: AUT-01 to AUT-08.
+//! The rules for credentials and challenges: AUT-01 to AUT-08.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -28,7 +28,7 @@ pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
         spoken.asked_scheme = scheme.or_else(|| spoken.asked_scheme.take());
     }
     integrity(found, turn, seen);
-    // After a refusal the message is sent again with credentials.
+    // After a refusal the device sends the message again with credentials.
     if turn.side == Side::Device && seen.server.has_refused && !seen.is_disturbed {
         let answers = turn.message.header_status().is_some();
         if !answers && !turn.message.is_first() {
@@ -84,7 +84,7 @@ fn credentials(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
     }
 }
 
-/// Meta of Cred and Chal: a Type, and the Format b64.
+/// Checks the Meta of Cred and Chal: it needs a Type, and the Format b64.
 fn meta(found: &mut Findings, element: Element<'_>, what: &str) {
     let meta = element.child(tag::META).map(Meta::of);
     let media_type = meta.and_then(|meta| meta.media_type());
@@ -108,7 +108,7 @@ fn meta(found: &mut Findings, element: Element<'_>, what: &str) {
 }
 
 fn nonce_is_good(found: &mut Findings, at: Element<'_>, nonce: &str, seen: &mut Seen) {
-    // A record shows masks in place of nonces.
+    // A record has masks in place of nonces.
     if nonce.contains('*') || nonce.is_empty() {
         return;
     }
@@ -136,7 +136,8 @@ fn nonce_is_good(found: &mut Findings, at: Element<'_>, nonce: &str, seen: &mut 
     }
 }
 
-/// Once HMACs are agreed, every message has one, and the SyncHdr is answered 200 with the next nonce.
+/// Checks AUT-03: once HMACs are agreed, every message has one, and the SyncHdr is answered with 200 and the next
+/// nonce.
 fn integrity(found: &mut Findings, turn: &Turn<'_>, seen: &Seen) {
     let Some(head) = turn.linted.head.filter(|_| !seen.is_disturbed) else {
         return;
@@ -164,5 +165,5 @@ fn integrity(found: &mut Findings, turn: &Turn<'_>, seen: &Seen) {
     }
 }
 
-/// Nonces of a session that are remembered.
+/// The most nonces of a session that are remembered.
 const MOST_NONCES: usize = 64;

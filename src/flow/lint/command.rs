@@ -1,4 +1,4 @@
-//! Rules of commands: CMD-02 to CMD-13, ATM-01 to ATM-03, ATM-06, URI-*, WIN-02.
+//! The rules for commands: CMD-02 to CMD-13, ATM-01 to ATM-03, ATM-06, URI-*, WIN-02.
 
 use std::collections::BTreeMap;
 
@@ -50,7 +50,8 @@ pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &Seen) {
     }
 }
 
-/// What a device sends: Alert, Replace of DevInfo, Results, Status. Some add a node of their own to DevInfo's.
+/// Checks CMD-04: a device sends Alert, Replace of DevInfo, Results and Status. Some devices add a node of their own to
+/// the Replace of DevInfo.
 fn of_device(found: &mut Findings, command: Command<'_>) {
     let kind = command.kind();
     let at = Some(command.element());
@@ -83,7 +84,7 @@ fn node(item: Item<'_>) -> Option<std::borrow::Cow<'_, str>> {
     item.source().or_else(|| item.target())
 }
 
-/// Rules of what may stand in Atomic and Sequence.
+/// Checks the rules for the content of Atomic and Sequence.
 fn inside(found: &mut Findings, command: Command<'_>, container: Option<CommandKind>) {
     let at = Some(command.element());
     let kind = command.kind();
@@ -95,7 +96,7 @@ fn inside(found: &mut Findings, command: Command<'_>, container: Option<CommandK
                 "Atomic inside Atomic: Windows answers 500, and 507 for the outer one",
             ),
             CommandKind::Get => found.add("ATM-02", at, "Get inside Atomic: Windows answers 500"),
-            // Microsoft's protocol allows it (MS-MDM 2.2.7.3), and its own samples do so.
+            // Microsoft's protocol allows it (MS-MDM 2.2.7.3), and Microsoft's own samples do it.
             CommandKind::Exec if !found.is_windows => {
                 found.add("CMD-10", at, "Exec inside Atomic, which OMA does not allow")
             }
@@ -195,7 +196,7 @@ fn of_server(found: &mut Findings, command: Command<'_>, seen: &Seen) {
     }
 }
 
-/// `common_format` is that of the command, which holds for the Items that have none of their own.
+/// `common_format` is the Format of the command. It holds for the Items that have no Format of their own.
 fn has_value(
     found: &mut Findings,
     common_format: Option<&str>,

@@ -1,4 +1,4 @@
-//! Rules of the document and the header: XML-02 to XML-07, HDR-01 to HDR-13, HTTP-01 to HTTP-03.
+//! The rules for the document and the header: XML-02 to XML-07, HDR-01 to HDR-13, HTTP-01 to HTTP-03.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -13,7 +13,7 @@ use crate::flow::origin::UrlOrigin;
 use crate::flow::{SessionKey, SessionTag, Severity, Side};
 use crate::markup::{Element, NodeId, Space, tag};
 
-/// What the answer to a request is compared with.
+/// The parts of a request's header that its answer is compared with.
 #[derive(Debug)]
 pub(super) struct Asked {
     session: Option<String>,
@@ -33,7 +33,7 @@ impl Asked {
         }
     }
 
-    /// The session it belongs to, among those that are known.
+    /// Returns the known session that the request belongs to.
     pub(super) fn key(&self, sessions: &LinkedHashMap<SessionKey, Seen>) -> Option<SessionKey> {
         let is_it = |key: &&SessionKey| {
             Some(&*key.id) == self.session.as_deref()
@@ -49,7 +49,7 @@ pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &Seen, request:
     http(found, turn);
     let Some(header) = message.header() else {
         let at = Some(message.element());
-        // In a file, as documentation and servers show commands: a message would have an end.
+        // Documentation and servers show commands in files without a SyncHdr. A message would have a Final.
         let is_alone = turn.linted.head.is_none() && !message.is_final();
         return match is_alone {
             false => found.add("HDR-07", at, "the message has no SyncHdr"),
@@ -88,7 +88,7 @@ pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &Seen, request:
     sizes_and_addresses(found, turn, header, seen);
 }
 
-/// Order, namespaces and markup of the document; gives whether NoResp stands anywhere in it.
+/// Checks the order, namespaces and markup of the document. Returns whether it has a NoResp anywhere.
 fn document(found: &mut Findings, message: Message<'_>) -> bool {
     let document = message.element().document();
     let mut has_no_resp = false;
@@ -114,7 +114,7 @@ fn document(found: &mut Findings, message: Message<'_>) -> bool {
     has_no_resp
 }
 
-/// Whether a name of syncml:metinf stands in another namespace; the decoder reads it all the same.
+/// Whether a name of syncml:metinf has another namespace. The decoder reads it all the same.
 fn is_misplaced(child: &Element<'_>) -> bool {
     let document = child.document();
     if document.is_wbxml() || !META.contains(&child.local()) {
@@ -149,7 +149,7 @@ fn ordered(found: &mut Findings, element: Element<'_>, order: &[&str]) {
                 order[last],
                 element.local()
             );
-            // So do the examples of OMA DM Protocol 1.2, against the DTD.
+            // The examples of OMA DM Protocol 1.2 do the same, against the DTD.
             let is_printed = element.is(tag::STATUS) && last < STATUS_REFS;
             if !is_printed {
                 return found.add("XML-04", Some(child), text);
@@ -175,7 +175,7 @@ const SYNC_HDR: [&str; 10] = [
     "Cred",
     "Meta",
 ];
-/// CmdID, MsgRef, CmdRef and Cmd.
+/// The number of the elements CmdID, MsgRef, CmdRef and Cmd.
 const STATUS_REFS: usize = 4;
 const STATUS: [&str; 10] = [
     "CmdID",
@@ -189,7 +189,7 @@ const STATUS: [&str; 10] = [
     "Data",
     "Item",
 ];
-/// Names of syncml:metinf that DM uses.
+/// The names of syncml:metinf that DM uses.
 const META: [&str; 9] = [
     "Format",
     "Type",
@@ -203,8 +203,8 @@ const META: [&str; 9] = [
 ];
 const ITEM: [&str; 5] = ["Target", "Source", "Meta", "Data", "MoreData"];
 
-/// Markup that is a value of its own must be escaped; documents of SyncML itself may stand in Data. `formats` says of each
-/// element around Data whether its Meta names the format xml: it is looked up once.
+/// Checks XML-07: markup that is a value must be escaped, but documents of SyncML itself may stand in Data. `formats`
+/// remembers for each parent of Data whether its Meta names the format xml, so that it is read once.
 fn markup(found: &mut Findings, data: Element<'_>, formats: &mut HashMap<NodeId, bool>) {
     let Some(first) = data
         .elements()
@@ -302,7 +302,7 @@ fn versions(found: &mut Findings, message: Message<'_>, header: SyncHdr<'_>) {
     }
 }
 
-/// The namespace that the root declares for itself.
+/// Returns the namespace that the root element declares for itself.
 fn namespace(root: Element<'_>) -> Option<String> {
     let plain = root.attribute("xmlns");
     let of_prefix = || {
@@ -346,12 +346,12 @@ fn session(found: &mut Findings, turn: &Turn<'_>, header: SyncHdr<'_>, request: 
             .source()
             .is_some_and(|source| is_at(&source, turn.linted.server))
     {
-        // A server behind a proxy under another name says its own, as it should.
+        // A server behind a proxy with another name writes its own name, which is right.
         found.add("HDR-08", at, "Source is not the Target of the request");
     }
 }
 
-/// Whether a URL is one of this server: `host:port`.
+/// Whether a URL has the host and the port of this server (`host:port`).
 fn is_at(url: &str, server: &str) -> bool {
     let origin = UrlOrigin::of(url).map(|url| url.origin);
     origin.is_some_and(|origin| format!("{}:{}", origin.host, origin.port) == server)

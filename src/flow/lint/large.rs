@@ -1,4 +1,4 @@
-//! Rules of large objects: LOB-01 to LOB-06.
+//! The rules for large objects: LOB-01 to LOB-06.
 
 use std::collections::HashMap;
 
@@ -6,15 +6,15 @@ use super::Findings;
 use super::seen::{Seen, Turn, is_short};
 use crate::dm::{AlertCode, Command, CommandKind, Item, locuri};
 
-/// A large object under way.
+/// A large object whose chunks are being sent.
 #[derive(Debug)]
 pub(super) struct Object {
     node: String,
     size: Option<u64>,
     bytes: u64,
-    /// Whether a value was masked, so that its length is not known.
+    /// Whether a value was masked, so that the length is not known.
     is_masked: bool,
-    /// Whether its last chunk was sent: what it came to is settled by its Status.
+    /// Whether the last chunk was sent. The Status of that chunk ends the object.
     is_complete: bool,
 }
 
@@ -23,10 +23,10 @@ pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
     chunks(found, turn, seen);
 }
 
-/// The Statuses of chunks of the other side.
+/// Checks the Statuses for chunks of the other side.
 fn answers(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
     let disturbed = !seen.is_comparable();
-    // Looked up once for each command, however many Statuses it has.
+    // Each command is examined once, however many Statuses it has.
     let mut goes_on: HashMap<_, bool> = HashMap::new();
     for status in turn.message.statuses() {
         let answered = turn.answered(status.element());
@@ -69,7 +69,7 @@ fn answers(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
     }
 }
 
-/// The chunks that the sender sends.
+/// Checks the chunks that the sender sends.
 fn chunks(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
     let most = seen
         .of(turn.side.other())

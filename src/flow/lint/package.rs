@@ -1,4 +1,4 @@
-//! Rules of packages and sessions: PKG-01 to PKG-11, WIN-01.
+//! The rules for packages and sessions: PKG-01 to PKG-11, WIN-01.
 
 use hashlink::LinkedHashMap;
 
@@ -109,7 +109,7 @@ fn of_device(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
     let is_header_alone = only.is_some_and(|status| {
         status.is_for_header() && status.code().is_some_and(crate::dm::StatusCode::is_success)
     });
-    // An answer to an unfinished package asks for its next message with an alert, or with nothing at all.
+    // To get the next message of an unfinished package, the device sends an alert or only the header's Status.
     if is_header_alone && commands.next().is_none() && seen.server.is_final {
         found.add(
             "PKG-08",
@@ -121,7 +121,7 @@ fn of_device(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
 
 const DEV_INFO: [&str; 5] = ["DevId", "Man", "Mod", "DmV", "Lang"];
 
-/// LoginStatus and DevInfo.
+/// Remembers the LoginStatus and the DevInfo nodes of a message.
 fn note_device(seen: &mut Seen, message: Message<'_>) {
     for command in message.commands().filter(|it| !it.kind().is_answer()) {
         for item in command.items() {
@@ -161,7 +161,7 @@ fn of_server(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
             seen.resp_uri = is_short(&uri).then(|| uri.into_owned());
         }
     }
-    // Commands alone are no package.
+    // Commands without a SyncHdr are not a package.
     let is_alone = message.header().is_none();
     if seen.is_disturbed || seen.device.messages == 0 || is_alone {
         return;
@@ -180,7 +180,7 @@ fn of_server(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
     if seen.server.messages > 0 && !seen.server.is_final {
         return;
     }
-    // The device has more to send: the server asks for it, and says nothing else.
+    // If the device has more to send, the server asks for it and sends nothing else.
     if message.is_final() {
         found.add(
             "PKG-06",
@@ -197,13 +197,13 @@ fn of_server(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
     }
 }
 
-/// Commands that ask the device to do something.
+/// Returns the commands that ask the device to do something.
 fn new_commands<'m>(turn: &'m Turn<'m>) -> impl Iterator<Item = Command<'m>> {
     turn.requests()
         .filter(|command| command.kind() != CommandKind::Alert)
 }
 
-/// The newest session of the same device with the same server.
+/// Returns the newest session of the same device with the same server.
 pub(super) fn before(
     sessions: &LinkedHashMap<SessionKey, Seen>,
     key: &SessionKey,
@@ -212,7 +212,7 @@ pub(super) fn before(
     sessions.keys().rev().find(is_same).cloned()
 }
 
-/// PKG-09: a device begins a session while commands of the one before wait for an answer.
+/// Checks PKG-09: a device begins a session while commands of the session before wait for an answer.
 pub(super) fn left_open(found: &mut Findings, before: &SessionKey, seen: &Seen) {
     let waits = seen
         .server
@@ -228,5 +228,5 @@ pub(super) fn left_open(found: &mut Findings, before: &SessionKey, seen: &Seen) 
     }
 }
 
-/// Nodes of DevInfo that are remembered.
+/// The most DevInfo nodes that are remembered.
 const MOST_NODES: usize = 64;

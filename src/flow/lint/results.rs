@@ -1,4 +1,4 @@
-//! Rules of Results: RES-02 to RES-05.
+//! The rules for Results: RES-02 to RES-05.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -10,7 +10,7 @@ use crate::dm::{Command, Meta, locuri};
 #[derive(Default)]
 pub(super) struct Gets(HashMap<Place, Nodes>);
 
-/// Nodes, to find the one that another is or lies under.
+/// A set of nodes that finds the node that another node equals or lies under.
 #[derive(Default)]
 struct Nodes {
     uris: HashSet<String>,
@@ -22,7 +22,7 @@ impl Gets {
     fn ask(&mut self, place: Place, get: Command<'_>, uri: &str) -> bool {
         let mut items = get.items();
         match (items.next(), items.next()) {
-            // So nearly all are: nothing needs to be remembered.
+            // Almost every Get has one Item, so nothing needs to be remembered.
             (Some(only), None) => only
                 .target()
                 .is_some_and(|target| locuri::is_within(uri, &target)),
@@ -50,7 +50,7 @@ impl Nodes {
     }
 }
 
-/// What Results hold.
+/// Checks the Items of Results.
 pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, gets: &mut Gets, command: Command<'_>) {
     let get = turn.answered(command.element());
     let common_format = command.meta().and_then(Meta::format);

@@ -1,4 +1,4 @@
-//! What a session has shown so far, and the message that is judged.
+//! The state of a session so far, and the message that is checked.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -11,63 +11,63 @@ use crate::flow::session::are_counted;
 use crate::flow::{AnswerLink, AnswerTarget, Session, SessionTag, Side, Timestamp};
 use crate::markup::{Document, Element, NodeId};
 
-/// A session, as far as it was seen.
+/// The state of a session, from the messages that were seen.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    /// Links messages that nobody linked before.
+    /// The session that links messages if the proxy did not link them.
     links: Session,
-    /// When its newest message came.
+    /// The time of the newest message.
     pub(super) at: Timestamp,
-    /// What it was counted with, in bytes.
+    /// The bytes that the linter counted for the session.
     pub(super) counted: usize,
     /// Whether the device's newest message has no answer yet.
     awaits_server: bool,
-    /// Whether the device's newest message came again: its answer has the number of the one that was lost.
+    /// Whether the device sent its newest message again. The answer then has the MsgID of the answer that was lost.
     pub(super) is_retried: bool,
-    /// Whether dmtap stood between the peers, or a message is missing: they do not know the same conversation.
+    /// Whether dmtap changed the conversation, or a message is missing. The peers then know different conversations.
     pub(super) is_disturbed: bool,
     /// Whether the session was seen from its first message on.
     pub(super) is_whole: bool,
     pub(super) is_windows: bool,
     pub(super) device: Spoken,
     pub(super) server: Spoken,
-    /// LoginStatus of the device.
+    /// The LoginStatus that the device sent.
     pub(super) login: Option<String>,
     /// DevInfo nodes of package 1, by name.
     pub(super) dev_info: BTreeSet<String>,
-    /// Whether the server has nothing more to ask for, as its newest message shows.
+    /// Whether the server's newest message shows that it has nothing more to ask for.
     is_over: bool,
     /// Whether package 1 is over.
     pub(super) is_opened: bool,
-    /// Where the device is to send its next message.
+    /// The RespURI: the address for the device's next message.
     pub(super) resp_uri: Option<String>,
-    /// Nonces that were sent.
+    /// The nonces that were sent.
     pub(super) nonces: BTreeSet<String>,
 }
 
-/// What one side has said.
+/// The state of one side of a session.
 #[derive(Debug, Default)]
 pub(super) struct Spoken {
     pub(super) messages: u32,
     pub(super) msg_id: Option<u32>,
-    /// Its newest message, as written.
+    /// The newest message, as its sender wrote it.
     newest: Option<Arc<Document>>,
     pub(super) is_final: bool,
-    /// Whether the other side got its newest message as dmtap made it, or not at all.
+    /// Whether dmtap changed or wrote the newest message that the other side got, or that message did not arrive.
     pub(super) is_altered: bool,
     pub(super) has_aborted: bool,
     pub(super) max_msg_size: Option<u64>,
     pub(super) max_obj_size: Option<u64>,
-    /// Which of its messages had credentials.
+    /// Whether each message of the side had credentials, by MsgID.
     pub(super) with_cred: BTreeMap<String, bool>,
     pub(super) scheme: Option<String>,
-    /// The scheme that it asked the other side for, since that side's last credentials.
+    /// The scheme that the side asked for in a challenge, since the other side's last credentials.
     pub(super) asked_scheme: Option<String>,
-    /// Whether its newest message refused the other side's header with 401 or 407.
+    /// Whether the newest message refused the other side's header with 401 or 407.
     pub(super) has_refused: bool,
-    /// Its commands that were delivered and have no Status yet, with the message that they stand in.
+    /// The delivered commands of the side that have no Status yet.
     pub(super) pending: HashMap<Place, Pending>,
-    /// Bytes of the messages that those stand in.
+    /// The bytes of the messages that contain those commands.
     pub(super) pending_bytes: usize,
     pub(super) object: Option<Object>,
 }
@@ -85,19 +85,20 @@ impl Pending {
     }
 }
 
-/// A command without its Status.
+/// A command that waits for its Status.
 #[derive(Clone, Debug)]
 pub(super) struct Pending {
     pub(super) document: Arc<Document>,
     pub(super) node: NodeId,
-    /// Whether its Status 200 came and its Results did not.
+    /// Whether the Status was 200 and the Results have not come.
     pub(super) lacks_results: bool,
-    /// Whether its Status came.
+    /// Whether the Status has come.
     pub(super) is_answered: bool,
 }
 
 impl Seen {
-    /// About how many bytes it keeps in memory. A message that is kept for two reasons counts twice.
+    /// Returns the approximate bytes that the session keeps in memory. A message that is kept for two reasons counts
+    /// twice.
     pub(super) fn bytes(&self) -> usize {
         let texts = self.nonces.iter().chain(&self.dev_info);
         let texts: usize = texts.map(String::len).sum();
@@ -118,18 +119,19 @@ impl Seen {
         }
     }
 
-    /// Whether rules may compare this message with those before.
+    /// Whether rules may compare this message with earlier ones.
     pub(super) fn is_comparable(&self) -> bool {
         self.is_whole && !self.is_disturbed
     }
 
-    /// Whether the sender's newest message was the same, byte for byte.
+    /// Whether the sender's newest message had the same bytes.
     pub(super) fn is_repeat(&self, linted: LintMessage<'_>) -> bool {
         let newest = self.of(linted.speaker).newest.as_ref();
         newest.is_some_and(|newest| newest.source() == linted.document.source())
     }
 
-    /// Whether a message of the device begins another session, though SessionID is the same: many devices have one for all.
+    /// Whether a message of the device begins another session with the same SessionID: many devices use one for all
+    /// sessions.
     pub(super) fn begins_anew(&self, linted: LintMessage<'_>, message: Message<'_>) -> bool {
         let has_cred = || {
             message
@@ -144,7 +146,7 @@ impl Seen {
         is_first && (self.is_over || !self.is_repeat(linted))
     }
 
-    /// Takes in what shows who speaks.
+    /// Updates the state before a message is checked: Windows as a peer, repeats and missing messages.
     pub(super) fn note_peer(&mut self, linted: LintMessage<'_>, message: Message<'_>) {
         let agent = linted.head.and_then(|head| head.field("user-agent"));
         let is_windows = agent.is_some_and(|agent| agent.contains("MSFT OMA DM"));
@@ -155,7 +157,7 @@ impl Seen {
             if self.device.messages == 0 {
                 self.is_whole = message.is_first();
             }
-            // The answer to the message before was not seen.
+            // The answer to the device's message before this one was not seen.
             if self.awaits_server && !self.is_retried {
                 self.missed();
             }
@@ -165,7 +167,7 @@ impl Seen {
         }
         self.awaits_server = linted.speaker == Side::Device;
         if linted.speaker == Side::Server && self.device.messages == 0 {
-            // What it answers was not seen.
+            // The message that this one answers was not seen.
             self.missed();
         }
         match linted.delivered {
@@ -174,7 +176,7 @@ impl Seen {
         }
     }
 
-    /// Takes in a message that was judged.
+    /// Enters a message that was checked.
     pub(super) fn enter(&mut self, linted: LintMessage<'_>, message: Message<'_>) {
         let side = linted.speaker;
         if let (Some(delivered), None) = (linted.delivered, linted.links) {
@@ -207,7 +209,7 @@ impl Seen {
                 spoken.with_cred.pop_first();
             }
         }
-        // Commands of the package before are answered or will never be.
+        // Commands of the package before are answered, or will never be.
         if is_new_package {
             spoken.pending.clear();
             spoken.pending_bytes = 0;
@@ -229,7 +231,7 @@ impl Seen {
         }
         let before = spoken.pending.len();
         for command in commands() {
-            // Of commands that share a CmdID nobody knows which one an answer means.
+            // If commands share a CmdID, nobody knows which of them an answer means.
             let id = command.cmd_id().filter(|id| !id.is_empty());
             let is_sole = all_differ || id.is_some_and(|id| ids.get(&id) == Some(&1));
             let is_known = command.kind() != CommandKind::Unknown;
@@ -249,7 +251,7 @@ impl Seen {
         }
     }
 
-    /// A message of either side is missing.
+    /// Marks that a message of either side is missing.
     pub(super) fn missed(&mut self) {
         self.is_disturbed = true;
         self.links.missed(Side::Device);
@@ -266,22 +268,22 @@ pub(super) fn is_short(text: &str) -> bool {
     text.len() <= LONGEST_REMEMBERED
 }
 
-/// Bytes of a text that is remembered.
+/// The longest text that is remembered, in bytes.
 const LONGEST_REMEMBERED: usize = 2_048;
 
-/// Which command of which document it is.
+/// The identity of a command: its document and its node there.
 pub(super) type Place = (usize, NodeId);
 
 fn place(document: &Arc<Document>, node: NodeId) -> Place {
     (Arc::as_ptr(document) as usize, node)
 }
 
-/// Whether a message has the Alert that begins a session.
+/// Whether a message has the Alert that begins a session (1200 or 1201).
 pub(super) fn opens(message: Message<'_>) -> bool {
     message.has_alert(AlertCode(1200)) || message.has_alert(AlertCode(1201))
 }
 
-/// A message that is judged, with what its answers answer.
+/// A message that is checked, with the links of its answers.
 pub(super) struct Turn<'m> {
     pub(super) linted: LintMessage<'m>,
     pub(super) side: Side,
@@ -290,7 +292,7 @@ pub(super) struct Turn<'m> {
 }
 
 impl<'m> Turn<'m> {
-    /// What an answer of the message answers.
+    /// Returns the target of an answer of the message.
     pub(super) fn target(&self, answer: Element<'_>) -> Option<&'m AnswerTarget> {
         let at = self
             .links
@@ -298,7 +300,7 @@ impl<'m> Turn<'m> {
         at.ok().map(|at| &self.links[at].to)
     }
 
-    /// The command that an answer of the message answers.
+    /// Returns the command that an answer of the message answers.
     pub(super) fn answered(&self, answer: Element<'_>) -> Option<(Place, Command<'m>)> {
         let target = self.target(answer)?;
         match target {
@@ -309,14 +311,14 @@ impl<'m> Turn<'m> {
         }
     }
 
-    /// The commands that are no answers, nested ones included.
+    /// Returns the commands that are not answers, nested ones included.
     pub(super) fn requests(&self) -> impl Iterator<Item = Command<'m>> {
         self.message
             .all_commands()
             .filter(|command| command.expects_status())
     }
 
-    /// Whether it only says that a slow command still runs.
+    /// Whether the message only reports that a slow command is still running.
     pub(super) fn is_keep_alive(&self) -> bool {
         let alerts = self.message.commands().filter_map(Command::as_alert);
         let mut types = alerts.filter_map(|alert| alert.alert_type());
@@ -334,8 +336,8 @@ fn is_of_windows(command: Command<'_>) -> bool {
             && command.loc_uri().is_some_and(|uri| is_node(&uri))
 }
 
-/// Messages of a side whose credentials are remembered.
+/// The most messages of a side whose credentials are remembered.
 const REMEMBERED: usize = 64;
 
-/// Commands without a Status that are remembered for a side.
+/// The most commands without a Status that are remembered for a side.
 const MOST_PENDING: usize = 10_000;

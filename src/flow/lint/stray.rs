@@ -1,4 +1,4 @@
-//! Statuses that refer to no command, and the commands that they mean.
+//! Statuses that refer to no command, and the commands that they seem to answer.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,8 @@ use super::seen::{Pending, Seen, Turn};
 use crate::dm::{CommandKind, Message, Refs, Status, StatusCode};
 use crate::flow::AnswerTarget;
 
-/// Statuses whose CmdRef no command has (STA-03): the command that each means, by message and kind, is not unanswered, too.
+/// Statuses whose CmdRef no command has (STA-03). The command that such a Status seems to answer, by message and kind,
+/// is not reported as unanswered, too.
 #[derive(Default)]
 pub(super) struct Strays<'m>(Vec<(Cow<'m, str>, CommandKind, bool)>);
 
@@ -22,7 +23,7 @@ impl<'m> Strays<'m> {
         }
     }
 
-    /// Whether one of them may be that of the Get which Results are of.
+    /// Whether one of them may be the Status of the Get that Results answer.
     pub(super) fn may_be_of_get(&self, results: &Refs<'m>) -> bool {
         let is_it = |(msg_ref, kind, _): &(Cow<'_, str>, CommandKind, bool)| {
             Some(msg_ref) == results.msg_ref.as_ref() && *kind == CommandKind::Get
@@ -30,7 +31,7 @@ impl<'m> Strays<'m> {
         self.0.iter().any(is_it)
     }
 
-    /// Takes the only command of its kind in that message that has no Status for the answered one.
+    /// Marks a command as answered if it is the only one of its kind in that message without a Status.
     pub(super) fn settle(&self, turn: &Turn<'_>, seen: &mut Seen) {
         if self.0.len() > MOST_STRAYS {
             return;
@@ -59,5 +60,5 @@ impl<'m> Strays<'m> {
     }
 }
 
-/// Statuses without a command that are looked into; of a message with more, none is.
+/// The most Statuses without a command that are examined. If a message has more, none is.
 const MOST_STRAYS: usize = 8;

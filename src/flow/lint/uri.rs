@@ -1,10 +1,10 @@
-//! Rules of LocURIs: URI-01 to URI-03.
+//! The rules for LocURIs: URI-01 to URI-03.
 
 use super::Findings;
 use crate::flow::Severity;
 use crate::markup::Element;
 
-/// Checks the address of a node.
+/// Checks the LocURI of a node.
 pub(super) fn check(found: &mut Findings, uri: &str, at: Element<'_>) {
     let path = uri.split('?').next().unwrap_or_default();
     if let Some(what) = broken(path) {
@@ -40,7 +40,7 @@ pub(super) fn check(found: &mut Findings, uri: &str, at: Element<'_>) {
     }
 }
 
-/// What makes the address of a node one of none: the id of the note, and `ends with /`.
+/// Returns the error that makes a LocURI invalid: the id of the note, and a text such as `ends with /`.
 pub fn mistake_in_uri(uri: &str) -> Option<(&'static str, String)> {
     let path = uri.split('?').next().unwrap_or_default().trim();
     if let Some(what) = broken(path) {
@@ -107,7 +107,7 @@ fn unescaped(path: &str) -> Option<String> {
     None
 }
 
-/// `list=Struct`, `prop=ACL`, `list=TNDS+ACL`.
+/// Whether a query is one of OMA DM: `list=Struct`, `prop=ACL`, `list=TNDS+ACL`.
 fn is_query(query: &str) -> bool {
     let Some((name, value)) = query.split_once('=') else {
         return false;
@@ -126,7 +126,7 @@ const PROPERTIES: [&str; 8] = [
     "ACL", "Format", "Name", "Size", "Title", "TStamp", "Type", "VerNo",
 ];
 
-/// An address for a note: without the parts that may hold a secret, which are the user, the query and the fragment.
+/// Returns a URI for a note, without the parts that may have a secret: the user, the query and the fragment.
 pub(super) fn without_query(uri: &str) -> String {
     let shown = uri.split(['?', '#']).next().unwrap_or_default();
     let Some((scheme, rest)) = shown.split_once("://") else {
@@ -137,7 +137,7 @@ pub(super) fn without_query(uri: &str) -> String {
     format!("{scheme}://{}", &rest[host_start..])
 }
 
-/// The path of an address, without scheme, host and query.
+/// Returns the path of a URI, without scheme, host and query.
 pub(super) fn path(uri: &str) -> &str {
     let rest = match uri.split_once("://") {
         Some((_, rest)) => rest.find('/').map_or("/", |at| &rest[at..]),

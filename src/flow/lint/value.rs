@@ -1,9 +1,9 @@
-//! Rules of values and their formats: ITM-02, ITM-03.
+//! The rules for values and their formats: ITM-02, ITM-03.
 
 use super::Findings;
 use crate::dm::{Command, Item, Meta};
 
-/// Checks the Format of each Item, and of those with Data whether it fits. No note quotes a value.
+/// Checks the Format of each Item, and whether its Data fits the Format. No note quotes a value.
 pub(super) fn check(found: &mut Findings, command: Command<'_>) {
     let of_command = command.meta();
     for item in command.items() {
@@ -26,7 +26,8 @@ pub(super) fn check(found: &mut Findings, command: Command<'_>) {
     }
 }
 
-/// What of a value does not fit its Format. An empty one fits all, a part of one and one that is masked are not judged.
+/// Returns the error in a value that does not fit its Format. An empty value fits every Format; partial and masked
+/// values are not checked.
 fn misfit(format: &str, item: Item<'_>) -> Option<&'static str> {
     let data = item.data().filter(|_| !item.more_data())?;
     let text = data.text();
@@ -44,7 +45,7 @@ fn misfit(format: &str, item: Item<'_>) -> Option<&'static str> {
         {
             Some("is neither true nor false")
         }
-        // In WBXML the octets themselves may stand there.
+        // In WBXML the Data may have the octets themselves.
         "b64" if !data.document().is_wbxml() && !text.bytes().all(is_of_base64) => {
             Some("has characters that base64 has not")
         }
@@ -52,7 +53,7 @@ fn misfit(format: &str, item: Item<'_>) -> Option<&'static str> {
     }
 }
 
-/// Whether it is a number with or without a sign, in hexadecimal digits behind `0x`.
+/// Whether a text is a number: decimal digits, or hexadecimal digits behind `0x`, with or without a sign.
 fn is_number(text: &str) -> bool {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     let is_hex = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -62,12 +63,12 @@ fn is_number(text: &str) -> bool {
     }
 }
 
-/// Whether a chunk of base64 in lines may have this byte.
+/// Whether base64 text with line breaks may have this byte.
 fn is_of_base64(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"+/=".contains(&byte) || byte.is_ascii_whitespace()
 }
 
-/// Those of OMA DM Tree and Description 1.2.
+/// The formats of OMA DM Tree and Description 1.2.
 const FORMATS: [&str; 11] = [
     "b64", "bin", "bool", "chr", "int", "node", "null", "xml", "date", "time", "float",
 ];

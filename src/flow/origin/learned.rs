@@ -1,38 +1,38 @@
-//! Hosts that a mapped server named and that are in no pair: they are reached by a path of the public origin.
+//! Hosts that a mapped server named and that are in no pair. A path of the public origin leads to each of them.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::{Origin, Scheme, split_authority};
 
-/// Hosts that are learned at most.
+/// The most hosts that are learned.
 pub const MOST_LEARNED: usize = 64;
 
 /// The longest host name (RFC 1035 §2.3.4).
 const LONGEST_NAME: usize = 253;
 
-/// A host name and a port, reached by https.
+/// A host name and a port that are reached over https.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedHost(Origin);
 
-/// The hosts that mapped servers named, in the order in which they did.
+/// The hosts that mapped servers named, in the order in which they were named.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LearnedHosts(Vec<NamedHost>);
 
 impl NamedHost {
-    /// The host of an https origin, where it is a host name: no address, in no form that resolvers take for one, and
-    /// not this machine.
+    /// Returns the host of an https origin if it is a host name: not an IP address in any form that resolvers accept,
+    /// and not `localhost`.
     pub fn of(origin: &Origin) -> Option<Self> {
         (origin.scheme == Scheme::Https && is_host_name(&origin.host)).then(|| Self(origin.clone()))
     }
 
-    /// Reads `HOST[:PORT]`.
+    /// Parses `HOST[:PORT]`.
     pub fn parse(text: &str) -> Option<Self> {
         let (host, port) = split_authority(text)?;
         Self::of(&Origin::new(Scheme::Https, host, port.unwrap_or(443)))
     }
 
-    /// Its origin.
+    /// Returns the origin of the host.
     pub fn origin(&self) -> &Origin {
         &self.0
     }
@@ -46,17 +46,17 @@ impl fmt::Display for NamedHost {
 }
 
 impl LearnedHosts {
-    /// Whether a host is among them.
+    /// Whether the list has a host.
     pub fn has(&self, host: &NamedHost) -> bool {
         self.0.contains(host)
     }
 
-    /// Whether a host is among them, or there is room for it.
+    /// Whether the list has a host, or has room for it.
     pub fn takes(&self, host: &NamedHost) -> bool {
         self.0.len() < MOST_LEARNED || self.has(host)
     }
 
-    /// Adds a host; `false` where it was there, or there is no room.
+    /// Adds a host. Returns `false` if the list has it already, or has no room for it.
     pub fn add(&mut self, host: NamedHost) -> bool {
         let is_new = self.takes(&host) && !self.has(&host);
         if is_new {
@@ -65,7 +65,7 @@ impl LearnedHosts {
         is_new
     }
 
-    /// Each of them.
+    /// Iterates over the hosts.
     pub fn iter(&self) -> impl Iterator<Item = &NamedHost> {
         self.0.iter()
     }
@@ -78,7 +78,7 @@ fn is_host_name(host: &str) -> bool {
     };
     let is_address = host.parse::<Ipv4Addr>().is_ok() || host.parse::<Ipv6Addr>().is_ok();
     let last = host.rsplit('.').next().unwrap_or_default();
-    // Resolvers take `127.1`, `2130706433` and `0x7f000001` for addresses.
+    // Resolvers read `127.1`, `2130706433` and `0x7f000001` as addresses.
     let is_number = last.bytes().all(|byte| byte.is_ascii_digit())
         || last
             .strip_prefix("0x")

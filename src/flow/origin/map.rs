@@ -1,66 +1,66 @@
-//! The map of origins, and URLs turned by it.
+//! The map of origins, and the rewriting of URLs by it.
 
 use super::{LearnedHosts, NamedHost, Origin, UrlOrigin, ends_authority};
 
 /// A server, and the origin under which devices reach it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OriginPair {
-    /// What devices use.
+    /// The origin that devices use.
     pub public: Origin,
-    /// Where dmtap sends it.
+    /// The origin of the server to which dmtap sends the requests.
     pub server: Origin,
 }
 
-/// What is known of origins before a device comes.
+/// The origins that are known before a device connects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origins {
     /// The server of `--mode reverse:`.
     pub server: Origin,
-    /// The public origin of that server; `None`: whatever the device names.
+    /// The public origin of that server; `None` stands for the origin that the device names.
     pub public: Option<Origin>,
-    /// More pairs.
+    /// The other pairs (`--map`).
     pub maps: Vec<OriginPair>,
 }
 
-/// The map as one exchange sees it.
+/// The map of origins for one exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OriginMap {
     pairs: Vec<OriginPair>,
-    /// The public origin that the device used, under which learned hosts have their paths.
+    /// The public origin that the device used. The paths of learned hosts are under it.
     here: Origin,
 }
 
-/// How far a kind of URL is mapped.
+/// Which hosts of a kind of URL are mapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// Where its server is in a pair.
+    /// Only servers in a pair.
     Mapped,
-    /// A host in no pair gets a path, too.
+    /// Servers in a pair, and learned hosts, which get a path.
     Learned,
 }
 
-/// What becomes of a URL.
+/// The result of mapping one URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Turned {
-    /// It stays: it is no http or https URL, or leads to a public origin already.
+    /// The URL stays: it is not an http or https URL, or it leads to a public origin already.
     Same,
-    /// These first bytes of it give way to this.
+    /// The first `length` bytes of the URL are replaced by `with`.
     To {
-        /// How many.
+        /// The number of bytes that are replaced.
         length: usize,
-        /// What stands there instead.
+        /// The replacement.
         with: String,
         /// The new origin.
         origin: Origin,
-        /// The host in no pair that is reached so.
+        /// The host in no pair that the new URL leads to.
         learned: Option<NamedHost>,
     },
-    /// It leads away from dmtap, to this authority.
+    /// The URL leads to this authority, past dmtap.
     Away(String),
 }
 
 impl Turned {
-    /// The URL as it is afterwards.
+    /// Returns the mapped URL; `None` if the URL does not change.
     pub fn apply(&self, url: &str) -> Option<String> {
         match self {
             Self::To { length, with, .. } => Some(format!("{with}{}", &url[*length..])),
@@ -70,9 +70,9 @@ impl Turned {
 }
 
 impl Origins {
-    /// The map for a device that named this origin, and the server it means.
+    /// Returns the map for a device that named this origin, and the server that the origin stands for.
     ///
-    /// A host that is in no pair means the server of `--mode reverse:`.
+    /// A host that is in no pair stands for the server of `--mode reverse:`.
     pub fn seen_from(&self, named: &Origin) -> (OriginMap, &Origin) {
         let is_exact =
             |pair: &&OriginPair| pair.public.host == named.host && pair.public.port == named.port;
@@ -91,7 +91,7 @@ impl Origins {
             None => self.public.clone().unwrap_or_else(|| named.clone()),
         };
         let server = pair.map_or(&self.server, |pair| &pair.server);
-        // Under which name devices reach the first server is not known where this one named another.
+        // If the device named another pair, the name under which devices reach the first server is not known.
         let first = match (&self.public, pair) {
             (Some(public), _) => Some(public.clone()),
             (None, None) => Some(here.clone()),
@@ -111,23 +111,23 @@ impl Origins {
 }
 
 impl OriginMap {
-    /// Each pair.
+    /// Returns the pairs.
     pub fn pairs(&self) -> &[OriginPair] {
         &self.pairs
     }
 
-    /// The public origin that the device used.
+    /// Returns the public origin that the device used.
     pub fn here(&self) -> &Origin {
         &self.here
     }
 
-    /// Whether every server has its own origin in public: then nothing is rewritten.
+    /// Whether the public origin of every server is the server's own. Then nothing is rewritten.
     pub fn is_identity(&self) -> bool {
         self.pairs.iter().all(|pair| pair.public == pair.server)
     }
 
-    /// A URL of the server as the device is to see it. `learned` says which hosts in no pair have a path, or may
-    /// get one.
+    /// Maps a URL of the server to the URL that the device gets. `learned` has the hosts in no pair that have a path,
+    /// and says whether there is room for more.
     pub fn to_device(&self, url: &UrlOrigin, reach: Reach, learned: &LearnedHosts) -> Turned {
         let UrlOrigin { origin, .. } = url;
         if let Some(pair) = self.of_server(origin) {
@@ -160,7 +160,7 @@ impl OriginMap {
         }
     }
 
-    /// The URL of the server behind what the device wrote.
+    /// Maps a URL that the device wrote to the URL of the server.
     pub fn to_server(&self, url: &str) -> Turned {
         let Some(written) = UrlOrigin::of(url) else {
             return Turned::Same;
@@ -182,7 +182,7 @@ impl OriginMap {
         match pair {
             Some(pair) if pair.server != pair.public => Turned::To {
                 length: written.end,
-                // A port that the public origin needs says nothing about how the server writes its own.
+                // If only the public origin needs a port, the server's own port stays unwritten.
                 with: pair
                     .server
                     .written(written.has_port && has_own_port(&written.origin)),
@@ -193,7 +193,7 @@ impl OriginMap {
         }
     }
 
-    /// The server whose public origin has this port, where there is one.
+    /// Returns the server whose public origin has this port, if any.
     pub fn server_at_port(&self, public_port: u16) -> Option<&Origin> {
         let here = self.pairs.iter().find(|pair| pair.public == self.here);
         let fits = |pair: &&OriginPair| pair.public.port == public_port;
@@ -213,12 +213,12 @@ fn has_own_port(origin: &Origin) -> bool {
     origin.port == origin.scheme.port()
 }
 
-/// The host that a path under [`AT`] names, and the length of the path that names it.
+/// Returns the host that a path under [`AT`] names, and the length of [`AT`] with that host.
 pub fn host_in_path(path: &str) -> Option<(NamedHost, usize)> {
     let rest = path.strip_prefix(AT)?;
     let end = rest.find(ends_authority).unwrap_or(rest.len());
     Some((NamedHost::parse(&rest[..end])?, AT.len() + end))
 }
 
-/// The path in front of hosts in no pair.
+/// The path in front of a host that is in no pair.
 pub const AT: &str = "/.dmtap/at/";

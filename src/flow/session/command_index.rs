@@ -1,4 +1,4 @@
-//! The commands of a message that answers refer to.
+//! The commands of a message, indexed by what answers refer to.
 
 use std::collections::HashMap;
 
@@ -7,56 +7,56 @@ use smol_str::SmolStr;
 use crate::dm::{Command, CommandKind, Message};
 use crate::markup::{Document, NodeId};
 
-/// The commands of one message by what answers call them; `T` tells which command it is. A Status is answered by nobody,
-/// and Results only by a Status that names them.
+/// The commands of one message, indexed by CmdID and kind; `T` identifies a command. No answer refers to a Status, and
+/// only a Status that names Results refers to Results.
 #[derive(Debug)]
 pub struct CommandIndex<T> {
     commands: Commands<T>,
-    /// Those without a CmdID, by kind.
+    /// The commands without a CmdID, by kind.
     without_id: HashMap<CommandKind, Vec<T>>,
 }
 
-/// What a CmdRef refers to in a message.
+/// The thing in a message that a CmdRef refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Referred<T> {
-    /// Its SyncHdr.
+    /// The SyncHdr.
     Header,
     /// A command.
     Command(T),
-    /// One of several commands without a CmdID: which of them is not to be known.
+    /// One of several commands without a CmdID. Which one is unknown.
     WithoutId,
-    /// Nothing that stands there.
+    /// Nothing in the message.
     Nothing,
 }
 
 /// A command that can be answered.
 #[derive(Clone, Debug)]
 pub struct Answerable<T> {
-    /// Its CmdID, unless it has none.
+    /// The CmdID, if the command has one.
     pub cmd_id: Option<SmolStr>,
-    /// Which command it is.
+    /// The kind of the command.
     pub kind: CommandKind,
-    /// What the index gives for it.
+    /// The value that identifies the command.
     pub is: T,
 }
 
-/// Those that have a CmdID. Of commands that share one, which no message may have, the first of a kind counts.
+/// The commands that have a CmdID. CmdIDs must be unique; if commands share one, the first of each kind counts.
 #[derive(Debug)]
 enum Commands<T> {
-    /// By number: nearly every peer counts its commands.
+    /// The commands by number: almost every peer counts its commands.
     Counted(Vec<NumberedCommand<T>>),
-    /// By CmdID as written; some peers write UUIDs.
+    /// The commands by CmdID as written: some peers write UUIDs.
     Named(Named<T>),
 }
 
-/// A command whose CmdID is a greater number than that of the one before it.
+/// A command whose CmdID is a greater number than the CmdID before it.
 #[derive(Debug)]
 struct NumberedCommand<T> {
     number: u64,
     entry: Entry<T>,
 }
 
-/// Commands whose CmdIDs are not counted.
+/// Commands whose CmdIDs do not count up.
 #[derive(Debug)]
 struct Named<T> {
     /// The first command of each CmdID.
@@ -65,7 +65,7 @@ struct Named<T> {
     of_kind: HashMap<(SmolStr, CommandKind), T>,
 }
 
-/// A command and its CmdID.
+/// A command with its CmdID.
 #[derive(Debug)]
 struct Entry<T> {
     cmd_id: SmolStr,
@@ -80,7 +80,7 @@ impl CommandIndex<NodeId> {
 }
 
 impl<T: Copy> CommandIndex<T> {
-    /// Those of one message in document order.
+    /// Creates an index of the commands of one message, given in document order.
     pub fn new(commands: impl Iterator<Item = Answerable<T>>) -> Self {
         let mut without_id: HashMap<CommandKind, Vec<T>> = HashMap::new();
         let mut entries = Vec::with_capacity(commands.size_hint().0);
@@ -97,14 +97,15 @@ impl<T: Copy> CommandIndex<T> {
         }
     }
 
-    /// What an answer refers to that has this CmdRef and is about a command of the kind `asked`, where it says so.
+    /// Returns the target of an answer that has this CmdRef. `asked` is the kind of command that the answer says it
+    /// answers.
     pub fn refer(&self, cmd_ref: &str, asked: Option<CommandKind>) -> Referred<T> {
         let named = asked.and_then(|kind| self.find_named(cmd_ref, kind));
         let found = match cmd_ref {
             "0" | "" => named,
             _ => named.or_else(|| self.find(cmd_ref)),
         };
-        // One without a CmdID cannot be named: peers write nothing, 0 or a number of their own.
+        // A command without a CmdID cannot be named: peers write nothing, 0 or a number of their own.
         match (found, self.refer_without_id(asked), cmd_ref) {
             (Some(command), ..) => Referred::Command(command),
             (None, Referred::Nothing, "0") => Referred::Header,
@@ -115,7 +116,7 @@ impl<T: Copy> CommandIndex<T> {
         }
     }
 
-    /// What an answer refers to that is about a command of the kind `asked` without a CmdID.
+    /// Returns the target of an answer to a command of the kind `asked` that has no CmdID.
     fn refer_without_id(&self, asked: Option<CommandKind>) -> Referred<T> {
         match self.without_id(asked) {
             [only] => Referred::Command(*only),
@@ -124,7 +125,7 @@ impl<T: Copy> CommandIndex<T> {
         }
     }
 
-    /// The command with this CmdID.
+    /// Returns the command with this CmdID.
     fn find(&self, cmd_ref: &str) -> Option<T> {
         match &self.commands {
             Commands::Counted(commands) => {
@@ -135,7 +136,7 @@ impl<T: Copy> CommandIndex<T> {
         }
     }
 
-    /// The command with this CmdID, if it is of this kind.
+    /// Returns the command with this CmdID if it is of this kind.
     fn find_named(&self, cmd_ref: &str, kind: CommandKind) -> Option<T> {
         match &self.commands {
             Commands::Counted(commands) => {
@@ -149,7 +150,7 @@ impl<T: Copy> CommandIndex<T> {
         }
     }
 
-    /// The commands of this kind that have no CmdID.
+    /// Returns the commands of this kind that have no CmdID.
     pub fn without_id(&self, kind: Option<CommandKind>) -> &[T] {
         let found = kind.and_then(|kind| self.without_id.get(&kind));
         found.map_or(&[], Vec::as_slice)
@@ -160,7 +161,7 @@ fn counted<'c, T>(commands: &'c [NumberedCommand<T>], cmd_ref: &str) -> Option<&
     let number: u64 = cmd_ref.parse().ok()?;
     let at = commands.binary_search_by_key(&number, |command| command.number);
     let entry = &commands.get(at.ok()?)?.entry;
-    // `07` is another CmdID than `7`.
+    // The CmdID `07` differs from `7`.
     (entry.cmd_id == cmd_ref).then_some(entry)
 }
 
@@ -193,7 +194,7 @@ impl<T: Copy> Named<T> {
     }
 }
 
-/// Every command of a message.
+/// Returns every command of a message that can be answered.
 fn answerable(document: &Document) -> impl Iterator<Item = Answerable<NodeId>> {
     let commands = Message::of(document).into_iter();
     let commands = commands.flat_map(Message::all_commands);

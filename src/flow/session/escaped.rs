@@ -1,12 +1,12 @@
-//! Values that were escaped once too often: the device gets the text of a document instead of the document.
+//! Values that were escaped twice: the device gets the text of a document instead of the document.
 
 use crate::dm::{Command, Message};
 use crate::flow::{Note, Severity};
 use crate::markup::{Document, Element, Text};
 
-/// Notes on Data whose text is a document escaped once more. Windows answers 200 to such an Exec and does nothing.
+/// Returns notes on Data whose text is a document escaped twice. Windows answers 200 to such an Exec and does nothing.
 pub fn note_escaped_twice(document: &Document) -> Vec<Note> {
-    // Nearly no message has it anywhere.
+    // Almost no message has the bytes anywhere.
     if memchr::memmem::find(document.source(), LESS).is_none() {
         return Vec::new();
     }
@@ -28,30 +28,30 @@ pub fn note_escaped_twice(document: &Document) -> Vec<Note> {
 fn is_escaped_twice(data: Element<'_>) -> bool {
     let mut texts = data.texts();
     texts.next().is_some_and(|text| {
-        // Long values are not read to the end for that.
+        // A long value is not read to the end for this check.
         has_less(text) && begins_escaped(&text.value())
     })
 }
 
-/// Whether a reference to `<` may stand near the beginning.
+/// Whether a reference to `<` may stand near the beginning of a text.
 fn has_less(text: Text<'_>) -> bool {
     let written = text.span().of(text.document().source());
     let beginning = &written[..written.len().min(BEGINNING)];
     memchr::memmem::find(beginning, LESS).is_some()
 }
 
-/// Whether a text begins as a document that is escaped once more.
+/// Whether a text begins like a document that is escaped once more.
 pub fn begins_escaped(text: &str) -> bool {
     let inner = text.trim_ascii_start().strip_prefix("&lt;");
     let next = inner.and_then(|inner| inner.chars().next());
     next.is_some_and(|next| next.is_alphabetic() || matches!(next, '?' | '!' | '_'))
 }
 
-/// What a reference to `<` ends with.
+/// The end of a reference to `<`.
 const LESS: &[u8] = b"lt;";
-/// Bytes at the beginning of a text that are looked at.
+/// The bytes at the beginning of a text that are searched.
 const BEGINNING: usize = 64;
-/// Notes about one message.
+/// The most notes about one message.
 const MOST_NOTES: usize = 8;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! CmdIDs that no message may have (CMD-01: one of its own for every command, and never 0).
+//! CmdIDs that break CMD-01: every command needs a CmdID of its own, and never 0.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -7,7 +7,7 @@ use crate::dm::{Command, CommandKind, Message};
 use crate::flow::{Note, Severity};
 use crate::markup::Document;
 
-/// Notes on commands without a CmdID, with CmdID 0, and with one that another command has.
+/// Returns notes on commands without a CmdID, with CmdID 0, or with the CmdID of another command.
 pub fn note_cmd_ids(document: &Document) -> Vec<Note> {
     let commands = || Message::of(document).into_iter().flat_map(known);
     if are_counted(commands()) {
@@ -41,7 +41,7 @@ pub fn note_cmd_ids(document: &Document) -> Vec<Note> {
     notes
 }
 
-/// Whether each of these commands has a CmdID, greater than that of the one before: nearly every peer counts so.
+/// Whether each of these commands has a numeric CmdID that is greater than the one before: almost every peer counts so.
 pub fn are_counted<'d>(mut commands: impl Iterator<Item = Command<'d>>) -> bool {
     let mut last = Some(0);
     commands.all(|command| {
@@ -52,7 +52,7 @@ pub fn are_counted<'d>(mut commands: impl Iterator<Item = Command<'d>>) -> bool 
     })
 }
 
-/// What is wrong with the CmdID of a command. One that is used more than once is noted at its second use.
+/// Describes the error in the CmdID of a command. A CmdID that is used more than once is noted at its second use.
 fn fault<'d>(
     command: Command<'d>,
     uses: &HashMap<Cow<'d, str>, usize>,
@@ -78,15 +78,15 @@ fn fault<'d>(
     }
 }
 
-/// The commands of the standard.
+/// Returns the commands that the standard defines.
 fn known(message: Message<'_>) -> impl Iterator<Item = Command<'_>> {
     let all = message.all_commands();
     all.filter(|command| command.kind() != CommandKind::Unknown)
 }
 
-/// Notes about the CmdIDs of one message.
+/// The most notes about the CmdIDs of one message.
 const MOST_NOTES: usize = 8;
-/// Characters of a CmdID in a note.
+/// The most characters of a CmdID in a note.
 const LONGEST_ID: usize = 40;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The messages that a peer received, and what its answers refer to in them.
+//! The messages that a peer received, and the commands in them that its answers refer to.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -8,20 +8,21 @@ use super::{AnswerLink, AnswerTarget, CommandIndex, Referred};
 use crate::dm::{Command, Item, Message, Refs, Status, asked_kind};
 use crate::markup::{Document, Element, NodeId};
 
-/// Messages one peer received, newest last.
+/// The messages that one peer received, newest last.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     messages: VecDeque<LedgerEntry>,
     pub(super) bytes: usize,
-    /// Whether the peer received messages of this session that are not here.
+    /// Whether the peer received messages of this session that the ledger does not have.
     pub(super) has_gaps: bool,
 }
 
 #[derive(Debug)]
 struct LedgerEntry {
-    /// As the peer received it.
+    /// The message as the peer received it.
     received: NumberedMessage,
-    /// As its sender wrote it, where a rule changed it: some peers read what they should not, or count for themselves.
+    /// The message as its sender wrote it, if a rule changed it. Some peers answer with the sender's MsgID, for
+    /// instance because they count messages themselves.
     original: Option<NumberedMessage>,
 }
 
@@ -44,7 +45,7 @@ impl Ledger {
         };
         self.bytes += entry.bytes();
         self.messages.push_back(entry);
-        // The newest one stays in any case: it is the one that answers refer to.
+        // The newest message always stays: answers refer to it.
         while self.messages.len() > 1
             && (self.messages.len() > REMEMBERED || self.bytes > LEDGER_BYTES)
         {
@@ -77,17 +78,17 @@ impl NumberedMessage {
 #[derive(Clone, Copy)]
 struct Named<'l> {
     as_received: Option<&'l LedgerEntry>,
-    /// Where rules changed it: by what its sender wrote.
+    /// The newest message that rules changed and whose sender wrote this MsgID.
     as_sent: Option<&'l LedgerEntry>,
 }
 
-/// Finds commands by MsgRef and CmdRef. Each message is gone through once, however many answers refer to it.
+/// Finds commands by MsgRef and CmdRef. Each message is indexed once, however many answers refer to it.
 pub(super) struct Lookup<'l> {
     ledger: &'l Ledger,
     listed: Vec<(&'l NumberedMessage, CommandIndex<NodeId>)>,
-    /// The MsgRef looked up last: the answers of a message mostly have the same.
+    /// The last MsgRef that was looked up: the answers of a message mostly have the same one.
     last: Option<(String, Named<'l>)>,
-    /// Whether the peer means a MsgRef as the sender counts, where it may mean one of two messages by it.
+    /// Whether the peer uses a MsgRef in the sender's numbering, for each MsgRef that may name two messages.
     meant_as_sent: Vec<(String, bool)>,
 }
 
@@ -101,7 +102,7 @@ impl<'l> Lookup<'l> {
         }
     }
 
-    /// What an answer in this message refers to.
+    /// Returns the link from an answer in this message to its target.
     pub(super) fn link(&mut self, answer: Command<'_>, message: Message<'_>) -> Option<AnswerLink> {
         let (msg_ref, cmd_ref) = Refs::of(answer)?.or_empty();
         let Named {
@@ -124,7 +125,7 @@ impl<'l> Lookup<'l> {
         };
         let is_meant = match as_received {
             None => true,
-            // What a rule took out of a message cannot be answered.
+            // A command that a rule removed from a message cannot be answered.
             Some(received) if std::ptr::eq(received, entry) => false,
             Some(received) => self.means_as_sent(&msg_ref, message, &received.received, original),
         };
@@ -137,7 +138,7 @@ impl<'l> Lookup<'l> {
         Some(link)
     }
 
-    /// The messages that a MsgRef may mean.
+    /// Returns the messages that a MsgRef may name.
     fn named(&mut self, msg_ref: &str) -> Named<'l> {
         if let Some((_, named)) = self.last.as_ref().filter(|(last, _)| last == msg_ref) {
             return *named;
@@ -155,7 +156,8 @@ impl<'l> Lookup<'l> {
         named
     }
 
-    /// Whether more answers of a message fit what its sender called so than what its receiver got under this number.
+    /// Whether more answers of a message fit the message that its sender gave this MsgID than the one that its receiver
+    /// got with it.
     fn means_as_sent(
         &mut self,
         msg_ref: &str,
@@ -183,7 +185,7 @@ impl<'l> Lookup<'l> {
         is_meant
     }
 
-    /// What an answer with this CmdRef refers to in a message.
+    /// Returns the target of an answer with this CmdRef in a message.
     fn refer(
         &mut self,
         message: &'l NumberedMessage,
@@ -215,7 +217,7 @@ impl<'l> Lookup<'l> {
     }
 }
 
-/// Whether an answer names the command that it refers to as what it is, and one of its nodes if it names any.
+/// Whether an answer names the right kind of the command that it refers to, and one of its nodes if it names any.
 fn fits(target: &AnswerTarget, answer: Command<'_>) -> bool {
     let Some(command) = target.command() else {
         return false;
@@ -232,7 +234,7 @@ fn fits(target: &AnswerTarget, answer: Command<'_>) -> bool {
     named.peek().is_none() || named.any(is_of_it)
 }
 
-/// Messages each ledger remembers: enough for a large object in many chunks, bounded all the same.
+/// The most messages that a ledger remembers: enough for a large object in many chunks.
 const REMEMBERED: usize = 32;
-/// Bytes each ledger remembers, unless its newest message alone has more.
+/// The most bytes that a ledger remembers, unless its newest message alone has more.
 const LEDGER_BYTES: usize = 4 << 20;

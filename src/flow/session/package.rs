@@ -1,28 +1,28 @@
-//! What the device's messages say of their session: the user, and the package (OMA-TS-DM_Protocol-V1_2_1 §8).
+//! The user and the package of a session, from the device's messages (OMA-TS-DM_Protocol-V1_2_1 §8).
 
 use std::sync::Arc;
 
 use super::SessionTag;
 use crate::dm::{AlertCode, Command, Message};
 
-/// What the device has said so far.
+/// The state of the device's side of a session.
 #[derive(Debug, Default)]
 pub(super) struct PackageTracker {
     user: Option<Arc<str>>,
     stage: Stage,
-    /// MsgID of its newest message, where it is a number.
+    /// The MsgID of its newest message, if it is a number.
     newest: Option<u32>,
-    /// Whether messages of it are missing.
+    /// Whether messages of the device are missing.
     has_gaps: bool,
 }
 
-/// Where the device's packages are.
+/// The position of the device in its packages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Stage {
-    /// Nothing was said.
+    /// No message was seen.
     #[default]
     Before,
-    /// In package 1, which goes on in the next message.
+    /// In package 1, which continues in the next message.
     Opening,
     /// At the end of package 1.
     Opened,
@@ -37,7 +37,7 @@ impl PackageTracker {
         }
         let number = SessionTag::number_of(message);
         let follows = match (self.newest, number) {
-            // Sent again, or the next one; a device that begins anew counts from 1.
+            // A repeat, or the next message. A device that starts again counts from 1.
             (_, Some(1)) => true,
             (Some(newest), Some(number)) => {
                 number == newest || newest.checked_add(1) == Some(number)
@@ -50,7 +50,7 @@ impl PackageTracker {
             Stage::Opening => true,
             // Microsoft's samples leave the alert out of the first message.
             Stage::Before => message.is_first() || message.commands().any(opens_session),
-            // After a 401 the device says its package 1 again.
+            // After a 401 the device sends its package 1 again.
             Stage::Opened | Stage::Managing => message.commands().any(opens_session),
         };
         self.stage = match (opens, message.is_final()) {
@@ -60,7 +60,7 @@ impl PackageTracker {
         };
     }
 
-    /// 1 or 3; a session of which nothing is known is at its beginning.
+    /// Returns 1 or 3. A session of which nothing is known is in package 1.
     pub(super) fn package(&self) -> u8 {
         match self.stage {
             Stage::Managing => 3,
@@ -68,7 +68,7 @@ impl PackageTracker {
         }
     }
 
-    /// Whether all that the device said in the session was heard, from message 1 on.
+    /// Whether dmtap saw every message of the device in the session, from message 1 on.
     pub(super) fn is_whole(&self) -> bool {
         !self.has_gaps
     }
@@ -84,8 +84,8 @@ fn opens_session(command: Command<'_>) -> bool {
     matches!(code, Some(AlertCode(1200 | 1201)))
 }
 
-/// LocName of the header's Source, else the user of Basic credentials. Both are the device's to choose: what
-/// is too long is not remembered.
+/// Returns the LocName of the header's Source, else the user of Basic credentials. The device chooses both, so a text
+/// that is too long is not remembered.
 fn user(message: Message<'_>) -> Option<Arc<str>> {
     let header = message.header()?;
     let name = header.source_name().map(std::borrow::Cow::into_owned);
@@ -95,5 +95,5 @@ fn user(message: Message<'_>) -> Option<Arc<str>> {
     (user.len() <= LONGEST_USER).then(|| user.into())
 }
 
-/// Longest user that is remembered, in bytes.
+/// The longest user name that is remembered, in bytes.
 const LONGEST_USER: usize = 256;

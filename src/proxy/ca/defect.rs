@@ -1,4 +1,4 @@
-//! Certificates with a defect, for devices that are to notice it.
+//! Certificates with a defect, to test whether devices notice it.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use super::{Authority, BACK_DATED, CaError, DAY, alternative, ca_params, leaf_pa
 use crate::flow::CertificateDefect;
 
 impl Authority {
-    /// A certificate as [`Self::leaf`] makes it, but for one thing.
+    /// Returns a certificate like that of [`Self::leaf`], but with one defect.
     ///
     /// # Errors
-    /// Where a name is neither an IP address nor ASCII.
+    /// [`CaError`] if a name is neither an IP address nor ASCII.
     pub fn defective_leaf(
         &self,
         names: &[&str],
@@ -21,7 +21,7 @@ impl Authority {
         let mut params = leaf_params(names)?;
         match defect {
             CertificateDefect::Expired => {
-                // `not_before` lies two days back: so does everything else.
+                // `not_before` is two days ago, so the certificate expired one day ago.
                 params.not_after = params.not_before + (BACK_DATED - Duration::from_secs(DAY));
                 params.not_before -= Duration::from_secs(MONTH);
             }
@@ -44,7 +44,7 @@ impl Authority {
         self.with_chain(certificate.der().clone())
     }
 
-    /// By a CA that nobody has seen, and whose certificate is not sent along.
+    /// Signs with an unknown CA, whose certificate is not sent along.
     fn by_a_stranger(&self, params: &CertificateParams) -> Result<CertifiedKey, CaError> {
         let key = KeyPair::generate()?;
         let stranger = Issuer::new(ca_params()?, key);
@@ -53,7 +53,7 @@ impl Authority {
     }
 }
 
-/// For a name that no host has (RFC 6761 §6.4).
+/// Returns parameters for a name that no host has (RFC 6761 §6.4).
 fn wrong_host() -> Result<CertificateParams, CaError> {
     let mut params = leaf_params(&[NO_HOST])?;
     params.subject_alt_names = vec![alternative(NO_HOST)?];

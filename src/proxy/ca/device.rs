@@ -1,4 +1,4 @@
-//! Certificates for keys that devices hold, by dmtap's CA.
+//! Certificates for the keys of devices, signed by dmtap's CA.
 
 use rcgen::SigningKey as _;
 
@@ -6,7 +6,7 @@ use super::Authority;
 use crate::identity::{CertificateParts, Issuer, SignError};
 
 impl Authority {
-    /// Signs certificates of devices. `None` where the CA's key signs in a way that this has no name for.
+    /// Returns the issuer that signs device certificates; `None` if the algorithm of the CA's key is not in the table.
     pub fn issuer(&self) -> Option<Issuer<'_>> {
         let key = self.issuer.key();
         let algorithm = ALGORITHMS
@@ -22,7 +22,7 @@ impl Authority {
     }
 }
 
-/// AlgorithmIdentifiers in DER: RFC 5758 §3.2, RFC 4055 §5, RFC 8410 §3. rcgen does not say its own.
+/// AlgorithmIdentifiers in DER: RFC 5758 §3.2, RFC 4055 §5, RFC 8410 §3. rcgen does not make its own public.
 const ALGORITHMS: [(&rcgen::SignatureAlgorithm, &[u8]); 6] = [
     (
         &rcgen::PKCS_ECDSA_P256_SHA256,

@@ -1,4 +1,4 @@
-//! What the authority makes, and what it refuses.
+//! Tests of the authority: the files that it makes, and those that it refuses.
 
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 

@@ -1,7 +1,7 @@
-//! A certificate whose key is too short: RSA with 1,024 bits, which devices must refuse and old ones take.
+//! A certificate whose key is too short: RSA with 1,024 bits, which devices must refuse and old devices accept.
 //!
-//! No library of cryptography signs with such a key any more, so dmtap signs with it, not in constant time: the key
-//! stands below, for everybody to read.
+//! No cryptographic library signs with such a key any more, so dmtap signs with it itself, not in constant time: the
+//! key is published below.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use rustls::{SignatureAlgorithm, SignatureScheme};
 use super::{Authority, CaError, random};
 
 impl Authority {
-    /// A leaf with that key, and the key to speak TLS with.
+    /// Returns a leaf certificate with the weak key, and the key for TLS.
     pub(super) fn weak_leaf(&self, params: &CertificateParams) -> Result<CertifiedKey, CaError> {
         let certificate = params.signed_by(&WeakKey::new(), &self.issuer)?;
         let mut chain: Vec<CertificateDer<'static>> = vec![certificate.der().clone()];
@@ -24,7 +24,7 @@ impl Authority {
     }
 }
 
-/// The key pair.
+/// The weak key pair.
 #[derive(Clone, Debug)]
 struct WeakKey {
     /// RSAPublicKey (RFC 8017 §A.1.1).
@@ -129,7 +129,7 @@ fn sha256(bytes: &[u8]) -> Vec<u8> {
     digest(&SHA256, bytes).as_ref().to_vec()
 }
 
-/// A number in hexadecimal, in several lines.
+/// Parses a hexadecimal number in several lines.
 fn number(hex: &str) -> BigUint {
     let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
     BigUint::parse_bytes(&digits, 16).unwrap_or_default()
@@ -142,7 +142,7 @@ const MODULUS: &str = "ba54c9a81ce76988896ff8f1d8e1d0fbca878845495cf5f1aaa7aeda2
      87b3931c8f43fb98beaf0499510bfe7c3bb8c170193a24cf9ffbd9ed0aafba4f99845e2965bb691abe761fad \
      178c83915555601501b2c789f561518cf0e75ff2375380b64b3301b357d8a086d853baa46b1780f5";
 
-/// The private exponent, which is no secret: who trusts a key of 1,024 bits trusts anybody.
+/// The private exponent. It is not a secret: a device that trusts a key of 1,024 bits trusts anybody.
 const EXPONENT: &str = "390434e8c25f75859838b13ea0150973e2d77235716b86beba6fb12b81dd62fad3eae3bcc2b9cd9b929881d2 \
      09d6434fdbeefb9013d94e58f3d9edb76a36f0c9acac1eb887d8da748ebbe050a868b3283f728819db93a692 \
      f79c8891e2024dd25252bb740043cf7e8e36fcd7a73ab968082eb7b2a14943bc58c806af0011cf89";

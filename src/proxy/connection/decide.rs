@@ -1,4 +1,4 @@
-//! How a connection is received, where rules have a say in it.
+//! The decision of the rules on how to receive a connection.
 
 use std::io;
 use std::sync::Arc;
@@ -20,29 +20,30 @@ pub(super) fn serves(decision: &ConnectionDecision, first: u8) -> bool {
     match decision.action {
         ConnectionAction::Serve => true,
         ConnectionAction::Refuse | ConnectionAction::Tunnel => false,
-        // Without a handshake there is nothing to spoil.
+        // The other actions need a TLS handshake.
         _ => first != TLS_HANDSHAKE,
     }
 }
 
 impl IncomingConnection {
-    /// Whether it is to be reset before anything is read of it.
+    /// Whether the connection is reset before anything is read from it.
     pub(super) fn is_refused(&self) -> bool {
         let action = self.decision.as_ref().map(|decision| decision.action);
         action == Some(ConnectionAction::Refuse)
     }
 
-    /// Resets it.
+    /// Resets the connection.
     pub(super) fn refuse(&self, wire: Wire) -> Result<(), Refusal> {
         wire.handle().reset();
         let why = self.decision.as_ref().map_or_else(String::new, reason);
         Err(Refusal::Intended(why))
     }
 
-    /// Asks rules that need no more than addresses; `None` where they need more, or where there are none.
+    /// Asks the rules if addresses are enough for them. Returns `None` if they need more, or no rule may refuse
+    /// connections.
     pub(super) fn admit_early(&self, shared: &Shared) -> Option<ConnectionDecision> {
         let snapshot = shared.rules.current();
-        // What else they say can wait until it is known whether the device speaks TLS, and what it asks for.
+        // All other actions can wait until it is known whether the device speaks TLS, and which name it asks for.
         if !snapshot.rules.may_refuse() || !snapshot.rules.admits_by_address() {
             return None;
         }
@@ -51,10 +52,10 @@ impl IncomingConnection {
         Some(self.emit(shared, snapshot.rules.admit(&facts, &mut snapshot.tally())))
     }
 
-    /// Asks rules that look into the ClientHello, of which `first` is the first byte.
+    /// Asks the rules that read the ClientHello. `first` is its first byte.
     ///
     /// # Errors
-    /// Where it does not come, in words.
+    /// The reason, as text, if the ClientHello does not come.
     pub(super) async fn admit(
         &self,
         shared: &Shared,
@@ -81,8 +82,8 @@ impl IncomingConnection {
         Ok(self.emit(shared, snapshot.rules.admit(&facts, &mut snapshot.tally())))
     }
 
-    /// Asks rules about a request that names its server, `host`, itself. (In clear text: a device that speaks TLS to a
-    /// server behind a proxy sends CONNECT.)
+    /// Asks the rules about a request that itself names its server, `host`. Such a request is in clear text: for a TLS
+    /// server behind a proxy, a device sends CONNECT.
     pub(super) fn admit_request(&self, shared: &Shared, host: &str) -> ConnectionDecision {
         let snapshot = shared.rules.current();
         if !snapshot.rules.admits() {
@@ -118,10 +119,10 @@ impl IncomingConnection {
         decision
     }
 
-    /// Receives a connection in another way than by serving it.
+    /// Receives a connection in another way than serving it.
     ///
     /// # Errors
-    /// Always, in words that name the rule, but for a tunnel that came to an end.
+    /// Always, with a text that names the rule, except for a tunnel that ended.
     pub(super) async fn receive(
         &self,
         shared: &Arc<Shared>,
@@ -138,7 +139,7 @@ impl IncomingConnection {
             ConnectionAction::Tunnel => return Ok(tunnel::run(self, shared, wire, target).await?),
             ConnectionAction::Alert(alert) => within(shared, send_alert(&mut wire, alert)).await?,
             ConnectionAction::Stall(time) => {
-                // The device may be the first to lose patience, and dmtap the first to stop.
+                // The device may give up first, or dmtap may stop first.
                 let stop = wire.handle().stop();
                 tokio::select! {
                     () = interruptible_sleep::wait(&stop, time) => Ok(()),
@@ -166,7 +167,7 @@ fn no_hello(error: &io::Error) -> String {
     }
 }
 
-/// Why a connection is not served.
+/// Says why a connection is not served.
 pub(super) fn reason(decision: &ConnectionDecision) -> String {
     let last = decision.applied.last();
     let rule = last.map_or("?", |applied| &applied.rule);
@@ -175,12 +176,12 @@ pub(super) fn reason(decision: &ConnectionDecision) -> String {
     format!("rule `{rule}`: {}", done.join(", "))
 }
 
-/// A TLS record with a fatal alert (RFC 8446 §5.1, §6), and the end of the connection.
+/// Sends a TLS record with a fatal alert (RFC 8446 §5.1, §6), and ends the connection.
 async fn send_alert(wire: &mut Wire, alert: TlsAlert) -> io::Result<()> {
     let record = [21, 3, 3, 0, 2, 2, alert.0];
     wire.write_all(&record).await?;
     wire.shutdown().await?;
-    // Bytes that stay unread would turn the end into a reset, which may overtake the alert.
+    // Unread bytes would turn the close into a reset, which may overtake the alert.
     let _ = tokio::time::timeout(super::LAST_WORDS, wire.end()).await;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What a device asks of a proxy in regular mode: `CONNECT`, or requests with a full address.
+//! The requests of a device to a proxy in regular mode: `CONNECT`, or requests with a full URL.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::proxy::settings::{Scheme, Upstream};
 use crate::proxy::upstream::ServerLink;
 use crate::proxy::wire::Wire;
 
-/// What a device asked of a proxy on one connection.
+/// The requests of a device to the proxy on one connection.
 pub(super) struct ForwardProxyConnection<'a> {
     incoming: IncomingConnection,
     shared: &'a Arc<Shared>,
@@ -33,11 +33,11 @@ pub(super) struct ForwardProxyConnection<'a> {
 struct State {
     tunnel: Option<(String, u16)>,
     connection: Option<(Arc<Connection>, CloseEventGuard)>,
-    /// The host of the last request that rules were asked about.
+    /// The host of the last request for which the rules were asked.
     host: Option<String>,
-    /// Why a rule refused a request, and the connection with it.
+    /// The reason why a rule refused a request, and with it the connection.
     refused: Option<String>,
-    /// What dmtap answered to a request that names no server.
+    /// The answer of dmtap to a request that names no server.
     answered: Option<String>,
 }
 
@@ -74,7 +74,7 @@ impl<'a> ForwardProxyConnection<'a> {
             self.state().tunnel = Some((bare_host(named.host()), port));
             return Ok(Response::new(Body::default()));
         }
-        // A device that has dmtap's address fetches its certificate as from any server.
+        // A device that knows dmtap's address gets its certificate as from any server.
         if request.uri().authority().is_none()
             && let Some(own) = route::own_path(self.shared, &request)
         {
@@ -98,7 +98,7 @@ impl<'a> ForwardProxyConnection<'a> {
         exchange::serve(Arc::new(context), request).await
     }
 
-    /// Refuses a request that names no server, and ends the connection with it.
+    /// Refuses a request that names no server, and ends the connection.
     fn answer_400(&self, why: &str) -> Response<Body> {
         self.state().answered = Some(format!("answered 400: {why}"));
         let mut response = refuse(StatusCode::BAD_REQUEST, why);
@@ -107,7 +107,8 @@ impl<'a> ForwardProxyConnection<'a> {
         response
     }
 
-    /// Asks rules about the connection, at its first request and at each for another host than the one before.
+    /// Asks the rules about the connection: at its first request, and at each request for another host than the one
+    /// before.
     fn admit(&self, host: &str) -> Result<(), Dropped> {
         let mut state = self.state();
         if self.incoming.decision.is_some() || state.host.as_deref() == Some(host) {
@@ -123,7 +124,7 @@ impl<'a> ForwardProxyConnection<'a> {
         Err(Dropped::ByRule)
     }
 
-    /// The connection as a request to this server sees it; its event is emitted at its first request.
+    /// Returns the connection for a request to this server. The first request emits its event.
     fn connection(&self, server: &Upstream) -> Arc<Connection> {
         let server = server.to_string();
         let mut state = self.state();
@@ -139,7 +140,7 @@ impl<'a> ForwardProxyConnection<'a> {
         connection
     }
 
-    /// The number of the tunnel's connection: of its own where this one carried requests.
+    /// Returns the connection for a tunnel. It has a new number if this connection carried requests before.
     pub(super) fn tunnelling(&self) -> IncomingConnection {
         let mut incoming = self.incoming.clone();
         if self.state().connection.take().is_some() {
@@ -191,7 +192,7 @@ fn named_server(uri: &Uri) -> Option<Upstream> {
     })
 }
 
-/// The port that is named, or the scheme's own; `None` where it is no port.
+/// Returns the port that is named, or the scheme's default port; `None` if the port is invalid.
 fn port_of(named: &Authority, scheme: Scheme) -> Option<u16> {
     let rest = named
         .as_str()
@@ -203,7 +204,7 @@ fn port_of(named: &Authority, scheme: Scheme) -> Option<u16> {
     }
 }
 
-/// A host without the brackets of IPv6.
+/// Returns a host without the brackets of IPv6.
 fn bare_host(host: &str) -> String {
     host.trim_start_matches('[').trim_end_matches(']').into()
 }

@@ -1,4 +1,4 @@
-//! TLS with a device.
+//! The TLS handshake with a device.
 
 use std::io;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::proxy::context::Shared;
 use crate::proxy::failure::{device_handshake, spoiled_handshake};
 use crate::proxy::wire::Wire;
 
-/// The TLS handshake, with the certificate the device asks for.
+/// Does the TLS handshake, with a certificate for the name that the device asks for.
 pub(super) async fn handshake(
     shared: &Shared,
     wire: Wire,
@@ -23,7 +23,7 @@ pub(super) async fn handshake(
     let local = wire.local_addr();
     let hello = LazyConfigAcceptor::new(Acceptor::default(), wire);
     let start = hello.await.map_err(Failed::Device)?;
-    // Without SNI the device may know the server's name, or dmtap's address alone.
+    // Without SNI the device may have connected by the server's name, or by dmtap's address.
     let asked = start.client_hello().server_name().map(str::to_owned);
     let local = local.map_or_else(|_| String::new(), |address| address.ip().to_string());
     let names = match &asked {
@@ -39,16 +39,16 @@ pub(super) async fn handshake(
     stream.map_err(Failed::Device)
 }
 
-/// Why there is no TLS.
+/// The reason why a handshake failed.
 pub(super) enum Failed {
-    /// There is no certificate to show.
+    /// dmtap has no certificate to show.
     Own(String),
-    /// The two did not agree, or the device left.
+    /// The peers did not agree, or the device left.
     Device(io::Error),
 }
 
 impl Failed {
-    /// A rule that spoiled what the device was offered is named; else the text says what to do about it.
+    /// Returns the refusal. It names the rule that spoiled the handshake; without such a rule, it says what helps.
     pub(super) fn refusal(self, decision: &ConnectionDecision, ca: &str) -> Refusal {
         let error = match self {
             Self::Own(why) => return Refusal::Fault(why),
@@ -66,10 +66,10 @@ impl Failed {
     }
 }
 
-/// What the handshake agreed on.
+/// Returns the facts of a handshake.
 pub(super) fn facts(shared: &Shared, stream: &TlsStream<Wire>) -> TlsFacts {
     let (_, tls) = stream.get_ref();
-    // Also of a session that is resumed: a CA may have expired meanwhile.
+    // This applies to a resumed session, too: a CA may have expired since.
     let chain = tls.peer_certificates();
     let client = chain.and_then(|chain| shared.tls.judge().read(chain));
     TlsFacts {

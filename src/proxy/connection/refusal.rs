@@ -1,21 +1,21 @@
-//! Why a connection came to nothing, and whether that is what a rule is for.
+//! The reason why a connection failed, and whether a rule intended it.
 
 use std::net::SocketAddr;
 
 use crate::flow::ConnectionId;
 use crate::proxy::IN_TRANSCRIPT;
 
-/// Why a connection is not served.
+/// The reason why a connection is not served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// A rule wanted it so.
+    /// A rule intended it.
     Intended(String),
-    /// Something is wrong.
+    /// An error that nobody intended.
     Fault(String),
 }
 
 impl Refusal {
-    /// The log has a warning for what nobody intends.
+    /// Logs the refusal. Only an unintended one is a warning.
     pub(super) fn log(&self, id: ConnectionId, device: SocketAddr) {
         match self {
             Self::Intended(why) => {

@@ -1,4 +1,4 @@
-//! The request goes to the server, once more where that does no harm.
+//! The request to the server, and its repetition if that does no harm.
 
 use http::{Request, Response, request};
 use hyper::body::Incoming;
@@ -9,8 +9,8 @@ use crate::proxy::failure::Failure;
 use crate::proxy::upstream::SendError;
 
 impl Exchange {
-    /// Sends the request on and waits for the head of the response. A request that is at hand is sent once more where
-    /// a connection died without an answer, and a few times where the server says that it did not process it.
+    /// Sends the request and waits for the head of the response. A request whose body is in memory is sent once more if
+    /// a connection died without an answer, and a few times if the server says that it did not process it.
     pub(super) async fn ask(
         &self,
         parts: request::Parts,
@@ -65,9 +65,9 @@ impl Exchange {
 /// A request without a response.
 struct NotAnswered {
     failure: Failure,
-    /// How often it may be repeated, counted from the first time.
+    /// How often the request may be repeated, counted from the first attempt.
     repeats: usize,
 }
 
-/// Repetitions of one request that the server did not process.
+/// The most repetitions of a request that the server did not process.
 const MOST_REPEATS: usize = 4;

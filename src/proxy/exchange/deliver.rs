@@ -1,6 +1,7 @@
-//! How a message leaves: the program of a delivery, carried out.
+//! How a message is sent: carries out the steps of a delivery.
 //!
-//! What it needs of HTTP/1.1 it does exactly; in HTTP/2, where a connection has many streams, it resets the stream.
+//! In HTTP/1.1 the steps act on the connection exactly. In HTTP/2, where a connection has many streams, dmtap resets
+//! the stream instead.
 
 use std::time::Duration;
 
@@ -17,17 +18,17 @@ use crate::proxy::failure::Failure;
 use crate::proxy::interruptible_sleep;
 use crate::proxy::paced_body::{ClientProtocol, End, Length, PacedBody};
 
-/// A program, arranged in the order in which it is carried out.
+/// A delivery in the order in which it is carried out.
 #[derive(Debug, Default)]
 struct DeliveryPlan {
-    /// Before the head.
+    /// The wait before the head.
     wait: Duration,
     paces: Vec<Pace>,
     announced: Option<StatedLength>,
-    /// Bytes of the body that are sent; `None`: not even the head.
+    /// The bytes of the body that are sent; `None` if not even the head is sent.
     sends: Option<u64>,
     noise: Bytes,
-    /// Before the end.
+    /// The wait before the end.
     pause: Duration,
     ending: Option<CloseKind>,
 }
@@ -64,7 +65,8 @@ impl DeliveryPlan {
 }
 
 impl Exchange {
-    /// A request as it leaves for the server; or the end of the device's connection, where it does not leave.
+    /// Applies a delivery to a request. Returns the body for the server, or an error if the device's connection ends
+    /// instead.
     pub(super) async fn send_request(
         &mut self,
         delivery: &Delivery,
@@ -90,13 +92,13 @@ impl Exchange {
         Ok(body.running(run))
     }
 
-    /// The end of the device's connection, where the request broke off on its way to the server.
+    /// Ends the device's connection if a rule cut the request on its way to the server.
     pub(super) async fn end_cut_request(&mut self) -> Option<Dropped> {
         let last = self.cut.take()?;
         Some(self.end_with(last).await)
     }
 
-    /// A response as it leaves for the device.
+    /// Applies a delivery to a response.
     pub(super) async fn send_response(
         &mut self,
         delivery: &Delivery,
@@ -113,7 +115,7 @@ impl Exchange {
             if !noisy {
                 return Err(self.end(&plan).await);
             }
-            // HTTP/2 has no place for bytes but in a message.
+            // HTTP/2 can send bytes only in a message.
             response = Response::new(Body::default());
             let last = plan.last(CloseKind::Close);
             let end = End::Cut(protocol, last);
@@ -124,7 +126,7 @@ impl Exchange {
         let length = announce(&plan, &protocol, &mut response, &mut last);
         let end = match (plan.ending, length, bytes) {
             (None, ..) => End::Whole,
-            // hyper takes a body that is too short for a fault of ours.
+            // hyper reports a body that is too short as an error of dmtap.
             (Some(_), Length::Hidden, _) if matches!(protocol, ClientProtocol::One(_)) => {
                 End::Cut(protocol, last)
             }
@@ -175,13 +177,13 @@ impl Exchange {
             self.emit_failed(FailedEnd::ByRule, Failure::of_device(how.into()));
         }
         match (self.protocol(), last.ending) {
-            // On HTTP/2 the error alone resets the stream, and the connection lives.
+            // In HTTP/2 the error alone resets the stream, and the connection stays.
             (ClientProtocol::Two(_), _) => {}
             (ClientProtocol::One(handle), CloseKind::Reset) => handle.reset(),
             (ClientProtocol::One(handle), CloseKind::Close) => {
                 let longest = last.wait + LAST_WORDS;
                 handle.finish(last);
-                // `ScriptedClose` ends the connection, and this with it.
+                // `ScriptedClose` ends the connection, and with it this task.
                 tokio::time::sleep(longest).await;
             }
         }
@@ -189,7 +191,7 @@ impl Exchange {
     }
 }
 
-/// Whether hyper sends the head, and does not ask for a body.
+/// Whether hyper sends the head without polling the body.
 fn asks_for_no_body(response: &Response<Body>, length: Length) -> bool {
     let stated = response.headers().get(header::CONTENT_LENGTH);
     match length {
@@ -198,7 +200,7 @@ fn asks_for_no_body(response: &Response<Body>, length: Length) -> bool {
     }
 }
 
-/// Lets the head say something else of the body than what comes.
+/// Makes the head state another length than that of the body.
 fn announce(
     plan: &DeliveryPlan,
     protocol: &ClientProtocol,
@@ -216,7 +218,7 @@ fn announce(
             response.headers_mut().remove(header::CONTENT_LENGTH);
             return Length::Hidden;
         }
-        // Without a length there are chunks, which end where they end.
+        // Without a length there are chunks, which end when they end.
         (Some(_), None) => return Length::Known,
         (Some(StatedLength::Exactly(length)), Some(_)) => length,
         (Some(StatedLength::More(more)), Some(truth)) => truth.saturating_add(more),
@@ -227,11 +229,11 @@ fn announce(
     if let (ClientProtocol::One(_), Some(excess)) =
         (protocol, truth.and_then(|truth| truth.checked_sub(length)))
     {
-        // hyper writes no more than the head says: `ScriptedClose` does.
+        // hyper writes no more bytes than the head states, so `ScriptedClose` writes the rest.
         last.noise = response.body_mut().take_end(excess as usize);
     }
     Length::Hidden
 }
 
-/// For a connection to end in good order.
+/// The time for a connection to end in good order.
 const LAST_WORDS: Duration = Duration::from_secs(2);

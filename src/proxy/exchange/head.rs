@@ -1,4 +1,4 @@
-//! Heads that rules change.
+//! Changes of heads by rules.
 
 use http::StatusCode;
 use http::header::{self, HeaderMap};
@@ -9,7 +9,7 @@ use crate::proxy::body::Body;
 use crate::proxy::message::PendingEvent;
 use crate::rules::HeadEdit;
 
-/// Carries changes out on header fields; gives the status to send in place of the one received.
+/// Applies changes to header fields. Returns the status to send in place of the received one.
 pub(super) fn edit(edits: &[HeadEdit], headers: &mut HeaderMap) -> Option<StatusCode> {
     let mut status = None;
     for edit in edits {
@@ -21,8 +21,8 @@ pub(super) fn edit(edits: &[HeadEdit], headers: &mut HeaderMap) -> Option<Status
     status
 }
 
-/// Gives a response another status. Where that cannot have a body (RFC 9110 §6.4.1), it goes, and with it its
-/// length.
+/// Gives a response another status. If a response with this status cannot have a body (RFC 9110 §6.4.1), the body and
+/// its length are removed.
 pub(super) fn restate(
     parts: &mut Parts,
     status: StatusCode,
@@ -30,7 +30,7 @@ pub(super) fn restate(
     body: &mut Body,
 ) {
     parts.status = status;
-    // The words of the server are about the status it sent.
+    // The reason phrase of the server belongs to the status that it sent.
     parts.extensions.remove::<ReasonPhrase>();
     if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
         parts.headers.remove(header::CONTENT_LENGTH);

@@ -1,4 +1,4 @@
-//! Bodies taken in: read where somebody looks, else as a stream.
+//! Receiving bodies: they are read if something needs them, and streamed otherwise.
 
 use hyper::body::Incoming;
 
@@ -14,7 +14,7 @@ use crate::rules::Stage;
 use crate::stay;
 
 impl Exchange {
-    /// Takes a body in.
+    /// Receives a body.
     pub(super) async fn receive(
         &self,
         stage: Stage,
@@ -47,7 +47,7 @@ impl Exchange {
         }
     }
 
-    /// Whether a body may hold something for `stay`, or for the swap of client identities.
+    /// Whether a body may have something for `stay`, or for the swap of client identities.
     fn is_for_dmtap(&self, stage: Stage, body: &[u8]) -> bool {
         let to = match stage {
             Stage::Response => Side::Device,

@@ -1,4 +1,4 @@
-//! A request that goes to the server twice, as after a transport retry.
+//! Requests that are sent to the server twice, as after a transport retry.
 
 use http::{Response, request};
 use http_body_util::{BodyExt, Limited};
@@ -10,13 +10,13 @@ use crate::proxy::failure::Failure;
 use crate::rules::WhichResponse;
 
 impl Exchange {
-    /// Sends the request on, twice where a rule says so, and waits for the response to pass on.
+    /// Sends the request, twice if a rule says so, and waits for the response to pass on.
     pub(super) async fn ask_once_or_twice(
         &mut self,
         parts: request::Parts,
         body: Body,
     ) -> Result<Response<Incoming>, Failure> {
-        // A message that a rule repeats was decoded, and so is at hand.
+        // A message that a rule repeats was decoded, so it is in memory.
         let (Some(keep), Some(again)) = (self.repeat.take(), body.same_again()) else {
             return self.ask(parts, body).await;
         };
@@ -34,11 +34,11 @@ impl Exchange {
         }
     }
 
-    /// Reads a response nobody gets to its end, so that the connection can be used again.
+    /// Reads a response that nobody gets to its end, so that the connection can be used again.
     async fn drain(&self, response: Response<Incoming>) {
         let settings = &self.context.shared.settings;
         let body = Limited::new(response.into_body(), settings.max_body);
-        // What goes wrong with it is nobody's loss.
+        // Errors of this response do not matter.
         let _ = tokio::time::timeout(settings.limits.body, body.collect()).await;
     }
 }

@@ -1,4 +1,4 @@
-//! The swap of client identities in one exchange: behind the rules, on the request and on its answer.
+//! The swap of client identities in one exchange: after the rules, on the request and on its response.
 
 use std::sync::Arc;
 
@@ -19,15 +19,15 @@ use crate::proxy::read;
 use crate::proxy::upstream::Handshake;
 
 impl Exchange {
-    /// Puts a request for dmtap's key in place of the device's, where this is an enrollment that is swapped.
-    /// `leaving` is the message as it is to leave.
+    /// Replaces the device's certificate request by one for dmtap's key, if this is an enrollment to swap. `leaving` is
+    /// the message to send.
     pub(super) async fn swap_request(
         &mut self,
         leaving: Option<Arc<Document>>,
         decided: &mut Decision,
     ) {
         let identities = &self.context.shared.identities;
-        // The server does not see what a rule answers itself.
+        // A request that a rule answers does not reach the server.
         if !identities.swaps(self.route.server.host()) || decided.verdict.answer.is_some() {
             return;
         }
@@ -54,8 +54,8 @@ impl Exchange {
         }
     }
 
-    /// Puts a certificate for the device's key in place of the server's, if everything that it takes is done. `received`
-    /// is the answer of the server.
+    /// Replaces the server's certificate by one for the device's key, if every step succeeds. `received` is the
+    /// response of the server.
     pub(super) async fn swap_response(
         &mut self,
         received: Option<&Arc<Document>>,
@@ -73,7 +73,8 @@ impl Exchange {
         let swapped = match decided.verdict.answer {
             Some(_) => Err("a rule answers in place of the server".to_owned()),
             None => {
-                // On the heap, as whatever is large and rare: the future of each exchange grows by it else.
+                // The future is on the heap, like everything large and rare: otherwise the future of each exchange
+                // would grow by it.
                 Box::pin(self.swapped(&swap, leaving.clone(), hosts, headers, decided)).await
             }
         };
@@ -91,7 +92,7 @@ impl Exchange {
         decided.notes.push(note);
     }
 
-    /// Takes note of what a server says about keys, and of the hosts that it names to a device whose identity it knows.
+    /// Remembers the key length that a server demands, and the hosts that it names to a device whose identity is known.
     fn learn(&self, document: &Document) {
         let shared = &self.context.shared;
         if shared.identities.swaps(self.route.server.host())
@@ -112,7 +113,7 @@ impl Exchange {
         }
     }
 
-    /// Finds the client certificate that goes to the server of this request.
+    /// Finds the client identity for the server of this request.
     pub(super) async fn find_identity(&mut self) {
         if self.address.scheme_str() == Some("https") {
             let certs = &self.context.shared.client_certs;
@@ -121,7 +122,7 @@ impl Exchange {
         }
     }
 
-    /// Which client certificate the server asked for and got, on a connection that began so.
+    /// Returns the client certificate that the server asked for and got in this handshake.
     pub(super) fn client_auth(&self, handshake: Option<Handshake>) -> Option<ClientAuth> {
         let (asked, is_shown) = match handshake? {
             Handshake::Clear => return None,
@@ -135,14 +136,14 @@ impl Exchange {
         })
     }
 
-    /// The client certificate that the server is shown, and its key.
+    /// Returns the client certificate that dmtap shows to the server, and its key.
     pub(super) fn identity(&self) -> Option<(&[u8], &dyn Signer)> {
         let identity = self.identity.as_ref()?;
         Some((identity.certificate(), identity))
     }
 
-    /// Makes the fields anew that vouch for the bytes of a message, where that can be done; `sent` is its body, and
-    /// whether that was changed.
+    /// Recomputes the signing fields of a message, if that is possible. The pair has the body to send, and whether it
+    /// was changed.
     pub(super) fn seal(
         &self,
         seals: &[Seal],
@@ -202,13 +203,13 @@ impl Exchange {
     }
 }
 
-/// Whether an answer grants a certificate.
+/// Whether a response grants a certificate.
 fn grants(document: &Document) -> bool {
     let message = Envelope::of(document).and_then(EnrollmentMessage::of);
     matches!(message, Some(EnrollmentMessage::Response(_)))
 }
 
-/// Makes a changed message what leaves.
+/// Makes a changed message the one that is sent.
 fn enter(
     document: &Document,
     effect: RuleEffect,

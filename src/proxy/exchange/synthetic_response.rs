@@ -1,4 +1,4 @@
-//! Responses of dmtap's own, in place of the server's.
+//! Responses that dmtap gives in place of the server.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::proxy::headers;
 use crate::proxy::message::PendingEvent;
 use crate::rules::SyntheticResponse;
 
-/// Refuses a request that is no exchange.
+/// Returns the response to a request that does not become an exchange.
 pub(in crate::proxy) fn refuse(status: StatusCode, why: &str) -> Response<Body> {
     let body = Bytes::from(format!("dmtap: {why}\n"));
     let mut response = Response::new(Body::whole(body, None));
@@ -30,7 +30,7 @@ pub(in crate::proxy) fn refuse(status: StatusCode, why: &str) -> Response<Body> 
 }
 
 impl Exchange {
-    /// Why a request is none to send on, if so.
+    /// Returns the failure of a request that must not be sent on, if it is one.
     pub(super) fn refusal(&self) -> Option<Failure> {
         let head = &self.head;
         if head.method == Method::CONNECT {
@@ -38,7 +38,7 @@ impl Exchange {
             let status = StatusCode::METHOD_NOT_ALLOWED;
             return Some(Failure::refused_request(status, why));
         }
-        // RFC 9112 §3.2: which of them counts is what attacks are made of.
+        // RFC 9112 §3.2: attacks use the ambiguity of several Host fields.
         if head.headers.get_all(header::HOST).iter().count() > 1 {
             let status = StatusCode::BAD_REQUEST;
             return Some(Failure::refused_request(status, "more than one Host"));
@@ -50,8 +50,8 @@ impl Exchange {
         comes_back.then(Failure::looped)
     }
 
-    /// Whether the name in the request demands a client certificate that the connection does not have: it may be in
-    /// clear text, or have been opened for another name, and a certificate may have expired since.
+    /// Returns a failure if the host of the request requires a client certificate that the connection does not have.
+    /// The connection may be in clear text or opened for another name, or the certificate may have expired since.
     fn lacks_client_certificate(&self) -> Option<Failure> {
         let name = self.head.uri.host().unwrap_or_default();
         let demanded = self.context.shared.client_certs.request(&[name]);
@@ -98,7 +98,7 @@ impl Exchange {
         self.send_response(&delivery, response).await
     }
 
-    /// Tells the device and everybody else why there is no response of the server.
+    /// Reports, to the device and in the record, why there is no response of the server.
     pub(super) fn fail(mut self, mut failure: Failure) -> Response<Body> {
         let server = &self.route.connection.server;
         tracing::warn!(target: IN_TRANSCRIPT, "{} to {server} failed: {failure}", self.id);
@@ -112,7 +112,7 @@ impl Exchange {
             answer.headers.insert(header::ALLOW, allowed);
         }
         let is_elsewhere = *server != self.context.connection.server;
-        // The record names the server where the connection begins.
+        // The record names the server that the connection was opened for.
         if failure.side == Side::Server && is_elsewhere {
             failure.why = format!("{server}: {}", failure.why);
         }
@@ -120,7 +120,7 @@ impl Exchange {
         self.own(answer, Vec::new(), Delivery::default())
     }
 
-    /// A request of which no more than the head came, for the record.
+    /// Returns the record of a request of which only the head was received.
     pub(super) fn unreceived(&mut self) -> PendingEvent {
         let head = Head::Request(self.head.clone());
         let body = CapturedBody {
@@ -136,7 +136,7 @@ impl Exchange {
         }
     }
 
-    /// A response of dmtap's own, with its event.
+    /// Creates a response of dmtap itself, and emits its event.
     fn own(
         &mut self,
         answer: SyntheticResponse,
@@ -156,7 +156,7 @@ impl Exchange {
         }
         headers::set_length(response.headers_mut(), bytes.len());
         let document = self.session.answered(&bytes, response.headers());
-        // A SyncML answer of dmtap's own is recorded as a message.
+        // A SyncML answer of dmtap itself is recorded as a message.
         let (received, parsed) = match &document {
             Some(document) => (
                 bytes.clone(),

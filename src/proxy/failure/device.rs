@@ -1,4 +1,4 @@
-//! What a device sent that is no request, and handshakes with devices that failed, in words.
+//! Texts for malformed requests of devices, and for failed handshakes with devices.
 
 use std::error::Error;
 use std::io;
@@ -11,11 +11,11 @@ use crate::proxy::body::Broken;
 use crate::proxy::device_certificate::why_untrusted;
 use crate::proxy::exchange::Dropped;
 
-/// What is wrong with what a device sent in place of a request, in words; `None` where its connection ended for
+/// Says what is wrong with the bytes that a device sent in place of a request; `None` if its connection ended for
 /// another reason.
 pub(in crate::proxy) fn malformed(error: &(dyn Error + 'static)) -> Option<String> {
     let http = chain(error).find_map(|error| error.downcast_ref::<hyper::Error>())?;
-    // The response could not be given: behind that stands what the server did, or a rule.
+    // The response failed: the cause is the server, or a rule.
     if http.is_user() {
         return None;
     }
@@ -24,14 +24,14 @@ pub(in crate::proxy) fn malformed(error: &(dyn Error + 'static)) -> Option<Strin
     }
     let own = chain(http).take_while(|error| !error.is::<Broken>() && !error.is::<Dropped>());
     let frames = own.filter_map(|error| error.downcast_ref::<h2::Error>());
-    // Found here, and not reported by the device.
+    // dmtap found the error; the device did not report it.
     let mut wrong = frames.filter(|frame| frame.is_library());
     let reason = wrong.find_map(h2::Error::reason)?;
     let reason = reason_name(reason);
     Some(format!("it breaks the rules of HTTP/2 ({reason})"))
 }
 
-/// What is wrong with the head of a request. hyper tells what it expected by its texts alone.
+/// Says what is wrong with the head of a request. hyper gives the reason only as a text.
 fn unparsed(error: &hyper::Error) -> &'static str {
     const KNOWN: [(&str, &str); 8] = [
         (
@@ -60,7 +60,7 @@ fn unparsed(error: &hyper::Error) -> &'static str {
     known.map_or("it is no request of HTTP", |(_, words)| words)
 }
 
-/// Why a device sent no whole request, where what it sent is not malformed.
+/// Says why a device did not send a complete request, if the bytes are not malformed.
 pub(in crate::proxy) fn unfinished(error: &hyper::Error) -> String {
     if error.is_timeout() {
         return "the device sent no whole request in time".into();
@@ -72,7 +72,7 @@ pub(in crate::proxy) fn unfinished(error: &hyper::Error) -> String {
     }
 }
 
-/// Makes words of a failed handshake with a device.
+/// Says why a handshake with a device failed.
 pub(in crate::proxy) fn device_handshake(error: &io::Error, ca: &str) -> String {
     let tls = error
         .get_ref()
@@ -117,7 +117,7 @@ fn device_tls(error: &rustls::Error) -> &'static str {
     }
 }
 
-/// The same where a rule spoiled what the device was offered, without what to do about it.
+/// Says why a handshake failed that a rule spoiled, without advice.
 pub(in crate::proxy) fn spoiled_handshake(error: &io::Error) -> String {
     let tls = error
         .get_ref()

@@ -1,4 +1,4 @@
-//! Errors on the way to a server, in words.
+//! Texts for errors on the way to a server.
 
 use std::error::Error;
 use std::{fmt, io};
@@ -14,28 +14,28 @@ use crate::flow::FailureCause;
 use crate::proxy::trust::Distrust;
 use crate::proxy::upstream::ConnectError;
 
-/// An error of a connector in words of dmtap, which are printed as they are.
+/// An error of a connector in dmtap's own words, which are printed unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct PlainError(pub String);
 
-/// Why a server gave no answer.
+/// The reason why a server gave no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerError {
-    /// What happened.
+    /// The error, in words.
     pub what: String,
-    /// What helps, where that is known.
+    /// What helps, if it is known.
     pub help: Option<String>,
-    /// Whether its certificate is of no CA that is trusted.
+    /// Whether the server's certificate comes from an unknown CA.
     pub is_untrusted: bool,
-    /// What a proxy answers in its place: 502 or 504.
+    /// The status that a proxy answers in the server's place: 502 or 504.
     pub status: StatusCode,
-    /// What kept the answer from coming, where that decides what to do about it.
+    /// The cause, if it decides what the user can do about the error.
     pub cause: Option<FailureCause>,
 }
 
 impl ServerError {
-    /// Makes words of an error on the way to a server. `ca_flag` is the flag that names a trusted CA.
+    /// Describes an error on the way to a server. `ca_flag` is the flag that names a trusted CA.
     pub fn of(error: &(dyn Error + 'static), ca_flag: &str) -> Self {
         let mut found = Self {
             what: String::new(),
@@ -85,7 +85,7 @@ impl ServerError {
 }
 
 impl ServerError {
-    /// The same with the advice of a program that has no `-k`; `instead` says what is there in its place.
+    /// Adapts the advice to a program that has no `-k`. `instead` is the advice in its place.
     #[must_use]
     pub fn without_insecure(mut self, instead: Option<&str>) -> Self {
         let Some(help) = self.help.take() else {
@@ -107,7 +107,7 @@ impl fmt::Display for ServerError {
     }
 }
 
-/// What happened, and what helps.
+/// Writes the error, and what helps.
 pub(super) fn with_help(f: &mut fmt::Formatter<'_>, what: &str, help: Option<&str>) -> fmt::Result {
     match help {
         Some(help) => write!(f, "{what}; {help}"),
@@ -115,7 +115,7 @@ pub(super) fn with_help(f: &mut fmt::Formatter<'_>, what: &str, help: Option<&st
     }
 }
 
-/// What happened, and what helps.
+/// The error, and what helps.
 type Words = (String, Option<String>);
 
 fn is_of_unknown_issuer(error: &rustls::Error) -> bool {
@@ -125,7 +125,7 @@ fn is_of_unknown_issuer(error: &rustls::Error) -> bool {
     )
 }
 
-/// An error of a connection to a server, in dmtap's words.
+/// Describes an error of a connection to a server.
 fn in_words(error: &(dyn Error + 'static)) -> String {
     let is_new = chain(error).any(is_of_connecting);
     for error in chain(error) {
@@ -160,7 +160,7 @@ fn in_words(error: &(dyn Error + 'static)) -> String {
         true => "no connection to the server",
         false => "the connection to the server failed",
     };
-    // What the system says; what a library adds around it says nothing more.
+    // The text of the system is enough: the texts that libraries add say nothing more.
     let system = chain(error).find_map(|error| {
         let io = error.downcast_ref::<io::Error>()?;
         io.raw_os_error().map(|_| error_text::io(io))
@@ -174,7 +174,7 @@ fn in_words(error: &(dyn Error + 'static)) -> String {
     }
 }
 
-/// Whether an error is one of making a connection.
+/// Whether an error occurred while connecting.
 fn is_of_connecting(error: &(dyn Error + 'static)) -> bool {
     let client = error.downcast_ref::<legacy::Error>();
     error.is::<ConnectError>() || client.is_some_and(legacy::Error::is_connect)
@@ -196,7 +196,7 @@ fn io_in_words(error: &io::Error, is_new: bool) -> Option<String> {
             "the server closed the connection"
         }
         (io::ErrorKind::TimedOut, _) => "the server did not answer in time",
-        // hyper reports chunks so.
+        // hyper reports malformed chunks with these kinds.
         (io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData, false) => {
             "the chunks of the answer are malformed"
         }
@@ -205,7 +205,7 @@ fn io_in_words(error: &io::Error, is_new: bool) -> Option<String> {
     Some(words.into())
 }
 
-/// The resolver's errors carry no number of the system.
+/// Whether the error comes from the resolver. Its errors have no error number of the system.
 fn is_of_resolver(error: &(dyn Error + 'static)) -> bool {
     chain(error).any(|error| error.to_string().contains("lookup address"))
 }
@@ -311,7 +311,7 @@ fn for_another_name(expected: &str, presented: &[String]) -> String {
     format!("server certificate is for another name: {names}, and not {expected}")
 }
 
-/// A name as rustls lists it, `DnsName("a")`, as people write it.
+/// Returns a name in its usual form, from the form `DnsName("a")` of rustls.
 fn plain_name(name: &str) -> String {
     let inner = name.split_once('(').map_or(name, |(_, inner)| inner);
     inner.trim_matches(|c| matches!(c, '(' | ')' | '"')).into()

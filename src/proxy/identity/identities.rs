@@ -1,4 +1,4 @@
-//! The identities in use: those of the store, found by what devices present.
+//! The client identities in use: those of the store, found by the certificates that devices present.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -17,12 +17,12 @@ use crate::identity::{CertificateParts, Strings};
 use crate::proxy::client_identity::ClientIdentity;
 use crate::proxy::settings::{Settings, SwapSettings};
 
-/// One for the whole proxy.
+/// The client identities of the whole proxy.
 #[derive(Debug)]
 pub(in crate::proxy) struct Identities {
     pub(super) store: Option<IdentityStore>,
     pub(super) keys: KeyStock,
-    /// How the strings of requests are written.
+    /// The string type in certificate requests.
     pub(super) strings: Strings,
     swaps: SwapSettings,
     under_way: Arc<Semaphore>,
@@ -32,22 +32,22 @@ pub(in crate::proxy) struct Identities {
 
 #[derive(Debug)]
 struct Known {
-    /// The hosts of each identity; a device's certificate goes to no other.
+    /// The hosts of each identity. A device's identity goes to no other host.
     hosts: HashMap<IdentityId, HashSet<String>>,
-    /// By the SHA-256 of the device's certificate.
+    /// The loaded identities, by the SHA-256 of the device's certificate.
     loaded: LruCache<[u8; 32], ClientIdentity>,
     pairs: Arc<Pairs>,
-    /// Serial numbers of dmtap's CA that devices have: INTEGERs in DER.
+    /// The serial numbers of dmtap's CA that devices have, as INTEGERs in DER.
     serials: HashSet<Vec<u8>>,
-    /// minimalKeyLength of servers.
+    /// The minimalKeyLength of each server.
     key_bits: LruCache<String, usize>,
 }
 
 impl Identities {
-    /// With those that earlier runs stored. What a run did not finish is removed.
+    /// Loads the identities that earlier runs stored, and removes unfinished ones.
     ///
     /// # Errors
-    /// Where one of them cannot be read, or others may read it.
+    /// An error if an identity cannot be read, or others may read it.
     pub(in crate::proxy) fn new(settings: &Settings) -> Result<Self, StoreError> {
         let store = settings.confdir.as_deref().map(IdentityStore::of);
         let stored = match &store {
@@ -86,54 +86,55 @@ impl Identities {
         }
     }
 
-    /// Whether some enrollments are.
+    /// Whether any enrollments are swapped.
     pub(in crate::proxy) fn swaps_any(&self) -> bool {
         self.swaps != SwapSettings::Off
     }
 
-    /// Makes keys beforehand, if any will be wanted.
+    /// Generates keys in advance, if any will be needed.
     pub(in crate::proxy) fn prepare(&self) {
         if self.swaps_any() {
             self.keys.fill();
         }
     }
 
-    /// The certificates of devices and of servers that stand for each other.
+    /// Returns the pairs of device and server certificates that stand for each other.
     pub(in crate::proxy) fn pairs(&self) -> Arc<Pairs> {
         self.known.lock().pairs.clone()
     }
 
-    /// Takes note of the least bits that a server wants of keys.
+    /// Remembers the smallest key length in bits that a server accepts.
     pub(in crate::proxy) fn want_key_bits(&self, server: &str, bits: usize) {
         self.known.lock().key_bits.insert(server.to_owned(), bits);
     }
 
-    /// The bits of the key to make where a device has one of so many.
+    /// Returns the bits of the key to generate, if the device's key has `of_device` bits.
     pub(super) fn key_bits(&self, server: &str, of_device: usize) -> usize {
         let wanted = self.known.lock().key_bits.get(server).copied();
         of_device.max(wanted.unwrap_or_default())
     }
 
-    /// A place among the enrollments under way.
+    /// Reserves a place among the enrollments in progress.
     pub(super) fn permit(&self) -> Result<OwnedSemaphorePermit, String> {
         let permit = self.under_way.clone().try_acquire_owned();
         permit.map_err(|_| format!("{} enrollments are under way", self.most_under_way))
     }
 
-    /// The number to take in place of a serial number of the server, where a device has that already.
+    /// Returns a new serial number if a device already has the serial number of the server's certificate, and `None` if
+    /// not.
     pub(super) fn serial(&self, servers: &[u8]) -> Result<Option<u128>, String> {
         if self.known.lock().serials.insert(servers.to_vec()) {
             return Ok(None);
         }
         let mut own = [0; 16];
         aws_lc_rs::rand::fill(&mut own).map_err(|_| "the system has no random numbers")?;
-        // As long as serial numbers of CAs are.
+        // The length is the usual one for serial numbers of CAs.
         Ok(Some(u128::from_be_bytes(own) | 1 << 127))
     }
 
-    /// The identity for the certificate that a device presents, which has this SHA-256, towards a host: that of the
-    /// server where the device enrolled, or one that it named. It looks into the store, and so it is called on a thread
-    /// that may wait: one that was removed meanwhile is found no more, and one that was imported is.
+    /// Returns the identity for the device certificate with this SHA-256, if it goes to a host: to the server where the
+    /// device enrolled, or to a host that the server named. It reads the store, so it must run on a thread that may
+    /// block. An identity that was removed meanwhile is not found, and one that was imported is.
     pub(in crate::proxy) fn of_certificate(
         &self,
         sha256: &[u8; 32],
@@ -145,7 +146,7 @@ impl Identities {
         hosts.contains(&plain(host)).then_some(identity)
     }
 
-    /// The identity for that certificate, wherever it is shown.
+    /// Returns the identity for the device certificate with this SHA-256, for any host.
     pub(super) fn held(&self, sha256: &[u8; 32]) -> Option<ClientIdentity> {
         let store = self.store.as_ref()?;
         let id = IdentityId::of_hash(sha256);
@@ -160,32 +161,32 @@ impl Identities {
         let pem = store.pem(&id).ok()?;
         let identity = ClientIdentity::from_pem(&pem).ok()?.named(id.as_str());
         self.know(&stored);
-        // It is used: what it renews is used no more.
+        // The identity is used, so the one that it renews is not used any more.
         self.retire(&stored);
         let loaded = &mut self.known.lock().loaded;
         loaded.insert(*sha256, identity.clone());
         Some(identity)
     }
 
-    /// Whether some identity goes to this host.
+    /// Whether an identity goes to this host.
     pub(in crate::proxy) fn go_to(&self, host: &str) -> bool {
         let host = plain(host);
         let known = self.known.lock();
         known.hosts.values().any(|hosts| hosts.contains(&host))
     }
 
-    /// Whether some identity goes to a host of which this does not hold.
+    /// Whether an identity goes to a host that is not known.
     pub(in crate::proxy) fn go_beyond(&self, is_known: &dyn Fn(&String) -> bool) -> bool {
         let known = self.known.lock();
         known.hosts.values().flatten().any(|host| !is_known(host))
     }
 
-    /// Whether there is an identity at all.
+    /// Whether there is any identity.
     pub(in crate::proxy) fn has_any(&self) -> bool {
         !self.known.lock().hosts.is_empty()
     }
 
-    /// Adds hosts that the server of an identity names later on. They are kept, if the disk takes them.
+    /// Adds hosts that the server of an identity names later. They are stored, if the disk accepts them.
     pub(in crate::proxy) fn add_hosts(&self, sha256: &[u8; 32], named: Vec<String>) {
         let id = IdentityId::of_hash(sha256);
         let mut known = self.known.lock();
@@ -209,7 +210,7 @@ impl Identities {
         });
     }
 
-    /// Removes the identities that were renewed long ago, though the new ones were not used.
+    /// Removes the identities that were renewed long ago, even if the new ones were not used.
     pub(super) fn retire_old(&self, stored: &[StoredIdentity], now: jiff::Timestamp) {
         let over = stored.iter().filter(|identity| is_over(identity, now));
         over.for_each(|identity| self.retire(identity));
@@ -231,7 +232,7 @@ impl Identities {
         self.known.lock().hosts.remove(old);
     }
 
-    /// Removes once a day the identities that were renewed long ago; it ends with the task that runs it.
+    /// Removes once a day the identities that were renewed long ago. It runs until its task ends.
     pub(in crate::proxy) async fn retire_daily(self: Arc<Self>) {
         loop {
             tokio::time::sleep(DAY).await;
@@ -247,7 +248,7 @@ impl Identities {
         }
     }
 
-    /// Takes note of a stored identity.
+    /// Adds a stored identity to those in use.
     pub(super) fn know(&self, identity: &StoredIdentity) {
         let server = identity.server_certificate.octets().unwrap_or_default();
         let device = identity.device_certificate.octets().unwrap_or_default();
@@ -270,11 +271,11 @@ fn is_over(identity: &StoredIdentity, now: jiff::Timestamp) -> bool {
 }
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// How long an identity stays that was renewed, if the new one is not used.
+/// The time that a renewed identity is kept if the new one is not used.
 const KEPT: jiff::SignedDuration = jiff::SignedDuration::from_hours(90 * 24);
-/// Identities that are held in memory; the others are read again.
+/// The most identities in memory. The others are read again.
 const MOST_LOADED: usize = 4_096;
-/// Servers whose minimalKeyLength is remembered.
+/// The most servers whose minimalKeyLength is remembered.
 const MOST_SERVERS: usize = 1_024;
-/// Hosts of one identity.
+/// The most hosts of one identity.
 const MOST_NAMED: usize = 64;

@@ -11,17 +11,17 @@ use crate::identity::{KeyKind, Scheme, SignError, Signer};
 use crate::proxy::client_identity::sign;
 use crate::proxy::tls::provider;
 
-/// A key that signs, and that only the store may read.
+/// A key that signs. Only the store may read it.
 pub struct OwnKey {
     pair: KeyPair,
     key: Arc<dyn SigningKey>,
     public_key: Vec<u8>,
 }
 
-/// Why there is no key.
+/// The reason why there is no key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// Nobody makes keys of this size.
+    /// dmtap makes no keys of this size.
     #[error("dmtap makes no RSA keys of {0} bits")]
     Size(usize),
     /// The system has no random numbers, or no memory.
@@ -30,7 +30,7 @@ pub enum KeyError {
 }
 
 impl OwnKey {
-    /// Makes a key of this kind, an RSA key with at least so many bits: some 100 ms of work for 2,048.
+    /// Generates a key of this kind. An RSA key has at least this many bits, and takes about 100 ms for 2,048.
     ///
     /// # Errors
     /// [`KeyError`].
@@ -57,13 +57,13 @@ impl OwnKey {
         })
     }
 
-    /// The private key as PKCS#8 in PEM, for the store.
+    /// Returns the private key as PKCS#8 in PEM, for the store.
     pub(super) fn pem(&self) -> String {
         self.pair.serialize_pem()
     }
 }
 
-/// The size of the key that is made where one of `bits` is asked for.
+/// Returns the size of the key that is generated for a request of `bits`.
 pub(super) fn rounded(bits: usize) -> Option<usize> {
     SIZES.into_iter().find(|size| bits <= *size)
 }

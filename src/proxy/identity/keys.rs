@@ -1,4 +1,4 @@
-//! A small stock of keys: making one takes as long as many exchanges.
+//! A small stock of keys: generating one takes as long as many exchanges.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use super::key::{self, KeyError, OwnKey};
 use crate::identity::KeyKind;
 
-/// Keys of the usual size, made beforehand.
+/// Keys of the usual size, generated in advance.
 #[derive(Debug, Default)]
 pub(in crate::proxy) struct KeyStock(Arc<Mutex<Stock>>);
 
@@ -19,7 +19,7 @@ struct Stock {
 }
 
 impl KeyStock {
-    /// A key of this kind; one that was ready is made up for.
+    /// Takes a key of this kind. A key taken from the stock is replaced.
     pub(in crate::proxy) async fn take(&self, kind: KeyKind) -> Result<OwnKey, KeyError> {
         if let KeyKind::Rsa(bits) = kind
             && key::rounded(bits) == Some(USUAL)
@@ -34,7 +34,7 @@ impl KeyStock {
         made.await.unwrap_or(Err(KeyError::Make))
     }
 
-    /// Makes keys until the stock is full, on another thread.
+    /// Generates keys on another thread until the stock is full.
     pub(in crate::proxy) fn fill(&self) {
         let lacks = {
             let mut stock = self.0.lock();
@@ -57,7 +57,7 @@ impl KeyStock {
     }
 }
 
-/// Keys that are ready.
+/// The number of keys in the stock.
 const STOCK: usize = 4;
 /// The size that every known device asks for, in bits.
 const USUAL: usize = 2048;

@@ -1,7 +1,8 @@
-//! The store: `<confdir>/identities/<id>/` with `identity.pem`, which holds a private key, and `identity.json`.
+//! The store of client identities: `<confdir>/identities/<id>/` with `identity.pem`, which has a private key, and
+//! `identity.json`.
 //!
-//! An identity appears whole or not at all: its folder is written beside and renamed, and is on the disk before
-//! [`IdentityStore::add`] returns.
+//! An identity appears completely or not at all: its folder is written under another name and renamed, and is on the
+//! disk before [`IdentityStore::add`] returns.
 
 use std::fs::{self, File};
 use std::io;
@@ -17,13 +18,13 @@ use crate::proxy::ca::{certificates, pem_of, private_directory, write_draft};
 use crate::proxy::client_identity::ClientIdentity;
 use crate::proxy::pem_file;
 
-/// The identities of a configuration folder.
+/// The client identities of a configuration folder.
 #[derive(Clone, Debug)]
 pub struct IdentityStore {
     folder: PathBuf,
 }
 
-/// Why the store cannot be used.
+/// The reason why the store cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// A file cannot be read or written.
@@ -31,32 +32,32 @@ pub enum StoreError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
-    /// Somebody else may look into it.
+    /// Others may read private keys here.
     #[error("{}: others may read private keys here: chmod {mode} {}", path.display(), path.display())]
     Open {
         /// The file or folder.
         path: PathBuf,
-        /// What it should have.
+        /// The mode that the file or folder should have.
         mode: &'static str,
     },
-    /// A file does not hold what it should.
+    /// A file does not have the expected content.
     #[error("{}: {why}", path.display())]
     Broken {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The error, in words.
         why: String,
     },
-    /// There are as many as the store takes.
+    /// The store has as many identities as it accepts.
     #[error("the store holds {MOST_IDENTITIES} identities: remove some with dmtap identity remove")]
     Full,
-    /// There is none of this name.
+    /// There is no identity with this name.
     #[error("there is no identity {0}: see dmtap identity list")]
     Unknown(String),
-    /// There are several of this name.
+    /// There are several identities with this name.
     #[error("{0} identities begin with {1}: write more of it")]
     Several(usize, String),
 }
@@ -69,14 +70,14 @@ impl StoreError {
 }
 
 impl IdentityStore {
-    /// The store of a configuration folder; it need not be there.
+    /// Returns the store of a configuration folder, which need not exist.
     pub fn of(confdir: &Path) -> Self {
         Self {
             folder: confdir.join("identities"),
         }
     }
 
-    /// Every identity, by its name. Nobody else may be able to read any of them.
+    /// Returns all identities, sorted by name. It is an error if others may read one of them.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -90,7 +91,7 @@ impl IdentityStore {
         for entry in entries {
             let entry = entry.map_err(|error| StoreError::io(&self.folder, error))?;
             let name = entry.file_name();
-            // What was being written when the power failed has another name.
+            // A folder that was being written when the power failed has another name.
             ids.extend(name.to_str().and_then(|name| name.parse().ok()));
         }
         if ids.len() > MOST_IDENTITIES {
@@ -100,12 +101,12 @@ impl IdentityStore {
         ids.iter().map(|id: &IdentityId| self.read(id)).collect()
     }
 
-    /// The one identity whose name this is, else the one whose thumbprint or DeviceID this is, or whose name begins so.
+    /// Finds one identity by its name, or else by its thumbprint, its DeviceID or the beginning of its name.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn find(&self, text: &str) -> Result<StoredIdentity, StoreError> {
-        // A device chooses its DeviceID, which may be the name of another one's identity.
+        // A device chooses its DeviceID, which may be the name of another device's identity.
         if let Ok(id) = text.to_ascii_lowercase().parse()
             && self.has(&id)
         {
@@ -129,7 +130,7 @@ impl IdentityStore {
         }
     }
 
-    /// What is known of an identity.
+    /// Reads the facts about an identity.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -151,7 +152,7 @@ impl IdentityStore {
         }
     }
 
-    /// Certificate, chain and private key of an identity in PEM.
+    /// Returns the certificate, the chain and the private key of an identity in PEM.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -161,15 +162,15 @@ impl IdentityStore {
         pem_file::read(&path).map_err(|error| StoreError::io(&path, error))
     }
 
-    /// Whether an identity is there.
+    /// Whether the store has an identity.
     pub(super) fn has(&self, id: &IdentityId) -> bool {
         self.pem_file(id).exists()
     }
 
-    /// Adds an identity, or writes it anew. It is on the disk when this returns.
+    /// Adds an identity, or replaces it. The identity is on the disk when this returns.
     ///
     /// # Errors
-    /// [`StoreError`]; then nothing was added.
+    /// [`StoreError`]. Nothing was added then.
     pub fn add(&self, identity: &StoredIdentity, pem: &str) -> Result<(), StoreError> {
         let io = |path: &Path| {
             let path = path.to_owned();
@@ -197,7 +198,7 @@ impl IdentityStore {
             sync(&self.folder)
         });
         written.map_err(|error| {
-            // Half of it is of no use, and a key must not stay where nobody looks for it.
+            // An incomplete identity is useless, and a key must not stay where nobody looks for it.
             let _ = fs::remove_dir_all(&draft);
             StoreError::io(&own, error)
         })
@@ -214,7 +215,7 @@ impl IdentityStore {
     /// Replaces the hosts of an identity.
     ///
     /// # Errors
-    /// [`StoreError`]; then they are as before.
+    /// [`StoreError`]. The hosts are unchanged then.
     pub(super) fn set_hosts(&self, id: &IdentityId, hosts: Vec<String>) -> Result<(), StoreError> {
         let identity = StoredIdentity {
             hosts,
@@ -233,8 +234,8 @@ impl IdentityStore {
         written.map_err(|error: io::Error| StoreError::io(&path, error))
     }
 
-    /// Removes what a run that broke off left behind: a key must not stay where nobody looks for it. An identity that was
-    /// being replaced comes back.
+    /// Removes the folders that an interrupted run left: a key must not stay where nobody looks for it. An identity
+    /// that was being replaced is restored.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -271,12 +272,12 @@ impl IdentityStore {
         let gone = self
             .folder
             .join(format!(".{id}.{}.gone", std::process::id()));
-        // At once: half of an identity would be an error at each start.
+        // The rename removes it in one step: an incomplete identity would be an error at each start.
         let removed = fs::rename(&own, &gone).and_then(|()| fs::remove_dir_all(&gone));
         removed.map_err(|error| StoreError::io(&own, error))
     }
 
-    /// An identity as one text: a line of JSON, then its PEM. openssl and curl pass over the line.
+    /// Returns an identity as one text: a line of JSON, then its PEM. openssl and curl ignore the line.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -287,10 +288,10 @@ impl IdentityStore {
         Ok([head, self.pem(&identity.id)?].concat())
     }
 
-    /// Adds what [`Self::export`] made.
+    /// Adds an identity from the text that [`Self::export`] made.
     ///
     /// # Errors
-    /// [`StoreError::Broken`] where it is none; `path` is the file it comes from.
+    /// [`StoreError::Broken`] if the text is not an identity. `path` is the file that it comes from.
     pub fn import(&self, text: &[u8], path: &Path) -> Result<StoredIdentity, StoreError> {
         let broken = |why: String| StoreError::Broken {
             path: path.to_owned(),
@@ -317,8 +318,8 @@ impl IdentityStore {
     }
 }
 
-/// Whether another dmtap may be at work on a folder right now. Where the system does not list its processes, the age of
-/// the folder tells: an identity is written in a moment.
+/// Whether another dmtap process may be writing a folder now. If the system does not list its processes, the age of the
+/// folder decides: an identity is written quickly.
 fn may_go_on(process: u32, processes: &Path, folder: &Path) -> bool {
     if processes.is_dir() {
         return processes.join(process.to_string()).exists();
@@ -328,7 +329,7 @@ fn may_go_on(process: u32, processes: &Path, folder: &Path) -> bool {
     age.is_none_or(|age| age < LONGEST_WRITE)
 }
 
-/// The identity, the process and the kind of a folder that is not in its place: `.ID.PROCESS.new`, `old` or `gone`.
+/// Returns the identity, the process and the kind of an unfinished folder: `.ID.PROCESS.new`, `old` or `gone`.
 fn unfinished(name: &str) -> Option<(IdentityId, u32, &str)> {
     let mut parts = name.strip_prefix('.')?.split('.');
     let (id, process, what) = (parts.next()?, parts.next()?, parts.next()?);
@@ -336,13 +337,13 @@ fn unfinished(name: &str) -> Option<(IdentityId, u32, &str)> {
     is_known.then(|| Some((id.parse().ok()?, process.parse().ok()?, what)))?
 }
 
-/// A certificate, its chain and its key in PEM, in this order: what the store keeps.
+/// Returns a certificate, its chain and its key in PEM, in this order, for the store.
 pub fn identity_pem(chain: &[&[u8]], key: &OwnKey) -> String {
     let certificates = chain.iter().map(|der| pem_of("CERTIFICATE", der));
     certificates.collect::<String>() + &key.pem()
 }
 
-/// Whether facts and PEM belong together.
+/// Checks that facts and PEM belong together.
 fn fits(identity: &StoredIdentity, pem: &[u8]) -> Result<(), String> {
     let device = identity.device_certificate.octets().unwrap_or_default();
     if IdentityId::of(&device) != identity.id || CertificateFacts::of(&device).is_none() {
@@ -353,12 +354,12 @@ fn fits(identity: &StoredIdentity, pem: &[u8]) -> Result<(), String> {
     if chain.first().is_none_or(|first| **first != *server) {
         return Err("its first certificate is not that of its first line".into());
     }
-    // It compares the key with the certificate, too.
+    // This compares the key with the certificate, too.
     ClientIdentity::from_pem(pem).map_err(|error| error.to_string())?;
     Ok(())
 }
 
-/// Whether nobody else may look into a file or folder.
+/// Checks that nobody else may read a file or folder.
 fn closed(path: &Path, mode: &'static str) -> Result<(), StoreError> {
     #[cfg(unix)]
     {
@@ -374,7 +375,7 @@ fn closed(path: &Path, mode: &'static str) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Brings the names in a folder to the disk.
+/// Syncs the names in a folder to the disk.
 fn sync(folder: &Path) -> io::Result<()> {
     #[cfg(unix)]
     File::open(folder)?.sync_all()?;
@@ -383,21 +384,21 @@ fn sync(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes a file that nobody else may read, and that is not there yet.
+/// Writes a new file that nobody else may read. The file must not exist.
 ///
 /// # Errors
-/// Those of the system.
+/// The errors of the system.
 pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
     write_draft(path, content, 0o600)
 }
 
-/// Identities in one store.
+/// The most identities in one store.
 pub const MOST_IDENTITIES: usize = 10_000;
-/// How long writing an identity may take.
+/// The longest time for writing an identity.
 const LONGEST_WRITE: Duration = Duration::from_secs(10 * 60);
 const PEM: &str = "identity.pem";
 const JSON: &str = "identity.json";
-/// What stands in front of the JSON of an exported identity.
+/// The text in front of the JSON of an exported identity.
 const EXPORTED: &str = "dmtap-identity: ";
 
 #[cfg(test)]
@@ -412,13 +413,13 @@ mod tests {
         let draft = folder.path().join("draft");
         fs::create_dir(&draft).expect("a draft");
         let none = folder.path().join("proc");
-        // Nobody lists processes: what is new stays.
+        // The system does not list processes: a new folder stays.
         assert!(may_go_on(7, &none, &draft));
         let old = SystemTime::now() - 2 * LONGEST_WRITE;
         let opened = File::open(&draft).expect("the draft");
         opened.set_modified(old).expect("an older draft");
         assert!(!may_go_on(7, &none, &draft));
-        // Somebody does.
+        // The system lists processes.
         fs::create_dir_all(none.join("7")).expect("a process");
         assert!(may_go_on(7, &none, &draft));
         assert!(!may_go_on(8, &none, &draft));

@@ -1,4 +1,4 @@
-//! What is known of an identity in the store, its key left out.
+//! The facts about an identity in the store, without its key.
 
 use std::str::FromStr;
 
@@ -14,19 +14,19 @@ use crate::dm::{Certificate, certificate};
 pub struct IdentityId(String);
 
 impl IdentityId {
-    /// The identity of the device with this certificate, in DER.
+    /// Returns the name of the identity of the device with this certificate, in DER.
     pub fn of(device_certificate: &[u8]) -> Self {
         Self::of_hash(&sha256(device_certificate))
     }
 
-    /// The same by the SHA-256 of that certificate.
+    /// Returns the name of the identity for the SHA-256 of the device's certificate.
     pub fn of_hash(hash: &[u8; 32]) -> Self {
         let mut hex = certificate::hex(hash).to_ascii_lowercase();
         hex.truncate(DIGITS);
         Self(hex)
     }
 
-    /// As it is written.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -64,52 +64,52 @@ impl std::fmt::Display for IdentityId {
     }
 }
 
-/// An identity without its key: what `identity.json` holds.
+/// An identity without its key: the content of `identity.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredIdentity {
-    /// The version of this form: 1.
+    /// The version of this format: 1.
     pub v: u32,
-    /// Its name.
+    /// The name of the identity.
     pub id: IdentityId,
-    /// The device's name for itself at enrollment.
+    /// The name that the device gave itself at enrollment.
     pub device_id: String,
     /// The server that issued the certificate: `host:port`.
     pub server: String,
-    /// Other hosts that the server named: dmtap presents the certificate to these, too.
+    /// The other hosts that the server named. dmtap presents the certificate to them, too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<String>,
-    /// When, in RFC 3339.
+    /// The time of its creation, in RFC 3339.
     pub created: String,
-    /// The server's certificate.
+    /// The certificate that the server issued.
     pub server_certificate: CertificateFacts,
-    /// dmtap's certificate for the device's key.
+    /// The certificate that dmtap issued for the device's key.
     pub device_certificate: CertificateFacts,
     /// The identity that this one renews.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renews: Option<IdentityId>,
 }
 
-/// A certificate, and what people look for in it.
+/// A certificate with the facts that people look for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CertificateFacts {
-    /// Its subject.
+    /// The subject of the certificate.
     pub subject: String,
-    /// Its issuer.
+    /// The issuer of the certificate.
     pub issuer: String,
-    /// Its serial number, in hexadecimal.
+    /// The serial number, in hexadecimal.
     pub serial: String,
-    /// From when it is valid, in RFC 3339.
+    /// The time from which it is valid, in RFC 3339.
     pub not_before: String,
-    /// Until when.
+    /// The time until which it is valid, in RFC 3339.
     pub not_after: String,
-    /// SHA-1, as Windows writes it.
+    /// The SHA-1 thumbprint, as Windows writes it.
     pub thumbprint: String,
-    /// The certificate: base64 of DER.
+    /// The certificate as base64 of DER.
     pub der: String,
 }
 
 impl CertificateFacts {
-    /// The facts of a certificate in DER.
+    /// Reads the facts of a certificate in DER.
     pub fn of(der: &[u8]) -> Option<Self> {
         let read = Certificate::read(der)?;
         let time = |seconds: i64| {
@@ -127,13 +127,13 @@ impl CertificateFacts {
         })
     }
 
-    /// The certificate in DER.
+    /// Returns the certificate in DER.
     pub fn octets(&self) -> Option<Vec<u8>> {
         crate::dm::token::base64_octets(self.der.as_bytes())
     }
 }
 
-/// SHA-256.
+/// Returns the SHA-256 of octets.
 pub(super) fn sha256(octets: &[u8]) -> [u8; 32] {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, octets);
     let mut hash = [0; 32];

@@ -1,5 +1,5 @@
-//! The swap of one enrollment: begun with the device's request, ended with the server's answer. Nothing of an answer
-//! changes before everything that may fail is done.
+//! The swap of one enrollment: it begins with the device's request and ends with the server's answer. The answer
+//! changes only after every step that may fail has succeeded.
 
 use std::sync::Arc;
 
@@ -19,38 +19,38 @@ use crate::markup::{Document, Limits};
 use crate::proxy::ca::Authority;
 use crate::proxy::client_identity::ClientIdentity;
 
-/// An enrollment under way. It belongs to one exchange: MessageIDs of Windows are constants and tell nothing.
+/// An enrollment in progress. It belongs to one exchange: the MessageIDs of Windows are constants and identify nothing.
 #[derive(Debug)]
 pub(in crate::proxy) struct Swap {
     key: OwnKey,
-    /// The device's key: a SubjectPublicKeyInfo.
+    /// The device's key, as a SubjectPublicKeyInfo.
     device_key: Vec<u8>,
-    /// The device's name for itself.
+    /// The name that the device gives itself.
     pub(in crate::proxy) device_id: String,
     server: String,
     begun: Instant,
-    /// The identity that it renews.
+    /// The identity that the enrollment renews.
     renews: Option<IdentityId>,
-    /// Whether the server got a subject that strict servers refuse.
+    /// Whether the subject in the request has strings that strict servers refuse.
     pub(in crate::proxy) has_illegal_strings: bool,
     _permit: OwnedSemaphorePermit,
 }
 
-/// A request that is ready to be swapped, without what it was read from.
+/// A prepared swap: the state of the enrollment, and the request that replaces the device's.
 #[derive(Debug)]
 pub(in crate::proxy) struct Prepared {
     pub(in crate::proxy) swap: Swap,
-    /// The request for dmtap's key, in DER; signed with the old key, where it renews.
+    /// The certificate request for dmtap's key, in DER. A renewal is signed with the old key.
     pub(in crate::proxy) token: Vec<u8>,
-    /// The same for people.
+    /// The description of the request for people.
     pub(in crate::proxy) text: String,
 }
 
 impl Identities {
-    /// Makes the request for a key of dmtap's own.
+    /// Makes the certificate request for a key of dmtap's own.
     ///
     /// # Errors
-    /// Why there is no swap, in words.
+    /// The reason why there is no swap, as text.
     pub(in crate::proxy) async fn begin(
         &self,
         asked: &Asked<'_>,
@@ -112,7 +112,7 @@ impl Identities {
     }
 }
 
-/// A renewal that the holder of an identity's device certificate signed.
+/// A renewal that the owner of an identity's device certificate signed.
 struct Renewal {
     signed: SignedRequest,
     id: IdentityId,
@@ -121,7 +121,7 @@ struct Renewal {
 
 impl Identities {
     /// # Errors
-    /// Why there is no swap, in words.
+    /// The reason why there is no swap, as text.
     fn renewal(&self, octets: &[u8]) -> Result<Renewal, String> {
         let signed = SignedRequest::read(octets).map_err(|error| error.to_string())?;
         let hash = sha256(signed.certificate());
@@ -135,7 +135,7 @@ impl Identities {
 }
 
 impl Renewal {
-    /// The renewal around another request, signed with the key that dmtap has for the server.
+    /// Returns the renewal with another request, signed with the key that dmtap has for the server.
     fn anew(&self, request: &[u8]) -> Result<Vec<u8>, String> {
         let old = &self.old;
         let signed = self.signed.anew(request, old.certificate(), old);
@@ -143,20 +143,20 @@ impl Renewal {
     }
 }
 
-/// A swap of which only the storing is left.
+/// A swap that is finished except for storing the identity.
 pub(in crate::proxy) struct Ready {
     pub(in crate::proxy) effect: RuleEffect,
     pub(in crate::proxy) identity: StoredIdentity,
-    /// Whether the device's certificate has another serial number than the server's.
+    /// Whether the serial number of the device's certificate differs from that of the server's.
     pub(in crate::proxy) has_own_serial: bool,
     pem: String,
 }
 
 impl Swap {
-    /// Makes everything that the answer to the device takes: the certificate for its key, and the edits.
+    /// Makes everything for the answer to the device: the certificate for its key, and the edits.
     ///
     /// # Errors
-    /// Why there is no swap, in words.
+    /// The reason why there is no swap, as text.
     pub(in crate::proxy) fn answered(
         &self,
         identities: &Identities,
@@ -216,10 +216,10 @@ impl Swap {
 }
 
 impl Ready {
-    /// Brings the identity to the disk, and makes it known.
+    /// Stores the identity on the disk, and adds it to those in use.
     ///
     /// # Errors
-    /// Why there is no swap, in words.
+    /// The reason why there is no swap, as text.
     pub(in crate::proxy) async fn store(
         self,
         identities: &Arc<Identities>,
@@ -243,7 +243,7 @@ impl Ready {
     }
 }
 
-/// The certificates that lead from another to its root, without the root.
+/// Returns the certificates between a certificate and its root, without the root.
 fn between<'a>(authorities: &'a [Vec<u8>], certificate: &[u8]) -> Vec<&'a [u8]> {
     let read = |der: &[u8]| crate::dm::Certificate::read(der);
     let mut issuer = read(certificate).map(|read| read.issuer);
@@ -261,5 +261,5 @@ fn between<'a>(authorities: &'a [Vec<u8>], certificate: &[u8]) -> Vec<&'a [u8]> 
     chain
 }
 
-/// From the request to the answer.
+/// The longest time from the request to the answer.
 const LONGEST: std::time::Duration = std::time::Duration::from_secs(15 * 60);

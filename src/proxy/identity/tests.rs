@@ -1,4 +1,4 @@
-//! Which identity goes where, and which goes.
+//! Tests of identities: the hosts that they go to, and their removal.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ fn settings(confdir: &Path) -> Settings {
     }
 }
 
-/// Stores an identity that another one may precede; gives the SHA-256 of its device's certificate.
+/// Stores an identity, which may renew another one. Returns the identity and the SHA-256 of its device's certificate.
 fn store(confdir: &Path, created: &str, renews: Option<IdentityId>) -> (StoredIdentity, [u8; 32]) {
     let der = |pem: &str| crate::proxy::ca::certificates(pem.as_bytes()).unwrap()[0].to_vec();
     let [(server, _), (device, _)] = [pem(), pem()];
@@ -61,7 +61,7 @@ fn an_identity_goes_to_its_server_and_to_hosts_that_this_one_named_alone() {
     runtime.block_on(async { identities.add_hosts(&hash, vec!["moved.example".into()]) });
     drop(runtime);
     assert!(goes(&identities, "moved.example"));
-    // It is kept.
+    // The new host is stored.
     let again = Identities::new(&settings(folder.path())).unwrap();
     assert!(goes(&again, "moved.example") && goes(&again, "dm.example"));
     let stored = IdentityStore::of(folder.path())
@@ -74,7 +74,7 @@ fn an_identity_goes_to_its_server_and_to_hosts_that_this_one_named_alone() {
 fn an_old_identity_stays_for_90_days_unless_the_new_one_is_used() {
     let check = |now: &str, uses: bool, expected: usize| {
         let folder = tempfile::tempdir().unwrap();
-        // Far ahead: the start of a proxy looks at the clock.
+        // The dates are far ahead, because a proxy reads the clock at its start.
         let (old, _) = store(folder.path(), "2100-01-01T00:00:00Z", None);
         let (_, hash) = store(folder.path(), "2100-06-01T00:00:00Z", Some(old.id));
         let identities = Identities::new(&settings(folder.path())).unwrap();
@@ -163,7 +163,7 @@ async fn an_answer_after_more_than_15_minutes_is_not_swapped() {
             .answered(&identities, &authority, &response, Vec::new(), &limits);
         texts.push(answered.err().unwrap());
     }
-    // The first one is for another key.
+    // The first answer fails because its certificate is for another key.
     assert!(texts[0].contains("for dmtap's key"), "{texts:?}");
     assert_eq!(texts[1], "the answer came after more than 15 minutes");
 }

@@ -1,4 +1,4 @@
-//! How often a rule acted.
+//! The counters of how often a rule acted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,27 +10,27 @@ use serde::{Serialize, Serializer};
 use crate::flow::Timestamp;
 use crate::rules::{Completeness, HeldBack, Stage};
 
-/// Hits.
+/// How often a rule acted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(rename = "HitsReport")]
 pub struct Hits {
-    /// Messages it acted on; connections at that stage.
+    /// The messages on which the rule acted; connections for a rule of that stage.
     pub messages: u64,
-    /// What it acted on in them.
+    /// The matches in them on which the rule acted.
     pub finds: u64,
-    /// Messages in which it matched and a step could not act.
+    /// The messages in which the rule matched and a step could not act.
     pub failed: u64,
-    /// Those among them on which it acted in part.
+    /// The messages among `failed` on which the rule acted in part.
     pub partly: u64,
-    /// Messages in which it matched and its limit excluded every match.
+    /// The messages in which the rule matched and its limit excluded every match.
     pub limited: u64,
-    /// Messages that it did not look into because its scenario was in another state.
+    /// The messages that the rule did not examine because its scenario was in another state.
     #[serde(skip)]
     pub waited: u64,
-    /// Messages of its stage, or connections, that came while it was known, whether it matched or not.
+    /// The messages of the rule's stage, or connections, that came while the rule was known, whether it matched or not.
     #[serde(skip)]
     pub came: u64,
-    /// When it last acted: RFC 3339, in UTC.
+    /// The time of the last hit: RFC 3339, in UTC.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "in_words")]
     #[schemars(with = "Option<String>")]
     pub last: Option<Timestamp>,
@@ -42,7 +42,7 @@ fn in_words<S: Serializer>(time: &Option<Timestamp>, to: S) -> Result<S::Ok, S::
     to.collect_str(&time.unwrap_or_default())
 }
 
-/// How many connections, requests and responses the rules were asked about.
+/// The numbers of connections, requests and responses for which the rules were asked.
 #[derive(Debug, Default)]
 pub(super) struct Arrivals([AtomicU64; 3]);
 
@@ -61,19 +61,19 @@ impl Arrivals {
     }
 }
 
-/// The hits of a name over the whole run, while they grow.
+/// The growing hits of a rule name over the whole run.
 #[derive(Debug)]
 pub(super) struct HitCounters {
     arrivals: Arc<Arrivals>,
     stage: Stage,
-    /// What had come before the rule.
+    /// The number of arrivals before the rule.
     before: u64,
-    /// All but what came.
+    /// All counters except `came`.
     hits: Mutex<Hits>,
 }
 
 impl Hits {
-    /// Those that came after the ones before.
+    /// Returns the hits since an earlier reading.
     pub(super) fn since(self, before: &Self) -> Self {
         let messages = self.messages.saturating_sub(before.messages);
         Self {
@@ -90,7 +90,7 @@ impl Hits {
 }
 
 impl HitCounters {
-    /// Counters of a rule of this stage that begins now.
+    /// Creates the counters for a rule of this stage that begins now.
     pub(super) fn new(arrivals: Arc<Arrivals>, stage: Stage) -> Self {
         Self {
             before: arrivals.of(stage).load(Ordering::Relaxed),
@@ -100,7 +100,7 @@ impl HitCounters {
         }
     }
 
-    /// It acted on so many finds of a message; on none: it could not act.
+    /// Counts a message in which the rule acted on this many matches. Zero means that it could not act.
     pub(super) fn acted(&self, finds: usize, extent: Completeness, now: Timestamp) {
         let is_part = extent == Completeness::Part;
         let mut hits = self.hits.lock();
@@ -113,7 +113,7 @@ impl HitCounters {
         }
     }
 
-    /// It looked at a message, and was kept from acting.
+    /// Counts a message in which the rule was kept from acting.
     pub(super) fn held_back(&self, by: HeldBack) {
         let mut hits = self.hits.lock();
         match by {

@@ -1,4 +1,4 @@
-//! Content codings, and transfer codings other than `chunked`: undone one by one, within a limit.
+//! Content codings, and transfer codings other than `chunked`. They are undone one by one, within a limit.
 
 use std::io::{self, Read};
 
@@ -9,34 +9,34 @@ use http::header::{CONTENT_ENCODING, HeaderMap, HeaderName};
 
 use crate::flow::note::clipped;
 
-/// Why codings are not undone.
+/// The reason why codings cannot be undone.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(in crate::proxy) enum CodingError {
-    /// The text is longer than the limit.
+    /// The decoded text is longer than the limit.
     #[error("{coding} unfolds to more than {limit} bytes")]
     TooLong {
-        /// The coding that unfolds so far.
+        /// The coding whose result is too long.
         coding: String,
         /// The limit, in bytes.
         limit: usize,
     },
-    /// The bytes are not what the coding allows.
+    /// The bytes do not follow the coding.
     #[error("{coding} does not decode: {why}")]
     Broken {
         /// The coding.
         coding: String,
-        /// What is wrong with them.
+        /// The error in the bytes.
         why: &'static str,
     },
-    /// There is no decoder for it.
+    /// There is no decoder for the coding.
     #[error("{0} is not known")]
     Unknown(String),
-    /// More than anybody needs.
+    /// There are more codings than dmtap undoes.
     #[error("{0} codings on top of each other")]
     TooMany(usize),
 }
 
-/// The codings that a field lists, in the order in which they were applied.
+/// Returns the codings that a field lists, in the order in which they were applied.
 pub(in crate::proxy) fn listed(headers: &HeaderMap, field: &HeaderName) -> Vec<String> {
     let values = headers.get_all(field).iter();
     values
@@ -46,10 +46,10 @@ pub(in crate::proxy) fn listed(headers: &HeaderMap, field: &HeaderName) -> Vec<S
         .collect()
 }
 
-/// A body with the content codings that its fields list undone, at most `limit` bytes.
+/// Undoes the content codings that the fields of a body list. The result has at most `limit` bytes.
 ///
 /// # Errors
-/// Why they cannot be undone, in words.
+/// The reason, as text, if they cannot be undone.
 pub(crate) fn without_codings(
     body: &Bytes,
     headers: &HeaderMap,
@@ -59,7 +59,7 @@ pub(crate) fn without_codings(
     undo(body, &codings, limit).map_err(|error| error.to_string())
 }
 
-/// Undoes codings, the last one first; without any, the very bytes.
+/// Undoes codings, the last one first. Without codings the same bytes are returned.
 pub(in crate::proxy) fn undo(
     body: &Bytes,
     codings: &[String],
@@ -78,7 +78,7 @@ pub(in crate::proxy) fn undo(
 fn decompress(body: &[u8], coding: &str, limit: usize) -> Result<Bytes, CodingError> {
     match coding {
         "gzip" | "x-gzip" => drain(MultiGzDecoder::new(body), coding, limit),
-        // RFC 9110 §8.4.1.2 means zlib; some senders leave the wrapper out.
+        // RFC 9110 §8.4.1.2 requires zlib; some senders omit the wrapper.
         "deflate" => match drain(ZlibDecoder::new(body), coding, limit) {
             Err(CodingError::Broken { .. }) => drain(DeflateDecoder::new(body), coding, limit),
             done => done,
@@ -107,7 +107,7 @@ fn drain(reader: impl Read, coding: &str, limit: usize) -> Result<Bytes, CodingE
     Ok(plain.into())
 }
 
-/// Each decoder has words of its own for the same two faults.
+/// Returns an error in dmtap's words: each decoder has other words for the same two errors.
 fn broken(coding: &str, error: &io::Error) -> CodingError {
     let why = match error.kind() {
         io::ErrorKind::UnexpectedEof => "the body ends too early",
@@ -119,9 +119,9 @@ fn broken(coding: &str, error: &io::Error) -> CodingError {
     }
 }
 
-/// Codings on top of each other that are undone.
+/// The most codings of one body that are undone.
 const CODINGS: usize = 3;
-/// Bytes that the Brotli decoder takes at a time.
+/// The bytes that the Brotli decoder reads at a time.
 const BUFFER: usize = 4096;
 /// The largest window of zstd in HTTP, as a power of two (RFC 9659 §3).
 const WINDOW_LOG: u32 = 23;

@@ -1,4 +1,4 @@
-//! What reading a body may cost in memory, before and after it is here.
+//! The memory cost of reading a body, estimated before and after it arrives.
 
 use http::header::{self, HeaderMap};
 
@@ -6,22 +6,22 @@ use super::has_transfer_codings;
 use crate::flow::media;
 use crate::markup;
 
-/// What reading a body may cost in memory.
+/// The memory cost of reading a body.
 #[derive(Clone, Copy)]
 pub(in crate::proxy) struct Cost {
     is_coded: bool,
-    /// Bytes of the tree for each byte of text.
+    /// The bytes of the tree for each byte of text.
     tree: usize,
 }
 
 impl Cost {
-    /// That of what is coded, whatever it unfolds to.
+    /// The cost of a coded body, whatever its decoded length.
     pub(super) const CODED: Self = Self {
         is_coded: true,
         tree: NODE,
     };
 
-    /// That of what is only collected.
+    /// The cost of a body that is only collected.
     pub(in crate::proxy) const UNREAD: Self = Self {
         is_coded: false,
         tree: 0,
@@ -31,7 +31,7 @@ impl Cost {
         Self {
             is_coded: headers.contains_key(header::CONTENT_ENCODING)
                 || has_transfer_codings(headers),
-            // A tag of WBXML is one byte; `<a/>b` of XML is two nodes.
+            // A WBXML tag is one byte; `<a/>b` in XML is two nodes.
             tree: if media::mentions(headers, "wbxml") {
                 NODE
             } else {
@@ -40,7 +40,7 @@ impl Cost {
         }
     }
 
-    /// The most for so many bytes as received, and a text of `limit` at most.
+    /// Returns the most bytes for a body of `received` bytes whose text has at most `limit` bytes.
     pub(super) fn at_most(self, received: usize, limit: usize) -> usize {
         match self.is_coded {
             true => received + limit + self.tree_of(limit),
@@ -52,7 +52,8 @@ impl Cost {
         (text * self.tree).min(NODE * markup::Limits::default().nodes)
     }
 
-    /// For so many more bytes of a small body; what they unfold to is counted when it is known.
+    /// Returns the bytes for `received` more bytes of a small body. The decompressed text is counted when its length is
+    /// known.
     pub(super) fn of_small(self, received: usize) -> usize {
         match self.is_coded {
             true => received,
@@ -61,15 +62,15 @@ impl Cost {
     }
 }
 
-/// The most that the tree of a text takes, in bytes.
+/// Returns the most bytes that the tree of a text takes.
 pub(super) fn tree_of(text: &[u8]) -> usize {
     let nodes = match markup::wbxml::looks_like(text) {
         true => text.len(),
-        // An element, and the text before it; an attribute.
+        // An element counts, and the text before it, and an attribute.
         false => {
             let first = text.first().is_some_and(|byte| b"<=".contains(byte));
             let behind = text.get(1..).unwrap_or_default();
-            // Blocks whose sum fits into a byte are counted many bytes at a time.
+            // The sum of a block fits into a byte, so that many bytes are counted at a time.
             let blocks = text.chunks(BLOCK).zip(behind.chunks(BLOCK));
             let nodes = blocks.map(|(before, block)| {
                 let pairs = before.iter().zip(block);
@@ -86,8 +87,8 @@ pub(super) fn tree_of(text: &[u8]) -> usize {
     NODE * nodes.min(markup::Limits::default().nodes)
 }
 
-/// Bytes of a block, each of which counts for two nodes at most.
+/// The bytes of a block. Each counts for at most two nodes.
 const BLOCK: usize = 127;
 
-/// Bytes of one node of a tree.
+/// The bytes of one node of a tree.
 const NODE: usize = 12;

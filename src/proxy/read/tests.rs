@@ -1,4 +1,4 @@
-//! Content codings and sniffing.
+//! Tests of content codings and of media type sniffing.
 
 use std::io::Write;
 use std::time::Duration;
@@ -160,7 +160,7 @@ fn wbxml_of_another_vocabulary_is_no_broken_message() {
     let check = |media_type: &'static str, is_foreign: bool| {
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-        // A Ping of ActiveSync.
+        // A Ping request of ActiveSync.
         let body = Bytes::from_static(b"\x03\x01\x6a\x00\x00\x0d\x45\x48\x03240\x00\x01\x01");
         let (reading, notes) = read_plain(body, &headers, 1000);
         let by_type = matches!(reading, ParsedBody::Unread(NotParsed::MediaType(_)));

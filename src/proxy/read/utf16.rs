@@ -1,4 +1,4 @@
-//! The second copy of a body in UTF-16: its text, counted in the budget before it is made.
+//! The UTF-8 copy of a body in UTF-16. The budget counts it before it is made.
 
 use bytes::Bytes;
 
@@ -8,25 +8,25 @@ use crate::flow::{NotParsed, Note, Severity};
 use crate::markup::DecodeError;
 use crate::markup::utf16::Utf16;
 
-/// A body whose codings are undone.
+/// A body without codings.
 pub(super) struct Plain {
-    /// In UTF-8, where it came in UTF-16.
+    /// The bytes, converted to UTF-8 if they arrived in UTF-16.
     pub(super) bytes: Bytes,
-    /// How it came, where that was UTF-16.
+    /// The UTF-16 encoding in which the body arrived, if any.
     pub(super) utf16: Option<Utf16>,
-    /// What is kept of it, in bytes.
+    /// The bytes of memory that are kept for the body.
     pub(super) kept: usize,
 }
 
-/// Why there is no text of a body in UTF-16.
+/// The reason why a body in UTF-16 has no text.
 pub(super) enum NoText {
-    /// It is broken.
+    /// The text is broken.
     Broken(DecodeError),
-    /// It takes too much memory.
+    /// The text needs too much memory.
     TooLarge(NotParsed),
 }
 
-/// Puts a body in UTF-16 into UTF-8; every other one stays as it is. `received` bytes of it are kept in any case.
+/// Converts a body in UTF-16 to UTF-8. Any other body stays as it is. The bytes of `received` are kept in any case.
 pub(super) async fn in_utf8(
     plain: Bytes,
     received: &Bytes,
@@ -62,17 +62,18 @@ pub(super) async fn in_utf8(
     })
 }
 
-/// Extends a permit to so many bytes; `false` where there is no memory for them.
+/// Extends a permit to this many bytes. Returns `false` if there is no memory for them.
 pub(super) async fn cover(bounds: Bounds<'_>, permit: &mut BudgetPermit, bytes: usize) -> bool {
     let missing = bytes.saturating_sub(permit.bytes());
-    // Large bodies have announced it; it is more only where the media type is that of another encoding.
+    // Large bodies have requested the memory already. They need more only if the media type is that of another
+    // encoding.
     match permit.is_large() {
         true => bounds.budget.add_now(permit, missing),
         false => bounds.budget.add(permit, missing).await,
     }
 }
 
-/// XML-08: what offsets are about.
+/// Returns note XML-08, which says what offsets refer to.
 pub(super) fn note(utf16: Utf16) -> Note {
     Note {
         id: "XML-08",

@@ -1,4 +1,4 @@
-//! Prepared TLS towards servers: one configuration for each client identity and ALPN offer.
+//! TLS configurations towards servers: one for each client identity and ALPN offer.
 
 use std::io;
 use std::sync::{Arc, OnceLock};
@@ -14,27 +14,27 @@ use crate::proxy::client_identity::ClientIdentity;
 use crate::proxy::settings::Trust;
 use crate::proxy::trust;
 
-/// The configurations in use. A shared one would resume the session of one identity for another.
+/// The configurations in use. If identities shared one, it would resume the session of one identity for another.
 pub(super) struct ClientConfigs {
     base: ClientConfig,
-    /// What verifies servers where `base` accepts any, made at its first use; or why there is none.
+    /// The configuration that verifies servers although `base` accepts any, or the error. It is made at its first use.
     verifying: OnceLock<Result<ClientConfig, String>>,
     prepared: Mutex<Prepared>,
 }
 
-/// What was unused for longest makes room.
+/// The prepared configurations. The one that was unused for the longest time makes room.
 struct Prepared {
     configs: LruCache<Key, Arc<ClientConfig>>,
-    /// What each server asked for in its last whole handshake with an identity.
+    /// The request of each server for a client certificate, from its last full handshake with an identity.
     handshakes: LruCache<(Option<Arc<str>>, String), Handshake>,
 }
 
-/// The id of the identity, the names of ALPN, and whether the server is verified in any case.
+/// The id of the identity, the ALPN names, and whether the server is verified in any case.
 type Key = (Option<Arc<str>>, &'static [&'static [u8]], bool);
 
 impl ClientConfigs {
     /// # Errors
-    /// Where the trusted certificates cannot be loaded.
+    /// An error if the trusted certificates cannot be loaded.
     pub(super) fn new(trust: &Trust) -> io::Result<Self> {
         Ok(Self {
             base: trust::client_config(trust)?,
@@ -46,10 +46,10 @@ impl ClientConfigs {
         })
     }
 
-    /// The configuration for an identity and an offer; one that verifies the server even under `-k`, if asked for.
+    /// Returns the configuration for an identity and an offer. With `verifies`, it verifies the server even under `-k`.
     ///
     /// # Errors
-    /// Why no server can be verified.
+    /// The reason, as text, why no server can be verified.
     pub(super) fn of(
         &self,
         identity: Option<&ClientIdentity>,
@@ -80,7 +80,8 @@ impl ClientConfigs {
             .get_or_init(|| trust::client_config(&Trust::Platform).map_err(|e| e.to_string()))
     }
 
-    /// What a server asked for: in this handshake, or in the one that began the session which this one resumes.
+    /// Returns whether the server asked for a certificate: in this handshake, or in the one that began the resumed
+    /// session.
     pub(super) fn handshake(
         &self,
         identity: Option<&ClientIdentity>,
@@ -102,7 +103,7 @@ impl ClientConfigs {
     }
 }
 
-/// Configurations that are kept ready, and handshakes that are remembered.
+/// The most configurations that are kept, and the most handshakes that are remembered.
 const MOST_CONFIGS: usize = 4096;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A new connection to a server: TCP, TLS, HTTP.
+//! New connections to servers: TCP, TLS, HTTP.
 
 use std::error::Error;
 use std::future::Future;
@@ -32,22 +32,22 @@ use crate::proxy::headers::{LONGEST_HEAD, MOST_FIELDS};
 use crate::proxy::settings::{Mode, Resolve, Settings, Trust, Upstream};
 use crate::proxy::trust;
 
-/// Makes connections to servers.
+/// The dialer, which makes connections to servers.
 pub(super) struct Dialer {
     tcp: TcpDialer,
     tls: ClientConfigs,
-    /// The servers that the user named, where `-k` accepts their certificates; those that only a server named are
-    /// verified. `None`: there is no such difference.
+    /// The servers that the user named, whose certificates `-k` accepts. Servers that only a server named are verified.
+    /// `None` if there is no such difference.
     named: Option<Vec<Origin>>,
     limit: Duration,
     keep_alive: Duration,
 }
 
 impl Dialer {
-    /// For a proxy that listens at `listener`.
+    /// Creates the dialer of a proxy that listens at `listener`.
     ///
     /// # Errors
-    /// Where the trusted certificates cannot be loaded.
+    /// An error if the trusted certificates cannot be loaded.
     pub(super) fn new(settings: &Settings, listener: SocketAddr) -> io::Result<Self> {
         Ok(Self {
             tcp: TcpDialer::new(settings, listener),
@@ -58,11 +58,11 @@ impl Dialer {
         })
     }
 
-    /// Connects to the server of an address, where `identity` is presented if the server asks for a certificate.
-    /// `refused` makes the error of a server that asks for one and refuses the handshake.
+    /// Connects to the server of a URL. `identity` is presented if the server asks for a certificate. `refused` creates
+    /// the error for a server that asks for one and refuses the handshake.
     ///
     /// # Errors
-    /// Why there is no connection.
+    /// [`ConnectError`] if there is no connection.
     pub(super) async fn dial(
         &self,
         target: &Uri,
@@ -70,7 +70,8 @@ impl Dialer {
         identity: Option<&ClientIdentity>,
         refused: impl FnOnce(Reason) -> ConnectError,
     ) -> Result<Connection, ConnectError> {
-        // On the heap: TLS makes this future large, and most requests, into which it would grow, dial nobody.
+        // The future is on the heap: TLS makes it large, and the futures of most requests, which would grow by it, dial
+        // no server.
         let connecting = Box::pin(trust::watched(self.connect(target, offer, identity)));
         match tokio::time::timeout(self.limit, connecting).await {
             Ok((Err(error), true)) if failure::is_refusal(&error) => {
@@ -124,7 +125,7 @@ impl Dialer {
             Some(shown) => Handshake::Asked { shown },
             None => Handshake::NotAsked,
         };
-        // A server that resumes a session asks for nothing again: what it asked at first holds.
+        // A server that resumes a session does not ask again: its first request for a certificate holds.
         let is_resumed = tls.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
         let handshake = self.tls.handshake(identity, target, handshake, is_resumed);
         self.open(tls, is_http2, handshake).await
@@ -138,7 +139,7 @@ impl Dialer {
         named.is_some_and(|named| origin.is_none_or(|origin| !named.contains(&origin)))
     }
 
-    /// Begins HTTP on a stream. A task of its own drives the connection to its end.
+    /// Begins HTTP on a stream. A task of its own drives the connection until it ends.
     async fn open<S>(
         &self,
         stream: S,
@@ -158,7 +159,7 @@ impl Dialer {
                 .timer(TokioTimer::new())
                 .keep_alive_interval(self.keep_alive)
                 .max_header_list_size(LONGEST_HEAD)
-                // The server's limit is known when its SETTINGS come; more streams than that are refused.
+                // The limit of the server is known when its SETTINGS come. Until then, more streams could be refused.
                 .initial_max_send_streams(1)
                 .handshake(TokioIo::new(stream))
                 .await
@@ -188,7 +189,7 @@ fn named(settings: &Settings) -> Option<Vec<Origin>> {
     Some(maps.chain([first]).collect())
 }
 
-/// Why there is no connection to a server that the user did not name; `-k` does not help.
+/// Returns the error of an unverified server that the user did not name. `-k` does not help.
 fn unverified(target: &Uri, error: io::Error) -> ConnectError {
     let tls = error.get_ref().and_then(|error| error.downcast_ref());
     let Some(certificate @ rustls::Error::InvalidCertificate(_)) = tls else {
@@ -218,27 +219,27 @@ pub(super) struct Connection {
 
 #[derive(Debug)]
 enum Sender {
-    /// One request at a time.
+    /// HTTP/1.1: one request at a time.
     Http1(http1::SendRequest<Body>),
-    /// Many at once.
+    /// HTTP/2: many requests at a time.
     Http2(http2::SendRequest<Body>),
 }
 
-/// A request that got no response.
+/// The failure of a request that got no response.
 pub(super) struct Failed {
     pub(super) error: hyper::Error,
-    /// The request, where nothing of it was sent.
+    /// The request, if no byte of it was sent.
     pub(super) unsent: Option<Box<Request<Body>>>,
     /// Whether the server says that it did not process the request.
     pub(super) is_unprocessed: bool,
     /// Whether the server closed the connection and sent no byte after the request.
     pub(super) is_silent: bool,
-    /// How the server refused a connection that may lack a client certificate.
+    /// The way in which the server refused a connection that may lack a client certificate.
     pub(super) refusal: Option<Reason>,
 }
 
 impl Connection {
-    /// How it began.
+    /// Returns how the connection began.
     pub(super) fn handshake(&self) -> Handshake {
         self.observed.handshake
     }
@@ -261,7 +262,7 @@ impl Connection {
         }
     }
 
-    /// Waits until another request may be sent, or the time is over.
+    /// Waits until another request may be sent, but not longer than `wait`.
     pub(super) async fn is_ready_within(&mut self, wait: Duration) -> bool {
         if self.is_ready() {
             return true;
@@ -272,7 +273,7 @@ impl Connection {
         !wait.is_zero() && matches!(tokio::time::timeout(wait, send.ready()).await, Ok(Ok(())))
     }
 
-    /// Another handle on the same connection, where it carries several requests at once.
+    /// Returns another handle on the same connection, if it carries several requests at a time.
     pub(super) fn shared(&self) -> Option<Self> {
         match &self.sender {
             Sender::Http1(_) => None,
@@ -321,8 +322,8 @@ impl Connection {
     }
 }
 
-/// Whether an error of HTTP/2 says that the request was not processed (RFC 9113 §8.7): its stream was refused, or
-/// GOAWAY without an error names an earlier one as the last.
+/// Whether an HTTP/2 error says that the request was not processed (RFC 9113 §8.7): its stream was refused, or a GOAWAY
+/// without an error names an earlier stream as the last one.
 fn is_refused(error: &hyper::Error) -> bool {
     std::iter::successors(error.source(), |&error| error.source())
         .find_map(|error| error.downcast_ref::<h2::Error>())
@@ -333,16 +334,16 @@ fn is_refused(error: &hyper::Error) -> bool {
         })
 }
 
-/// Whether the body of the request broke off. hyper counts that among the errors of its user, as it does a request of
-/// HTTP/2 that still waited for its stream to open when the connection ended.
+/// Whether the body of the request broke off. hyper counts this as an error of its user, like an HTTP/2 request that
+/// still waited for its stream when the connection ended.
 fn has_broken_body(error: &(dyn Error + 'static)) -> bool {
     std::iter::successors(Some(error), |&error| error.source()).any(|error| error.is::<Broken>())
 }
 
-/// A bare connection to a server, within the limit of time and under the same bans as any other.
+/// Makes a plain TCP connection to a server, with the same time limit and the same forbidden addresses as any other.
 ///
 /// # Errors
-/// Why there is none, in words.
+/// The reason, as text, if there is no connection.
 pub(in crate::proxy) async fn connect(
     settings: &Settings,
     listener: SocketAddr,
@@ -361,7 +362,7 @@ pub(in crate::proxy) async fn connect(
     }
 }
 
-/// Why a server was not even connected.
+/// The reason why there is no connection to a server.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::proxy) enum ConnectError {
     #[error("no connection, or no TLS handshake, within {0:?}")]
@@ -370,7 +371,7 @@ pub(in crate::proxy) enum ConnectError {
     Loop(SocketAddr),
     #[error("{0} is dmtap's own control API, which is not reachable through the proxy")]
     Private(SocketAddr),
-    /// It refused what a client certificate may avoid.
+    /// The server refused the connection, and a client certificate may help.
     #[error("{0}")]
     Refused(Box<Refused>),
     #[error("{0}")]
@@ -382,7 +383,7 @@ impl ConnectError {
         Self::Other(error.into())
     }
 
-    /// Whether the server speaks none of the HTTP versions offered (RFC 7301 §3.2).
+    /// Whether the server supports none of the HTTP versions offered (RFC 7301 §3.2).
     fn is_about_alpn(&self) -> bool {
         let Self::Other(error) = self else {
             return false;
@@ -399,7 +400,7 @@ impl ConnectError {
     }
 }
 
-/// TCP, except to the proxy's own listener and to those that are private.
+/// A TCP dialer that does not connect to the proxy's own listener or to private ones.
 #[derive(Clone)]
 struct TcpDialer {
     tcp: HttpConnector,
@@ -422,7 +423,7 @@ impl TcpDialer {
         }
     }
 
-    /// Connects to the server of an address. The connector is ready at any time.
+    /// Connects to the server of a URL. The connector is always ready.
     async fn call(mut self, server: Uri) -> Result<TokioIo<TcpStream>, ConnectError> {
         let server = self.resolved(&server).unwrap_or(server);
         let io = self.tcp.call(server).await.map_err(ConnectError::other)?;
@@ -441,7 +442,7 @@ impl TcpDialer {
 }
 
 impl TcpDialer {
-    /// The address of a server that is not to be looked up.
+    /// Returns the address of a server whose name is not looked up.
     fn resolved(&self, server: &Uri) -> Option<Uri> {
         let own = if server.scheme_str() == Some("https") {
             443
@@ -455,7 +456,7 @@ impl TcpDialer {
     }
 }
 
-/// Whether a connection ends at a listener of this machine, which may listen on every address of it.
+/// Whether a connection ends at a listener of this machine, which may listen at all its addresses.
 fn leads_to(tcp: &TcpStream, listener: SocketAddr) -> bool {
     let (Ok(peer), Ok(local)) = (tcp.peer_addr(), tcp.local_addr()) else {
         return false;

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::ServerKey;
 use super::dial::Connection;
 
-/// Idle connections, bounded in number and in time.
+/// The idle connections, limited in number and in time.
 pub(super) struct IdleConnections {
     state: Mutex<State>,
     limit: Duration,
@@ -21,12 +21,12 @@ pub(super) struct IdleConnections {
 struct State {
     by_server: HashMap<ServerKey, Vec<(Instant, Connection)>>,
     total: usize,
-    /// Whether a task removes those that were idle for too long.
+    /// Whether a task removes the connections that were idle for too long.
     is_swept: bool,
 }
 
 impl IdleConnections {
-    /// For connections that are kept for at most `limit`.
+    /// Creates a store that keeps connections for at most `limit`.
     pub(super) fn new(limit: Duration) -> Self {
         Self {
             state: Mutex::default(),
@@ -34,7 +34,7 @@ impl IdleConnections {
         }
     }
 
-    /// The connection that was used last.
+    /// Takes the ready connection that was used last.
     pub(super) fn take(&self, key: &ServerKey) -> Option<Connection> {
         let mut state = self.state.lock();
         let of_server = state.by_server.get_mut(key)?;
@@ -50,7 +50,7 @@ impl IdleConnections {
         found
     }
 
-    /// Keeps a connection for whoever needs one next; closes it where too many are kept.
+    /// Keeps a connection for the next device connection that needs it. Closes it if too many are kept.
     pub(super) fn put(self: &Arc<Self>, key: ServerKey, connection: Connection) {
         let mut state = self.state.lock();
         if connection.is_closed() || state.total >= MOST_IDLE {
@@ -62,7 +62,7 @@ impl IdleConnections {
         }
         of_server.push((Instant::now(), connection));
         state.total += 1;
-        // Without a runtime the program ends, and the connections with it.
+        // Without a runtime the program is ending, and the connections end with it.
         if !state.is_swept
             && let Ok(runtime) = Handle::try_current()
         {
@@ -71,7 +71,7 @@ impl IdleConnections {
         }
     }
 
-    /// Closes what was idle for too long; whether any is left.
+    /// Closes the connections that were idle for too long. Returns whether any is left.
     fn close_old(&self) -> bool {
         let mut state = self.state.lock();
         let limit = self.limit;
@@ -95,9 +95,9 @@ async fn sweep(idle: Arc<IdleConnections>) {
     }
 }
 
-/// Idle connections to one server.
+/// The most idle connections to one server.
 const MOST_IDLE_PER_SERVER: usize = 256;
-/// Idle connections to all servers.
+/// The most idle connections to all servers.
 const MOST_IDLE: usize = 1024;
-/// Between two looks for connections that are idle for too long.
+/// The shortest time between two checks for connections that were idle for too long.
 const SHORTEST_SWEEP: Duration = Duration::from_millis(100);

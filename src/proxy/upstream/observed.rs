@@ -1,4 +1,4 @@
-//! What happens on a connection to a server, below HTTP: libraries above keep of an error only its text.
+//! Events on a connection to a server, observed below HTTP: the libraries above keep only the text of an error.
 
 use std::io;
 use std::pin::Pin;
@@ -14,7 +14,7 @@ use super::refused::Reason;
 /// How a connection to a server began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::proxy) enum Handshake {
-    /// Without TLS.
+    /// The connection has no TLS.
     Clear,
     /// The server asked for no client certificate.
     NotAsked,
@@ -22,17 +22,17 @@ pub(in crate::proxy) enum Handshake {
     Asked { shown: bool },
 }
 
-/// What was seen on a connection.
+/// The observations on a connection.
 #[derive(Debug)]
 pub(super) struct Observed {
     pub(super) handshake: Handshake,
     /// Whether the server sent a byte since the last request.
     pub(super) received: AtomicBool,
-    /// Whether the server answered a request on it.
+    /// Whether the server answered a request on the connection.
     pub(super) answered: AtomicBool,
-    /// Whether the server reset it, or sent what TLS forbids after the handshake.
+    /// Whether the server reset the connection, or sent a message after the handshake that TLS forbids.
     pub(super) reset: AtomicBool,
-    /// The fatal alert that ended it.
+    /// The fatal alert that ended the connection.
     pub(super) alert: OnceLock<AlertDescription>,
 }
 
@@ -47,8 +47,8 @@ impl Observed {
         }
     }
 
-    /// How the server refused the connection, where a client certificate may help. `is_unsent`: nothing of the request
-    /// was sent.
+    /// Returns how the server refused the connection, if a client certificate may help. `is_unsent` says that no byte
+    /// of the request was sent.
     pub(super) fn refusal(&self, is_unsent: bool) -> Option<Reason> {
         if self.answered.load(Ordering::Relaxed) {
             return None;
@@ -70,7 +70,7 @@ impl Observed {
         let tls = error.get_ref().and_then(|inner| inner.downcast_ref());
         match tls {
             Some(rustls::Error::AlertReceived(alert)) => drop(self.alert.set(*alert)),
-            // A CertificateRequest after the handshake, which only TLS 1.3 has.
+            // The message is a CertificateRequest after the handshake, which only TLS 1.3 has.
             Some(rustls::Error::InappropriateHandshakeMessage { .. }) => {
                 self.reset.store(true, Ordering::Relaxed);
             }
@@ -79,7 +79,7 @@ impl Observed {
     }
 }
 
-/// A stream that is observed.
+/// A stream whose errors and bytes are observed.
 pub(super) struct ObservedStream<S> {
     pub(super) stream: S,
     pub(super) observed: Arc<Observed>,

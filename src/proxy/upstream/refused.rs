@@ -1,27 +1,27 @@
-//! Servers that refuse a connection for want of a client certificate, in words.
+//! Texts for servers that refuse a connection because they lack a client certificate.
 
 use std::fmt;
 
 use rustls::AlertDescription;
 
-/// What is known of a request that a server refused in such a way.
+/// The facts about a request that a server refused in this way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::proxy) struct Refused {
     /// The server's host.
     pub(super) host: String,
-    /// The device, as people know it.
+    /// The name of the device for people.
     pub(super) device: String,
     /// The id of the identity that was presented.
     pub(super) identity: Option<String>,
     pub(super) reason: Reason,
 }
 
-/// How the server refused.
+/// The way in which a server refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reason {
-    /// It asked for a client certificate, and ended the connection; over TLS 1.3 behind the handshake.
+    /// The server asked for a client certificate and ended the connection; in TLS 1.3, after the handshake.
     Asked(Option<AlertDescription>),
-    /// It asked for nothing in the handshake, and reset the connection at the first request.
+    /// The server asked for nothing in the handshake, and reset the connection at the first request.
     ResetAtRequest,
 }
 

@@ -1,5 +1,5 @@
-//! Between HTTP and TLS: where bytes that are no HTTP come in, and where a connection of HTTP/1.1 is ended in good
-//! order, at an exact byte.
+//! A layer between HTTP and TLS. It sends bytes that are not HTTP, and ends an HTTP/1.1 connection in good order at an
+//! exact byte.
 
 use std::io;
 use std::pin::Pin;
@@ -21,7 +21,7 @@ pub(in crate::proxy) struct ScriptedClose<I> {
     closing: Option<CloseInProgress>,
 }
 
-/// An end under way.
+/// A connection end in progress.
 #[derive(Debug)]
 struct CloseInProgress {
     last: CloseSequence,
@@ -36,7 +36,7 @@ enum State {
     Writing,
     Waiting,
     Closing,
-    /// What the device still sends is read: a socket that is closed with bytes unread sends RST.
+    /// Reads the bytes that the device still sends: closing a socket with unread bytes sends RST.
     Draining,
 }
 
@@ -55,7 +55,7 @@ impl<I> ScriptedClose<I> {
 }
 
 impl<I: AsyncRead + AsyncWrite + Unpin> ScriptedClose<I> {
-    /// Goes on with the end of the connection; pending until it has ended, and then the error hyper is to see.
+    /// Continues the end of the connection. Returns `Pending` until it has ended, and then the error for hyper.
     fn poll_leave(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         let Some(closing) = &mut self.closing else {
             return Poll::Pending;
@@ -74,7 +74,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> ScriptedClose<I> {
         ))
     }
 
-    /// Whether the end has begun. Called when hyper has nothing more to write.
+    /// Whether the end has begun. It is called when hyper has nothing more to write.
     fn leaves(&mut self) -> bool {
         if self.closing.is_none() {
             self.closing = self.handle.take_last().map(|last| CloseInProgress {
@@ -191,5 +191,5 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ScriptedClose<I> {
     }
 }
 
-/// For the device to close its side.
+/// The time for the device to close its side.
 const DRAIN: Duration = Duration::from_millis(500);
