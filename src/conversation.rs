@@ -34,7 +34,7 @@ use crate::dm::Message;
 use crate::flow::origin::NamedHost;
 use crate::flow::{
     AnswerLink, Connection, ExchangeId, KeyTooLong, Note, RequestHead, ResponseHead, SessionKey,
-    SessionTag, Severity, Side, Timestamp,
+    SessionTag, Side, Timestamp,
 };
 use crate::identity::Signer;
 use crate::identity::session::Pairs;
@@ -242,12 +242,7 @@ impl<'a> MessageFacts<'a> {
 }
 
 fn note_no_session(error: KeyTooLong) -> Note {
-    Note {
-        id: "SES-01",
-        severity: Severity::Warning,
-        at: None,
-        text: error.to_string(),
-    }
+    Note::new("SES-01", error.to_string())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use super::stay::{Rewritten, patched};
 use super::{Decision, MessageFacts};
-use crate::flow::{Note, Severity};
+use crate::flow::Note;
 use crate::identity::session::SIGNED_ID;
 use crate::markup::{Document, Element, tag};
 
@@ -38,14 +38,9 @@ impl MessageFacts<'_> {
         let is_swapped = self
             .pairs
             .is_some_and(|pairs| pairs.has_of_server(certificate));
-        is_swapped.then(|| Note {
-            id: "SWAP-05",
-            severity: Severity::Info,
-            at: Some(at.span().start),
-            text: "SignedEntDMID is signed by the device's own key; a server that checks it against the certificate that \
-                   it issued refuses it"
-                .into(),
-        })
+        let text = "SignedEntDMID is signed by the device's own key; a server that checks it against the certificate that \
+                    it issued refuses it";
+        is_swapped.then(|| Note::new("SWAP-05", text).at(at.span().start))
     }
 
     /// Does the same to a response that is decided.

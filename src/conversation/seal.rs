@@ -7,8 +7,8 @@ use http::{HeaderMap, HeaderValue};
 
 use super::MessageFacts;
 use crate::dm::auth::Hmac;
+use crate::flow::Note;
 use crate::flow::credentials::MacKey;
-use crate::flow::{Note, Severity};
 use crate::identity::{SignedData, Signer};
 use crate::stay::seals;
 
@@ -104,11 +104,9 @@ impl Seal {
             _ => return None,
         };
         headers.insert(self.name, HeaderValue::try_from(value).ok()?);
-        Some(Note {
-            id: "SIG-04",
-            severity: Severity::Info,
-            at: None,
-            text: format!("{} was computed anew with {whose}", self.name),
-        })
+        Some(Note::new(
+            "SIG-04",
+            format!("{} was computed anew with {whose}", self.name),
+        ))
     }
 }

@@ -8,7 +8,7 @@ use super::seal::Seal;
 use super::{MessageFacts, as_signed};
 use crate::dm::Provisioning;
 use crate::dm::certificate::thumbprint;
-use crate::flow::{Note, Severity};
+use crate::flow::Note;
 use crate::identity::CertificateParts;
 use crate::identity::cms::name_of;
 use crate::identity::message_signature;
@@ -109,12 +109,10 @@ fn check_field(
         ));
         return Some((note, None));
     }
-    let note = Note {
-        id: "SIG-02",
-        severity: Severity::Info,
-        at: None,
-        text: format!("the signature in {name} is right, by the key of {whose}"),
-    };
+    let note = Note::new(
+        "SIG-02",
+        format!("the signature in {name} is right, by the key of {whose}"),
+    );
     let seal = facts.identity.and_then(|(certificate, _)| {
         let is_own = name_of(certificate).is_some_and(|name| name == signature.signer());
         let stands_for = || {
@@ -128,12 +126,7 @@ fn check_field(
 }
 
 fn wrong(text: String) -> Note {
-    Note {
-        id: "SIG-03",
-        severity: Severity::Warning,
-        at: None,
-        text,
-    }
+    Note::new("SIG-03", text)
 }
 
 /// Header fields with a signature: the DMClient CSP names the first, MS-MDM the second.

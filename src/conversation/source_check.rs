@@ -1,7 +1,7 @@
 //! A message says who sent it; the client certificate of the connection proves it.
 
 use super::MessageFacts;
-use crate::flow::{Note, SessionTag, Severity};
+use crate::flow::{Note, SessionTag};
 
 /// A remark at the first message of a session where the certificate does not name the Source.
 pub(super) fn note(message: &MessageFacts<'_>, tag: Option<&SessionTag>) -> Option<Note> {
@@ -12,14 +12,12 @@ pub(super) fn note(message: &MessageFacts<'_>, tag: Option<&SessionTag>) -> Opti
         return None;
     }
     let (source, subject) = (&*tag.key.device, &*presented.subject);
-    (!names(subject, source)).then(|| Note {
-        id: "CERT-01",
-        severity: Severity::Info,
-        at: None,
-        text: format!(
+    let text = || {
+        format!(
             "the Source {source} is not in the subject of the client certificate ({subject}); dmtap uses the certificate"
-        ),
-    })
+        )
+    };
+    (!names(subject, source)).then(|| Note::new("CERT-01", text()))
 }
 
 /// Whether a part of the subject is the Source, or stands in it.

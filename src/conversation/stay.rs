@@ -10,7 +10,7 @@ use http::header::{self, HeaderName, HeaderValue};
 use super::{Decision, MessageFacts};
 use crate::dm::Dialect;
 use crate::flow::origin::{LearnedHosts, NamedHost, OriginMap, Reach, Turned};
-use crate::flow::{EffectDetail, EffectKind, Note, RuleEffect, Severity, Side, media};
+use crate::flow::{EffectDetail, EffectKind, Note, RuleEffect, Side, media};
 use crate::markup::{self, Document, Hint, Limits};
 use crate::patch::Patch;
 use crate::rules::{HeadEdit, SyntheticResponse, Verdict};
@@ -305,23 +305,9 @@ fn reach(message: &MessageFacts<'_>) -> Reach {
 }
 
 fn note_away(reach: Reach, host: &str, name: &HeaderName) -> Note {
-    let (id, severity, text) = match reach {
-        Reach::Learned => (
-            "STAY-01",
-            Severity::Warning,
-            stay::leads_away(host, name.as_str()),
-        ),
-        Reach::Mapped => (
-            "STAY-04",
-            Severity::Info,
-            stay::signs_in(host, name.as_str()),
-        ),
-    };
-    Note {
-        id,
-        severity,
-        at: None,
-        text,
+    match reach {
+        Reach::Learned => Note::new("STAY-01", stay::leads_away(host, name.as_str())),
+        Reach::Mapped => Note::new("STAY-04", stay::signs_in(host, name.as_str())),
     }
 }
 

@@ -11,7 +11,7 @@ use hashlink::LruCache;
 use crate::dm::auth::{AccountKey, Hmac, hash_of_body};
 use crate::dm::{Cred, Message, Provisioning};
 use crate::flow::note::clipped;
-use crate::flow::{Note, Severity, Side};
+use crate::flow::{Note, Side};
 
 /// The accounts and nonces that are known. Of more than [`MOST_KNOWN`] the least recently used are forgotten.
 #[derive(Debug)]
@@ -287,21 +287,11 @@ impl Credentials {
 }
 
 fn right(text: String) -> Note {
-    Note {
-        id: "AUTH-01",
-        severity: Severity::Info,
-        at: None,
-        text,
-    }
+    Note::new("AUTH-01", text)
 }
 
 fn wrong(text: String) -> Note {
-    Note {
-        id: "AUTH-02",
-        severity: Severity::Warning,
-        at: None,
-        text,
-    }
+    Note::new("AUTH-02", text)
 }
 
 /// Users, and devices, that are remembered.

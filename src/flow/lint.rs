@@ -22,7 +22,6 @@ use std::sync::Arc;
 
 use hashlink::LinkedHashMap;
 
-use self::rule::severity_of;
 use self::seen::{Seen, Turn};
 pub use self::uri::mistake_in_uri;
 use super::session::{note_cmd_ids, note_dangling, note_escaped_twice};
@@ -295,7 +294,7 @@ struct Findings {
 
 impl Findings {
     fn add(&mut self, id: &'static str, at: Option<Element<'_>>, text: impl Into<String>) {
-        self.add_as(id, severity_of(id), at, text);
+        self.add_as(id, Severity::of_note(id), at, text);
     }
 
     fn add_as(
@@ -310,10 +309,8 @@ impl Findings {
             return;
         }
         self.notes.push(Note {
-            id,
-            severity,
             at: at.map(|element| element.span().start),
-            text: text.into(),
+            ..Note::new(id, text).with_severity(severity)
         });
     }
 

@@ -1,7 +1,10 @@
 //! Remarks on what a peer said: data, never an error.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::sync::LazyLock;
 
+use crate::facts::{self, FactKind};
 use crate::markup::{Flag, FlagKind};
 
 /// How much a note matters.
@@ -16,7 +19,7 @@ pub enum Severity {
 }
 
 impl Severity {
-    /// That of a name in records; of one that is not known the least.
+    /// The severity with this name in records; `Info` for a name that is not known.
     pub fn named(name: &str) -> Self {
         match name {
             "error" => Self::Error,
@@ -25,7 +28,18 @@ impl Severity {
         }
     }
 
-    /// Its name in records.
+    /// The severity of notes with this id, as `docs/notes.md` has it. Of several severities or rows the first counts.
+    pub fn of_note(id: &str) -> Self {
+        static SEVERITIES: LazyLock<HashMap<&str, Severity>> = LazyLock::new(|| {
+            let notes = facts::all().iter().filter(|it| it.kind == FactKind::Note);
+            let first = |names: &'static str| names.split(',').next().unwrap_or_default();
+            let severities = notes.map(|it| (&*it.key, Severity::named(first(&it.name))));
+            severities.rev().collect()
+        });
+        SEVERITIES.get(id).copied().unwrap_or(Self::Warning)
+    }
+
+    /// The name of the severity in records.
     pub fn name(self) -> &'static str {
         match self {
             Self::Info => "info",
@@ -72,7 +86,30 @@ pub struct Note {
 }
 
 impl Note {
-    /// What a decoder let pass.
+    /// A note about the message as a whole, with the severity that `docs/notes.md` states for the id.
+    pub fn new(id: &'static str, text: impl Into<String>) -> Self {
+        Self {
+            id,
+            severity: Severity::of_note(id),
+            at: None,
+            text: text.into(),
+        }
+    }
+
+    /// The note, about the place at this offset of the decoded source, in bytes.
+    pub fn at(self, offset: u32) -> Self {
+        Self {
+            at: Some(offset),
+            ..self
+        }
+    }
+
+    /// The note with a severity that depends on what it is about.
+    pub fn with_severity(self, severity: Severity) -> Self {
+        Self { severity, ..self }
+    }
+
+    /// A note about what a decoder let pass.
     pub fn of_flag(flag: &Flag) -> Self {
         Self {
             id: flag.kind.id().unwrap_or(match flag.kind {

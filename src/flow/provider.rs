@@ -1,8 +1,8 @@
 //! The account of a provisioning document and its node in DMClient, which must have one name.
 
 use crate::dm::{EnrollmentMessage, Envelope, Provisioning};
+use crate::flow::Note;
 use crate::flow::note::clipped;
-use crate::flow::{Note, Severity};
 use crate::markup::{Document, Limits};
 
 /// Notes on accounts whose PROVIDER-ID is not the name of a node `DMClient/Provider/*` of the same document. Windows
@@ -38,18 +38,15 @@ fn in_document(provisioning: Provisioning<'_>) -> Vec<Note> {
     }
     let accounts = provisioning.accounts().take(MOST);
     let ids = accounts.filter_map(|account| account.provider_id());
-    let note = |id: &str| Note {
-        id: "PROV-01",
-        severity: Severity::Warning,
-        at: None,
-        text: format!(
+    let text = |id: &str| {
+        format!(
             "PROVIDER-ID of the account is {}, and DMClient/Provider has {}: Windows enrolls and never connects",
             clipped(id),
             clipped(&nodes.join(", "))
-        ),
+        )
     };
     ids.filter(|id| !nodes.contains(id))
-        .map(|id| note(&id))
+        .map(|id| Note::new("PROV-01", text(&id)))
         .collect()
 }
 

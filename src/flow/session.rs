@@ -270,24 +270,17 @@ pub fn note_dangling(speaker: Side, document: &Document, links: &[AnswerLink]) -
             let (msg_ref, cmd_ref) = Refs::of(command)?.or_empty();
             let of_status = command.as_status().and_then(|status| status.cmd());
             if of_status.as_deref() == Some(CommandKind::Status.name()) {
-                return Some(Note {
-                    id: "STA-03",
-                    severity: Severity::Error,
-                    at: Some(element.span().start),
-                    text: format!("this Status answers Status {cmd_ref:?} of message {msg_ref:?}: a Status is not answered"),
-                });
+                let text = format!(
+                    "this Status answers Status {cmd_ref:?} of message {msg_ref:?}: a Status is not answered"
+                );
+                return Some(Note::new("STA-03", text).at(element.span().start));
             }
             let answer = element.local();
             let text = match &*cmd_ref {
                 "" => format!("{answer} has no CmdRef: nobody knows which command of message {msg_ref:?} it answers"),
                 cmd_ref => format!("{answer} refers to command {cmd_ref:?} of message {msg_ref:?}, which was never sent"),
             };
-            Some(Note {
-                id: "STA-03",
-                severity: Severity::Error,
-                at: Some(element.span().start),
-                text,
-            })
+            Some(Note::new("STA-03", text).at(element.span().start))
         })
         .chain(note_renumbered(document, links))
         .chain(note_unseen(speaker, document, links))
@@ -300,15 +293,11 @@ fn note_renumbered(document: &Document, links: &[AnswerLink]) -> Option<Note> {
     let (from, arrived_as) = links.find_map(|it| Some((it.from, it.arrived_as.as_ref()?)))?;
     let element = document.element(from)?;
     let (msg_ref, _) = Refs::of(Command::of(element)?)?.or_empty();
-    Some(Note {
-        id: "STA-03",
-        severity: Severity::Error,
-        at: Some(element.span().start),
-        text: format!(
-            "{} has MsgRef {msg_ref:?}: the message that it answers arrived with MsgID {arrived_as:?}",
-            element.local()
-        ),
-    })
+    let text = format!(
+        "{} has MsgRef {msg_ref:?}: the message that it answers arrived with MsgID {arrived_as:?}",
+        element.local()
+    );
+    Some(Note::new("STA-03", text).at(element.span().start))
 }
 
 /// One note for each message that is answered and was not seen: whether the answers are right cannot be known.
@@ -330,12 +319,9 @@ fn note_unseen(speaker: Side, document: &Document, links: &[AnswerLink]) -> Vec<
         if notes.len() == UNSEEN_NOTED || known.contains(&msg_ref) {
             continue;
         }
-        notes.push(Note {
-            id: "STA-03",
-            severity: Severity::Info,
-            at: Some(element.span().start),
-            text: format!("message {msg_ref} of the {answered} was not seen or could not be read"),
-        });
+        let text = format!("message {msg_ref} of the {answered} was not seen or could not be read");
+        let note = Note::new("STA-03", text).at(element.span().start);
+        notes.push(note.with_severity(Severity::Info));
         known.push(msg_ref);
     }
     notes

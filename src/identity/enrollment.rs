@@ -5,7 +5,7 @@ use crate::dm::enrollment::{EnrollmentMessage, RequestSecurityToken};
 use crate::dm::token::TokenKind;
 use crate::dm::{Envelope, Provisioning};
 use crate::flow::effect::SWAP;
-use crate::flow::{EffectDetail, Note, RuleEffect, Severity};
+use crate::flow::{EffectDetail, Note, RuleEffect};
 use crate::markup::edit::{Edit, EditError, NestedEdit, plan, plan_within};
 use crate::markup::{Document, Element, Embedded, Limits, base64};
 use crate::patch::Patch;
@@ -90,15 +90,11 @@ impl<'d> Asked<'d> {
     /// What is to be expected of a server that looks at the attestation of the request.
     pub fn note_attestation(&self) -> Option<Note> {
         let names = self.attested.join(", ");
-        (!self.attested.is_empty()).then(|| Note {
-            id: "SWAP-03",
-            severity: Severity::Warning,
-            at: None,
-            text: format!(
-                "the request proves with its TPM that the device holds its key ({names}); a server that checks it will \
-                 refuse (0x80180032): docs/enrollment.md has rules with which devices leave it out"
-            ),
-        })
+        let text = format!(
+            "the request proves with its TPM that the device holds its key ({names}); a server that checks it will \
+             refuse (0x80180032): docs/enrollment.md has rules with which devices leave it out"
+        );
+        (!self.attested.is_empty()).then(|| Note::new("SWAP-03", text))
     }
 }
 

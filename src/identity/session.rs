@@ -8,7 +8,7 @@ use super::document::{in_case_of, thumbprints};
 use crate::dm::certificate::thumbprint;
 use crate::dm::token::base64_octets;
 use crate::dm::{Dialect, Message};
-use crate::flow::{EffectDetail, Note, RuleEffect, Severity, Side};
+use crate::flow::{EffectDetail, Note, RuleEffect, Side};
 use crate::markup::edit::{Edit, plan};
 use crate::markup::{Document, Text, base64};
 use crate::patch::{Patch, Span, Splice};
@@ -142,12 +142,7 @@ impl Pairs {
                     "{why}, so that it names the certificate that {whose} ({})",
                     changes[0].path
                 );
-                let note = Note {
-                    id: "SWAP-04",
-                    severity: Severity::Warning,
-                    at: None,
-                    text,
-                };
+                let note = Note::new("SWAP-04", text);
                 (None, Some(note))
             }
         }

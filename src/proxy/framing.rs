@@ -47,13 +47,8 @@ impl Framing {
         if !message.is_short {
             return self;
         }
-        message.notes.push(Note {
-            id: "HTTP-06",
-            severity: Severity::Error,
-            at: None,
-            text: "the body is shorter than its Content-Length; the message in it is complete and goes on with the right length"
-                .into(),
-        });
+        let text = "the body is shorter than its Content-Length; the message in it is complete and goes on with the right length";
+        message.notes.push(Note::new("HTTP-06", text));
         Self::Length
     }
 
@@ -85,15 +80,13 @@ pub(super) fn drop_trailers(message: &mut IncomingMessage, headers: &mut HeaderM
         .take(NAMES)
         .map(|name| name.as_str())
         .collect();
-    message.notes.push(Note {
-        id: "HTTP-05",
-        severity: Severity::Info,
-        at: None,
-        text: format!(
+    message.notes.push(Note::new(
+        "HTTP-05",
+        format!(
             "trailers are dropped, since the head states the length: {}",
             names.join(", ")
         ),
-    });
+    ));
 }
 
 /// Whether an answer is of enrollment: answers of management may come in chunks.
@@ -105,24 +98,16 @@ fn is_soap(message: &IncomingMessage, headers: &HeaderMap) -> bool {
 }
 
 fn note_length_stated() -> Note {
-    Note {
-        id: "HTTP-04",
-        severity: Severity::Info,
-        at: None,
-        text:
-            "the server sent this answer in chunks, which Windows refuses: dmtap states its length"
-                .into(),
-    }
+    let text =
+        "the server sent this answer in chunks, which Windows refuses: dmtap states its length";
+    Note::new("HTTP-04", text).with_severity(Severity::Info)
 }
 
 fn note_no_length() -> Note {
-    Note {
-        id: "HTTP-04",
-        severity: Severity::Warning,
-        at: None,
-        text: "the answer was not collected: it leaves as it came, without Content-Length, which Windows refuses"
-            .into(),
-    }
+    Note::new(
+        "HTTP-04",
+        "the answer was not collected: it leaves as it came, without Content-Length, which Windows refuses",
+    )
 }
 
 /// One length for a field that states it several times (RFC 9110 §8.6), where it states nothing else.

@@ -3,7 +3,7 @@
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::framing;
-use crate::flow::{Note, Severity};
+use crate::flow::Note;
 use crate::stay::seals;
 
 /// The fields to send on, in their order: without those that concern one connection only (RFC 9110 §7.6.1), those
@@ -62,12 +62,10 @@ pub(super) fn set_length(headers: &mut HeaderMap, length: usize) {
 /// A warning where a signature came with a body that was changed, and is none of those that were made anew.
 pub(super) fn note_signature(headers: &HeaderMap, renewed: &[&str]) -> Option<Note> {
     let name = seals(headers).find(|name| !renewed.contains(name))?;
-    Some(Note {
-        id: "SIG-01",
-        severity: Severity::Warning,
-        at: None,
-        text: format!("the body was changed: the signature in {name} no longer fits it"),
-    })
+    Some(Note::new(
+        "SIG-01",
+        format!("the body was changed: the signature in {name} no longer fits it"),
+    ))
 }
 
 /// Bytes of a head in HTTP/2 at most, on both sides; HTTP/1.1 takes more.

@@ -1,7 +1,7 @@
 //! Values that were escaped once too often: the device gets the text of a document instead of the document.
 
 use crate::dm::{Command, Message};
-use crate::flow::{Note, Severity};
+use crate::flow::Note;
 use crate::markup::{Document, Element, Text};
 
 /// Notes on Data whose text is a document escaped once more. Windows answers 200 to such an Exec and does nothing.
@@ -16,12 +16,8 @@ pub fn note_escaped_twice(document: &Document) -> Vec<Note> {
         .flat_map(Command::items)
         .filter_map(|item| item.data());
     let twice = data.filter(|data| is_escaped_twice(*data));
-    let note = |data: Element<'_>| Note {
-        id: "ITM-01",
-        severity: Severity::Warning,
-        at: Some(data.span().start),
-        text: "Data is a document escaped twice: its text begins with &lt;".into(),
-    };
+    let text = "Data is a document escaped twice: its text begins with &lt;";
+    let note = |data: Element<'_>| Note::new("ITM-01", text).at(data.span().start);
     twice.take(MOST_NOTES).map(note).collect()
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::dm::{Command, CommandKind, Message};
-use crate::flow::{Note, Severity};
+use crate::flow::Note;
 use crate::markup::Document;
 
 /// Notes on commands without a CmdID, with CmdID 0, and with one that another command has.
@@ -28,12 +28,7 @@ pub fn note_cmd_ids(document: &Document) -> Vec<Note> {
             more += 1;
             continue;
         }
-        notes.push(Note {
-            id: "CMD-01",
-            severity: Severity::Error,
-            at: Some(command.element().span().start),
-            text,
-        });
+        notes.push(Note::new("CMD-01", text).at(command.element().span().start));
     }
     if let Some(last) = notes.last_mut().filter(|_| more > 0) {
         last.text = format!("{}, and {more} more of the kind in this message", last.text);
