@@ -39,7 +39,7 @@ pub mod verdict;
 
 pub use engine::{DuplicateName, RuleSet};
 pub use error::{ErrorStyle, RuleError, RuleErrors};
-pub use facts::{Completeness, ConnectionFacts, Facts, HeldBack, ReceivedUnit, RuleState, Stage};
+pub use facts::{ConnectionFacts, Facts, HeldBack, ReceivedUnit, RuleState, Stage};
 pub use limit::{Limit, Per};
 pub use matcher::{ConnectionMatcher, Matcher};
 pub use rule::{Rule, RuleScope, SCOPE_HEADER};

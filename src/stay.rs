@@ -119,8 +119,7 @@ fn key(place: Place) -> (&'static str, String) {
 /// The effect that records show.
 pub fn effect(changes: Vec<EffectDetail>, patch: Patch) -> RuleEffect {
     RuleEffect {
-        rule: NAME.to_owned(),
-        changes,
         patch,
+        ..RuleEffect::new(NAME, changes)
     }
 }

@@ -11,7 +11,6 @@ use super::view::SessionView;
 use super::{Decision, MessageFacts};
 use crate::flow::reconciler::ReconcileContext;
 use crate::flow::{EffectDetail, EffectKind, RuleEffect, media};
-use crate::patch::Patch;
 use crate::rules::{HeadEdit, RuleSet, RuleState, Verdict};
 
 impl SessionHandle {
@@ -132,14 +131,6 @@ fn says_nothing(status: StatusCode, is_empty: bool) -> bool {
 
 /// The effect of a rule whose obligations could not be taken on.
 fn dropped(rule: &str, why: String) -> RuleEffect {
-    RuleEffect {
-        rule: rule.to_owned(),
-        changes: vec![EffectDetail::of_message(
-            EffectKind::Other,
-            "dropped",
-            "",
-            why,
-        )],
-        patch: Patch::default(),
-    }
+    let change = EffectDetail::of_message(EffectKind::Other, "dropped", "", why);
+    RuleEffect::new(rule, vec![change])
 }

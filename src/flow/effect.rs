@@ -110,6 +110,20 @@ pub enum EffectKind {
 }
 
 impl RuleEffect {
+    /// An effect that changes nothing of the body.
+    pub fn new(rule: &str, changes: Vec<EffectDetail>) -> Self {
+        Self {
+            rule: rule.to_owned(),
+            changes,
+            patch: Patch::default(),
+        }
+    }
+
+    /// Whether every step acted on each match.
+    pub fn is_complete(&self) -> bool {
+        self.changes.iter().all(EffectDetail::is_done)
+    }
+
     /// Whether the rule did anything: one that matched and could not act anywhere did not.
     pub fn has_acted(&self) -> bool {
         self.changes.is_empty() || self.changes.iter().any(EffectDetail::is_done)
@@ -133,17 +147,20 @@ impl EffectDetail {
         }
     }
 
-    /// A change of dmtap's own, not by a step.
-    pub fn own(name: &'static str, path: String, before: String, after: String) -> Self {
+    /// A URL or a name that dmtap itself rewrote, without a step.
+    pub fn rewritten(path: String, before: &str, after: &str) -> Self {
         Self {
             path,
-            ..Self::of_message(EffectKind::of_own(name), name, before, after)
+            ..Self::of_message(EffectKind::Changed, "rewrite", before.trim(), after.trim())
         }
     }
 
     /// A rule matched and could not act there.
     pub fn not_applied(path: &str, why: String) -> Self {
-        Self::own("not applied", path.into(), String::new(), why)
+        Self {
+            path: path.into(),
+            ..Self::of_message(EffectKind::NotApplied, "not applied", "", why)
+        }
     }
 
     /// A step of a rule that matched could not act on the message.
@@ -176,7 +193,7 @@ impl EffectKind {
         *self == Self::Other
     }
 
-    /// The kind of what dmtap does itself, by the name that stands in the place of a step's.
+    /// The kind of a change that dmtap makes itself and a record without kinds calls `name`.
     pub fn of_own(name: &str) -> Self {
         match name {
             "not applied" => Self::NotApplied,

@@ -121,11 +121,10 @@ pub fn replace(
             };
             let after = patch.apply(&octets.clone().into_bytes().into());
             let after = String::from_utf8_lossy(&after).into_owned();
-            changes.push(EffectDetail::own(
-                "rewrite",
+            changes.push(EffectDetail::rewritten(
                 format!("{}@{}", path.joined(&element.path()), attribute.name()),
-                octets.trim().to_owned(),
-                after.trim().to_owned(),
+                &octets,
+                &after,
             ));
             edits.push(NestedEdit {
                 holders: vec![embedded.holder()],

@@ -82,7 +82,7 @@ impl<'d> Asked<'d> {
             },
         };
         let path = self.token.path().to_string();
-        let changes = vec![EffectDetail::own("rewrite", path, String::new(), changed)];
+        let changes = vec![EffectDetail::rewritten(path, "", &changed)];
         let patch = plan(document, &[edit]).map_err(unwritable)?;
         Ok(effect(changes, patch))
     }
@@ -164,9 +164,8 @@ fn unwritable(error: EditError) -> NoSwap {
 /// What the swap did to a message.
 pub(super) fn effect(changes: Vec<EffectDetail>, patch: Patch) -> RuleEffect {
     RuleEffect {
-        rule: NAME.to_owned(),
-        changes,
         patch,
+        ..RuleEffect::new(NAME, changes)
     }
 }
 

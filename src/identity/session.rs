@@ -114,11 +114,10 @@ impl Pairs {
                 };
                 let value = text.value();
                 let after = patch.apply(&text.octets().into_owned().into());
-                changes.push(EffectDetail::own(
-                    "rewrite",
+                changes.push(EffectDetail::rewritten(
                     element.path().to_string(),
-                    value.trim().to_owned(),
-                    String::from_utf8_lossy(&after).trim().to_owned(),
+                    &value,
+                    &String::from_utf8_lossy(&after),
                 ));
                 edits.push(Edit::PatchText {
                     text: text.id(),

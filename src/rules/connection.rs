@@ -1,12 +1,11 @@
 //! How a connection is received: the rules of the stage `connection`.
 
 use super::engine::RuleSet;
-use super::facts::{Completeness, ConnectionFacts, HeldBack, ReceivedUnit, RuleState, Stage};
+use super::facts::{ConnectionFacts, HeldBack, ReceivedUnit, RuleState, Stage};
 use super::step::{ConnectionStep, Step};
 use super::value::{OneOf, Time};
 use super::{Per, Rule};
 use crate::flow::{ConnectionAction, ConnectionDecision, EffectDetail, EffectKind, RuleEffect};
-use crate::patch::Patch;
 
 impl RuleSet {
     /// Whether some rule has a say in how connections are received.
@@ -50,7 +49,7 @@ impl RuleSet {
                 }
             }
             let (applied, done) = receive(rule, facts, &mut decision);
-            rule_state.acted(number, done, Completeness::of(&applied.changes));
+            rule_state.acted(number, done, applied.is_complete());
             decision.applied.push(applied);
             if done > 0 && rule.steps.iter().any(Step::ends) {
                 break;
@@ -92,12 +91,7 @@ fn receive(
         let (kind, after) = carry_out(step, decision);
         changes.push(EffectDetail::of_message(kind, step.name(), "", after));
     }
-    let applied = RuleEffect {
-        rule: rule.name.clone(),
-        changes,
-        patch: Patch::default(),
-    };
-    (applied, done)
+    (RuleEffect::new(rule.name(), changes), done)
 }
 
 /// Carries out a step; returns what it did, and what it set.

@@ -122,9 +122,8 @@ impl RuleSet {
             };
             evaluation.act(rule, &selection);
             let acted_on = evaluation.acted_on(&selection);
-            asking
-                .rule_state
-                .acted(number, acted_on, evaluation.extent());
+            let is_complete = evaluation.is_complete();
+            asking.rule_state.acted(number, acted_on, is_complete);
             if acted_on == 0 {
                 asking.take_back();
             } else if rule.ends() || evaluation.is_answered() {

@@ -13,7 +13,7 @@ use super::matcher::{Kinds, MatchContext};
 use super::selection::Commands;
 use super::selector::Selected;
 use super::step::ScenarioStep;
-use super::{Completeness, Facts, RawStep, Rule, Stage, Step, Verdict};
+use super::{Facts, RawStep, Rule, Stage, Step, Verdict};
 use crate::flow::{EffectDetail, RuleEffect, media};
 use crate::markup::{self, Document, Limits, NodeId};
 use crate::patch::Patch;
@@ -102,11 +102,9 @@ impl<'a> Evaluation<'a> {
             && rule.matcher.holds_of_message(&context)
             && rule.matcher.may_pass_filter(&context)
         {
-            self.verdict.applied.push(RuleEffect {
-                rule: rule.name.clone(),
-                changes: vec![EffectDetail::not_applied("", why.clone())],
-                patch: Patch::default(),
-            });
+            let changes = vec![EffectDetail::not_applied("", why.clone())];
+            let applied = RuleEffect::new(rule.name(), changes);
+            self.verdict.applied.push(applied);
         }
         looks
     }
@@ -163,11 +161,7 @@ impl<'a> Evaluation<'a> {
     /// Carries out the steps of a rule: its edits and what comes on top of them as one patch, and how the message
     /// is to leave.
     pub(super) fn act(&mut self, rule: &Rule, selection: &[Selected]) {
-        let mut applied = RuleEffect {
-            rule: rule.name.clone(),
-            changes: Vec::new(),
-            patch: Patch::default(),
-        };
+        let mut applied = RuleEffect::new(rule.name(), Vec::new());
         // Templates are filled from the message as the rule found it.
         let (document, body) = (self.document.clone(), self.body());
         let answers = self.answers.take();
@@ -230,12 +224,10 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// How much came about of what the rule says that was asked last.
-    pub(super) fn extent(&self) -> Completeness {
+    /// Whether every step of the rule that was asked last acted on each match.
+    pub(super) fn is_complete(&self) -> bool {
         let last = self.verdict.applied.last();
-        last.map_or(Completeness::Whole, |applied| {
-            Completeness::of(&applied.changes)
-        })
+        last.is_none_or(RuleEffect::is_complete)
     }
 
     /// Carries out the edits of a rule; `false` where they cannot be, and nothing on top of them either.

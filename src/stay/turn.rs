@@ -171,11 +171,10 @@ impl<'a> UrlRewriter<'a> {
             return;
         }
         let after = value::changed(&place.value, changes);
-        self.changes.push(EffectDetail::own(
-            "rewrite",
+        self.changes.push(EffectDetail::rewritten(
             place.path.clone(),
-            place.value.trim().to_owned(),
-            after.trim().to_owned(),
+            &place.value,
+            &after,
         ));
         let element = place.element;
         let edit = match (place.part, &place.text) {

@@ -12,7 +12,7 @@ mod renumber;
 
 use super::Reconciler;
 use crate::dm::{Command, Message, Refs};
-use crate::flow::{AnswerLink, EffectDetail, RuleEffect, Side};
+use crate::flow::{AnswerLink, EffectDetail, EffectKind, RuleEffect, Side};
 use crate::markup::edit::{self, Edit};
 use crate::markup::{self, Document, Element, Hint, Limits};
 
@@ -97,12 +97,20 @@ struct Entry {
 }
 
 impl Entry {
-    fn push_detail(&mut self, at: Element<'_>, name: &'static str, before: String, after: String) {
+    fn push_detail(
+        &mut self,
+        at: Element<'_>,
+        kind: EffectKind,
+        step: &'static str,
+        before: String,
+        after: String,
+    ) {
         // A path takes time linear in the siblings; further edits are made and not listed.
         if self.changes.len() < MOST_DETAILS {
-            let path = at.path().to_string();
-            self.changes
-                .push(EffectDetail::own(name, path, before, after));
+            self.changes.push(EffectDetail {
+                path: at.path().to_string(),
+                ..EffectDetail::of_message(kind, step, before, after)
+            });
         }
     }
 
@@ -111,7 +119,7 @@ impl Entry {
         if before.trim_ascii() == text {
             return;
         }
-        self.push_detail(at, "renumber", before, text.clone());
+        self.push_detail(at, EffectKind::Renumbered, "renumber", before, text.clone());
         self.edits.push(Edit::SetText {
             element: at.id(),
             text,
@@ -120,7 +128,13 @@ impl Entry {
 
     fn remove(&mut self, command: Command<'_>) {
         let element = command.element();
-        self.push_detail(element, "swallow", summary(command), String::new());
+        self.push_detail(
+            element,
+            EffectKind::SuppressedReply,
+            "swallow",
+            summary(command),
+            String::new(),
+        );
         self.edits.push(Edit::Remove { node: element.id() });
     }
 }
@@ -131,11 +145,7 @@ impl Reconciling<'_> {
         if entry.edits.is_empty() {
             return;
         }
-        let mut applied = RuleEffect {
-            rule: rule.to_owned(),
-            changes: entry.changes,
-            patch: crate::patch::Patch::default(),
-        };
+        let mut applied = RuleEffect::new(rule, entry.changes);
         let patched = edit::plan(&self.document, &entry.edits).map_err(|e| e.to_string());
         let patched = patched.and_then(|patch| {
             let body = patch.apply(self.document.source());

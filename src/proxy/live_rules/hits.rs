@@ -8,28 +8,30 @@ use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use crate::flow::Timestamp;
-use crate::rules::{Completeness, HeldBack, Stage};
+use crate::rules::{HeldBack, Stage};
 
-/// Hits.
+/// How often a rule acted, and what kept it from acting.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(rename = "HitsReport")]
 pub struct Hits {
-    /// Messages it acted on; connections at that stage.
+    /// Messages that it acted on; connections at that stage.
     pub messages: u64,
-    /// What it acted on in them.
-    pub finds: u64,
+    /// Matches in them that it acted on.
+    #[serde(rename = "finds")]
+    pub matches: u64,
     /// Messages in which it matched and a step could not act.
     pub failed: u64,
-    /// Those among them on which it acted in part.
+    /// Messages among the failed ones on which it acted in part.
     pub partly: u64,
     /// Messages in which it matched and its limit excluded every match.
-    pub limited: u64,
+    #[serde(rename = "limited")]
+    pub excluded_by_limit: u64,
     /// Messages that it did not look into because its scenario was in another state.
     #[serde(skip)]
-    pub waited: u64,
-    /// Messages of its stage, or connections, that came while it was known, whether it matched or not.
+    pub excluded_by_scenario: u64,
+    /// Messages of its stage, or connections, that arrived while it was known, whether it matched or not.
     #[serde(skip)]
-    pub came: u64,
+    pub arrived: u64,
     /// When it last acted: RFC 3339, in UTC.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "in_words")]
     #[schemars(with = "Option<String>")]
@@ -66,24 +68,28 @@ impl Arrivals {
 pub(super) struct HitCounters {
     arrivals: Arc<Arrivals>,
     stage: Stage,
-    /// What had come before the rule.
-    before: u64,
-    /// All but what came.
+    /// What had arrived before the rule.
+    arrived_before: u64,
+    /// The hits; `arrived` is not counted here.
     hits: Mutex<Hits>,
 }
 
 impl Hits {
-    /// Those that came after the ones before.
+    /// The hits after the ones `before`.
     pub(super) fn since(self, before: &Self) -> Self {
         let messages = self.messages.saturating_sub(before.messages);
         Self {
             messages,
-            finds: self.finds.saturating_sub(before.finds),
+            matches: self.matches.saturating_sub(before.matches),
             failed: self.failed.saturating_sub(before.failed),
             partly: self.partly.saturating_sub(before.partly),
-            limited: self.limited.saturating_sub(before.limited),
-            waited: self.waited.saturating_sub(before.waited),
-            came: self.came.saturating_sub(before.came),
+            excluded_by_limit: self
+                .excluded_by_limit
+                .saturating_sub(before.excluded_by_limit),
+            excluded_by_scenario: self
+                .excluded_by_scenario
+                .saturating_sub(before.excluded_by_scenario),
+            arrived: self.arrived.saturating_sub(before.arrived),
             last: self.last.filter(|_| messages > 0),
         }
     }
@@ -93,39 +99,38 @@ impl HitCounters {
     /// Counters of a rule of this stage that begins now.
     pub(super) fn new(arrivals: Arc<Arrivals>, stage: Stage) -> Self {
         Self {
-            before: arrivals.of(stage).load(Ordering::Relaxed),
+            arrived_before: arrivals.of(stage).load(Ordering::Relaxed),
             arrivals,
             stage,
             hits: Mutex::default(),
         }
     }
 
-    /// It acted on so many finds of a message; on none: it could not act.
-    pub(super) fn acted(&self, finds: usize, extent: Completeness, now: Timestamp) {
-        let is_part = extent == Completeness::Part;
+    /// Counts that the rule acted on so many matches of a message; on none of them, it could not act.
+    pub(super) fn acted(&self, matches: usize, is_complete: bool, now: Timestamp) {
         let mut hits = self.hits.lock();
-        hits.failed += u64::from(finds == 0 || is_part);
-        if finds > 0 {
-            hits.partly += u64::from(is_part);
+        hits.failed += u64::from(matches == 0 || !is_complete);
+        if matches > 0 {
+            hits.partly += u64::from(!is_complete);
             hits.messages += 1;
-            hits.finds += finds as u64;
+            hits.matches += matches as u64;
             hits.last = hits.last.max(Some(now));
         }
     }
 
-    /// It looked at a message, and was kept from acting.
+    /// Counts a message that its limit or its scenario kept the rule from acting on.
     pub(super) fn held_back(&self, by: HeldBack) {
         let mut hits = self.hits.lock();
         match by {
-            HeldBack::Limit => hits.limited += 1,
-            HeldBack::Scenario => hits.waited += 1,
+            HeldBack::Limit => hits.excluded_by_limit += 1,
+            HeldBack::Scenario => hits.excluded_by_scenario += 1,
         }
     }
 
     pub(super) fn read(&self) -> Hits {
-        let came = self.arrivals.of(self.stage).load(Ordering::Relaxed);
+        let arrived = self.arrivals.of(self.stage).load(Ordering::Relaxed);
         Hits {
-            came: came.saturating_sub(self.before),
+            arrived: arrived.saturating_sub(self.arrived_before),
             ..*self.hits.lock()
         }
     }

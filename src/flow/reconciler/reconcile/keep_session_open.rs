@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::{Entry, Reconciling};
 use crate::dm::compose::{self, CmdIdAllocator};
 use crate::dm::{Command, CommandKind, Message, StatusCode};
-use crate::flow::Side;
 use crate::flow::reconciler::{Obligation, OwedByRule, Reconciler, SuppressReply};
+use crate::flow::{EffectKind, Side};
 use crate::markup::edit::Edit;
 
 impl Reconciling<'_> {
@@ -41,7 +41,13 @@ impl Reconciling<'_> {
         });
         let mut entry = Entry::default();
         let after = "Get ./DevInfo/DevId to keep the session open".into();
-        entry.push_detail(body.element(), "occupy", String::new(), after);
+        entry.push_detail(
+            body.element(),
+            EffectKind::Added,
+            "occupy",
+            String::new(),
+            after,
+        );
         let place = body.end();
         entry.edits.push(Edit::Insert { place, fragment });
         let owed = OwedByRule {

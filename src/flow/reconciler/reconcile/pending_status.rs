@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::{Entry, Reconciling, answers, refs};
 use crate::dm::compose::{self, CmdIdAllocator, ItemRef};
 use crate::dm::{Message, Status, asked_kind};
-use crate::flow::Side;
 use crate::flow::reconciler::{Obligation, PendingStatus, Reconciler, SuppressReply};
+use crate::flow::{EffectKind, Side};
 use crate::markup::edit::{Edit, Place};
 use crate::markup::{NodeId, tag};
 
@@ -92,7 +92,7 @@ impl Entry {
             }
         }
         let after = format!("the references of {} Items", items.len());
-        self.push_detail(element, "name", String::new(), after);
+        self.push_detail(element, EffectKind::Added, "name", String::new(), after);
     }
 }
 
@@ -184,7 +184,13 @@ fn give(
     let in_front = line.in_front.get(behind).copied().flatten();
     let place = in_front.map_or(Place::FirstIn(body.element().id()), Place::After);
     let after = format!("Status {} for {} {}", owed.code, owed.cmd, owed.cmd_ref());
-    entry.push_detail(body.element(), "add-status", String::new(), after);
+    entry.push_detail(
+        body.element(),
+        EffectKind::Added,
+        "add-status",
+        String::new(),
+        after,
+    );
     entry.edits.push(Edit::Insert { place, fragment });
     true
 }

@@ -8,7 +8,7 @@ use super::{Entry, ReconcileContext, Reconciled, Reconciling};
 use crate::dm::compose::{self, CmdIdAllocator, StatusBuilder};
 use crate::dm::{Command, Message, StatusCode};
 use crate::flow::reconciler::{MessageDirection, Obligation, Reconciler};
-use crate::flow::{EffectDetail, RuleEffect, Side};
+use crate::flow::{EffectDetail, EffectKind, RuleEffect, Side};
 use crate::markup::edit::{Edit, Place};
 use crate::markup::{Document, tag};
 use crate::patch::Patch;
@@ -45,7 +45,7 @@ impl Reconciler {
             ..applied
         };
         let mut applied: Vec<RuleEffect> = done.into_iter().map(named).collect();
-        applied.push(spoke(&rule, "the server's message, which waited"));
+        applied.push(sent_itself(&rule, "the server's message, which waited"));
         Some(Reconciled {
             applied,
             reply: Some(body),
@@ -105,7 +105,13 @@ impl Reconciling<'_> {
                 Some(fragment) => ("as before the challenge", Edit::Replace { node, fragment }),
                 None => ("none, as before the challenge", Edit::Remove { node }),
             };
-            entry.push_detail(cred, "credentials", String::new(), after.into());
+            entry.push_detail(
+                cred,
+                EffectKind::RestoredCredentials,
+                "credentials",
+                String::new(),
+                after.into(),
+            );
             entry.edits.push(edit);
         }
         self.enter(&rule, entry);
@@ -155,7 +161,7 @@ impl Reconciling<'_> {
             return;
         }
         if let Some((reply, rule)) = closing(reconciler, received) {
-            let last = spoke(&rule, "the end of the session");
+            let last = sent_itself(&rule, "the end of the session");
             self.done.applied.push(last);
             self.done.reply = Some(reply);
         }
@@ -187,15 +193,8 @@ fn closing(reconciler: &mut Reconciler, received: &Arc<Document>) -> Option<(Byt
     Some((reply, rule))
 }
 
-fn spoke(rule: &str, what: &str) -> RuleEffect {
-    RuleEffect {
-        rule: rule.to_owned(),
-        changes: vec![EffectDetail::own(
-            "reply",
-            String::new(),
-            String::new(),
-            what.to_owned(),
-        )],
-        patch: Patch::default(),
-    }
+/// The effect of a rule that made dmtap send a message itself.
+fn sent_itself(rule: &str, what: &str) -> RuleEffect {
+    let change = EffectDetail::of_message(EffectKind::Sent, "reply", "", what);
+    RuleEffect::new(rule, vec![change])
 }
