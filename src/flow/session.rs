@@ -238,7 +238,7 @@ impl Session {
         match to {
             Side::Device => {
                 if let Some(message) = Message::of(&document) {
-                    self.reconciler.delivered(message);
+                    self.reconciler.note_delivered(message);
                 }
                 self.sent_to_device.enter(document, original);
             }

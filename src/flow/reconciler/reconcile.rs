@@ -46,7 +46,7 @@ impl Reconciler {
     pub fn reconcile(
         &mut self,
         document: &Arc<Document>,
-        setting: ReconcileContext<'_>,
+        context: ReconcileContext<'_>,
         links: &[AnswerLink],
     ) -> Reconciled {
         if self.is_empty() || Message::of(document).is_none() {
@@ -54,18 +54,18 @@ impl Reconciler {
         }
         let mut message = Reconciling {
             document: document.clone(),
-            setting,
+            context,
             done: Reconciled::default(),
         };
-        if setting.speaker == Side::Device
-            && let Some(reply) = self.release(document, setting)
+        if context.speaker == Side::Device
+            && let Some(reply) = self.release_held(document, context)
         {
             return reply;
         }
-        message.credentials(self);
-        message.own_session(self);
-        message.renumber(self, links);
-        message.name(self);
+        message.restore_credentials(self);
+        message.restore_session_id(self);
+        message.renumber_messages(self, links);
+        message.name_items(self);
         let mut rules: Vec<Arc<str>> = Vec::new();
         for owed in self.obligations.iter() {
             if !rules.contains(&owed.rule) {
@@ -73,10 +73,10 @@ impl Reconciler {
             }
         }
         for rule in rules {
-            message.keep(self, &rule);
+            message.fulfil_obligations(self, &rule);
         }
-        message.occupy(self);
-        message.close(self, document);
+        message.keep_session_open(self);
+        message.end_session(self, document);
         message.done
     }
 }
@@ -85,25 +85,24 @@ impl Reconciler {
 struct Reconciling<'a> {
     /// As it is by now.
     document: Arc<Document>,
-    setting: ReconcileContext<'a>,
+    context: ReconcileContext<'a>,
     done: Reconciled,
 }
 
 /// Planned edits, with their effect details.
 #[derive(Default)]
-struct Entry {
+struct PlannedEdits {
     edits: Vec<Edit>,
     changes: Vec<EffectDetail>,
 }
 
-impl Entry {
+impl PlannedEdits {
     fn push_detail(
         &mut self,
         at: Element<'_>,
         kind: EffectKind,
         step: &'static str,
-        before: String,
-        after: String,
+        [before, after]: [&str; 2],
     ) {
         // A path takes time linear in the siblings; further edits are made and not listed.
         if self.changes.len() < MOST_DETAILS {
@@ -119,7 +118,7 @@ impl Entry {
         if before.trim_ascii() == text {
             return;
         }
-        self.push_detail(at, EffectKind::Renumbered, "renumber", before, text.clone());
+        self.push_detail(at, EffectKind::Renumbered, "renumber", [&before, &text]);
         self.edits.push(Edit::SetText {
             element: at.id(),
             text,
@@ -132,8 +131,7 @@ impl Entry {
             element,
             EffectKind::SuppressedReply,
             "swallow",
-            summary(command),
-            String::new(),
+            [&summary(command), ""],
         );
         self.edits.push(Edit::Remove { node: element.id() });
     }
@@ -141,15 +139,15 @@ impl Entry {
 
 impl Reconciling<'_> {
     /// Makes the edits, as an effect of `rule`.
-    fn enter(&mut self, rule: &str, entry: Entry) {
-        if entry.edits.is_empty() {
+    fn apply(&mut self, rule: &str, planned: PlannedEdits) {
+        if planned.edits.is_empty() {
             return;
         }
-        let mut applied = RuleEffect::new(rule, entry.changes);
-        let patched = edit::plan(&self.document, &entry.edits).map_err(|e| e.to_string());
+        let mut applied = RuleEffect::new(rule, planned.changes);
+        let patched = edit::plan(&self.document, &planned.edits).map_err(|e| e.to_string());
         let patched = patched.and_then(|patch| {
             let body = patch.apply(self.document.source());
-            let decoded = markup::decode(body.clone(), self.setting.hint, self.setting.limits);
+            let decoded = markup::decode(body.clone(), self.context.hint, self.context.limits);
             Ok((patch, body, decoded.map_err(|error| error.to_string())?))
         });
         match patched {
