@@ -25,11 +25,13 @@ fn names(subject: &str, source: &str) -> bool {
     let source = source.to_lowercase();
     let parts = subject.split([',', '+', '=', '!', '\0']);
     let mut parts = parts.map(|part| part.trim().to_lowercase());
-    parts.any(|part| part.len() >= SHORTEST && (source.contains(&part) || part.contains(&source)))
+    parts.any(|part| {
+        part.len() >= MIN_NAME_CHARS && (source.contains(&part) || part.contains(&source))
+    })
 }
 
 /// Characters of a name that tells devices apart.
-const SHORTEST: usize = 4;
+const MIN_NAME_CHARS: usize = 4;
 
 #[cfg(test)]
 mod tests {

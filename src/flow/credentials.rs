@@ -13,7 +13,7 @@ use crate::dm::{Cred, Message, Provisioning};
 use crate::flow::note::clipped;
 use crate::flow::{Note, Side};
 
-/// The accounts and nonces that are known. Of more than [`MOST_KNOWN`] the least recently used are forgotten.
+/// The accounts and nonces that are known. Of more than [`MAX_USERS`] the least recently used are forgotten.
 #[derive(Debug)]
 pub struct Credentials {
     /// By who shows them, and the user.
@@ -42,7 +42,7 @@ impl Nonce {
     fn of(text: &str, origin: String) -> Option<Self> {
         let octets = BASE64.decode(text.trim_ascii()).ok()?;
         let text = text.trim_ascii().to_owned();
-        (octets.len() <= LONGEST_NONCE).then_some(Self {
+        (octets.len() <= MAX_NONCE_BYTES).then_some(Self {
             octets,
             text,
             origin,
@@ -83,8 +83,8 @@ enum Form {
 impl Default for Credentials {
     fn default() -> Self {
         Self {
-            accounts: LruCache::new(MOST_KNOWN),
-            nonces: LruCache::new(MOST_KNOWN),
+            accounts: LruCache::new(MAX_USERS),
+            nonces: LruCache::new(MAX_USERS),
         }
     }
 }
@@ -295,10 +295,10 @@ fn wrong(text: String) -> Note {
 }
 
 /// Users, and devices, that are remembered.
-const MOST_KNOWN: usize = 10_000;
+const MAX_USERS: usize = 10_000;
 /// Accounts of one user, or of one document.
 const MOST_ACCOUNTS: usize = 8;
 /// Challenges of one device.
 const MOST_NONCES: usize = 4;
 /// The longest nonce, in bytes.
-const LONGEST_NONCE: usize = 1_024;
+const MAX_NONCE_BYTES: usize = 1_024;

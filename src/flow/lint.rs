@@ -109,7 +109,7 @@ impl Linter {
     /// Takes notice of the time: sessions that are silent for long are forgotten.
     pub fn at(&mut self, now: Timestamp) {
         self.now = now;
-        let is_over = |seen: &Seen| now.0.saturating_sub(seen.at.0) > LONGEST_SILENCE_US;
+        let is_over = |seen: &Seen| now.0.saturating_sub(seen.at.0) > MAX_SILENCE_US;
         while self.sessions.front().is_some_and(|(_, seen)| is_over(seen)) {
             self.forget_oldest();
         }
@@ -338,7 +338,7 @@ const MOST_SESSIONS: usize = 10_000;
 const MOST_BYTES: usize = 64 << 20;
 
 /// A session that is silent for longer, in microseconds, is over: one hour.
-const LONGEST_SILENCE_US: u64 = 3_600_000_000;
+const MAX_SILENCE_US: u64 = 3_600_000_000;
 
 /// Exchanges under way that are remembered.
 const MOST_EXCHANGES: usize = 10_000;

@@ -54,9 +54,9 @@ pub fn clipped(text: &str) -> String {
     cut(text, LONGEST_TEXT)
 }
 
-/// A whole note as it is shown, cut to [`LONGEST_NOTE`] characters. What must be masked is masked before.
+/// A whole note as it is shown, cut to [`MAX_NOTE_CHARS`] characters. What must be masked is masked before.
 pub fn clipped_note(text: &str) -> String {
-    cut(text, LONGEST_NOTE)
+    cut(text, MAX_NOTE_CHARS)
 }
 
 fn cut(text: &str, most: usize) -> String {
@@ -67,7 +67,7 @@ fn cut(text: &str, most: usize) -> String {
 }
 
 /// Characters of a note.
-const LONGEST_NOTE: usize = 600;
+const MAX_NOTE_CHARS: usize = 600;
 
 /// Characters of a peer's text in a note.
 pub const LONGEST_TEXT: usize = 200;

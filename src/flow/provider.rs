@@ -31,12 +31,12 @@ fn in_document(provisioning: Provisioning<'_>) -> Vec<Note> {
     let nodes = provisioning
         .providers()
         .filter_map(|provider| provider.id());
-    let nodes: Vec<_> = nodes.take(MOST).collect();
+    let nodes: Vec<_> = nodes.take(MAX_COMPARED).collect();
     // Without any node there is none of another name.
     if nodes.is_empty() {
         return Vec::new();
     }
-    let accounts = provisioning.accounts().take(MOST);
+    let accounts = provisioning.accounts().take(MAX_COMPARED);
     let ids = accounts.filter_map(|account| account.provider_id());
     let text = |id: &str| {
         format!(
@@ -51,7 +51,7 @@ fn in_document(provisioning: Provisioning<'_>) -> Vec<Note> {
 }
 
 /// Accounts and nodes that are compared.
-const MOST: usize = 16;
+const MAX_COMPARED: usize = 16;
 
 #[cfg(test)]
 mod tests {

@@ -56,7 +56,7 @@ impl SessionKey {
             return Ok(None);
         };
         let bytes = device.len() + id.len();
-        if bytes > LONGEST_KEY {
+        if bytes > MAX_KEY_BYTES {
             return Err(KeyTooLong { bytes });
         }
         Ok(Some(Self {
@@ -70,7 +70,7 @@ impl SessionKey {
 /// The device's LocURI and the SessionID are too long to be a session's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the device's LocURI and the SessionID have {bytes} bytes, more than {LONGEST_KEY}: no session is kept"
+    "the device's LocURI and the SessionID have {bytes} bytes, more than {MAX_KEY_BYTES}: no session is kept"
 )]
 pub struct KeyTooLong {
     /// Their length together, in bytes.
@@ -316,7 +316,7 @@ fn note_unseen(speaker: Side, document: &Document, links: &[AnswerLink]) -> Vec<
             continue;
         };
         let (msg_ref, _) = refs.or_empty();
-        if notes.len() == UNSEEN_NOTED || known.contains(&msg_ref) {
+        if notes.len() == MAX_UNSEEN_NOTES || known.contains(&msg_ref) {
             continue;
         }
         let text = format!("message {msg_ref} of the {answered} was not seen or could not be read");
@@ -328,9 +328,9 @@ fn note_unseen(speaker: Side, document: &Document, links: &[AnswerLink]) -> Vec<
 }
 
 /// Unseen messages that are noted for one message.
-const UNSEEN_NOTED: usize = 4;
+const MAX_UNSEEN_NOTES: usize = 4;
 /// Longest key of a session, in bytes.
-const LONGEST_KEY: usize = 1 << 10;
+const MAX_KEY_BYTES: usize = 1 << 10;
 
 #[cfg(test)]
 mod tests {

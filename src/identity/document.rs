@@ -175,7 +175,7 @@ pub(super) fn thumbprints(text: &str) -> impl Iterator<Item = Range<usize>> {
             let start = at + bytes.get(at..)?.iter().position(digit)?;
             let length = bytes[start..].iter().take_while(|byte| digit(byte)).count();
             at = start + length;
-            if length == THUMBPRINT {
+            if length == THUMBPRINT_DIGITS {
                 return Some(start..at);
             }
         }
@@ -213,4 +213,4 @@ fn edit(
 /// Certificates of one document; servers send a root, an intermediate and the device's.
 pub const MOST_CERTIFICATES: usize = 32;
 /// Hexadecimal digits of SHA-1.
-const THUMBPRINT: usize = 40;
+const THUMBPRINT_DIGITS: usize = 40;

@@ -150,7 +150,7 @@ impl Pairs {
 
 fn patch_of(text: Text<'_>, others: &HashMap<String, Arc<Other>>) -> Option<Patch> {
     let octets = text.octets();
-    if octets.len() > LONGEST {
+    if octets.len() > MAX_TEXT_BYTES {
         return None;
     }
     if octets.trim_ascii_start().starts_with(b"MI") {
@@ -174,4 +174,4 @@ fn patch_of(text: Text<'_>, others: &HashMap<String, Arc<Other>>) -> Option<Patc
 /// The node of the DMClient CSP whose value the device's key signs (DMClient CSP, Provider/*/SignedEntDMID).
 pub const SIGNED_ID: &str = "SignedEntDMID";
 /// The longest text that is looked at, in bytes: lists of thumbprints and certificates are shorter.
-const LONGEST: usize = 256 << 10;
+const MAX_TEXT_BYTES: usize = 256 << 10;

@@ -373,7 +373,7 @@ impl http_body::Body for Body {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let polled = match self.run.take() {
-            None => self.poll_piece(cx, PIECE),
+            None => self.poll_piece(cx, MAX_PIECE_BYTES),
             Some(mut run) => {
                 let polled = run.poll(&mut self, cx);
                 self.run = Some(run);
@@ -447,4 +447,4 @@ const DRAIN_BYTES: usize = 1 << 20;
 const DRAIN_TIME: Duration = Duration::from_secs(5);
 
 /// The largest piece handed on of what is at hand, in bytes.
-pub(super) const PIECE: usize = 64 << 10;
+pub(super) const MAX_PIECE_BYTES: usize = 64 << 10;

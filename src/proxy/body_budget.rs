@@ -29,7 +29,7 @@ impl BodyBudget {
     /// A budget in which a body waits for memory as long as `wait`.
     pub(super) fn new(bytes: usize, wait: Duration) -> Self {
         let bytes = bytes.min(u32::MAX as usize);
-        let reserve = bytes / RESERVE;
+        let reserve = bytes / SMALL_BODIES_DIVISOR;
         let sizes = [reserve, bytes - reserve];
         let [reserve, large] = sizes.map(|bytes| Arc::new(Semaphore::new(bytes)));
         Self {
@@ -118,7 +118,7 @@ impl BudgetPermit {
 }
 
 /// One part in so many is the reserve of small bodies.
-const RESERVE: usize = 4;
+const SMALL_BODIES_DIVISOR: usize = 4;
 
 #[cfg(test)]
 mod tests {

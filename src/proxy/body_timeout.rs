@@ -10,7 +10,7 @@ use tokio::time::{Instant, Sleep};
 use super::settings::Limits;
 
 /// A limit for each wait, and one for all of them together, which bytes that move earn back: a peer that is slower
-/// than [`RATE`] uses it up. It costs nothing while the peer is quick: the timer is made at the first wait, and one
+/// than [`MIN_BYTES_PER_SECOND`] uses it up. It costs nothing while the peer is quick: the timer is made at the first wait, and one
 /// that runs is set anew only when it goes off.
 #[derive(Debug, Default)]
 pub(super) struct BodyTimeout {
@@ -35,7 +35,10 @@ impl fmt::Display for Stall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Silent(limit) => write!(f, "nothing came for {limit:?}"),
-            Self::Slow(limit) => write!(f, "fewer than {RATE} bytes a second came for {limit:?}"),
+            Self::Slow(limit) => write!(
+                f,
+                "fewer than {MIN_BYTES_PER_SECOND} bytes a second came for {limit:?}"
+            ),
         }
     }
 }
@@ -73,7 +76,7 @@ impl BodyTimeout {
     }
 
     fn earn(&mut self, bytes: usize) {
-        let earned = Duration::from_secs_f64(bytes as f64 / f64::from(RATE));
+        let earned = Duration::from_secs_f64(bytes as f64 / f64::from(MIN_BYTES_PER_SECOND));
         self.left = self.whole.min(self.left + earned);
     }
 
@@ -94,7 +97,7 @@ impl BodyTimeout {
 }
 
 /// Bytes a second at which a peer may be slow for ever.
-const RATE: u32 = 1024;
+const MIN_BYTES_PER_SECOND: u32 = 1024;
 
 #[cfg(test)]
 mod tests {

@@ -262,7 +262,7 @@ where
         why = handle.silence(&shared.settings.limits) => {
             tracing::info!("{id} is closed: {why}");
             connection.as_mut().graceful_shutdown();
-            tokio::time::timeout(LAST_WORDS, connection).await.unwrap_or(Ok(()))
+            tokio::time::timeout(CLOSE_TIMEOUT, connection).await.unwrap_or(Ok(()))
         }
     };
     if let Err(error) = ended {
@@ -321,4 +321,4 @@ async fn within<T>(shared: &Shared, future: impl Future<Output = T>) -> Result<T
 /// The first byte of a TLS record that holds a ClientHello (RFC 8446 §5.1).
 pub(super) const TLS_HANDSHAKE: u8 = 0x16;
 /// For a connection to close in good order once nothing runs on it.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);

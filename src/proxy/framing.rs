@@ -77,7 +77,7 @@ pub(super) fn drop_trailers(message: &mut IncomingMessage, headers: &mut HeaderM
     };
     let names: Vec<_> = dropped
         .keys()
-        .take(NAMES)
+        .take(MAX_NAMED_TRAILERS)
         .map(|name| name.as_str())
         .collect();
     message.notes.push(Note::new(
@@ -118,4 +118,4 @@ pub(super) fn one_length(value: &HeaderValue) -> Option<HeaderValue> {
 }
 
 /// Trailers that a note names.
-const NAMES: usize = 8;
+const MAX_NAMED_TRAILERS: usize = 8;

@@ -69,7 +69,7 @@ pub(super) fn note_signature(headers: &HeaderMap, renewed: &[&str]) -> Option<No
 }
 
 /// Bytes of a head in HTTP/2 at most, on both sides; HTTP/1.1 takes more.
-pub(super) const LONGEST_HEAD: u32 = 128 << 10;
+pub(super) const MAX_HEAD_BYTES: u32 = 128 << 10;
 /// Fields of a head in HTTP/1.1 at most.
 pub(super) const MOST_FIELDS: usize = 512;
 

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use http_body::{Body as _, Frame};
 use tokio::time::Instant;
 
-use super::body::{Body, Broken, PIECE};
+use super::body::{Body, Broken, MAX_PIECE_BYTES};
 use super::connection_handle::{ActivityGuard, CloseSequence, ConnectionHandle};
 use super::interruptible_sleep::InterruptibleSleep;
 use crate::flow::Pace;
@@ -160,8 +160,10 @@ impl PacedBody {
         });
         let rest = body.size_hint().upper().filter(|rest| *rest > 0);
         let most = paced.chain(rest).chain([self.left]).min();
-        // What is no more than PIECE fits.
-        most.map_or(PIECE, |most| most.min(PIECE as u64) as usize)
+        // What is no more than MAX_PIECE_BYTES fits.
+        most.map_or(MAX_PIECE_BYTES, |most| {
+            most.min(MAX_PIECE_BYTES as u64) as usize
+        })
     }
 
     /// Ready when a piece of this size may go.
@@ -216,11 +218,11 @@ impl PacedBody {
                     self.state = State::Waiting;
                     return Poll::Ready(Some(Ok(Frame::data(last.noise))));
                 }
-                ready!(self.pause.poll_then(last.wait, LAST_BYTES, cx));
+                ready!(self.pause.poll_then(last.wait, FLUSH_DELAY, cx));
                 Poll::Ready(Some(Err(Broken::ByRule)))
             }
             End::CutToServer => {
-                ready!(self.pause.poll_then(Duration::ZERO, LAST_BYTES, cx));
+                ready!(self.pause.poll_then(Duration::ZERO, FLUSH_DELAY, cx));
                 Poll::Ready(Some(Err(Broken::ByRule)))
             }
         }
@@ -232,4 +234,4 @@ const PIECES_A_SECOND: u64 = 20;
 /// How much of a delay is made up for.
 const CATCH_UP: Duration = Duration::from_millis(100);
 /// For the last bytes to leave before a stream is reset, which throws away what was not yet written.
-const LAST_BYTES: Duration = Duration::from_millis(100);
+const FLUSH_DELAY: Duration = Duration::from_millis(100);

@@ -178,7 +178,7 @@ pub struct Matcher {
 }
 
 /// How deep `not`, `any` and `all` may stand inside each other.
-pub const DEPTH: usize = 8;
+pub const MAX_NESTING: usize = 8;
 
 #[derive(Clone, Copy)]
 pub(super) struct MatchContext<'a> {

@@ -203,7 +203,7 @@ impl Seen {
         let cred = header.and_then(|header| header.cred());
         if let Some(id) = message.msg_id().filter(|id| is_short(id)) {
             spoken.with_cred.insert(id.into_owned(), cred.is_some());
-            while spoken.with_cred.len() > REMEMBERED {
+            while spoken.with_cred.len() > MAX_REMEMBERED_MESSAGES {
                 spoken.with_cred.pop_first();
             }
         }
@@ -263,11 +263,11 @@ impl Seen {
 
 /// Whether a text of a peer is short enough to be remembered.
 pub(super) fn is_short(text: &str) -> bool {
-    text.len() <= LONGEST_REMEMBERED
+    text.len() <= MAX_TEXT_BYTES
 }
 
 /// Bytes of a text that is remembered.
-const LONGEST_REMEMBERED: usize = 2_048;
+const MAX_TEXT_BYTES: usize = 2_048;
 
 /// Which command of which document it is.
 pub(super) type Place = (usize, NodeId);
@@ -335,7 +335,7 @@ fn is_of_windows(command: Command<'_>) -> bool {
 }
 
 /// Messages of a side whose credentials are remembered.
-const REMEMBERED: usize = 64;
+const MAX_REMEMBERED_MESSAGES: usize = 64;
 
 /// Commands without a Status that are remembered for a side.
 const MOST_PENDING: usize = 10_000;

@@ -32,7 +32,7 @@ fn is_escaped_twice(data: Element<'_>) -> bool {
 /// Whether a reference to `<` may stand near the beginning.
 fn has_less(text: Text<'_>) -> bool {
     let written = text.span().of(text.document().source());
-    let beginning = &written[..written.len().min(BEGINNING)];
+    let beginning = &written[..written.len().min(MAX_SEARCHED_BYTES)];
     memchr::memmem::find(beginning, LESS).is_some()
 }
 
@@ -46,7 +46,7 @@ pub fn begins_escaped(text: &str) -> bool {
 /// What a reference to `<` ends with.
 const LESS: &[u8] = b"lt;";
 /// Bytes at the beginning of a text that are looked at.
-const BEGINNING: usize = 64;
+const MAX_SEARCHED_BYTES: usize = 64;
 /// Notes about one message.
 const MOST_NOTES: usize = 8;
 

@@ -65,7 +65,7 @@ fn fault<'d>(
     let times = uses.get(&id).copied().unwrap_or_default();
     let seen = seen.entry(id.clone()).or_default();
     *seen += 1;
-    let short: String = id.chars().take(LONGEST_ID).collect();
+    let short: String = id.chars().take(MAX_ID_CHARS).collect();
     match (*seen, times) {
         (2, 2) => Some(format!("CmdID {short} is used twice")),
         (2, times) => Some(format!("CmdID {short} is used {times} times")),
@@ -82,7 +82,7 @@ fn known(message: Message<'_>) -> impl Iterator<Item = Command<'_>> {
 /// Notes about the CmdIDs of one message.
 const MOST_NOTES: usize = 8;
 /// Characters of a CmdID in a note.
-const LONGEST_ID: usize = 40;
+const MAX_ID_CHARS: usize = 40;
 
 #[cfg(test)]
 mod tests {

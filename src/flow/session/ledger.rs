@@ -46,7 +46,7 @@ impl Ledger {
         self.messages.push_back(entry);
         // The newest one stays in any case: it is the one that answers refer to.
         while self.messages.len() > 1
-            && (self.messages.len() > REMEMBERED || self.bytes > LEDGER_BYTES)
+            && (self.messages.len() > MAX_REMEMBERED_MESSAGES || self.bytes > MAX_LEDGER_BYTES)
         {
             let gone = self.messages.pop_front();
             self.has_gaps = true;
@@ -233,6 +233,6 @@ fn fits(target: &AnswerTarget, answer: Command<'_>) -> bool {
 }
 
 /// Messages each ledger remembers: enough for a large object in many chunks, bounded all the same.
-const REMEMBERED: usize = 32;
+const MAX_REMEMBERED_MESSAGES: usize = 32;
 /// Bytes each ledger remembers, unless its newest message alone has more.
-const LEDGER_BYTES: usize = 4 << 20;
+const MAX_LEDGER_BYTES: usize = 4 << 20;

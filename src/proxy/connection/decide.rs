@@ -181,6 +181,6 @@ async fn send_alert(wire: &mut Wire, alert: TlsAlert) -> io::Result<()> {
     wire.write_all(&record).await?;
     wire.shutdown().await?;
     // Bytes that stay unread would turn the end into a reset, which may overtake the alert.
-    let _ = tokio::time::timeout(super::LAST_WORDS, wire.end()).await;
+    let _ = tokio::time::timeout(super::CLOSE_TIMEOUT, wire.end()).await;
     Ok(())
 }

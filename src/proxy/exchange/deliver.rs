@@ -179,7 +179,7 @@ impl Exchange {
             (ClientProtocol::Two(_), _) => {}
             (ClientProtocol::One(handle), CloseKind::Reset) => handle.reset(),
             (ClientProtocol::One(handle), CloseKind::Close) => {
-                let longest = last.wait + LAST_WORDS;
+                let longest = last.wait + CLOSE_TIMEOUT;
                 handle.finish(last);
                 // `ScriptedClose` ends the connection, and this with it.
                 tokio::time::sleep(longest).await;
@@ -234,4 +234,4 @@ fn announce(
 }
 
 /// For a connection to end in good order.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);

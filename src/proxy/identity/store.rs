@@ -325,7 +325,7 @@ fn may_go_on(process: u32, processes: &Path, folder: &Path) -> bool {
     }
     let modified = fs::metadata(folder).and_then(|metadata| metadata.modified());
     let age = modified.ok().and_then(|modified| modified.elapsed().ok());
-    age.is_none_or(|age| age < LONGEST_WRITE)
+    age.is_none_or(|age| age < WRITE_TIMEOUT)
 }
 
 /// The identity, the process and the kind of a folder that is not in its place: `.ID.PROCESS.new`, `old` or `gone`.
@@ -394,7 +394,7 @@ pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
 /// Identities in one store.
 pub const MOST_IDENTITIES: usize = 10_000;
 /// How long writing an identity may take.
-const LONGEST_WRITE: Duration = Duration::from_secs(10 * 60);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 const PEM: &str = "identity.pem";
 const JSON: &str = "identity.json";
 /// What stands in front of the JSON of an exported identity.
@@ -414,7 +414,7 @@ mod tests {
         let none = folder.path().join("proc");
         // Nobody lists processes: what is new stays.
         assert!(may_go_on(7, &none, &draft));
-        let old = SystemTime::now() - 2 * LONGEST_WRITE;
+        let old = SystemTime::now() - 2 * WRITE_TIMEOUT;
         let opened = File::open(&draft).expect("the draft");
         opened.set_modified(old).expect("an older draft");
         assert!(!may_go_on(7, &none, &draft));

@@ -22,7 +22,7 @@ impl IdentityId {
     /// The same by the SHA-256 of that certificate.
     pub fn of_hash(hash: &[u8; 32]) -> Self {
         let mut hex = certificate::hex(hash).to_ascii_lowercase();
-        hex.truncate(DIGITS);
+        hex.truncate(ID_DIGITS);
         Self(hex)
     }
 
@@ -37,9 +37,9 @@ impl FromStr for IdentityId {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let is_digit = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f');
-        match text.len() == DIGITS && text.bytes().all(is_digit) {
+        match text.len() == ID_DIGITS && text.bytes().all(is_digit) {
             true => Ok(Self(text.to_owned())),
-            false => Err(format!("{text:?} is not {DIGITS} hexadecimal digits")),
+            false => Err(format!("{text:?} is not {ID_DIGITS} hexadecimal digits")),
         }
     }
 }
@@ -141,4 +141,4 @@ pub(super) fn sha256(octets: &[u8]) -> [u8; 32] {
     hash
 }
 
-const DIGITS: usize = 32;
+const ID_DIGITS: usize = 32;

@@ -165,10 +165,10 @@ impl Swap {
         hosts: Vec<String>,
         limits: &Limits,
     ) -> Result<Ready, String> {
-        if self.begun.elapsed() > LONGEST {
+        if self.begun.elapsed() > SWAP_TIMEOUT {
             return Err(format!(
                 "the answer came after more than {} minutes",
-                LONGEST.as_secs() / 60
+                SWAP_TIMEOUT.as_secs() / 60
             ));
         }
         let granted = enrollment::granted(document, limits, self.key.public_key())
@@ -262,4 +262,4 @@ fn between<'a>(authorities: &'a [Vec<u8>], certificate: &[u8]) -> Vec<&'a [u8]> 
 }
 
 /// From the request to the answer.
-const LONGEST: std::time::Duration = std::time::Duration::from_secs(15 * 60);
+const SWAP_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(15 * 60);

@@ -83,7 +83,7 @@ fn delivery(step: &WireFault, draw: &mut Rng) -> (EffectKind, String, Vec<Delive
             (Kind::Closed, "after a malformed chunk".into(), ops)
         }
         WireFault::RandomDataThenClose => {
-            let what = format!("after {NOISE} random bytes");
+            let what = format!("after {DEFAULT_NOISE_BYTES} random bytes");
             (Kind::Closed, what, vec![noise(draw), Close])
         }
         WireFault::ContentLength(announced) => {
@@ -108,8 +108,8 @@ fn jittered(time: Duration, jitter: Duration, draw: &mut Rng) -> Duration {
 fn noise(draw: &mut Rng) -> DeliveryStep {
     DeliveryStep::Noise(Noise {
         seed: draw.next(),
-        bytes: NOISE,
+        bytes: DEFAULT_NOISE_BYTES,
     })
 }
 
-const NOISE: u16 = 512;
+const DEFAULT_NOISE_BYTES: u16 = 512;
