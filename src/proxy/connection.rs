@@ -112,13 +112,10 @@ impl IncomingConnection {
         mut wire: Wire,
         target: Target,
     ) -> Result<(), Refusal> {
-        let first = within(shared, wire.first_byte())
-            .await?
-            .map_err(|error| no_first_byte(&error))?;
-        let handle = wire.handle();
-        let Some(first) = first else {
-            return Err(Refusal::from("the device hung up before it sent anything"));
+        let Some(first) = self.first_byte(shared, &mut wire).await? else {
+            return Ok(());
         };
+        let handle = wire.handle();
         let decision = match self.decision.clone() {
             Some(decision) => decision,
             None => self.admit(shared, &mut wire, first, &target).await?,
@@ -147,6 +144,20 @@ impl IncomingConnection {
         }
     }
 
+    /// Returns the first byte, or `None` where the connection ends without one: health checks probe ports in this
+    /// way, so nothing failed and nothing is recorded.
+    async fn first_byte(&self, shared: &Shared, wire: &mut Wire) -> Result<Option<u8>, Refusal> {
+        let first = match within(shared, wire.first_byte()).await? {
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => None,
+            first => first.map_err(|error| no_first_byte(&error))?,
+        };
+        if first.is_none() {
+            let Self { id, device, .. } = self;
+            tracing::info!("{id} from {device}: closed without sending anything");
+        }
+        Ok(first)
+    }
+
     fn opened(
         &self,
         target: Target,
@@ -173,10 +184,10 @@ impl IncomingConnection {
 
     /// Serves a device that knows it talks to a proxy: `CONNECT`, or requests with a full address.
     async fn to_proxy(&self, shared: &Arc<Shared>, mut wire: Wire) -> Result<(), Refusal> {
-        let first = within(shared, wire.first_byte())
-            .await?
-            .map_err(|error| no_first_byte(&error))?;
-        if first == Some(TLS_HANDSHAKE) {
+        let Some(first) = self.first_byte(shared, &mut wire).await? else {
+            return Ok(());
+        };
+        if first == TLS_HANDSHAKE {
             return Err("the device speaks TLS to a proxy in regular mode: give it http:// as the proxy's address, or use --mode reverse:".into());
         }
         let asked = ForwardProxyConnection::new(self.clone(), shared, &wire);
