@@ -2,10 +2,10 @@
 //!
 //! ```text
 //!              Conversations                     every session under way, within SessionLimits
-//!                    │ request(facts, rules, state, now)
+//!                    │ request(input, rules, state, now)
 //!                    ▼
 //!   SessionHandle ◄──┴──► Decision               what leaves, with what was found and done
-//!        │ response(facts, rules, state) ──► Decision
+//!        │ response(input, rules, state) ──► Decision
 //!        │ delivered, answered                                 what its receiver got
 //! ```
 //!
@@ -64,7 +64,7 @@ pub struct Conversations {
 
 /// A message as it arrived.
 #[derive(Clone, Copy, Debug)]
-pub struct MessageFacts<'a> {
+pub struct MessageInput<'a> {
     /// The device's connection.
     pub connection: &'a Connection,
     /// Its exchange.
@@ -144,7 +144,7 @@ impl Conversations {
     /// Decides on a request; gives the handle that its response needs.
     pub fn request(
         &self,
-        request: &MessageFacts<'_>,
+        request: &MessageInput<'_>,
         rules: &RuleSet,
         state: &mut dyn RuleState,
         now: Timestamp,
@@ -160,7 +160,7 @@ impl Conversations {
             Some(stay) => stay.request(request, sealed),
             None => (None, Vec::new()),
         };
-        let seen = MessageFacts {
+        let seen = MessageInput {
             document: rewritten
                 .as_ref()
                 .map(|it| &it.document)
@@ -169,7 +169,7 @@ impl Conversations {
             ..*request
         };
         let (paired, note_paired) = seen.paired_request(sealed);
-        let seen = MessageFacts {
+        let seen = MessageInput {
             document: paired.as_ref().map(|it| &it.document).or(seen.document),
             body: paired.as_ref().map(|it| &it.body).or(seen.body),
             ..seen
@@ -189,7 +189,7 @@ impl Conversations {
     }
 
     /// The handle of an exchange whose request is not known: its response may name the session, too.
-    pub fn without_request(&self, response: &MessageFacts<'_>, now: Timestamp) -> SessionHandle {
+    pub fn without_request(&self, response: &MessageInput<'_>, now: Timestamp) -> SessionHandle {
         let session = self.enter(response, now).ok().flatten();
         if let Some(session) = &session {
             // What the request said, and what it answered, was not seen.
@@ -206,19 +206,19 @@ impl Conversations {
     /// The session that a message names, if any.
     fn enter(
         &self,
-        facts: &MessageFacts<'_>,
+        input: &MessageInput<'_>,
         now: Timestamp,
     ) -> Result<Option<SharedSession>, KeyTooLong> {
-        let Some(message) = facts.message() else {
+        let Some(message) = input.message() else {
             return Ok(None);
         };
-        let speaker = facts.speaker();
-        let key = SessionKey::of(&facts.connection.server, speaker, message)?;
+        let speaker = input.speaker();
+        let key = SessionKey::of(&input.connection.server, speaker, message)?;
         Ok(key.map(|key| self.sessions.enter(key, speaker, message, now)))
     }
 }
 
-impl<'a> MessageFacts<'a> {
+impl<'a> MessageInput<'a> {
     /// Who sent it.
     pub fn speaker(&self) -> Side {
         match self.response {

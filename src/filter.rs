@@ -15,7 +15,7 @@ mod word;
 
 use std::ops::Range;
 
-pub use command::{CommandFacts, ValueFacts};
+pub use command::{CommandInput, ValueInput};
 pub use error::FilterError;
 pub use value::Value;
 use word::WORDS;

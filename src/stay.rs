@@ -47,7 +47,7 @@ pub enum Extent {
 
 /// What the rule needs to know of a message.
 #[derive(Clone, Copy, Debug)]
-pub struct StayFacts<'a> {
+pub struct StayInput<'a> {
     /// Who receives it.
     pub to: Side,
     /// The map, as this exchange sees it.
@@ -76,18 +76,18 @@ pub struct StayOutcome {
 }
 
 /// What the rule does to a message.
-pub fn stay(document: &Document, facts: &StayFacts<'_>) -> StayOutcome {
-    let places = places::of(document, facts);
-    let own = facts.received.map(|received| {
-        let places = places::of(received, facts).places;
+pub fn stay(document: &Document, input: &StayInput<'_>) -> StayOutcome {
+    let places = places::of(document, input);
+    let own = input.received.map(|received| {
+        let places = places::of(received, input).places;
         places.into_iter().map(key).collect::<HashSet<_>>()
     });
     let is_servers = |place: &Place| {
         own.as_ref()
             .is_none_or(|own| own.contains(&key(place.clone())))
     };
-    let sealed = facts.sealed.or(places.signature);
-    let mut rewriter = UrlRewriter::new(facts, sealed);
+    let sealed = input.sealed.or(places.signature);
+    let mut rewriter = UrlRewriter::new(input, sealed);
     rewriter.turn_all(places.places.iter().filter(|place| is_servers(place)));
     if places.is_cut {
         rewriter.note_cut();
@@ -96,7 +96,7 @@ pub fn stay(document: &Document, facts: &StayFacts<'_>) -> StayOutcome {
     if edits.is_empty() {
         return outcome;
     }
-    match markup::edit::plan_within(document, &edits, facts.limits) {
+    match markup::edit::plan_within(document, &edits, input.limits) {
         Ok(patch) => outcome.effect = Some(effect(changes, patch)),
         Err(error) => {
             outcome.learned.clear();

@@ -8,7 +8,7 @@ use http::{StatusCode, header};
 use super::handle::{LeavingMessage, SessionHandle};
 use super::seal::{Seal, sealed};
 use super::view::SessionView;
-use super::{Decision, MessageFacts};
+use super::{Decision, MessageInput};
 use crate::flow::reconciler::ReconcileContext;
 use crate::flow::{EffectDetail, EffectKind, RuleEffect, media};
 use crate::rules::{HeadEdit, RuleSet, RuleState, Verdict};
@@ -17,7 +17,7 @@ impl SessionHandle {
     /// Decides on one half of the exchange.
     pub(super) fn decide(
         &mut self,
-        message: &MessageFacts<'_>,
+        message: &MessageInput<'_>,
         rules: &RuleSet,
         state: &mut dyn RuleState,
         seals: Vec<Seal>,
@@ -56,7 +56,7 @@ impl SessionHandle {
     }
 
     /// Takes on what the rules cause in the session, and does in this message what is owed about it.
-    fn reconcile(&self, message: &MessageFacts<'_>, verdict: &mut Verdict) {
+    fn reconcile(&self, message: &MessageInput<'_>, verdict: &mut Verdict) {
         let Some(session) = &self.session else {
             return;
         };
@@ -80,7 +80,7 @@ impl SessionHandle {
 }
 
 /// What the receiver gets of the message.
-fn leaving(message: &MessageFacts<'_>, verdict: &Verdict) -> LeavingMessage {
+fn leaving(message: &MessageInput<'_>, verdict: &Verdict) -> LeavingMessage {
     if verdict.answer.is_some() || !verdict.delivery.is_whole() {
         return LeavingMessage::Nothing;
     }

@@ -2,12 +2,12 @@
 //! knows; on a response behind them.
 
 use super::stay::{Rewritten, patched};
-use super::{Decision, MessageFacts};
+use super::{Decision, MessageInput};
 use crate::flow::Note;
 use crate::identity::session::SIGNED_ID;
 use crate::markup::{Document, Element, tag};
 
-impl MessageFacts<'_> {
+impl MessageInput<'_> {
     /// What becomes of a request, and notes on what stays.
     pub(super) fn paired_request(
         &self,

@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use http::{HeaderMap, HeaderValue};
 
-use super::MessageFacts;
+use super::MessageInput;
 use crate::dm::auth::Hmac;
 use crate::flow::Note;
 use crate::flow::credentials::MacKey;
@@ -34,9 +34,9 @@ enum Made {
 }
 
 /// The first field of a message that cannot be made anew. Nothing is changed in one that was not decoded.
-pub(super) fn sealed(facts: &MessageFacts<'_>, known: &[Seal]) -> Option<&'static str> {
-    facts.document?;
-    let mut names = seals(facts.headers());
+pub(super) fn sealed(input: &MessageInput<'_>, known: &[Seal]) -> Option<&'static str> {
+    input.document?;
+    let mut names = seals(input.headers());
     names.find(|name| !known.iter().any(|seal| seal.name == *name))
 }
 

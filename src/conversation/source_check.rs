@@ -1,10 +1,10 @@
 //! A message says who sent it; the client certificate of the connection proves it.
 
-use super::MessageFacts;
+use super::MessageInput;
 use crate::flow::{Note, SessionTag};
 
 /// A remark at the first message of a session where the certificate does not name the Source.
-pub(super) fn note(message: &MessageFacts<'_>, tag: Option<&SessionTag>) -> Option<Note> {
+pub(super) fn note(message: &MessageInput<'_>, tag: Option<&SessionTag>) -> Option<Note> {
     let tag = tag?;
     let tls = message.connection.tls.as_ref()?;
     let presented = tls.client.as_deref()?;

@@ -42,12 +42,12 @@ pub struct Connection {
     /// The server it is for: `host:port`.
     pub server: String,
     /// TLS as agreed with the device, without any fact where its bytes go to the server unread; `None` for clear text.
-    pub tls: Option<TlsFacts>,
+    pub tls: Option<TlsDetails>,
 }
 
 /// What a TLS handshake agreed on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TlsFacts {
+pub struct TlsDetails {
     /// The name the device asked for.
     pub sni: Option<String>,
     /// The protocol agreed by ALPN, such as `h2`.

@@ -15,7 +15,7 @@ pub enum Event {
     /// A device connected, and its handshake, if any, succeeded.
     Opened(Arc<Connection>),
     /// Rules decided how to receive a connection; comes before it opens or is refused.
-    Admitted {
+    ConnectionDecided {
         /// Its number.
         connection: ConnectionId,
         /// When.

@@ -36,12 +36,12 @@ pub(super) struct Body {
     run: Option<Box<PacedBody>>,
     permit: Option<Arc<BudgetPermit>>,
     watchdog: Option<Arc<StreamWatchdog>>,
-    extent: Extent,
+    end: BodyEnd,
 }
 
 /// How the receiver of what is at hand learns where it ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Extent {
+enum BodyEnd {
     /// The head states its length.
     #[default]
     Stated,
@@ -147,13 +147,13 @@ impl Body {
 
     /// The same body, whose length its head does not state: in HTTP/1.1 it leaves in chunks.
     pub(super) fn open_ended(mut self) -> Self {
-        self.extent = Extent::Open;
+        self.end = BodyEnd::Open;
         self
     }
 
     /// The head states the length of what is at hand.
     pub(super) fn state_length(&mut self) {
-        self.extent = Extent::Stated;
+        self.end = BodyEnd::Stated;
     }
 
     /// The length of it, where all of it is at hand.
@@ -200,7 +200,7 @@ impl Body {
         let mut copy = Self::default();
         copy.first = self.first.clone();
         copy.trailers = self.trailers.clone();
-        copy.extent = self.extent;
+        copy.end = self.end;
         Some(copy)
     }
 
@@ -314,9 +314,9 @@ impl Body {
         }
         let (Some(rest), Some(timeout)) = (&mut self.rest, &mut self.timeout) else {
             let trailers = self.trailers.take();
-            self.extent = match self.extent {
-                Extent::Stated => Extent::Stated,
-                Extent::Open | Extent::Ended => Extent::Ended,
+            self.end = match self.end {
+                BodyEnd::Stated => BodyEnd::Stated,
+                BodyEnd::Open | BodyEnd::Ended => BodyEnd::Ended,
             };
             self.end(End::Whole);
             return Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(*trailers))));
@@ -392,7 +392,7 @@ impl http_body::Body for Body {
         self.run.is_none()
             && self.first.is_empty()
             && self.trailers.is_none()
-            && self.extent != Extent::Open
+            && self.end != BodyEnd::Open
             && rest.is_none_or(http_body::Body::is_end_stream)
     }
 
@@ -402,9 +402,9 @@ impl http_body::Body for Body {
         }
         let first: usize = self.first.iter().map(Bytes::len).sum();
         let Some(rest) = &self.rest else {
-            return match self.extent {
-                Extent::Stated => SizeHint::with_exact(first as u64),
-                Extent::Open | Extent::Ended => SizeHint::default(),
+            return match self.end {
+                BodyEnd::Stated => SizeHint::with_exact(first as u64),
+                BodyEnd::Open | BodyEnd::Ended => SizeHint::default(),
             };
         };
         let rest = rest.size_hint();

@@ -13,7 +13,7 @@ use crate::proxy::context::{Shared, now};
 use crate::proxy::interruptible_sleep;
 use crate::proxy::tunnel;
 use crate::proxy::wire::Wire;
-use crate::rules::{ConnectionFacts, ReceivedUnit, Stage};
+use crate::rules::{ConnectionInput, ReceivedUnit, Stage};
 
 /// Whether a connection with this first byte is served.
 pub(super) fn serves(decision: &ConnectionDecision, first: u8) -> bool {
@@ -40,22 +40,29 @@ impl IncomingConnection {
     }
 
     /// Asks rules that need no more than addresses; `None` where they need more, or where there are none.
-    pub(super) fn admit_early(&self, shared: &Shared) -> Option<ConnectionDecision> {
+    pub(super) fn decide_early(&self, shared: &Shared) -> Option<ConnectionDecision> {
         let snapshot = shared.rules.current();
         // What else they say can wait until it is known whether the device speaks TLS, and what it asks for.
-        if !snapshot.rules.may_refuse() || !snapshot.rules.admits_by_address() {
+        if !snapshot.rules.may_refuse() || !snapshot.rules.decides_by_address() {
             return None;
         }
         snapshot.count_arrival(Stage::Connection);
-        let facts = self.facts(None);
-        Some(self.emit(shared, snapshot.rules.admit(&facts, &mut snapshot.tally())))
+        let input = self.input(None);
+        Some(
+            self.emit(
+                shared,
+                snapshot
+                    .rules
+                    .decide_connection(&input, &mut snapshot.tally()),
+            ),
+        )
     }
 
     /// Asks rules that look into the ClientHello, of which `first` is the first byte.
     ///
     /// # Errors
     /// Where it does not come, in words.
-    pub(super) async fn admit(
+    pub(super) async fn decide(
         &self,
         shared: &Shared,
         wire: &mut Wire,
@@ -63,7 +70,7 @@ impl IncomingConnection {
         target: &Target,
     ) -> Result<ConnectionDecision, String> {
         let snapshot = shared.rules.current();
-        if !snapshot.rules.admits() {
+        if !snapshot.rules.decides_connections() {
             return Ok(ConnectionDecision::default());
         }
         let sni = match first == TLS_HANDSHAKE {
@@ -73,31 +80,41 @@ impl IncomingConnection {
             false => None,
         };
         snapshot.count_arrival(Stage::Connection);
-        let facts = ConnectionFacts {
+        let input = ConnectionInput {
             sni: sni.as_deref(),
             tls: Some(first == TLS_HANDSHAKE),
-            ..self.facts(Some(target.host()))
+            ..self.input(Some(target.host()))
         };
-        Ok(self.emit(shared, snapshot.rules.admit(&facts, &mut snapshot.tally())))
+        Ok(self.emit(
+            shared,
+            snapshot
+                .rules
+                .decide_connection(&input, &mut snapshot.tally()),
+        ))
     }
 
     /// Asks rules about a request that names its server, `host`, itself. (In clear text: a device that speaks TLS to a
     /// server behind a proxy sends CONNECT.)
-    pub(super) fn admit_request(&self, shared: &Shared, host: &str) -> ConnectionDecision {
+    pub(super) fn decide_request(&self, shared: &Shared, host: &str) -> ConnectionDecision {
         let snapshot = shared.rules.current();
-        if !snapshot.rules.admits() {
+        if !snapshot.rules.decides_connections() {
             return ConnectionDecision::default();
         }
-        let facts = ConnectionFacts {
+        let input = ConnectionInput {
             tls: Some(false),
             arrival: ReceivedUnit::Request,
-            ..self.facts(Some(host))
+            ..self.input(Some(host))
         };
-        self.emit(shared, snapshot.rules.admit(&facts, &mut snapshot.tally()))
+        self.emit(
+            shared,
+            snapshot
+                .rules
+                .decide_connection(&input, &mut snapshot.tally()),
+        )
     }
 
-    fn facts<'a>(&self, host: Option<&'a str>) -> ConnectionFacts<'a> {
-        ConnectionFacts {
+    fn input<'a>(&self, host: Option<&'a str>) -> ConnectionInput<'a> {
+        ConnectionInput {
             peer: self.device,
             listener: self.listener,
             host,
@@ -109,7 +126,7 @@ impl IncomingConnection {
 
     fn emit(&self, shared: &Shared, decision: ConnectionDecision) -> ConnectionDecision {
         if !decision.applied.is_empty() {
-            shared.emit(Event::Admitted {
+            shared.emit(Event::ConnectionDecided {
                 connection: self.id,
                 at: now(),
                 applied: decision.applied.clone(),

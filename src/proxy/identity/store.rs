@@ -11,7 +11,7 @@ use std::time::Duration;
 use rustls::pki_types::CertificateDer;
 
 use super::key::OwnKey;
-use super::stored::{CertificateFacts, IdentityId, StoredIdentity};
+use super::stored::{CertificateDetails, IdentityId, StoredIdentity};
 use crate::error_text;
 use crate::proxy::ca::{certificates, pem_of, private_directory, write_draft};
 use crate::proxy::client_identity::ClientIdentity;
@@ -345,7 +345,7 @@ pub fn identity_pem(chain: &[&[u8]], key: &OwnKey) -> String {
 /// Whether facts and PEM belong together.
 fn fits(identity: &StoredIdentity, pem: &[u8]) -> Result<(), String> {
     let device = identity.device_certificate.octets().unwrap_or_default();
-    if IdentityId::of(&device) != identity.id || CertificateFacts::of(&device).is_none() {
+    if IdentityId::of(&device) != identity.id || CertificateDetails::of(&device).is_none() {
         return Err("its first line is of another identity".into());
     }
     let chain: Vec<CertificateDer<'_>> = certificates(pem)?;

@@ -81,9 +81,9 @@ pub struct StoredIdentity {
     /// When, in RFC 3339.
     pub created: String,
     /// The server's certificate.
-    pub server_certificate: CertificateFacts,
+    pub server_certificate: CertificateDetails,
     /// dmtap's certificate for the device's key.
-    pub device_certificate: CertificateFacts,
+    pub device_certificate: CertificateDetails,
     /// The identity that this one renews.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renews: Option<IdentityId>,
@@ -91,7 +91,7 @@ pub struct StoredIdentity {
 
 /// A certificate, and what people look for in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CertificateFacts {
+pub struct CertificateDetails {
     /// Its subject.
     pub subject: String,
     /// Its issuer.
@@ -108,8 +108,8 @@ pub struct CertificateFacts {
     pub der: String,
 }
 
-impl CertificateFacts {
-    /// The facts of a certificate in DER.
+impl CertificateDetails {
+    /// The details of a certificate in DER.
     pub fn of(der: &[u8]) -> Option<Self> {
         let read = Certificate::read(der)?;
         let time = |seconds: i64| {

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::identities::Identities;
 use super::key::OwnKey;
 use super::store::{IdentityStore, identity_pem};
-use super::stored::{CertificateFacts, IdentityId, StoredIdentity, sha256};
+use super::stored::{CertificateDetails, IdentityId, StoredIdentity, sha256};
 use crate::dm::token::TokenKind;
 use crate::flow::RuleEffect;
 use crate::identity::KeyKind;
@@ -191,7 +191,7 @@ impl Swap {
         };
         let effect = enrollment::with_certificate(document, limits, replacement)
             .map_err(|error| error.to_string())?;
-        let facts = |der: &[u8]| CertificateFacts::of(der).ok_or("a certificate cannot be read");
+        let facts = |der: &[u8]| CertificateDetails::of(der).ok_or("a certificate cannot be read");
         let identity = StoredIdentity {
             v: 1,
             id: IdentityId::of(&device),

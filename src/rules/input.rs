@@ -44,7 +44,7 @@ impl Stage {
 
 /// What is known about a message when rules are evaluated.
 #[derive(Clone, Copy, Debug)]
-pub struct Facts<'a> {
+pub struct RuleInput<'a> {
     /// Which way it goes.
     pub stage: Stage,
     /// The device's connection.
@@ -70,7 +70,7 @@ pub struct Facts<'a> {
     pub limits: &'a Limits,
 }
 
-impl<'a> Facts<'a> {
+impl<'a> RuleInput<'a> {
     /// The header fields of the message.
     pub(super) fn headers(&self) -> &'a HeaderMap {
         match (self.stage, self.response) {
@@ -82,7 +82,7 @@ impl<'a> Facts<'a> {
 
 /// What is known of a connection when rules are asked how to receive it.
 #[derive(Clone, Copy, Debug)]
-pub struct ConnectionFacts<'a> {
+pub struct ConnectionInput<'a> {
     /// The device's address.
     pub peer: SocketAddr,
     /// The address it was accepted at.
