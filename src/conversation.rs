@@ -2,10 +2,10 @@
 //!
 //! ```text
 //!              Conversations                     every session in progress, within SessionLimits
-//!                    │ request(facts, rules, state, now)
+//!                    │ request(input, rules, state, now)
 //!                    ▼
 //!   SessionHandle ◄──┴──► Decision               the message to send, with links, notes and effects
-//!        │ response(facts, rules, state) ──► Decision
+//!        │ response(input, rules, state) ──► Decision
 //!        │ delivered, answered                                 records that the receiver got a message
 //! ```
 //!
@@ -34,7 +34,7 @@ use crate::dm::Message;
 use crate::flow::origin::NamedHost;
 use crate::flow::{
     AnswerLink, Connection, ExchangeId, KeyTooLong, Note, RequestHead, ResponseHead, SessionKey,
-    SessionTag, Severity, Side, Timestamp,
+    SessionTag, Side, Timestamp,
 };
 use crate::identity::Signer;
 use crate::identity::session::Pairs;
@@ -64,7 +64,7 @@ pub struct Conversations {
 
 /// A message as it arrived, with what is known about it.
 #[derive(Clone, Copy, Debug)]
-pub struct MessageFacts<'a> {
+pub struct MessageInput<'a> {
     /// The device's connection.
     pub connection: &'a Connection,
     /// The number of the exchange.
@@ -144,7 +144,7 @@ impl Conversations {
     /// Decides on a request. Returns the handle that its response needs, too.
     pub fn request(
         &self,
-        request: &MessageFacts<'_>,
+        request: &MessageInput<'_>,
         rules: &RuleSet,
         state: &mut dyn RuleState,
         now: Timestamp,
@@ -160,7 +160,7 @@ impl Conversations {
             Some(stay) => stay.request(request, sealed),
             None => (None, Vec::new()),
         };
-        let seen = MessageFacts {
+        let seen = MessageInput {
             document: rewritten
                 .as_ref()
                 .map(|it| &it.document)
@@ -169,7 +169,7 @@ impl Conversations {
             ..*request
         };
         let (paired, note_paired) = seen.paired_request(sealed);
-        let seen = MessageFacts {
+        let seen = MessageInput {
             document: paired.as_ref().map(|it| &it.document).or(seen.document),
             body: paired.as_ref().map(|it| &it.body).or(seen.body),
             ..seen
@@ -189,7 +189,7 @@ impl Conversations {
     }
 
     /// Returns the handle of an exchange whose request is not known. The response may name the session, too.
-    pub fn without_request(&self, response: &MessageFacts<'_>, now: Timestamp) -> SessionHandle {
+    pub fn without_request(&self, response: &MessageInput<'_>, now: Timestamp) -> SessionHandle {
         let session = self.enter(response, now).ok().flatten();
         if let Some(session) = &session {
             // dmtap did not see the request, nor the message that it answered.
@@ -206,19 +206,19 @@ impl Conversations {
     /// Returns the session that a message names, if any.
     fn enter(
         &self,
-        facts: &MessageFacts<'_>,
+        input: &MessageInput<'_>,
         now: Timestamp,
     ) -> Result<Option<SharedSession>, KeyTooLong> {
-        let Some(message) = facts.message() else {
+        let Some(message) = input.message() else {
             return Ok(None);
         };
-        let speaker = facts.speaker();
-        let key = SessionKey::of(&facts.connection.server, speaker, message)?;
+        let speaker = input.speaker();
+        let key = SessionKey::of(&input.connection.server, speaker, message)?;
         Ok(key.map(|key| self.sessions.enter(key, speaker, message, now)))
     }
 }
 
-impl<'a> MessageFacts<'a> {
+impl<'a> MessageInput<'a> {
     /// Returns the sender of the message.
     pub fn speaker(&self) -> Side {
         match self.response {
@@ -242,12 +242,7 @@ impl<'a> MessageFacts<'a> {
 }
 
 fn note_no_session(error: KeyTooLong) -> Note {
-    Note {
-        id: "SES-01",
-        severity: Severity::Warning,
-        at: None,
-        text: error.to_string(),
-    }
+    Note::new("SES-01", error.to_string())
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ mod word;
 
 use std::ops::Range;
 
-pub use command::{CommandFacts, ValueFacts};
+pub use command::{CommandInput, ValueInput};
 pub use error::FilterError;
 pub use value::Value;
 use word::WORDS;
@@ -140,13 +140,13 @@ impl Expr {
 }
 
 /// The longest filter, in bytes.
-pub const LONGEST: usize = 4096;
+pub const MAX_FILTER_BYTES: usize = 4096;
 
 /// The most words of a filter.
-pub const MOST_WORDS: usize = 256;
+pub const MAX_WORDS: usize = 256;
 
 /// The deepest nesting of parentheses and `!`.
-pub const DEEPEST: usize = 64;
+pub const MAX_NESTING: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -261,21 +261,21 @@ mod tests {
         ] {
             assert!(Filter::read(text).is_ok(), "{text}");
         }
-        let deep = "(".repeat(DEEPEST + 2);
+        let deep = "(".repeat(MAX_NESTING + 2);
         assert!(
             Filter::read(&deep)
                 .unwrap_err()
                 .to_string()
                 .contains("nested too deep")
         );
-        let many = "~q ".repeat(MOST_WORDS + 1);
+        let many = "~q ".repeat(MAX_WORDS + 1);
         assert!(
             Filter::read(&many)
                 .unwrap_err()
                 .to_string()
                 .contains("too many words")
         );
-        assert!(Filter::read(&"a".repeat(LONGEST + 1)).is_err());
+        assert!(Filter::read(&"a".repeat(MAX_FILTER_BYTES + 1)).is_err());
         assert!(Filter::read("").is_err());
     }
 

@@ -21,7 +21,7 @@ pub mod session;
 pub mod transaction;
 
 pub use client_certificate::{CertificateVerdict, ClientAuth, ClientCertificate, ShownCertificate};
-pub use connection::{Connection, ConnectionId, Timestamp, TlsFacts};
+pub use connection::{Connection, ConnectionId, Timestamp, TlsDetails};
 pub use connection_decision::{
     CertificateDefect, ConnectionAction, ConnectionDecision, TlsAlert, TlsTerms, TlsVersion,
 };

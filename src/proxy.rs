@@ -54,7 +54,7 @@ pub use device_certificate::RequestClientCert;
 pub use failure::{PlainError, ServerError};
 pub use forward_client_cert::ForwardClientCert;
 pub use identity::{
-    CertificateFacts, IdentityId, IdentityStore, KeyError, MOST_IDENTITIES, OwnKey, StoreError,
+    CertificateDetails, IdentityId, IdentityStore, KeyError, MOST_IDENTITIES, OwnKey, StoreError,
     StoredIdentity, identity_pem, write_private,
 };
 pub use listen::{Proxy, cannot_listen};

@@ -47,7 +47,7 @@ pub enum Extent {
 
 /// The properties of a message that the rule needs.
 #[derive(Clone, Copy, Debug)]
-pub struct StayFacts<'a> {
+pub struct StayInput<'a> {
     /// The receiver of the message.
     pub to: Side,
     /// The origin map for this exchange.
@@ -76,18 +76,18 @@ pub struct StayOutcome {
 }
 
 /// Applies the rule to a message.
-pub fn stay(document: &Document, facts: &StayFacts<'_>) -> StayOutcome {
-    let places = places::of(document, facts);
-    let own = facts.received.map(|received| {
-        let places = places::of(received, facts).places;
+pub fn stay(document: &Document, input: &StayInput<'_>) -> StayOutcome {
+    let places = places::of(document, input);
+    let own = input.received.map(|received| {
+        let places = places::of(received, input).places;
         places.into_iter().map(key).collect::<HashSet<_>>()
     });
     let is_servers = |place: &Place| {
         own.as_ref()
             .is_none_or(|own| own.contains(&key(place.clone())))
     };
-    let sealed = facts.sealed.or(places.signature);
-    let mut rewriter = UrlRewriter::new(facts, sealed);
+    let sealed = input.sealed.or(places.signature);
+    let mut rewriter = UrlRewriter::new(input, sealed);
     rewriter.turn_all(places.places.iter().filter(|place| is_servers(place)));
     if places.is_cut {
         rewriter.note_cut();
@@ -96,7 +96,7 @@ pub fn stay(document: &Document, facts: &StayFacts<'_>) -> StayOutcome {
     if edits.is_empty() {
         return outcome;
     }
-    match markup::edit::plan_within(document, &edits, facts.limits) {
+    match markup::edit::plan_within(document, &edits, input.limits) {
         Ok(patch) => outcome.effect = Some(effect(changes, patch)),
         Err(error) => {
             outcome.learned.clear();
@@ -119,8 +119,7 @@ fn key(place: Place) -> (&'static str, String) {
 /// Returns the rule effect for records.
 pub fn effect(changes: Vec<EffectDetail>, patch: Patch) -> RuleEffect {
     RuleEffect {
-        rule: NAME.to_owned(),
-        changes,
         patch,
+        ..RuleEffect::new(NAME, changes)
     }
 }

@@ -23,7 +23,7 @@ pub use self::sender::{Evidence, Speakers, speaker_of};
 
 use self::replay_check::Unasked;
 use crate::conversation::{
-    Conversations, Decision, InMemoryState, MessageFacts, SessionHandle, SessionLimits,
+    Conversations, Decision, InMemoryState, MessageInput, SessionHandle, SessionLimits,
 };
 use crate::dm::Message;
 use crate::flow::{
@@ -159,14 +159,14 @@ impl DryRun {
     /// Does with the next message what the proxy does.
     pub fn decide(&mut self, rules: &RuleSet, passed: &Passed) -> Decision {
         let limits = self.limits;
-        let facts = passed.facts(&limits);
+        let input = passed.input(&limits);
         let (mut handle, decided) = match passed.speaker {
             Side::Device => self
                 .conversations
-                .request(&facts, rules, &mut self.state, passed.at),
+                .request(&input, rules, &mut self.state, passed.at),
             Side::Server => {
                 let mut handle = self.handle(passed);
-                let decided = handle.response(&facts, rules, &mut self.state);
+                let decided = handle.response(&input, rules, &mut self.state);
                 (handle, decided)
             }
         };
@@ -225,8 +225,8 @@ impl DryRun {
             handle.delivered(Side::Server);
             return handle;
         }
-        let facts = response.facts(&self.limits);
-        self.conversations.without_request(&facts, response.at)
+        let input = response.input(&self.limits);
+        self.conversations.without_request(&input, response.at)
     }
 
     /// Which session a message is of, if any.
@@ -249,8 +249,8 @@ fn reaches_the_server(verdict: &Verdict) -> bool {
 }
 
 impl Passed {
-    fn facts<'a>(&'a self, limits: &'a Limits) -> MessageFacts<'a> {
-        MessageFacts {
+    fn input<'a>(&'a self, limits: &'a Limits) -> MessageInput<'a> {
+        MessageInput {
             connection: &self.connection,
             exchange: self.exchange,
             request: &self.request,

@@ -6,7 +6,7 @@ use crate::dm::{Hresult, StatusCode, locuri};
 use crate::facts::{self, Fact, FactKind, RESULT_OF_STATUS};
 use crate::printable;
 use crate::rules::load::step_keys;
-use crate::rules::{Step, WireFault, load};
+use crate::rules::{FaultStep, Step, load};
 
 /// Explain a status, a result of Windows, an alert, an element, a node, or the id of a note or finding.
 #[derive(Debug, clap::Args)]
@@ -288,7 +288,7 @@ fn names_result(rule: &BuiltinRule, fact: &Fact) -> bool {
     let http = fact.key.strip_prefix("0x8019");
     let status = http.and_then(|code| u16::from_str_radix(code, 16).ok());
     let answers = |step: &Step| match step {
-        Step::WireFault(WireFault::Answer(answer)) => Some(answer.0.status.as_u16()) == status,
+        Step::Fault(FaultStep::Answer(answer)) => Some(answer.0.status.as_u16()) == status,
         _ => false,
     };
     rule.text.contains(&*fact.key) || status.is_some() && has_step(rule, answers)

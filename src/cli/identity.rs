@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{Failure, Outcome, Output, read_input, write_text};
 use crate::app::print;
 use crate::printable;
-use crate::proxy::{CertificateFacts, IdentityStore, StoreError, StoredIdentity, write_private};
+use crate::proxy::{CertificateDetails, IdentityStore, StoreError, StoredIdentity, write_private};
 
 /// Work with the client identities that dmtap enrolled in place of devices (--swap-client-identity).
 #[derive(Debug, clap::Args)]
@@ -152,7 +152,7 @@ fn summary(identity: &StoredIdentity) -> String {
 }
 
 fn facts(identity: &StoredIdentity) -> String {
-    let certificate = |whose: &str, facts: &CertificateFacts| {
+    let certificate = |whose: &str, facts: &CertificateDetails| {
         format!(
             "{whose}\n  subject     {}\n  issuer      {}\n  serial      {}\n  valid       {} to {}\n  thumbprint  {}\n",
             printable::line(&facts.subject),

@@ -3,7 +3,7 @@
 use super::handle::SessionHandle;
 use super::seal::Seal;
 use super::signers::{self, Signers};
-use super::{MessageFacts, as_signed};
+use super::{MessageInput, as_signed};
 use crate::dm::Message;
 use crate::dm::auth::{Hmac, hash_of_body};
 use crate::flow::credentials::Credentials;
@@ -22,24 +22,24 @@ pub(super) struct Known {
 impl SessionHandle {
     /// Checks the credentials in a message as it arrived, and the signature over it. Returns the notes, and the header
     /// fields that dmtap can recompute.
-    pub(super) fn check_credentials(&self, facts: &MessageFacts<'_>) -> (Vec<Note>, Vec<Seal>) {
-        let (mut notes, mut seals) = signers::check(facts, &self.known);
-        let document = facts.document.map(|document| &**document);
-        let tag = self.tag(facts.speaker(), document);
-        let (Some(message), Some(tag)) = (facts.message(), tag) else {
+    pub(super) fn check_credentials(&self, input: &MessageInput<'_>) -> (Vec<Note>, Vec<Seal>) {
+        let (mut notes, mut seals) = signers::check(input, &self.known);
+        let document = input.document.map(|document| &**document);
+        let tag = self.tag(input.speaker(), document);
+        let (Some(message), Some(tag)) = (input.message(), tag) else {
             return (notes, seals);
         };
-        let hmac = facts.headers().get("x-syncml-hmac");
+        let hmac = input.headers().get("x-syncml-hmac");
         let hmac = hmac.and_then(|hmac| Hmac::read(hmac.to_str().ok()?));
         // A long body is hashed before the lock is taken, because all sessions share the lock.
-        let hash = || match facts.body {
-            Some(body) => hash_of_body(&as_signed(body, facts.utf16)),
+        let hash = || match input.body {
+            Some(body) => hash_of_body(&as_signed(body, input.utf16)),
             None => hash_of_body(&[]),
         };
         let hmac = hmac.map(|hmac| (hmac, hash()));
         let known = &mut self.known.lock().credentials;
         let device = &tag.key.device;
-        let (more, key) = known.check(facts.speaker(), device, message, hmac.as_ref());
+        let (more, key) = known.check(input.speaker(), device, message, hmac.as_ref());
         notes.extend(more);
         seals.extend(
             key.zip(hmac)
@@ -51,12 +51,12 @@ impl SessionHandle {
     /// Learns the accounts that a server provisions, and the nonce that a message has for its receiver.
     pub(super) fn learn_credentials(
         &self,
-        facts: &MessageFacts<'_>,
+        input: &MessageInput<'_>,
         verdict: &Verdict,
         tag: Option<&SessionTag>,
     ) {
         if let (Side::Server, Some(document), None) =
-            (facts.speaker(), facts.document, facts.message())
+            (input.speaker(), input.document, input.message())
         {
             in_provisioning(document, |provisioning| {
                 let mut known = self.known.lock();
@@ -64,8 +64,8 @@ impl SessionHandle {
                 known.signers.learn(provisioning);
             });
         }
-        if let (Some(leaving), Some(tag)) = (verdict.leaving(facts.document), tag) {
-            self.learn_nonces(facts.speaker(), leaving, tag);
+        if let (Some(leaving), Some(tag)) = (verdict.leaving(input.document), tag) {
+            self.learn_nonces(input.speaker(), leaving, tag);
         }
     }
 

@@ -8,17 +8,16 @@ use http::{StatusCode, header};
 use super::handle::{LeavingMessage, SessionHandle};
 use super::seal::{Seal, sealed};
 use super::view::SessionView;
-use super::{Decision, MessageFacts};
+use super::{Decision, MessageInput};
 use crate::flow::reconciler::ReconcileContext;
 use crate::flow::{EffectDetail, EffectKind, RuleEffect, media};
-use crate::patch::Patch;
 use crate::rules::{HeadEdit, RuleSet, RuleState, Verdict};
 
 impl SessionHandle {
     /// Decides on one half of the exchange.
     pub(super) fn decide(
         &mut self,
-        message: &MessageFacts<'_>,
+        message: &MessageInput<'_>,
         rules: &RuleSet,
         state: &mut dyn RuleState,
         seals: Vec<Seal>,
@@ -57,7 +56,7 @@ impl SessionHandle {
     }
 
     /// Takes on the effects of the rules in the session, and reconciles this message.
-    fn reconcile(&self, message: &MessageFacts<'_>, verdict: &mut Verdict) {
+    fn reconcile(&self, message: &MessageInput<'_>, verdict: &mut Verdict) {
         let Some(session) = &self.session else {
             return;
         };
@@ -81,7 +80,7 @@ impl SessionHandle {
 }
 
 /// Returns what the receiver gets of the message.
-fn leaving(message: &MessageFacts<'_>, verdict: &Verdict) -> LeavingMessage {
+fn leaving(message: &MessageInput<'_>, verdict: &Verdict) -> LeavingMessage {
     if verdict.answer.is_some() || !verdict.delivery.is_whole() {
         return LeavingMessage::Nothing;
     }
@@ -132,14 +131,6 @@ fn says_nothing(status: StatusCode, is_empty: bool) -> bool {
 
 /// Returns the effect of a rule whose obligations could not be taken on.
 fn dropped(rule: &str, why: String) -> RuleEffect {
-    RuleEffect {
-        rule: rule.to_owned(),
-        changes: vec![EffectDetail::of_message(
-            EffectKind::Other,
-            "dropped",
-            "",
-            why,
-        )],
-        patch: Patch::default(),
-    }
+    let change = EffectDetail::of_message(EffectKind::Other, "dropped", "", why);
+    RuleEffect::new(rule, vec![change])
 }

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use super::credentials::Known;
 use super::table::SharedSession;
-use super::{Decision, MessageFacts};
+use super::{Decision, MessageInput};
 use crate::dm::Message;
 use crate::flow::{SessionTag, Side, media};
 use crate::markup::utf16::in_utf8;
@@ -49,7 +49,7 @@ impl SessionHandle {
     /// Decides on the response of the exchange.
     pub fn response(
         &mut self,
-        response: &MessageFacts<'_>,
+        response: &MessageInput<'_>,
         rules: &RuleSet,
         state: &mut dyn RuleState,
     ) -> Decision {

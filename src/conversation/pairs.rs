@@ -2,12 +2,12 @@
 //! certificates that the server knows, and on a response after the rules.
 
 use super::stay::{Rewritten, patched};
-use super::{Decision, MessageFacts};
-use crate::flow::{Note, Severity};
+use super::{Decision, MessageInput};
+use crate::flow::Note;
 use crate::identity::session::SIGNED_ID;
 use crate::markup::{Document, Element, tag};
 
-impl MessageFacts<'_> {
+impl MessageInput<'_> {
     /// Returns the request with replaced certificates, and notes on what was not replaced.
     pub(super) fn paired_request(
         &self,
@@ -39,14 +39,9 @@ impl MessageFacts<'_> {
         let is_swapped = self
             .pairs
             .is_some_and(|pairs| pairs.has_of_server(certificate));
-        is_swapped.then(|| Note {
-            id: "SWAP-05",
-            severity: Severity::Info,
-            at: Some(at.span().start),
-            text: "SignedEntDMID is signed by the device's own key; a server that checks it against the certificate that \
-                   it issued refuses it"
-                .into(),
-        })
+        let text = "SignedEntDMID is signed by the device's own key; a server that checks it against the certificate that \
+                    it issued refuses it";
+        is_swapped.then(|| Note::new("SWAP-05", text).at(at.span().start))
     }
 
     /// Replaces the certificates in a decided response.

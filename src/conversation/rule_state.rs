@@ -24,7 +24,7 @@ type StateKey = (Option<Arc<str>>, Arc<str>, Arc<str>);
 
 impl Default for InMemoryState {
     fn default() -> Self {
-        Self::bounded(MOST)
+        Self::bounded(MAX_KEYS)
     }
 }
 
@@ -89,7 +89,7 @@ impl RuleState for InMemoryState {
 }
 
 /// The most keys (rule and session) that are counted at a time, and the most states that are kept at a time.
-const MOST: usize = 100_000;
+const MAX_KEYS: usize = 100_000;
 
 #[cfg(test)]
 mod tests {

@@ -5,10 +5,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use http::{HeaderMap, HeaderValue};
 
-use super::MessageFacts;
+use super::MessageInput;
 use crate::dm::auth::Hmac;
+use crate::flow::Note;
 use crate::flow::credentials::MacKey;
-use crate::flow::{Note, Severity};
 use crate::identity::{SignedData, Signer};
 use crate::stay::seals;
 
@@ -35,9 +35,9 @@ enum Made {
 
 /// Returns the first signing field of a message that cannot be recomputed. A message that was not decoded has none:
 /// dmtap does not change it.
-pub(super) fn sealed(facts: &MessageFacts<'_>, known: &[Seal]) -> Option<&'static str> {
-    facts.document?;
-    let mut names = seals(facts.headers());
+pub(super) fn sealed(input: &MessageInput<'_>, known: &[Seal]) -> Option<&'static str> {
+    input.document?;
+    let mut names = seals(input.headers());
     names.find(|name| !known.iter().any(|seal| seal.name == *name))
 }
 
@@ -105,11 +105,9 @@ impl Seal {
             _ => return None,
         };
         headers.insert(self.name, HeaderValue::try_from(value).ok()?);
-        Some(Note {
-            id: "SIG-04",
-            severity: Severity::Info,
-            at: None,
-            text: format!("{} was computed anew with {whose}", self.name),
-        })
+        Some(Note::new(
+            "SIG-04",
+            format!("{} was computed anew with {whose}", self.name),
+        ))
     }
 }

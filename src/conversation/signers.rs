@@ -5,10 +5,10 @@ use parking_lot::Mutex;
 
 use super::credentials::Known;
 use super::seal::Seal;
-use super::{MessageFacts, as_signed};
+use super::{MessageInput, as_signed};
 use crate::dm::Provisioning;
 use crate::dm::certificate::thumbprint;
-use crate::flow::{Note, Severity};
+use crate::flow::Note;
 use crate::identity::CertificateParts;
 use crate::identity::cms::name_of;
 use crate::identity::message_signature;
@@ -62,22 +62,22 @@ impl Signer {
 
 /// Checks the signatures in the head of a message. Returns the notes, and a seal for each correct signature that dmtap
 /// can recompute, because it has the key by which the server knows the device.
-pub(super) fn check(facts: &MessageFacts<'_>, known: &Mutex<Known>) -> (Vec<Note>, Vec<Seal>) {
-    let headers = facts.headers();
+pub(super) fn check(input: &MessageInput<'_>, known: &Mutex<Known>) -> (Vec<Note>, Vec<Seal>) {
+    let headers = input.headers();
     let fields = FIELDS
         .iter()
         .filter_map(|name| Some((*name, headers.get(*name)?.to_str().ok()?)));
-    let checked = fields.filter_map(|field| check_field(field, facts, known));
+    let checked = fields.filter_map(|field| check_field(field, input, known));
     let (notes, seals): (Vec<_>, Vec<_>) = checked.unzip();
     (notes, seals.into_iter().flatten().collect())
 }
 
 fn check_field(
     (name, field): (&'static str, &str),
-    facts: &MessageFacts<'_>,
+    input: &MessageInput<'_>,
     known: &Mutex<Known>,
 ) -> Option<(Note, Option<Seal>)> {
-    let body = as_signed(facts.body?, facts.utf16);
+    let body = as_signed(input.body?, input.utf16);
     let signature = match message_signature::read(field) {
         Ok(signature) => signature,
         Err(error) => {
@@ -109,16 +109,14 @@ fn check_field(
         ));
         return Some((note, None));
     }
-    let note = Note {
-        id: "SIG-02",
-        severity: Severity::Info,
-        at: None,
-        text: format!("the signature in {name} is right, by the key of {whose}"),
-    };
-    let seal = facts.identity.and_then(|(certificate, _)| {
+    let note = Note::new(
+        "SIG-02",
+        format!("the signature in {name} is right, by the key of {whose}"),
+    );
+    let seal = input.identity.and_then(|(certificate, _)| {
         let is_own = name_of(certificate).is_some_and(|name| name == signature.signer());
         let stands_for = || {
-            let server = facts.pairs?.of_device(&signer.thumbprint)?;
+            let server = input.pairs?.of_device(&signer.thumbprint)?;
             (server == certificate).then_some(())
         };
         let is_held = is_own || stands_for().is_some();
@@ -128,12 +126,7 @@ fn check_field(
 }
 
 fn wrong(text: String) -> Note {
-    Note {
-        id: "SIG-03",
-        severity: Severity::Warning,
-        at: None,
-        text,
-    }
+    Note::new("SIG-03", text)
 }
 
 /// The header fields with a signature: the DMClient CSP names the first, MS-MDM the second.

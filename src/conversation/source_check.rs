@@ -1,10 +1,10 @@
 //! The check whether the client certificate of the connection proves the sender that a message names.
 
-use super::MessageFacts;
-use crate::flow::{Note, SessionTag, Severity};
+use super::MessageInput;
+use crate::flow::{Note, SessionTag};
 
 /// Returns a note on the first message of a session if the client certificate does not name the Source.
-pub(super) fn note(message: &MessageFacts<'_>, tag: Option<&SessionTag>) -> Option<Note> {
+pub(super) fn note(message: &MessageInput<'_>, tag: Option<&SessionTag>) -> Option<Note> {
     let tag = tag?;
     let tls = message.connection.tls.as_ref()?;
     let presented = tls.client.as_deref()?;
@@ -12,14 +12,12 @@ pub(super) fn note(message: &MessageFacts<'_>, tag: Option<&SessionTag>) -> Opti
         return None;
     }
     let (source, subject) = (&*tag.key.device, &*presented.subject);
-    (!names(subject, source)).then(|| Note {
-        id: "CERT-01",
-        severity: Severity::Info,
-        at: None,
-        text: format!(
+    let text = || {
+        format!(
             "the Source {source} is not in the subject of the client certificate ({subject}); dmtap uses the certificate"
-        ),
-    })
+        )
+    };
+    (!names(subject, source)).then(|| Note::new("CERT-01", text()))
 }
 
 /// Whether the Source contains a part of the subject, or a part of the subject contains the Source.
@@ -27,11 +25,13 @@ fn names(subject: &str, source: &str) -> bool {
     let source = source.to_lowercase();
     let parts = subject.split([',', '+', '=', '!', '\0']);
     let mut parts = parts.map(|part| part.trim().to_lowercase());
-    parts.any(|part| part.len() >= SHORTEST && (source.contains(&part) || part.contains(&source)))
+    parts.any(|part| {
+        part.len() >= MIN_NAME_CHARS && (source.contains(&part) || part.contains(&source))
+    })
 }
 
 /// The fewest characters of a name that identifies a device.
-const SHORTEST: usize = 4;
+const MIN_NAME_CHARS: usize = 4;
 
 #[cfg(test)]
 mod tests {

@@ -7,14 +7,14 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{self, HeaderName, HeaderValue};
 
-use super::{Decision, MessageFacts};
+use super::{Decision, MessageInput};
 use crate::dm::Dialect;
 use crate::flow::origin::{LearnedHosts, NamedHost, OriginMap, Reach, Turned};
-use crate::flow::{EffectDetail, EffectKind, Note, RuleEffect, Severity, Side, media};
+use crate::flow::{EffectDetail, EffectKind, Note, RuleEffect, Side, media};
 use crate::markup::{self, Document, Hint, Limits};
 use crate::patch::Patch;
 use crate::rules::{HeadEdit, SyntheticResponse, Verdict};
-use crate::stay::{self, Extent, StayFacts, StayOutcome};
+use crate::stay::{self, Extent, StayInput, StayOutcome};
 
 /// The facts about an exchange that `stay` needs.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +41,7 @@ impl StayContext<'_> {
     /// Rewrites a request before the rules see it. Returns the rewritten request and notes.
     pub(super) fn request(
         &self,
-        message: &MessageFacts<'_>,
+        message: &MessageInput<'_>,
         sealed: Option<&'static str>,
     ) -> (Option<Rewritten>, Vec<Note>) {
         let Some(document) = message.document else {
@@ -63,7 +63,7 @@ impl StayContext<'_> {
     /// Rewrites a response after the rules. Returns notes, and the hosts that get a path.
     pub(super) fn response(
         &self,
-        message: &MessageFacts<'_>,
+        message: &MessageInput<'_>,
         verdict: &mut Verdict,
         sealed: Option<&'static str>,
     ) -> (Vec<Note>, Vec<NamedHost>) {
@@ -113,13 +113,13 @@ impl StayContext<'_> {
 
     /// Gives the device its own addresses in an answer that dmtap wrote. The answer repeats the addresses of the
     /// message, which are the server's.
-    pub(super) fn answer(&self, message: &MessageFacts<'_>, answer: &mut SyntheticResponse) {
+    pub(super) fn answer(&self, message: &MessageInput<'_>, answer: &mut SyntheticResponse) {
         let hint = media::hint(&answer.headers);
         let document = match self.extent {
             Extent::Full => markup::decode(answer.body.clone(), hint, message.limits).ok(),
             Extent::Followed => None,
         };
-        let facts = StayFacts {
+        let input = StayInput {
             to: Side::Device,
             map: self.map,
             learned: self.learned,
@@ -128,7 +128,7 @@ impl StayContext<'_> {
             sealed: None,
             limits: message.limits,
         };
-        let effect = document.and_then(|document| stay::stay(&document, &facts).effect);
+        let effect = document.and_then(|document| stay::stay(&document, &input).effect);
         if let Some(effect) = effect {
             answer.body = effect.patch.apply(&answer.body);
         }
@@ -136,7 +136,7 @@ impl StayContext<'_> {
 
     fn stay(
         &self,
-        message: &MessageFacts<'_>,
+        message: &MessageInput<'_>,
         document: &Document,
         received: Option<&Document>,
         sealed: Option<&'static str>,
@@ -145,7 +145,7 @@ impl StayContext<'_> {
         if !is_read_as(document, message) || !stay::may_hold(document.source(), to, self.extent) {
             return StayOutcome::default();
         }
-        let facts = StayFacts {
+        let input = StayInput {
             to,
             map: self.map,
             learned: self.learned,
@@ -154,11 +154,11 @@ impl StayContext<'_> {
             sealed,
             limits: message.limits,
         };
-        stay::stay(document, &facts)
+        stay::stay(document, &input)
     }
 
     /// Returns notes on a response that is JSON.
-    fn linked(&self, message: &MessageFacts<'_>) -> Vec<Note> {
+    fn linked(&self, message: &MessageInput<'_>) -> Vec<Note> {
         match message.body {
             Some(body) if media::mentions(message.headers(), "json") => {
                 stay::linked_enrollment(body, self.map)
@@ -168,7 +168,7 @@ impl StayContext<'_> {
     }
 
     /// Rewrites a response that is an HTML page.
-    fn page(&self, message: &MessageFacts<'_>, body: Option<&Bytes>) -> StayOutcome {
+    fn page(&self, message: &MessageInput<'_>, body: Option<&Bytes>) -> StayOutcome {
         match (body, message.body) {
             (Some(body), Some(received)) if media::is_page(message.headers()) => {
                 stay::page(body, received, self.map)
@@ -178,7 +178,7 @@ impl StayContext<'_> {
     }
 
     /// Rewrites the header fields of a response that have a URL.
-    fn fields(&self, message: &MessageFacts<'_>, verdict: &mut Verdict, stayed: &mut StayOutcome) {
+    fn fields(&self, message: &MessageInput<'_>, verdict: &mut Verdict, stayed: &mut StayOutcome) {
         let mut changes = Vec::new();
         for name in [header::LOCATION, header::CONTENT_LOCATION, header::REFRESH] {
             let is_users = |edit: &HeadEdit| matches!(edit, HeadEdit::Set(n, _) | HeadEdit::Add(n, _) | HeadEdit::Remove(n) if *n == name);
@@ -258,7 +258,7 @@ impl Rewritten {
 
 /// Whether the media type lets the receiver read the document as what it is: an enrollment response that is announced
 /// as SyncML enrolls nobody.
-fn is_read_as(document: &Document, message: &MessageFacts<'_>) -> bool {
+fn is_read_as(document: &Document, message: &MessageInput<'_>) -> bool {
     let is_syncml = media::mentions(message.headers(), "syncml");
     !is_syncml || Dialect::of(document) == Dialect::SyncMl
 }
@@ -285,7 +285,7 @@ pub fn patched(
 }
 
 /// Returns which hosts of a redirect are mapped. Redirects of sign-in pages stay unless their host is in a pair.
-fn reach(message: &MessageFacts<'_>) -> Reach {
+fn reach(message: &MessageInput<'_>) -> Reach {
     let request = message.request;
     let says = |name: HeaderName, word: &str| {
         let value = request.headers.get(name);
@@ -307,23 +307,9 @@ fn reach(message: &MessageFacts<'_>) -> Reach {
 }
 
 fn note_away(reach: Reach, host: &str, name: &HeaderName) -> Note {
-    let (id, severity, text) = match reach {
-        Reach::Learned => (
-            "STAY-01",
-            Severity::Warning,
-            stay::leads_away(host, name.as_str()),
-        ),
-        Reach::Mapped => (
-            "STAY-04",
-            Severity::Info,
-            stay::signs_in(host, name.as_str()),
-        ),
-    };
-    Note {
-        id,
-        severity,
-        at: None,
-        text,
+    match reach {
+        Reach::Learned => Note::new("STAY-01", stay::leads_away(host, name.as_str())),
+        Reach::Mapped => Note::new("STAY-04", stay::signs_in(host, name.as_str())),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::dm::CommandKind;
 use crate::flow::reconciler::{MOST_OBLIGATIONS, SuppressReply};
 use crate::flow::{
     CertificateVerdict, ClientCertificate, ConnectionId, Obligation, OwedByRule, SessionEffects,
-    TlsFacts,
+    TlsDetails,
 };
 use crate::markup::{self, Hint};
 
@@ -66,8 +66,8 @@ impl Stage {
         }
     }
 
-    fn facts<'a>(&'a self, document: &'a Arc<Document>) -> MessageFacts<'a> {
-        MessageFacts {
+    fn input<'a>(&'a self, document: &'a Arc<Document>) -> MessageInput<'a> {
+        MessageInput {
             connection: &self.connection,
             exchange: ExchangeId(1),
             request: &self.request,
@@ -83,9 +83,9 @@ impl Stage {
     }
 
     fn request(&self, document: &Arc<Document>) -> (SessionHandle, Decision) {
-        let facts = self.facts(document);
+        let input = self.input(document);
         self.conversations
-            .request(&facts, &self.rules, &mut NoState, Timestamp(0))
+            .request(&input, &self.rules, &mut NoState, Timestamp(0))
     }
 
     /// Passes a response. Returns the number of the session that a later device message with MsgID 1 belongs to.
@@ -96,11 +96,11 @@ impl Stage {
             handle
         };
         let pass = |mut handle: SessionHandle, response: &Arc<Document>| {
-            let facts = MessageFacts {
+            let input = MessageInput {
                 response: Some(&self.response),
-                ..self.facts(response)
+                ..self.input(response)
             };
-            let decided = handle.response(&facts, &self.rules, &mut NoState);
+            let decided = handle.response(&input, &self.rules, &mut NoState);
             assert_eq!(decided.verdict.applied.len(), self.rules.rules().len());
             handle.delivered(Side::Device);
         };
@@ -145,7 +145,7 @@ fn a_key_of_any_length_is_not_kept() {
 fn a_source_that_the_client_certificate_does_not_name_is_noted_once_a_session() {
     let noted = |subject: &str, number: u32| {
         let mut stage = Stage::new("");
-        stage.connection.tls = Some(TlsFacts {
+        stage.connection.tls = Some(TlsDetails {
             client: Some(Arc::new(ClientCertificate {
                 subject: subject.into(),
                 issuer: String::new(),
@@ -155,7 +155,7 @@ fn a_source_that_the_client_certificate_does_not_name_is_noted_once_a_session() 
                 verdict: CertificateVerdict::DmtapCa,
                 chain: Vec::new(),
             })),
-            ..TlsFacts::default()
+            ..TlsDetails::default()
         });
         let mut notes = Vec::new();
         for id in 1..=number {
@@ -225,12 +225,12 @@ fn obligations_for_which_no_room_is_left_are_reported_as_dropped() {
     );
     let (mut handle, _) = stage.request(&message(1, STATUS));
     let get = message(1, "<Get><CmdID>9</CmdID><Item/></Get>");
-    let facts = MessageFacts {
+    let input = MessageInput {
         response: Some(&stage.response),
-        ..stage.facts(&get)
+        ..stage.input(&get)
     };
     let mut other = Overtaken(handle.session.clone().unwrap());
-    let decided = handle.response(&facts, &stage.rules, &mut other);
+    let decided = handle.response(&input, &stage.rules, &mut other);
     let effects = decided.verdict.applied.iter();
     let steps: Vec<_> = effects
         .flat_map(|effect| {
@@ -288,11 +288,11 @@ fn an_answer_to_a_command_of_the_server_reaches_it_under_the_number_that_the_ser
             let (mut handle, decided) = stage.request(&message(number, answers));
             handle.delivered(Side::Server);
             let response = message(number, asks);
-            let facts = MessageFacts {
+            let input = MessageInput {
                 response: Some(&stage.response),
-                ..stage.facts(&response)
+                ..stage.input(&response)
             };
-            handle.response(&facts, &stage.rules, &mut NoState);
+            handle.response(&input, &stage.rules, &mut NoState);
             handle.delivered(Side::Device);
             decided
         };

@@ -1,11 +1,11 @@
 //! A session's knowledge of a message, and the decision of the rules about it.
 
-use super::MessageFacts;
+use super::MessageInput;
 use crate::dm::Message;
 use crate::flow::session::note_dangling;
 use crate::flow::{AnswerLink, Note, Reconciler, Session, SessionTag, Side};
 use crate::markup::Document;
-use crate::rules::{Facts, RuleSet, RuleState, Stage, Verdict};
+use crate::rules::{RuleInput, RuleSet, RuleState, Stage, Verdict};
 
 /// The session's knowledge of a message that arrives. The default is a message without a session.
 #[derive(Debug, Default)]
@@ -42,14 +42,14 @@ impl SessionView {
     /// Returns the verdict of the rules on the message.
     pub fn decide(
         &self,
-        message: &MessageFacts<'_>,
+        message: &MessageInput<'_>,
         rules: &RuleSet,
         state: &mut dyn RuleState,
     ) -> Verdict {
         if rules.is_empty() {
             return Verdict::default();
         }
-        let facts = Facts {
+        let input = RuleInput {
             stage: Stage::of(message.speaker()),
             connection: message.connection,
             exchange: message.exchange,
@@ -62,6 +62,6 @@ impl SessionView {
             reconciler: self.reconciler.as_ref(),
             limits: message.limits,
         };
-        rules.decide(&facts, state)
+        rules.decide(&input, state)
     }
 }

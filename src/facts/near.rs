@@ -11,13 +11,13 @@ pub fn near(
 ) -> Vec<&'static str> {
     let word = word.rsplit('/').next().unwrap_or(word);
     let wanted = plain(word);
-    if wanted.is_empty() || wanted.len() > LONGEST {
+    if wanted.is_empty() || wanted.len() > MAX_WORD_BYTES {
         return Vec::new();
     }
     let mut found: Vec<(usize, &'static str)> = Vec::new();
     for name in all().iter().flat_map(|fact| fact.names()).chain(more) {
         let is_part = || wanted.len() > 3 && plain(name).contains(&wanted);
-        let rank = slips(word, name).or_else(|| is_part().then_some(LONGEST));
+        let rank = slips(word, name).or_else(|| is_part().then_some(MAX_WORD_BYTES));
         found.extend(rank.map(|rank| (rank, name)));
     }
     found.sort_unstable();
@@ -26,7 +26,7 @@ pub fn near(
 }
 
 /// The longest word to compare, in bytes.
-const LONGEST: usize = 100;
+const MAX_WORD_BYTES: usize = 100;
 
 #[cfg(test)]
 mod tests {

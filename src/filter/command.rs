@@ -8,7 +8,7 @@ use crate::facts;
 
 /// The facts about a command and one of its answers.
 #[derive(Clone, Debug, Default)]
-pub struct CommandFacts<'a> {
+pub struct CommandInput<'a> {
     /// The name of the command; `SyncHdr` if a Status answers the header.
     pub name: Option<Cow<'a, str>>,
     /// The code of the Status.
@@ -18,7 +18,7 @@ pub struct CommandFacts<'a> {
     /// The nodes in the answer, otherwise in the command.
     pub nodes: Vec<Cow<'a, str>>,
     /// The values sent or returned; `None` if they are in another message.
-    pub values: Option<Vec<ValueFacts<'a>>>,
+    pub values: Option<Vec<ValueInput<'a>>>,
     /// The code of an Alert.
     pub alert: Option<u16>,
     /// Whether the command itself is known, not only an answer.
@@ -31,7 +31,7 @@ pub struct CommandFacts<'a> {
 
 /// The facts about a value.
 #[derive(Clone, Debug, Default)]
-pub struct ValueFacts<'a> {
+pub struct ValueInput<'a> {
     /// The text.
     pub text: Option<Cow<'a, str>>,
     /// The Format in Meta.
@@ -40,7 +40,7 @@ pub struct ValueFacts<'a> {
     pub media_type: Option<Cow<'a, str>>,
 }
 
-impl CommandFacts<'_> {
+impl CommandInput<'_> {
     /// Whether a word is true of the command; `None` for words about messages, and if the word does not apply.
     pub fn holds(&self, term: &Term) -> Option<bool> {
         let value = &term.value;
@@ -56,9 +56,9 @@ impl CommandFacts<'_> {
                 let error = self.original_error.as_deref();
                 Some(error.is_some_and(|error| value.is_result(error)))
             }
-            Word::Data => self.of_values(value, |facts| facts.text.as_deref()),
-            Word::Fmt => self.of_values(value, |facts| facts.format.as_deref()),
-            Word::Type => self.of_values(value, |facts| facts.media_type.as_deref()),
+            Word::Data => self.of_values(value, |input| input.text.as_deref()),
+            Word::Fmt => self.of_values(value, |input| input.format.as_deref()),
+            Word::Type => self.of_values(value, |input| input.media_type.as_deref()),
             Word::Alert => self
                 .is_known
                 .then(|| self.alert.is_some_and(|code| value.is_number(code.into()))),
@@ -75,10 +75,10 @@ impl CommandFacts<'_> {
     fn of_values(
         &self,
         value: &Value,
-        text: impl for<'v> Fn(&'v ValueFacts<'_>) -> Option<&'v str>,
+        text: impl for<'v> Fn(&'v ValueInput<'_>) -> Option<&'v str>,
     ) -> Option<bool> {
         let mut values = self.values.as_ref()?.iter();
-        Some(values.any(|facts| text(facts).is_some_and(|text| value.is_text(text))))
+        Some(values.any(|input| text(input).is_some_and(|text| value.is_text(text))))
     }
 }
 

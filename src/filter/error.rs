@@ -54,14 +54,16 @@ impl fmt::Display for FilterError {
         let start = self.characters_to(self.span.start);
         let width = self.characters_to(self.span.end).saturating_sub(start);
         // Of a long filter, only the part around the place is shown.
-        let from = start.saturating_sub(BEFORE);
-        let shown = self.text.chars().skip(from).take(SHOWN);
+        let from = start.saturating_sub(CHARS_BEFORE);
+        let shown = self.text.chars().skip(from).take(MAX_SHOWN_CHARS);
         // A line break or a tab would misalign the marker below.
         let shown: String = shown
             .map(|c| if c.is_control() { ' ' } else { c })
             .collect();
         writeln!(f, "error: {}\n  {shown}", self.what)?;
-        let width = width.min(SHOWN.saturating_sub(start - from)).max(1);
+        let width = width
+            .min(MAX_SHOWN_CHARS.saturating_sub(start - from))
+            .max(1);
         write!(f, "  {}{}", " ".repeat(start - from), "^".repeat(width))?;
         match &*self.help {
             "" => Ok(()),
@@ -71,5 +73,5 @@ impl fmt::Display for FilterError {
 }
 
 /// The most characters shown in front of the place, and in total.
-const BEFORE: usize = 60;
-const SHOWN: usize = 100;
+const CHARS_BEFORE: usize = 60;
+const MAX_SHOWN_CHARS: usize = 100;

@@ -3,14 +3,19 @@
 use std::ops::Range;
 
 use super::value::Form;
-use super::{DEEPEST, Expr, FilterError, LONGEST, MOST_WORDS, Term, WORDS, Word};
+use super::{Expr, FilterError, MAX_FILTER_BYTES, MAX_NESTING, MAX_WORDS, Term, WORDS, Word};
 use crate::nearest::slips;
 
 /// Parses a filter.
 pub(super) fn read(text: &str) -> Result<Expr, FilterError> {
-    if text.len() > LONGEST {
-        let what = format!("the filter has more than {LONGEST} bytes");
-        return Err(FilterError::new(text, LONGEST..LONGEST + 1, what, ""));
+    if text.len() > MAX_FILTER_BYTES {
+        let what = format!("the filter has more than {MAX_FILTER_BYTES} bytes");
+        return Err(FilterError::new(
+            text,
+            MAX_FILTER_BYTES..MAX_FILTER_BYTES + 1,
+            what,
+            "",
+        ));
     }
     let mut parser = Parser {
         text,
@@ -93,9 +98,9 @@ impl<'t> Parser<'t> {
 
     fn term(&mut self) -> Result<Expr, FilterError> {
         self.words += 1;
-        if self.words > MOST_WORDS {
+        if self.words > MAX_WORDS {
             return Err(self.error_here(
-                &format!("the filter has too many words, more than {MOST_WORDS}"),
+                &format!("the filter has too many words, more than {MAX_WORDS}"),
                 "",
             ));
         }
@@ -216,7 +221,7 @@ impl<'t> Parser<'t> {
 
     fn enter(&mut self, start: usize) -> Result<(), FilterError> {
         self.depth += 1;
-        match self.depth > DEEPEST {
+        match self.depth > MAX_NESTING {
             true => Err(self.error(start..start + 1, "the filter is nested too deep", "")),
             false => Ok(()),
         }
@@ -275,7 +280,7 @@ fn joined(mut parts: Vec<Expr>, join: fn(Vec<Expr>) -> Expr) -> Expr {
 
 /// Returns the name that was probably meant.
 pub(super) fn nearest<'n>(word: &str, names: &[&'n str]) -> Option<&'n str> {
-    let word: String = word.chars().take(LONGEST_NAME).collect();
+    let word: String = word.chars().take(MAX_NAME_CHARS).collect();
     let near = names
         .iter()
         .filter_map(|name| Some((slips(&word, name)?, *name)));
@@ -301,4 +306,4 @@ const OF_MITMPROXY: [(&str, &str); 10] = [
 /// Operators as other languages spell them.
 const SPELLED_SIGNS: [(&str, char); 3] = [("and", '&'), ("or", '|'), ("not", '!')];
 /// The most characters of a word that are compared.
-const LONGEST_NAME: usize = 40;
+const MAX_NAME_CHARS: usize = 40;

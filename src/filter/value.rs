@@ -160,8 +160,8 @@ impl Form {
 fn pattern(text: &str) -> Result<Regex, Wrong> {
     let built = RegexBuilder::new(text)
         .case_insensitive(true)
-        .size_limit(LARGEST_PATTERN)
-        .dfa_size_limit(LARGEST_PATTERN)
+        .size_limit(MAX_PATTERN_BYTES)
+        .dfa_size_limit(MAX_PATTERN_BYTES)
         .build();
     built.map_err(|error| {
         let why = match &error {
@@ -331,7 +331,7 @@ fn moments(text: &str) -> Option<Value> {
 }
 
 /// The largest automaton of a pattern, in bytes.
-const LARGEST_PATTERN: usize = 1 << 20;
+const MAX_PATTERN_BYTES: usize = 1 << 20;
 
 #[cfg(test)]
 mod tests {

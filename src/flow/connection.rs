@@ -43,12 +43,12 @@ pub struct Connection {
     pub server: String,
     /// The TLS facts of the handshake with the device. All of them are empty if the connection is tunnelled; `None` for
     /// clear text.
-    pub tls: Option<TlsFacts>,
+    pub tls: Option<TlsDetails>,
 }
 
 /// The facts of a TLS handshake.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TlsFacts {
+pub struct TlsDetails {
     /// The server name that the device asked for.
     pub sni: Option<String>,
     /// The protocol that ALPN agreed on, such as `h2`.

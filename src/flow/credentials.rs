@@ -11,9 +11,9 @@ use hashlink::LruCache;
 use crate::dm::auth::{AccountKey, Hmac, hash_of_body};
 use crate::dm::{Cred, Message, Provisioning};
 use crate::flow::note::clipped;
-use crate::flow::{Note, Severity, Side};
+use crate::flow::{Note, Side};
 
-/// The known accounts and nonces. Beyond [`MOST_KNOWN`] of either, the least recently used are forgotten.
+/// The known accounts and nonces. Beyond [`MAX_USERS`] of either, the least recently used are forgotten.
 #[derive(Debug)]
 pub struct Credentials {
     /// The accounts, by the side that presents the credentials and the user.
@@ -42,7 +42,7 @@ impl Nonce {
     fn of(text: &str, origin: String) -> Option<Self> {
         let octets = BASE64.decode(text.trim_ascii()).ok()?;
         let text = text.trim_ascii().to_owned();
-        (octets.len() <= LONGEST_NONCE).then_some(Self {
+        (octets.len() <= MAX_NONCE_BYTES).then_some(Self {
             octets,
             text,
             origin,
@@ -83,8 +83,8 @@ enum Form {
 impl Default for Credentials {
     fn default() -> Self {
         Self {
-            accounts: LruCache::new(MOST_KNOWN),
-            nonces: LruCache::new(MOST_KNOWN),
+            accounts: LruCache::new(MAX_USERS),
+            nonces: LruCache::new(MAX_USERS),
         }
     }
 }
@@ -287,28 +287,18 @@ impl Credentials {
 }
 
 fn right(text: String) -> Note {
-    Note {
-        id: "AUTH-01",
-        severity: Severity::Info,
-        at: None,
-        text,
-    }
+    Note::new("AUTH-01", text)
 }
 
 fn wrong(text: String) -> Note {
-    Note {
-        id: "AUTH-02",
-        severity: Severity::Warning,
-        at: None,
-        text,
-    }
+    Note::new("AUTH-02", text)
 }
 
 /// The most users, and the most devices, that are remembered.
-const MOST_KNOWN: usize = 10_000;
+const MAX_USERS: usize = 10_000;
 /// The most accounts that are kept of one user or read from one document.
 const MOST_ACCOUNTS: usize = 8;
 /// The most challenges that are remembered of one device.
 const MOST_NONCES: usize = 4;
 /// The longest nonce, in bytes.
-const LONGEST_NONCE: usize = 1_024;
+const MAX_NONCE_BYTES: usize = 1_024;

@@ -110,6 +110,20 @@ pub enum EffectKind {
 }
 
 impl RuleEffect {
+    /// An effect that changes nothing of the body.
+    pub fn new(rule: &str, changes: Vec<EffectDetail>) -> Self {
+        Self {
+            rule: rule.to_owned(),
+            changes,
+            patch: Patch::default(),
+        }
+    }
+
+    /// Whether every step acted on each match.
+    pub fn is_complete(&self) -> bool {
+        self.changes.iter().all(EffectDetail::is_done)
+    }
+
     /// Whether the rule did anything. A rule that matched and could not act anywhere did not.
     pub fn has_acted(&self) -> bool {
         self.changes.is_empty() || self.changes.iter().any(EffectDetail::is_done)
@@ -134,16 +148,19 @@ impl EffectDetail {
     }
 
     /// Creates a change that dmtap itself makes, not a step.
-    pub fn own(name: &'static str, path: String, before: String, after: String) -> Self {
+    pub fn rewritten(path: String, before: &str, after: &str) -> Self {
         Self {
             path,
-            ..Self::of_message(EffectKind::of_own(name), name, before, after)
+            ..Self::of_message(EffectKind::Changed, "rewrite", before.trim(), after.trim())
         }
     }
 
     /// Creates the entry for a rule that matched and could not act at a path.
     pub fn not_applied(path: &str, why: String) -> Self {
-        Self::own("not applied", path.into(), String::new(), why)
+        Self {
+            path: path.into(),
+            ..Self::of_message(EffectKind::NotApplied, "not applied", "", why)
+        }
     }
 
     /// Creates the entry for a step that could not act on the message.

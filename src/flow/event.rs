@@ -15,7 +15,7 @@ pub enum Event {
     /// A device connected, and its TLS handshake, if any, succeeded.
     Opened(Arc<Connection>),
     /// Rules decided how to receive a connection. This event comes before the connection opens or is refused.
-    Admitted {
+    ConnectionDecided {
         /// The number of the connection.
         connection: ConnectionId,
         /// The time of the event.

@@ -23,7 +23,6 @@ use std::sync::Arc;
 
 use hashlink::LinkedHashMap;
 
-use self::rule::severity_of;
 use self::seen::{Seen, Turn};
 pub use self::uri::mistake_in_uri;
 use super::session::{note_cmd_ids, note_dangling, note_escaped_twice};
@@ -112,7 +111,7 @@ impl Linter {
     /// Sets the current time, and forgets sessions that were silent for too long.
     pub fn at(&mut self, now: Timestamp) {
         self.now = now;
-        let is_over = |seen: &Seen| now.0.saturating_sub(seen.at.0) > LONGEST_SILENCE_US;
+        let is_over = |seen: &Seen| now.0.saturating_sub(seen.at.0) > MAX_SILENCE_US;
         while self.sessions.front().is_some_and(|(_, seen)| is_over(seen)) {
             self.forget_oldest();
         }
@@ -298,7 +297,7 @@ struct Findings {
 
 impl Findings {
     fn add(&mut self, id: &'static str, at: Option<Element<'_>>, text: impl Into<String>) {
-        self.add_as(id, severity_of(id), at, text);
+        self.add_as(id, Severity::of_note(id), at, text);
     }
 
     fn add_as(
@@ -313,10 +312,8 @@ impl Findings {
             return;
         }
         self.notes.push(Note {
-            id,
-            severity,
             at: at.map(|element| element.span().start),
-            text: text.into(),
+            ..Note::new(id, text).with_severity(severity)
         });
     }
 
@@ -346,7 +343,7 @@ const MOST_SESSIONS: usize = 10_000;
 const MOST_BYTES: usize = 64 << 20;
 
 /// The longest silence of a session, in microseconds: one hour. After it, the session is over.
-const LONGEST_SILENCE_US: u64 = 3_600_000_000;
+const MAX_SILENCE_US: u64 = 3_600_000_000;
 
 /// The most exchanges in progress that are remembered.
 const MOST_EXCHANGES: usize = 10_000;

@@ -1,7 +1,10 @@
 //! Remarks about what a peer sent. They are data, never errors.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::sync::LazyLock;
 
+use crate::facts::{self, FactKind};
 use crate::markup::{Flag, FlagKind};
 
 /// How much a note matters.
@@ -25,6 +28,17 @@ impl Severity {
         }
     }
 
+    /// Returns the severity of notes with this id in `docs/notes.md`. Of several severities or rows, the first counts.
+    pub fn of_note(id: &str) -> Self {
+        static SEVERITIES: LazyLock<HashMap<&str, Severity>> = LazyLock::new(|| {
+            let notes = facts::all().iter().filter(|it| it.kind == FactKind::Note);
+            let first = |names: &'static str| names.split(',').next().unwrap_or_default();
+            let severities = notes.map(|it| (&*it.key, Severity::named(first(&it.name))));
+            severities.rev().collect()
+        });
+        SEVERITIES.get(id).copied().unwrap_or(Self::Warning)
+    }
+
     /// Returns the name of the severity in records.
     pub fn name(self) -> &'static str {
         match self {
@@ -40,9 +54,9 @@ pub fn clipped(text: &str) -> String {
     cut(text, LONGEST_TEXT)
 }
 
-/// Cuts the text of a whole note to [`LONGEST_NOTE`] characters. The caller masks secrets first.
+/// Cuts the text of a whole note to [`MAX_NOTE_CHARS`] characters. The caller masks secrets first.
 pub fn clipped_note(text: &str) -> String {
-    cut(text, LONGEST_NOTE)
+    cut(text, MAX_NOTE_CHARS)
 }
 
 fn cut(text: &str, most: usize) -> String {
@@ -53,7 +67,7 @@ fn cut(text: &str, most: usize) -> String {
 }
 
 /// The most characters of a note.
-const LONGEST_NOTE: usize = 600;
+const MAX_NOTE_CHARS: usize = 600;
 
 /// The most characters of a peer's text in a note.
 pub const LONGEST_TEXT: usize = 200;
@@ -72,6 +86,29 @@ pub struct Note {
 }
 
 impl Note {
+    /// Creates a note about the message as a whole, with the severity that `docs/notes.md` states for the id.
+    pub fn new(id: &'static str, text: impl Into<String>) -> Self {
+        Self {
+            id,
+            severity: Severity::of_note(id),
+            at: None,
+            text: text.into(),
+        }
+    }
+
+    /// Puts the note at this offset of the decoded source, in bytes.
+    pub fn at(self, offset: u32) -> Self {
+        Self {
+            at: Some(offset),
+            ..self
+        }
+    }
+
+    /// Gives the note a severity that depends on its subject.
+    pub fn with_severity(self, severity: Severity) -> Self {
+        Self { severity, ..self }
+    }
+
     /// Returns the note on a deviation that a decoder accepted.
     pub fn of_flag(flag: &Flag) -> Self {
         Self {

@@ -1,8 +1,8 @@
 //! The account of a provisioning document and its DMClient node, which must have the same name.
 
 use crate::dm::{EnrollmentMessage, Envelope, Provisioning};
+use crate::flow::Note;
 use crate::flow::note::clipped;
-use crate::flow::{Note, Severity};
 use crate::markup::{Document, Limits};
 
 /// Returns notes on accounts whose PROVIDER-ID does not name a node `DMClient/Provider/*` of the same document. Windows
@@ -31,30 +31,27 @@ fn in_document(provisioning: Provisioning<'_>) -> Vec<Note> {
     let nodes = provisioning
         .providers()
         .filter_map(|provider| provider.id());
-    let nodes: Vec<_> = nodes.take(MOST).collect();
+    let nodes: Vec<_> = nodes.take(MAX_COMPARED).collect();
     // Without any node there is no node of another name.
     if nodes.is_empty() {
         return Vec::new();
     }
-    let accounts = provisioning.accounts().take(MOST);
+    let accounts = provisioning.accounts().take(MAX_COMPARED);
     let ids = accounts.filter_map(|account| account.provider_id());
-    let note = |id: &str| Note {
-        id: "PROV-01",
-        severity: Severity::Warning,
-        at: None,
-        text: format!(
+    let text = |id: &str| {
+        format!(
             "PROVIDER-ID of the account is {}, and DMClient/Provider has {}: Windows enrolls and never connects",
             clipped(id),
             clipped(&nodes.join(", "))
-        ),
+        )
     };
     ids.filter(|id| !nodes.contains(id))
-        .map(|id| note(&id))
+        .map(|id| Note::new("PROV-01", text(&id)))
         .collect()
 }
 
 /// The most accounts, and the most nodes, that are compared.
-const MOST: usize = 16;
+const MAX_COMPARED: usize = 16;
 
 #[cfg(test)]
 mod tests {

@@ -26,13 +26,13 @@ pub struct Reconciler {
     /// Shared, since each decision about a message holds a copy of the reconciler.
     obligations: Arc<Vec<OwedByRule>>,
     bytes: usize,
-    gaps: MsgIdMap,
+    msg_ids: MsgIdMap,
     /// The `Cred` as XML, empty for none, that the server still gets, and the rule that challenged the device.
     credentials: Option<(Arc<str>, Box<str>)>,
     /// A message of the server that waits until the device asks for the next one, and the rule that held it.
     held: Option<(Arc<str>, Arc<Document>)>,
     /// The number of the newest message that the device got.
-    newest: u32,
+    newest_msg_id: u32,
     /// The nonce that the device received last.
     nonce: Option<Box<str>>,
 }
@@ -202,7 +202,7 @@ impl PendingStatus {
 fn is_old(msg_ref: &str, msg_id: &str) -> bool {
     let number = |text: &str| text.parse::<u32>().ok();
     match (number(msg_ref), number(msg_id)) {
-        (Some(then), Some(now)) => then.saturating_add(LATEST_ANSWER) < now,
+        (Some(then), Some(now)) => then.saturating_add(MAX_ANSWER_DELAY_MESSAGES) < now,
         _ => false,
     }
 }
@@ -211,24 +211,24 @@ impl Reconciler {
     /// Whether nothing is owed, and messages keep their numbers.
     pub fn is_empty(&self) -> bool {
         self.obligations.is_empty()
-            && self.gaps.is_empty()
+            && self.msg_ids.is_empty()
             && self.credentials.is_none()
             && self.held.is_none()
     }
 
     /// Whether the peers count messages differently.
     pub fn counts_differ(&self) -> bool {
-        !self.gaps.is_empty()
+        !self.msg_ids.is_empty()
     }
 
     /// The MsgID of an answer that dmtap gives the device in the server's place.
     pub fn next_msg_id(&self) -> u32 {
-        self.newest.saturating_add(1)
+        self.newest_msg_id.saturating_add(1)
     }
 
     /// What `side` calls the message that the other peer calls `number`.
     pub fn in_numbers_of(&self, side: Side, counted: MessageDirection, number: u32) -> u32 {
-        self.gaps.to(side, counted, number).unwrap_or(number)
+        self.msg_ids.to(side, counted, number).unwrap_or(number)
     }
 
     /// The nonce that the device received last.
@@ -253,16 +253,16 @@ impl Reconciler {
     /// # Errors
     /// [`ObligationsFull`]
     pub fn take_on(&mut self, effects: &SessionEffects) -> Result<(), ObligationsFull> {
-        self.owe(&effects.owed)?;
+        self.add_obligations(&effects.owed)?;
         for (rule, change) in &effects.changes {
-            self.change(rule, change);
+            self.apply_change(rule, change);
         }
         Ok(())
     }
 
     /// Takes on obligations. One about a command that there is an obligation about replaces it: the message was
     /// delivered once more.
-    fn owe(&mut self, owed: &[OwedByRule]) -> Result<(), ObligationsFull> {
+    fn add_obligations(&mut self, owed: &[OwedByRule]) -> Result<(), ObligationsFull> {
         if owed.is_empty() {
             return Ok(());
         }
@@ -278,13 +278,13 @@ impl Reconciler {
         Ok(())
     }
 
-    fn change(&mut self, rule: &Arc<str>, change: &SessionChange) {
+    fn apply_change(&mut self, rule: &Arc<str>, change: &SessionChange) {
         match change {
             SessionChange::Answered { request, response } => {
                 self.note_answered(*request, *response, rule);
             }
             SessionChange::Skipped { from, msg_id } => {
-                self.take_number(
+                self.skip_number(
                     MessageDirection::sent_by(*from),
                     from.other(),
                     *msg_id,
@@ -293,35 +293,35 @@ impl Reconciler {
             }
             SessionChange::Credentials(xml) => self.credentials = Some((rule.clone(), xml.clone())),
             SessionChange::Held { document, msg_id } => {
-                self.take_number(MessageDirection::Responses, Side::Device, *msg_id, rule);
+                self.skip_number(MessageDirection::Responses, Side::Device, *msg_id, rule);
                 self.held = Some((rule.clone(), document.clone()));
             }
         }
     }
 
     /// Takes the number that only `side` knows, which the other peer calls `msg_id`.
-    fn take_number(&mut self, counted: MessageDirection, side: Side, msg_id: u32, rule: &Arc<str>) {
-        if let Some(number) = self.gaps.to(side, counted, msg_id) {
-            self.gaps.take(counted, side, number, rule);
+    fn skip_number(&mut self, counted: MessageDirection, side: Side, msg_id: u32, rule: &Arc<str>) {
+        if let Some(number) = self.msg_ids.to(side, counted, msg_id) {
+            self.msg_ids.take(counted, side, number, rule);
         }
     }
 
     /// dmtap answered a message of the device.
     fn note_answered(&mut self, request: u32, response: u32, rule: &Arc<str>) {
         let only = Side::Device;
-        self.gaps
+        self.msg_ids
             .take(MessageDirection::Requests, only, request, rule);
-        self.gaps
+        self.msg_ids
             .take(MessageDirection::Responses, only, response, rule);
     }
 
     /// Notes a message that the device got.
-    pub(super) fn delivered(&mut self, message: Message<'_>) {
+    pub(super) fn note_delivered(&mut self, message: Message<'_>) {
         let number = message.msg_id().and_then(|id| id.parse().ok());
-        self.newest = number.unwrap_or(self.newest);
+        self.newest_msg_id = number.unwrap_or(self.newest_msg_id);
         let chal = message.header_status().and_then(|status| status.chal());
         let nonce = chal.and_then(|chal| chal.next_nonce());
-        if let Some(nonce) = nonce.filter(|nonce| nonce.len() <= LONGEST_NONCE) {
+        if let Some(nonce) = nonce.filter(|nonce| nonce.len() <= MAX_NONCE_BYTES) {
             self.nonce = Some(nonce.as_ref().into());
         }
     }
@@ -455,6 +455,6 @@ pub const MOST_BYTES: usize = 1 << 20;
 /// Obligations of one session at most.
 pub const MOST_OBLIGATIONS: usize = 4096;
 /// How many messages after a command its answers may come.
-const LATEST_ANSWER: u32 = 32;
-/// Longest nonce that is remembered, in bytes.
-const LONGEST_NONCE: usize = 256;
+const MAX_ANSWER_DELAY_MESSAGES: u32 = 32;
+/// Bytes of a nonce that is remembered.
+const MAX_NONCE_BYTES: usize = 256;

@@ -57,7 +57,7 @@ impl SessionKey {
             return Ok(None);
         };
         let bytes = device.len() + id.len();
-        if bytes > LONGEST_KEY {
+        if bytes > MAX_KEY_BYTES {
             return Err(KeyTooLong { bytes });
         }
         Ok(Some(Self {
@@ -71,7 +71,7 @@ impl SessionKey {
 /// The error for a device's LocURI and SessionID that are too long for a session key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the device's LocURI and the SessionID have {bytes} bytes, more than {LONGEST_KEY}: no session is kept"
+    "the device's LocURI and the SessionID have {bytes} bytes, more than {MAX_KEY_BYTES}: no session is kept"
 )]
 pub struct KeyTooLong {
     /// The length of both together, in bytes.
@@ -239,7 +239,7 @@ impl Session {
         match to {
             Side::Device => {
                 if let Some(message) = Message::of(&document) {
-                    self.reconciler.delivered(message);
+                    self.reconciler.note_delivered(message);
                 }
                 self.sent_to_device.enter(document, original);
             }
@@ -272,24 +272,17 @@ pub fn note_dangling(speaker: Side, document: &Document, links: &[AnswerLink]) -
             let (msg_ref, cmd_ref) = Refs::of(command)?.or_empty();
             let of_status = command.as_status().and_then(|status| status.cmd());
             if of_status.as_deref() == Some(CommandKind::Status.name()) {
-                return Some(Note {
-                    id: "STA-03",
-                    severity: Severity::Error,
-                    at: Some(element.span().start),
-                    text: format!("this Status answers Status {cmd_ref:?} of message {msg_ref:?}: a Status is not answered"),
-                });
+                let text = format!(
+                    "this Status answers Status {cmd_ref:?} of message {msg_ref:?}: a Status is not answered"
+                );
+                return Some(Note::new("STA-03", text).at(element.span().start));
             }
             let answer = element.local();
             let text = match &*cmd_ref {
                 "" => format!("{answer} has no CmdRef: nobody knows which command of message {msg_ref:?} it answers"),
                 cmd_ref => format!("{answer} refers to command {cmd_ref:?} of message {msg_ref:?}, which was never sent"),
             };
-            Some(Note {
-                id: "STA-03",
-                severity: Severity::Error,
-                at: Some(element.span().start),
-                text,
-            })
+            Some(Note::new("STA-03", text).at(element.span().start))
         })
         .chain(note_renumbered(document, links))
         .chain(note_unseen(speaker, document, links))
@@ -302,15 +295,11 @@ fn note_renumbered(document: &Document, links: &[AnswerLink]) -> Option<Note> {
     let (from, arrived_as) = links.find_map(|it| Some((it.from, it.arrived_as.as_ref()?)))?;
     let element = document.element(from)?;
     let (msg_ref, _) = Refs::of(Command::of(element)?)?.or_empty();
-    Some(Note {
-        id: "STA-03",
-        severity: Severity::Error,
-        at: Some(element.span().start),
-        text: format!(
-            "{} has MsgRef {msg_ref:?}: the message that it answers arrived with MsgID {arrived_as:?}",
-            element.local()
-        ),
-    })
+    let text = format!(
+        "{} has MsgRef {msg_ref:?}: the message that it answers arrived with MsgID {arrived_as:?}",
+        element.local()
+    );
+    Some(Note::new("STA-03", text).at(element.span().start))
 }
 
 /// Returns one note for each answered message that was not seen. dmtap cannot know whether those answers are right.
@@ -329,24 +318,21 @@ fn note_unseen(speaker: Side, document: &Document, links: &[AnswerLink]) -> Vec<
             continue;
         };
         let (msg_ref, _) = refs.or_empty();
-        if notes.len() == UNSEEN_NOTED || known.contains(&msg_ref) {
+        if notes.len() == MAX_UNSEEN_NOTES || known.contains(&msg_ref) {
             continue;
         }
-        notes.push(Note {
-            id: "STA-03",
-            severity: Severity::Info,
-            at: Some(element.span().start),
-            text: format!("message {msg_ref} of the {answered} was not seen or could not be read"),
-        });
+        let text = format!("message {msg_ref} of the {answered} was not seen or could not be read");
+        let note = Note::new("STA-03", text).at(element.span().start);
+        notes.push(note.with_severity(Severity::Info));
         known.push(msg_ref);
     }
     notes
 }
 
 /// The most unseen messages that are noted for one message.
-const UNSEEN_NOTED: usize = 4;
+const MAX_UNSEEN_NOTES: usize = 4;
 /// The longest key of a session, in bytes.
-const LONGEST_KEY: usize = 1 << 10;
+const MAX_KEY_BYTES: usize = 1 << 10;
 
 #[cfg(test)]
 mod tests {

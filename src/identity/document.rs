@@ -121,11 +121,10 @@ pub fn replace(
             };
             let after = patch.apply(&octets.clone().into_bytes().into());
             let after = String::from_utf8_lossy(&after).into_owned();
-            changes.push(EffectDetail::own(
-                "rewrite",
+            changes.push(EffectDetail::rewritten(
                 format!("{}@{}", path.joined(&element.path()), attribute.name()),
-                octets.trim().to_owned(),
-                after.trim().to_owned(),
+                &octets,
+                &after,
             ));
             edits.push(NestedEdit {
                 holders: vec![embedded.holder()],
@@ -176,7 +175,7 @@ pub(super) fn thumbprints(text: &str) -> impl Iterator<Item = Range<usize>> {
             let start = at + bytes.get(at..)?.iter().position(digit)?;
             let length = bytes[start..].iter().take_while(|byte| digit(byte)).count();
             at = start + length;
-            if length == THUMBPRINT {
+            if length == THUMBPRINT_DIGITS {
                 return Some(start..at);
             }
         }
@@ -214,4 +213,4 @@ fn edit(
 /// The most certificates of one document; servers send a root, an intermediate and the device's.
 pub const MOST_CERTIFICATES: usize = 32;
 /// The number of hexadecimal digits of a SHA-1.
-const THUMBPRINT: usize = 40;
+const THUMBPRINT_DIGITS: usize = 40;

@@ -5,7 +5,7 @@ use crate::dm::enrollment::{EnrollmentMessage, RequestSecurityToken};
 use crate::dm::token::TokenKind;
 use crate::dm::{Envelope, Provisioning};
 use crate::flow::effect::SWAP;
-use crate::flow::{EffectDetail, Note, RuleEffect, Severity};
+use crate::flow::{EffectDetail, Note, RuleEffect};
 use crate::markup::edit::{Edit, EditError, NestedEdit, plan, plan_within};
 use crate::markup::{Document, Element, Embedded, Limits, base64};
 use crate::patch::Patch;
@@ -82,7 +82,7 @@ impl<'d> Asked<'d> {
             },
         };
         let path = self.token.path().to_string();
-        let changes = vec![EffectDetail::own("rewrite", path, String::new(), changed)];
+        let changes = vec![EffectDetail::rewritten(path, "", &changed)];
         let patch = plan(document, &[edit]).map_err(unwritable)?;
         Ok(effect(changes, patch))
     }
@@ -90,15 +90,11 @@ impl<'d> Asked<'d> {
     /// Returns the note that a server which checks the attestation of the request will refuse it.
     pub fn note_attestation(&self) -> Option<Note> {
         let names = self.attested.join(", ");
-        (!self.attested.is_empty()).then(|| Note {
-            id: "SWAP-03",
-            severity: Severity::Warning,
-            at: None,
-            text: format!(
-                "the request proves with its TPM that the device holds its key ({names}); a server that checks it will \
-                 refuse (0x80180032): docs/enrollment.md has rules with which devices leave it out"
-            ),
-        })
+        let text = format!(
+            "the request proves with its TPM that the device holds its key ({names}); a server that checks it will \
+             refuse (0x80180032): docs/enrollment.md has rules with which devices leave it out"
+        );
+        (!self.attested.is_empty()).then(|| Note::new("SWAP-03", text))
     }
 }
 
@@ -169,9 +165,8 @@ fn unwritable(error: EditError) -> NoSwap {
 /// Returns the rule effect of the swap on a message.
 pub(super) fn effect(changes: Vec<EffectDetail>, patch: Patch) -> RuleEffect {
     RuleEffect {
-        rule: NAME.to_owned(),
-        changes,
         patch,
+        ..RuleEffect::new(NAME, changes)
     }
 }
 

@@ -17,7 +17,7 @@ pub struct Unreadable;
 /// [`Unreadable`].
 pub fn read(field: &str) -> Result<SignedData, Unreadable> {
     let text: Vec<u8> = field.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
-    if text.len() > LONGEST {
+    if text.len() > MAX_FIELD_BYTES {
         return Err(Unreadable);
     }
     let cms = BASE64.decode(text).map_err(|_| Unreadable)?;
@@ -25,7 +25,7 @@ pub fn read(field: &str) -> Result<SignedData, Unreadable> {
 }
 
 /// The longest header field to parse, in bytes.
-const LONGEST: usize = 64 << 10;
+const MAX_FIELD_BYTES: usize = 64 << 10;
 
 #[cfg(test)]
 mod tests {

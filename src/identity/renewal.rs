@@ -20,8 +20,8 @@ impl SignedRequest {
     /// # Errors
     /// The renewal is too long, is not a SignedData with one signer, lacks a part, or is signed with another key.
     pub fn read(der: &[u8]) -> Result<Self, CertificateError> {
-        if der.len() > MOST_BYTES {
-            let why = format!("the renewal has more than {MOST_BYTES} bytes");
+        if der.len() > MAX_RENEWAL_BYTES {
+            let why = format!("the renewal has more than {MAX_RENEWAL_BYTES} bytes");
             return Err(CertificateError::new(why));
         }
         let unreadable = CertificateError::about("the renewal cannot be read");
@@ -75,4 +75,4 @@ fn key_of(certificate: &[u8]) -> &[u8] {
 }
 
 /// The longest renewal, in bytes of DER.
-const MOST_BYTES: usize = 128 << 10;
+const MAX_RENEWAL_BYTES: usize = 128 << 10;

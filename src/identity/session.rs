@@ -8,7 +8,7 @@ use super::document::{in_case_of, thumbprints};
 use crate::dm::certificate::thumbprint;
 use crate::dm::token::base64_octets;
 use crate::dm::{Dialect, Message};
-use crate::flow::{EffectDetail, Note, RuleEffect, Severity, Side};
+use crate::flow::{EffectDetail, Note, RuleEffect, Side};
 use crate::markup::edit::{Edit, plan};
 use crate::markup::{Document, Text, base64};
 use crate::patch::{Patch, Span, Splice};
@@ -115,11 +115,10 @@ impl Pairs {
                 };
                 let value = text.value();
                 let after = patch.apply(&text.octets().into_owned().into());
-                changes.push(EffectDetail::own(
-                    "rewrite",
+                changes.push(EffectDetail::rewritten(
                     element.path().to_string(),
-                    value.trim().to_owned(),
-                    String::from_utf8_lossy(&after).trim().to_owned(),
+                    &value,
+                    &String::from_utf8_lossy(&after),
                 ));
                 edits.push(Edit::PatchText {
                     text: text.id(),
@@ -143,12 +142,7 @@ impl Pairs {
                     "{why}, so that it names the certificate that {whose} ({})",
                     changes[0].path
                 );
-                let note = Note {
-                    id: "SWAP-04",
-                    severity: Severity::Warning,
-                    at: None,
-                    text,
-                };
+                let note = Note::new("SWAP-04", text);
                 (None, Some(note))
             }
         }
@@ -157,7 +151,7 @@ impl Pairs {
 
 fn patch_of(text: Text<'_>, others: &HashMap<String, Arc<Other>>) -> Option<Patch> {
     let octets = text.octets();
-    if octets.len() > LONGEST {
+    if octets.len() > MAX_TEXT_BYTES {
         return None;
     }
     if octets.trim_ascii_start().starts_with(b"MI") {
@@ -181,4 +175,4 @@ fn patch_of(text: Text<'_>, others: &HashMap<String, Arc<Other>>) -> Option<Patc
 /// The node of the DMClient CSP whose value the device's key signs (DMClient CSP, Provider/*/SignedEntDMID).
 pub const SIGNED_ID: &str = "SignedEntDMID";
 /// The longest text to examine, in bytes: lists of thumbprints and certificates are shorter.
-const LONGEST: usize = 256 << 10;
+const MAX_TEXT_BYTES: usize = 256 << 10;

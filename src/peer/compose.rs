@@ -100,13 +100,13 @@ impl Composer {
 
     /// Whether what was written since would fit into `most` bytes in a message with little else.
     pub(crate) fn fits_alone(&self, since: Position, most: usize) -> bool {
-        let alone = self.header + LITTLE_ELSE + (self.out.len() - since.len);
+        let alone = self.header + STATUS_AND_ALERT_BYTES + (self.out.len() - since.len);
         alone.saturating_add(RESERVE) <= most
     }
 
     /// Whether there is little else in it yet than in any message.
     pub(crate) fn is_bare(&self) -> bool {
-        self.out.len() <= self.header + LITTLE_ELSE
+        self.out.len() <= self.header + STATUS_AND_ALERT_BYTES
     }
 
     /// A command with its CmdID first, which is returned.
@@ -194,7 +194,7 @@ impl Composer {
 /// Bytes that the end of a message takes: an Alert of one number, Final, and what closes the document.
 pub(crate) const RESERVE: usize = 100;
 /// Bytes of a Status for the header and for an Alert, which go in front of all else.
-const LITTLE_ELSE: usize = 250;
+const STATUS_AND_ALERT_BYTES: usize = 250;
 
 /// A message as it goes over the wire.
 ///

@@ -104,7 +104,7 @@ impl Outgoing {
         write(message, &chunk);
         let room = most.saturating_sub(message.len() + RESERVE);
         message.back_to(before);
-        if room < LITTLE && before != empty && self.written.is_none() {
+        if room < MIN_CHUNK_BYTES && before != empty && self.written.is_none() {
             return Err(NoRoom::Here);
         }
         let written = self.written.unwrap_or(0);
@@ -112,7 +112,7 @@ impl Outgoing {
         chunk.text = prefix(rest, room);
         chunk.more = chunk.text.len() < rest.len();
         // Behind many Statuses there is little room in this message, and more in the next one.
-        if chunk.more && room < LITTLE && before == empty && message.is_bare() {
+        if chunk.more && room < MIN_CHUNK_BYTES && before == empty && message.is_bare() {
             return Err(NoRoom::Anywhere);
         }
         self.written = Some(written + chunk.text.len());
@@ -215,9 +215,9 @@ impl Incoming {
 }
 
 /// With less room than this, in bytes, a value does not begin in a message, nor is it cut.
-const LITTLE: usize = 100;
+const MIN_CHUNK_BYTES: usize = 100;
 /// Bytes of the longest value that a peer takes, whatever it says.
-pub(crate) const LARGEST: usize = 1 << 20;
+pub(crate) const MAX_VALUE_BYTES: usize = 1 << 20;
 
 /// Accepted and buffered.
 pub(crate) const BUFFERED: StatusCode = StatusCode(213);

@@ -46,7 +46,7 @@ where
                 Err(error) => {
                     tracing::warn!("accepting a connection failed: {}", error_text::io(&error));
                     // If the machine has no free file descriptors, the loop must not spin.
-                    tokio::time::sleep(PAUSE).await;
+                    tokio::time::sleep(RETRY_DELAY).await;
                 }
             }
         }
@@ -69,4 +69,4 @@ fn report_panic(ended: Result<(), JoinError>) {
 }
 
 /// The pause after a connection could not be accepted.
-const PAUSE: Duration = Duration::from_millis(100);
+const RETRY_DELAY: Duration = Duration::from_millis(100);

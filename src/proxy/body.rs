@@ -36,12 +36,12 @@ pub(super) struct Body {
     run: Option<Box<PacedBody>>,
     permit: Option<Arc<BudgetPermit>>,
     watchdog: Option<Arc<StreamWatchdog>>,
-    extent: Extent,
+    end: BodyEnd,
 }
 
 /// How the receiver learns where a body in memory ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Extent {
+enum BodyEnd {
     /// The head states the length.
     #[default]
     Stated,
@@ -147,13 +147,13 @@ impl Body {
 
     /// Marks the body as one whose head does not state the length: in HTTP/1.1 it is sent in chunks.
     pub(super) fn open_ended(mut self) -> Self {
-        self.extent = Extent::Open;
+        self.end = BodyEnd::Open;
         self
     }
 
     /// Marks the body as one whose head states the length.
     pub(super) fn state_length(&mut self) {
-        self.extent = Extent::Stated;
+        self.end = BodyEnd::Stated;
     }
 
     /// Returns the length of the body if all of it is in memory.
@@ -201,7 +201,7 @@ impl Body {
         let mut copy = Self::default();
         copy.first = self.first.clone();
         copy.trailers = self.trailers.clone();
-        copy.extent = self.extent;
+        copy.end = self.end;
         Some(copy)
     }
 
@@ -315,9 +315,9 @@ impl Body {
         }
         let (Some(rest), Some(timeout)) = (&mut self.rest, &mut self.timeout) else {
             let trailers = self.trailers.take();
-            self.extent = match self.extent {
-                Extent::Stated => Extent::Stated,
-                Extent::Open | Extent::Ended => Extent::Ended,
+            self.end = match self.end {
+                BodyEnd::Stated => BodyEnd::Stated,
+                BodyEnd::Open | BodyEnd::Ended => BodyEnd::Ended,
             };
             self.end(End::Whole);
             return Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(*trailers))));
@@ -374,7 +374,7 @@ impl http_body::Body for Body {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let polled = match self.run.take() {
-            None => self.poll_piece(cx, PIECE),
+            None => self.poll_piece(cx, MAX_PIECE_BYTES),
             Some(mut run) => {
                 let polled = run.poll(&mut self, cx);
                 self.run = Some(run);
@@ -393,7 +393,7 @@ impl http_body::Body for Body {
         self.run.is_none()
             && self.first.is_empty()
             && self.trailers.is_none()
-            && self.extent != Extent::Open
+            && self.end != BodyEnd::Open
             && rest.is_none_or(http_body::Body::is_end_stream)
     }
 
@@ -403,9 +403,9 @@ impl http_body::Body for Body {
         }
         let first: usize = self.first.iter().map(Bytes::len).sum();
         let Some(rest) = &self.rest else {
-            return match self.extent {
-                Extent::Stated => SizeHint::with_exact(first as u64),
-                Extent::Open | Extent::Ended => SizeHint::default(),
+            return match self.end {
+                BodyEnd::Stated => SizeHint::with_exact(first as u64),
+                BodyEnd::Open | BodyEnd::Ended => SizeHint::default(),
             };
         };
         let rest = rest.size_hint();
@@ -448,4 +448,4 @@ const DRAIN_BYTES: usize = 1 << 20;
 const DRAIN_TIME: Duration = Duration::from_secs(5);
 
 /// The largest piece of bytes in memory that is passed on at once, in bytes.
-pub(super) const PIECE: usize = 64 << 10;
+pub(super) const MAX_PIECE_BYTES: usize = 64 << 10;

@@ -29,7 +29,7 @@ impl BodyBudget {
     /// Creates a budget in which a body waits for memory at most `wait`.
     pub(super) fn new(bytes: usize, wait: Duration) -> Self {
         let bytes = bytes.min(u32::MAX as usize);
-        let reserve = bytes / RESERVE;
+        let reserve = bytes / SMALL_BODIES_DIVISOR;
         let sizes = [reserve, bytes - reserve];
         let [reserve, large] = sizes.map(|bytes| Arc::new(Semaphore::new(bytes)));
         Self {
@@ -118,7 +118,7 @@ impl BudgetPermit {
 }
 
 /// The divisor of the budget that gives the reserve for small bodies.
-const RESERVE: usize = 4;
+const SMALL_BODIES_DIVISOR: usize = 4;
 
 #[cfg(test)]
 mod tests {

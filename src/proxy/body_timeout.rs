@@ -35,7 +35,10 @@ impl fmt::Display for Stall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Silent(limit) => write!(f, "nothing came for {limit:?}"),
-            Self::Slow(limit) => write!(f, "fewer than {RATE} bytes a second came for {limit:?}"),
+            Self::Slow(limit) => write!(
+                f,
+                "fewer than {MIN_BYTES_PER_SECOND} bytes a second came for {limit:?}"
+            ),
         }
     }
 }
@@ -73,7 +76,7 @@ impl BodyTimeout {
     }
 
     fn earn(&mut self, bytes: usize) {
-        let earned = Duration::from_secs_f64(bytes as f64 / f64::from(RATE));
+        let earned = Duration::from_secs_f64(bytes as f64 / f64::from(MIN_BYTES_PER_SECOND));
         self.left = self.whole.min(self.left + earned);
     }
 
@@ -94,7 +97,7 @@ impl BodyTimeout {
 }
 
 /// The bytes a second at which a peer may be slow without limit.
-const RATE: u32 = 1024;
+const MIN_BYTES_PER_SECOND: u32 = 1024;
 
 #[cfg(test)]
 mod tests {

@@ -351,7 +351,7 @@ fn dated(days: u64) -> CertificateParams {
     let now = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();
-    let start = rcgen::date_time_ymd(1970, 1, 1) + (now.saturating_sub(BACK_DATED));
+    let start = rcgen::date_time_ymd(1970, 1, 1) + (now.saturating_sub(VALID_BEFORE_ISSUE));
     params.not_before = start;
     params.not_after = start + Duration::from_secs(days * DAY);
     params
@@ -460,7 +460,7 @@ fn is_open(_: &Path) -> bool {
 
 const DAY: u64 = 24 * 60 * 60;
 /// The time before now at which certificates become valid, for devices whose clock is slow.
-const BACK_DATED: Duration = Duration::from_secs(2 * DAY);
+const VALID_BEFORE_ISSUE: Duration = Duration::from_secs(2 * DAY);
 /// The validity of the CA: ten years, counted from the back-dated start.
 const CA_DAYS: u64 = 3650;
 /// The validity of leaf certificates: below the limit of 200 days that browsers and operating systems set.

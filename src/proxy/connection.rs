@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 
 use self::decide::serves;
 use self::forward_request::ForwardProxyConnection;
-use self::handshake::{facts, handshake};
+use self::handshake::{handshake, tls_details};
 use self::refusal::Refusal;
 use super::connection_handle::ConnectionHandle;
 use super::context::{Context, Server, Shared, now};
@@ -28,7 +28,7 @@ use super::upstream::ServerLink;
 use super::wire::{ScriptedClose, Wire};
 use crate::error_text;
 use crate::flow::event::Event;
-use crate::flow::{Connection, ConnectionDecision, ConnectionId, Timestamp, TlsFacts};
+use crate::flow::{Connection, ConnectionDecision, ConnectionId, Timestamp, TlsDetails};
 
 /// Serves a connection to its end.
 pub(super) async fn serve(shared: Arc<Shared>, tcp: TcpStream, device: SocketAddr) {
@@ -40,7 +40,7 @@ pub(super) async fn serve(shared: Arc<Shared>, tcp: TcpStream, device: SocketAdd
         decision: None,
     };
     let id = incoming.id;
-    incoming.decision = incoming.admit_early(&shared);
+    incoming.decision = incoming.decide_early(&shared);
     let wire = Wire::new(tcp, &shared.settings.limits, shared.stop.child_token());
     let ended = match shared.settings.mode.clone() {
         _ if incoming.is_refused() => incoming.refuse(wire),
@@ -118,7 +118,7 @@ impl IncomingConnection {
         let handle = wire.handle();
         let decision = match self.decision.clone() {
             Some(decision) => decision,
-            None => self.admit(shared, &mut wire, first, &target).await?,
+            None => self.decide(shared, &mut wire, first, &target).await?,
         };
         if !serves(&decision, first) {
             return self.receive(shared, wire, target, &decision).await;
@@ -130,7 +130,7 @@ impl IncomingConnection {
                 let stream = within(shared, stream).await?;
                 let stream = stream.map_err(|failed| failed.refusal(&decision, &shared.ca_file))?;
                 let (opened, server) =
-                    self.opened(target, Scheme::Https, Some(facts(shared, &stream)))?;
+                    self.opened(target, Scheme::Https, Some(tls_details(shared, &stream)))?;
                 let context = open(shared, opened, server, handle);
                 serve_http(stream, context).await;
                 Ok(())
@@ -162,7 +162,7 @@ impl IncomingConnection {
         &self,
         target: Target,
         scheme: Scheme,
-        tls: Option<TlsFacts>,
+        tls: Option<TlsDetails>,
     ) -> Result<(Connection, Server), String> {
         let (upstream, server) = target
             .upstream(scheme)
@@ -171,7 +171,7 @@ impl IncomingConnection {
         Ok((connection, server))
     }
 
-    pub(super) fn connection(&self, server: String, tls: Option<TlsFacts>) -> Connection {
+    pub(super) fn connection(&self, server: String, tls: Option<TlsDetails>) -> Connection {
         Connection {
             id: self.id,
             opened: self.opened,
@@ -273,7 +273,7 @@ where
         why = handle.silence(&shared.settings.limits) => {
             tracing::info!("{id} is closed: {why}");
             connection.as_mut().graceful_shutdown();
-            tokio::time::timeout(LAST_WORDS, connection).await.unwrap_or(Ok(()))
+            tokio::time::timeout(CLOSE_TIMEOUT, connection).await.unwrap_or(Ok(()))
         }
     };
     if let Err(error) = ended {
@@ -332,4 +332,4 @@ async fn within<T>(shared: &Shared, future: impl Future<Output = T>) -> Result<T
 /// The first byte of a TLS record with a ClientHello (RFC 8446 §5.1).
 pub(super) const TLS_HANDSHAKE: u8 = 0x16;
 /// The time for a connection to close in good order once nothing runs on it.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);

@@ -18,7 +18,7 @@ use super::body_budget::BodyBudget;
 use super::client_certs::ClientCerts;
 use super::connection_handle::ConnectionHandle;
 use super::failure::Failure;
-use super::headers::{LONGEST_HEAD, MOST_FIELDS};
+use super::headers::{MAX_HEAD_BYTES, MOST_FIELDS};
 use super::identity::Identities;
 use super::live_rules::LiveRules;
 use super::settings::{Scheme, Settings, Upstream};
@@ -136,7 +136,7 @@ impl DeviceHttp {
                 .http2()
                 .timer(TokioTimer::new())
                 .max_concurrent_streams(settings.limits.streams)
-                .max_header_list_size(LONGEST_HEAD)
+                .max_header_list_size(MAX_HEAD_BYTES)
                 .auto_date_header(false);
             builder
         };

@@ -29,7 +29,7 @@ use super::live_rules::RuleSnapshot;
 use super::message::{IncomingMessage, PendingEvent};
 use super::read::{self, heavy};
 use super::route::{self, Route};
-use crate::conversation::{Decision, MessageFacts, SessionHandle, StayContext};
+use crate::conversation::{Decision, MessageInput, SessionHandle, StayContext};
 use crate::flow::event::Event;
 use crate::flow::{
     CapturedBody, CapturedMessage, ClientAuth, Delivery, ExchangeId, Head, RequestHead,
@@ -311,12 +311,12 @@ impl Exchange {
 
     fn decide_request(&mut self, incoming: &IncomingMessage) -> Decision {
         let limits = read::limits(self.context.shared.settings.max_body);
-        let facts = self.facts(incoming, None, &limits);
+        let input = self.input(incoming, None, &limits);
         let conversations = &self.context.shared.conversations;
         self.rules.count_arrival(Stage::Request);
         let (rules, mut state) = (&self.rules.rules, self.rules.tally());
         let (session, decided) = heavy(weight(incoming), || {
-            conversations.request(&facts, rules, &mut state, self.received)
+            conversations.request(&input, rules, &mut state, self.received)
         });
         drop(state);
         self.session = session;
@@ -326,24 +326,24 @@ impl Exchange {
     fn decide_response(&mut self, incoming: &IncomingMessage, head: &ResponseHead) -> Decision {
         let mut session = std::mem::take(&mut self.session);
         let limits = read::limits(self.context.shared.settings.max_body);
-        let facts = self.facts(incoming, Some(head), &limits);
+        let input = self.input(incoming, Some(head), &limits);
         self.rules.count_arrival(Stage::Response);
         let (rules, mut state) = (&self.rules.rules, self.rules.tally());
         let decided = heavy(weight(incoming), || {
-            session.response(&facts, rules, &mut state)
+            session.response(&input, rules, &mut state)
         });
         drop(state);
         self.session = session;
         decided
     }
 
-    fn facts<'a>(
+    fn input<'a>(
         &'a self,
         incoming: &'a IncomingMessage,
         response: Option<&'a ResponseHead>,
         limits: &'a Limits,
-    ) -> MessageFacts<'a> {
-        MessageFacts {
+    ) -> MessageInput<'a> {
+        MessageInput {
             connection: &self.route.connection,
             exchange: self.id,
             request: &self.head,

@@ -47,13 +47,8 @@ impl Framing {
         if !message.is_short {
             return self;
         }
-        message.notes.push(Note {
-            id: "HTTP-06",
-            severity: Severity::Error,
-            at: None,
-            text: "the body is shorter than its Content-Length; the message in it is complete and goes on with the right length"
-                .into(),
-        });
+        let text = "the body is shorter than its Content-Length; the message in it is complete and goes on with the right length";
+        message.notes.push(Note::new("HTTP-06", text));
         Self::Length
     }
 
@@ -82,18 +77,16 @@ pub(super) fn drop_trailers(message: &mut IncomingMessage, headers: &mut HeaderM
     };
     let names: Vec<_> = dropped
         .keys()
-        .take(NAMES)
+        .take(MAX_NAMED_TRAILERS)
         .map(|name| name.as_str())
         .collect();
-    message.notes.push(Note {
-        id: "HTTP-05",
-        severity: Severity::Info,
-        at: None,
-        text: format!(
+    message.notes.push(Note::new(
+        "HTTP-05",
+        format!(
             "trailers are dropped, since the head states the length: {}",
             names.join(", ")
         ),
-    });
+    ));
 }
 
 /// Whether a response belongs to enrollment. Responses of management may come in chunks.
@@ -105,24 +98,16 @@ fn is_soap(message: &IncomingMessage, headers: &HeaderMap) -> bool {
 }
 
 fn note_length_stated() -> Note {
-    Note {
-        id: "HTTP-04",
-        severity: Severity::Info,
-        at: None,
-        text:
-            "the server sent this answer in chunks, which Windows refuses: dmtap states its length"
-                .into(),
-    }
+    let text =
+        "the server sent this answer in chunks, which Windows refuses: dmtap states its length";
+    Note::new("HTTP-04", text).with_severity(Severity::Info)
 }
 
 fn note_no_length() -> Note {
-    Note {
-        id: "HTTP-04",
-        severity: Severity::Warning,
-        at: None,
-        text: "the answer was not collected: it leaves as it came, without Content-Length, which Windows refuses"
-            .into(),
-    }
+    Note::new(
+        "HTTP-04",
+        "the answer was not collected: it leaves as it came, without Content-Length, which Windows refuses",
+    )
 }
 
 /// Returns the length of a field that states it several times with the same value (RFC 9110 §8.6).
@@ -133,4 +118,4 @@ pub(super) fn one_length(value: &HeaderValue) -> Option<HeaderValue> {
 }
 
 /// The most trailers that a note names.
-const NAMES: usize = 8;
+const MAX_NAMED_TRAILERS: usize = 8;

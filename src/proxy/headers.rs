@@ -3,7 +3,7 @@
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::framing;
-use crate::flow::{Note, Severity};
+use crate::flow::Note;
 use crate::stay::seals;
 
 /// Returns the fields to send on, in their order, without the fields for one connection only (RFC 9110 §7.6.1), those
@@ -62,16 +62,14 @@ pub(super) fn set_length(headers: &mut HeaderMap, length: usize) {
 /// Returns a warning if a changed body has a signature that was not recomputed.
 pub(super) fn note_signature(headers: &HeaderMap, renewed: &[&str]) -> Option<Note> {
     let name = seals(headers).find(|name| !renewed.contains(name))?;
-    Some(Note {
-        id: "SIG-01",
-        severity: Severity::Warning,
-        at: None,
-        text: format!("the body was changed: the signature in {name} no longer fits it"),
-    })
+    Some(Note::new(
+        "SIG-01",
+        format!("the body was changed: the signature in {name} no longer fits it"),
+    ))
 }
 
 /// The most bytes of a head in HTTP/2, on both sides. HTTP/1.1 accepts more.
-pub(super) const LONGEST_HEAD: u32 = 128 << 10;
+pub(super) const MAX_HEAD_BYTES: u32 = 128 << 10;
 /// The most fields of a head in HTTP/1.1.
 pub(super) const MOST_FIELDS: usize = 512;
 

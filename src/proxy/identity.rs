@@ -10,7 +10,7 @@ mod swap;
 pub(super) use identities::Identities;
 pub use key::{KeyError, OwnKey};
 pub use store::{IdentityStore, MOST_IDENTITIES, StoreError, identity_pem, write_private};
-pub use stored::{CertificateFacts, IdentityId, StoredIdentity};
+pub use stored::{CertificateDetails, IdentityId, StoredIdentity};
 pub(super) use swap::Swap;
 
 #[cfg(test)]

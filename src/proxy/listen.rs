@@ -179,12 +179,12 @@ async fn finish(shared: &Shared, mut connections: JoinSet<()>, streams: TaskTrac
         shared.cut.cancel();
         connections.shutdown().await;
         // Streams of HTTP/2 end with their connection.
-        let _ = tokio::time::timeout(CUT, streams.wait()).await;
+        let _ = tokio::time::timeout(CUT_STREAMS_TIMEOUT, streams.wait()).await;
     }
 }
 
 /// The longest time for streams to end after they are cut.
-const CUT: Duration = Duration::from_secs(1);
+const CUT_STREAMS_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Returns the accounts of devices that are known from the start.
 fn accounts(settings: &Settings) -> impl Iterator<Item = (&str, &str)> {

@@ -23,7 +23,7 @@ use hits::{Arrivals, HitCounters};
 use super::context::now;
 use crate::conversation::InMemoryState;
 use crate::rules::rule::Rule;
-use crate::rules::{Completeness, HeldBack, RuleSet, RuleState, Stage};
+use crate::rules::{HeldBack, RuleSet, RuleState, Stage};
 
 /// The rules in force. They can be replaced while the proxy runs; an exchange keeps the rules that it began with.
 #[derive(Debug)]
@@ -184,7 +184,7 @@ impl Known {
 pub(super) struct RuleSnapshot {
     pub(super) rules: Arc<RuleSet>,
     /// The stats of each rule, in the order of `rules`.
-    standings: Vec<Arc<RuleStats>>,
+    stats: Vec<Arc<RuleStats>>,
     arrivals: Arc<Arrivals>,
     memory: Arc<Mutex<InMemoryState>>,
 }
@@ -200,13 +200,13 @@ impl RuleSnapshot {
         let stats = |rule: &Arc<Rule>| (rule.clone(), known.stats(rule));
         let all = rules.rules().iter().chain(disabled);
         let all: Vec<(Arc<Rule>, Arc<RuleStats>)> = all.map(stats).collect();
-        let standings = all.iter().map(|(_, stats)| stats.clone());
-        let standings = standings.take(rules.rules().len()).collect();
+        let stats = all.iter().map(|(_, stats)| stats.clone());
+        let stats = stats.take(rules.rules().len()).collect();
         let named = all.into_iter().map(|known| (known.0.name.clone(), known));
         known.rules = named.collect();
         Self {
             rules,
-            standings,
+            stats,
             arrivals: known.arrivals.clone(),
             memory: memory.clone(),
         }
@@ -225,19 +225,19 @@ impl RuleSnapshot {
 
 impl RuleState for &RuleSnapshot {
     fn count(&mut self, rule: usize, key: &str) -> u64 {
-        let stats = self.standings.get(rule);
+        let stats = self.stats.get(rule);
         let number = stats.map_or(0, |stats| stats.number);
         self.memory.lock().count(number, key)
     }
 
-    fn acted(&mut self, rule: usize, finds: usize, extent: Completeness) {
-        if let Some(stats) = self.standings.get(rule) {
-            stats.run.acted(finds, extent, now());
+    fn acted(&mut self, rule: usize, matches: usize, is_complete: bool) {
+        if let Some(stats) = self.stats.get(rule) {
+            stats.run.acted(matches, is_complete, now());
         }
     }
 
     fn held_back(&mut self, rule: usize, by: HeldBack) {
-        if let Some(stats) = self.standings.get(rule) {
+        if let Some(stats) = self.stats.get(rule) {
             stats.run.held_back(by);
         }
     }
@@ -293,7 +293,7 @@ mod tests {
         let live = LiveRules::new(rules(RULES));
         let before = live.current();
         assert_eq!(count(&before, 1), 1);
-        before.tally().acted(1, 3, Completeness::Whole);
+        before.tally().acted(1, 3, true);
         let comment_and_order = "# Now b is first.\n\
             [[rule]]\nstage = \"request\"\nname = \"b\" # the same\nmatch.path = \"/\"\n[[rule.step]]\nreset = true\n\
             [[rule]]\nname = \"a\"\nstage = \"response\"\nstep = { reset = true }\n";
@@ -301,7 +301,7 @@ mod tests {
         // An exchange that began before keeps its snapshot, and counts together with later ones.
         assert_eq!(count(&before, 1), 2);
         assert_eq!(count(&live.current(), 0), 3);
-        assert_eq!(live.hits("b").unwrap().finds, 3);
+        assert_eq!(live.hits("b").unwrap().matches, 3);
         assert_eq!(count(&before, 0), 1);
         assert_eq!(count(&live.current(), 1), 1, "a says something else now");
     }
@@ -324,13 +324,12 @@ mod tests {
     fn hits_count_messages_and_matches_until_they_are_reset() {
         let live = LiveRules::new(rules(RULES));
         let snapshot = live.current();
-        let (whole, part) = (Completeness::Whole, Completeness::Part);
-        for (finds, extent) in [(1, whole), (3, whole), (1, part), (0, part)] {
-            snapshot.tally().acted(0, finds, extent);
+        for (matches, is_complete) in [(1, true), (3, true), (1, false), (0, false)] {
+            snapshot.tally().acted(0, matches, is_complete);
         }
         count(&snapshot, 0);
         let hits = live.hits("a").unwrap();
-        assert_eq!((hits.messages, hits.finds), (3, 5));
+        assert_eq!((hits.messages, hits.matches), (3, 5));
         assert_eq!((hits.failed, hits.partly), (2, 1));
         assert!(hits.last.is_some());
         assert_eq!(live.hits("b"), Some(Hits::default()));
@@ -345,11 +344,11 @@ mod tests {
     fn what_rules_did_in_a_run_outlives_them_and_is_one_for_each_name() {
         let live = LiveRules::new(rules(RULES));
         let before = live.current();
-        before.tally().acted(0, 1, Completeness::Whole);
+        before.tally().acted(0, 1, true);
         assert!(live.left().is_empty());
         live.replace(Arc::default());
         // An exchange that began before still counts.
-        before.tally().acted(0, 1, Completeness::Whole);
+        before.tally().acted(0, 1, true);
         let left = |live: &LiveRules| -> Vec<(String, u64)> {
             let left = live.left().into_iter();
             left.map(|(rule, hits)| (rule.name, hits.messages))
@@ -358,7 +357,7 @@ mod tests {
         assert_eq!(left(&live), [("a".into(), 2), ("b".into(), 0)]);
         live.replace(rules(RULES));
         assert!(live.left().is_empty());
-        live.current().tally().acted(0, 1, Completeness::Whole);
+        live.current().tally().acted(0, 1, true);
         assert_eq!(live.hits("a").unwrap().messages, 1);
         assert_eq!(live.hits_in_run("a").unwrap().messages, 3);
     }
@@ -370,7 +369,7 @@ mod tests {
         let names = (0..MOST_NAMES).map(|number| (number.to_string(), ran.clone()));
         live.known.lock().run.extend(names);
         live.replace(rules(&RULES.replace("\"b\"", "\"late\"")));
-        live.current().tally().acted(1, 1, Completeness::Whole);
+        live.current().tally().acted(1, 1, true);
         live.reset(None);
         assert!(!live.known.lock().run.contains_key("late"));
         assert_eq!(live.hits_in_run("late").unwrap().messages, 1);

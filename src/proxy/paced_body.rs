@@ -16,7 +16,7 @@ use bytes::Bytes;
 use http_body::{Body as _, Frame};
 use tokio::time::Instant;
 
-use super::body::{Body, Broken, PIECE};
+use super::body::{Body, Broken, MAX_PIECE_BYTES};
 use super::connection_handle::{ActivityGuard, CloseSequence, ConnectionHandle};
 use super::interruptible_sleep::InterruptibleSleep;
 use crate::flow::Pace;
@@ -161,8 +161,10 @@ impl PacedBody {
         });
         let rest = body.size_hint().upper().filter(|rest| *rest > 0);
         let most = paced.chain(rest).chain([self.left]).min();
-        // The number is at most PIECE, so it fits into a usize.
-        most.map_or(PIECE, |most| most.min(PIECE as u64) as usize)
+        // The number is at most MAX_PIECE_BYTES, so it fits into a usize.
+        most.map_or(MAX_PIECE_BYTES, |most| {
+            most.min(MAX_PIECE_BYTES as u64) as usize
+        })
     }
 
     /// Returns `Ready` when a piece of this size may be sent.
@@ -217,11 +219,11 @@ impl PacedBody {
                     self.state = State::Waiting;
                     return Poll::Ready(Some(Ok(Frame::data(last.noise))));
                 }
-                ready!(self.pause.poll_then(last.wait, LAST_BYTES, cx));
+                ready!(self.pause.poll_then(last.wait, FLUSH_DELAY, cx));
                 Poll::Ready(Some(Err(Broken::ByRule)))
             }
             End::CutToServer => {
-                ready!(self.pause.poll_then(Duration::ZERO, LAST_BYTES, cx));
+                ready!(self.pause.poll_then(Duration::ZERO, FLUSH_DELAY, cx));
                 Poll::Ready(Some(Err(Broken::ByRule)))
             }
         }
@@ -233,4 +235,4 @@ const PIECES_A_SECOND: u64 = 20;
 /// The part of a delay that is made up for.
 const CATCH_UP: Duration = Duration::from_millis(100);
 /// The time for the last bytes to leave before a stream is reset, which discards bytes that were not yet written.
-const LAST_BYTES: Duration = Duration::from_millis(100);
+const FLUSH_DELAY: Duration = Duration::from_millis(100);

@@ -188,7 +188,7 @@ impl Configs {
         Ok(Self {
             base,
             own,
-            leaves: Mutex::new(LruCache::new(LEAVES)),
+            leaves: Mutex::new(LruCache::new(MAX_LEAVES)),
         })
     }
 
@@ -206,7 +206,7 @@ impl Configs {
         }
         let (now, key) = (Instant::now(), names.join(" "));
         if let Some(leaf) = self.leaves.lock().get(&key)
-            && now.duration_since(leaf.made) < RENEWED
+            && now.duration_since(leaf.made) < LEAF_MAX_AGE
         {
             return Ok(leaf.config.clone());
         }
@@ -261,9 +261,9 @@ impl ResolvesServerCert for Nothing {
 }
 
 /// The most names whose certificates are kept.
-const LEAVES: usize = 1024;
+const MAX_LEAVES: usize = 1024;
 /// The age at which a leaf certificate is replaced, long before it expires.
-const RENEWED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+const LEAF_MAX_AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 #[cfg(test)]
 mod tests {
@@ -276,7 +276,7 @@ mod tests {
         let judge = CertificateJudge::new(authority.certificate(), None).unwrap();
         let tls = DeviceTls::new(authority, &[], judge).unwrap();
         let (request, other) = (RequestClientCert::Ask, RequestClientCert::Require);
-        let names: Vec<_> = (0..LEAVES).map(|number| format!("h{number}")).collect();
+        let names: Vec<_> = (0..MAX_LEAVES).map(|number| format!("h{number}")).collect();
         let first: Vec<_> = names
             .iter()
             .map(|name| tls.config(&[name], request).unwrap())
@@ -289,7 +289,7 @@ mod tests {
             &first[0],
             &tls.config(&[&names[0]], other).unwrap()
         ));
-        assert_eq!(tls.ask.leaves.lock().len(), LEAVES);
+        assert_eq!(tls.ask.leaves.lock().len(), MAX_LEAVES);
         assert!(same(0) && same(2));
         assert!(!same(1));
     }

@@ -282,9 +282,9 @@ impl ResolvesClientCert for Presented {
 pub(super) fn presenting(base: &ClientConfig, identity: &ClientIdentity) -> ClientConfig {
     let mut config = base.clone();
     config.client_auth_cert_resolver = Arc::new(Presented(Some(identity.key.clone())));
-    config.resumption = Resumption::in_memory_sessions(SESSIONS_OF_IDENTITY);
+    config.resumption = Resumption::in_memory_sessions(MAX_SESSIONS_OF_IDENTITY);
     config
 }
 
 /// The most sessions that are kept for one identity, which goes to one server or a few.
-const SESSIONS_OF_IDENTITY: usize = 32;
+const MAX_SESSIONS_OF_IDENTITY: usize = 32;

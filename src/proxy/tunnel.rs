@@ -9,7 +9,7 @@ use super::context::Shared;
 use super::settings::{Scheme, Upstream};
 use super::upstream;
 use super::wire::Wire;
-use crate::flow::TlsFacts;
+use crate::flow::TlsDetails;
 
 /// Passes all bytes on until one side ends, nothing moves for too long, or dmtap stops.
 ///
@@ -33,7 +33,7 @@ pub(super) async fn run(
         .await
         .map_err(|why| format!("no tunnel to {server}: {why}"))?;
     let is_tls = wire.first_byte().await.ok().flatten() == Some(TLS_HANDSHAKE);
-    let tls = is_tls.then(TlsFacts::default);
+    let tls = is_tls.then(TlsDetails::default);
     let connection = Arc::new(incoming.connection(server.to_string(), tls));
     let _close_event = CloseEventGuard::new(shared, &connection);
     let handle = wire.handle();

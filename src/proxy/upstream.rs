@@ -169,7 +169,7 @@ impl ServerLink {
         };
         let wait = match device == Version::HTTP_2 {
             true => Duration::ZERO,
-            false => TO_BECOME_READY,
+            false => READY_TIMEOUT,
         };
         let has_host = request.headers().contains_key(header::HOST);
         let mut dialed = 0;
@@ -342,7 +342,7 @@ fn printable(name: &str) -> String {
 const MOST_DIALED: usize = 2;
 /// The time for a connection to become ready again. An HTTP/1.1 device sends its next request when it has the whole
 /// response, and the task of the connection to the server may notice that end a moment later.
-const TO_BECOME_READY: Duration = Duration::from_millis(20);
+const READY_TIMEOUT: Duration = Duration::from_millis(20);
 /// The ALPN names.
 const HTTP_1: &[u8] = b"http/1.1";
 const HTTP_2: &[u8] = b"h2";

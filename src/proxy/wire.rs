@@ -79,7 +79,7 @@ impl Wire {
             if let Some(hello) = parse_hello(&self.ahead)? {
                 return Ok(hello.client_hello().server_name().map(str::to_owned));
             }
-            if self.ahead.len() > MOST_HELLO {
+            if self.ahead.len() > MAX_CLIENT_HELLO_BYTES {
                 return Err(io::ErrorKind::InvalidData.into());
             }
             let mut buffer = BytesMut::from(&self.ahead[..]);
@@ -139,7 +139,7 @@ fn parse_hello(mut bytes: &[u8]) -> io::Result<Option<Accepted>> {
 }
 
 /// The most bytes of a ClientHello. Post-quantum keys make it longer than one segment.
-const MOST_HELLO: usize = 64 << 10;
+const MAX_CLIENT_HELLO_BYTES: usize = 64 << 10;
 
 impl Drop for Wire {
     fn drop(&mut self) {

@@ -6,8 +6,8 @@ use super::EventRecord;
 use super::model::{EventKind, OpRecord, ParsedBodyRecord};
 use crate::flow::lint::{LintHead, LintMessage, Linter};
 use crate::flow::{
-    CapturedMessage, EffectDetail, EffectKind, Event, Head, Note, ParsedBody, SessionKey, Severity,
-    Side, Timestamp,
+    CapturedMessage, EffectDetail, EffectKind, Event, Head, Note, ParsedBody, SessionKey, Side,
+    Timestamp,
 };
 use crate::markup::Limits;
 
@@ -82,14 +82,9 @@ pub fn of_record(linter: &mut Linter, record: &EventRecord, limits: &Limits) -> 
         document.map(Arc::new)
     };
     if record.is_in_chunks() && !record.notes.iter().any(|note| note.id == "HTTP-04") {
-        return vec![Note {
-            id: "HTTP-04",
-            severity: Severity::Warning,
-            at: None,
-            text:
-                "the server sent this answer in chunks (Transfer-Encoding), which Windows refuses"
-                    .into(),
-        }];
+        let text =
+            "the server sent this answer in chunks (Transfer-Encoding), which Windows refuses";
+        return vec![Note::new("HTTP-04", text)];
     }
     linter.at(Timestamp(record.at_us));
     // What a cut message held behind the cut was not seen.

@@ -18,7 +18,7 @@ pub use sink::{renewal, sink};
 
 use super::EventRecord;
 use super::model::{EventKind, ParsedBodyRecord};
-use crate::filter::{CommandFacts, Filter, Term, Value, Word};
+use crate::filter::{CommandInput, Filter, Term, Value, Word};
 use crate::flow::{EffectDetail, Transaction};
 
 /// What a filter is asked about: a message of an exchange, and a transaction in it.
@@ -31,14 +31,14 @@ struct Subject<'r> {
     /// Whether the exchange is over: what it lacks it will not get.
     is_over: bool,
     /// A command or an answer.
-    shown: Option<&'r CommandFacts<'r>>,
+    shown: Option<&'r CommandInput<'r>>,
     /// The findings about the exchange, where its session was analysed.
     findings: Option<&'r [SmolStr]>,
 }
 
 /// Whether a filter is true of a message, with any of its transactions or with none.
-fn selects(filter: &Filter, subject: Subject<'_>, shown: &[CommandFacts<'_>]) -> bool {
-    let with = |shown: Option<&CommandFacts<'_>>| {
+fn selects(filter: &Filter, subject: Subject<'_>, shown: &[CommandInput<'_>]) -> bool {
+    let with = |shown: Option<&CommandInput<'_>>| {
         filter.matches(&mut |term| Subject { shown, ..subject }.holds(term))
     };
     with(None) || shown.iter().any(|shown| with(Some(shown)))

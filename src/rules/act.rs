@@ -1,26 +1,26 @@
 //! Steps at work: edits of a selection, and how the message leaves.
 
 mod edit;
+mod fault;
 mod head;
 mod idle;
 mod protocol;
 mod raw;
 mod soap;
 mod values;
-mod wire_fault;
 
+pub(super) use fault::leave;
 pub(super) use head::head;
 pub(super) use idle::is_idle;
 pub(super) use raw::{Body, raw};
 pub(super) use soap::soap;
 pub(super) use values::Values;
-pub(super) use wire_fault::leave;
 
 use std::sync::Arc;
 
 use super::selector::{Selected, SelectedElement, Selector};
 use super::step::EditStep;
-use super::{Facts, Rule, Step, SyntheticResponse, WhichResponse};
+use super::{Rule, RuleInput, Step, SyntheticResponse, WhichResponse};
 use crate::flow::{EffectDetail, EffectKind, OwedByRule, SessionEffects};
 use crate::markup::edit::{Edit, NestedEdit};
 use crate::markup::{Document, Element, NodeId};
@@ -40,7 +40,7 @@ pub(super) struct Planned {
 
 /// A rule at work on a message, as earlier rules left it.
 pub(super) struct Planning<'a, 'v> {
-    facts: &'a Facts<'a>,
+    input: &'a RuleInput<'a>,
     document: &'a Document,
     /// What is owed because of rules before this one, about the same message.
     owed: &'a [OwedByRule],
@@ -73,14 +73,14 @@ pub(super) fn too_large(most: usize) -> String {
 impl<'a, 'v> Planning<'a, 'v> {
     pub(super) fn new(
         rule: &Rule,
-        facts: &'a Facts<'a>,
+        input: &'a RuleInput<'a>,
         document: &'a Document,
         owed: &'a [OwedByRule],
         selection: &'a [Selected],
         values: &'a mut Values<'v>,
     ) -> Self {
         Self {
-            facts,
+            input,
             document,
             owed,
             selection,
@@ -110,7 +110,7 @@ impl<'a, 'v> Planning<'a, 'v> {
             }
         }
         if self.is_full() {
-            return Err(too_large(self.facts.limits.bytes));
+            return Err(too_large(self.input.limits.bytes));
         }
         self.drop_inner_removals();
         self.note_unlisted();
@@ -146,7 +146,7 @@ impl<'a, 'v> Planning<'a, 'v> {
 
     /// The element at a place; a missing one is reported.
     fn find(&mut self, selected: &Selected, at: &Selector) -> Vec<SelectedElement> {
-        let found = at.find(self.document, selected, self.facts.limits);
+        let found = at.find(self.document, selected, self.input.limits);
         if found.is_empty() {
             self.not_applied(selected, &format!("there is no {at}"));
         }
@@ -163,7 +163,7 @@ impl<'a, 'v> Planning<'a, 'v> {
     /// Whether more is put in than a message may have in all: what is planned is not to take more memory than that.
     /// How long the message would be is known when the edits are a patch.
     fn is_full(&self) -> bool {
-        self.added > self.facts.limits.bytes
+        self.added > self.input.limits.bytes
     }
 
     /// Plans an edit, and notes what it does at a place; `part` is what of the element, behind its path.

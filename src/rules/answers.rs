@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
 
-use super::Facts;
+use super::RuleInput;
 use crate::dm::{Command, CommandKind, Refs, asked_kind};
 use crate::flow::{AnswerLink, AnswerTarget};
 use crate::markup::{Document, NodeId};
@@ -21,10 +21,10 @@ pub(super) struct LinkedAnswers<'a> {
 }
 
 impl<'a> LinkedAnswers<'a> {
-    pub(super) fn of(facts: &Facts<'a>) -> Self {
+    pub(super) fn of(input: &RuleInput<'a>) -> Self {
         Self {
-            document: facts.document.map(|document| &**document),
-            links: facts.links,
+            document: input.document.map(|document| &**document),
+            links: input.links,
             by_refs: OnceCell::new(),
             next: Cell::new(0),
         }

@@ -6,7 +6,7 @@
 use schemars::json_schema;
 use serde::Deserialize;
 
-use super::Facts;
+use super::RuleInput;
 use super::mistake::{KEY, Mistake};
 use super::value::described;
 use crate::flow::split_mix;
@@ -57,11 +57,11 @@ described!([] Chance, |_| json_schema!({"type": "number", "exclusiveMinimum": 0,
 
 /// What matches are counted in: the session, as the device names it. A message of no
 /// session counts by its device's address and the server's.
-pub(super) fn conversation_key(facts: &Facts<'_>) -> String {
-    match facts.session {
+pub(super) fn conversation_key(input: &RuleInput<'_>) -> String {
+    match input.session {
         Some(tag) => format!("{}\n{}", tag.key.device, tag.key.id),
         None => {
-            let (address, uri) = (facts.connection.device.ip(), &facts.request.uri);
+            let (address, uri) = (input.connection.device.ip(), &input.request.uri);
             format!("{address} {}{}", uri.host().unwrap_or_default(), uri.path())
         }
     }
@@ -90,13 +90,13 @@ pub(super) struct Rng(u64);
 
 impl Rng {
     /// For a message under the rule of this name.
-    pub(super) fn new(seed: u64, rule: &str, facts: &Facts<'_>) -> Self {
+    pub(super) fn new(seed: u64, rule: &str, input: &RuleInput<'_>) -> Self {
         let mut hash = absorb(BASIS, &seed.to_le_bytes());
         hash = absorb(hash, rule.as_bytes());
-        hash = absorb(hash, facts.stage.name().as_bytes());
-        hash = absorb(hash, facts.request.method.as_str().as_bytes());
-        hash = absorb(hash, facts.request.uri.path().as_bytes());
-        if let Some(tag) = facts.session {
+        hash = absorb(hash, input.stage.name().as_bytes());
+        hash = absorb(hash, input.request.method.as_str().as_bytes());
+        hash = absorb(hash, input.request.uri.path().as_bytes());
+        if let Some(tag) = input.session {
             hash = absorb(hash, tag.key.device.as_bytes());
             hash = absorb(hash, tag.key.id.as_bytes());
             hash = absorb(hash, &tag.exchange.to_le_bytes());

@@ -1,21 +1,20 @@
 //! How a connection is received: the rules of the stage `connection`.
 
 use super::engine::RuleSet;
-use super::facts::{Completeness, ConnectionFacts, HeldBack, ReceivedUnit, RuleState, Stage};
+use super::input::{ConnectionInput, HeldBack, ReceivedUnit, RuleState, Stage};
 use super::step::{ConnectionStep, Step};
 use super::value::{OneOf, Time};
 use super::{Per, Rule};
 use crate::flow::{ConnectionAction, ConnectionDecision, EffectDetail, EffectKind, RuleEffect};
-use crate::patch::Patch;
 
 impl RuleSet {
     /// Whether some rule has a say in how connections are received.
-    pub fn admits(&self) -> bool {
+    pub fn decides_connections(&self) -> bool {
         self.of_connections().next().is_some()
     }
 
     /// Whether addresses are all these rules ask for, so that they can be asked as soon as a device connects.
-    pub fn admits_by_address(&self) -> bool {
+    pub fn decides_by_address(&self) -> bool {
         self.of_connections()
             .all(|(_, rule)| rule.connection.asks_addresses_only())
     }
@@ -29,19 +28,19 @@ impl RuleSet {
     }
 
     /// Decides how a connection is received. Rules act in file order until one leaves nothing to say.
-    pub fn admit(
+    pub fn decide_connection(
         &self,
-        facts: &ConnectionFacts<'_>,
+        input: &ConnectionInput<'_>,
         rule_state: &mut dyn RuleState,
     ) -> ConnectionDecision {
         let mut decision = ConnectionDecision::default();
         for (number, rule) in self.of_connections() {
-            if !rule.connection.holds(facts) {
+            if !rule.connection.holds(input) {
                 continue;
             }
             if let Some(limit) = rule.limit {
                 let key = match limit.per {
-                    Per::Peer => format!("p{}", facts.peer.ip()),
+                    Per::Peer => format!("p{}", input.peer.ip()),
                     _ => String::new(),
                 };
                 if !limit.admits(rule_state.count(number, &key)) {
@@ -49,8 +48,8 @@ impl RuleSet {
                     continue;
                 }
             }
-            let (applied, done) = receive(rule, facts, &mut decision);
-            rule_state.acted(number, done, Completeness::of(&applied.changes));
+            let (applied, done) = receive(rule, input, &mut decision);
+            rule_state.acted(number, done, applied.is_complete());
             decision.applied.push(applied);
             if done > 0 && rule.steps.iter().any(Step::ends) {
                 break;
@@ -68,7 +67,7 @@ impl RuleSet {
 /// Runs the steps of a rule; returns their effect details, and 1 if one of them acted.
 fn receive(
     rule: &Rule,
-    facts: &ConnectionFacts<'_>,
+    input: &ConnectionInput<'_>,
     decision: &mut ConnectionDecision,
 ) -> (RuleEffect, usize) {
     let mut changes = Vec::new();
@@ -78,8 +77,8 @@ fn receive(
             continue;
         };
         let why = match step {
-            _ if step.needs_tls() && facts.tls == Some(false) => "the device does not speak TLS",
-            ConnectionStep::Tunnel if facts.arrival == ReceivedUnit::Request => {
+            _ if step.needs_tls() && input.tls == Some(false) => "the device does not speak TLS",
+            ConnectionStep::Tunnel if input.arrival == ReceivedUnit::Request => {
                 "a tunnel begins with CONNECT"
             }
             _ => "",
@@ -92,12 +91,7 @@ fn receive(
         let (kind, after) = carry_out(step, decision);
         changes.push(EffectDetail::of_message(kind, step.name(), "", after));
     }
-    let applied = RuleEffect {
-        rule: rule.name.clone(),
-        changes,
-        patch: Patch::default(),
-    };
-    (applied, done)
+    (RuleEffect::new(rule.name(), changes), done)
 }
 
 /// Carries out a step; returns what it did, and what it set.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::chance::{DEFAULT_SEED, conversation_key};
 use super::evaluation::Evaluation;
-use super::facts::{Facts, HeldBack, RuleState, Stage};
 use super::index::Index;
+use super::input::{HeldBack, RuleInput, RuleState, Stage};
 use super::scenario::STARTED;
 use super::selector::Selected;
 use super::verdict::Verdict;
@@ -94,27 +94,27 @@ impl RuleSet {
     }
 
     /// Decides. Rules act in file order; each sees what the ones before it left.
-    pub fn decide(&self, facts: &Facts<'_>, rule_state: &mut dyn RuleState) -> Verdict {
-        let index = match facts.stage {
+    pub fn decide(&self, input: &RuleInput<'_>, rule_state: &mut dyn RuleState) -> Verdict {
+        let index = match input.stage {
             Stage::Request => &self.request,
             Stage::Response => &self.response,
             Stage::Connection => return Verdict::default(),
         };
-        let mut evaluation = Evaluation::new(facts, index, self.seed);
+        let mut evaluation = Evaluation::new(input, index, self.seed);
         let mut from = 0;
         while let Some(number) = evaluation.next(from) {
             from = number + 1;
             let Some(rule) = self.rules.get(number) else {
                 break;
             };
-            if !rule.concerns(facts) || evaluation.is_lost_on(rule) {
+            if !rule.concerns(input) || evaluation.is_lost_on(rule) {
                 continue;
             }
             let mut asking = Asking {
                 rule,
                 number,
                 seed: self.seed,
-                facts,
+                input,
                 rule_state,
             };
             let Some(selection) = asking.admitted(|| evaluation.select(rule)) else {
@@ -122,9 +122,8 @@ impl RuleSet {
             };
             evaluation.act(rule, &selection);
             let acted_on = evaluation.acted_on(&selection);
-            asking
-                .rule_state
-                .acted(number, acted_on, evaluation.extent());
+            let is_complete = evaluation.is_complete();
+            asking.rule_state.acted(number, acted_on, is_complete);
             if acted_on == 0 {
                 asking.take_back();
             } else if rule.ends() || evaluation.is_answered() {
@@ -158,7 +157,7 @@ struct Asking<'a, 'f> {
     rule: &'a Rule,
     number: usize,
     seed: u64,
-    facts: &'a Facts<'f>,
+    input: &'a RuleInput<'f>,
     rule_state: &'a mut dyn RuleState,
 }
 
@@ -168,7 +167,7 @@ impl Asking<'_, '_> {
         let Some(scenario) = &self.rule.scenario else {
             return self.within_limit(find());
         };
-        let key = scenario.per.key(self.facts);
+        let key = scenario.per.key(self.input);
         let name = (self.rule.scope_name(), &*scenario.name);
         let state = self.rule_state.state(name, &key);
         if !scenario.suits(state.as_deref()) {
@@ -191,7 +190,7 @@ impl Asking<'_, '_> {
         let scenario = self.rule.scenario.as_ref();
         let becomes = scenario.and_then(|scenario| Some((scenario, scenario.becomes.as_deref()?)));
         if let Some((scenario, becomes)) = becomes {
-            let key = scenario.per.key(self.facts);
+            let key = scenario.per.key(self.input);
             let before = scenario.requires.as_deref().unwrap_or(STARTED);
             let name = (self.rule.scope_name(), &*scenario.name);
             self.rule_state.advance(name, &key, Some(becomes), before);
@@ -205,7 +204,7 @@ impl Asking<'_, '_> {
             if !self.rule.steps.iter().any(Step::is_about_selected) {
                 selection.truncate(1);
             }
-            let key = limit.per.key(self.facts);
+            let key = limit.per.key(self.input);
             selection.retain(|_| self.admits(limit, &key));
             if selection.is_empty() {
                 self.rule_state.held_back(self.number, HeldBack::Limit);
@@ -220,7 +219,7 @@ impl Asking<'_, '_> {
         let Some(chance) = limit.chance.filter(|_| limit.admits(n)) else {
             return limit.admits(n);
         };
-        let line = conversation_key(self.facts);
+        let line = conversation_key(self.input);
         let draw = self.rule_state.count(self.number, &format!("?{line}"));
         chance.is_drawn(self.seed, self.rule.name(), &line, draw)
             && (limit.times.is_none()

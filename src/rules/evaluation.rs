@@ -13,14 +13,14 @@ use super::matcher::{Kinds, MatchContext};
 use super::selection::Commands;
 use super::selector::Selected;
 use super::step::ScenarioStep;
-use super::{Completeness, Facts, RawStep, Rule, Stage, Step, Verdict};
+use super::{RawStep, Rule, RuleInput, Stage, Step, Verdict};
 use crate::flow::{EffectDetail, RuleEffect, media};
 use crate::markup::{self, Document, Limits, NodeId};
 use crate::patch::Patch;
 
 /// A message as earlier rules left it.
 pub(super) struct Evaluation<'a> {
-    facts: &'a Facts<'a>,
+    input: &'a RuleInput<'a>,
     index: &'a Index,
     /// What jitter and noise are drawn from.
     seed: u64,
@@ -38,13 +38,13 @@ pub(super) struct Evaluation<'a> {
 }
 
 impl<'a> Evaluation<'a> {
-    pub(super) fn new(facts: &'a Facts<'a>, index: &'a Index, seed: u64) -> Self {
+    pub(super) fn new(input: &'a RuleInput<'a>, index: &'a Index, seed: u64) -> Self {
         Self {
-            facts,
+            input,
             index,
             seed,
-            by_text: index.with_texts_of(facts),
-            document: facts.document.cloned(),
+            by_text: index.with_texts_of(input),
+            document: input.document.cloned(),
             answers: None,
             commands: None,
             candidates: None,
@@ -93,7 +93,7 @@ impl<'a> Evaluation<'a> {
         let Some(why) = &self.broken else {
             return false;
         };
-        if rule.stage != self.facts.stage {
+        if rule.stage != self.input.stage {
             return true;
         }
         let looks = rule.edits() || rule.matcher.reads_document();
@@ -102,11 +102,9 @@ impl<'a> Evaluation<'a> {
             && rule.matcher.holds_of_message(&context)
             && rule.matcher.may_pass_filter(&context)
         {
-            self.verdict.applied.push(RuleEffect {
-                rule: rule.name.clone(),
-                changes: vec![EffectDetail::not_applied("", why.clone())],
-                patch: Patch::default(),
-            });
+            let changes = vec![EffectDetail::not_applied("", why.clone())];
+            let applied = RuleEffect::new(rule.name(), changes);
+            self.verdict.applied.push(applied);
         }
         looks
     }
@@ -139,13 +137,13 @@ impl<'a> Evaluation<'a> {
     fn is_idle(&self, rule: &Rule) -> bool {
         let bytes = self.body();
         let body = bytes.as_ref().map(|bytes| self.body_of(bytes));
-        act::is_idle(rule, self.facts, &self.verdict.head, body.as_ref())
+        act::is_idle(rule, self.input, &self.verdict.head, body.as_ref())
     }
 
     /// What matchers look at: the message as it is now.
     fn context(&self) -> MatchContext<'_> {
         MatchContext {
-            facts: self.facts,
+            input: self.input,
             document: self.document.as_deref(),
             answers: self.answers.as_ref(),
         }
@@ -155,7 +153,7 @@ impl<'a> Evaluation<'a> {
     fn commands(&mut self) -> Option<&Commands> {
         let document = self.document.as_ref()?;
         let answers = &mut self.answers;
-        let answers = answers.get_or_insert_with(|| LinkedAnswers::of(self.facts));
+        let answers = answers.get_or_insert_with(|| LinkedAnswers::of(self.input));
         let commands = &mut self.commands;
         Some(commands.get_or_insert_with(|| Commands::of(document, answers, self.index)))
     }
@@ -163,16 +161,12 @@ impl<'a> Evaluation<'a> {
     /// Carries out the steps of a rule: its edits and what comes on top of them as one patch, and how the message
     /// is to leave.
     pub(super) fn act(&mut self, rule: &Rule, selection: &[Selected]) {
-        let mut applied = RuleEffect {
-            rule: rule.name.clone(),
-            changes: Vec::new(),
-            patch: Patch::default(),
-        };
+        let mut applied = RuleEffect::new(rule.name(), Vec::new());
         // Templates are filled from the message as the rule found it.
         let (document, body) = (self.document.clone(), self.body());
         let answers = self.answers.take();
-        let answers = answers.unwrap_or_else(|| LinkedAnswers::of(self.facts));
-        let mut values = Values::new(self.facts, document.as_deref(), Some(&answers));
+        let answers = answers.unwrap_or_else(|| LinkedAnswers::of(self.input));
+        let mut values = Values::new(self.input, document.as_deref(), Some(&answers));
         let planned = match &document {
             Some(document) => self.edit(rule, document, &mut values, selection, &mut applied),
             None => true,
@@ -183,7 +177,7 @@ impl<'a> Evaluation<'a> {
                 Step::Edit(_) | Step::Protocol(_) | Step::Connection(_) => {}
                 Step::Head(step) => {
                     let verdict = &mut self.verdict;
-                    let change = act::head(step, self.facts, &mut values, selected, verdict);
+                    let change = act::head(step, self.input, &mut values, selected, verdict);
                     applied.changes.push(change);
                 }
                 Step::Raw(step) => {
@@ -203,7 +197,7 @@ impl<'a> Evaluation<'a> {
                 }
                 Step::Soap(step) => {
                     let document = self.document.as_deref();
-                    let change = act::soap(step, self.facts, document, &mut self.verdict);
+                    let change = act::soap(step, self.input, document, &mut self.verdict);
                     applied.changes.push(change);
                 }
                 Step::Scenario(step @ ScenarioStep::AdvanceScenario) => {
@@ -211,8 +205,8 @@ impl<'a> Evaluation<'a> {
                         .changes
                         .push(act::advance_scenario(step.name(), rule));
                 }
-                Step::WireFault(step) => {
-                    let change = act::leave(step, rule, self.seed, self.facts, &mut self.verdict);
+                Step::Fault(step) => {
+                    let change = act::leave(step, rule, self.seed, self.input, &mut self.verdict);
                     applied.changes.push(change);
                 }
             }
@@ -230,12 +224,10 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// How much came about of what the rule says that was asked last.
-    pub(super) fn extent(&self) -> Completeness {
+    /// Whether every step of the rule that was asked last acted on each match.
+    pub(super) fn is_complete(&self) -> bool {
         let last = self.verdict.applied.last();
-        last.map_or(Completeness::Whole, |applied| {
-            Completeness::of(&applied.changes)
-        })
+        last.is_none_or(RuleEffect::is_complete)
     }
 
     /// Carries out the edits of a rule; `false` where they cannot be, and nothing on top of them either.
@@ -247,9 +239,9 @@ impl<'a> Evaluation<'a> {
         selection: &[Selected],
         applied: &mut RuleEffect,
     ) -> bool {
-        let limits = self.facts.limits;
+        let limits = self.input.limits;
         let owed = &self.verdict.session_effects.owed;
-        let planning = Planning::new(rule, self.facts, document, owed, selection, values);
+        let planning = Planning::new(rule, self.input, document, owed, selection, values);
         let planned = match planning.plan(&rule.steps) {
             Ok(planned) => planned,
             Err(why) => {
@@ -290,19 +282,19 @@ impl<'a> Evaluation<'a> {
         values: &mut Values<'_>,
         selected: Option<&Selected>,
     ) -> Result<(Patch, EffectDetail), String> {
-        if let Some(why) = bodiless(self.facts) {
+        if let Some(why) = bodiless(self.input) {
             return Err(why.into());
         }
         let bytes = self.body().unwrap_or_default();
         let (patch, change) = act::raw(step, &self.body_of(&bytes), values, selected)?;
-        Ok((fitting(patch, &bytes, self.facts.limits)?, change))
+        Ok((fitting(patch, &bytes, self.input.limits)?, change))
     }
 
     /// Goes on with a changed body, decoded afresh.
     fn accept(&mut self, rule: &Rule, body: Bytes) {
         let was_read = self.document.is_some() || self.broken.is_some();
-        let hint = media::hint(self.facts.headers());
-        let decoded = markup::decode(body.clone(), hint, self.facts.limits);
+        let hint = media::hint(self.input.headers());
+        let decoded = markup::decode(body.clone(), hint, self.input.limits);
         self.broken = decoded.as_ref().err().filter(|_| was_read).map(|error| {
             let name = rule.name();
             format!("the body does not decode any more after rule `{name}`: {error}")
@@ -317,16 +309,16 @@ impl<'a> Evaluation<'a> {
 
     /// The body as it is now, without content coding; `None` where it was not read.
     fn body(&self) -> Option<Bytes> {
-        let received = || self.facts.document.map(|document| document.source());
+        let received = || self.input.document.map(|document| document.source());
         let now = self.verdict.body.as_ref();
-        now.or_else(received).or(self.facts.body).cloned()
+        now.or_else(received).or(self.input.body).cloned()
     }
 
     fn body_of<'b>(&'b self, bytes: &'b Bytes) -> Body<'b> {
         Body {
             bytes,
             document: self.document.as_deref(),
-            limits: self.facts.limits,
+            limits: self.input.limits,
         }
     }
 
@@ -340,10 +332,10 @@ impl<'a> Evaluation<'a> {
 }
 
 /// Why the message cannot have a body, where it cannot (RFC 9110 §6.4.1).
-fn bodiless(facts: &Facts<'_>) -> Option<&'static str> {
-    let response = facts.response.filter(|_| facts.stage == Stage::Response)?;
+fn bodiless(input: &RuleInput<'_>) -> Option<&'static str> {
+    let response = input.response.filter(|_| input.stage == Stage::Response)?;
     match response.status.as_u16() {
-        _ if facts.request.method == Method::HEAD => Some("a response to HEAD has no body"),
+        _ if input.request.method == Method::HEAD => Some("a response to HEAD has no body"),
         204 => Some("a response with status 204 has no body"),
         304 => Some("a response with status 304 has no body"),
         _ => None,

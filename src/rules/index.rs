@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::glob::{Glob, UriGlob};
 use super::locuri_set::LocUriSet;
 use super::matcher::{Kinds, Matcher, TextTest};
-use super::{Facts, Rule, Stage};
+use super::{Rule, RuleInput, Stage};
 use crate::dm::Command;
 
 /// The rules of one stage, by their numbers in the set.
@@ -29,22 +29,22 @@ pub(super) struct Index {
 /// What of a message is looked up: the texts that a matcher asks for, and the text of the message.
 type Field = (
     fn(&Matcher) -> Option<Vec<&str>>,
-    for<'f> fn(&'f Facts<'_>) -> Option<&'f str>,
+    for<'f> fn(&'f RuleInput<'_>) -> Option<&'f str>,
 );
 
 const FIELDS: [Field; 6] = [
     (
         |m| exact(&m.device),
-        |facts| Some(&*facts.session?.key.device),
+        |input| Some(&*input.session?.key.device),
     ),
-    (|m| exact(&m.user), |facts| facts.session?.user.as_deref()),
-    (|m| exact(&m.session), |facts| Some(&*facts.session?.key.id)),
+    (|m| exact(&m.user), |input| input.session?.user.as_deref()),
+    (|m| exact(&m.session), |input| Some(&*input.session?.key.id)),
     (
         |m| exact(&m.sni),
-        |facts| facts.connection.tls.as_ref()?.sni.as_deref(),
+        |input| input.connection.tls.as_ref()?.sni.as_deref(),
     ),
-    (|m| exact(&m.host), |facts| facts.request.uri.host()),
-    (|m| exact(&m.path), |facts| Some(facts.request.uri.path())),
+    (|m| exact(&m.host), |input| input.request.uri.host()),
+    (|m| exact(&m.path), |input| Some(input.request.uri.path())),
 ];
 
 enum Key<'r> {
@@ -112,11 +112,11 @@ impl Index {
     }
 
     /// The rules one of whose texts the message has.
-    pub(super) fn with_texts_of(&self, facts: &Facts<'_>) -> BTreeSet<usize> {
+    pub(super) fn with_texts_of(&self, input: &RuleInput<'_>) -> BTreeSet<usize> {
         let mut rules = BTreeSet::new();
         for ((_, text_of), by_text) in FIELDS.iter().zip(&self.texts) {
             if !by_text.is_empty()
-                && let Some(text) = text_of(facts)
+                && let Some(text) = text_of(input)
                 && let Some(found) = by_text.get(&text.to_ascii_lowercase())
             {
                 rules.extend(found);

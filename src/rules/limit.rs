@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use strum::IntoStaticStr;
 
-use super::Facts;
+use super::RuleInput;
 use super::chance::Chance;
 use super::value::Within;
 
@@ -89,12 +89,12 @@ impl Per {
     }
 
     /// What a message is counted under.
-    pub fn key(self, facts: &Facts<'_>) -> String {
-        match (self, facts.session) {
+    pub fn key(self, input: &RuleInput<'_>) -> String {
+        match (self, input.session) {
             (Self::Run, _) => String::new(),
             (Self::Session, Some(tag)) => format!("s{}", tag.number),
             (Self::Device, Some(tag)) => format!("d{}", tag.key.device),
-            _ => facts.connection.id.to_string(),
+            _ => input.connection.id.to_string(),
         }
     }
 }

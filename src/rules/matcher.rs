@@ -35,7 +35,7 @@ use self::message::any;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::Facts;
+use super::RuleInput;
 use super::answers::LinkedAnswers;
 use super::glob::{Glob, UriGlob};
 use super::selector::Selector;
@@ -178,11 +178,11 @@ pub struct Matcher {
 }
 
 /// How deep `not`, `any` and `all` may stand inside each other.
-pub const DEPTH: usize = 8;
+pub const MAX_NESTING: usize = 8;
 
 #[derive(Clone, Copy)]
 pub(super) struct MatchContext<'a> {
-    pub(super) facts: &'a Facts<'a>,
+    pub(super) input: &'a RuleInput<'a>,
     /// The document as the rules before left it.
     pub(super) document: Option<&'a Document>,
     pub(super) answers: Option<&'a LinkedAnswers<'a>>,
@@ -305,7 +305,7 @@ impl Matcher {
         element: Option<Element<'_>>,
         items: &Items,
     ) -> bool {
-        let (limits, nodes) = (context.facts.limits, items.nodes());
+        let (limits, nodes) = (context.input.limits, items.nodes());
         let has = |place: &Selector, element: &Element<'_>| {
             place.any(*element, nodes, limits, &mut |_| true)
         };

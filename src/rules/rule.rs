@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::HeaderName;
 
-use super::{ConnectionMatcher, Facts, Limit, Matcher, Per, RuleError, Scenario, Stage, Step};
+use super::{ConnectionMatcher, Limit, Matcher, Per, RuleError, RuleInput, Scenario, Stage, Step};
 use crate::rules::glob::Glob;
 
 /// One rule. Those that [`super::load`] gives are valid.
@@ -52,10 +52,10 @@ pub const SCOPE_HEADER: HeaderName = HeaderName::from_static("x-dmtap-scope");
 
 impl RuleScope {
     /// Whether an exchange belongs to it.
-    fn has(&self, facts: &Facts<'_>) -> bool {
-        let mut names = facts.request.headers.get_all(SCOPE_HEADER).iter();
+    fn has(&self, input: &RuleInput<'_>) -> bool {
+        let mut names = input.request.headers.get_all(SCOPE_HEADER).iter();
         let is_bound = |device: &Glob| {
-            let session = facts.session;
+            let session = input.session;
             session.is_some_and(|session| device.matches(&session.key.device))
         };
         names.any(|name| name.as_bytes() == self.name.as_bytes())
@@ -132,8 +132,8 @@ impl Rule {
     }
 
     /// Whether an exchange belongs to the scope of the rule.
-    pub(super) fn concerns(&self, facts: &Facts<'_>) -> bool {
-        self.scope.as_ref().is_none_or(|scope| scope.has(facts))
+    pub(super) fn concerns(&self, input: &RuleInput<'_>) -> bool {
+        self.scope.as_ref().is_none_or(|scope| scope.has(input))
     }
 
     /// Whether some step edits the document, or needs it.

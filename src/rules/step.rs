@@ -6,16 +6,17 @@
 
 mod connection;
 mod edit;
+mod fault;
 mod head;
 mod neighbour;
 mod protocol;
 mod raw;
 mod scenario;
 mod soap;
-mod wire_fault;
 
 pub use connection::ConnectionStep;
 pub use edit::EditStep;
+pub use fault::{Announced, Answer, FaultStep, ResetPeer, Slicer, Timeout};
 pub use head::HeadStep;
 pub use neighbour::{Injection, Insertion, Neighbour, Relation};
 pub use protocol::{
@@ -24,7 +25,6 @@ pub use protocol::{
 pub use raw::{Content, Flip, Form, Length, NewBody, RawStep};
 pub use scenario::ScenarioStep;
 pub use soap::{SoapFault, SoapStep};
-pub use wire_fault::{Announced, Answer, ResetPeer, Slicer, Timeout, WireFault};
 
 use std::sync::LazyLock;
 
@@ -91,7 +91,7 @@ kinds! {
     /// Changes the bytes of the body, after every edit of the rule.
     Raw(RawStep): "Bytes of the body";
     /// Says how the message leaves, or what is sent in its place.
-    WireFault(WireFault): "Answers and deliveries";
+    Fault(FaultStep): "Answers and deliveries";
     /// Answers enrollment in the server's place.
     Soap(SoapStep): "Enrollment faults";
     /// A protocol step, which keeps both peers consistent.
@@ -196,7 +196,7 @@ impl Step {
     pub fn depends_on_reading(&self) -> bool {
         let names_values = |template: &Template| template.names().next().is_some();
         self.template().is_some_and(names_values)
-            || matches!(self, Self::WireFault(step) if step.depends_on_reading())
+            || matches!(self, Self::Fault(step) if step.depends_on_reading())
     }
 
     /// The template in it.
@@ -212,7 +212,7 @@ impl Step {
     /// Whether nothing of the message is left for a later step or rule.
     pub fn ends(&self) -> bool {
         match self {
-            Self::WireFault(step) => step.ends(),
+            Self::Fault(step) => step.ends(),
             Self::Connection(step) => step.ends(),
             Self::Soap(_) => true,
             _ => false,
@@ -221,13 +221,13 @@ impl Step {
 
     /// Whether no later step can change how the message leaves.
     pub fn closes(&self) -> bool {
-        self.ends() || matches!(self, Self::WireFault(step) if step.closes())
+        self.ends() || matches!(self, Self::Fault(step) if step.closes())
     }
 
     /// Whether a step after it would do nothing. A message that is cut short can still be edited, and may be dmtap's
     /// own.
     pub fn leaves_nothing_for(&self, later: &Self) -> bool {
-        let is_answer = matches!(later, Self::WireFault(WireFault::Answer(_)));
+        let is_answer = matches!(later, Self::Fault(FaultStep::Answer(_)));
         self.ends() || (self.closes() && !later.is_edit() && !is_answer)
     }
 }

@@ -39,7 +39,7 @@ pub fn page(body: &[u8], received: &[u8], map: &OriginMap) -> StayOutcome {
                 if kept.as_ref().is_none_or(|kept| kept.contains(url)) =>
             {
                 let before = url[..length].to_owned();
-                let change = EffectDetail::own("rewrite", String::new(), before, with.clone());
+                let change = EffectDetail::rewritten(String::new(), &before, &with);
                 if changes.len() < MOST_CHANGES && !changes.contains(&change) {
                     changes.push(change);
                 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::kind::{self, Kind};
-use super::{Extent, StayFacts};
+use super::{Extent, StayInput};
 use crate::dm::{CommandKind, Dialect, Item, Message};
 use crate::flow::Side;
 use crate::markup::{Document, Element, Limits, NodeId, Path, tag};
@@ -57,17 +57,17 @@ pub(super) struct Places {
 /// The most places of one message that are examined.
 pub(super) const MOST_PLACES: usize = 1_000;
 
-pub(super) fn of(document: &Document, facts: &StayFacts<'_>) -> Places {
+pub(super) fn of(document: &Document, input: &StayInput<'_>) -> Places {
     let mut finder = Finder {
-        facts,
+        input,
         found: Places::default(),
     };
-    finder.visit(document, &Inside::default(), facts.limits);
+    finder.visit(document, &Inside::default(), input.limits);
     finder.found
 }
 
 struct Finder<'a, 'f> {
-    facts: &'a StayFacts<'f>,
+    input: &'a StayInput<'f>,
     found: Places,
 }
 
@@ -91,7 +91,7 @@ impl Finder<'_, '_> {
         match Dialect::of(document) {
             Dialect::SyncMl => self.syncml(document, inside, limits),
             Dialect::Soap => self.soap(document, inside, limits),
-            Dialect::Provisioning if self.facts.to == Side::Device => {
+            Dialect::Provisioning if self.input.to == Side::Device => {
                 self.provisioning(document, inside);
             }
             Dialect::Provisioning | Dialect::Other => {}
@@ -121,7 +121,7 @@ impl Finder<'_, '_> {
     }
 
     fn soap(&mut self, document: &Document, inside: &Inside, limits: &Limits) {
-        let to_device = self.facts.to == Side::Device;
+        let to_device = self.input.to == Side::Device;
         for element in document.elements() {
             let parent = element.parent().map_or("", Element::local);
             match element.local() {
@@ -188,7 +188,7 @@ impl Finder<'_, '_> {
         if let Some(header) = message.header() {
             self.sync_hdr(header.element(), inside);
         }
-        let to_device = self.facts.to == Side::Device;
+        let to_device = self.input.to == Side::Device;
         for command in message.all_commands() {
             let is_read = match command.kind() {
                 CommandKind::Add | CommandKind::Replace | CommandKind::Exec => to_device,
@@ -219,7 +219,7 @@ impl Finder<'_, '_> {
     }
 
     fn node(&mut self, item: Item<'_>, data: Element<'_>, node: &str, inside: &Inside) {
-        let to_device = self.facts.to == Side::Device;
+        let to_device = self.input.to == Side::Device;
         let names = kind::node_names(node);
         let is_download = to_device
             && names
@@ -247,11 +247,11 @@ impl Finder<'_, '_> {
     }
 
     fn sync_hdr(&mut self, header: Element<'_>, inside: &Inside) {
-        let to_device = self.facts.to == Side::Device;
+        let to_device = self.input.to == Side::Device;
         if let Some(resp_uri) = header.child(tag::RESP_URI).filter(|_| to_device) {
             self.push_text(resp_uri, inside, Some(&kind::RESP_URI));
         }
-        if self.facts.extent == Extent::Full {
+        if self.input.extent == Extent::Full {
             let ends = [tag::TARGET, tag::SOURCE];
             let ends = ends.map(|end| header.child(end)?.child(tag::LOC_URI));
             for uri in ends.into_iter().flatten() {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::kind::{self, Form, Kind};
 use super::places::{MOST_PLACES, Part, Place};
 use super::value::{self, Change};
-use super::{StayFacts, StayOutcome};
+use super::{StayInput, StayOutcome};
 use crate::flow::origin::{LearnedHosts, NamedHost, Origin, Reach, Turned};
 use crate::flow::{EffectDetail, Note, Severity, Side};
 use crate::markup::edit::{Edit, NestedEdit};
@@ -13,7 +13,7 @@ use crate::patch::{Patch, Span, Splice};
 
 /// The state while the places of one message are rewritten.
 pub(super) struct UrlRewriter<'a> {
-    facts: &'a StayFacts<'a>,
+    input: &'a StayInput<'a>,
     sealed: Option<&'static str>,
     /// The learned hosts, including those from this message.
     learned: LearnedHosts,
@@ -26,11 +26,11 @@ pub(super) struct UrlRewriter<'a> {
 }
 
 impl<'a> UrlRewriter<'a> {
-    pub(super) fn new(facts: &'a StayFacts<'a>, sealed: Option<&'static str>) -> Self {
+    pub(super) fn new(input: &'a StayInput<'a>, sealed: Option<&'static str>) -> Self {
         Self {
-            facts,
+            input,
             sealed,
-            learned: facts.learned.clone(),
+            learned: input.learned.clone(),
             edits: Vec::new(),
             changes: Vec::new(),
             outcome: StayOutcome::default(),
@@ -71,9 +71,9 @@ impl<'a> UrlRewriter<'a> {
                 url.origin.port = port;
             }
             let text = found.text(&place.value);
-            let turned = match self.facts.to {
-                Side::Device => self.facts.map.to_device(&url, kind.reach, &self.learned),
-                Side::Server => self.facts.map.to_server(&text),
+            let turned = match self.input.to {
+                Side::Device => self.input.map.to_device(&url, kind.reach, &self.learned),
+                Side::Server => self.input.map.to_server(&text),
             };
             if self.sealed.is_some() {
                 self.note_sealed(place, &turned, &url.origin);
@@ -99,7 +99,7 @@ impl<'a> UrlRewriter<'a> {
     }
 
     fn learn(&mut self, named: NamedHost) {
-        if self.facts.to == Side::Device && self.learned.add(named.clone()) {
+        if self.input.to == Side::Device && self.learned.add(named.clone()) {
             self.outcome.learned.push(named);
         }
     }
@@ -107,8 +107,8 @@ impl<'a> UrlRewriter<'a> {
     fn turn_port(&mut self, place: &Place) {
         let neighbour = place.group.as_ref().and_then(|group| self.ports.get(group));
         let written = place.value.trim().parse().ok();
-        let alone = || match self.facts.to {
-            Side::Server => Some(self.facts.map.server_at_port(written?)?.port),
+        let alone = || match self.input.to {
+            Side::Server => Some(self.input.map.server_at_port(written?)?.port),
             Side::Device => None,
         };
         let Some(port) = neighbour.copied().or_else(alone) else {
@@ -125,10 +125,10 @@ impl<'a> UrlRewriter<'a> {
             value if value.eq_ignore_ascii_case("true") => "false",
             _ => return,
         };
-        if self.facts.to != Side::Device {
+        if self.input.to != Side::Device {
             return;
         }
-        let stays = self.sealed.is_some() || self.facts.map.is_identity();
+        let stays = self.sealed.is_some() || self.input.map.is_identity();
         let what = if stays { "is on" } else { "is switched off" };
         let name = kind.name;
         self.note(
@@ -158,7 +158,7 @@ impl<'a> UrlRewriter<'a> {
         }
         for found in value::urls(&place.value, Form::List) {
             let origin = &found.url.origin;
-            let mut pairs = self.facts.map.pairs().iter();
+            let mut pairs = self.input.map.pairs().iter();
             if pairs.any(|pair| pair.server == *origin && pair.public != *origin) {
                 let text = left_as_it_is(&origin.authority(), place.shown());
                 self.note("STAY-01", Severity::Warning, text);
@@ -171,11 +171,10 @@ impl<'a> UrlRewriter<'a> {
             return;
         }
         let after = value::changed(&place.value, changes);
-        self.changes.push(EffectDetail::own(
-            "rewrite",
+        self.changes.push(EffectDetail::rewritten(
             place.path.clone(),
-            place.value.trim().to_owned(),
-            after.trim().to_owned(),
+            &place.value,
+            &after,
         ));
         let element = place.element;
         let edit = match (place.part, &place.text) {
@@ -208,7 +207,7 @@ impl<'a> UrlRewriter<'a> {
     fn note_sealed(&mut self, place: &Place, turned: &Turned, origin: &Origin) {
         let name = self.sealed.unwrap_or_default();
         let path = place.shown();
-        let why = match (self.facts.to, turned) {
+        let why = match (self.input.to, turned) {
             (_, Turned::Same) => return,
             (Side::Device, _) => format!(
                 "the message is signed ({name}) and passes unchanged: it leads the device to {} ({path})",
@@ -223,7 +222,7 @@ impl<'a> UrlRewriter<'a> {
     }
 
     fn note_away(&mut self, place: &Place, kind: Option<&Kind>, host: &str) {
-        if self.facts.to == Side::Server {
+        if self.input.to == Side::Server {
             return;
         }
         let path = place.shown();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use dmtap::conversation::{Conversations, InMemoryState, MessageFacts};
+use dmtap::conversation::{Conversations, InMemoryState, MessageInput};
 use dmtap::dm::auth::{AccountKey, hash_of_body};
 use dmtap::flow::{
     Connection, ConnectionId, ExchangeId, Note, RequestHead, ResponseHead, Side, Timestamp,
@@ -77,7 +77,7 @@ impl Exchanges {
             headers: HeaderMap::new(),
         };
         let body = Bytes::from(request.to_owned());
-        let facts = MessageFacts {
+        let input = MessageInput {
             connection: &self.connection,
             exchange: ExchangeId(1),
             request: &head,
@@ -93,15 +93,15 @@ impl Exchanges {
         let (rules, mut state) = (RuleSet::default(), InMemoryState::default());
         let (mut handle, request) =
             self.conversations
-                .request(&facts, &rules, &mut state, Timestamp(0));
+                .request(&input, &rules, &mut state, Timestamp(0));
         handle.delivered(Side::Server);
-        let facts = MessageFacts {
+        let input = MessageInput {
             response: Some(&of_response),
             document: Some(&answered),
             body: Some(answered.source()),
-            ..facts
+            ..input
         };
-        let response = handle.response(&facts, &rules, &mut state);
+        let response = handle.response(&input, &rules, &mut state);
         handle.delivered(Side::Device);
         [texts(&request.notes), texts(&response.notes)]
     }

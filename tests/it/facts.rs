@@ -80,9 +80,13 @@ fn every_note_of_the_sources_is_a_fact() {
                 folders.push(path);
                 continue;
             }
-            let text = std::fs::read_to_string(&path).unwrap();
-            for (at, _) in text.match_indices("id: \"") {
-                let id: String = text[at + 5..].chars().take_while(|c| *c != '"').collect();
+            let mut text = std::fs::read_to_string(&path).unwrap();
+            text.retain(|c| !c.is_whitespace());
+            let names = ["id:\"", "note(\"", "Note::new(\""];
+            let found = names.map(|name| text.match_indices(name).collect::<Vec<_>>());
+            for (at, before) in found.concat() {
+                let id = text[at + before.len()..].chars();
+                let id: String = id.take_while(|c| *c != '"').collect();
                 let is_note = id.split_once('-').is_some_and(|(family, number)| {
                     family.chars().all(|c| c.is_ascii_uppercase())
                         && number.len() == 2

@@ -16,7 +16,7 @@ use dmtap::flow::origin::{LearnedHosts, NamedHost, OriginMap, OriginPair, Origin
 use dmtap::markup::wbxml::encode::{WbxmlOptions, encode};
 use dmtap::markup::{Document, Hint, Limits, decode};
 use dmtap::stay::kind;
-use dmtap::stay::{Extent, StayFacts, StayOutcome, location, seals, stay};
+use dmtap::stay::{Extent, StayInput, StayOutcome, location, seals, stay};
 
 use frame::{Frame, frames};
 
@@ -61,14 +61,14 @@ fn document(source: impl Into<Bytes>) -> Document {
     decode(source.into(), Hint::default(), &Limits::default()).unwrap()
 }
 
-fn facts<'a>(
+fn input<'a>(
     to: Side,
     extent: Extent,
     map: &'a OriginMap,
     learned: &'a LearnedHosts,
     limits: &'a Limits,
-) -> StayFacts<'a> {
-    StayFacts {
+) -> StayInput<'a> {
+    StayInput {
         to,
         map,
         learned,
@@ -83,7 +83,7 @@ fn facts<'a>(
 fn turned(source: &Bytes, to: Side, extent: Extent) -> (Bytes, StayOutcome) {
     let (map, learned, limits) = (map(), LearnedHosts::default(), Limits::default());
     let document = document(source.clone());
-    let stayed = stay(&document, &facts(to, extent, &map, &learned, &limits));
+    let stayed = stay(&document, &input(to, extent, &map, &learned, &limits));
     let bytes = match &stayed.effect {
         Some(effect) => effect.patch.apply(source),
         None => source.clone(),
@@ -256,9 +256,9 @@ fn a_message_that_is_signed_as_a_whole_stays() {
     let (map, learned, limits) = (map(), LearnedHosts::default(), Limits::default());
     let mut headers = http::HeaderMap::new();
     headers.insert("X-SyncML-HMAC", http::HeaderValue::from_static("mac=x"));
-    let sealed = StayFacts {
+    let sealed = StayInput {
         sealed: seals(&headers).next(),
-        ..facts(Side::Device, Extent::Followed, &map, &learned, &limits)
+        ..input(Side::Device, Extent::Followed, &map, &learned, &limits)
     };
     let stayed = stay(&document(answer), &sealed);
     assert!(stayed.effect.is_none());
@@ -276,13 +276,13 @@ fn what_a_rule_of_the_user_wrote_is_left_alone() {
     let received = document(to_device("https://mdm.example.com/a", ""));
     let written = Bytes::from(to_device("https://dm.example.com:9443/b", ""));
     let (map, learned, limits) = (map(), LearnedHosts::default(), Limits::default());
-    let facts = StayFacts {
+    let input = StayInput {
         received: Some(&received),
-        ..facts(Side::Device, Extent::Followed, &map, &learned, &limits)
+        ..input(Side::Device, Extent::Followed, &map, &learned, &limits)
     };
-    let stayed = stay(&document(written), &facts);
+    let stayed = stay(&document(written), &input);
     assert!(stayed.effect.is_none());
-    let same = stay(&received, &facts);
+    let same = stay(&received, &input);
     assert_eq!(same.effect.unwrap().changes.len(), 1);
 }
 
@@ -316,17 +316,17 @@ fn the_65th_host_gets_no_path() {
         learned.add(NamedHost::parse(&format!("h{n}.example.org")).unwrap());
     }
     let (map, limits) = (map(), Limits::default());
-    let facts = facts(Side::Device, Extent::Followed, &map, &learned, &limits);
+    let input = input(Side::Device, Extent::Followed, &map, &learned, &limits);
     let frame = &frames("RespURI")[0];
     let to_device = frame.to_device.as_ref().unwrap();
     let known = stay(
         &document(to_device("https://h63.example.org/a", "")),
-        &facts,
+        &input,
     );
     assert!(known.effect.is_some() && known.learned.is_empty());
     let other = stay(
         &document(to_device("https://other.example.org/a", "")),
-        &facts,
+        &input,
     );
     assert!(other.effect.is_none());
     assert_eq!(other.notes[0].id, "STAY-01");

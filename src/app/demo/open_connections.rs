@@ -32,7 +32,7 @@ impl OpenConnections {
 impl EventSink for OpenConnections {
     fn on_event(&self, event: Event) {
         let change = match &event {
-            Event::Admitted { connection, .. } => Some((*connection, true)),
+            Event::ConnectionDecided { connection, .. } => Some((*connection, true)),
             Event::Opened(connection) => Some((connection.id, true)),
             Event::Refused { connection, .. } | Event::Closed { connection, .. } => {
                 Some((*connection, false))

@@ -11,7 +11,7 @@ use smol_str::SmolStr;
 use super::Passed;
 use crate::flow::{
     CertificateVerdict, ClientCertificate, Connection, ConnectionId, ExchangeId, RequestHead,
-    ResponseHead, Side, Timestamp, TlsFacts,
+    ResponseHead, Side, Timestamp, TlsDetails,
 };
 use crate::identity::enrollment;
 use crate::markup::{Document, Limits};
@@ -243,7 +243,7 @@ fn connection(record: &ConnectionRecord) -> Connection {
         device: record.device.unwrap_or(unknown),
         listener: record.listener.unwrap_or(unknown),
         server: text(&record.server).unwrap_or_default(),
-        tls: record.tls.as_ref().map(|tls| TlsFacts {
+        tls: record.tls.as_ref().map(|tls| TlsDetails {
             sni: text(&tls.sni),
             alpn: text(&tls.alpn),
             version: text(&tls.version),

@@ -49,12 +49,16 @@ pub(super) fn reason(entry: &Entry, met: Option<&KeysMet>) -> String {
         let messages = counted(hits.failed, unit);
         return format!("matched in {messages}, and no step could act: the transcript says why");
     }
-    if hits.limited > 0 {
-        let messages = counted(hits.limited, unit);
+    if hits.excluded_by_limit > 0 {
+        let messages = counted(hits.excluded_by_limit, unit);
         return format!("matched in {messages}, and its limit excluded every match");
     }
-    if let Some(scenario) = rule.scenario.as_ref().filter(|_| hits.waited > 0) {
-        let (messages, name) = (counted(hits.waited, unit), &scenario.name);
+    if let Some(scenario) = rule
+        .scenario
+        .as_ref()
+        .filter(|_| hits.excluded_by_scenario > 0)
+    {
+        let (messages, name) = (counted(hits.excluded_by_scenario, unit), &scenario.name);
         return match &scenario.requires {
             Some(state) => {
                 format!("waited for the state `{state}` of its scenario `{name}` in {messages}")
@@ -64,7 +68,7 @@ pub(super) fn reason(entry: &Entry, met: Option<&KeysMet>) -> String {
     }
     let stage = rule.stage.name();
     let unmet = met.and_then(|met| met.unmet(rule));
-    match (hits.came, unmet) {
+    match (hits.arrived, unmet) {
         (0, _) => format!("no {stage} arrived"),
         (came, None) => format!("{} arrived, and none matched", counted(came, stage)),
         (came, Some(SCOPE)) => {
@@ -111,7 +115,7 @@ mod tests {
         let none = Hits::default();
         check("request", "", none, "no request arrived");
         check("connection", "", none, "no connection arrived");
-        let came = Hits { came: 2, ..none };
+        let came = Hits { arrived: 2, ..none };
         check(
             "response",
             "",
@@ -120,19 +124,22 @@ mod tests {
         );
         let failed = Hits {
             failed: 1,
-            limited: 2,
+            excluded_by_limit: 2,
             ..none
         };
         let expected = "matched in 1 message, and no step could act: the transcript says why";
         check("request", "", failed, expected);
         let limited = Hits {
-            limited: 2,
-            waited: 3,
+            excluded_by_limit: 2,
+            excluded_by_scenario: 3,
             ..none
         };
         let expected = "matched in 2 messages, and its limit excluded every match";
         check("request", "limit = { skip = 5 }", limited, expected);
-        let waited = Hits { waited: 3, ..none };
+        let waited = Hits {
+            excluded_by_scenario: 3,
+            ..none
+        };
         let scenario = "scenario = { name = 's', requires = 'x' }";
         let expected = "waited for the state `x` of its scenario `s` in 3 messages";
         check("request", scenario, waited, expected);
@@ -142,7 +149,7 @@ mod tests {
     fn a_disabled_rule_and_the_idle_half_of_an_option_are_not_due() {
         let acted = Hits {
             messages: 1,
-            finds: 1,
+            matches: 1,
             ..Hits::default()
         };
         let mut entry = entry("request", "", Hits::default());

@@ -206,9 +206,12 @@ fn acted(entry: &Entry, hits: Hits) -> String {
     let messages = counted(hits.messages, unit);
     let mut words = match entry.rule.steps.iter().any(Step::is_about_selected) {
         _ if hits.messages == 0 => "nothing".to_owned(),
-        _ if hits.finds == hits.messages => format!("acted on {messages}"),
-        true => format!("changed {} in {messages}", counted(hits.finds, "command")),
-        false => format!("acted on {} in {messages}", counted(hits.finds, "command")),
+        _ if hits.matches == hits.messages => format!("acted on {messages}"),
+        true => format!("changed {} in {messages}", counted(hits.matches, "command")),
+        false => format!(
+            "acted on {} in {messages}",
+            counted(hits.matches, "command")
+        ),
     };
     if hits.partly > 0 {
         words.push_str(&format!(", partly on {}", hits.partly));
@@ -259,12 +262,12 @@ mod tests {
     fn the_summary_says_how_often_and_how_far_a_rule_acted() {
         let check = |stage: &str,
                      step: &str,
-                     [messages, finds, failed, partly]: [u64; 4],
+                     [messages, matches, failed, partly]: [u64; 4],
                      expected: &str| {
             let text = format!("[[rule]]\nname = 'r'\nstage = '{stage}'\nstep.{step}\n");
             let hits = Hits {
                 messages,
-                finds,
+                matches,
                 failed,
                 partly,
                 ..Hits::default()
@@ -359,7 +362,7 @@ mod tests {
         let check = |state: SourceState, messages: u64, expected: &str| {
             let acted = |messages: u64| Hits {
                 messages,
-                finds: messages,
+                matches: messages,
                 ..Hits::default()
             };
             let text = "[[rule]]\nname = 'r'\nstage = 'response'\nstep.delay = '1ms'\n";

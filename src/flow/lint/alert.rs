@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
+use super::Findings;
 use super::seen::Turn;
-use super::{Findings, severity_of};
 use crate::dm::{AlertCode, Command, Meta};
 use crate::flow::{Severity, Side};
 
@@ -92,7 +92,7 @@ fn items(found: &mut Findings, command: Command<'_>, code: AlertCode, important:
                 let is_of_oma = media_type.starts_with("org.openmobilealliance.dm.");
                 let severity = match is_of_oma {
                     true => Severity::Info,
-                    false => severity_of("ALT-05"),
+                    false => Severity::of_note("ALT-05"),
                 };
                 found.add_as("ALT-05", severity, at, text);
             }

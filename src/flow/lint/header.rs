@@ -150,7 +150,7 @@ fn ordered(found: &mut Findings, element: Element<'_>, order: &[&str]) {
                 element.local()
             );
             // The examples of OMA DM Protocol 1.2 do the same, against the DTD.
-            let is_printed = element.is(tag::STATUS) && last < STATUS_REFS;
+            let is_printed = element.is(tag::STATUS) && last < STATUS_REFS_COUNT;
             if !is_printed {
                 return found.add("XML-04", Some(child), text);
             }
@@ -176,7 +176,7 @@ const SYNC_HDR: [&str; 10] = [
     "Meta",
 ];
 /// The number of the elements CmdID, MsgRef, CmdRef and Cmd.
-const STATUS_REFS: usize = 4;
+const STATUS_REFS_COUNT: usize = 4;
 const STATUS: [&str; 10] = [
     "CmdID",
     "MsgRef",

@@ -1,24 +1,6 @@
-//! The severities of the rules, which docs/notes.md lists.
+//! Rules that the profile `windows` counts as less severe.
 
-use std::collections::HashMap;
-use std::sync::LazyLock;
-
-use crate::facts::{self, FactKind};
 use crate::flow::Severity;
-
-/// Returns the severity of a rule, for findings that do not decide it themselves.
-pub(super) fn severity_of(id: &str) -> Severity {
-    static SEVERITIES: LazyLock<HashMap<&str, Severity>> = LazyLock::new(|| {
-        let notes = facts::all().iter().filter(|it| it.kind == FactKind::Note);
-        // If a rule lists several severities, the first one counts.
-        let first = |names: &'static str| names.split(',').next().unwrap_or_default();
-        let severities = notes.map(|it| (&*it.key, Severity::named(first(&it.name))));
-        // If a rule has several rows, the first one counts, too.
-        severities.rev().collect()
-    });
-    let known = SEVERITIES.get(id).copied();
-    known.unwrap_or(Severity::Warning)
-}
 
 /// Returns the severity in the profile `windows`.
 pub(super) fn lowered(id: &str, severity: Severity) -> Severity {

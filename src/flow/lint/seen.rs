@@ -205,7 +205,7 @@ impl Seen {
         let cred = header.and_then(|header| header.cred());
         if let Some(id) = message.msg_id().filter(|id| is_short(id)) {
             spoken.with_cred.insert(id.into_owned(), cred.is_some());
-            while spoken.with_cred.len() > REMEMBERED {
+            while spoken.with_cred.len() > MAX_REMEMBERED_MESSAGES {
                 spoken.with_cred.pop_first();
             }
         }
@@ -265,11 +265,11 @@ impl Seen {
 
 /// Whether a text of a peer is short enough to be remembered.
 pub(super) fn is_short(text: &str) -> bool {
-    text.len() <= LONGEST_REMEMBERED
+    text.len() <= MAX_TEXT_BYTES
 }
 
 /// The longest text that is remembered, in bytes.
-const LONGEST_REMEMBERED: usize = 2_048;
+const MAX_TEXT_BYTES: usize = 2_048;
 
 /// The identity of a command: its document and its node there.
 pub(super) type Place = (usize, NodeId);
@@ -337,7 +337,7 @@ fn is_of_windows(command: Command<'_>) -> bool {
 }
 
 /// The most messages of a side whose credentials are remembered.
-const REMEMBERED: usize = 64;
+const MAX_REMEMBERED_MESSAGES: usize = 64;
 
 /// The most commands without a Status that are remembered for a side.
 const MOST_PENDING: usize = 10_000;

@@ -9,7 +9,7 @@ use super::{Origin, Scheme, split_authority};
 pub const MOST_LEARNED: usize = 64;
 
 /// The longest host name (RFC 1035 §2.3.4).
-const LONGEST_NAME: usize = 253;
+const MAX_HOST_BYTES: usize = 253;
 
 /// A host name and a port that are reached over https.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +86,6 @@ fn is_host_name(host: &str) -> bool {
     !is_address
         && !is_number
         && last != "localhost"
-        && host.len() <= LONGEST_NAME
+        && host.len() <= MAX_HOST_BYTES
         && host.split('.').all(is_label)
 }

@@ -12,7 +12,7 @@ mod renumber;
 
 use super::Reconciler;
 use crate::dm::{Command, Message, Refs};
-use crate::flow::{AnswerLink, EffectDetail, RuleEffect, Side};
+use crate::flow::{AnswerLink, EffectDetail, EffectKind, RuleEffect, Side};
 use crate::markup::edit::{self, Edit};
 use crate::markup::{self, Document, Element, Hint, Limits};
 
@@ -46,7 +46,7 @@ impl Reconciler {
     pub fn reconcile(
         &mut self,
         document: &Arc<Document>,
-        setting: ReconcileContext<'_>,
+        context: ReconcileContext<'_>,
         links: &[AnswerLink],
     ) -> Reconciled {
         if self.is_empty() || Message::of(document).is_none() {
@@ -54,18 +54,18 @@ impl Reconciler {
         }
         let mut message = Reconciling {
             document: document.clone(),
-            setting,
+            context,
             done: Reconciled::default(),
         };
-        if setting.speaker == Side::Device
-            && let Some(reply) = self.release(document, setting)
+        if context.speaker == Side::Device
+            && let Some(reply) = self.release_held(document, context)
         {
             return reply;
         }
-        message.credentials(self);
-        message.own_session(self);
-        message.renumber(self, links);
-        message.name(self);
+        message.restore_credentials(self);
+        message.restore_session_id(self);
+        message.renumber_messages(self, links);
+        message.name_items(self);
         let mut rules: Vec<Arc<str>> = Vec::new();
         for owed in self.obligations.iter() {
             if !rules.contains(&owed.rule) {
@@ -73,10 +73,10 @@ impl Reconciler {
             }
         }
         for rule in rules {
-            message.keep(self, &rule);
+            message.fulfil_obligations(self, &rule);
         }
-        message.occupy(self);
-        message.close(self, document);
+        message.keep_session_open(self);
+        message.end_session(self, document);
         message.done
     }
 }
@@ -85,24 +85,31 @@ impl Reconciler {
 struct Reconciling<'a> {
     /// As it is by now.
     document: Arc<Document>,
-    setting: ReconcileContext<'a>,
+    context: ReconcileContext<'a>,
     done: Reconciled,
 }
 
 /// Planned edits, with their effect details.
 #[derive(Default)]
-struct Entry {
+struct PlannedEdits {
     edits: Vec<Edit>,
     changes: Vec<EffectDetail>,
 }
 
-impl Entry {
-    fn push_detail(&mut self, at: Element<'_>, name: &'static str, before: String, after: String) {
+impl PlannedEdits {
+    fn push_detail(
+        &mut self,
+        at: Element<'_>,
+        kind: EffectKind,
+        step: &'static str,
+        [before, after]: [&str; 2],
+    ) {
         // A path takes time linear in the siblings; further edits are made and not listed.
         if self.changes.len() < MOST_DETAILS {
-            let path = at.path().to_string();
-            self.changes
-                .push(EffectDetail::own(name, path, before, after));
+            self.changes.push(EffectDetail {
+                path: at.path().to_string(),
+                ..EffectDetail::of_message(kind, step, before, after)
+            });
         }
     }
 
@@ -111,7 +118,7 @@ impl Entry {
         if before.trim_ascii() == text {
             return;
         }
-        self.push_detail(at, "renumber", before, text.clone());
+        self.push_detail(at, EffectKind::Renumbered, "renumber", [&before, &text]);
         self.edits.push(Edit::SetText {
             element: at.id(),
             text,
@@ -120,26 +127,27 @@ impl Entry {
 
     fn remove(&mut self, command: Command<'_>) {
         let element = command.element();
-        self.push_detail(element, "swallow", summary(command), String::new());
+        self.push_detail(
+            element,
+            EffectKind::SuppressedReply,
+            "swallow",
+            [&summary(command), ""],
+        );
         self.edits.push(Edit::Remove { node: element.id() });
     }
 }
 
 impl Reconciling<'_> {
     /// Makes the edits, as an effect of `rule`.
-    fn enter(&mut self, rule: &str, entry: Entry) {
-        if entry.edits.is_empty() {
+    fn apply(&mut self, rule: &str, planned: PlannedEdits) {
+        if planned.edits.is_empty() {
             return;
         }
-        let mut applied = RuleEffect {
-            rule: rule.to_owned(),
-            changes: entry.changes,
-            patch: crate::patch::Patch::default(),
-        };
-        let patched = edit::plan(&self.document, &entry.edits).map_err(|e| e.to_string());
+        let mut applied = RuleEffect::new(rule, planned.changes);
+        let patched = edit::plan(&self.document, &planned.edits).map_err(|e| e.to_string());
         let patched = patched.and_then(|patch| {
             let body = patch.apply(self.document.source());
-            let decoded = markup::decode(body.clone(), self.setting.hint, self.setting.limits);
+            let decoded = markup::decode(body.clone(), self.context.hint, self.context.limits);
             Ok((patch, body, decoded.map_err(|error| error.to_string())?))
         });
         match patched {

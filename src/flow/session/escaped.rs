@@ -1,7 +1,7 @@
 //! Values that were escaped twice: the device gets the text of a document instead of the document.
 
 use crate::dm::{Command, Message};
-use crate::flow::{Note, Severity};
+use crate::flow::Note;
 use crate::markup::{Document, Element, Text};
 
 /// Returns notes on Data whose text is a document escaped twice. Windows answers 200 to such an Exec and does nothing.
@@ -16,12 +16,8 @@ pub fn note_escaped_twice(document: &Document) -> Vec<Note> {
         .flat_map(Command::items)
         .filter_map(|item| item.data());
     let twice = data.filter(|data| is_escaped_twice(*data));
-    let note = |data: Element<'_>| Note {
-        id: "ITM-01",
-        severity: Severity::Warning,
-        at: Some(data.span().start),
-        text: "Data is a document escaped twice: its text begins with &lt;".into(),
-    };
+    let text = "Data is a document escaped twice: its text begins with &lt;";
+    let note = |data: Element<'_>| Note::new("ITM-01", text).at(data.span().start);
     twice.take(MOST_NOTES).map(note).collect()
 }
 
@@ -36,7 +32,7 @@ fn is_escaped_twice(data: Element<'_>) -> bool {
 /// Whether a reference to `<` may stand near the beginning of a text.
 fn has_less(text: Text<'_>) -> bool {
     let written = text.span().of(text.document().source());
-    let beginning = &written[..written.len().min(BEGINNING)];
+    let beginning = &written[..written.len().min(MAX_SEARCHED_BYTES)];
     memchr::memmem::find(beginning, LESS).is_some()
 }
 
@@ -50,7 +46,7 @@ pub fn begins_escaped(text: &str) -> bool {
 /// The end of a reference to `<`.
 const LESS: &[u8] = b"lt;";
 /// The bytes at the beginning of a text that are searched.
-const BEGINNING: usize = 64;
+const MAX_SEARCHED_BYTES: usize = 64;
 /// The most notes about one message.
 const MOST_NOTES: usize = 8;
 

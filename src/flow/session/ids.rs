@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::dm::{Command, CommandKind, Message};
-use crate::flow::{Note, Severity};
+use crate::flow::Note;
 use crate::markup::Document;
 
 /// Returns notes on commands without a CmdID, with CmdID 0, or with the CmdID of another command.
@@ -28,12 +28,7 @@ pub fn note_cmd_ids(document: &Document) -> Vec<Note> {
             more += 1;
             continue;
         }
-        notes.push(Note {
-            id: "CMD-01",
-            severity: Severity::Error,
-            at: Some(command.element().span().start),
-            text,
-        });
+        notes.push(Note::new("CMD-01", text).at(command.element().span().start));
     }
     if let Some(last) = notes.last_mut().filter(|_| more > 0) {
         last.text = format!("{}, and {more} more of the kind in this message", last.text);
@@ -70,7 +65,7 @@ fn fault<'d>(
     let times = uses.get(&id).copied().unwrap_or_default();
     let seen = seen.entry(id.clone()).or_default();
     *seen += 1;
-    let short: String = id.chars().take(LONGEST_ID).collect();
+    let short: String = id.chars().take(MAX_ID_CHARS).collect();
     match (*seen, times) {
         (2, 2) => Some(format!("CmdID {short} is used twice")),
         (2, times) => Some(format!("CmdID {short} is used {times} times")),
@@ -87,7 +82,7 @@ fn known(message: Message<'_>) -> impl Iterator<Item = Command<'_>> {
 /// The most notes about the CmdIDs of one message.
 const MOST_NOTES: usize = 8;
 /// The most characters of a CmdID in a note.
-const LONGEST_ID: usize = 40;
+const MAX_ID_CHARS: usize = 40;
 
 #[cfg(test)]
 mod tests {

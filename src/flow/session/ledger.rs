@@ -47,7 +47,7 @@ impl Ledger {
         self.messages.push_back(entry);
         // The newest message always stays: answers refer to it.
         while self.messages.len() > 1
-            && (self.messages.len() > REMEMBERED || self.bytes > LEDGER_BYTES)
+            && (self.messages.len() > MAX_REMEMBERED_MESSAGES || self.bytes > MAX_LEDGER_BYTES)
         {
             let gone = self.messages.pop_front();
             self.has_gaps = true;
@@ -235,6 +235,6 @@ fn fits(target: &AnswerTarget, answer: Command<'_>) -> bool {
 }
 
 /// The most messages that a ledger remembers: enough for a large object in many chunks.
-const REMEMBERED: usize = 32;
+const MAX_REMEMBERED_MESSAGES: usize = 32;
 /// The most bytes that a ledger remembers, unless its newest message alone has more.
-const LEDGER_BYTES: usize = 4 << 20;
+const MAX_LEDGER_BYTES: usize = 4 << 20;

@@ -92,8 +92,8 @@ fn user(message: Message<'_>) -> Option<Arc<str>> {
     let user = name
         .filter(|name| !name.is_empty())
         .or_else(|| header.cred()?.basic_user())?;
-    (user.len() <= LONGEST_USER).then(|| user.into())
+    (user.len() <= MAX_USER_BYTES).then(|| user.into())
 }
 
 /// The longest user name that is remembered, in bytes.
-const LONGEST_USER: usize = 256;
+const MAX_USER_BYTES: usize = 256;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::{Device, Outcome};
 use crate::dm::compose::ItemRef;
 use crate::dm::{AlertCode, Command, CommandKind, Item, StatusCode, locuri};
-use crate::peer::large::{BUFFERED, LARGEST, LargeObject, TOO_LARGE};
+use crate::peer::large::{BUFFERED, LargeObject, MAX_VALUE_BYTES, TOO_LARGE};
 use crate::peer::tree::Found;
 
 impl Device {
@@ -138,7 +138,7 @@ impl Device {
             return Err(StatusCode(400));
         }
         let own = self.profile.sizes.object;
-        let most = own.map_or(LARGEST, |own| (own as usize).min(LARGEST));
+        let most = own.map_or(MAX_VALUE_BYTES, |own| (own as usize).min(MAX_VALUE_BYTES));
         self.incoming
             .take(what, command, item, most)?
             .ok_or(BUFFERED)

@@ -85,7 +85,10 @@ pub fn base64(form: CsrForm, der: &[u8]) -> String {
     match form {
         CsrForm::Windows10 => whole,
         CsrForm::Windows11 => {
-            let lines = whole.as_bytes().chunks(LINE).map(String::from_utf8_lossy);
+            let lines = whole
+                .as_bytes()
+                .chunks(BASE64_LINE_CHARS)
+                .map(String::from_utf8_lossy);
             lines.map(|line| format!("{line}\n")).collect()
         }
     }
@@ -102,7 +105,7 @@ fn extension(oid: ObjectIdentifier, value: &[u8]) -> der::Result<Extension> {
 /// Characters that Windows takes of the GUID.
 const GUID_CUT: usize = 30;
 /// Characters of base64 in a line.
-const LINE: usize = 64;
+const BASE64_LINE_CHARS: usize = 64;
 const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 const EXTENSION_REQUEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.14");
 /// Microsoft's; it holds the DeviceID.

@@ -11,7 +11,7 @@ use crate::dm::compose::StatusBuilder;
 use crate::dm::{AlertCode, Command, CommandKind, Message, StatusCode, SyncHdr, locuri};
 use crate::peer::compose::{Composer, Position};
 use crate::peer::large::{
-    BUFFERED, Incoming, LARGEST, LargeObject, NoRoom, Outgoing, SIZE_MISMATCH, Sizes,
+    BUFFERED, Incoming, LargeObject, MAX_VALUE_BYTES, NoRoom, Outgoing, SIZE_MISMATCH, Sizes,
 };
 use crate::peer::plan::{Plan, PlannedCommand, Sent};
 
@@ -335,7 +335,7 @@ impl ServerSession {
                 uri: uri.clone(),
             };
             self.lost.extend(self.incoming.give_up(Some(&what)));
-            match self.incoming.take(what, command, item, LARGEST) {
+            match self.incoming.take(what, command, item, MAX_VALUE_BYTES) {
                 Ok(Some(value)) => self.note(uri, value),
                 Ok(None) => outcome = outcome.and(Err(BUFFERED)),
                 Err(code) => outcome = Err(code),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, Issuer, KeyPair};
 use rustls::sign::CertifiedKey;
 
-use super::{Authority, BACK_DATED, CaError, DAY, alternative, ca_params, leaf_params};
+use super::{Authority, CaError, DAY, VALID_BEFORE_ISSUE, alternative, ca_params, leaf_params};
 use crate::flow::CertificateDefect;
 
 impl Authority {
@@ -22,11 +22,12 @@ impl Authority {
         match defect {
             CertificateDefect::Expired => {
                 // `not_before` is two days ago, so the certificate expired one day ago.
-                params.not_after = params.not_before + (BACK_DATED - Duration::from_secs(DAY));
+                params.not_after =
+                    params.not_before + (VALID_BEFORE_ISSUE - Duration::from_secs(DAY));
                 params.not_before -= Duration::from_secs(MONTH);
             }
             CertificateDefect::NotYetValid => {
-                params.not_before += BACK_DATED + Duration::from_secs(MONTH);
+                params.not_before += VALID_BEFORE_ISSUE + Duration::from_secs(MONTH);
                 params.not_after = params.not_before + Duration::from_secs(MONTH);
             }
             CertificateDefect::WrongHost => params = wrong_host()?,

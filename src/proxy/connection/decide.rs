@@ -13,7 +13,7 @@ use crate::proxy::context::{Shared, now};
 use crate::proxy::interruptible_sleep;
 use crate::proxy::tunnel;
 use crate::proxy::wire::Wire;
-use crate::rules::{ConnectionFacts, ReceivedUnit, Stage};
+use crate::rules::{ConnectionInput, ReceivedUnit, Stage};
 
 /// Whether a connection with this first byte is served.
 pub(super) fn serves(decision: &ConnectionDecision, first: u8) -> bool {
@@ -41,22 +41,29 @@ impl IncomingConnection {
 
     /// Asks the rules if addresses are enough for them. Returns `None` if they need more, or no rule may refuse
     /// connections.
-    pub(super) fn admit_early(&self, shared: &Shared) -> Option<ConnectionDecision> {
+    pub(super) fn decide_early(&self, shared: &Shared) -> Option<ConnectionDecision> {
         let snapshot = shared.rules.current();
         // All other actions can wait until it is known whether the device speaks TLS, and which name it asks for.
-        if !snapshot.rules.may_refuse() || !snapshot.rules.admits_by_address() {
+        if !snapshot.rules.may_refuse() || !snapshot.rules.decides_by_address() {
             return None;
         }
         snapshot.count_arrival(Stage::Connection);
-        let facts = self.facts(None);
-        Some(self.emit(shared, snapshot.rules.admit(&facts, &mut snapshot.tally())))
+        let input = self.input(None);
+        Some(
+            self.emit(
+                shared,
+                snapshot
+                    .rules
+                    .decide_connection(&input, &mut snapshot.tally()),
+            ),
+        )
     }
 
     /// Asks the rules that read the ClientHello. `first` is its first byte.
     ///
     /// # Errors
     /// The reason, as text, if the ClientHello does not come.
-    pub(super) async fn admit(
+    pub(super) async fn decide(
         &self,
         shared: &Shared,
         wire: &mut Wire,
@@ -64,7 +71,7 @@ impl IncomingConnection {
         target: &Target,
     ) -> Result<ConnectionDecision, String> {
         let snapshot = shared.rules.current();
-        if !snapshot.rules.admits() {
+        if !snapshot.rules.decides_connections() {
             return Ok(ConnectionDecision::default());
         }
         let sni = match first == TLS_HANDSHAKE {
@@ -74,31 +81,41 @@ impl IncomingConnection {
             false => None,
         };
         snapshot.count_arrival(Stage::Connection);
-        let facts = ConnectionFacts {
+        let input = ConnectionInput {
             sni: sni.as_deref(),
             tls: Some(first == TLS_HANDSHAKE),
-            ..self.facts(Some(target.host()))
+            ..self.input(Some(target.host()))
         };
-        Ok(self.emit(shared, snapshot.rules.admit(&facts, &mut snapshot.tally())))
+        Ok(self.emit(
+            shared,
+            snapshot
+                .rules
+                .decide_connection(&input, &mut snapshot.tally()),
+        ))
     }
 
     /// Asks the rules about a request that itself names its server, `host`. Such a request is in clear text: for a TLS
     /// server behind a proxy, a device sends CONNECT.
-    pub(super) fn admit_request(&self, shared: &Shared, host: &str) -> ConnectionDecision {
+    pub(super) fn decide_request(&self, shared: &Shared, host: &str) -> ConnectionDecision {
         let snapshot = shared.rules.current();
-        if !snapshot.rules.admits() {
+        if !snapshot.rules.decides_connections() {
             return ConnectionDecision::default();
         }
-        let facts = ConnectionFacts {
+        let input = ConnectionInput {
             tls: Some(false),
             arrival: ReceivedUnit::Request,
-            ..self.facts(Some(host))
+            ..self.input(Some(host))
         };
-        self.emit(shared, snapshot.rules.admit(&facts, &mut snapshot.tally()))
+        self.emit(
+            shared,
+            snapshot
+                .rules
+                .decide_connection(&input, &mut snapshot.tally()),
+        )
     }
 
-    fn facts<'a>(&self, host: Option<&'a str>) -> ConnectionFacts<'a> {
-        ConnectionFacts {
+    fn input<'a>(&self, host: Option<&'a str>) -> ConnectionInput<'a> {
+        ConnectionInput {
             peer: self.device,
             listener: self.listener,
             host,
@@ -110,7 +127,7 @@ impl IncomingConnection {
 
     fn emit(&self, shared: &Shared, decision: ConnectionDecision) -> ConnectionDecision {
         if !decision.applied.is_empty() {
-            shared.emit(Event::Admitted {
+            shared.emit(Event::ConnectionDecided {
                 connection: self.id,
                 at: now(),
                 applied: decision.applied.clone(),
@@ -182,6 +199,6 @@ async fn send_alert(wire: &mut Wire, alert: TlsAlert) -> io::Result<()> {
     wire.write_all(&record).await?;
     wire.shutdown().await?;
     // Unread bytes would turn the close into a reset, which may overtake the alert.
-    let _ = tokio::time::timeout(super::LAST_WORDS, wire.end()).await;
+    let _ = tokio::time::timeout(super::CLOSE_TIMEOUT, wire.end()).await;
     Ok(())
 }

@@ -87,7 +87,7 @@ impl<'a> ForwardProxyConnection<'a> {
         let Some(server) = Server::named(&upstream) else {
             return Ok(self.answer_400("the server's name is not valid in a URL"));
         };
-        self.admit(&upstream.host)?;
+        self.decide_connection(&upstream.host)?;
         let context = Context {
             shared: self.shared.clone(),
             connection: self.connection(&upstream),
@@ -109,13 +109,13 @@ impl<'a> ForwardProxyConnection<'a> {
 
     /// Asks the rules about the connection: at its first request, and at each request for another host than the one
     /// before.
-    fn admit(&self, host: &str) -> Result<(), Dropped> {
+    fn decide_connection(&self, host: &str) -> Result<(), Dropped> {
         let mut state = self.state();
         if self.incoming.decision.is_some() || state.host.as_deref() == Some(host) {
             return Ok(());
         }
         state.host = Some(host.to_owned());
-        let decision = self.incoming.admit_request(self.shared, host);
+        let decision = self.incoming.decide_request(self.shared, host);
         if decision.action != ConnectionAction::Refuse {
             return Ok(());
         }

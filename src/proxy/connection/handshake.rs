@@ -8,7 +8,7 @@ use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::Refusal;
-use crate::flow::{ConnectionDecision, EffectDetail, RuleEffect, TlsFacts, TlsTerms};
+use crate::flow::{ConnectionDecision, EffectDetail, RuleEffect, TlsDetails, TlsTerms};
 use crate::proxy::context::Shared;
 use crate::proxy::failure::{device_handshake, spoiled_handshake};
 use crate::proxy::wire::Wire;
@@ -67,12 +67,12 @@ impl Failed {
 }
 
 /// Returns the facts of a handshake.
-pub(super) fn facts(shared: &Shared, stream: &TlsStream<Wire>) -> TlsFacts {
+pub(super) fn tls_details(shared: &Shared, stream: &TlsStream<Wire>) -> TlsDetails {
     let (_, tls) = stream.get_ref();
     // This applies to a resumed session, too: a CA may have expired since.
     let chain = tls.peer_certificates();
     let client = chain.and_then(|chain| shared.tls.judge().read(chain));
-    TlsFacts {
+    TlsDetails {
         sni: tls.server_name().map(str::to_owned),
         alpn: tls
             .alpn_protocol()

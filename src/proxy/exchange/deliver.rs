@@ -181,7 +181,7 @@ impl Exchange {
             (ClientProtocol::Two(_), _) => {}
             (ClientProtocol::One(handle), CloseKind::Reset) => handle.reset(),
             (ClientProtocol::One(handle), CloseKind::Close) => {
-                let longest = last.wait + LAST_WORDS;
+                let longest = last.wait + CLOSE_TIMEOUT;
                 handle.finish(last);
                 // `ScriptedClose` ends the connection, and with it this task.
                 tokio::time::sleep(longest).await;
@@ -236,4 +236,4 @@ fn announce(
 }
 
 /// The time for a connection to end in good order.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);

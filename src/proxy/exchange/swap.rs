@@ -8,7 +8,7 @@ use http::HeaderMap;
 use super::Exchange;
 use crate::conversation::{Decision, Seal, patched};
 use crate::dm::{EnrollmentMessage, Envelope};
-use crate::flow::{ClientAuth, Note, RuleEffect, Severity, ShownCertificate};
+use crate::flow::{ClientAuth, Note, RuleEffect, ShownCertificate};
 use crate::identity::enrollment::Asked;
 use crate::identity::{Signer, hosts};
 use crate::markup::{Document, Limits};
@@ -191,15 +191,13 @@ impl Exchange {
         verdict.body = Some(body);
         verdict.document = Some(after);
         verdict.applied.push(effect);
-        Ok(Note {
-            id: "SWAP-01",
-            severity: Severity::Info,
-            at: None,
-            text: format!(
+        Ok(Note::new(
+            "SWAP-01",
+            format!(
                 "dmtap enrolled in place of device {}: identity {id}{serial}",
                 swap.device_id
             ),
-        })
+        ))
     }
 }
 
@@ -227,10 +225,5 @@ fn enter(
 }
 
 fn not_swapped(device_id: &str, why: &str) -> Note {
-    Note {
-        id: "SWAP-02",
-        severity: Severity::Warning,
-        at: None,
-        text: format!("no swap for device {device_id}: {why}"),
-    }
+    Note::new("SWAP-02", format!("no swap for device {device_id}: {why}"))
 }

@@ -267,12 +267,12 @@ impl Identities {
 /// Whether the identity that this one renews has been kept long enough.
 fn is_over(identity: &StoredIdentity, now: jiff::Timestamp) -> bool {
     let created: Option<jiff::Timestamp> = identity.created.parse().ok();
-    created.is_some_and(|created| now.duration_since(created) > KEPT)
+    created.is_some_and(|created| now.duration_since(created) > RENEWED_IDENTITY_KEPT)
 }
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// The time that a renewed identity is kept if the new one is not used.
-const KEPT: jiff::SignedDuration = jiff::SignedDuration::from_hours(90 * 24);
+const RENEWED_IDENTITY_KEPT: jiff::SignedDuration = jiff::SignedDuration::from_hours(90 * 24);
 /// The most identities in memory. The others are read again.
 const MOST_LOADED: usize = 4_096;
 /// The most servers whose minimalKeyLength is remembered.

@@ -22,7 +22,7 @@ impl KeyStock {
     /// Takes a key of this kind. A key taken from the stock is replaced.
     pub(in crate::proxy) async fn take(&self, kind: KeyKind) -> Result<OwnKey, KeyError> {
         if let KeyKind::Rsa(bits) = kind
-            && key::rounded(bits) == Some(USUAL)
+            && key::rounded(bits) == Some(USUAL_KEY_BITS)
         {
             let ready = self.0.lock().ready.pop_front();
             self.fill();
@@ -38,7 +38,7 @@ impl KeyStock {
     pub(in crate::proxy) fn fill(&self) {
         let lacks = {
             let mut stock = self.0.lock();
-            let lacks = STOCK.saturating_sub(stock.ready.len() + stock.in_making);
+            let lacks = SPARE_KEYS.saturating_sub(stock.ready.len() + stock.in_making);
             stock.in_making += lacks;
             lacks
         };
@@ -48,7 +48,7 @@ impl KeyStock {
         let stock = self.0.clone();
         tokio::task::spawn_blocking(move || {
             for _ in 0..lacks {
-                let made = OwnKey::generate(KeyKind::Rsa(USUAL));
+                let made = OwnKey::generate(KeyKind::Rsa(USUAL_KEY_BITS));
                 let mut stock = stock.lock();
                 stock.in_making -= 1;
                 stock.ready.extend(made.ok());
@@ -58,6 +58,6 @@ impl KeyStock {
 }
 
 /// The number of keys in the stock.
-const STOCK: usize = 4;
+const SPARE_KEYS: usize = 4;
 /// The size that every known device asks for, in bits.
-const USUAL: usize = 2048;
+const USUAL_KEY_BITS: usize = 2048;

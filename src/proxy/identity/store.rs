@@ -12,7 +12,7 @@ use std::time::Duration;
 use rustls::pki_types::CertificateDer;
 
 use super::key::OwnKey;
-use super::stored::{CertificateFacts, IdentityId, StoredIdentity};
+use super::stored::{CertificateDetails, IdentityId, StoredIdentity};
 use crate::error_text;
 use crate::proxy::ca::{certificates, pem_of, private_directory, write_draft};
 use crate::proxy::client_identity::ClientIdentity;
@@ -326,7 +326,7 @@ fn may_go_on(process: u32, processes: &Path, folder: &Path) -> bool {
     }
     let modified = fs::metadata(folder).and_then(|metadata| metadata.modified());
     let age = modified.ok().and_then(|modified| modified.elapsed().ok());
-    age.is_none_or(|age| age < LONGEST_WRITE)
+    age.is_none_or(|age| age < WRITE_TIMEOUT)
 }
 
 /// Returns the identity, the process and the kind of an unfinished folder: `.ID.PROCESS.new`, `old` or `gone`.
@@ -346,7 +346,7 @@ pub fn identity_pem(chain: &[&[u8]], key: &OwnKey) -> String {
 /// Checks that facts and PEM belong together.
 fn fits(identity: &StoredIdentity, pem: &[u8]) -> Result<(), String> {
     let device = identity.device_certificate.octets().unwrap_or_default();
-    if IdentityId::of(&device) != identity.id || CertificateFacts::of(&device).is_none() {
+    if IdentityId::of(&device) != identity.id || CertificateDetails::of(&device).is_none() {
         return Err("its first line is of another identity".into());
     }
     let chain: Vec<CertificateDer<'_>> = certificates(pem)?;
@@ -395,7 +395,7 @@ pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
 /// The most identities in one store.
 pub const MOST_IDENTITIES: usize = 10_000;
 /// The longest time for writing an identity.
-const LONGEST_WRITE: Duration = Duration::from_secs(10 * 60);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 const PEM: &str = "identity.pem";
 const JSON: &str = "identity.json";
 /// The text in front of the JSON of an exported identity.
@@ -415,7 +415,7 @@ mod tests {
         let none = folder.path().join("proc");
         // The system does not list processes: a new folder stays.
         assert!(may_go_on(7, &none, &draft));
-        let old = SystemTime::now() - 2 * LONGEST_WRITE;
+        let old = SystemTime::now() - 2 * WRITE_TIMEOUT;
         let opened = File::open(&draft).expect("the draft");
         opened.set_modified(old).expect("an older draft");
         assert!(!may_go_on(7, &none, &draft));

@@ -22,7 +22,7 @@ impl IdentityId {
     /// Returns the name of the identity for the SHA-256 of the device's certificate.
     pub fn of_hash(hash: &[u8; 32]) -> Self {
         let mut hex = certificate::hex(hash).to_ascii_lowercase();
-        hex.truncate(DIGITS);
+        hex.truncate(ID_DIGITS);
         Self(hex)
     }
 
@@ -37,9 +37,9 @@ impl FromStr for IdentityId {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let is_digit = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f');
-        match text.len() == DIGITS && text.bytes().all(is_digit) {
+        match text.len() == ID_DIGITS && text.bytes().all(is_digit) {
             true => Ok(Self(text.to_owned())),
-            false => Err(format!("{text:?} is not {DIGITS} hexadecimal digits")),
+            false => Err(format!("{text:?} is not {ID_DIGITS} hexadecimal digits")),
         }
     }
 }
@@ -81,9 +81,9 @@ pub struct StoredIdentity {
     /// The time of its creation, in RFC 3339.
     pub created: String,
     /// The certificate that the server issued.
-    pub server_certificate: CertificateFacts,
+    pub server_certificate: CertificateDetails,
     /// The certificate that dmtap issued for the device's key.
-    pub device_certificate: CertificateFacts,
+    pub device_certificate: CertificateDetails,
     /// The identity that this one renews.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renews: Option<IdentityId>,
@@ -91,7 +91,7 @@ pub struct StoredIdentity {
 
 /// A certificate with the facts that people look for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CertificateFacts {
+pub struct CertificateDetails {
     /// The subject of the certificate.
     pub subject: String,
     /// The issuer of the certificate.
@@ -108,7 +108,7 @@ pub struct CertificateFacts {
     pub der: String,
 }
 
-impl CertificateFacts {
+impl CertificateDetails {
     /// Reads the facts of a certificate in DER.
     pub fn of(der: &[u8]) -> Option<Self> {
         let read = Certificate::read(der)?;
@@ -141,4 +141,4 @@ pub(super) fn sha256(octets: &[u8]) -> [u8; 32] {
     hash
 }
 
-const DIGITS: usize = 32;
+const ID_DIGITS: usize = 32;

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::identities::Identities;
 use super::key::OwnKey;
 use super::store::{IdentityStore, identity_pem};
-use super::stored::{CertificateFacts, IdentityId, StoredIdentity, sha256};
+use super::stored::{CertificateDetails, IdentityId, StoredIdentity, sha256};
 use crate::dm::token::TokenKind;
 use crate::flow::RuleEffect;
 use crate::identity::KeyKind;
@@ -165,10 +165,10 @@ impl Swap {
         hosts: Vec<String>,
         limits: &Limits,
     ) -> Result<Ready, String> {
-        if self.begun.elapsed() > LONGEST {
+        if self.begun.elapsed() > SWAP_TIMEOUT {
             return Err(format!(
                 "the answer came after more than {} minutes",
-                LONGEST.as_secs() / 60
+                SWAP_TIMEOUT.as_secs() / 60
             ));
         }
         let granted = enrollment::granted(document, limits, self.key.public_key())
@@ -191,7 +191,7 @@ impl Swap {
         };
         let effect = enrollment::with_certificate(document, limits, replacement)
             .map_err(|error| error.to_string())?;
-        let facts = |der: &[u8]| CertificateFacts::of(der).ok_or("a certificate cannot be read");
+        let facts = |der: &[u8]| CertificateDetails::of(der).ok_or("a certificate cannot be read");
         let identity = StoredIdentity {
             v: 1,
             id: IdentityId::of(&device),
@@ -262,4 +262,4 @@ fn between<'a>(authorities: &'a [Vec<u8>], certificate: &[u8]) -> Vec<&'a [u8]> 
 }
 
 /// The longest time from the request to the answer.
-const LONGEST: std::time::Duration = std::time::Duration::from_secs(15 * 60);
+const SWAP_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(15 * 60);

@@ -30,8 +30,8 @@ fn store(confdir: &Path, created: &str, renews: Option<IdentityId>) -> (StoredId
         server: "MDM.example:443".into(),
         hosts: vec!["dm.example".into()],
         created: created.into(),
-        server_certificate: CertificateFacts::of(&der(&server)).unwrap(),
-        device_certificate: CertificateFacts::of(&device).unwrap(),
+        server_certificate: CertificateDetails::of(&der(&server)).unwrap(),
+        device_certificate: CertificateDetails::of(&device).unwrap(),
         renews,
     };
     IdentityStore::of(confdir).add(&identity, &server).unwrap();

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use crate::flow::Timestamp;
-use crate::rules::{Completeness, HeldBack, Stage};
+use crate::rules::{HeldBack, Stage};
 
 /// How often a rule acted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
@@ -17,19 +17,21 @@ pub struct Hits {
     /// The messages on which the rule acted; connections for a rule of that stage.
     pub messages: u64,
     /// The matches in them on which the rule acted.
-    pub finds: u64,
+    #[serde(rename = "finds")]
+    pub matches: u64,
     /// The messages in which the rule matched and a step could not act.
     pub failed: u64,
     /// The messages among `failed` on which the rule acted in part.
     pub partly: u64,
     /// The messages in which the rule matched and its limit excluded every match.
-    pub limited: u64,
+    #[serde(rename = "limited")]
+    pub excluded_by_limit: u64,
     /// The messages that the rule did not examine because its scenario was in another state.
     #[serde(skip)]
-    pub waited: u64,
+    pub excluded_by_scenario: u64,
     /// The messages of the rule's stage, or connections, that came while the rule was known, whether it matched or not.
     #[serde(skip)]
-    pub came: u64,
+    pub arrived: u64,
     /// The time of the last hit: RFC 3339, in UTC.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "in_words")]
     #[schemars(with = "Option<String>")]
@@ -67,8 +69,8 @@ pub(super) struct HitCounters {
     arrivals: Arc<Arrivals>,
     stage: Stage,
     /// The number of arrivals before the rule.
-    before: u64,
-    /// All counters except `came`.
+    arrived_before: u64,
+    /// All counters except `arrived`.
     hits: Mutex<Hits>,
 }
 
@@ -78,12 +80,16 @@ impl Hits {
         let messages = self.messages.saturating_sub(before.messages);
         Self {
             messages,
-            finds: self.finds.saturating_sub(before.finds),
+            matches: self.matches.saturating_sub(before.matches),
             failed: self.failed.saturating_sub(before.failed),
             partly: self.partly.saturating_sub(before.partly),
-            limited: self.limited.saturating_sub(before.limited),
-            waited: self.waited.saturating_sub(before.waited),
-            came: self.came.saturating_sub(before.came),
+            excluded_by_limit: self
+                .excluded_by_limit
+                .saturating_sub(before.excluded_by_limit),
+            excluded_by_scenario: self
+                .excluded_by_scenario
+                .saturating_sub(before.excluded_by_scenario),
+            arrived: self.arrived.saturating_sub(before.arrived),
             last: self.last.filter(|_| messages > 0),
         }
     }
@@ -93,7 +99,7 @@ impl HitCounters {
     /// Creates the counters for a rule of this stage that begins now.
     pub(super) fn new(arrivals: Arc<Arrivals>, stage: Stage) -> Self {
         Self {
-            before: arrivals.of(stage).load(Ordering::Relaxed),
+            arrived_before: arrivals.of(stage).load(Ordering::Relaxed),
             arrivals,
             stage,
             hits: Mutex::default(),
@@ -101,14 +107,13 @@ impl HitCounters {
     }
 
     /// Counts a message in which the rule acted on this many matches. Zero means that it could not act.
-    pub(super) fn acted(&self, finds: usize, extent: Completeness, now: Timestamp) {
-        let is_part = extent == Completeness::Part;
+    pub(super) fn acted(&self, matches: usize, is_complete: bool, now: Timestamp) {
         let mut hits = self.hits.lock();
-        hits.failed += u64::from(finds == 0 || is_part);
-        if finds > 0 {
-            hits.partly += u64::from(is_part);
+        hits.failed += u64::from(matches == 0 || !is_complete);
+        if matches > 0 {
+            hits.partly += u64::from(!is_complete);
             hits.messages += 1;
-            hits.finds += finds as u64;
+            hits.matches += matches as u64;
             hits.last = hits.last.max(Some(now));
         }
     }
@@ -117,15 +122,15 @@ impl HitCounters {
     pub(super) fn held_back(&self, by: HeldBack) {
         let mut hits = self.hits.lock();
         match by {
-            HeldBack::Limit => hits.limited += 1,
-            HeldBack::Scenario => hits.waited += 1,
+            HeldBack::Limit => hits.excluded_by_limit += 1,
+            HeldBack::Scenario => hits.excluded_by_scenario += 1,
         }
     }
 
     pub(super) fn read(&self) -> Hits {
-        let came = self.arrivals.of(self.stage).load(Ordering::Relaxed);
+        let arrived = self.arrivals.of(self.stage).load(Ordering::Relaxed);
         Hits {
-            came: came.saturating_sub(self.before),
+            arrived: arrived.saturating_sub(self.arrived_before),
             ..*self.hits.lock()
         }
     }

@@ -28,7 +28,7 @@ use crate::flow::origin::{Origin, Scheme};
 use crate::proxy::body::{Body, Broken};
 use crate::proxy::client_identity::ClientIdentity;
 use crate::proxy::failure::{self, Failure, PlainError, ServerError};
-use crate::proxy::headers::{LONGEST_HEAD, MOST_FIELDS};
+use crate::proxy::headers::{MAX_HEAD_BYTES, MOST_FIELDS};
 use crate::proxy::settings::{Mode, Resolve, Settings, Trust, Upstream};
 use crate::proxy::trust;
 
@@ -158,7 +158,7 @@ impl Dialer {
             let (send, connection) = http2::Builder::new(TokioExecutor::new())
                 .timer(TokioTimer::new())
                 .keep_alive_interval(self.keep_alive)
-                .max_header_list_size(LONGEST_HEAD)
+                .max_header_list_size(MAX_HEAD_BYTES)
                 // The limit of the server is known when its SETTINGS come. Until then, more streams could be refused.
                 .initial_max_send_streams(1)
                 .handshake(TokioIo::new(stream))

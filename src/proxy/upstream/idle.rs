@@ -88,7 +88,7 @@ impl IdleConnections {
 
 async fn sweep(idle: Arc<IdleConnections>) {
     loop {
-        tokio::time::sleep(idle.limit.max(SHORTEST_SWEEP)).await;
+        tokio::time::sleep(idle.limit.max(MIN_SWEEP_INTERVAL)).await;
         if !idle.close_old() {
             return;
         }
@@ -100,4 +100,4 @@ const MOST_IDLE_PER_SERVER: usize = 256;
 /// The most idle connections to all servers.
 const MOST_IDLE: usize = 1024;
 /// The shortest time between two checks for connections that were idle for too long.
-const SHORTEST_SWEEP: Duration = Duration::from_millis(100);
+const MIN_SWEEP_INTERVAL: Duration = Duration::from_millis(100);

@@ -134,7 +134,7 @@ impl CloseInProgress {
 
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let timer = &mut self.drain;
-        let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(DRAIN)));
+        let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(CLOSE_TIMEOUT)));
         timer.as_mut().poll(cx)
     }
 }
@@ -192,4 +192,4 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ScriptedClose<I> {
 }
 
 /// The time for the device to close its side.
-const DRAIN: Duration = Duration::from_millis(500);
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);

@@ -28,7 +28,7 @@ impl EventRecord {
                 let record = ConnectionRecord::of(connection);
                 Self::bare(seq, EventKind::Opened, connection.opened, record)
             }
-            Event::Admitted {
+            Event::ConnectionDecided {
                 connection,
                 at,
                 applied,
@@ -108,7 +108,7 @@ impl EventRecord {
         match event {
             Event::Request(message) => of_message(EventKind::Request, message),
             Event::Response(message) => of_message(EventKind::Response, message),
-            Event::Admitted { connection, at, .. } => {
+            Event::ConnectionDecided { connection, at, .. } => {
                 Self::numbered(seq, EventKind::Admitted, *at, *connection)
             }
             // There is nothing to examine in the others.

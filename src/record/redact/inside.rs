@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 
 use super::secret::Walk;
 use super::source_mapped_text::SourceMappedText;
-use super::spans::{Extent, Rewrite, SecretSpans};
+use super::spans::{Rewrite, Secrecy, SecretSpans};
 use super::token;
 use crate::dm::token::{BinaryToken, TokenKind};
 use crate::markup::{Element, Embedded, EmbeddedResult, Limits, Wrapping};
@@ -66,13 +66,13 @@ impl<'d> Walk<'d, '_> {
             Some((fills, rewrites)) => {
                 self.fills.extend(fills);
                 self.rewrites.extend(rewrites);
-                self.elements.push((holder.id(), Extent::Part));
+                self.elements.push((holder.id(), Secrecy::Part));
                 self.inside.push((holder.id(), spans));
             }
             // Written in a way that cannot be written again.
             None => {
                 text.all(&mut self.fills);
-                self.elements.push((holder.id(), Extent::Whole));
+                self.elements.push((holder.id(), Secrecy::Whole));
             }
         }
     }

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use super::SecretSpans;
-use super::spans::Extent;
+use super::spans::Secrecy;
 use crate::markup::{Document, Element, Limits, NodeId, Path};
 
 /// Paths in order, each with how much of what stands there is a secret.
 #[derive(Debug, Default)]
-pub struct SecretPaths(Vec<(String, Extent)>);
+pub struct SecretPaths(Vec<(String, Secrecy)>);
 
 /// What a place has to do with secrets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +65,7 @@ impl SecretPaths {
                 Some(embedded) => {
                     self.add(&path, embedded.document(), spans, embedded.limits());
                 }
-                None => self.0.push((steps.path(front, element), Extent::Whole)),
+                None => self.0.push((steps.path(front, element), Secrecy::Whole)),
             }
         }
     }
@@ -80,7 +80,7 @@ impl SecretPaths {
             at.ok().map(|at| self.0[at].1)
         };
         let mut around = path.match_indices(BOUNDARIES).map(|(at, _)| at);
-        if around.any(|at| known(&path[..at]) == Some(Extent::Whole)) {
+        if around.any(|at| known(&path[..at]) == Some(Secrecy::Whole)) {
             return Touch::Secret;
         }
         let within = |boundary: char| {
@@ -90,8 +90,8 @@ impl SecretPaths {
             first.is_some_and(|(known, _)| known.starts_with(&inside))
         };
         match known(path) {
-            Some(Extent::Whole) => Touch::Secret,
-            Some(Extent::Part) => Touch::Holds,
+            Some(Secrecy::Whole) => Touch::Secret,
+            Some(Secrecy::Part) => Touch::Holds,
             None if within('!') => Touch::Secret,
             None if within('/') || within('@') => Touch::Around,
             None => Touch::None,
@@ -164,8 +164,8 @@ mod tests {
     #[test]
     fn a_place_has_to_do_with_secrets_around_it_in_it_and_inside_it() {
         let paths = ["/a/b", "/a/b-c/d", "/a/e/f", "/a/g!/h@i", "/a/g!/k"];
-        let mut paths: Vec<_> = paths.map(|path| (path.to_owned(), Extent::Whole)).into();
-        paths.push(("/a/l".into(), Extent::Part));
+        let mut paths: Vec<_> = paths.map(|path| (path.to_owned(), Secrecy::Whole)).into();
+        paths.push(("/a/l".into(), Secrecy::Part));
         let paths = SecretPaths(paths);
         let check = |touch: Touch, places: &[&str]| {
             for place in places {

@@ -12,7 +12,7 @@ use memchr::memmem;
 use super::comment::comments;
 use super::name::{is_secret_branch, is_secret_item, is_secret_name, is_secret_node};
 use super::source_mapped_text::SourceMappedText;
-use super::spans::{Extent, Rewrite, SecretSpans};
+use super::spans::{Rewrite, Secrecy, SecretSpans};
 use super::value::Values;
 use super::{head, heuristics, merged, token};
 use crate::dm::Meta;
@@ -44,8 +44,8 @@ pub(super) struct Walk<'d, 'v> {
     pub(super) values: &'v mut Values,
     pub(super) fills: Vec<Range<usize>>,
     pub(super) rewrites: Vec<Rewrite>,
-    pub(super) elements: Vec<(NodeId, Extent)>,
-    pub(super) attributes: Vec<(NodeId, Extent)>,
+    pub(super) elements: Vec<(NodeId, Secrecy)>,
+    pub(super) attributes: Vec<(NodeId, Secrecy)>,
     pub(super) inside: Vec<(NodeId, SecretSpans)>,
     /// What stands between `<!--` and `-->`, or in a processing instruction.
     pub(super) comments: Vec<Range<usize>>,
@@ -242,7 +242,7 @@ impl<'d, 'v> Walk<'d, 'v> {
 
     /// Fills all characters of an element, of what is inside it and of its comments.
     pub(super) fn hide(&mut self, element: Element<'d>) {
-        self.elements.push((element.id(), Extent::Whole));
+        self.elements.push((element.id(), Secrecy::Whole));
         self.values
             .remember(&SourceMappedText::of_texts(element).text);
         for at in element.id().0 + 1..element.behind().0 {
@@ -298,7 +298,7 @@ impl<'d, 'v> Walk<'d, 'v> {
         let plain = SourceMappedText::of(self.document, attribute);
         self.values.remember(&plain.text);
         plain.all(&mut self.fills);
-        self.attributes.push((attribute, Extent::Whole));
+        self.attributes.push((attribute, Secrecy::Whole));
     }
 
     /// `<string name="password">…</string>`, `<key>password</key><string>…</string>`, and a node of a declared
@@ -340,7 +340,7 @@ impl<'d, 'v> Walk<'d, 'v> {
             if !plain.text.trim_ascii().is_empty() {
                 self.values.remember(&plain.text);
                 plain.all(&mut self.fills);
-                self.elements.push((element.id(), Extent::Whole));
+                self.elements.push((element.id(), Secrecy::Whole));
             }
         }
         is_secret
@@ -362,7 +362,7 @@ impl<'d, 'v> Walk<'d, 'v> {
         if is_server || element.is(tag::RESP_URI) {
             for place in head::secrets(&plain.text) {
                 self.found(&plain, place);
-                self.elements.push((element.id(), Extent::Part));
+                self.elements.push((element.id(), Secrecy::Part));
             }
         }
         true
@@ -376,8 +376,10 @@ impl<'d, 'v> Walk<'d, 'v> {
     /// Notes that a text or an attribute has a secret in it.
     pub(super) fn mark(&mut self, id: NodeId) {
         match self.document.kind(id) {
-            Some(Kind::Attribute) => self.attributes.push((id, Extent::Part)),
-            _ => self.elements.push((self.document.holder(id), Extent::Part)),
+            Some(Kind::Attribute) => self.attributes.push((id, Secrecy::Part)),
+            _ => self
+                .elements
+                .push((self.document.holder(id), Secrecy::Part)),
         }
     }
 
@@ -470,7 +472,7 @@ const PLACES: [NameId; 4] = [
 ];
 
 /// Elements once each, in document order, with the most that is known of them.
-fn in_order(mut found: Vec<(NodeId, Extent)>) -> Vec<(NodeId, Extent)> {
+fn in_order(mut found: Vec<(NodeId, Secrecy)>) -> Vec<(NodeId, Secrecy)> {
     found.sort_unstable_by_key(|(id, extent)| (*id, std::cmp::Reverse(*extent)));
     found.dedup_by_key(|(id, _)| *id);
     found

@@ -16,16 +16,16 @@ pub struct SecretSpans {
     /// Base64 written anew because what it encodes holds a secret; in order.
     pub(super) rewrites: Vec<Rewrite>,
     /// In document order.
-    pub(super) elements: Vec<(NodeId, Extent)>,
+    pub(super) elements: Vec<(NodeId, Secrecy)>,
     /// Attributes with a secret, in document order.
-    pub(super) attributes: Vec<(NodeId, Extent)>,
+    pub(super) attributes: Vec<(NodeId, Secrecy)>,
     /// The secrets of documents that are the text of an element, in document order.
     pub(super) inside: Vec<(NodeId, Self)>,
 }
 
 /// How much of a text is a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Extent {
+pub(super) enum Secrecy {
     /// Some of it.
     Part,
     /// All of it.

@@ -4,13 +4,13 @@ use std::borrow::Cow;
 
 use smol_str::SmolStr;
 
-use crate::filter::{CommandFacts, ValueFacts};
+use crate::filter::{CommandInput, ValueInput};
 use crate::flow::{CommandAnswer, EffectKind, Transaction, TransactionItem, TransactionOutcome};
 use crate::record::EventRecord;
 use crate::record::model::{CommandRecord, ItemRecord};
 
 /// A transaction once for each answer, so that a word about a code and one about a node speak of the same Item.
-pub(super) fn of(transaction: &Transaction) -> Vec<CommandFacts<'_>> {
+pub(super) fn of(transaction: &Transaction) -> Vec<CommandInput<'_>> {
     let answers = transaction.answers.iter();
     let with = answers.map(|answer| whole(transaction, Some(answer)));
     let mut shown: Vec<_> = with.collect();
@@ -21,7 +21,7 @@ pub(super) fn of(transaction: &Transaction) -> Vec<CommandFacts<'_>> {
 }
 
 /// What one message shows. Results belong to the Status of the same command.
-pub(super) fn in_message(event: &EventRecord) -> Vec<CommandFacts<'_>> {
+pub(super) fn in_message(event: &EventRecord) -> Vec<CommandInput<'_>> {
     let place = |it: &CommandRecord| {
         it.answers
             .as_ref()
@@ -39,7 +39,7 @@ pub(super) fn in_message(event: &EventRecord) -> Vec<CommandFacts<'_>> {
     shown.collect()
 }
 
-fn whole<'r>(transaction: &'r Transaction, answer: Option<&'r CommandAnswer>) -> CommandFacts<'r> {
+fn whole<'r>(transaction: &'r Transaction, answer: Option<&'r CommandAnswer>) -> CommandInput<'r> {
     let items = transaction.items.iter();
     let nodes = match answer.and_then(|answer| answer.node.as_deref()) {
         Some(node) => vec![Cow::Borrowed(node)],
@@ -47,13 +47,13 @@ fn whole<'r>(transaction: &'r Transaction, answer: Option<&'r CommandAnswer>) ->
             .filter_map(|item| item.node.as_deref().map(Cow::Borrowed))
             .collect(),
     };
-    let value = |item: &'r TransactionItem| ValueFacts {
+    let value = |item: &'r TransactionItem| ValueInput {
         text: item.value.as_deref().map(Cow::Borrowed),
         format: item.format.as_deref().map(Cow::Borrowed),
         media_type: item.media_type.as_deref().map(Cow::Borrowed),
     };
     let items = transaction.items.iter().chain(&transaction.results);
-    CommandFacts {
+    CommandInput {
         name: Some(Cow::Borrowed(&transaction.command)),
         code: answer.and_then(CommandAnswer::code),
         original_error: answer
@@ -72,18 +72,18 @@ fn whole<'r>(transaction: &'r Transaction, answer: Option<&'r CommandAnswer>) ->
 }
 
 /// A command as it is asked: its answer is in another message.
-fn asked(command: &CommandRecord) -> CommandFacts<'_> {
+fn asked(command: &CommandRecord) -> CommandInput<'_> {
     let nodes = command
         .items
         .iter()
         .filter_map(|item| item.target.as_deref().or(item.source.as_deref()));
-    CommandFacts {
+    CommandInput {
         name: Some(Cow::Borrowed(&command.kind)),
         nodes: nodes.map(Cow::Borrowed).collect(),
         values: Some(command.items.iter().map(value).collect()),
         alert: command.alert.as_ref().and_then(|alert| alert.code),
         is_known: true,
-        ..CommandFacts::default()
+        ..CommandInput::default()
     }
 }
 
@@ -92,7 +92,7 @@ fn answered<'r>(
     answer: &'r CommandRecord,
     results: Option<&'r CommandRecord>,
     code: Option<u16>,
-) -> CommandFacts<'r> {
+) -> CommandInput<'r> {
     let answers = answer.answers.as_ref();
     let name = answers.and_then(|answers| match answers.is_of_header() {
         true => Some("SyncHdr"),
@@ -103,7 +103,7 @@ fn answered<'r>(
         all.map(|node| Cow::Borrowed(&**node))
     });
     let status = answer.status.as_ref();
-    CommandFacts {
+    CommandInput {
         name: name.map(Cow::Borrowed),
         code,
         original_error: status
@@ -112,12 +112,12 @@ fn answered<'r>(
         nodes: nodes.collect(),
         values: results.map(|results| results.items.iter().map(value).collect()),
         is_open: code.map(|code| matches!(code, 101 | 202)),
-        ..CommandFacts::default()
+        ..CommandInput::default()
     }
 }
 
-fn value(item: &ItemRecord) -> ValueFacts<'_> {
-    ValueFacts {
+fn value(item: &ItemRecord) -> ValueInput<'_> {
+    ValueInput {
         text: item.data.as_ref().map(|data| Cow::Borrowed(&*data.text)),
         format: item.format.as_deref().map(Cow::Borrowed),
         media_type: item.media_type.as_deref().map(Cow::Borrowed),

@@ -8,20 +8,20 @@ use crate::flow::{EffectDetail, EffectKind};
 use crate::rules::selector::Selected;
 use crate::rules::step::HeadStep;
 use crate::rules::template::Escape;
-use crate::rules::{Facts, HeadEdit, Verdict};
+use crate::rules::{HeadEdit, RuleInput, Verdict};
 
 pub(in crate::rules) fn head(
     step: &HeadStep,
-    facts: &Facts<'_>,
+    input: &RuleInput<'_>,
     values: &mut Values<'_>,
     selected: Option<&Selected>,
     verdict: &mut Verdict,
 ) -> EffectDetail {
-    let headers = headers_now(facts, &verdict.head);
+    let headers = headers_now(input, &verdict.head);
     match planned(step, &headers, values, selected) {
         Ok((edit, before, after)) => {
             let (kind, before) = match &edit {
-                HeadEdit::Status(_) => (EffectKind::HttpStatus, status_now(facts, &verdict.head)),
+                HeadEdit::Status(_) => (EffectKind::HttpStatus, status_now(input, &verdict.head)),
                 _ => (EffectKind::Header, before),
             };
             verdict.head.push(edit);
@@ -78,18 +78,18 @@ fn shown(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
 }
 
 /// The fields as the rules so far have left them.
-pub(super) fn headers_now(facts: &Facts<'_>, edits: &[HeadEdit]) -> HeaderMap {
-    let mut headers = facts.headers().clone();
+pub(super) fn headers_now(input: &RuleInput<'_>, edits: &[HeadEdit]) -> HeaderMap {
+    let mut headers = input.headers().clone();
     edits.iter().for_each(|edit| edit.apply(&mut headers));
     headers
 }
 
-fn status_now(facts: &Facts<'_>, edits: &[HeadEdit]) -> String {
+fn status_now(input: &RuleInput<'_>, edits: &[HeadEdit]) -> String {
     let set = edits.iter().rev().find_map(|edit| match edit {
         HeadEdit::Status(status) => Some(*status),
         _ => None,
     });
-    let received = || Some(facts.response?.status);
+    let received = || Some(input.response?.status);
     let status = set.or_else(received);
     status.map_or_else(String::new, |status| status.to_string())
 }

@@ -3,12 +3,12 @@
 use super::Body;
 use super::head::headers_now;
 use crate::rules::step::{HeadStep, RawStep};
-use crate::rules::{Facts, HeadEdit, Rule, Step};
+use crate::rules::{HeadEdit, Rule, RuleInput, Step};
 
 /// Whether no step of a rule has anything to do. Only steps that look for something themselves are asked.
 pub(in crate::rules) fn is_idle(
     rule: &Rule,
-    facts: &Facts<'_>,
+    input: &RuleInput<'_>,
     edits: &[HeadEdit],
     body: Option<&Body<'_>>,
 ) -> bool {
@@ -17,7 +17,7 @@ pub(in crate::rules) fn is_idle(
             !body.is_some_and(|body| body.matches(&pattern.0))
         }
         Step::Head(HeadStep::RemoveHeader(name)) => {
-            !headers_now(facts, edits).contains_key(&name.0)
+            !headers_now(input, edits).contains_key(&name.0)
         }
         _ => false,
     })

@@ -57,7 +57,7 @@ impl<'a> Planning<'a, '_> {
     }
 
     fn speaker(&self) -> Side {
-        match self.facts.stage {
+        match self.input.stage {
             Stage::Response => Side::Server,
             _ => Side::Device,
         }
@@ -90,7 +90,7 @@ impl<'a> Planning<'a, '_> {
     }
 
     fn reconciler(&self) -> Result<&'a Reconciler, String> {
-        self.facts.reconciler.ok_or_else(|| {
+        self.input.reconciler.ok_or_else(|| {
             "no DM session is known, and a later message would have to be changed".into()
         })
     }

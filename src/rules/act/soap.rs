@@ -8,11 +8,11 @@ use crate::flow::{EffectDetail, EffectKind};
 use crate::markup::Document;
 use crate::rules::step::{SoapFault, SoapStep};
 use crate::rules::value::OneOf;
-use crate::rules::{Facts, Stage, SyntheticResponse, Verdict};
+use crate::rules::{RuleInput, Stage, SyntheticResponse, Verdict};
 
 pub(in crate::rules) fn soap(
     step: &SoapStep,
-    facts: &Facts<'_>,
+    input: &RuleInput<'_>,
     document: Option<&Document>,
     verdict: &mut Verdict,
 ) -> EffectDetail {
@@ -32,7 +32,7 @@ pub(in crate::rules) fn soap(
     };
     let action = action::of_response(envelope);
     // MessageID of the request, which the server's response repeats.
-    let relates_to = match facts.stage {
+    let relates_to = match input.stage {
         Stage::Response => envelope.relates_to(),
         _ => envelope.message_id(),
     };

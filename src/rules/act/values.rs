@@ -6,14 +6,14 @@ use super::too_large;
 use crate::dm::compose::CmdIdAllocator;
 use crate::dm::{Command, Message, Refs};
 use crate::markup::{Document, Element, tag};
-use crate::rules::Facts;
+use crate::rules::RuleInput;
 use crate::rules::answers::LinkedAnswers;
 use crate::rules::selector::Selected;
 use crate::rules::target_nodes;
 use crate::rules::template::{Escape, Name, Template};
 
 pub(in crate::rules) struct Values<'a> {
-    facts: &'a Facts<'a>,
+    input: &'a RuleInput<'a>,
     document: Option<&'a Document>,
     answers: Option<&'a LinkedAnswers<'a>>,
     /// CmdIDs that are free in the message and not yet given out.
@@ -22,12 +22,12 @@ pub(in crate::rules) struct Values<'a> {
 
 impl<'a> Values<'a> {
     pub(in crate::rules) fn new(
-        facts: &'a Facts<'a>,
+        input: &'a RuleInput<'a>,
         document: Option<&'a Document>,
         answers: Option<&'a LinkedAnswers<'a>>,
     ) -> Self {
         Self {
-            facts,
+            input,
             document,
             answers,
             ids: None,
@@ -45,7 +45,7 @@ impl<'a> Values<'a> {
         selected: Option<&Selected>,
         present: Option<&str>,
     ) -> Result<String, String> {
-        let most = self.facts.limits.bytes;
+        let most = self.input.limits.bytes;
         let mut length = 0_usize;
         template.fill(escape, |name| {
             let value = match (name, present) {
@@ -71,7 +71,7 @@ impl<'a> Values<'a> {
 
     fn value(&mut self, name: Name, selected: Option<&Selected>) -> Option<String> {
         let header = || Message::of(self.document?)?.header();
-        let session = self.facts.session;
+        let session = self.input.session;
         match name {
             Name::SessionId => {
                 let own = header().and_then(|header| Some(header.session_id()?.into_owned()));
@@ -84,10 +84,10 @@ impl<'a> Values<'a> {
             Name::Device => Some(session?.key.device.to_string()),
             Name::NextCmdId => Some(self.next_cmd_id()),
             Name::Server => {
-                let server: Authority = self.facts.connection.server.parse().ok()?;
+                let server: Authority = self.input.connection.server.parse().ok()?;
                 Some(server.host().to_owned())
             }
-            Name::Path => Some(self.facts.request.uri.path().to_owned()),
+            Name::Path => Some(self.input.request.uri.path().to_owned()),
             Name::CmdId | Name::CmdRef | Name::MsgRef | Name::LocUri | Name::Data => {
                 self.of_command(name, selected?)
             }

@@ -6,7 +6,7 @@ use super::loc_uri;
 use super::place;
 use super::report::{Report, Table, Value};
 use crate::rules::Stage;
-use crate::rules::matcher::{DEPTH, Kinds, Matcher};
+use crate::rules::matcher::{Kinds, MAX_NESTING, Matcher};
 use crate::rules::mistake::Mistake;
 use crate::rules::value::{as_glob, is_regex};
 
@@ -71,8 +71,8 @@ fn check_level(
             let Some(table) = Table::of(value) else {
                 continue;
             };
-            if depth == DEPTH {
-                let title = format!("`{key}` stands deeper than {DEPTH} tables");
+            if depth == MAX_NESTING {
+                let title = format!("`{key}` stands deeper than {MAX_NESTING} tables");
                 report
                     .wrong(value.span(), title)
                     .help("write a rule for each case: dmtap evaluates every rule");

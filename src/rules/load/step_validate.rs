@@ -11,8 +11,8 @@ use crate::dm::CommandKind;
 use crate::rules::matcher::Kinds;
 use crate::rules::selector::Selector;
 use crate::rules::step::{
-    Answer, ConnectionStep, EditStep, HeadStep, ProtocolStep, Relation, ResetPeer, ScenarioStep,
-    Scheme, WireFault,
+    Answer, ConnectionStep, EditStep, FaultStep, HeadStep, ProtocolStep, Relation, ResetPeer,
+    ScenarioStep, Scheme,
 };
 use crate::rules::template::{Escape, Template};
 use crate::rules::{Matcher, RuleError, Scenario, Stage, Step};
@@ -84,7 +84,7 @@ fn alone((step, _, table): &Placed<'_>, report: &mut Report<'_>) {
                 .label("a request has one Host, no more and no less")
                 .help("write set-header = \"Host\" to send another");
         }
-        Step::WireFault(WireFault::Latency {
+        Step::Fault(FaultStep::Latency {
             time,
             jitter: Some(jitter),
         }) if jitter.0 > time.0 => {
@@ -129,10 +129,10 @@ fn with_stage(steps: &[Placed<'_>], stage: Stage, report: &mut Report<'_>) {
             verb.stages.join("\" or \"")
         );
         let remedy = match (step, stage) {
-            (Step::WireFault(step), _) if fits => step.remedy(stage),
+            (Step::Fault(step), _) if fits => step.remedy(stage),
             _ if fits => None,
             (
-                Step::WireFault(WireFault::Reset | WireFault::ResetPeer(ResetPeer::Now)),
+                Step::Fault(FaultStep::Reset | FaultStep::ResetPeer(ResetPeer::Now)),
                 Stage::Connection,
             ) => Some(format!("write refuse-connection = true; or {elsewhere}")),
             _ => Some(elsewhere),
@@ -219,11 +219,11 @@ fn with_each_other(steps: &[Placed<'_>], report: &mut Report<'_>) {
 /// How two steps are written of which one leaves nothing for the other.
 fn right_order(step: &Step, last: &Step) -> String {
     let answer = match last {
-        Step::WireFault(WireFault::Answer(Answer(answer))) => Some(answer),
+        Step::Fault(FaultStep::Answer(Answer(answer))) => Some(answer),
         _ => None,
     };
     match (step, answer) {
-        (Step::WireFault(leave), answer)
+        (Step::Fault(leave), answer)
             if !leave.closes() && !matches!(last, Step::Connection(_))
                 || answer.is_some() && !leave.ends() =>
         {

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::message::{any, any_glob};
-use crate::rules::ConnectionFacts;
+use crate::rules::ConnectionInput;
 use crate::rules::value::{Listener, Net, ServerName};
 
 /// Which connections the rule acts on: all keys must match.
@@ -37,10 +37,10 @@ impl ConnectionMatcher {
         self.sni.is_empty() && self.host.is_empty()
     }
 
-    pub(in crate::rules) fn holds(&self, facts: &ConnectionFacts<'_>) -> bool {
-        any(&self.peer, || Some(facts.peer.ip()), |net, ip| net.has(*ip))
-            && any_glob(&self.listener, || Some(facts.listener.to_string()))
-            && any_glob(&self.sni, || facts.sni)
-            && any_glob(&self.host, || facts.host)
+    pub(in crate::rules) fn holds(&self, input: &ConnectionInput<'_>) -> bool {
+        any(&self.peer, || Some(input.peer.ip()), |net, ip| net.has(*ip))
+            && any_glob(&self.listener, || Some(input.listener.to_string()))
+            && any_glob(&self.sni, || input.sni)
+            && any_glob(&self.host, || input.host)
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::message::{body_size, package};
 use super::{MatchContext, Matcher};
 use crate::dm::{Command, CommandKind, Dialect, Item, Message, Meta, Refs, trimmed};
-use crate::filter::{About, CommandFacts, Filter, Term, ValueFacts, Word};
+use crate::filter::{About, CommandInput, Filter, Term, ValueInput, Word};
 use crate::flow::AnswerTarget;
 use crate::rules::Stage;
 use crate::rules::answers::LinkedAnswers;
@@ -53,7 +53,7 @@ impl Matcher {
 impl MatchContext<'_> {
     /// Whether a filter is true of the message, with any of its commands or with none.
     fn passes(&self, filter: &Filter) -> bool {
-        let with = |command: Option<&CommandFacts<'_>>| {
+        let with = |command: Option<&CommandInput<'_>>| {
             filter.matches(&mut |term| match term.word.about() {
                 About::Transaction => command?.holds(term),
                 About::Message | About::Session => self.holds(term),
@@ -66,15 +66,15 @@ impl MatchContext<'_> {
 
     /// Whether a word about the message is true; `None` where the question does not arise.
     fn holds(&self, term: &Term) -> Option<bool> {
-        let (facts, value) = (self.facts, &term.value);
-        let (tag, uri) = (facts.session, &facts.request.uri);
+        let (input, value) = (self.input, &term.value);
+        let (tag, uri) = (input.session, &input.request.uri);
         match term.word {
             Word::Sid => Some(value.is_text(&tag?.key.id)),
             Word::Msg => Some(value.is_number(tag?.message?.into())),
-            Word::Pkg => Some(value.is_number(package(facts)?)),
+            Word::Pkg => Some(value.is_number(package(input)?)),
             Word::Dev => {
                 let is_named = tag.is_some_and(|tag| value.is_text(&tag.key.device));
-                Some(is_named || value.is_text(&facts.connection.device.to_string()))
+                Some(is_named || value.is_text(&input.connection.device.to_string()))
             }
             Word::User => Some(value.is_text(tag?.user.as_deref()?)),
             Word::Enc => Some(value.is_text(match self.document?.is_wbxml() {
@@ -83,31 +83,31 @@ impl MatchContext<'_> {
             })),
             Word::Dialect => Some(value.is_text(Dialect::of(self.document?).name())),
             Word::Sess => Some(value.is_number(tag?.number)),
-            Word::X => Some(value.is_number(facts.exchange.0)),
+            Word::X => Some(value.is_number(input.exchange.0)),
             Word::Size => Some(value.is_number(body_size(self)?)),
             Word::Url => Some(value.is_text(&uri.to_string())),
             Word::Domain => Some(value.is_text(uri.host()?)),
-            Word::Method => Some(value.is_text(facts.request.method.as_str())),
-            Word::Code => Some(value.is_number(facts.response?.status.as_u16().into())),
+            Word::Method => Some(value.is_text(input.request.method.as_str())),
+            Word::Code => Some(value.is_number(input.response?.status.as_u16().into())),
             Word::Header => {
-                let mut fields = facts.headers().iter();
+                let mut fields = input.headers().iter();
                 Some(fields.any(|(name, text)| {
                     let text = String::from_utf8_lossy(text.as_bytes());
                     value.is_text(&format!("{name}: {text}"))
                 }))
             }
-            Word::Request => Some(facts.stage == Stage::Request),
-            Word::Response => Some(facts.stage == Stage::Response),
+            Word::Request => Some(input.stage == Stage::Request),
+            Word::Response => Some(input.stage == Stage::Response),
             _ => None,
         }
     }
 
     /// Whether something holds of one of the commands of the message.
-    fn commands(&self, holds: &mut dyn FnMut(&CommandFacts<'_>) -> bool) -> bool {
+    fn commands(&self, holds: &mut dyn FnMut(&CommandInput<'_>) -> bool) -> bool {
         let Some(message) = self.document.and_then(Message::of) else {
             return false;
         };
-        let linked = LinkedAnswers::of(self.facts);
+        let linked = LinkedAnswers::of(self.input);
         let answers = self.answers.unwrap_or(&linked);
         let results = message.all_commands();
         let results = results.filter(|command| command.kind() == CommandKind::Results);
@@ -127,15 +127,15 @@ impl MatchContext<'_> {
 }
 
 /// A command whose answer is to come.
-fn asked(command: Command<'_>) -> CommandFacts<'_> {
+fn asked(command: Command<'_>) -> CommandInput<'_> {
     let nodes = command.items().filter_map(Item::node);
-    CommandFacts {
+    CommandInput {
         name: Some(command.kind().name().into()),
         nodes: nodes.map(|node| trimmed(node)).collect(),
         values: Some(values(command).collect()),
         alert: command.as_alert().and_then(|_| command.code()),
         is_known: true,
-        ..CommandFacts::default()
+        ..CommandInput::default()
     }
 }
 
@@ -144,7 +144,7 @@ fn answered<'d>(
     answer: Command<'d>,
     results: Option<Command<'d>>,
     answers: &LinkedAnswers<'d>,
-) -> CommandFacts<'d> {
+) -> CommandInput<'d> {
     let command = answers.to(answer).and_then(AnswerTarget::command);
     let status = answer.as_status();
     let is_for_header = status.is_some_and(|status| status.is_for_header());
@@ -171,7 +171,7 @@ fn answered<'d>(
         .into_iter()
         .flat_map(values)
         .chain(others.take(MOST_OF_ANSWERED));
-    CommandFacts {
+    CommandInput {
         name,
         code: status.and_then(|status| Some(status.code()?.0)),
         original_error: status.and_then(|status| status.original_error()),
@@ -179,13 +179,13 @@ fn answered<'d>(
         values: (command.is_some() || results.is_some()).then(|| values.collect()),
         alert: command.and_then(|command| command.as_alert().and_then(|_| command.code())),
         is_known: command.is_some(),
-        ..CommandFacts::default()
+        ..CommandInput::default()
     }
 }
 
-fn values(command: Command<'_>) -> impl Iterator<Item = ValueFacts<'_>> {
+fn values(command: Command<'_>) -> impl Iterator<Item = ValueInput<'_>> {
     let of_command = command.meta();
-    command.items().map(move |item| ValueFacts {
+    command.items().map(move |item| ValueInput {
         text: item.data().map(|data| data.text()),
         format: Meta::of_item(Some(item), of_command, Meta::format),
         media_type: Meta::of_item(Some(item), of_command, Meta::media_type),

@@ -12,7 +12,7 @@ use crate::flow::{Connection, media};
 use crate::markup::Document;
 use crate::rules::glob::Glob;
 use crate::rules::value::{AnyFieldName, CodeRange, NumberRange, OneOf};
-use crate::rules::{Facts, Stage};
+use crate::rules::{RuleInput, Stage};
 
 /// An encoding of documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -66,9 +66,9 @@ impl Matcher {
 
     /// Whether all of its own keys about the message hold.
     pub(in crate::rules) fn holds_of_message(&self, context: &MatchContext<'_>) -> bool {
-        self.holds_of_connection(context.facts.connection)
-            && self.holds_of_heads(context.facts)
-            && (!self.asks_of_session() || self.holds_of_session(context.facts))
+        self.holds_of_connection(context.input.connection)
+            && self.holds_of_heads(context.input)
+            && (!self.asks_of_session() || self.holds_of_session(context.input))
             && (!self.asks_of_document() || self.holds_of_body(context))
     }
 
@@ -86,16 +86,16 @@ impl Matcher {
             })
     }
 
-    fn holds_of_heads(&self, facts: &Facts<'_>) -> bool {
-        let request = facts.request;
-        let status = facts.response.map(|head| head.status.as_u16());
+    fn holds_of_heads(&self, input: &RuleInput<'_>) -> bool {
+        let request = input.request;
+        let status = input.response.map(|head| head.status.as_u16());
         any_glob(&self.host, || request.uri.host())
             && any_glob(&self.path, || Some(request.uri.path()))
             && any_glob(&self.query, || request.uri.query())
             && any_glob(&self.method, || Some(request.method.as_str()))
             && any_code(&self.http_status, status)
-            && any_glob(&self.media_type, || media::hint(facts.headers()).media_type)
-            && any(&self.header, || Some(facts.headers()), HeaderMatcher::holds)
+            && any_glob(&self.media_type, || media::hint(input.headers()).media_type)
+            && any(&self.header, || Some(input.headers()), HeaderMatcher::holds)
             && any(
                 &self.request_header,
                 || Some(&request.headers),
@@ -103,8 +103,8 @@ impl Matcher {
             )
     }
 
-    fn holds_of_session(&self, facts: &Facts<'_>) -> bool {
-        let tag = facts.session;
+    fn holds_of_session(&self, input: &RuleInput<'_>) -> bool {
+        let tag = input.session;
         let message = tag.and_then(|tag| tag.message).map(u64::from);
         let exchange = tag.map(|tag| u64::from(tag.exchange));
         any_glob(&self.device, || tag.map(|tag| &*tag.key.device))
@@ -113,7 +113,7 @@ impl Matcher {
             && any_number(&self.message, message)
             && any_number(&self.exchange, exchange)
             && any_number(&self.device_session, tag.map(|tag| tag.of_device))
-            && any_number(&self.package, package(facts))
+            && any_number(&self.package, package(input))
     }
 
     fn holds_of_body(&self, context: &MatchContext<'_>) -> bool {
@@ -153,21 +153,21 @@ impl Matcher {
 /// The length of the body, as far as it is known.
 pub(super) fn body_size(context: &MatchContext<'_>) -> Option<u64> {
     let document = context.document.map(|document| document.source().len());
-    let read = || context.facts.body.map(|body| body.len());
+    let read = || context.input.body.map(|body| body.len());
     let size = document.or_else(read).map(|size| size as u64);
-    size.or_else(|| announced(context.facts))
+    size.or_else(|| announced(context.input))
 }
 
 /// The length a header announces of a body that is no document.
-fn announced(facts: &Facts<'_>) -> Option<u64> {
-    let length = facts.headers().get(CONTENT_LENGTH)?;
+fn announced(input: &RuleInput<'_>) -> Option<u64> {
+    let length = input.headers().get(CONTENT_LENGTH)?;
     length.to_str().ok()?.parse().ok()
 }
 
 /// The server's package follows the device's: 2 answers 1, and 4 answers 3.
-pub(super) fn package(facts: &Facts<'_>) -> Option<u64> {
-    let device = u64::from(facts.session?.package);
-    Some(match facts.stage {
+pub(super) fn package(input: &RuleInput<'_>) -> Option<u64> {
+    let device = u64::from(input.session?.package);
+    Some(match input.stage {
         Stage::Response => device + 1,
         _ => device,
     })

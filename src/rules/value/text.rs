@@ -281,12 +281,12 @@ any_form!(
     TextPattern,
     |value| {
         let text = not_empty(value)?;
-        if text.len() > LONGEST_REGEX {
-            return Err(wrong(format!("the expression is longer than {LONGEST_REGEX} bytes")));
+        if text.len() > MAX_REGEX_BYTES {
+            return Err(wrong(format!("the expression is longer than {MAX_REGEX_BYTES} bytes")));
         }
         let built = RegexBuilder::new(&text)
-            .size_limit(REGEX_BYTES)
-            .dfa_size_limit(REGEX_BYTES)
+            .size_limit(MAX_COMPILED_REGEX_BYTES)
+            .dfa_size_limit(MAX_COMPILED_REGEX_BYTES)
             .build();
         built.map(|regex| Self(Pattern(regex))).map_err(|error| {
             wrong("this is no regular expression")
@@ -316,9 +316,9 @@ fn not_empty(value: Scalar) -> Result<String, Mistake> {
 }
 
 /// Longest regular expression, in bytes.
-const LONGEST_REGEX: usize = 4096;
+const MAX_REGEX_BYTES: usize = 4096;
 /// Most memory one compiled expression takes, in bytes; finding takes time linear in the text.
-const REGEX_BYTES: usize = 1 << 20;
+const MAX_COMPILED_REGEX_BYTES: usize = 1 << 20;
 
 /// Whether a pattern is meant as a regular expression.
 pub(in crate::rules) fn is_regex(pattern: &str) -> bool {

@@ -19,7 +19,7 @@ pub fn of(events: &[Event]) -> Vec<String> {
                 lines.extend(passing(captured, &ledger));
                 ledger.enter(captured);
             }
-            Event::Admitted { applied, .. } => {
+            Event::ConnectionDecided { applied, .. } => {
                 let changes = applied.iter().flat_map(|applied| &applied.changes);
                 let change = |c: &EffectDetail| format!("connection: {} {}", c.step, c.after);
                 lines.extend(changes.map(|c| change(c).trim_end().to_owned()));

@@ -125,7 +125,7 @@ pub async fn play_plan(
     }
     let acted = passages.iter().flat_map(|p| &p.applied);
     let admitted = events.iter().filter_map(|event| match event {
-        Event::Admitted { applied, .. } => Some(applied),
+        Event::ConnectionDecided { applied, .. } => Some(applied),
         _ => None,
     });
     let acted = acted

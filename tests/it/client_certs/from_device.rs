@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::process::{Command, Stdio};
 
-use dmtap::proxy::{Authority, CertificateFacts, IdentityId, IdentityStore, StoredIdentity};
+use dmtap::proxy::{Authority, CertificateDetails, IdentityId, IdentityStore, StoredIdentity};
 use rcgen::{Issuer, KeyPair};
 
 use super::{Lab, certificates, port, private, text_of};
@@ -45,8 +45,8 @@ fn swapped(lab: &Lab, name: &str) -> Swapped {
         server: "localhost:443".into(),
         hosts: Vec::new(),
         created: "2026-01-01T00:00:00Z".into(),
-        server_certificate: CertificateFacts::of(&certificates(&upstream)[0]).unwrap(),
-        device_certificate: CertificateFacts::of(device.der()).unwrap(),
+        server_certificate: CertificateDetails::of(&certificates(&upstream)[0]).unwrap(),
+        device_certificate: CertificateDetails::of(device.der()).unwrap(),
         renews: None,
     };
     IdentityStore::of(&confdir)

@@ -38,7 +38,7 @@ async fn s_client(lab: &Lab, arguments: &str) -> (bool, String) {
 /// Why the one connection was refused, after the event that rules acted on it.
 async fn reported(lab: &Lab) -> String {
     let rule = lab.rig.log.until(|event| match event {
-        Event::Admitted { applied, .. } => Some(applied[0].rule.clone()),
+        Event::ConnectionDecided { applied, .. } => Some(applied[0].rule.clone()),
         _ => None,
     });
     assert_eq!(rule.await, "fault");
@@ -287,7 +287,7 @@ async fn a_device_without_tls_is_spared_what_is_about_handshakes() {
     // The server speaks TLS, and this proxy in front of it does not mind.
     assert_eq!(curled.code, 0, "{}", curled.error);
     let step = lab.rig.log.until(|event| match event {
-        Event::Admitted { applied, .. } => Some(applied[0].changes[0].step.to_string()),
+        Event::ConnectionDecided { applied, .. } => Some(applied[0].changes[0].step.to_string()),
         _ => None,
     });
     assert_eq!(step.await, "not applied");

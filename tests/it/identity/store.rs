@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use dmtap::identity::Strings;
 use dmtap::identity::{CertificateParts, CertificationRequest};
-use dmtap::proxy::{CertificateFacts, IdentityId, IdentityStore, StoredIdentity};
+use dmtap::proxy::{CertificateDetails, IdentityId, IdentityStore, StoredIdentity};
 use rustls::pki_types::pem::PemObject;
 
 use super::*;
@@ -27,8 +27,8 @@ fn stored(confdir: &Path, device_id: &str) -> StoredIdentity {
         server: "mdm.example.com:443".into(),
         hosts: Vec::new(),
         created: "2026-11-29T12:00:00Z".into(),
-        server_certificate: CertificateFacts::of(&server).unwrap(),
-        device_certificate: CertificateFacts::of(&device).unwrap(),
+        server_certificate: CertificateDetails::of(&server).unwrap(),
+        device_certificate: CertificateDetails::of(&device).unwrap(),
         renews: None,
     };
     let pem = dmtap::proxy::identity_pem(&[&server], own_key());

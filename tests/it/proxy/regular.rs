@@ -240,7 +240,7 @@ async fn admitted(
     let reported = || {
         let events = rig.log.events().into_iter();
         events.filter_map(|event| match event {
-            Event::Admitted { applied, .. } => {
+            Event::ConnectionDecided { applied, .. } => {
                 let change = &applied[0].changes[0];
                 Some(
                     format!("{} {}", change.step, change.after)

@@ -105,7 +105,7 @@ async fn a_handshake_that_stalls_ends_when_dmtap_stops() {
     let tcp = TcpStream::connect(rig.address).await.unwrap();
     let ca = rig.ca();
     let shaking = tokio::spawn(async move { tls(tcp, &ca, "h2", "localhost").await.is_err() });
-    let admitted = |event: &Event| matches!(event, Event::Admitted { .. }).then_some(());
+    let admitted = |event: &Event| matches!(event, Event::ConnectionDecided { .. }).then_some(());
     rig.log.until(admitted).await;
     let log = rig.stop().await;
     assert!(soon(shaking).await.unwrap());

@@ -8,7 +8,7 @@ use dmtap::dm::{Dialect, Message};
 use dmtap::flow::{
     CapturedBody, CapturedMessage, Connection, ConnectionId, Delivery, EffectDetail, EffectKind,
     Event, ExchangeId, Head, Note, ParsedBody, RequestHead, ResponseHead, RuleEffect, Session,
-    SessionKey, Severity, Side, Timestamp, TlsFacts,
+    SessionKey, Severity, Side, Timestamp, TlsDetails,
 };
 use dmtap::markup::{self, Document, Hint, Limits};
 use dmtap::patch::{Patch, Splice};
@@ -36,7 +36,7 @@ impl Stage {
             device: "192.0.2.7:50123".parse().unwrap(),
             listener: "192.0.2.1:8443".parse().unwrap(),
             server: SERVER.into(),
-            tls: Some(TlsFacts {
+            tls: Some(TlsDetails {
                 sni: Some("mdm.example.com".into()),
                 alpn: Some("h2".into()),
                 version: Some("TLSv1.3".into()),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dmtap::dm::Message;
-use dmtap::flow::{CertificateVerdict, ClientCertificate, RequestHead, ResponseHead, TlsFacts};
+use dmtap::flow::{CertificateVerdict, ClientCertificate, RequestHead, ResponseHead, TlsDetails};
 use dmtap::markup::Document;
 use dmtap::rules::Stage;
 
@@ -47,7 +47,7 @@ pub(crate) fn talk() -> Talk {
         headers: parts.headers,
     };
     talk.connection.device = ([192, 0, 2, 7], 40_000).into();
-    talk.connection.tls = Some(TlsFacts {
+    talk.connection.tls = Some(TlsDetails {
         sni: Some("mdm.Example".into()),
         client: Some(Arc::new(ClientCertificate {
             subject: "CN=device-1, OU=contoso".into(),
@@ -58,7 +58,7 @@ pub(crate) fn talk() -> Talk {
             verdict: CertificateVerdict::Untrusted("it expired".into()),
             chain: Vec::new(),
         })),
-        ..TlsFacts::default()
+        ..TlsDetails::default()
     });
     talk
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dmtap::conversation::{InMemoryState, MessageFacts, SessionView};
+use dmtap::conversation::{InMemoryState, MessageInput, SessionView};
 use dmtap::flow::{
     Connection, ConnectionId, ExchangeId, RequestHead, ResponseHead, Session, SessionKey, Side,
     Timestamp,
@@ -63,11 +63,11 @@ impl Talk {
             view.reconciler = None;
         }
         let mut tally = std::mem::take(&mut self.tally);
-        let facts = MessageFacts {
+        let input = MessageInput {
             document: Some(&document),
-            ..self.facts(stage, Some(document.source()))
+            ..self.input(stage, Some(document.source()))
         };
-        let verdict = view.decide(&facts, book, &mut tally);
+        let verdict = view.decide(&input, book, &mut tally);
         self.tally = tally;
         verdict
     }
@@ -85,14 +85,14 @@ impl Talk {
         body: Option<&Bytes>,
     ) -> Verdict {
         let mut tally = std::mem::take(&mut self.tally);
-        let facts = self.facts(stage, body);
-        let verdict = SessionView::default().decide(&facts, book, &mut tally);
+        let input = self.input(stage, body);
+        let verdict = SessionView::default().decide(&input, book, &mut tally);
         self.tally = tally;
         verdict
     }
 
-    fn facts<'a>(&'a self, stage: Stage, body: Option<&'a Bytes>) -> MessageFacts<'a> {
-        MessageFacts {
+    fn input<'a>(&'a self, stage: Stage, body: Option<&'a Bytes>) -> MessageInput<'a> {
+        MessageInput {
             connection: &self.connection,
             exchange: ExchangeId(1),
             request: &self.request,

@@ -6,7 +6,7 @@ use std::path::Path;
 use dmtap::conversation::InMemoryState;
 use dmtap::flow::{RuleEffect, Side};
 use dmtap::markup::Document;
-use dmtap::rules::{ConnectionFacts, ReceivedUnit, Stage, load};
+use dmtap::rules::{ConnectionInput, ReceivedUnit, Stage, load};
 
 use super::support::{Talk, book, message, on, status, wbxml};
 
@@ -93,7 +93,7 @@ fn each_row_of_the_tables_of_tasks_is_a_rule_that_acts_in_both_encodings() {
 fn acts(stage: Stage, file: &str, encoded: fn(&Document) -> Document) -> bool {
     let book = book(file);
     if stage == Stage::Connection {
-        let facts = ConnectionFacts {
+        let input = ConnectionInput {
             peer: ([127, 0, 0, 1], 40_000).into(),
             listener: ([127, 0, 0, 1], 8443).into(),
             host: None,
@@ -101,7 +101,7 @@ fn acts(stage: Stage, file: &str, encoded: fn(&Document) -> Document) -> bool {
             tls: Some(true),
             arrival: ReceivedUnit::Connection,
         };
-        let decision = book.admit(&facts, &mut InMemoryState::default());
+        let decision = book.decide_connection(&input, &mut InMemoryState::default());
         return acted(&decision.applied);
     }
     [1, 2].into_iter().any(|session| {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dmtap::conversation::{Conversations, InMemoryState, MessageFacts, StayContext};
+use dmtap::conversation::{Conversations, InMemoryState, MessageInput, StayContext};
 use dmtap::flow::origin::LearnedHosts;
 use dmtap::flow::{Connection, ConnectionId, ExchangeId, RequestHead, ResponseHead, Timestamp};
 use dmtap::markup::Limits;
@@ -86,7 +86,7 @@ fn decided(row: &Row) -> (Verdict, Vec<String>) {
     };
     let (map, learned, limits) = (map(), LearnedHosts::default(), Limits::default());
     let body = Arc::new(document(Bytes::from_static(b"<html/>")));
-    let facts = MessageFacts {
+    let input = MessageInput {
         connection: &connection,
         exchange: ExchangeId(1),
         request: &request,
@@ -105,9 +105,9 @@ fn decided(row: &Row) -> (Verdict, Vec<String>) {
         identity: None,
     };
     let conversations = Conversations::new(Default::default());
-    let mut handle = conversations.without_request(&facts, Timestamp(0));
+    let mut handle = conversations.without_request(&input, Timestamp(0));
     let mut state = InMemoryState::default();
-    let decided = handle.response(&facts, &RuleSet::default(), &mut state);
+    let decided = handle.response(&input, &RuleSet::default(), &mut state);
     let notes = decided.notes.iter().map(|note| note.id.to_owned());
     (decided.verdict, notes.collect())
 }

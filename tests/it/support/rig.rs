@@ -155,7 +155,7 @@ impl EventLog {
     pub fn names(&self) -> Vec<&'static str> {
         let name = |event: &Event| match event {
             Event::Opened(_) => "opened",
-            Event::Admitted { .. } => "admitted",
+            Event::ConnectionDecided { .. } => "admitted",
             Event::Refused { .. } => "refused",
             Event::Malformed { .. } => "malformed",
             Event::Closed { .. } => "closed",

@@ -2,22 +2,24 @@
 
 use std::sync::Arc;
 
-use super::{Entry, Reconciling};
+use super::{PlannedEdits, Reconciling};
 use crate::dm::compose::{self, CmdIdAllocator};
 use crate::dm::{Command, CommandKind, Message, StatusCode};
-use crate::flow::Side;
 use crate::flow::reconciler::{Obligation, OwedByRule, Reconciler, SuppressReply};
+use crate::flow::{EffectKind, Side};
 use crate::markup::edit::Edit;
 
 impl Reconciling<'_> {
     /// A device that has nothing to answer ends the session, and the server would wait for ever for what it
     /// is owed: the device gets something harmless to do.
-    pub(super) fn occupy(&mut self, reconciler: &mut Reconciler) {
+    pub(super) fn keep_session_open(&mut self, reconciler: &mut Reconciler) {
         let document = self.document.clone();
         let Some(message) = Message::of(&document) else {
             return;
         };
-        let Some(rule) = owing(reconciler).filter(|_| self.setting.speaker == Side::Server) else {
+        let Some(rule) = first_rule_with_pending_status(reconciler)
+            .filter(|_| self.context.speaker == Side::Server)
+        else {
             return;
         };
         if message.commands().any(Command::expects_status) || is_challenge(message) {
@@ -39,23 +41,23 @@ impl Reconciling<'_> {
             cmd_ref: id.into(),
             cmd: CommandKind::Get,
         });
-        let mut entry = Entry::default();
-        let after = "Get ./DevInfo/DevId to keep the session open".into();
-        entry.push_detail(body.element(), "occupy", String::new(), after);
+        let mut planned = PlannedEdits::default();
+        let after = "Get ./DevInfo/DevId to keep the session open";
+        planned.push_detail(body.element(), EffectKind::Added, "occupy", ["", after]);
         let place = body.end();
-        entry.edits.push(Edit::Insert { place, fragment });
+        planned.edits.push(Edit::Insert { place, fragment });
         let owed = OwedByRule {
             rule: rule.clone(),
             obligation,
         };
-        if reconciler.owe(&[owed]).is_ok() {
-            self.enter(&rule, entry);
+        if reconciler.add_obligations(&[owed]).is_ok() {
+            self.apply(&rule, planned);
         }
     }
 }
 
 /// The first rule for which the server is owed a Status that it has not got.
-fn owing(reconciler: &Reconciler) -> Option<Arc<str>> {
+fn first_rule_with_pending_status(reconciler: &Reconciler) -> Option<Arc<str>> {
     let owes = |owed: &&OwedByRule| match &owed.obligation {
         Obligation::Status(owed) => owed.to == Side::Server && owed.given_in.is_none(),
         _ => false,

@@ -3,18 +3,18 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Entry, Reconciling, answers, refs};
+use super::{PlannedEdits, Reconciling, answers, refs};
 use crate::dm::compose::{self, CmdIdAllocator, ItemRef};
 use crate::dm::{Message, Status, asked_kind};
-use crate::flow::Side;
 use crate::flow::reconciler::{Obligation, PendingStatus, Reconciler, SuppressReply};
+use crate::flow::{EffectKind, Side};
 use crate::markup::edit::{Edit, Place};
 use crate::markup::{NodeId, tag};
 
 impl Reconciling<'_> {
     /// Says which Items a Status is about that would be taken for all of them, also for those that went.
-    pub(super) fn name(&mut self, reconciler: &Reconciler) {
-        let names: HashMap<_, _> = reconciler.names(self.setting.speaker).collect();
+    pub(super) fn name_items(&mut self, reconciler: &Reconciler) {
+        let names: HashMap<_, _> = reconciler.narrowed_items(self.context.speaker).collect();
         // The newest obligation about a command is the one that counts.
         let mut rules: Vec<&Arc<str>> = names.values().map(|(rule, _)| *rule).collect();
         rules.sort();
@@ -24,7 +24,7 @@ impl Reconciling<'_> {
             let Some(message) = Message::of(&document) else {
                 return;
             };
-            let mut entry = Entry::default();
+            let mut planned = PlannedEdits::default();
             for status in message.statuses() {
                 let refs = (status.msg_ref(), status.cmd_ref());
                 let refs = refs.0.as_deref().zip(refs.1.as_deref());
@@ -32,22 +32,22 @@ impl Reconciling<'_> {
                 let own =
                     known.filter(|(by, _)| *by == rule && status.ref_nodes().next().is_none());
                 if let Some((_, items)) = own {
-                    entry.name(status, items);
+                    planned.insert_item_refs(status, items);
                 }
             }
-            self.enter(rule, entry);
+            self.apply(rule, planned);
         }
     }
 
     /// Does what one rule caused, as far as it is about this message.
-    pub(super) fn keep(&mut self, reconciler: &mut Reconciler, rule: &Arc<str>) {
+    pub(super) fn fulfil_obligations(&mut self, reconciler: &mut Reconciler, rule: &Arc<str>) {
         let document = self.document.clone();
         let Some(message) = Message::of(&document) else {
             return;
         };
-        let speaker = self.setting.speaker;
-        let mut entry = Entry::default();
-        let suppressed = reconciler.suppressed(speaker, rule);
+        let speaker = self.context.speaker;
+        let mut planned = PlannedEdits::default();
+        let suppressed = reconciler.suppressed_replies(speaker, rule);
         let suppressed: HashMap<_, _> = suppressed
             .map(|s| ((&*s.msg_ref, &*s.cmd_ref), s.cmd))
             .collect();
@@ -55,32 +55,32 @@ impl Reconciling<'_> {
             let (msg_ref, cmd_ref) = refs(answer);
             let sent = suppressed.get(&(&*msg_ref, &*cmd_ref));
             if sent.is_some_and(|cmd| asked_kind(answer).is_none_or(|asked| asked == *cmd)) {
-                entry.remove(answer);
+                planned.remove(answer);
             }
         }
         let mut ids = CmdIdAllocator::of(message);
         let msg_id = message.msg_id();
-        let mut line: Option<Line> = None;
-        for owed in reconciler.owed(speaker.other(), rule) {
+        let mut answer_order: Option<AnswerOrder> = None;
+        for owed in reconciler.owed_statuses(speaker.other(), rule) {
             let is_repeated = |given: &str| msg_id.as_deref() == Some(given);
             if !owed.given_in.as_deref().is_none_or(is_repeated) {
                 continue;
             }
-            let line = match line.take() {
-                Some(known) if Arc::ptr_eq(&known.order, &owed.order) => line.insert(known),
-                _ => line.insert(Line::of(owed, message)),
+            let answer_order = match answer_order.take() {
+                Some(known) if Arc::ptr_eq(&known.order, &owed.order) => answer_order.insert(known),
+                _ => answer_order.insert(AnswerOrder::of(owed, message)),
             };
-            if give(owed, line, message, &mut ids, &mut entry) {
+            if insert_status(owed, answer_order, message, &mut ids, &mut planned) {
                 owed.given_in = msg_id.as_deref().map(Into::into);
             }
         }
-        self.enter(rule, entry);
+        self.apply(rule, planned);
     }
 }
 
-impl Entry {
+impl PlannedEdits {
     /// Puts the references of Items into a Status.
-    fn name(&mut self, status: Status<'_>, items: &[ItemRef]) {
+    fn insert_item_refs(&mut self, status: Status<'_>, items: &[ItemRef]) {
         let element = status.element();
         let Some(cmd) = element.child(tag::CMD) else {
             return;
@@ -92,13 +92,16 @@ impl Entry {
             }
         }
         let after = format!("the references of {} Items", items.len());
-        self.push_detail(element, "name", String::new(), after);
+        self.push_detail(element, EffectKind::Added, "name", ["", &after]);
     }
 }
 
 impl Reconciler {
     /// The Items that Statuses of a peer are about, by MsgRef and CmdRef.
-    fn names(&self, from: Side) -> impl Iterator<Item = (Refs<'_>, (&Arc<str>, &[ItemRef]))> {
+    fn narrowed_items(
+        &self,
+        from: Side,
+    ) -> impl Iterator<Item = (Refs<'_>, (&Arc<str>, &[ItemRef]))> {
         self.obligations
             .iter()
             .filter_map(move |owed| match &owed.obligation {
@@ -110,7 +113,11 @@ impl Reconciler {
             })
     }
 
-    fn suppressed(&self, from: Side, rule: &Arc<str>) -> impl Iterator<Item = &SuppressReply> {
+    fn suppressed_replies(
+        &self,
+        from: Side,
+        rule: &Arc<str>,
+    ) -> impl Iterator<Item = &SuppressReply> {
         let of_rule = self.obligations.iter().filter(move |o| o.rule == *rule);
         of_rule.filter_map(move |owed| match &owed.obligation {
             Obligation::Suppress(reply) if reply.from == from => Some(reply),
@@ -118,7 +125,11 @@ impl Reconciler {
         })
     }
 
-    fn owed(&mut self, to: Side, rule: &Arc<str>) -> impl Iterator<Item = &mut PendingStatus> {
+    fn owed_statuses(
+        &mut self,
+        to: Side,
+        rule: &Arc<str>,
+    ) -> impl Iterator<Item = &mut PendingStatus> {
         let obligations = Arc::make_mut(&mut self.obligations);
         let of_rule = obligations.iter_mut().filter(move |o| o.rule == *rule);
         of_rule.filter_map(move |owed| match &mut owed.obligation {
@@ -132,13 +143,13 @@ impl Reconciler {
 type Refs<'a> = (&'a str, &'a str);
 
 /// Where the answers to one message stand in another.
-struct Line {
+struct AnswerOrder {
     order: Arc<[Box<str>]>,
     /// For each command, the last answer that belongs in front of its own.
     in_front: Vec<Option<NodeId>>,
 }
 
-impl Line {
+impl AnswerOrder {
     fn of(owed: &PendingStatus, message: Message<'_>) -> Self {
         let ids = owed.order.iter().enumerate();
         let ranks: HashMap<&str, usize> = ids.map(|(rank, id)| (&**id, rank)).collect();
@@ -165,12 +176,12 @@ impl Line {
 }
 
 /// Puts a Status where it belongs among the others. Says whether it found a place.
-fn give(
+fn insert_status(
     owed: &PendingStatus,
-    line: &Line,
+    answer_order: &AnswerOrder,
     message: Message<'_>,
     ids: &mut CmdIdAllocator,
-    entry: &mut Entry,
+    planned: &mut PlannedEdits,
 ) -> bool {
     let Some(body) = message.body() else {
         return false;
@@ -181,10 +192,15 @@ fn give(
     };
     // The answers for single Items come behind the answer for the command.
     let behind = owed.place + usize::from(!owed.items.is_empty());
-    let in_front = line.in_front.get(behind).copied().flatten();
+    let in_front = answer_order.in_front.get(behind).copied().flatten();
     let place = in_front.map_or(Place::FirstIn(body.element().id()), Place::After);
     let after = format!("Status {} for {} {}", owed.code, owed.cmd, owed.cmd_ref());
-    entry.push_detail(body.element(), "add-status", String::new(), after);
-    entry.edits.push(Edit::Insert { place, fragment });
+    planned.push_detail(
+        body.element(),
+        EffectKind::Added,
+        "add-status",
+        ["", &after],
+    );
+    planned.edits.push(Edit::Insert { place, fragment });
     true
 }

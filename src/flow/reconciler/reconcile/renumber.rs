@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Entry, Reconciling, answers};
+use super::{PlannedEdits, Reconciling, answers};
 use crate::dm::Message;
 use crate::flow::reconciler::{MessageDirection, Obligation, OwedByRule, Reconciler};
 use crate::flow::{AnswerLink, Side};
@@ -11,24 +11,24 @@ use crate::markup::{Element, tag};
 impl Reconciling<'_> {
     /// Translates MsgID and MsgRefs where the peers count differently.
     /// `links` are those of its answers, in their order.
-    pub(super) fn renumber(&mut self, reconciler: &mut Reconciler, links: &[AnswerLink]) {
+    pub(super) fn renumber_messages(&mut self, reconciler: &mut Reconciler, links: &[AnswerLink]) {
         let document = self.document.clone();
         let Some(message) = Message::of(&document) else {
             return;
         };
-        let (speaker, mut entry) = (self.setting.speaker, Entry::default());
-        let aliases = reconciler.aliases(speaker, message);
+        let (speaker, mut planned) = (self.context.speaker, PlannedEdits::default());
+        let aliases = reconciler.msg_id_aliases(speaker, message);
         let first = aliases.first().map(|alias| &alias.rule);
-        let Some(rule) = reconciler.gaps.rule().or(first).cloned() else {
+        let Some(rule) = reconciler.msg_ids.rule().or(first).cloned() else {
             return;
         };
         let receiver = speaker.other();
         let header = message.header().map(|header| header.element());
         if let Some(id) = header.and_then(|h| h.child(tag::MSG_ID)) {
             let own = MessageDirection::sent_by(speaker);
-            let there = number(id).and_then(|n| reconciler.gaps.to(receiver, own, n));
+            let there = number(id).and_then(|n| reconciler.msg_ids.to(receiver, own, n));
             if let Some(there) = there {
-                entry.set(id, there.to_string());
+                planned.set(id, there.to_string());
             }
         }
         for (number_of_answer, answer) in answers(message).enumerate() {
@@ -43,24 +43,24 @@ impl Reconciling<'_> {
             let received = msg_ref.text();
             let mut newest = aliases.iter().rev();
             if let Some(alias) = newest.find(|alias| *alias.received == *received.trim_ascii()) {
-                entry.set(msg_ref, alias.original.to_string());
+                planned.set(msg_ref, alias.original.to_string());
                 continue;
             }
             let other = MessageDirection::sent_by(receiver);
-            match number(msg_ref).map(|n| reconciler.gaps.to(receiver, other, n)) {
-                Some(Some(number)) => entry.set(msg_ref, number.to_string()),
+            match number(msg_ref).map(|n| reconciler.msg_ids.to(receiver, other, n)) {
+                Some(Some(number)) => planned.set(msg_ref, number.to_string()),
                 // It answers a message that dmtap sent in the other's place.
-                Some(None) => entry.remove(answer),
+                Some(None) => planned.remove(answer),
                 None => {}
             }
         }
-        self.enter(&rule, entry);
+        self.apply(&rule, planned);
     }
 }
 
 impl Reconciler {
     /// The MsgIDs that the sender of a message received instead of those that it answers.
-    fn aliases(&mut self, speaker: Side, message: Message<'_>) -> Vec<Alias> {
+    fn msg_id_aliases(&mut self, speaker: Side, message: Message<'_>) -> Vec<MsgIdAlias> {
         let msg_id = message.msg_id();
         let is_of = |owed: &OwedByRule| matches!(&owed.obligation, Obligation::MsgId { from, .. } if *from == speaker);
         if !self.obligations.iter().any(is_of) {
@@ -77,7 +77,7 @@ impl Reconciler {
                     answered_in,
                 } if *from == speaker => {
                     *answered_in = msg_id.as_deref().map(Into::into);
-                    Some(Alias {
+                    Some(MsgIdAlias {
                         rule: owed.rule.clone(),
                         received: received.clone(),
                         original: original.clone(),
@@ -91,13 +91,16 @@ impl Reconciler {
     /// The server's own number of a message that the device knows as `sent`.
     pub(super) fn as_server_numbers(&self, sent: &str) -> String {
         let number = sent.parse().ok();
-        let own = number.and_then(|n| self.gaps.to(Side::Server, MessageDirection::Responses, n));
+        let own = number.and_then(|n| {
+            self.msg_ids
+                .to(Side::Server, MessageDirection::Responses, n)
+        });
         own.map_or_else(|| sent.to_owned(), |n| n.to_string())
     }
 }
 
 /// A MsgID that one peer received instead of another.
-struct Alias {
+struct MsgIdAlias {
     rule: Arc<str>,
     received: Box<str>,
     original: Box<str>,

@@ -16,7 +16,7 @@ impl Planning<'_, '_> {
     /// Alert 1223 and Final; the server's own commands are not for a device that is to give up (PRO 8.1).
     pub(super) fn abort(&mut self) -> Result<(), String> {
         let message = self.message()?;
-        if self.facts.stage == Stage::Response {
+        if self.input.stage == Stage::Response {
             for command in message.commands().filter(|c| c.expects_status()) {
                 self.take_away(command.element());
             }
@@ -35,7 +35,7 @@ impl Planning<'_, '_> {
     /// gets it when it asks.
     pub(super) fn next_message(&mut self) -> Result<(), String> {
         let message = self.message()?;
-        if self.facts.stage == Stage::Request {
+        if self.input.stage == Stage::Request {
             return self.put_alert(AlertCode::NEXT_MESSAGE, EffectKind::Added);
         }
         let number = msg_id(message)?.parse();

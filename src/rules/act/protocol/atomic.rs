@@ -13,7 +13,7 @@ use crate::rules::step::AtomicFailure;
 
 impl<'a> Planning<'a, '_> {
     pub(super) fn roll_back(&mut self, failure: &AtomicFailure) -> Result<(), String> {
-        match self.facts.stage {
+        match self.input.stage {
             Stage::Response => self.keep_atomics(failure),
             _ => self.fail_atomics(failure),
         }
@@ -32,7 +32,7 @@ impl<'a> Planning<'a, '_> {
 
     /// The device has run it, and the server receives a failure.
     fn fail_atomics(&mut self, failure: &AtomicFailure) -> Result<(), String> {
-        let answers = LinkedAnswers::of(self.facts);
+        let answers = LinkedAnswers::of(self.input);
         let of_atomic = |c: &Command<'_>| {
             let status = c.as_status();
             status.is_some_and(|s| s.cmd().as_deref() == Some("Atomic"))

@@ -23,7 +23,7 @@ impl Planning<'_, '_> {
         let message = self.message()?;
         let chal = self.chal(challenge, message);
         let code = StatusCode(challenge.code.0);
-        if self.facts.stage == Stage::Response {
+        if self.input.stage == Stage::Response {
             return self.turn_down(code, &chal);
         }
         let credentials = cred(message);
@@ -38,7 +38,7 @@ impl Planning<'_, '_> {
     pub(super) fn busy(&mut self, busy: &Busy) -> Result<(), String> {
         if busy.is_syncml() {
             let code = StatusCode(busy.code.0);
-            return match self.facts.stage {
+            return match self.input.stage {
                 Stage::Response => self.turn_down(code, ""),
                 _ => self.answer_each(code, ""),
             };
@@ -126,7 +126,7 @@ impl Planning<'_, '_> {
             (Nonce::Given(nonce), _) => Some(nonce.clone()),
             (Nonce::Fresh, _) => Some(self.nonce(message)),
             (Nonce::Used, _) => {
-                let used = self.facts.reconciler.and_then(|known| known.nonce());
+                let used = self.input.reconciler.and_then(|known| known.nonce());
                 Some(used.map_or_else(|| self.nonce(message), str::to_owned))
             }
         };
@@ -138,7 +138,7 @@ impl Planning<'_, '_> {
 
     /// A nonce of 16 octets that is another one for each message, and the same in every run.
     fn nonce(&self, message: Message<'_>) -> String {
-        let tag = self.facts.session;
+        let tag = self.input.session;
         let session = tag.map_or("", |tag| &tag.key.id);
         let device = tag.map_or("", |tag| &tag.key.device);
         let number = msg_id(message).unwrap_or_default();
@@ -155,14 +155,14 @@ impl Planning<'_, '_> {
     }
 
     fn note_answer(&mut self, what: &str) {
-        let response = self.facts.response;
+        let response = self.input.response;
         let before = response.map_or_else(String::new, |head| head.status.to_string());
         self.note_of_message(EffectKind::Answered, &before, what);
     }
 
     /// The device gets a SyncML message in its encoding.
     pub(super) fn answer(&mut self, body: Bytes) {
-        let content_type = self.facts.request.headers.get(header::CONTENT_TYPE);
+        let content_type = self.input.request.headers.get(header::CONTENT_TYPE);
         let answer = SyntheticResponse::syncml(body, self.document, content_type);
         self.planned.answer = Some(answer);
     }

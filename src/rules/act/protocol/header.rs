@@ -23,8 +23,8 @@ impl<'a> Planning<'a, '_> {
 
     pub(super) fn set_session_id(&mut self, id: &str) -> Result<(), String> {
         if let Some(original) = self.header()?.child(tag::SESSION_ID)
-            && self.facts.stage == Stage::Request
-            && self.facts.reconciler.is_some()
+            && self.input.stage == Stage::Request
+            && self.input.reconciler.is_some()
         {
             // The device is not to learn of it by the answer.
             let original = original.text();

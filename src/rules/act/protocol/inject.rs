@@ -32,7 +32,7 @@ impl<'a> Planning<'a, '_> {
         let found = self
             .selection
             .iter()
-            .flat_map(|selected| to.at.find(self.document, selected, self.facts.limits));
+            .flat_map(|selected| to.at.find(self.document, selected, self.input.limits));
         let outside = found.filter(|spot| spot.holders().is_empty());
         let elements = outside.filter_map(|spot| self.document.element(spot.node));
         elements.map(|e| (to.relation.to(e.id()), e)).collect()

@@ -130,7 +130,7 @@ fn written(verb: &str) -> String {
     format!("write step = {{ {example} }}")
 }
 
-const MOST: usize = 5;
+const MAX_SUGGESTIONS: usize = 5;
 
 fn no_verb(keys: &[(&str, Range<usize>, &Value<'_>)], verbs: &[&str]) -> Mistake {
     let with = |key: &str| -> Vec<&str> {
@@ -149,8 +149,8 @@ fn no_verb(keys: &[(&str, Range<usize>, &Value<'_>)], verbs: &[&str]) -> Mistake
     let mut mistake = Mistake::new("this step has no verb".into());
     if let Some((option, ..)) = keys.first() {
         let verbs = with(option);
-        let shown = list(&verbs[..verbs.len().min(MOST)]);
-        mistake = mistake.label(match verbs.len() > MOST {
+        let shown = list(&verbs[..verbs.len().min(MAX_SUGGESTIONS)]);
+        mistake = mistake.label(match verbs.len() > MAX_SUGGESTIONS {
             true => format!("`{option}` belongs to {shown} and others"),
             false if verbs.len() == 1 => format!("`{option}` belongs to {shown}"),
             false => format!("`{option}` belongs to one of {shown}"),
@@ -165,7 +165,7 @@ const FAIL: &str = "`set-status` changes the Status of a command that was run, `
 fn unknown(word: &str, span: Range<usize>, verbs: &[&str]) -> Mistake {
     let title = format!("there is no step `{word}`");
     let mut mistake = Mistake::new(title).at(span).suggest(word, verbs);
-    let near = nearest(word, verbs, MOST);
+    let near = nearest(word, verbs, MAX_SUGGESTIONS);
     if word == "fail" {
         mistake = mistake.help(FAIL);
     } else if near.len() > 1 {

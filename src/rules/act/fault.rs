@@ -5,19 +5,19 @@ use std::time::Duration;
 
 use crate::flow::{DeliveryStep, EffectDetail, EffectKind, Noise, Pace, StatedLength};
 use crate::rules::chance::Rng;
-use crate::rules::step::{Answer, ResetPeer, Slicer, WireFault};
+use crate::rules::step::{Answer, FaultStep, ResetPeer, Slicer};
 use crate::rules::value::Time;
-use crate::rules::{Facts, Rule, Verdict};
+use crate::rules::{Rule, RuleInput, Verdict};
 
 pub(in crate::rules) fn leave(
-    step: &WireFault,
+    step: &FaultStep,
     rule: &Rule,
     seed: u64,
-    facts: &Facts<'_>,
+    input: &RuleInput<'_>,
     verdict: &mut Verdict,
 ) -> EffectDetail {
-    if let WireFault::Answer(Answer(answer)) = step {
-        let received = facts.response.map(|head| head.status.to_string());
+    if let FaultStep::Answer(Answer(answer)) = step {
+        let received = input.response.map(|head| head.status.to_string());
         verdict.answer = Some(answer.clone());
         let (before, after) = (received.unwrap_or_default(), answer.status.to_string());
         return EffectDetail::of_message(EffectKind::Answered, step.name(), before, after);
@@ -26,67 +26,67 @@ pub(in crate::rules) fn leave(
         let why = "a rule before this one ends the connection";
         return EffectDetail::declined(step.name(), why);
     }
-    let mut draw = Rng::new(seed, &rule.name, facts);
+    let mut draw = Rng::new(seed, &rule.name, input);
     let (kind, what, ops) = delivery(step, &mut draw);
     verdict.delivery.ops.extend(ops);
     EffectDetail::of_message(kind, step.name(), "", what)
 }
 
 /// What a fault does, in words, and how the message leaves by it.
-fn delivery(step: &WireFault, draw: &mut Rng) -> (EffectKind, String, Vec<DeliveryStep>) {
+fn delivery(step: &FaultStep, draw: &mut Rng) -> (EffectKind, String, Vec<DeliveryStep>) {
     use DeliveryStep::{Announce, Close, Reset, Send, Wait};
     use EffectKind as Kind;
     match step {
-        WireFault::Answer(_) => (Kind::Answered, String::new(), Vec::new()),
-        WireFault::Delay(Time(time)) => (Kind::Delayed, format!("{time:?}"), vec![Wait(*time)]),
-        WireFault::Latency { time, jitter } => {
+        FaultStep::Answer(_) => (Kind::Answered, String::new(), Vec::new()),
+        FaultStep::Delay(Time(time)) => (Kind::Delayed, format!("{time:?}"), vec![Wait(*time)]),
+        FaultStep::Latency { time, jitter } => {
             let jitter = jitter.map_or(Duration::ZERO, |jitter| jitter.0);
             let time = jittered(time.0, jitter, draw);
             (Kind::Delayed, format!("{time:?}"), vec![Wait(time)])
         }
-        WireFault::Bandwidth(rate) => {
+        FaultStep::Bandwidth(rate) => {
             let pace = DeliveryStep::Pace(Pace::Rate(rate.0));
             let what = format!("{} bytes a second", rate.0);
             (Kind::Slowed, what, vec![pace])
         }
-        WireFault::Slicer(Slicer { size, delay }) => {
+        FaultStep::Slicer(Slicer { size, delay }) => {
             let what = format!("{} bytes every {:?}", size.0, delay.0);
             let size = NonZeroU64::new(size.0).unwrap_or(NonZeroU64::MIN);
             let pause = delay.0;
             let pace = DeliveryStep::Pace(Pace::Slices { size, pause });
             (Kind::Slowed, what, vec![pace])
         }
-        WireFault::SlowClose(Time(time)) => {
+        FaultStep::SlowClose(Time(time)) => {
             let ops = vec![DeliveryStep::WHOLE, Wait(*time), Close];
             (Kind::ClosedAfter, format!("{time:?}"), ops)
         }
-        WireFault::Timeout(time) => {
+        FaultStep::Timeout(time) => {
             let time = time.0.0;
             let ops = vec![Wait(time), Close];
             (Kind::ClosedAfter, format!("{time:?}"), ops)
         }
-        WireFault::LimitData(bytes) => {
+        FaultStep::LimitData(bytes) => {
             let ops = vec![Send(bytes.0), Close];
             (Kind::Closed, format!("after {} bytes", bytes.0), ops)
         }
-        WireFault::Reset | WireFault::ResetPeer(ResetPeer::Now) => {
+        FaultStep::Reset | FaultStep::ResetPeer(ResetPeer::Now) => {
             (Kind::Reset, String::new(), vec![Reset])
         }
-        WireFault::ResetPeer(ResetPeer::After(bytes)) => {
+        FaultStep::ResetPeer(ResetPeer::After(bytes)) => {
             let ops = vec![Send(*bytes), Reset];
             (Kind::Reset, format!("after {bytes} bytes"), ops)
         }
-        WireFault::EmptyResponse => (Kind::Closed, "without an answer".into(), vec![Close]),
-        WireFault::MalformedChunk => {
+        FaultStep::EmptyResponse => (Kind::Closed, "without an answer".into(), vec![Close]),
+        FaultStep::MalformedChunk => {
             let announced = Announce(StatedLength::Chunks);
             let ops = vec![announced, Send(0), noise(draw), Close];
             (Kind::Closed, "after a malformed chunk".into(), ops)
         }
-        WireFault::RandomDataThenClose => {
-            let what = format!("after {NOISE} random bytes");
+        FaultStep::RandomDataThenClose => {
+            let what = format!("after {DEFAULT_NOISE_BYTES} random bytes");
             (Kind::Closed, what, vec![noise(draw), Close])
         }
-        WireFault::ContentLength(announced) => {
+        FaultStep::ContentLength(announced) => {
             let what = match announced.0 {
                 StatedLength::Exactly(length) => length.to_string(),
                 StatedLength::More(bytes) => format!("{bytes} too many"),
@@ -108,8 +108,8 @@ fn jittered(time: Duration, jitter: Duration, draw: &mut Rng) -> Duration {
 fn noise(draw: &mut Rng) -> DeliveryStep {
     DeliveryStep::Noise(Noise {
         seed: draw.next(),
-        bytes: NOISE,
+        bytes: DEFAULT_NOISE_BYTES,
     })
 }
 
-const NOISE: u16 = 512;
+const DEFAULT_NOISE_BYTES: u16 = 512;

@@ -20,7 +20,7 @@ use crate::rules::{Stage, SyntheticResponse};
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 #[non_exhaustive]
-pub enum WireFault {
+pub enum FaultStep {
     /// dmtap answers the device with this HTTP status instead of the server; at `request` it does not ask the server.
     #[schemars(extend("examples" = [503]))]
     Answer(Answer),
@@ -284,7 +284,7 @@ any_form!(
 
 const LENGTHS: &str = "write \"+10\" or \"-10\" for so many bytes more or fewer than there are, or the length itself: 1200";
 
-impl WireFault {
+impl FaultStep {
     /// Whether it would do something else where nobody reads bodies.
     pub fn depends_on_reading(&self) -> bool {
         match self {

@@ -10,8 +10,7 @@ use serde::Deserialize;
 use strum::IntoStaticStr;
 
 use crate::flow::{
-    AnswerLink, Connection, EffectDetail, ExchangeId, Reconciler, RequestHead, ResponseHead,
-    SessionTag, Side,
+    AnswerLink, Connection, ExchangeId, Reconciler, RequestHead, ResponseHead, SessionTag, Side,
 };
 use crate::markup::{Document, Limits};
 
@@ -45,7 +44,7 @@ impl Stage {
 
 /// What is known about a message when rules are evaluated.
 #[derive(Clone, Copy, Debug)]
-pub struct Facts<'a> {
+pub struct RuleInput<'a> {
     /// Which way it goes.
     pub stage: Stage,
     /// The device's connection.
@@ -71,7 +70,7 @@ pub struct Facts<'a> {
     pub limits: &'a Limits,
 }
 
-impl<'a> Facts<'a> {
+impl<'a> RuleInput<'a> {
     /// The header fields of the message.
     pub(super) fn headers(&self) -> &'a HeaderMap {
         match (self.stage, self.response) {
@@ -83,7 +82,7 @@ impl<'a> Facts<'a> {
 
 /// What is known of a connection when rules are asked how to receive it.
 #[derive(Clone, Copy, Debug)]
-pub struct ConnectionFacts<'a> {
+pub struct ConnectionInput<'a> {
     /// The device's address.
     pub peer: SocketAddr,
     /// The address it was accepted at.
@@ -107,25 +106,6 @@ pub enum ReceivedUnit {
     Request,
 }
 
-/// Whether all steps of a rule acted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Completeness {
-    /// All of them.
-    Whole,
-    /// Some of them: a step could not act on a match.
-    Part,
-}
-
-impl Completeness {
-    /// That of a rule with these changes.
-    pub(super) fn of(changes: &[EffectDetail]) -> Self {
-        match changes.iter().all(EffectDetail::is_done) {
-            true => Self::Whole,
-            false => Self::Part,
-        }
-    }
-}
-
 /// What kept a rule from acting on a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeldBack {
@@ -141,14 +121,13 @@ pub trait RuleState {
     /// Counts a match of rule `rule` of the set under `key`; the first one is 1.
     fn count(&mut self, rule: usize, key: &str) -> u64;
 
-    /// Rule `rule` of the set acted on this many matches in a message; on 0 if it could not act on what it
-    /// found. Nothing is decided by it.
-    fn acted(&mut self, rule: usize, finds: usize, extent: Completeness) {
-        let _ = (rule, finds, extent);
+    /// Counts that rule `rule` of the set acted on this many matches of a message: 0 if it could not act on any. It is
+    /// complete if every step acted on each of them.
+    fn acted(&mut self, rule: usize, matches: usize, is_complete: bool) {
+        let _ = (rule, matches, is_complete);
     }
 
-    /// Rule `rule` of the set looked at a message, and its limit or its scenario kept it from acting. Nothing is decided
-    /// by it.
+    /// Counts that rule `rule` of the set looked at a message, and its limit or its scenario kept it from acting.
     fn held_back(&mut self, rule: usize, by: HeldBack) {
         let _ = (rule, by);
     }
