@@ -4,11 +4,11 @@
 //! proxy ─ Event ─▶ Journal ─▶ record thread ─┬─ queue ─▶ Transcript     for people
 //!                  (number)   (EventRecord)  ├─ queue ─▶ JsonLines      for programs, and for `dmtap show`
 //!                                            ├─ queue ─▶ Pcapng         for Wireshark
-//!                                            └─────────▶ Subscription   for those who look on
+//! //!                                            └─────────▶ Subscription   for live viewers
 //! ```
 //!
-//! One thread makes one [`EventRecord`] of each event, its secrets masked, and every sink gets that same record. So a
-//! record that is shown later reads as it did when it happened.
+//! One thread makes one [`EventRecord`] of each event, with its secrets masked, and every sink gets that same record.
+//! So a record that is shown later reads as it did when it happened.
 
 pub mod analysis;
 pub mod file;
@@ -37,18 +37,19 @@ pub use run::Runs;
 pub use show::{Damage, is_record, replay, replay_lines, show};
 pub use transcript::{Colour, Layout, Transcript};
 
-/// Makes a sink that takes the place of another whose file was rotated away.
+/// Makes the sink that replaces a sink whose file was rotated away.
 pub trait Renew: Send {
-    /// The new sink; `None` where the old one still writes where it should.
+    /// Returns the new sink, or `None` if the old one still writes to the right file.
     ///
     /// # Errors
-    /// Why there can be none; the old sink goes on.
+    /// Fails if no new sink can be made; the old sink stays in use.
     fn renew(&mut self) -> io::Result<Option<Box<dyn Sink>>>;
 }
 
 /// Receives every event, on a thread of its own.
 pub trait Sink: Send {
-    /// Writes what stands in front of all events, and makes it visible. Called once, before the first event.
+    /// Writes the beginning of the record, such as the line about the run, and makes it visible. Called once, before
+    /// the first event.
     ///
     /// # Errors
     /// Whatever keeps it from being written.
@@ -62,7 +63,8 @@ pub trait Sink: Send {
     /// Whatever keeps it from being written; the sink gets no more events after that.
     fn write_event(&mut self, record: &EventRecord) -> io::Result<()>;
 
-    /// Makes written events visible to others. Called [`journal::FLUSH_AFTER`] the first event that is not visible yet.
+    /// Makes written events visible to others. Called [`journal::FLUSH_AFTER`] after the first event that is not
+    /// visible yet.
     ///
     /// # Errors
     /// Whatever keeps it from being written.
@@ -70,7 +72,7 @@ pub trait Sink: Send {
         Ok(())
     }
 
-    /// Completes what is written; no event follows.
+    /// Completes the record; no event follows.
     ///
     /// # Errors
     /// Whatever keeps it from being written.
