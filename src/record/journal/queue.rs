@@ -200,7 +200,7 @@ impl Queue {
         Waited::GivenUp
     }
 
-    /// Ends the queue and returns the remaining records, which the caller drops after it has released the lock.
+    /// Ends the queue and returns the remaining records, which the caller drops after the lock is released.
     fn stop(&self, mut state: MutexGuard<'_, State>) -> VecDeque<Entry> {
         state.dead = true;
         self.drained.notify_all();
@@ -340,10 +340,10 @@ impl Bounds {
     }
 }
 
-/// An event is small up to this fraction of the byte limit: 128 KiB of 64 MiB.
+/// An event is small up to the byte limit divided by this: 128 KiB of 64 MiB.
 const SMALL: u64 = 512;
 
-/// This fraction of the byte limit is reserved for small events.
+/// The byte limit divided by this is reserved for small events.
 const RESERVE: u64 = 4;
 
 /// Returns about how many bytes an event keeps in memory. Documents of earlier messages, which links refer to, are kept
