@@ -40,7 +40,7 @@ pub const FAREWELL: Duration = Duration::from_secs(5);
 /// further behind than this, and a busy sink does not need a system call for every event.
 pub const FLUSH_AFTER: Duration = Duration::from_millis(20);
 
-/// What happens to an event when a sink's queue is full.
+/// The action for an event when a sink's queue is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhenFull {
     /// The traffic waits, at most [`PATIENCE`]. The record has no gap.
@@ -67,7 +67,7 @@ struct Lane {
     stillborn: Option<String>,
 }
 
-/// How a sink's thread ended.
+/// The result of a sink's thread.
 #[derive(Default)]
 struct Ended {
     written: u64,
