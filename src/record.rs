@@ -46,13 +46,13 @@ pub trait Renew: Send {
     fn renew(&mut self) -> io::Result<Option<Box<dyn Sink>>>;
 }
 
-/// Receives every event, on a thread of its own.
+/// Receives every event, on a separate thread.
 pub trait Sink: Send {
     /// Writes the beginning of the record, such as the line about the run, and makes it visible. Called once, before
     /// the first event.
     ///
     /// # Errors
-    /// Whatever keeps it from being written.
+    /// Fails if the output cannot be written.
     fn begin(&mut self) -> io::Result<()> {
         Ok(())
     }
@@ -60,14 +60,14 @@ pub trait Sink: Send {
     /// Writes one event.
     ///
     /// # Errors
-    /// Whatever keeps it from being written; the sink gets no more events after that.
+    /// Fails if the event cannot be written; the sink gets no more events after that.
     fn write_event(&mut self, record: &EventRecord) -> io::Result<()>;
 
     /// Makes written events visible to others. Called [`journal::FLUSH_AFTER`] after the first event that is not
     /// visible yet.
     ///
     /// # Errors
-    /// Whatever keeps it from being written.
+    /// Fails if the output cannot be written.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
@@ -75,7 +75,7 @@ pub trait Sink: Send {
     /// Completes the record; no event follows.
     ///
     /// # Errors
-    /// Whatever keeps it from being written.
+    /// Fails if the output cannot be written.
     fn finish(&mut self) -> io::Result<()> {
         self.flush()
     }

@@ -11,7 +11,7 @@ use super::model::RunRecord;
 use super::{Colour, JsonLines, Layout, Pcapng, Renew, Sink, Transcript};
 use crate::error_text;
 
-/// Why a record file cannot be written.
+/// The error of a record file, with its path.
 #[derive(Debug, thiserror::Error)]
 #[error("{path}: {why}")]
 pub struct FileError {
@@ -61,7 +61,7 @@ enum Kind {
 /// it, and no other dmtap may write it until the sink is dropped. A link is refused.
 ///
 /// # Errors
-/// [`FileError`], which names the file.
+/// Returns a [`FileError`] that names the file.
 pub fn open(path: &str) -> Result<Box<dyn Sink>, FileError> {
     let (append, name) = parsed(path);
     let opened = open_as(name, append, None);

@@ -22,7 +22,7 @@ pub struct JsonLines<W> {
     line: Vec<u8>,
 }
 
-/// Why a line of a record cannot be read.
+/// The reason why a line of a record cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The line was written by a dmtap with another record format.

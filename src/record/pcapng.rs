@@ -32,7 +32,7 @@ use super::{EventRecord, Sink, Transcript};
 use crate::flow::Timestamp;
 use stream::{Frame, Stream};
 
-/// Writes a pcapng file.
+/// A sink that writes a pcapng file.
 pub struct Pcapng<W: Write> {
     out: PcapNgWriter<W>,
     /// The streams of each connection, by its number: one stream for each exchange that runs at the same time.

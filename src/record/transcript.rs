@@ -27,7 +27,7 @@ pub(super) use plain::announces_soap;
 use text_buffer::TextBuffer;
 pub use text_buffer::{Colour, Layout};
 
-/// Writes a transcript.
+/// A sink that writes a transcript.
 pub struct Transcript<W> {
     out: W,
     buffer: TextBuffer,

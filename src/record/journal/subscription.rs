@@ -17,7 +17,7 @@ pub struct Subscription {
     last: u64,
 }
 
-/// A record as a subscriber gets it.
+/// A record for a subscriber.
 #[derive(Clone, Debug)]
 pub struct Live {
     /// The record; for a very large event, without commands and bodies.
