@@ -92,7 +92,7 @@ pub fn of_record(linter: &mut Linter, record: &EventRecord, limits: &Limits) -> 
         }];
     }
     linter.at(Timestamp(record.at_us));
-    // The linter must not expect to see the part of a message behind a cut.
+    // dmtap did not see the part of a cut message after the cut.
     let is_cut = record.notes.iter().any(|note| note.id == "LOG-01");
     let is_document = matches!(record.reading, Some(ParsedBodyRecord::Document { .. }));
     let body = record.body.as_ref().filter(|_| is_document || record.own);
