@@ -26,13 +26,12 @@
 //!      patch                spans and splices
 //! ```
 //!
-//! `filter`, beside `flow`, reads the filters of `show` and `proxy`; it uses `dm` and `facts`.
-//! `builtin_rules` has the files of the folder `rules/` as text and imports nothing; `facts` has the tables of `facts/`;
-//! `printable` escapes what a terminal would obey or hide.
+//! `filter`, on the layer of `flow`, reads the filters of `show` and `proxy`; it uses `dm` and `facts`. `builtin_rules`
+//! has the files of the folder `rules/` as text and imports nothing. `facts` has the tables of `facts/`. `printable`
+//! escapes characters that a terminal would obey or hide.
 //!
 //! `patch`, `markup`, `dm`, `flow`, `filter`, `rules`, `stay`, `identity`, `conversation` and `peer` are pure: no sockets,
-//! files, clock or randomness.
-//! `tests/tidy.rs` holds this table.
+//! files, clock or randomness. `tests/tidy.rs` checks these layers.
 //!
 //! # Glossary
 //!
@@ -41,37 +40,37 @@
 //! | device, server | the two ends: the DM client and its management server |
 //! | message, command, Item, Status, Results, package, session | as in OMA DM |
 //! | exchange | one HTTP request and its response |
-//! | captured message | one half of an exchange as received and as sent, with what was found in it |
+//! | captured message | one half of an exchange as received and as sent, with its decoded content and notes |
 //! | rule, matcher, step, limit, scenario | as in WireMock |
 //! | rule set | the rules in force at one time |
 //! | scope | the rules of one test and the exchanges that they act on (`docs/control.md`) |
 //! | built-in rule | a rule file inside the program (`dmtap rules list`) |
 //! | stay | the built-in rule that rewrites URLs, so that the device stays on the proxy (`docs/enrollment.md`) |
-//! | public origin | scheme, host and port that devices use in the place of a server's (`--public`, `--map`) |
-//! | client identity, swap | a certificate with its key that dmtap presents to servers; it gets one by enrolling in the device's place |
+//! | public origin | the scheme, host and port that devices use in place of a server's (`--public`, `--map`) |
+//! | client identity, swap | a certificate with its key that dmtap presents to servers; the swap: dmtap gets one by enrolling in the device's place |
 //! | protocol step | a step that keeps both peers consistent, such as `refuse` and `inject-command` |
-//! | reconcile | make up for what a rule hid from a peer or invented for it |
-//! | obligation | what dmtap still has to do to reconcile a peer |
-//! | verdict | what the rules decided about one message |
-//! | rule effect | what one rule did to a message, as data |
-//! | delivery | how bytes are sent: delays, pieces, cuts, resets |
-//! | connection decision | how a connection is received: certificate, TLS versions, refused, tunnelled |
-//! | filter | which exchanges somebody wants to see, in mitmproxy's language (`docs/filters.md`) |
-//! | fact | what a code, an element, a node or an id means (`facts/`) |
+//! | reconcile | repair a peer's view after a rule hid a message part from it or invented one |
+//! | obligation | a step that dmtap still has to take to reconcile a peer |
+//! | verdict | the decision of the rules about one message |
+//! | rule effect | the changes of one rule to a message, as data |
+//! | delivery | the way in which bytes are sent: delays, pieces, cuts, resets |
+//! | connection decision | the way in which a connection is accepted: certificate, TLS versions, refused, tunnelled |
+//! | filter | an expression in mitmproxy's language that selects exchanges (`docs/filters.md`) |
+//! | fact | the meaning of a code, an element, a node or an id (`facts/`) |
 //! | note | a remark about a message, with an id (`docs/notes.md`) |
 //! | finding | a conclusion about a session, with an id and the next step (`docs/why.md`) |
-//! | event | something that happened, from the proxy to the record |
-//! | record, sink | what is written, and who writes it |
-//! | redact, mask | hide secrets: `*` stands for each byte |
+//! | event | a report from the proxy to the record, such as a request or a closed connection |
+//! | record, sink | an event as it is written, and the writer of one output |
+//! | redact, mask | hide secrets: each byte becomes a `*` |
 //!
 //! # The life of one message
 //!
-//! 1. [`proxy`] accepts a connection, learns where it wants to go, asks the rules how to receive it, and ends TLS with a
-//!    certificate for the name that the device asked for.
+//! 1. [`proxy`] accepts a connection, finds its destination, asks the rules how to accept it, and terminates TLS with
+//!    a certificate for the name that the device requested.
 //! 2. hyper reads the request. If a rule or a record needs the body, it is collected (bounded); otherwise it streams.
-//! 3. Content codings are undone and the body becomes a [`markup::Document`]. A body that does not decode passes, with a
-//!    note and the offset.
-//! 4. [`conversation::Conversations`] finds the session, and the command that each Status and Results answers.
+//! 3. The proxy removes content codings and decodes the body into a [`markup::Document`]. A body that does not decode
+//!    passes, with a note and the offset of the error.
+//! 4. [`conversation::Conversations`] finds the session, and the command for each Status and Results.
 //! 5. [`rules::RuleSet::decide`] returns a [`rules::Verdict`]: patched bytes, an answer of dmtap's own, a delivery. The
 //!    [`flow::Reconciler`] then makes both peers consistent.
 //! 6. Without a rule effect the received bytes go to the server, otherwise the patched ones with fitting headers.
@@ -88,9 +87,9 @@
 //! 6. *Recording never changes the traffic*, framing included: `tests/it/record.rs`, `tests/it/proxy.rs`.
 //! 7. *One exchange, one rule set*: `tests/it/proxy.rs`, `tests/it/reload.rs`.
 //! 8. *Nothing unbounded*: `tests/it/codec_xml.rs`, `tests/it/codec_wbxml.rs`, `tests/it/proxy.rs`, `tests/it/endure.rs`.
-//! 9. *Secrets fail closed*: what dmtap cannot examine for secrets it does not show: `tests/it/record.rs`.
+//! 9. *Secrets fail closed*: dmtap does not show content that it cannot examine for secrets: `tests/it/record.rs`.
 
-// These hold for the program; tests may unwrap, print and share.
+// These lints hold for the program; tests may unwrap and print.
 #![warn(missing_docs, unreachable_pub)]
 #![warn(clippy::unwrap_used, clippy::print_stdout)]
 

@@ -1,7 +1,7 @@
-//! Two peers of our own, to try things with: a device simulator and a reference DM server.
+//! Two simulated peers to test with: a device and a reference DM server.
 //!
-//! Both are pure: a message in, a message out. Sockets are the business of [`crate::app`]. They keep the rules
-//! of OMA DM 1.2 as Windows does, so that what a fault does to them says something about real peers.
+//! Both are pure: a message in, a message out. [`crate::app`] has the sockets. They follow the rules of OMA DM 1.2 as
+//! Windows does, so that their reaction to a fault shows how real peers react.
 
 mod auth;
 pub mod compose;

@@ -4,11 +4,11 @@
 //! proxy ─ Event ─▶ Journal ─▶ record thread ─┬─ queue ─▶ Transcript     for people
 //!                  (number)   (EventRecord)  ├─ queue ─▶ JsonLines      for programs, and for `dmtap show`
 //!                                            ├─ queue ─▶ Pcapng         for Wireshark
-//!                                            └─────────▶ Subscription   for those who look on
+//! //!                                            └─────────▶ Subscription   for live viewers
 //! ```
 //!
-//! One thread makes one [`EventRecord`] of each event, its secrets masked, and every sink gets that same record. So a
-//! record that is shown later reads as it did when it happened.
+//! One thread makes one [`EventRecord`] of each event, with its secrets masked, and every sink gets that same record.
+//! So a record that is shown later reads as it did when it happened.
 
 pub mod analysis;
 pub mod file;
@@ -37,21 +37,22 @@ pub use run::Runs;
 pub use show::{Damage, is_record, replay, replay_lines, show};
 pub use transcript::{Colour, Layout, Transcript};
 
-/// Makes a sink that takes the place of another whose file was rotated away.
+/// Makes the sink that replaces a sink whose file was rotated away.
 pub trait Renew: Send {
-    /// The new sink; `None` where the old one still writes where it should.
+    /// Returns the new sink, or `None` if the old one still writes to the right file.
     ///
     /// # Errors
-    /// Why there can be none; the old sink goes on.
+    /// Fails if no new sink can be made; the old sink stays in use.
     fn renew(&mut self) -> io::Result<Option<Box<dyn Sink>>>;
 }
 
-/// Receives every event, on a thread of its own.
+/// Receives every event, on a separate thread.
 pub trait Sink: Send {
-    /// Writes what stands in front of all events, and makes it visible. Called once, before the first event.
+    /// Writes the beginning of the record, such as the line about the run, and makes it visible. Called once, before
+    /// the first event.
     ///
     /// # Errors
-    /// Whatever keeps it from being written.
+    /// Fails if the output cannot be written.
     fn begin(&mut self) -> io::Result<()> {
         Ok(())
     }
@@ -59,21 +60,22 @@ pub trait Sink: Send {
     /// Writes one event.
     ///
     /// # Errors
-    /// Whatever keeps it from being written; the sink gets no more events after that.
+    /// Fails if the event cannot be written; the sink gets no more events after that.
     fn write_event(&mut self, record: &EventRecord) -> io::Result<()>;
 
-    /// Makes written events visible to others. Called [`journal::FLUSH_AFTER`] the first event that is not visible yet.
+    /// Makes written events visible to others. Called [`journal::FLUSH_AFTER`] after the first event that is not
+    /// visible yet.
     ///
     /// # Errors
-    /// Whatever keeps it from being written.
+    /// Fails if the output cannot be written.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 
-    /// Completes what is written; no event follows.
+    /// Completes the record; no event follows.
     ///
     /// # Errors
-    /// Whatever keeps it from being written.
+    /// Fails if the output cannot be written.
     fn finish(&mut self) -> io::Result<()> {
         self.flush()
     }

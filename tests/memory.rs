@@ -1,7 +1,7 @@
-//! What decoding allocates: a number of times that does not grow with the message, and few bytes for each of its
-//! own.
+//! Bounds the allocations of decoding: their number does not grow with the message, and the peak is a few bytes for
+//! each byte of the message.
 //!
-//! The tree has 12 bytes for each node. The peak is that of the heap, with the source.
+//! The tree takes 12 bytes for each node. The peak is the peak of the heap, including the message.
 #![allow(clippy::unwrap_used, reason = "what a test cannot do fails it")]
 
 #[path = "memory/heap.rs"]

@@ -1,4 +1,4 @@
-//! Credentials as a device makes them (OMA-TS-DM_Security-V1_2_1 §5).
+//! Makes credentials as a device does (OMA-TS-DM_Security-V1_2_1 §5).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::dm::auth::AccountKey;
 use crate::dm::{Chal, compose};
 
-/// The `Cred` a challenge asks for, as XML; `None` for a scheme or a nonce that makes no sense.
+/// Returns the `Cred` for a challenge, as XML; `None` for an unknown scheme or an invalid nonce.
 pub(crate) fn cred(chal: Chal<'_>, user: &str, password: &str) -> Option<String> {
     let scheme = chal.scheme()?;
     let data = match &*scheme {

@@ -1,4 +1,4 @@
-//! Writing messages: compact XML as Windows writes it, or the same as WBXML.
+//! Writes messages: compact XML as Windows writes it, or the same as WBXML.
 
 use bytes::Bytes;
 
@@ -6,7 +6,7 @@ use super::large::{Chunk, LargeObject, Sizes};
 use crate::dm::AlertCode;
 use crate::dm::compose::{self, CmdIdAllocator, HeaderBuilder, StatusBuilder};
 
-/// How messages travel.
+/// The encoding of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Encoding {
     /// `application/vnd.syncml.dm+xml`.
@@ -17,7 +17,7 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// The media type of messages (DM_RepPro 1.2.1 §6.2.1).
+    /// Returns the media type of messages (DM_RepPro 1.2.1 §6.2.1).
     pub fn media_type(self) -> &'static str {
         match self {
             Self::Xml => "application/vnd.syncml.dm+xml",
@@ -25,7 +25,7 @@ impl Encoding {
         }
     }
 
-    /// The encoding a media type names.
+    /// Returns the encoding that a media type names.
     pub fn of_media_type(media_type: &str) -> Self {
         if media_type.contains("wbxml") {
             Self::Wbxml
@@ -35,16 +35,16 @@ impl Encoding {
     }
 }
 
-/// A message being written. Commands get their CmdIDs as they come.
+/// A message being written. Commands get their CmdIDs in order.
 #[derive(Debug)]
 pub(crate) struct Composer {
     out: String,
     ids: CmdIdAllocator,
-    /// Bytes of the header.
+    /// The length of the header, in bytes.
     header: usize,
 }
 
-/// A place in a message, to come back to.
+/// A position in a message to return to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Position {
     len: usize,
@@ -52,7 +52,7 @@ pub(crate) struct Position {
 }
 
 impl Composer {
-    /// Begins a message with this header, whose sender takes messages and values of these sizes. CmdIDs follow on
+    /// Begins a message with this header. `sizes` are the limits that the sender announces. CmdIDs continue after
     /// `last_id`.
     pub(crate) fn new(mut header: HeaderBuilder<'_>, sizes: Sizes, last_id: u32) -> Self {
         let size =
@@ -74,12 +74,12 @@ impl Composer {
         }
     }
 
-    /// Bytes written so far.
+    /// Returns the number of bytes written so far.
     pub(crate) fn len(&self) -> usize {
         self.out.len()
     }
 
-    /// Where it is by now.
+    /// Returns the current position.
     pub(crate) fn mark(&self) -> Position {
         Position {
             len: self.out.len(),
@@ -87,29 +87,29 @@ impl Composer {
         }
     }
 
-    /// Takes back what was written since.
+    /// Removes everything written after `mark`.
     pub(crate) fn back_to(&mut self, mark: Position) {
         self.out.truncate(mark.len);
         self.ids = CmdIdAllocator::after(mark.last_id);
     }
 
-    /// Whether it can be finished within `most` bytes.
+    /// Returns whether the message can be finished within `most` bytes.
     pub(crate) fn fits(&self, most: usize) -> bool {
         self.out.len().saturating_add(RESERVE) <= most
     }
 
-    /// Whether what was written since would fit into `most` bytes in a message with little else.
+    /// Returns whether the content since `since` would fit into `most` bytes in a message with little else.
     pub(crate) fn fits_alone(&self, since: Position, most: usize) -> bool {
         let alone = self.header + STATUS_AND_ALERT_BYTES + (self.out.len() - since.len);
         alone.saturating_add(RESERVE) <= most
     }
 
-    /// Whether there is little else in it yet than in any message.
+    /// Returns whether the message has little more so far than every message has.
     pub(crate) fn is_bare(&self) -> bool {
         self.out.len() <= self.header + STATUS_AND_ALERT_BYTES
     }
 
-    /// A command with its CmdID first, which is returned.
+    /// Writes a command with its CmdID first, and returns the CmdID.
     pub(crate) fn command(&mut self, name: &str, inside: impl FnOnce(&mut Self)) -> u32 {
         let text = self.ids.give();
         let id = self.ids.last();
@@ -120,17 +120,17 @@ impl Composer {
         id
     }
 
-    /// A Status.
+    /// Writes a Status.
     pub(crate) fn status(&mut self, status: &StatusBuilder<'_>) {
         self.out += &status.xml(&self.ids.give());
     }
 
-    /// An Alert without items.
+    /// Writes an Alert without items.
     pub(crate) fn alert(&mut self, code: AlertCode) {
         self.out += &compose::alert(&self.ids.give(), code);
     }
 
-    /// Alert 1225: of a large object the end never came (PRO 7).
+    /// Writes Alert 1225: the end of a large object never came (PRO 7).
     pub(crate) fn no_end_of_data(&mut self, lost: &LargeObject) {
         let place = match &*lost.command {
             "Results" => "Source",
@@ -144,17 +144,17 @@ impl Composer {
         });
     }
 
-    /// The message, leaving its package open.
+    /// Finishes the message and leaves its package open.
     pub(crate) fn finish_open(self) -> String {
         self.out + compose::END
     }
 
-    /// The message, closing its package.
+    /// Finishes the message and closes its package.
     pub(crate) fn finish(self) -> String {
         self.out + "<Final/>" + compose::END
     }
 
-    /// An element with things inside.
+    /// Writes an element with content.
     pub(crate) fn within(&mut self, name: &str, inside: impl FnOnce(&mut Self)) {
         self.out.push('<');
         self.out.push_str(name);
@@ -165,12 +165,12 @@ impl Composer {
         self.out.push('>');
     }
 
-    /// An element with text.
+    /// Writes an element with text.
     pub(crate) fn leaf(&mut self, name: &str, text: &str) {
         self.out += &compose::leaf(name, text);
     }
 
-    /// Meta, Data and MoreData of an Item.
+    /// Writes Meta, Data and MoreData of an Item.
     pub(crate) fn value(&mut self, format: &str, chunk: &Chunk<'_>) {
         self.within("Meta", |m| {
             m.meta("Format", format);
@@ -185,21 +185,21 @@ impl Composer {
         }
     }
 
-    /// An element of `syncml:metinf` with text.
+    /// Writes an element of `syncml:metinf` with text.
     pub(crate) fn meta(&mut self, name: &str, text: &str) {
         self.out += &compose::meta(name, text);
     }
 }
 
-/// Bytes that the end of a message takes: an Alert of one number, Final, and what closes the document.
+/// The bytes reserved for the end of a message: an Alert without items, Final, and the end tags of the document.
 pub(crate) const RESERVE: usize = 100;
-/// Bytes of a Status for the header and for an Alert, which go in front of all else.
+/// The bytes of a Status for the header and for an Alert, which come before everything else.
 const STATUS_AND_ALERT_BYTES: usize = 250;
 
-/// A message as it goes over the wire.
+/// Encodes a message for sending.
 ///
 /// # Errors
-/// In words, where WBXML cannot hold what the XML says; what this crate composes always fits.
+/// Returns a text if WBXML cannot represent the XML; messages that this crate composes can always be represented.
 pub fn on_wire(xml: String, encoding: Encoding) -> Result<Bytes, String> {
     match encoding {
         Encoding::Xml => Ok(xml.into()),

@@ -13,10 +13,10 @@ use crate::dm::{AlertCode, CommandKind, Message, StatusCode};
 use crate::markup::Document;
 use report::Backlog;
 
-/// Who the device says it is.
+/// The identity of the device.
 #[derive(Clone, Debug)]
 pub struct Profile {
-    /// `./DevInfo/DevId` and the Source of its messages.
+    /// `./DevInfo/DevId`, which is also the Source of messages.
     pub id: String,
     /// `./DevInfo/Man`.
     pub manufacturer: String,
@@ -24,9 +24,9 @@ pub struct Profile {
     pub model: String,
     /// `./DevInfo/Lang`.
     pub language: String,
-    /// What it says of the user's login: `user`, `others` or `none`.
+    /// The LoginStatus of the user: `user`, `others` or `none`.
     pub login: String,
-    /// What it takes, as it announces in its headers.
+    /// The size limits that the device announces in its headers.
     pub sizes: Sizes,
 }
 
@@ -44,7 +44,7 @@ impl Default for Profile {
 }
 
 impl Profile {
-    /// The nodes of `./DevInfo` that it says.
+    /// Returns the nodes of `./DevInfo` with the values of the profile.
     fn nodes(&self) -> [(&'static str, &str); 4] {
         [
             ("DevId", &self.id),
@@ -63,50 +63,50 @@ pub struct Device {
     server: String,
     session_id: String,
     msg_id: u32,
-    /// How often the server asked for credentials in this session.
+    /// The number of challenges from the server in this session.
     challenged: u32,
-    /// The credentials that the server asked for, as XML.
+    /// The credentials that the server requested, as XML.
     cred: Option<String>,
-    /// Set where it only waits for the server to end the session.
+    /// Whether the device only waits for the server to end the session.
     giving_up: bool,
-    /// What the server takes.
+    /// The size limits that the server announced.
     theirs: Sizes,
     incoming: Incoming,
-    /// Objects whose end never came.
+    /// Large objects whose end never came.
     lost: Vec<LargeObject>,
     backlog: Backlog,
-    /// Where the server wants the next messages to go (`RespURI`).
+    /// The URI for the next messages, as the server requested (`RespURI`).
     pub resp_uri: Option<String>,
     /// The code with which the server refused a whole message, if it did.
     pub refused: Option<StatusCode>,
-    /// What it did, in order: the command and the code it answered with.
+    /// The commands that the device executed, in order, each with the code of its Status.
     pub done: Vec<(String, StatusCode)>,
 }
 
-/// What the device does after a message of the server.
+/// The reaction of the device to a message of the server.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next {
-    /// It sends this message, as XML.
+    /// The device sends this message, as XML.
     Send(String),
     /// The session is over.
     End,
-    /// It cannot go on, for this reason.
+    /// The device cannot continue, for this reason.
     Broken(String),
 }
 
-/// One outcome on its way into a message.
+/// The outcome of a command, before it is written into a message.
 struct Outcome {
     cmd: String,
     name: String,
     target: Option<ItemRef>,
-    /// Its node for people; of an Alert, its code in front.
+    /// The node, for people; for an Alert, with its code in front.
     uri: String,
     code: StatusCode,
     found: Vec<(String, Found)>,
 }
 
 impl Device {
-    /// A device at rest. What its profile says is in its tree, too.
+    /// Creates a device without a session. Adds the values of the profile to the tree.
     pub fn new(profile: Profile, tree: Tree) -> Self {
         let (server, session_id) = (String::new(), String::new());
         let tree = profile.nodes().iter().fold(tree, |tree, (name, value)| {
@@ -131,7 +131,7 @@ impl Device {
         }
     }
 
-    /// Changes the tree, as something on the device does that is not a session.
+    /// Changes the tree from outside a session, as the device itself may.
     pub fn change_tree(&mut self, change: impl FnOnce(Tree) -> Tree) {
         self.tree = change(std::mem::take(&mut self.tree));
     }
@@ -147,7 +147,7 @@ impl Device {
         self.package_1(None)
     }
 
-    /// Package 1; after a challenge it answers the message that held it.
+    /// Writes package 1. After a challenge, it answers the message with the challenge.
     fn package_1(&mut self, challenged_in: Option<&str>) -> String {
         let mut message = self.message();
         if let Some(msg_ref) = challenged_in {
@@ -168,7 +168,7 @@ impl Device {
         message.finish()
     }
 
-    /// The text of a leaf of its tree.
+    /// Returns the text of a leaf in the tree.
     pub fn text(&self, uri: &str) -> Option<String> {
         match self.tree.get(uri) {
             Ok(Found::Leaf(_, text)) => Some(text),
@@ -176,7 +176,7 @@ impl Device {
         }
     }
 
-    /// Carries out a message of the server.
+    /// Executes a message of the server and returns the reaction.
     pub fn answer(&mut self, document: &Document) -> Next {
         let Some(message) = Message::of(document) else {
             let root = document.root();
@@ -215,7 +215,7 @@ impl Device {
         self.report(&msg_ref)
     }
 
-    /// Hears a message, and carries out its commands.
+    /// Reads a message and executes its commands.
     fn work_on(&mut self, message: Message<'_>) -> Vec<Outcome> {
         if let Some(header) = message.header() {
             self.theirs.note(header);
@@ -228,7 +228,7 @@ impl Device {
             }
         }
         if outcomes.is_empty() && message.is_final() {
-            // The server ends the session; what it has not said to its end it never will.
+            // The server ends the session, so unfinished objects will never be completed.
             self.lost.extend(self.incoming.give_up(None));
         }
         outcomes
@@ -245,7 +245,7 @@ impl Device {
             rest: self.cred.clone().unwrap_or_default(),
             ..HeaderBuilder::default()
         };
-        // Windows begins at 2 in package 1 and at 1 afterwards.
+        // In Windows, the first CmdID is 2 in the first message and 1 in later messages.
         let last_id = u32::from(self.msg_id == 1);
         Composer::new(header, self.profile.sizes, last_id)
     }
@@ -265,9 +265,10 @@ impl Device {
     }
 }
 
-/// What it makes of a message as a whole.
+/// The handling of a message as a whole.
 impl Device {
-    /// What it does with a message that turns its own down, or that is none for it.
+    /// Returns the reaction to a message that refuses the device's last message, that is of another session, or that
+    /// has an unsupported version; `None` for any other message.
     fn turned_down(&mut self, message: Message<'_>, msg_ref: &str) -> Option<Next> {
         let header = message.header()?;
         if header.session_id().is_some_and(|id| id != self.session_id) && self.msg_id > 0 {
@@ -289,12 +290,12 @@ impl Device {
         self.refused_by(message, msg_ref)
     }
 
-    /// What it does where the server refuses the message before: it meets a challenge, or gives up.
+    /// Returns the reaction to a refusal of the device's last message: it answers a challenge, or gives up.
     fn refused_by(&mut self, message: Message<'_>, msg_ref: &str) -> Option<Next> {
         let own = message.header_status()?;
         let code = own.code().filter(|code| !code.is_success())?;
         self.challenged += 1;
-        // The nonce may have been stale: one more challenge is to be met (SEC 5.3.3).
+        // The nonce may have been stale, so the device answers one more challenge (SEC 5.3.3).
         let asked = code.is_challenge() && self.challenged <= MOST_CHALLENGES;
         let cred = own.chal().filter(|_| asked);
         let cred = cred.and_then(|chal| auth::cred(chal, USER, PASSWORD));
@@ -311,13 +312,13 @@ impl Device {
     }
 }
 
-/// Who the device is for the server, where that asks.
+/// The device's user name and password, if the server asks for them.
 pub(super) const USER: &str = "Bruce2";
 pub(super) const PASSWORD: &str = "OhBehave";
-/// Challenges in one session that the device meets.
+/// The most challenges that the device answers in one session.
 const MOST_CHALLENGES: u32 = 2;
 
-/// The tree the demo works on.
+/// Returns the tree of the demo.
 pub fn demo_tree() -> Tree {
     let at = |leaf: &str| format!("./Device/Vendor/MSFT/DMTap/{leaf}");
     let encryption = "./Device/Vendor/MSFT/BitLocker/RequireDeviceEncryption";

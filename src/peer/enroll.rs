@@ -1,4 +1,4 @@
-//! Enrollment (MS-MDE2) of both simulators: the server with a CA of its own, and the device as Windows does it.
+//! Enrollment (MS-MDE2) of both simulators: the server with its own CA, and the device as Windows does it.
 
 pub mod certificate;
 pub mod csr;

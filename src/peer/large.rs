@@ -1,21 +1,21 @@
-//! Large objects: values that travel in several messages (OMA-TS-DM_Protocol-V1_2_1 §7), and what bounds them.
+//! Large objects: values that are sent in several messages (OMA-TS-DM_Protocol-V1_2_1 §7), and their limits.
 
 use quick_xml::escape::partial_escape;
 
 use super::compose::{Composer, Position, RESERVE};
 use crate::dm::{Command, Item, StatusCode, SyncHdr};
 
-/// What a peer says it takes, in bytes; `None` where it says nothing.
+/// The size limits that a peer announces, in bytes; `None` if it announces none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sizes {
-    /// `MaxMsgSize`: the longest message. Peers measure what they write as XML, which is longer than WBXML.
+    /// `MaxMsgSize`: the longest message. Both simulators measure messages as XML, which is longer than WBXML.
     pub message: Option<u32>,
     /// `MaxObjSize`: the longest value.
     pub object: Option<u32>,
 }
 
 impl Sizes {
-    /// Takes notice of a header: what it says is in force until another one says otherwise.
+    /// Reads the limits of a header; they stay in force until another header changes them.
     pub(crate) fn note(&mut self, header: SyncHdr<'_>) {
         let size = |size: Option<u64>| size.map(|size| u32::try_from(size).unwrap_or(u32::MAX));
         let meta = header.meta();
@@ -23,48 +23,49 @@ impl Sizes {
         self.object = size(meta.and_then(|m| m.max_obj_size())).or(self.object);
     }
 
-    /// The longest message that may be sent to a peer who said `theirs`: both obey the smaller of the two.
+    /// Returns the longest message that may be sent to a peer that announced `theirs`: both peers obey the smaller
+    /// limit.
     pub(crate) fn longest_message(self, theirs: Self) -> usize {
         let both = [self.message, theirs.message];
         let smaller = both.into_iter().flatten().min();
         smaller.map_or(usize::MAX, |size| size as usize)
     }
 
-    /// Whether a value is longer than this peer takes.
+    /// Returns whether a value is longer than this peer accepts.
     pub(crate) fn exceeds(self, length: usize) -> bool {
         self.object.is_some_and(|most| length > most as usize)
     }
 }
 
-/// A value on its way out.
+/// A value being sent.
 #[derive(Clone, Debug)]
 pub(crate) struct Outgoing {
     text: String,
-    /// Bytes that were said; `None` where it has not begun, since an empty value is to be said, too.
+    /// The bytes written so far; `None` before the beginning, because an empty value must be sent, too.
     written: Option<usize>,
 }
 
-/// Why nothing of a value was written.
+/// The reason why nothing of a value was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NoRoom {
-    /// It is to begin in the next message.
+    /// The value must begin in the next message.
     Here,
-    /// Messages of this size carry next to nothing of it.
+    /// Messages of this size have too little room for the value.
     Anywhere,
 }
 
-/// A part of a value, or all of it.
+/// A part of a value, or the whole value.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Chunk<'a> {
     pub(crate) text: &'a str,
-    /// `Meta/Size`: the length of the whole, in the first of several chunks.
+    /// `Meta/Size`: the length of the whole value, in the first of several chunks.
     pub(crate) size: Option<usize>,
     /// `MoreData`.
     pub(crate) more: bool,
 }
 
 impl<'a> Chunk<'a> {
-    /// A value that fits.
+    /// Returns a chunk with the whole value.
     pub(crate) fn whole(text: &'a str) -> Self {
         Self {
             text,
@@ -82,11 +83,11 @@ impl Outgoing {
         }
     }
 
-    /// Writes as much of it as fits into a message of `most` bytes, in which nothing stood up to `empty`. Returns
-    /// the CmdID.
+    /// Writes as much of the value as fits into a message of `most` bytes. `empty` is the position before the first
+    /// command of the message. Returns the CmdID.
     ///
     /// # Errors
-    /// [`NoRoom`]: nothing is written then.
+    /// Returns [`NoRoom`]; then nothing is written.
     pub(crate) fn write_some(
         &mut self,
         message: &mut Composer,
@@ -111,7 +112,7 @@ impl Outgoing {
         let rest = &self.text[written..];
         chunk.text = prefix(rest, room);
         chunk.more = chunk.text.len() < rest.len();
-        // Behind many Statuses there is little room in this message, and more in the next one.
+        // After many Statuses this message has little room, but the next one has more.
         if chunk.more && room < MIN_CHUNK_BYTES && before == empty && message.is_bare() {
             return Err(NoRoom::Anywhere);
         }
@@ -119,18 +120,18 @@ impl Outgoing {
         Ok(write(message, &chunk))
     }
 
-    /// It is to be said from its beginning.
+    /// Starts again from the beginning of the value.
     pub(crate) fn begin_anew(&mut self) {
         self.written = None;
     }
 
-    /// Whether nothing is left to say.
+    /// Returns whether the whole value is written.
     pub(crate) fn is_whole(&self) -> bool {
         self.written == Some(self.text.len())
     }
 }
 
-/// As much of a text as fits into `room` bytes of XML, one character at least.
+/// Returns as much of a text as fits into `room` bytes of XML, but at least one character.
 fn prefix(text: &str, room: usize) -> &str {
     let mut written = 0;
     let end = text.char_indices().find(|(at, char)| {
@@ -140,16 +141,16 @@ fn prefix(text: &str, room: usize) -> &str {
     end.map_or(text, |(at, _)| &text[..at])
 }
 
-/// Which object a chunk is of.
+/// The object that a chunk belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LargeObject {
-    /// Name of its command.
+    /// The name of the command.
     pub(crate) command: String,
-    /// LocURI of its Item.
+    /// The LocURI of the Item.
     pub(crate) uri: String,
 }
 
-/// The object that is coming in, if one is.
+/// The object being received, if any.
 #[derive(Debug, Default)]
 pub(crate) struct Incoming {
     open: Option<Open>,
@@ -163,12 +164,12 @@ struct Open {
 }
 
 impl Incoming {
-    /// Takes what an Item holds, and returns the value once it is whole; `None` for a chunk that was buffered.
-    /// An object of which another one is under way is to be given up before.
+    /// Takes the content of an Item, and returns the value once it is complete; `None` for a chunk that was buffered.
+    /// The caller must give up another object under way first.
     ///
     /// # Errors
-    /// 411 for a first chunk without Size, 413 for a value and 416 for a Size of more than `most` bytes, 424
-    /// where what came is not as long as the Size said. Nothing of the object is kept then.
+    /// Returns 411 for a first chunk without Size, 413 for a value and 416 for a Size of more than `most` bytes, and
+    /// 424 if the length of the object differs from its Size. Then nothing of the object is kept.
     pub(crate) fn take(
         &mut self,
         what: LargeObject,
@@ -179,7 +180,7 @@ impl Incoming {
         let text = item.data().map(|data| data.text()).unwrap_or_default();
         let metas = [item.meta(), command.meta()];
         let size = metas.into_iter().flatten().find_map(|meta| meta.size());
-        // Only the first chunk says a Size: with one, its sender begins anew.
+        // Only the first chunk has a Size, so a chunk with one begins a new object.
         let open = match (self.open.take().filter(|_| size.is_none()), size) {
             (Some(open), _) => open,
             (None, None) if item.more_data() => return Err(SIZE_REQUIRED),
@@ -207,23 +208,23 @@ impl Incoming {
         }
     }
 
-    /// Gives up the object that is under way, unless `next` goes on with it.
+    /// Gives up the object under way, unless `next` continues it.
     pub(crate) fn give_up(&mut self, next: Option<&LargeObject>) -> Option<LargeObject> {
         let other = self.open.take_if(|open| Some(&open.what) != next);
         other.map(|open| open.what)
     }
 }
 
-/// With less room than this, in bytes, a value does not begin in a message, nor is it cut.
+/// With less room than this, in bytes, a value neither begins in a message nor is split.
 const MIN_CHUNK_BYTES: usize = 100;
-/// Bytes of the longest value that a peer takes, whatever it says.
+/// The longest value that a peer accepts, whatever limit it announces, in bytes.
 pub(crate) const MAX_VALUE_BYTES: usize = 1 << 20;
 
 /// Accepted and buffered.
 pub(crate) const BUFFERED: StatusCode = StatusCode(213);
-/// The object is not as long as it was to be.
+/// The object does not have the announced size.
 pub(crate) const SIZE_MISMATCH: StatusCode = StatusCode(424);
-/// The value is longer than its receiver takes.
+/// The value is longer than its receiver accepts.
 pub(crate) const TOO_LARGE: StatusCode = StatusCode(413);
 const SIZE_REQUIRED: StatusCode = StatusCode(411);
 const SIZE_TOO_BIG: StatusCode = StatusCode(416);

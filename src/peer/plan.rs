@@ -1,4 +1,4 @@
-//! What a reference server asks of a device: packages of commands.
+//! The plan of a reference server: packages of commands for a device.
 
 use serde::Deserialize;
 use strum::AsRefStr;
@@ -6,28 +6,28 @@ use strum::AsRefStr;
 use super::compose::Composer;
 use super::large::{Chunk, Sizes};
 
-/// The packages of one session, in order: 2, 4, 6 and so on of the protocol.
+/// The packages of one session, in order: packages 2, 4, 6 and so on of the protocol.
 ///
-/// What does not fit into one message comes in several: values in chunks, commands in packages of their own.
+/// Content that does not fit into one message is sent in several: values in chunks, commands in additional packages.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
-    /// `MaxMsgSize` that the server announces, and keeps to itself, in bytes.
+    /// `MaxMsgSize` that the server announces and also obeys, in bytes.
     #[serde(rename = "max-msg-size")]
     pub max_msg_size: Option<u32>,
     /// `MaxObjSize` that the server announces, in bytes.
     #[serde(rename = "max-obj-size")]
     pub max_obj_size: Option<u32>,
-    /// Each package's commands.
+    /// The packages.
     #[serde(rename = "package")]
     pub packages: Vec<Package>,
 }
 
-/// The commands of one turn of the server: one message, where they fit into it.
+/// The commands of one turn of the server: one message, if they fit.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Package {
-    /// In order.
+    /// The commands, in order.
     pub commands: Vec<PlannedCommand>,
 }
 
@@ -45,23 +45,23 @@ pub enum PlannedCommand {
     Delete(String),
     /// Run a node: LocURI and argument.
     Exec(String, String),
-    /// All or nothing.
+    /// Run all commands or none.
     Atomic(Vec<Self>),
-    /// In this order.
+    /// Run the commands in this order.
     Sequence(Vec<Self>),
 }
 
-/// A command that was sent, for the answer to find.
+/// A command that was sent, to match with its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sent {
-    /// Its CmdID.
+    /// The CmdID.
     pub cmd_id: u32,
-    /// Its name and LocURI, for people.
+    /// The name and LocURI of the command, for people.
     pub what: String,
 }
 
 impl Plan {
-    /// The plan of the demo: each command once, over the tree of [`super::device::demo_tree`].
+    /// Returns the plan of the demo: each command once, for the tree of [`super::device::demo_tree`].
     pub fn demo() -> Self {
         use PlannedCommand::{Add, Atomic, Delete, Exec, Get, Replace, Sequence};
         let at = |leaf: &str| format!("./Device/Vendor/MSFT/DMTap/{leaf}");
@@ -85,7 +85,7 @@ impl Plan {
         Self::of([first, second])
     }
 
-    /// Packages of these commands.
+    /// Creates a plan with these packages of commands.
     pub fn of<const N: usize>(packages: [Vec<PlannedCommand>; N]) -> Self {
         Self {
             packages: packages.map(|commands| Package { commands }).into(),
@@ -93,7 +93,7 @@ impl Plan {
         }
     }
 
-    /// A plan whose values are longer than its messages, for the built-in rules about chunks.
+    /// Returns a plan whose values are longer than its messages, for the built-in rules about chunks.
     pub fn large() -> Self {
         use PlannedCommand::{Add, Delete, Get, Replace};
         let at = |leaf: &str| format!("./Device/Vendor/MSFT/DMTap/{leaf}");
@@ -112,7 +112,7 @@ impl Plan {
         }
     }
 
-    /// The sizes that the server announces.
+    /// Returns the sizes that the server announces.
     pub(crate) fn sizes(&self) -> Sizes {
         Sizes {
             message: self.max_msg_size,
@@ -120,7 +120,7 @@ impl Plan {
         }
     }
 
-    /// The plan of the demo and one more package, so that each built-in rule has something to act on.
+    /// Returns the plan of the demo with one more package, so that each built-in rule has something to act on.
     pub fn for_builtin_rules() -> Self {
         use PlannedCommand::{Delete, Exec, Get, Replace};
         let at = |node: &str| format!("./Device/Vendor/MSFT/{node}");
@@ -138,7 +138,7 @@ impl Plan {
 }
 
 impl PlannedCommand {
-    /// The LocURI and the text of a command that has a value, which may come in chunks.
+    /// Returns the LocURI and the text of a command with a value, which may be sent in chunks.
     pub(crate) fn value(&self) -> Option<(&str, &str)> {
         match self {
             Self::Add(uri, text) | Self::Replace(uri, text) | Self::Exec(uri, text) => {
@@ -148,13 +148,13 @@ impl PlannedCommand {
         }
     }
 
-    /// Writes a chunk of its value, and returns the CmdID.
+    /// Writes a chunk of the command's value, and returns the CmdID.
     pub(crate) fn write_chunk(&self, message: &mut Composer, chunk: &Chunk<'_>) -> u32 {
         let (uri, _) = self.value().unwrap_or_default();
         message.command(self.as_ref(), |m| item(m, uri, chunk))
     }
 
-    /// Writes it, and tells what was sent, containers before what they hold.
+    /// Writes the command. Returns the commands that were sent, containers before their content.
     pub(crate) fn write(&self, message: &mut Composer) -> Vec<Sent> {
         let mut inner = Vec::new();
         let cmd_id = message.command(self.as_ref(), |m| match self {

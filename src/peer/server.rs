@@ -1,4 +1,4 @@
-//! The reference DM server: answers what it must, then works through its plan.
+//! The reference DM server: sends the answers that are due, then works through its plan.
 
 mod session;
 
@@ -25,7 +25,7 @@ pub struct Server {
 type Key = (String, String);
 
 impl Server {
-    /// A server at the start of its work. It calls itself what devices call it.
+    /// Creates a server without sessions. It uses the name that a device addresses it with.
     pub fn new(plan: Plan) -> Self {
         Self {
             plan,
@@ -34,7 +34,7 @@ impl Server {
         }
     }
 
-    /// A server that remembers every message it received and its answer, for tests.
+    /// Creates a server that remembers every message and its answer, for tests.
     pub fn remembering(plan: Plan) -> Self {
         Self {
             log: Some(Vec::new()),
@@ -42,18 +42,18 @@ impl Server {
         }
     }
 
-    /// The messages that a remembering server received, as bytes, with its answers, as XML.
+    /// Returns the messages that a remembering server received, as bytes, with its answers, as XML.
     pub fn log(&self) -> &[(Bytes, String)] {
         self.log.as_deref().unwrap_or_default()
     }
 
-    /// The session of a device.
+    /// Returns a session of a device.
     pub fn session(&self, device: &str, session_id: &str) -> Option<&ServerSession> {
         self.sessions
             .peek(&(device.to_owned(), session_id.to_owned()))
     }
 
-    /// The answer to a device's message, as XML; `None` where it is no SyncML message with a header.
+    /// Returns the answer to a device's message, as XML; `None` if the message is not SyncML with a header.
     pub fn answer(&mut self, document: &Document) -> Option<String> {
         let reply = self.reply(document)?;
         if let Some(log) = &mut self.log {
@@ -92,7 +92,7 @@ impl Server {
     }
 }
 
-/// A session does not begin in the middle: a device that tries gets an abort (PRO 8.1).
+/// Answers a message in the middle of an unknown session with an abort (PRO 8.1).
 fn turn_away(message: Message<'_>, key: &Key) -> String {
     let own_uri = message.header().and_then(|header| header.target());
     let header = header_to(key, own_uri.as_deref().unwrap_or_default(), 1);
@@ -103,7 +103,7 @@ fn turn_away(message: Message<'_>, key: &Key) -> String {
     reply.finish()
 }
 
-/// The header of a message to a device.
+/// Returns the header of a message to a device.
 fn header_to<'a>(
     (device, session_id): &'a Key,
     own_uri: &'a str,
@@ -118,7 +118,7 @@ fn header_to<'a>(
     }
 }
 
-/// The code for a version that neither peer speaks.
+/// Returns the code for a version that the simulators do not support.
 pub(super) fn wrong_version(header: SyncHdr<'_>) -> Option<StatusCode> {
     let dtd = header
         .ver_dtd()
@@ -133,5 +133,5 @@ pub(super) fn wrong_version(header: SyncHdr<'_>) -> Option<StatusCode> {
     }
 }
 
-/// Sessions a server remembers; the least recently used one is forgotten.
+/// The most sessions that a server remembers; the least recently used one is forgotten.
 const MOST_SESSIONS: usize = 1024;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use crate::dm::{StatusCode, locuri};
 
-/// Nodes by their canonical LocURI. Interior nodes exist because something is below them.
+/// The leaves by their canonical LocURI. An interior node exists as long as something is below it.
 #[derive(Clone, Debug, Default)]
 pub struct Tree {
     nodes: BTreeMap<String, Leaf>,
@@ -13,17 +13,17 @@ pub struct Tree {
 /// A leaf.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leaf {
-    /// The last segment as it was spelled.
+    /// The LocURI as it was spelled.
     pub uri: String,
-    /// Its format, such as `chr`.
+    /// The format, such as `chr`.
     pub format: String,
-    /// Its value; octets of other formats as base64.
+    /// The value; binary formats are in base64.
     pub value: String,
-    /// What may be done to it.
+    /// The allowed access.
     pub access: Access,
 }
 
-/// What may be done to a leaf.
+/// The access that a leaf allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// Read only.
@@ -34,7 +34,7 @@ pub enum Access {
     Execute,
 }
 
-/// What a Get found.
+/// The result of a Get.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
     /// A leaf: format and value.
@@ -44,7 +44,7 @@ pub enum Found {
 }
 
 impl Tree {
-    /// Sets up a leaf, whatever was there.
+    /// Returns the tree with a leaf added or replaced.
     pub fn with(mut self, uri: &str, format: &str, value: &str, access: Access) -> Self {
         self.put(uri, format, value, access);
         self
@@ -53,7 +53,7 @@ impl Tree {
     /// Reads a leaf, or the names of the children of an interior node.
     ///
     /// # Errors
-    /// 404 where there is nothing; 405 on a node that only runs.
+    /// Returns 404 if there is no such node, and 405 for a node that only allows Exec.
     pub fn get(&self, uri: &str) -> Result<Found, StatusCode> {
         let key = locuri::canonical(uri);
         match self.nodes.get(&key) {
@@ -63,10 +63,10 @@ impl Tree {
         }
     }
 
-    /// Adds a leaf; interior nodes above it come into being (implicit Add).
+    /// Adds a leaf, and the missing interior nodes above it (implicit Add).
     ///
     /// # Errors
-    /// 418 where the node is there already.
+    /// Returns 418 if the node already exists.
     pub fn add(&mut self, uri: &str, format: &str, value: &str) -> Result<(), StatusCode> {
         let key = locuri::canonical(uri);
         if self.nodes.contains_key(&key) || self.is_interior(&key) {
@@ -79,7 +79,7 @@ impl Tree {
     /// Overwrites a leaf.
     ///
     /// # Errors
-    /// 404 where there is none, never an implicit Add; 405 where it is read-only or interior.
+    /// Returns 404 if there is no such node (there is no implicit Add), and 405 if it is not writable or is interior.
     pub fn replace(&mut self, uri: &str, value: &str) -> Result<(), StatusCode> {
         let key = locuri::canonical(uri);
         let interior = self.is_interior(&key);
@@ -97,7 +97,7 @@ impl Tree {
     /// Deletes a node with everything below it.
     ///
     /// # Errors
-    /// 404 where there is nothing; 405 for the root and for what is read-only.
+    /// Returns 404 if there is no such node, and 405 for the root or if a leaf to delete is read-only.
     pub fn delete(&mut self, uri: &str) -> Result<(), StatusCode> {
         let key = locuri::canonical(uri);
         if key.is_empty() || key == "." {
@@ -121,10 +121,10 @@ impl Tree {
         Ok(())
     }
 
-    /// Runs a node.
+    /// Executes a node.
     ///
     /// # Errors
-    /// 404 where there is none; 405 where it does not run.
+    /// Returns 404 if there is no such leaf, and 405 if it does not allow Exec.
     pub fn exec(&mut self, uri: &str) -> Result<(), StatusCode> {
         match self.nodes.get(&locuri::canonical(uri)) {
             Some(leaf) if leaf.access == Access::Execute => Ok(()),
@@ -143,7 +143,7 @@ impl Tree {
         self.nodes.insert(locuri::canonical(uri), leaf);
     }
 
-    /// The nodes below one, by their LocURIs.
+    /// Returns the leaves below a node, by their LocURIs.
     fn below<'a>(&'a self, key: &str) -> impl Iterator<Item = (&'a String, &'a Leaf)> + use<'a> {
         let below = match key {
             "" | "." => String::new(),
@@ -157,7 +157,7 @@ impl Tree {
         self.below(key).next().is_some()
     }
 
-    /// The names right below an interior node, as they were spelled.
+    /// Returns the names of the direct children of an interior node, as they were spelled.
     fn children(&self, key: &str) -> Result<Vec<String>, StatusCode> {
         let depth = match key {
             "" | "." => 0,

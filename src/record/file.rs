@@ -1,4 +1,4 @@
-//! Record files: the extension says what is written.
+//! Record files: the extension selects the format.
 
 #[cfg(unix)]
 use std::fs::TryLockError;
@@ -11,41 +11,41 @@ use super::model::RunRecord;
 use super::{Colour, JsonLines, Layout, Pcapng, Renew, Sink, Transcript};
 use crate::error_text;
 
-/// Why a record file cannot be written.
+/// The error of a record file, with its path.
 #[derive(Debug, thiserror::Error)]
 #[error("{path}: {why}")]
 pub struct FileError {
     /// The file.
     pub path: String,
-    /// What is wrong with it.
+    /// The reason.
     pub why: FileErrorKind,
 }
 
-/// What is wrong with a record file.
+/// The reason why a record file cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum FileErrorKind {
-    /// The extension is none of ours.
+    /// The extension is not the extension of a record file.
     #[error(
         "the extension says what to write: .jsonl or .json (JSON lines), .pcapng (for Wireshark), .txt or .log \
          (transcript)"
     )]
     Extension,
-    /// pcapng has one header, in front.
+    /// A pcapng file has one header, at its beginning.
     #[error("a .pcapng file cannot be appended to: leave out the +")]
     Append,
-    /// Two sinks would write over each other.
+    /// The file is named twice: two sinks would overwrite each other.
     #[error("it is named twice: a file holds one record")]
     Twice,
-    /// Two programs would write over each other.
+    /// Another dmtap writes the file: two programs would overwrite each other.
     #[error("another dmtap is writing it: name another file")]
     Taken,
-    /// Whoever made the link chooses the file that is overwritten.
+    /// The path is a link: whoever made the link would choose the file that is overwritten.
     #[error("it is a link to {0}: name that file itself")]
     Link(String),
-    /// Opening it would wait for somebody who reads.
+    /// The path is a pipe without a reader: opening it would wait for one.
     #[error("it is a pipe that nobody reads: start its reader first")]
     NoReader,
-    /// The system does not let it be written.
+    /// The system refuses the access.
     #[error("{why}", why = error_text::io(.0))]
     Io(#[from] io::Error),
 }
@@ -56,12 +56,12 @@ enum Kind {
     Transcript,
 }
 
-/// Opens a record file. Its extension chooses the kind: `.jsonl` and `.json`, `.pcapng`, `.txt` and `.log`. A file
-/// that is there is overwritten; a `+` in front of the path appends instead. Only its owner may read it
-/// afterwards, and no other dmtap may write it until the sink is dropped. A link is refused.
+/// Opens a record file. Its extension selects the format: `.jsonl` and `.json`, `.pcapng`, `.txt` and `.log`. An
+/// existing file is overwritten; a `+` in front of the path appends instead. Afterwards only the file's owner may read
+/// it, and no other dmtap may write it until the sink is dropped. A link is refused.
 ///
 /// # Errors
-/// [`FileError`], which names the file.
+/// Returns a [`FileError`] that names the file.
 pub fn open(path: &str) -> Result<Box<dyn Sink>, FileError> {
     let (append, name) = parsed(path);
     let opened = open_as(name, append, None);
@@ -69,15 +69,15 @@ pub fn open(path: &str) -> Result<Box<dyn Sink>, FileError> {
     opened.map_err(|why| failed(name, why))
 }
 
-/// A sink with the name of its file, and what opens that file again once it was rotated away.
+/// A sink, the name of its file, and the renewal that opens the file again once it was rotated away.
 pub type Named = (String, Box<dyn Sink>, Box<dyn Renew>);
 
-/// A record file that is open.
+/// Opens a record file again after it was rotated away.
 struct Rotation {
     path: String,
-    /// The run, which every record begins with.
+    /// The run, which a file of JSON lines begins with.
     run: Option<RunRecord>,
-    /// Which file of the system it was; `None` of a pipe or a device, which are not rotated.
+    /// The identity of the open file; `None` for a pipe or a device, which are not rotated.
     identity: Option<Identity>,
 }
 
@@ -96,16 +96,17 @@ impl Renew for Rotation {
     }
 }
 
-/// Opens several record files; those of JSON lines begin with the run.
+/// Opens several record files. Files of JSON lines begin with a line about the run.
 ///
 /// # Errors
-/// [`FileError`] for the first that cannot be opened, or that is named a second time, be it in another way.
+/// Returns a [`FileError`] for the first file that cannot be opened, or that is named twice, even under different
+/// names.
 pub fn open_all(paths: &[String], run: Option<&RunRecord>) -> Result<Vec<Named>, FileError> {
     let mut known: Vec<PathBuf> = Vec::new();
     let mut sinks = Vec::new();
     for path in paths {
         let (_, name) = parsed(path);
-        // A file that is to be made can be found under its other names only when it is there.
+        // The real path of a file is known only once the file exists.
         if whole(name).is_some_and(|whole| known.contains(&whole)) {
             return Err(failed(name, FileErrorKind::Twice));
         }
@@ -141,7 +142,7 @@ fn failed(path: &str, why: FileErrorKind) -> FileError {
     FileError { path, why }
 }
 
-/// The one name of a file that is there, links resolved; of another kind (a pipe, a terminal) none.
+/// Returns the path of an existing regular file with all links resolved; `None` for anything else (a pipe, a terminal).
 fn whole(name: &str) -> Option<PathBuf> {
     let whole = Path::new(name).canonicalize().ok()?;
     whole.is_file().then_some(whole)
@@ -158,14 +159,14 @@ fn open_as(name: &str, append: Append, run: Option<&RunRecord>) -> Result<Opened
     if let Ok(to) = std::fs::read_link(name) {
         return Err(FileErrorKind::Link(to.display().to_string()));
     }
-    // Closing it before the file is open would end the pipe for its reader.
+    // If this end closed before the file is open, the reader of the pipe would see the end of its input.
     let _pipe = reader(name)?;
     let torn = append && ends_in_line(name)?;
     let mut options = options();
     options.append(append).write(true).create(true);
     let mut file = options.open(name)?;
     lock(&file)?;
-    // Before anything is written: one that was there may be open to others.
+    // Before anything is written: others may be allowed to read an existing file.
     make_private(&file)?;
     if !append && file.metadata()?.is_file() {
         file.set_len(0)?;
@@ -192,7 +193,8 @@ fn open_as(name: &str, append: Append, run: Option<&RunRecord>) -> Result<Opened
     Ok((sink, identity))
 }
 
-/// The end of a pipe that has a reader, so that opening it once more does not wait for one.
+/// Opens a pipe for writing if it has a reader, so that the actual open does not wait for one. Returns `None` if `name`
+/// is not a pipe.
 #[cfg(unix)]
 fn reader(name: &str) -> Result<Option<File>, FileErrorKind> {
     use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
@@ -215,7 +217,7 @@ fn reader(_: &str) -> Result<Option<File>, FileErrorKind> {
     Ok(None)
 }
 
-/// Keeps other programs of this kind from the file until it is closed.
+/// Locks a regular file against other dmtap processes until it is closed.
 #[cfg(unix)]
 fn lock(file: &File) -> Result<(), FileErrorKind> {
     if !file.metadata()?.is_file() {
@@ -223,21 +225,21 @@ fn lock(file: &File) -> Result<(), FileErrorKind> {
     }
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => Err(FileErrorKind::Taken),
-        // Not every file system has locks.
+        // Some file systems have no locks.
         Err(TryLockError::Error(_)) | Ok(()) => Ok(()),
     }
 }
 
-/// A lock of Windows keeps readers (`dmtap show`) out as well.
+/// Does nothing: a lock on Windows would keep readers (`dmtap show`) out as well.
 #[cfg(not(unix))]
 fn lock(_: &File) -> Result<(), FileErrorKind> {
     Ok(())
 }
 
-/// Device and number of a file.
+/// The device number and inode number of a file.
 type Identity = (u64, u64);
 
-/// Which file of the system it is, if it is one that can be rotated away.
+/// Returns the identity of a regular file; other files cannot be rotated away.
 #[cfg(unix)]
 fn identity(file: &Metadata) -> Option<Identity> {
     use std::os::unix::fs::MetadataExt as _;
@@ -249,9 +251,9 @@ fn identity(_: &Metadata) -> Option<Identity> {
     None
 }
 
-/// Whether a file ends in the middle of a line, as one does that was being written in a crash.
+/// Returns whether a file ends in the middle of a line, as after a crash during a write.
 fn ends_in_line(name: &str) -> io::Result<bool> {
-    // Opening a pipe to read waits for somebody to write.
+    // Opening a pipe for reading waits for a writer.
     let is_file = std::fs::metadata(name).is_ok_and(|there| there.is_file());
     if !is_file {
         return Ok(false);
@@ -266,7 +268,7 @@ fn ends_in_line(name: &str) -> io::Result<bool> {
     Ok(last != *b"\n")
 }
 
-/// Bytes that a sink gathers before they are written.
+/// The size of a sink's write buffer, in bytes.
 const BUFFER: usize = 64 * 1024;
 
 fn kind(name: &str) -> Option<Kind> {
@@ -287,7 +289,7 @@ fn options() -> OpenOptions {
     options
 }
 
-/// Only the owner may read a file, also one that was there. A pipe or a device stays as it is.
+/// Makes a regular file readable only by its owner, even if it existed before. Leaves a pipe or a device unchanged.
 #[cfg(unix)]
 fn make_private(file: &File) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;

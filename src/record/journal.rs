@@ -1,5 +1,5 @@
-//! The journal: numbers events, makes the record of each on a thread of its own, and hands it to the sinks, each of which
-//! has a queue and a thread.
+//! The journal: numbers events, makes their records on one thread, and passes the records to the sinks. Each sink has
+//! its own queue and thread.
 
 mod examine;
 mod inlet;
@@ -23,28 +23,27 @@ use queue::{Bounds, Next, Place, Queue, Ticket, Waited};
 pub use sessions::Sessions;
 pub use subscription::{Live, Subscription};
 
-/// Events that wait for one sink at most.
+/// The most events that wait for one sink.
 pub const QUEUE: usize = 1024;
 
-/// Bytes that events waiting for one sink keep in memory at most, bodies and trees together. A single event may
-/// be larger. A quarter of it is for small events alone.
+/// The most bytes that the events waiting for one sink keep in memory, bodies and trees together. A single event may be
+/// larger. A quarter of the bytes is reserved for small events.
 pub const QUEUE_BYTES: u64 = 64 << 20;
 
-/// How long traffic waits for a sink with [`WhenFull::Block`] that takes nothing: one that takes no event in all
-/// this time has failed.
+/// How long traffic waits for a sink with [`WhenFull::Block`]. A sink that takes no event in all this time has failed.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long [`Journal::close`] waits for a sink that writes nothing.
+/// How long [`Journal::close`] waits for a sink that makes no progress.
 pub const FAREWELL: Duration = Duration::from_secs(5);
 
-/// How long a sink keeps the first event in its buffer that is not written yet, whether more come or not: a record
-/// is never further behind than this, and a busy one is not slowed by a system call for every event.
+/// How long the first unflushed event stays in a sink's buffer, whether more events come or not. So a record is never
+/// further behind than this, and a busy sink does not need a system call for every event.
 pub const FLUSH_AFTER: Duration = Duration::from_millis(20);
 
-/// What happens to an event that finds a sink's queue full.
+/// The action for an event when a sink's queue is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhenFull {
-    /// The traffic waits, at most [`PATIENCE`]: the record has no gap.
+    /// The traffic waits, at most [`PATIENCE`]. The record has no gap.
     Block,
     /// The event is left out and counted.
     DropNewest,
@@ -60,49 +59,49 @@ pub struct Journal {
     written: Mutex<Option<Result<Summary, CloseError>>>,
 }
 
-/// One sink's side of the journal.
+/// One sink of a journal, with its queue.
 struct Lane {
     name: String,
     queue: Arc<Queue>,
-    /// Why it has no thread.
+    /// The reason why the sink has no thread.
     stillborn: Option<String>,
 }
 
-/// How a sink's thread ended.
+/// The result of a sink's thread.
 #[derive(Default)]
 struct Ended {
     written: u64,
     failure: Option<String>,
 }
 
-/// What a journal did, known when it is closed.
+/// The result of a journal, known when the journal is closed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Events heard.
+    /// The number of events received.
     pub events: u64,
-    /// Its sinks in the order in which they were added.
+    /// The sinks in the order in which they were added.
     pub sinks: Vec<SinkSummary>,
 }
 
-/// What became of one sink.
+/// The result of one sink.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SinkSummary {
-    /// Its name.
+    /// The name of the sink.
     pub name: String,
-    /// Events it wrote.
+    /// The number of events that the sink wrote.
     pub written: u64,
-    /// Events left out because its queue was full.
+    /// The number of events left out because the queue was full.
     pub dropped: u64,
-    /// Why it stopped, if it failed.
+    /// The reason why the sink stopped, if it failed.
     pub failure: Option<String>,
 }
 
-/// A record that is not complete because a sink failed.
+/// A record that is incomplete because a sink failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the record is not complete: {}", failures(.0))]
 pub struct CloseError(pub Summary);
 
-/// A journal in the making.
+/// Builds a journal.
 pub struct Builder {
     sinks: Vec<(String, Box<dyn Sink>, WhenFull)>,
     renewals: Vec<(String, Box<dyn Renew>)>,
@@ -131,7 +130,7 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// Adds a sink. `name` is what failures are reported under: the file, as a rule.
+    /// Adds a sink. Failures are reported under `name`, usually the file.
     pub fn sink(
         mut self,
         name: impl Into<String>,
@@ -142,50 +141,50 @@ impl Builder {
         self
     }
 
-    /// Lets [`Journal::renew`] ask whether the sink of this name is to be replaced.
+    /// Lets [`Journal::renew`] replace the sink of this name.
     pub fn renewal(mut self, name: impl Into<String>, renew: Box<dyn Renew>) -> Self {
         self.renewals.push((name.into(), renew));
         self
     }
 
-    /// Whether the records have the secrets of the traffic; the default is that they are masked.
+    /// Sets whether secrets are masked in the records; by default they are.
     pub fn masking(mut self, masking: Masking) -> Self {
         self.masking = masking;
         self
     }
 
-    /// Follows the sessions in these, for somebody who asks about them meanwhile.
+    /// Follows the sessions in `sessions`, so that others can query them during the run.
     pub fn sessions(mut self, sessions: Sessions) -> Self {
         self.sessions = sessions;
         self
     }
 
-    /// Changes how many events may wait for one sink; the default is [`QUEUE`].
+    /// Sets how many events may wait for one sink; the default is [`QUEUE`].
     pub fn capacity(mut self, events: usize) -> Self {
         self.bounds.events = events as u64;
         self
     }
 
-    /// Changes how many bytes the events that wait for one sink may keep; the default is [`QUEUE_BYTES`].
+    /// Sets how many bytes the events that wait for one sink may keep; the default is [`QUEUE_BYTES`].
     pub fn bytes(mut self, bytes: u64) -> Self {
         self.bounds.bytes = bytes;
         self
     }
 
-    /// Changes how long traffic waits for a sink; the default is [`PATIENCE`].
+    /// Sets how long traffic waits for a sink; the default is [`PATIENCE`].
     pub fn patience(mut self, limit: Duration) -> Self {
         self.patience = limit;
         self
     }
 
-    /// Changes how long closing waits for a sink that writes nothing; the default is [`FAREWELL`].
+    /// Sets how long closing waits for a sink that makes no progress; the default is [`FAREWELL`].
     pub fn farewell(mut self, limit: Duration) -> Self {
         self.farewell = limit;
         self
     }
 
-    /// Starts the thread that makes records, and one for each sink. A sink that gets no thread has failed:
-    /// [`Journal::close`] reports it.
+    /// Starts the thread that makes records, and one thread for each sink. A sink whose thread does not start has
+    /// failed; [`Journal::close`] reports it.
     pub fn start(self) -> Journal {
         let lanes = self.sinks.into_iter().map(|(name, sink, when_full)| {
             let queue = Arc::new(Queue::new(self.bounds, when_full));
@@ -224,17 +223,17 @@ impl Builder {
 }
 
 impl Journal {
-    /// A journal without sinks, to add some to.
+    /// Returns a builder for a journal, without sinks.
     pub fn builder() -> Builder {
         Builder::default()
     }
 
-    /// Lets every sink write its events, completes the files and ends the threads. Events heard
-    /// afterwards go nowhere; a second call gives the same answer again. A sink that writes nothing for
-    /// [`FAREWELL`] is left behind, with its thread.
+    /// Lets every sink write its remaining events, completes the files and ends the threads. Later events are
+    /// discarded; a second call returns the same result again. A sink that makes no progress for [`FAREWELL`] is
+    /// abandoned together with its thread.
     ///
     /// # Errors
-    /// [`CloseError`] naming each sink that failed, with the summary of all.
+    /// Returns a [`CloseError`] that names each failed sink, with the summary of all sinks.
     pub fn close(&self) -> Result<Summary, CloseError> {
         let mut written = self.written.lock();
         if let Some(written) = &*written {
@@ -252,8 +251,8 @@ impl Journal {
         written.insert(done).clone()
     }
 
-    /// Replaces the sinks whose files were rotated away, and gives their names; for each that could not be replaced,
-    /// also why. Blocks while files are opened.
+    /// Replaces the sinks whose files were rotated away. Returns the name of each such sink, with the error if it could
+    /// not be replaced. Blocks while files are opened.
     pub fn renew(&self) -> Vec<(String, io::Result<()>)> {
         let mut renewed = Vec::new();
         for (name, renew) in self.renewals.lock().iter_mut() {
@@ -273,13 +272,13 @@ impl Journal {
         renewed
     }
 
-    /// Lets somebody look on: records from now on, without a promise. Whoever is too slow misses some and is given
-    /// their count; neither the traffic nor a file waits.
+    /// Subscribes to all records from now on. A subscriber that is too slow misses records and gets their count;
+    /// neither the traffic nor a file waits for it.
     pub fn subscribe(&self) -> Subscription {
         self.inlet.subscribe()
     }
 
-    /// Numbers an event and gives it its place with every sink; returns the sinks that had no room for it.
+    /// Numbers an event and reserves its place with every sink. Returns the sinks that had no room for it.
     fn queue(&self, event: Event) -> Vec<(&Lane, Ticket)> {
         let bytes = queue::weight(&event);
         let mut crowded = Vec::new();
@@ -307,7 +306,7 @@ impl Journal {
             };
             (numbered, is_wanted, !crowded.is_empty())
         });
-        // Each time it has doubled: a sink that is far behind does not fill the log as well.
+        // Logs each time the count has doubled, so that a slow sink does not flood the log as well.
         for (lane, dropped) in short.iter().filter(|(_, count)| count.is_power_of_two()) {
             tracing::warn!(
                 sink = lane.name,
@@ -339,7 +338,7 @@ impl EventSink for Journal {
 
 impl Drop for Journal {
     fn drop(&mut self) {
-        // Each failure was reported when it happened.
+        // Each failure was already logged when it happened.
         let _ = self.close();
     }
 }
@@ -357,7 +356,7 @@ impl Lane {
         }
     }
 
-    /// Waits until there is room, or gives the sink up.
+    /// Waits until there is room, or gives up on the sink.
     fn wait(&self, ticket: Ticket, patience: Duration) {
         if self.queue.wait(ticket, patience) == Waited::GivenUp {
             tracing::error!(
@@ -390,10 +389,10 @@ impl Lane {
     }
 }
 
-/// The error of a sink whose thread does not come back.
+/// The error of a sink whose thread does not finish.
 const STUCK: &str = "writing there did not finish";
 
-/// Waits where that holds up nothing but the caller: a worker of a runtime hands its other tasks on first.
+/// Waits without blocking other tasks: a worker of a multi-thread runtime first hands its other tasks over.
 fn waiting(wait: impl FnOnce()) {
     use tokio::runtime::{Handle, RuntimeFlavor};
     match Handle::try_current().map(|handle| handle.runtime_flavor()) {
@@ -421,7 +420,7 @@ fn spawn(name: String, mut sink: Box<dyn Sink>, queue: Arc<Queue>) -> io::Result
             );
             ended.failure = Some(error);
         }
-        // Files are complete before anybody learns so.
+        // Files are complete before anybody learns that the sink has ended.
         drop(sink);
         queue.ended(ended);
     };
@@ -429,7 +428,7 @@ fn spawn(name: String, mut sink: Box<dyn Sink>, queue: Arc<Queue>) -> io::Result
     thread.spawn(run).map(drop)
 }
 
-/// Tells events until no more can come, flushing [`FLUSH_AFTER`] the first that is not written yet.
+/// Writes events until no more can come. Flushes [`FLUSH_AFTER`] after the first event that is not flushed yet.
 fn drain(sink: &mut Box<dyn Sink>, queue: &Queue, written: &mut u64) -> io::Result<()> {
     let mut flush_at = None;
     loop {

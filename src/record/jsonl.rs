@@ -1,7 +1,7 @@
-//! JSON lines: one object for each event, for programs and for reading a record again.
+//! JSON lines: one object for each event, for programs and for `dmtap show`.
 //!
-//! A line is `{"v":1,"seq":…,"event":"request",…}`; `docs/records.md` has every field. Bodies come last, so
-//! that the beginning of a line tells what it is about.
+//! A line is `{"v":1,"seq":…,"event":"request",…}`; `docs/records.md` has every field. Bodies come last, so that the
+//! beginning of a line shows what the line is about.
 
 use std::io::{self, Write};
 
@@ -14,33 +14,33 @@ use super::model::{BodyRecord, EventKind, EventRecord, VERSION};
 use crate::error_text;
 use crate::flow::EffectKind;
 
-/// Writes JSON lines.
+/// A sink that writes JSON lines.
 pub struct JsonLines<W> {
     out: W,
-    /// What stands in front of all events.
+    /// The lines in front of all events.
     beginning: String,
     line: Vec<u8>,
 }
 
-/// Why a line of a record cannot be read.
+/// The reason why a line of a record cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// Written by a dmtap that records differently.
+    /// The line was written by a dmtap with another record format.
     #[error("the record has version {0}, this dmtap reads version {VERSION}")]
     Version(u64),
-    /// No whole JSON object: a line torn by a crash, or another file altogether.
+    /// The line is not a whole JSON object: a crash cut it off, or the file is not a record.
     #[error("the line is damaged: {why}", why = error_text::json(.0))]
     Damaged(serde_json::Error),
-    /// An event that this dmtap does not know, or what rules did over a whole run: no damage.
+    /// An event that this dmtap does not know, or a line about a whole run such as `rules`. This is not damage.
     #[error("the line is an event that this dmtap does not know")]
     UnknownEvent,
-    /// A JSON object that is no event.
+    /// A JSON object that is not an event.
     #[error("the line is no event: {why}", why = error_text::json(.0))]
     NoEvent(serde_json::Error),
 }
 
 impl<W: Write> JsonLines<W> {
-    /// Lines written to `out`, which should be buffered: each is written with one call.
+    /// Creates a sink that writes lines to `out`. `out` should be buffered: each line is one call.
     pub fn new(out: W) -> Self {
         Self {
             out,
@@ -51,13 +51,13 @@ impl<W: Write> JsonLines<W> {
 }
 
 impl<W> JsonLines<W> {
-    /// The same, with these lines about the run in front of all events.
+    /// Puts lines about the run in front of all events.
     pub fn beginning_with(mut self, lines: &str) -> Self {
         lines.clone_into(&mut self.beginning);
         self
     }
 
-    /// The writer again.
+    /// Returns the writer.
     pub fn into_inner(self) -> W {
         self.out
     }
@@ -84,10 +84,10 @@ impl<W: Write + Send> Sink for JsonLines<W> {
     }
 }
 
-/// Reads a line.
+/// Reads one line of a record.
 ///
 /// # Errors
-/// [`ReadError`]: what is wrong with it.
+/// Returns a [`ReadError`] that says what is wrong with the line.
 pub fn read(line: &[u8]) -> Result<EventRecord, ReadError> {
     #[derive(Deserialize)]
     struct Version {
@@ -106,7 +106,7 @@ pub fn read(line: &[u8]) -> Result<EventRecord, ReadError> {
         return Err(ReadError::UnknownEvent);
     }
     let mut record: EventRecord = serde_json::from_slice(line).map_err(ReadError::NoEvent)?;
-    // Records of the first version have no fields for these.
+    // Records of the first version have no fields for these values.
     let why = record.why.as_deref();
     record.by_rule |= why.is_some_and(|why| ["closed by a rule", "reset by a rule"].contains(&why));
     for change in record
@@ -121,7 +121,7 @@ pub fn read(line: &[u8]) -> Result<EventRecord, ReadError> {
     Ok(record)
 }
 
-/// The kind of a change in a record that does not name it.
+/// Returns the kind of a change, for a record that does not name the kind.
 fn kind_of_step(step: &str) -> EffectKind {
     match step {
         "set-header" | "add-header" | "remove-header" => EffectKind::Header,
@@ -131,7 +131,7 @@ fn kind_of_step(step: &str) -> EffectKind {
     }
 }
 
-/// The line about the run that is called `event`, with its line feed.
+/// Returns the line, with its line feed, of the run event called `event`.
 pub fn line(event: &'static str, what: &impl Serialize) -> String {
     #[derive(Serialize)]
     struct Line<'w, T> {
@@ -145,10 +145,10 @@ pub fn line(event: &'static str, what: &impl Serialize) -> String {
     line.expect("texts and numbers make JSON") + "\n"
 }
 
-/// An event as a JSON object, as a line has it.
+/// Returns an event as a JSON object, the same text as in its line.
 ///
 /// # Errors
-/// None that is known: an event is texts and numbers.
+/// None is known: an event consists of texts and numbers.
 pub fn object(record: &EventRecord) -> io::Result<String> {
     let mut line = Vec::new();
     write_line(record, &mut line)?;
@@ -156,7 +156,7 @@ pub fn object(record: &EventRecord) -> io::Result<String> {
     String::from_utf8(line).map_err(io::Error::other)
 }
 
-/// Appends the line of an event, with its line feed. The bodies are most of it, and are written by hand.
+/// Appends the line of an event, with its line feed. The bodies are most of a line, so they are written without serde.
 fn write_line(record: &EventRecord, line: &mut Vec<u8>) -> io::Result<()> {
     serde_json::to_writer(&mut *line, record)?;
     let closed = line.pop();
@@ -190,7 +190,7 @@ fn write_body(body: &BodyRecord, line: &mut Vec<u8>) {
     line.extend_from_slice(b"\"}");
 }
 
-/// Appends text as it stands in a JSON string. Runs without a special character are found eight bytes at a time.
+/// Appends a text as the content of a JSON string. Searches for special characters eight bytes at a time.
 fn escape(text: &str, line: &mut Vec<u8>) {
     let bytes = text.as_bytes();
     line.reserve(bytes.len() + bytes.len() / 16);
@@ -216,7 +216,7 @@ fn escape(text: &str, line: &mut Vec<u8>) {
     line.extend_from_slice(&bytes[from..]);
 }
 
-/// How many bytes come before the first one that JSON has to escape, if there is one.
+/// Returns the number of bytes before the first byte that JSON has to escape, or `None` if there is no such byte.
 fn plain_run(bytes: &[u8]) -> Option<usize> {
     let special = |byte: &u8| matches!(byte, 0..0x20 | b'"' | b'\\');
     let mut chunks = bytes.chunks_exact(8);
@@ -234,8 +234,8 @@ fn plain_run(bytes: &[u8]) -> Option<usize> {
     rest.map(|found| at + found)
 }
 
-/// Whether one of eight bytes is below 0x20, a quote or a backslash; true for some others as well (the borrow
-/// of a subtraction runs on), never false for these.
+/// Returns whether one of eight bytes may be below 0x20, a quote or a backslash. There are false positives (the borrow
+/// of a subtraction carries over) but no false negatives.
 fn may_have_special(word: u64) -> bool {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHS: u64 = 0x8080_8080_8080_8080;
@@ -246,14 +246,15 @@ fn may_have_special(word: u64) -> bool {
     (control | quote | backslash) & HIGHS != 0
 }
 
-/// What the lines about a run are called: where dmtap listens, the run itself, and at its end what its rules did.
+/// The names of the lines about a run: its listening addresses, the run itself, and at its end the effects of its
+/// rules.
 pub const START: &str = "start";
 #[expect(missing_docs, reason = "see START")]
 pub const RUN: &str = "run";
 #[expect(missing_docs, reason = "see START")]
 pub const RULES: &str = "rules";
 
-/// The largest buffer that is kept from one line to the next, in bytes.
+/// The largest line buffer that is kept for the next line, in bytes.
 const KEPT: usize = 1 << 20;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Lint over events while they are recorded, and over the events of a record.
+//! Lints events while they are recorded, and the events of a record.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::flow::{
 };
 use crate::markup::Limits;
 
-/// What an event breaks, as it happens.
+/// Returns the notes of the linter about a live event.
 pub(super) fn of_event(linter: &mut Linter, event: &Event) -> Vec<Note> {
     match event {
         Event::Request(message) | Event::Response(message) => of_captured(linter, message),
@@ -63,7 +63,7 @@ fn of_captured(linter: &mut Linter, captured: &CapturedMessage) -> Vec<Note> {
     notes
 }
 
-/// What an event of a record breaks, those that it was recorded with left out.
+/// Returns the notes of the linter about an event of a record, without the notes that the record already has.
 pub fn of_record(linter: &mut Linter, record: &EventRecord, limits: &Limits) -> Vec<Note> {
     let Some(exchange) = record.exchange else {
         return Vec::new();
@@ -87,7 +87,7 @@ pub fn of_record(linter: &mut Linter, record: &EventRecord, limits: &Limits) -> 
         return vec![Note::new("HTTP-04", text)];
     }
     linter.at(Timestamp(record.at_us));
-    // What a cut message held behind the cut was not seen.
+    // dmtap did not see the part of a cut message after the cut.
     let is_cut = record.notes.iter().any(|note| note.id == "LOG-01");
     let is_document = matches!(record.reading, Some(ParsedBodyRecord::Document { .. }));
     let body = record.body.as_ref().filter(|_| is_document || record.own);
@@ -142,14 +142,15 @@ pub fn of_record(linter: &mut Linter, record: &EventRecord, limits: &Limits) -> 
     notes
 }
 
-/// A body without a message: one that is empty ends a session as Windows accepts it, another one hides what it held.
+/// Handles a body without a message. An empty body ends a session in a way that Windows accepts; any other body hides
+/// its content from the linter.
 fn missed(linter: &mut Linter, exchange: u64, is_empty: bool) {
     if !is_empty {
         linter.missed(exchange);
     }
 }
 
-/// Whether a change leaves the peers with different conversations.
+/// Returns whether a change gives the two peers different views of the conversation.
 fn disturbs(change: &EffectDetail) -> bool {
     change.is_done() && change.kind != EffectKind::Header
 }

@@ -1,4 +1,4 @@
-//! An event as plain data, its secrets masked: what JSON lines hold and transcripts print.
+//! An event as plain data with its secrets masked: the content of JSON lines and transcripts.
 
 mod body;
 mod command;
@@ -35,7 +35,7 @@ pub use http::{
 pub use run::{ListenerRecord, RuleFileRecord, RunRecord, StartRecord};
 pub use session::{CommandCounts, SessionFinding, SessionSummary};
 
-/// The version of the record. It grows when a reader of the old one would misread the new one.
+/// The version of the record. It changes when a reader of the old version would misread the new one.
 pub const VERSION: u32 = 1;
 
 /// The record of one event.
@@ -43,56 +43,56 @@ pub const VERSION: u32 = 1;
 pub struct EventRecord {
     /// The version of the record: [`VERSION`].
     pub v: u32,
-    /// The event's number, from 1.
+    /// The number of the event, from 1.
     pub seq: u64,
-    /// What happened.
+    /// The kind of the event.
     pub event: EventKind,
-    /// When: RFC 3339, in UTC, to the microsecond.
+    /// The time: RFC 3339, in UTC, to the microsecond.
     pub at: SmolStr,
-    /// When: microseconds since the Unix epoch.
+    /// The time: microseconds since the Unix epoch.
     pub at_us: u64,
     /// The connection.
     pub connection: ConnectionRecord,
     /// The number of the exchange.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exchange: Option<u64>,
-    /// Who speaks, or who failed: `device` or `server`; of `failed` absent where dmtap itself stopped first.
+    /// The sender, or the side that failed: `device` or `server`. Absent for `failed` if dmtap itself stopped first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<SmolStr>,
-    /// Whether dmtap itself wrote it, in place of `from`.
+    /// Whether dmtap itself wrote the message, in place of `from`.
     #[serde(default, skip_serializing_if = "is_false")]
     pub own: bool,
-    /// How long after the request, in microseconds.
+    /// The time since the request, in microseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub took_us: Option<u64>,
-    /// Why a connection or exchange failed.
+    /// The reason why a connection or exchange failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<SmolStr>,
-    /// What kept the response from coming, of `failed`, where that decides what to do about it.
+    /// For `failed`: the cause that kept the response from coming, if the remedy depends on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<FailureCause>,
-    /// What to do about it, of `failed`, where `cause` alone does not say it; `why` has it at its end.
+    /// For `failed`: the remedy, if `cause` alone does not determine it. `why` ends with the same text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub help: Option<SmolStr>,
-    /// Whether a rule broke the connection to `from`, of `failed`.
+    /// For `failed`: whether a rule broke the connection to `from`.
     #[serde(default, skip_serializing_if = "is_false")]
     pub by_rule: bool,
-    /// Whether dmtap answers the device itself, of `failed`: its response comes next. No record has it.
+    /// For `failed`: whether dmtap answers the device itself, in the next event. Not written to records.
     #[serde(skip)]
     pub is_answered: bool,
     /// The head as received.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head: Option<HeadRecord>,
-    /// Bytes of the body as received.
+    /// The length of the body as received, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
-    /// Bytes of the body as sent, where a rule changed it.
+    /// The length of the body as sent, in bytes, if a rule changed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes_sent: Option<u64>,
-    /// What was read in the body.
+    /// How the body was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reading: Option<ParsedBodyRecord>,
-    /// Client authentication towards the server, of a response that came over TLS.
+    /// For a response over TLS: the client authentication towards the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_auth: Option<ClientAuth>,
     /// The session.
@@ -101,45 +101,45 @@ pub struct EventRecord {
     /// The header of the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageRecord>,
-    /// What a message of enrollment or a provisioning document says.
+    /// The content of a message of enrollment or of a provisioning document.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enrollment: Option<EnrollmentRecord>,
     /// The commands in document order, as received.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub commands: Vec<CommandRecord>,
-    /// What is remarkable.
+    /// The notes about the message.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<NoteRecord>,
-    /// The rules that acted on it.
+    /// The rules that acted on the event.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub applied: Vec<RuleEffectRecord>,
-    /// What was done around sending it.
+    /// The steps of the delivery, such as delays and cuts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub delivery: Vec<OpRecord>,
-    /// What is known of the session: of `session`.
+    /// For `session`: the summary of the session that ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<Box<SessionSummary>>,
-    /// The body as received, its content coding undone where `reading` says so. Written last, by the sink.
+    /// The body as received, without content coding if `reading` says so. The sink writes it last.
     #[serde(default, skip_serializing)]
     #[schemars(!skip_serializing, skip_serializing_if = "Option::is_none")]
     pub body: Option<BodyRecord>,
-    /// The body as sent, where a rule changed it.
+    /// The body as sent, if a rule changed it.
     #[serde(default, skip_serializing)]
     #[schemars(!skip_serializing, skip_serializing_if = "Option::is_none")]
     pub sent: Option<BodyRecord>,
 }
 
 impl EventRecord {
-    /// A header field of HTTP, by its name in lower case.
+    /// Returns an HTTP header field by its name in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.head.as_ref()?.header(name)
     }
 
-    /// Whether it is an answer of enrollment that reached the device in chunks, as far as the record shows.
+    /// Returns whether this is an answer of enrollment that reached the device in chunks, as far as the record shows.
     pub fn is_in_chunks(&self) -> bool {
         let is_soap = matches!(&self.reading, Some(ParsedBodyRecord::Document { dialect, .. }) if dialect == "soap");
         let coding = self.header("transfer-encoding").unwrap_or_default();
-        // dmtap states a length, and says so.
+        // The note says that dmtap sent the answer with a Content-Length instead.
         let is_stated = |note: &NoteRecord| note.id == "HTTP-04" && note.severity == "info";
         self.event == EventKind::Response
             && is_soap
@@ -148,12 +148,12 @@ impl EventRecord {
             && !self.notes.iter().any(is_stated)
     }
 
-    /// The HTTP status, of a response.
+    /// Returns the HTTP status of a response.
     pub fn http_status(&self) -> Option<u16> {
         self.head.as_ref()?.status
     }
 
-    /// The number of the innermost command that a place in the document is in.
+    /// Returns the index of the innermost command that contains a path of the document.
     pub fn command_at(&self, path: &str) -> Option<usize> {
         let inside = |command: &CommandRecord| {
             let rest = path.strip_prefix(&*command.path);
@@ -187,39 +187,39 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    /// Whether an event is called that.
+    /// Returns whether `name` is the name of an event kind.
     pub(in crate::record) fn is_name(name: &str) -> bool {
         let name: StrDeserializer<'_, serde::de::value::Error> = name.into_deserializer();
         Self::deserialize(name).is_ok()
     }
 }
 
-/// A remark.
+/// A note about a message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NoteRecord {
-    /// The rule of the protocol.
+    /// The id of the note.
     pub id: SmolStr,
     /// `info`, `warning` or `error`.
     pub severity: SmolStr,
-    /// Offset into the decoded body, in bytes.
+    /// The offset into the decoded body, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<u32>,
-    /// For people.
+    /// The text for people.
     pub text: SmolStr,
 }
 
-/// A rule that acted.
+/// A rule that acted, and its effects.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RuleEffectRecord {
-    /// Its name.
+    /// The name of the rule.
     pub rule: SmolStr,
-    /// What it did.
+    /// The changes that the rule made.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<EffectDetail>,
-    /// The places of changes in provisioning documents by name: the path, and `APPLICATION/ADDR`.
+    /// The names of changed places in provisioning documents: from the path to a name such as `APPLICATION/ADDR`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub names: BTreeMap<String, String>,
-    /// What it changed of the body as the rule found it.
+    /// The changes to the bytes of the body. Offsets are offsets into the body that the rule got.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub splices: Vec<SpliceRecord>,
 }
@@ -227,40 +227,40 @@ pub struct RuleEffectRecord {
 /// One replacement of bytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SpliceRecord {
-    /// The first byte replaced.
+    /// The offset of the first byte replaced.
     pub start: u32,
-    /// The byte after the last.
+    /// The offset after the last byte replaced.
     pub end: u32,
-    /// What stands there afterwards; a mask in place of each secret.
+    /// The new bytes, with a mask in place of each secret.
     pub with: BodyRecord,
-    /// How many bytes stand there, where a mask makes `with` shorter or longer.
+    /// The number of new bytes, if a mask makes `with` shorter or longer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
 }
 
-/// One thing done around sending.
+/// One step of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OpRecord {
     /// A wait, in microseconds.
     WaitUs(u64),
-    /// The body went at so many bytes a second at most.
+    /// The body was sent with at most so many bytes a second.
     BytesPerSecond(u64),
-    /// The body went in pieces: their bytes, and the pause between two in microseconds.
+    /// The body was sent in pieces: the bytes of a piece, and the pause between two pieces in microseconds.
     SlicesUs(u64, u64),
-    /// The head announced another length of the body, or chunks.
+    /// The head announced a wrong length of the body, or chunks.
     LengthWrong,
     /// So many bytes of the body were sent.
     SentBytes(u64),
-    /// All of the body was sent.
+    /// The whole body was sent.
     SentWhole,
-    /// So many bytes that are no HTTP were sent.
+    /// So many bytes that are not HTTP were sent.
     NoiseBytes(u16),
     /// The connection was closed.
     Close,
     /// The device's connection was reset.
     Reset,
-    /// One that this version does not know.
+    /// A step that this version does not know.
     #[serde(other)]
     #[schemars(skip)]
     Other,

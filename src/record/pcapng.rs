@@ -1,10 +1,10 @@
-//! pcapng: the traffic as Wireshark reads it, annotated.
+//! pcapng: the traffic as an annotated file for Wireshark.
 //!
-//! What was inside TLS, and often HTTP/2, is written as HTTP/1.1 text over TCP over Ethernet, all made up around
-//! the messages that passed: the addresses and ports of the devices are real, servers get an address for
-//! documentation, with their name in a block of its own, and port 80, so that every tool takes the text for HTTP. Each
-//! message is written as its receiver got it; the comment of its packet is the block of the transcript, which
-//! tells what a rule changed.
+//! The decrypted HTTP messages, HTTP/2 included, are written as HTTP/1.1 text over TCP over Ethernet. All packets are
+//! made up. Addresses and ports of devices are real. A server with a name gets an address reserved for tests or
+//! documentation, with its name in a name resolution block. Servers have port 80, so that every tool reads the text as
+//! HTTP. Each message is written as its receiver got it. The comment of its packet is the text of the transcript, which
+//! shows what a rule changed.
 
 mod message;
 mod stream;
@@ -32,28 +32,28 @@ use super::{EventRecord, Sink, Transcript};
 use crate::flow::Timestamp;
 use stream::{Frame, Stream};
 
-/// Writes a pcapng file.
+/// A sink that writes a pcapng file.
 pub struct Pcapng<W: Write> {
     out: PcapNgWriter<W>,
-    /// The streams of each connection, by its number: one for each exchange that runs at the same time.
+    /// The streams of each connection, by its number: one stream for each exchange that runs at the same time.
     connections: BTreeMap<u64, Vec<Stream>>,
     servers: HashMap<String, u16>,
     ports: u16,
-    /// Streams begun so far.
+    /// The number of streams begun so far.
     begun: u32,
 }
 
-/// Most connections remembered. Beyond, the oldest is taken for closed.
+/// The most connections remembered. Beyond, the oldest connection counts as closed.
 const MOST_CONNECTIONS: usize = 10_000;
 
-/// Most servers that get an address of their own; the others share the last one.
+/// The most servers with an address of their own; further servers share the last address.
 const MOST_SERVERS: u16 = 60_000;
 
-/// How far the first sequence numbers of two streams lie apart: an odd number, so that none comes twice in 2^32 streams,
-/// and a large one, so that no stream runs into the numbers of the next.
+/// The distance between the first sequence numbers of two streams. It is odd, so that no number repeats within 2^32
+/// streams, and large, so that no stream runs into the numbers of the next.
 const APART: u32 = 0x9E37_79B1;
 
-/// Most bytes of a comment; pcapng has room for 65,535.
+/// The most bytes of a comment; pcapng allows 65,535.
 const MOST_COMMENT: usize = 60_000;
 
 const SECTION: &str = "Written by dmtap, a proxy inside TLS. Every packet is made up around the HTTP messages \
@@ -64,7 +64,7 @@ impl<W: Write> Pcapng<W> {
     /// Begins a file on `out`.
     ///
     /// # Errors
-    /// Those of the writer.
+    /// Returns errors of the writer.
     pub fn new(out: W) -> io::Result<Self> {
         let mut section = SectionHeaderBlock::default();
         let application = Cow::Borrowed(concat!("dmtap ", env!("CARGO_PKG_VERSION")));
@@ -94,7 +94,7 @@ impl<W: Write> Pcapng<W> {
         self.begin(connection.id, stream, at(record))
     }
 
-    /// A stream between the device's address, from `port`, and the server's.
+    /// Begins a stream between the device's address, with `port`, and the server's address.
     fn stream(&mut self, connection: &ConnectionRecord, port: u16) -> io::Result<Stream> {
         let device = device(connection).ip().to_canonical();
         let server = connection.server.as_deref().unwrap_or_default();
@@ -118,7 +118,7 @@ impl<W: Write> Pcapng<W> {
         Ok(())
     }
 
-    /// The address of a server; a name that is new gets one and is written down.
+    /// Returns the address of a server. A new name gets an address, and a block with both is written.
     fn server(&mut self, server: &str, device: IpAddr) -> io::Result<IpAddr> {
         let host = server.rsplit_once(':').map_or(server, |(host, _)| host);
         let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -130,7 +130,7 @@ impl<W: Write> Pcapng<W> {
         let known = self.servers.get(host).copied();
         let number = known.unwrap_or(next.min(MOST_SERVERS));
         let [high, low] = number.to_be_bytes();
-        // Addresses that stand for no one: RFC 2544 and RFC 3849.
+        // Addresses reserved for benchmarks (RFC 2544) and for documentation (RFC 3849).
         let v4 = Ipv4Addr::new(198, 18, high, low);
         let v6 = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, number);
         if known.is_none() && next <= MOST_SERVERS {
@@ -174,7 +174,7 @@ impl<W: Write> Pcapng<W> {
         if record.delivery.contains(&OpRecord::Reset) {
             self.forget(id, place);
         }
-        // The comment belongs to the packet that completes the message: that is where HTTP is dissected.
+        // The comment belongs to the packet that completes the message: there Wireshark dissects HTTP.
         let last = frames.len().saturating_sub(1);
         for (number, frame) in frames.into_iter().enumerate() {
             let comment = (number == last).then_some(&*comment);
@@ -183,7 +183,8 @@ impl<W: Write> Pcapng<W> {
         Ok(())
     }
 
-    /// The stream for a message: a response takes that of its request, a request one that waits for no response.
+    /// Returns the stream for a message: for a response the stream of its request, for a request a stream that waits
+    /// for no response.
     fn place(&mut self, record: &EventRecord) -> io::Result<usize> {
         let wanted = match record.event {
             EventKind::Request => None,
@@ -274,7 +275,7 @@ fn at(record: &EventRecord) -> Timestamp {
     Timestamp(record.at_us)
 }
 
-/// The device's address, which the records of messages and of connections that opened have.
+/// Returns the device's address, which the records of messages and of opened connections contain.
 fn device(connection: &ConnectionRecord) -> SocketAddr {
     let nowhere = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
     connection.device.unwrap_or(nowhere)

@@ -1,8 +1,8 @@
-//! What a record keeps to itself. Secrets are masked before anything is written, unless raw records are asked for.
+//! Redaction: secrets are masked before anything is written, unless raw records are requested.
 //!
-//! A document is masked in place: every byte of a secret gives way to a `*`, so spans, offsets and lengths of
-//! the record are those of the traffic and a masked WBXML body still parses. A document in base64 is masked inside
-//! it and encoded again. The length of a secret is visible in bodies; in texts for people a mask is short.
+//! A document is masked in place: every byte of a secret is replaced by `*`. So the record has the spans, offsets and
+//! lengths of the traffic, and a masked WBXML body still parses. A document in base64 is masked inside and encoded
+//! again. Bodies show the length of a secret; in texts for people a mask has a fixed, short length.
 
 mod comment;
 mod head;
@@ -33,17 +33,17 @@ use value::Values;
 /// Whether secrets are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Masking {
-    /// Secrets give way to asterisks.
+    /// Secrets are replaced by asterisks.
     #[default]
     Masked,
-    /// Everything is written as it is.
+    /// Everything is written unchanged.
     Raw,
 }
 
-/// What stands in place of a secret in text.
+/// The replacement of a secret in text.
 pub const MASK: &str = "********";
 
-/// The secrets of one passage, found in the documents that it carried. In raw records there are none.
+/// The secrets of one event, found in its documents and heads. Raw records have none.
 #[derive(Debug, Default)]
 pub struct Redactor {
     masking: Masking,
@@ -51,7 +51,7 @@ pub struct Redactor {
 }
 
 impl Redactor {
-    /// None found yet.
+    /// Creates a redactor that knows no secrets yet.
     pub fn new(masking: Masking) -> Self {
         Self {
             masking,
@@ -59,13 +59,13 @@ impl Redactor {
         }
     }
 
-    /// Whether secrets are masked at all.
+    /// Returns whether secrets are masked at all.
     pub fn masking(&self) -> Masking {
         self.masking
     }
 
-    /// Finds the secrets of a document and remembers their values, for [`Self::scrub`]. `links` are those of its
-    /// answers: what a Results without a node is about.
+    /// Finds the secrets of a document and remembers their values for [`Self::scrub`]. `links` lead from the document's
+    /// answers to their commands: a Results without a node is about the node of its command.
     pub fn find(&mut self, document: &Document, links: &[AnswerLink]) -> SecretSpans {
         match self.masking {
             Masking::Masked => secret::find(document, links, &mut self.values),
@@ -76,19 +76,19 @@ impl Redactor {
         }
     }
 
-    /// Whether any value is known that must be masked.
+    /// Returns whether no secret value is known.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
     }
 
-    /// Remembers the secrets of a head, for what repeats them: its credentials and the values of its query.
+    /// Remembers the secrets of a head that other parts may repeat: its credentials and the values of its query.
     pub fn learn(&mut self, head: &Head) {
         if self.masking == Masking::Masked {
             head::learn(head, &mut self.values);
         }
     }
 
-    /// A header field's value without secrets. `name` is in lower case.
+    /// Returns the value of a header field without secrets. `name` is in lower case.
     pub fn header<'v>(&self, name: &str, value: &'v str) -> Cow<'v, str> {
         match self.masking {
             Masking::Masked => head::header(name, value),
@@ -96,7 +96,7 @@ impl Redactor {
         }
     }
 
-    /// An address without the secrets in its query.
+    /// Returns a URI without the secrets in its query.
     pub fn target<'u>(&self, uri: &'u str) -> Cow<'u, str> {
         match self.masking {
             Masking::Masked => head::target(uri),
@@ -104,7 +104,7 @@ impl Redactor {
         }
     }
 
-    /// A body that did not decode without what looks like a secret.
+    /// Masks what looks like a secret in a body that did not decode.
     pub fn by_looks<'b>(&self, body: &'b [u8]) -> Cow<'b, [u8]> {
         match self.masking {
             Masking::Masked => heuristics::by_looks(body),
@@ -112,7 +112,7 @@ impl Redactor {
         }
     }
 
-    /// A text of which some is known to be a secret.
+    /// Masks the secrets in a text that is known to contain some.
     pub fn partly<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let is_address = text.contains("://") && !text.contains([' ', '<']);
         match self.masking {
@@ -122,23 +122,23 @@ impl Redactor {
         }
     }
 
-    /// A text without any of the secrets found: for what quotes the traffic, such as notes.
+    /// Masks every secret found so far in a text that quotes the traffic, such as a note.
     pub fn scrub<'t>(&self, text: &'t str) -> Cow<'t, str> {
         self.values.scrub(text)
     }
 
-    /// Bytes without any of the secrets found, a short mask in place of each.
+    /// Replaces every secret found so far by a short mask.
     pub fn scrub_shortly<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
         self.values.scrub_shortly(bytes)
     }
 
-    /// Bytes without any of the secrets found, each filled with asterisks of its length.
+    /// Replaces every secret found so far by as many asterisks as it has bytes.
     pub fn scrub_bytes<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
         self.values.scrub_bytes(bytes)
     }
 }
 
-/// Bytes with a short mask in place of each of these ranges.
+/// Returns `bytes` with a short mask in place of each of these ranges.
 fn with_masks(bytes: &[u8], hidden: Vec<Range<usize>>) -> Vec<u8> {
     let (mut shown, mut from) = (Vec::with_capacity(bytes.len()), 0);
     for range in merged(hidden) {
@@ -150,7 +150,7 @@ fn with_masks(bytes: &[u8], hidden: Vec<Range<usize>>) -> Vec<u8> {
     shown
 }
 
-/// Ranges in order, those that touch made one, empty ones left out.
+/// Returns the ranges in order, with empty ranges left out and touching ranges joined.
 fn merged(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
     ranges.retain(|range| !range.is_empty());
     ranges.sort_unstable_by_key(|range| (range.start, range.end));

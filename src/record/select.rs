@@ -1,7 +1,9 @@
-//! Which exchanges a filter selects: those with a message, or a command and its answers, that it is true of.
+//! Selects exchanges with a filter. An exchange is selected if the filter matches one of its messages, with or without
+//! a transaction (a command and its answers) in that message.
 //!
-//! Words about transactions speak of one and the same transaction. An exchange shows a transaction where it was asked and
-//! where it was answered. While the traffic runs, a command is known together with its answer in the exchange that answers.
+//! All words about transactions in one filter must match the same transaction. An exchange shows the transactions whose
+//! command or answer it carries. In live traffic, only the exchange with the answer knows both the command and its
+//! answer.
 
 mod exchange;
 mod linked;
@@ -21,22 +23,22 @@ use super::model::{EventKind, ParsedBodyRecord};
 use crate::filter::{CommandInput, Filter, Term, Value, Word};
 use crate::flow::{EffectDetail, Transaction};
 
-/// What a filter is asked about: a message of an exchange, and a transaction in it.
+/// The subject of a filter: a message of an exchange, and a transaction in it.
 #[derive(Clone, Copy)]
 struct Subject<'r> {
     /// The message.
     event: &'r EventRecord,
-    /// The other half of its exchange, as far as it is there.
+    /// The other half of the exchange, if it is known.
     other: Option<&'r EventRecord>,
-    /// Whether the exchange is over: what it lacks it will not get.
+    /// Whether the exchange is over: facts that are still missing will not come.
     is_over: bool,
-    /// A command or an answer.
+    /// A command or an answer in the message.
     shown: Option<&'r CommandInput<'r>>,
-    /// The findings about the exchange, where its session was analysed.
+    /// The ids of the findings about the exchange, if its session was analysed.
     findings: Option<&'r [SmolStr]>,
 }
 
-/// Whether a filter is true of a message, with any of its transactions or with none.
+/// Returns whether a filter matches a message, with any of its transactions or with none.
 fn selects(filter: &Filter, subject: Subject<'_>, shown: &[CommandInput<'_>]) -> bool {
     let with = |shown: Option<&CommandInput<'_>>| {
         filter.matches(&mut |term| Subject { shown, ..subject }.holds(term))
@@ -44,7 +46,7 @@ fn selects(filter: &Filter, subject: Subject<'_>, shown: &[CommandInput<'_>]) ->
     with(None) || shown.iter().any(|shown| with(Some(shown)))
 }
 
-/// Whether a transaction may be one that a filter selects, whatever the messages are that it stands in.
+/// Returns whether a filter can select a transaction, whatever messages it is in.
 pub fn may_select(filter: &Filter, transaction: &Transaction) -> bool {
     shown::of(transaction)
         .iter()
@@ -135,7 +137,7 @@ impl Subject<'_> {
         }
     }
 
-    /// What either half of the exchange says.
+    /// Returns the answer of this half of the exchange, or else of the other half.
     fn of_either(&self, said: impl Fn(&EventRecord) -> Option<bool>) -> Option<bool> {
         said(self.event).or_else(|| said(self.other?))
     }
@@ -151,13 +153,13 @@ impl Subject<'_> {
         Some(is_named || address.is_some_and(|address| value.is_text(&address)))
     }
 
-    /// Whether a message of enrollment or a provisioning document holds a text.
+    /// Returns whether a message of enrollment or a provisioning document contains a text.
     fn is_in_document(&self, value: &Value) -> Option<bool> {
         self.event.enrollment.as_ref()?;
         Some(value.is_text(self.event.written_body()?.text()?))
     }
 
-    /// Whether the fault of an enrollment has a result among those meant.
+    /// Returns whether the fault of an enrollment has one of the result codes that `value` names.
     fn result(&self, value: &Value) -> Option<bool> {
         let fault = self.event.enrollment.as_ref()?.fault.as_ref()?;
         Some(value.is_result(fault.hresult.as_deref()?))

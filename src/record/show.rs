@@ -1,4 +1,4 @@
-//! Reading a record again.
+//! Reads a record again.
 
 use std::fmt;
 use std::io::{self, BufRead};
@@ -6,16 +6,16 @@ use std::io::{self, BufRead};
 use super::jsonl::{self, ReadError};
 use super::{EventRecord, Sink};
 
-/// Lines of a record that cannot be read.
+/// A line of a record that cannot be read.
 #[derive(Debug)]
 pub struct Damage {
     /// The line, from 1.
     pub line: u64,
-    /// What is wrong with it.
+    /// The reason why the line cannot be read.
     pub error: ReadError,
 }
 
-/// Most damaged lines that are reported one by one. A file that has more is no record.
+/// The most damaged lines that are reported one by one. A file with more is not a record.
 pub const MOST_DAMAGE: usize = 100;
 
 impl fmt::Display for Damage {
@@ -24,20 +24,21 @@ impl fmt::Display for Damage {
     }
 }
 
-/// Writes a record of JSON lines to a sink, as when it happened. Lines that cannot be read are skipped and returned.
+/// Writes a record of JSON lines to a sink, as it was written live. Skips lines that cannot be read and returns them.
 ///
 /// # Errors
-/// Those of the reader and the writer; [`io::ErrorKind::InvalidData`] for a record of another version, for a file
-/// that does not even begin as a record, and for one with more than [`MOST_DAMAGE`] damaged lines.
+/// Returns errors of the reader and the writer; [`io::ErrorKind::InvalidData`] for a record of another version, for a
+/// file that does not even begin as a record, and for a record with more than [`MOST_DAMAGE`] damaged lines.
 pub fn show<R: BufRead>(record: R, sink: &mut impl Sink) -> io::Result<Vec<Damage>> {
     let damaged = replay(record, |record| sink.write_event(&record))?;
     sink.finish().map(|()| damaged)
 }
 
-/// Gives every event of a record of JSON lines, in order. Lines that cannot be read are skipped and returned.
+/// Passes every event of a record of JSON lines to `on_event`, in order. Skips lines that cannot be read and returns
+/// them.
 ///
 /// # Errors
-/// Those of the reader and of `on_event`; [`io::ErrorKind::InvalidData`] as [`show`] has it.
+/// Returns errors of the reader and of `on_event`, and [`io::ErrorKind::InvalidData`] in the same cases as [`show`].
 pub fn replay<R: BufRead>(
     record: R,
     mut on_event: impl FnMut(EventRecord) -> io::Result<()>,
@@ -45,10 +46,10 @@ pub fn replay<R: BufRead>(
     replay_lines(record, |event, _| on_event(event))
 }
 
-/// The same, with the line of each event, from 1.
+/// Works like [`replay`], and also passes the line number of each event, from 1.
 ///
 /// # Errors
-/// Those of [`replay`].
+/// The same as for [`replay`].
 pub fn replay_lines<R: BufRead>(
     mut record: R,
     mut on_event: impl FnMut(EventRecord, u64) -> io::Result<()>,
@@ -68,7 +69,7 @@ pub fn replay_lines<R: BufRead>(
         match jsonl::read(&text) {
             Ok(event) => on_event(event, line)?,
             Err(ReadError::UnknownEvent) => {}
-            // The first line alone may be the end of one: somebody took the last bytes of a long record.
+            // Only the first line may be an incomplete one: somebody may have taken the last bytes of a long record.
             Err(_) if !is_record && !damage.is_empty() => return Err(no_record()),
             Err(error) => {
                 let fatal = matches!(error, ReadError::Version(_));
@@ -94,7 +95,7 @@ pub fn is_record(text: &[u8]) -> bool {
     first.starts_with(b"{\"v\":") && pairs.any(|part| part == EVENT)
 }
 
-/// What every line of a record has.
+/// A part that every line of a record contains.
 const EVENT: &[u8] = b"\"event\":";
 
 fn no_record() -> io::Error {

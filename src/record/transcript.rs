@@ -1,7 +1,7 @@
-//! The transcript: what happened, for people.
+//! The transcript: a record for people to read.
 //!
-//! One block for each request and response, at most about 100 columns wide. Nothing that comes from the traffic
-//! can move the cursor or change a colour: control characters are written as escapes.
+//! One block for each request and response, at most about 100 columns wide. Nothing from the traffic can move the
+//! cursor or change a colour: control characters are escaped.
 
 mod block;
 mod client_certificate;
@@ -27,19 +27,19 @@ pub(super) use plain::announces_soap;
 use text_buffer::TextBuffer;
 pub use text_buffer::{Colour, Layout};
 
-/// Writes a transcript.
+/// A sink that writes a transcript.
 pub struct Transcript<W> {
     out: W,
     buffer: TextBuffer,
     day: String,
     session: Option<u64>,
     failures: Failures,
-    /// The server of each open connection, by its number.
+    /// The server of each open connection, by the number of the connection.
     servers: BTreeMap<u64, String>,
 }
 
 impl<W: Write> Transcript<W> {
-    /// A transcript written to `out`. Whether colours are wanted there is the caller's to know.
+    /// Creates a transcript written to `out`. The caller decides about colours.
     pub fn new(out: W, style: Colour) -> Self {
         Self {
             out,
@@ -51,50 +51,50 @@ impl<W: Write> Transcript<W> {
         }
     }
 
-    /// The same transcript with another layout.
+    /// Replaces the layout.
     #[must_use]
     pub fn with_layout(mut self, layout: Layout) -> Self {
         self.buffer.layout = layout;
         self
     }
 
-    /// What is printed of one event, without the lines that a new day or session gets.
+    /// Returns the text of one event, without the lines for a new day or session.
     pub fn text(event: &EventRecord) -> String {
         let mut buffer = TextBuffer::new(Colour::Plain);
         block::event(&mut buffer, event, None);
         buffer.text().to_owned()
     }
 
-    /// What is printed of a message of enrollment that belongs to no exchange.
+    /// Returns the text of a message of enrollment that belongs to no exchange.
     pub fn enrollment(record: &EnrollmentRecord) -> String {
         enrollment::text(record)
     }
 
-    /// What a value says that is a certificate, a signed message or a token.
+    /// Describes a value that is a certificate, a signed message or a token; `None` for any other value.
     pub fn unfolded(value: &str) -> Option<String> {
         full::unfolded(value)
     }
 
-    /// What is printed of a session that is over.
+    /// Returns the text of a session that is over.
     pub fn session(summary: &SessionSummary, style: Colour) -> String {
         let mut buffer = TextBuffer::new(style);
         session::summary(&mut buffer, summary);
         buffer.text().to_owned()
     }
 
-    /// What is printed of the failures of a run.
+    /// Returns the text of the failures of a run.
     pub fn failures(failures: &Failures, style: Colour) -> String {
         let mut buffer = TextBuffer::new(style);
         failures.print(&mut buffer);
         buffer.text().to_owned()
     }
 
-    /// The writer again.
+    /// Returns the writer.
     pub fn into_inner(self) -> W {
         self.out
     }
 
-    /// The server of an exchange, where it is not the one of its connection.
+    /// Returns the server of an exchange if it differs from the server of the connection.
     fn other_server<'r>(&mut self, event: &'r EventRecord) -> Option<&'r str> {
         let connection = &event.connection;
         let server = connection.server.as_deref();
@@ -120,7 +120,7 @@ impl<W: Write> Transcript<W> {
 
     fn new_day(&mut self, event: &EventRecord) {
         let day = event.at.split('T').next().unwrap_or_default();
-        // A log may have no times.
+        // Imported logs may have no times.
         if day == self.day || event.at_us == 0 {
             return;
         }
@@ -143,7 +143,7 @@ impl<W: Write> Transcript<W> {
     }
 }
 
-/// Connections whose servers are remembered; of more, the oldest are forgotten.
+/// The most connections whose servers are remembered; beyond, the oldest are forgotten.
 const MOST_CONNECTIONS: usize = 10_000;
 
 impl<W: Write + Send> Sink for Transcript<W> {

@@ -1,8 +1,8 @@
-//! What the codec costs, compared with quick-xml's bare events, roxmltree's tree and libwbxml.
+//! Measures the codec against quick-xml's bare events, roxmltree's tree and libwbxml.
 //!
-//! `cargo bench --bench codec`, about a minute. Contenders take their turns within each round, so that a busy
-//! machine slows all of them alike; a row is the median of the rounds. An argument keeps the contenders whose
-//! name holds it.
+//! `cargo bench --bench codec`, about a minute. The contenders take turns within each round, so that a busy machine
+//! slows all of them equally; a row is the median of the rounds. An argument selects the contenders whose name contains
+//! it.
 
 #[path = "codec/libwbxml.rs"]
 mod libwbxml;

@@ -1,9 +1,9 @@
-//! What the proxy costs beside a bare one on the same libraries.
+//! Measures the cost of the proxy compared with a bare proxy on the same libraries.
 //!
-//! `cargo bench --bench proxy [-- FILTER]`, about three minutes. Server, proxies and devices are processes of their
-//! own, on loopback, with TLS on both legs and 4 KB bodies both ways; every contender gets a slice of each round,
-//! so that a busy machine slows all of them alike. dmtap is the program as it is shipped, run from the command line;
-//! the bare proxy has the same optimisations. `ALPN=h2` measures HTTP/2, `ROUNDS=n` more or fewer rounds.
+//! `cargo bench --bench proxy [-- FILTER]`, about three minutes. Server, proxies and devices are separate processes on
+//! loopback, with TLS on both legs and bodies of 4 KB both ways. Each contender gets a slice of each round, so that a
+//! busy machine slows all of them equally. dmtap is the released program, run from the command line; the bare proxy has
+//! the same optimisations. `ALPN=h2` measures HTTP/2, `ROUNDS=n` sets the number of rounds.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,

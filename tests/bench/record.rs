@@ -1,4 +1,4 @@
-//! What recording costs: an exchange of two messages of 4 KB, recorded again and again without a disk; and whole sessions
+//! Measures recording: an exchange of two messages of 4 KB, recorded repeatedly without a disk; and whole sessions
 //! through the journal, with lint and analysis.
 
 use std::hint::black_box;

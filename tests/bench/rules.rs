@@ -1,7 +1,7 @@
-//! What a book costs a message: deciding on 4 KB with a thousand rules of which none matches.
+//! Measures the cost of a rule set: deciding on a message of 4 KB with a thousand rules of which none matches.
 //!
-//! `cargo bench --bench rules`, some seconds. A row is the median of the rounds; decoding the message stands
-//! beside it.
+//! `cargo bench --bench rules`, some seconds. A row is the median of the rounds, next to the time for decoding the
+//! message.
 
 #[path = "../it/rules/support.rs"]
 #[expect(dead_code, reason = "tests use more of it")]

@@ -1,5 +1,5 @@
-//! A document of either encoding written as XML and as WBXML: what is read back says the same, and what is
-//! written again is the same.
+//! Writes a document of either encoding as XML and as WBXML: reading it back gives the same content, and writing that
+//! again gives the same bytes.
 
 #![no_main]
 

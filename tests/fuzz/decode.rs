@@ -1,4 +1,5 @@
-//! Any bytes: refused at an offset, or a sound tree that can be read, shown and written, in bounded memory.
+//! Decodes any bytes: the result is an error with an offset, or a sound tree that can be read, shown and written, in
+//! bounded memory.
 
 #![no_main]
 

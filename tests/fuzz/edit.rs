@@ -1,6 +1,6 @@
-//! Bytes as a document and edits of it: what is read back is the tree that is meant, and no other byte changed.
+//! Decodes bytes and edits the document: reading the result gives the intended tree, and no other byte changes.
 //!
-//! Behind the last `FF FF` stands the tape that chooses the edits; without one the bytes themselves choose.
+//! The bytes after the last `FF FF` are the tape that chooses the edits; without one, the document's bytes choose.
 
 #![no_main]
 

@@ -1,4 +1,5 @@
-//! Any text: refused with a column inside it, or a filter that can be asked, in bounded time.
+//! Parses any text as a filter: the result is an error with a column inside the text, or a filter that can be
+//! evaluated, in bounded time.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! The pure floors of dmtap as a crate of their own, so that fuzzing builds neither TLS nor HTTP.
+//! The pure modules of dmtap as a separate crate, so that fuzzing builds neither TLS nor HTTP.
 
 /// Their sources. A module with a path of its own finds its submodules where dmtap has them; it is one module
 /// deeper, so the floors may say `crate::markup` in imports, but not in `pub(in …)`.

@@ -1,4 +1,4 @@
-//! An allocator that knows the most memory that was in use.
+//! An allocator that records the peak of the memory in use.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};

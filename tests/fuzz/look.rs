@@ -1,4 +1,4 @@
-//! Looks at everything a document has to say.
+//! Reads everything that a document contains.
 
 use dmtap::dm::{Command, Dialect, Item, Message, Meta};
 use dmtap::markup::{Document, Element, Kind, Limits, EmbeddedResult};

@@ -1,4 +1,4 @@
-//! Writes the seeds: `seeds FOLDER`. They are our own: the documents of the tests, and random ones.
+//! Writes the seeds: `seeds FOLDER`. They are made here: the documents of the tests, and random ones.
 
 #[path = "../it/codec_wbxml/classes.rs"]
 #[allow(dead_code, reason = "shared with tests, which use more of it")]

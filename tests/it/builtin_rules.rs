@@ -1,4 +1,4 @@
-//! The built-in rules: every one is in the program, says what it shows, and is played over the real proxy.
+//! The built-in rules: each is in the program, describes its effect, and is played over the real proxy.
 
 mod agreeable;
 mod closing;

@@ -1,4 +1,4 @@
-//! WBXML: what is read, what is refused, what is written, what edits change.
+//! WBXML: reading, errors, writing and edits.
 
 #![expect(
     clippy::unwrap_used,

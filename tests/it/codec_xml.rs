@@ -1,4 +1,4 @@
-//! XML to tree: small inputs with their trees, malformed ones with their offsets, and the public corpus.
+//! Decoding XML: small inputs with their trees, malformed ones with their offsets, and the public corpus.
 
 mod broad;
 

@@ -1,4 +1,4 @@
-//! Rules switched through the control API, and who may do that.
+//! Rules that are switched through the control API, and access to the API.
 #![allow(
     clippy::unwrap_used,
     unreachable_pub,

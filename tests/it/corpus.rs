@@ -1,7 +1,7 @@
-//! The table of real messages in `docs/corpus.md`: what dmtap reads, and what libwbxml and tshark make of it.
+//! The table of real messages in `docs/corpus.md`: the results of dmtap, libwbxml and tshark for them.
 //!
-//! The test compares the file with what it finds; `DMTAP_BLESS=1 cargo test --test it corpus` writes it. Sections on
-//! other programs are left as they are where those are absent.
+//! The test compares the file with the actual results; `DMTAP_BLESS=1 cargo test --test it corpus` writes it. Sections
+//! on other programs stay as they are if those programs are absent.
 #![allow(clippy::unwrap_used, reason = "what a test cannot do fails it")]
 
 mod libwbxml;

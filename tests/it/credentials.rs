@@ -1,4 +1,4 @@
-//! Credentials are held against the accounts and nonces that passed before.
+//! Credentials are checked against the accounts and nonces of earlier messages.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Edits: what changes is what was named, in XML and in WBXML alike.
+//! Edits change only what they name, in XML and in WBXML.
 
 #[path = "edits/fragment.rs"]
 mod inside;

@@ -1,4 +1,4 @@
-//! Documents inside documents: opened where they stand, edited through paths, in every wrapping.
+//! Documents inside documents: opened in place, edited through paths, in every wrapping.
 #![allow(clippy::unwrap_used, reason = "what a test cannot do fails it")]
 
 mod closed;

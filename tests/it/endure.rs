@@ -1,4 +1,4 @@
-//! What must not stop dmtap or lose its record: nobody reads what it prints, disks are full, signals come.
+//! Conditions that must not stop dmtap or lose its record: unread output, full disks, signals.
 #![cfg(unix)]
 #![allow(
     clippy::unwrap_used,

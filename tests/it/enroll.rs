@@ -1,4 +1,4 @@
-//! A device enrolls over real TLS on loopback, and its sessions go where the server sends it.
+//! A device enrolls over real TLS on loopback, and its sessions go to the address that the server sends.
 
 mod attestation;
 mod demo;

@@ -1,4 +1,4 @@
-//! Enrollment: what views find in its messages, and what a record shows of them.
+//! Enrollment: views on its messages, and its records.
 #![allow(clippy::unwrap_used, reason = "what a test cannot do fails it")]
 
 mod certificate;

@@ -1,4 +1,4 @@
-//! The tables of facts: names and numbers against what others have.
+//! The tables of facts: their names and numbers agree with other sources.
 
 mod winerror;
 

@@ -1,8 +1,9 @@
 //! Lint: each rule with a conversation that breaks it and one that does not, in XML and in WBXML.
 //!
-//! `tests/data/lint/base.txt` is a conversation that breaks nothing. A fixture is named after its rule and changes it: `s1 - OLD`
-//! and `s1 + NEW` replace a text in a message, `d3 = MESSAGE` sets a whole one, `d2 ^ POST URL` and `d2 ^ NAME: VALUE` say how
-//! a message was sent; `OTHER` is the media type of the other encoding. In WBXML the text `OCTETS` becomes octets that are no text.
+//! `tests/data/lint/base.txt` is a conversation without a violation. A fixture is named after its rule and changes the
+//! conversation: `s1 - OLD` and `s1 + NEW` replace a text in a message, `d3 = MESSAGE` sets a whole message, `d2 ^ POST
+//! URL` and `d2 ^ NAME: VALUE` set how a message was sent; `OTHER` is the media type of the other encoding. In WBXML,
+//! the text `OCTETS` becomes octets that are not text.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

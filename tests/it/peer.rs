@@ -1,4 +1,4 @@
-//! The device simulator and the reference server talk, without a network between them.
+//! The device simulator and the reference server exchange messages, without a network between them.
 
 mod bounds;
 mod enroll;

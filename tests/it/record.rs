@@ -1,4 +1,4 @@
-//! Records: what is written, what is masked, and what happens when writing fails.
+//! Records: their content, masking, and failures of writing.
 
 mod answers;
 mod effects;

@@ -1,4 +1,4 @@
-//! Rule files that are saved while traffic runs.
+//! Rule files that change while traffic runs.
 #![allow(
     clippy::unwrap_used,
     unreachable_pub,

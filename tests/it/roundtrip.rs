@@ -1,5 +1,4 @@
-//! XML to WBXML and back: the same elements, attributes and texts, for real messages and for small ones of our
-//! own.
+//! XML to WBXML and back: the same elements, attributes and texts, for real messages and for small handmade ones.
 #![allow(clippy::unwrap_used, reason = "what a test cannot do fails it")]
 
 use crate::support::shape;

@@ -1,4 +1,4 @@
-//! The rule book: what files say, what rules find, what they do.
+//! Rules: loading their files, matching, and acting.
 
 mod bounded;
 mod conversations;

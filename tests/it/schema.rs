@@ -1,4 +1,4 @@
-//! The JSON Schemas of rule files and of records, which come from the types that they are read into and written from.
+//! The JSON Schemas of rule files and of records, which are generated from their Rust types.
 
 mod examples;
 mod files;

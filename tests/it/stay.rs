@@ -1,4 +1,4 @@
-//! The rule `stay` on messages: what it changes in the places that hold URLs, and nothing else.
+//! The rule `stay` on messages: it changes the places that hold URLs, and nothing else.
 
 mod fields;
 mod frame;

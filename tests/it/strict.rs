@@ -1,4 +1,4 @@
-//! What lenient mode lets pass with a flag and strict mode refuses; what both refuse; what both let pass.
+//! Deviations that lenient mode accepts with a flag and strict mode refuses; deviations that both refuse or accept.
 #![allow(clippy::unwrap_used, reason = "what a test cannot do fails it")]
 
 use std::fs;

@@ -1,4 +1,4 @@
-//! Peers, proxies and messages that several tests use.
+//! Peers, proxies and messages for several tests.
 
 pub(crate) mod cpu_time;
 pub(crate) mod device;

@@ -1,4 +1,4 @@
-//! What is concluded from records: the situations that people ask about, each with its exact text.
+//! The findings about records: the situations that users ask about, each with its exact text.
 
 mod advice;
 mod causes;

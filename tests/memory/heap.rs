@@ -1,4 +1,4 @@
-//! What a piece of work allocates. The count is the program's: nothing else may run meanwhile.
+//! Counts the allocations of a task. It counts for the whole program, so nothing else may run at the same time.
 
 use dhat::{HeapStats, Profiler};
 

@@ -1,4 +1,4 @@
-//! What reading a log of JSON lines takes: the log, and not all of its values at once.
+//! The memory for reading a log of JSON lines: the log, but not all of its values at once.
 
 use bytes::Bytes;
 use dmtap::app::message_log::messages;

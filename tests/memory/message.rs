@@ -1,4 +1,4 @@
-//! Messages shaped as devices and servers send them, in any size.
+//! Messages in the shape of a device's or a server's, in any size.
 
 /// Status and Results by turns, as a device answers, until `size` bytes are reached.
 pub(crate) fn device_answers(size: usize) -> String {

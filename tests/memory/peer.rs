@@ -1,4 +1,5 @@
-//! What the reference server holds of a value that it sends in hundreds of messages: the value, not a copy for each.
+//! The memory of the reference server for a value that it sends in hundreds of messages: one value, not a copy for each
+//! message.
 
 use dmtap::markup::{Hint, Limits, decode};
 use dmtap::peer::device::{Next, demo_tree};

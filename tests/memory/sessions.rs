@@ -1,4 +1,4 @@
-//! What the analysis and lint of sessions hold: bounds that many messages and many sessions do not move.
+//! The memory of the analysis and lint of sessions: bounds that hold for many messages and many sessions.
 
 use std::sync::Arc;
 

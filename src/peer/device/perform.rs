@@ -1,4 +1,4 @@
-//! The device carries commands out on its tree.
+//! Executes commands on the device's tree.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use crate::peer::large::{BUFFERED, LargeObject, MAX_VALUE_BYTES, TOO_LARGE};
 use crate::peer::tree::Found;
 
 impl Device {
-    /// Carries a command out, and gives a large object up that it should have gone on with (PRO 7).
+    /// Executes a command. A command that cannot continue the large object under way ends that object (PRO 7).
     pub(super) fn carry_out(&mut self, command: Command<'_>) -> Vec<Outcome> {
         let Some(cmd_id) = command.cmd_id() else {
             // A command without CmdID gets 400 and a blank reference (MicrosoftDocs, OMA DM protocol support).
@@ -40,7 +40,7 @@ impl Device {
         }
     }
 
-    /// One Status for the command where all items agree, one for each item where they do not.
+    /// Returns one outcome for the command if all items have the same code, otherwise one outcome for each item.
     fn items(&mut self, command: Command<'_>, cmd_id: &str) -> Vec<Outcome> {
         let mut found = Vec::new();
         let codes: Vec<(String, StatusCode)> = command
@@ -86,7 +86,7 @@ impl Device {
         uri: &str,
     ) -> Result<Option<Found>, StatusCode> {
         if uri.starts_with('/') {
-            // Not allowed on Windows; the page of its protocol support gives no code.
+            // Not allowed on Windows; Microsoft's page on OMA DM protocol support gives no code.
             return Err(StatusCode(404));
         }
         let format = || {
@@ -112,7 +112,7 @@ impl Device {
         done.map(|()| None)
     }
 
-    /// A value, unless it is longer than the server takes.
+    /// Reads a node, unless its value is longer than the server accepts.
     fn get(&self, uri: &str) -> Result<Found, StatusCode> {
         match self.tree.get(uri)? {
             Found::Leaf(_, value) if self.theirs.exceeds(value.len()) => Err(TOO_LARGE),
@@ -120,7 +120,7 @@ impl Device {
         }
     }
 
-    /// The value that an Item brings, once all chunks of it are there. Until then nothing is done (PRO 7).
+    /// Returns the value of an Item once all of its chunks are there. Until then the command is not executed (PRO 7).
     fn value(
         &mut self,
         command: Command<'_>,
@@ -134,7 +134,7 @@ impl Device {
         self.lost.extend(self.incoming.give_up(Some(&what)));
         let around = command.element().parent().and_then(Command::of);
         if item.more_data() && around.is_some_and(|around| around.kind().is_container()) {
-            // An Atomic and a Sequence are in one message (PRO 6).
+            // An Atomic or a Sequence must be complete in one message (PRO 6).
             return Err(StatusCode(400));
         }
         let own = self.profile.sizes.object;
@@ -144,7 +144,7 @@ impl Device {
             .ok_or(BUFFERED)
     }
 
-    /// All or nothing: 507 and a tree as it was where one command fails (DREP 6.6.3).
+    /// Executes all commands or none: if one fails, returns 507 and restores the tree (DREP 6.6.3).
     fn atomic(&mut self, command: Command<'_>) -> Vec<Outcome> {
         let before = self.tree.clone();
         let mut inner: Vec<Outcome> = Vec::new();
@@ -157,7 +157,7 @@ impl Device {
                 CommandKind::Atomic | CommandKind::Get => {
                     vec![outcome(child, &cmd_id, StatusCode(500))]
                 }
-                // Not supported on Windows; the page of its protocol support gives no code.
+                // Not supported on Windows; Microsoft's page on OMA DM protocol support gives no code.
                 CommandKind::Replace if targets(child).any(|uri| added.contains(&uri)) => {
                     vec![outcome(child, &cmd_id, StatusCode(406))]
                 }
@@ -184,7 +184,7 @@ impl Device {
     }
 }
 
-/// The nodes of all Items.
+/// Returns the nodes of all Items.
 fn targets(command: Command<'_>) -> impl Iterator<Item = String> {
     let uris = command.items().filter_map(|item| item.target());
     uris.map(|uri| locuri::canonical(&uri))

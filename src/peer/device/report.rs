@@ -1,4 +1,4 @@
-//! What the device has to report, in as many messages as it takes.
+//! Writes the device's answers, in as many messages as needed.
 
 use std::collections::VecDeque;
 
@@ -9,21 +9,21 @@ use crate::peer::compose::{Composer, Position};
 use crate::peer::large::{BUFFERED, Chunk, LargeObject, NoRoom, Outgoing, SIZE_MISMATCH};
 use crate::peer::tree::Found;
 
-/// What is left of the device's package.
+/// The unsent part of the device's package.
 #[derive(Debug, Default)]
 pub(super) struct Backlog {
     parts: VecDeque<Part>,
-    /// The answers to a server that asks for more: they come first, whatever room they leave.
+    /// Statuses that are written first, whatever room they leave: for chunks, and for a server that only asks for more.
     due: Vec<Part>,
     /// Whether the server closed its package, so that the device may close its own.
     may_close: bool,
     /// The CmdID of the chunk that the last message ended with.
     chunk: Option<u32>,
-    /// The value that came to its end in the last message, with the CmdID of its last chunk.
+    /// The value whose last chunk was in the last message, with the CmdID of that chunk.
     ended: Option<(u32, Part)>,
 }
 
-/// A part of it, which goes into one message or into the next.
+/// A part of the package, which fits into one message or is left for the next.
 #[derive(Debug)]
 enum Part {
     Status {
@@ -43,11 +43,11 @@ struct Large {
     uri: String,
     format: String,
     rest: Outgoing,
-    /// How often it was begun anew.
+    /// How often the value was sent again from the beginning.
     repeats: u32,
 }
 
-/// Which command is answered.
+/// The command that is answered.
 #[derive(Clone, Debug)]
 struct Of {
     msg: String,
@@ -56,8 +56,8 @@ struct Of {
 }
 
 impl Backlog {
-    /// Takes notice of the Status for a chunk: unless that is 213, the rest is not wanted; where it is 424, the
-    /// object comes once more (PRO 7).
+    /// Reads the Status for the last chunk. Unless its code is 213, the rest of the object is not sent; with 424, the
+    /// object is sent once more (PRO 7).
     pub(super) fn note(&mut self, message: Message<'_>, msg_id: u32) {
         let msg_id = msg_id.to_string();
         let code_for = |chunk: u32| {
@@ -87,13 +87,14 @@ impl Backlog {
         }
     }
 
-    /// Takes the outcomes of a message.
+    /// Adds the outcomes of a message.
     pub(super) fn add(&mut self, msg_ref: &str, outcomes: Vec<Outcome>, message: Message<'_>) {
         let mut commands = message.commands().map(|command| command.kind());
         let only_asks =
             commands.all(|kind| matches!(kind, CommandKind::Status | CommandKind::Alert));
         let goes_on = only_asks && !self.parts.is_empty();
-        // "Next Message" leaves a package open that the server has closed before.
+        // A message that only asks for more (Alert 1222) has no Final, but the server may have closed its package
+        // before.
         self.may_close = message.is_final() || goes_on && self.may_close;
         for outcome in outcomes {
             let of = Of {
@@ -107,7 +108,8 @@ impl Backlog {
                 code: outcome.code,
             };
             if outcome.code == BUFFERED {
-                // Its sender waits for that with the next chunk, not for Results that are longer than a message.
+                // The server waits for this Status before it sends the next chunk, so Results longer than a message
+                // must not delay it.
                 self.bring_forward(msg_ref);
                 self.due.push(status);
             } else if goes_on {
@@ -121,7 +123,7 @@ impl Backlog {
         }
     }
 
-    /// Statuses of a message go in front of all that is left; they keep their order.
+    /// Moves the Statuses for a message in front of everything else, in the same order.
     fn bring_forward(&mut self, msg_ref: &str) {
         let parts = std::mem::take(&mut self.parts).into_iter();
         let (statuses, others) = parts.partition::<VecDeque<_>, _>(
@@ -131,15 +133,15 @@ impl Backlog {
         self.parts = others;
     }
 
-    /// Takes the objects whose end never came.
+    /// Adds the large objects whose end never came.
     pub(super) fn add_lost(&mut self, lost: &mut Vec<LargeObject>) {
         self.parts.extend(lost.drain(..).map(Part::Lost));
     }
 
-    /// Says as much as fits, and whether Results are among it.
+    /// Writes as much as fits, and returns whether that includes Results.
     ///
     /// # Errors
-    /// The LocURI of a value of which messages of `most` bytes carry nothing.
+    /// Returns the LocURI of a value that cannot be sent in messages of `most` bytes.
     fn write_some(&mut self, message: &mut Composer, most: usize) -> Result<bool, String> {
         self.due.drain(..).for_each(|part| part.write(message));
         let empty = message.mark();
@@ -169,7 +171,7 @@ impl Backlog {
                     let parts = split(of, found).into_iter().rev();
                     parts.for_each(|part| self.parts.push_front(part));
                 }
-                // There is no shorter way to say it.
+                // The part cannot be made shorter.
                 _ if only => {}
                 part => {
                     message.back_to(before);
@@ -181,11 +183,11 @@ impl Backlog {
         Ok(has_results)
     }
 
-    /// Says as much of a value as fits, and returns the CmdID; `None` where it is to begin in the next message.
-    /// What is left of it stays in front, and its chunk is awaited.
+    /// Writes as much of a value as fits, and returns the CmdID; `None` if the value must begin in the next message.
+    /// The rest of the value stays first in the queue, and a Status for the chunk is awaited.
     ///
     /// # Errors
-    /// As [`Self::say`].
+    /// The same as for [`Self::write_some`].
     fn write_chunk_of(
         &mut self,
         of: Of,
@@ -237,7 +239,7 @@ impl Part {
 }
 
 impl Large {
-    /// Says as much of it as fits, see [`Outgoing::say`].
+    /// Writes as much of the value as fits, see [`Outgoing::write_some`].
     fn write_some(
         &mut self,
         of: &Of,
@@ -254,7 +256,7 @@ impl Large {
     }
 }
 
-/// Results of several Items as Results of one, and those of one as a value in chunks.
+/// Splits Results with several Items into Results with one Item each, and Results with one Item into a value in chunks.
 fn split(of: Of, found: Vec<(String, Found)>) -> Vec<Part> {
     if found.len() > 1 {
         let each = found.into_iter();
@@ -278,8 +280,8 @@ fn split(of: Of, found: Vec<(String, Found)>) -> Vec<Part> {
 }
 
 impl Device {
-    /// The answers to a message, as far as they fit into one. A package that the server left open is answered
-    /// in kind, and with Alert 1222 where nothing else is left to say (PRO 6).
+    /// Writes the answers to a message, as far as they fit into one message. If the server left its package open, the
+    /// device leaves its own open, and adds Alert 1222 if nothing else is left to send (PRO 6).
     pub(super) fn report(&mut self, msg_ref: &str) -> Next {
         let mut message = self.message();
         message.status(&StatusBuilder::of_header(msg_ref, StatusCode(200)));
@@ -324,5 +326,5 @@ fn item(message: &mut Composer, uri: &str, format: &str, chunk: &Chunk<'_>) {
     });
 }
 
-/// How often a value is begun anew that its receiver got wrong.
+/// How often a value is sent again after its receiver reported a wrong size.
 const MOST_REPEATS: u32 = 1;

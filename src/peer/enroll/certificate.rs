@@ -1,4 +1,5 @@
-//! Certificates: the CA of the enrolling server, and what it issues for requests that strict readers refuse.
+//! Certificates: the CA of the enrollment server, which issues certificates even for requests that strict parsers
+//! refuse.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use super::key::PrivateKey;
 use crate::dm::distinguished_name::escaped;
 use crate::identity::{CertificateError, signature};
 
-/// A request that was read, and whose signature is right.
+/// A certificate request that was read and whose signature is valid.
 #[derive(Clone, Debug)]
 pub struct Requested {
     /// A SubjectPublicKeyInfo, DER.
@@ -26,10 +27,10 @@ pub struct Requested {
 }
 
 impl Requested {
-    /// Reads a request leniently, as most servers do: of the name it matters only that there is one.
+    /// Reads a request leniently, as most servers do: the name only has to be present.
     ///
     /// # Errors
-    /// Where it is no PKCS#10, has no subject, or is signed with another key.
+    /// Fails if the bytes are not PKCS#10, if there is no subject, or if another key made the signature.
     pub fn read(der: &[u8]) -> Result<Self, CertificateError> {
         let unreadable = CertificateError::about("the certificate request cannot be read");
         let request = CertReq::from_der(der).map_err(unreadable)?;
@@ -57,10 +58,10 @@ pub struct EnrollmentCa {
 }
 
 impl EnrollmentCa {
-    /// A CA of this name and key, self-signed. `now` is the time since 1970.
+    /// Creates a self-signed CA with this name and key. `now` is the time since 1970.
     ///
     /// # Errors
-    /// Where the key does not sign.
+    /// Fails if the key cannot sign.
     pub fn new(
         name: &str,
         key: Arc<PrivateKey>,
@@ -78,12 +79,12 @@ impl EnrollmentCa {
         })
     }
 
-    /// The CA's own certificate, DER.
+    /// Returns the CA's own certificate, DER.
     pub fn certificate(&self) -> &[u8] {
         &self.certificate
     }
 
-    /// The common name and the serial number of a certificate, where this CA signed it and it is valid now.
+    /// Returns the common name and the serial number of a certificate if this CA signed it and it is valid now.
     pub(super) fn verified(&self, der: &[u8], now: Duration) -> Option<(String, SerialNumber)> {
         let own = Certificate::from_der(&self.certificate).ok()?;
         let own = own.tbs_certificate;
@@ -102,10 +103,10 @@ impl EnrollmentCa {
         is_ours.then(|| (name, tbs.serial_number.clone()))
     }
 
-    /// A certificate for the key of a request. The subject is the server's choice, as that of most servers is.
+    /// Issues a certificate for the key of a request. The server chooses the subject, as most servers do.
     ///
     /// # Errors
-    /// Where nobody signs with such a key.
+    /// Fails if the key of the request cannot be used.
     pub fn issue(
         &self,
         requested: &Requested,
@@ -134,7 +135,7 @@ fn params(names: &[(DnType, &str)], serial: u64, years: u32, now: Duration) -> C
     }
     params.serial_number = Some(serial.into());
     let start = rcgen::date_time_ymd(1970, 1, 1);
-    // Clocks of devices are late.
+    // The clocks of devices may be slow.
     params.not_before = start + now.saturating_sub(BACKDATED);
     params.not_after = start + now + YEAR * years;
     params
@@ -144,7 +145,7 @@ fn not_made(error: rcgen::Error) -> CertificateError {
     CertificateError::new(format!("no certificate can be made: {error}"))
 }
 
-/// The subject that the server issues for a common name, as search criteria spell it.
+/// Returns the subject that the server issues for a common name, in the notation of search criteria.
 pub(super) fn subject_text(common_name: &str) -> String {
     format!("CN={},O={SUBJECT_ORGANIZATION}", escaped(common_name))
 }

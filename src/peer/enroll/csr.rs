@@ -1,4 +1,4 @@
-//! Certificate requests (PKCS#10) byte for byte as two builds of Windows make them.
+//! Certificate requests (PKCS#10), byte for byte as two builds of Windows make them.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -13,21 +13,21 @@ use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use super::key::PrivateKey;
 use crate::identity::{CertificateError, Digest, Scheme, Signer as _};
 
-/// Which Windows asks.
+/// The version of Windows whose requests are imitated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CsrForm {
-    /// Build 19043: PrintableString with `!` and NUL, which that type does not allow; the old OIW name of SHA-1 with
-    /// RSA; base64 in one line.
+    /// Build 19043: a PrintableString with `!` and NUL, which that type does not allow; the old OIW identifier of SHA-1
+    /// with RSA; base64 in one line.
     #[default]
     Windows10,
-    /// Build 22598, where the policy asks for SHA-256: UTF8String without NUL; base64 in lines of 64.
+    /// Build 22598, if the policy asks for SHA-256: a UTF8String without NUL; base64 in lines of 64 characters.
     Windows11,
 }
 
-/// A request for this device; `guid` is of the enrollment and is cut after 30 characters, as Windows cuts it.
+/// Makes a request for a device. `guid` is the GUID of the enrollment; it is cut after 30 characters, as in Windows.
 ///
 /// # Errors
-/// Where a part does not fit into DER, or the key does not sign.
+/// Fails if a part cannot be encoded as DER, or if the key cannot sign.
 pub fn request(
     form: CsrForm,
     guid: &str,
@@ -49,7 +49,7 @@ pub fn request(
             (Tag::Utf8String, name, Digest::Sha256, SHA256_RSA)
         }
     };
-    // Windows puts the bare text there, where an extension holds DER.
+    // An extension should hold DER, but Windows writes the bare text.
     extensions.push(extension(DEVICE_ID, format!("{device_id}\0").as_bytes())?);
     let common_name = AttributeTypeAndValue {
         oid: COMMON_NAME,
@@ -79,7 +79,7 @@ pub fn request(
     Ok(request.to_der()?)
 }
 
-/// A request as it stands in a message.
+/// Encodes a request for a message.
 pub fn base64(form: CsrForm, der: &[u8]) -> String {
     let whole = STANDARD.encode(der);
     match form {
@@ -102,20 +102,20 @@ fn extension(oid: ObjectIdentifier, value: &[u8]) -> der::Result<Extension> {
     })
 }
 
-/// Characters that Windows takes of the GUID.
+/// How many characters of the GUID Windows uses.
 const GUID_CUT: usize = 30;
-/// Characters of base64 in a line.
+/// The characters of base64 in a line.
 const BASE64_LINE_CHARS: usize = 64;
 const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 const EXTENSION_REQUEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.14");
-/// Microsoft's; it holds the DeviceID.
+/// Microsoft's identifier of the extension with the DeviceID.
 const DEVICE_ID: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.311.66.1.0");
 const EXTENDED_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37");
 /// A SEQUENCE of one OID, 1.3.6.1.5.5.7.3.2.
 const EKU_CLIENT_AUTH: &[u8] = &[
     0x30, 0x0a, 0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x02,
 ];
-/// sha1WithRSASignature of the OIW, of which PKCS#1 has another one.
+/// The OIW identifier of sha1WithRSASignature; PKCS#1 has another one.
 const OIW_SHA1_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.14.3.2.29");
 pub(super) const SHA256_RSA: ObjectIdentifier =
     ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.11");
@@ -141,7 +141,7 @@ mod tests {
         let der = made(CsrForm::Windows10);
         let name = format!("\x13\x40{}!{ID}\0", &GUID[..30]);
         assert!(holds(&der, name.as_bytes()), "tag 13, 64 bytes");
-        // 1.3.14.3.2.29 with NULL.
+        // 1.3.14.3.2.29 with NULL parameters.
         assert!(holds(
             &der,
             &[0x06, 0x05, 0x2b, 0x0e, 0x03, 0x02, 0x1d, 0x05, 0x00]

@@ -1,4 +1,4 @@
-//! The device that enrolls: it goes only where answers send it, and refuses what Windows refuses.
+//! The device that enrolls: it contacts only the servers that answers name, and refuses what Windows refuses.
 
 mod accept;
 mod criteria;
@@ -26,33 +26,34 @@ pub use refusal::{Refusal, first_line};
 use requests::CertificateToken;
 pub use requests::{discover as discover_request, exists as exists_request};
 
-/// Who enrolls, and on what.
+/// The user and the device of an enrollment.
 #[derive(Clone, Debug)]
 pub struct EnrollProfile {
-    /// The user, in mail form.
+    /// The user name, in the form of a mail address.
     pub user: String,
-    /// Password or token.
+    /// The password or token.
     pub login: Login,
-    /// The device's id, in the certificate request and in sessions later: 32 hexadecimal digits.
+    /// The device's id, used in the certificate request and later in sessions: 32 hexadecimal digits.
     pub device_id: String,
     /// The GUID of this enrollment, which goes into the certificate request.
     pub guid: String,
-    /// Which Windows it is.
+    /// The version of Windows.
     pub csr: CsrForm,
-    /// Its build.
+    /// The build of Windows.
     pub os_version: String,
-    /// Its name.
+    /// The name of the device.
     pub device_name: String,
-    /// `Full` or `Device`: whose store the certificate is for.
+    /// `Full` or `Device`: the certificate is for the user's store or for the machine's store.
     pub enrollment_type: &'static str,
-    /// Whether the user lets it follow redirects of discovery.
+    /// Whether the user allows redirects of discovery.
     pub allows_redirects: bool,
-    /// Whether it has a TPM, and sends its proof where the server speaks version 5.0 and does not want software keys.
+    /// Whether the device has a TPM, and sends its attestation if the server has version 5.0 and does not want software
+    /// keys.
     pub attests: bool,
 }
 
 impl EnrollProfile {
-    /// A device of this form with its first user.
+    /// Creates a device of this form with its first user.
     pub fn new(user: String, login: Login, csr: CsrForm) -> Self {
         let (os_version, device_id) = match csr {
             CsrForm::Windows10 => ("10.0.19043.928", "0F1E2D3C4B5A69788796A5B4C3D2E1F0"),
@@ -87,10 +88,10 @@ impl EnrollProfile {
     }
 }
 
-/// What comes after an answer.
+/// The next step after an answer.
 #[derive(Debug)]
 pub enum Step {
-    /// The next request.
+    /// The device sends the next request.
     Send(Box<Request<Bytes>>),
     /// The device is enrolled.
     Enrolled(Box<Enrollment>),
@@ -106,7 +107,7 @@ pub struct EnrollingDevice {
     redirects: u32,
 }
 
-/// What was asked last.
+/// The last request.
 #[derive(Clone, Debug)]
 enum Stage {
     Exists,
@@ -127,7 +128,7 @@ impl Stage {
 }
 
 impl EnrollingDevice {
-    /// A device that is about to enroll at the discovery address `url`, and its first request.
+    /// Begins an enrollment at the discovery address `url`. Returns the device and its first request.
     pub fn begin(profile: EnrollProfile, key: Arc<PrivateKey>, url: Uri) -> (Self, Request<Bytes>) {
         let request = requests::exists(&url);
         let device = Self {
@@ -140,17 +141,17 @@ impl EnrollingDevice {
         (device, request)
     }
 
-    /// A device that renews its certificate at `url`: `key` is new, and the holder of the old key signs.
+    /// Begins the renewal of a certificate at `url`: `key` is the new key, and the old key signs the request.
     ///
     /// # Errors
-    /// [`Refusal::Unusable`], where a key does not sign.
+    /// Returns [`Refusal::Unusable`] if a key cannot sign.
     pub fn renew(
         mut profile: EnrollProfile,
         key: Arc<PrivateKey>,
         old: (&[u8], &PrivateKey),
         url: Uri,
     ) -> Result<(Self, Request<Bytes>), Refusal> {
-        // MicrosoftDocs: the user's name with an empty password.
+        // Microsoft's documentation: a renewal has the user's name with an empty password.
         profile.login = Login::Password(String::new());
         let device = Self {
             profile,
@@ -176,10 +177,10 @@ impl EnrollingDevice {
         Ok((device, request))
     }
 
-    /// Takes the answer to the last request.
+    /// Handles the answer to the last request.
     ///
     /// # Errors
-    /// [`Refusal`]: the device does not enroll.
+    /// Returns a [`Refusal`] if the device does not enroll.
     pub fn answer(&mut self, response: &Response<Bytes>) -> Result<Step, Refusal> {
         if response.status().is_redirection() {
             return self.redirected(response);
@@ -200,7 +201,7 @@ impl EnrollingDevice {
                 else {
                     return Err(self.unusable("it is no GetPoliciesResponse"));
                 };
-                // An answer without any policy does not stop Windows: it makes the key it would have made anyway.
+                // An answer without any policy does not stop Windows: it makes its default key.
                 let mut providers = policies.crypto_providers();
                 if providers.any(|provider| provider == SOFTWARE_KEYS) {
                     self.profile.attests = false;
@@ -218,7 +219,8 @@ impl EnrollingDevice {
                     .ok_or_else(|| self.unusable("it holds no provisioning document"))?;
                 let mut enrollment =
                     accept::accept(provisioning.document(), self.key.public_key())?;
-                // Where the server names no address for renewals, it is that of the enrollment (CertificateStore CSP).
+                // If the server names no address for renewals, the device uses the address of the enrollment
+                // (CertificateStore CSP).
                 let url = &self.url;
                 enrollment.renewal.get_or_insert_with(|| url.to_string());
                 Ok(Step::Enrolled(Box::new(enrollment)))
@@ -280,7 +282,7 @@ impl EnrollingDevice {
         let enrollment = url("EnrollmentServiceUrl")?
             .ok_or_else(|| self.unusable("it names no EnrollmentServiceUrl"))?;
         let Some(policy) = url("EnrollmentPolicyServiceUrl")? else {
-            // MS-MDE2 §3.1: without a policy service the step is left out.
+            // MS-MDE2 §3.1: without a policy service this step is skipped.
             return self.request_token(enrollment);
         };
         let host = |url: &Uri| url.host().unwrap_or_default().to_ascii_lowercase();
@@ -319,7 +321,7 @@ impl EnrollingDevice {
         Ok(csr::base64(*csr, &der))
     }
 
-    /// The document of an answer in one piece that is no fault.
+    /// Reads the document of an answer. Refuses a chunked answer, a fault and an HTTP error.
     fn read(&self, response: &Response<Bytes>) -> Result<Document, Refusal> {
         let step = self.stage.name();
         let has_length = response.headers().contains_key(CONTENT_LENGTH);
@@ -389,7 +391,7 @@ fn fault(step: &'static str, document: &Document) -> Option<Refusal> {
     })
 }
 
-/// Without a TPM, by the name that Windows gives it.
+/// The name of Windows' provider for keys without a TPM.
 const SOFTWARE_KEYS: &str = "Microsoft Software Key Storage Provider";
-/// Redirects that are followed.
+/// The most redirects that are followed.
 const MOST_REDIRECTS: u32 = 5;

@@ -12,14 +12,14 @@ use num_bigint::BigUint;
 
 use crate::identity::{Digest, Scheme, SignError, Signer, sign_rsa};
 
-/// An RSA key. What can be done with it is [`Signer`].
+/// An RSA key; it signs through [`Signer`].
 pub struct PrivateKey {
     pair: KeyPair,
     public_key: Vec<u8>,
     pkcs8: Vec<u8>,
 }
 
-/// The bytes are no RSA key in PKCS#8.
+/// The error for bytes that are not an RSA key in PKCS#8.
 #[derive(Debug, thiserror::Error)]
 #[error("this is no RSA key in PKCS#8")]
 pub struct NotRsa;
@@ -28,7 +28,7 @@ impl PrivateKey {
     /// Reads a key: RSA of 2048 bits or more, in PKCS#8 (RFC 5208).
     ///
     /// # Errors
-    /// [`NotRsa`].
+    /// Returns [`NotRsa`] for any other bytes.
     pub fn from_pkcs8(pkcs8: &[u8]) -> Result<Self, NotRsa> {
         let pair = KeyPair::from_pkcs8(pkcs8).map_err(|_| NotRsa)?;
         let public_key: PublicKeyX509Der<'_> = pair.public_key().as_der().map_err(|_| NotRsa)?;
@@ -39,12 +39,13 @@ impl PrivateKey {
         })
     }
 
-    /// The key itself in PKCS#8, for TLS.
+    /// Returns the key in PKCS#8, for TLS.
     pub fn pkcs8(&self) -> &[u8] {
         &self.pkcs8
     }
 
-    /// aws-lc-rs verifies SHA-1 and does not sign with it. Not in constant time: this is the key of a simulator.
+    /// Signs with SHA-1, which aws-lc-rs verifies but does not sign. Not in constant time: this is the key of a
+    /// simulator.
     fn sign_sha1(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
         let hash = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, message);
         let info = [SHA1_DIGEST_INFO, hash.as_ref()].concat();
@@ -68,7 +69,7 @@ impl Signer for PrivateKey {
 
     fn sign(&self, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>, SignError> {
         match scheme {
-            // As Windows 10 requests certificates where the policy names no other.
+            // Windows 10 signs like this if the policy names no other hash.
             Scheme::Pkcs1(Digest::Sha1) => self.sign_sha1(message),
             scheme => sign_rsa(&self.pair, scheme, message),
         }
@@ -81,7 +82,7 @@ impl fmt::Debug for PrivateKey {
     }
 }
 
-/// Modulus and private exponent (RFC 8017 A.1.2, inside RFC 5208 §5).
+/// Returns the modulus and the private exponent (RFC 8017 A.1.2, inside RFC 5208 §5).
 fn numbers(pkcs8: &[u8]) -> der::Result<(BigUint, BigUint)> {
     let rsa = SliceReader::new(pkcs8)?.sequence(|outer| {
         outer.decode::<u8>()?;
@@ -102,7 +103,7 @@ fn numbers(pkcs8: &[u8]) -> der::Result<(BigUint, BigUint)> {
     Ok((modulus, number(inside.decode()?)))
 }
 
-/// What stands in front of a SHA-1 hash that is signed (RFC 8017 §9.2, note 1).
+/// The prefix of a SHA-1 hash in a signature (RFC 8017 §9.2, note 1).
 const SHA1_DIGEST_INFO: &[u8] = &[
     0x30, 0x21, 0x30, 0x09, 0x06, 0x05, 0x2b, 0x0e, 0x03, 0x02, 0x1a, 0x05, 0x00, 0x04, 0x14,
 ];
@@ -118,7 +119,7 @@ pub(super) mod tests {
         RSA_PSS_2048_8192_SHA256, UnparsedPublicKey,
     };
 
-    /// Two keys, made once for all tests.
+    /// Returns one of two keys, which are made once for all tests.
     pub(crate) fn key(number: usize) -> Arc<PrivateKey> {
         static KEYS: OnceLock<[Arc<PrivateKey>; 2]> = OnceLock::new();
         KEYS.get_or_init(|| [0, 1].map(|_| Arc::new(made())))[number].clone()

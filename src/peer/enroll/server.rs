@@ -1,4 +1,4 @@
-//! The enrolling server: discovery, policy, and a certificate with a management account for each device.
+//! The enrollment server: discovery, policy, and a certificate with a management account for each device.
 
 mod admission;
 mod answers;
@@ -27,38 +27,38 @@ pub use admission::{Granted, ShownCertificate};
 use answers::Fault;
 use provisioning::Provisioning;
 
-/// Where the server can be reached: several names, as at large services, which are one process.
+/// The origins of the server: it has several names, like large services, but is one process.
 #[derive(Clone, Debug)]
 pub struct Sites {
     /// The origin of discovery, such as `https://enterpriseenrollment.example.test:8443`.
     pub discovery: String,
     /// The origin of policy and enrollment.
     pub management: String,
-    /// The origin of management sessions. Where it is no other's, its TLS demands a client certificate.
+    /// The origin of management sessions. If it differs from the other two, its TLS requires a client certificate.
     pub sessions: String,
 }
 
-/// Somebody who may enroll devices.
+/// A user who may enroll devices.
 #[derive(Clone, Debug)]
 pub struct User {
-    /// The name in mail form.
+    /// The name, in the form of a mail address.
     pub name: String,
-    /// How the server knows them.
+    /// The credentials.
     pub login: Login,
-    /// What their devices speak in management sessions.
+    /// The encoding of management sessions of the user's devices.
     pub encoding: Encoding,
 }
 
-/// How a user shows who they are.
+/// The credentials of a user.
 #[derive(Clone, Debug)]
 pub enum Login {
     /// OnPremise: name and password in the message.
     Password(String),
-    /// Federated: a token that a sign-in page gave.
+    /// Federated: a token from a sign-in page.
     Token(String),
 }
 
-/// A server with its users and its CA. It answers requests and knows no sockets.
+/// An enrollment server with its users and its CA. It answers requests and has no sockets.
 #[derive(Debug)]
 pub struct EnrollServer {
     sites: Sites,
@@ -71,7 +71,7 @@ pub struct EnrollServer {
 }
 
 impl EnrollServer {
-    /// A server that has granted nothing yet; certificates are numbered from `first_serial`.
+    /// Creates a server that has granted nothing yet; certificates are numbered from `first_serial`.
     pub fn new(sites: Sites, users: Vec<User>, ca: EnrollmentCa, first_serial: u64) -> Self {
         Self {
             sites,
@@ -84,31 +84,31 @@ impl EnrollServer {
         }
     }
 
-    /// The same, which answers discovery with a redirect to its other name.
+    /// Makes the server answer discovery with a redirect to its other name.
     #[must_use]
     pub fn redirecting(mut self) -> Self {
         self.redirects = true;
         self
     }
 
-    /// The same, which takes messages for other addresses (`To`), as servers do that are not WCF.
+    /// Makes the server accept messages for other addresses (`To`), like servers that are not based on WCF.
     #[must_use]
     pub fn taking_any_to(mut self) -> Self {
         self.checks_to = false;
         self
     }
 
-    /// What it has granted, in order; of many the first 1024.
+    /// Returns what the server has granted, in order; at most the first 1024 grants.
     pub fn granted(&self) -> &[Granted] {
         &self.granted
     }
 
-    /// The address that devices are given for management, and the one where they are moved to in their first session.
+    /// Returns the first address for management, and the address that devices move to in their first session.
     pub fn management_urls(&self) -> [String; 2] {
         [MANAGEMENT_PATH, MOVED_PATH].map(|path| format!("{}{path}", self.sites.sessions))
     }
 
-    /// The names of discovery, of policy and enrollment, and of management sessions.
+    /// Returns the host names of discovery, of policy and enrollment, and of management sessions.
     pub fn names(&self) -> [String; 3] {
         let Sites {
             discovery,
@@ -122,12 +122,13 @@ impl EnrollServer {
         })
     }
 
-    /// The CA that signs the certificates of devices, DER.
+    /// Returns the certificate of the CA that signs the certificates of devices, DER.
     pub fn ca(&self) -> &[u8] {
         self.ca.certificate()
     }
 
-    /// What the server asks of a device at its first address: the demo's plan, and at the end to go to the other.
+    /// Returns the plan for a device at its first address: the demo's plan, and at the end the move to the other
+    /// address.
     pub fn first_plan(&self) -> Plan {
         let [_, moved] = self.management_urls();
         let node =
@@ -140,7 +141,7 @@ impl EnrollServer {
         plan
     }
 
-    /// What it asks for at the other address: the demo's plan, and which certificate the device has.
+    /// Returns the plan for a device at the other address: the demo's plan, and a query for the device's certificate.
     pub fn moved_plan() -> Plan {
         let mut plan = Plan::demo();
         if let Some(package) = plan.packages.last_mut() {
@@ -151,7 +152,7 @@ impl EnrollServer {
         plan
     }
 
-    /// The answer to a request; `now` is the time since 1970.
+    /// Answers a request; `now` is the time since 1970.
     pub fn answer(&mut self, request: &Request<Bytes>, now: Duration) -> Response<Bytes> {
         let (uri, path) = (request.uri(), request.uri().path());
         let Some(host) = host_of(request.headers().get(HOST), uri) else {
@@ -172,8 +173,8 @@ impl EnrollServer {
         }
     }
 
-    /// The answer to a management message that came to another name than that of management; `None` where it is
-    /// right.
+    /// Returns the answer to a management message for a wrong host; `None` if the host is the one of management
+    /// sessions.
     pub fn misdirected(&self, host: Option<&HeaderValue>, uri: &Uri) -> Option<Response<Bytes>> {
         let host = host_of(host, uri).unwrap_or_default();
         (!is_at(&self.sites.sessions, host)).then(|| misdirected(host))
@@ -242,13 +243,13 @@ impl EnrollServer {
         }
     }
 
-    /// The authentication that fits the user; a stranger learns no more than that a password is asked for.
+    /// Answers with the user's kind of authentication. For an unknown user, it is a password.
     fn discover(&self, envelope: Envelope<'_>, asked: Discover<'_>) -> String {
         let name = asked.email_address().unwrap_or_default();
         let mut users = self.users.iter();
         let user = users.find(|user| user.name.eq_ignore_ascii_case(&name));
         let is_federated = user.is_some_and(|user| matches!(user.login, Login::Token(_)));
-        // From 5.0 on devices prove with their TPM that they hold the key.
+        // From version 5.0 on, devices use their TPM to prove that they hold the key.
         let version = match asked.request_version().as_deref() {
             None | Some("1.0" | "2.0" | "3.0" | "4.0") => "4.0",
             Some(_) => "5.0",
@@ -256,7 +257,7 @@ impl EnrollServer {
         answers::discovered(envelope, &self.sites.management, is_federated, version)
     }
 
-    /// Who sends a message.
+    /// Returns the sender of a message.
     fn user(&self, envelope: Envelope<'_>) -> Result<&User, Fault> {
         let security = envelope.security();
         let token = security.and_then(|security| security.binary_token());
@@ -285,7 +286,7 @@ impl EnrollServer {
         })
     }
 
-    /// The certificate and the account.
+    /// Issues the certificate and the account.
     fn issue(
         &mut self,
         envelope: Envelope<'_>,
@@ -351,7 +352,7 @@ impl EnrollServer {
     }
 }
 
-/// What the server serves of enrollment.
+/// The services of enrollment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Service {
     Discovery,
@@ -360,7 +361,7 @@ enum Service {
 }
 
 impl Service {
-    /// Each with its path and the action that is served there.
+    /// All services, each with its path and its action.
     const ALL: [(Self, &'static str, &'static str); 3] = [
         (Self::Discovery, DISCOVERY_PATH, action::DISCOVER),
         (Self::Policy, POLICY_PATH, action::GET_POLICIES),
@@ -374,7 +375,7 @@ impl Service {
     }
 }
 
-/// Whether a message was meant for this place: WCF compares `a:To` with the address that it was reached at.
+/// Checks that a message is addressed to this place: WCF compares `a:To` with the address of the request.
 fn addressed(envelope: Envelope<'_>, host: &str, path: &str) -> Result<(), Fault> {
     let to = envelope.to().unwrap_or_default();
     let uri: Option<Uri> = to.parse().ok();
@@ -391,7 +392,7 @@ fn addressed(envelope: Envelope<'_>, host: &str, path: &str) -> Result<(), Fault
     })
 }
 
-/// The host that a request names, in either version of HTTP.
+/// Returns the host that a request names, in HTTP/1.1 and HTTP/2.
 fn host_of<'r>(host: Option<&'r HeaderValue>, uri: &'r Uri) -> Option<&'r str> {
     let authority = uri.authority().map(|authority| authority.as_str());
     host.and_then(|host| host.to_str().ok()).or(authority)
@@ -408,7 +409,7 @@ fn misdirected(host: &str) -> Response<Bytes> {
     plain(StatusCode::MISDIRECTED_REQUEST, &why)
 }
 
-/// Without case; no port is that of HTTPS.
+/// Compares two hosts without regard to case; a missing port counts as 443.
 fn same_host(one: &str, other: &str) -> bool {
     let plain = |host: &str| {
         host.strip_suffix(":443")
@@ -431,7 +432,7 @@ fn redirect(to: &str) -> Response<Bytes> {
     response(StatusCode::FOUND, LOCATION, to, String::new())
 }
 
-/// An answer with its length: Windows refuses chunked ones.
+/// Makes an answer with a Content-Length: Windows refuses chunked answers.
 fn response(
     status: StatusCode,
     name: http::HeaderName,
@@ -443,7 +444,7 @@ fn response(
     let length = response.body().len().into();
     let headers = response.headers_mut();
     headers.insert(CONTENT_LENGTH, length);
-    // An origin with other characters names no host that a request could have reached.
+    // An origin with other characters cannot be one that a request has reached.
     if let Ok(value) = value.parse() {
         headers.insert(name, value);
     }
@@ -452,15 +453,15 @@ fn response(
 
 /// The path of discovery, which is the same at every server.
 pub const DISCOVERY_PATH: &str = "/EnrollmentServer/Discovery.svc";
-/// Where management sessions begin.
+/// The path of the first management sessions.
 pub const MANAGEMENT_PATH: &str = "/ManagementServer/MDM.svc";
-/// Where they go on after the move.
+/// The path of management sessions after the move.
 pub const MOVED_PATH: &str = "/ManagementServer/Moved.svc";
 const POLICY_PATH: &str = "/EnrollmentServer/Policy.svc";
 const ENROLLMENT_PATH: &str = "/EnrollmentServer/Enrollment.svc";
-/// What the server calls itself in accounts.
+/// The server's name in accounts.
 pub const PROVIDER_ID: &str = "dmtap-sim";
-/// Where the device reports its certificate, as the DDF spells it.
+/// The node with which the device reports its certificate, as spelled in the DDF.
 const CERT_THUMPRINT: &str = "./Vendor/MSFT/CertificateStore/MY/WSTEP/CertThumprint";
-/// Grants that are remembered.
+/// The most grants that are remembered.
 const MOST_GRANTED: usize = 1024;

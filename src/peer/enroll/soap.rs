@@ -1,4 +1,4 @@
-//! SOAP of enrollment: the names that both simulators write.
+//! SOAP of enrollment: the constants that both simulators write.
 
 use std::borrow::Cow;
 
@@ -34,12 +34,12 @@ pub(super) const PKCS10: &str =
     "http://schemas.microsoft.com/windows/pki/2009/01/enrollment#PKCS10";
 /// `ValueType` of a signed message with a certificate request.
 pub(super) const PKCS7: &str = "http://schemas.microsoft.com/windows/pki/2009/01/enrollment#PKCS7";
-/// `ValueType` of the token that a sign-in page gave.
+/// `ValueType` of a token from a sign-in page.
 pub(super) const USER_TOKEN: &str = "http://schemas.microsoft.com/5.0.0.0/ConfigurationManager/Enrollment/DeviceEnrollmentUserToken";
 /// `ValueType` of the provisioning document.
 pub(super) const PROVISION_DOC: &str = "http://schemas.microsoft.com/5.0.0.0/ConfigurationManager/Enrollment/DeviceEnrollmentProvisionDoc";
 
-/// Text of an element or attribute value, so that XML holds it.
+/// Escapes a text for an XML element or attribute value.
 pub(super) fn text(text: &str) -> Cow<'_, str> {
     escape(text)
 }

@@ -1,4 +1,4 @@
-//! One session as the server sees it: what it received, and what it has yet to send.
+//! One session on the server's side: what it received, and what it still has to send.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
@@ -15,31 +15,31 @@ use crate::peer::large::{
 };
 use crate::peer::plan::{Plan, PlannedCommand, Sent};
 
-/// One session as the server sees it.
+/// One session on the server's side.
 #[derive(Debug, Default)]
 pub struct ServerSession {
     pub(super) msg_id: u32,
     package: usize,
-    /// What is left of the package under way.
+    /// The commands of the current package that are not sent yet.
     queue: VecDeque<Arc<PlannedCommand>>,
-    /// The value that is on its way in chunks.
+    /// The value that is being sent in chunks.
     sending: Option<Sending>,
     sent: HashMap<(u32, u32), SentCommand>,
-    /// The LocURIs of values that were sent once more: that is not done without end.
+    /// The LocURIs of values that were sent once more; a second repetition is not allowed.
     again: Vec<String>,
     incoming: Incoming,
-    /// Objects whose end never came.
+    /// Large objects whose end never came.
     lost: Vec<LargeObject>,
     theirs: Sizes,
-    /// The newest message of the device, and the answer to it: a transport retry gets the same again.
+    /// The newest message of the device, and the answer to it. A repeated message gets the same answer again.
     pub(super) last: Option<(Bytes, String)>,
-    /// What the device answered to each command, in order: the command and the code.
+    /// The device's answer to each command, in order: the command and the code.
     pub outcomes: Vec<(String, StatusCode)>,
-    /// The values that the device reported, whole, in order: LocURI and text, 8 MiB in all.
+    /// The complete values that the device reported, in order: LocURI and text, 8 MiB in all.
     pub values: Vec<(String, String)>,
     value_bytes: usize,
-    /// Commands that were not sent, because the device takes no values of their size, or no messages that hold
-    /// a part of them.
+    /// Commands that were not sent, because the device does not accept values of their size, or messages long enough
+    /// for a part of them.
     pub withheld: Vec<String>,
 }
 
@@ -47,39 +47,39 @@ pub struct ServerSession {
 #[derive(Debug)]
 struct SentCommand {
     what: String,
-    /// The command itself, where its value can be sent once more.
+    /// The command itself, if its value can be sent once more.
     order: Option<Arc<PlannedCommand>>,
 }
 
-/// A value on its way.
+/// A value that is being sent.
 #[derive(Debug)]
 struct Sending {
     order: Arc<PlannedCommand>,
     rest: Outgoing,
     /// The CmdID of the last chunk in the last message.
     cmd_id: u32,
-    /// Whether the device has that chunk.
+    /// Whether the device accepted that chunk.
     accepted: bool,
 }
 
-/// Where a command belongs.
+/// The place of a command in the messages.
 enum Placed {
-    /// It is dealt with.
+    /// The command is written or withheld.
     Here,
-    /// In the next package.
+    /// The command belongs to the next package.
     Later,
-    /// From here on, in several messages.
+    /// The command begins here and continues in further messages.
     InChunks(Outgoing),
 }
 
 impl ServerSession {
-    /// A message begins.
+    /// Begins the answer to a message with this header.
     pub(super) fn begin(&mut self, header: SyncHdr<'_>) {
         self.theirs.note(header);
         self.msg_id += 1;
     }
 
-    /// The answer to a message: what it must get, then what is due of the plan.
+    /// Answers a message: first with the Statuses that are due, then with the next commands of the plan.
     pub(super) fn answer(
         &mut self,
         message: Message<'_>,
@@ -91,7 +91,7 @@ impl ServerSession {
         self.note_message(message);
         self.acknowledge(&mut reply, message, msg_ref, version);
         let goes_on = version.is_none() && !message.has_alert(AlertCode::SESSION_ABORT);
-        // While a value is on its way, it is the server's package that is open.
+        // While a value is being sent in chunks, the server's package is the open one.
         let asks = !message.is_final()
             && !message.has_alert(AlertCode::NEXT_MESSAGE)
             && self.sending.is_none();
@@ -108,7 +108,7 @@ impl ServerSession {
         }
     }
 
-    /// Takes notice of what a message answers, and of what it says of large objects.
+    /// Reads the Statuses of a message, and its alerts about large objects.
     fn note_message(&mut self, message: Message<'_>) {
         let number = |text: Option<Cow<'_, str>>| text.and_then(|text| text.parse().ok());
         for command in message.commands() {
@@ -151,13 +151,13 @@ impl ServerSession {
         let chunk = chunk.filter(|sending| refs == (self.msg_id - 1, sending.cmd_id));
         match (chunk, order) {
             (Some(sending), _) if code == BUFFERED => sending.accepted = true,
-            // It waits for more, and there is none; or what it got is not what was announced.
+            // The device waits for more, but there is nothing left; or the size differs from the announced size.
             (_, Some(order)) if [BUFFERED, SIZE_MISMATCH].contains(&code) => self.once_more(order),
             _ => {}
         }
     }
 
-    /// Sends a whole value anew, unless that was done before.
+    /// Sends a whole value again, unless it was sent again before.
     fn once_more(&mut self, order: Arc<PlannedCommand>) {
         let uri = order
             .value()
@@ -170,7 +170,7 @@ impl ServerSession {
         }
     }
 
-    /// Says what is due, as far as it fits into the message, and whether the package stays open.
+    /// Writes the next commands, as far as they fit into the message. Returns whether the package stays open.
     fn go_on(&mut self, plan: &Plan, reply: &mut Composer) -> bool {
         let most = plan.sizes().longest_message(self.theirs);
         let empty = reply.mark();
@@ -184,7 +184,7 @@ impl ServerSession {
         while let Some(order) = self.queue.pop_front() {
             match self.place(&order, most, empty, reply) {
                 Placed::Here => {}
-                // It comes in a package of its own: only a large object leaves one open (PRO 6).
+                // The command goes into a package of its own: only a large object leaves a package open (PRO 6).
                 Placed::Later => {
                     self.queue.push_front(order);
                     return false;
@@ -205,7 +205,7 @@ impl ServerSession {
         reply.mark() == empty && self.package < plan.packages.len() && self.go_on(plan, reply)
     }
 
-    /// Writes a command if it fits, and says where else it belongs.
+    /// Writes a command if it fits. Returns where else it belongs otherwise.
     fn place(
         &mut self,
         order: &Arc<PlannedCommand>,
@@ -233,7 +233,7 @@ impl ServerSession {
         }
     }
 
-    /// Takes the commands of the next package, where all of the last one are sent.
+    /// Takes the commands of the next package, if the last package is sent completely.
     fn refill(&mut self, plan: &Plan) {
         let next = plan.packages.get(self.package);
         if let Some(package) = next.filter(|_| self.queue.is_empty()) {
@@ -243,7 +243,7 @@ impl ServerSession {
         }
     }
 
-    /// Sends as much of a value as fits, and says whether there is more of it on its way.
+    /// Sends as much of a value as fits. Returns whether the rest follows in further messages.
     fn send(
         &mut self,
         mut sending: Sending,
@@ -275,7 +275,7 @@ impl ServerSession {
         true
     }
 
-    /// Ends the session before its time (Alert 1223); nothing more of the plan is sent.
+    /// Ends the session early (Alert 1223); nothing more of the plan is sent.
     fn abort(&mut self, reply: &mut Composer) {
         self.queue.clear();
         self.package = usize::MAX;
@@ -290,8 +290,7 @@ impl ServerSession {
         }
     }
 
-    /// Status for the SyncHdr and for every command but Status and Results that are as they should be (PRO 6;
-    /// DREP 6.5.1).
+    /// Writes a Status for the SyncHdr and for every command except Status and correct Results (PRO 6; DREP 6.5.1).
     pub(super) fn acknowledge(
         &mut self,
         reply: &mut Composer,
@@ -322,10 +321,10 @@ impl ServerSession {
         }
     }
 
-    /// Takes the values of Results.
+    /// Reads the values of Results.
     ///
     /// # Errors
-    /// The code to answer: 213 for a chunk, or what is wrong.
+    /// Returns the code to answer with: 213 for a chunk, otherwise the code of the error.
     fn read(&mut self, command: Command<'_>) -> Result<(), StatusCode> {
         let mut outcome = Ok(());
         for item in command.items() {
@@ -354,7 +353,7 @@ impl ServerSession {
     }
 }
 
-/// Answers and values a session remembers.
+/// The most answers, and the most values, that a session remembers.
 const MOST_OUTCOMES: usize = 10_000;
-/// Bytes of the values that a session remembers, with their LocURIs.
+/// The most bytes of values that a session remembers, with their LocURIs.
 const MOST_VALUE_BYTES: usize = 8 << 20;

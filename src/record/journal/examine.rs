@@ -1,4 +1,4 @@
-//! The thread that makes records: of each event its record, and of each session that ends one more.
+//! The thread that makes records: one record for each event, and one more for each session that ends.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::flow::{Event, SessionEnd};
 use crate::record::analysis::AnalysedSession;
 use crate::record::{EventRecord, Masking, lint};
 
-/// Makes the records of events and delivers them, until no more can come.
+/// Makes the records of events and delivers them, until no more events can come.
 pub(super) fn examine(inlet: &Inlet, lanes: &[Lane], masking: Masking, sessions: Sessions) {
     let mut sessions = SessionStage {
         sessions,
@@ -23,7 +23,7 @@ pub(super) fn examine(inlet: &Inlet, lanes: &[Lane], masking: Masking, sessions:
             let record = Arc::new(record_of(&numbered, masking));
             let ends = sessions.event(&record);
             records.push((record, numbered.bytes, numbered.without));
-            // A session's end stands right behind the event that brought it about.
+            // The end of a session directly follows the event that caused it.
             records.extend(ends.into_iter().map(|end| placed(lanes, end)));
         }
         deliver(lanes, &records);
@@ -39,10 +39,10 @@ pub(super) fn examine(inlet: &Inlet, lanes: &[Lane], masking: Masking, sessions:
     }
 }
 
-/// A record, about how many bytes it keeps in memory, and the sinks that do not get it.
+/// A record, about how many bytes it keeps in memory, and the numbers of the sinks that do not get it.
 type Placed = (Arc<EventRecord>, u64, Vec<usize>);
 
-/// The end of a session has a place in a queue as an event has, and is dropped as one.
+/// Reserves a place for the end of a session in every queue. It counts and is dropped like an event.
 fn placed(lanes: &[Lane], end: Arc<EventRecord>) -> Placed {
     let bytes = serde_json::to_vec(&*end).map_or(0, |line| line.len());
     let bytes = (bytes + std::mem::size_of::<EventRecord>()) as u64;
@@ -62,18 +62,18 @@ fn deliver(lanes: &[Lane], records: &[Placed]) {
     }
 }
 
-/// The sessions of a run: each gives one record more when it ends.
+/// Follows the sessions of a run, and makes a record of each session that ends.
 #[derive(Default)]
 struct SessionStage {
     sessions: Sessions,
     linter: Linter,
     last: Option<Arc<EventRecord>>,
-    /// Whether it failed: recording continues without it.
+    /// Whether a step panicked: recording continues without session analysis and lint.
     has_failed: bool,
 }
 
 impl SessionStage {
-    /// The event with what its message breaks among its notes.
+    /// Returns the event with the linter's notes about its message added.
     fn lint(&mut self, mut numbered: Numbered) -> Numbered {
         if self.has_failed {
             return numbered;
@@ -117,7 +117,7 @@ impl SessionStage {
             self.has_failed = true;
             return Vec::new();
         };
-        // What belongs to no session has events of its own.
+        // Summaries without a session also have events of their own.
         let is_session = |it: &Arc<AnalysedSession>| {
             it.summary.number.is_some() || it.summary.end != SessionEnd::Open
         };
@@ -129,7 +129,7 @@ impl SessionStage {
     }
 }
 
-/// The record of an event. What cannot be examined is not shown.
+/// Makes the record of an event. The content of an event that cannot be examined is not shown.
 fn record_of(numbered: &Numbered, masking: Masking) -> EventRecord {
     let Numbered { seq, event, .. } = numbered;
     let made = catch_unwind(AssertUnwindSafe(|| EventRecord::of(*seq, event, masking)));

@@ -1,4 +1,4 @@
-//! Where events get their numbers, and wait for the thread that makes their records.
+//! Numbers events and queues them for the thread that makes their records.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,16 +12,16 @@ use super::{QUEUE, Subscription};
 use crate::flow::Event;
 use crate::record::EventRecord;
 
-/// Events whose records are not made yet. Their places in the queues of the sinks bound them.
+/// The events whose records are not made yet. Their number is bounded by their places in the queues of the sinks.
 #[derive(Default)]
 pub(super) struct Inlet {
     state: Mutex<State>,
-    /// Events came, or none will any more.
+    /// Signals that events came, or that no more will come.
     filled: Condvar,
     subscribers: AtomicUsize,
 }
 
-/// Numbers are given and queued under one lock, so sinks see them in order. Nobody waits under it.
+/// Events are numbered and queued under one lock, so that sinks see them in order. Nobody waits while holding it.
 #[derive(Default)]
 struct State {
     seq: u64,
@@ -29,7 +29,7 @@ struct State {
     waiting: VecDeque<Numbered>,
     /// Whether the thread sleeps until it is woken.
     idle: bool,
-    /// Where subscribers get records, once there was one.
+    /// The channel to the subscribers, while there are any.
     shown: Option<broadcast::Sender<Arc<EventRecord>>>,
 }
 
@@ -37,15 +37,15 @@ struct State {
 pub(super) struct Numbered {
     pub(super) seq: u64,
     pub(super) event: Event,
-    /// About how many bytes it keeps in memory.
+    /// About how many bytes the event keeps in memory.
     pub(super) bytes: u64,
-    /// The sinks that do not get it, by their place among all; mostly none.
+    /// The numbers of the sinks that do not get the event; mostly none.
     pub(super) without: Vec<usize>,
 }
 
 impl Inlet {
-    /// Numbers an event. `place` gives it its places in the queues, and says whether any sink gets it and whether one
-    /// has no room for it.
+    /// Numbers an event. `place` reserves its places in the queues. It returns the numbered event, whether any sink
+    /// gets it, and whether any sink has no room for it.
     pub(super) fn put(&self, place: impl FnOnce(u64) -> (Numbered, bool, bool)) {
         let mut state = self.state.lock();
         if state.closed {
@@ -62,10 +62,10 @@ impl Inlet {
         }
     }
 
-    /// The next events, a few at a time; `None` where no more can come.
+    /// Waits for the next events and returns a few of them; `None` if no more can come.
     ///
-    /// A thread that is woken for each event costs the traffic more than what it does. So it sleeps a moment after it
-    /// worked, without asking to be woken, and finds all that came meanwhile.
+    /// Waking the thread for each event costs the traffic more than the event itself. So after its work the thread
+    /// sleeps a moment without asking to be woken, and then takes all events that came meanwhile.
     pub(super) fn next(&self) -> Option<Vec<Numbered>> {
         let mut state = self.state.lock();
         if state.waiting.is_empty() && !state.closed {
@@ -77,7 +77,7 @@ impl Inlet {
             state.idle = false;
         }
         if state.waiting.is_empty() {
-            // Subscribers learn that this was all.
+            // Subscribers learn that no more records come.
             state.shown = None;
             return None;
         }
@@ -85,7 +85,7 @@ impl Inlet {
         Some(state.waiting.drain(..few).collect())
     }
 
-    /// No more events; how many there were.
+    /// Accepts no more events and returns how many there were.
     pub(super) fn close(&self) -> u64 {
         let mut state = self.state.lock();
         state.closed = true;
@@ -119,7 +119,7 @@ impl Inlet {
         }
     }
 
-    /// Shows a record to all subscribers; of a large one only what it is about.
+    /// Sends a record to all subscribers; of a large event, without commands and bodies.
     pub(super) fn show(&self, record: Arc<EventRecord>, bytes: u64) {
         if !self.has_subscribers() {
             return;
@@ -129,20 +129,20 @@ impl Inlet {
             false => record,
         };
         if let Some(shown) = &self.state.lock().shown {
-            // That nobody is there any more is no failure.
+            // It is not a failure if all subscribers have gone.
             let _ = shown.send(record);
         }
     }
 }
 
-/// How long the thread sleeps after it worked.
+/// How long the thread sleeps after its work.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Events of which the records are made before the sinks get them.
+/// The most events whose records are made before the sinks get them.
 const BATCH: usize = 32;
 
-/// Records that wait for a subscriber at most.
+/// The most records that wait for a subscriber.
 const SHOWN: usize = 256;
 
-/// The largest event that subscribers see whole, in bytes: 64 MiB wait for them at most.
+/// The largest event that subscribers see in full, in bytes: so at most 64 MiB wait for them.
 const LARGEST_SHOWN: u64 = (64 << 20) / SHOWN as u64;

@@ -1,12 +1,12 @@
-//! The queue of one sink: bounded in events and in bytes, and nobody waits there for ever.
+//! The queue of one sink: bounded in events and in bytes; no wait for it is endless.
 //!
-//! Events get their place in the order of their numbers, which takes no time; who has got a place where there is no
-//! room yet waits afterwards, holding no lock. So a queue is longer than its bounds by one event for each waiting
-//! exchange at most, which that exchange would hold in memory anyway. The record of an event follows later: an event
-//! counts from the moment it has a place.
+//! An event gets its place in the order of event numbers, without waiting. If there is no room yet, the exchange waits
+//! afterwards, without holding a lock. So a queue exceeds its bounds by at most one event for each waiting exchange,
+//! which that exchange would hold in memory anyway. The record of an event follows later: an event counts from the
+//! moment it has a place.
 //!
-//! Small events and large ones have bounds of their own, so that a device whose messages are small does not wait
-//! behind the bodies of others.
+//! Small and large events have separate bounds, so that a device with small messages does not wait behind the bodies of
+//! other devices.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -23,15 +23,15 @@ pub(super) struct Queue {
     bounds: Bounds,
     when_full: WhenFull,
     state: Mutex<State>,
-    /// Records came, or none will any more.
+    /// Signals that records came, or that no more will come.
     filled: Condvar,
-    /// There is room again, or nobody need wait for it any more.
+    /// Signals that there is room again, or that nobody needs to wait for room any more.
     drained: Condvar,
-    /// The sink's thread wrote something, or ended.
+    /// Signals that the sink's thread wrote something, or ended.
     moved: Condvar,
 }
 
-/// What a queue holds at most.
+/// The limits of a queue.
 #[derive(Clone, Copy)]
 pub(super) struct Bounds {
     pub(super) events: u64,
@@ -41,67 +41,67 @@ pub(super) struct Bounds {
 #[derive(Default)]
 struct State {
     waiting: VecDeque<Entry>,
-    /// Events that got a place, and those taken out again.
+    /// The numbers of events that got a place, and of events that were taken out.
     put: u64,
     taken: u64,
-    /// Their bytes, by [`Size`].
+    /// The bytes of these events, by [`Size`].
     put_bytes: [u64; 2],
     taken_bytes: [u64; 2],
     dropped: u64,
-    /// The sink that is to take the place of the present one.
+    /// The sink that is to replace the present one.
     replacement: Option<Box<dyn Sink>>,
     /// Whether the sink's thread sleeps until something comes.
     idle: bool,
     waiters: u32,
-    /// Nothing more will be put in by the traffic.
+    /// Whether the traffic puts in nothing more.
     closed: bool,
-    /// Nothing more will be delivered.
+    /// Whether nothing more is delivered.
     complete: bool,
-    /// Nothing more will be taken out.
+    /// Whether nothing more is taken out.
     dead: bool,
-    /// Somebody waited too long for room.
+    /// Whether an event waited too long for room.
     given_up: bool,
     ended: Option<Ended>,
 }
 
-/// A record, and about how many bytes its event kept in memory.
+/// A record, and about how many bytes its event keeps in memory.
 pub(super) type Entry = (Arc<EventRecord>, u64);
 
-/// Whether an event got a place.
+/// The result of asking for a place in the queue.
 pub(super) enum Place {
-    /// It has one: its record is to be delivered.
+    /// The event has a place; its record is to be delivered.
     Taken,
-    /// It has one, and there was no room: [`Queue::wait`] for this ticket.
+    /// The event has a place, but there was no room: [`Queue::wait`] waits for it with this ticket.
     Crowded(Ticket),
-    /// It is left out; so many were by now.
+    /// The event is left out. The value is the number of events left out so far.
     Dropped(u64),
     /// The sink takes nothing more.
     Ended,
 }
 
-/// What bounds an event.
+/// The class of an event; each class has its own byte limit.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Size {
     Small,
     Large,
 }
 
-/// The queue position at which an event fits.
+/// The position of an event in the queue.
 #[derive(Clone, Copy)]
 pub(super) struct Ticket {
     before: u64,
     size: Size,
-    /// Bytes of its size that were put in before it, and its own.
+    /// The bytes of the same [`Size`] that were put in before the event, and the bytes of the event.
     bytes_before: u64,
     bytes: u64,
 }
 
-/// What a sink's thread is to do next.
+/// The next task of a sink's thread.
 pub(super) enum Next {
     Write(Arc<EventRecord>),
-    /// Written events waited long enough to be flushed.
+    /// The first unflushed event has waited long enough: flush.
     Flush,
-    /// This sink gets events from now on.
+    /// Use this sink from now on.
     Replace(Box<dyn Sink>),
     End,
 }
@@ -118,7 +118,7 @@ impl Queue {
         }
     }
 
-    /// Gives an event of so many bytes its place, without ever waiting.
+    /// Gives an event of `bytes` bytes its place, without waiting.
     pub(super) fn place(&self, bytes: u64) -> Place {
         let mut state = self.state.lock();
         if state.closed || state.dead {
@@ -148,8 +148,8 @@ impl Queue {
         }
     }
 
-    /// Gives the end of a session its place; `false` where there is none. This call never blocks: a full queue drops the
-    /// event, or makes later traffic wait. After the traffic ended there is always room.
+    /// Gives the end of a session its place; returns `false` if it gets none. This call never blocks: a full queue
+    /// drops the event, or makes later traffic wait. After the traffic has ended there is always room.
     pub(super) fn place_end(&self, bytes: u64) -> bool {
         let mut state = self.state.lock();
         if state.dead {
@@ -158,7 +158,7 @@ impl Queue {
         !matches!(self.place_in(&mut state, bytes), Place::Dropped(_))
     }
 
-    /// Puts records in, in order. Each has a place.
+    /// Puts in records, in order. Each already has a place.
     pub(super) fn deliver(&self, records: impl Iterator<Item = Entry>) {
         let mut state = self.state.lock();
         if state.dead {
@@ -170,12 +170,13 @@ impl Queue {
         }
     }
 
-    /// Whether what this ticket is for has room by now.
+    /// Returns whether there is room for a ticket by now.
     pub(super) fn has_room(&self, ticket: Ticket) -> bool {
         self.state.lock().has_room(ticket, self.bounds)
     }
 
-    /// Waits for room. If the sink takes nothing for `limit`, it is given up: this call says so, once for each sink.
+    /// Waits for room. Gives up on the sink if it takes nothing for `limit`; only one waiter reports this for each
+    /// sink.
     pub(super) fn wait(&self, ticket: Ticket, limit: Duration) -> Waited {
         let mut state = self.state.lock();
         state.waiters += 1;
@@ -183,7 +184,7 @@ impl Queue {
         let mut left = limit;
         while !state.has_room(ticket, self.bounds) && !left.is_zero() {
             self.drained.wait_for(&mut state, left);
-            // A sink that is busy with much is not stuck.
+            // A sink that is slow but still takes events is not stuck.
             if state.taken != moved.0 {
                 moved = (state.taken, Instant::now());
             }
@@ -199,7 +200,7 @@ impl Queue {
         Waited::GivenUp
     }
 
-    /// No more events; returns the remaining ones, to be dropped without the lock.
+    /// Ends the queue and returns the remaining records, which the caller drops after the lock is released.
     fn stop(&self, mut state: MutexGuard<'_, State>) -> VecDeque<Entry> {
         state.dead = true;
         self.drained.notify_all();
@@ -207,7 +208,7 @@ impl Queue {
         std::mem::take(&mut state.waiting)
     }
 
-    /// What to do next; waits until something comes, and no longer than until `flush_at`.
+    /// Returns the next task. Waits until there is one, but not longer than until `flush_at`.
     pub(super) fn next(&self, flush_at: Option<Instant>) -> Next {
         let patience = flush_at.map(|at| at.saturating_duration_since(Instant::now()));
         let mut state = self.state.lock();
@@ -247,26 +248,26 @@ impl Queue {
         Next::Write(record)
     }
 
-    /// Another sink takes the place of the present one.
+    /// Replaces the present sink.
     pub(super) fn replace(&self, sink: Box<dyn Sink>) {
         self.state.lock().replacement = Some(sink);
         self.filled.notify_one();
     }
 
-    /// Nothing more is put in.
+    /// Accepts no more events from the traffic.
     pub(super) fn close(&self) {
         self.state.lock().closed = true;
         self.filled.notify_one();
         self.drained.notify_all();
     }
 
-    /// Every record was delivered.
+    /// Notes that every record was delivered.
     pub(super) fn complete(&self) {
         self.state.lock().complete = true;
         self.filled.notify_one();
     }
 
-    /// The sink's thread has ended.
+    /// Notes that the sink's thread has ended.
     pub(super) fn ended(&self, ended: Ended) {
         let mut state = self.state.lock();
         state.ended = Some(ended);
@@ -275,8 +276,8 @@ impl Queue {
         drop(left);
     }
 
-    /// How the sink's thread ended, and how many events were left out. `None` if it moved nothing for `limit`,
-    /// or was given up before.
+    /// Waits for the end of the sink's thread. Returns how it ended and how many events were left out. Returns `None`
+    /// if the thread made no progress for `limit`, or if the sink was given up before.
     pub(super) fn end(&self, limit: Duration) -> (Option<Ended>, u64) {
         let mut state = self.state.lock();
         let mut moved = (state.taken, Instant::now());
@@ -295,22 +296,23 @@ impl Queue {
     }
 }
 
-/// How waiting for room came out.
+/// The result of waiting for room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Waited {
-    /// There is room, or nobody need care any more.
+    /// There is room, or nobody needs to wait any more.
     Room,
-    /// There was none for too long.
+    /// There was no room for too long.
     GivenUp,
 }
 
 impl State {
-    /// Whether nothing more can come.
+    /// Returns whether nothing more can come.
     fn is_over(&self) -> bool {
         self.closed && self.complete && self.put == self.taken || self.dead
     }
 
-    /// An event has room when few enough wait in front of it; the first of its size has room whatever its bytes.
+    /// Returns whether an event has room: few enough events are in front of it, and their bytes fit. The first event of
+    /// its size has room whatever its bytes.
     fn has_room(&self, ticket: Ticket, bounds: Bounds) -> bool {
         let in_front = ticket.before.saturating_sub(self.taken);
         let taken = self.taken_bytes[ticket.size as usize];
@@ -338,13 +340,13 @@ impl Bounds {
     }
 }
 
-/// An event is small up to one part in so many of the bytes: 128 KiB of 64 MiB.
+/// An event is small up to the byte limit divided by this: 128 KiB of 64 MiB.
 const SMALL: u64 = 512;
 
-/// One part in so many of the bytes is for small events alone.
+/// The byte limit divided by this is reserved for small events.
 const RESERVE: u64 = 4;
 
-/// About how many bytes an event keeps in memory. Documents of earlier messages, which links refer to, are kept
+/// Returns about how many bytes an event keeps in memory. Documents of earlier messages, which links refer to, are kept
 /// by their session.
 pub(super) fn weight(event: &Event) -> u64 {
     let bytes = match event {
@@ -391,10 +393,10 @@ fn of_captured(captured: &CapturedMessage) -> usize {
         + captured.links.len() * LINK
 }
 
-/// Bytes of a node in a document's arena.
+/// The bytes that are counted for a node of a document; its entry in the arena takes 12.
 const NODE: usize = 20;
 
-/// Bytes of a link to an answered command.
+/// The bytes of a link to an answered command.
 const LINK: usize = 24;
 
 #[cfg(test)]
@@ -411,11 +413,11 @@ mod tests {
         let placed = (0..5).filter(|_| dropping.place_end(100)).count();
         assert_eq!(placed, 3);
         assert!(matches!(dropping.place(1), Place::Dropped(3)));
-        // One that blocks loses none, and the traffic waits for them.
+        // A blocking queue loses none, and the traffic waits for them.
         let blocking = Queue::new(bounds, WhenFull::Block);
         assert_eq!((0..5).filter(|_| blocking.place_end(100)).count(), 5);
         assert!(matches!(blocking.place(1), Place::Crowded(_)));
-        // By their bytes, too.
+        // The byte limit applies, too.
         let dropping = Queue::new(
             Bounds {
                 bytes: 4_000,
@@ -425,7 +427,7 @@ mod tests {
         );
         let placed = (0..3).filter(|_| dropping.place_end(2_000)).count();
         assert_eq!(placed, 1);
-        // After the traffic ended every end is kept.
+        // After the traffic has ended, every end is kept.
         dropping.close();
         assert!(dropping.place_end(2_000));
     }

@@ -1,4 +1,4 @@
-//! The sessions of a run, for those who ask about them while it goes on.
+//! The sessions of a run, for queries while the run goes on.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,46 +10,46 @@ use crate::record::EventRecord;
 use crate::record::analysis::{AnalysedSession, Analysis};
 use crate::record::model::SessionSummary;
 
-/// The sessions that a journal follows; clones share them. Those that are over are kept where somebody is to ask.
+/// The sessions that a journal follows; clones share them. Ended sessions are kept only with [`Sessions::kept`].
 #[derive(Clone, Default)]
 pub struct Sessions(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
-    /// Follows the sessions that go on.
+    /// Follows the sessions under way.
     analysis: Analysis,
     keeps: bool,
-    /// Sessions that are over, by number, in the order in which they ended.
+    /// The ended sessions by number, in the order in which they ended.
     over: LinkedHashMap<u64, Arc<AnalysedSession>>,
-    /// Transactions of all of them.
+    /// The number of transactions in `over`.
     transactions: usize,
-    /// Enrollments that came to nothing, the oldest first.
+    /// Summaries without a session number: failed enrollments and events outside sessions. The oldest is first.
     enrollments: VecDeque<SessionSummary>,
 }
 
 impl Sessions {
-    /// Sessions that are kept for a while when they are over.
+    /// Returns sessions that are kept for a while after they end.
     pub fn kept() -> Self {
         let sessions = Self::default();
         sessions.0.lock().keeps = true;
         sessions
     }
 
-    /// Takes an event in; gives the sessions that ended with it.
+    /// Takes an event and returns the sessions that it ended.
     pub(super) fn event(&self, record: &EventRecord) -> Vec<Arc<AnalysedSession>> {
         let mut state = self.0.lock();
         let ended = state.analysis.event(record);
         state.keep(ended)
     }
 
-    /// The run ends: gives all sessions that go on.
+    /// Ends the run and returns all sessions under way.
     pub(super) fn finish(&self) -> Vec<Arc<AnalysedSession>> {
         let mut state = self.0.lock();
         let ended = state.analysis.finish();
         state.keep(ended)
     }
 
-    /// The numbers of the sessions after this one, of this device if one is given.
+    /// Returns the numbers of the sessions after session `after`; with `device`, only of that device.
     pub fn numbers(&self, after: u64, device: Option<&str>) -> Vec<u64> {
         let state = self.0.lock();
         let over = state.over.iter().map(|(number, it)| (*number, &it.summary));
@@ -61,7 +61,7 @@ impl Sessions {
         numbers
     }
 
-    /// Enrollments that came to nothing, of this device if one is given.
+    /// Returns the summaries of failed enrollments and of events outside sessions; with `device`, only of that device.
     pub fn enrollments(&self, device: Option<&str>) -> Vec<SessionSummary> {
         let state = self.0.lock();
         let asked = state.enrollments.iter();
@@ -69,13 +69,14 @@ impl Sessions {
         asked.cloned().collect()
     }
 
-    /// A session, and whether it is over. One that goes on is as it would be if the run ended now.
+    /// Returns a session and whether it is over. A session under way is returned as if the run ended now.
     pub fn session(&self, number: u64) -> Option<(Arc<AnalysedSession>, bool)> {
         let state = self.0.lock();
         if let Some(over) = state.over.get(&number) {
             return Some((over.clone(), true));
         }
-        // The record waits for the lock, and the traffic for the record: conclusions are drawn without it.
+        // The record thread waits for the lock, and the traffic for the record thread, so this concludes without the
+        // lock.
         let conclude = state.analysis.so_far(number)?;
         drop(state);
         Some((Arc::new(conclude()), false))
@@ -83,7 +84,7 @@ impl Sessions {
 }
 
 impl State {
-    /// Keeps sessions that ended, and forgets the oldest.
+    /// Keeps ended sessions and forgets the oldest.
     fn keep(&mut self, ended: Vec<AnalysedSession>) -> Vec<Arc<AnalysedSession>> {
         let ended: Vec<_> = ended.into_iter().map(Arc::new).collect();
         for session in ended.iter().filter(|_| self.keeps) {
@@ -109,9 +110,9 @@ impl State {
     }
 }
 
-/// Sessions that are over and still shown.
+/// The most ended sessions that are kept.
 const MOST_SESSIONS: usize = 1_000;
-/// Transactions of all of them.
+/// The most transactions of all kept sessions.
 const MOST_TRANSACTIONS: usize = 100_000;
-/// Enrollments that came to nothing and are still shown.
+/// The most summaries without a session number that are kept.
 const MOST_ENROLLMENTS: usize = 100;

@@ -1,4 +1,4 @@
-//! Records for somebody who looks on while they are made.
+//! Records for live viewers.
 
 use std::sync::Arc;
 
@@ -9,20 +9,20 @@ use super::inlet::Inlet;
 use crate::record::EventRecord;
 use crate::record::model::EventKind;
 
-/// Live records. Whoever takes them too slowly misses some: neither the traffic nor a file waits.
+/// A receiver of live records. A receiver that is too slow misses some; neither the traffic nor a file waits for it.
 pub struct Subscription {
     inlet: Arc<Inlet>,
     records: broadcast::Receiver<Arc<EventRecord>>,
-    /// The number of the last event taken.
+    /// The number of the last event received.
     last: u64,
 }
 
-/// A record as a subscriber gets it.
+/// A record for a subscriber.
 #[derive(Clone, Debug)]
 pub struct Live {
-    /// The record; of a very large event without commands and bodies.
+    /// The record; for a very large event, without commands and bodies.
     pub record: Arc<EventRecord>,
-    /// How many events between this one and the one before were missed.
+    /// The number of events that were missed since the record before.
     pub missed: u64,
 }
 
@@ -39,20 +39,20 @@ impl Subscription {
         }
     }
 
-    /// Waits for the next record; `None` once the journal is closed and all were taken.
+    /// Waits for the next record; returns `None` once the journal is closed and all records were received.
     pub async fn next(&mut self) -> Option<Live> {
         loop {
             let record = match self.records.recv().await {
                 Ok(record) => record,
-                // The numbers of the events tell how many.
+                // The numbers of the events show how many were missed.
                 Err(RecvError::Lagged(_)) => continue,
                 Err(RecvError::Closed) => return None,
             };
-            // It has the number of the event before it.
+            // The end of a session repeats the number of the event before it.
             if record.event == EventKind::Session {
                 return Some(Live { record, missed: 0 });
             }
-            // One that was numbered before this subscription began.
+            // This event was numbered before the subscription began.
             if record.seq <= self.last {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! Bytes in JSON: text where they are UTF-8, base64 otherwise.
+//! Bytes in JSON: text if they are UTF-8, base64 otherwise.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -19,12 +19,12 @@ use crate::markup::{self, Document, Limits};
 pub struct BodyRecord(pub Bytes);
 
 impl BodyRecord {
-    /// Its text, if it is UTF-8.
+    /// Returns the bytes as text, if they are UTF-8.
     pub fn text(&self) -> Option<&str> {
         std::str::from_utf8(&self.0).ok()
     }
 
-    /// The document that it is, where it decodes; `head` stands in front of it.
+    /// Returns the body as a document, if it decodes. `head` is the head of the message.
     pub fn document(&self, head: Option<&HeadRecord>, limits: &Limits) -> Option<Document> {
         let content_type = head.and_then(|head| head.header("content-type"));
         let hint = content_type.map(media::hint_of).unwrap_or_default();

@@ -13,91 +13,91 @@ use crate::flow::{AnswerLink, AnswerTarget};
 use crate::markup::Element;
 use crate::record::redact::{MASK, SecretSpans};
 
-/// A command, a Status or Results included.
+/// A command; a Status or Results is one, too.
 #[skip_serializing_none]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CommandRecord {
-    /// Its element name.
+    /// The name of the element.
     pub kind: SmolStr,
     /// `CmdID`.
     pub id: Option<SmolStr>,
-    /// How many commands it stands in.
+    /// The number of commands around this one.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub depth: u32,
-    /// Its place in the document.
+    /// The path of the command in the document.
     pub path: SmolStr,
-    /// Its first byte and the byte after its last, in the decoded body as received.
+    /// The offsets of the first byte and of the end of the command in the decoded body as received.
     pub span: (u32, u32),
-    /// The node it is about.
+    /// The node that the command is about.
     pub loc_uri: Option<SmolStr>,
-    /// What it answers: of Status and Results.
+    /// For Status and Results: the command that is answered.
     pub answers: Option<AnswerTargetRecord>,
-    /// The code: of Status.
+    /// For Status: the result.
     pub status: Option<StatusRecord>,
-    /// The code: of Alert.
+    /// For Alert: the code.
     pub alert: Option<AlertRecord>,
-    /// Its items.
+    /// The items.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub items: Vec<ItemRecord>,
 }
 
-/// What a Status or Results answers, in its own words and in what was found.
+/// The command that a Status or Results answers, by its references and as dmtap found it.
 #[skip_serializing_none]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AnswerTargetRecord {
-    /// The message it refers to.
+    /// The message that is referred to.
     pub msg: SmolStr,
-    /// The CmdID it refers to; `0` is the header.
+    /// The CmdID that is referred to; `0` is the header.
     pub id: SmolStr,
-    /// The name of the command: as found, otherwise as the answer says.
+    /// The name of the command that was found, otherwise the name in the answer.
     pub cmd: Option<SmolStr>,
-    /// The node that the answer is about, the first of several.
+    /// The node that the answer is about; the first if there are several.
     pub loc_uri: Option<SmolStr>,
-    /// All of them where there are several, up to 16.
+    /// All nodes if there are several, up to 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub loc_uris: Vec<SmolStr>,
-    /// Whether it is about more nodes than that.
+    /// Whether the answer is about more than 16 nodes.
     #[serde(default, skip_serializing_if = "super::is_false")]
     pub more: bool,
     /// Whether the answering peer received that command; absent if that is not known.
     pub found: Option<bool>,
 }
 
-/// The result a Status reports.
+/// The result that a Status reports.
 #[skip_serializing_none]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StatusRecord {
-    /// The code; absent where Data is no number.
+    /// The code; absent if Data is not a number.
     pub code: Option<u16>,
-    /// What Data has where that is no number, up to 64 bytes.
+    /// The content of Data if it is not a code; masked unless it looks like a number of at most 64 bytes.
     pub data: Option<SmolStr>,
-    /// Its name.
+    /// The name of the code.
     pub name: Option<SmolStr>,
-    /// Windows' native error, such as `0x80070002`.
+    /// The native error of Windows, such as `0x80070002`.
     pub original_error: Option<SmolStr>,
-    /// What that error means, where dmtap knows it.
+    /// The meaning of that error, if dmtap knows it.
     pub original_error_means: Option<SmolStr>,
-    /// A challenge.
+    /// The challenge.
     pub chal: Option<ChalRecord>,
 }
 
 /// A challenge, without its nonce.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ChalRecord {
-    /// The scheme asked for.
+    /// The requested scheme.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheme: Option<SmolStr>,
-    /// Whether a nonce came with it.
+    /// Whether the challenge has a nonce.
     pub nonce: bool,
 }
 
-/// What an Alert is about.
+/// The subject of an Alert.
 #[skip_serializing_none]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AlertRecord {
-    /// The code; absent where Data is no number.
+    /// The code; absent if Data is not a number.
     pub code: Option<u16>,
-    /// Its name.
+    /// The name of the code.
     pub name: Option<SmolStr>,
 }
 
@@ -109,16 +109,16 @@ pub struct ItemRecord {
     pub target: Option<SmolStr>,
     /// `Source/LocURI`.
     pub source: Option<SmolStr>,
-    /// `Meta/Format`, of the item or of its command.
+    /// `Meta/Format` of the item or of its command.
     pub format: Option<SmolStr>,
-    /// `Meta/Type`, of the item or of its command.
+    /// `Meta/Type` of the item or of its command.
     #[serde(rename = "type")]
     pub media_type: Option<SmolStr>,
-    /// `Meta/Mark`, of the item or of its command: how grave an Alert is.
+    /// `Meta/Mark` of the item or of its command: the severity of an Alert.
     pub mark: Option<SmolStr>,
-    /// `Meta/Size` of the item: the bytes of a large object that comes in chunks.
+    /// `Meta/Size` of the item, or of its command if the item has no Meta: the bytes of a large object in chunks.
     pub size: Option<u64>,
-    /// Its value.
+    /// The value.
     pub data: Option<DataRecord>,
     /// Whether more chunks follow.
     #[serde(default, skip_serializing_if = "super::is_false")]
@@ -128,26 +128,26 @@ pub struct ItemRecord {
 /// The beginning of a value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DataRecord {
-    /// Its first characters; what is inside, for markup.
+    /// The first characters of the value; for markup, the name of the first element.
     pub text: SmolStr,
-    /// How long the value is, in bytes.
+    /// The length of the value, in bytes.
     pub bytes: u64,
-    /// Whether there is more than is shown.
+    /// Whether the value is longer than `text`.
     #[serde(default, skip_serializing_if = "super::is_false")]
     pub cut: bool,
-    /// Whether it is no text, and shown as octets in hex.
+    /// Whether the value is not text, so that `text` shows octets in hex.
     #[serde(default, skip_serializing_if = "super::is_false")]
     pub hex: bool,
-    /// Whether it is a secret that was masked.
+    /// Whether the value is a masked secret.
     #[serde(default, skip_serializing_if = "super::is_false")]
     pub masked: bool,
-    /// Whether it holds elements instead of text.
+    /// Whether the value consists of elements instead of text.
     #[serde(default, skip_serializing_if = "super::is_false")]
     pub markup: bool,
 }
 
 impl CommandRecord {
-    /// The record of a command; `secret_spans` are the secrets to leave out.
+    /// Makes the record of a command; `secret_spans` are the secrets to mask.
     pub(super) fn of(
         command: Command<'_>,
         depth: u32,
@@ -158,7 +158,7 @@ impl CommandRecord {
         let span = command.element().span();
         let status = command.as_status();
         let alert = command.as_alert();
-        // Asked for once: in a command with many items it may be far behind, or missing.
+        // Looked up once: in a command with many items it may be far back, or missing.
         let meta = command.meta();
         let items = items(command, meta, secret_spans);
         let answers = AnswerTargetRecord::of(command, links, secret_spans);
@@ -183,7 +183,7 @@ impl CommandRecord {
     }
 }
 
-/// The items of a command, of which most have one: no room is kept for more.
+/// Makes the records of a command's items. Most commands have one, so no room is reserved for more.
 fn items(
     command: Command<'_>,
     meta: Option<Meta<'_>>,
@@ -202,7 +202,8 @@ fn items(
 }
 
 impl AnswerTargetRecord {
-    /// Whether it is about the header: CmdRef 0, where that is not the CmdID of a command, or none and Cmd SyncHdr.
+    /// Returns whether the answer is about the header: CmdRef 0, if that is not the CmdID of a command, or no CmdRef
+    /// and Cmd SyncHdr.
     pub fn is_of_header(&self) -> bool {
         let names = (&*self.id, self.cmd.as_deref());
         matches!(names, ("0", None) | ("0" | "", Some("SyncHdr")))
@@ -249,15 +250,15 @@ impl AnswerTargetRecord {
     }
 }
 
-/// The node of a command with one Item, as most have.
+/// Returns the node of a command if it has exactly one, as most do.
 fn only_node(command: Command<'_>) -> Option<Cow<'_, str>> {
     let mut nodes = command.items().filter_map(Item::node);
     let node = nodes.next()?;
     nodes.next().is_none().then(|| trimmed(node))
 }
 
-/// The nodes that an answer is about where its command has not just one: those that the answer names, all of the
-/// command where it names none.
+/// Returns the nodes of an answer whose command does not have exactly one: the nodes that the answer names, or all
+/// nodes of the command if it names none.
 fn answered_nodes<'a>(answer: Command<'a>, answered: Option<Command<'a>>) -> Vec<Cow<'a, str>> {
     let most = MOST_NODES + 1;
     let items = |command: Command<'a>| -> Vec<_> {
@@ -272,7 +273,7 @@ fn answered_nodes<'a>(answer: Command<'a>, answered: Option<Command<'a>>) -> Vec
                 false => targets,
             }
         }
-        // Results name their nodes themselves.
+        // Results name their own nodes.
         None if answered.is_some() => items(answer),
         None => Vec::new(),
     };
@@ -282,13 +283,13 @@ fn answered_nodes<'a>(answer: Command<'a>, answered: Option<Command<'a>>) -> Vec
     }
 }
 
-/// Bytes of a Data that is no code of a Status.
+/// The longest Data of a Status that is recorded unmasked although it is not a code, in bytes.
 const MOST_NO_CODE: usize = 64;
 
 /// The most nodes that are listed for one answer.
 const MOST_NODES: usize = 16;
 
-/// The text of an element without white space around it.
+/// Returns the text of an element without surrounding white space.
 fn trimmed(element: Element<'_>) -> Cow<'_, str> {
     match element.text() {
         Cow::Borrowed(text) => Cow::Borrowed(text.trim_ascii()),
@@ -328,7 +329,7 @@ impl StatusRecord {
 }
 
 impl ItemRecord {
-    /// Whether it names a node.
+    /// Returns whether the item names a node.
     pub fn is_named(&self) -> bool {
         self.target.is_some() || self.source.is_some()
     }
@@ -392,7 +393,7 @@ impl DataRecord {
             cut: octets.len() > len.unwrap_or(HEX),
             text: match len {
                 None => in_hex(&octets),
-                // They were found to be text.
+                // `beginning` found that these bytes are text.
                 Some(len) => std::str::from_utf8(&octets[..len])
                     .unwrap_or_default()
                     .into(),
@@ -404,12 +405,12 @@ impl DataRecord {
     }
 }
 
-/// How many octets are shown as text; `None` for what must be shown in hex.
+/// Returns how many octets are shown as text; `None` if the value must be shown in hex.
 fn beginning(octets: &[u8]) -> Option<usize> {
     let len = octets.len().min(SHORT);
     match std::str::from_utf8(&octets[..len]) {
         Ok(_) => Some(len),
-        // A character cut in the middle is left out; other octets are no text.
+        // Leaves out a character that is cut in the middle; other invalid octets are not text.
         Err(error) if len < octets.len() && error.error_len().is_none() => {
             Some(error.valid_up_to())
         }
@@ -426,10 +427,10 @@ fn in_hex(octets: &[u8]) -> SmolStr {
     hex.finish()
 }
 
-/// How much of a value is shown, in bytes.
+/// The most bytes of a value that are shown as text.
 const SHORT: usize = 120;
 
-/// How many octets of a value that is no text are shown.
+/// The most octets of a value that are shown in hex.
 const HEX: usize = 16;
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]

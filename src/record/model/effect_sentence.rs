@@ -1,4 +1,4 @@
-//! What a rule did, as a sentence.
+//! The effect of a rule as a sentence.
 
 use std::borrow::Cow;
 
@@ -11,16 +11,16 @@ use crate::printable;
 pub enum Part<'a> {
     /// Words of dmtap.
     Words(Cow<'a, str>),
-    /// Where: a path.
+    /// The place of the change: a path.
     Place(&'a str),
-    /// What was there.
+    /// The old value.
     Before(Cow<'a, str>),
-    /// What is there now.
+    /// The new value.
     After(Cow<'a, str>),
 }
 
 impl Part<'_> {
-    /// A value.
+    /// Returns the old or new value, if this part is one.
     pub fn value(&self) -> Option<&str> {
         match self {
             Self::Before(text) | Self::After(text) => Some(text),
@@ -30,7 +30,7 @@ impl Part<'_> {
 }
 
 impl EffectDetail {
-    /// What was done, in one line; `place` is its path as far as the reader does not know it.
+    /// Returns the change in one line. `place` is the part of its path that the reader does not know yet.
     pub fn text(&self, place: &str) -> String {
         let parts = self.sentence(place).into_iter();
         let shown = parts.map(|part| match part {
@@ -42,7 +42,7 @@ impl EffectDetail {
         shown.collect()
     }
 
-    /// The same in its parts.
+    /// Returns the sentence of [`Self::text`] in parts.
     pub fn sentence<'a>(&'a self, place: &'a str) -> Vec<Part<'a>> {
         let value = |name| match name {
             "step" => Part::Words(Cow::Borrowed(&self.step)),
@@ -71,7 +71,7 @@ impl EffectDetail {
         sentence
     }
 
-    /// The sentence with names of values; what is in brackets is left out where its value is empty.
+    /// Returns the sentence with placeholders for values. A part in brackets is left out if one of its values is empty.
     fn template(&self) -> &'static str {
         use EffectKind as Kind;
         match (self.kind, &*self.before, &*self.after) {
@@ -80,7 +80,7 @@ impl EffectDetail {
             }
             (Kind::Other, ..) => "{step}[ {place}]: {before} → {after}",
             (Kind::NotApplied, ..) => "not applied[: {after}]",
-            // What a rule wrote stood there before.
+            // The rule wrote the value that was already there.
             (Kind::Status, before, after) if before == after => "kept Status {after}",
             (Kind::HttpStatus, before, after) if before == after => "kept HTTP status {after}",
             (Kind::Changed, "", _) => "set[ {place}] to {after}",
@@ -126,7 +126,7 @@ impl EffectDetail {
         }
     }
 
-    /// A value as people read it: a code with its name, a regular expression without the flags in front of it.
+    /// Returns a value in readable form: a code with its name, a regular expression without its leading flags.
     fn shown<'a>(&self, value: &'a str) -> Cow<'a, str> {
         match (self.kind, value.trim().parse()) {
             (EffectKind::Status, Ok(code)) => StatusCode(code).to_string().into(),

@@ -1,4 +1,4 @@
-//! From an event to its record.
+//! Makes the record of an event.
 
 use std::borrow::Cow;
 
@@ -21,7 +21,7 @@ use crate::markup::{self, Document, Limits, NameId};
 use crate::record::redact::{Masking, Redactor, SecretSpans};
 
 impl EventRecord {
-    /// The record of an event.
+    /// Makes the record of an event.
     pub fn of(seq: u64, event: &Event, masking: Masking) -> Self {
         match event {
             Event::Opened(connection) => {
@@ -91,7 +91,7 @@ impl EventRecord {
         }
     }
 
-    /// The record of an event of which nothing but its kind may be shown, since it could not be examined.
+    /// Makes the record of an event that could not be examined: it shows only metadata, not the content.
     pub(in crate::record) fn unexamined(seq: u64, event: &Event) -> Self {
         let of_message = |kind, message: &CapturedMessage| Self {
             exchange: Some(message.exchange.0),
@@ -111,12 +111,12 @@ impl EventRecord {
             Event::ConnectionDecided { connection, at, .. } => {
                 Self::numbered(seq, EventKind::Admitted, *at, *connection)
             }
-            // There is nothing to examine in the others.
+            // The other events have nothing to examine.
             other => Self::of(seq, other, Masking::Masked),
         }
     }
 
-    /// The end of a session, which this event brought about: it has the same number.
+    /// Makes the record of the end of a session that this event caused. It has the number of this event.
     pub fn session_end(&self, summary: SessionSummary) -> Self {
         Self {
             exchange: Some(summary.last_exchange),
@@ -130,7 +130,7 @@ impl EventRecord {
         }
     }
 
-    /// The commands of the message as it was sent, where a rule changed it, with its header; what is masked stays masked.
+    /// Returns the header and commands of the message as sent, if a rule changed it. Masked values stay masked.
     pub(in crate::record) fn sent_message(&self) -> Option<(MessageRecord, Vec<CommandRecord>)> {
         let document = self.sent_document()?;
         let message = Message::of(&document)?;
@@ -139,13 +139,13 @@ impl EventRecord {
         Some((header, commands(message, &[], &secret_spans)))
     }
 
-    /// What the message of enrollment says as it was sent, where a rule changed it.
+    /// Returns the content of the message of enrollment as sent, if a rule changed it.
     pub(in crate::record) fn sent_enrollment(&self) -> Option<EnrollmentRecord> {
         let document = self.sent_document()?;
         EnrollmentRecord::of(&document, &SecretSpans::default(), Masking::Masked)
     }
 
-    /// The body as received; of a message that dmtap itself wrote in a peer's place, as sent.
+    /// Returns the body as received; for a message that dmtap wrote in a peer's place, the body as sent.
     pub fn written_body(&self) -> Option<&BodyRecord> {
         let received = self.body.as_ref();
         received
@@ -158,7 +158,7 @@ impl EventRecord {
         sent.document(self.head.as_ref(), &Limits::default())
     }
 
-    /// The same without commands and bodies.
+    /// Returns the record without commands, notes, rule effects and bodies.
     pub(in crate::record) fn without_content(&self) -> Self {
         Self {
             at: self.at.clone(),
@@ -280,7 +280,7 @@ impl EventRecord {
     }
 }
 
-/// An answer of dmtap's own about enrollment, read as its receiver reads it. Its SyncML answers were read before.
+/// Reads dmtap's own answer to enrollment as its receiver does. Its SyncML answers were already read.
 fn own_answer(message: &CapturedMessage) -> Option<CapturedMessage> {
     let sent = &message.body.sent;
     let is_unread = matches!(message.body.parsed, ParsedBody::Empty) && !sent.is_empty();
@@ -301,7 +301,7 @@ fn own_answer(message: &CapturedMessage) -> Option<CapturedMessage> {
     })
 }
 
-/// RFC 3339 in UTC, to the microsecond.
+/// Returns a time as RFC 3339 in UTC, to the microsecond.
 pub(super) fn rfc3339(at: Timestamp) -> String {
     const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
     let micros = i64::try_from(at.0).unwrap_or(i64::MAX);
@@ -316,7 +316,8 @@ fn received_bytes(body: &CapturedBody) -> u64 {
     }
 }
 
-/// The body as received, in which no content coding hides anything: of a document its source.
+/// Returns the body as received: the source of a document, or the body without content coding. An encoded body that may
+/// hide secrets is left out.
 fn received(
     captured: &CapturedMessage,
     secret_spans: &SecretSpans,
@@ -346,7 +347,7 @@ fn sent(body: &CapturedBody, secret_spans: Option<&SecretSpans>, secrets: &Redac
     unread(&body.sent, secrets)
 }
 
-/// A body that is no document: what looks like a secret and what is known as one is filled.
+/// Records a body that is not a document: masks known secrets and what looks like a secret.
 fn unread(body: &Bytes, secrets: &Redactor) -> BodyRecord {
     let shown = secrets.by_looks(body);
     let scrubbed = match secrets.scrub_bytes(&shown) {
@@ -384,7 +385,7 @@ fn commands(
     listing.record
 }
 
-/// The commands of a message, listed with their paths.
+/// Lists the commands of a message with their paths.
 struct Listing<'a> {
     links: &'a [AnswerLink],
     secret_spans: &'a SecretSpans,
@@ -393,10 +394,10 @@ struct Listing<'a> {
 }
 
 impl Listing<'_> {
-    /// Commands that are siblings, each followed by those inside it. Paths are counted on the way: asking each
-    /// element for its own would take quadratic time.
+    /// Adds sibling commands, each followed by its nested commands. Counts the paths along the way: asking each element
+    /// for its own path would take quadratic time.
     fn level(&mut self, siblings: &[Command<'_>], depth: u32) {
-        // In order of the names, of which there are few as a rule.
+        // Sorted by name; usually there are few names.
         let mut counts: Vec<(NameId, usize, usize)> = Vec::new();
         for command in siblings {
             let name = command.element().name();
@@ -430,7 +431,7 @@ impl Listing<'_> {
     }
 }
 
-/// The same as `write!`, which takes as long as the rest of a path.
+/// Does the same as `write!`, which would take as long as the rest of a path.
 fn push_number(text: &mut String, number: usize) {
     if number >= 10 {
         push_number(text, number / 10);

@@ -1,5 +1,5 @@
-//! A message of enrollment or a provisioning document as plain data: who asks, for what, and what is granted or
-//! refused. Passwords, user tokens and nonces are not in it, not even in raw records.
+//! A message of enrollment or a provisioning document as plain data: who requests what, and what is granted or refused.
+//! Passwords, user tokens and nonces are left out, even from raw records.
 
 mod fact;
 mod granted;
@@ -12,12 +12,12 @@ use smol_str::SmolStr;
 
 pub use fact::Facts;
 
-/// What a message of enrollment says.
+/// The content of a message of enrollment.
 #[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EnrollmentRecord {
-    /// What the message is: `Discover`, `RequestSecurityToken`, `Fault`, `wap-provisioningdoc`; the first element of
-    /// the body where that is something else.
+    /// The kind of message: `Discover`, `RequestSecurityToken`, `Fault`, `wap-provisioningdoc`; for other messages, the
+    /// first element of the body.
     pub message: Option<SmolStr>,
     /// The version of SOAP.
     pub soap: Option<SmolStr>,
@@ -29,20 +29,20 @@ pub struct EnrollmentRecord {
     pub message_id: Option<SmolStr>,
     /// `RelatesTo`.
     pub relates_to: Option<SmolStr>,
-    /// How the message says who sends it: `UsernameToken`, `user token`, `JWT`, `certificate signature`.
+    /// The kind of proof for the sender's identity: `UsernameToken`, `user token`, `JWT`, `certificate signature`.
     pub authentication: Option<SmolStr>,
     /// The user.
     pub user: Option<SmolStr>,
-    /// What else it says, by the names of the standards.
+    /// Further values, by the names of the standards.
     #[serde(default, skip_serializing_if = "Facts::is_empty")]
     pub facts: Facts,
-    /// The certificate request of the device: `subject`, `key`, `signature`.
+    /// The device's certificate request: `subject`, `key`, `signature`.
     #[serde(default, skip_serializing_if = "Facts::is_empty")]
     pub csr: Facts,
-    /// What the server grants.
+    /// The certificates, accounts and settings that the server grants.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub granted: Vec<GrantRecord>,
-    /// Why the server refuses.
+    /// The server's refusal.
     pub fault: Option<FaultRecord>,
 }
 
@@ -51,10 +51,10 @@ pub struct EnrollmentRecord {
 pub struct GrantRecord {
     /// `certificate`, `renewal`, `account` (w7 APPLICATION) or `provider` (DMClient).
     pub kind: SmolStr,
-    /// Its name: the path in the store, PROVIDER-ID or the name of the node.
+    /// The name: the path in the store, PROVIDER-ID or the name of the node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<SmolStr>,
-    /// What it says.
+    /// The values of the part.
     pub facts: Facts,
 }
 
@@ -72,16 +72,16 @@ pub struct FaultRecord {
     pub error_type: Option<SmolStr>,
     /// `Message` of the detail.
     pub message: Option<SmolStr>,
-    /// `TraceId` of the detail, else `ActivityId` of the header: the server's log has it.
+    /// `TraceId` of the detail, or else `ActivityId` of the header; the server's log contains it.
     pub trace_id: Option<SmolStr>,
-    /// What Windows shows for it, such as `0x80180002`.
+    /// The error code that Windows shows, such as `0x80180002`.
     pub hresult: Option<SmolStr>,
-    /// What that means.
+    /// The meaning of that code.
     pub hresult_means: Option<SmolStr>,
 }
 
 impl EnrollmentRecord {
-    /// Hands out each text, for masking.
+    /// Passes each text to `mask`.
     pub(in crate::record) fn texts(&mut self, mask: &mut impl FnMut(&mut SmolStr)) {
         let own = [
             &mut self.message,

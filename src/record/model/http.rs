@@ -1,4 +1,4 @@
-//! Connection, head, header and session as plain data.
+//! Connection, head, SyncML header and session as plain data.
 
 use std::net::SocketAddr;
 
@@ -16,7 +16,7 @@ use crate::record::redact::{Redactor, SecretSpans};
 /// The connection of a device.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ConnectionRecord {
-    /// Its number.
+    /// The number of the connection.
     pub id: u64,
     /// The device's address.
     #[serde(
@@ -25,28 +25,28 @@ pub struct ConnectionRecord {
         skip_serializing_if = "Option::is_none"
     )]
     pub device: Option<SocketAddr>,
-    /// The address it was accepted at.
+    /// The address of the listener that accepted the connection.
     #[serde(
         default,
         deserialize_with = "address",
         skip_serializing_if = "Option::is_none"
     )]
     pub listener: Option<SocketAddr>,
-    /// The server it is for: `host:port`.
+    /// The server that the device connects to: `host:port`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<SmolStr>,
-    /// TLS as agreed with the device, empty where a rule passes the connection on unread; absent for clear text.
+    /// The TLS session with the device; absent for clear text, and without values if a rule tunnels the connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsRecord>,
 }
 
-/// What a TLS handshake agreed on.
+/// The result of a TLS handshake.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TlsRecord {
-    /// The name the device asked for.
+    /// The server name that the device requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sni: Option<SmolStr>,
-    /// The protocol agreed by ALPN.
+    /// The protocol negotiated by ALPN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alpn: Option<SmolStr>,
     /// The version.
@@ -60,19 +60,19 @@ pub struct TlsRecord {
 /// The client certificate of a device.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ClientCertificateRecord {
-    /// Its subject, in the order of the certificate.
+    /// The subject, in the order of the certificate.
     pub subject: SmolStr,
-    /// Its issuer.
+    /// The issuer.
     pub issuer: SmolStr,
-    /// Its serial number in hexadecimal.
+    /// The serial number in hexadecimal.
     pub serial: SmolStr,
-    /// Its SHA-1 in hexadecimal.
+    /// The SHA-1 in hexadecimal.
     pub sha1: SmolStr,
-    /// Its SHA-256 in hexadecimal.
+    /// The SHA-256 in hexadecimal.
     pub sha256: SmolStr,
-    /// Who vouches for it: `dmtap-ca`, `client-ca` or `untrusted`.
+    /// The trust in the certificate: `dmtap-ca`, `client-ca` or `untrusted`.
     pub verdict: SmolStr,
-    /// Why nobody does.
+    /// The reason why the certificate is not trusted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<SmolStr>,
 }
@@ -94,16 +94,16 @@ impl ClientCertificateRecord {
     }
 }
 
-/// A head.
+/// The head of a message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HeadRecord {
-    /// The method, of a request.
+    /// For a request: the method.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<SmolStr>,
-    /// The address at the server, of a request.
+    /// For a request: the URI at the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uri: Option<SmolStr>,
-    /// The status, of a response.
+    /// For a response: the status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     /// The version, such as `HTTP/2.0`.
@@ -112,64 +112,64 @@ pub struct HeadRecord {
     pub headers: Vec<(SmolStr, SmolStr)>,
 }
 
-/// What was read in a body.
+/// The result of reading a body.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "is", rename_all = "lowercase")]
 pub enum ParsedBodyRecord {
     /// No body.
     Empty,
-    /// Nobody looked, and why.
+    /// The body was not read.
     Unread {
-        /// What kept it from being read, where that decides what to do about it.
+        /// The cause, if the remedy depends on it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cause: Option<UnreadCause>,
-        /// For people.
+        /// The reason, for people.
         why: SmolStr,
-        /// Whether the body is recorded with its content coding undone.
+        /// Whether the body is recorded without its content coding.
         #[serde(default, skip_serializing_if = "super::is_false")]
         decoded: bool,
     },
-    /// Something else than XML or WBXML, by its media type: HTML, JSON, plain text, an image.
+    /// A body other than XML or WBXML, by its media type: HTML, JSON, plain text, an image.
     Undecoded {
         /// The media type.
         media_type: SmolStr,
-        /// Whether the body is recorded with its content coding undone.
+        /// Whether the body is recorded without its content coding.
         #[serde(default, skip_serializing_if = "super::is_false")]
         decoded: bool,
     },
     /// Broken XML or WBXML.
     Opaque {
-        /// Offset of what could not be read.
+        /// The offset of the first part that could not be read.
         at: u32,
-        /// What is wrong there.
+        /// The error there.
         why: SmolStr,
-        /// Whether the body is recorded with its content coding undone.
+        /// Whether the body is recorded without its content coding.
         #[serde(default, skip_serializing_if = "super::is_false")]
         decoded: bool,
     },
-    /// Markup.
+    /// A document in XML or WBXML.
     Document {
         /// `xml` or `wbxml`.
         encoding: SmolStr,
         /// `syncml`, `soap`, `provisioning` or `other`.
         dialect: SmolStr,
-        /// The name of its root element.
+        /// The name of the root element.
         root: SmolStr,
-        /// Whether the body is recorded with its content coding undone.
+        /// Whether the body is recorded without its content coding.
         #[serde(default, skip_serializing_if = "super::is_false")]
         decoded: bool,
     },
 }
 
-/// What keeps a body from being read.
+/// The cause of a body that was not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum UnreadCause {
-    /// It is larger than `--max-body`.
+    /// The body is larger than `--max-body`.
     TooLarge,
-    /// The saved traffic has not got it.
+    /// The file of saved traffic does not contain the body.
     NotRecorded,
-    /// One that this version does not know.
+    /// A cause that this version does not know.
     #[serde(other)]
     #[schemars(skip)]
     Other,
@@ -184,15 +184,15 @@ pub struct SessionRecord {
     pub device: SmolStr,
     /// The SessionID.
     pub id: SmolStr,
-    /// The MsgID, where it is a number.
+    /// The MsgID, if it is a number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub msg: Option<u32>,
-    /// Which exchange of the session this is, from 1.
+    /// The number of this exchange within the session, from 1.
     pub exchange: u32,
-    /// The package that the message is of, from 1.
+    /// The number of the package that the message belongs to, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<u8>,
-    /// The user that the device names in the session: LocName of its Source, or of its credentials.
+    /// The user that the device names in the session: LocName of the Source, or of the credentials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<SmolStr>,
 }
@@ -218,7 +218,7 @@ pub struct MessageRecord {
     /// `RespURI`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resp_uri: Option<SmolStr>,
-    /// The scheme of its credentials; empty where they name none. The credentials are not recorded.
+    /// The scheme of the credentials; empty if they name none. The credentials are not recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cred: Option<SmolStr>,
     /// `MaxMsgSize` in bytes.
@@ -227,12 +227,12 @@ pub struct MessageRecord {
     /// `MaxObjSize` in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_obj_size: Option<u64>,
-    /// Whether it closes its package.
+    /// Whether the message closes its package.
     #[serde(rename = "final")]
     pub is_final: bool,
 }
 
-/// An address; what is none is taken for absent.
+/// Reads an address; text that is not an address counts as absent.
 fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
     let text = Option::<SmolStr>::deserialize(deserializer)?;
     Ok(text.and_then(|text| text.parse().ok()))
@@ -300,7 +300,7 @@ impl HeadRecord {
         }
     }
 
-    /// The value of the first field of this name, in lower case.
+    /// Returns the value of the first field of this name. `name` is in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut headers = self.headers.iter();
         headers.find(|(n, _)| n == name).map(|(_, value)| &**value)
@@ -318,7 +318,7 @@ fn version(version: http::Version) -> SmolStr {
 }
 
 impl ParsedBodyRecord {
-    /// Whether the body is recorded with its content coding undone.
+    /// Returns whether the body is recorded without its content coding.
     pub fn is_decoded(&self) -> bool {
         match self {
             Self::Empty => false,

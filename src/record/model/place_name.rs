@@ -1,11 +1,11 @@
-//! Parameters of a provisioning document by name: `APPLICATION/ADDR` in place of `characteristic[3]/parm[4]`.
+//! Names the parameters of a provisioning document: `APPLICATION/ADDR` in place of `characteristic[3]/parm[4]`.
 
 use crate::markup::{Document, Element, Limits, Path, tag};
 
-/// The types of the characteristics around a place, and the name of its parameter; `None` where the place is none of a
-/// provisioning document, or is not there.
+/// Returns the types of the characteristics around a place, and the name of its parameter. Returns `None` if the place
+/// does not exist, or is not in a provisioning document.
 pub(super) fn of(path: &str, document: Option<&Document>) -> Option<String> {
-    // A place in an attribute is written behind its element.
+    // In a path, an attribute follows its element.
     let (path, _) = path.rsplit_once('@').unwrap_or((path, ""));
     if !path.contains(ROOT) {
         return None;

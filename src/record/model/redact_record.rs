@@ -8,8 +8,7 @@ use super::{CommandRecord, EventRecord, MessageRecord, ParsedBodyRecord};
 use crate::record::redact::Redactor;
 
 impl EventRecord {
-    /// Masks the values of secrets in every other text of the record; bodies, notes and changes have been
-    /// looked after.
+    /// Masks the secret values in all other texts of the record. Bodies, notes and changes are already masked.
     pub(super) fn scrub(&mut self, secrets: &Redactor) {
         if secrets.is_empty() {
             return;
@@ -73,7 +72,7 @@ fn in_command(command: &mut CommandRecord, mask: &mut impl FnMut(&mut SmolStr)) 
         if let Some(error) = &mut status.original_error {
             let before = error.clone();
             mask(error);
-            // What a secret means tells the secret.
+            // The meaning of a secret error would reveal the secret.
             status.original_error_means.take_if(|_| *error != before);
         }
         let chal = status.chal.iter_mut();

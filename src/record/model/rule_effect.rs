@@ -1,4 +1,4 @@
-//! What rules did as plain data.
+//! The effects of rules as plain data.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::markup::{self, Document, Hint, Limits, Path};
 use crate::patch::{Patch, Splice};
 use crate::record::redact::{MASK, Masking, Redactor, SecretPaths, SecretSpans, Touch};
 
-/// What rules did to a connection.
+/// Records the effects of rules on a connection.
 pub(super) fn of_connection(applied: &[RuleEffect], masking: Masking) -> Vec<RuleEffectRecord> {
     let secrets = Redactor::new(masking);
     let paths = SecretPaths::default();
@@ -20,7 +20,7 @@ pub(super) fn of_connection(applied: &[RuleEffect], masking: Masking) -> Vec<Rul
     records.collect()
 }
 
-/// What rules did to a message. `received` and `sent` are its secrets before and after.
+/// Records the effects of rules on a message. `received` and `sent` are the secrets of the message before and after.
 pub(super) fn of_message(
     message: &CapturedMessage,
     received: Option<&SecretSpans>,
@@ -60,7 +60,7 @@ pub(super) fn of_message(
     records.collect()
 }
 
-/// The secrets of a body that only the next rule saw.
+/// Finds the secrets of an intermediate body, which only the next rule received.
 fn secrets_of(body: &Bytes) -> Option<SecretSpans> {
     let document = markup::decode(body.clone(), Hint::default(), &Limits::default()).ok()?;
     Some(Redactor::new(Masking::Masked).find(&document, &[]))
@@ -76,10 +76,10 @@ fn raw(patch: &Patch) -> Vec<SpliceRecord> {
     splices.collect()
 }
 
-/// Each splice with a mask in place of the secrets that stand in what it puts there. `spans` are those of what the patch
-/// makes.
+/// Records each splice with a mask in place of the secrets in its new bytes. `spans` are the secrets of the body after
+/// the patch.
 fn masked(patch: &Patch, spans: &SecretSpans, secrets: &Redactor) -> Vec<SpliceRecord> {
-    // How much is put in and taken out in front of a splice.
+    // The number of bytes inserted and removed in front of a splice.
     let (mut added, mut removed) = (0, 0);
     let splices = patch.splices().iter().map(|splice| {
         let start = splice.span.start as usize + added - removed;
@@ -92,9 +92,9 @@ fn masked(patch: &Patch, spans: &SecretSpans, secrets: &Redactor) -> Vec<SpliceR
     splices.collect()
 }
 
-/// The same where what the patch makes is no document: nothing is known of its secrets.
+/// Records the splices of a patch whose result is not a document, so that its secrets are not known.
 fn unread(applied: &RuleEffect, paths: &SecretPaths, secrets: &Redactor) -> Vec<SpliceRecord> {
-    // A document in base64 is written anew as a whole, with all its secrets.
+    // A change inside base64 rewrites the whole document, with all its secrets.
     let touches = |change: &EffectDetail| {
         change.path.contains(Path::INTO) || paths.touch(&change.path) != Touch::None
     };
@@ -112,7 +112,7 @@ fn unread(applied: &RuleEffect, paths: &SecretPaths, secrets: &Redactor) -> Vec<
     splices.collect()
 }
 
-/// A splice with its secrets masked; its length is a field of its own where it is no longer visible.
+/// Records a splice with masked bytes, and the original length if masking changed it.
 fn shortened(splice: &Splice, with: Vec<u8>) -> SpliceRecord {
     let is_shorter = with.len() != splice.with.len();
     SpliceRecord {
@@ -123,7 +123,7 @@ fn shortened(splice: &Splice, with: Vec<u8>) -> SpliceRecord {
     }
 }
 
-/// `document` is the message as received.
+/// Records the effects of one rule. `document` is the message as received.
 fn record(
     applied: &RuleEffect,
     document: Option<&Document>,
@@ -162,7 +162,7 @@ fn detail(change: &EffectDetail, touch: Touch, secrets: &Redactor) -> EffectDeta
         before,
         after,
     } = change;
-    // Their values are names and words of dmtap.
+    // Values of these kinds are element names and words of dmtap.
     let is_element = matches!(
         kind,
         EffectKind::Added
@@ -195,7 +195,7 @@ fn detail(change: &EffectDetail, touch: Touch, secrets: &Redactor) -> EffectDeta
             false => show(before),
         },
         after: match (touch, kind) {
-            // What is put there may have the secret in it.
+            // The new value may contain the secret.
             (Touch::Around | Touch::Holds, EffectKind::Inserted | EffectKind::Replaced)
                 if !after.is_empty() =>
             {

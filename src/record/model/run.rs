@@ -1,4 +1,4 @@
-//! What the lines say with which a run begins: they are no events of the traffic, and readers of records skip them.
+//! The lines at the beginning of a run. They are not events of the traffic, and readers of records skip them.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,28 +7,28 @@ use serde_with::skip_serializing_none;
 use super::effects::rfc3339;
 use crate::flow::Timestamp;
 
-/// Where dmtap listens: the first line of `--output json`.
+/// The listening addresses: the first line of `--output json`.
 #[skip_serializing_none]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StartRecord {
-    /// When: RFC 3339, in UTC, to the microsecond.
+    /// The time: RFC 3339, in UTC, to the microsecond.
     pub at: String,
     /// The version of dmtap.
     pub version: String,
-    /// The mode of the proxy, as `--mode` has it.
+    /// The mode of the proxy, as in `--mode`.
     pub mode: Option<String>,
-    /// Where devices connect to.
+    /// The addresses that devices connect to.
     pub listen: Vec<ListenerRecord>,
     /// The file with the certificate of dmtap's CA, which devices must trust.
     pub ca: String,
-    /// Where the control API listens.
+    /// The address of the control API.
     pub control: Option<ListenerRecord>,
 }
 
 /// A listener.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ListenerRecord {
-    /// What to connect to.
+    /// The URL to connect to.
     pub url: String,
     /// The IP address.
     pub address: String,
@@ -36,37 +36,37 @@ pub struct ListenerRecord {
     pub port: u16,
 }
 
-/// The run that the events after it belong to: the first line of a record.
+/// The run that the following events belong to: the first line of a record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RunRecord {
-    /// An id of its own.
+    /// The unique id of the run.
     pub run: String,
-    /// When it began: RFC 3339, in UTC, to the microsecond.
+    /// The time of the beginning: RFC 3339, in UTC, to the microsecond.
     pub at: String,
     /// The version of dmtap.
     pub version: String,
-    /// The mode of the proxy, as `--mode` has it.
+    /// The mode of the proxy, as in `--mode`.
     pub mode: String,
-    /// What the chance of rules is drawn from.
+    /// The seed of the random choices of rules.
     pub seed: u64,
-    /// Where the rules in force at the beginning come from, in the order in which they act.
+    /// The sources of the rules in force at the beginning, in the order in which they act.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<RuleFileRecord>,
 }
 
-/// A text with rules.
+/// A file or other text with rules.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RuleFileRecord {
-    /// The file; of a rule of the command line its option, of a built-in rule `built-in:…`.
+    /// The file; for a rule on the command line its option, for a built-in rule `built-in:…`.
     pub file: String,
     /// The SHA-256 of the text, in hex.
     pub sha256: String,
-    /// The names of its rules.
+    /// The names of the rules.
     pub names: Vec<String>,
 }
 
 impl RunRecord {
-    /// The run of this id in this mode.
+    /// Creates the record of a run with this id and mode.
     pub fn new(run: String, at: Timestamp, mode: String, seed: u64) -> Self {
         Self {
             run,
@@ -80,7 +80,7 @@ impl RunRecord {
 }
 
 impl StartRecord {
-    /// dmtap listens there.
+    /// Creates the record of a proxy with one listener.
     pub fn new(at: Timestamp, listen: ListenerRecord, ca: String) -> Self {
         Self {
             at: rfc3339(at),
@@ -94,7 +94,7 @@ impl StartRecord {
 }
 
 impl ListenerRecord {
-    /// A listener that speaks this scheme.
+    /// Creates the record of a listener for this scheme.
     pub fn new(scheme: &str, address: std::net::SocketAddr) -> Self {
         Self {
             url: format!("{scheme}://{address}"),

@@ -1,4 +1,4 @@
-//! What is known of a session once it is over: how it ended, and what is to be concluded.
+//! The summary of a session that is over: how it ended, and the findings about it.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,34 +7,34 @@ use smol_str::SmolStr;
 
 use crate::flow::{SessionEnd, Side};
 
-/// The summary of a session; of an enrollment that was refused, too, which has no number.
+/// The summary of a session, or of a refused enrollment, which has no number.
 #[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionSummary {
     /// The session's number in its run, from 1.
     pub number: Option<u64>,
-    /// The device's LocURI; of an enrollment what it says of itself.
+    /// The device's LocURI; for an enrollment, the device's own name for itself.
     pub device: SmolStr,
     /// The server: `host:port`.
     pub server: Option<SmolStr>,
     /// The SessionID.
     #[serde(default, skip_serializing_if = "SmolStr::is_empty")]
     pub id: SmolStr,
-    /// Its first exchange.
+    /// The first exchange.
     pub first_exchange: u64,
-    /// Its last exchange.
+    /// The last exchange.
     pub last_exchange: u64,
-    /// When it began: microseconds since the Unix epoch.
+    /// The time of the beginning: microseconds since the Unix epoch.
     pub began_us: u64,
-    /// When its last event was.
+    /// The time of the last event: microseconds since the Unix epoch.
     pub ended_us: u64,
-    /// How many messages were read.
+    /// The number of messages read.
     pub messages: u32,
-    /// How it ended.
+    /// How the session ended.
     pub end: SessionEnd,
-    /// The rule that ended it before its time.
+    /// The rule that ended the session early.
     pub end_rule: Option<SmolStr>,
-    /// Whether its beginning is missing: the record has it from the middle.
+    /// Whether the beginning of the session is missing in the record.
     #[serde(default, skip_serializing_if = "super::is_false")]
     pub starts_late: bool,
     /// The LoginStatus that the device sent: `user`, `others` or `none`.
@@ -43,31 +43,31 @@ pub struct SessionSummary {
     pub sync_type: Option<SmolStr>,
     /// The RespURI that the server sent last.
     pub resp_uri: Option<SmolStr>,
-    /// The version of the operating system, where the server asked for it.
+    /// The version of the operating system, if the server asked for it.
     pub os_version: Option<SmolStr>,
-    /// Its edition, where the server asked for it.
+    /// The edition of the operating system, if the server asked for it.
     pub os_edition: Option<SmolStr>,
-    /// The server's commands, counted.
+    /// The number of the server's commands, by outcome.
     pub commands: CommandCounts,
-    /// What is to be concluded, the most important first.
+    /// The findings, the most important first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<SessionFinding>,
 }
 
-/// The commands that the server sent, by what became of them.
+/// The numbers of commands that the server sent, by outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CommandCounts {
-    /// All of them.
+    /// All commands.
     pub all: u32,
-    /// Those that the server received a failure for.
+    /// Commands for which the server received a failure.
     pub failed: u32,
-    /// Those whose Status was due and did not come.
+    /// Commands whose Status was due and did not come.
     pub unanswered: u32,
-    /// Those whose completion is to come.
+    /// Commands whose completion is still to come.
     pub in_progress: u32,
-    /// Those that the end of the session, or of the record, left without an answer.
+    /// Commands without an answer when the session or the record ended.
     pub lost: u32,
-    /// Those of a session that had more commands than are kept.
+    /// Commands beyond the number that is kept for a session.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub not_kept: u32,
 }
@@ -76,40 +76,40 @@ pub struct CommandCounts {
 #[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionFinding {
-    /// What kind of conclusion: `WHY-01` and so on.
+    /// The kind of finding: `WHY-01` and so on.
     pub id: SmolStr,
-    /// Other kinds that it includes.
+    /// Other kinds that this finding includes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub also: Vec<SmolStr>,
     /// Whether something is left to do or to wait for.
     pub pending: bool,
-    /// What.
+    /// The finding in one sentence.
     pub what: String,
-    /// Where it was asked and answered, and why: from this record alone.
+    /// The evidence from this record alone: where the command was sent and answered, and the reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub why: Vec<String>,
-    /// The rules of dmtap whose doing it is, wholly or in part.
+    /// The rules of dmtap that caused it, wholly or in part.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<SmolStr>,
-    /// The peer whose doing it is, where the record shows that.
+    /// The peer that caused it, if the record shows this.
     pub by: Option<Side>,
-    /// One thing to do next.
+    /// The next step for the user.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub next: String,
-    /// The first command that it is about.
+    /// The first command that the finding is about.
     pub command: Option<SmolStr>,
-    /// Its node.
+    /// The node of that command.
     pub node: Option<SmolStr>,
-    /// The beginning of its value.
+    /// The beginning of the value of that command.
     pub value: Option<SmolStr>,
-    /// The code that it got, or the HTTP status.
+    /// The code that the command got, or the HTTP status.
     pub code: Option<u16>,
-    /// Windows' native error, as it was received.
+    /// The native error of Windows, as received.
     pub hresult: Option<SmolStr>,
-    /// The numbers of all transactions that it is about.
+    /// The numbers of all transactions that the finding is about.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub transactions: Vec<u32>,
-    /// The exchanges that show it.
+    /// The exchanges that show the finding.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exchanges: Vec<u64>,
 }

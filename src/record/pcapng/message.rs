@@ -2,7 +2,7 @@
 
 use crate::record::model::{EventRecord, HeadRecord, ParsedBodyRecord};
 
-/// Fields that are about how the body was carried, not what it was.
+/// Header fields about the transfer of the body, not about its content.
 const CARRIAGE: [&str; 5] = [
     "transfer-encoding",
     "content-length",
@@ -11,7 +11,7 @@ const CARRIAGE: [&str; 5] = [
     "host",
 ];
 
-/// The message as its receiver got it. Content coding is undone where the body is recorded without.
+/// Returns the message as its receiver got it. The Content-Encoding field is left out if the recorded body is decoded.
 pub(super) fn text(record: &EventRecord) -> Vec<u8> {
     let body = record.sent.as_ref().or(record.body.as_ref());
     let body = body.map_or(&[][..], |body| &body.0);

@@ -1,4 +1,4 @@
-//! A TCP connection that never was: frames with the right numbers and checksums.
+//! A made-up TCP connection: frames with valid sequence numbers and checksums.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -7,34 +7,34 @@ use etherparse::{PacketBuilder, PacketBuilderStep, TcpHeader};
 /// An Ethernet frame.
 pub(super) struct Frame(pub(super) Vec<u8>);
 
-/// One connection: its ends, and the next byte each will send.
+/// One connection: its two ends, and the next sequence number of each.
 pub(super) struct Stream {
     device: SocketAddr,
     server: IpAddr,
     from_device: u32,
     from_server: u32,
-    /// The exchange whose response is awaited.
+    /// The exchange that waits for its response.
     pub(super) exchange: Option<u64>,
 }
 
-/// Bytes in one segment: most messages are one packet, and IP has room for 65,535.
+/// The most bytes in one segment: most messages fit into one packet, and IP allows 65,535.
 const SEGMENT: usize = 60_000;
 
-/// The port at which Wireshark takes what it sees for HTTP.
+/// The server port: on it Wireshark dissects HTTP.
 const HTTP: u16 = 80;
 
 const WINDOW: u16 = 65_535;
 const HOPS: u8 = 64;
 
-/// Addresses of no manufacturer.
+/// Locally administered MAC addresses, which belong to no manufacturer.
 const DEVICE_MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
 const SERVER_MAC: [u8; 6] = [2, 0, 0, 0, 0, 2];
 
 type Segment = PacketBuilderStep<TcpHeader>;
 
 impl Stream {
-    /// A connection of which both ends count from `first`. Wireshark takes a SYN for a new connection only where its
-    /// number differs from that of the last connection between the same addresses and ports.
+    /// Creates a connection whose ends both count from `first`. Wireshark takes a SYN for a new connection only if its
+    /// sequence number differs from that of the last connection between the same addresses and ports.
     pub(super) fn new(device: SocketAddr, server: IpAddr, first: u32) -> Self {
         Self {
             device,
@@ -45,7 +45,7 @@ impl Stream {
         }
     }
 
-    /// SYN, SYN and ACK, ACK.
+    /// Returns SYN, SYN with ACK, and ACK.
     pub(super) fn handshake(&mut self) -> [Frame; 3] {
         let syn = frame(self.of_device().syn(), &[]);
         self.from_device = self.from_device.wrapping_add(1);
@@ -55,7 +55,7 @@ impl Stream {
         [syn, syn_ack, ack]
     }
 
-    /// A message, in as many segments as it needs.
+    /// Returns the frames of a message, in as many segments as it needs.
     pub(super) fn send(&mut self, to_server: bool, message: &[u8]) -> Vec<Frame> {
         let count = message.len().div_ceil(SEGMENT);
         let mut frames = Vec::with_capacity(count);
@@ -75,12 +75,12 @@ impl Stream {
         frames
     }
 
-    /// What a device sees of a reset.
+    /// Returns the reset that the device sees.
     pub(super) fn reset(&mut self) -> Frame {
         frame(self.of_server().rst().ack(self.from_device), &[])
     }
 
-    /// FIN of both ends and the last ACK.
+    /// Returns the FIN of each end and the last ACK.
     pub(super) fn farewell(&mut self) -> [Frame; 3] {
         let fin = frame(self.of_device().fin().ack(self.from_server), &[]);
         self.from_device = self.from_device.wrapping_add(1);

@@ -1,4 +1,4 @@
-//! Comments and processing instructions: the tree has no nodes for them.
+//! Finds comments and processing instructions, which do not become nodes of the tree.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -7,7 +7,7 @@ use regex::bytes::Regex;
 
 use crate::markup::Document;
 
-/// Comments and processing instructions of XML, in order, without their brackets.
+/// Returns the ranges of XML comments and processing instructions, in order, without their delimiters.
 pub(super) fn comments(document: &Document) -> Vec<Range<usize>> {
     if document.is_wbxml() {
         return Vec::new();
@@ -19,7 +19,7 @@ pub(super) fn comments(document: &Document) -> Vec<Range<usize>> {
             Some(found.start + 2 + name.count()..found.end - 2)
         }
         written if written.starts_with(b"<!--") => Some(found.start + 4..found.end - 3),
-        // A CDATA section may have the like in it.
+        // A CDATA section may contain text that looks like a comment.
         _ => None,
     };
     let found = MARKUP.find_iter(source).map(|found| found.range());

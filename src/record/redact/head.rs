@@ -1,4 +1,4 @@
-//! Secrets in header fields and addresses.
+//! Secrets in header fields and URIs.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -13,11 +13,11 @@ use super::name::is_secret_name;
 use super::value::Values;
 use crate::flow::Head;
 
-/// A header field's value without secrets. `name` is in lower case.
+/// Returns the value of a header field without secrets. `name` is in lower case.
 pub(super) fn header<'v>(name: &str, value: &'v str) -> Cow<'v, str> {
     match name {
         "devicetoken" | "cookie" | "set-cookie" => Cow::Borrowed(MASK),
-        // A challenge is there to be seen by everybody.
+        // A challenge is public.
         _ if name.ends_with("-authenticate") => Cow::Borrowed(value),
         _ if is_public(name) => by_looks(value),
         "x-syncml-hmac" => mac(value),
@@ -38,7 +38,7 @@ static PARTS: LazyLock<AhoCorasick> = LazyLock::new(|| {
     builder.build(SECRET_PARTS).expect("a handful of words")
 });
 
-/// What the name of a field has in it whose value is taken for a secret.
+/// A field with one of these in its name is taken for a secret.
 const SECRET_PARTS: [&str; 14] = [
     "token",
     "auth",
@@ -56,10 +56,10 @@ const SECRET_PARTS: [&str; 14] = [
     "nonce",
 ];
 
-/// Words that mean the same only as words of their own.
+/// A field with one of these as a whole word of its name is taken for a secret.
 const SECRET_WORDS: [&str; 8] = ["pin", "pw", "psk", "otp", "jwt", "cred", "sid", "ticket"];
 
-/// Remembers what is secret in a head: the body may repeat it.
+/// Remembers the secrets of a head, because the body may repeat them.
 pub(super) fn learn(head: &Head, values: &mut Values) {
     for (name, value) in head.headers() {
         let name = name.as_str();
@@ -80,8 +80,8 @@ pub(super) fn learn(head: &Head, values: &mut Values) {
     }
 }
 
-/// Fields with a part of a secret's name that everybody may know: challenges, what a handshake of WebSockets exchanges,
-/// names of cached things.
+/// Returns whether a field is public although its name contains a part of [`SECRET_PARTS`]: challenges, fields of the
+/// WebSocket handshake, names of cached objects.
 fn is_public(name: &str) -> bool {
     const NAMES: [&str; 4] = [
         "authority",
@@ -92,7 +92,7 @@ fn is_public(name: &str) -> bool {
     name.starts_with("sec-websocket-") || name.ends_with("-authenticate") || NAMES.contains(&name)
 }
 
-/// What stands behind the scheme; of Basic also the password (RFC 7617 §2).
+/// Remembers the credentials after the scheme, and for Basic also the password alone (RFC 7617 §2).
 fn credentials(value: &[u8], values: &mut Values) {
     let mut parts = value.splitn(2, |byte| *byte == b' ');
     let (scheme, rest) = match (parts.next(), parts.next()) {
@@ -110,7 +110,7 @@ fn credentials(value: &[u8], values: &mut Values) {
     }
 }
 
-/// The value of each; its attributes are public.
+/// Remembers the value of each cookie; the attributes of cookies are public.
 fn cookies(value: &[u8], values: &mut Values) {
     for cookie in value.split(|byte| *byte == b';') {
         let mut parts = cookie.splitn(2, |byte| *byte == b'=');
@@ -122,16 +122,16 @@ fn cookies(value: &[u8], values: &mut Values) {
     }
 }
 
-/// Attributes of a cookie with a value (RFC 6265 §4.1).
+/// The attributes of a cookie that have a value (RFC 6265 §4.1).
 const COOKIE_ATTRIBUTES: [&str; 5] = ["path", "domain", "expires", "max-age", "samesite"];
 
-/// A text with a mask in place of each secret that shows by its looks.
+/// Returns a text with a mask in place of each part that looks like a secret.
 pub(super) fn by_looks(value: &str) -> Cow<'_, str> {
     with_masks(value, super::heuristics::places(value.as_bytes()))
 }
 
-/// An address without user information and the values of its query and fragment; those that every Windows device
-/// sends alike stay.
+/// Returns a URI without user information and without the values in its query and fragment. The values of
+/// [`KNOWN_FIELDS`] stay.
 pub(super) fn target(uri: &str) -> Cow<'_, str> {
     with_masks(uri, secrets(uri.as_bytes()))
 }
@@ -144,7 +144,7 @@ fn with_masks(text: &str, secrets: Vec<Range<usize>>) -> Cow<'_, str> {
     Cow::Owned(String::from_utf8_lossy(&masked).into_owned())
 }
 
-/// Where the secrets of an address stand, in text that may have its `&` written `&amp;`.
+/// Returns the places of the secrets in a URI, whose `&` may be written as `&amp;`.
 pub(super) fn secrets(uri: &[u8]) -> Vec<Range<usize>> {
     let mut values = Vec::new();
     if let Some(scheme) = memchr::memmem::find(uri, b"://") {
@@ -175,7 +175,7 @@ pub(super) fn secrets(uri: &[u8]) -> Vec<Range<usize>> {
     values
 }
 
-/// `;jsessionid=…`: what a server writes into the path in place of a cookie.
+/// Adds the values of path parameters such as `;jsessionid=…`, which servers use instead of a cookie.
 fn path_parameters(path: &[u8], values: &mut Vec<Range<usize>>) {
     for semicolon in memchr::memchr_iter(b';', path) {
         let rest = &path[semicolon + 1..];
@@ -187,7 +187,8 @@ fn path_parameters(path: &[u8], values: &mut Vec<Range<usize>>) {
     }
 }
 
-/// What signs an address that stands in a text, or names a session in it: values named so, and long ones.
+/// Returns the places of values that sign a URI in a text or name a session in it: long values, and values with such a
+/// name.
 pub(super) fn signatures(address: &[u8]) -> Vec<Range<usize>> {
     let mut places = secrets(address);
     places.retain(|place| {
@@ -205,10 +206,10 @@ pub(super) fn signatures(address: &[u8]) -> Vec<Range<usize>> {
     places
 }
 
-/// A value of so many bytes in the query of an address is taken for a secret.
+/// A value of at least so many bytes in the query of a URI is taken for a secret.
 const LONG_VALUE: usize = 24;
 
-/// `user:password` of the authority that begins at `at`; empty where there is none.
+/// Returns the place of `user:password` in the authority that begins at `at`; an empty range if there is none.
 pub(super) fn user_info(text: &[u8], at: usize) -> Range<usize> {
     let rest = &text[at..text.len().min(at + LONGEST_USER)];
     let ends = |byte: &u8| matches!(byte, b'/' | b'?' | b'#' | b'"' | b'<' | b'>' | 0..=b' ');
@@ -216,16 +217,16 @@ pub(super) fn user_info(text: &[u8], at: usize) -> Range<usize> {
     at..at + memchr::memrchr(b'@', authority).unwrap_or(0)
 }
 
-/// User information is looked for in so many bytes.
+/// User information is searched for in so many bytes.
 const LONGEST_USER: usize = 1024;
 
-/// Where a field of a query or form ends.
+/// Returns the end of a field of a query or form.
 pub(super) fn end_of_field(text: &[u8]) -> usize {
     let ends = |byte: &u8| matches!(byte, b'&' | b'#' | b'"' | b'<' | 0..=b' ');
     text.iter().position(ends).unwrap_or(text.len())
 }
 
-/// Fields whose values open nothing: of enrollment and device management (MS-MDE2 §3.1.4, MS-MDM §2.1), of sign-in
+/// Fields whose values grant no access: of enrollment and device management (MS-MDE2 §3.1.4, MS-MDM §2.1), of sign-in
 /// (MS-MDE2 §3.2, OpenID Connect Core §3.1.2.1), and of ActiveSync (MS-ASHTTP §2.2.1.1.1.2).
 const KNOWN_FIELDS: [&[u8]; 13] = [
     b"mode=",
@@ -243,7 +244,7 @@ const KNOWN_FIELDS: [&[u8]; 13] = [
     b"longid=",
 ];
 
-/// `Bearer ********`: the scheme helps, the rest does not.
+/// Keeps the scheme and masks the rest: `Bearer ********`.
 fn scheme_only(value: &str) -> Cow<'_, str> {
     match value.split_once(' ') {
         Some((scheme, _)) => Cow::Owned(format!("{scheme} {MASK}")),
@@ -251,7 +252,7 @@ fn scheme_only(value: &str) -> Cow<'_, str> {
     }
 }
 
-/// `algorithm=MD5, username="x", mac=********` (OMA-TS-DM_Security-V1_2_1 §5.4).
+/// Masks the MAC: `algorithm=MD5, username="x", mac=********` (OMA-TS-DM_Security-V1_2_1 §5.4).
 fn mac(value: &str) -> Cow<'_, str> {
     let parts = value.split(',').map(|part| match part.split_once('=') {
         Some((name, _)) if !harmless_in_mac(name) => format!("{name}={MASK}"),

@@ -1,8 +1,7 @@
-//! Secrets found by their looks: in bodies that did not decode, in texts and comments of those that did.
+//! Finds secrets by their looks: in bodies that did not decode, and in texts and comments of bodies that did.
 //!
-//! A name that announces a secret is followed by it in one of a few ways: `name=value`, `"name": "value"`,
-//! `<name>value`, `name="name" value="value"`, or the next `Data` or `Value` holds it. Some need no name: see
-//! [`super::shape`].
+//! A value follows the name of a secret in one of a few forms: `name=value`, `"name": "value"`, `<name>value`,
+//! `name="name" value="value"`, or in the next `Data` or `Value`. For secrets without a name see [`super::shape`].
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -16,14 +15,14 @@ use super::source_mapped_text::SourceMappedText;
 use super::{head, merged, shape, token, torn};
 use crate::dm::token::ValueType;
 
-/// A body that did not decode, or was not tried, with what looks like a secret filled with asterisks.
+/// Fills with asterisks all that looks like a secret in a body that did not decode or was not decoded.
 pub(super) fn by_looks(body: &[u8]) -> Cow<'_, [u8]> {
     if torn::is_unreadable(body) {
         return Cow::Owned(torn::hidden(body));
     }
     let mut masked = Cow::Borrowed(body);
     let mut places = places(body);
-    // A document may stand escaped in another: it is looked at both ways.
+    // A document may be escaped inside another one, so the body is also searched unescaped.
     if memmem::find(body, b"&lt;").is_some() || memmem::find(body, b"&quot;").is_some() {
         let plain = SourceMappedText::of_references(body);
         for place in self::places(&plain.text) {
@@ -36,7 +35,7 @@ pub(super) fn by_looks(body: &[u8]) -> Cow<'_, [u8]> {
     masked
 }
 
-/// Whether a text has to be looked at: every form has one of these characters, or is a run of base64.
+/// Returns whether a text has to be searched: every form contains one of these characters, or a run of base64.
 pub(super) fn is_suspect(text: &[u8]) -> bool {
     let mut run = 0;
     text.iter().any(|byte| {
@@ -49,7 +48,7 @@ pub(super) fn is_suspect(text: &[u8]) -> bool {
     })
 }
 
-/// Where secrets stand in a text, by its looks.
+/// Returns the places of a text that look like secrets.
 pub(super) fn places(text: &[u8]) -> Vec<Range<usize>> {
     if !is_suspect(text) {
         return Vec::new();
@@ -59,14 +58,14 @@ pub(super) fn places(text: &[u8]) -> Vec<Range<usize>> {
     places
 }
 
-/// The same for what base64 of a text holds; what stands in base64 there is not opened again.
+/// Like [`places`], for the content of base64 in a text. Base64 inside it is not decoded again.
 fn within(text: &[u8]) -> Vec<Range<usize>> {
     let mut places = named(text);
     shape::places(text, |_| Vec::new(), &mut places);
     places
 }
 
-/// Values announced by their names.
+/// Returns the places of values that follow the name of a secret.
 fn named(text: &[u8]) -> Vec<Range<usize>> {
     let mut places: Vec<Range<usize>> = Vec::new();
     let mut last = 0..0;
@@ -88,7 +87,7 @@ fn named(text: &[u8]) -> Vec<Range<usize>> {
 }
 
 static NAMES: LazyLock<AhoCorasick> = LazyLock::new(|| {
-    // Context items of an enrollment are found by how their names begin: see `ATTESTATION`.
+    // The names of an enrollment's context items are matched by their beginning: see `ATTESTATION`.
     let items = ["\"", "'"].map(|quote| ATTESTATION.map(|name| format!("{quote}{name}")));
     let others = ["cred", "sessionid", "sid"];
     let others = others.iter().chain(&TAILS).chain(&MORE_TAILS);
@@ -100,13 +99,13 @@ static NAMES: LazyLock<AhoCorasick> = LazyLock::new(|| {
     builder.build(names).expect("a handful of names")
 });
 
-/// The number of `://` among the names.
+/// The index of `://` in the names.
 const SCHEME: usize = 0;
 
-/// The numbers of the names of context items, with the quote in front.
+/// The indices of the names of context items, with the quote in front.
 const ITEMS: std::ops::RangeInclusive<usize> = 1..=2 * ATTESTATION.len();
 
-/// The value that a name announces; empty where it announces none.
+/// Returns the place of the value that a name announces; an empty range if it announces none.
 fn behind_name(text: &[u8], start: usize, end: usize) -> Range<usize> {
     let part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     if text.get(end).is_some_and(part) {
@@ -146,13 +145,13 @@ fn behind_name(text: &[u8], start: usize, end: usize) -> Range<usize> {
         _ if is_quote(before) || before == b'=' => {
             next_to(text, start, at).unwrap_or_else(|| behind_tag(text, end))
         }
-        // A word of a text announces nothing.
+        // A word of plain text announces nothing.
         _ if !matches!(before, b'<' | b':' | b'>' | b'/') => 0..0,
         _ => behind_tag(text, end),
     }
 }
 
-/// The Value of a context item of which the name begins at `start`; empty for another attribute.
+/// Returns the place of the Value of a context item whose name begins at `start`; an empty range for another attribute.
 fn context_item(text: &[u8], start: usize) -> Range<usize> {
     let near = &text[start..text.len().min(start + NEAR)];
     let front = &text[start.saturating_sub(NEAR)..start - 1];
@@ -166,7 +165,8 @@ fn context_item(text: &[u8], start: usize) -> Range<usize> {
     }
 }
 
-/// A BinarySecurityToken of which the start tag goes on at `at`, unless its ValueType says that it may be shown.
+/// Returns the place of a BinarySecurityToken whose start tag continues at `at`; an empty range if its ValueType allows
+/// it to be shown.
 fn token(text: &[u8], at: usize) -> Range<usize> {
     let tag = text[at..].iter().take(LONGEST_TAG);
     if text.len() - at > LONGEST_TAG && !tag.copied().any(|byte| byte == b'>') {
@@ -176,7 +176,7 @@ fn token(text: &[u8], at: usize) -> Range<usize> {
     let tag = &text[at..place.start.clamp(at, text.len())];
     let value_type = memmem::find(tag, b"ValueType").map(|from| {
         let value = assigned(tag, from + "ValueType".len(), head::end_of_field);
-        // Behind the equals sign.
+        // The value begins after the equals sign.
         match tag.get(value.start) {
             Some(b'=') => assigned(tag, value.start + 1, head::end_of_field),
             _ => value,
@@ -185,20 +185,20 @@ fn token(text: &[u8], at: usize) -> Range<usize> {
     let value_type = value_type.map_or(&[][..], |place| &tag[place]);
     let kind = ValueType(String::from_utf8_lossy(value_type)).kind();
     match text.get(place.clone()) {
-        // Where it ends can be seen.
+        // The end of the token is visible.
         Some(held) if token::is_public(kind, held) && text.get(place.end) == Some(&b'<') => 0..0,
         _ => place,
     }
 }
 
-/// `code=` of a form (RFC 6749 §4.1.3), and what names a session in an address.
+/// Returns whether a field is `code=` of a form (RFC 6749 §4.1.3), or names a session in a URI.
 fn is_secret_field(name: &[u8], before: u8, after: Option<&u8>) -> bool {
     let is = |known: &&str| name.eq_ignore_ascii_case(known.as_bytes());
     let is_first = before == 0 || matches!(before, b'&' | b'?' | b';' | b'#');
     after == Some(&b'=') && is_first && FIELDS.iter().any(is)
 }
 
-/// Fields of forms and addresses that are secrets.
+/// The fields of forms and URIs that are secrets.
 const FIELDS: [&str; 7] = [
     "code",
     "jsessionid",
@@ -209,7 +209,7 @@ const FIELDS: [&str; 7] = [
     "sid",
 ];
 
-/// A part of a form, behind `Content-Disposition: form-data; name="name"` (RFC 7578 §4.2).
+/// Returns the place of a form part after `Content-Disposition: form-data; name="name"` (RFC 7578 §4.2).
 fn form_part(text: &[u8], start: usize, at: usize) -> Option<Range<usize>> {
     let front = text[..start].strip_suffix(b"\"").unwrap_or(&text[..start]);
     let line = &front[front.len().saturating_sub(NEAR)..];
@@ -223,7 +223,7 @@ fn form_part(text: &[u8], start: usize, at: usize) -> Option<Range<usize>> {
     Some(start..len.map_or(text.len(), |len| start + len))
 }
 
-/// `"name": "password", "value": "SECRET"`; `at` is behind the comma.
+/// Returns the value's place in `"name": "password", "value": "SECRET"`; `at` is the offset after the comma.
 fn value_in_json(text: &[u8], at: usize) -> Range<usize> {
     let at = skip_white(text, at);
     let rest = text[at..].strip_prefix(b"\"").unwrap_or_default();
@@ -237,7 +237,7 @@ fn value_in_json(text: &[u8], at: usize) -> Range<usize> {
     }
 }
 
-/// A value behind `=` or `:`, in quotes (which may be escaped themselves) or without.
+/// Returns the place of a value after `=` or `:`, in quotes (which may be escaped) or without.
 fn assigned(text: &[u8], at: usize, end_of_bare: fn(&[u8]) -> usize) -> Range<usize> {
     let at = skip_white(text, at);
     let rest = &text[at..];
@@ -263,7 +263,7 @@ fn end_of_quoted(text: &[u8], quote: u8) -> usize {
     text.len()
 }
 
-/// A number, a word, or all of a list or an object.
+/// Returns the end of a number or a word, or of a whole list or object.
 fn end_of_json(text: &[u8]) -> usize {
     if let Some(b'[' | b'{') = text.first() {
         return end_of_group(text);
@@ -287,7 +287,7 @@ fn end_of_group(text: &[u8]) -> usize {
     text.len()
 }
 
-/// `name="…" value="SECRET"`, in whichever order they stand in the tag; `at` is behind the name's quote.
+/// Returns the value's place in `name="…" value="SECRET"`, in either order; `at` is the offset after the name's quote.
 fn next_to(text: &[u8], start: usize, at: usize) -> Option<Range<usize>> {
     let from = start.saturating_sub(FAR);
     let open = memrchr(b'<', &text[from..start]).map(|open| from + open);
@@ -319,9 +319,9 @@ fn value_behind(text: &[u8], mut at: usize) -> Option<Range<usize>> {
     None
 }
 
-/// The text of this tag; where it has none, that of the Data or Value that follows.
+/// Returns the place of the text of this tag, or of the next Data or Value if the tag has no text.
 fn behind_tag(text: &[u8], from: usize) -> Range<usize> {
-    // Declarations of namespaces make a tag long.
+    // Namespace declarations make a tag long.
     let tag = &text[from..text.len().min(from + LONGEST_TAG)];
     let tag_end = memchr(b'>', tag).map(|at| at + 1);
     let near = &text[from..text.len().min(from + tag_end.unwrap_or(0) + NEAR)];
@@ -344,7 +344,7 @@ fn behind_tag(text: &[u8], from: usize) -> Range<usize> {
     let Some(start) = start.or_else(|| behind(b"Value")).map(|at| from + at) else {
         return 0..0;
     };
-    // What a CDATA section holds is a secret as a whole.
+    // The whole content of a CDATA section is a secret.
     if text[start..].starts_with(b"<![CDATA[") {
         let start = start + "<![CDATA[".len();
         let len = memmem::find(&text[start..], b"]]>");
@@ -368,16 +368,16 @@ fn in_end_tag(text: &[u8], at: usize) -> bool {
     })
 }
 
-/// How far behind its name a secret begins at most, in bytes.
+/// The largest distance from a name to its secret, in bytes.
 const NEAR: usize = 300;
 
-/// Bytes of a start tag behind its name that are looked at.
+/// How many bytes of a start tag after its name are searched.
 const LONGEST_TAG: usize = 2048;
 
-/// How far in front of its name the tag of a value begins at most, in bytes.
+/// The largest distance from a name back to the start of the tag with its value, in bytes.
 const FAR: usize = 16 * 1024;
 
-/// Attributes between a name and its value at most.
+/// The most attributes between a name and its value.
 const MOST_ATTRIBUTES: usize = 16;
 
 #[cfg(test)]
@@ -442,7 +442,7 @@ mod tests {
         check("<NodeName>Password</NodeName><Value><![CDATA[SECRET1]]></Value>kept");
     }
 
-    /// Takes minutes where each name looks at all that follows or precedes it.
+    /// This would take minutes if each name searched all the text before or after it.
     #[test]
     fn looking_takes_linear_time() {
         for piece in [

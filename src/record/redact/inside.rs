@@ -1,5 +1,4 @@
-//! Documents that are the text of an element: their secrets are masked where they are written around, inside base64
-//! too.
+//! Masks documents that are the text of an element: their secrets are masked in the outer document, inside base64 too.
 
 use std::ops::Range;
 
@@ -14,13 +13,13 @@ use crate::dm::token::{BinaryToken, TokenKind};
 use crate::markup::{Element, Embedded, EmbeddedResult, Limits, Wrapping};
 
 impl<'d> Walk<'d, '_> {
-    /// The document that is the text of an element, if it is one: it is looked at as any other. Whether there is no
-    /// more to look at.
+    /// Searches the document that is the text of an element, if there is one. Returns whether the text needs no further
+    /// search.
     pub(super) fn embedded(&mut self, holder: Element<'d>, limits: &Limits) -> bool {
         match holder.open(limits) {
             EmbeddedResult::Document(embedded) => self.inside(holder, &embedded),
             EmbeddedResult::Plain => return false,
-            // Torn, or too deep: as text it is looked at as such, what else it is cannot be examined.
+            // Broken, or nested too deep. A text is searched as plain text; any other content cannot be examined.
             EmbeddedResult::Unopened(_) => {
                 let is_text = SourceMappedText::of_texts(holder).text.contains(&b'<');
                 if !is_text {
@@ -32,7 +31,7 @@ impl<'d> Walk<'d, '_> {
         true
     }
 
-    /// A BinarySecurityToken. What it says it is has to be what it is, or it is hidden.
+    /// Handles a BinarySecurityToken: hides it, unless it is public and its content fits its declared type.
     pub(super) fn token(&mut self, element: Element<'d>, limits: &Limits) {
         let kind = BinaryToken::of(element).kind();
         if kind == TokenKind::ProvisionDoc
@@ -51,7 +50,7 @@ impl<'d> Walk<'d, '_> {
         self.masked_inside(holder, embedded, spans);
     }
 
-    /// Takes over the secrets of a document that is the text of an element.
+    /// Adds the secrets of a document that is the text of `holder`.
     pub(super) fn masked_inside(
         &mut self,
         holder: Element<'d>,
@@ -69,7 +68,7 @@ impl<'d> Walk<'d, '_> {
                 self.elements.push((holder.id(), Secrecy::Part));
                 self.inside.push((holder.id(), spans));
             }
-            // Written in a way that cannot be written again.
+            // The text is written in a form that cannot be written again.
             None => {
                 text.all(&mut self.fills);
                 self.elements.push((holder.id(), Secrecy::Whole));
@@ -78,7 +77,7 @@ impl<'d> Walk<'d, '_> {
     }
 }
 
-/// Where the secrets of a document stand in the one around it.
+/// Returns the places of an embedded document's secrets in the outer document.
 fn places(
     text: &SourceMappedText<'_>,
     embedded: &Embedded,
@@ -111,15 +110,15 @@ fn places(
     Some((fills, rewrites))
 }
 
-/// What base64 has to become where octets of what it encodes have changed. White space and padding stay; `None` for
-/// base64 of something else.
+/// Returns the changes of base64 for the octets that have changed. White space and padding stay. Returns `None` if
+/// `written` is not the base64 of as many octets.
 fn encoded(written: &[u8], octets: &[u8], changed: &[Range<usize>]) -> Option<Vec<Rewrite>> {
     let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
     let digits = written.iter().filter(|byte| is_digit(byte)).count();
     if digits != (octets.len() * 4).div_ceil(3) {
         return None;
     }
-    // Groups of three octets, each of which is four digits.
+    // Base64 encodes groups of three octets as four digits.
     let groups = changed
         .iter()
         .map(|range| range.start / 3..range.end.div_ceil(3));

@@ -1,10 +1,10 @@
-//! Names that announce a secret: of nodes of the management tree, of elements, parameters and fields.
+//! Names that announce a secret: of nodes of the management tree, elements, parameters and fields.
 
 use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
-/// Whether a node of the management tree holds a key, a password or a profile with one inside.
+/// Returns whether a node of the management tree holds a key, a password, or a profile that contains one.
 pub(super) fn is_secret_node(uri: &str) -> bool {
     let path = decoded_path(uri);
     let mut segments = path.split(|byte| *byte == b'/').filter(|s| !s.is_empty());
@@ -17,14 +17,14 @@ pub(super) fn is_secret_node(uri: &str) -> bool {
     is_secret_name(leaf) || segments.any(is_secret_branch)
 }
 
-/// Whether a node stands in a branch of Wi-Fi or VPN profiles.
+/// Returns whether a node is in a branch of Wi-Fi or VPN profiles.
 pub(super) fn is_profile_node(uri: &str) -> bool {
     let path = decoded_path(uri);
     let mut segments = path.split(|byte| *byte == b'/');
     segments.any(|segment| one_of(&PROFILE_BRANCHES, segment))
 }
 
-/// The path of a node without its query, percent-encoding undone.
+/// Returns the path of a node without its query, percent-decoded.
 fn decoded_path(uri: &str) -> Cow<'_, [u8]> {
     let path = uri.trim_ascii();
     let query = memchr::memchr(b'?', path.as_bytes());
@@ -35,17 +35,17 @@ fn decoded_path(uri: &str) -> Cow<'_, [u8]> {
     }
 }
 
-/// Whether all in a branch of this name is kept secret.
+/// Returns whether everything in a branch of this name is secret.
 pub(super) fn is_secret_branch(name: &[u8]) -> bool {
     one_of(&SECRET_BRANCHES, name)
 }
 
-/// Whether an element, parameter or field of this name holds a secret. Separators and a number at the end do not
-/// count: `api-key`, `ApiKey` and `API_KEY2` are one name.
+/// Returns whether an element, parameter or field of this name holds a secret. Separators and digits at the end are
+/// ignored: `api-key`, `ApiKey` and `API_KEY2` are the same name.
 pub(super) fn is_secret_name(name: &[u8]) -> bool {
     let digits = name.iter().rev().take_while(|byte| byte.is_ascii_digit());
     let name = &name[..name.len() - digits.count()];
-    // From the end, without separators: nearly all names differ there at once.
+    // Compares from the end, without separators: nearly all names differ in the last character.
     let from_the_end = || {
         let plain = name.iter().rev().take(LONGEST);
         let plain = plain.filter(|byte| !matches!(byte, b'_' | b'-' | b'.' | b' '));
@@ -64,8 +64,8 @@ pub(super) fn is_secret_name(name: &[u8]) -> bool {
     is_known && !one_of(&HARMLESS, name) && !is_policy(name)
 }
 
-/// Whether a context item of an enrollment is a secret: the attestation of the device's keys is one, too (MS-MDE2
-/// §3.5.5.2). What became of it, AttestationStatus, is none.
+/// Returns whether a context item of an enrollment is a secret. The attestation of the device's keys is a secret, too
+/// (MS-MDE2 §3.5.5.2); its result, AttestationStatus, is not.
 pub(super) fn is_secret_item(name: &[u8]) -> bool {
     let begins = |known: &&str| {
         let front = name.get(..known.len());
@@ -74,10 +74,10 @@ pub(super) fn is_secret_item(name: &[u8]) -> bool {
     ATTESTATION.iter().any(begins) || is_secret_name(name)
 }
 
-/// How the names of context items begin that attest the device's keys.
+/// The beginnings of the names of context items that attest the device's keys.
 pub(super) const ATTESTATION: [&str; 3] = ["AIK", "AAD", "AzureAttestationBlob"];
 
-/// Whether its last word is one that means a secret as a word of its own only: `ServerPW`, `x-user-pin`.
+/// Returns whether the last word of a name is one of [`WORDS`], as in `ServerPW` and `x-user-pin`.
 fn ends_with_word(name: &[u8]) -> bool {
     WORDS.iter().any(|word| {
         let Some(start) = name.len().checked_sub(word.len()) else {
@@ -95,7 +95,7 @@ fn ends_with_word(name: &[u8]) -> bool {
     })
 }
 
-/// Whether a name says what is allowed or asked for, such as the policy AllowSimpleDevicePassword.
+/// Returns whether a name says what is allowed or required, such as the policy AllowSimpleDevicePassword.
 fn is_policy(name: &[u8]) -> bool {
     VERBS.iter().any(|verb| {
         let rest = name.strip_prefix(verb.as_bytes());
@@ -108,9 +108,9 @@ fn one_of(known: &[&str], name: &[u8]) -> bool {
     known.any(|known| known.as_bytes().eq_ignore_ascii_case(name))
 }
 
-/// Branches of which everything is kept secret: profiles that carry keys inside (WiFi, VPN, VPNv2 and
-/// ClientCertificateInstall CSPs; OMA's own Wi-Fi and VPN objects begin alike). Of a profile that can be read the
-/// listed names are shown.
+/// Branches in which everything is secret: profiles that contain keys (WiFi, VPN, VPNv2 and ClientCertificateInstall
+/// CSPs; OMA's own Wi-Fi and VPN objects have the same beginning). In a profile that can be read, the listed names are
+/// shown.
 const SECRET_BRANCHES: [&str; 6] = [
     "WiFi",
     "VPN",
@@ -120,10 +120,10 @@ const SECRET_BRANCHES: [&str; 6] = [
     "OfflineDomainJoin",
 ];
 
-/// Those of them that hold Wi-Fi and VPN profiles.
+/// The branches that hold Wi-Fi and VPN profiles.
 const PROFILE_BRANCHES: [&str; 3] = ["WiFi", "VPN", "VPNv2"];
 
-/// How names of secrets end, without separators.
+/// The endings of the names of secrets, without separators.
 const ENDINGS: [&str; 52] = [
     "aauthdata",
     "accesskey",
@@ -179,16 +179,16 @@ const ENDINGS: [&str; 52] = [
     "xamzsignature",
 ];
 
-/// Bytes of a name that are looked at, from its end.
+/// How many bytes of a name are compared, from its end.
 const LONGEST: usize = 48;
 
-/// Names that mean a secret only when there is nothing in front.
+/// Names that mean a secret only as the whole name.
 const EXACT: [&str; 3] = ["challenge", "otp", "sig"];
 
-/// Words that mean a secret only as a word of their own.
+/// Words that mean a secret only as a separate word.
 const WORDS: [&str; 3] = ["pin", "pw", "otp"];
 
-/// How texts are searched for names: the ends of [`ENDINGS`], [`EXACT`] and [`WORDS`], each found once.
+/// The strings that a text is searched for: the ends of [`ENDINGS`], [`EXACT`] and [`WORDS`], each once.
 pub(super) const TAILS: [&str; 24] = [
     "assertion",
     "authorization",
@@ -216,16 +216,16 @@ pub(super) const TAILS: [&str; 24] = [
     "verifier",
 ];
 
-/// More of them that are no end of another.
+/// Further such ends that are not the end of another name.
 pub(super) const MORE_TAILS: [&str; 5] = ["customconfiguration", "pw", "pwd", "wlanxml", "wresult"];
 
-/// How names of policies begin that only speak of secrets.
+/// The beginnings of the names of policies about secrets.
 const VERBS: [&str; 8] = [
     "Allow", "Deny", "Disable", "Max", "Min", "Prevent", "Require", "Show",
 ];
 
-/// Names that end like a secret and are none: the request of an enrollment and what it is answered with (WS-Trust),
-/// and the element around a user's name and password (WS-Security UsernameToken Profile 1.1).
+/// Names that end like a secret but are not secrets: the request of an enrollment and its answer (WS-Trust), and the
+/// element around a user's name and password (WS-Security UsernameToken Profile 1.1).
 const HARMLESS: [&str; 3] = [
     "RequestSecurityToken",
     "RequestedSecurityToken",

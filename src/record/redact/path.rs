@@ -1,4 +1,4 @@
-//! The paths of elements that hold secrets: a record of a change names its place by the path.
+//! The paths of elements with secrets: the record of a change names its place by path.
 
 use std::collections::HashMap;
 
@@ -6,25 +6,25 @@ use super::SecretSpans;
 use super::spans::Secrecy;
 use crate::markup::{Document, Element, Limits, NodeId, Path};
 
-/// Paths in order, each with how much of what stands there is a secret.
+/// Paths in order, each with how much of the text there is a secret.
 #[derive(Debug, Default)]
 pub struct SecretPaths(Vec<(String, Secrecy)>);
 
-/// What a place has to do with secrets.
+/// How a place relates to secrets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Touch {
-    /// Nothing.
+    /// The place has no secret.
     None,
-    /// A secret is in an element inside it, not in its own text.
+    /// A child element has a secret, the place's own text has none.
     Around,
-    /// Some of its text is a secret.
+    /// A part of the text is a secret.
     Holds,
-    /// It is a secret, stands in one, or is a document with one inside.
+    /// The place is a secret, is inside one, or its text is a document with a secret.
     Secret,
 }
 
 impl SecretPaths {
-    /// The paths of the secrets of these documents.
+    /// Returns the paths of the secrets of these documents.
     pub fn of<'d>(found: impl IntoIterator<Item = (&'d Document, &'d SecretSpans)>) -> Self {
         let mut paths = Self::default();
         for (document, spans) in found {
@@ -39,7 +39,7 @@ impl SecretPaths {
     fn add(&mut self, front: &str, document: &Document, spans: &SecretSpans, limits: &Limits) {
         let mut steps = Steps::default();
         for (id, extent) in &spans.elements {
-            // The document inside says it better.
+            // The paths inside the embedded document are more exact.
             if spans.inside(*id).is_some() {
                 continue;
             }
@@ -70,7 +70,7 @@ impl SecretPaths {
         }
     }
 
-    /// What stands at `path` has to do with secrets.
+    /// Returns how the place at `path` relates to secrets.
     pub fn touch(&self, path: &str) -> Touch {
         if path.is_empty() || self.0.is_empty() {
             return Touch::None;
@@ -99,13 +99,14 @@ impl SecretPaths {
     }
 }
 
-/// What may follow the path of an element: a child, an attribute, the document that is its text.
+/// The characters that may follow the path of an element: for a child, an attribute, and the document that is its text.
 const BOUNDARIES: [char; 3] = ['/', '@', '!'];
 
-/// Steps of paths, for each element counted once: asking each element for its own path takes quadratic time.
+/// The steps of paths. Counts the siblings of each element once: asking each element for its own path takes quadratic
+/// time.
 #[derive(Default)]
 struct Steps {
-    /// Numbers among siblings of the same name, where there are several.
+    /// Positions among siblings of the same name, if there are several.
     numbers: HashMap<NodeId, usize>,
     counted: HashMap<Option<NodeId>, ()>,
 }

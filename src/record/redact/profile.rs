@@ -1,4 +1,4 @@
-//! Wi-Fi and VPN profiles: only what the listed names hold is shown.
+//! Masks Wi-Fi and VPN profiles: only the contents of the listed names are shown.
 
 use super::heuristics;
 use super::name::is_profile_node;
@@ -7,8 +7,8 @@ use super::source_mapped_text::SourceMappedText;
 use crate::markup::{Document, Element, EmbeddedResult, Kind, Limits, NodeId, tag};
 
 impl<'d> Walk<'d, '_> {
-    /// Masks a Wi-Fi or VPN profile but for what listed names hold. Returns false if the text is not exactly one
-    /// profile, or stands in another node.
+    /// Masks a Wi-Fi or VPN profile, except the contents of the listed names. Returns `false` if the text is not
+    /// exactly one profile, or belongs to another node.
     pub(super) fn profile(&mut self, data: Element<'d>, limits: &Limits) -> bool {
         if !data.parent().is_some_and(is_of_profile_node) {
             return false;
@@ -34,7 +34,7 @@ impl<'d> Walk<'d, '_> {
         true
     }
 
-    /// Goes through a profile once; whether all that cannot be masked in it is no secret.
+    /// Masks one profile. Returns `false` if a part that cannot be masked may be a secret.
     fn only_listed(&mut self, limits: &Limits) -> bool {
         let document = self.document;
         let source = document.source();
@@ -86,13 +86,13 @@ impl<'d> Walk<'d, '_> {
     }
 }
 
-/// Whether an Item is about a node below one of the branches of profiles.
+/// Returns whether an Item is about a node in a branch of profiles.
 fn is_of_profile_node(item: Element<'_>) -> bool {
     let mut uris = item.elements().filter_map(|e| e.child(tag::LOC_URI));
     uris.any(|uri| is_profile_node(&uri.text()))
 }
 
-/// Whether an element has a listed name, and no document as its text.
+/// Returns whether an element has a listed name; the text of a leaf must not be a document.
 fn is_shown(element: Element<'_>, limits: &Limits) -> bool {
     let name = element.local();
     PROFILES.contains(&name)
@@ -106,7 +106,7 @@ fn is_namespace(document: &Document, attribute: NodeId) -> bool {
     written.starts_with(b"xmlns=") || written.starts_with(b"xmlns:")
 }
 
-/// Whether an XML declaration says what is usual.
+/// Returns whether an XML declaration contains only usual values.
 fn is_declaration(text: &[u8]) -> bool {
     let text = String::from_utf8_lossy(text).to_ascii_lowercase();
     let text = text.replace('\'', "\"");
@@ -123,17 +123,17 @@ fn is_declaration(text: &[u8]) -> bool {
     })
 }
 
-/// The roots of profiles (WiFi, VPNv2 and AlwaysOn VPN CSPs).
+/// The root elements of profiles (WiFi, VPNv2 and AlwaysOn VPN CSPs).
 const PROFILES: [&str; 2] = ["WLANProfile", "VPNProfile"];
 
-/// How the namespaces of profiles begin.
+/// The beginnings of the namespaces of profiles.
 const NAMESPACES: [&str; 3] = [
     "http://www.microsoft.com/networking/",
     "http://www.microsoft.com/provisioning/",
     "http://schemas.microsoft.com/",
 ];
 
-/// Elements that hold others: what is text between those is masked.
+/// Elements that contain other elements; text between these is masked.
 const CONTAINERS: [&str; 27] = [
     // WLAN_profile v1 to v4, OneX v1, EapHostConfig.
     "EAPConfig",

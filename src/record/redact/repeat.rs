@@ -1,4 +1,4 @@
-//! Values of secrets that stand in other places of the document as well.
+//! Finds the values of secrets that occur in other places of the document as well.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use super::source_mapped_text::SourceMappedText;
 use crate::markup::{Document, Kind, NodeId};
 
 impl Walk<'_, '_> {
-    /// The values found, where they stand in other texts as well.
+    /// Masks the values found so far in all other texts of the document.
     pub(super) fn repeated(&mut self) {
         if self.values.is_empty() {
             return;
@@ -46,8 +46,8 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// Fills every text: what cannot be searched for secrets is not shown. What frames it stays, so that the record
-    /// can be decoded.
+    /// Masks every text, because a text that cannot be searched for secrets must not be shown. Markup stays, so that
+    /// the record can be decoded.
     fn hide_texts(&mut self) {
         for (_, text) in texts(self.document) {
             let is_attribute = self.document.kind(text) == Some(Kind::Attribute);
@@ -83,7 +83,7 @@ impl Walk<'_, '_> {
     }
 }
 
-/// Texts and values of attributes in order.
+/// Returns the texts and attribute values of a document in order.
 fn texts(document: &Document) -> Vec<(Range<usize>, NodeId)> {
     let nodes = (0..document.len() as u32).map(NodeId);
     let texts = nodes.filter(|id| document.node(*id).kind != Kind::Element);

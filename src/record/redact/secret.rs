@@ -1,9 +1,9 @@
-//! Which elements of a document hold secrets.
+//! Finds the elements of a document that hold secrets.
 //!
-//! SyncML: Cred/Data, NextNonce, the Data of AADUserToken alerts, the Data of nodes that hold keys, the secrets
-//! of addresses. Enrollment (MS-XCEP, MS-WSTEP): what is named like a secret. Provisioning and forms: parms and
-//! inputs named like one. Documents inside documents are looked at alike; other texts, values of attributes and
-//! comments by their looks.
+//! SyncML: Cred/Data, NextNonce, the Data of AADUserToken alerts, the Data of nodes that hold keys, the secrets in
+//! addresses. Enrollment (MS-XCEP, MS-WSTEP): elements with the name of a secret. Provisioning and forms: parms and
+//! inputs with such a name. Documents inside documents are searched in the same way; other texts, attribute values and
+//! comments are searched by their looks.
 
 use std::ops::Range;
 
@@ -19,12 +19,12 @@ use crate::dm::Meta;
 use crate::flow::AnswerLink;
 use crate::markup::{Document, Element, Kind, Limits, NameId, NodeId, Space, tag};
 
-/// The secrets of a document; their values are added to `values`.
+/// Finds the secrets of a document and adds their values to `values`.
 pub(super) fn find(document: &Document, links: &[AnswerLink], values: &mut Values) -> SecretSpans {
     walked(document, links, values, &Limits::default())
 }
 
-/// The same; `limits` are for documents inside.
+/// Like [`find`], with the limits for embedded documents.
 pub(super) fn walked(
     document: &Document,
     links: &[AnswerLink],
@@ -47,15 +47,15 @@ pub(super) struct Walk<'d, 'v> {
     pub(super) elements: Vec<(NodeId, Secrecy)>,
     pub(super) attributes: Vec<(NodeId, Secrecy)>,
     pub(super) inside: Vec<(NodeId, SecretSpans)>,
-    /// What stands between `<!--` and `-->`, or in a processing instruction.
+    /// The contents of comments and processing instructions.
     pub(super) comments: Vec<Range<usize>>,
-    /// The Item asked about last, and whether its Data are secrets; the same of its command.
+    /// The last Item that was tested, and whether its Data are secrets; then the same for its command.
     item: Option<(NodeId, bool)>,
     command: Option<(NodeId, bool)>,
-    /// What is around an element that names its next sibling as a secret.
+    /// The parent of an element whose text names the next sibling as a secret.
     named: Option<NodeId>,
-    /// The name outside the tables that was asked about last, and whether it is that of a secret: a body of a
-    /// million equal elements is as many questions.
+    /// The last name outside the tables that was tested, and whether it means a secret. This saves a million tests for
+    /// a body of a million equal elements.
     asked: Option<(NameId, bool)>,
 }
 
@@ -97,7 +97,7 @@ impl<'d, 'v> Walk<'d, 'v> {
         }
     }
 
-    /// Goes through the document once; `limits` are for documents inside.
+    /// Searches the document once; `limits` apply to embedded documents.
     fn all(&mut self, limits: &Limits) {
         let mut at = 0;
         while at < self.document.len() {
@@ -116,7 +116,7 @@ impl<'d, 'v> Walk<'d, 'v> {
         }
     }
 
-    /// Deals with an element; whether what is in it needs no further look.
+    /// Searches an element. Returns whether its content needs no further search.
     fn is_done(&mut self, element: Element<'d>, limits: &Limits) -> bool {
         let name = element.name();
         if name == tag::LOC_URI || name == tag::RESP_URI {
@@ -218,7 +218,7 @@ impl<'d, 'v> Walk<'d, 'v> {
         !named && self.is_about_secret(command)
     }
 
-    /// Whether a Results or Status is about a secret node that it names outside of its Items, or not at all.
+    /// Returns whether a Results or Status is about a secret node that it names outside its Items, or does not name.
     fn is_about_secret(&mut self, command: Element<'d>) -> bool {
         match self.command {
             Some((known, secret)) if known == command.id() => return secret,
@@ -240,7 +240,7 @@ impl<'d, 'v> Walk<'d, 'v> {
         secret
     }
 
-    /// Fills all characters of an element, of what is inside it and of its comments.
+    /// Masks all characters of an element, its content and its comments.
     pub(super) fn hide(&mut self, element: Element<'d>) {
         self.elements.push((element.id(), Secrecy::Whole));
         self.values
@@ -262,7 +262,7 @@ impl<'d, 'v> Walk<'d, 'v> {
         self.fills.extend(inside.cloned());
     }
 
-    /// A namespace declaration or the like: what it says is no secret, and the tree needs it.
+    /// Returns whether an XML attribute is a namespace declaration or one of [`NO_SECRETS`]; the tree needs its value.
     pub(super) fn says_how(&self, attribute: NodeId) -> bool {
         if self.document.is_wbxml() {
             return false;
@@ -274,7 +274,8 @@ impl<'d, 'v> Walk<'d, 'v> {
         name.starts_with(b"xmlns") || local.is_some_and(|local| NO_SECRETS.contains(&local))
     }
 
-    /// `<parm name="AAUTHSECRET" value="…"/>`, `<input name="wresult" value="…"/>`, `<user password="…"/>`.
+    /// Masks the values in `<user password="…"/>`, `<parm name="AAUTHSECRET" value="…"/>` and
+    /// `<input name="wresult" value="…"/>`.
     fn named_value(&mut self, element: Element<'d>) {
         let mut value = None;
         let mut is_secret = false;
@@ -301,9 +302,9 @@ impl<'d, 'v> Walk<'d, 'v> {
         self.attributes.push((attribute, Secrecy::Whole));
     }
 
-    /// `<string name="password">…</string>`, `<key>password</key><string>…</string>`, and a node of a declared
-    /// configuration: `<CSP name="./Vendor/MSFT/VPNv2"><URI path="Work/PreSharedKey">…</URI></CSP>`.
-    /// Whether it was hidden.
+    /// Masks the text in `<string name="password">…</string>`, `<key>password</key><string>…</string>`, and in a node
+    /// of a declared configuration: `<CSP name="./Vendor/MSFT/VPNv2"><URI path="Work/PreSharedKey">…</URI></CSP>`.
+    /// Returns whether the element is such a secret.
     fn named_text(&mut self, element: Element<'d>) -> bool {
         let local = element.local();
         let is_known = self.named.take();
@@ -346,11 +347,11 @@ impl<'d, 'v> Walk<'d, 'v> {
         is_secret
     }
 
-    /// An address of a server; a LocURI of the tree may have a query too, which tells nothing.
+    /// Masks the secrets in the address of a server. The query of a LocURI in the management tree has no secret.
     fn address(&mut self, element: Element<'d>) -> bool {
-        // Nearly no address has secrets, and the bytes tell at once.
+        // Nearly no address has secrets, and its bytes show this quickly.
         let written = element.span().of(self.document.source());
-        // In WBXML a character may stand elsewhere: STR_T (0x83) and ENTITY (0x02).
+        // WBXML may store a character elsewhere, with STR_T (0x83) or ENTITY (0x02).
         let is_marked = memchr::memchr3(b'?', b'#', b'@', written)
             .or_else(|| memchr::memchr3(b'&', b';', 0x83, written))
             .or_else(|| memchr::memchr(0x02, written));
@@ -373,7 +374,7 @@ impl<'d, 'v> Walk<'d, 'v> {
         plain.places(place, &mut self.fills);
     }
 
-    /// Notes that a text or an attribute has a secret in it.
+    /// Marks the element or attribute of a node as containing a secret.
     pub(super) fn mark(&mut self, id: NodeId) {
         match self.document.kind(id) {
             Some(Kind::Attribute) => self.attributes.push((id, Secrecy::Part)),
@@ -383,7 +384,7 @@ impl<'d, 'v> Walk<'d, 'v> {
         }
     }
 
-    /// A text or the value of an attribute that nothing is known about.
+    /// Searches a text or an attribute value by its looks.
     fn by_looks(&mut self, id: NodeId) {
         let Some(span) = self.document.span(id) else {
             return;
@@ -414,7 +415,7 @@ impl<'d, 'v> Walk<'d, 'v> {
     }
 }
 
-/// Whether an element has this name; one of a foreign namespace is taken for what it is called.
+/// Returns whether an element has this name. In a foreign namespace, only the local name counts.
 fn is(element: Element<'_>, name: NameId) -> bool {
     element.is(name) || element.space().is_none() && name.text() == Some(element.local())
 }
@@ -433,13 +434,13 @@ fn is_name(attribute: &str) -> bool {
         .any(|name| attribute.eq_ignore_ascii_case(name))
 }
 
-/// The Value of a Node that holds a secret, by its name, the names around it and the path of its tree
+/// Returns whether the Value of a Node is a secret, by its name, the names around it and the path of its tree
 /// (OMA-TS-DM_TND-V1_2_1 §10).
 fn is_secret_value(value: Element<'_>) -> bool {
     let mut around = value.parent();
     let mut is_leaf = true;
     while let Some(node) = around {
-        // What names a node stands in front; a node may have many children.
+        // The name and path come first in a node, and a node may have many children.
         let names = node.elements().take(FRONT);
         for name in names.filter(|e| is_one_of(*e, &[NODE_NAME, PATH])) {
             let text = name.text();
@@ -456,14 +457,14 @@ fn is_secret_value(value: Element<'_>) -> bool {
     false
 }
 
-/// Where a Node has its name and path.
+/// Among so many first children a Node has its name and path.
 const FRONT: usize = 4;
 
 const NODE_NAME: NameId = NameId::known(Space::DmDdf, 0x26);
 const PATH: NameId = NameId::known(Space::DmDdf, 0x2C);
 const VALUE: NameId = NameId::known(Space::DmDdf, 0x36);
 
-/// What names the node of an Item.
+/// The elements that name the node of an Item.
 const PLACES: [NameId; 4] = [
     tag::TARGET,
     tag::SOURCE,
@@ -471,14 +472,14 @@ const PLACES: [NameId; 4] = [
     NameId::known(Space::SyncMl, 0x3A),
 ];
 
-/// Elements once each, in document order, with the most that is known of them.
+/// Returns each element once, in document order, with its largest extent.
 fn in_order(mut found: Vec<(NodeId, Secrecy)>) -> Vec<(NodeId, Secrecy)> {
     found.sort_unstable_by_key(|(id, extent)| (*id, std::cmp::Reverse(*extent)));
     found.dedup_by_key(|(id, _)| *id);
     found
 }
 
-/// Attributes of secret elements that say how they are written, with or without a prefix (WS-Security 1.0 §6.2, §6.3).
+/// Attributes about the encoding of a secret, with or without a prefix (WS-Security 1.0 §6.2, §6.3).
 const NO_SECRETS: [&[u8]; 3] = [b"ValueType", b"EncodingType", b"Type"];
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Secrets that no name announces: private keys, tokens, product and recovery keys, signed addresses, and base64
-//! in which a secret stands.
+//! Secrets without a name: private keys, tokens, product and recovery keys, signed URIs, and base64 that contains a
+//! secret.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use memchr::memmem;
 use super::head;
 use crate::dm::token::LENIENT;
 
-/// Where such secrets stand in a text. `inner` finds those in what base64 of the text holds.
+/// Adds the places of such secrets in a text. `inner` finds secrets in the decoded base64 of the text.
 pub(super) fn places(
     text: &[u8],
     inner: impl Fn(&[u8]) -> Vec<Range<usize>>,
@@ -22,7 +22,7 @@ pub(super) fn places(
     encoded(text, inner, places);
 }
 
-/// `-----BEGIN … PRIVATE KEY-----`, to the line that ends it.
+/// Finds `-----BEGIN … PRIVATE KEY-----` up to its end line.
 fn private_keys(text: &[u8], places: &mut Vec<Range<usize>>) {
     let mut from = 0;
     while let Some(at) = memmem::find(&text[from..], b"PRIVATE KEY-----") {
@@ -33,7 +33,7 @@ fn private_keys(text: &[u8], places: &mut Vec<Range<usize>>) {
     }
 }
 
-/// `LPA:1$server$matching-id` of an eSIM (GSMA SGP.22 §4.1): the matching id.
+/// Finds the matching id in `LPA:1$server$matching-id` of an eSIM (GSMA SGP.22 §4.1).
 fn activation_codes(text: &[u8], places: &mut Vec<Range<usize>>) {
     for dollar in memchr::memchr_iter(b'$', text) {
         let server = dollar + 1;
@@ -50,7 +50,7 @@ fn activation_codes(text: &[u8], places: &mut Vec<Range<usize>>) {
     }
 }
 
-/// Product keys (five groups of five) and BitLocker recovery keys (eight groups of six digits).
+/// Finds product keys (five groups of five) and BitLocker recovery keys (eight groups of six digits).
 fn printed_keys(text: &[u8], places: &mut Vec<Range<usize>>) {
     let mut done = 0;
     for dash in memchr::memchr_iter(b'-', text) {
@@ -80,7 +80,7 @@ fn is_printed_key(text: &[u8], start: usize, len: usize, length: usize) -> bool 
     !part(before) && !part(text.get(start + len)) && key.iter().enumerate().all(is_right)
 }
 
-/// What signs an address or names a session in it: long values and those named so, in its query and its path.
+/// Finds values that sign a URI or name a session in its query or path: long values, and values with such a name.
 fn addresses(text: &[u8], places: &mut Vec<Range<usize>>) {
     let colons = memchr::memchr_iter(b':', text);
     for scheme in colons.filter(|at| text[*at..].starts_with(b"://")) {
@@ -94,17 +94,17 @@ fn addresses(text: &[u8], places: &mut Vec<Range<usize>>) {
     }
 }
 
-/// Bytes of an address that are looked at.
+/// How many bytes of a URI are searched.
 const LONGEST_ADDRESS: usize = 4096;
 
-/// JSON web tokens as they are, and base64 of a text with a secret inside.
+/// Finds JSON web tokens, and base64 of a text that contains a secret.
 fn encoded(
     text: &[u8],
     inner: impl Fn(&[u8]) -> Vec<Range<usize>>,
     places: &mut Vec<Range<usize>>,
 ) {
     let mut at = 0;
-    // Lines of base64 that follow each other, and where the last one ends.
+    // Consecutive lines of base64, and the end of the last one.
     let (mut lines, mut end): (Vec<Range<usize>>, usize) = (Vec::new(), 0);
     while at < text.len() {
         let run = text[at..]
@@ -134,14 +134,14 @@ fn encoded(
     in_lines(text, &lines, &inner, places);
 }
 
-/// The same in several lines (RFC 2045 §6.8).
+/// Finds the same secrets in base64 that is split into lines (RFC 2045 §6.8).
 fn in_lines(
     text: &[u8],
     lines: &[Range<usize>],
     inner: impl Fn(&[u8]) -> Vec<Range<usize>>,
     places: &mut Vec<Range<usize>>,
 ) {
-    // The last one may be something else that stands below.
+    // The last line may be unrelated text below the base64.
     for lines in [lines, &lines[..lines.len().saturating_sub(1)]] {
         let [first, .., last] = lines else {
             return;
@@ -154,17 +154,18 @@ fn in_lines(
     }
 }
 
-/// The shortest line of base64 that another one continues, in characters.
+/// The shortest line of base64 that the next line can continue, in characters.
 const LINE: usize = 32;
 
-/// The shortest run that may hold a name and a value, in characters.
+/// The shortest run that can hold a name and a value, in characters.
 pub(super) const SHORTEST: usize = 16;
 
 pub(super) fn in_base64(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_' | b'.')
 }
 
-/// `header.body.signature`, the header base64 of `{"` (RFC 7519 §3), and its encrypted form.
+/// Returns whether a run is `header.body.signature` with a header that is base64 of `{"` (RFC 7519 §3), or the
+/// encrypted form.
 fn is_token(run: &[u8]) -> bool {
     // `name=token` is one run.
     let from = run
@@ -190,7 +191,7 @@ fn holds_secret(run: &[u8], inner: impl Fn(&[u8]) -> Vec<Range<usize>>) -> bool 
         let odd = |byte: &u8| *byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r' | 0);
         !bytes.iter().any(odd)
     };
-    // The first bytes show what is no text.
+    // The first bytes show whether this can be text.
     let first = standard(trimmed.get(..SHORTEST).unwrap_or_default());
     if !LENIENT.decode(first).is_ok_and(|bytes| is_text(&bytes)) {
         return false;
@@ -199,7 +200,7 @@ fn holds_secret(run: &[u8], inner: impl Fn(&[u8]) -> Vec<Range<usize>>) -> bool 
     let Ok(mut decoded) = LENIENT.decode(&plain) else {
         return false;
     };
-    // UTF-16 of plain letters, as scripts are handed over.
+    // UTF-16 of ASCII letters, the usual form of encoded scripts.
     decoded.retain(|byte| *byte != 0);
     std::str::from_utf8(&decoded).is_ok() && is_text(&decoded) && !inner(&decoded).is_empty()
 }

@@ -1,5 +1,5 @@
-//! Characters of a document with the bytes each of them is written in: what is found in the text is filled in
-//! the source, references, CDATA brackets and token framing left as they are.
+//! The text of a document with the source bytes of each character. So a place in the text can be masked in the source,
+//! while references, CDATA brackets and token framing stay unchanged.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -9,15 +9,15 @@ use memchr::memchr;
 use super::spans::Rewrite;
 use crate::markup::{Document, Element, Encoding, Kind, NodeId};
 
-/// Text with its places in the source.
+/// A text with its places in the source.
 #[derive(Default)]
 pub(super) struct SourceMappedText<'s> {
     pub(super) text: Cow<'s, [u8]>,
     runs: Vec<Run>,
 }
 
-/// Bytes of the text, and of the source. A run of equal lengths is written as it is, any other is one character
-/// that is written in some other way.
+/// A range of the text and the range of the source that it comes from. If the lengths are equal, the bytes are the
+/// same; otherwise the run is one character in another notation.
 #[derive(Clone, Copy)]
 struct Run {
     text: usize,
@@ -27,14 +27,14 @@ struct Run {
 }
 
 impl<'s> SourceMappedText<'s> {
-    /// The text or attribute value that a node is.
+    /// Returns the text or attribute value of a node.
     pub(super) fn of(document: &'s Document, id: NodeId) -> Self {
         let mut plain = Self::default();
         plain.add(document, id);
         plain
     }
 
-    /// The texts of an element in one, without those of child elements.
+    /// Returns the joined texts of an element, without the texts of child elements.
     pub(super) fn of_texts(element: Element<'s>) -> Self {
         let mut plain = Self::default();
         for text in element.texts() {
@@ -43,7 +43,7 @@ impl<'s> SourceMappedText<'s> {
         plain
     }
 
-    /// XML text with references, wherever it stands.
+    /// Returns any XML text with its references resolved.
     pub(super) fn of_references(source: &'s [u8]) -> Self {
         let mut plain = Self::default();
         plain.references(source, 0..source.len());
@@ -75,7 +75,7 @@ impl<'s> SourceMappedText<'s> {
         }
     }
 
-    /// Where a part of the text is written.
+    /// Adds the source ranges of a part of the text.
     pub(super) fn places(&self, part: Range<usize>, places: &mut Vec<Range<usize>>) {
         let first = self
             .runs
@@ -98,14 +98,14 @@ impl<'s> SourceMappedText<'s> {
         }
     }
 
-    /// Where all of it is written, white space around left out.
+    /// Adds the source ranges of the whole text, without surrounding white space.
     pub(super) fn all(&self, places: &mut Vec<Range<usize>>) {
         let front = self.text.len() - self.text.trim_ascii_start().len();
         self.places(front..front + self.text.trim_ascii().len(), places);
     }
 
-    /// Where a part of the text that gives way to other bytes is written; `None` where a character of it is written in
-    /// some other way.
+    /// Adds the source ranges of a part of the text that other bytes replace. Returns `None` if one of its characters
+    /// has another notation in the source.
     pub(super) fn rewrite(&self, part: Rewrite, rewrites: &mut Vec<Rewrite>) -> Option<()> {
         let range = part.range();
         let first = self
@@ -124,13 +124,14 @@ impl<'s> SourceMappedText<'s> {
         Some(())
     }
 
-    /// The text with a short mask in place of what `fills` cover in the source, and as `rewrites` write it anew.
+    /// Returns the text with the changes of `rewrites` and a short mask for the places that `fills` cover in the
+    /// source.
     pub(super) fn with_masks(&self, fills: &[Range<usize>], rewrites: &[Rewrite]) -> String {
         let mut text = self.text.to_vec();
         let mut hidden = Vec::new();
         for run in &self.runs {
             let raw = run.raw..run.raw + run.raw_len;
-            // Where a part of the run that stands in the source stands in the text.
+            // The place in the text of a part of the run in the source.
             let place = |part: Range<usize>| {
                 let (from, end) = (part.start.max(raw.start), part.end.min(raw.end));
                 match run.len == run.raw_len {
@@ -198,13 +199,13 @@ impl<'s> SourceMappedText<'s> {
         self.literal(source, literal..raw.end);
     }
 
-    /// WBXML: STR_I up to its NUL, OPAQUE behind its length, the string that STR_T refers to, the number of an
-    /// ENTITY (WBXML 1.3 §5.8.4).
+    /// Adds the text of WBXML tokens: STR_I up to its NUL, OPAQUE after its length, the string that STR_T refers to,
+    /// and the code of an ENTITY (WBXML 1.3 §5.8.4).
     fn tokens(&mut self, source: &'s [u8], span: Range<usize>, kind: Kind, table: Range<usize>) {
         let end = span.end.min(source.len());
         let mut at = span.start;
         if kind == Kind::Attribute {
-            // The start token; LITERAL (0x04) is followed by an index.
+            // Skips the start token; an index follows LITERAL (0x04).
             let literal = source.get(at) == Some(&0x04);
             at += 1;
             at = if literal { number(source, at).1 } else { at };
@@ -234,7 +235,7 @@ impl<'s> SourceMappedText<'s> {
                 0x02 => {
                     let (code, next) = number(source, at);
                     let character = u32::try_from(code).ok().and_then(char::from_u32);
-                    // The last byte becomes a `*`, 0x2A: a number of one byte.
+                    // Masking turns the last byte into `*` (0x2A), which is a valid last byte of a number.
                     self.character(character.unwrap_or('?'), next.saturating_sub(1)..next);
                     at = next;
                 }
@@ -251,7 +252,7 @@ fn quoted(written: &[u8]) -> Range<usize> {
     open.min(close)..close
 }
 
-/// The character a reference with this name stands for.
+/// Returns the character for the name of a reference.
 fn meaning(name: &[u8]) -> Option<char> {
     Some(match name {
         b"lt" => '<',
@@ -270,10 +271,10 @@ fn meaning(name: &[u8]) -> Option<char> {
     })
 }
 
-/// Bytes of the longest reference that is looked for.
+/// The longest reference that is recognized, in bytes.
 const LONGEST: usize = 16;
 
-/// A multi-byte integer and the place behind it (WBXML 1.3 §5.1).
+/// Returns a multi-byte integer and the offset after it (WBXML 1.3 §5.1).
 pub(super) fn number(source: &[u8], mut at: usize) -> (usize, usize) {
     let mut value = 0usize;
     while let Some(byte) = source.get(at) {

@@ -1,4 +1,4 @@
-//! Where the secrets of one document stand.
+//! The places of the secrets in one document.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -7,15 +7,15 @@ use super::source_mapped_text::SourceMappedText;
 use super::{Masking, head};
 use crate::markup::{Attribute, Element, NodeId};
 
-/// The secrets of one document: where they stand, and in which elements.
+/// The secrets of one document: their places, and the elements that hold them.
 #[derive(Debug, Default)]
 pub struct SecretSpans {
     pub(super) masking: Masking,
-    /// In order, none touching another.
+    /// The ranges to mask with asterisks: in order, and no two touch.
     pub(super) fills: Vec<Range<usize>>,
-    /// Base64 written anew because what it encodes holds a secret; in order.
+    /// Changes of base64 whose decoded content holds a secret, in order.
     pub(super) rewrites: Vec<Rewrite>,
-    /// In document order.
+    /// Elements whose text has a secret, in document order.
     pub(super) elements: Vec<(NodeId, Secrecy)>,
     /// Attributes with a secret, in document order.
     pub(super) attributes: Vec<(NodeId, Secrecy)>,
@@ -26,13 +26,13 @@ pub struct SecretSpans {
 /// How much of a text is a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Secrecy {
-    /// Some of it.
+    /// A part of the text.
     Part,
-    /// All of it.
+    /// The whole text.
     Whole,
 }
 
-/// Bytes that replace as many others.
+/// Bytes that replace the same number of bytes.
 #[derive(Debug)]
 pub(super) struct Rewrite {
     pub(super) start: usize,
@@ -46,17 +46,17 @@ impl Rewrite {
 }
 
 impl SecretSpans {
-    /// Whether the document holds no secret.
+    /// Returns whether the document holds no secret.
     pub fn is_empty(&self) -> bool {
         self.fills.is_empty() && self.rewrites.is_empty()
     }
 
-    /// Whether the text of this element is a secret, or has one in it.
+    /// Returns whether the text of this element is or contains a secret.
     pub fn hold(&self, element: NodeId) -> bool {
         find(&self.elements, element).is_some()
     }
 
-    /// The text of an element of this document, with a mask in place of each secret in it.
+    /// Returns the text of an element of this document, with a mask in place of each secret.
     pub fn text<'d>(&self, element: Element<'d>) -> Cow<'d, str> {
         match self.hold(element.id()) {
             true => Cow::Owned(self.masked(&SourceMappedText::of_texts(element))),
@@ -64,7 +64,7 @@ impl SecretSpans {
         }
     }
 
-    /// The value of an attribute of this document, with a mask in place of each secret in it.
+    /// Returns the value of an attribute of this document, with a mask in place of each secret.
     pub fn value<'d>(&self, attribute: Attribute<'d>) -> Cow<'d, str> {
         match find(&self.attributes, attribute.id()) {
             Some(_) => {
@@ -75,16 +75,16 @@ impl SecretSpans {
         }
     }
 
-    /// The secrets of the document that is the text of this element, opened with [`Element::embedded`]; `None` where
-    /// it holds none.
+    /// Returns the secrets of the document that is the text of this element, opened with [`Element::embedded`]; `None`
+    /// if that document holds none.
     pub fn inside(&self, element: NodeId) -> Option<&Self> {
         find(&self.inside, element)
     }
 
-    /// A LocURI without the secrets in its query, which that of a server may have.
+    /// Returns a LocURI without the secrets in its query. Only the LocURI of a server may have such secrets.
     pub fn address<'u>(&self, uri: Cow<'u, str>) -> Cow<'u, str> {
         let marks = |byte: u8| matches!(byte, b'?' | b'#' | b'@' | b';');
-        // Nearly no address of a node has a colon.
+        // Nearly no URI of a node has a colon.
         let is_server = || memchr::memchr(b':', uri.as_bytes()).is_some() && uri.contains("://");
         let is_plain = || !is_server() || !uri.bytes().any(marks);
         if self.masking == Masking::Raw || is_plain() {
@@ -93,7 +93,7 @@ impl SecretSpans {
         Cow::Owned(head::target(&uri).into_owned())
     }
 
-    /// The source with its secrets filled; `None` where there are none to fill.
+    /// Returns the source with its secrets masked; `None` if there are none.
     pub fn fill(&self, source: &[u8]) -> Option<Vec<u8>> {
         if self.is_empty() {
             return None;
@@ -112,7 +112,7 @@ impl SecretSpans {
         Some(masked)
     }
 
-    /// Bytes that stand in the source from `start` on, with a mask in place of each secret in them.
+    /// Returns `bytes`, which begin at `start` in the source, with a short mask in place of each secret.
     pub fn shorten(&self, bytes: &[u8], start: usize) -> Vec<u8> {
         let mut rewritten = bytes.to_vec();
         let within = |place: Range<usize>| {
@@ -130,7 +130,7 @@ impl SecretSpans {
         super::with_masks(&rewritten, fills.collect())
     }
 
-    /// Where the masked source differs from the source.
+    /// Returns the ranges in which the masked source differs from the source.
     pub(super) fn changed(&self) -> Vec<Range<usize>> {
         let rewritten = self.rewrites.iter().map(Rewrite::range);
         super::merged(self.fills.iter().cloned().chain(rewritten).collect())

@@ -1,19 +1,19 @@
-//! Bodies that cannot be examined: torn WBXML, UTF-16 and compressed octets that did not decode. What is in them is
+//! Bodies that cannot be examined: broken WBXML, and UTF-16 or compressed bytes that did not decode. Their content is
 //! not shown.
 
 use super::source_mapped_text::number;
 use crate::markup::{self, Hint, Limits, wbxml};
 
-/// Whether nothing can be found by its looks in this body.
+/// Returns whether secrets cannot be found by their looks in this body.
 pub(super) fn is_unreadable(body: &[u8]) -> bool {
     let is_packed = PACKED.iter().any(|magic| body.starts_with(magic));
     is_packed || is_wide(body) || wbxml::looks_like(body)
 }
 
-/// How gzip, zstd and UTF-16 with a byte order mark begin.
+/// The first bytes of gzip, zstd, and UTF-16 with a byte order mark.
 const PACKED: [&[u8]; 4] = [b"\x1F\x8B", b"\x28\xB5\x2F\xFD", b"\xFF\xFE", b"\xFE\xFF"];
 
-/// UTF-16 without a byte order mark: every second of its first bytes is 0.
+/// Returns whether a body is UTF-16 without a byte order mark: every second of its first bytes is 0.
 fn is_wide(body: &[u8]) -> bool {
     let zeros = body
         .get(..4)
@@ -24,8 +24,8 @@ fn is_wide(body: &[u8]) -> bool {
     )
 }
 
-/// The body with all that may be a secret filled: of WBXML its strings and octets as far as it can be read, and all
-/// behind; of anything else everything.
+/// Masks all that may be a secret in a body. In WBXML these are the strings and octets up to the error, and everything
+/// after it; in any other body it is everything.
 pub(super) fn hidden(body: &[u8]) -> Vec<u8> {
     let mut hidden = body.to_vec();
     let from = match wbxml::looks_like(body) && !is_wide(body) {
@@ -38,7 +38,7 @@ pub(super) fn hidden(body: &[u8]) -> Vec<u8> {
     hidden
 }
 
-/// Fills strings and octets; up to where the body can be read.
+/// Masks strings and octets. Returns the offset up to which the body can be read.
 fn strings(body: &mut [u8]) -> usize {
     let source = bytes::Bytes::copy_from_slice(body);
     let readable = match markup::decode(source, Hint::default(), &Limits::default()) {
@@ -51,7 +51,7 @@ fn strings(body: &mut [u8]) -> usize {
     let mut at = start;
     while at < readable {
         let (from, end) = match body[at] {
-            // STR_I and EXT_I: up to the NUL (WBXML 1.3 §5.8.4).
+            // STR_I and EXT_I end at a NUL (WBXML 1.3 §5.8.4).
             0x03 | 0x40..=0x42 => {
                 let len = memchr::memchr(0, &body[at + 1..]);
                 let Some(end) = len.map(|len| at + 1 + len) else {
@@ -82,10 +82,10 @@ fn strings(body: &mut [u8]) -> usize {
     readable.max(at)
 }
 
-/// Version, public identifier and charset: their length where more cannot be read.
+/// The length of version, public identifier and charset, which stay if nothing more can be read.
 const SHORTEST_HEADER: usize = 3;
 
-/// Behind the string table, which is filled: a string of the body may stand in it.
+/// Masks the string table, because strings of the body may be in it, and returns its end.
 fn header(body: &mut [u8]) -> Option<usize> {
     let (public_id, mut at) = number(body, 1);
     if public_id == 0 {
@@ -97,7 +97,7 @@ fn header(body: &mut [u8]) -> Option<usize> {
     let (len, from) = number(body, at);
     let end = from.checked_add(len).filter(|end| *end <= body.len())?;
     for byte in &mut body[from..end] {
-        // The strings stay apart.
+        // The NULs between the strings stay.
         if *byte != 0 {
             *byte = b'*';
         }

@@ -1,4 +1,4 @@
-//! The values of the secrets found, to mask them wherever else they occur.
+//! The values of the secrets found so far, to mask them wherever else they occur.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -10,26 +10,26 @@ use memchr::memmem::Finder;
 
 use super::MASK;
 
-/// Values found so far.
+/// The values found so far.
 #[derive(Debug, Default)]
 pub(super) struct Values {
     known: HashSet<Box<[u8]>>,
-    /// Looks for all that are known; made anew where more became known since.
+    /// The search for all known values; built again after a new value.
     search: OnceCell<Search>,
 }
 
 #[derive(Debug)]
 enum Search {
     Nothing,
-    /// The longest first.
+    /// The longest value is first.
     Few(Vec<Finder<'static>>),
     Many(Box<AhoCorasick>),
-    /// They are too many to look for: whatever a text is, some of them may stand in it.
+    /// There are too many values to search for, so any text may contain one.
     TooMany,
 }
 
 impl Values {
-    /// Values too short to tell from chance are not looked for elsewhere.
+    /// Remembers a value. Values that are too short to be distinctive, and common words, are left out.
     pub(super) fn remember(&mut self, value: &[u8]) {
         let value = value.trim_ascii();
         let is_word = || {
@@ -42,7 +42,7 @@ impl Values {
         }
     }
 
-    /// The same for values of a head, of which short ones are often words that stand everywhere.
+    /// Remembers a value of a head if it is long enough: short values there are often common words.
     pub(super) fn remember_long(&mut self, value: &[u8]) {
         if value.trim_ascii().len() >= SHORTEST_OF_HEAD {
             self.remember(value);
@@ -53,7 +53,7 @@ impl Values {
         self.known.is_empty()
     }
 
-    /// Whether they are too many to look for.
+    /// Returns whether there are too many values to search for.
     pub(super) fn are_too_many(&self) -> bool {
         matches!(self.search(), Search::TooMany)
     }
@@ -62,7 +62,7 @@ impl Values {
         self.search.get_or_init(|| Search::of(&self.known))
     }
 
-    /// Tells where values stand; they may overlap.
+    /// Calls `found` with the place of each value; places may overlap.
     pub(super) fn find(&self, text: &[u8], mut found: impl FnMut(Range<usize>)) {
         match self.search() {
             Search::Nothing => {}
@@ -77,7 +77,7 @@ impl Values {
         }
     }
 
-    /// A text with a mask in place of each value.
+    /// Returns a text with a mask in place of each value.
     pub(super) fn scrub<'t>(&self, text: &'t str) -> Cow<'t, str> {
         match self.scrub_shortly(text.as_bytes()) {
             Cow::Borrowed(_) => Cow::Borrowed(text),
@@ -88,7 +88,7 @@ impl Values {
         }
     }
 
-    /// Bytes with a mask in place of each value.
+    /// Returns bytes with a mask in place of each value.
     pub(super) fn scrub_shortly<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
         let mut places = Vec::new();
         self.find(bytes, |place| places.push(place));
@@ -98,7 +98,7 @@ impl Values {
         Cow::Owned(super::with_masks(bytes, places))
     }
 
-    /// Bytes with each value filled with asterisks.
+    /// Returns bytes with each value filled with asterisks.
     pub(super) fn scrub_bytes<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
         let mut scrubbed = Cow::Borrowed(bytes);
         self.find(bytes, |place| scrubbed.to_mut()[place].fill(b'*'));
@@ -130,10 +130,10 @@ impl Search {
     }
 }
 
-/// The shortest value that is looked for elsewhere, in bytes.
+/// The shortest value that is searched for elsewhere, in bytes.
 const SHORTEST: usize = 4;
 
-/// Values that stand everywhere: that one of them is a secret in one place makes it none in another.
+/// Values that are common everywhere: even if one is a secret in one place, it is not in another.
 const WORDS: [&str; 12] = [
     "true",
     "false",
@@ -149,13 +149,13 @@ const WORDS: [&str; 12] = [
     "never",
 ];
 
-/// The shortest value of a head that is looked for in the body, in bytes.
+/// The shortest value of a head that is searched for in the body, in bytes.
 const SHORTEST_OF_HEAD: usize = 6;
 
-/// Up to so many values are looked for one after the other.
+/// Up to so many values are searched for one after the other.
 const FEW: usize = 8;
 
-/// Bytes of many values that are looked for at once.
+/// The most bytes of all values together that are searched for at once.
 const MOST_BYTES: usize = 4 << 20;
 
 #[cfg(test)]

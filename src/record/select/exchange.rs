@@ -1,4 +1,4 @@
-//! Exchanges that pass or stay out as a whole, with the connections they came on.
+//! Passes on or leaves out whole exchanges, together with the connections that carried them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -9,13 +9,13 @@ use crate::flow::Transaction;
 use crate::record::model::EventKind;
 use crate::record::{EventRecord, Runs};
 
-/// What gets each event that is selected, with the number of its run in the record, from 0.
+/// Receives each selected event, with the number of its run in the record, from 0.
 pub type Pass<'p> = dyn FnMut(u32, &EventRecord) -> io::Result<()> + 'p;
 
 /// Passes on the exchanges that a filter selects.
 ///
-/// A request waits for what its exchange ends with, unless the filter is true of it already. Events of a connection pass
-/// with the first exchange on it that does.
+/// A request waits for the end of its exchange, unless the filter already matches it. The events of a connection pass
+/// together with the first exchange on it that passes.
 pub struct Exchanges {
     filter: Filter,
     linked: Option<Linked>,
@@ -25,31 +25,32 @@ pub struct Exchanges {
     open: BTreeMap<u64, Open>,
     waiting_bytes: u64,
     connections: BTreeMap<u64, Connection>,
-    /// Sessions with an exchange that passed, the newest.
+    /// The newest sessions with an exchange that passed.
     sessions: BTreeSet<u64>,
-    /// Exchanges that passed, the newest.
+    /// The newest exchanges that passed.
     passed: BTreeSet<u64>,
     count: u64,
 }
 
 /// An exchange under way.
 enum Open {
-    /// Its request waits.
+    /// The request waits.
     Waits(Box<EventRecord>),
-    /// Its request passed, and so will the rest.
+    /// The request passed, and the rest of the exchange will.
     Passes,
 }
 
-/// What is known of a connection.
+/// The state of a connection.
 enum Connection {
-    /// Its first events wait for an exchange that passes.
+    /// The first events wait for an exchange that passes.
     Waits(Vec<EventRecord>),
-    /// One did.
+    /// An exchange of the connection passed.
     Passed,
 }
 
 impl Exchanges {
-    /// Those that the filter selects. `linked`: what is known of a record that was analysed before.
+    /// Creates a selection with a filter. `linked` has the transactions and findings of a record that was already
+    /// analysed.
     pub fn new(filter: Filter, linked: Option<Linked>) -> Self {
         Self {
             filter,
@@ -65,13 +66,13 @@ impl Exchanges {
         }
     }
 
-    /// Takes an event and passes on what is selected by now.
+    /// Takes an event and passes on the events that are selected by now.
     ///
     /// # Errors
-    /// Those of `pass`.
+    /// Returns errors of `pass`.
     pub fn event(&mut self, record: &EventRecord, pass: &mut Pass<'_>) -> io::Result<()> {
         if record.event == EventKind::Session {
-            // It has the number of the event before it.
+            // The end of a session repeats the number of the event before it.
             let number = record.summary.as_ref().and_then(|summary| summary.number);
             return match number.is_some_and(|number| self.has_passed(number)) {
                 true => pass(self.run, &self.with_findings(record)),
@@ -105,10 +106,10 @@ impl Exchanges {
         }
     }
 
-    /// Decides on the exchanges that are still under way.
+    /// Decides about the exchanges that are still under way.
     ///
     /// # Errors
-    /// Those of `pass`.
+    /// Returns errors of `pass`.
     pub fn finish(&mut self, pass: &mut Pass<'_>) -> io::Result<()> {
         for (_, open) in std::mem::take(&mut self.open) {
             if let Open::Waits(request) = open {
@@ -122,7 +123,7 @@ impl Exchanges {
         Ok(())
     }
 
-    /// The end of a session with the findings about exchanges that passed.
+    /// Returns the end of a session with only the findings about exchanges that passed.
     fn with_findings(&self, record: &EventRecord) -> EventRecord {
         let mut record = record.clone();
         if let Some(summary) = &mut record.summary {
@@ -133,12 +134,12 @@ impl Exchanges {
         record
     }
 
-    /// How many exchanges there were, selected or not.
+    /// Returns the number of exchanges so far, selected or not.
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// Whether a session has an exchange that passed.
+    /// Returns whether a session has an exchange that passed.
     pub fn has_passed(&self, session: u64) -> bool {
         self.sessions.contains(&session)
     }
@@ -184,7 +185,7 @@ impl Exchanges {
         }
     }
 
-    /// Passes the two halves of an exchange that is over, if the filter is true of one.
+    /// Passes on both halves of an exchange that is over, if the filter matches either half.
     fn decide(
         &mut self,
         first: &EventRecord,
@@ -206,7 +207,7 @@ impl Exchanges {
         let linked = self.linked.as_ref();
         let transactions = linked.map_or(&[][..], |linked| linked.of(key));
         let mut shown = shown::in_message(event);
-        // A transaction stands in the message of who asks, and in that of who answers.
+        // The sender's message shows the command, the receiver's messages show the answers.
         let stands = |it: &Transaction| match event.from.as_deref() == Some(it.from.name()) {
             true => it.asked.exchange == key.1,
             false => it.answers.iter().any(|it| it.place.exchange == key.1),
@@ -259,20 +260,20 @@ impl Exchanges {
     }
 }
 
-/// About what a record that waits takes, in bytes.
+/// Returns about how many bytes a waiting record takes.
 fn weight(record: &EventRecord) -> u64 {
     512 + 2 * record.bytes.unwrap_or_default() + record.bytes_sent.unwrap_or_default()
 }
 
-/// Exchanges and connections under way that are remembered, and exchanges that passed; the oldest are decided without
-/// their end.
+/// The most exchanges under way, connections and passed exchanges that are remembered, each. Beyond, the oldest
+/// exchange is decided without its end, and the oldest connection or passed exchange is forgotten.
 const MOST_OPEN: usize = 10_000;
 
-/// Bytes of requests that wait; beyond, the oldest are decided without their end.
+/// The most bytes of requests that wait. Beyond, the oldest request is decided without the end of its exchange.
 const WAITING_BYTES: u64 = 64 << 20;
 
-/// Events of a connection that wait for its first exchange.
+/// The most events of a connection that wait for its first exchange.
 const MOST_OF_CONNECTION: usize = 4;
 
-/// Sessions that are remembered as selected.
+/// The most sessions that are remembered as selected.
 const MOST_SESSIONS: usize = 10_000;

@@ -1,4 +1,4 @@
-//! The transactions of sessions that were analysed, by the exchanges that show them.
+//! The transactions of analysed sessions, by the exchanges that show them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::filter::Filter;
 use crate::flow::Transaction;
 use crate::record::analysis::AnalysedSession;
 
-/// What is known of a record after its sessions were analysed.
+/// The transactions and findings of a record whose sessions were analysed.
 #[derive(Default)]
 pub struct Linked {
     transactions: HashMap<Key, Vec<Arc<Transaction>>>,
@@ -18,11 +18,12 @@ pub struct Linked {
     kept: usize,
 }
 
-/// The run in the record, from 0, and the exchange: a record may have several runs, and each counts from 1.
+/// The run in the record, from 0, and the exchange: a record may have several runs, and each numbers its exchanges from
+/// 1.
 type Key = (u32, u64);
 
 impl Linked {
-    /// Takes in sessions of a run.
+    /// Adds the sessions of a run.
     pub(super) fn enter(&mut self, filter: &Filter, run: u32, sessions: Vec<AnalysedSession>) {
         for session in sessions {
             for finding in &session.summary.findings {
@@ -36,7 +37,7 @@ impl Linked {
         }
     }
 
-    /// Takes in a transaction, unless the filter cannot select it.
+    /// Adds a transaction, unless the filter cannot select it.
     fn transaction(&mut self, filter: &Filter, run: u32, transaction: Transaction) {
         if self.kept >= MOST_TRANSACTIONS || !may_select(filter, &transaction) {
             return;
@@ -56,7 +57,7 @@ impl Linked {
         }
     }
 
-    /// Takes in a finding with the exchanges that show it.
+    /// Adds a finding to the exchanges that it is about.
     fn finding(&mut self, run: u32, id: &SmolStr, exchanges: &[u64]) {
         for exchange in exchanges {
             let ids = self.findings.entry((run, *exchange)).or_default();
@@ -75,8 +76,9 @@ impl Linked {
     }
 }
 
-/// Transactions that are kept for a filter; of more, answers are found in their own exchange alone.
+/// The most transactions that are kept for a filter. Commands and answers of further transactions are seen only message
+/// by message.
 const MOST_TRANSACTIONS: usize = 1_000_000;
 
-/// Findings that are kept for an exchange.
+/// The most findings that are kept for an exchange.
 const MOST_FINDINGS: usize = 32;

@@ -1,4 +1,4 @@
-//! Filters over a record that can be read twice: its sessions are analysed first.
+//! Applies a filter to a record that can be read twice: the first pass analyses its sessions.
 
 use std::collections::HashSet;
 use std::io;
@@ -9,16 +9,16 @@ use crate::record::analysis::Analysis;
 use crate::record::model::EventKind;
 use crate::record::{EventRecord, Runs};
 
-/// What is done with each event of a record.
+/// The action for each event of a record.
 pub type Each<'e> = dyn FnMut(EventRecord) -> io::Result<()> + 'e;
 
-/// Exchanges by the number of their run in the record, from 0, and their own.
+/// Exchanges, each by the number of its run in the record, from 0, and its own number.
 pub type ExchangeNumbers = HashSet<(u32, u64)>;
 
-/// The exchanges of a record that a filter selects, with the commands linked to their answers. `read` reads the record.
+/// Prepares the selection of exchanges of a record, with commands linked to their answers. `read` reads the record.
 ///
 /// # Errors
-/// Those of reading.
+/// Returns errors of `read`.
 pub fn of_record<E>(
     filter: &Filter,
     read: impl Fn(&mut Each<'_>) -> Result<(), E>,
@@ -42,10 +42,10 @@ pub fn of_record<E>(
     Ok(Exchanges::new(filter.clone(), Some(linked)))
 }
 
-/// The exchanges that a filter selects, and how many there are.
+/// Returns the exchanges that a filter selects, and the number of all exchanges.
 ///
 /// # Errors
-/// Those of [`of_record`].
+/// The same as for [`of_record`].
 pub fn exchanges<E>(
     filter: &Filter,
     read: impl Fn(&mut Each<'_>) -> Result<(), E>,
@@ -57,11 +57,11 @@ pub fn exchanges<E>(
     Ok((numbers, selected.count()))
 }
 
-/// Enters the exchange of an event that is selected. The end of a session has the number of the last exchange, which need
-/// not be selected.
+/// Adds the exchange of a selected event. The end of a session carries the number of the last exchange, which need not
+/// be selected, and is left out.
 ///
 /// # Errors
-/// None: this is a [`super::Pass`].
+/// Never fails; the return type is the one that [`super::Pass`] needs.
 pub fn enter(numbers: &mut ExchangeNumbers, run: u32, event: &EventRecord) -> io::Result<()> {
     if event.event != EventKind::Session {
         numbers.extend(event.exchange.map(|exchange| (run, exchange)));
@@ -69,7 +69,7 @@ pub fn enter(numbers: &mut ExchangeNumbers, run: u32, event: &EventRecord) -> io
     Ok(())
 }
 
-/// Decides on what is under way at the end of a record.
+/// Decides about the exchanges under way at the end of a record.
 pub fn finish(selected: &mut Exchanges, numbers: &mut ExchangeNumbers) {
     // Entering a number cannot fail.
     let _: io::Result<()> = selected.finish(&mut |run, event| enter(numbers, run, event));

@@ -1,4 +1,4 @@
-//! A command with its answers as a filter asks about it: of a session that was analysed, or as one message shows it.
+//! Turns commands and their answers into the facts that a filter tests, from an analysed session or from one message.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,8 @@ use crate::flow::{CommandAnswer, EffectKind, Transaction, TransactionItem, Trans
 use crate::record::EventRecord;
 use crate::record::model::{CommandRecord, ItemRecord};
 
-/// A transaction once for each answer, so that a word about a code and one about a node speak of the same Item.
+/// Returns the facts of a transaction once for each answer, so that a word about a code and a word about a node apply
+/// to the same Item.
 pub(super) fn of(transaction: &Transaction) -> Vec<CommandInput<'_>> {
     let answers = transaction.answers.iter();
     let with = answers.map(|answer| whole(transaction, Some(answer)));
@@ -20,7 +21,8 @@ pub(super) fn of(transaction: &Transaction) -> Vec<CommandInput<'_>> {
     shown
 }
 
-/// What one message shows. Results belong to the Status of the same command.
+/// Returns the facts of the commands and answers in one message. The facts of a Status include the Results of the same
+/// command.
 pub(super) fn in_message(event: &EventRecord) -> Vec<CommandInput<'_>> {
     let place = |it: &CommandRecord| {
         it.answers
@@ -71,7 +73,7 @@ fn whole<'r>(transaction: &'r Transaction, answer: Option<&'r CommandAnswer>) ->
     }
 }
 
-/// A command as it is asked: its answer is in another message.
+/// Returns the facts of a command without its answer, which is in another message.
 fn asked(command: &CommandRecord) -> CommandInput<'_> {
     let nodes = command
         .items
@@ -87,7 +89,8 @@ fn asked(command: &CommandRecord) -> CommandInput<'_> {
     }
 }
 
-/// An answer, a Status or Results or both, with the code as it was sent on: most of the command is in another message.
+/// Returns the facts of a Status, of Results or of both. `code` is the code as sent on. Most facts of the command are
+/// in another message.
 fn answered<'r>(
     answer: &'r CommandRecord,
     results: Option<&'r CommandRecord>,
@@ -124,12 +127,12 @@ fn value(item: &ItemRecord) -> ValueInput<'_> {
     }
 }
 
-/// The code of a Status as its receiver got it: a rule may have set another one.
+/// Returns the code of a Status as its receiver got it, which a rule may have changed.
 fn code_sent_on(event: &EventRecord, status: &CommandRecord) -> Option<u16> {
     let changes = event.applied.iter().flat_map(|applied| &applied.changes);
     let of_status = changes.filter(|change| {
         let rest = change.path.strip_prefix(&*status.path);
-        // Records of the first version do not name the kind.
+        // Records of the first version do not have the kind.
         let is_code = matches!(
             change.kind,
             EffectKind::Status | EffectKind::Changed | EffectKind::Other

@@ -1,4 +1,4 @@
-//! A sink that gets what a filter selects.
+//! A sink that gets only the exchanges that a filter selects.
 
 use std::io;
 
@@ -6,7 +6,7 @@ use super::Exchanges;
 use crate::filter::Filter;
 use crate::record::{EventRecord, Renew, Sink};
 
-/// A sink with a filter in front, where there is one.
+/// Puts a filter, if there is one, in front of a sink.
 pub fn sink(inner: Box<dyn Sink>, filter: Option<&Filter>) -> Box<dyn Sink> {
     match filter {
         Some(filter) => Box::new(Selecting {
@@ -17,7 +17,7 @@ pub fn sink(inner: Box<dyn Sink>, filter: Option<&Filter>) -> Box<dyn Sink> {
     }
 }
 
-/// The same for the sinks that a renewal makes.
+/// Puts a filter, if there is one, in front of the sinks that a renewal makes.
 pub fn renewal(inner: Box<dyn Renew>, filter: Option<&Filter>) -> Box<dyn Renew> {
     match filter {
         Some(filter) => Box::new(SelectingRenew {
@@ -28,7 +28,7 @@ pub fn renewal(inner: Box<dyn Renew>, filter: Option<&Filter>) -> Box<dyn Renew>
     }
 }
 
-/// Writes the exchanges that a filter selects.
+/// A sink that writes only the exchanges that a filter selects.
 struct Selecting {
     inner: Box<dyn Sink>,
     exchanges: Exchanges,
@@ -57,7 +57,7 @@ impl Sink for Selecting {
     }
 }
 
-/// Puts a filter in front of the sinks that another renewal makes.
+/// A renewal that puts a filter in front of the sinks that another renewal makes.
 struct SelectingRenew {
     inner: Box<dyn Renew>,
     filter: Filter,

@@ -1,4 +1,4 @@
-//! One event as a block of lines.
+//! Prints one event as a block of lines.
 
 use smol_str::{SmolStr, ToSmolStr};
 
@@ -10,16 +10,16 @@ use crate::record::model::{
     EventKind, EventRecord, MessageRecord, NoteRecord, OpRecord, ParsedBodyRecord,
 };
 
-/// What stands in front of every line of a block but the first.
+/// The beginning of every line of a block but the first.
 const GUTTER: &str = "  │ ";
 
-/// The longest text that is written in full unless another limit is given, in columns.
+/// The longest text that is printed in full unless another limit is given, in columns.
 pub(super) const LONG: usize = 160;
 
-/// The least room that the address of a server gets, in columns.
+/// The least width for the address of a server, in columns.
 const LEAST_ADDRESS: usize = 24;
 
-/// A line across the page with words in it.
+/// Prints a line across the page with words in it.
 pub(super) fn across(out: &mut TextBuffer, words: &[impl AsRef<str>]) {
     out.put(Style::Faint, "━━");
     for word in words {
@@ -31,12 +31,12 @@ pub(super) fn across(out: &mut TextBuffer, words: &[impl AsRef<str>]) {
     out.put(Style::Faint, &rest).end();
 }
 
-/// A new line of a block.
+/// Begins a new line of a block.
 pub(super) fn line(out: &mut TextBuffer) -> &mut TextBuffer {
     out.put(Style::Faint, GUTTER)
 }
 
-/// `server` is that of the exchange, where it is not the one of the connection.
+/// Prints an event. `server` is the server of the exchange, if it differs from that of the connection.
 pub(super) fn event(out: &mut TextBuffer, record: &EventRecord, server: Option<&str>) {
     match record.event {
         EventKind::Request | EventKind::Response => captured(out, record, server),
@@ -196,7 +196,7 @@ fn captured(out: &mut TextBuffer, record: &EventRecord, server: Option<&str>) {
     }
 }
 
-/// `▶ 10:15:32.123456  device → server  POST /path  HTTP/2.0`
+/// Prints `▶ 10:15:32.123456  device → server  POST /path  HTTP/2.0`.
 fn first_line(out: &mut TextBuffer, record: &EventRecord) {
     let to_server = record.event == EventKind::Request;
     let (sign, style) = match to_server {
@@ -240,7 +240,7 @@ fn first_line(out: &mut TextBuffer, record: &EventRecord) {
     out.end();
 }
 
-/// What Windows shows for an HTTP status that is an error, where no fault says more.
+/// Prints the error that Windows shows for an HTTP error status, unless a fault is more precise.
 fn windows_result(out: &mut TextBuffer, record: &EventRecord, status: u16) {
     let fault = record.enrollment.as_ref().and_then(|e| e.fault.as_ref());
     let says_more = fault.is_some_and(|fault| fault.hresult.is_some());
@@ -249,7 +249,7 @@ fn windows_result(out: &mut TextBuffer, record: &EventRecord, status: u16) {
     }
 }
 
-/// `server mdm.example.com:443 · session 1 · exchange 2 · XML 1,842 B application/vnd.syncml.dm+xml · x4 · c1`
+/// Prints `server mdm.example.com:443 · session 1 · exchange 2 · XML 1,842 B application/vnd.syncml.dm+xml · x4 · c1`.
 fn facts(out: &mut TextBuffer, record: &EventRecord, server: Option<&str>) {
     line(out);
     if let Some(server) = server {
@@ -281,7 +281,7 @@ fn facts(out: &mut TextBuffer, record: &EventRecord, server: Option<&str>) {
     media_type_and_numbers(out, record);
 }
 
-/// Whether nothing but dmtap's own answer is there, of which only the size is known.
+/// Returns whether there is only dmtap's own answer, of which only the size is known.
 fn is_own_alone(record: &EventRecord) -> bool {
     let empty = matches!(record.reading, None | Some(ParsedBodyRecord::Empty));
     record.own && empty && record.bytes.unwrap_or(0) == 0
@@ -297,7 +297,7 @@ fn media_type_and_numbers(out: &mut TextBuffer, record: &EventRecord) {
     out.end();
 }
 
-/// What the body is.
+/// Prints the kind of the body.
 fn form(out: &mut TextBuffer, record: &EventRecord) {
     match &record.reading {
         None | Some(ParsedBodyRecord::Empty) if record.bytes.unwrap_or(0) == 0 => {
@@ -327,7 +327,7 @@ fn form(out: &mut TextBuffer, record: &EventRecord) {
                     .quoted(Style::Faint, coding.unwrap_or("coded"), 20);
             }
         }
-        // The caller has looked after them.
+        // The caller handles these.
         _ => {}
     }
 }
@@ -341,7 +341,7 @@ fn header(out: &mut TextBuffer, message: &MessageRecord, event: EventKind) {
     if let Some(proto) = &message.proto {
         out.put(Style::Faint, " ").quoted(Style::Faint, proto, 20);
     }
-    // The server's address is cut, the device's never.
+    // The server's address may be cut, the device's is not.
     let (source, target) = (message.source.as_deref(), message.target.as_deref());
     let of_device = match event {
         EventKind::Request => source,
@@ -428,7 +428,7 @@ fn delivery(out: &mut TextBuffer, op: OpRecord) {
 }
 
 fn time(out: &mut TextBuffer, record: &EventRecord) {
-    // A log may have no times.
+    // Imported logs may have no times.
     if record.at_us == 0 {
         out.put(Style::Text, " ");
         return;
@@ -449,7 +449,7 @@ pub(super) fn numbers(out: &mut TextBuffer, record: &EventRecord) {
     out.put(Style::Faint, &format!(" · c{}", record.connection.id));
 }
 
-/// The path and query of an absolute address.
+/// Returns the path and query of an absolute URI.
 fn path_of(uri: &str) -> &str {
     match uri.split_once("://") {
         Some((_, rest)) if !uri.starts_with('/') => rest.find('/').map_or("/", |at| &rest[at..]),
@@ -473,7 +473,7 @@ fn http_ink(status: u16) -> Style {
     }
 }
 
-/// `1,842 B`
+/// Formats a size: `1,842 B`.
 pub(super) fn size(bytes: u64) -> String {
     let digits = bytes.to_string();
     let mut text = String::new();

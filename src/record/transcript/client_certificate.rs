@@ -1,11 +1,11 @@
-//! Client certificates: that of a device, and the one that dmtap showed to the server.
+//! Client certificates: the one of a device, and the one that dmtap presented to the server.
 
 use super::block::{LONG, line};
 use super::text_buffer::{REASON, Style, TextBuffer};
 use crate::flow::ClientAuth;
 use crate::record::model::ConnectionRecord;
 
-/// Its lines in the block of a connection, where the device presented one.
+/// Prints the certificate that the device presented, in the block of its connection.
 pub(super) fn lines(out: &mut TextBuffer, connection: &ConnectionRecord) {
     let tls = connection.tls.as_ref();
     let Some(presented) = tls.and_then(|tls| tls.client_certificate.as_ref()) else {
@@ -34,7 +34,7 @@ pub(super) fn lines(out: &mut TextBuffer, connection: &ConnectionRecord) {
         .end();
 }
 
-/// The line of a response whose server asked for a client certificate.
+/// Prints the line of a response whose server requested a client certificate.
 pub(super) fn of_response(out: &mut TextBuffer, auth: &ClientAuth) {
     if !auth.asked {
         return;

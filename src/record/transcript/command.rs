@@ -1,4 +1,4 @@
-//! Commands, one line each; an item has a line of its own where there are several.
+//! Prints commands, one line each; several items get a line each.
 
 use super::block::{line, size};
 use super::text_buffer::{Style, TextBuffer};
@@ -10,14 +10,14 @@ use crate::record::model::{
 };
 use crate::record::redact::MASK;
 
-/// The longest name or address written in full, in columns.
+/// The longest name or address printed in full, in columns.
 const LONG: usize = 120;
 
-/// The least room that a value gets, in columns.
+/// The least width for a value, in columns.
 const LEAST: usize = 24;
 
 pub(super) fn all(out: &mut TextBuffer, record: &EventRecord) {
-    // A line that may be as long as it needs to be has the whole text of a value.
+    // If lines have no maximum width, they show the whole text of a value.
     let is_cut = |command: &CommandRecord| {
         let mut data = command.items.iter().filter_map(|item| item.data.as_ref());
         data.any(is_cut_text)
@@ -130,14 +130,14 @@ fn code(out: &mut TextBuffer, command: &CommandRecord) {
     }
 }
 
-/// `0x86000002 CFGMGR_E_NODENOTFOUND, there is no such node`
+/// Returns `0x86000002 CFGMGR_E_NODENOTFOUND, there is no such node`.
 fn windows_error(command: &CommandRecord) -> Option<String> {
     let error = command.status.as_ref()?.original_error.as_deref()?;
     let fact = facts::result_in_text(error)?;
     Some(format!("{} {}", fact.key, fact.words()))
 }
 
-/// `← Get 5 ./DevDetail/SwV`
+/// Prints `← Get 5 ./DevDetail/SwV`.
 fn answers(out: &mut TextBuffer, answers: &AnswerTargetRecord, items_are_named: bool) {
     out.put(Style::Faint, " ← ");
     let never_sent = answers.found == Some(false);
@@ -157,7 +157,7 @@ fn answers(out: &mut TextBuffer, answers: &AnswerTargetRecord, items_are_named: 
         }
         nodes(out, answers, items_are_named);
     }
-    // A Status is there as a rule, and nobody answers it (STA-03).
+    // An answered Status was usually sent; the mistake is to answer it (STA-03).
     let is_there = answers.cmd.as_deref() == Some("Status");
     if never_sent && !answers.id.is_empty() && !is_there {
         out.put(Style::Bad, ", which was never sent");
@@ -181,8 +181,8 @@ fn nodes(out: &mut TextBuffer, answers: &AnswerTargetRecord, items_are_named: bo
     out.put(Style::Text, if answers.more { ", …" } else { "" });
 }
 
-/// `./DevDetail/SwV chr = "10.0.1"`; the node is left out where `known` has just named it. `whole` is a value that the
-/// record has a part of.
+/// Prints `./DevDetail/SwV chr = "10.0.1"`. Leaves out a node that equals `known`, which the line already shows.
+/// `whole` is the complete value, if the record has only a part of it.
 fn item(out: &mut TextBuffer, item: &ItemRecord, known: Option<&str>, whole: Option<String>) {
     for (word, uri) in [("", &item.target), ("from ", &item.source)] {
         let Some(uri) = uri.as_deref().filter(|uri| Some(*uri) != known) else {
@@ -204,7 +204,7 @@ fn item(out: &mut TextBuffer, item: &ItemRecord, known: Option<&str>, whole: Opt
     }
 }
 
-/// Whether a text is shown in part.
+/// Returns whether only a part of a text is shown.
 fn is_cut_text(data: &DataRecord) -> bool {
     let is_hidden = data.masked && data.text == MASK;
     data.cut && !data.hex && !data.markup && !is_hidden
@@ -213,7 +213,7 @@ fn is_cut_text(data: &DataRecord) -> bool {
 fn data(out: &mut TextBuffer, data: &DataRecord, whole: Option<String>) {
     out.put(Style::Faint, " = ");
     let record = size(data.bytes);
-    // What is around a secret is shown as any value; of records of an older dmtap nothing is.
+    // The text around a secret is shown like any value; records of an older dmtap have no such text.
     if data.masked && (data.markup || data.text == MASK) {
         out.put(Style::Odd, &format!("{MASK} masked, {record}"));
         return;

@@ -1,4 +1,4 @@
-//! The bytes around the place where a body broke.
+//! Prints the bytes around the place where a body cannot be decoded.
 
 use std::fmt::Write as _;
 
@@ -6,10 +6,10 @@ use super::block::line;
 use super::text_buffer::{Style, TextBuffer};
 use crate::record::model::EventRecord;
 
-/// Bytes in one row.
+/// The number of bytes in one row.
 const ROW: usize = 16;
 
-/// Three rows, in hex and as text, the middle one with the byte that could not be read.
+/// Prints three rows in hex and as text. The middle row has the byte that could not be read.
 pub(super) fn around(out: &mut TextBuffer, record: &EventRecord, at: u32) {
     let coded = record.header("content-encoding");
     let (Some(body), None) = (&record.body, coded) else {

@@ -1,4 +1,4 @@
-//! A message of enrollment in words: who asks, for what, what is granted, why it is refused.
+//! A message of enrollment in words: who requests what, what is granted, and why it is refused.
 
 use super::block::line;
 use super::text_buffer::{Style, TextBuffer, WIDTH, safe};
@@ -6,10 +6,10 @@ use crate::dm::soap::action_name;
 use crate::facts;
 use crate::record::model::{EnrollmentRecord, EventRecord, FaultRecord, GrantRecord};
 
-/// Words of one block line, and how they are shown.
+/// The words of one line of a block, and their style.
 pub(super) type Line = (Style, Vec<String>);
 
-/// The lines of an event.
+/// Prints the lines of an event.
 pub(super) fn of_event(out: &mut TextBuffer, event: &EventRecord) {
     let Some(record) = &event.enrollment else {
         return;
@@ -19,7 +19,7 @@ pub(super) fn of_event(out: &mut TextBuffer, event: &EventRecord) {
     }
 }
 
-/// The lines as text, for a message without an exchange.
+/// Returns the lines as text, for a message without an exchange.
 pub(in crate::record) fn text(record: &EnrollmentRecord) -> String {
     let mut text = String::new();
     for (_, words) in lines(record, None) {
@@ -45,12 +45,12 @@ fn lines(record: &EnrollmentRecord, status: Option<u16>) -> Vec<Line> {
     lines
 }
 
-/// `RST/wstep, UsernameToken of anna@contoso.example, device 0011…, EnrollmentType Full, …`
+/// Returns `RST/wstep, UsernameToken of anna@contoso.example, device 0011…, EnrollmentType Full, …`.
 fn first(record: &EnrollmentRecord) -> Vec<String> {
     let message = record.message.as_deref();
     let action = record.action.as_deref().map(action_name);
     let mut words = vec![action.or(message).unwrap_or("SOAP envelope").to_owned()];
-    // The action of a request may be missing or wrong: what the body holds is what is asked.
+    // The action of a request may be missing or wrong, so the content of the body is shown, too.
     let is_repeated = |message: &str| {
         let known = [
             "RequestSecurityToken",
@@ -76,7 +76,7 @@ fn first(record: &EnrollmentRecord) -> Vec<String> {
         words.extend(facts.get(name).map(|value| format!("{name} {value}")));
     }
     for (name, value) in facts.iter() {
-        // Where there is a request for a certificate, its line has the type.
+        // If there is a certificate request, its line shows the type.
         let is_elsewhere = name == REQUEST_TYPE && !record.csr.is_empty();
         if name != "DeviceID" && !FIRST.contains(&name) && !is_elsewhere {
             words.push(format!("{name} {value}"));
@@ -87,7 +87,7 @@ fn first(record: &EnrollmentRecord) -> Vec<String> {
 
 const REQUEST_TYPE: &str = "RequestType";
 
-/// Facts that say most, which come first.
+/// The most important facts, which come first.
 const FIRST: [&str; 7] = [
     "EnrollmentType",
     "DeviceType",
@@ -98,7 +98,7 @@ const FIRST: [&str; 7] = [
     "DeviceName",
 ];
 
-/// `asks for a certificate (Issue, PKCS10), subject CN=…, RSA 2048, SHA-256 with RSA`
+/// Returns `asks for a certificate (Issue, PKCS10), subject CN=…, RSA 2048, SHA-256 with RSA`.
 fn csr(record: &EnrollmentRecord) -> Vec<String> {
     let get = |name| record.csr.get(name).map(str::to_owned);
     let kind = [record.facts.get(REQUEST_TYPE), record.csr.get("type")];
@@ -137,7 +137,7 @@ fn grant(granted: &GrantRecord) -> Vec<String> {
     words
 }
 
-/// `fault s:Authentication (0x80180002): the reason`, and what else the server says.
+/// Returns `fault s:Authentication (0x80180002): the reason`, and the other facts of the fault.
 fn fault(fault: &FaultRecord, record: &EnrollmentRecord, status: Option<u16>) -> Vec<Line> {
     let code = fault.subcode.as_ref().or(fault.code.as_ref());
     let mut head = "fault".to_owned();
@@ -175,7 +175,7 @@ fn fault(fault: &FaultRecord, record: &EnrollmentRecord, status: Option<u16>) ->
     lines
 }
 
-/// Words joined with commas, on as many lines as they need.
+/// Prints words joined with commas, on as many lines as they need.
 fn wrapped(out: &mut TextBuffer, style: Style, words: &[String]) {
     line(out);
     let room = out.room();
@@ -188,7 +188,8 @@ fn wrapped(out: &mut TextBuffer, style: Style, words: &[String]) {
     }
 }
 
-/// Rows of at most `width` columns, as far as single words allow it; all but the first are indented.
+/// Splits words into rows of at most `width` columns, except for longer single words. All rows but the first are
+/// indented.
 fn rows(words: &[String], width: usize) -> Vec<String> {
     let mut rows = vec![String::new()];
     let mut columns = 0;
@@ -216,5 +217,5 @@ fn rows(words: &[String], width: usize) -> Vec<String> {
 
 const INDENT: &str = "  ";
 
-/// The longest word, in columns.
+/// The longest word printed in full, in columns.
 const LONGEST: usize = 600;

@@ -1,4 +1,4 @@
-//! The failures of a run in a table: what, where, and with which code.
+//! The table of the failures of a run: what failed, where, and with which code.
 
 use smol_str::SmolStr;
 
@@ -7,7 +7,7 @@ use crate::dm::StatusCode;
 use crate::record::analysis::why::hresult_words;
 use crate::record::model::{SessionFinding, SessionSummary, VERSION};
 
-/// The failures of a run, as far as they are kept.
+/// The failures of a run, up to a limit.
 #[derive(Default)]
 pub struct Failures {
     rows: Vec<Row>,
@@ -21,7 +21,7 @@ struct Row {
 }
 
 impl Failures {
-    /// Takes in what failed in a session.
+    /// Adds the failures of a session.
     pub fn enter(&mut self, summary: &SessionSummary) {
         for finding in summary.findings.iter().filter(|finding| finding.pending) {
             if self.rows.len() == MOST_ROWS {
@@ -36,12 +36,12 @@ impl Failures {
         }
     }
 
-    /// Whether nothing failed.
+    /// Returns whether nothing failed.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
-    /// One line of JSON for each.
+    /// Returns one line of JSON for each failure.
     pub fn json(&self) -> String {
         let line = |row: &Row| {
             let (session, device, finding) = (row.session, &row.device, &row.finding);
@@ -70,7 +70,8 @@ impl Failures {
 }
 
 impl Row {
-    /// `session 7 · DEVICE-0007 · Replace ./Device/X: 404 Not found    WHY-01`, and the value, code and native error.
+    /// Prints `session 7 · DEVICE-0007 · Replace ./Device/X: 404 Not found    WHY-01`, then the value, code and native
+    /// error.
     fn print(&self, out: &mut TextBuffer) {
         let Self {
             session,
@@ -98,7 +99,7 @@ impl Row {
             .code
             .filter(|code| !finding.what.contains(&code.to_string()));
         facts.extend(code.map(|code| match &*finding.id {
-            // The answer to an enrollment is one of HTTP.
+            // The code of an answer to an enrollment is an HTTP status.
             "WHY-13" => format!("HTTP {code}"),
             _ => StatusCode(code).to_string(),
         }));
@@ -112,5 +113,5 @@ impl Row {
     }
 }
 
-/// Failures that are kept.
+/// The most failures that are kept.
 const MOST_ROWS: usize = 1_000;

@@ -1,4 +1,4 @@
-//! Values in full, under the line of their command: text, documents inside, certificates, tokens, octets.
+//! Prints values in full below the line of their command: text, embedded documents, certificates, tokens, octets.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,17 +12,17 @@ use crate::markup::{Document, Element, Embedded, EmbeddedResult, Limits};
 use crate::record::model::{CommandRecord, DataRecord, EventRecord, ItemRecord};
 use crate::record::redact::MASK;
 
-/// The body of an event as a document, for the values in it.
+/// Returns the body of an event as a document.
 pub(super) fn document(record: &EventRecord) -> Option<Arc<Document>> {
     let body = record.body.as_ref()?;
     let document = body.document(record.head.as_ref(), &Limits::default())?;
     Some(Arc::new(document))
 }
 
-/// Elements of a document by their first byte.
+/// The elements of a document by the offset of their first byte.
 pub(super) type Elements<'d> = HashMap<u32, Element<'d>>;
 
-/// The elements of a document, for the commands in it.
+/// Returns the elements of a document by offset.
 pub(super) fn elements(document: &Document) -> Elements<'_> {
     let elements = document.elements();
     elements
@@ -30,7 +30,7 @@ pub(super) fn elements(document: &Document) -> Elements<'_> {
         .collect()
 }
 
-/// The Data of the items of a command.
+/// Returns the Data of each item of a command.
 pub(super) fn data<'d>(
     elements: &Elements<'d>,
     command: &CommandRecord,
@@ -41,10 +41,10 @@ pub(super) fn data<'d>(
     items.map(Item::data).collect()
 }
 
-/// The whole value of an item, where the line of its command shows only a part of it.
+/// Prints the whole value of an item if the line of its command shows only a part of it.
 pub(super) fn value(out: &mut TextBuffer, data: Element<'_>, item: &ItemRecord) {
     let shown = item.data.as_ref();
-    // The body has a mask in place of each secret, too; a value that is all secret has nothing to show.
+    // The body has a mask in place of each secret, too; a value that is entirely secret has nothing to show.
     let Some(shown) = shown.filter(|shown| !is_hidden(shown)) else {
         return;
     };
@@ -69,12 +69,12 @@ pub(super) fn value(out: &mut TextBuffer, data: Element<'_>, item: &ItemRecord) 
     }
 }
 
-/// The whole text of an item, for the line of its command.
+/// Returns the whole text of an item, for the line of its command.
 pub(super) fn text(data: Element<'_>) -> Option<String> {
     String::from_utf8(data.octets().into_owned()).ok()
 }
 
-/// A message of enrollment, or a provisioning document, where values are shown in full.
+/// Prints a message of enrollment or a provisioning document in full, if the layout asks for it.
 pub(super) fn enrollment(out: &mut TextBuffer, record: &EventRecord) {
     if out.layout.full
         && record.enrollment.is_some()
@@ -84,7 +84,7 @@ pub(super) fn enrollment(out: &mut TextBuffer, record: &EventRecord) {
     }
 }
 
-/// A document that is no SyncML, with those inside it, and what certificates and tokens in it say.
+/// Prints a document other than SyncML, its embedded documents, and the contents of its certificates and tokens.
 fn whole(out: &mut TextBuffer, document: &Document, limits: &Limits) {
     xml(out, document);
     for element in document.elements() {
@@ -103,14 +103,14 @@ fn whole(out: &mut TextBuffer, document: &Document, limits: &Limits) {
     }
 }
 
-/// A document that is the text of an element. Recursion ends with [`Limits::embedded`].
+/// Prints a document that is the text of an element. Recursion ends with [`Limits::embedded`].
 fn inside(out: &mut TextBuffer, embedded: &Embedded) {
     let wrapping = embedded.wrapping().name();
     row(out, Style::Faint, &format!("inside, {wrapping}:"));
     whole(out, embedded.document(), embedded.limits());
 }
 
-/// Whether nothing of a value is shown.
+/// Returns whether a value is entirely masked.
 fn is_hidden(shown: &DataRecord) -> bool {
     shown.masked && (shown.markup || shown.text == MASK)
 }
@@ -125,7 +125,7 @@ fn xml(out: &mut TextBuffer, document: &Document) {
     xml.lines().for_each(|text| row(out, Style::Text, text));
 }
 
-/// The elements in a value, as they stand in the message.
+/// Prints the elements in a value, as the message has them.
 fn children(out: &mut TextBuffer, data: Element<'_>) {
     let source = data.document().source();
     for child in data.elements() {
@@ -139,16 +139,16 @@ fn children(out: &mut TextBuffer, data: Element<'_>) {
     }
 }
 
-/// What a value says that is a certificate, a request for one, a signed message (PKCS#7) or a token.
+/// Describes a value that is a certificate, a certificate request, a signed message (PKCS#7) or a token.
 pub(in crate::record) fn unfolded(text: &str) -> Option<String> {
-    // Nothing shorter is one.
+    // A shorter value cannot be one of these.
     match text.len() > SHORTEST {
         true => certificates(text).or_else(|| token(text)),
         false => None,
     }
 }
 
-/// Certificates in base64 or PEM.
+/// Describes certificates and requests in base64 or PEM.
 fn certificates(text: &str) -> Option<String> {
     let lines = text.lines().filter(|line| !line.starts_with("-----"));
     let base64: String = lines.collect();
@@ -189,14 +189,14 @@ fn request(read: &CertificateRequest) -> String {
     )
 }
 
-/// What a token says; never its signature.
+/// Returns the header and claims of a token, without its signature.
 fn token(text: &str) -> Option<String> {
     let [header, claims] = jwt(text)?;
     Some(format!("token {header}\n{claims}"))
 }
 
-/// The shortest value that is looked at, in bytes.
+/// A value must be longer than this to be examined, in bytes.
 const SHORTEST: usize = 32;
 
-/// Octets in one row.
+/// The number of octets in one row.
 const ROW: usize = 32;

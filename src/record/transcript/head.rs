@@ -1,10 +1,10 @@
-//! Header fields of HTTP.
+//! Prints HTTP header fields.
 
 use super::block::line;
 use super::text_buffer::{REASON, Style, TextBuffer, WIDTH};
 use crate::record::model::HeadRecord;
 
-/// Those that say who somebody is or where to go, or all of them.
+/// Prints the fields of [`SHOWN_HEADERS`], or all fields if the layout asks for them.
 pub(super) fn fields(out: &mut TextBuffer, head: &HeadRecord) {
     if out.layout.headers {
         for (name, value) in &head.headers {
@@ -29,7 +29,7 @@ pub(super) fn fields(out: &mut TextBuffer, head: &HeadRecord) {
     }
 }
 
-/// Header fields that say who somebody is, or where to go.
+/// Header fields about identity, or with the target of a redirect.
 const SHOWN_HEADERS: [(&str, &str); 6] = [
     ("authorization", "Authorization"),
     ("devicetoken", "DeviceToken"),

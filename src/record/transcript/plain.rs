@@ -1,4 +1,4 @@
-//! Bodies that are text and no message: the first lines of an answer that reports an error.
+//! Prints text bodies that are not messages: the first lines of an answer that reports an error.
 
 use std::sync::LazyLock;
 
@@ -8,7 +8,7 @@ use super::block::{line, numbers, size};
 use super::text_buffer::{Style, TextBuffer};
 use crate::record::model::{EventRecord, ParsedBodyRecord};
 
-/// The first lines of the body, where the answer reports an error, or is dmtap's own, and its body is text.
+/// Prints the first lines of a text body, if the answer reports an error or is dmtap's own.
 pub(super) fn first_lines(out: &mut TextBuffer, record: &EventRecord) {
     if !record.own && record.http_status().is_none_or(|status| status < 400) {
         return;
@@ -45,7 +45,7 @@ pub(super) fn first_lines(out: &mut TextBuffer, record: &EventRecord) {
     }
 }
 
-/// Whether there is a body that is no message, or a broken one.
+/// Returns whether the body is not a message, or a broken one.
 pub(super) fn is_undecoded(record: &EventRecord) -> bool {
     use ParsedBodyRecord::{Document, Empty, Opaque, Undecoded, Unread};
     match &record.reading {
@@ -55,7 +55,7 @@ pub(super) fn is_undecoded(record: &EventRecord) -> bool {
     }
 }
 
-/// `text/html, 237 B, not decoded`
+/// Prints `text/html, 237 B, not decoded`.
 pub(super) fn undecoded(out: &mut TextBuffer, record: &EventRecord) {
     let media_type = record.header("content-type");
     let media_type = media_type.unwrap_or("no media type");
@@ -73,7 +73,7 @@ pub(super) fn undecoded(out: &mut TextBuffer, record: &EventRecord) {
     out.end();
 }
 
-/// Whether the media type announces an envelope.
+/// Returns whether the media type announces a SOAP envelope.
 pub(in crate::record) fn announces_soap(record: &EventRecord) -> bool {
     let media_type = record.header("content-type");
     media_type.is_some_and(|media_type| media_type.to_ascii_lowercase().contains("soap+xml"))
@@ -83,14 +83,14 @@ fn is_html(media_type: &str) -> bool {
     media_type.to_ascii_lowercase().contains("html")
 }
 
-/// Whether most of it is characters that people read.
+/// Returns whether a text consists mostly of readable characters.
 fn looks_like_text(text: &str) -> bool {
     let odd = |c: &char| c.is_control() && !c.is_whitespace() || *c == char::REPLACEMENT_CHARACTER;
     let odd = text.chars().filter(odd).count();
     !text.is_empty() && odd * 50 <= text.len()
 }
 
-/// The text of a page of HTML, a line for each element: styles, scripts and comments are left out.
+/// Returns the visible text of an HTML page, one line for each element. Styles, scripts and comments are left out.
 fn visible(html: &str) -> String {
     let words: Vec<&str> = html.split_ascii_whitespace().collect();
     let text = words.join(" ");
@@ -102,7 +102,7 @@ fn visible(html: &str) -> String {
     ENTITIES.into_iter().fold(text.into_owned(), resolved)
 }
 
-/// What nobody sees, elements that do not begin a line, and the tags of all others.
+/// Invisible parts, elements that do not begin a line, and all other tags.
 static TAGS: LazyLock<[Regex; 3]> = LazyLock::new(|| {
     [
         r"(?i)<!--.*?(?:-->|$)|<style.*?(?:</style>|$)|<script.*?(?:</script>|$)",
@@ -112,7 +112,7 @@ static TAGS: LazyLock<[Regex; 3]> = LazyLock::new(|| {
     .map(|tags| Regex::new(tags).expect("a regular expression"))
 });
 
-/// In this order, so that none is made anew.
+/// `&amp;` is last, so that its result is not resolved again.
 const ENTITIES: [(&str, &str); 7] = [
     ("&nbsp;", " "),
     ("&lt;", "<"),
@@ -123,13 +123,13 @@ const ENTITIES: [(&str, &str); 7] = [
     ("&amp;", "&"),
 ];
 
-/// The most bytes that are looked at.
+/// The most bytes that are searched.
 const MOST_BYTES: usize = 16 << 10;
 
-/// The most lines that are shown.
+/// The most lines that are printed.
 const LINES: usize = 8;
 
-/// The longest line, in columns.
+/// The longest line printed in full, in columns.
 const LONGEST: usize = 400;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What rules changed, shown where they changed it.
+//! Prints the changes of rules at the place where they changed something.
 
 use super::block::line;
 use super::text_buffer::{REASON, Style, TextBuffer};
@@ -6,16 +6,16 @@ use crate::flow::EffectDetail;
 use crate::record::model::effect_sentence::Part;
 use crate::record::model::{EventRecord, RuleEffectRecord};
 
-/// How much of a changed value is shown, in columns.
+/// How much of a changed value is printed, in columns.
 const VALUE: usize = 48;
 
-/// The same of a URL, which says where a device goes.
+/// How much of a changed URL is printed, in columns: it shows where the device connects next.
 const URL: usize = 400;
 
-/// How much of the path of a changed place is shown, in columns.
+/// How much of the path of a changed place is printed, in columns.
 const PATH: usize = 60;
 
-/// Changes of the whole message, and rules that changed nothing in it.
+/// Prints changes of the whole message, and rules that changed nothing in it.
 pub(super) fn of_message(out: &mut TextBuffer, record: &EventRecord) {
     for applied in &record.applied {
         if applied.changes.is_empty() {
@@ -32,10 +32,10 @@ pub(super) fn of_message(out: &mut TextBuffer, record: &EventRecord) {
     }
 }
 
-/// Changes inside the message but outside its commands.
+/// Prints changes inside the message but outside its commands.
 pub(super) fn of_header(out: &mut TextBuffer, record: &EventRecord) {
     for applied in &record.applied {
-        // One line for all of them, wherever they are.
+        // One line covers all renumbered places.
         let shift = applied
             .changes
             .iter()
@@ -48,12 +48,12 @@ pub(super) fn of_header(out: &mut TextBuffer, record: &EventRecord) {
     print(out, record, None, 8);
 }
 
-/// Changes inside a document that is no message.
+/// Prints changes inside a document other than a SyncML message.
 pub(super) fn of_document(out: &mut TextBuffer, record: &EventRecord) {
     print(out, record, None, 0);
 }
 
-/// Changes of one command.
+/// Prints changes of one command.
 pub(super) fn of_command(out: &mut TextBuffer, record: &EventRecord, number: usize) {
     if !record.applied.is_empty() {
         let indent = 6 + 2 * record.commands[number].depth.min(20) as usize;
@@ -61,7 +61,7 @@ pub(super) fn of_command(out: &mut TextBuffer, record: &EventRecord, number: usi
     }
 }
 
-/// Whether a rule changed something in this command.
+/// Returns whether a rule changed something in this command.
 pub(super) fn touches(record: &EventRecord, number: usize) -> bool {
     let mut changes = record.applied.iter().flat_map(|applied| &applied.changes);
     changes
@@ -94,14 +94,14 @@ fn named<'p>(
         .quoted(Style::Rule, &applied.rule, 60)
 }
 
-/// `: Status 200 OK → 500 Command failed`
+/// Prints `: Status 200 OK → 500 Command failed`.
 fn step(out: &mut TextBuffer, change: &EffectDetail, inner: &str) {
     out.put(Style::Text, ": ");
     sentence(out, change, inner);
     out.end();
 }
 
-/// What was done; a URL that is too long for the line has one of its own.
+/// Prints a change in words; a URL that is too long for the line gets its own line.
 pub(super) fn sentence(out: &mut TextBuffer, change: &EffectDetail, inner: &str) {
     let parts = change.sentence(inner);
     let values = parts.iter().filter_map(Part::value);

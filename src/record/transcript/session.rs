@@ -1,4 +1,4 @@
-//! What is known of a session once it is over.
+//! Prints the summary of a session that is over.
 
 use super::block::across;
 use super::text_buffer::{REASON, Style, TextBuffer};
@@ -8,14 +8,14 @@ use crate::record::EventRecord;
 use crate::record::analysis::why::end_words;
 use crate::record::model::{CommandCounts, SessionFinding, SessionSummary};
 
-/// The end of a session, as an event.
+/// Prints the event at the end of a session.
 pub(super) fn of_event(out: &mut TextBuffer, record: &EventRecord) {
     if let Some(summary) = &record.summary {
         self::summary(out, summary);
     }
 }
 
-/// `━━ session 7 ━━ finished ━━ 1 of 14 commands failed ━━`, and what is to be concluded.
+/// Prints `━━ session 7 ━━ finished ━━ 1 of 14 commands failed ━━`, and the findings.
 pub(super) fn summary(out: &mut TextBuffer, summary: &SessionSummary) {
     let mut words = vec![match (summary.number, &*summary.device) {
         (Some(number), _) => format!("session {number}"),
@@ -26,7 +26,7 @@ pub(super) fn summary(out: &mut TextBuffer, summary: &SessionSummary) {
     if summary.number.is_some() || summary.end != SessionEnd::Open {
         words.push(end_words(summary));
     }
-    // A session that the server refused came to no command.
+    // A session that the server refused has no commands to count.
     let is_refused = matches!(summary.end, SessionEnd::Refused { .. }) && summary.commands.all == 0;
     let is_counted = summary.number.is_some() && !is_refused;
     words.extend(is_counted.then(|| counts(&summary.commands)));
@@ -37,7 +37,7 @@ pub(super) fn summary(out: &mut TextBuffer, summary: &SessionSummary) {
         .for_each(|finding| self::finding(out, finding));
 }
 
-/// `1 of 14 commands failed`
+/// Returns `1 of 14 commands failed`.
 fn counts(counts: &CommandCounts) -> String {
     let CommandCounts {
         all,
@@ -78,7 +78,7 @@ fn finding(out: &mut TextBuffer, finding: &SessionFinding) {
     out.put(style, sign).quoted(style, &finding.what, REASON);
     out.put(Style::Faint, &format!("    {}", finding.id)).end();
     for (number, line) in finding.why.iter().enumerate() {
-        // Whose doing it is comes first.
+        // The first line says who caused the finding.
         let style = match number == 0 && !finding.rules.is_empty() {
             true => Style::Rule,
             false => Style::Text,

@@ -1,4 +1,4 @@
-//! Text with colours that counts its columns.
+//! A text buffer with colours that counts columns.
 
 use std::fmt::Write as _;
 
@@ -15,7 +15,7 @@ pub enum Colour {
     Colour,
 }
 
-/// What a piece of text is, which decides its colour.
+/// The role of a piece of text, which decides its colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Style {
     Text,
@@ -32,12 +32,11 @@ pub(super) enum Style {
 /// How much a transcript shows.
 #[derive(Clone, Copy, Debug)]
 pub struct Layout {
-    /// Columns that a line may take; values and addresses that do not fit are cut. `None`: lines are as long as they need
-    /// to be.
+    /// The most columns of a line; values and addresses that do not fit are cut. With `None`, lines have any length.
     pub width: Option<usize>,
-    /// Whether all header fields of HTTP are shown.
+    /// Whether all HTTP header fields are shown.
     pub headers: bool,
-    /// Whether values are shown in full, under their commands.
+    /// Whether values are shown in full, below their commands.
     pub full: bool,
 }
 
@@ -58,10 +57,10 @@ pub(super) struct TextBuffer {
     column: usize,
 }
 
-/// The longest reason that is written, in columns: its end says what to do about it.
+/// The longest reason that is printed, in columns: its end says what to do about the problem.
 pub(super) const REASON: usize = 2_000;
 
-/// The width a line is laid out for.
+/// The default width of a line, in columns.
 pub(super) const WIDTH: usize = 100;
 
 impl TextBuffer {
@@ -83,13 +82,14 @@ impl TextBuffer {
         &self.text
     }
 
-    /// Columns left on this line for a value.
+    /// Returns the columns left on this line for a value.
     pub(super) fn value_room(&self) -> usize {
         let width = self.layout.width.unwrap_or(usize::MAX);
         width.saturating_sub(self.column)
     }
 
-    /// Columns left on this line up to the edge of the page; the page of a layout without a width has [`WIDTH`].
+    /// Returns the columns left on this line up to the edge of the page. Without a width in the layout, the page has
+    /// [`WIDTH`].
     pub(super) fn room(&self) -> usize {
         let width = self.layout.width.unwrap_or(WIDTH);
         width.saturating_sub(self.column)
@@ -102,7 +102,7 @@ impl TextBuffer {
         self.column = 0;
     }
 
-    /// Our own words. What comes from the traffic goes through [`Self::quoted`].
+    /// Adds dmtap's own words. Text from the traffic goes through [`Self::quoted`].
     pub(super) fn put(&mut self, style: Style, words: &str) -> &mut Self {
         self.column += words.chars().count();
         match self.style == Colour::Colour && style != Style::Text {
@@ -116,13 +116,14 @@ impl TextBuffer {
         self
     }
 
-    /// Text of a peer, made harmless and cut to `most` columns, or to [`REASON`] by a layout without a width.
+    /// Adds text of a peer, escaped and cut to `most` columns. Without a width in the layout, at least [`REASON`]
+    /// columns are shown.
     pub(super) fn quoted(&mut self, style: Style, words: &str, most: usize) -> &mut Self {
         let safe = safe(words, self.most(most));
         self.put(style, &safe)
     }
 
-    /// A path, made harmless; of one that is too long, as [`Self::quoted`] has it, the end is kept.
+    /// Adds a path, escaped. A path that is too long by the rule of [`Self::quoted`] loses its beginning.
     pub(super) fn path(&mut self, style: Style, path: &str, most: usize) -> &mut Self {
         let end = end_of_path(path, self.most(most));
         self.put(style, &end)
@@ -154,11 +155,11 @@ impl Style {
     }
 }
 
-/// Text that a terminal takes as text only, cut with `…` to `most` columns.
+/// Escapes all that a terminal would obey or hide, and cuts the text with `…` to `most` columns.
 pub(super) fn safe(words: &str, most: usize) -> String {
     let mut text = String::new();
     let mut columns = 0;
-    // Where to cut if the rest does not fit.
+    // The place to cut if the rest does not fit.
     let mut cut = 0;
     for character in words.chars() {
         match escaped(character) {
@@ -183,12 +184,12 @@ pub(super) fn safe(words: &str, most: usize) -> String {
     text
 }
 
-/// A path that a terminal takes as text only. Of one longer than `most` columns the last steps are kept, with `…` in
-/// front; of a step longer than that, its end.
+/// Escapes a path. If it is longer than `most` columns, keeps its last steps, with `…` in front; of a longer single
+/// step, keeps the end.
 fn end_of_path(path: &str, most: usize) -> String {
     let mut pieces: Vec<String> = Vec::new();
     let mut columns = 0;
-    // How many pieces, counted from the end, are whole steps.
+    // The number of pieces, counted from the end, that are whole steps.
     let mut steps = 0;
     let mut is_cut = false;
     for character in path.chars().rev() {
@@ -221,7 +222,7 @@ fn end_of_path(path: &str, most: usize) -> String {
     pieces.into_iter().rev().collect()
 }
 
-/// `12.3 ms`
+/// Formats a duration: `12.3 ms`.
 pub(super) fn duration(micros: u64) -> String {
     match micros {
         0..1_000 => format!("{micros} µs"),

@@ -1,4 +1,4 @@
-//! libwbxml as a contender: its C library, called from Python in a process of its own.
+//! libwbxml as a contender: its C library, called from Python in a separate process.
 
 use std::cell::RefCell;
 use std::io::{BufRead, BufReader, Write};

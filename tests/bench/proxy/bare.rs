@@ -1,4 +1,4 @@
-//! The bare proxy: hyper on both sides, a pool, and nothing else. And the server behind everything.
+//! The bare proxy: hyper on both sides and a pool, nothing else; and the server behind all proxies.
 
 use std::path::Path;
 use std::sync::Arc;

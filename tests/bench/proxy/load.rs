@@ -1,4 +1,4 @@
-//! Devices that send as fast as they are answered.
+//! Devices that send each request as soon as the last one is answered.
 
 use std::net::SocketAddr;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Messages of 4 KB: what a device says in the middle of a session, and what its server answers.
+//! Messages of 4 KB: a device's message in the middle of a session, and the server's answer.
 
 use std::fmt::Write;
 

@@ -1,5 +1,5 @@
-//! nginx and haproxy as they are set up for this: TLS on both legs, the server's certificate verified, connections to
-//! the server kept.
+//! nginx and haproxy, configured for this bench: TLS on both legs, a verified server certificate, and persistent
+//! connections to the server.
 
 use std::net::SocketAddr;
 use std::path::Path;

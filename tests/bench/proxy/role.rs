@@ -1,4 +1,4 @@
-//! The processes of the bench: the server and the bare proxy are this program again, with a role in its environment;
+//! The processes of the bench. The server and the bare proxy are this program again, with a role in its environment;
 //! dmtap is the program of the same build; nginx and haproxy come from the system.
 
 use std::io::{BufRead, BufReader, Read};

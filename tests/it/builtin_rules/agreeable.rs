@@ -1,5 +1,5 @@
-//! A device that answers 200 to everything, as some real ones do: no built-in rule leads it to answer, for the
-//! server, what the server never sent.
+//! A device that answers 200 to everything, as some real devices do: no built-in rule makes it send the server answers
+//! to commands that the server never sent.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

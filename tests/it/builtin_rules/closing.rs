@@ -1,4 +1,4 @@
-//! What the demo says at its end.
+//! The closing summary of the demo.
 
 use std::process::{Command, Output};
 

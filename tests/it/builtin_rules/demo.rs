@@ -1,4 +1,4 @@
-//! One command for every row of the response-code table: the transcript shows that code, on that command only.
+//! One command for each row of the response-code table: the transcript shows that code, on that command only.
 
 use std::process::Command;
 use std::sync::Mutex;

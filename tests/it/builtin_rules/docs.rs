@@ -1,4 +1,4 @@
-//! `docs/built-in-rules.md` lists the built-in rules as they are.
+//! `docs/built-in-rules.md` lists the built-in rules correctly.
 
 use std::fmt::Write;
 use std::fs;

@@ -1,4 +1,4 @@
-//! The rules about enrollment answer the step that they are about, and no other, wherever a server has it.
+//! The rules about enrollment answer only their own step, wherever a server has it.
 
 use dmtap::builtin_rules::BUILTIN_RULES;
 use dmtap::markup::{Hint, Limits, decode};

@@ -1,4 +1,4 @@
-//! The files: all of them are in the program, load together, and say in two lines what they are for.
+//! The files: all of them are in the program, load together, and describe their purpose in two lines.
 
 use std::collections::HashSet;
 use std::fs;

@@ -1,7 +1,7 @@
-//! What rules did to a conversation, as lines that a table can expect.
+//! The effects of rules on a conversation, as lines that a table can expect.
 //!
 //! `request 2: - Status 200 of Replace ./A` and `request 2: + Status 403 of Replace ./A` are a part of the second
-//! request as received and as sent. Whatever has no line is the same in both.
+//! request as received and as sent. Everything without a line is the same in both.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Every built-in rule is played in XML and in WBXML, and does what the table says: nothing less, nothing more.
+//! Every built-in rule is played in XML and in WBXML, and has exactly the effect in the table.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

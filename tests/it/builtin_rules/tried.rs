@@ -1,4 +1,4 @@
-//! The record of a played built-in rule, tried once more without a network: what leaves is the same, byte for byte.
+//! The record of a played built-in rule, replayed without a network: the sent bytes are the same.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,4 +1,4 @@
-//! How the output and the record of a run begin, and that readers skip what they do not know.
+//! How the output and the record of a run begin. Readers skip lines that they do not know.
 
 use std::fs;
 use std::io::{BufRead, BufReader};

@@ -1,4 +1,4 @@
-//! `dmtap rules check`: files that are wrong, empty, or no text.
+//! `dmtap rules check`: files that are wrong, empty, or not text.
 
 use std::fs;
 use std::io::Write;

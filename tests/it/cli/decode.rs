@@ -1,4 +1,4 @@
-//! `dmtap decode` on the forms in which people hand messages on, on broken messages, and on notifications.
+//! `dmtap decode` on the forms in which people share messages, on broken messages, and on notifications.
 
 use super::pasted::dump;
 use super::{dmtap_with_input, stdout};

@@ -1,4 +1,4 @@
-//! `dmtap device` against servers that do not let it in, or not yet.
+//! `dmtap device` against servers that do not admit it, or not yet.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;

@@ -1,4 +1,4 @@
-//! How the program ends before its work does: nobody reads on, or somebody interrupts it.
+//! The program ends early: its reader stops reading, or a user interrupts it.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};

@@ -1,4 +1,4 @@
-//! `dmtap explain` as a user asks it.
+//! `dmtap explain` with the queries of users.
 
 use serde_json::Value;
 

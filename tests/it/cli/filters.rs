@@ -1,4 +1,4 @@
-//! Filters as a user writes them, over a record and on a running proxy.
+//! Filters in the form that users write, over a record and on a running proxy.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,4 @@
-//! What `--help` says: each verb has examples, and they are true.
+//! `--help`: each verb has examples, and they work.
 
 use clap::{Command, CommandFactory, Parser};
 use dmtap::cli::Cli;

@@ -1,4 +1,4 @@
-//! Exchanges as text, with the heads of HTTP: what `why` says of them is what it says of a HAR.
+//! Exchanges as text, with HTTP heads: `why` reports the same for them as for a HAR.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! What a HAR leaves out: bodies, times, and what stood behind a proxy; answers that are no message.
+//! Data that a HAR leaves out: bodies, times, and what a proxy changed; answers that are not messages.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! `dmtap lint` as a user and a CI system run it.
+//! `dmtap lint` as users and CI systems run it.
 
 use std::fs;
 use std::path::Path;

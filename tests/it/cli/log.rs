@@ -1,4 +1,4 @@
-//! Files that are no records: as SyncMLViewer saves them, and as servers log.
+//! Files that are not records: as SyncMLViewer saves them, and as servers log.
 
 use std::fs;
 

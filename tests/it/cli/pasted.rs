@@ -1,4 +1,4 @@
-//! Messages as people paste them: envelopes of enrollment, escapes, dumps, fragments.
+//! Messages in the form in which people paste them: envelopes of enrollment, escapes, dumps, fragments.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Plans of `dmtap server`: what the manual says of them is so.
+//! Plans of `dmtap server`: the manual describes them correctly.
 
 use std::fs;
 use std::io::{BufRead, BufReader};

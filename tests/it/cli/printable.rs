@@ -1,4 +1,4 @@
-//! What a terminal would obey or hide is escaped in everything that people read.
+//! Characters that a terminal would obey or hide are escaped in all texts for people.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Lines of the README that are meant to be pasted.
+//! Lines of the README for users to paste.
 
 use std::fs;
 use std::net::TcpListener;

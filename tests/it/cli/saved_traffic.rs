@@ -1,4 +1,5 @@
-//! Messages as people save and paste them: HAR files, pages of HTML, reports without times and sessions.
+//! Messages in the form in which people save and paste them: HAR files, pages of HTML, reports without times and
+//! sessions.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! What keeps devices on the proxy, on the command line; the certificate that they must trust.
+//! The options that keep devices on the proxy, and the certificate that devices must trust.
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;

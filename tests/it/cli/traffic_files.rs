@@ -1,4 +1,4 @@
-//! Files of traffic: what they lack, in which order they have their messages, and who sent those.
+//! Files of traffic: missing parts, the order of messages, and their senders.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Messages of a log that cannot be read, and messages whose header contradicts what they say.
+//! Messages of a log that cannot be read, and messages whose header contradicts their content.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Files that hold no session, or break: what dmtap says of them, and what it advises.
+//! Files that hold no session or that break: dmtap's reports and its advice.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! What a user reads: each failure once, in words, and none of a library's.
+//! Messages to users: each failure once, in plain words, without texts of libraries.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};

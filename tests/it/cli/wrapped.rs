@@ -1,4 +1,4 @@
-//! Messages in what mail, source code and other programs wrap around them.
+//! Messages inside the wrapping of mail, source code and other programs.
 
 use std::fs;
 use std::io::Write as _;

@@ -1,4 +1,4 @@
-//! `--forward-client-cert`: the server sees the device's certificate, and no forged one.
+//! `--forward-client-cert`: the server gets the device's certificate, and no forged one.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -1,4 +1,4 @@
-//! What dmtap asks devices for: `--request-client-cert`, and the identity that goes with a device's certificate.
+//! What dmtap requests from devices: `--request-client-cert`, and the identity for a device's certificate.
 
 use std::fmt::Write as _;
 use std::fs;

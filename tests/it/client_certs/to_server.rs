@@ -1,4 +1,4 @@
-//! What dmtap presents to servers: `--client-certs`.
+//! `--client-certs`: the certificates that dmtap presents to servers.
 
 use std::fmt::Write as _;
 use std::fs;

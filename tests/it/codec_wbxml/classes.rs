@@ -1,4 +1,4 @@
-//! The classes of malformed input with the verdict on each: what tests, `docs/malformed.md` and fuzz seeds share.
+//! The classes of malformed input, each with its verdict: shared by tests, `docs/malformed.md` and fuzz seeds.
 
 /// What becomes of an input.
 pub(crate) enum Verdict {

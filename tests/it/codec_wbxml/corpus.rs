@@ -1,4 +1,4 @@
-//! Real messages, where the shared corpus is at hand.
+//! Real messages, if the shared corpus is available.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
-//! `docs/malformed.md` says what is done with each class of malformed input: it is written from what is done.
+//! `docs/malformed.md` lists the handling of each class of malformed input: it is generated from the actual behaviour.
 //!
-//! `DMTAP_WRITE_DOCS=1 cargo test --test it codec_wbxml::documented` writes it anew.
+//! `DMTAP_WRITE_DOCS=1 cargo test --test it codec_wbxml::documented` generates it again.
 
 use dmtap::markup::convert::{XmlOptions, to_xml};
 use dmtap::markup::{self, DecodeError, Document, EmbeddedResult, Hint, Limits};

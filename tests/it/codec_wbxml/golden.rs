@@ -1,4 +1,4 @@
-//! Small documents byte by byte, and the header forms that were seen.
+//! Small documents byte by byte, and the header forms of real messages.
 
 use dmtap::markup::Hint;
 

@@ -1,5 +1,4 @@
-//! What is seldom sent and stays what it is: names beyond ASCII in other charsets than UTF-8, and octets in the
-//! value of an attribute.
+//! Rare content stays unchanged: names beyond ASCII in other charsets than UTF-8, and octets in attribute values.
 
 use dmtap::markup::convert::{XmlOptions, to_xml};
 use dmtap::markup::edit::{Edit, plan};

@@ -1,4 +1,4 @@
-//! Malformed input, class by class, with the verdict on each: refused at an offset, or let pass with flags.
+//! Malformed input, class by class, each with its verdict: refused at an offset, or accepted with flags.
 
 use dmtap::markup::{self, Hint, Limits};
 

@@ -1,4 +1,4 @@
-//! A plain tree, drawn from a tape of bytes, and a writer of our own that spells it in every legal way.
+//! A plain tree, drawn from a tape of bytes, and a writer that spells it in every legal way.
 
 /// Decisions, read off one by one; at its end every decision is the first choice, so shorter is simpler.
 pub(crate) struct Tape<'t> {

@@ -1,4 +1,4 @@
-//! Random documents, spelled in random ways, and random edits of them: what is read back is the tree meant.
+//! Random documents, spelled in random ways, and random edits of them: reading gives the intended tree.
 
 use dmtap::markup::edit::{Edit, Fragment, Place};
 use dmtap::markup::{Document, Element, NodeId, wbxml};

@@ -1,4 +1,4 @@
-//! Trees in a line of text, and bytes from hexadecimal.
+//! Trees as one line of text, and bytes from hexadecimal.
 
 use dmtap::markup::{self, Document, Element, Hint, Kind, Limits};
 

@@ -1,4 +1,4 @@
-//! What holds for every input: the public corpus, and random pieces put together.
+//! Properties of every input: the public corpus, and random pieces put together.
 
 use std::path::{Path, PathBuf};
 

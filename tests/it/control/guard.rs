@@ -1,4 +1,4 @@
-//! Who is not answered.
+//! Requests that the control API does not answer.
 
 use std::process::Output;
 

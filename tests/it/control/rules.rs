@@ -1,4 +1,4 @@
-//! What a test suite does.
+//! The control API as a test suite uses it.
 
 use std::fs;
 

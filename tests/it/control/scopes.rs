@@ -1,4 +1,4 @@
-//! Rules of their own for tests that run at the same time.
+//! Separate rules for tests that run at the same time.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;

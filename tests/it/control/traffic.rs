@@ -1,4 +1,4 @@
-//! What passes, as a test suite asks for it: sessions with their verdict, and exchanges one after the other.
+//! Traffic as a test suite queries it: sessions with their verdict, and exchanges one after the other.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Random documents, spelled in random ways, there and back.
+//! Random documents, spelled in random ways, converted there and back.
 
 use dmtap::markup::wbxml::{PublicIdForm, Version, WbxmlOptions, encode};
 use proptest::prelude::*;

@@ -1,5 +1,5 @@
-//! Conversion there and back: what a document says, whatever its encoding, stays what it says. Tests and the
-//! fuzz target share it.
+//! Conversion there and back: the content of a document stays the same in either encoding. Tests and the fuzz target
+//! share this check.
 
 use bytes::Bytes;
 use dmtap::markup::convert::{XmlOptions, to_xml};

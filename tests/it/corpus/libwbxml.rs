@@ -1,4 +1,4 @@
-//! What `wbxml2xml` and `xml2wbxml` make of the messages.
+//! The results of `wbxml2xml` and `xml2wbxml` for the messages.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! What `dmtap lint` finds in real messages, each on its own.
+//! The notes of `dmtap lint` for real messages, each on its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 

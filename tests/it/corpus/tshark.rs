@@ -1,4 +1,4 @@
-//! What tshark shows of the WBXML messages.
+//! The output of tshark for the WBXML messages.
 
 use std::process::Command;
 

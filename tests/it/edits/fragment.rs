@@ -1,4 +1,4 @@
-//! Random edits of random fragments inside a message, against the same edits with an element around the fragment.
+//! Random edits of random fragments inside a message, compared with the same edits with an element around the fragment.
 
 use bytes::Bytes;
 use dmtap::markup::edit::{self, Edit, EditError, NestedEdit};

@@ -1,5 +1,5 @@
-//! What edits mean: carried out on a plain tree, to compare with what their patch gives. Tests and fuzz
-//! targets share it.
+//! The meaning of edits: edits applied to a plain tree, to compare with the result of their patch. Shared by tests and
+//! fuzz targets.
 
 use std::collections::BTreeSet;
 

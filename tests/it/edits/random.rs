@@ -1,4 +1,4 @@
-//! Random documents with random edits, against the meaning of each edit carried out on a plain tree.
+//! Random documents with random edits, compared with the same edits applied to a plain tree.
 
 use dmtap::markup::edit::{Edit, Place};
 use dmtap::markup::wbxml::encode;

@@ -1,4 +1,4 @@
-//! What stays closed: ordinary text, and what is declared as a document and is none.
+//! Texts that are not opened: ordinary text, and text that is declared as a document but is not one.
 
 use dmtap::markup::{EmbeddedResult, FlagKind, tag};
 

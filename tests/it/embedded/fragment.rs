@@ -1,4 +1,4 @@
-//! Several elements in one text, as policies of Windows have them.
+//! Several elements in one text, as in Windows policies.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

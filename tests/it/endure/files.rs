@@ -1,4 +1,4 @@
-//! Files: full disks, files of others, files without an end.
+//! Files: full disks, files of other users, files without an end.
 
 use std::fs;
 use std::io::{BufRead, BufReader};

@@ -1,4 +1,4 @@
-//! Nobody reads what dmtap prints, or it cannot be written.
+//! Output that nobody reads, or that cannot be written.
 
 use std::fs::OpenOptions;
 use std::io::Write;

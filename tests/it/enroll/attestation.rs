@@ -1,4 +1,4 @@
-//! The built-in rules about attestation: a device with a TPM leaves its proof out, and the swap has nothing to warn of.
+//! The built-in rules about attestation: a device with a TPM leaves its attestation out, and the swap has no warning.
 
 use dmtap::builtin_rules::BUILTIN_RULES;
 use dmtap::flow::event::Event;

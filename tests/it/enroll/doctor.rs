@@ -1,4 +1,4 @@
-//! `dmtap doctor` finds what is not right, and nothing where all is.
+//! `dmtap doctor` finds every mistake in a setup, and none in a correct one.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! dmtap with the swap in front of a server that enrolls.
+//! dmtap with the swap in front of an enrollment server.
 
 use std::sync::Mutex;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! More enrollments at once than dmtap swaps.
+//! More simultaneous enrollments than dmtap swaps.
 
 use std::sync::Mutex;
 

@@ -1,4 +1,4 @@
-//! A simulated device enrolls at nginx, which has two of the server's names and a redirect, and stays on dmtap.
+//! A simulated device enrolls through nginx, which has two of the server's names and a redirect, and stays on dmtap.
 
 use std::fs;
 use std::path::Path;

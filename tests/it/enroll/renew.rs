@@ -1,4 +1,4 @@
-//! Renewals through dmtap: signed anew, and on connections that show the old identity.
+//! Renewals through dmtap: signed again by dmtap, on connections that present the old identity.
 
 use dmtap::app::enroll_device::renew;
 

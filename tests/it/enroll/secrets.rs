@@ -1,5 +1,4 @@
-//! No private key is in a record, a file or a message: of the device's nothing anywhere, of dmtap's only what identity.pem
-//! holds.
+//! Private keys: the device's key is in no record, file or message; dmtap's keys are only in identity.pem.
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;

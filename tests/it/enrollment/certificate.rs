@@ -1,4 +1,4 @@
-//! Certificate requests as Windows makes them, and certificates. Expected values are those of openssl.
+//! Certificates, and certificate requests as Windows makes them. The expected values come from openssl.
 
 use dmtap::dm::token::base64_octets;
 use dmtap::dm::{Certificate, CertificateRequest};

@@ -1,4 +1,4 @@
-//! The names of results as the crate `winresult` has them, with their numbers.
+//! The names of result codes in the crate `winresult`, with their numbers.
 
 use winresult::*;
 

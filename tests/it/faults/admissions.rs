@@ -1,4 +1,4 @@
-//! How connections are received, seen with curl and openssl.
+//! Ways to accept a connection, seen with curl and openssl.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;

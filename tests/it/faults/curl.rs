@@ -1,4 +1,4 @@
-//! curl through a proxy with rules, and what it says of it.
+//! curl through a proxy with rules, and its output.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};

@@ -1,4 +1,4 @@
-//! The built-in rules with which devices leave attestation out, on messages of real servers.
+//! The built-in rules that make devices leave attestation out, on messages of real servers.
 
 use dmtap::builtin_rules::BUILTIN_RULES;
 use dmtap::markup::{Hint, Limits, decode};

@@ -1,4 +1,4 @@
-//! Certificates for the device's key that say what the server's says.
+//! Certificates for the device's key that have the content of the server's certificate.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Certificate requests made anew for another key.
+//! Certificate requests remade for another key.
 
 use dmtap::identity::Strings;
 use dmtap::identity::{CertificationRequest, Digest, KeyKind, Scheme, Signer};

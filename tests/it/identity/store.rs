@@ -1,4 +1,4 @@
-//! The store, and the verbs that work with it.
+//! The store, and the verbs that use it.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! A session begins anew with the SessionID of the one before: many devices have one SessionID for all.
+//! A session that reuses the SessionID of the one before: many devices use one SessionID for all sessions.
 
 use dmtap::flow::lint::Profile;
 

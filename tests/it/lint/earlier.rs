@@ -1,4 +1,4 @@
-//! What lint keeps and says of earlier messages: no secrets, in linear time, within bounds.
+//! Lint and earlier messages: it keeps no secrets, takes linear time, and stays within bounds.
 
 use dmtap::flow::lint::{LintHead, LintMessage, Linter, Profile};
 use dmtap::flow::{Note, Severity, Side, Timestamp};

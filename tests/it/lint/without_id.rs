@@ -1,4 +1,4 @@
-//! A device that answers what cannot be answered: nobody blames it for how it does.
+//! A device that answers a command that cannot be answered correctly: lint does not blame the device.
 
 use dmtap::flow::lint::{LintMessage, Linter, Profile};
 use dmtap::flow::{Note, Side};

@@ -1,4 +1,4 @@
-//! What the peers do where there is little room, or too much to hold.
+//! The simulators with little room in a message, or with too much to hold.
 
 use dmtap::dm::Message;
 use dmtap::peer::device::{Next, demo_tree};

@@ -1,4 +1,4 @@
-//! Values that are longer than a message, and what goes wrong with them.
+//! Values that are longer than a message, and errors in their transfer.
 
 use dmtap::dm::Message;
 use dmtap::peer::device::{Next, demo_tree};

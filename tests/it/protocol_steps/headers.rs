@@ -1,4 +1,4 @@
-//! Fields of the header that peers must look at.
+//! Header fields that peers must check.
 
 use dmtap::dm::Message;
 use dmtap::peer::Encoding;

@@ -1,4 +1,4 @@
-//! Some Items of a command are refused: nothing is said twice of any Item, and all is said of each.
+//! Rules refuse some Items of a command: each Item gets exactly one Status.
 
 use dmtap::dm::Command;
 use dmtap::markup::Document;

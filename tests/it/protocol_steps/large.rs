@@ -1,4 +1,4 @@
-//! Values that are longer than a message, under built-in rules about them: nothing dangles, and both peers agree.
+//! Values that are longer than a message, under built-in rules about them: no reference dangles, and both peers agree.
 
 use dmtap::builtin_rules::BUILTIN_RULES;
 use dmtap::peer::Plan;

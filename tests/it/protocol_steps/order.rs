@@ -1,4 +1,4 @@
-//! Aborts, next messages, duplicates, rollbacks, and numbers that are not right.
+//! Aborts, next messages, duplicates, rollbacks, and wrong numbers.
 
 use super::stage::{at, demo, outline, play, play_whatever_acts, rule};
 

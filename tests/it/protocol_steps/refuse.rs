@@ -1,4 +1,4 @@
-//! Commands that never arrive, answers that never arrive, commands nobody sent.
+//! Commands that never arrive, answers that never arrive, and commands that nobody sent.
 
 use dmtap::peer::PlannedCommand;
 

@@ -1,4 +1,5 @@
-//! What a device asked for: its host and its address are what it sent, also where dmtap refuses or the device leaves.
+//! The address of a request: its record has the host and path that the device sent, even if dmtap refuses the request
+//! or the device leaves.
 
 use dmtap::flow::event::Event;
 use dmtap::flow::{CapturedMessage, Head, Side};

@@ -1,4 +1,4 @@
-//! Devices that take memory away, or never end: the others go on.
+//! Devices that use up memory or never end a request: other devices are not affected.
 
 use std::io::Write;
 use std::time::Duration;

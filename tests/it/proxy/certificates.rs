@@ -1,4 +1,4 @@
-//! Certificates of the user's own, and keys for those who listen in.
+//! The user's own certificates, and the file of TLS keys for other tools.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Why a server is not trusted, or does not answer: in words, each with what helps.
+//! The reasons why a server is not trusted or does not answer: in words, each with its remedy.
 
 use crate::support::provider;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Servers that cannot be reached or believed.
+//! Servers that cannot be reached or trusted.
 
 use dmtap::flow::Side;
 use dmtap::flow::event::Event;

@@ -1,4 +1,4 @@
-//! What peers send that HTTP allows and few do, or that it does not allow.
+//! Rare HTTP that is allowed, and HTTP that is not allowed.
 
 use dmtap::flow::event::Event;
 use dmtap::flow::{ParsedBody, Side};

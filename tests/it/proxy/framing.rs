@@ -1,4 +1,4 @@
-//! The framing of a message is the same, whoever looks at it.
+//! The framing of a message stays the same, whether or not a rule or a record needs its body.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;

@@ -1,4 +1,4 @@
-//! Heads arrive as their sender wrote them.
+//! Heads arrive as the sender wrote them.
 
 use dmtap::proxy::{BodyCapture, Settings};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -1,4 +1,4 @@
-//! Nothing waits for ever, and nothing grows without bound.
+//! No wait is endless, and nothing grows without bound.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

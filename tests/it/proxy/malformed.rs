@@ -1,4 +1,4 @@
-//! What devices send that is no HTTP.
+//! Bytes from devices that are not HTTP.
 
 use std::net::SocketAddr;
 

@@ -1,8 +1,8 @@
-//! Mutated messages through a running proxy, in random heads and framings: without a rule their bytes arrive as they
-//! left; with built-in rules the record explains every change of a body.
+//! Mutated messages through a running proxy, with random heads and framings. Without a rule, the bytes arrive
+//! unchanged; with built-in rules, the record explains every change of a body.
 //!
-//! A run is short and always the same. `DMTAP_FUZZ_SECONDS` makes it longer, from a seed that the clock gives, or
-//! `DMTAP_FUZZ_SEED`: a failure names the seed that plays it again.
+//! A run is short and always the same. `DMTAP_FUZZ_SECONDS` makes it longer, with a seed from the clock or from
+//! `DMTAP_FUZZ_SEED`: a failure names the seed that reproduces it.
 
 #[path = "mutated/ends.rs"]
 mod ends;

@@ -1,4 +1,4 @@
-//! Real peers, where the machine has them.
+//! Real peers, if the machine has them.
 
 use std::process::{Command, Output};
 

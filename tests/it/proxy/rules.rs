@@ -1,4 +1,4 @@
-//! Rules act on what passes.
+//! Rules act on traffic.
 
 use bytes::Bytes;
 use dmtap::flow::event::Event;

@@ -1,4 +1,5 @@
-//! Fields that vouch for the bytes of a message are made anew where a body changes and dmtap can.
+//! Header fields that authenticate the bytes of a message: dmtap computes them again after a change of the body, if it
+//! can.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

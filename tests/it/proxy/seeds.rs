@@ -1,4 +1,4 @@
-//! The same seed and the same conversations have the same outcome, however they fall into each other.
+//! The same seed and the same conversations have the same outcome, however they overlap.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

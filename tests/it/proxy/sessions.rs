@@ -1,4 +1,4 @@
-//! DM sessions through a proxy: whose counters count, and what was delivered.
+//! DM sessions through a proxy: message counters, and delivery.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What rules let wait does not hold up the end of dmtap.
+//! Waits that rules demand do not delay the end of dmtap.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Whether somebody looks or not, rules do the same: every step over the same exchange, with a record and without.
+//! Rules act in the same way with and without a record: every step over the same exchange, twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Each device connection has its own way to the server, and a connection that is used up costs no exchange.
+//! Each device connection has its own connection to the server, and a dead connection costs no exchange.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

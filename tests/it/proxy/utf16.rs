@@ -1,4 +1,4 @@
-//! Messages in UTF-16: read, changed, and sent in the encoding they came in.
+//! Messages in UTF-16: read, changed, and sent in their original encoding.
 
 use std::io::Write as _;
 

@@ -1,4 +1,4 @@
-//! Which command an answer is shown for, where peers are not as tidy as the standard.
+//! The command for which an answer is shown, if peers deviate from the standard.
 
 use dmtap::flow::session::{note_cmd_ids, note_dangling};
 use dmtap::markup::{self, Hint, Limits};

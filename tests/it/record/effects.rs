@@ -1,4 +1,4 @@
-//! What rules did, with the secrets they touched masked and nothing else.
+//! The effects of rules: the secrets in them are masked, and nothing else.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;

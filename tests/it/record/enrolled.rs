@@ -1,4 +1,4 @@
-//! Enrollment in records: the faults of real servers, what is asked and granted, and no secret with it.
+//! Enrollment in records: the faults of real servers, requests and grants, and no secret.
 
 use std::path::Path;
 

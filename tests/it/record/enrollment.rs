@@ -1,5 +1,5 @@
-//! The messages of an enrollment in `tests/data/record/enrollment`: what is secret in them is in none of the three
-//! forms of a record, and what is not is shown.
+//! The messages of an enrollment in `tests/data/record/enrollment`: none of the three forms of a record has their
+//! secrets, and each shows everything else.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;

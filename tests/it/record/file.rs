@@ -1,4 +1,4 @@
-//! Record files: chosen by extension, private, appended to only when asked.
+//! Record files: chosen by extension, private, appended to only on request.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The list in `tests/data/record/secrets.txt`: what a record hides and what it keeps.
+//! The list in `tests/data/record/secrets.txt`: what a record must hide and what it must keep.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;

@@ -1,4 +1,4 @@
-//! One record for all sinks, and for whoever looks on.
+//! One record for all sinks and for live subscribers.
 
 use std::io;
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,4 @@
-//! No secret of the list is written in any of the three forms, unless raw records are asked for.
+//! No secret of the list is in any of the three forms, unless raw records are requested.
 
 use bytes::Bytes;
 use dmtap::flow::{CapturedMessage, Event};

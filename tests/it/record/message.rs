@@ -1,4 +1,4 @@
-//! The messages of the stage.
+//! The messages of the test stage.
 
 /// Package 1 of a device.
 pub(crate) const PACKAGE_1: &str = "<SyncML xmlns=\"SYNCML:SYNCML1.2\"><SyncHdr><VerDTD>1.2</VerDTD>\

@@ -1,4 +1,4 @@
-//! Secrets planted where they are easily overlooked: none is written in any of the three forms.
+//! Secrets in places that are easily overlooked: none is in any of the three forms.
 
 use dmtap::record::Masking;
 

@@ -1,4 +1,4 @@
-//! Passages made by hand: two messages of a session in XML, or the same in WBXML, as the proxy would tell them.
+//! Handmade events: the two messages of an exchange in XML or WBXML, as the proxy would report them.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The transcript as expected files have it, and the same from JSON lines.
+//! The transcript, compared with expected files, and the same from JSON lines.
 
 use std::path::Path;
 use std::time::Duration;

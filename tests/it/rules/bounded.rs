@@ -1,4 +1,4 @@
-//! What rules may cost: no message larger than a body may be, no work that grows with the square of a message.
+//! Limits of rules: no message grows larger than a body may be, and no work is quadratic in the size of a message.
 
 use std::fmt::Write as _;
 use std::time::Duration;

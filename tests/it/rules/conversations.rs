@@ -1,4 +1,4 @@
-//! Message in, rules, message out: what changes, and that nothing else does.
+//! A message in, rules, a message out: only the expected parts change.
 
 use dmtap::flow::Side;
 use dmtap::markup::{self, Document};

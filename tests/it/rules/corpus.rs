@@ -1,4 +1,4 @@
-//! Messages as real peers wrote them: one code changes, and nothing else.
+//! Messages of real peers: one code changes, and nothing else.
 
 use std::path::{Path, PathBuf};
 

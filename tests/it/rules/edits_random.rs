@@ -1,4 +1,4 @@
-//! Random rules on random messages: no panic, and no byte changes that no splice names.
+//! Random rules on random messages: no panic, and no byte changes outside the splices.
 
 use dmtap::rules::Stage;
 use proptest::prelude::*;

@@ -1,4 +1,4 @@
-//! `-H` and `-B` with a filter: it is asked about the message at hand.
+//! `-H` and `-B` with a filter: the filter is evaluated on the current message.
 
 use dmtap::flow::Side;
 use dmtap::markup::Document;

@@ -1,4 +1,4 @@
-//! Values that are several elements next to each other, as policies of Windows (ADMX) are.
+//! Values that consist of several adjacent elements, as in Windows policies (ADMX).
 
 use dmtap::markup::{Document, Limits};
 use dmtap::rules::{Stage, Verdict};

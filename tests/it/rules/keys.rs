@@ -1,4 +1,4 @@
-//! Rules are looked up by keys: what they find is what they find when they are asked one by one.
+//! Rules are looked up by keys: the result is the same as without keys.
 
 use dmtap::flow::Side;
 use dmtap::rules::Stage;

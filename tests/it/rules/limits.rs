@@ -1,4 +1,4 @@
-//! How often rules act, how messages leave, and which bodies a book needs.
+//! Limits of rules, deliveries, and the bodies that a rule set needs.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What each key of `match` finds, in XML and in WBXML.
+//! The keys of `match` that select commands and places, in XML and in WBXML.
 
 use std::sync::Arc;
 

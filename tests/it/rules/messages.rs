@@ -1,4 +1,4 @@
-//! What each key of `match` that asks about the passage finds: connection, heads, body, session.
+//! The keys of `match` about the exchange: connection, heads, body, session.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Mistakes in rule files: what can never match or act, each with its remedy.
+//! Mistakes in rule files: combinations that can never match or act, each with its remedy.
 
 use dmtap::rules::load;
 

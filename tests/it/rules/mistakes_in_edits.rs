@@ -1,4 +1,4 @@
-//! Mistakes in steps that change messages: each is reported with its line, and with what would be right.
+//! Mistakes in steps that change messages: each is reported with its line and its remedy.
 
 use dmtap::rules::load;
 

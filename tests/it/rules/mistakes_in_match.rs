@@ -1,4 +1,4 @@
-//! Mistakes in rule files: what a rule matches.
+//! Mistakes in rule files: matchers.
 
 use super::support::drawn;
 

@@ -1,4 +1,4 @@
-//! Mistakes in rule files: what a rule does.
+//! Mistakes in rule files: steps.
 
 use super::support::{REFERENCE, drawn};
 

@@ -1,4 +1,4 @@
-//! Values of the wrong form, wherever they stand: each is refused, with what its own key takes.
+//! Values of the wrong form in any place: each is refused, with the values that its key takes.
 
 use super::support::drawn;
 

@@ -1,4 +1,4 @@
-//! Mistakes in rule files: how messages leave and how connections are received.
+//! Mistakes in rule files: deliveries and connection decisions.
 
 use super::support::drawn;
 

@@ -1,4 +1,4 @@
-//! Several mistakes in one rule: each is reported, and nothing that only follows from another.
+//! Several mistakes in one rule: each is reported, without errors that only follow from another.
 
 use dmtap::rules::load;
 

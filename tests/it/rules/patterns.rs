@@ -1,4 +1,4 @@
-//! Patterns, places and templates, as rules write them.
+//! Patterns, places and templates in rules.
 
 use dmtap::dm::locuri;
 use dmtap::rules::glob::{Glob, UriGlob};

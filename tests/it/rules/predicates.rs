@@ -1,4 +1,4 @@
-//! Elements that are chosen by their attributes, and SOAP messages by their Action and their fault.
+//! Elements selected by their attributes, and SOAP messages by their Action and their fault.
 
 use dmtap::dm::Provisioning;
 use dmtap::markup::{Document, Limits};

@@ -1,4 +1,4 @@
-//! Mistakes of a newcomer: what is reported leads to a file that is right, and nothing is reported beside it.
+//! Mistakes of a newcomer: the report leads to a correct file, and has no further errors.
 
 use dmtap::rules::load::inline_rule;
 use dmtap::rules::{ErrorStyle, Rule, RuleErrors, load};

@@ -1,4 +1,4 @@
-//! Files that are not TOML: one error for one slip, with what to write.
+//! Files that are not TOML: one error for one slip, with the correct text.
 
 use super::support::drawn;
 

@@ -1,4 +1,4 @@
-//! Faults that were found by reading.
+//! Bugs that were found by reading the code.
 
 use dmtap::rules::Stage;
 

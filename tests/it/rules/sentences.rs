@@ -1,4 +1,4 @@
-//! What a rule did, as a sentence and under the name of its step.
+//! The effect of a rule, as a sentence and under the name of its step.
 
 use dmtap::rules::Stage;
 

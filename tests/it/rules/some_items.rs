@@ -1,4 +1,4 @@
-//! Answers about several nodes: what is done about one of them leaves the others alone.
+//! Answers about several nodes: a change for one node leaves the others alone.
 
 use dmtap::flow::Side;
 use dmtap::markup::Document;

@@ -1,4 +1,4 @@
-//! Conversations as data: what was said before, a message in, rules, a message out.
+//! Conversations as data: earlier messages, a message in, rules, a message out.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! How messages leave: decided from the message alone.
+//! Deliveries that are decided from the message alone.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What the schema gives as examples is taken, by itself and by the loader, at the stages where it belongs.
+//! The examples in the schema: the schema and the loader accept each one at its own stages.
 
 use dmtap::rules::Stage;
 use dmtap::rules::load::{StepKeys, step_keys};

@@ -1,4 +1,4 @@
-//! Every rule file there is passes.
+//! The schema accepts every rule file of the repository.
 
 use std::fs;
 use std::path::Path;

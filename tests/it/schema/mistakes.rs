@@ -1,4 +1,4 @@
-//! What the loader refuses for its form, the schema refuses too.
+//! The schema refuses every form that the loader refuses.
 
 use super::support::{refused, wrong};
 

@@ -1,4 +1,4 @@
-//! The schema, and what it says of a rule file.
+//! The schema, and its verdict on a rule file.
 
 use std::sync::LazyLock;
 

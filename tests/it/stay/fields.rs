@@ -1,4 +1,4 @@
-//! Header fields of responses that lead somewhere, as the data file has them.
+//! Header fields of responses that contain a URL, from the data file.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Pages, and the JSON of linked enrollment: what leads to dmtap, and what is noted.
+//! Pages, and the JSON of linked enrollment: URLs that are rewritten, and notes about the others.
 
 use std::time::Duration;
 

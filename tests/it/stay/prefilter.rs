@@ -1,4 +1,4 @@
-//! Which bodies are decoded for `stay`.
+//! The bodies that are decoded for `stay`.
 
 use bytes::Bytes;
 use dmtap::flow::Side;

@@ -1,4 +1,4 @@
-//! The time that work takes by itself, however busy the machine is.
+//! The CPU time of a task, however busy the machine is.
 
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};

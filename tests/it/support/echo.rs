@@ -1,4 +1,4 @@
-//! An HTTP server in clear text that keeps what it gets and sends it back; nginx stands in front of it.
+//! An HTTP server in clear text that keeps each request and sends it back; nginx is in front of it.
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -1,8 +1,8 @@
 //! A list of literals that records must hide or show, and the check of files against it.
 //!
 //! Each line is `KIND | LITERAL`: `hidden` is in none of the files, `shown` is in every file that keeps bodies
-//! (`.jsonl`, `.pcapng`), `transcript` is in every `.txt`. A literal counts wherever it stands plain, escaped as in
-//! XML or JSON, or inside base64, once or twice, with line breaks or without.
+//! (`.jsonl`, `.pcapng`), `transcript` is in every `.txt`. A literal counts in plain form, escaped as in XML or JSON,
+//! or inside base64, once or twice, with or without line breaks.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;

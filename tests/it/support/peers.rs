@@ -1,4 +1,4 @@
-//! Programs of others that tests talk to, and real messages.
+//! Third-party programs as peers, and real messages.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

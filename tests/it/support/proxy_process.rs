@@ -1,4 +1,4 @@
-//! dmtap in front of a server, with what it says on standard error, line by line.
+//! dmtap in front of a server, with its standard error, line by line.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

@@ -1,4 +1,4 @@
-//! The schema of JSON lines, and what it finds wrong with a record.
+//! The schema of JSON lines, and the check of a record against it.
 
 use std::sync::LazyLock;
 

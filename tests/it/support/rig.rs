@@ -1,4 +1,4 @@
-//! A running proxy, with everything it tells.
+//! A running proxy with all its events.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! dmtap as a user starts it, and other programs, until the test ends.
+//! dmtap and other programs, started as a user does, until the test ends.
 
 use std::io::{BufRead, BufReader, Read, Write as _};
 use std::net::TcpStream;

@@ -1,4 +1,4 @@
-//! Servers of another make: one on hyper, one that writes fixed bytes.
+//! Other servers: one on hyper, one that writes fixed bytes.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;

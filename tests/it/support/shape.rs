@@ -1,4 +1,4 @@
-//! What two documents have in common, as lines that can be compared and shown.
+//! The content that two documents must share, as lines that can be compared and printed.
 #![allow(clippy::unwrap_used, reason = "what a test cannot do fails it")]
 
 use dmtap::markup::{Document, Element, Kind};

@@ -1,4 +1,4 @@
-//! Device, proxy and server for protocol steps, and what each of them sent and received.
+//! A device, a proxy and a server for protocol steps, with everything that each of them sent and received.
 
 use std::collections::HashMap;
 use std::sync::Arc;

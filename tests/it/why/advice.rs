@@ -1,4 +1,4 @@
-//! The cause that is given for a failed command, and the next step.
+//! The cause that is reported for a failed command, and the next step.
 
 use dmtap::record::analysis::AnalysedSession;
 use dmtap::record::model::SessionFinding;

@@ -1,4 +1,4 @@
-//! What is concluded from the answers of real devices and servers: whose failure it is, and what helps.
+//! The findings about the answers of real devices and servers: the responsible peer, and the remedy.
 
 use dmtap::flow::Side;
 use dmtap::record::model::{EventKind, SessionFinding};

@@ -1,4 +1,4 @@
-//! `dmtap why` over what the demo records: what a rule did is told apart from what the peers did.
+//! `dmtap why` on the records of the demo: it separates the effects of rules from the actions of the peers.
 
 use std::fs;
 use std::path::Path;

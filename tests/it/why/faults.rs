@@ -1,4 +1,4 @@
-//! A command that breaks the standard, and was refused for it.
+//! A command that breaks the standard, and is refused for this reason.
 
 use dmtap::record::EventRecord;
 use dmtap::record::model::NoteRecord;

@@ -1,4 +1,4 @@
-//! What peers send to make the analysis go on for ever, or grow; and records with more than is kept.
+//! Messages that try to make the analysis endless or large; and records with more content than is kept.
 
 use dmtap::app::why::{About, Question};
 use dmtap::flow::SessionEnd;

@@ -1,7 +1,8 @@
-//! Which command got which answer, in exchanges that were recorded: expected by hand, read off the messages.
+//! The commands and their answers in recorded exchanges: the expected links were read off the messages by hand.
 //!
-//! A file of `tests/data/links` names a record beside it, or messages of the corpus in order; behind `---` stands a line for each
-//! command (who asks, MsgID and CmdID, node, the code that arrived and in which Status, what became of it), and the end.
+//! A file of `tests/data/links` names a record in the same folder, or messages of the corpus in order. After `---`
+//! there is one line for each command (its sender, MsgID and CmdID, node, the code that arrived and in which Status,
+//! and the outcome), then the end of the session.
 
 use std::fmt::Write as _;
 use std::fs;

@@ -1,4 +1,4 @@
-//! Conversations in a few words, as the proxy would report them.
+//! Conversations in a short notation, as the proxy would report them.
 //!
 //! ```text
 //! session 1 09:12:00            a session begins, at this time

@@ -1,4 +1,4 @@
-//! The stage behind the traffic and over records: bounds, and that both conclude the same.
+//! The analysis behind the traffic and over records: its bounds, and that both have the same results.
 
 use dmtap::flow::{SessionEnd, TransactionOutcome};
 

@@ -1,4 +1,4 @@
-//! The provisioning document as the device takes it.
+//! Checks and applies the provisioning document, as the device does.
 
 use der::{Decode, Encode};
 use x509_cert::certificate::Certificate as Parsed;
@@ -11,29 +11,29 @@ use crate::markup::Document;
 use crate::peer::tree::Access;
 use crate::peer::{Encoding, Tree};
 
-/// What an enrolled device has.
+/// The result of an enrollment on the device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Enrollment {
     /// The name of the account.
     pub provider_id: String,
-    /// Where management sessions begin.
+    /// The address of management sessions.
     pub address: String,
-    /// What is spoken there.
+    /// The encoding of management sessions.
     pub encoding: Encoding,
-    /// The certificate that the search criteria find, DER.
+    /// The certificate that the search criteria select, DER.
     pub certificate: Vec<u8>,
-    /// Its subject.
+    /// The subject of the certificate.
     pub subject: String,
-    /// Its SHA-1.
+    /// The SHA-1 of the certificate.
     pub thumbprint: String,
-    /// Where it is, such as `My\User`.
+    /// The store of the certificate, such as `My\User`.
     pub store: String,
-    /// Where the certificate is renewed, if the server says so.
+    /// The address for renewals, if the server names one.
     pub renewal: Option<String>,
 }
 
 impl Enrollment {
-    /// The nodes of the account, which the server reads and writes later, and those of the certificate.
+    /// Adds the nodes of the account, which the server reads and writes later, and the nodes of the certificate.
     #[must_use]
     pub fn in_tree(&self, tree: Tree) -> Tree {
         let node = |leaf: &str| self.node(leaf);
@@ -53,7 +53,7 @@ impl Enrollment {
         self.certificate_in_tree(tree)
     }
 
-    /// The nodes of the certificate alone: a renewal leaves the account as it is.
+    /// Adds only the nodes of the certificate: a renewal does not change the account.
     #[must_use]
     pub fn certificate_in_tree(&self, tree: Tree) -> Tree {
         let store = self.store.replace('\\', "/");
@@ -72,7 +72,8 @@ impl Enrollment {
         )
     }
 
-    /// Where the next session goes, given what the list of addresses holds now: it overrides the account's address.
+    /// Returns the address of the next session. `list` is the current value of the address list, which overrides the
+    /// account's address.
     pub fn next_address(&self, list: &str) -> String {
         let first = list
             .split(['<', '>'])
@@ -81,7 +82,7 @@ impl Enrollment {
         first.unwrap_or(&self.address).into()
     }
 
-    /// The node that holds the list of addresses.
+    /// Returns the node that holds the address list.
     pub fn address_list(&self) -> String {
         self.node("ManagementServerAddressList")
     }
@@ -94,10 +95,10 @@ impl Enrollment {
     }
 }
 
-/// Checks a document as Windows does, and takes what it grants.
+/// Checks a document as Windows does, and returns the resulting enrollment.
 ///
 /// # Errors
-/// [`Refusal`].
+/// Returns a [`Refusal`] if a check fails.
 pub(super) fn accept(document: &Document, public_key: &[u8]) -> Result<Enrollment, Refusal> {
     let lacks = |what: &str| Refusal::Unusable {
         step: "RequestSecurityToken",
@@ -122,7 +123,8 @@ pub(super) fn accept(document: &Document, public_key: &[u8]) -> Result<Enrollmen
             node: node.into_owned(),
         });
     }
-    // Without criteria, which are optional (w7 APPLICATION CSP), it is the certificate that came with the enrollment.
+    // Search criteria are optional (w7 APPLICATION CSP). Without them, the device uses the certificate from the
+    // enrollment.
     let wanted = account.search_criteria();
     let found = document.certificates().find(|stored| {
         let store = format!("{}\\{}", stored.store(), stored.scope());
@@ -162,7 +164,7 @@ pub(super) fn accept(document: &Document, public_key: &[u8]) -> Result<Enrollmen
     })
 }
 
-/// Each certificate stands under its SHA-1.
+/// Checks that the name of each certificate is its SHA-1.
 fn check_thumbprints(document: Provisioning<'_>) -> Result<(), Refusal> {
     for stored in document.certificates() {
         let name = stored.thumbprint().unwrap_or_default();
@@ -181,8 +183,8 @@ fn check_thumbprints(document: Provisioning<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Both levels must be there, with a secret, and with the first nonce where digests are asked for: without it Windows
-/// fails with 0x80070057.
+/// Checks that both levels are present, each with a secret, and with the first nonce if digests are required: without
+/// it Windows fails with 0x80070057.
 fn check_app_auth(account: Account<'_>) -> Result<(), Refusal> {
     for level in ["APPSRV", "CLIENT"] {
         let lacks = |lacks| Refusal::AppAuth { level, lacks };

@@ -1,12 +1,12 @@
-//! `SSLCLIENTCERTSEARCHCRITERIA`: which certificate a device shows (w7 APPLICATION CSP).
+//! `SSLCLIENTCERTSEARCHCRITERIA`: selects the certificate that a device presents (w7 APPLICATION CSP).
 
 use percent_encoding::percent_decode_str;
 
 use crate::dm::certificate::subject_attributes;
 use crate::dm::distinguished_name::attributes;
 
-/// Whether a certificate in `store`, in DER, is one that the criteria find. They are pairs joined with `&`,
-/// percent-encoded; only `Subject` and `Stores` count, and U+F000 stands between several values.
+/// Returns whether the criteria select a certificate (DER) in `store`. The criteria are percent-encoded pairs joined
+/// with `&`; only `Subject` and `Stores` count, and U+F000 separates several values.
 pub(super) fn matches(criteria: &str, store: &str, certificate: &[u8]) -> bool {
     subject_attributes(certificate).is_some_and(|subject| fits(criteria, store, subject))
 }
@@ -24,7 +24,7 @@ fn fits(criteria: &str, store: &str, mut subject: Vec<(String, String)>) -> bool
             "Subject" => {
                 has_subject = true;
                 values.any(|wanted| {
-                    // The order of the parts differs between those who write names.
+                    // The order of the parts of a name differs between implementations.
                     let mut wanted = attributes(wanted).unwrap_or_default();
                     wanted.sort();
                     wanted == subject
@@ -61,7 +61,7 @@ mod tests {
         check("Stores=My%5CUser", "My\\User", "CN=A", false);
         check("", "My\\User", "CN=A", false);
         check("Subject=CN%3", "My\\User", "CN=A", false);
-        // As Go, .NET and openssl write a comma and several values of one part.
+        // The notations of Go, .NET and openssl for a comma and for several values of one part.
         let subject = r"CN=A\+B,O=Contoso\, Ltd.,OU=C";
         for written in [
             r"CN%3DA%5C%2BB%2COU%3DC%2CO%3DContoso%5C%2C%20Ltd.",

@@ -1,106 +1,106 @@
-//! Why the device does not enroll, as far as its own judgement goes.
+//! The reasons for which the device itself refuses to enroll.
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 
-/// What the device does not take from a server.
+/// The reason for which the device refuses a server's answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// Windows reads answers of one piece only.
+    /// The answer is chunked: Windows requires a Content-Length.
     #[error("the answer to {0} has no Content-Length: Windows refuses chunked answers")]
     Chunked(&'static str),
-    /// Nobody allowed the device to follow.
+    /// The answer is a redirect that the user did not allow.
     #[error("the answer to {step} redirects to {to}, which the user did not allow")]
     Redirect {
-        /// What was asked.
+        /// The request.
         step: &'static str,
-        /// Where it leads.
+        /// The target of the redirect.
         to: String,
     },
-    /// One redirect leads to another, again and again.
+    /// There are too many redirects.
     #[error("discovery is redirected without end")]
     Redirects,
-    /// An HTTP error.
+    /// The answer is an HTTP error.
     #[error("{}", answered(step, *status, text))]
     Http {
-        /// What was asked.
+        /// The request.
         step: &'static str,
-        /// What came.
+        /// The HTTP status.
         status: StatusCode,
-        /// The first line of its text, if any.
+        /// The first line of the answer's text, if any.
         text: String,
     },
-    /// A SOAP fault.
+    /// The answer is a SOAP fault.
     #[error("the server answered {step} with the fault {code}{}: {reason}", hresult.as_deref().map(|h| format!(" ({h})")).unwrap_or_default())]
     Fault {
-        /// What was asked.
+        /// The request.
         step: &'static str,
-        /// Its innermost code.
+        /// The innermost code.
         code: String,
-        /// Its reason.
+        /// The reason.
         reason: String,
-        /// What Windows shows.
+        /// The error code that Windows shows.
         hresult: Option<String>,
     },
-    /// An answer that is not what was asked for.
+    /// The answer does not fit the request.
     #[error("the answer to {step} cannot be used: {why}")]
     Unusable {
-        /// What was asked.
+        /// The request.
         step: &'static str,
-        /// Why.
+        /// The reason.
         why: String,
     },
     /// The server wants another login than the device has.
     #[error("the server asks for {asked} authentication, and the device has {given}")]
     Login {
-        /// What the server wants.
+        /// The login that the server wants.
         asked: String,
-        /// What there is.
+        /// The login that the device has.
         given: &'static str,
     },
-    /// MicrosoftDocs: both services must have the same host name.
+    /// The two services have different host names; Microsoft's documentation requires the same.
     #[error("policy and enrollment are on different hosts, {policy} and {enrollment}")]
     Hosts {
-        /// Of the policy service.
+        /// The host of the policy service.
         policy: String,
-        /// Of the enrollment service.
+        /// The host of the enrollment service.
         enrollment: String,
     },
-    /// A node of the CertificateStore does not have the name of what it holds.
+    /// The name of a node in the CertificateStore is not the SHA-1 of its certificate.
     #[error("the certificate in {store} is named {name}, and its SHA-1 is {sha1}")]
     Thumbprint {
         /// The store.
         store: String,
-        /// As the server wrote it.
+        /// The name that the server wrote.
         name: String,
-        /// As it is.
+        /// The actual SHA-1.
         sha1: String,
     },
-    /// A certificate for somebody else's key is of no use.
+    /// The certificate is for another key than the device's.
     #[error("the certificate {0} is not for the key of this device")]
     ForeignKey(String),
-    /// Without a certificate there is no session.
+    /// The search criteria select no certificate, and a session needs one.
     #[error("SSLCLIENTCERTSEARCHCRITERIA finds no certificate: {0}")]
     NoCertificate(String),
-    /// w7: both levels must be there, with what Windows wants of them.
+    /// A level of the w7 account is missing, or lacks a value that Windows requires.
     #[error("APPAUTH {level} has no {lacks}")]
     AppAuth {
         /// `APPSRV` or `CLIENT`.
         level: &'static str,
-        /// What is missing.
+        /// The missing part.
         lacks: &'static str,
     },
-    /// The account and the DMClient node must have one name.
+    /// The account and the DMClient node have different names.
     #[error("PROVIDER-ID is {account:?}, and DMClient/Provider has {node:?}")]
     ProviderId {
-        /// Of the account.
+        /// The name in the account.
         account: String,
-        /// Of the node.
+        /// The name of the node.
         node: String,
     },
 }
 
-/// An HTTP error in words. dmtap's own errors are not the server's.
+/// Describes an HTTP error. dmtap's own errors are not reported as the server's.
 fn answered(step: &str, status: StatusCode, text: &str) -> String {
     match text {
         "" => format!("the server answered {step} with HTTP {status}"),
@@ -109,7 +109,7 @@ fn answered(step: &str, status: StatusCode, text: &str) -> String {
     }
 }
 
-/// The first line of a plain text without control characters, empty for any other body.
+/// Returns the first line of a plain text without control characters; an empty text for any other body.
 pub fn first_line(headers: &HeaderMap, body: &[u8]) -> String {
     let media_type = headers.get(CONTENT_TYPE);
     let media_type = media_type.and_then(|value| value.to_str().ok());
@@ -122,5 +122,5 @@ pub fn first_line(headers: &HeaderMap, body: &[u8]) -> String {
     line.chars().filter(|c| !c.is_control()).collect()
 }
 
-/// Bytes of a text that are looked at.
+/// How many bytes of a text are searched.
 const MOST_TEXT: usize = 400;

@@ -1,4 +1,4 @@
-//! The device's messages as Windows writes them, MessageIDs included: those are constants.
+//! The device's messages as Windows writes them. The MessageIDs are constants, as in Windows.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -13,14 +13,14 @@ use super::super::soap::{
 use super::EnrollProfile;
 use crate::peer::enroll::Login;
 
-/// Asks whether there is a server.
+/// Makes the request that asks whether there is a server.
 pub fn exists(url: &Uri) -> Request<Bytes> {
     let mut request = Request::new(Bytes::new());
     *request.uri_mut() = url.clone();
     with_agent(request)
 }
 
-/// Discover.
+/// Makes a Discover.
 pub fn discover(url: &Uri, profile: &EnrollProfile) -> Request<Bytes> {
     let (user, build) = (text(&profile.user), text(&profile.os_version));
     let version = profile.request_version();
@@ -40,7 +40,7 @@ pub fn discover(url: &Uri, profile: &EnrollProfile) -> Request<Bytes> {
     )
 }
 
-/// GetPolicies.
+/// Makes a GetPolicies.
 pub(super) fn get_policies(url: &Uri, profile: &EnrollProfile) -> Request<Bytes> {
     let body = format!(
         "<GetPolicies xmlns=\"{POLICY}\" xmlns:i=\"http://www.w3.org/2001/XMLSchema-instance\"><client>\
@@ -56,7 +56,7 @@ pub(super) fn get_policies(url: &Uri, profile: &EnrollProfile) -> Request<Bytes>
     )
 }
 
-/// What a device asks for a certificate with: PKCS#10, or PKCS#7 to renew, as text.
+/// The certificate request of a device as text: PKCS#10, or PKCS#7 for a renewal.
 #[derive(Debug)]
 pub(super) enum CertificateToken {
     Pkcs10(String),
@@ -66,7 +66,7 @@ pub(super) enum CertificateToken {
 /// The identifier of the hardware: 64 hexadecimal digits.
 const HW_DEV_ID: &str = "D3A1B2C4E5F60718293A4B5C6D7E8F90D3A1B2C4E5F60718293A4B5C6D7E8F90";
 
-/// RequestSecurityToken.
+/// Makes a RequestSecurityToken.
 pub(super) fn request_token(
     url: &Uri,
     profile: &EnrollProfile,
@@ -89,7 +89,7 @@ pub(super) fn request_token(
         ("EnrollmentType", profile.enrollment_type),
         ("DeviceType", "CIMClient_Windows"),
         ("ApplicationVersion", &profile.os_version),
-        // Servers refuse a request without it, since they make it the identifier of the hardware.
+        // Servers refuse a request without this id, because they use it to identify the hardware.
         ("HWDevID", HW_DEV_ID),
         ("Locale", "en-US"),
         ("NotInOobe", "false"),
@@ -120,7 +120,7 @@ pub(super) fn request_token(
     )
 }
 
-/// Who asks.
+/// Returns the security header with the user's credentials.
 fn security(profile: &EnrollProfile) -> String {
     let inside = match &profile.login {
         Login::Token(token) => {
@@ -161,7 +161,7 @@ fn post(url: &Uri, action: &str, id: &str, security: &str, body: &str) -> Reques
     with_agent(request)
 }
 
-/// As Windows writes addresses into `To`: with the port, whether there was one or not.
+/// Returns an address as Windows writes it into `To`: always with the port.
 fn with_port(url: &Uri) -> String {
     let port = match url.port() {
         Some(_) => "",

@@ -1,4 +1,4 @@
-//! Which certificates the server takes, in management sessions and to renew.
+//! Decides which certificates the server accepts, for management sessions and for renewals.
 
 use std::time::Duration;
 
@@ -10,32 +10,33 @@ use crate::dm::certificate::thumbprint;
 use crate::dm::enrollment::RequestSecurityToken;
 use crate::identity::SignedRequest;
 
-/// The client certificate of the connection that a request came on, DER: an extension of the request.
+/// The client certificate of a request's connection, DER. It is attached to the request as an extension.
 #[derive(Clone, Debug)]
 pub struct ShownCertificate(pub Vec<u8>);
 
-/// What the server has granted.
+/// A grant of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Granted {
     /// The user.
     pub user: String,
-    /// The device, as it names itself.
+    /// The name that the device gives itself.
     pub device: String,
-    /// SHA-1 over the certificate.
+    /// The SHA-1 of the certificate.
     pub thumbprint: String,
     /// The certificate, DER.
     pub certificate: Vec<u8>,
     pub(super) serial: SerialNumber,
-    /// Whether a session began with it.
+    /// Whether a session began with the certificate.
     pub(super) is_used: bool,
 }
 
 impl EnrollServer {
-    /// Whether a device may run a session on a connection with this certificate: this server issued it, to this device,
-    /// and none after it. Until a session uses the last one, the one before it is good, too: an answer can be lost.
+    /// Checks whether a device may run a session on a connection with this certificate. It must be the last certificate
+    /// that this server issued to the device. Until a session uses the last one, the one before is valid, too: an
+    /// answer can be lost.
     ///
     /// # Errors
-    /// Why not.
+    /// Returns the reason as a text.
     pub fn admit(
         &mut self,
         shown: Option<&ShownCertificate>,
@@ -72,10 +73,10 @@ impl EnrollServer {
         Ok(())
     }
 
-    /// Compares what a device reports as its certificate with the one that it shows.
+    /// Compares the certificate that a device reports with the one that it presents.
     ///
     /// # Errors
-    /// Where they differ.
+    /// Fails if they differ.
     pub fn compare(shown: &ShownCertificate, values: &[(String, String)]) -> Result<(), String> {
         let own = thumbprint(&shown.0);
         let reported = values.iter().filter(|(uri, _)| {
@@ -90,7 +91,8 @@ impl EnrollServer {
         }
     }
 
-    /// Whose certificate a renewal is signed with: one that this server takes in sessions. TLS must show it, too.
+    /// Returns the user whose certificate signed a renewal. The certificate must be valid for sessions, and TLS must
+    /// present it, too.
     pub(super) fn holder(
         &mut self,
         signed: &SignedRequest,

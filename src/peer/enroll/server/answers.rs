@@ -1,4 +1,4 @@
-//! The server's messages, from templates: clients and other servers read enrollment by its exact bytes.
+//! The server's messages, made from templates: other programs depend on the exact bytes of enrollment messages.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::{ENROLLMENT_PATH, POLICY_PATH};
 use crate::dm::Envelope;
 use crate::dm::soap::SoapVersion;
 
-/// What the server refuses with.
+/// A refusal of the server.
 #[derive(Debug)]
 pub(super) struct Fault {
     code: &'static str,
@@ -22,7 +22,7 @@ pub(super) struct Fault {
 }
 
 impl Fault {
-    /// A fault of MS-MDE2 §2.2.9: the server cannot do what it is asked for.
+    /// Makes a fault of MS-MDE2 §2.2.9: the server cannot fulfil the request.
     pub(super) fn of(subcode: &'static str, reason: String) -> Self {
         Self {
             code: "s:Receiver",
@@ -31,7 +31,7 @@ impl Fault {
         }
     }
 
-    /// A fault of the sender, as WCF has them.
+    /// Makes a fault of the sender, as in WCF.
     pub(super) fn sender(subcode: &'static str, reason: String) -> Self {
         Self {
             code: "s:Sender",
@@ -40,7 +40,7 @@ impl Fault {
     }
 }
 
-/// DiscoverResponse.
+/// Makes a DiscoverResponse.
 pub(super) fn discovered(
     asked: Envelope<'_>,
     origin: &str,
@@ -71,7 +71,7 @@ pub(super) fn discovered(
     envelope(asked, action::DISCOVER_RESPONSE, "", &body)
 }
 
-/// GetPoliciesResponse: RSA of 2048 bits and SHA-256.
+/// Makes a GetPoliciesResponse: RSA with 2048 bits, and SHA-256.
 pub(super) fn policies(asked: Envelope<'_>, origin: &str) -> String {
     let origin = text(origin);
     let body = format!(
@@ -99,7 +99,7 @@ pub(super) fn policies(asked: Envelope<'_>, origin: &str) -> String {
     envelope(asked, action::GET_POLICIES_RESPONSE, "", &body)
 }
 
-/// RequestSecurityTokenResponseCollection with the provisioning document.
+/// Makes a RequestSecurityTokenResponseCollection with the provisioning document.
 pub(super) fn granted(asked: Envelope<'_>, document: &str, now: Duration) -> String {
     let time = |at: Duration| {
         let seconds = i64::try_from(at.as_secs()).unwrap_or(i64::MAX);
@@ -123,7 +123,7 @@ pub(super) fn granted(asked: Envelope<'_>, document: &str, now: Duration) -> Str
     envelope(asked, action::RSTRC, &security, &body)
 }
 
-/// A fault, with the action that Windows expects one under.
+/// Makes a fault, with the action that Windows expects.
 pub(super) fn fault(asked: Envelope<'_>, fault: &Fault) -> String {
     let Fault {
         code,
@@ -152,5 +152,5 @@ fn envelope(asked: Envelope<'_>, action: &str, header: &str, body: &str) -> Stri
     )
 }
 
-/// How long an answer says that it is to be believed.
+/// The validity of an answer's timestamp.
 const TIMESTAMP_VALID: Duration = Duration::from_secs(5 * 60);

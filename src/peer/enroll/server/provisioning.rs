@@ -1,4 +1,4 @@
-//! The provisioning document: certificates, the management account, and how the device keeps in touch.
+//! The provisioning document: certificates, the management account, and the polling schedule.
 
 use std::fmt;
 
@@ -13,11 +13,11 @@ use crate::dm::certificate::thumbprint;
 use crate::peer::Encoding;
 use crate::peer::device::{PASSWORD, USER};
 
-/// What a document holds; `Display` writes it.
+/// The values of a document; `Display` writes the document.
 pub(super) struct Provisioning<'a> {
     pub(super) root: &'a [u8],
     pub(super) certificate: &'a [u8],
-    /// Whether the certificate goes into the store of the machine.
+    /// Whether the certificate goes into the machine's store.
     pub(super) is_for_device: bool,
     pub(super) device: &'a str,
     pub(super) user: &'a str,
@@ -38,7 +38,7 @@ impl fmt::Display for Provisioning<'_> {
 }
 
 impl Provisioning<'_> {
-    /// Two characteristics of one type, as in the samples of MS-MDE2.
+    /// Writes two characteristics of the same type, as in the samples of MS-MDE2.
     fn certificates(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let node = |der: &[u8]| {
             format!(
@@ -65,7 +65,7 @@ impl Provisioning<'_> {
         )
     }
 
-    /// The w7 account, with the credentials of both directions.
+    /// Writes the w7 account, with the credentials for both directions.
     fn account(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let address = text(self.address);
         let encoding = self.encoding.media_type();
@@ -94,7 +94,7 @@ impl Provisioning<'_> {
         )
     }
 
-    /// The DMClient node of the provider.
+    /// Writes the DMClient node of the provider.
     fn client(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (user, address) = (text(self.user), text(self.address));
         let serial = self.serial;
@@ -120,12 +120,12 @@ impl Provisioning<'_> {
     }
 }
 
-/// What search criteria percent-encode: all but the unreserved characters (RFC 3986 §2.3).
+/// The characters that search criteria percent-encode: all but the unreserved ones (RFC 3986 §2.3).
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
 
-/// The password with which the server shows the device who it is.
+/// The password that the server authenticates with at the device.
 const SERVER_PASSWORD: &str = "Serv3rSecret";

@@ -9,30 +9,30 @@ use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smol_str::{SmolStr, format_smolstr};
 
-/// Names with values, in order. Each name comes once.
+/// Names with values, in order. Each name occurs once.
 #[derive(Clone, Debug, Default, PartialEq, JsonSchema)]
 #[schemars(inline, with = "BTreeMap<String, String>")]
 pub struct Facts(Vec<(SmolStr, SmolStr)>);
 
 impl Facts {
-    /// Whether there are none.
+    /// Returns whether there are no facts.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// All of them.
+    /// Returns all names with their values, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (&**name, &**value))
     }
 
-    /// The value of a name.
+    /// Returns the value of a name.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.iter()
             .find(|(own, _)| *own == name)
             .map(|(_, value)| value)
     }
 
-    /// Adds a value. Values of one name are joined with commas; long ones are cut.
+    /// Adds a value. Several values of one name are joined with commas; long values are cut.
     pub(super) fn add(&mut self, name: impl Into<SmolStr>, value: impl Into<SmolStr>) {
         let (name, value) = (name.into(), cut(value));
         let is_full = self.0.len() >= MOST;
@@ -58,7 +58,7 @@ impl Facts {
     }
 }
 
-/// A value of bounded length.
+/// Returns a value, cut to the longest length allowed.
 pub(super) fn cut(value: impl Into<SmolStr>) -> SmolStr {
     let value = value.into();
     match value.char_indices().nth(LONGEST) {
@@ -67,7 +67,7 @@ pub(super) fn cut(value: impl Into<SmolStr>) -> SmolStr {
     }
 }
 
-/// The most names.
+/// The most names that are kept.
 const MOST: usize = 64;
 
 /// The longest value, in characters.

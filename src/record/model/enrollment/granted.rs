@@ -1,4 +1,4 @@
-//! What a provisioning document grants: certificates, how they are renewed, accounts, and the settings of DMClient.
+//! Reads what a provisioning document grants: certificates, their renewal, accounts, and the settings of DMClient.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use super::read::Shown;
 use crate::dm::provisioning::{Account, DmClientProvider, StoredCertificate, WstepRenewal};
 use crate::dm::{Certificate, Provisioning};
 
-/// Its parts, in the order in which they matter to people.
+/// Returns the parts of a provisioning document, in order of their importance to people.
 pub(super) fn of(document: Provisioning<'_>, shown: Shown<'_>) -> Vec<GrantRecord> {
     let mut parts: Vec<_> = document
         .certificates()
@@ -30,7 +30,7 @@ pub(super) fn of(document: Provisioning<'_>, shown: Shown<'_>) -> Vec<GrantRecor
     parts
 }
 
-/// A certificate, with the place it is for and the name that the server gives it there.
+/// Makes the record of a certificate, with its place and the name that the server gives it there.
 pub(super) fn certificate(
     place: Option<String>,
     node: Option<&str>,
@@ -127,7 +127,7 @@ fn address(text: Option<Cow<'_, str>>, shown: Shown<'_>) -> Option<String> {
     owned(text.map(|text| shown.secret_spans.address(text)))
 }
 
-/// A day in UTC, of seconds since the Unix epoch.
+/// Returns the day in UTC of a time in seconds since the Unix epoch.
 fn day(seconds: i64) -> String {
     match jiff::Timestamp::from_second(seconds) {
         Ok(moment) => moment.strftime("%Y-%m-%d").to_string(),
@@ -135,5 +135,5 @@ fn day(seconds: i64) -> String {
     }
 }
 
-/// The most parts of a kind that are shown.
+/// The most parts of one kind that are shown.
 const MOST: usize = 32;

@@ -1,4 +1,4 @@
-//! From a document to what is shown of it.
+//! Reads a document of enrollment into its record.
 
 use std::borrow::Cow;
 
@@ -19,7 +19,7 @@ use crate::facts;
 use crate::markup::{Document, Element, Limits};
 use crate::record::redact::{MASK, Masking, SecretSpans};
 
-/// What may be shown of a document.
+/// The secrets of a document that must not be shown.
 #[derive(Clone, Copy)]
 pub(super) struct Shown<'s> {
     pub(super) secret_spans: &'s SecretSpans,
@@ -27,8 +27,8 @@ pub(super) struct Shown<'s> {
 }
 
 impl EnrollmentRecord {
-    /// What a document says of enrollment; `None` where it is no envelope and no provisioning document. `secret_spans` are
-    /// the secrets of the document.
+    /// Makes the record of a document of enrollment. Returns `None` if the document is neither an envelope nor a
+    /// provisioning document. `secret_spans` are the secrets of the document.
     pub fn of(document: &Document, secret_spans: &SecretSpans, masking: Masking) -> Option<Self> {
         let shown = Shown {
             secret_spans,
@@ -189,7 +189,7 @@ impl EnrollmentRecord {
 }
 
 impl Shown<'_> {
-    /// The text of an element that holds an address.
+    /// Returns the text of an element that holds an address.
     fn url<'d>(self, element: Element<'d>) -> Cow<'d, str> {
         let text = match element.text() {
             Cow::Borrowed(text) => Cow::Borrowed(text.trim_ascii()),
@@ -198,7 +198,7 @@ impl Shown<'_> {
         self.secret_spans.address(text)
     }
 
-    /// The text of an element, unless it holds a secret.
+    /// Returns the text of an element, or a mask if it holds a secret.
     fn text<'d>(self, element: Element<'d>, text: Cow<'d, str>) -> Cow<'d, str> {
         match self.secret_spans.hold(element.id()) {
             true => Cow::Borrowed(MASK),
@@ -206,7 +206,7 @@ impl Shown<'_> {
         }
     }
 
-    /// The value of a context item; of secrets and attestation its size.
+    /// Returns the value of a context item. For secrets and attestation, returns a mask and the size.
     fn context<'d>(self, name: &str, value: Element<'d>) -> Cow<'d, str> {
         let text = value.text();
         let is_bound = ATTESTATION.iter().any(|start| {
@@ -223,7 +223,7 @@ impl Shown<'_> {
     }
 }
 
-/// How names of context items begin that are secret, or bind the key of the device.
+/// The beginnings of the names of context items that are secret or attest the device's key.
 const ATTESTATION: [&str; 5] = [
     "EnrollmentData",
     "AIK",

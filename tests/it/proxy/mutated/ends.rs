@@ -1,4 +1,4 @@
-//! A device and a server that send what they are given, and keep what they get.
+//! A device and a server that send given bytes, and keep the bytes that they get.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;

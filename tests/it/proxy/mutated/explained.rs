@@ -1,4 +1,4 @@
-//! Whether a record explains what became of bodies.
+//! Checks that a record explains every change of a body.
 
 use std::collections::HashMap;
 

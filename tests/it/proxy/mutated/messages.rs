@@ -1,4 +1,4 @@
-//! Sessions of the peers and messages of enrollment, mutated, in random heads and framings.
+//! Sessions of the simulators and messages of enrollment, mutated, in random heads and framings.
 
 use std::io::Write;
 use std::sync::LazyLock;
