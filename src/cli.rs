@@ -48,16 +48,24 @@ pub struct Cli {
         global = true,
         value_enum,
         default_value_t,
-        value_name = "FORMAT"
+        value_name = "FORMAT",
+        display_order = 990
     )]
     output: Output,
 
     /// Colors: auto means on a terminal. NO_COLOR and CLICOLOR_FORCE change auto.
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "WHEN",
+        display_order = 991
+    )]
     color: Color,
 
     /// Log more to stderr (-vv for debug). RUST_LOG works, too.
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, display_order = 992)]
     verbose: u8,
 }
 
@@ -243,8 +251,29 @@ fn parse() -> Cli {
     for verb in ["encode", "completions"] {
         command = command.mut_subcommand(verb, |verb| verb.args(hidden.clone()));
     }
-    let found = Cli::from_arg_matches(&command.get_matches());
+    let asked = command.clone().try_get_matches();
+    let asked = asked.unwrap_or_else(|error| exit_with_example(&command, &error));
+    let found = Cli::from_arg_matches(&asked);
     found.unwrap_or_else(|error| error.exit())
+}
+
+/// Ends with the error of a command line; where something is missing, with an example of the verb behind it.
+fn exit_with_example(command: &clap::Command, error: &clap::Error) -> ! {
+    if error.kind() == clap::error::ErrorKind::MissingRequiredArgument {
+        let mut verb = command;
+        for word in std::env::args().skip(1) {
+            verb = verb.find_subcommand(word).unwrap_or(verb);
+        }
+        let help = verb.get_after_help().map(ToString::to_string);
+        let example = help.as_deref().and_then(|help| help.lines().nth(1));
+        if let Some(example) = example {
+            // The end is the same whether somebody reads it or not.
+            let _ = error.print();
+            let _ = writeln!(io::stderr(), "\nExample:\n{example}");
+            std::process::exit(error.exit_code());
+        }
+    }
+    error.exit()
 }
 
 impl Verb {

@@ -35,9 +35,9 @@ pub struct Play {
     pub sources: Sources,
     /// What the server asks for.
     pub plan: Plan,
-    /// The title of the short one, in which a session that breaks off is an error: some rules break the connection on
+    /// Whether it is the short one, in which a session that breaks off is an error: some rules break the connection on
     /// purpose.
-    pub title: Option<&'static str>,
+    pub is_short: bool,
 }
 
 impl Play {
@@ -53,7 +53,7 @@ impl Play {
         Ok(Self {
             sources,
             plan: Plan::demo(),
-            title: Some("the device ran a command, and the server received a failure"),
+            is_short: true,
         })
     }
 
@@ -67,7 +67,7 @@ impl Play {
             false => Plan::for_builtin_rules(),
         };
         Self {
-            title: None,
+            is_short: false,
             sources,
             plan,
         }
@@ -105,7 +105,7 @@ async fn staged(live: Live, play: Play, on_busy: fn(Duration)) -> Result<Closing
     // Readable by this user only, and gone at the end.
     let secrets = tempfile::tempdir().map_err(|error| error_text::io(&error))?;
     let authority = Authority::load_or_create(secrets.path()).map_err(|error| error.to_string())?;
-    let title = play.title;
+    let is_short = play.is_short;
     let stage = Stage::set(Arc::new(authority), &reports, play, on_busy).await?;
     let (rules, effects) = (stage.proxy.rules.clone(), stage.proxy.effects.clone());
 
@@ -113,7 +113,7 @@ async fn staged(live: Live, play: Play, on_busy: fn(Duration)) -> Result<Closing
     for (session_id, wire) in [("1", Encoding::Xml), ("2", Encoding::Wbxml)] {
         let session = stage.session(session_id, wire).await?;
         match session.broken {
-            Some(why) if title.is_some() => return Err(why.to_string()),
+            Some(why) if is_short => return Err(why.to_string()),
             _ => sessions.push(session),
         }
     }
@@ -121,7 +121,7 @@ async fn staged(live: Live, play: Play, on_busy: fn(Duration)) -> Result<Closing
     let entries = rules.map_or_else(Vec::new, |rules| rules.entries());
     Ok(Closing {
         text: summary::closing(
-            title,
+            is_short,
             &sessions,
             &entries,
             &effects.effects(),
@@ -178,7 +178,7 @@ impl Stage {
         let address = format!("https://localhost:{}{PATH}", proxy.port);
         let address = address
             .parse()
-            .map_err(|_| format!("{address} is no address"))?;
+            .map_err(|_| format!("{address} is not an address"))?;
         Ok(Self {
             authority,
             server,

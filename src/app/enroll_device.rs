@@ -38,7 +38,7 @@ pub enum EnrollError {
     #[error(transparent)]
     Session(#[from] SessionError),
     /// The address of the next session is none.
-    #[error("the device is to go to {0:?}, which is no address")]
+    #[error("the device is to go to {0:?}, which is not an address")]
     Address(String),
     /// It went on and on.
     #[error("the enrollment did not end within {MOST_REQUESTS} requests")]

@@ -10,7 +10,7 @@ use memchr::memmem;
 
 pub use self::report::{junit, sarif, text};
 use super::dry_run::Speakers;
-use super::message_log::{self, COMMANDS_ALONE, is_notification, nothing_found};
+use super::message_log::{self, COMMANDS_ALONE, is_notification, nothing_found, of_other_program};
 use crate::dm::carve::has_message;
 use crate::dm::{Dialect, Message};
 use crate::flow::lint::{LintMessage, Linter, Profile};
@@ -29,6 +29,8 @@ pub struct Lint {
     pub messages: Vec<Linted>,
     /// Files that hold no message of SyncML: the name, and what each is.
     pub others: Vec<(String, String)>,
+    /// How many of the messages are of data synchronization, of which only CmdIDs and values are judged.
+    pub synchronization: usize,
 }
 
 /// A message that was judged.
@@ -141,7 +143,7 @@ impl Lint {
                     other(&mut lint, name, "HTML".into());
                     continue;
                 }
-                Err(_) if !looks_like_markup(&text) => {
+                Err(_) if of_other_program(&text).is_some() || !looks_like_markup(&text) => {
                     return Err(format!("error: {name}: {}", nothing_found(&text)));
                 }
                 // A page, say: nothing in it claims to be a message.
@@ -188,6 +190,9 @@ impl Lint {
                 lint.others.push((name, what.into()));
                 continue;
             }
+            let header = Message::of(&document).and_then(|message| message.header());
+            let proto = header.and_then(|header| header.ver_proto());
+            lint.synchronization += usize::from(proto.is_some_and(|it| is_of_synchronization(&it)));
             let (speaker, _) = speakers.of(&document, None);
             // A request begins an exchange, an answer belongs to the one before.
             exchange += u64::from(speaker == Side::Device);
@@ -241,11 +246,8 @@ impl Lint {
                 linter = Linter::new(profile);
                 run += 1;
             }
-            // A file that is no record may begin anywhere in its conversation: what answers refer to is judged here, but not
-            // of data synchronization.
-            let proto = event.message.as_ref().and_then(|it| it.proto.as_deref());
-            let is_of_ds = proto.is_some_and(|proto| proto.starts_with("SyncML/"));
-            event.notes.retain(|note| note.id != "STA-03" || is_of_ds);
+            // A file that is not a record may begin anywhere in its conversation: what answers refer to is judged here.
+            event.notes.retain(|note| note.id != "STA-03");
             let found = record::lint::of_record(&mut linter, &event, &limits);
             if event
                 .exchange
@@ -264,12 +266,20 @@ impl Lint {
                 }
                 let notes = message.iter_mut().flat_map(|message| &mut message.notes);
                 notes.for_each(|note| note.line = line);
+                let proto = event.message.as_ref().and_then(|it| it.proto.as_deref());
+                let is_of_ds = message.is_some() && proto.is_some_and(is_of_synchronization);
+                lint.synchronization += usize::from(is_of_ds);
                 lint.messages.extend(message);
             }
             Ok(())
         })?;
         Ok(lint)
     }
+}
+
+/// Whether a VerProto is of data synchronization (OMA DS), which has messages of its own and other rules.
+fn is_of_synchronization(proto: &str) -> bool {
+    proto.starts_with("SyncML/")
 }
 
 /// XML-01 or WBXML-01: a message of a peer that could not be read.

@@ -1,23 +1,28 @@
-//! Sessions from a file that is no record: a trace of a device, a server's log, a single message.
+//! Sessions from a file that is not a record: a trace of a device, a server's log, a single message.
 //!
 //! The messages are carved out of the text, and each goes through the conversation as one that passes the proxy
 //! does, with no rules. What only the network knows is absent: addresses, heads, and when nothing dates a message,
 //! the time (then it is 1970).
 
 mod commands_alone;
+mod curl;
 mod date;
 mod event_lines;
 mod find;
 mod har;
 mod mitm_flows;
 mod order;
+mod other_file;
 mod packed_file;
 mod raw_http;
+mod table;
 
 use std::io::{self, BufRead};
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use jiff::tz::Offset;
 use memchr::memmem;
@@ -25,9 +30,10 @@ use memchr::memmem;
 pub use self::date::DateOrder;
 
 use self::date::{WrittenDate, order_of};
-use self::find::found;
 pub use self::find::is_notification;
+use self::find::{found, in_plain_utf8};
 use self::order::{in_order, without_copies};
+pub(super) use self::other_file::{COMMANDS_ALONE, nothing_found, of_other_program};
 use self::packed_file::gunzipped;
 use super::dry_run::{DryRun, Evidence, Speakers, speaker_of};
 use super::print;
@@ -41,7 +47,7 @@ use crate::flow::{
     CapturedBody, CapturedMessage, ConnectionId, Delivery, Event, ExchangeId, FailureCause, Head,
     NotParsed, Note, ParsedBody, Severity, Side, Timestamp,
 };
-use crate::markup::{Document, Hint, Limits, before_break};
+use crate::markup::{Document, Hint, Limits, before_break, wbxml};
 use crate::printable::counted;
 use crate::record::analysis::Analysis;
 use crate::record::{Damage, EventRecord, Masking, replay_lines};
@@ -76,9 +82,8 @@ pub fn read_file(
     if let Some(missing) = missing {
         print::line(&missing);
     }
-    if text.starts_with(&PCAPNG) {
-        let why = "this is a pcapng: the record in JSON lines (.jsonl) beside it has its sessions";
-        return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+    if let Some(what) = of_other_program(&text) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, what));
     }
     // The first line alone may be torn.
     let mut lines = text.split(|byte| *byte == b'\n');
@@ -86,7 +91,7 @@ pub fn read_file(
     if !has_lines {
         let (events, notes) = events(&text, dates, Masking::Masked);
         notes.iter().for_each(|note| print::line(note));
-        event_lines::print_named(&text, events.is_empty());
+        event_lines::print_named(&in_plain_utf8(&text), events.is_empty());
         if !events.is_empty() {
             for (event, line) in events {
                 on_event(event, line)?;
@@ -109,27 +114,31 @@ pub fn read_file(
     }
 }
 
-/// What to do with commands outside of a message.
-pub(super) const COMMANDS_ALONE: &str = "its commands of SyncML are no messages: put <SyncML><SyncBody> in front of them, \
-                                         and </SyncBody></SyncML> behind";
-
-/// Why a file that is no record has nothing to show.
-pub(super) fn nothing_found(text: &[u8]) -> String {
-    let has = |name: &str| memmem::find(text, name.as_bytes()).is_some();
-    let why = match has("<LocURI>") || has("<CmdID>") {
-        true if memmem::rfind(text, b"<?xml").is_some_and(|at| at > LONGEST_FRONT) => {
-            "an XML document stands unescaped within the commands: put it in CDATA, or write &lt; for each < of it"
+/// Several files as one text: in their order, or in turns where one has the requests and the other the responses.
+pub fn joined(files: &[Bytes]) -> Bytes {
+    let plain = |file: &Bytes| {
+        let file = gunzipped(file, MOST_BYTES).map_or_else(|| file.clone(), |(plain, _)| plain);
+        match wbxml::looks_like(&file) {
+            true => file,
+            false => in_plain_utf8(&file),
         }
-        true => COMMANDS_ALONE,
-        false => "no message of SyncML or enrollment stands in it",
     };
-    let hint = event_lines::first_code(text).map_or(String::new(), |code| {
-        format!("; `dmtap explain {code}` says what its code means")
-    });
-    format!("this is no record, and {why}{hint}")
+    let files: Vec<Bytes> = files.iter().map(plain).collect();
+    if let [one, other] = &files[..]
+        && let Some(text) = raw_http::in_turns(one, other, &Limits::default())
+    {
+        return text;
+    }
+    match files.iter().any(|file| wbxml::looks_like(file)) {
+        true => { files.iter().map(|file| STANDARD.encode(file)) }
+            .collect::<Vec<_>>()
+            .join("\n\n")
+            .into(),
+        false => files.join(&b"\n"[..]).into(),
+    }
 }
 
-/// A message of a file that is no record.
+/// A message of a file that is not a record.
 pub struct LoggedMessage {
     /// Who sent it, where the file says so.
     pub speaker: Option<Side>,
@@ -137,7 +146,7 @@ pub struct LoggedMessage {
     pub parsed: ParsedBody,
 }
 
-/// The messages of a file that is no record, in order.
+/// The messages of a file that is not a record, in order.
 pub fn messages(text: &Bytes, limits: &Limits) -> Vec<LoggedMessage> {
     let (mut found, _) = found(text, limits);
     found.truncate(MOST_MESSAGES);
@@ -156,7 +165,7 @@ fn date_order(found: &[Found]) -> DateOrder {
     order_of(&written)
 }
 
-/// The events of a file that is no record, as the proxy would have recorded them, with the lines of their messages; none
+/// The events of a file that is not a record, as the proxy would have recorded them, with the lines of their messages; none
 /// if it has no message. Also notes for people: what was not read, and how dates without a zone were.
 fn events(
     text: &Bytes,
@@ -477,14 +486,10 @@ fn cut() -> Note {
 
 /// The media type of a notification.
 const NOTIFICATION: &str = "application/vnd.syncml.notification";
-/// How a capture for Wireshark begins.
-const PCAPNG: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
 /// How each line of a record begins.
 pub const LINE: &[u8] = b"{\"v\":";
-/// Bytes of a file that is no record.
+/// Bytes of a file that is not a record.
 const MOST_BYTES: u64 = 256 << 20;
-/// Bytes in front of the root of a document.
-const LONGEST_FRONT: usize = 64;
 /// Messages of one file.
 const MOST_MESSAGES: usize = 100_000;
 /// Bytes of the comment about a cut, and of the end tags behind it.

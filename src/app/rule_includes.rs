@@ -28,7 +28,7 @@ pub fn read_at(file: &Path) -> Result<Bytes, String> {
     }
     // Opening a pipe waits for somebody to write, and a device may have no end.
     if !there.is_file() && !there.is_dir() {
-        return Err("it is no regular file".into());
+        return Err("it is not a regular file".into());
     }
     Ok(read_bounded(file, MOST)?.into())
 }

@@ -172,5 +172,5 @@ struct Nonce(Vec<u8>);
 
 fn base64(text: &str) -> Result<Nonce, String> {
     let decoded = STANDARD.decode(text.trim());
-    decoded.map(Nonce).map_err(|_| "this is no base64".into())
+    decoded.map(Nonce).map_err(|_| "this is not base64".into())
 }

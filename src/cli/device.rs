@@ -72,7 +72,7 @@ impl Device {
         }
         let url = self.url.unwrap_or_default();
         if url.scheme().is_none() {
-            let why = format_args!("{url} is no full address: begin with https://");
+            let why = format_args!("{url} is not a full address: begin with https://");
             return Err(Failure::usage(why));
         }
         let trust = Trust::of(self.ca.as_deref(), self.ssl_insecure);

@@ -239,7 +239,7 @@ fn place(loc_uri: &str) -> String {
             if is(kind, "ConfigOperations") && is(admx, "ADMXInstall") =>
         {
             Some(format!(
-                "; it takes the ADMX file {file} of the app {app}, and is no policy itself"
+                "; it takes the ADMX file {file} of the app {app}, and is not a policy itself"
             ))
         }
         [kind, area, name, ..] if is(kind, "Config") || is(kind, "Result") => {

@@ -108,7 +108,9 @@ impl LintVerb {
         write_text(&shown, output)?;
         let is_bad = lint.count(Severity::Error) > 0
             || fail_on == Severity::Warning && lint.count(Severity::Warning) > 0;
+        let is_foreign = lint.synchronization > 0 && lint.synchronization == lint.messages.len();
         match is_bad || !damage.is_empty() {
+            _ if is_foreign => Err(Failure::Usage(damage)),
             true => Err(Failure::Failed(damage)),
             false => Ok(()),
         }
@@ -128,6 +130,7 @@ impl LintVerb {
             if record::is_record(&source) || is_log(&source) {
                 let (found, damaged) = self.record(file, &source, words, profile)?;
                 lint.messages.extend(found.messages);
+                lint.synchronization += found.synchronization;
                 damage += &damaged;
             } else if words.is_empty() {
                 messages.push((printable::path(file), unpack(source)));
@@ -141,6 +144,7 @@ impl LintVerb {
         }
         let found = Lint::messages(messages, profile).map_err(Failure::Usage)?;
         lint.messages.extend(found.messages);
+        lint.synchronization += found.synchronization;
         lint.others.extend(found.others);
         Ok((lint, damage))
     }
@@ -238,6 +242,7 @@ fn lines(lint: &Lint) -> String {
         "v": 1,
         "messages": lint.messages.len(),
         "others": lint.others.len(),
+        "data_synchronization": lint.synchronization,
         "not_judged": not_judged,
         "errors": lint.count(Severity::Error),
         "warnings": lint.count(Severity::Warning),

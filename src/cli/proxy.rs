@@ -42,8 +42,9 @@ Examples:
 Devices must trust dmtap's CA. The first start creates it: ~/.dmtap/dmtap-ca-cert.cer.
 Set SSLKEYLOGFILE to decrypt the real TLS connections in Wireshark.")]
 pub struct Proxy {
-    /// Proxy mode: reverse:https://host[:port], reverse:http://host[:port], or regular.
-    #[arg(long, short, value_parser = mode, value_name = "MODE")]
+    /// Proxy mode: reverse:URL, in front of the server at https://host[:port] or http://host[:port]; or regular, for
+    /// clients that are configured to use a proxy.
+    #[arg(long, short, value_parser = mode, value_name = "reverse:URL|regular")]
     mode: Mode,
     /// Listen address: an IP address, or a name such as localhost. The default accepts local connections only.
     #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS", value_parser = super::listen_host)]
@@ -356,7 +357,7 @@ pub(super) fn bytes(text: &str) -> Result<usize, String> {
         "k" | "kb" | "kib" => 1 << 10,
         "m" | "mb" | "mib" => 1 << 20,
         "g" | "gb" | "gib" => 1 << 30,
-        _ => return Err(format!("`{unit}` is no unit; k, M and G are")),
+        _ => return Err(format!("`{unit}` is not a unit: write k, M or G")),
     };
     let number: usize = number
         .parse()

@@ -1,38 +1,56 @@
 //! The file that a verb reads sessions from: a record, or any file with SyncML messages in it.
 
 use std::fs::File;
-use std::io::{self, BufReader, ErrorKind, Read};
+use std::io::{self, BufReader, Cursor, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use jiff::tz::Offset;
 
-use super::{Failure, Outcome};
+use super::{Failure, Outcome, read_input};
 use crate::app::message_log::{self, DateOrder, DateReading};
 use crate::app::why::Question;
 use crate::error_text;
 use crate::filter::Filter;
 use crate::printable;
 use crate::record::select::{self, ExchangeNumbers, Exchanges};
-use crate::record::{Damage, EventRecord};
+use crate::record::{Damage, EventRecord, is_record};
 
-/// A file with sessions, and how dates are read where it is no record.
+/// A file with sessions or several with one conversation, and how dates are read where it is not a record.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct SessionFile {
     /// A record (JSON lines), or a file with SyncML messages in it: a trace of SyncMLViewer, a HAR, flows of
     /// mitmproxy, a log; `-` reads standard input.
     file: PathBuf,
-    /// Order of day, month and year in the dates of a file that is no record. By default the file shows it.
+    #[arg(skip)]
+    more: Vec<PathBuf>,
+    /// Order of day, month and year in the dates of a file that is not a record. By default the file shows it.
     #[arg(long, value_enum, value_name = "ORDER")]
     date_order: Option<DateOrder>,
-    /// Time zone of a file that is no record, such as +01:00.
+    /// Time zone of a file that is not a record, such as +01:00.
     #[arg(long, default_value = "+00:00", value_parser = offset, value_name = "OFFSET", allow_hyphen_values = true)]
     zone: Offset,
 }
 
 impl SessionFile {
+    /// Takes the files in front of a filter as more files of the same conversation.
+    ///
+    /// # Errors
+    /// A file behind the filter's first word, or one that is not there.
+    pub(super) fn take_more(&mut self, words: &mut Vec<String>) -> Outcome {
+        let files = words
+            .iter()
+            .take_while(|word| names_file(word) && Path::new(word).is_file());
+        let files = files.count();
+        self.more = words.drain(..files).map(PathBuf::from).collect();
+        refuse_files(words, "files come before the filter")
+    }
+
     /// The name of the file, for people.
     pub(super) fn name(&self) -> String {
-        printable::path(&self.file)
+        let files = std::iter::once(&self.file).chain(&self.more);
+        let names: Vec<_> = files.map(|file| printable::path(file)).collect();
+        names.join(" with ")
     }
 
     /// Gives its events in order, and returns damaged lines. A reader of what is printed that went away (`| head`)
@@ -47,6 +65,7 @@ impl SessionFile {
         let name = self.name();
         let unreadable = |error: io::Error| Failure::unreadable(&name, error_text::io(&error));
         let input: Box<dyn Read> = match self.file.as_os_str() == "-" {
+            _ if !self.more.is_empty() => Box::new(Cursor::new(self.joined()?)),
             true => Box::new(io::stdin()),
             false => Box::new(File::open(&self.file).map_err(unreadable)?),
         };
@@ -59,10 +78,25 @@ impl SessionFile {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Vec::new()),
             Err(error) if error.kind() == ErrorKind::InvalidData => {
                 let why = error_text::io(&error);
-                Err(Failure::usage(format_args!("{name}: {why}; {REMEDY}")))
+                Err(Failure::usage(format_args!("{name}: {why}")))
             }
             Err(error) => Err(unreadable(error)),
         }
+    }
+
+    /// All files as one text.
+    fn joined(&self) -> Result<Bytes, Failure> {
+        let files = std::iter::once(&self.file).chain(&self.more).map(|file| {
+            let text = read_input(file)?;
+            match is_record(&text) {
+                true => Err(Failure::usage(format_args!(
+                    "{} is a record: give this command one record at a time",
+                    printable::path(file)
+                ))),
+                false => Ok(Bytes::from(text)),
+            }
+        });
+        Ok(message_log::joined(&files.collect::<Result<Vec<_>, _>>()?))
     }
 
     /// The exchanges that a filter selects. A file is read twice for it: answers find their commands first.
@@ -133,9 +167,7 @@ pub(super) fn refuse_files(filter: &[String], remedy: &str) -> Outcome {
     let words = filter.iter().zip(before);
     let is_value = |before: &str| before.starts_with('~') && !before.contains(' ');
     let mut words = words.filter(|(_, before)| !is_value(before));
-    // A plain word, such as a code, is no file, whatever the working folder holds.
-    let is_path = |word: &str| word.contains(['/', '\\']) && Path::new(word).is_file();
-    let file = words.find(|(word, _)| is_file_name(word) || is_path(word));
+    let file = words.find(|(word, _)| names_file(word));
     match file.map(|(word, _)| (word, Path::new(word).is_file())) {
         None => Ok(()),
         Some((file, true)) => {
@@ -146,22 +178,22 @@ pub(super) fn refuse_files(filter: &[String], remedy: &str) -> Outcome {
     }
 }
 
+/// Whether a word is the name of a file. A plain word, such as a code, is not, whatever the working folder holds.
+fn names_file(word: &str) -> bool {
+    is_file_name(word) || word.contains(['/', '\\']) && Path::new(word).is_file()
+}
+
 /// Whether a word of a filter has the form of a file name.
 fn is_file_name(word: &str) -> bool {
     let extension = Path::new(word).extension().and_then(|it| it.to_str());
     extension.is_some_and(|it| FILES.contains(&it)) && !word.contains([' ', '~', '*'])
 }
 
-/// What a verb that reads one file says of a second one.
-pub(super) const ONE_FILE: &str = "this command reads one file";
-
 /// Extensions of files with sessions or messages in them.
-const FILES: [&str; 11] = [
-    "jsonl", "json", "xml", "wbxml", "har", "log", "txt", "gz", "zip", "saz", "eml",
+const FILES: [&str; 14] = [
+    "jsonl", "json", "xml", "wbxml", "har", "log", "txt", "gz", "zip", "saz", "eml", "evtx", "cab",
+    "html",
 ];
-
-/// Which files can be read.
-const REMEDY: &str = "dmtap reads the JSON lines that `-w FILE.jsonl` writes, and files with messages of SyncML or enrollment in them";
 
 fn offset(text: &str) -> Result<Offset, String> {
     let wrong = || "an offset from UTC has the form +01:00 or -05:00".to_owned();

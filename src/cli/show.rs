@@ -4,7 +4,7 @@ use std::io::{BufWriter, ErrorKind, Write as _};
 
 use clap::ValueEnum;
 
-use super::session_file::{ONE_FILE, SessionFile, refuse_files};
+use super::session_file::SessionFile;
 use super::{Failure, Outcome, Output, filter_of, no_match};
 use crate::app::print;
 use crate::app::why::Question;
@@ -23,6 +23,7 @@ Examples:
   dmtap show --failed session.jsonl           what failed; dmtap why says why
   dmtap show --output json session.jsonl      its events, without damaged lines
   dmtap show SyncMLStream-PC1.xml             a file that SyncMLViewer saved
+  dmtap show 1.xml 2.xml 3.xml                messages of one session, in order
   dmtap show session.jsonl --exchange 7 --full --headers
   dmtap show session.jsonl --exchange 7 --body response   its bytes
   dmtap show session.jsonl '~cmd Replace & ~status 404'
@@ -37,7 +38,7 @@ damaged, the others are shown.")]
 pub struct Show {
     #[command(flatten)]
     file: SessionFile,
-    /// Only the exchanges that this filter selects.
+    /// More files of the same conversation; then only the exchanges that this filter selects.
     filter: Vec<String>,
     /// Only this exchange (x7 in the transcript is 7).
     #[arg(long, value_name = "N")]
@@ -75,8 +76,8 @@ impl Show {
     ///
     /// # Errors
     /// A file that cannot be read, or lines that are damaged.
-    pub fn run(self, output: Output) -> Outcome {
-        refuse_files(&self.filter, ONE_FILE)?;
+    pub fn run(mut self, output: Output) -> Outcome {
+        self.file.take_more(&mut self.filter)?;
         let filter = filter_of(&self.filter)?;
         if self.failed {
             return self.failures(filter, output);

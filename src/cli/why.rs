@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::session_file::{ONE_FILE, SessionFile, refuse_files};
+use super::session_file::SessionFile;
 use super::{Failure, Outcome, Output, filter_of};
 use crate::app::why::{About, Question};
 use crate::record::analysis::why::{LEAST_SLOW_US, Options};
@@ -17,6 +17,7 @@ Examples:
   dmtap why session.jsonl --session 7
   dmtap why session.jsonl '~csp BitLocker'   the same filters as dmtap show
   dmtap why SyncMLStream-PC1.xml             a file that SyncMLViewer saved
+  dmtap why requests.txt responses.txt       both directions of a stream
   dmtap why session.jsonl --about ./Device/Vendor/MSFT/BitLocker
   dmtap why session.jsonl --ignore-rules     without what rules of dmtap did
   dmtap why session.jsonl --output json      one session per line
@@ -26,7 +27,7 @@ has no message, or no such session.")]
 pub struct Why {
     #[command(flatten)]
     file: SessionFile,
-    /// Only findings about exchanges that this filter selects.
+    /// More files of the same conversation; then only findings about exchanges that this filter selects.
     filter: Vec<String>,
     /// Only what is about this node, or nodes below it, with every command on it.
     #[arg(long, value_name = "LOCURI", value_parser = locuri)]
@@ -47,8 +48,8 @@ impl Why {
     ///
     /// # Errors
     /// A file that cannot be read, a session that it does not have (2); something that is pending (1).
-    pub fn run(self, output: Output) -> Outcome {
-        refuse_files(&self.filter, ONE_FILE)?;
+    pub fn run(mut self, output: Output) -> Outcome {
+        self.file.take_more(&mut self.filter)?;
         let slow_us = u64::try_from(self.slow.as_micros()).unwrap_or(u64::MAX);
         let about = self.about.as_deref().map(About::new);
         let mut question = Question::new(Options { slow_us }, about);
@@ -87,14 +88,14 @@ fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let number: f64 = digits
         .parse()
-        .map_err(|_| format!("{text} is no time: write 5s, 500ms or 2m"))?;
+        .map_err(|_| format!("{text} is not a time: write 5s, 500ms or 2m"))?;
     let seconds = match &text[digits.len()..] {
         "" | "s" => number,
         "ms" => number / 1e3,
         "m" => number * 60.0,
-        unit => return Err(format!("{unit} is no unit of time: s, ms or m")),
+        unit => return Err(format!("{unit} is not a unit of time: write s, ms or m")),
     };
-    let slow = Duration::try_from_secs_f64(seconds).map_err(|_| format!("{text} is no time"))?;
+    let slow = Duration::try_from_secs_f64(seconds).map_err(|_| format!("{text} is not a time"))?;
     match slow < Duration::from_micros(LEAST_SLOW_US) {
         true => Err("the shortest time is 500ms: what is shorter is not slow".into()),
         false => Ok(slow),

@@ -137,7 +137,7 @@ pub fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
         }
         io::ErrorKind::AddrInUse if port == 0 => "no port is free".into(),
         io::ErrorKind::AddrInUse => {
-            format!("another program listens there; choose another port than {port}")
+            "another program listens there; choose another port, with -p (--control for the control API)".into()
         }
         io::ErrorKind::AddrNotAvailable => "this machine does not have that address".into(),
         _ => error_text::io(error),

@@ -99,5 +99,5 @@ pub fn is_record(text: &[u8]) -> bool {
 const EVENT: &[u8] = b"\"event\":";
 
 fn no_record() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "this is no record")
+    io::Error::new(io::ErrorKind::InvalidData, "this is not a record")
 }

@@ -12,6 +12,7 @@ mod followed;
 mod help;
 mod http_text;
 mod log;
+mod saved_by_others;
 mod saved_traffic;
 use crate::support::peers;
 mod left_out;
@@ -100,7 +101,7 @@ fn a_file_that_is_no_record_is_reported_so_once() {
         assert_eq!(output.status.code(), Some(2), "{output:?}");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(said.lines().count(), 1, "{said}");
-        assert!(said.contains("this is no record"), "{said}");
+        assert!(said.contains("this is not a record"), "{said}");
     }
     // What is left of a record whose beginning was cut off is one.
     let (folder, _) = demo();

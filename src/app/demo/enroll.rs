@@ -196,7 +196,9 @@ impl Stage {
         let trust = Trust::PlatformAnd(self.authority.certificate_file().to_owned());
         let client = dialer.client(&trust)?;
         let url = format!("https://{}{DISCOVERY_PATH}", self.public_host());
-        let url = url.parse().map_err(|_| format!("{url} is no address"))?;
+        let url = url
+            .parse()
+            .map_err(|_| format!("{url} is not an address"))?;
         let key = made_key().await?;
         let device_id = profile.device_id.clone();
         let enrolled = enroll_device::enroll(&client, profile.clone(), key.clone(), url).await;

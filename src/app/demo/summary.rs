@@ -81,7 +81,7 @@ pub(super) fn both_sides(device: &Outcomes, server: &Outcomes) -> Vec<SummaryLin
 
 /// The end of the demo, for people.
 pub(super) fn closing(
-    title: Option<&str>,
+    is_short: bool,
     sessions: &[Session],
     entries: &[Entry],
     effects: &Effects,
@@ -91,12 +91,15 @@ pub(super) fn closing(
     let (heading, each) = summary.split_once('\n').unwrap_or_default();
     let mut text = match heading {
         "" => String::new(),
-        heading => format!("{heading}\n"),
+        heading => format!("\n{heading}\n"),
     };
-    text.push_str(&table(title, sessions, effects));
+    text.push_str(&table(sessions, effects));
     text.push_str(each);
     text.push_str(&beside_the_demo(entries));
     text.push_str("\n\n");
+    if is_short {
+        text.push_str(PLANNED);
+    }
     text.push_str(&records(files));
     text
 }
@@ -129,7 +132,7 @@ fn beside_the_demo(entries: &[Entry]) -> String {
 }
 
 /// How the sessions broke off, and where the two sides differ or that they do not; an empty line follows.
-fn table(title: Option<&str>, sessions: &[Session], effects: &Effects) -> String {
+fn table(sessions: &[Session], effects: &Effects) -> String {
     let mut text = String::new();
     for session in sessions {
         if let Some(error) = &session.broken {
@@ -140,9 +143,6 @@ fn table(title: Option<&str>, sessions: &[Session], effects: &Effects) -> String
     let rows: Vec<_> = sessions.iter().flat_map(rows).collect();
     if rows.is_empty() && text.is_empty() {
         return format!("  {}\n\n", sameness(effects));
-    }
-    if let Some(title) = title {
-        text.push_str(&format!("  {title}\n"));
     }
     if !rows.is_empty() {
         let widest = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
@@ -191,6 +191,13 @@ fn columns([what, device, server]: &[String; 3], [first, second]: [usize; 2]) ->
     format!("  {what:<first$} {device:<second$} {server}\n")
 }
 
+/// What the short demo shows, and that nothing else failed.
+const PLANNED: &str = "\
+The demo worked. The failures above are planned, two in each session:
+  500  the device ran the Add, and rule command-fails gave the server a failure instead
+  404  the server deletes a node and then asks for it, to see that it is gone
+
+";
 /// How a device's outcomes name the Alert with which a server asks for the next message.
 const NEXT_MESSAGE: &str = "Alert 1222";
 /// How wide the commands' column is at least, in characters.
@@ -270,7 +277,7 @@ mod tests {
             ],
             broken: None,
         };
-        let table = table(None, &[session], &Effects::default());
+        let table = table(&[session], &Effects::default());
         let at = |word| table.lines().filter_map(move |line| line.find(word));
         let places: Vec<_> = at("the device").chain(at("200 OK")).collect();
         assert_eq!(places, [places[0]; 3], "{table}");

@@ -29,7 +29,7 @@ pub(super) async fn examine(
     let url = doctor.discovery_url();
     let url: Uri = url.parse().map_err(|_| {
         let remedy = "give an address such as https://mdm.example.com";
-        wrong(format!("{url} is no address"), remedy)
+        wrong(format!("{url} is not an address"), remedy)
     })?;
     // What is wrong with the certificate was found before.
     let client = dialer.client(&Trust::Anything);

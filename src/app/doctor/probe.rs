@@ -59,7 +59,7 @@ impl Handshake {
         config.client_auth_cert_resolver = asked.clone();
         let bare = host.trim_matches(['[', ']']).to_owned();
         let name = ServerName::try_from(bare);
-        let name = name.map_err(|_| failed(false, format!("{host} is no name for TLS")))?;
+        let name = name.map_err(|_| failed(false, format!("{host} is not a host name")))?;
         let handshake = TlsConnector::from(Arc::new(config)).connect(name, socket);
         let handshake = tokio::time::timeout(PATIENCE, handshake).await;
         let stream = handshake.map_err(|_| failed(false, format!("no TLS within {seconds} s")))?;

@@ -25,7 +25,7 @@ pub(super) async fn answers(doctor: &Doctor, public: &Uri, addresses: &[SocketAd
     let client = Dialer::new(table.into_iter().collect()).client(&Trust::Anything);
     let (Ok(request), Ok(client)) = (request, client) else {
         let remedy = "give an address such as https://dmtap.lab:8080";
-        return Finding::wrong(what, format!("{url} is no address"), remedy);
+        return Finding::wrong(what, format!("{url} is not an address"), remedy);
     };
     let answer = match send(&client, request).await {
         Ok(answer) => answer,

@@ -51,6 +51,12 @@ pub fn text(lint: &Lint) -> String {
     for (file, what) in lint.others.iter().take(SHOWN) {
         text.push_str(&format!("· {file} is {what}, not judged\n"));
     }
+    if lint.synchronization > 0 {
+        let messages = counted(lint.synchronization, "message");
+        text.push_str(&format!(
+            "· {messages} of data synchronization (OMA DS), not of OMA DM: only CmdIDs and values are judged\n"
+        ));
+    }
     text.push_str(&summary(lint));
     text
 }

@@ -4,7 +4,10 @@
 //! MDM ConfigurationManager: Command failure status. …, CSP URI: (./Device/A/B), Result: (Access is denied.).
 //! MDM Enroll: Provisioning failed. Result: (Unknown Win32 Error code: 0x80180023).
 //! failed (0x8018000a - 2149056522)
+//! <EventData>…<Data Name="Message5">./Device/A/B</Data><Data Name="HexInt1">0x80070032</Data></EventData>
 //! ```
+//!
+//! Windows writes them in its own language: the node and a code in hex are the same in each.
 
 use memchr::memmem;
 
@@ -50,7 +53,9 @@ impl NamedFailure {
 /// Prints the failures that the results of events name, and anywhere else in a text without messages.
 pub(super) fn print_named(text: &[u8], is_anywhere: bool) {
     // Most files with messages have no event.
-    if !is_anywhere && memmem::find(text, b"Result:").is_none() {
+    let is_event =
+        || memmem::find(text, b": (").is_some() || memmem::find(text, EVENT_DATA).is_some();
+    if !is_anywhere && !is_event() {
         return;
     }
     let named = named(&in_one_line(text), is_anywhere);
@@ -101,31 +106,42 @@ fn named(text: &str, is_anywhere: bool) -> Vec<NamedFailure> {
             found.push(failure);
         }
     };
+    let results = RESULTS.iter().flat_map(|label| text.match_indices(label));
+    let mut results: Vec<(usize, usize)> =
+        results.map(|(at, label)| (at, at + label.len())).collect();
+    results.sort_unstable();
     let mut behind = 0;
-    for (at, _) in text.match_indices(RESULT) {
-        let inside = &text[at + RESULT.len()..];
+    for (at, begins) in results {
+        let inside = &text[begins..];
         let inside = &inside[..inside.floor_char_boundary(LONGEST_RESULT)];
         let Some((inside, _)) = inside.split_once(')') else {
             continue;
         };
         // The event begins behind the result of the one before.
         let begin = text.ceil_char_boundary(behind.max(at.saturating_sub(LONGEST_EVENT)));
-        let event = &text[begin..at];
-        behind = at + RESULT.len() + inside.len();
+        let event = text.get(begin..at).unwrap_or_default();
+        behind = begins + inside.len();
         let result = codes(inside).next();
-        let known = MESSAGES
-            .iter()
-            .find(|(words, _)| inside.trim_end_matches('.') == *words);
+        let words = inside.trim_end_matches('.');
+        let known = MESSAGES.iter().find(|(known, _)| *known == words);
         match result.or(known.map(|(_, code)| *code)) {
+            Some(0) => {}
             Some(code) => add(Ok(code), node_before(event)),
             // Other programs write results, too.
             None => {
-                if let Some(node) = node_before(event)
-                    && !inside.starts_with("The operation completed successfully")
-                {
+                if let Some(node) = node_before(event) {
                     add(Err(inside.to_owned()), Some(node));
                 }
             }
+        }
+    }
+    for data in text.split("<EventData>").skip(1) {
+        let (data, _) = data.split_once("</EventData>").unwrap_or((data, ""));
+        let values = data.split('>').filter_map(|it| it.split_once('<'));
+        let node =
+            { values }.find_map(|(value, _)| value.starts_with("./").then(|| value.to_owned()));
+        if let Some(code) = codes(data).last().filter(|_| node.is_some()) {
+            add(Ok(code), node);
         }
     }
     let others = is_anywhere.then(|| codes(text)).into_iter().flatten();
@@ -162,19 +178,53 @@ fn codes(text: &str) -> impl Iterator<Item = u32> + '_ {
 /// The node that an event names in front of its result.
 fn node_before(text: &str) -> Option<String> {
     let (_, event) = text.rsplit_once("MDM ")?;
-    let (_, behind) = event.split_once("CSP URI: (")?;
+    let (_, behind) = event.split_once(": (./")?;
     let node = behind.split_once("),").map_or(behind, |(node, _)| node);
-    (!node.is_empty()).then(|| node.to_owned())
+    Some(format!("./{node}"))
 }
 
-/// What stands in front of the result of an event.
-const RESULT: &str = "Result: (";
+/// What stands in front of the result of an event, in the languages of Windows.
+const RESULTS: [&str; 5] = [
+    "Result: (",
+    "Ergebnis: (",
+    "Résultat : (",
+    "Resultado: (",
+    "Risultato: (",
+];
+/// How the data of an event begin in XML.
+const EVENT_DATA: &[u8] = b"<EventData>";
 /// Bytes of a result.
 const LONGEST_RESULT: usize = 512;
 /// Bytes of an event in front of its result.
 const LONGEST_EVENT: usize = 2_048;
-/// How Windows writes results in English words (FormatMessage).
-const MESSAGES: [(&str, u32); 12] = [
+/// How Windows writes results in words (FormatMessage); 0 is no failure.
+const MESSAGES: [(&str, u32); 29] = [
+    ("The operation completed successfully", 0),
+    ("Der Vorgang wurde erfolgreich beendet", 0),
+    ("L’opération a réussi", 0),
+    ("L'opération a réussi", 0),
+    ("La operación se completó correctamente", 0),
+    ("Operazione completata", 0),
+    ("Unzulässige Funktion", 0x8007_0001),
+    (
+        "Das System kann die angegebene Datei nicht finden",
+        0x8007_0002,
+    ),
+    (
+        "Das System kann den angegebenen Pfad nicht finden",
+        0x8007_0003,
+    ),
+    ("Zugriff verweigert", 0x8007_0005),
+    ("Die Daten sind unzulässig", 0x8007_000D),
+    ("Die Anforderung wird nicht unterstützt", 0x8007_0032),
+    ("Falscher Parameter", 0x8007_0057),
+    (
+        "Der angegebene Dienst ist kein installierter Dienst",
+        0x8007_0424,
+    ),
+    ("Element nicht gefunden", 0x8007_0490),
+    ("Unbekannter Fehler", 0x8000_4005),
+    ("Schwerwiegender Fehler", 0x8000_FFFF),
     ("Incorrect function", 0x8007_0001),
     ("The system cannot find the file specified", 0x8007_0002),
     ("The system cannot find the path specified", 0x8007_0003),

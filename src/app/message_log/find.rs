@@ -9,8 +9,9 @@ use serde_json::Value;
 
 use super::commands_alone::commands_alone;
 use super::date::WrittenDate;
+use super::other_file::of_other_program;
 use super::packed_file::{gunzipped, unzipped};
-use super::{Found, MOST_BYTES, NOTIFICATION, har, is_cut, mitm_flows, raw_http};
+use super::{Found, MOST_BYTES, NOTIFICATION, curl, har, is_cut, mitm_flows, raw_http, table};
 use crate::dm::carve::{carve, has_message};
 use crate::dm::notification::Notification;
 use crate::dm::packed::{in_base64_blocks, in_lines, unpack};
@@ -25,7 +26,7 @@ pub(super) fn found(file: &Bytes, limits: &Limits) -> (Vec<Found>, Option<String
     if let Some((files, missing)) = unzipped(file, MOST_BYTES) {
         let found = raw_http::saz(&files, limits).unwrap_or_else(|| {
             let found = files.iter().flat_map(|(_, file)| in_file(file, limits));
-            found.map(|it| Found { line: None, ..it }).collect()
+            without_lines(found.collect())
         });
         return (found, missing);
     }
@@ -47,6 +48,9 @@ fn in_file(text: &Bytes, limits: &Limits) -> Vec<Found> {
             ..Found::of(alone)
         }];
     }
+    if of_other_program(&alone).is_some() {
+        return Vec::new();
+    }
     if wbxml::looks_like(&alone) {
         return vec![whole(alone, limits, None)];
     }
@@ -54,6 +58,22 @@ fn in_file(text: &Bytes, limits: &Limits) -> Vec<Found> {
     if let Some(found) = raw_http::burp(&text, limits) {
         return found;
     }
+    let rewritten =
+        curl::as_http(&text).or_else(|| table::by_columns(&text).map(String::into_bytes));
+    match rewritten {
+        Some(text) => without_lines(in_plain_text(text.into(), limits)),
+        None => in_plain_text(text, limits),
+    }
+}
+
+/// Messages whose lines in the file are not known.
+fn without_lines(mut found: Vec<Found>) -> Vec<Found> {
+    found.iter_mut().for_each(|found| found.line = None);
+    found
+}
+
+/// The messages of a text in UTF-8.
+fn in_plain_text(text: Bytes, limits: &Limits) -> Vec<Found> {
     let text = raw_http::with_chunks_joined(&text).map_or(text, Bytes::from);
     // In JSON the text of a message is escaped: it would be carved as a broken one, or not at all.
     let mut found = in_json(&text, limits);
@@ -115,12 +135,7 @@ fn in_text(text: &Bytes, limits: &Limits, date: Option<WrittenDate>) -> Vec<Foun
     let joined = joined.map(|joined| in_whole_text(&joined.into(), limits, date));
     let is_read = |found: &Found| found.parsed.document().is_some();
     match joined.filter(|found| found.iter().any(is_read)) {
-        Some(found) => { found.into_iter() }
-            .map(|found| Found {
-                line: None,
-                ..found
-            })
-            .collect(),
+        Some(found) => without_lines(found),
         None => in_whole_text(text, limits, date),
     }
 }
@@ -144,7 +159,7 @@ fn in_whole_text(text: &Bytes, limits: &Limits, date: Option<WrittenDate>) -> Ve
         let mut more = carved(&plain, limits, date);
         let lines = |text: &[u8]| memchr::memchr_iter(b'\n', text).count();
         if lines(&plain) != lines(text) {
-            more.iter_mut().for_each(|found| found.line = None);
+            more = without_lines(more);
         }
         if more.iter().any(is_read) {
             return more;
@@ -408,7 +423,7 @@ fn texts_of<'v>(value: &'v Value, texts: &mut Vec<&'v str>) {
 }
 
 /// A text in UTF-8 without a byte order mark; PowerShell writes UTF-16.
-fn in_plain_utf8(text: &Bytes) -> Bytes {
+pub(super) fn in_plain_utf8(text: &Bytes) -> Bytes {
     let is_little = match text.as_ref() {
         [0xff, 0xfe, ..] => true,
         [0xfe, 0xff, ..] => false,

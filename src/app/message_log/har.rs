@@ -66,7 +66,7 @@ fn of_entry(entry: &Value, limits: &Limits) -> Option<Vec<Found>> {
         }
         asked_body => asked_body,
     };
-    let no_status = || format!("its status {} is none of HTTP", response["status"]);
+    let no_status = || format!("its status {} is not one of HTTP", response["status"]);
     let no_answer = no_answer.or_else(|| answered.is_none().then(no_status));
     let asked = Found {
         date,

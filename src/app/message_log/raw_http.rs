@@ -14,6 +14,7 @@ use super::Found;
 use super::date::WrittenDate;
 use super::har::{exchange, half};
 use crate::app::dry_run::header_map;
+use crate::dm::carve::carve;
 use crate::flow::{Head, NotParsed, ParsedBody, RequestHead, ResponseHead};
 use crate::markup::Limits;
 use crate::proxy::without_codings;
@@ -156,10 +157,13 @@ pub(super) fn with_heads(
     messages: Vec<(Range<usize>, Found)>,
     limits: &Limits,
 ) -> Vec<Found> {
-    let starts = head_starts(text, &messages);
+    let ranges: Vec<_> = messages.iter().map(|(range, _)| range.clone()).collect();
+    let starts = head_starts(text, &ranges);
     // Heads of responses alone may be of other services that a log names.
-    let has_requests = starts.iter().any(|at| !text[*at..].starts_with(b"HTTP/"));
-    if messages.is_empty() || !has_requests {
+    let is_traffic =
+        starts.first() == Some(&0) || starts.iter().any(|at| !is_response(&text[*at..]));
+    let is_of_dm = !messages.is_empty() || memmem::find(text, MEDIA_TYPE).is_some();
+    if !is_traffic || !is_of_dm {
         return messages.into_iter().map(|(_, found)| found).collect();
     }
     let ends = starts.iter().skip(1).copied().chain([text.len()]);
@@ -202,6 +206,47 @@ pub(super) fn with_heads(
     }
     halves.extend(messages.map(|(_, headless)| headless));
     in_exchanges(halves)
+}
+
+/// Requests in one text and the responses in another, as Wireshark saves the directions of a stream, in turns; `None` for
+/// other texts.
+pub(super) fn in_turns(one: &Bytes, other: &Bytes, limits: &Limits) -> Option<Bytes> {
+    let pieces = |text: &Bytes| -> Vec<Bytes> {
+        let messages: Vec<_> = carve(text, limits).map(|message| message.range).collect();
+        let starts = head_starts(text, &messages);
+        let ends = starts.iter().skip(1).copied().chain([text.len()]);
+        let pieces = starts
+            .iter()
+            .zip(ends)
+            .map(|(at, end)| text.slice(*at..end));
+        // An answer that others follow.
+        pieces
+            .filter(|piece| !piece.starts_with(b"HTTP/1.1 1"))
+            .collect()
+    };
+    let (one, other) = (pieces(one), pieces(other));
+    let is_only = |pieces: &[Bytes], of: bool| {
+        !pieces.is_empty() && pieces.iter().all(|it| is_response(it) == of)
+    };
+    let (asked, answered) = match is_only(&one, true) {
+        true => (other, one),
+        false => (one, other),
+    };
+    if !is_only(&asked, false) || !is_only(&answered, true) {
+        return None;
+    }
+    let turns =
+        (0..asked.len().max(answered.len())).flat_map(|turn| [asked.get(turn), answered.get(turn)]);
+    let mut text = Vec::new();
+    for piece in turns.flatten() {
+        text.extend_from_slice(piece);
+        text.push(b'\n');
+    }
+    Some(text.into())
+}
+
+fn is_response(head: &[u8]) -> bool {
+    head.starts_with(b"HTTP/")
 }
 
 /// Messages of a text, and halves of exchanges without one where the other half has one.
@@ -262,14 +307,11 @@ fn without_message(head: Head, body: &Bytes, limits: &Limits) -> Option<Found> {
 }
 
 /// Where the heads of HTTP begin in a text: at the first byte of a line, or directly behind a body. In a message there is none.
-fn head_starts(text: &[u8], messages: &[(Range<usize>, Found)]) -> Vec<usize> {
+fn head_starts(text: &[u8], messages: &[Range<usize>]) -> Vec<usize> {
     let is_front = |front: &[u8]| front.last().is_none_or(|byte| b"\n>}".contains(byte));
     let starts = memmem::find_iter(text, b"HTTP/").filter_map(|at| {
-        let next = messages.partition_point(|(range, _)| range.end <= at);
-        if messages
-            .get(next)
-            .is_some_and(|(range, _)| range.contains(&at))
-        {
+        let next = messages.partition_point(|range| range.end <= at);
+        if messages.get(next).is_some_and(|range| range.contains(&at)) {
             return None;
         }
         let line = &text[at..text.len().min(at + LONGEST_SIZE)];
@@ -365,6 +407,8 @@ pub(super) fn with_chunks_joined(text: &[u8]) -> Option<Vec<u8>> {
 
 /// The methods of requests that devices and proxies send.
 const METHODS: [&[u8]; 5] = [b"POST", b"GET", b"HEAD", b"OPTIONS", b"CONNECT"];
+/// How the media types of DM begin.
+const MEDIA_TYPE: &[u8] = b"application/vnd.syncml";
 /// The field that announces chunks, in lower case.
 const FIELD: &[u8] = b"transfer-encoding:";
 /// Bytes of the line with the size of a chunk, and of a head.

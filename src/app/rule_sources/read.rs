@@ -148,7 +148,7 @@ pub fn decoded(bytes: Vec<u8>) -> Result<String, String> {
         let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
         match is_utf16 {
             true => "this is UTF-16: save it as UTF-8".into(),
-            false if error.as_bytes().contains(&0) => "this is no text file".into(),
+            false if error.as_bytes().contains(&0) => "this is not a text file".into(),
             false => format!("line {line} is not UTF-8: save it as UTF-8"),
         }
     })

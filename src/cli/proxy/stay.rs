@@ -19,7 +19,9 @@ pub(super) struct StayArguments {
     /// names.
     #[arg(long, value_name = "ORIGIN", value_parser = origin)]
     public: Option<Origin>,
-    /// Another server behind dmtap, selected by its public host name. Can be repeated.
+    /// Another server behind dmtap: what devices send to the origin PUBLIC goes to SERVER. With
+    /// https://dm.lab=https://dm.example.com devices reach dmtap as dm.lab, and dmtap rewrites URLs with dm.example.com to
+    /// it. Can be repeated.
     #[arg(long = "map", value_name = "PUBLIC=SERVER", value_parser = pair)]
     maps: Vec<OriginPair>,
     /// The address of a server, instead of the one that DNS knows, such as mdm.example.com:443:192.0.2.7. Can be

@@ -129,7 +129,7 @@ fn a_file_that_is_no_text_hides_no_mistake_of_another() {
     let said = text(&output.stderr);
     for expected in [
         "wide.toml: this is UTF-16: save it as UTF-8",
-        "bytes.toml: this is no text file",
+        "bytes.toml: this is not a text file",
         "there is no step `rset`",
     ] {
         assert!(said.contains(expected), "{expected} is missing in:\n{said}");

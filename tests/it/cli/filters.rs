@@ -359,16 +359,21 @@ fn a_second_file_is_no_filter() {
         let errors = String::from_utf8(output.stderr).unwrap();
         assert!(errors.contains("there is no such file"), "{verb}: {errors}");
     }
-    for arguments in [
-        vec!["show", &record, &record],
-        vec!["show", "--failed", &record, &record],
-        vec!["why", &record, &record],
-        vec!["lint", &record, "~x 1", &record],
+    let (of_records, of_files) = (
+        "give this command one record at a time",
+        "is a file, not a filter",
+    );
+    for (arguments, expected) in [
+        (vec!["show", &record, &record], of_records),
+        (vec!["show", "--failed", &record, &record], of_records),
+        (vec!["why", &record, &record], of_records),
+        (vec!["why", &record, "~x 1", &record], of_files),
+        (vec!["lint", &record, "~x 1", &record], of_files),
     ] {
         let output = run(dmtap().args(&arguments));
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {output:?}");
         let errors = String::from_utf8(output.stderr).unwrap();
-        assert!(errors.contains("is a file, not a filter"), "{errors}");
+        assert!(errors.contains(expected), "{errors}");
     }
     // What the working folder holds changes nothing.
     let folder = Path::new(&record).parent().unwrap();

@@ -100,3 +100,29 @@ fn free_port() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port().to_string()
 }
+
+#[test]
+fn the_lines_for_offline_use_run_after_a_demo() {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = fs::read_to_string(readme).unwrap();
+    let mut blocks = readme.split("```sh\n").skip(1);
+    let lines = blocks
+        .find(|block| block.starts_with("dmtap show dmtap-demo"))
+        .unwrap();
+    let lines = lines.split("```").next().unwrap();
+    let home = TempDir::new().unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_dmtap")).parent().unwrap();
+    let path = std::env::var("PATH").unwrap();
+    for line in std::iter::once("dmtap demo").chain(lines.lines()) {
+        let output = Command::new("sh")
+            .args(["-c", line])
+            .current_dir(home.path())
+            .env("PATH", format!("{}:{path}", program.display()))
+            .output()
+            .unwrap();
+        // `why` finds what the demo made fail; `rules try` has nothing to forbid.
+        let code = output.status.code().unwrap();
+        let is_failing = line.contains("why") || line.contains("try");
+        assert!(code == 0 || code == 1 && is_failing, "{line}: {output:?}");
+    }
+}

@@ -117,7 +117,7 @@ fn a_status_that_is_none_of_http_is_no_answer_and_its_request_stays() {
         let text = archive(&[("00", &one, json!({"status": status, "content": {}}))]);
         let (code, why) = printed("why", &text);
         assert_eq!(code, Some(1), "{why}");
-        let expected = format!("no answer came (its status {status} is none of HTTP)");
+        let expected = format!("no answer came (its status {status} is not one of HTTP)");
         assert!(why.contains(&expected), "{why}");
     }
 }

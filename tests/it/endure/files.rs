@@ -102,8 +102,8 @@ fn files_without_an_end_are_refused_in_clear_words() {
         &["rules", "try", "--rule", "not-found", "/dev/zero"],
         "/dev/zero: it is longer than 256 MiB",
     );
-    check(&["rules", "check", "zero.toml"], "it is no regular file");
-    check(&["rules", "check", "fifo.toml"], "it is no regular file");
+    check(&["rules", "check", "zero.toml"], "it is not a regular file");
+    check(&["rules", "check", "fifo.toml"], "it is not a regular file");
     check(&["rules", "check", "/dev/zero"], "it is longer than 16 MiB");
     check(
         &["server", "-p", "0", "--plan", "/dev/zero"],

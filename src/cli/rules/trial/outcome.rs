@@ -303,7 +303,7 @@ fn body(answer: &SyntheticResponse) -> String {
     }
     match std::str::from_utf8(&answer.body) {
         Ok(text) => text.to_owned(),
-        Err(_) => format!("{} bytes that are no text", answer.body.len()),
+        Err(_) => format!("{} bytes that are not text", answer.body.len()),
     }
 }
 

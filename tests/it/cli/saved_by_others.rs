@@ -1,0 +1,200 @@
+//! What curl, Wireshark, Fleet and Windows save: what `why` says of it.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Output;
+
+use tempfile::TempDir;
+
+use super::peers::dmtap;
+use super::{run, stdout};
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Exit code and output of a verb over files of `tests/data/saved`.
+fn printed(verb: &str, files: &[&str]) -> (Option<i32>, String) {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/saved");
+    let output = run(dmtap().current_dir(folder).arg(verb).args(files));
+    (output.status.code(), stdout(&output) + &stderr(&output))
+}
+
+/// The same of a file with this content.
+fn printed_of(verb: &str, content: &[u8]) -> (Option<i32>, String) {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("file"), content).unwrap();
+    let output = run(dmtap().current_dir(&folder).args([verb, "file"]));
+    (output.status.code(), stdout(&output) + &stderr(&output))
+}
+
+fn check(files: &[&str], code: i32, expected: &[&str]) {
+    let (found, text) = printed("why", files);
+    assert_eq!(found, Some(code), "{files:?}: {text}");
+    for expected in expected {
+        assert!(
+            text.contains(expected),
+            "{files:?}: {expected} is missing in {text}"
+        );
+    }
+}
+
+const NOT_FOUND: &str =
+    "✖ Replace ./Device/Vendor/MSFT/BitLocker/RequireDeviceEncryption: 404 Not found    WHY-01";
+
+#[test]
+fn the_heads_that_curl_prints_are_those_of_http() {
+    check(
+        &["curl-i-500.txt"],
+        1,
+        &["the server's own words: Not allowed"],
+    );
+    let (_, shown) = printed("show", &["curl-i-500.txt"]);
+    assert!(shown.contains("500 Internal Server Error"), "{shown}");
+    let (code, shown) = printed("show", &["curl-v-503.txt"]);
+    assert_eq!(code, Some(0), "{shown}");
+    for expected in ["503 Service Unavailable", "the database is down"] {
+        assert!(shown.contains(expected), "{expected}: {shown}");
+    }
+    check(&["curl-v-503.txt"], 1, &[]);
+    // What curl sent is not in what it prints.
+    let (_, shown) = printed("show", &["curl-v.txt"]);
+    for expected in [
+        "POST /dm",
+        "200 OK",
+        "x2",
+        "Replace ./Device/Vendor/MSFT/BitLocker",
+    ] {
+        assert!(shown.contains(expected), "{expected}: {shown}");
+    }
+    check(&["curl-v.txt"], 1, &["WHY-15"]);
+}
+
+#[test]
+fn the_two_directions_of_a_stream_are_paired() {
+    let alone = printed("show", &["1.xml", "2.xml", "3.xml", "4.xml"]);
+    assert!(
+        alone.1.contains("x2") && !alone.1.contains("x3"),
+        "{}",
+        alone.1
+    );
+    for files in [
+        ["requests.txt", "responses.txt"],
+        ["responses.txt", "requests.txt"],
+    ] {
+        check(&files, 1, &[NOT_FOUND, "answered in x2"]);
+        let (_, shown) = printed("show", &files);
+        assert!(shown.contains("200 OK") && !shown.contains("x3"), "{shown}");
+    }
+    check(&["requests.txt", "responses-503.txt"], 1, &["HTTP 503"]);
+    check(&["1.xml", "2.xml", "3.xml", "4.xml"], 1, &[NOT_FOUND]);
+    check(&["1.xml", "2.xml", "3.xml", "4.xml", "~cmd Get"], 0, &[]);
+}
+
+#[test]
+fn messages_of_wbxml_in_files_of_their_own_are_one_conversation() {
+    let folder = TempDir::new().unwrap();
+    let data = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/saved");
+    for name in ["1", "2", "3", "4"] {
+        let from = data.join(format!("{name}.xml"));
+        let to = folder.path().join(format!("{name}.wbxml"));
+        assert!(
+            run(dmtap().arg("encode").arg(from).arg("-o").arg(to))
+                .status
+                .success()
+        );
+    }
+    let files = ["1.wbxml", "2.wbxml", "3.wbxml", "4.wbxml"];
+    let output = run(dmtap().current_dir(&folder).arg("why").args(files));
+    assert!(
+        stdout(&output).contains(NOT_FOUND),
+        "{}{}",
+        stdout(&output),
+        stderr(&output)
+    );
+}
+
+#[test]
+fn the_logs_and_results_of_a_server_are_read() {
+    for file in ["server.log", "prefix.log"] {
+        check(&[file], 1, &[NOT_FOUND, "answered in x2"]);
+    }
+    for file in ["fleetctl.txt", "fleetctl-table.txt"] {
+        let what = "✖ Exec ./Device/Vendor/MSFT/Reboot/RebootNow: 500 Command failed";
+        check(&[file], 1, &[what]);
+    }
+}
+
+#[test]
+fn failures_in_an_event_log_are_named_in_other_languages_and_in_xml() {
+    let of_german = [
+        "0x80070005 E_ACCESSDENIED",
+        "at ./Device/Vendor/MSFT/A",
+        "0x86000022",
+        "at ./Device/Vendor/MSFT/B",
+        "Die Netzwerkadresse ist ungültig., at ./Device/Vendor/MSFT/D",
+    ];
+    check(&["event-log-de.txt"], 2, &of_german);
+    let (_, text) = printed("why", &["event-log-de.txt"]);
+    assert!(!text.contains("MSFT/C"), "{text}");
+    let of_xml = [
+        "0x80070032",
+        "at ./Vendor/MSFT/RemoteWipe/doWipe",
+        "at ./Device/Vendor/MSFT/A",
+    ];
+    check(&["event-log.xml"], 2, &of_xml);
+    // PowerShell writes UTF-16.
+    let german = fs::read_to_string("tests/data/saved/event-log-de.txt").unwrap();
+    let units = german.encode_utf16().flat_map(u16::to_le_bytes);
+    let units: Vec<u8> = [0xff, 0xfe].into_iter().chain(units).collect();
+    let (_, text) = printed_of("why", &units);
+    assert!(text.contains("at ./Device/Vendor/MSFT/B"), "{text}");
+}
+
+#[test]
+fn a_file_that_dmtap_does_not_read_says_what_to_do_with_it() {
+    let active_sync = b"\x03\x01\x6a\x00\x00\x0d\x45\x48\x03240\x00\x01\x01\x01";
+    let report = b"<?xml version=\"1.0\"?><MDMEnterpriseDiagnosticsReport><PolicyManager/></MDMEnterpriseDiagnosticsReport>";
+    let cases: [(&[u8], &str); 6] = [
+        (b"ElfFile\0\0\0\0\0", "wevtutil qe FILE.evtx /lf:true"),
+        (b"MSCF\0\0\0\0", "expand FILE.cab"),
+        (b"\xd4\xc3\xb2\xa1\x02\x00\x04\x00", "Wireshark"),
+        (b"\x0a\x0d\x0d\x0a\x1c\x00\x00\x00", "JSON lines"),
+        (active_sync, "ActiveSync"),
+        (report, "MdmDiagnosticsTool"),
+    ];
+    for (content, expected) in cases {
+        for verb in ["why", "show", "lint"] {
+            let (code, text) = printed_of(verb, content);
+            assert_eq!(code, Some(2), "{verb}: {text}");
+            assert!(text.contains(expected), "{verb}: {text}");
+        }
+    }
+}
+
+#[test]
+fn lint_says_that_data_synchronization_is_not_of_oma_dm() {
+    let message = |proto: &str, id: u8, body: &str| {
+        format!(
+            "<SyncML><SyncHdr><VerDTD>1.1</VerDTD><VerProto>{proto}</VerProto><SessionID>1</SessionID><MsgID>{id}</MsgID>\
+             <Target><LocURI>http://sync.example/</LocURI></Target><Source><LocURI>IMEI:1</LocURI></Source></SyncHdr>\
+             <SyncBody>{body}<Final/></SyncBody></SyncML>"
+        )
+    };
+    let status = "<Status><CmdID>1</CmdID><MsgRef>1</MsgRef><CmdRef>3</CmdRef><Cmd>Sync</Cmd><Data>200</Data></Status>";
+    let one = message(
+        "SyncML/1.1",
+        1,
+        "<Alert><CmdID>1</CmdID><Data>200</Data></Alert>",
+    );
+    let two = message("SyncML/1.1", 2, status);
+    for text in [one.clone(), format!("{one}\n{two}")] {
+        let (code, found) = printed_of("lint", text.as_bytes());
+        assert_eq!(code, Some(2), "{found}");
+        assert!(
+            found.contains("of data synchronization (OMA DS), not of OMA DM"),
+            "{found}"
+        );
+        assert!(!found.contains("STA-03"), "{found}");
+    }
+}
