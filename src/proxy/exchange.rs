@@ -147,6 +147,8 @@ struct Exchange {
     cut: Option<CloseSequence>,
     /// The response that the device gets, if the request is to be sent twice.
     repeat: Option<WhichResponse>,
+    /// Whether the request was sent again although the server may have processed it.
+    is_sent_again: bool,
     /// The memory permit of the request's body.
     permit: Option<Arc<BudgetPermit>>,
     /// The enrollment that this request begins, if dmtap enrolls in place of the device.
@@ -172,8 +174,7 @@ impl Exchange {
     fn begin(context: Arc<Context>, parts: &mut request::Parts) -> Result<Self, Dropped> {
         let mut route = context.route(parts);
         let address = route.uri.take().ok_or(Dropped::Target)?;
-        // A path of dmtap's own names the host: then the URL that the device asked for is replaced by the URL at the
-        // server.
+        // Under a path of dmtap's own, the record has the URL at the server in place of the one that was asked for.
         let is_plain = |asked: &Uri| asked.path().is_empty() || asked.path() == address.path();
         let asked = context.asked(parts).filter(is_plain);
         let head = RequestHead {
@@ -197,6 +198,7 @@ impl Exchange {
             is_reported: false,
             cut: None,
             repeat: None,
+            is_sent_again: false,
             permit: None,
             swap: None,
             pairs: context.shared.identities.pairs(),
@@ -277,6 +279,7 @@ impl Exchange {
             Ok(incoming) => incoming,
             Err(broken) => return Ok(self.fail(Failure::of_response(&broken))),
         };
+        incoming.notes.extend(self.note_sent_again());
         let framing = framing.of_received(&mut incoming, &head.headers);
         let mut decided = self.decide_response(&incoming, &head);
         self.swap_response(incoming.document(), &head.headers, &mut decided)

@@ -88,7 +88,7 @@ impl Failure {
 
     /// Creates the failure of a server that changes to a protocol that nobody asked for.
     pub(super) fn unasked_upgrade() -> Self {
-        let why = "the server answered 101 (Switching Protocols), which nobody asked for";
+        let why = "the server answered 101 (Switching Protocols): dmtap passes on no upgrade, such as WebSocket";
         Self::of_server(StatusCode::BAD_GATEWAY, why.into())
     }
 

@@ -20,13 +20,15 @@ mod refused;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderValue, Request, Response, Uri, Version, header};
+use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 pub(super) use self::dial::{ConnectError, connect};
 pub(super) use self::observed::Handshake;
@@ -114,7 +116,7 @@ pub(super) enum SendError {
     /// The server says that it did not process the request.
     #[error(transparent)]
     NotProcessed(hyper::Error),
-    /// The server closed a connection that was in use before, without sending a byte.
+    /// The server closed a connection that was in use before, at once and without sending a byte.
     #[error(transparent)]
     Silent(hyper::Error),
 }
@@ -134,6 +136,8 @@ pub(super) struct ServerLink {
     device: Arc<flow::Connection>,
     idle: Arc<IdleConnections>,
     open: Mutex<Vec<(ServerKey, Connection)>>,
+    /// Whether the server may attribute the connections to the user of this device: no other device gets them.
+    is_authenticated: AtomicBool,
     /// The lock for making a connection that may carry several requests. Requests that come meanwhile wait for it.
     dialing: tokio::sync::Mutex<()>,
 }
@@ -144,6 +148,7 @@ impl ServerLink {
             device,
             idle: upstreams.idle.clone(),
             open: Mutex::default(),
+            is_authenticated: AtomicBool::new(false),
             dialing: tokio::sync::Mutex::default(),
         }
     }
@@ -172,6 +177,9 @@ impl ServerLink {
             false => READY_TIMEOUT,
         };
         let has_host = request.headers().contains_key(header::HOST);
+        if authenticates_connection(request.headers()) {
+            self.is_authenticated.store(true, Ordering::Relaxed);
+        }
         let mut dialed = 0;
         loop {
             let known = self.take(&key, wait).await;
@@ -184,6 +192,10 @@ impl ServerLink {
                 }
             };
             address(&mut request, &target, connection.is_http2(), has_host);
+            if device == Version::HTTP_2 && !connection.is_http2() {
+                join_cookies(request.headers_mut());
+            }
+            let sent_at = Instant::now();
             let (sent, connection) = connection.send(request).await;
             let failed = match sent {
                 Ok(mut response) => {
@@ -198,7 +210,9 @@ impl ServerLink {
                 (Some(unsent), _) if is_reused || dialed < MOST_DIALED => request = *unsent,
                 _ if failed.is_unprocessed => return Err(SendError::NotProcessed(failed.error)),
                 (_, Some(reason)) => return Err(self.refused(&target, &key, reason).into()),
-                _ if is_reused && failed.is_silent => return Err(SendError::Silent(failed.error)),
+                _ if is_reused && failed.is_silent && sent_at.elapsed() < MAX_CLOSING_TIME => {
+                    return Err(SendError::Silent(failed.error));
+                }
                 _ => return Err(SendError::Http(failed.error)),
             }
         }
@@ -285,6 +299,9 @@ impl ServerLink {
 
 impl Drop for ServerLink {
     fn drop(&mut self) {
+        if self.is_authenticated.load(Ordering::Relaxed) {
+            return;
+        }
         for (key, connection) in self.open.lock().drain(..) {
             self.idle.put(key, connection);
         }
@@ -333,6 +350,26 @@ fn address(request: &mut Request<Body>, target: &Uri, is_http2: bool, has_host: 
     }
 }
 
+/// Joins the `Cookie` fields into which HTTP/2 splits cookies: HTTP/1.1 has one (RFC 9113 §8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let cookies = headers.get_all(header::COOKIE).iter();
+    let cookies: Vec<&[u8]> = cookies.map(HeaderValue::as_bytes).collect();
+    if cookies.len() > 1
+        && let Ok(joined) = HeaderValue::from_bytes(&cookies.join(&b"; "[..]))
+    {
+        headers.insert(header::COOKIE, joined);
+    }
+}
+
+/// Whether a request authenticates its connection, not only itself, as NTLM and Negotiate do (RFC 4559 §6).
+fn authenticates_connection(headers: &HeaderMap) -> bool {
+    headers.get_all(header::AUTHORIZATION).iter().any(|value| {
+        let scheme = value.as_bytes().split(|byte| *byte == b' ').next();
+        let is = |name: &[u8]| scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(name));
+        is(b"NTLM") || is(b"Negotiate")
+    })
+}
+
 /// Returns a name without control characters, which Windows certificates have.
 fn printable(name: &str) -> String {
     name.chars().filter(|c| !c.is_control()).collect()
@@ -343,6 +380,9 @@ const MOST_DIALED: usize = 2;
 /// The time for a connection to become ready again. An HTTP/1.1 device sends its next request when it has the whole
 /// response, and the task of the connection to the server may notice that end a moment later.
 const READY_TIMEOUT: Duration = Duration::from_millis(20);
+/// The time within which the end of a connection is taken for one that the server closed while the request was on its
+/// way (RFC 9112 §9.6). A server that closes later has read the request.
+const MAX_CLOSING_TIME: Duration = Duration::from_millis(200);
 /// The ALPN names.
 const HTTP_1: &[u8] = b"http/1.1";
 const HTTP_2: &[u8] = b"h2";

@@ -4,15 +4,17 @@ use http::{Request, Response, request};
 use hyper::body::Incoming;
 
 use super::Exchange;
+use crate::flow::Note;
 use crate::proxy::body::Body;
 use crate::proxy::failure::Failure;
 use crate::proxy::upstream::SendError;
 
 impl Exchange {
     /// Sends the request and waits for the head of the response. A request whose body is in memory is sent once more if
-    /// a connection died without an answer, and a few times if the server says that it did not process it.
+    /// a connection died without an answer, which a note reports, and a few times if the server says that it did not
+    /// process it.
     pub(super) async fn ask(
-        &self,
+        &mut self,
         parts: request::Parts,
         mut body: Body,
     ) -> Result<Response<Incoming>, Failure> {
@@ -22,10 +24,19 @@ impl Exchange {
                 return self.ask_once(parts, body).await.map_err(|not| not.failure);
             };
             match self.ask_once(parts.clone(), body).await {
-                Err(not) if repeated < not.repeats => (body, repeated) = (copy, repeated + 1),
+                Err(not) if repeated < not.repeats => {
+                    (body, repeated) = (copy, repeated + 1);
+                    self.is_sent_again |= not.may_be_processed;
+                }
                 asked => return asked.map_err(|not| not.failure),
             }
         }
+    }
+
+    /// HTTP-08, for the response.
+    pub(super) fn note_sent_again(&self) -> Option<Note> {
+        let text = "the server closed the connection without an answer, and dmtap sent the request once more";
+        self.is_sent_again.then(|| Note::new("HTTP-08", text))
     }
 
     async fn ask_once(
@@ -50,12 +61,14 @@ impl Exchange {
                     SendError::Connect(_) | SendError::Http(_) => 0,
                 };
                 NotAnswered {
+                    may_be_processed: matches!(error, SendError::Silent(_)),
                     repeats: if of_device.is_some() { 0 } else { repeats },
                     failure: of_device.unwrap_or_else(|| Failure::of(error.cause())),
                 }
             }),
             failure = progress.overdue(limits) => Err(NotAnswered {
                 failure,
+                may_be_processed: true,
                 repeats: 0,
             }),
         }
@@ -67,6 +80,8 @@ struct NotAnswered {
     failure: Failure,
     /// How often the request may be repeated, counted from the first attempt.
     repeats: usize,
+    /// Whether the server may have processed the request all the same.
+    may_be_processed: bool,
 }
 
 /// The most repetitions of a request that the server did not process.

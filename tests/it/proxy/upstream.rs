@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
+use dmtap::flow::event::Event;
 use dmtap::proxy::{Settings, UpstreamHttp};
-use http::{Request, Response, Version};
+use http::{HeaderValue, Request, Response, Version, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
@@ -15,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
 use super::device::Device;
-use super::rig::{Rig, in_front_of};
+use super::rig::{EventLog, Rig, in_front_of};
 use super::server::{Server, tls};
 
 #[tokio::test]
@@ -56,6 +58,28 @@ async fn upstream_http_overrules_the_version_of_the_device() {
     }
 }
 
+#[tokio::test]
+async fn cookies_of_http2_reach_a_server_of_http1_as_one_field() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path(), &["http/1.1"]).await;
+    let rig = Rig::start(in_front_of(server.address, &server.ca)).await;
+    let check = async |alpn: &str, expected: &[&str]| {
+        let mut device = rig.device(alpn).await;
+        let mut request = device.request("POST", "/", "hi");
+        for crumb in ["a=1", "b=2"] {
+            let crumb = HeaderValue::from_static(crumb);
+            request.headers_mut().append(header::COOKIE, crumb);
+        }
+        device.send(request).await.unwrap();
+        let headers = server.last().headers;
+        let cookies: Vec<_> = headers.get_all(header::COOKIE).iter().collect();
+        assert_eq!(cookies, expected, "{alpn}");
+    };
+    check("h2", &["a=1; b=2"]).await;
+    check("http/1.1", &["a=1", "b=2"]).await;
+    rig.stop().await;
+}
+
 /// Sends exchanges one after another on each of so many streams of one connection at once.
 async fn streams_are_echoed(rig: &Rig, streams: usize, exchanges: usize) {
     let Device::Http2(sender) = rig.device("h2").await else {
@@ -88,10 +112,11 @@ async fn many_streams_of_a_device_reach_a_server_that_speaks_http1_only() {
     rig.stop().await;
 }
 
-/// A server that answers some requests on each connection, reads one more, and closes without a byte.
+/// A server that answers some requests on each connection, reads one more, holds it, and closes without a byte.
 async fn closing_after(
     directory: &std::path::Path,
     most: usize,
+    held: Duration,
 ) -> (std::net::SocketAddr, std::path::PathBuf, Arc<AtomicUsize>) {
     let (acceptor, ca) = tls(directory, &["http/1.1"]);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -120,6 +145,7 @@ async fn closing_after(
                     stream.write_all(answer).await.unwrap();
                 }
                 let _ = stream.read(&mut taken).await;
+                tokio::time::sleep(held).await;
             });
         }
     });
@@ -129,7 +155,7 @@ async fn closing_after(
 #[tokio::test]
 async fn a_connection_that_dies_before_the_first_byte_of_an_answer_is_replaced() {
     let directory = tempfile::tempdir().unwrap();
-    let (address, ca, accepted) = closing_after(directory.path(), 4).await;
+    let (address, ca, accepted) = closing_after(directory.path(), 4, Duration::ZERO).await;
     let rig = Rig::start(in_front_of(address, &ca)).await;
     let mut device = rig.device("http/1.1").await;
     for n in 0..1000 {
@@ -137,6 +163,56 @@ async fn a_connection_that_dies_before_the_first_byte_of_an_answer_is_replaced()
         assert_eq!(response.status(), 200, "exchange {n}");
     }
     assert_eq!(accepted.load(Ordering::Relaxed), 250);
+    let log = rig.stop().await;
+    assert_eq!(sent_again(&log), 249, "each repetition has a note");
+}
+
+fn sent_again(log: &EventLog) -> usize {
+    let is_noted = |event: &&Event| match event {
+        Event::Response(captured) => captured.notes.iter().any(|note| note.id == "HTTP-08"),
+        _ => false,
+    };
+    log.events().iter().filter(is_noted).count()
+}
+
+#[tokio::test]
+async fn a_request_that_the_server_held_for_a_while_is_not_sent_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let (address, ca, accepted) = closing_after(directory.path(), 1, HELD).await;
+    let rig = Rig::start(in_front_of(address, &ca)).await;
+    let mut device = rig.device("http/1.1").await;
+    assert_eq!(device.post("/", "hi").await.status(), 200);
+    assert_eq!(device.post("/", "hi").await.status(), 502);
+    assert_eq!(accepted.load(Ordering::Relaxed), 1);
+    let log = rig.stop().await;
+    assert_eq!(sent_again(&log), 0);
+}
+
+/// The time for which a server works at a request.
+const HELD: Duration = Duration::from_millis(300);
+
+#[tokio::test]
+async fn a_connection_that_a_device_authenticated_goes_to_no_other_device() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path(), &["http/1.1"]).await;
+    let rig = Rig::start(in_front_of(server.address, &server.ca)).await;
+    let cases = [("Basic dTpw", 1), ("NTLM TlRMTVNTUAAB", 1), ("", 2)];
+    for (n, (authorization, connections)) in cases.into_iter().enumerate() {
+        let mut device = rig.device("http/1.1").await;
+        let mut request = device.request("POST", "/", "hi");
+        let authorization = HeaderValue::from_static(authorization);
+        request
+            .headers_mut()
+            .insert(header::AUTHORIZATION, authorization);
+        assert_eq!(device.send(request).await.unwrap().status(), 200);
+        assert_eq!(server.accepted(), connections, "device {n}");
+        drop(device);
+        let closed = |event: &Event| match event {
+            Event::Closed { connection, .. } if connection.0 == n as u64 + 1 => Some(()),
+            _ => None,
+        };
+        rig.log.until(closed).await;
+    }
     rig.stop().await;
 }
 
