@@ -169,8 +169,8 @@ pub struct Matcher {
     /// Matches if all of the tables match; two of them may have the same key.
     #[schemars(extend("examples" = [[{"command": "Get"}, {"loc-uri": "./DevInfo/**"}]]))]
     pub all: Vec<Self>,
-    /// The kinds of commands that the matcher's own keys select; `None` if no key selects commands. Validation sets it. In
-    /// the outermost matcher it takes the inner ones into account.
+    /// The kinds of commands that the matcher's own keys select; `None` if no key selects commands. Validation sets it.
+    /// In the outermost matcher it takes the inner ones into account.
     #[serde(skip)]
     pub kinds: Option<Kinds>,
     /// A filter that must be true of the message, too, from an option of the command line.

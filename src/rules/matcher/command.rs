@@ -82,8 +82,8 @@ impl Matcher {
         }
     }
 
-    /// Returns the Items about a node that `loc-uri` matches; the whole command if an answer matches by a node that none of
-    /// its own Items names.
+    /// Returns the Items about a node that `loc-uri` matches; the whole command if an answer matches by a node that
+    /// none of its own Items names.
     fn items_named(&self, seen: &Seen<'_>) -> Option<Items> {
         if self.loc_uri.is_empty() {
             return Some(Items::All);

@@ -193,6 +193,6 @@ fn values(command: Command<'_>) -> impl Iterator<Item = ValueFacts<'_>> {
     })
 }
 
-/// The most nodes and values of an answered command, and of its Results, that are read for one Status. Each Item may have
-/// a Status of its own, and without this limit all Items would be read for each Status.
+/// The most nodes and values of an answered command, and of its Results, that are read for one Status. Each Item may
+/// have a Status of its own, and without this limit all Items would be read for each Status.
 const MOST_OF_ANSWERED: usize = 100;
