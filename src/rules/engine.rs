@@ -138,7 +138,7 @@ impl RuleSet {
 /// Checks that no two rules have the same name.
 ///
 /// # Errors
-/// [`DuplicateName`].
+/// [`DuplicateName`] if two rules have the same name.
 pub fn refuse_duplicates(rules: &[Arc<Rule>]) -> Result<(), DuplicateName> {
     let mut places = HashMap::new();
     for rule in rules {

@@ -111,9 +111,9 @@ pub enum ReceivedUnit {
 /// Whether all steps of a rule acted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Completeness {
-    /// All of them.
+    /// All steps acted.
     Whole,
-    /// Not all of them: a step could not act on a match.
+    /// Not all steps acted: a step could not act on a match.
     Part,
 }
 

@@ -53,7 +53,7 @@ pub fn parse(file_name: &str, text: &str) -> Result<Vec<Rule>, RuleErrors> {
 /// Loads the rule set of several files, each a name and a text, in the given order.
 ///
 /// # Errors
-/// All errors in the files; one of them is a rule name that two rules have, also in different files.
+/// All errors in the files, including names that two rules have, also in different files.
 pub fn parse_all<'t>(
     files: impl IntoIterator<Item = (&'t str, &'t str)>,
 ) -> Result<RuleSet, RuleErrors> {

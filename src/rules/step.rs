@@ -3,7 +3,7 @@
 //! A step is a variant of one of the enums in this folder. Serde reads it from a rule file: the variant name in kebab
 //! case is the verb, a field named `=` is the value of the verb, and the other fields are further keys of the step. The
 //! schema and the reference take the description of a step from its doc comment. `x-stages` lists the stages of a step
-//! that may not stand at both `request` and `response`.
+//! that is not allowed at both `request` and `response`.
 
 mod connection;
 mod edit;

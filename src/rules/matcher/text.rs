@@ -93,7 +93,7 @@ impl TryFrom<Comparison> for TextTest {
 )]
 #[schemars(extend("minProperties" = 2, "maxProperties" = 2))]
 struct Where {
-    /// The place: element names from the selected command, or from the root if no command is selected. `!` goes into the document that is the text of an element and may have several roots, `[2]` is the second element of a name, `[@name='ADDR']` means those with this attribute, and `/@name` is an attribute.
+    /// A place: element names, from the selected command, or from the root if no command is selected. `!` steps into the document inside a text, which may have several roots; `[2]` is the second element of that name; `[@name='ADDR']` selects the elements with this attribute; `/@name` is an attribute.
     #[schemars(extend("examples" = ["Item/Data", "Data/@msft:originalerror", "Item/Data!/data[@id='Name']/@value"]))]
     at: Selector,
     /// The whole text is equal to this one, apart from white space around it.

@@ -35,12 +35,12 @@ pub enum ProtocolStep {
     Busy(Busy),
     /// Aborts the session in the name of the sender: adds Alert 1223 and Final, and removes the server's commands from a response.
     SessionAbort,
-    /// Makes the receiver ask for the next message, with Alert 1222: a request gets this Alert in addition; of a response the device gets only this Alert, and the server's message when it asks for it.
+    /// Makes the receiver ask for the next message, with Alert 1222: dmtap adds the Alert to a request; instead of a response it sends only the Alert, and holds the response until the device asks for it.
     NextMessage,
     /// Sends the request to the server twice, as if the transport had retried it.
     #[schemars(extend("x-stages" = ["request"]))]
     DuplicateMessage {
-        /// Which of the two responses the device gets; `second` by default.
+        /// The response of the two that the device gets; `second` by default.
         #[serde(default)]
         keep: WhichResponse,
     },

@@ -86,7 +86,7 @@ struct BodyTable {
     /// The file with the body; the path is relative to the rule file.
     #[schemars(extend("examples" = ["body.xml"]))]
     file: Option<String>,
-    /// These bytes.
+    /// The body in base64.
     #[schemars(extend("examples" = ["AAEC"]))]
     base64: Option<Base64>,
     /// `message` converts XML to WBXML if the message is WBXML; `is`, the default, uses the bytes as they are.
@@ -151,7 +151,7 @@ fn no_base64(error: &DecodeError) -> String {
     }
 }
 
-/// Which bits are inverted.
+/// The bits to invert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(
     rename = "`flip`",
@@ -160,14 +160,14 @@ fn no_base64(error: &DecodeError) -> String {
 )]
 #[schemars(rename = "flip")]
 pub struct Flip {
-    /// The first byte, from 0; below 0 from the end: -1 is the last one.
+    /// The first byte to invert, counted from 0; a negative number counts from the end: -1 is the last byte.
     #[schemars(extend("examples" = [120, -1]))]
     pub at: i64,
-    /// How many bytes; 1 by default.
+    /// The number of bytes; 1 by default.
     #[serde(default = "one")]
     #[schemars(extend("examples" = [2]))]
     pub length: Within<1, { u32::MAX as u64 }>,
-    /// Which bits of each byte; 0xff, all of them, by default.
+    /// The bits to invert in each byte; 0xff, all of them, by default.
     #[serde(default = "all_bits")]
     #[schemars(extend("examples" = [1]))]
     pub mask: Within<1, 255>,
@@ -181,12 +181,12 @@ fn all_bits() -> Within<1, 255> {
     Within(0xff)
 }
 
-/// How much of a body stays.
+/// The part of a body that is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {
-    /// So many bytes from the start; below 0: all but so many at the end.
+    /// This many bytes from the start; if negative, all but this many bytes at the end.
     Bytes(i64),
-    /// So many per cent of it.
+    /// This percentage of the body.
     Percent(u8),
 }
 
@@ -208,7 +208,7 @@ any_form!(
 );
 
 impl RawStep {
-    /// The template in it.
+    /// Returns the template of the step, if it has one.
     pub fn template(&self) -> Option<&Template> {
         match self {
             Self::SetBody(NewBody {
@@ -220,7 +220,7 @@ impl RawStep {
         }
     }
 
-    /// Whether nothing of the body before is left.
+    /// Whether the step discards the whole body from before.
     pub fn replaces_all(&self) -> bool {
         matches!(self, Self::SetBody(_))
     }

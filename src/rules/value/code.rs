@@ -100,7 +100,7 @@ pub(in crate::rules) struct CodeTable {
     #[serde(rename = "")]
     #[schemars(skip)]
     plain: Option<Scalar>,
-    /// The code: up to 999, of an Alert up to 1999.
+    /// The code: at most 999, for an Alert at most 1999.
     #[schemars(required, range(min = 100, max = 1999), extend("examples" = [599]))]
     code: Option<i64>,
     /// Accepts a code that no standard defines.

@@ -149,7 +149,7 @@ impl Parts {
             let help = "write a rule with the step set-body = { file = \"…\" }";
             return argument.wrong(parts.replacement, title, help);
         }
-        // A blank filter is no filter, like an empty one in mitmproxy.
+        // A blank filter counts as no filter, like an empty one in mitmproxy.
         if !text[filter.clone()].trim().is_empty() {
             parts.read_filter(argument, filter)?;
         }
