@@ -13,7 +13,7 @@ use crate::markup::{Document, NodeId};
 /// a document that rules have changed by MsgRef and CmdRef, which survive edits.
 pub(super) struct LinkedAnswers<'a> {
     document: Option<&'a Document>,
-    /// In document order.
+    /// The links, in document order.
     links: &'a [AnswerLink],
     by_refs: OnceCell<HashMap<RefsOf, usize>>,
     /// The index at which the next lookup begins, because most lookups are in document order.

@@ -120,7 +120,7 @@ impl RuleError {
 
     /// Returns the error with an excerpt of the file, without a line feed at the end.
     pub fn render(&self, look: ErrorStyle) -> String {
-        // The escapes before a place move it.
+        // Escaping lengthens the text; each place moves by the escapes before it.
         let moved = |at: usize| {
             self.text
                 .get(..at)

@@ -95,11 +95,11 @@ pub struct ConnectionFacts<'a> {
     pub sni: Option<&'a str>,
     /// Whether the device speaks TLS; `None` if that is not known yet.
     pub tls: Option<bool>,
-    /// The thing that dmtap receives.
+    /// The unit that dmtap receives.
     pub arrival: ReceivedUnit,
 }
 
-/// The thing about whose receipt connection rules decide.
+/// The unit that connection rules decide about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReceivedUnit {
     /// A connection that leads to one server.

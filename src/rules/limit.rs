@@ -25,7 +25,7 @@ pub struct Limit {
     /// The rule acts at most this many times.
     #[schemars(extend("examples" = [1]))]
     pub times: Option<Count>,
-    /// The rule ignores this many matches first.
+    /// The rule first ignores this many matches.
     #[schemars(extend("examples" = [2]))]
     pub skip: Option<SkipCount>,
     /// The rule acts on every n-th of the remaining matches: 3 means the third, the sixth and so on.

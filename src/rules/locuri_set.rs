@@ -86,8 +86,8 @@ impl LocUriSet {
 }
 
 /// A search for the LocURIs of one message. It remembers a beginning that no pattern has, because most LocURIs of a
-/// message begin alike: otherwise 1,000 rules cost more than the 5 % that are the aim of `cargo bench --bench proxy --
-/// decoding`.
+/// message begin alike. Without that, 1,000 rules cost more than the 5 % that are the aim of
+/// `cargo bench --bench proxy -- decoding`.
 #[derive(Debug)]
 pub(super) struct UriSearch<'s> {
     set: &'s LocUriSet,

@@ -26,7 +26,7 @@ pub struct Rule {
     pub matcher: Matcher,
     /// The limit on how often the rule acts; `None` for every match.
     pub limit: Option<Limit>,
-    /// The scenario state in which the rule acts; `None` for every state.
+    /// The scenario that the rule takes part in; `None` if it acts in every state.
     pub scenario: Option<Scenario>,
     /// The actions, in order.
     pub steps: Vec<Step>,
@@ -93,7 +93,7 @@ impl Rule {
         self.scope.as_ref().map(|scope| &*scope.name)
     }
 
-    /// Whether the two rules have the same content; their files and lines do not count.
+    /// Whether the two rules have the same content; their files, lines and options do not count.
     pub fn is_same_rule(&self, other: &Self) -> bool {
         if std::ptr::eq(self, other) {
             return true;

@@ -27,7 +27,7 @@ pub(super) fn warn(value: &Value<'_>, report: &mut Report<'_>) {
     }
 }
 
-/// The elements of which all attributes are known.
+/// The elements whose attributes are all known, with these attributes.
 const ATTRIBUTES: [(&str, &[&str]); 8] = [
     ("characteristic", &["type"]),
     ("parm", &["name", "value", "datatype"]),

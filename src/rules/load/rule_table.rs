@@ -70,7 +70,7 @@ pub(super) struct ConnectionLimit {
     /// The rule acts on at most this many connections.
     #[schemars(extend("examples" = [1]))]
     times: Option<Count>,
-    /// The rule ignores this many connections first.
+    /// The rule first ignores this many connections.
     #[schemars(extend("examples" = [2]))]
     skip: Option<SkipCount>,
     /// The rule acts on every n-th of the remaining connections: 3 means the third, the sixth and so on.

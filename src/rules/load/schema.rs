@@ -32,7 +32,7 @@ pub struct StepKeys {
     value: Value,
     /// The schemas of the other keys.
     values: Map<String, Value>,
-    /// The schema keywords about the keys together.
+    /// The schema keywords that relate the keys to each other.
     together: Map<String, Value>,
 }
 
@@ -259,7 +259,7 @@ fn of_variant(
     }
 }
 
-/// Returns the schema keywords about keys together.
+/// Returns the schema keywords that relate keys to each other.
 fn keywords(schema: &Value) -> Map<String, Value> {
     let known = ["oneOf", "maxProperties", "if", "then"];
     let said = known
