@@ -7,31 +7,31 @@ use include_dir::{Dir, File, include_dir};
 /// A built-in rule file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BuiltinRule {
-    /// Its folder, which names its subject.
+    /// The folder of the file, which names the subject of the rule.
     pub theme: &'static str,
-    /// The name of its file without `.toml`; unique.
+    /// The file name without `.toml`; unique.
     pub name: &'static str,
     /// The content of the file.
     pub text: &'static str,
 }
 
 impl BuiltinRule {
-    /// A description of the fault, in one line.
+    /// Returns a one-line description of the fault.
     pub fn shows(&self) -> &'static str {
         self.comment(0)
     }
 
-    /// What a correct peer does, in one line.
+    /// Returns a one-line description of what a correct peer does.
     pub fn right(&self) -> &'static str {
         self.comment(1)
     }
 
-    /// The file name in errors and records; no such file exists where dmtap runs.
+    /// Returns the file name for errors and records; no such file exists on disk.
     pub fn file(&self) -> String {
         format!("built-in:{}/{}.toml", self.theme, self.name)
     }
 
-    /// Whether it acts only on values that travel in chunks.
+    /// Whether the rule acts only on values that are sent in chunks.
     pub fn is_about_chunks(&self) -> bool {
         self.theme == "chunks"
     }
@@ -51,12 +51,12 @@ impl BuiltinRule {
     }
 }
 
-/// The built-in rule of this name.
+/// Finds the built-in rule of this name.
 pub fn find(name: &str) -> Option<&'static BuiltinRule> {
     BUILTIN_RULES.iter().find(|rule| rule.name == name)
 }
 
-/// Every built-in rule, by theme and name. A file that is new shows in the program once this one is compiled again.
+/// All built-in rules, sorted by theme and name. A new rule file is included once this source file is compiled again.
 pub static BUILTIN_RULES: LazyLock<Vec<BuiltinRule>> = LazyLock::new(|| {
     let files = FOLDER.dirs().flat_map(|theme| theme.files());
     let mut rules: Vec<BuiltinRule> = files.filter_map(BuiltinRule::of).collect();

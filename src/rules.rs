@@ -1,15 +1,16 @@
-//! The rules: when, what, how often. They decide on data and never wait.
+//! The rules: on which messages dmtap acts, what it does, and how often. They decide on data and never wait.
 //!
 //! ```text
 //! text ──load──► Vec<Rule> ──► RuleSet ──decide──► Verdict
 //!                 │  │  │
-//!                 │  │  └─ Step     what is done          step.rs   (one enum for each kind)
+//!                 │  │  └─ Step     the action            step.rs   (one enum for each kind)
 //!                 │  └──── Limit    how often             limit.rs, chance.rs
-//!                 │        Scenario in which act          scenario.rs
-//!                 └─────── Matcher  where: nodes          matcher.rs
+//!                 │        Scenario in which state        scenario.rs
+//!                 └─────── Matcher  on which nodes        matcher.rs
 //! ```
 //!
-//! A new step is a variant in its file of `step/`, and an arm in `act/`. Edits of a rule become one patch; bytes are changed on top of it ([`crate::patch::Patch::then`]).
+//! A new step is a variant in its file of `step/`, and an arm in `act/`. The edits of a rule become one patch; changes
+//! of bytes follow on top of it ([`crate::patch::Patch::then`]).
 
 mod act;
 mod answers;

@@ -1,4 +1,4 @@
-//! Steps at work: edits of a selection, and how the message leaves.
+//! Execution of steps: edits of the selection, and the delivery of the message.
 
 mod edit;
 mod fault;
@@ -25,24 +25,24 @@ use crate::flow::{EffectDetail, EffectKind, OwedByRule, SessionEffects};
 use crate::markup::edit::{Edit, NestedEdit};
 use crate::markup::{Document, Element, NodeId};
 
-/// What the edits and protocol steps of one rule come to.
+/// The result of planning the edits and protocol steps of one rule.
 #[derive(Default)]
 pub(super) struct Planned {
     pub(super) edits: Vec<NestedEdit>,
     pub(super) changes: Vec<EffectDetail>,
-    /// What its protocol steps cause in the session.
+    /// The effects of the protocol steps on the session.
     pub(super) session_effects: SessionEffects,
-    /// What the device gets in place of the server's answer.
+    /// The answer that the device gets instead of the server's.
     pub(super) answer: Option<SyntheticResponse>,
-    /// Which response of two the device gets, where the request goes out twice.
+    /// The one of two responses that the device gets, if the request is sent twice.
     pub(super) duplicate: Option<WhichResponse>,
 }
 
-/// A rule at work on a message, as earlier rules left it.
+/// The state of planning one rule for a message, as earlier rules left the message.
 pub(super) struct Planning<'a, 'v> {
     input: &'a RuleInput<'a>,
     document: &'a Document,
-    /// What is owed because of rules before this one, about the same message.
+    /// The obligations from earlier rules about the same message.
     owed: &'a [OwedByRule],
     selection: &'a [Selected],
     values: &'a mut Values<'v>,
@@ -51,21 +51,21 @@ pub(super) struct Planning<'a, 'v> {
     step: &'static str,
     planned: Planned,
     unlisted: usize,
-    /// Bytes of all that is put in: texts, values, copies and fragments.
+    /// The number of bytes added so far: texts, values, copies and fragments.
     added: usize,
 }
 
-/// The most changes of one rule in one message that are listed one by one.
+/// The most changes that are listed one by one for one rule in one message.
 const MOST_DETAILS: usize = 1_000;
 
-/// `advance-scenario`: the engine moved the scenario on when it admitted the rule.
+/// Returns the effect of `advance-scenario`. The engine set the state of the scenario when it admitted the rule.
 pub(super) fn advance_scenario(step: &'static str, rule: &Rule) -> EffectDetail {
     let scenario = rule.scenario.as_ref();
     let becomes = scenario.and_then(|scenario| scenario.becomes.as_deref());
     EffectDetail::of_message(EffectKind::Scenario, step, "", becomes.unwrap_or_default())
 }
 
-/// Why a rule that would make a body larger than `most` bytes is not applied.
+/// Returns the reason why a rule that would make a body larger than `most` bytes is not applied.
 pub(super) fn too_large(most: usize) -> String {
     format!("the message would have more than {most} bytes, the limit of a body")
 }
@@ -93,10 +93,10 @@ impl<'a, 'v> Planning<'a, 'v> {
         }
     }
 
-    /// Plans the edits and protocol steps among these.
+    /// Plans the edits and protocol steps among these steps.
     ///
     /// # Errors
-    /// Why nothing of the rule is carried out.
+    /// The reason why nothing of the rule is carried out.
     pub(super) fn plan(mut self, steps: &[Step]) -> Result<Planned, String> {
         let outermost = self.edit_each(steps);
         let reverses = |step: &&Step| matches!(step, Step::Edit(EditStep::Reverse));
@@ -117,9 +117,9 @@ impl<'a, 'v> Planning<'a, 'v> {
         Ok(self.planned)
     }
 
-    /// Plans the edits of each selected element; returns those elements that stand in no other one.
+    /// Plans the edits of each selected element; returns the elements that are not inside another selected element.
     fn edit_each(&mut self, steps: &[Step]) -> Vec<&'a Selected> {
-        // What is inside another selected element goes with it.
+        // Changes of a selected element as a whole also cover what is inside it.
         let mut behind = NodeId(0);
         let mut outermost = Vec::new();
         for (number, selected) in self.selection.iter().enumerate() {
@@ -144,7 +144,7 @@ impl<'a, 'v> Planning<'a, 'v> {
         outermost
     }
 
-    /// The element at a place; a missing one is reported.
+    /// Finds the elements at a place; records that the step was not applied if there are none.
     fn find(&mut self, selected: &Selected, at: &Selector) -> Vec<SelectedElement> {
         let found = at.find(self.document, selected, self.input.limits);
         if found.is_empty() {
@@ -153,20 +153,20 @@ impl<'a, 'v> Planning<'a, 'v> {
         found
     }
 
-    /// Notes that so many bytes are put in; `false` where that alone is more than a message may have, so that the
-    /// rule is not applied and nothing more need be planned.
+    /// Counts added bytes. Returns `false` if they alone exceed the limit of a message: the rule is then not applied,
+    /// and planning can stop.
     fn add(&mut self, bytes: usize) -> bool {
         self.added = self.added.saturating_add(bytes);
         !self.is_full()
     }
 
-    /// Whether more is put in than a message may have in all: what is planned is not to take more memory than that.
-    /// How long the message would be is known when the edits are a patch.
+    /// Whether the added bytes alone exceed the limit of a message, which bounds the memory of a plan. The length of
+    /// the changed message is known only when the edits are a patch.
     fn is_full(&self) -> bool {
         self.added > self.input.limits.bytes
     }
 
-    /// Plans an edit, and notes what it does at a place; `part` is what of the element, behind its path.
+    /// Plans an edit, and lists its effect at a place; `part` follows the path of the element, such as `@name`.
     fn change(
         &mut self,
         spot: &SelectedElement,
@@ -181,31 +181,32 @@ impl<'a, 'v> Planning<'a, 'v> {
         self.push(spot.holders(), edit);
     }
 
-    /// Plans an edit at an element of the message itself, and notes it.
+    /// Plans an edit at an element of the message itself, and lists it.
     fn change_at(&mut self, at: Element<'_>, kind: EffectKind, texts: [String; 2], edit: Edit) {
         self.change(&SelectedElement::of(at), "", kind, texts, edit);
     }
 
-    /// Plans that an element of the message gets another text.
+    /// Plans another text for an element of the message.
     fn put(&mut self, kind: EffectKind, at: Element<'_>, text: String) {
         let texts = [at.text().into_owned(), text.clone()];
         let element = at.id();
         self.change_at(at, kind, texts, Edit::SetText { element, text });
     }
 
-    /// Plans that an element of the message goes.
+    /// Plans the removal of an element of the message.
     fn take_away(&mut self, at: Element<'_>) {
         let texts = [edit::summary(at), String::new()];
         let node = at.id();
         self.change_at(at, EffectKind::Removed, texts, Edit::Remove { node });
     }
 
-    /// Plans an edit in the document inside these elements; in the message itself where there are none.
+    /// Plans an edit in the document inside these elements; without elements, in the message itself.
     fn push(&mut self, holders: Vec<NodeId>, edit: Edit) {
         self.planned.edits.push(NestedEdit { holders, edit });
     }
 
-    /// Lists a change. A path takes time linear in the siblings: without a bound a large message would take it squared.
+    /// Lists a change. A path takes time linear in the number of siblings; without a bound, a large message would take
+    /// quadratic time.
     fn list(&mut self, change: impl FnOnce() -> EffectDetail) {
         match self.planned.changes.len() < MOST_DETAILS {
             true => self.planned.changes.push(change()),
@@ -232,7 +233,7 @@ impl<'a, 'v> Planning<'a, 'v> {
         self.planned.changes.push(change);
     }
 
-    /// Notes why a step could not act on a selected element.
+    /// Lists why a step could not act on a selected element.
     fn not_applied(&mut self, selected: &Selected, why: &str) {
         let why = format!("{}: {why}", self.step);
         let element = self.document.element(selected.node);
@@ -259,7 +260,7 @@ impl<'a, 'v> Planning<'a, 'v> {
         }
     }
 
-    /// What goes takes what is inside along; removing that as well would clash.
+    /// Drops removals inside a removed element. They would conflict with its removal.
     fn drop_inner_removals(&mut self) {
         let edits = &mut self.planned.edits;
         let mut removed: Vec<NodeId> = edits.iter().filter_map(removal).collect();

@@ -1,4 +1,4 @@
-//! Which command an answer refers to, also after a rule has changed the message.
+//! The command that an answer refers to, also after a rule has changed the message.
 
 use std::borrow::Cow;
 use std::cell::{Cell, OnceCell};
@@ -9,14 +9,14 @@ use crate::dm::{Command, CommandKind, Refs, asked_kind};
 use crate::flow::{AnswerLink, AnswerTarget};
 use crate::markup::{Document, NodeId};
 
-/// The links of a message: by node in the document they were made for, and in one that rules have changed by MsgRef
-/// and CmdRef, which survive edits.
+/// The links from the answers of a message to commands. In the received document an answer is looked up by its node, in
+/// a document that rules have changed by MsgRef and CmdRef, which survive edits.
 pub(super) struct LinkedAnswers<'a> {
     document: Option<&'a Document>,
-    /// In document order.
+    /// The links, in document order.
     links: &'a [AnswerLink],
     by_refs: OnceCell<HashMap<RefsOf, usize>>,
-    /// Where the link of the next answer may stand: they are asked for in document order mostly.
+    /// The index at which the next lookup begins, because most lookups are in document order.
     next: Cell<usize>,
 }
 
@@ -39,7 +39,7 @@ impl<'a> LinkedAnswers<'a> {
             let (message, command) = refs(answer)?;
             let refs = (message.into_owned(), command.into_owned());
             let known = self.by_refs(document);
-            // Where CmdIDs are used twice, the kind decides which is meant; it may have been changed, too.
+            // If a CmdID is used twice, the kind of command decides; a rule may have changed that, too.
             let of_kind = known.get(&(refs.clone(), asked_kind(answer)));
             *of_kind.or_else(|| known.get(&(refs, None)))?
         };
@@ -73,7 +73,7 @@ impl<'a> LinkedAnswers<'a> {
     }
 }
 
-/// MsgRef and CmdRef of an answer, and the kind of command that it says it is about.
+/// The MsgRef and CmdRef of an answer, and the kind of command that it names.
 type RefsOf = ((String, String), Option<CommandKind>);
 
 fn refs(answer: Command<'_>) -> Option<(Cow<'_, str>, Cow<'_, str>)> {

@@ -1,7 +1,7 @@
-//! Chance without randomness: whether a match is acted on is a pure function of the seed and of the conversation.
+//! Chance without randomness: whether a rule acts on a match is a pure function of the seed and of the conversation.
 //!
-//! The same seed and the same conversation give the same outcome, whatever else passes at the same time: the
-//! draw knows no clock, and none of the numbers that only one run has. Neither do the numbers that faults are made of.
+//! The same seed and the same conversation give the same outcome, whatever other traffic passes at the same time.
+//! Neither the draw nor the random numbers of faults depend on a clock, or on numbers that differ between runs.
 
 use schemars::json_schema;
 use serde::Deserialize;
@@ -15,21 +15,21 @@ use crate::flow::split_mix;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chance(u64);
 
-/// Whoever names no seed has this one.
+/// The default seed.
 pub const DEFAULT_SEED: u64 = 0;
 
-/// Draws are numbers below this.
+/// The exclusive upper bound of a draw.
 const DRAWS: u64 = 1 << 53;
 
 impl Chance {
-    /// The chance of `probability`; `None` unless 0 < `probability` ≤ 1.
+    /// Creates a chance of `probability`; `None` unless 0 < `probability` ≤ 1.
     pub fn new(probability: f64) -> Option<Self> {
         let possible = probability > 0.0 && probability <= 1.0;
-        // 2^53 and below are whole numbers to an f64, and the smallest chance is not none.
+        // An f64 holds whole numbers up to 2^53 exactly. The smallest chance is still above 0.
         possible.then(|| Self(((probability * DRAWS as f64) as u64).max(1)))
     }
 
-    /// Whether the `n`th find of a rule is acted on; `line` is what [`conversation_key`] gives.
+    /// Whether the rule acts on its `n`th match; `line` is the result of [`conversation_key`].
     pub(super) fn is_drawn(self, seed: u64, rule: &str, line: &str, n: u64) -> bool {
         let parts = [rule.as_bytes(), line.as_bytes(), &n.to_le_bytes()];
         let hash = parts
@@ -55,8 +55,8 @@ impl<'de> Deserialize<'de> for Chance {
 
 described!([] Chance, |_| json_schema!({"type": "number", "exclusiveMinimum": 0, "maximum": 1}));
 
-/// What matches are counted in: the session, as the device names it. A message of no
-/// session counts by its device's address and the server's.
+/// Returns the key under which matches are counted for draws: the device and its SessionID. A message without a session
+/// counts under the device's address, and the host and path of the request.
 pub(super) fn conversation_key(input: &RuleInput<'_>) -> String {
     match input.session {
         Some(tag) => format!("{}\n{}", tag.key.device, tag.key.id),
@@ -67,10 +67,11 @@ pub(super) fn conversation_key(input: &RuleInput<'_>) -> String {
     }
 }
 
-/// Where FNV-1a begins (RFC 9923).
+/// The offset basis of FNV-1a (RFC 9923).
 pub(super) const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
 
-/// FNV-1a (RFC 9923) over the bytes of one part and its length, so that parts cannot run into each other.
+/// Hashes the bytes of one part and its length with FNV-1a (RFC 9923). The length keeps parts from running into each
+/// other.
 pub(super) fn absorb(hash: u64, part: &[u8]) -> u64 {
     let length = (part.len() as u64).to_le_bytes();
     part.iter().chain(&length).fold(hash, |hash, byte| {
@@ -78,18 +79,18 @@ pub(super) fn absorb(hash: u64, part: &[u8]) -> u64 {
     })
 }
 
-/// A number of which every bit depends on every bit of this one.
+/// Returns a number of which every bit depends on every bit of the given one.
 pub(super) fn mix(mut number: u64) -> u64 {
     split_mix(&mut number)
 }
 
-/// Numbers drawn for one rule and one message. What depends on the run (numbers of connections, clocks) has no part
-/// in them, so that the same conversation fails in the same way.
+/// A generator of numbers for one rule and one message. The numbers do not depend on the run (connection numbers,
+/// clocks), so that the same conversation fails in the same way.
 #[derive(Clone, Debug)]
 pub(super) struct Rng(u64);
 
 impl Rng {
-    /// For a message under the rule of this name.
+    /// Creates a generator for a message and the rule of this name.
     pub(super) fn new(seed: u64, rule: &str, input: &RuleInput<'_>) -> Self {
         let mut hash = absorb(BASIS, &seed.to_le_bytes());
         hash = absorb(hash, rule.as_bytes());
@@ -110,7 +111,7 @@ impl Rng {
     }
 
     pub(super) fn unit(&mut self) -> f64 {
-        // 53 bits are what an f64 holds exactly.
+        // An f64 holds 53 bits exactly.
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 }

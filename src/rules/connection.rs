@@ -1,4 +1,4 @@
-//! How a connection is received: the rules of the stage `connection`.
+//! The rules of the stage `connection`, which decide how dmtap receives a connection.
 
 use super::engine::RuleSet;
 use super::input::{ConnectionInput, HeldBack, ReceivedUnit, RuleState, Stage};
@@ -8,18 +8,19 @@ use super::{Per, Rule};
 use crate::flow::{ConnectionAction, ConnectionDecision, EffectDetail, EffectKind, RuleEffect};
 
 impl RuleSet {
-    /// Whether some rule has a say in how connections are received.
+    /// Whether the set has rules for connections.
     pub fn decides_connections(&self) -> bool {
         self.of_connections().next().is_some()
     }
 
-    /// Whether addresses are all these rules ask for, so that they can be asked as soon as a device connects.
+    /// Whether the rules for connections need only addresses, so that they can be evaluated as soon as a device
+    /// connects.
     pub fn decides_by_address(&self) -> bool {
         self.of_connections()
             .all(|(_, rule)| rule.connection.asks_addresses_only())
     }
 
-    /// Whether some rule may reset connections, which it can as soon as a device connects.
+    /// Whether a rule may reset connections, which is possible as soon as a device connects.
     pub fn may_refuse(&self) -> bool {
         let refuses =
             |step: &Step| matches!(step, Step::Connection(ConnectionStep::RefuseConnection));
@@ -27,7 +28,7 @@ impl RuleSet {
             .any(|(_, rule)| rule.steps.iter().any(refuses))
     }
 
-    /// Decides how a connection is received. Rules act in file order until one leaves nothing to say.
+    /// Decides how dmtap receives a connection. Rules act in file order, until one leaves nothing to decide.
     pub fn decide_connection(
         &self,
         input: &ConnectionInput<'_>,
@@ -94,7 +95,7 @@ fn receive(
     (RuleEffect::new(rule.name(), changes), done)
 }
 
-/// Carries out a step; returns what it did, and what it set.
+/// Carries out a step; returns the kind of its effect, and the value that it set.
 fn carry_out(step: &ConnectionStep, decision: &mut ConnectionDecision) -> (EffectKind, String) {
     let (tls, action) = (&mut decision.tls, &mut decision.action);
     match step {

@@ -1,4 +1,4 @@
-//! The engine: one message, one rule set, one verdict.
+//! The engine: it evaluates one rule set for one message and returns a verdict.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::selector::Selected;
 use super::verdict::Verdict;
 use super::{Limit, Rule, Step};
 
-/// Rules in file order. A set that exists is valid.
+/// A set of rules, in file order. A `RuleSet` that exists is valid.
 #[derive(Debug, Default)]
 pub struct RuleSet {
     rules: Vec<Arc<Rule>>,
@@ -23,20 +23,20 @@ pub struct RuleSet {
     seed: u64,
 }
 
-/// Two rules of one set have the same name, and records could not distinguish them.
+/// The error of two rules with the same name in one set; records could not distinguish them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("two rules are named `{name}`: {first} and {second}")]
 pub struct DuplicateName {
-    /// The name.
+    /// The name of both rules.
     pub name: String,
-    /// File and line of the first rule.
+    /// The file and line of the first rule.
     pub first: String,
-    /// File and line of the second one.
+    /// The file and line of the second rule.
     pub second: String,
 }
 
 impl RuleSet {
-    /// The set of these rules, as [`super::load::parse`] returns them for each file.
+    /// Creates a set of these rules, as [`super::load::parse`] returns them for each file.
     ///
     /// # Errors
     /// [`DuplicateName`] if two rules have the same name; [`super::load::parse_all`] reports it with both places.
@@ -48,7 +48,7 @@ impl RuleSet {
         Ok(Self::arranged(rules))
     }
 
-    /// The set of rules whose names are known to be unique.
+    /// Creates a set of rules whose names are known to be unique.
     pub(super) fn arranged(rules: Vec<Arc<Rule>>) -> Self {
         Self {
             request: Index::of(&rules, Stage::Request),
@@ -60,31 +60,31 @@ impl RuleSet {
         }
     }
 
-    /// The same set with another seed for `chance`. The default is [`DEFAULT_SEED`].
+    /// Sets the seed for `chance`. The default is [`DEFAULT_SEED`].
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// The seed for `chance`.
+    /// Returns the seed for `chance`.
     pub fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// The rules, in file order.
+    /// Returns the rules, in file order.
     pub fn rules(&self) -> &[Arc<Rule>] {
         &self.rules
     }
 
-    /// Whether there is no rule.
+    /// Whether the set has no rules.
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
     }
 
-    /// Whether some rule of this stage looks into bodies, so that the body must be collected and decoded.
+    /// Whether a rule needs the bodies of this stage, so that they must be collected and decoded.
     ///
-    /// A rule may need a body of the other stage, too: only requests name the session, and what a Status
-    /// answers stands in a message that went the other way.
+    /// A rule may also need a body of the other stage: only requests name the session, and the command that a Status
+    /// answers is in a message of the other direction.
     pub fn reads_bodies(&self, stage: Stage) -> bool {
         match stage {
             Stage::Request => self.reads_requests,
@@ -93,7 +93,7 @@ impl RuleSet {
         }
     }
 
-    /// Decides. Rules act in file order; each sees what the ones before it left.
+    /// Evaluates the rules for a message. They act in file order; each sees the message as the rules before it left it.
     pub fn decide(&self, input: &RuleInput<'_>, rule_state: &mut dyn RuleState) -> Verdict {
         let index = match input.stage {
             Stage::Request => &self.request,
@@ -134,10 +134,10 @@ impl RuleSet {
     }
 }
 
-/// Requires that no two rules have the same name.
+/// Checks that no two rules have the same name.
 ///
 /// # Errors
-/// [`DuplicateName`].
+/// [`DuplicateName`] if two rules have the same name.
 pub fn refuse_duplicates(rules: &[Arc<Rule>]) -> Result<(), DuplicateName> {
     let mut places = HashMap::new();
     for rule in rules {
@@ -162,7 +162,7 @@ struct Asking<'a, 'f> {
 }
 
 impl Asking<'_, '_> {
-    /// What the rule acts on: of its matches, those that its scenario and its limit admit.
+    /// Returns the matches that the rule acts on: those that its scenario and its limit admit.
     fn admitted(&mut self, find: impl FnOnce() -> Vec<Selected>) -> Option<Vec<Selected>> {
         let Some(scenario) = &self.rule.scenario else {
             return self.within_limit(find());
@@ -178,14 +178,14 @@ impl Asking<'_, '_> {
         let Some(becomes) = &scenario.becomes else {
             return Some(selection);
         };
-        // Another exchange may have been quicker; then this act is over.
+        // Another exchange may have changed the state in the meantime; then the rule does not act.
         let advanced = self
             .rule_state
             .advance(name, &key, state.as_deref(), becomes);
         advanced.then_some(selection)
     }
 
-    /// Restores the state of the scenario, because the rule could not act.
+    /// Restores the former state of the scenario, because the rule could not act.
     fn take_back(&mut self) {
         let scenario = self.rule.scenario.as_ref();
         let becomes = scenario.and_then(|scenario| Some((scenario, scenario.becomes.as_deref()?)));
@@ -197,8 +197,8 @@ impl Asking<'_, '_> {
         }
     }
 
-    /// The part of a selection that the rule's limit lets it act on. Edits are counted node by node; a rule
-    /// that only says how the message leaves counts messages.
+    /// Returns the part of a selection that the rule's limit admits; `None` if nothing is left. Edits count nodes; a
+    /// rule that only controls how the message is sent counts messages.
     fn within_limit(&mut self, mut selection: Vec<Selected>) -> Option<Vec<Selected>> {
         if let Some(limit) = self.rule.limit.filter(|_| !selection.is_empty()) {
             if !self.rule.steps.iter().any(Step::is_about_selected) {
@@ -213,7 +213,7 @@ impl Asking<'_, '_> {
         (!selection.is_empty()).then_some(selection)
     }
 
-    /// Whether the rule acts on the next match.
+    /// Whether the limit admits the next match.
     fn admits(&mut self, limit: Limit, key: &str) -> bool {
         let n = self.rule_state.count(self.number, key);
         let Some(chance) = limit.chance.filter(|_| limit.admits(n)) else {

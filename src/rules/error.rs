@@ -1,4 +1,4 @@
-//! What is wrong with a rule file: the place, the word, and the right words.
+//! Errors in rule files: the place, the wrong word, and the right words.
 
 use std::fmt;
 use std::ops::Range;
@@ -9,7 +9,7 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use super::mistake::Mistake;
 use crate::printable;
 
-/// One thing that is wrong with a rule file.
+/// One error in a rule file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleError {
     file: Arc<str>,
@@ -19,11 +19,11 @@ pub struct RuleError {
     is_warning: bool,
 }
 
-/// Everything that is wrong with rule files, in file order. There is at least one.
+/// All errors in rule files, in file order; at least one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleErrors(pub(super) Vec<RuleError>);
 
-/// How an error is drawn.
+/// The style in which errors are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorStyle {
     /// Plain text.
@@ -43,13 +43,13 @@ impl RuleError {
         }
     }
 
-    /// The same as a warning: the rule loads all the same.
+    /// Turns the error into a warning, which does not keep the rule from loading.
     pub(super) fn into_warning(mut self) -> Self {
         self.is_warning = true;
         self
     }
 
-    /// Says that there are so many more errors, of which this is the last.
+    /// Replaces the error by a note that there are `count` more errors, of which this is the last.
     pub(super) fn and_more(mut self, count: usize) -> Self {
         self.what = Mistake::new(format!("and {count} more"))
             .label("the last of them")
@@ -72,7 +72,7 @@ impl RuleError {
         self
     }
 
-    /// The remedies that begin like this are for a rule file: no argument can hold them.
+    /// Changes the remedies that begin like this: they need a rule file, because no argument can express them.
     pub(super) fn help_in_file(&mut self, beginning: &str) {
         let helps = self.what.0.helps.iter_mut();
         for help in helps.filter(|help| help.starts_with(beginning)) {
@@ -81,27 +81,27 @@ impl RuleError {
         }
     }
 
-    /// What is wrong, in one line.
+    /// Returns the title of the error, in one line.
     pub fn title(&self) -> &str {
         &self.what.0.title
     }
 
-    /// The label at the place itself; may be empty.
+    /// Returns the label at the place itself; may be empty.
     pub fn remark(&self) -> &str {
         &self.what.0.label
     }
 
-    /// How it is put right, in any number of lines.
+    /// Returns the remedies.
     pub fn helps(&self) -> &[String] {
         &self.what.0.helps
     }
 
-    /// The file as it was named to the loader.
+    /// Returns the name of the file, as given to the loader.
     pub fn file(&self) -> &str {
         &self.file
     }
 
-    /// Line and column, in characters, from 1.
+    /// Returns the line and the column, in characters, from 1.
     pub fn place(&self) -> (usize, usize) {
         let before = self.text.get(..self.span.start).unwrap_or(&self.text);
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
@@ -109,7 +109,7 @@ impl RuleError {
         (line, 1 + before[line_start..].chars().count())
     }
 
-    /// Whether it stands behind another error of the same file.
+    /// Whether the error is after another one in the same file.
     pub(super) fn is_behind(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.text, &other.text) && self.span.start > other.span.start
     }
@@ -118,9 +118,9 @@ impl RuleError {
         self.span.start
     }
 
-    /// The error drawn with its lines of the file, and no line feed at the end.
+    /// Returns the error with an excerpt of the file, without a line feed at the end.
     pub fn render(&self, look: ErrorStyle) -> String {
-        // Each place stands where the escapes in front of it move it to.
+        // Escaping lengthens the text; each place moves by the escapes before it.
         let moved = |at: usize| {
             self.text
                 .get(..at)
@@ -165,10 +165,10 @@ impl fmt::Display for RuleError {
 impl std::error::Error for RuleError {}
 
 impl RuleErrors {
-    /// Every result, or every error of those that have one.
+    /// Collects all results, or all errors if there are any.
     ///
     /// # Errors
-    /// The errors, in order.
+    /// All errors, in order.
     pub fn or_all<T>(results: impl IntoIterator<Item = Result<T, Self>>) -> Result<Vec<T>, Self> {
         let (mut fine, mut wrong) = (Vec::new(), Vec::new());
         for result in results {
@@ -183,12 +183,12 @@ impl RuleErrors {
         }
     }
 
-    /// The errors, in file order.
+    /// Returns the errors, in file order.
     pub fn errors(&self) -> &[RuleError] {
         &self.0
     }
 
-    /// All errors drawn, with an empty line between two.
+    /// Returns all errors as text, with an empty line between two.
     pub fn render(&self, look: ErrorStyle) -> String {
         let drawn: Vec<String> = self.0.iter().map(|error| error.render(look)).collect();
         drawn.join("\n\n")

@@ -1,4 +1,4 @@
-//! One message on its way through the rule set.
+//! The evaluation of a rule set for one message.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,22 +18,22 @@ use crate::flow::{EffectDetail, RuleEffect, media};
 use crate::markup::{self, Document, Limits, NodeId};
 use crate::patch::Patch;
 
-/// A message as earlier rules left it.
+/// The state of the evaluation: the message as the rules so far left it.
 pub(super) struct Evaluation<'a> {
     input: &'a RuleInput<'a>,
     index: &'a Index,
-    /// What jitter and noise are drawn from.
+    /// The seed for jitter and noise.
     seed: u64,
-    /// Rules with a text of the message, whatever becomes of its document.
+    /// The rules that have a text of the message as an index key; changes of the document do not affect them.
     by_text: BTreeSet<usize>,
     document: Option<Arc<Document>>,
     answers: Option<LinkedAnswers<'a>>,
-    /// Those of the document as it is.
+    /// The commands of the current document.
     commands: Option<Commands>,
-    /// The rules that may find something in the document as it is.
+    /// The rules that may match the current document.
     candidates: Option<Vec<usize>>,
     verdict: Verdict,
-    /// Why there is no document any more, where a rule broke it.
+    /// The reason why there is no document any more, if a rule broke it.
     broken: Option<String>,
 }
 
@@ -53,11 +53,11 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// The number of the first rule from `from` on that may find something. Rules none of whose keys occurs
+    /// Returns the number of the first rule from `from` on that may match. Rules without an index key in the message
     /// are never touched, however many there are.
     pub(super) fn next(&mut self, from: usize) -> Option<usize> {
         if self.broken.is_some() {
-            // The record says of each that it can match nothing any more.
+            // Each later rule gets its entry in the record, saying that it can match nothing any more.
             return Some(from);
         }
         let candidates = match self.candidates.take() {
@@ -70,7 +70,7 @@ impl<'a> Evaluation<'a> {
         next
     }
 
-    /// The rules that may find something in the message as it is now, in order.
+    /// Returns the rules that may match the current message, in order.
     fn candidates(&mut self) -> Vec<usize> {
         let index = self.index;
         let mut candidates = Vec::new();
@@ -88,7 +88,8 @@ impl<'a> Evaluation<'a> {
         candidates
     }
 
-    /// Whether a rule looks for something in a body that an earlier rule broke; the record says so.
+    /// Whether a rule is skipped because an earlier rule broke the body. The record says so if the rule looks into
+    /// bodies and may match the rest of the message.
     pub(super) fn is_lost_on(&mut self, rule: &Rule) -> bool {
         let Some(why) = &self.broken else {
             return false;
@@ -109,10 +110,10 @@ impl<'a> Evaluation<'a> {
         looks
     }
 
-    /// What a rule finds: nothing where the message does not suit it.
+    /// Returns the nodes that a rule selects; none if the rule does not match the message.
     pub(super) fn select(&mut self, rule: &Rule) -> Vec<Selected> {
         let matcher = &rule.matcher;
-        // That of a rule which was checked is set wherever it selects commands.
+        // Validation sets `kinds` of the outermost matcher if the rule selects commands.
         let selects = matcher.kinds.is_some();
         if selects && !self.commands().is_some_and(|all| all.may_match(matcher)) {
             return Vec::new();
@@ -133,14 +134,14 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// Whether a rule about the whole message would look there for something that it lacks.
+    /// Whether no step of a rule about the whole message has anything to do.
     fn is_idle(&self, rule: &Rule) -> bool {
         let bytes = self.body();
         let body = bytes.as_ref().map(|bytes| self.body_of(bytes));
         act::is_idle(rule, self.input, &self.verdict.head, body.as_ref())
     }
 
-    /// What matchers look at: the message as it is now.
+    /// Returns the current message, for matchers.
     fn context(&self) -> MatchContext<'_> {
         MatchContext {
             input: self.input,
@@ -149,7 +150,7 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// The commands of the document as it is now; read when first asked for.
+    /// Returns the commands of the current document; they are read on first use.
     fn commands(&mut self) -> Option<&Commands> {
         let document = self.document.as_ref()?;
         let answers = &mut self.answers;
@@ -158,8 +159,8 @@ impl<'a> Evaluation<'a> {
         Some(commands.get_or_insert_with(|| Commands::of(document, answers, self.index)))
     }
 
-    /// Carries out the steps of a rule: its edits and what comes on top of them as one patch, and how the message
-    /// is to leave.
+    /// Carries out the steps of a rule: its edits, and the changes of bytes on top of them, become one patch; other
+    /// steps change the head and the delivery.
     pub(super) fn act(&mut self, rule: &Rule, selection: &[Selected]) {
         let mut applied = RuleEffect::new(rule.name(), Vec::new());
         // Templates are filled from the message as the rule found it.
@@ -215,7 +216,7 @@ impl<'a> Evaluation<'a> {
         self.verdict.applied.push(applied);
     }
 
-    /// How much of a selection the rule that was asked last acted on: all of it, or nothing.
+    /// Returns the number of selected nodes that the last rule acted on: all of them, or 0.
     pub(super) fn acted_on(&self, selection: &[Selected]) -> usize {
         let last = self.verdict.applied.last();
         match last.is_some_and(|applied| applied.changes.iter().any(EffectDetail::is_done)) {
@@ -230,7 +231,8 @@ impl<'a> Evaluation<'a> {
         last.is_none_or(RuleEffect::is_complete)
     }
 
-    /// Carries out the edits of a rule; `false` where they cannot be, and nothing on top of them either.
+    /// Carries out the edits of a rule. Returns `false` if the changes of bytes on top of them must not run either: the
+    /// edits failed, or an answer replaces the message.
     fn edit(
         &mut self,
         rule: &Rule,
@@ -251,7 +253,7 @@ impl<'a> Evaluation<'a> {
         };
         applied.changes = planned.changes;
         if let Some(answer) = planned.answer {
-            // Nothing of the message is left that edits could show in.
+            // The answer replaces the message, so its edits would have no effect.
             self.verdict.answer = Some(answer);
             self.verdict.session_effects.extend(planned.session_effects);
             return false;
@@ -275,7 +277,7 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// What a step makes of the body as it is now.
+    /// Applies a step to the current body; returns the patch and its description.
     fn raw(
         &self,
         step: &RawStep,
@@ -290,7 +292,7 @@ impl<'a> Evaluation<'a> {
         Ok((fitting(patch, &bytes, self.input.limits)?, change))
     }
 
-    /// Goes on with a changed body, decoded afresh.
+    /// Takes over a changed body, and decodes it again.
     fn accept(&mut self, rule: &Rule, body: Bytes) {
         let was_read = self.document.is_some() || self.broken.is_some();
         let hint = media::hint(self.input.headers());
@@ -299,7 +301,7 @@ impl<'a> Evaluation<'a> {
             let name = rule.name();
             format!("the body does not decode any more after rule `{name}`: {error}")
         });
-        // What a step broke on purpose still leaves; there is just no tree of it for the rules that follow.
+        // A body that a step broke on purpose is still sent; the rules that follow only have no tree of it.
         self.document = decoded.ok().map(Arc::new);
         self.commands = None;
         self.candidates = None;
@@ -307,7 +309,7 @@ impl<'a> Evaluation<'a> {
         self.verdict.body = Some(body);
     }
 
-    /// The body as it is now, without content coding; `None` where it was not read.
+    /// Returns the current body, with its content codings undone; `None` if it was not read.
     fn body(&self) -> Option<Bytes> {
         let received = || self.input.document.map(|document| document.source());
         let now = self.verdict.body.as_ref();
@@ -331,7 +333,7 @@ impl<'a> Evaluation<'a> {
     }
 }
 
-/// Why the message cannot have a body, where it cannot (RFC 9110 §6.4.1).
+/// Returns the reason why the message cannot have a body, if there is one (RFC 9110 §6.4.1).
 fn bodiless(input: &RuleInput<'_>) -> Option<&'static str> {
     let response = input.response.filter(|_| input.stage == Stage::Response)?;
     match response.status.as_u16() {
@@ -342,7 +344,7 @@ fn bodiless(input: &RuleInput<'_>) -> Option<&'static str> {
     }
 }
 
-/// The patch, if what comes of it is no longer than a body may be.
+/// Returns the patch, if the patched body is not longer than the limit of a body.
 fn fitting(patch: Patch, source: &Bytes, limits: &Limits) -> Result<Patch, String> {
     let splices = patch.splices().iter();
     let added: usize = splices.clone().map(|splice| splice.with.len()).sum();
@@ -354,7 +356,7 @@ fn fitting(patch: Patch, source: &Bytes, limits: &Limits) -> Result<Patch, Strin
     }
 }
 
-/// The message as a whole: its root element.
+/// Selects the message as a whole: its root element.
 fn whole() -> Vec<Selected> {
     vec![Selected {
         node: NodeId(0),

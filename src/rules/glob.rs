@@ -1,15 +1,15 @@
-//! Globs. Both kinds ignore case and know no character but `*`.
+//! Globs. Both kinds ignore case, and only `*` has a special meaning.
 
 use std::sync::Arc;
 
 use crate::dm::locuri;
 
-/// A pattern for flat text such as a host: `*` stands for any run of characters.
+/// A pattern for plain text such as a host: `*` matches any characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Glob(Vec<String>);
 
 impl Glob {
-    /// Reads a pattern; every text is one.
+    /// Creates a pattern; every text is a valid pattern.
     pub fn new(pattern: &str) -> Self {
         Self(pattern.split('*').map(str::to_owned).collect())
     }
@@ -18,12 +18,12 @@ impl Glob {
         self.0.join("*")
     }
 
-    /// The same without white space around it.
+    /// Returns the pattern without white space around it.
     pub(super) fn trimmed(&self) -> Self {
         Self::new(self.text().trim_ascii())
     }
 
-    /// The one text it matches, where there is no `*` in it.
+    /// Returns the only text that the pattern matches; `None` if it has a `*`.
     pub(super) fn exact(&self) -> Option<&str> {
         match &self.0[..] {
             [whole] => Some(whole),
@@ -31,7 +31,7 @@ impl Glob {
         }
     }
 
-    /// Whether it matches the whole of `text`.
+    /// Whether the pattern matches the whole of `text`.
     pub fn matches(&self, text: &str) -> bool {
         let [first, middle @ .., last] = &self.0[..] else {
             return self.0.iter().any(|whole| whole.eq_ignore_ascii_case(text));
@@ -63,7 +63,7 @@ impl AsRef<Self> for Glob {
     }
 }
 
-/// Where the first `piece` in `text` ends.
+/// Returns the end of the first `piece` in `text`.
 fn find(text: &[u8], piece: &str) -> Option<usize> {
     let piece = piece.as_bytes();
     (0..=text.len().checked_sub(piece.len())?)
@@ -71,21 +71,21 @@ fn find(text: &[u8], piece: &str) -> Option<usize> {
         .map(|at| at + piece.len())
 }
 
-/// A pattern for LocURIs: `*` stands for any run within a segment, `**` for any number of segments.
+/// A pattern for LocURIs: `*` matches any characters in a segment, `**` any number of segments.
 ///
-/// It is matched on canonical forms ([`locuri::canonical`]), so `./Device/Vendor` and `./Vendor` are one.
+/// It matches canonical forms ([`locuri::canonical`]), so `./Device/Vendor` and `./Vendor` are the same.
 /// `x/**` matches `x` itself, too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UriGlob {
     segments: Arc<[Segment]>,
-    /// `./Device/**`: the wildcard does not reach into `./User`.
+    /// Whether the pattern says `./Device/` before a wildcard, which then does not match `./User`.
     device_only: bool,
 }
 
-/// One segment of a pattern, case folded.
+/// One segment of a pattern, in lower case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Segment {
-    /// This very text.
+    /// Exactly this text.
     Is(String),
     /// A text with `*` in it.
     Like(Glob),
@@ -93,21 +93,21 @@ enum Segment {
     Deep,
 }
 
-/// What is wrong with a LocURI pattern, and how it is put right.
+/// The error of an invalid LocURI pattern, and the remedy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}")]
 pub struct BadGlob {
-    /// What is wrong.
+    /// The error.
     pub what: &'static str,
     /// The remedy.
     pub remedy: &'static str,
 }
 
 impl UriGlob {
-    /// Reads a pattern.
+    /// Parses a pattern.
     ///
     /// # Errors
-    /// [`BadGlob`] for a pattern that can match no LocURI, or says something else than it seems to.
+    /// [`BadGlob`] for a pattern that can match no LocURI, or does not mean what it seems to.
     pub fn new(pattern: &str) -> Result<Self, BadGlob> {
         refuse(pattern)?;
         let canonical = locuri::canonical(pattern);
@@ -121,7 +121,7 @@ impl UriGlob {
         })
     }
 
-    /// Whether it matches a canonical LocURI; none of more than [`MOST_SEGMENTS`] segments.
+    /// Whether the pattern matches a canonical LocURI. It matches no LocURI of more than [`MOST_SEGMENTS`] segments.
     pub fn matches(&self, canonical: &str) -> bool {
         if self.device_only && (canonical == "user" || canonical.starts_with("user/")) {
             return false;
@@ -132,7 +132,7 @@ impl UriGlob {
             return false;
         }
         let (mut at, mut text) = (0, 0);
-        // The last `**` passed, and how far it reaches: only that one need ever reach further.
+        // The last `**` so far, and the end of its match. After a mismatch, only that one needs to match more.
         let mut deep = None;
         while text < texts.len() || at < self.segments.len() {
             let fits = match (self.segments.get(at), texts.get(text)) {
@@ -160,7 +160,7 @@ impl UriGlob {
         true
     }
 
-    /// The segments in front of the first one with a star.
+    /// Returns the segments before the first one with a star.
     pub(super) fn exact_beginning(&self) -> impl Iterator<Item = &str> {
         self.segments.iter().map_while(Segment::exact)
     }
@@ -171,7 +171,7 @@ impl UriGlob {
             .any(|segment| segment.exact().is_none())
     }
 
-    /// Its segments without a star, in lower case.
+    /// Returns the segments without a star, in lower case.
     pub(super) fn exact_segments(&self) -> impl Iterator<Item = &str> {
         self.segments.iter().filter_map(Segment::exact)
     }
@@ -186,7 +186,7 @@ impl Segment {
     }
 }
 
-/// Segments of a LocURI at most: nodes have a dozen.
+/// The most segments of a LocURI; real nodes have about a dozen.
 pub(super) const MOST_SEGMENTS: usize = 1_000;
 
 fn refuse(pattern: &str) -> Result<(), BadGlob> {

@@ -1,4 +1,4 @@
-//! What is known about a message when rules are evaluated, and what they remember of others.
+//! The input of rules: the facts about a message, and the state that rules keep between messages.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::flow::{
 };
 use crate::markup::{Document, Limits};
 
-/// When a rule is evaluated.
+/// The stage at which a rule is evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, JsonSchema, IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
@@ -23,12 +23,12 @@ pub enum Stage {
     Request,
     /// A response on its way to the device.
     Response,
-    /// A connection of a device that is being received.
+    /// A connection of a device, when dmtap receives it.
     Connection,
 }
 
 impl Stage {
-    /// The stage at which rules see what a peer says.
+    /// Returns the stage of the messages that this peer sends.
     pub fn of(speaker: Side) -> Self {
         match speaker {
             Side::Device => Self::Request,
@@ -36,42 +36,42 @@ impl Stage {
         }
     }
 
-    /// Its name in rule files.
+    /// Returns the name in rule files.
     pub fn name(self) -> &'static str {
         self.into()
     }
 }
 
-/// What is known about a message when rules are evaluated.
+/// The facts about a message when rules are evaluated.
 #[derive(Clone, Copy, Debug)]
 pub struct RuleInput<'a> {
-    /// Which way it goes.
+    /// The stage, which is the direction of the message.
     pub stage: Stage,
     /// The device's connection.
     pub connection: &'a Connection,
-    /// Its exchange.
+    /// The exchange of the message.
     pub exchange: ExchangeId,
     /// The head of the request.
     pub request: &'a RequestHead,
-    /// The head of the response, at that stage.
+    /// The head of the response, at the stage `response`.
     pub response: Option<&'a ResponseHead>,
     /// The DM session.
     pub session: Option<&'a SessionTag>,
-    /// The body decoded, where it decodes.
+    /// The decoded body, if it decodes.
     pub document: Option<&'a Arc<Document>>,
-    /// The body as received, without content coding and in UTF-8 where it is XML in UTF-16, where it was read; it need
-    /// not decode.
+    /// The body as received, with content codings undone and XML in UTF-16 converted to UTF-8; `None` if it was not
+    /// read. It may not decode.
     pub body: Option<&'a Bytes>,
-    /// For each Status and Results of the document, the command it answers.
+    /// The command that each Status and Results of the document answers.
     pub links: &'a [AnswerLink],
-    /// What dmtap owes the peers of the session, where there is one.
+    /// The obligations of dmtap to the peers of the session, if there is a session.
     pub reconciler: Option<&'a Reconciler>,
-    /// What bounds the decoding of a body that a rule changed.
+    /// The limits for decoding a body that a rule changed.
     pub limits: &'a Limits,
 }
 
 impl<'a> RuleInput<'a> {
-    /// The header fields of the message.
+    /// Returns the header fields of the message.
     pub(super) fn headers(&self) -> &'a HeaderMap {
         match (self.stage, self.response) {
             (Stage::Response, Some(head)) => &head.headers,
@@ -80,45 +80,46 @@ impl<'a> RuleInput<'a> {
     }
 }
 
-/// What is known of a connection when rules are asked how to receive it.
+/// The facts about a connection when rules decide how to receive it.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionInput<'a> {
     /// The device's address.
     pub peer: SocketAddr,
-    /// The address it was accepted at.
+    /// The address at which dmtap accepted the connection.
     pub listener: SocketAddr,
-    /// The server it is for, without port: that of CONNECT, or the one behind this proxy. `None`: not known yet.
+    /// The host of the server, without port: from CONNECT, or the server behind a reverse proxy. `None` if it is not
+    /// known yet.
     pub host: Option<&'a str>,
-    /// The name in its ClientHello.
+    /// The server name in the ClientHello.
     pub sni: Option<&'a str>,
-    /// Whether it speaks TLS; `None`: not known yet.
+    /// Whether the device speaks TLS; `None` if that is not known yet.
     pub tls: Option<bool>,
-    /// What is received.
+    /// The unit that dmtap receives.
     pub arrival: ReceivedUnit,
 }
 
-/// What rules are asked to receive.
+/// The unit that connection rules decide about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReceivedUnit {
     /// A connection that leads to one server.
     Connection,
-    /// A request to a proxy, with the full address of its server: the next one may be for another.
+    /// A request to a proxy, with the full address of its server; the next request may be for another server.
     Request,
 }
 
-/// What kept a rule from acting on a message.
+/// The reason why a rule did not act on a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeldBack {
-    /// It matched, and its limit excluded every match.
+    /// The rule matched, but its limit excluded every match.
     Limit,
-    /// Its scenario was in another state.
+    /// The scenario of the rule was in another state.
     Scenario,
 }
 
-/// What rules remember: counts of limits, states of scenarios. The proxy keeps one for a run behind a lock that
-/// is held for one call.
+/// The state that rules keep: counts of limits and states of scenarios. The proxy keeps one for a run, behind a lock
+/// that is held for one call.
 pub trait RuleState {
-    /// Counts a match of rule `rule` of the set under `key`; the first one is 1.
+    /// Counts a match of rule number `rule` of the set under `key`, and returns the count; the first match is 1.
     fn count(&mut self, rule: usize, key: &str) -> u64;
 
     /// Counts that rule `rule` of the set acted on this many matches of a message: 0 if it could not act on any. It is
@@ -132,11 +133,11 @@ pub trait RuleState {
         let _ = (rule, by);
     }
 
-    /// The state of a scenario, by its scope and name, under `key`; `None` before any change.
+    /// Returns the state of a scenario, by its scope and name, under `key`; `None` before any change.
     fn state(&mut self, scenario: (Option<&str>, &str), key: &str) -> Option<Arc<str>>;
 
-    /// Brings a scenario from one state (`None`: that before any change) to another; `false`, and no change,
-    /// if it is not in the first one any more.
+    /// Changes the state of a scenario from `from` (`None` is the state before any change) to `to`. Returns `false`,
+    /// and changes nothing, if the scenario is not in the state `from` any more.
     fn advance(
         &mut self,
         scenario: (Option<&str>, &str),

@@ -1,4 +1,4 @@
-//! How often a rule acts.
+//! Limits: how often a rule acts.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -8,12 +8,12 @@ use super::RuleInput;
 use super::chance::Chance;
 use super::value::Within;
 
-/// A number of matches, 1 at least.
+/// A number of matches, at least 1.
 pub type Count = Within<1, { u32::MAX as u64 }>;
-/// A number of matches, perhaps none.
+/// A number of matches, which may be 0.
 pub type SkipCount = Within<0, { u32::MAX as u64 }>;
 
-/// How often the rule acts; without it, always.
+/// The limit on how often the rule acts; without it, the rule acts on every match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(
     rename = "a limit",
@@ -22,53 +22,53 @@ pub type SkipCount = Within<0, { u32::MAX as u64 }>;
 )]
 #[schemars(rename = "limit", extend("anyOf" = [{"required": ["times"]}, {"required": ["skip"]}, {"required": ["every"]}, {"required": ["chance"]}]))]
 pub struct Limit {
-    /// The rule acts this many times, then no more.
+    /// The rule acts at most this many times.
     #[schemars(extend("examples" = [1]))]
     pub times: Option<Count>,
-    /// Ignores the first n matches.
+    /// The rule first ignores this many matches.
     #[schemars(extend("examples" = [2]))]
     pub skip: Option<SkipCount>,
-    /// Of the remaining matches, acts on each so many-th one: 3 is the third, the sixth and so on.
+    /// The rule acts on every n-th of the remaining matches: 3 means the third, the sixth and so on.
     #[schemars(extend("examples" = [3]))]
     pub every: Option<Count>,
-    /// Acts on this share of the remaining matches; the seed decides which ones, the same in every run.
+    /// The rule acts on this share of the remaining matches; the seed decides on which ones, so that they are the same in every run.
     #[schemars(extend("examples" = [0.3]))]
     pub chance: Option<Chance>,
-    /// What has a count of its own; the default is `session`.
+    /// The scope of the counts: each session (the default), device or connection has its own, or the whole run of dmtap has one.
     #[serde(default)]
     pub per: Per,
 }
 
-/// What a limit counts within.
+/// The scope of a count or of the state of a scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize, JsonSchema, IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum Per {
-    /// A DM session; the connection where none is known.
+    /// A DM session; the connection if no session is known.
     #[default]
     Session,
-    /// A device, by the Source of its messages; the connection where none is known.
+    /// A device, by the Source of its messages; the connection if no session is known.
     Device,
     /// A connection of a device.
     Connection,
     /// The run of dmtap.
     Run,
-    /// The IP address of devices, of connections only.
+    /// An IP address of devices; for connection rules only.
     #[serde(skip)]
     #[schemars(skip)]
     Peer,
 }
 
 impl Limit {
-    /// Whether it lets a rule act on every match.
+    /// Whether the limit lets a rule act on every match.
     pub(super) fn limits_nothing(self) -> bool {
         let passes = self.skip.is_none_or(|skip| skip.0 == 0);
         let is_each = self.every.is_none_or(|every| every.0 == 1);
         self.times.is_none() && passes && is_each && self.chance.is_none()
     }
 
-    /// Whether the `n`th match is one of those that `skip` and `every` leave, and within `times`, which counts by
-    /// itself where there is chance.
+    /// Whether `skip` and `every` admit the `n`th match, and `times` as well. With `chance`, `times` has a count of its
+    /// own, which the caller checks with [`Self::allows`].
     pub(super) fn admits(self, n: u64) -> bool {
         let after = n.saturating_sub(self.skip.map_or(0, |skip| skip.0));
         let every = self.every.map_or(1, |every| every.0);
@@ -76,19 +76,19 @@ impl Limit {
         is_left && (self.chance.is_some() || self.allows(after / every))
     }
 
-    /// Whether it allows to act for the `n`th time.
+    /// Whether `times` allows the rule to act for the `n`th time.
     pub(super) fn allows(self, n: u64) -> bool {
         self.times.is_none_or(|times| n <= times.0)
     }
 }
 
 impl Per {
-    /// Its name in rule files.
+    /// Returns the name in rule files.
     pub fn name(self) -> &'static str {
         self.into()
     }
 
-    /// What a message is counted under.
+    /// Returns the key of the count for a message.
     pub fn key(self, input: &RuleInput<'_>) -> String {
         match (self, input.session) {
             (Self::Run, _) => String::new(),

@@ -1,12 +1,12 @@
-//! Rule files: TOML to rules, with errors that name the place, the wrong word and the right ones.
+//! Loading of rule files: TOML to rules, with errors that name the place, the wrong word and the right ones.
 //!
 //! ```text
 //! text ──► tree with places ──serde──► types of rules ──validation──► Vec<Rule>
 //!                           deserialize.rs            step_validate.rs, match_table/validate.rs
 //! ```
 //!
-//! What a file may hold is written once, in the types that derive `Deserialize`; the schema and the reference come from
-//! the same types ([`schema`]).
+//! The types that derive `Deserialize` are the only definition of what a file may hold; the schema and the reference
+//! come from the same types ([`schema`]).
 
 mod deserialize;
 pub mod inline_rule;
@@ -40,30 +40,30 @@ use super::step::{Content, NewBody};
 use super::{ConnectionMatcher, Limit, Matcher, RawStep, Rule, RuleErrors, RuleSet, Stage, Step};
 use crate::nearest::closest;
 
-/// The rules of one file, in its order. `file_name` is for people; nothing is opened.
+/// Loads the rules of one file, in file order. `file_name` is for messages; no file is opened.
 ///
 /// # Errors
-/// Everything that is wrong with the file.
+/// All errors in the file.
 pub fn parse(file_name: &str, text: &str) -> Result<Vec<Rule>, RuleErrors> {
     let mut loader = Loader::default();
     loader.read(file_name, text, &no_includes);
     loader.close()
 }
 
-/// The rule set of several files, each a name and its text, in the order given.
+/// Loads the rule set of several files, each a name and a text, in the given order.
 ///
 /// # Errors
-/// Everything that is wrong with any of the files; names are unique across them.
+/// All errors in the files, including names that two rules have, also in different files.
 pub fn parse_all<'t>(
     files: impl IntoIterator<Item = (&'t str, &'t str)>,
 ) -> Result<RuleSet, RuleErrors> {
     parse_all_with(files, &no_includes)
 }
 
-/// The same, where `reader` reads what the files name in turn (`set-body = { file = "…" }`).
+/// Loads like [`parse_all`], and `reader` reads the files that rule files name (`set-body = { file = "…" }`).
 ///
 /// # Errors
-/// As [`parse_all`], and for what cannot be read.
+/// As [`parse_all`], and a named file that cannot be read.
 pub fn parse_all_with<'t>(
     files: impl IntoIterator<Item = (&'t str, &'t str)>,
     reader: Reader<'_>,
@@ -76,7 +76,7 @@ pub fn parse_all_with<'t>(
     Ok(RuleSet::arranged(rules.collect()))
 }
 
-/// The reader of rules that do not come from a folder.
+/// The reader for rules that do not come from a folder; it refuses every file.
 ///
 /// # Errors
 /// Always.
@@ -84,8 +84,8 @@ pub fn no_includes(_: &str, _: &str) -> Result<Bytes, String> {
     Err("these rules do not come from a folder".into())
 }
 
-/// The rules of several files that join a set with others, whose names they may not use, and in
-/// whose scenarios they may take part. Errors of the others are not reported.
+/// Loads rules that are added to a set of other rules. They may not use the names of the others, and may take part in
+/// their scenarios. Errors in the others are not reported.
 ///
 /// # Errors
 /// As [`parse_all_with`].
@@ -111,7 +111,7 @@ struct Loader {
     rules: Vec<Rule>,
     names: HashMap<String, (Arc<str>, usize, Range<usize>)>,
     scenarios: Scenarios,
-    /// The files that have rules of their own, right or wrong, each with its name.
+    /// The texts of the files that have rules, valid or not, each with its file name.
     texts: HashMap<String, String>,
     errors: Vec<super::RuleError>,
 }
@@ -173,8 +173,8 @@ impl Loader {
         }
     }
 
-    /// One rule. What is wrong in it is left out, and the rest looked at: a mistake hides no other, and those that
-    /// would only follow from it are not reported.
+    /// Loads one rule. Invalid parts are left out, and the rest is checked: so a mistake does not hide others, and
+    /// errors that only follow from it are not reported.
     fn rule<'t>(
         &mut self,
         value: &'t Value<'t>,
@@ -307,7 +307,7 @@ fn connection_rule<'t>(
     })
 }
 
-/// The stage that a rule names, be there one or not.
+/// Returns the text under `stage`, valid or not.
 fn stage_of<'t>(rule: Table<'t>) -> Option<&'t str> {
     rule.value("stage")?.get_ref().as_str()
 }
@@ -325,7 +325,7 @@ fn check_limit(limit: Option<Limit>, rule: Table<'_>, report: &mut Report<'_>) {
         .help(format!("times = 1 acts once, skip = 1 lets the first one pass, every = 3 acts on each third one{by_chance}"));
 }
 
-/// Reports what no connection has, for the rest of the rule to be read without it.
+/// Reports keys that rules of connections do not have; the rest of the rule is read without them.
 fn refuse_parts_of_messages(rule: Table<'_>, report: &mut Report<'_>) -> LeftOut {
     let mut refused = LeftOut::default();
     let parts = [

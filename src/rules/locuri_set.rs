@@ -1,4 +1,4 @@
-//! Many LocURI patterns, each under one of its segments, so that a LocURI is compared with few of them.
+//! A set of many LocURI patterns, each indexed by one of its segments, so that a LocURI is compared with few patterns.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -6,14 +6,15 @@ use super::glob::{MOST_SEGMENTS, UriGlob};
 use crate::dm::locuri;
 use crate::markup::Element;
 
-/// Patterns, each with the number of its rule.
+/// A set of patterns, each with the number of its rule.
 #[derive(Debug, Default)]
 pub(super) struct LocUriSet {
-    /// Under the segment without a star that the fewest patterns have.
+    /// The patterns by a segment without a star: of the segments of a pattern, the one that the fewest patterns have.
     by_segment: HashMap<String, Vec<(usize, UriGlob)>>,
-    /// Those in which every segment has a star.
+    /// The patterns in which every segment has a star.
     others: Vec<(usize, UriGlob)>,
-    /// What patterns begin with: segments without a star, each with its slash; `true` where one with a star may follow.
+    /// The beginnings of patterns: leading segments without a star, each with its slash; `true` if a segment with a
+    /// star may follow.
     beginnings: HashMap<String, bool>,
 }
 
@@ -52,7 +53,8 @@ impl LocUriSet {
         }
     }
 
-    /// How much of a canonical LocURI suffices to know that no pattern matches it.
+    /// Returns the length of the part of a canonical LocURI that rules out every pattern; `None` if a pattern may
+    /// match.
     fn lost_at(&self, canonical: &str) -> Option<usize> {
         let ends = canonical.match_indices('/').map(|(slash, _)| slash + 1);
         for end in std::iter::once(0).chain(ends) {
@@ -65,7 +67,8 @@ impl LocUriSet {
         None
     }
 
-    /// The patterns under some of these segments, each list once; none where there are too many segments.
+    /// Returns the lists of patterns under these segments, each list once; no list if there are more than
+    /// [`MOST_SEGMENTS`].
     fn under_each<'u>(&self, segments: impl Iterator<Item = &'u str>) -> Vec<&[(usize, UriGlob)]> {
         let mut lists: Vec<&[_]> = Vec::new();
         for (number, segment) in segments.enumerate() {
@@ -82,17 +85,18 @@ impl LocUriSet {
     }
 }
 
-/// Searches for the LocURIs of one message, most of which begin alike: without that, 1,000 rules cost more than the 5 %
-/// that `cargo bench --bench proxy -- decoding` allows.
+/// A search for the LocURIs of one message. It remembers a beginning that no pattern has, because most LocURIs of a
+/// message begin alike. Without that, 1,000 rules cost more than the 5 % that are the aim of
+/// `cargo bench --bench proxy -- decoding`.
 #[derive(Debug)]
 pub(super) struct UriSearch<'s> {
     set: &'s LocUriSet,
-    /// How a LocURI began, as it is written, that no pattern begins like.
+    /// The beginning of an earlier LocURI, as written in the document, that rules out every pattern.
     lost: Vec<u8>,
 }
 
 impl UriSearch<'_> {
-    /// Adds the rules one of whose patterns matches the LocURI that is an element's text.
+    /// Adds the rules with a pattern that matches the LocURI in the text of an element.
     pub(super) fn find(&mut self, uri: Element<'_>, rules: &mut BTreeSet<usize>) {
         let written = uri.only_text().unwrap_or_default();
         if !self.lost.is_empty() && written.starts_with(&self.lost) {
@@ -112,10 +116,11 @@ impl UriSearch<'_> {
     }
 }
 
-/// What every LocURI begins with, as one is written here, whose canonical form begins like that of this one; empty where
-/// that is not certain. Documents are written in different ways, which agree on ASCII only.
+/// Returns the beginning of this LocURI, as written in the document, that stands for the beginning of its canonical
+/// form: every LocURI written so has the same canonical beginning. Empty if that is not certain. Documents have
+/// different charsets, which agree on ASCII only.
 fn written_beginning<'w>(written: &'w [u8], canonical: &str) -> &'w [u8] {
-    // What stands in front, and slashes, are left out in more than one way.
+    // The canonical form leaves out prefixes and slashes in more than one way.
     let is_plain = canonical.starts_with(|c: char| c.is_ascii_alphanumeric())
         && !canonical.starts_with("device/")
         && !canonical.contains("//");
@@ -139,7 +144,7 @@ mod tests {
     use crate::markup::wbxml::encode::{WbxmlOptions, encode};
     use crate::markup::{Hint, Limits, decode, tag};
 
-    /// The rules that a search finds for each of these LocURIs, one after the other.
+    /// Returns the rules that a search finds for each of these LocURIs, one after the other.
     fn search(patterns: &[&str], uris: &[String]) -> Vec<Vec<usize>> {
         let globs: Vec<_> = patterns.iter().map(|p| UriGlob::new(p).unwrap()).collect();
         let numbered: Vec<_> = globs.iter().enumerate().collect();
@@ -187,7 +192,7 @@ mod tests {
         ];
         let segments = ["a", "B", "C", "user", "Device", ""];
         let uris = (0..6_usize.pow(4)).map(|number| {
-            // Neighbours share beginnings, and every so often they do not.
+            // Neighbours mostly share beginnings; every seventh one does not.
             let number = if number % 7 == 0 {
                 1295 - number
             } else {
@@ -201,7 +206,7 @@ mod tests {
             }
         });
         let uris: Vec<String> = uris.collect();
-        // Without the last ones, which may begin with anything, most LocURIs are passed over.
+        // Without the last patterns, which may begin with anything, the search skips most LocURIs.
         for patterns in [&all[..], &all[..6], &all[2..4]] {
             for (uri, found) in uris.iter().zip(search(patterns, &uris)) {
                 let canonical = locuri::canonical(uri);
@@ -245,7 +250,7 @@ mod tests {
             &["./Ä/Z/Q", "<![CDATA[./A/B]]>", "./Ä/Z"],
             &[0],
         );
-        // The path stands in front of where it is read, too.
+        // The canonical path also occurs at the start of the written LocURI, before the part that it comes from.
         let nodes = ["./Device/Device/X", "./Device/Vendor/Y"];
         check(&["./Vendor/**"], &nodes, &[0]);
         let nodes = ["Device/Device/X", "Device/Vendor/Y"];
@@ -254,7 +259,7 @@ mod tests {
         check(&["./A/*"], &["./Device//A", "./A/B"], &[0]);
         check(&["./A/*"], &[" ./C/A ", "./C/", "./C/A/B", "/A/B"], &[0]);
         check(&["./A/B"], &["./A/C/D", "./A/c/E", "./A/B"], &[0]);
-        // Percent-encoded, and not.
+        // Percent-encoded characters, and the characters themselves.
         let nodes = ["./A/x/%7BB%2fC%7D", "./A/x/{B%2FC}", "./%41/{B%2FC}"];
         let patterns = ["./A/*/%7Bb%2fc%7d", "./A/%7Bb*", "./A/**/%7B*"];
         check(&patterns, &nodes, &[0, 2, 0, 2, 1, 2]);

@@ -1,14 +1,14 @@
-//! Matchers: which messages, and which commands in them. The keys of the table `match` are the matcher.
+//! Matchers: the conditions on messages, and on commands in them. A matcher holds the keys of the table `match`.
 //!
 //! ```text
-//! Matcher ─┬─ keys about the message   address, head, session, document    message.rs
-//!          ├─ keys about commands      kind, code, Items, what it answers  command.rs
-//!          ├─ filter                   of an option of the command line           filter.rs
-//!          ├─ has, where               a place in the selected element     selector.rs
+//! Matcher ─┬─ keys about the message   address, head, session, document       message.rs
+//!          ├─ keys about commands      kind, code, Items, answered command    command.rs
+//!          ├─ filter                   from an option of the command line     filter.rs
+//!          ├─ has, where               a place in the selected element        selector.rs
 //!          └─ not, any, all            matchers again
 //! ```
 //!
-//! What is cheap is compared first: a text inside a base64 document comes last.
+//! Cheap comparisons come first; a text inside a base64 document comes last.
 
 mod client_cert;
 mod command;
@@ -47,7 +47,7 @@ use crate::dm::{CommandKind, Dialect};
 use crate::filter::Filter;
 use crate::markup::{Document, Element};
 
-/// Where the rule acts: all keys must match; without a key that selects commands, the rule selects the whole message.
+/// The conditions under which the rule acts: all keys must match. Without a key that selects commands, the rule selects the whole message.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(
     rename = "`match`",
@@ -63,16 +63,16 @@ pub struct Matcher {
     /// The command with this CmdID.
     #[schemars(extend("examples" = [5]))]
     pub cmd_id: Vec<CmdId>,
-    /// Commands about this node: Target of an Item, otherwise its Source; a Status or Results is about the node of the command that it answers. `*` matches any characters in a segment, `**` any number of segments.
+    /// Commands about this node: the Target of an Item, otherwise its Source; a Status or Results that names no node is about the nodes of the command that it answers. `*` matches any characters in a segment, `**` any number of segments.
     #[schemars(extend("examples" = ["./Device/Vendor/MSFT/BitLocker/**"]))]
     pub loc_uri: Vec<UriGlob>,
-    /// Meta Format of an Item or of its command; `*` matches any characters.
+    /// The Format in the Meta of an Item or of its command; `*` matches any characters.
     #[schemars(extend("examples" = ["int"]))]
     pub format: Vec<Glob>,
-    /// Meta Type of an Item or of its command; `*` matches any characters.
+    /// The Type in the Meta of an Item or of its command; `*` matches any characters.
     #[schemars(extend("examples" = ["text/*"]))]
     pub r#type: Vec<Glob>,
-    /// Data of an Item: a text must be equal, a table compares in other ways.
+    /// The Data of an Item: a text must be equal, a table compares in other ways.
     #[schemars(extend("examples" = ["1", {"contains": "x"}, {"regex": "^\\d+$"}]))]
     pub data: Vec<TextTest>,
     /// A Status with this code or class of codes.
@@ -81,7 +81,7 @@ pub struct Matcher {
     /// An Alert with this code or class of codes.
     #[schemars(extend("examples" = [1226]))]
     pub alert: Vec<CodeRange<Alert>>,
-    /// An Alert of this Meta Type; `*` matches any characters.
+    /// An Alert with this Type in its Meta; `*` matches any characters.
     #[schemars(extend("examples" = ["com.microsoft:mdm.unenrollment*"]))]
     pub alert_type: Vec<Glob>,
     /// A Status or Results that answers a command of this name (`"SyncHdr"` for the header), or the command that the table describes.
@@ -105,25 +105,25 @@ pub struct Matcher {
     /// The SessionID; `*` matches any characters.
     #[schemars(extend("examples" = ["1A"]))]
     pub session: Vec<Glob>,
-    /// The number of the session among those of its device since dmtap started, from 1; of 10,000 devices at most.
+    /// The number of the session among the sessions of its device since dmtap started, from 1; dmtap counts them for at most 10,000 devices.
     #[schemars(extend("examples" = [2, "2.."]))]
     pub device_session: Vec<NumberRange<1>>,
     /// The Source of the device's messages; `*` matches any characters.
     #[schemars(extend("examples" = ["urn:uuid:*"]))]
     pub device: Vec<Glob>,
-    /// The LocName of the device's Source, otherwise the user of Basic credentials, as last sent in the session.
+    /// The user: the LocName of the device's Source, otherwise the user in Basic credentials, as last sent in the session.
     #[schemars(extend("examples" = ["*@contoso.com"]))]
     pub user: Vec<Glob>,
-    /// The device's address, or a network.
+    /// The IP address of the device, or a network that contains it.
     #[schemars(extend("examples" = ["192.0.2.7", "10.0.0.0/8"]))]
     pub peer: Vec<Net>,
-    /// The name in the device's TLS ClientHello; `*` matches any characters.
+    /// The server name (SNI) in the device's TLS ClientHello; `*` matches any characters.
     #[schemars(extend("examples" = ["*.contoso.com"]))]
     pub sni: Vec<Glob>,
     /// The client certificate that the device presented.
     #[schemars(extend("examples" = [{"subject": "CN=*", "thumbprint": "5F3C*"}]))]
     pub client_cert: Vec<ClientCertMatcher>,
-    /// The host that the device asked for (Host or :authority), without port; with `--mode reverse:` it is the name the device has for dmtap. `*` matches any characters.
+    /// The host that the device asked for (Host or :authority), without port; with `--mode reverse:` it is the name by which the device reaches dmtap. `*` matches any characters.
     #[schemars(extend("examples" = ["mdm.contoso.com"]))]
     pub host: Vec<HostName>,
     /// The path of the HTTP request, without the query; `*` matches any characters.
@@ -151,50 +151,51 @@ pub struct Matcher {
     pub encoding: Vec<Encoding>,
     /// The language of the document, detected from its root element.
     pub dialect: Vec<OneOf<Dialect>>,
-    /// The Action of a SOAP message, or its name: `Discover`, `GetPolicies` and `RST/wstep` of requests, `DiscoverResponse`, `GetPoliciesResponse` and `RSTRC/wstep` of responses; `*` matches any characters.
+    /// The Action of a SOAP message, or its short name: `Discover`, `GetPolicies` and `RST/wstep` of requests, `DiscoverResponse`, `GetPoliciesResponse` and `RSTRC/wstep` of responses; `*` matches any characters.
     #[schemars(extend("examples" = ["Discover", "*/RST/wstep"]))]
     pub soap_action: Vec<Glob>,
-    /// A SOAP fault with this code, subcode or ErrorType, without a prefix; `*` matches any characters, and alone every fault. Only at the stage `response`.
+    /// A SOAP fault with this code, subcode or ErrorType, without a prefix; `*` matches any characters, so that `"*"` matches every fault. Only at the stage `response`.
     #[schemars(extend("examples" = ["Authorization", "DeviceCapReached"], "x-stages" = ["response"]))]
     pub soap_fault: Vec<Glob>,
-    /// The length of the body in bytes, without content coding; for a body that is no document, its Content-Length.
+    /// The length of the body in bytes, after its content codings were undone; if dmtap did not read the body, its Content-Length.
     #[schemars(extend("examples" = ["4096.."]))]
     pub body_size: Vec<NumberRange<0>>,
-    /// Matches if the keys in it do not all match.
+    /// Matches if at least one key of the table does not match.
     #[schemars(extend("examples" = [{"command": "Get"}]))]
     pub not: Option<Box<Self>>,
-    /// Matches if one of the tables does.
+    /// Matches if at least one of the tables matches.
     #[schemars(extend("examples" = [[{"command": "Get"}, {"alert": 1226}]]))]
     pub any: Vec<Self>,
-    /// Matches if all of the tables do; two of them may have the same key.
+    /// Matches if all of the tables match; two of them may have the same key.
     #[schemars(extend("examples" = [[{"command": "Get"}, {"loc-uri": "./DevInfo/**"}]]))]
     pub all: Vec<Self>,
-    /// The kinds of commands that its own keys select; `None`: they ask nothing of commands. Set by validation.
+    /// The kinds of commands that the matcher's own keys select; `None` if no key selects commands. Validation sets it.
+    /// In the outermost matcher it takes the inner ones into account.
     #[serde(skip)]
     pub kinds: Option<Kinds>,
-    /// What else must be true of the message, from an option of the command line.
+    /// A filter that must be true of the message, too, from an option of the command line.
     #[serde(skip)]
     pub filter: Option<Filter>,
 }
 
-/// How deep `not`, `any` and `all` may stand inside each other.
+/// The most levels of `not`, `any` and `all` inside each other.
 pub const MAX_NESTING: usize = 8;
 
 #[derive(Clone, Copy)]
 pub(super) struct MatchContext<'a> {
     pub(super) input: &'a RuleInput<'a>,
-    /// The document as the rules before left it.
+    /// The document as earlier rules left it.
     pub(super) document: Option<&'a Document>,
     pub(super) answers: Option<&'a LinkedAnswers<'a>>,
 }
 
 impl Matcher {
-    /// Whether it selects commands, not the whole message.
+    /// Whether the matcher selects commands, not the whole message.
     pub fn selects_commands(&self) -> bool {
         self.kinds.is_some() || self.inner().any(Self::selects_commands)
     }
 
-    /// The kinds of commands it can select.
+    /// Returns the kinds of commands that the matcher can select.
     pub fn selected_kinds(&self) -> Kinds {
         let all = self.all.iter().map(Self::selected_kinds);
         let mut kinds = all.fold(self.kinds.unwrap_or_default(), Kinds::and);
@@ -208,7 +209,7 @@ impl Matcher {
         }
     }
 
-    /// The kinds of a matcher that asks nothing else.
+    /// Returns the kinds of a matcher that has no other condition.
     fn only_kinds(&self) -> Option<Kinds> {
         let only = Self {
             command: self.command.clone(),
@@ -218,7 +219,7 @@ impl Matcher {
         self.kinds.filter(|_| *self == only)
     }
 
-    /// Whether it holds of everything.
+    /// Whether the matcher has no condition, so that it matches everything.
     pub fn asks_nothing(&self) -> bool {
         *self == Self::default()
     }
@@ -228,7 +229,7 @@ impl Matcher {
         not.chain(&self.any).chain(&self.all)
     }
 
-    /// Whether something holds of it or of a matcher inside it, however deep.
+    /// Whether `holds` is true of the matcher, or of a matcher inside it at any depth.
     pub(super) fn some(&self, holds: &mut dyn FnMut(&Self) -> bool) -> bool {
         holds(self) || self.inner().any(|inner| inner.some(holds))
     }
@@ -243,17 +244,17 @@ impl Matcher {
         })
     }
 
-    /// Whether it asks which session the message belongs to.
+    /// Whether the matcher needs the session of the message.
     pub(super) fn asks_session(&self) -> bool {
         self.some(&mut |m| m.asks_of_session() || m.filter_asks_session())
     }
 
-    /// Whether it compares LocURIs of commands of the message.
+    /// Whether the matcher compares LocURIs of commands.
     pub(super) fn asks_uris(&self) -> bool {
         self.some(&mut |m| !m.loc_uri.is_empty())
     }
 
-    /// Whether it asks which command an answer refers to.
+    /// Whether the matcher needs the command that an answer refers to.
     pub(super) fn asks_links(&self) -> bool {
         self.some(&mut |m| m.follows_links() || m.filter_asks_commands())
     }
@@ -263,7 +264,7 @@ impl Matcher {
         self.items(context, root, None).is_some()
     }
 
-    /// Which Items of a command it selects; `None` if it does not select the command.
+    /// Returns the Items of a command that the matcher selects; `None` if it does not select the command.
     pub(super) fn items_of(&self, context: &MatchContext<'_>, seen: &Seen<'_>) -> Option<Items> {
         self.items(context, Some(seen.command.element()), Some(seen))
     }

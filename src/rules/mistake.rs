@@ -1,4 +1,4 @@
-//! What is wrong with one value, before it is known where it stands.
+//! Mistakes in a value, reported before its key and its place in the file are known.
 
 use std::fmt;
 use std::ops::Range;
@@ -9,32 +9,32 @@ use toml::de::{DeTable, DeValue};
 
 use crate::nearest::closest;
 
-/// Stands for the key that the value stands under.
+/// The placeholder for the key of the value.
 pub(in crate::rules) const KEY: &str = "\u{1}";
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Part {
     Key(String),
     Value(String),
-    /// Two keys of which one may stand: the later one is wrong.
+    /// Two keys of which only one is allowed: the later one is wrong.
     OneTooMany(String, String),
 }
 
-/// What is wrong with a value, and how it is put right.
+/// A mistake in a value, and its remedies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::rules) struct Mistake(pub(in crate::rules) Box<Parts>);
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::rules) struct Parts {
     pub(in crate::rules) title: String,
-    /// What stands at the place itself; may be empty.
+    /// The label at the place itself; may be empty.
     pub(in crate::rules) label: String,
     pub(in crate::rules) helps: Vec<String>,
-    /// The key of the table at which it stands, where it is not the whole value.
+    /// The key of the table with the mistake, if the mistake is not in the whole value.
     part: Option<Part>,
-    /// Where it stands, where that is known.
+    /// The place of the mistake, if it is known.
     pub(in crate::rules) span: Option<Range<usize>>,
-    /// Another place, and what it has to do with it.
+    /// Another place, and its label.
     pub(in crate::rules) also: Option<(Range<usize>, String)>,
 }
 
@@ -51,7 +51,7 @@ impl Mistake {
         self
     }
 
-    /// Names the word that was probably meant, of those that are known here.
+    /// Names the known word that was probably meant.
     pub(in crate::rules) fn suggest(self, word: &str, known: &[&str]) -> Self {
         self.label(match closest(word, known) {
             Some(near) => format!("did you mean `{near}`?"),
@@ -74,7 +74,7 @@ impl Mistake {
         self
     }
 
-    /// Names the key and the place, unless they are known.
+    /// Fills in the key, and the place unless it is known.
     pub(in crate::rules) fn in_key(mut self, key: &str, span: Range<usize>) -> Self {
         self.0.span.get_or_insert(span);
         let Parts {
@@ -89,27 +89,27 @@ impl Mistake {
         self
     }
 
-    /// Points at a key of the table that is wrong.
+    /// Points at a key of the table with the mistake.
     pub(in crate::rules) fn at_key(mut self, key: &str) -> Self {
         self.0.part = Some(Part::Key(key.to_owned()));
         self
     }
 
-    /// Points at the second of two keys of which one may stand.
+    /// Points at the second of two keys of which only one is allowed.
     pub(in crate::rules) fn at_second_of(mut self, keys: [&str; 2]) -> Self {
         let [one, other] = keys.map(str::to_owned);
         self.0.part = Some(Part::OneTooMany(one, other));
         self
     }
 
-    /// Points at what stands under a key of the table that is wrong.
+    /// Points at the value of a key of the table with the mistake.
     pub(in crate::rules) fn at_value(mut self, key: &str) -> Self {
         self.0.part = Some(Part::Value(key.to_owned()));
         self
     }
 
-    /// Names the key a value stands under, its type where only the right one is named, and the place, unless they are
-    /// known; `step` is the one the key is the verb of.
+    /// Fills in the key of a value, and the place unless it is known. If the mistake names only the right type, it adds
+    /// the type found. `step` is the table of the step of which the key is the verb.
     pub(in crate::rules) fn under(
         mut self,
         key: &str,
@@ -130,7 +130,7 @@ impl Mistake {
         self.in_key(key, value.span())
     }
 
-    /// A mistake out of the text of a serde error, which is all that one carries.
+    /// Restores a mistake from the text of a serde error, which carries nothing but text.
     pub(in crate::rules) fn from_text(text: &str) -> Self {
         let mistake = serde_json::from_str(text).map(Self);
         mistake.unwrap_or_else(|_| Self::new(text.to_owned()))
@@ -138,7 +138,7 @@ impl Mistake {
 }
 
 impl Parts {
-    /// Finds the place of the part it points at in the table that is wrong; `verb` is what `KEY` stands for.
+    /// Finds the place of the part in the table with the mistake; `verb` is the key for which `KEY` stands.
     fn find_part(&mut self, verb: &str, table: &DeTable<'_>) {
         if self.span.is_some() {
             return;
@@ -171,7 +171,7 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// What a value is.
+/// Returns the kind of a value, for messages.
 pub(in crate::rules) fn kind(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a text",
@@ -184,7 +184,7 @@ pub(in crate::rules) fn kind(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-/// `a`, `b` and `c`, each in backquotes.
+/// Joins words with commas, each in backquotes.
 pub(in crate::rules) fn list(words: &[&str]) -> String {
     let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
     quoted.join(", ")

@@ -1,31 +1,31 @@
-//! A place inside a selected element: `Item/Data`, `Item[2]/Meta/Type`, `parm[@name='ADDR']`.
+//! Places inside a selected element: `Item/Data`, `Item[2]/Meta/Type`, `parm[@name='ADDR']`.
 
 use std::fmt;
 
 use crate::markup::{Attribute, Document, Element, NodeId};
 
-/// Names of child elements, one below the other. A name alone means every child of that name; no name, the element
-/// itself.
+/// A path of child element names. A name without a predicate means every child of that name; an empty path means the
+/// element itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ElementPlace(Vec<Segment>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Segment {
     name: String,
-    /// Each keeps some of the children that those before it kept, as in XPath.
+    /// The predicates, applied in order as in XPath: each filters the children that the ones before it kept.
     predicates: Vec<Predicate>,
 }
 
-/// What stands in brackets.
+/// A condition in brackets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Predicate {
-    /// `[2]`: the second one.
+    /// `[2]`: the second element.
     Number(usize),
-    /// `[@name]`, `[@name='ADDR']`: those with this attribute, or with this value of it.
+    /// `[@name]`, `[@name='ADDR']`: the elements with this attribute, or with this value of the attribute.
     Attribute { name: String, value: Option<String> },
 }
 
-/// A place that cannot be read.
+/// The error of an invalid place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "names of elements with slashes between them, such as Item/Data, Item[2]/Data or parm[@name='ADDR']; \
@@ -35,15 +35,15 @@ enum Predicate {
 pub struct BadPlace;
 
 impl ElementPlace {
-    /// Where a command keeps its value.
+    /// Returns the place of a command's value, `Item/Data`.
     pub fn value() -> Self {
         Self::parse("Item/Data").unwrap_or_default()
     }
 
-    /// Reads `Item/Data`, `Item[2]/Data` or `parm[@name='ADDR']`; numbers count from 1.
+    /// Parses `Item/Data`, `Item[2]/Data` or `parm[@name='ADDR']`; numbers count from 1.
     ///
     /// # Errors
-    /// [`BadPlace`] for an empty name, a number that is none, or brackets that hold something else.
+    /// [`BadPlace`] for an empty or invalid name, for the number 0, or for anything else in brackets.
     pub fn parse(text: &str) -> Result<Self, BadPlace> {
         let segments = split(text, "/").into_iter().map(Segment::parse);
         segments.collect::<Result<_, _>>().map(Self)
@@ -53,28 +53,28 @@ impl ElementPlace {
         self.0.first().map(|segment| &*segment.name)
     }
 
-    /// Whether the outermost element is one of several.
+    /// Whether the outermost element is chosen by a number.
     pub(super) fn begins_with_number(&self) -> bool {
         let numbers = |p: &Predicate| matches!(p, Predicate::Number(_));
         let first = self.0.first();
         first.is_some_and(|segment| segment.predicates.iter().any(numbers))
     }
 
-    /// The elements there, in document order. Items of the outermost element are kept to `items`, unless that
-    /// is empty.
+    /// Finds the elements at the place, in document order. If the place begins with `Item` and `items` is not empty,
+    /// only these Items count.
     pub(super) fn find<'d>(&self, from: Element<'d>, items: &[NodeId]) -> Vec<Element<'d>> {
         let Some((first, below)) = self.0.split_first() else {
             return vec![from];
         };
         let mut found = first.among(from.elements());
         if first.name == "Item" && !items.is_empty() {
-            // They stand in document order.
+            // `items` is in document order.
             found.retain(|item| items.binary_search(&item.id()).is_ok());
         }
         find_below(below, found)
     }
 
-    /// The elements there, where the outermost one is a root of the document.
+    /// Finds the elements at the place, where the outermost name is that of a root of the document.
     pub(super) fn find_from_roots<'d>(&self, document: &'d Document) -> Vec<Element<'d>> {
         let first = self.0.split_first();
         first.map_or_else(Vec::new, |(first, below)| {
@@ -82,7 +82,7 @@ impl ElementPlace {
         })
     }
 
-    /// Each attribute that a predicate asks for, with the name of its element.
+    /// Returns each attribute that a predicate names, with the name of its element: `(element, attribute)`.
     pub(super) fn asked_attributes(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().flat_map(|segment| {
             let predicates = segment.predicates.iter();
@@ -104,7 +104,7 @@ impl Segment {
             return Err(BadPlace);
         }
         let mut pieces = split(brackets, "]");
-        // The last bracket closes the segment.
+        // The segment must end with a closing bracket.
         if pieces.pop() != Some("") {
             return Err(BadPlace);
         }
@@ -118,7 +118,7 @@ impl Segment {
         })
     }
 
-    /// Those of siblings that it names.
+    /// Returns the siblings that the segment selects.
     fn among<'d>(&self, siblings: impl Iterator<Item = Element<'d>>) -> Vec<Element<'d>> {
         let mut found = siblings
             .filter(|element| element.local() == self.name)
@@ -175,7 +175,7 @@ impl Predicate {
     }
 }
 
-/// The attribute of this name. A name without a prefix is that of an attribute with any prefix, too.
+/// Returns the attribute of this name. A name without a prefix also matches an attribute with any prefix.
 pub(super) fn attribute<'d>(element: Element<'d>, name: &str) -> Option<Attribute<'d>> {
     element.attribute(name).or_else(|| {
         let is_local = |written: &str| written.rsplit_once(':').is_some_and(|(_, own)| own == name);
@@ -183,7 +183,7 @@ pub(super) fn attribute<'d>(element: Element<'d>, name: &str) -> Option<Attribut
     })
 }
 
-/// The pieces of a text between separators. What stands in quotes separates nothing.
+/// Splits a text at a separator, except inside quotes.
 pub(super) fn split<'t>(text: &'t str, separator: &str) -> Vec<&'t str> {
     let mut pieces = Vec::new();
     let (mut start, mut quote) = (0, None);
@@ -212,7 +212,7 @@ fn unquoted(text: &str) -> Result<&str, BadPlace> {
 
 fn is_name(name: &str) -> bool {
     let fits = |c: char| c.is_alphanumeric() || "-_.".contains(c);
-    // A LocURI begins with a dot, and no name.
+    // A name does not begin with a dot; a LocURI does.
     !name.is_empty() && !name.starts_with('.') && name.chars().all(fits)
 }
 

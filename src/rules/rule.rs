@@ -7,51 +7,51 @@ use http::HeaderName;
 use super::{ConnectionMatcher, Limit, Matcher, Per, RuleError, RuleInput, Scenario, Stage, Step};
 use crate::rules::glob::Glob;
 
-/// One rule. Those that [`super::load`] gives are valid.
+/// One rule. The rules that [`super::load`] returns are valid.
 #[derive(Clone, Debug)]
 pub struct Rule {
-    /// Its name, unique in the rule set.
+    /// The name, unique in the rule set.
     pub name: String,
-    /// The file it was read from, for people.
+    /// The file that the rule was read from, for messages.
     pub file: Arc<str>,
-    /// The option of the command line that made it, with its argument; one option may make two rules.
+    /// The command-line option that made the rule, with its argument; one option may make two rules.
     pub option: Option<Arc<str>>,
-    /// The line its `[[rule]]` stands in, from 1.
+    /// The line of its `[[rule]]`, from 1.
     pub line: usize,
-    /// The scope it belongs to: other exchanges do not concern it. `None`: every exchange does.
+    /// The scope of the rule, which limits it to the exchanges of one test; `None` for every exchange.
     pub scope: Option<RuleScope>,
-    /// When it looks.
+    /// The stage at which the rule is evaluated.
     pub stage: Stage,
-    /// Where it acts.
+    /// The conditions on messages, and the selection of commands.
     pub matcher: Matcher,
-    /// How often it acts; `None`: always.
+    /// The limit on how often the rule acts; `None` for every match.
     pub limit: Option<Limit>,
-    /// The scenario state in which it acts; `None`: in every state.
+    /// The scenario that the rule takes part in; `None` if it acts in every state.
     pub scenario: Option<Scenario>,
-    /// What it does, in order.
+    /// The actions, in order.
     pub steps: Vec<Step>,
-    /// Whether no further rule is asked where it acted.
+    /// Whether later rules are not evaluated for a message that this rule acted on.
     pub end: bool,
-    /// Where it acts at the stage of connections.
+    /// The conditions on connections, for the stage `connection`.
     pub connection: ConnectionMatcher,
-    /// What is odd about it, although it loads.
+    /// Warnings about the rule, which loads all the same.
     pub warnings: Vec<RuleError>,
 }
 
-/// The exchanges of one test: those whose request names the scope, and those of the device that it is bound to.
+/// The exchanges of one test: those whose request names the scope, and those of the device that the scope is bound to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleScope {
-    /// Its name; case matters.
+    /// The name of the scope; case matters.
     pub name: Arc<str>,
     /// A pattern for the Source of the device's messages.
     pub device: Option<Glob>,
 }
 
-/// Names the scope that an exchange belongs to; with a control API, no server gets it.
+/// The header field that names the scope of an exchange; with a control API, dmtap does not pass it on to servers.
 pub const SCOPE_HEADER: HeaderName = HeaderName::from_static("x-dmtap-scope");
 
 impl RuleScope {
-    /// Whether an exchange belongs to it.
+    /// Whether an exchange belongs to the scope.
     fn has(&self, input: &RuleInput<'_>) -> bool {
         let mut names = input.request.headers.get_all(SCOPE_HEADER).iter();
         let is_bound = |device: &Glob| {
@@ -64,7 +64,7 @@ impl RuleScope {
 }
 
 impl Rule {
-    /// A rule that acts on every message or connection of its stage.
+    /// Creates a rule that acts on every message or connection of its stage.
     pub fn new(name: String, stage: Stage, steps: Vec<Step>) -> Self {
         Self {
             name,
@@ -83,17 +83,17 @@ impl Rule {
         }
     }
 
-    /// Its name.
+    /// Returns the name of the rule.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The name of its scope.
+    /// Returns the name of the rule's scope.
     pub fn scope_name(&self) -> Option<&str> {
         self.scope.as_ref().map(|scope| &*scope.name)
     }
 
-    /// Whether it says the same as another rule, wherever the two stand.
+    /// Whether the two rules have the same content; their files, lines and options do not count.
     pub fn is_same_rule(&self, other: &Self) -> bool {
         if std::ptr::eq(self, other) {
             return true;
@@ -112,7 +112,7 @@ impl Rule {
             steps,
             end,
             connection,
-            // They point at places of the file.
+            // Warnings hold places in the file.
             warnings: _,
         } = self;
         *name == other.name
@@ -126,7 +126,7 @@ impl Rule {
             && *connection == other.connection
     }
 
-    /// Whether no further rule is asked where it acted.
+    /// Whether later rules are not evaluated for a message that this rule acted on.
     pub fn ends(&self) -> bool {
         self.end || self.steps.iter().any(Step::ends)
     }
@@ -136,17 +136,17 @@ impl Rule {
         self.scope.as_ref().is_none_or(|scope| scope.has(input))
     }
 
-    /// Whether some step edits the document, or needs it.
+    /// Whether a step edits the document, or needs it.
     pub(super) fn edits(&self) -> bool {
         self.steps.iter().any(Step::looks_inside)
     }
 
-    /// Whether some step changes the bytes of the body.
+    /// Whether a step changes the bytes of the body.
     pub(super) fn is_raw(&self) -> bool {
         self.steps.iter().any(Step::is_raw)
     }
 
-    /// Whether it cannot be decided unless the bodies of `stage` are read.
+    /// Whether dmtap must read the bodies of `stage` to evaluate the rule.
     pub(super) fn reads(&self, stage: Stage) -> bool {
         self.asks_links()
             || self.steps.iter().any(Step::promises)
@@ -154,7 +154,7 @@ impl Rule {
             || stage == Stage::Request && self.asks_session()
     }
 
-    /// Whether it selects commands, or the body's whole document for an edit.
+    /// Whether the rule needs the body of its own stage, for its matcher or for a step.
     fn reads_body(&self) -> bool {
         self.edits()
             || self.is_raw()
@@ -162,7 +162,7 @@ impl Rule {
             || self.steps.iter().any(Step::depends_on_reading)
     }
 
-    /// Whether it asks which session a message belongs to, which only the bodies of requests name.
+    /// Whether the rule needs the session of a message, which only the bodies of requests name.
     fn asks_session(&self) -> bool {
         let counted = |per| matches!(per, Per::Session | Per::Device);
         let limit = |limit: Limit| limit.chance.is_some() || counted(limit.per);
@@ -174,7 +174,7 @@ impl Rule {
             || self.scenario.as_ref().is_some_and(|s| counted(s.per))
     }
 
-    /// Whether it asks which command an answer refers to, which stands in a body that went the other way.
+    /// Whether the rule needs the command that an answer refers to, which is in a body of the other direction.
     fn asks_links(&self) -> bool {
         self.matcher.asks_links()
     }

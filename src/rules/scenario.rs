@@ -6,10 +6,10 @@ use serde::{Deserialize, Deserializer, de::Error};
 use super::Per;
 use super::mistake::{KEY, Mistake};
 
-/// The state before any rule set one.
+/// The state of a scenario before any rule set one.
 pub const STARTED: &str = "started";
 
-/// In which state of a scenario the rule acts; without it, in every state.
+/// The scenario that the rule takes part in; without it, the rule acts in every state.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(
     rename = "a scenario",
@@ -30,12 +30,12 @@ pub struct Scenario {
     #[serde(default, deserialize_with = "state_name")]
     #[schemars(regex(pattern = "\\S"), extend("examples" = ["refused"]))]
     pub becomes: Option<String>,
-    /// What has a state of its own, the same in all rules of the scenario; the default is `session`.
+    /// The scope of the state: each session (the default), device or connection has its own, or the whole run of dmtap has one. All rules of the scenario must have the same `per`.
     #[serde(default)]
     pub per: Per,
 }
 
-/// The name of a scenario or of one of its states.
+/// Reads the name of a scenario or of one of its states; it may not be empty.
 fn state_name<'de, D: Deserializer<'de>, T: From<String>>(deserializer: D) -> Result<T, D::Error> {
     let text = String::deserialize(deserializer)?;
     match text.trim() {
@@ -45,7 +45,7 @@ fn state_name<'de, D: Deserializer<'de>, T: From<String>>(deserializer: D) -> Re
 }
 
 impl Scenario {
-    /// Whether the rule looks in this state; `None` is the state before any change.
+    /// Whether the rule acts in this state; `None` is the state before any change.
     pub(super) fn suits(&self, state: Option<&str>) -> bool {
         let required = self.requires.as_deref();
         required.is_none_or(|required| required == state.unwrap_or(STARTED))

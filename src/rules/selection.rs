@@ -1,4 +1,4 @@
-//! The commands of one document, read once for all rules.
+//! The commands of one document, which are read once for all rules.
 
 use std::collections::BTreeSet;
 
@@ -14,10 +14,10 @@ use crate::markup::{Document, NodeId};
 #[derive(Debug)]
 pub(super) struct Commands {
     entries: Vec<Entry>,
-    /// The kinds of commands there are, and the codes of the Statuses and Alerts, each once.
+    /// The kinds of the commands; `codes` has the codes of Statuses and Alerts, each once.
     pub(super) kinds: Kinds,
     codes: Vec<(CommandKind, u16)>,
-    /// The rules one of whose keys stands in a command.
+    /// The rules that have a LocURI or a value of a command as an index key.
     pub(super) by_key: BTreeSet<usize>,
 }
 
@@ -25,7 +25,7 @@ pub(super) struct Commands {
 struct Entry {
     node: NodeId,
     kind: CommandKind,
-    /// Of a Status or an Alert.
+    /// The code of a Status or an Alert.
     code: Option<u16>,
 }
 
@@ -61,7 +61,7 @@ impl Commands {
         commands
     }
 
-    /// Whether there are commands of the kinds and with the codes that a matcher asks for.
+    /// Whether there are commands of the kinds and with the codes that a matcher needs.
     pub(super) fn may_match(&self, matcher: &Matcher) -> bool {
         let codes_of = |kind| self.codes.iter().filter(move |code| code.0 == kind);
         let (status, alert) = (&matcher.status, &matcher.alert);
@@ -72,7 +72,7 @@ impl Commands {
                 || codes_of(CommandKind::Alert).any(|c| any_code(alert, Some(c.1))))
     }
 
-    /// The commands a matcher selects, in document order.
+    /// Returns the commands that a matcher selects, in document order.
     pub(super) fn select(
         &self,
         matcher: &Matcher,

@@ -1,12 +1,12 @@
-//! Where a step acts or a matcher looks: a place in the selected element, in the whole message, or in a document
-//! inside it.
+//! The place where a step acts or a matcher looks: in the selected element, in the whole message, or in an embedded
+//! document.
 //!
 //! ```text
 //! .                            the selected element itself
-//! Item/Data                    below it
+//! Item/Data                    below the selected element
 //! /SyncML/SyncBody/Final       from the root of the message
 //! Item/Data!/MgmtTree/Node     in the document that is the text of Item/Data
-//! Item/Data!/data[2]/@value    the attribute of its second root of this name, which only a matcher reads
+//! Item/Data!/data[2]/@value    an attribute of the second root `data` of that document; for matchers only
 //! ```
 
 use std::fmt;
@@ -15,27 +15,27 @@ use std::rc::Rc;
 use super::place::{self, BadPlace, ElementPlace};
 use crate::markup::{Document, Element, Embedded, Limits, NodeId, Path};
 
-/// Where a step acts or a matcher looks.
+/// The place where a step acts or a matcher looks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selector {
-    /// Whether it begins at the root of the message, not at the selected element.
+    /// Whether the place begins at the root of the message, not at the selected element.
     from_root: bool,
     start: ElementPlace,
-    /// Documents to step into, each with a place from its roots.
+    /// The places in embedded documents, outermost first, each from the roots of its document.
     inside: Vec<ElementPlace>,
-    /// The attribute that is read there; the text of the element otherwise.
+    /// The attribute to read; `None` for the text of the element.
     attribute: Option<String>,
 }
 
-/// An element a rule acts on.
+/// An element that a rule selected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Selected {
     pub(super) node: NodeId,
-    /// Those of its Items that the matcher selected; empty: all.
+    /// The Items of the command that the matcher selected; empty for all.
     pub(super) items: Vec<NodeId>,
 }
 
-/// An element that was found, in the message or in a document inside it.
+/// An element at a place, in the message or in an embedded document.
 #[derive(Clone, Debug)]
 pub(super) struct SelectedElement {
     inside: Option<Rc<Inside>>,
@@ -45,19 +45,19 @@ pub(super) struct SelectedElement {
 #[derive(Debug)]
 struct Inside {
     embedded: Embedded,
-    /// The elements whose texts the documents are, outermost first.
+    /// The elements whose texts are the embedded documents, outermost first.
     holders: Vec<NodeId>,
-    /// The place of the innermost holder, with the mark behind it.
+    /// The path of the innermost holder, followed by the mark `!`.
     path: String,
 }
 
 impl Selector {
-    /// The selected element itself.
+    /// Returns the place of the selected element itself.
     pub fn selected() -> Self {
         Self::default()
     }
 
-    /// Where a command keeps its value.
+    /// Returns the place of a command's value, `Item/Data`.
     pub fn value() -> Self {
         Self {
             start: ElementPlace::value(),
@@ -65,10 +65,10 @@ impl Selector {
         }
     }
 
-    /// Reads a place.
+    /// Parses a place.
     ///
     /// # Errors
-    /// [`BadPlace`] for an empty name or a number that is none.
+    /// [`BadPlace`] for a text that is not a place.
     pub fn parse(text: &str) -> Result<Self, BadPlace> {
         let (path, attribute) = match place::split(text, "/@")[..] {
             [path] => (path, None),
@@ -82,7 +82,7 @@ impl Selector {
             None if first == "." => (false, ElementPlace::default()),
             None => (false, ElementPlace::parse(first)?),
         };
-        // A message has one root.
+        // A message has only one root.
         if from_root && start.begins_with_number() {
             return Err(BadPlace);
         }
@@ -98,32 +98,32 @@ impl Selector {
         })
     }
 
-    /// Whether it is the selected element itself.
+    /// Whether the place is the selected element itself.
     pub fn is_selected(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Whether it is the same place whatever is selected.
+    /// Whether the place is the same whatever is selected.
     pub fn is_absolute(&self) -> bool {
         self.from_root
     }
 
-    /// The name of the root it begins at, if it does.
+    /// Returns the name of the root, if the place begins at the root.
     pub fn root(&self) -> Option<&str> {
         self.start.first_name().filter(|_| self.from_root)
     }
 
-    /// The name of the outermost element below the selected one.
+    /// Returns the name of the outermost element below the selected one.
     pub(super) fn first_name(&self) -> Option<&str> {
         self.start.first_name().filter(|_| !self.from_root)
     }
 
-    /// Whether it names an attribute, which only a matcher reads.
+    /// Whether the place names an attribute, which only matchers read.
     pub fn is_attribute(&self) -> bool {
         self.attribute.is_some()
     }
 
-    /// The places it consists of, each below the one before or inside it.
+    /// Returns the parts of the place: the one in the message, then one for each embedded document.
     pub(super) fn places(&self) -> impl Iterator<Item = &ElementPlace> {
         std::iter::once(&self.start).chain(&self.inside)
     }
@@ -147,7 +147,7 @@ impl Selector {
         spots
     }
 
-    /// Whether a text there meets `test`. Items of `selected` are kept to `items`, unless that is empty.
+    /// Whether a text at the place meets `test`. If `items` is not empty, only these Items of `selected` count.
     pub(super) fn any(
         &self,
         selected: Element<'_>,
@@ -178,7 +178,7 @@ impl Selector {
         })
     }
 
-    /// The elements of the message itself where it begins.
+    /// Finds the elements of the message itself, before any embedded document.
     fn start<'d>(&self, selected: Element<'d>, items: &[NodeId]) -> Vec<Element<'d>> {
         match self.from_root {
             true => self.start.find_from_roots(selected.document()),
@@ -195,7 +195,7 @@ impl SelectedElement {
         }
     }
 
-    /// The element; `outer` is the message.
+    /// Returns the element; `outer` is the message.
     pub(super) fn element<'d>(&'d self, outer: &'d Document) -> Option<Element<'d>> {
         self.document(outer).element(self.node)
     }
@@ -205,13 +205,13 @@ impl SelectedElement {
         inside.map_or(outer, |inside| inside.embedded.document())
     }
 
-    /// The elements whose texts are the documents around it, outermost first.
+    /// Returns the elements whose texts are the documents around the element, outermost first.
     pub(super) fn holders(&self) -> Vec<NodeId> {
         let inside = self.inside.as_ref();
         inside.map_or_else(Vec::new, |inside| inside.holders.clone())
     }
 
-    /// Where it stands, from the root of the message.
+    /// Returns the path of the element from the root of the message.
     pub(super) fn path(&self, outer: &Document) -> String {
         let around = self.inside.as_ref().map_or("", |inside| &*inside.path);
         let own = self.element(outer).map(|element| element.path());

@@ -1,8 +1,9 @@
-//! Steps: what a rule does.
+//! Steps: the actions of a rule.
 //!
-//! A step is a variant of one of the enums of this folder, and is read from a rule file by serde: the variant is its verb
-//! in kebab case, a field named `=` is the value of the verb, other fields are keys beside it. Its line of documentation is
-//! what the schema and the reference say of it; `x-stages` names its stages where it has no place at both.
+//! A step is a variant of one of the enums in this folder. Serde reads it from a rule file: the variant name in kebab
+//! case is the verb, a field named `=` is the value of the verb, and the other fields are further keys of the step. The
+//! schema and the reference take the description of a step from its doc comment. `x-stages` lists the stages of a step
+//! that is not allowed at both `request` and `response`.
 
 mod connection;
 mod edit;
@@ -38,10 +39,10 @@ use strum::VariantNames;
 use super::template::Template;
 use crate::dm::StatusCode;
 
-/// The kinds of steps, each an enum of verbs.
+/// Declares the kinds of steps; each kind is an enum of verbs.
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident($type:ty): $title:literal;)*) => {
-        /// One step of a rule: of each kind of work there is an enum.
+        /// One step of a rule: one variant for each kind of step.
         #[derive(Clone, Debug, PartialEq, Eq)]
         #[non_exhaustive]
         pub enum Step {
@@ -49,25 +50,25 @@ macro_rules! kinds {
         }
 
         $(impl $type {
-            /// Its verb in rule files and records.
+            /// Returns the verb of the step, as written in rule files and records.
             pub fn name(&self) -> &'static str {
                 self.into()
             }
         })*
 
-        /// Every verb, kind by kind.
+        /// All verbs, grouped by kind.
         static VERBS: LazyLock<Vec<&'static str>> =
             LazyLock::new(|| [$(<$type>::VARIANTS),*].concat());
 
         impl Step {
-            /// Its verb in rule files and records.
+            /// Returns the verb of the step, as written in rule files and records.
             pub fn name(&self) -> &'static str {
                 match self {
                     $(Self::$kind(step) => step.name(),)*
                 }
             }
 
-            /// Each kind with its title and the schema of its verbs.
+            /// Returns the title of each kind and the schema of its verbs.
             pub(in crate::rules) fn kinds(generator: &mut SchemaGenerator) -> Vec<(&'static str, Schema)> {
                 vec![$(($title, <$type>::json_schema(generator)),)*]
             }
@@ -86,26 +87,26 @@ macro_rules! kinds {
 kinds! {
     /// Changes the document. The edits of a rule form one patch.
     Edit(EditStep): "Edits of the document";
-    /// Changes the header fields or the status.
+    /// Changes the header fields or the HTTP status.
     Head(HeadStep): "Edits of the head";
     /// Changes the bytes of the body, after every edit of the rule.
     Raw(RawStep): "Bytes of the body";
-    /// Says how the message leaves, or what is sent in its place.
+    /// Controls how the message is sent, or sends something else instead.
     Fault(FaultStep): "Answers and deliveries";
-    /// Answers enrollment in the server's place.
+    /// Answers enrollment instead of the server.
     Soap(SoapStep): "Enrollment faults";
     /// A protocol step, which keeps both peers consistent.
     Protocol(ProtocolStep): "Protocol steps";
-    /// Concerns the scenario of the rule.
+    /// Concerns the scenario of the rule, not the message.
     Scenario(ScenarioStep): "The scenario";
-    /// Says how a connection is received.
+    /// Decides how dmtap receives a connection.
     Connection(ConnectionStep): "How a connection is received";
 }
 
-/// The name of the enum of all steps.
+/// The serde name of [`Step`], by which the reader of rule files recognizes a step; messages use it, too.
 pub(in crate::rules) const STEP: &str = "a step";
 
-/// The verbs of steps, in the order in which errors list them.
+/// Returns all verbs of steps, in the order in which errors list them.
 pub fn verbs() -> &'static [&'static str] {
     &VERBS
 }
@@ -135,7 +136,7 @@ impl<'de> Deserialize<'de> for Step {
     }
 }
 
-/// A step whose verb was read, for the enum of its kind.
+/// A step whose verb was read already, for the enum of its kind.
 struct OfKind<'v, V> {
     verb: &'v str,
     content: V,
@@ -152,12 +153,12 @@ impl<'de, V: serde::de::VariantAccess<'de>> EnumAccess<'de> for OfKind<'_, V> {
 }
 
 impl Step {
-    /// Whether it changes the document, not how the message leaves.
+    /// Whether the step is an edit of the document or a protocol step.
     pub fn is_edit(&self) -> bool {
         matches!(self, Self::Edit(_) | Self::Protocol(_))
     }
 
-    /// The Status that commands get by it.
+    /// Returns the code that the step gives to a Status or to commands.
     pub fn status(&self) -> Option<StatusCode> {
         match self {
             Self::Edit(EditStep::SetStatus(code)) | Self::Protocol(ProtocolStep::Refuse(code)) => {
@@ -168,12 +169,12 @@ impl Step {
         }
     }
 
-    /// Whether it needs the body decoded.
+    /// Whether the step needs the decoded body.
     pub fn looks_inside(&self) -> bool {
         self.is_edit() || matches!(self, Self::Soap(_))
     }
 
-    /// Whether it acts on each selected element, not once on the message.
+    /// Whether the step acts on each selected element, not once on the message.
     pub fn is_about_selected(&self) -> bool {
         match self {
             Self::Edit(_) => true,
@@ -182,24 +183,25 @@ impl Step {
         }
     }
 
-    /// Whether it leaves something to be done in a later message of the session.
+    /// Whether the step affects later messages of the session, so that it needs the session.
     pub fn promises(&self) -> bool {
         matches!(self, Self::Protocol(step) if step.promises())
     }
 
-    /// Whether it changes the bytes of the body.
+    /// Whether the step changes the bytes of the body.
     pub fn is_raw(&self) -> bool {
         matches!(self, Self::Raw(_))
     }
 
-    /// Whether it needs bodies to be read: it names the session, draws from it, or counts the bytes.
+    /// Whether the step needs bodies to be read: for a name in a template, for random numbers that depend on the
+    /// session, or for the length of the body.
     pub fn depends_on_reading(&self) -> bool {
         let names_values = |template: &Template| template.names().next().is_some();
         self.template().is_some_and(names_values)
             || matches!(self, Self::Fault(step) if step.depends_on_reading())
     }
 
-    /// The template in it.
+    /// Returns the template of the step, if it has one.
     pub fn template(&self) -> Option<&Template> {
         match self {
             Self::Edit(step) => step.template(),
@@ -209,7 +211,7 @@ impl Step {
         }
     }
 
-    /// Whether nothing of the message is left for a later step or rule.
+    /// Whether the step leaves nothing of the message or connection to later steps and rules.
     pub fn ends(&self) -> bool {
         match self {
             Self::Fault(step) => step.ends(),
@@ -219,13 +221,13 @@ impl Step {
         }
     }
 
-    /// Whether no later step can change how the message leaves.
+    /// Whether no later step can change how the message is sent.
     pub fn closes(&self) -> bool {
         self.ends() || matches!(self, Self::Fault(step) if step.closes())
     }
 
-    /// Whether a step after it would do nothing. A message that is cut short can still be edited, and may be dmtap's
-    /// own.
+    /// Whether `later` would have no effect after this step. If this step only cuts the message short, edits of the
+    /// document and an answer of dmtap's own still have an effect.
     pub fn leaves_nothing_for(&self, later: &Self) -> bool {
         let is_answer = matches!(later, Self::Fault(FaultStep::Answer(_)));
         self.ends() || (self.closes() && !later.is_edit() && !is_answer)

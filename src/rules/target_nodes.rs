@@ -1,4 +1,4 @@
-//! What a command is about: the nodes it names, or those that the command it answers names.
+//! The nodes that a command is about: the nodes that it names, or those that the answered command names.
 
 use super::answers::LinkedAnswers;
 use crate::dm::{Command, locuri};
@@ -7,9 +7,9 @@ use crate::markup::{Element, NodeId};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct TargetNodes {
-    /// The Item that names it, in the command itself.
+    /// The Item of the command that names the node; `None` if a Status or the answered command names it.
     pub(super) item: Option<NodeId>,
-    /// Its LocURI, canonical.
+    /// The canonical LocURI of the node.
     pub(super) uri: String,
 }
 
@@ -32,7 +32,8 @@ pub(super) fn of_own(command: Command<'_>) -> Vec<TargetNodes> {
     own(command).map(about).collect()
 }
 
-/// The LocURI a command is about, as it is written: that of one of `items`, unless there are none.
+/// Returns the first LocURI that a command is about, as written; if `items` is not empty, only LocURIs of these Items,
+/// or of no Item, count.
 pub(super) fn loc_uri(
     command: Command<'_>,
     answers: &LinkedAnswers<'_>,
@@ -50,7 +51,8 @@ pub(super) fn loc_uri(
     found
 }
 
-/// Shows the element of every LocURI a command is about, with the Item of its own that names it.
+/// Calls `show` with the element of every LocURI that a command is about, and with the Item of the command that names
+/// it.
 pub(super) fn each(
     command: Command<'_>,
     answers: &LinkedAnswers<'_>,
@@ -58,7 +60,7 @@ pub(super) fn each(
 ) {
     let mut none = true;
     if let Some(status) = command.as_status() {
-        // That of a header names the two addresses of the message, which are no nodes.
+        // The Status for the header names the two addresses of the message, which are not nodes.
         for uri in status.ref_nodes() {
             if std::mem::take(&mut none) && status.is_for_header() {
                 return;
@@ -77,7 +79,7 @@ pub(super) fn each(
     }
 }
 
-/// The same of the command that an answer refers to, whose Items stand in another message.
+/// Calls `show` with the LocURIs of the command that an answer refers to, whose Items are in another message.
 fn each_answered(
     answer: Command<'_>,
     answers: &LinkedAnswers<'_>,

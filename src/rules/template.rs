@@ -1,11 +1,11 @@
-//! Texts with names in them that stand for something of the message at hand: `cmd {{cmd-id}}`.
+//! Templates: texts with names in braces, which stand for values of the current message: `cmd {{cmd-id}}`.
 //!
-//! `{{{{` writes two braces.
+//! `{{{{` stands for two braces.
 
 use quick_xml::escape::escape;
 use strum::{EnumString, IntoStaticStr, VariantNames};
 
-/// A text, or texts with names between them.
+/// A text with names in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template(Vec<Part>);
 
@@ -15,41 +15,41 @@ enum Part {
     Name { name: Name, in_cdata: bool },
 }
 
-/// What a name in braces stands for.
+/// A name in braces, by the value that it stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantNames)]
 #[strum(serialize_all = "kebab-case")]
 pub enum Name {
-    /// SessionID of the message.
+    /// The SessionID of the message.
     SessionId,
-    /// MsgID of the message.
+    /// The MsgID of the message.
     MessageId,
-    /// The device's id: Source of the device's messages.
+    /// The id of the device: the Source of its messages.
     Device,
-    /// CmdID of the selected command.
+    /// The CmdID of the selected command.
     CmdId,
-    /// CmdRef of the selected Status or Results.
+    /// The CmdRef of the selected Status or Results.
     CmdRef,
-    /// MsgRef of the selected Status or Results.
+    /// The MsgRef of the selected Status or Results.
     MsgRef,
-    /// What the selected command is about; for an answer, what the answered command is about.
+    /// The LocURI of the selected command; for an answer that names none, the LocURI of the answered command.
     LocUri,
-    /// The value that is there now.
+    /// The present value.
     Data,
-    /// A CmdID that nothing in the message has, another one each time.
+    /// A CmdID that is free in the message, a new one each time.
     NextCmdId,
-    /// Host of the server.
+    /// The host of the server.
     Server,
-    /// Path of the request.
+    /// The path of the request.
     Path,
 }
 
 impl Name {
-    /// How it is written.
+    /// Returns the name as written in templates.
     pub fn text(self) -> &'static str {
         self.into()
     }
 
-    /// Whether it stands for something of the selected command.
+    /// Whether the name stands for a value of the selected command.
     pub fn is_of_command(self) -> bool {
         matches!(
             self,
@@ -58,31 +58,31 @@ impl Name {
     }
 }
 
-/// Why a text is no template.
+/// The error of an invalid template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BadTemplate {
-    /// There is no such name.
+    /// An unknown name.
     Unknown(String),
-    /// Braces are opened and not closed.
+    /// Braces that are not closed.
     Open,
 }
 
-/// What becomes of values where they are put in.
+/// The escaping of values when a template is filled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Escape {
-    /// They stand there as they are.
+    /// No escaping.
     Nothing,
-    /// They are characters of XML.
+    /// Escaping for XML.
     Markup,
-    /// They are the replacement of a regular expression.
+    /// Escaping for the replacement of a regular expression.
     Replacement,
 }
 
 impl Template {
-    /// Reads a text.
+    /// Parses a template.
     ///
     /// # Errors
-    /// [`BadTemplate`].
+    /// [`BadTemplate`] for an unknown name, or for braces that are not closed.
     pub fn parse(text: &str) -> Result<Self, BadTemplate> {
         let (mut parts, mut plain) = (Vec::new(), String::new());
         let (mut at, mut in_cdata) = (0, false);
@@ -113,7 +113,7 @@ impl Template {
         Ok(Self(parts))
     }
 
-    /// The names in it, in order.
+    /// Returns the names in the template, in order.
     pub fn names(&self) -> impl Iterator<Item = Name> {
         self.0.iter().filter_map(|part| match part {
             Part::Name { name, .. } => Some(*name),
@@ -121,10 +121,10 @@ impl Template {
         })
     }
 
-    /// The text with a value for each name.
+    /// Returns the text with a value for each name.
     ///
     /// # Errors
-    /// That of `value`, for the first name that has none.
+    /// The error of `value`, for the first name without a value.
     pub fn fill<E>(
         &self,
         escape: Escape,

@@ -1,4 +1,4 @@
-//! Values of rule files: how each is written, what is wrong with one that is not, and how the schema describes it.
+//! Values of rule files: how each is written, the error for an invalid one, and its schema.
 
 mod address;
 mod amount;
@@ -26,7 +26,7 @@ use serde::de::{IntoDeserializer, MapAccess, SeqAccess};
 
 use super::mistake::{KEY, Mistake};
 
-/// Describes a type where it stands, with an expression that may use the generator of the schema.
+/// Implements `JsonSchema` for a type, inline, with an expression that may use the schema generator.
 macro_rules! described {
     ([$($generics:tt)*] $type:ty, |$generator:tt| $schema:expr) => {
         impl<$($generics)*> schemars::JsonSchema for $type {
@@ -46,7 +46,7 @@ macro_rules! described {
 }
 pub(super) use described;
 
-/// Makes a type one that is read from a text, with a function from the text, and described by a schema.
+/// Implements `Deserialize` for a type that a function parses from a text, and `JsonSchema` with the given schema.
 macro_rules! written {
     ($type:ty, $parse:expr, $schema:tt) => {
         impl<'de> serde::Deserialize<'de> for $type {
@@ -62,21 +62,21 @@ macro_rules! written {
 }
 pub(super) use written;
 
-/// Reads a value from a text.
+/// Parses a value from a text.
 pub(super) fn from_text<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Mistake> {
     let text: StrDeserializer<'_, serde::de::value::Error> = text.into_deserializer();
     T::deserialize(text).map_err(|error| Mistake::from_text(&error.to_string()))
 }
 
-/// A value of any form.
+/// A value of any TOML type.
 #[derive(Clone, Debug)]
 pub(super) enum Scalar {
     Text(String),
     Number(i64),
-    /// A number in another base than ten: no text looks like what it is.
+    /// A number in another base than ten, which does not read as the text of its value.
     Based(i64),
     Truth(bool),
-    /// Anything else, which no key takes, by its kind.
+    /// Any other value, by its kind; no key accepts it.
     Other(&'static str),
 }
 
@@ -93,7 +93,7 @@ impl Scalar {
         }
     }
 
-    /// The same for a key that takes a number, in whatever base.
+    /// Treats a number in another base as a plain number, for keys that accept numbers.
     pub(super) fn in_any_base(self) -> Self {
         match self {
             Self::Based(number) => Self::Number(number),
@@ -161,7 +161,7 @@ impl<'de> serde::Deserialize<'de> for Scalar {
     }
 }
 
-/// Makes a type one that is read from a value of any form.
+/// Implements `Deserialize` for a type that a function parses from a value of any TOML type, and `JsonSchema`.
 macro_rules! any_form {
     ($type:ty, $parse:expr, $schema:tt) => {
         impl<'de> serde::Deserialize<'de> for $type {

@@ -1,4 +1,4 @@
-//! What rules decide about a message.
+//! The decision of rules about a message.
 
 use std::sync::Arc;
 
@@ -11,55 +11,55 @@ use crate::flow::reconciler::Reconciled;
 use crate::flow::{Delivery, RuleEffect, SessionEffects};
 use crate::markup::Document;
 
-/// What is to happen to a message. The default changes nothing.
+/// The decision about a message. The default changes nothing.
 #[derive(Debug, Default)]
 pub struct Verdict {
-    /// The body to send instead, without content coding; XML that came in UTF-16 is in UTF-8 here. `None`: the very
-    /// bytes received.
+    /// The body to send instead, before content codings are applied; XML that came in UTF-16 is in UTF-8 here. `None`
+    /// sends the received bytes.
     pub body: Option<Bytes>,
-    /// That body decoded, where it decodes.
+    /// The decoded form of `body`, if it decodes.
     pub document: Option<Arc<Document>>,
-    /// What is to be changed of the head, in order; lengths are made to fit the body before that.
+    /// The changes of the head, in order; dmtap adapts lengths to the body before it applies them.
     pub head: Vec<HeadEdit>,
-    /// At the request stage: answer the device with this and ask no server. At the response stage: in place
-    /// of the server's response.
+    /// The answer to the device: at the request stage, the server is not asked; at the response stage, the answer
+    /// replaces the server's response.
     pub answer: Option<SyntheticResponse>,
-    /// How it leaves.
+    /// The way in which the message is sent.
     pub delivery: Delivery,
-    /// What the rules did, in order.
+    /// The effects of the rules, in order.
     pub applied: Vec<RuleEffect>,
-    /// What they cause in the session.
+    /// The effects of the rules on the session.
     pub session_effects: SessionEffects,
-    /// The request goes to the server twice, and this response of the two to the device.
+    /// The response that the device gets, if the request is sent to the server twice; `None` sends it once.
     pub duplicate: Option<WhichResponse>,
 }
 
-/// A response of dmtap's own.
+/// A response that dmtap itself writes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SyntheticResponse {
     /// The HTTP status.
     pub status: StatusCode,
-    /// Header fields; without `Content-Type` a body is sent as plain text.
+    /// The header fields; without `Content-Type`, a body is sent as plain text.
     pub headers: HeaderMap,
-    /// Its body; empty for none.
+    /// The body; empty for none.
     pub body: Bytes,
 }
 
-/// A change of the head that was decided.
+/// A change of the head of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HeadEdit {
-    /// The field gets this value, and only this one.
+    /// Sets a field to this value, and removes other fields of the name.
     Set(HeaderName, HeaderValue),
     /// Adds a field with this value.
     Add(HeaderName, HeaderValue),
-    /// The field goes.
+    /// Removes the fields of this name.
     Remove(HeaderName),
-    /// The response gets this status.
+    /// Sets the status of the response.
     Status(StatusCode),
 }
 
-/// Which of the server's two responses the device gets.
+/// One of the server's two responses to a request that was sent twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "each variant is the response it names")]
@@ -70,7 +70,7 @@ pub enum WhichResponse {
 }
 
 impl Verdict {
-    /// The document that is about to leave; none where dmtap answers in its place, or a rule broke it.
+    /// Returns the document that is sent; `None` if dmtap answers instead, or if a rule broke the document.
     pub fn leaving<'d>(&'d self, received: Option<&'d Arc<Document>>) -> Option<&'d Arc<Document>> {
         let leaving = match &self.body {
             Some(_) => self.document.as_ref(),
@@ -79,7 +79,7 @@ impl Verdict {
         leaving.filter(|_| self.answer.is_none())
     }
 
-    /// Takes what reconciling changed of `document`; `content_type` is the Content-Type of its message.
+    /// Adds the changes that reconciling made to `document`; `content_type` is the Content-Type of its message.
     pub fn apply_reconciled(
         &mut self,
         reconciled: Reconciled,
@@ -98,7 +98,8 @@ impl Verdict {
 }
 
 impl SyntheticResponse {
-    /// A SyncML message in answer to `document`, in its encoding; `content_type` is the Content-Type that came with it.
+    /// Creates a SyncML message that answers `document`, in the encoding of `document`; `content_type` is the
+    /// Content-Type that came with it.
     pub fn syncml(body: Bytes, document: &Document, content_type: Option<&HeaderValue>) -> Self {
         let known = HeaderValue::from_static(match document.is_wbxml() {
             true => "application/vnd.syncml.dm+wbxml",
@@ -114,7 +115,7 @@ impl SyntheticResponse {
 }
 
 impl HeadEdit {
-    /// Carries it out on header fields; the others keep their order.
+    /// Applies the change to header fields; the other fields keep their order.
     pub fn apply(&self, headers: &mut HeaderMap) {
         match self {
             Self::Set(name, value) => drop(headers.insert(name, value.clone())),

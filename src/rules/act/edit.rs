@@ -30,7 +30,7 @@ impl Planning<'_, '_> {
             EditStep::Copy(copied) => self.copy(selected, &copied.what, &copied.to),
             EditStep::Move(moved) => self.relocate(selected, &moved.what, &moved.to),
             EditStep::Duplicate { at, new_ids } => self.duplicate(selected, at, *new_ids),
-            // It is planned for the selection as a whole.
+            // `reverse` is planned for the whole selection.
             EditStep::Reverse => {}
         }
     }
@@ -53,7 +53,7 @@ impl Planning<'_, '_> {
         }
     }
 
-    /// A Status without Data gets one where the DTD has it: in front of the Items.
+    /// Adds a Data to a Status without one, at its position in the DTD: before the Items.
     fn add_data(&mut self, status: Element<'_>, text: String) {
         let Ok(fragment) = Fragment::parse(&compose::leaf("Data", &text)) else {
             return;
@@ -133,7 +133,7 @@ impl Planning<'_, '_> {
         self.change(spot, &part, EffectKind::Changed, [before, value], edit);
     }
 
-    /// A text with its values in the place of `before`; one that cannot be filled is reported.
+    /// Returns the filled template, where `before` is the present value. If it cannot be filled, lists the reason.
     fn filled(&mut self, template: &Template, selected: &Selected, before: &str) -> Option<String> {
         let values = &mut self.values;
         let filled = values.fill(template, Escape::Nothing, Some(selected), Some(before));
@@ -174,7 +174,8 @@ impl Planning<'_, '_> {
         }
     }
 
-    /// Of a command of which the matcher selected some Items only, only these go.
+    /// Removes an element. If the matcher selected only some Items of the command, and the step removes the selected
+    /// command, only these Items are removed.
     fn remove(&mut self, selected: &Selected, at: &Selector) {
         let document = self.document;
         let of_command = document.element(selected.node).and_then(Command::of);
@@ -194,8 +195,8 @@ impl Planning<'_, '_> {
         }
     }
 
-    /// The element that a template describes, for a place in the message, and its text; an invalid template is
-    /// reported.
+    /// Returns the text of a filled template and its element, for a place in the message. If the template gives no
+    /// valid element, lists the reason.
     fn fragment(
         &mut self,
         selected: &Selected,
@@ -218,7 +219,7 @@ impl Planning<'_, '_> {
     }
 }
 
-/// A removed element in a few words: its name and the node it is about, or its text.
+/// Describes an element in a few words: its name, and the node that it is about or its text.
 pub(super) fn summary(element: Element<'_>) -> String {
     let uri = Command::of(element).and_then(Command::loc_uri);
     let about = uri.unwrap_or_else(|| match element.elements().next() {
@@ -228,8 +229,8 @@ pub(super) fn summary(element: Element<'_>) -> String {
     format!("{} {about}", element.local()).trim_end().to_owned()
 }
 
-/// The namespace that the prefix of an attribute needs declared at this element, where the prefix is known and nothing
-/// above declares it.
+/// Returns the namespace that must be declared at this element for the prefix of an attribute; `None` if the prefix is
+/// not `msft`, or is declared here or above.
 fn undeclared(name: &str, element: Option<Element<'_>>) -> Option<&'static str> {
     let (prefix, _) = name.split_once(':')?;
     let declaration = format!("xmlns:{MSFT}");
@@ -238,6 +239,6 @@ fn undeclared(name: &str, element: Option<Element<'_>>) -> Option<&'static str> 
     (prefix == MSFT && !is_declared).then_some(MSFT_NAMESPACE)
 }
 
-/// The prefix of Microsoft's attributes, and what it stands for (MS-MDM §2.2.4.3).
+/// The prefix of Microsoft's attributes, and its namespace (MS-MDM §2.2.4.3).
 const MSFT: &str = "msft";
 const MSFT_NAMESPACE: &str = "http://schemas.microsoft.com/MobileDevice/MDM";

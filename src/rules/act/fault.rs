@@ -1,4 +1,4 @@
-//! Steps that say how a message leaves.
+//! Steps that control how a message is sent.
 
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -32,7 +32,7 @@ pub(in crate::rules) fn leave(
     EffectDetail::of_message(kind, step.name(), "", what)
 }
 
-/// What a fault does, in words, and how the message leaves by it.
+/// Returns the kind of a fault's effect, its description, and the delivery steps.
 fn delivery(step: &FaultStep, draw: &mut Rng) -> (EffectKind, String, Vec<DeliveryStep>) {
     use DeliveryStep::{Announce, Close, Reset, Send, Wait};
     use EffectKind as Kind;
@@ -99,7 +99,7 @@ fn delivery(step: &FaultStep, draw: &mut Rng) -> (EffectKind, String, Vec<Delive
     }
 }
 
-/// A wait that is longer or shorter by at most `jitter`.
+/// Returns a wait that is longer or shorter by at most `jitter`.
 fn jittered(time: Duration, jitter: Duration, draw: &mut Rng) -> Duration {
     let spread = jitter.mul_f64(2.0 * draw.unit());
     (time + spread).saturating_sub(jitter)

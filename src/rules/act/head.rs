@@ -31,7 +31,7 @@ pub(in crate::rules) fn head(
     }
 }
 
-/// The edit, with the field before and after as `name: value`.
+/// Returns the edit, and the field before and after it as `name: value`.
 fn planned(
     step: &HeadStep,
     headers: &HeaderMap,
@@ -68,7 +68,7 @@ fn planned(
     })
 }
 
-/// The values of a field in one line; `None` where there are none.
+/// Returns the values of a field in one line; `None` if there are none.
 fn shown(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     let values = headers.get_all(name).iter();
     let values: Vec<_> = values
@@ -77,7 +77,7 @@ fn shown(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     (!values.is_empty()).then(|| values.join(", "))
 }
 
-/// The fields as the rules so far have left them.
+/// Returns the header fields as the rules so far left them.
 pub(super) fn headers_now(input: &RuleInput<'_>, edits: &[HeadEdit]) -> HeaderMap {
     let mut headers = input.headers().clone();
     edits.iter().for_each(|edit| edit.apply(&mut headers));

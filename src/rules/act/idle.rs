@@ -1,11 +1,11 @@
-//! Rules that have nothing to do in a message: what they take out or replace is not there.
+//! Rules that have nothing to do in a message, because the thing to remove or replace is missing.
 
 use super::Body;
 use super::head::headers_now;
 use crate::rules::step::{HeadStep, RawStep};
 use crate::rules::{HeadEdit, Rule, RuleInput, Step};
 
-/// Whether no step of a rule has anything to do. Only steps that look for something themselves are asked.
+/// Whether no step of a rule has anything to do. Only `replace-text` and `remove-header` can have nothing to do.
 pub(in crate::rules) fn is_idle(
     rule: &Rule,
     input: &RuleInput<'_>,

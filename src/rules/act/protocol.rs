@@ -1,4 +1,4 @@
-//! Protocol steps: edits of this message, and obligations for later ones.
+//! Protocol steps: edits of this message, and obligations for later messages.
 
 mod abort;
 mod atomic;
@@ -63,13 +63,13 @@ impl<'a> Planning<'a, '_> {
         }
     }
 
-    /// The selected commands, but for those that dmtap itself put in.
+    /// Returns the selected commands, except for commands that dmtap itself added.
     fn commands(&self) -> Vec<Command<'a>> {
         let selected = self.commands_with_items().into_iter();
         selected.map(|(command, _)| command).collect()
     }
 
-    /// The same, each with those of its Items that were selected; none for all.
+    /// Returns the commands of [`Self::commands`], each with its selected Items; no Items means all.
     fn commands_with_items(&self) -> Vec<(Command<'a>, &'a [NodeId])> {
         let own = self.obligations().filter_map(|owed| match owed {
             Obligation::Suppress(own) => Some(&*own.cmd_ref),
@@ -84,7 +84,7 @@ impl<'a> Planning<'a, '_> {
         commands.filter(|(command, _)| !is_own(command)).collect()
     }
 
-    /// What is owed because of rules before this one, about the same message.
+    /// Returns the obligations from earlier rules about the same message.
     fn obligations(&self) -> impl Iterator<Item = &'a Obligation> + use<'a> {
         self.owed.iter().map(|owed| &owed.obligation)
     }
@@ -95,12 +95,12 @@ impl<'a> Planning<'a, '_> {
         })
     }
 
-    /// A piece of XML to be put into the message.
+    /// Parses a piece of XML to insert into the message.
     fn xml(&self, text: &str) -> Result<Fragment, &'static str> {
         compose::fragment(self.document, text).ok_or("it cannot be written as XML")
     }
 
-    /// Takes on obligations if the session has room for them.
+    /// Adds obligations, if the session has room for them.
     fn owe(&mut self, obligations: Vec<Obligation>) -> Result<(), String> {
         let reconciler = self.reconciler()?;
         let owed = &mut self.planned.session_effects.owed;
@@ -109,7 +109,7 @@ impl<'a> Planning<'a, '_> {
             rule: self.rule.clone(),
             obligation,
         }));
-        // What rules before this one caused in the same message takes room, too.
+        // The obligations from earlier rules about the same message take room, too.
         let room = reconciler.has_room_for(self.owed.iter().chain(&*owed));
         room.map_err(|full| {
             owed.truncate(before);
@@ -123,7 +123,7 @@ impl<'a> Planning<'a, '_> {
     }
 }
 
-/// MsgID of a message as its speaker wrote it.
+/// Returns the MsgID of a message as its sender wrote it.
 fn msg_id(message: Message<'_>) -> Result<Box<str>, &'static str> {
     let id = message.msg_id().ok_or("the message has no MsgID")?;
     Ok(id.as_ref().into())

@@ -15,18 +15,18 @@ use crate::rules::selector::Selected;
 use crate::rules::step::{Content, Form, Length, RawStep};
 use crate::rules::template::{Escape, Template};
 
-/// A body as the steps so far have left it.
+/// A body as the steps so far left it.
 pub(in crate::rules) struct Body<'a> {
     pub(in crate::rules) bytes: &'a Bytes,
-    /// Its tree, where it decodes.
+    /// The decoded body, if it decodes.
     pub(in crate::rules) document: Option<&'a Document>,
     pub(in crate::rules) limits: &'a Limits,
 }
 
-/// What a step makes of a body, and its description.
+/// Returns the patch of a step for a body, and its description.
 ///
 /// # Errors
-/// Why it can do nothing here.
+/// The reason why the step can do nothing here.
 pub(in crate::rules) fn raw(
     step: &RawStep,
     body: &Body<'_>,
@@ -58,7 +58,7 @@ pub(in crate::rules) fn raw(
             let mask = flip.mask.0 as u8;
             let span = body.span(flip.at, flip.length.0 as u32)?;
             let flipped: Vec<u8> = span.of(body.bytes).iter().map(|b| b ^ mask).collect();
-            // The bytes themselves may be of a secret.
+            // The bytes themselves are not listed, because they may be part of a secret.
             let after = format!("{} at {}, mask {mask:02x}", bytes(span.len()), span.start);
             (
                 EffectKind::Inverted,
@@ -82,7 +82,7 @@ pub(in crate::rules) fn raw(
     Ok((patch, change))
 }
 
-/// A text with its values, which are characters of XML where the text is.
+/// Returns the text of a template with its values filled in. The values are escaped if the text begins as XML.
 fn text_of(
     template: &Template,
     values: &mut Values<'_>,
@@ -118,7 +118,7 @@ impl Body<'_> {
         Ok(written.into())
     }
 
-    /// The position of bytes given by an offset, which may count from the end.
+    /// Returns the span of bytes at an offset; a negative offset counts from the end.
     fn span(&self, at: i64, length: u32) -> Result<Span, String> {
         let whole = self.bytes.len() as i64;
         let start = if at < 0 { whole.saturating_add(at) } else { at };
@@ -129,7 +129,7 @@ impl Body<'_> {
         Ok(Span::new(start as u32, end as u32))
     }
 
-    /// How many bytes stay of a body that is cut off.
+    /// Returns how many bytes of a body are kept when it is cut.
     fn kept(&self, keep: Length) -> Result<usize, String> {
         let whole = self.bytes.len() as i64;
         let kept = match keep {

@@ -1,4 +1,4 @@
-//! SOAP faults, answered in the version of the envelope that asked (SOAP 1.2 Part 1 §5.4; SOAP 1.1 §4.4).
+//! SOAP faults, in the SOAP version of the message that they answer (SOAP 1.2 Part 1 §5.4; SOAP 1.1 §4.4).
 
 use http::{HeaderMap, HeaderValue, StatusCode as HttpStatus, header};
 
@@ -31,7 +31,7 @@ pub(in crate::rules) fn soap(
         ),
     };
     let action = action::of_response(envelope);
-    // MessageID of the request, which the server's response repeats.
+    // The MessageID of the request; a response repeats it as RelatesTo.
     let relates_to = match input.stage {
         Stage::Response => envelope.relates_to(),
         _ => envelope.message_id(),

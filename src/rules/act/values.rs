@@ -1,4 +1,4 @@
-//! What the names in templates stand for.
+//! The values of the names in templates.
 
 use http::uri::Authority;
 
@@ -16,7 +16,7 @@ pub(in crate::rules) struct Values<'a> {
     input: &'a RuleInput<'a>,
     document: Option<&'a Document>,
     answers: Option<&'a LinkedAnswers<'a>>,
-    /// CmdIDs that are free in the message and not yet given out.
+    /// The source of CmdIDs that are free in the message.
     ids: Option<CmdIdAllocator>,
 }
 
@@ -34,10 +34,10 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// A text with the values of its names. `present` is the value that it is put in the place of.
+    /// Returns the text of a template with its values filled in. `present` is the value that the text replaces.
     ///
     /// # Errors
-    /// Which name stands for nothing here; or that the values together are longer than a body may be.
+    /// The name without a value here; or that the values together exceed the limit of a body.
     pub(in crate::rules) fn fill(
         &mut self,
         template: &Template,
@@ -62,7 +62,7 @@ impl<'a> Values<'a> {
         })
     }
 
-    /// A CmdID that nothing in the message has.
+    /// Returns a CmdID that is free in the message, a new one each time.
     pub(in crate::rules) fn next_cmd_id(&mut self) -> String {
         let message = self.document.and_then(Message::of);
         let free = || message.map_or_else(|| CmdIdAllocator::after(0), CmdIdAllocator::of);
@@ -107,7 +107,8 @@ impl<'a> Values<'a> {
     }
 }
 
-/// The element with the value of a command: its own Data, else that of its first Item, a selected one if any is.
+/// Returns the element with the value of a command: its own Data, otherwise the first Data of its Items, or of the
+/// selected Items if some are selected.
 fn data<'d>(command: Command<'d>, selected: &Selected) -> Option<Element<'d>> {
     let own = command.element().child(tag::DATA);
     own.or_else(|| {

@@ -1,15 +1,15 @@
-//! Serde over the tree of a rule file, so that the types of rules say what may be written.
+//! A serde deserializer for the tree of a rule file, so that the types of rules define what may be written.
 //!
-//! A derived reader stops at the first mistake. This one reports it, leaves the key out where it stands, and reads the
-//! value again, until nothing new is wrong: a mistake does not hide the next one. What it expects of the types:
+//! A derived `Deserialize` stops at the first mistake. [`read`] reports it, leaves out the key, and reads the value
+//! again, until there is no new mistake: so a mistake does not hide the next one. The types follow these conventions:
 //!
 //! ```text
-//! name of a struct      what messages call the table: `a limit`
-//! Vec<T>                one value, or a list of them that is not empty
-//! field named ``        the value where it is no table
+//! name of a struct      the name of the table in messages: `a limit`
+//! Vec<T>                one value, or a list of values that is not empty
+//! field named ``        the value if it is not a table
 //! enum over a text      one of its names
 //! enum over a table     a step: the key that is a variant is its verb. A field named `=` is the verb's value,
-//!                       the other fields are keys beside it; a variant without `=` is written `verb = true`
+//!                       the other fields are further keys; a variant without `=` is written `verb = true`
 //! ```
 
 mod entries;
@@ -37,7 +37,7 @@ use crate::rules::mistake::{KEY, Mistake, kind, list};
 use crate::rules::step::STEP;
 use crate::rules::value::{no_word, unknown_word};
 
-/// Reads a value that stands under `key`. What is wrong with it is reported, and left out of what is returned.
+/// Reads the value of `key`. Mistakes are reported, and left out of the returned value.
 pub(super) fn read<'t, T: Deserialize<'t>>(
     value: &'t Value<'t>,
     key: &'t str,
@@ -66,21 +66,22 @@ pub(super) fn read<'t, T: Deserialize<'t>>(
     }
 }
 
-/// Why a value is not read.
+/// The reason why a value cannot be read.
 #[derive(Debug)]
 enum Failure {
-    /// This is wrong with it. Where something inside it was left out before, the mistake only follows from that.
+    /// A mistake in the value. If something inside was left out before, the mistake only follows from that.
     Mistake(Mistake),
-    /// It is a table and lacks this key.
+    /// A key that is missing in the table.
     Missing(&'static str),
-    /// This is wrong with it whatever was left out, or nothing but that.
+    /// A mistake that does not follow from what was left out; `None` if nothing else is wrong.
     Certain(Option<Mistake>),
-    /// What begins here is left out, for this mistake unless it only follows from another.
+    /// The start of a part that is left out, and its mistake; `None` if the mistake only follows from another.
     LeftOut(usize, Option<Mistake>),
 }
 
 impl Failure {
-    /// Where what is left out for it begins, which is at `start` where no other place is known, and what is reported.
+    /// Returns the start of the part to leave out, which is `start` if no other place is known, and the mistake to
+    /// report.
     fn leave_out(self, node: &Node<'_, '_>, start: usize) -> (usize, Option<Mistake>) {
         let mistake = match self {
             Self::LeftOut(start, mistake) => return (start, mistake),
@@ -116,15 +117,15 @@ impl serde::de::Error for Failure {
     }
 }
 
-/// A value of the tree.
+/// A value of the TOML tree.
 #[derive(Clone, Copy)]
 struct Node<'r, 't> {
     value: &'t Value<'t>,
-    /// The key it stands under, be it as an element of a list.
+    /// The key of the value, or of the list that holds it.
     key: &'t str,
-    /// The step that it is the verb's value of.
+    /// The table of the step, if this is the value of its verb.
     step: Option<&'t Value<'t>>,
-    /// What is passed over.
+    /// The parts to skip.
     left_out: &'r LeftOut,
 }
 
@@ -133,7 +134,7 @@ impl<'t> Node<'_, 't> {
         Failure::Mistake(Mistake::new(format!("`{KEY}` must be {wanted}")))
     }
 
-    /// The value, beside which no other key of a step may stand.
+    /// Returns the value. If it is the value of a verb, the step may not have other keys.
     fn alone(&self) -> Result<&'t DeValue<'t>, Failure> {
         if let Some(table) = self.step.and_then(|step| step.get_ref().as_table()) {
             self.refuse_other_keys(STEP, table, &[self.key])?;
@@ -161,7 +162,7 @@ impl<'t> Node<'_, 't> {
         }
     }
 
-    /// A table with these keys; `verb` is the key that is read as `=`.
+    /// Reads a table with these keys; `verb` is the key that is read as `=`.
     fn table<V: Visitor<'t>>(
         self,
         what: &str,
@@ -185,7 +186,7 @@ impl<'t> Node<'_, 't> {
     }
 }
 
-/// How the table is written under the key where it stands, where its type says so (`#[serde(expecting = …)]`).
+/// Returns an example of the table under its key, if its type has one (`#[serde(expecting = …)]`).
 fn visitor_hint<'t, V: Visitor<'t>>(visitor: &V) -> Option<String> {
     struct Expecting<'v, V>(&'v V);
     impl<'t, V: Visitor<'t>> std::fmt::Display for Expecting<'_, V> {

@@ -1,4 +1,4 @@
-//! Rules of one line, as options of the command line have them. Errors point at the place in the argument.
+//! Rules from options of the command line. Errors point at the place in the argument.
 
 mod mitm_pattern;
 
@@ -18,12 +18,12 @@ use crate::rules::selector::Selector;
 use crate::rules::value::{AttributeName, Code, MEANT, OneOf, SyncMl, from_text};
 use crate::rules::{EditStep, Rule, RuleErrors, Stage, Step};
 
-/// `--fail LOCURI=CODE`: whatever the device reports of these nodes becomes CODE for the server.
+/// Makes the rules of `--fail LOCURI=CODE`: the server gets CODE for every command about these nodes.
 ///
-/// Results, which a command that failed does not have, are taken out where CODE is no success.
+/// If CODE is not a success, the rules also remove Results, which a failed command does not have.
 ///
 /// # Errors
-/// An argument of another form.
+/// All errors in the argument.
 pub fn fail(argument: &str) -> Result<Vec<Rule>, RuleErrors> {
     let mut argument = Argument::new(("--fail", "fail"), argument);
     let rules = fail_rules(&mut argument);
@@ -92,10 +92,10 @@ fn fail_rules(argument: &mut Argument<'_>) -> Option<Vec<Rule>> {
     Some(rules)
 }
 
-/// An argument of an option that makes rules, and what is wrong with it.
+/// An argument of an option that makes rules, with its errors.
 struct Argument<'a> {
     flag: &'static str,
-    /// What its rules are named with.
+    /// The first word of the names of its rules.
     word: &'static str,
     text: &'a str,
     report: Report<'static>,
@@ -111,7 +111,7 @@ impl<'a> Argument<'a> {
         }
     }
 
-    /// The rules, unless something is wrong.
+    /// Returns the rules, or the errors if there are any.
     fn finish(mut self, rules: Option<Vec<Rule>>) -> Result<Vec<Rule>, RuleErrors> {
         let warnings = self.report.take_warnings();
         let mut errors = self.report.into_errors();
@@ -131,19 +131,19 @@ impl<'a> Argument<'a> {
         }
     }
 
-    /// Reports what is wrong with a part.
+    /// Reports an error in a part of the argument.
     fn wrong<T>(&mut self, part: Range<usize>, title: String, help: &str) -> Option<T> {
         self.report.wrong(part, title).help(help);
         None
     }
 
-    /// Reads a part as the value of a key.
+    /// Parses a part as the value of a key.
     fn read<T: DeserializeOwned>(&mut self, part: Range<usize>, key: &str) -> Option<T> {
         let value = from_text(&self.text[part.clone()]);
         self.right(value, part, key)
     }
 
-    /// What was read, unless it is wrong.
+    /// Returns the parsed value, or reports the mistake.
     fn right<T>(&mut self, value: Result<T, Mistake>, part: Range<usize>, key: &str) -> Option<T> {
         let report = &mut self.report;
         value
@@ -151,7 +151,7 @@ impl<'a> Argument<'a> {
             .ok()
     }
 
-    /// A rule that is named after the argument.
+    /// Creates a rule that is named after the argument.
     fn rule(&self, suffix: &str, stage: Stage, matcher: Matcher, steps: Vec<Step>) -> Rule {
         let option = format!("{} {}", self.word, self.text);
         let name = format!("{option}{suffix}");
@@ -164,7 +164,7 @@ impl<'a> Argument<'a> {
     }
 }
 
-/// What is wrong with an option that was given before.
+/// Returns the error of an option that was given before.
 pub fn given_twice(flag: &str, argument: &str) -> RuleErrors {
     let mut report = Report::new(flag, argument, &super::no_includes);
     report
@@ -173,7 +173,7 @@ pub fn given_twice(flag: &str, argument: &str) -> RuleErrors {
     RuleErrors(report.into_errors())
 }
 
-/// A result as Windows writes it: `0x` and eight hex digits.
+/// Whether a text is a result code as Windows writes it: `0x` and eight hex digits.
 fn is_windows_result(text: &str) -> bool {
     let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
     digits.is_some_and(|digits| {

@@ -1,12 +1,13 @@
-//! Patterns of LocURIs that load and probably match nothing.
+//! The warnings about LocURI patterns that are valid but probably match nothing.
 
 use crate::dm::locuri;
 use crate::rules::mistake::Mistake;
 use crate::rules::value::is_regex;
 
-/// What is odd about a pattern that [`crate::rules::glob::UriGlob`] takes, if anything.
+/// Returns a warning about a pattern that [`crate::rules::glob::UriGlob`] accepts, if it is suspicious.
 ///
-/// A pattern without `./` may be right: `Vendor/MSFT/…`, `**/BitLocker/*`, an address. One with `./` may name a root of a vendor. What remains are nodes of Windows without the way to them.
+/// A pattern without `./` may be right: `Vendor/MSFT/…`, `**/BitLocker/*`, an address. A pattern with `./` may name the
+/// root of a vendor. The warning is for nodes of Windows without the path to them.
 pub(super) fn warning_about(pattern: &str) -> Option<Mistake> {
     let warning = |title: String, help: String| Some(Mistake::new(title).help(help));
     if is_regex(pattern) {
@@ -39,7 +40,7 @@ pub(super) fn warning_about(pattern: &str) -> Option<Mistake> {
         _ if ROOTS.iter().any(is) => return None,
         _ if first.eq_ignore_ascii_case("MSFT") => format!("./Device/Vendor/{path}"),
         _ if NODES.iter().any(is) => format!("./Device/Vendor/MSFT/{path}"),
-        // A root that dmtap does not know.
+        // This may be a root that dmtap does not know.
         _ if pattern.starts_with('.') => return None,
         _ if segments.next().is_none() => {
             return warning(
@@ -59,7 +60,7 @@ pub(super) fn warning_about(pattern: &str) -> Option<Mistake> {
 
 const USER: &str = "user/";
 
-/// What stands at the root: of Windows, and of the management objects of OMA.
+/// The nodes at the root: of Windows, and of the management objects of OMA.
 const ROOTS: [&str; 24] = [
     "Vendor",
     "Device",
@@ -87,7 +88,7 @@ const ROOTS: [&str; 24] = [
     "cimv2",
 ];
 
-/// Nodes that Windows has below `./Vendor/MSFT`, and nobody at the root.
+/// Nodes that Windows has below `./Vendor/MSFT`, and that nobody has at the root.
 const NODES: [&str; 19] = [
     "AppLocker",
     "AssignedAccess",

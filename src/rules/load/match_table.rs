@@ -1,4 +1,4 @@
-//! What the keys of a `match` table mean together.
+//! The checks of the keys of a `match` table together.
 
 mod validate;
 
@@ -12,7 +12,7 @@ use crate::rules::value::{as_glob, is_regex};
 
 pub(super) use self::validate::{AT_RESPONSES, of_requests};
 
-/// The keys of which one makes a rule select commands: the first ones of the table.
+/// The keys that make a rule select commands; one of them is enough.
 pub(super) const COMMAND_KEYS: [&str; 10] = [
     "command",
     "cmd-id",
@@ -26,7 +26,7 @@ pub(super) const COMMAND_KEYS: [&str; 10] = [
     "answers",
 ];
 
-/// Reports keys that contradict each other, and what the stage does not have.
+/// Reports keys that contradict each other, and keys for things that messages of the stage do not have.
 pub(super) fn check(
     matcher: &mut Matcher,
     table: Table<'_>,
@@ -36,7 +36,7 @@ pub(super) fn check(
     check_level(matcher, table, stage, 0, report);
 }
 
-/// Reports what can never match of a matcher in which nothing else is wrong, and notes which kinds of commands it selects.
+/// Reports what can never match in a matcher without other errors, and sets the kinds of commands that it selects.
 pub(super) fn check_together(matcher: &mut Matcher, table: Table<'_>, report: &mut Report<'_>) {
     if matcher.selects_commands() {
         let kinds = matcher.selected_kinds();
@@ -45,13 +45,13 @@ pub(super) fn check_together(matcher: &mut Matcher, table: Table<'_>, report: &m
                 .wrong(table.span(), "no command can match all of this")
                 .help("each key narrows what the others leave; `any` holds alternatives");
         }
-        // Steps ask what a rule selects: it stands in one place, wherever it was written.
+        // The checks of steps read the kinds of the outermost matcher, wherever the keys are.
         matcher.kinds = Some(kinds);
     }
     validate::places(matcher, table, report);
 }
 
-/// One table of keys: `match` itself, or one inside `not`, `any` or `all`.
+/// Checks one table of keys: `match` itself, or one inside `not`, `any` or `all`.
 fn check_level(
     matcher: &mut Matcher,
     table: Table<'_>,
@@ -104,7 +104,7 @@ fn check_level(
     }
 }
 
-/// The keys whose values are patterns with `*`, and nowhere have the signs of regular expressions.
+/// The keys whose values are patterns with `*`, and never contain the signs of regular expressions.
 const GLOBS: [&str; 5] = ["host", "path", "sni", "media-type", "soap-action"];
 
 fn warn_of_regex(key: &str, value: &Value<'_>, report: &mut Report<'_>) {
@@ -120,7 +120,7 @@ fn warn_of_regex(key: &str, value: &Value<'_>, report: &mut Report<'_>) {
     }
 }
 
-/// Warns of patterns and places that load, and probably match nothing.
+/// Warns of patterns and places that are valid but probably match nothing.
 fn warn(table: Table<'_>, report: &mut Report<'_>) {
     let answers = table.values("answers").into_iter().filter_map(Table::of);
     for table in answers.chain([table]) {

@@ -1,11 +1,11 @@
-//! Places that load and never match.
+//! The warnings about places that are valid but never match.
 
 use super::report::{Report, Value};
 use crate::rules::mistake::{Mistake, list};
 use crate::rules::place::ElementPlace;
 use crate::rules::selector::Selector;
 
-/// Warns of a predicate for an attribute that no element of the name has.
+/// Warns of a predicate for an attribute that no element of this name has.
 pub(super) fn warn(value: &Value<'_>, report: &mut Report<'_>) {
     let selector = value
         .get_ref()
@@ -27,7 +27,7 @@ pub(super) fn warn(value: &Value<'_>, report: &mut Report<'_>) {
     }
 }
 
-/// The attributes of elements that have no others.
+/// The elements whose attributes are all known, with these attributes.
 const ATTRIBUTES: [(&str, &[&str]); 8] = [
     ("characteristic", &["type"]),
     ("parm", &["name", "value", "datatype"]),

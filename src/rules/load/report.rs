@@ -1,4 +1,4 @@
-//! The errors of one rule file, and the tree they point into.
+//! The errors of one rule file, and access to its TOML tree.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use crate::nearest::closest;
 use crate::rules::RuleError;
 use crate::rules::mistake::Mistake;
 
-/// A value of the tree, with its place.
+/// A value of the TOML tree, with its place.
 pub(super) type Value<'t> = Spanned<DeValue<'t>>;
 
-/// Reads a file that a rule file names: gets the name of the rule file and the path written there.
+/// A function that reads a file named in a rule file. Its arguments are the name of the rule file and the path.
 pub type Reader<'r> = &'r dyn Fn(&str, &str) -> Result<Bytes, String>;
 
 pub(super) struct Report<'r> {
@@ -22,9 +22,9 @@ pub(super) struct Report<'r> {
     text: Arc<str>,
     lines: Vec<usize>,
     errors: Vec<RuleError>,
-    /// About the rule that is read.
+    /// The warnings about the current rule.
     warnings: Vec<RuleError>,
-    /// The last error beyond [`MOST_ERRORS`], and how many there are.
+    /// The last error beyond [`MOST_ERRORS`]; `left_out` counts them.
     beyond: Option<Box<RuleError>>,
     left_out: usize,
     reader: Reader<'r>,
@@ -50,13 +50,14 @@ impl<'r> Report<'r> {
         (self.reader)(&self.file, path)
     }
 
-    /// Adds an error, and returns it to be completed. Beyond [`MOST_ERRORS`] only their number is kept.
+    /// Adds an error, and returns it for further details. Of errors beyond [`MOST_ERRORS`], only their number and the
+    /// last one are kept.
     pub(super) fn wrong(&mut self, span: Range<usize>, title: impl Into<String>) -> &mut RuleError {
         let mistake = Mistake::new(title.into());
         self.add(RuleError::new(&self.file, &self.text, span, mistake))
     }
 
-    /// Adds what is wrong with the value at `span`, under this key.
+    /// Adds a mistake in the value at `span`, under this key.
     pub(super) fn mistake(&mut self, mistake: Mistake, span: Range<usize>, key: &str) {
         let mistake = mistake.in_key(key, span.clone());
         let span = mistake.0.span.clone().unwrap_or(span);
@@ -73,7 +74,7 @@ impl<'r> Report<'r> {
         &mut self.errors[at]
     }
 
-    /// Adds a warning, which keeps no rule from loading. A rule has no more than [`MOST_WARNINGS`].
+    /// Adds a warning, which does not keep the rule from loading. A rule has at most [`MOST_WARNINGS`].
     pub(super) fn warn(&mut self, span: Range<usize>, mistake: Mistake) {
         if self.warnings.len() < MOST_WARNINGS {
             let warning = RuleError::new(&self.file, &self.text, span, mistake);
@@ -81,7 +82,7 @@ impl<'r> Report<'r> {
         }
     }
 
-    /// The warnings since the last call, in file order.
+    /// Returns the warnings since the last call, in file order.
     pub(super) fn take_warnings(&mut self) -> Vec<RuleError> {
         let mut warnings = std::mem::take(&mut self.warnings);
         warnings.sort_by_key(RuleError::start);
@@ -100,12 +101,12 @@ impl<'r> Report<'r> {
         &self.text
     }
 
-    /// The line of an offset, from 1.
+    /// Returns the line of an offset, from 1.
     pub(super) fn line(&self, offset: usize) -> usize {
         self.lines.partition_point(|start| *start <= offset)
     }
 
-    /// The errors in file order; the last one counts those beyond.
+    /// Returns the errors in file order; the last one counts the errors beyond the maximum.
     pub(super) fn into_errors(mut self) -> Vec<RuleError> {
         self.errors.sort_by_key(RuleError::start);
         let last = self.beyond.map(|last| last.and_more(self.left_out));
@@ -114,7 +115,7 @@ impl<'r> Report<'r> {
     }
 }
 
-/// Where all words are listed.
+/// The command that lists all words.
 pub(super) const REFERENCE: &str = "`dmtap rules schema`";
 
 /// The most errors of one rule file that are listed one by one.
@@ -123,7 +124,7 @@ pub(super) const MOST_ERRORS: usize = 50;
 /// The most warnings of one rule.
 const MOST_WARNINGS: usize = 10;
 
-/// A table of the tree, with its place.
+/// A table of the TOML tree, with its place.
 #[derive(Clone, Copy)]
 pub(super) struct Table<'t> {
     map: &'t DeTable<'t>,
@@ -132,7 +133,7 @@ pub(super) struct Table<'t> {
 }
 
 impl<'t> Table<'t> {
-    /// The table a value is, if it is one.
+    /// Returns a value as a table, if it is one.
     pub(super) fn of(value: &'t Value<'t>) -> Option<Self> {
         let span = value.span();
         value.get_ref().as_table().map(|map| Self {
@@ -154,7 +155,7 @@ impl<'t> Table<'t> {
         self.map.get(key)
     }
 
-    /// The one value under a key, or each of a list; none where there is no such key.
+    /// Returns the value under a key, or each element of a list; nothing if the key is missing.
     pub(super) fn values(&self, key: &str) -> Vec<&'t Value<'t>> {
         match self.value(key) {
             None => Vec::new(),
@@ -165,12 +166,12 @@ impl<'t> Table<'t> {
         }
     }
 
-    /// The table under a key, if there is one.
+    /// Returns the table under a key, if there is one.
     pub(super) fn table(&self, key: &str) -> Option<Self> {
         self.value(key).and_then(Self::of)
     }
 
-    /// Its keys with their places, in file order.
+    /// Returns the keys with their places, in file order.
     pub(super) fn keys(&self) -> Vec<(&'t str, Range<usize>)> {
         let keys = self.map.keys();
         let mut keys: Vec<_> = keys.map(|key| (&**key.get_ref(), key.span())).collect();
@@ -183,12 +184,12 @@ impl<'t> Table<'t> {
         found.map_or(self.span(), |(key, _)| key.span())
     }
 
-    /// Where the value under a key stands; the whole table where there is none.
+    /// Returns the place of the value under a key; the whole table if the key is missing.
     pub(super) fn value_span(&self, key: &str) -> Range<usize> {
         self.value(key).map_or(self.span(), Spanned::span)
     }
 
-    /// Whether a key stands here, be it as a slip that is reported anyway.
+    /// Whether the table has a key, or a misspelt form of it, which is reported anyway.
     pub(super) fn means(&self, key: &str, known: &[&str]) -> bool {
         let slip = |(written, _): &(&str, _)| closest(written, known) == Some(key);
         self.value(key).is_some() || self.keys().iter().any(slip)

@@ -1,4 +1,4 @@
-//! The tables of a rule file: rules, limits, and what connections are matched by.
+//! The tables of a rule file: rules and the limits of connection rules, and the keys that match connections.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -8,27 +8,27 @@ use crate::rules::mistake::{KEY, Mistake};
 use crate::rules::value::{Scalar, any_form, written};
 use crate::rules::{Limit, Per, Scenario, Stage, Step};
 
-/// A rule: when dmtap looks, where it acts, how often, and what it does.
+/// A rule: the messages or connections it acts on, how often it acts, and what it does.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename = "a rule", deny_unknown_fields)]
 #[schemars(rename = "rule")]
 pub(super) struct RuleTable<M, L> {
-    /// Its name, unique among all files; records list it with each change that the rule made.
+    /// The name of the rule, unique among all files; records list it with each change that the rule made.
     #[schemars(required, extend("examples" = ["bitlocker-fails-once"]))]
     pub(super) name: Option<RuleName>,
-    /// What the rule looks at: requests (device to server), responses (server to device), or connections of devices.
+    /// The traffic that the rule looks at: requests (device to server), responses (server to device), or connections of devices.
     #[schemars(required)]
     pub(super) stage: Option<Stage>,
-    /// Where the rule acts; without it, on every message or connection of the stage.
+    /// The conditions under which the rule acts; without them, it acts on every message or connection of the stage.
     pub(super) r#match: Option<M>,
-    /// How often the rule acts; without it, always.
+    /// The limit on how often the rule acts; without it, the rule acts on every match.
     pub(super) limit: Option<L>,
-    /// In which state of a scenario the rule acts; without it, in every state.
+    /// The scenario that the rule takes part in; without it, the rule acts in every state.
     pub(super) scenario: Option<Scenario>,
-    /// What the rule does: one step, or a list of steps in order.
+    /// The actions of the rule: one step, or a list of steps that run in order.
     #[schemars(required)]
     pub(super) step: Option<Vec<Step>>,
-    /// After this rule acted, dmtap evaluates no later rule.
+    /// After this rule acted on a message, dmtap evaluates no later rule for it.
     #[schemars(extend("examples" = [true]))]
     pub(super) end: Option<End>,
 }
@@ -58,7 +58,7 @@ written!(
     {"type": "string", "pattern": "\\S"}
 );
 
-/// How many connections the rule acts on; without it, all of them.
+/// The limit on the connections that the rule acts on; without it, the rule acts on all of them.
 #[derive(Deserialize, JsonSchema)]
 #[serde(
     rename = "a limit",
@@ -67,20 +67,20 @@ written!(
 )]
 #[schemars(rename = "connection-limit", extend("anyOf" = [{"required": ["times"]}, {"required": ["skip"]}, {"required": ["every"]}]))]
 pub(super) struct ConnectionLimit {
-    /// The rule acts on this many connections, then on no more.
+    /// The rule acts on at most this many connections.
     #[schemars(extend("examples" = [1]))]
     times: Option<Count>,
-    /// Ignores the first n connections.
+    /// The rule first ignores this many connections.
     #[schemars(extend("examples" = [2]))]
     skip: Option<SkipCount>,
-    /// Of the remaining connections, acts on each so many-th one: 3 is the third, the sixth and so on.
+    /// The rule acts on every n-th of the remaining connections: 3 means the third, the sixth and so on.
     #[schemars(extend("examples" = [3]))]
     every: Option<Count>,
-    /// What has a count of its own; the default is `run`, and `peer` is each IP address.
+    /// The scope of the counts: the whole run of dmtap (`run`, the default), or each IP address of devices (`peer`).
     per: Option<PerConnection>,
 }
 
-/// What counts of connections are kept for.
+/// The scope of a count of connections.
 #[derive(Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum PerConnection {
@@ -105,5 +105,5 @@ impl From<ConnectionLimit> for Limit {
     }
 }
 
-/// The keys of a connection that is matched.
+/// The keys that match connections.
 pub(super) const CONNECTION_KEYS: [&str; 4] = ["peer", "listener", "sni", "host"];

@@ -1,4 +1,4 @@
-//! The `scenario` table of a rule, and whether every state of the scenarios can be reached.
+//! The check of the `scenario` tables of rules, and of whether every required state can be reached.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -19,16 +19,16 @@ struct Act {
     file: Arc<str>,
     text: Arc<str>,
     line: usize,
-    /// The state that it requires, or else the one that it becomes.
+    /// The place of `requires`, otherwise of `becomes`.
     span: Range<usize>,
-    /// What it has a state for; the whole table where there is no `per`.
+    /// The place of `per`; the whole table if there is no `per`.
     per: Range<usize>,
     reported: bool,
 }
 
 impl Scenarios {
-    /// Notes an act, as it stands in `table`, and whether it is one; `whole` is `false` where a part of the table is
-    /// wrong.
+    /// Adds the scenario of a rule, from `table`. Returns whether it is valid. `whole` is `false` if a part of the
+    /// table is wrong.
     pub(super) fn enter(
         &mut self,
         scenario: Scenario,
@@ -71,7 +71,7 @@ impl Scenarios {
         true
     }
 
-    /// Takes note of the act of a rule that was loaded before.
+    /// Adds the scenario of a rule that was loaded before.
     pub(super) fn know(&mut self, rule: &Rule) {
         let act = rule.scenario.iter().map(|scenario| Act {
             scenario: scenario.clone(),
@@ -85,8 +85,8 @@ impl Scenarios {
         self.0.extend(act);
     }
 
-    /// Errors of scenarios as a whole: states that no rule sets, and rules of one scenario that
-    /// do not share its state. Each scenario is examined once.
+    /// Returns the errors of scenarios as a whole: states that no rule sets, and rules of one scenario with different
+    /// `per`. Each scenario is examined once.
     pub(super) fn errors(&self) -> Vec<RuleError> {
         let mut scenarios: HashMap<&str, Vec<&Act>> = HashMap::new();
         for act in &self.0 {
@@ -109,7 +109,7 @@ impl Scenarios {
             }
         }
         let more = wrong.split_off(wrong.len().min(MOST_ERRORS));
-        // Their texts name near words, which takes a while: only those that are printed are made.
+        // The texts suggest similar words, which takes time; so only the printed ones are made.
         let errors = wrong.iter().map(|(act, other)| match other {
             Some(other) => act.other_per(other),
             None => act.never(&reached[&*act.scenario.name].order),
@@ -122,12 +122,12 @@ impl Scenarios {
 
 struct Reached<'a> {
     known: HashSet<&'a str>,
-    /// In the order in which they are brought about.
+    /// The states, in the order in which they are reached.
     order: Vec<&'a str>,
 }
 
 impl<'a> Reached<'a> {
-    /// Each act is looked at when the state it requires is reached, and never again.
+    /// Finds the reachable states. Each act is examined once, when the state that it requires is reached.
     fn by(acts: &[&'a Act]) -> Self {
         let mut waiting: HashMap<&str, Vec<&'a str>> = HashMap::new();
         let mut reached = Self {
@@ -184,7 +184,7 @@ impl Act {
         )))
     }
 
-    /// Rules of one scenario with different `per` never see each other's state.
+    /// Returns the error of a `per` that differs from the first rule's: such rules never see each other's state.
     fn other_per(&self, first: &Self) -> RuleError {
         let title = format!(
             "scenario `{}` has a state per {} here, and per {} elsewhere",

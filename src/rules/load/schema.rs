@@ -1,8 +1,8 @@
-//! The JSON Schema of rule files, out of the types that rules are read into.
+//! The JSON Schema of rule files, generated from the types that rules are read into.
 //!
-//! The derived schema is brought into the form that files have: a list is one value or several, a field named `=` is the
-//! value of a verb, one named `` is the value where it is no table. It also works in editors that know draft 7 only
-//! (taplo): no keyword next to `$ref`.
+//! The derived schema is converted to the form of rule files: a list is one value or several, a field named `=` is the
+//! value of a verb, and a field named `` is the value if it is not a table. The result also works in editors that only
+//! know draft 7 (taplo): there is no keyword next to `$ref`.
 
 use std::sync::LazyLock;
 
@@ -15,29 +15,29 @@ use super::match_table::AT_RESPONSES;
 use super::rule_table::{ConnectionLimit, RuleTable};
 use crate::rules::{ConnectionMatcher, Limit, Matcher, Stage, Step};
 
-/// A verb of steps, as the schema describes it.
+/// A verb of steps, with the schema of its keys.
 #[derive(Clone, Debug, Default)]
 pub struct StepKeys {
-    /// What steps of its kind are.
+    /// The title of the kind of step.
     pub kind: &'static str,
-    /// Its name.
+    /// The name of the verb.
     pub name: String,
-    /// The names of the stages of rules it may stand in.
+    /// The names of the stages at which the step is allowed.
     pub stages: Vec<String>,
-    /// Its other keys.
+    /// The other keys of the step.
     pub options: Vec<String>,
-    /// Those of them that it needs.
+    /// The required ones of the other keys.
     pub required: Vec<String>,
-    /// What the value of the verb may be, and what the verb does.
+    /// The schema of the verb's value, with the description of the verb.
     value: Value,
-    /// The same of its other keys.
+    /// The schemas of the other keys.
     values: Map<String, Value>,
-    /// What its keys are to each other.
+    /// The schema keywords that relate the keys to each other.
     together: Map<String, Value>,
 }
 
 impl StepKeys {
-    /// How it is written.
+    /// Returns an example of the step in TOML.
     pub fn example(&self) -> String {
         let value = in_toml(&self.value["examples"][0]);
         let needs = self.required.iter().map(|key| {
@@ -47,19 +47,19 @@ impl StepKeys {
         format!("{} = {value}{}", self.name, needs.collect::<String>())
     }
 
-    /// What it does.
+    /// Returns the description of the verb.
     pub fn does(&self) -> &str {
         self.value["description"].as_str().unwrap_or_default()
     }
 
-    /// What one of its other keys means.
+    /// Returns the description of another key of the step.
     pub(super) fn meaning(&self, option: &str) -> &str {
         let value = self.values.get(option).unwrap_or(&Value::Null);
         value["description"].as_str().unwrap_or_default()
     }
 }
 
-/// Every verb, kind by kind.
+/// Returns all verbs, grouped by kind.
 pub fn step_keys() -> &'static [StepKeys] {
     static STEPS: LazyLock<Vec<StepKeys>> = LazyLock::new(|| {
         let mut generator = generator();
@@ -77,12 +77,12 @@ pub fn step_keys() -> &'static [StepKeys] {
     &STEPS
 }
 
-/// The verb of this name.
+/// Returns the verb of this name.
 pub(super) fn step_named(name: &str) -> Option<&'static StepKeys> {
     step_keys().iter().find(|step| step.name == name)
 }
 
-/// The keys of `match`.
+/// Returns the keys of `match`.
 pub(super) fn match_keys() -> &'static [String] {
     static KEYS: LazyLock<Vec<String>> = LazyLock::new(|| {
         let schema = Matcher::json_schema(&mut generator());
@@ -92,17 +92,17 @@ pub(super) fn match_keys() -> &'static [String] {
     &KEYS
 }
 
-/// An example as a rule file has it.
+/// Writes an example in TOML.
 fn in_toml(example: &Value) -> String {
     let value = toml::Value::try_from(example);
     value.map_or_else(|_| "…".into(), |value| value.to_string())
 }
 
-/// The schema.
+/// Returns the schema.
 pub fn schema() -> Value {
     let mut generator = generator();
     let mut rule = RuleTable::<Matcher, Limit>::json_schema(&mut generator).to_value();
-    // The stage decides which of the two it is, so that a mistake is reported at its place.
+    // The stage decides between the two, so that a mistake is reported at its place.
     for (key, of_connections) in [
         ("match", generator.subschema_for::<ConnectionMatcher>()),
         ("limit", generator.subschema_for::<ConnectionLimit>()),
@@ -114,7 +114,7 @@ pub fn schema() -> Value {
         });
     }
     let mut definitions = generator.take_definitions(false);
-    // These were put into the steps.
+    // Tables with a verb were merged into the steps.
     definitions.retain(|_, table| table["properties"].get("=").is_none());
     definitions.insert("rule".into(), rule);
     definitions.insert("rule-of-its-stage".into(), rule_of_its_stage());
@@ -151,7 +151,7 @@ pub fn schema() -> Value {
     root.to_value()
 }
 
-/// The schema as text.
+/// Returns the schema as text.
 pub fn schema_text() -> String {
     format!("{:#}\n", schema())
 }
@@ -164,7 +164,7 @@ fn defined(name: &str) -> Value {
     json!({"$ref": format!("#/$defs/{name}")})
 }
 
-/// What holds of a rule at its stage only.
+/// Returns the schema of the conditions that depend on the stage of a rule.
 fn rule_of_its_stage() -> Value {
     let of_stage = |stage: Stage| {
         let is_elsewhere = |step: &&StepKeys| !step.stages.iter().any(|it| it == stage.name());
@@ -175,7 +175,7 @@ fn rule_of_its_stage() -> Value {
         match stage {
             Stage::Request => {
                 rule["match"] = json!({"allOf": [defined("match"), defined("match-of-request")]});
-                // The body of a request is cut with `limit-data`.
+                // At the stage `request`, `limit-data` cuts the body.
                 step["properties"] = json!({"reset-peer": {"const": true}});
             }
             Stage::Response => {}
@@ -200,7 +200,7 @@ fn rule_of_its_stage() -> Value {
     json!({"allOf": stages.map(of_stage)})
 }
 
-/// The keys that no request has are nowhere in its matcher.
+/// Returns the schema that forbids keys for responses everywhere in a matcher of requests.
 fn match_of_request() -> Value {
     let inner = defined("match-of-request");
     let inside = json!({"allOf": [inner, {"items": inner}]});
@@ -228,7 +228,7 @@ fn of_variant(
         });
     let has_verb = |table: &&Value| table["properties"].get("=").is_some();
     let table = name_of(&content["$ref"]).and_then(|name| definitions.get(name));
-    // The fields of a variant stand here, those of a type of its own elsewhere.
+    // The fields of a variant are inline, the fields of a separate type are in the definitions.
     let is_table = content.get("properties").is_some();
     let table = table.filter(has_verb).or(is_table.then_some(content));
     let mut together = keywords(variant);
@@ -259,7 +259,7 @@ fn of_variant(
     }
 }
 
-/// What a schema says of keys together.
+/// Returns the schema keywords that relate keys to each other.
 fn keywords(schema: &Value) -> Map<String, Value> {
     let known = ["oneOf", "maxProperties", "if", "then"];
     let said = known
@@ -275,7 +275,7 @@ impl JsonSchema for Step {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        // What the verbs refer to is defined here, too.
+        // This also defines the types that the verbs refer to.
         Self::kinds(generator);
         let (mut properties, mut options, mut cases) = (Map::new(), Map::new(), Vec::new());
         for step in step_keys() {
@@ -305,7 +305,7 @@ impl JsonSchema for Step {
     }
 }
 
-/// Brings a derived schema into the form that files have.
+/// Converts a derived schema to the form of rule files.
 fn written(schema: &mut Schema, definitions: &Map<String, Value>) {
     transform_subschemas(
         &mut |inner: &mut Schema| written(inner, definitions),
@@ -323,7 +323,7 @@ fn written(schema: &mut Schema, definitions: &Map<String, Value>) {
     one_or_many(map);
 }
 
-/// What is left out is not written as null.
+/// Removes null: a missing key is left out, not written as null.
 fn without_null(map: &mut Map<String, Value>) {
     let is_null = |value: &Value| value.is_null() || value == "null" || value["type"] == "null";
     for key in ["type", "enum", "anyOf"] {
@@ -345,7 +345,7 @@ fn without_null(map: &mut Map<String, Value>) {
     }
 }
 
-/// Names that are described one by one are a list of names.
+/// Converts names with descriptions to a list of names.
 fn words_of(map: &mut Map<String, Value>) {
     let names = map.get("oneOf").and_then(Value::as_array);
     let names = names.map(|all| {
@@ -359,7 +359,7 @@ fn words_of(map: &mut Map<String, Value>) {
     map.insert("enum".into(), names.into());
 }
 
-/// A type with a field named `` is that value, or a table.
+/// Converts a type with a field named `` to that value, or a table.
 fn plain_or_table(map: &mut Map<String, Value>, definitions: &Map<String, Value>) {
     let name = map.get("$ref").and_then(name_of);
     let plain = name.and_then(|name| definitions.get(name)?.pointer("/properties/"));
@@ -370,7 +370,7 @@ fn plain_or_table(map: &mut Map<String, Value>, definitions: &Map<String, Value>
     }
 }
 
-/// A list is one value, or several.
+/// Converts a list to one value, or several.
 fn one_or_many(map: &mut Map<String, Value>) {
     if map.get("type") != Some(&json!("array")) {
         return;

@@ -1,4 +1,4 @@
-//! Whether the steps of a rule go with its stage, with each other and with what it selects.
+//! The checks of the steps of a rule against its stage, its selection, and each other.
 
 use std::ops::Range;
 
@@ -20,7 +20,7 @@ use crate::rules::{Matcher, RuleError, Scenario, Stage, Step};
 /// A step with its table, and the place of its verb.
 pub(super) type Placed<'t> = (&'t Step, Range<usize>, Table<'t>);
 
-/// What is wrong with each step on its own, and at its stage.
+/// Reports errors in each step on its own, and at its stage.
 pub(super) fn each(steps: &[Step], rule: Table<'_>, stage: Stage, report: &mut Report<'_>) {
     let placed = placed(steps, rule);
     for step in &placed {
@@ -29,7 +29,7 @@ pub(super) fn each(steps: &[Step], rule: Table<'_>, stage: Stage, report: &mut R
     with_stage(&placed, stage, report);
 }
 
-/// What the steps mean together, and with the rest of the rule; `matcher` where nothing is wrong with it.
+/// Reports conflicts between the steps, and with the rest of the rule; `matcher` is `None` if it has errors.
 pub(super) fn together(
     steps: &[Step],
     rule: Table<'_>,
@@ -58,7 +58,7 @@ fn placed<'t>(steps: &'t [Step], rule: Table<'t>) -> Vec<Placed<'t>> {
         .collect()
 }
 
-/// What the keys of one step mean together, and places in it that nothing has.
+/// Reports conflicts between the keys of one step, and warns of places in it that do not exist.
 fn alone((step, _, table): &Placed<'_>, report: &mut Report<'_>) {
     let places = [
         "at", "before", "after", "first-in", "last-in", "copy", "move",
@@ -116,7 +116,7 @@ fn alone((step, _, table): &Placed<'_>, report: &mut Report<'_>) {
     }
 }
 
-/// A step at a stage where what it works on is not there.
+/// Reports steps at a stage at which they have nothing to work on.
 fn with_stage(steps: &[Placed<'_>], stage: Stage, report: &mut Report<'_>) {
     for (step, span, _) in steps {
         let name = step.name();
@@ -145,7 +145,7 @@ fn with_stage(steps: &[Placed<'_>], stage: Stage, report: &mut Report<'_>) {
     }
 }
 
-/// A step that only moves the scenario on, in a rule that has none, or no state to move to.
+/// Reports `advance-scenario` in a rule without a scenario or without `becomes`.
 fn with_scenario(steps: &[Placed<'_>], scenario: Option<&Scenario>, report: &mut Report<'_>) {
     let moves = scenario.is_some_and(|scenario| scenario.becomes.is_some());
     for (step, span, _) in steps {
@@ -157,7 +157,7 @@ fn with_scenario(steps: &[Placed<'_>], scenario: Option<&Scenario>, report: &mut
     }
 }
 
-/// An attribute whose prefix nothing declares makes a document that namespace-aware peers refuse.
+/// Reports attributes with an undeclared prefix, because namespace-aware peers refuse such documents.
 fn with_declared_prefixes(steps: &[Placed<'_>], report: &mut Report<'_>) {
     let attributes = |(step, span, _): &Placed<'_>| match step {
         Step::Edit(EditStep::SetAttribute { name, .. }) => Some((name.0.clone(), span.clone())),
@@ -181,7 +181,7 @@ fn with_declared_prefixes(steps: &[Placed<'_>], report: &mut Report<'_>) {
     }
 }
 
-/// Nothing follows an answer or a reset, and what they throw away need not be edited.
+/// Reports steps after an answer or a reset, and edits before it, which it throws away.
 fn with_each_other(steps: &[Placed<'_>], report: &mut Report<'_>) {
     let Some(end) = steps.iter().position(|(step, ..)| step.closes()) else {
         return;
@@ -216,7 +216,7 @@ fn with_each_other(steps: &[Placed<'_>], report: &mut Report<'_>) {
     }
 }
 
-/// How two steps are written of which one leaves nothing for the other.
+/// Returns the remedy for a step that `last` leaves nothing to.
 fn right_order(step: &Step, last: &Step) -> String {
     let answer = match last {
         Step::Fault(FaultStep::Answer(Answer(answer))) => Some(answer),
@@ -249,7 +249,8 @@ fn right_order(step: &Step, last: &Step) -> String {
     }
 }
 
-/// Bytes are changed last, whatever the order in the file; a body that is set anew leaves nothing to edit.
+/// Reports edits after a change of bytes, because bytes are changed last whatever the order in the file, and changes
+/// before a step that replaces the body.
 fn on_the_body(steps: &[Placed<'_>], report: &mut Report<'_>) {
     let is_raw = |(step, ..): &&Placed<'_>| step.is_raw();
     let sets = |(step, ..): &&Placed<'_>| matches!(step, Step::Raw(step) if step.replaces_all());
@@ -280,7 +281,7 @@ fn on_the_body(steps: &[Placed<'_>], report: &mut Report<'_>) {
     }
 }
 
-/// `named` is where `match` names the commands.
+/// Reports steps that do not fit the selection; `named` is the place of `command` in `match`.
 fn with_matcher(
     steps: &[Placed<'_>],
     matcher: &Matcher,
@@ -331,7 +332,7 @@ fn no_data(step: &EditStep, kinds: Kinds, span: &Range<usize>, report: &mut Repo
     }
 }
 
-/// A value of the selected command, in a rule that selects whole messages.
+/// Reports a value of the selected command in a rule that selects whole messages.
 fn no_command(step: &Step, span: &Range<usize>, report: &mut Report<'_>) {
     let mut names = step.template().into_iter().flat_map(Template::names);
     if let Some(name) = names.find(|name| name.is_of_command()) {
@@ -343,7 +344,7 @@ fn no_command(step: &Step, span: &Range<usize>, report: &mut Report<'_>) {
     }
 }
 
-/// A step that makes sense with selected commands only, in a rule that selects whole messages.
+/// Reports a step that needs selected commands in a rule that selects whole messages.
 fn needs_commands(step: &EditStep, span: &Range<usize>, report: &mut Report<'_>) {
     let verb = step.name();
     let places = step.places();
@@ -382,7 +383,7 @@ fn needs_commands(step: &EditStep, span: &Range<usize>, report: &mut Report<'_>)
     }
 }
 
-/// No version is left between a floor and a ceiling that lies under it.
+/// Reports a `tls-min` that is newer than `tls-max`.
 fn agree_on_versions(steps: &[Placed<'_>], report: &mut Report<'_>) {
     let min = steps.iter().find_map(|(step, span, _)| match step {
         Step::Connection(step @ ConnectionStep::TlsMin(version)) => {
@@ -437,7 +438,7 @@ fn about_commands(
     selects_others(title, span, (what, example), named, report);
 }
 
-/// A step is about commands that the rule does not select.
+/// Reports a step about commands that the rule does not select.
 fn selects_others<'r>(
     title: String,
     span: &Range<usize>,
@@ -453,5 +454,5 @@ fn selects_others<'r>(
     error.help(format!("write command = \"{example}\" into `match`"))
 }
 
-/// What most protocol steps are about, and how a rule selects it.
+/// The subject of steps about a Status, and the command that selects it.
 const STATUS: (&str, &str) = ("a Status", "Status");

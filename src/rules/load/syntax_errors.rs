@@ -1,4 +1,4 @@
-//! What is not TOML, with the slip that is behind it.
+//! Syntax errors in TOML, with the slip that probably caused them.
 
 use std::ops::Range;
 
@@ -7,10 +7,11 @@ use toml::de::Error;
 use super::report::Report;
 use crate::rules::mistake::Mistake;
 
-/// Reports the errors of the reader of TOML.
+/// Reports the errors of the TOML parser.
 ///
-/// The first error of a line is reported, and a bracket that is not closed at its place: what follows is often what it
-/// leaves. If the header of a rule is missing, all of its keys are duplicates: only the first one is reported.
+/// It reports only the first error of each line. It reports an unclosed bracket at the place of the bracket, and no
+/// errors after it, because they often follow from it. If the header of a rule is missing, all of its keys are
+/// duplicates: only the first one is reported.
 pub(super) fn report(errors: &[Error], report: &mut Report<'_>) {
     let text = report.text().clone();
     let place = |error: &Error| error.span().unwrap_or(text.len()..text.len());
@@ -61,7 +62,7 @@ pub(super) fn report(errors: &[Error], report: &mut Report<'_>) {
     }
 }
 
-/// The last bracket in front of a place that nothing closes.
+/// Returns the last unclosed bracket before a place.
 fn open_bracket(text: &str, end: usize) -> Option<usize> {
     let mut closed = 0_usize;
     let before = text.get(..end)?.char_indices().rev();
@@ -80,7 +81,7 @@ fn open_bracket(text: &str, end: usize) -> Option<usize> {
     open.map(|(at, _)| at)
 }
 
-/// What is not TOML since it is written as in another language: so is the rest of the file.
+/// Returns the mistake of a file in another format; the rest of the file is then not TOML, either.
 fn other_format(text: &str, at: usize) -> Option<Mistake> {
     let (before, behind) = text.split_at_checked(at)?;
     let what = match behind.chars().next()? {
@@ -96,7 +97,7 @@ fn wrong(what: &str) -> Mistake {
     Mistake::new(format!("this is not TOML: {what}"))
 }
 
-/// What the reader of TOML reports, with a remedy where the slip is a common one.
+/// Returns the error of the TOML parser, with a remedy if the slip is a common one.
 fn not_toml(error: &Error, text: &str, span: &Range<usize>) -> Mistake {
     let message = error.message();
     let is_number = ["mantissa", "fraction", "float", "exponent", "integer"];
@@ -116,7 +117,7 @@ fn not_toml(error: &Error, text: &str, span: &Range<usize>) -> Mistake {
     wrong(message)
 }
 
-/// A text that stands without quotes, or in those of books.
+/// Returns the mistake of a text without quotes, or with typographic quotes.
 fn unquoted(text: &str, at: usize) -> Mistake {
     let (before, behind) = text.split_at_checked(at).unwrap_or((text, ""));
     let from = before
@@ -147,7 +148,7 @@ fn unquoted(text: &str, at: usize) -> Mistake {
         .help(format!("write {key}{}", toml::Value::from(plain)))
 }
 
-/// A key of which there are two, most often since the header of a second rule is missing.
+/// Reports a duplicate key; most often the header of a second rule is missing.
 fn twice(text: &str, span: Range<usize>, report: &mut Report<'_>) {
     let key = &text[span.clone()];
     let is_key = |at: &usize| {
@@ -171,7 +172,7 @@ fn begins_a_line(text: &str, at: usize) -> bool {
     line.is_some_and(|line| line.trim().is_empty())
 }
 
-/// What stands between the double quotes around a place, on its line.
+/// Returns the text between the double quotes around a place, on its line.
 fn quoted(text: &str, at: usize) -> Option<&str> {
     let (before, behind) = text.split_at_checked(at)?;
     let from = before.rfind('"')? + 1;

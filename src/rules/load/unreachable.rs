@@ -1,11 +1,11 @@
-//! Rules that no message reaches.
+//! The check for rules that no message reaches.
 
 use std::ops::Range;
 
 use super::report::{Report, Table};
 use crate::rules::Rule;
 
-/// The rules of a file that end the processing of every message of their stage.
+/// The rules of a file that end the evaluation for every message of their stage.
 #[derive(Default)]
 pub(super) struct Endpoints(Vec<End>);
 
@@ -15,7 +15,8 @@ struct End {
 }
 
 impl Endpoints {
-    /// Reports a rule behind one that leaves nothing to it, and notes one that leaves nothing to others.
+    /// Reports a rule that comes after one that leaves nothing to it, and remembers a rule that leaves nothing to later
+    /// ones.
     pub(super) fn pass(&mut self, rule: &Rule, table: Table<'_>, report: &mut Report) {
         let name = table.value_span("name");
         let before = self.0.iter().find(|end| leaves_nothing(&end.rule, rule));
@@ -42,7 +43,7 @@ impl Endpoints {
 }
 
 fn leaves_nothing(end: &Rule, rule: &Rule) -> bool {
-    // A rule that edits passes by what is no document.
+    // A rule that edits does not act on bodies that are not documents.
     end.stage == rule.stage
         // Duplicate names are reported elsewhere.
         && end.name != rule.name

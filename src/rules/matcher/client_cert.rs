@@ -1,4 +1,4 @@
-//! What must hold of the client certificate that the device presented.
+//! Conditions on the client certificate that the device presented.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -9,7 +9,7 @@ use crate::flow::ClientCertificate;
 use crate::rules::glob::Glob;
 use crate::rules::value::Hexadecimal;
 
-/// A client certificate; without keys, any.
+/// The conditions on a client certificate; without keys, every certificate matches.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(
     rename = "a client certificate",
@@ -19,23 +19,23 @@ use crate::rules::value::Hexadecimal;
 )]
 #[schemars(rename = "client-cert")]
 pub struct ClientCertMatcher {
-    /// Its subject in the order of the certificate; `*` matches any characters.
+    /// The subject of the certificate, in the order of the certificate; `*` matches any characters.
     #[schemars(extend("examples" = ["CN=*, OU=contoso"]))]
     pub subject: Vec<Glob>,
-    /// Its issuer; `*` matches any characters.
+    /// The issuer of the certificate; `*` matches any characters.
     #[schemars(extend("examples" = ["CN=dmtap CA *"]))]
     pub issuer: Vec<Glob>,
-    /// Its serial number in hexadecimal; `*` matches any digits.
+    /// The serial number of the certificate in hexadecimal; `*` matches any digits.
     #[schemars(extend("examples" = ["01F3"]))]
     pub serial: Vec<Hexadecimal>,
-    /// Its SHA-1 or SHA-256 in hexadecimal; blanks and colons are ignored, `*` matches any digits.
+    /// The SHA-1 or SHA-256 hash of the certificate in hexadecimal; blanks and colons are ignored, `*` matches any digits.
     #[schemars(extend("examples" = ["5F:3C:*"]))]
     pub thumbprint: Vec<Hexadecimal>,
-    /// Who vouches for it: dmtap's CA, a CA of `--client-ca`, or nobody.
+    /// The CA that vouches for the certificate: dmtap's own (`dmtap-ca`), one of `--client-ca` (`client-ca`), or none (`untrusted`).
     pub verdict: Vec<Verdict>,
 }
 
-/// The judgement of a certificate, by its name.
+/// The verdict on a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]

@@ -1,4 +1,4 @@
-//! Keys about commands: which are selected, and which of their Items.
+//! Keys about commands: they select commands, and Items in them.
 
 use std::borrow::Cow;
 
@@ -15,30 +15,30 @@ use crate::rules::mistake::Mistake;
 use crate::rules::target_nodes::{self, TargetNodes};
 use crate::rules::value::{CmdId, Named, OneOf};
 
-/// The answered command.
+/// The conditions on an answered command.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(try_from = "AnswersTable")]
 #[schemars(with = "AnswersTable", rename = "answers")]
 pub struct AnswersMatcher {
-    /// Its name, `SyncHdr` for the header; empty: any.
+    /// The names that the command may have, `SyncHdr` for the header; empty for any name.
     pub names: Vec<&'static str>,
-    /// What else must hold of it; `None`: nothing.
+    /// Further conditions on the command; `None` if there are none.
     pub command: Option<Box<Matcher>>,
 }
 
-/// A command, with what was seen of it when the document was surveyed.
+/// A command, with the facts that are read from it once for all rules.
 #[derive(Clone, Copy)]
 pub(in crate::rules) struct Seen<'d> {
     pub(in crate::rules) command: Command<'d>,
     pub(in crate::rules) kind: CommandKind,
-    /// Of a Status or Alert.
+    /// The code of a Status or Alert.
     pub(in crate::rules) code: Option<u16>,
-    /// The nodes it is about.
+    /// The nodes that the command is about.
     pub(in crate::rules) about: &'d [TargetNodes],
 }
 
 impl Matcher {
-    /// Whether its own keys ask which command an answer refers to.
+    /// Whether the matcher's own keys need the command that an answer refers to.
     pub(super) fn follows_links(&self) -> bool {
         let selects_answers = self
             .kinds
@@ -52,7 +52,7 @@ impl Matcher {
         !self.data.is_empty() || texts.iter().any(|texts| !texts.is_empty())
     }
 
-    /// Which Items of a command its own keys select; `None` if they do not select the command.
+    /// Returns the Items of a command that the matcher's own keys select; `None` if they do not select the command.
     pub(super) fn items_of_command(
         &self,
         context: &MatchContext<'_>,
@@ -82,7 +82,8 @@ impl Matcher {
         }
     }
 
-    /// The Items that name a node asked for; all of them where an answer names none.
+    /// Returns the Items about a node that `loc-uri` matches; the whole command if an answer matches by a node that
+    /// none of its own Items names.
     fn items_named(&self, seen: &Seen<'_>) -> Option<Items> {
         if self.loc_uri.is_empty() {
             return Some(Items::All);
@@ -98,9 +99,9 @@ impl Matcher {
         Items::only(items)
     }
 
-    /// The Items whose Meta and Data are as asked.
+    /// Returns the Items whose Meta and Data match.
     fn items_fitting(&self, command: Command<'_>) -> Option<Items> {
-        // Read once: a command may have many Items.
+        // Read only once, because a command may have many Items.
         let of_command = command.meta();
         let mut items = command.items().peekable();
         if items.peek().is_none() {
@@ -161,7 +162,7 @@ fn answered_name<'d>(answer: Command<'d>, answers: &LinkedAnswers<'_>) -> Option
     Some(Cow::Borrowed(kind.name()))
 }
 
-/// The answered command.
+/// The conditions on an answered command.
 #[derive(Deserialize, JsonSchema, Default)]
 #[serde(
     rename = "`answers`",
@@ -181,18 +182,18 @@ struct AnswersTable {
     /// The node of the answered command.
     #[schemars(extend("examples" = ["./Vendor/**"]))]
     loc_uri: Vec<UriGlob>,
-    /// Meta Format of the answered command or its Item.
+    /// The Format in the Meta of the answered command or of its Item.
     #[schemars(extend("examples" = ["int"]))]
     format: Vec<Glob>,
-    /// Meta Type of the answered command or its Item.
+    /// The Type in the Meta of the answered command or of its Item.
     #[schemars(extend("examples" = ["text/plain"]))]
     r#type: Vec<Glob>,
-    /// Data of an Item of the answered command.
+    /// The Data of an Item of the answered command.
     #[schemars(extend("examples" = ["1"]))]
     data: Vec<TextTest>,
 }
 
-/// The name of what may be answered: a command, or the header.
+/// The name of an answered command, or of the header.
 #[derive(Clone, Copy)]
 struct Answered(&'static str);
 
@@ -235,5 +236,5 @@ impl TryFrom<AnswersTable> for AnswersMatcher {
     }
 }
 
-/// What `answers` calls the header of a message.
+/// The name of the header in `answers`.
 pub(in crate::rules) const HEADER: &str = "SyncHdr";

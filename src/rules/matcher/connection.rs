@@ -1,4 +1,4 @@
-//! Matchers of connections that are being received: only addresses and a ClientHello are known.
+//! Matchers of connections. When a connection arrives, only its addresses and its ClientHello are known.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -7,32 +7,32 @@ use super::message::{any, any_glob};
 use crate::rules::ConnectionInput;
 use crate::rules::value::{Listener, Net, ServerName};
 
-/// Which connections the rule acts on: all keys must match.
+/// The conditions on connections: all keys must match.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename = "`match`", deny_unknown_fields, default)]
 #[schemars(rename = "connection-match")]
 pub struct ConnectionMatcher {
-    /// The device's address, or a network.
+    /// The IP address of the device, or a network that contains it.
     #[schemars(extend("examples" = ["192.0.2.7", "10.0.0.0/8"]))]
     pub peer: Vec<Net>,
     /// The address at which dmtap accepted the device: a port, or a pattern for `ip:port`.
     #[schemars(extend("examples" = [8443, "127.0.0.1:*"]))]
     pub listener: Vec<Listener>,
-    /// The name in the device's ClientHello; `*` matches any characters.
+    /// The server name (SNI) in the device's ClientHello; `*` matches any characters.
     #[schemars(extend("examples" = ["mdm.example.com"]))]
     pub sni: Vec<ServerName>,
-    /// The server: that of CONNECT, or the one behind `--mode reverse:`; without port.
+    /// The host of the server, from CONNECT or from `--mode reverse:`, without port; `*` matches any characters.
     #[schemars(extend("examples" = ["*.windowsupdate.com"]))]
     pub host: Vec<ServerName>,
 }
 
 impl ConnectionMatcher {
-    /// Whether it holds of every connection.
+    /// Whether the matcher has no condition, so that it matches every connection.
     pub fn asks_nothing(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Whether addresses are all it asks for.
+    /// Whether the matcher needs only the addresses of a connection.
     pub fn asks_addresses_only(&self) -> bool {
         self.sni.is_empty() && self.host.is_empty()
     }

@@ -1,4 +1,4 @@
-//! A filter, asked about the message at hand.
+//! The evaluation of a filter on a message.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ impl Matcher {
         self.filter.as_ref().is_none_or(passes)
     }
 
-    /// Whether its filter can be true of a message whose document is broken.
+    /// Whether the matcher's filter can be true of a message whose document is broken.
     pub(in crate::rules) fn may_pass_filter(&self, context: &MatchContext<'_>) -> bool {
         let can = |term: &Term, truth: bool| match term.word.about() {
             About::Transaction => true,
@@ -27,19 +27,19 @@ impl Matcher {
             .is_none_or(|filter| filter.can_match(can))
     }
 
-    /// Whether its filter asks what only the body at hand has.
+    /// Whether the matcher's filter needs the body of this message.
     pub(super) fn filter_reads_document(&self) -> bool {
         let words = [Word::Msg, Word::Enc, Word::Dialect, Word::Size];
         self.filter_asks_commands() || self.filter_has(&words)
     }
 
-    /// Whether its filter asks what only the bodies of requests have.
+    /// Whether the matcher's filter needs the session, which only the bodies of requests name.
     pub(super) fn filter_asks_session(&self) -> bool {
         use Word::{Dev, Msg, Pkg, Sess, Sid, User};
         self.filter_has(&[Dev, Msg, Pkg, Sess, Sid, User])
     }
 
-    /// Whether its filter asks of commands, and of those that answers refer to.
+    /// Whether the matcher's filter needs the commands, and the commands that answers refer to.
     pub(super) fn filter_asks_commands(&self) -> bool {
         let asks = |filter: &Filter| filter.is_about(About::Transaction);
         self.filter.as_ref().is_some_and(asks)
@@ -51,7 +51,7 @@ impl Matcher {
 }
 
 impl MatchContext<'_> {
-    /// Whether a filter is true of the message, with any of its commands or with none.
+    /// Whether a filter is true of the message, with one of its commands or without a command.
     fn passes(&self, filter: &Filter) -> bool {
         let with = |command: Option<&CommandInput<'_>>| {
             filter.matches(&mut |term| match term.word.about() {
@@ -64,7 +64,7 @@ impl MatchContext<'_> {
                 && self.commands(&mut |command| with(Some(command)))
     }
 
-    /// Whether a word about the message is true; `None` where the question does not arise.
+    /// Whether a word about the message is true; `None` if the word does not apply.
     fn holds(&self, term: &Term) -> Option<bool> {
         let (input, value) = (self.input, &term.value);
         let (tag, uri) = (input.session, &input.request.uri);
@@ -102,7 +102,7 @@ impl MatchContext<'_> {
         }
     }
 
-    /// Whether something holds of one of the commands of the message.
+    /// Whether `holds` is true of one of the commands of the message.
     fn commands(&self, holds: &mut dyn FnMut(&CommandInput<'_>) -> bool) -> bool {
         let Some(message) = self.document.and_then(Message::of) else {
             return false;
@@ -126,7 +126,7 @@ impl MatchContext<'_> {
     }
 }
 
-/// A command whose answer is to come.
+/// Returns the facts about a command that has no answer yet.
 fn asked(command: Command<'_>) -> CommandInput<'_> {
     let nodes = command.items().filter_map(Item::node);
     CommandInput {
@@ -139,7 +139,8 @@ fn asked(command: Command<'_>) -> CommandInput<'_> {
     }
 }
 
-/// A Status with the Results of the same command, or Results alone, and the command that they answer.
+/// Returns the facts about a Status with the Results of the same command, or about Results alone, and the command that
+/// they answer.
 fn answered<'d>(
     answer: Command<'d>,
     results: Option<Command<'d>>,
@@ -154,7 +155,7 @@ fn answered<'d>(
         None => status.map_or(Some("Get".into()), |status| status.cmd()),
     };
     let own: Vec<_> = match status {
-        // Those name the two addresses of the message, which are no nodes.
+        // The Status for the header names the two addresses of the message, which are not nodes.
         Some(_) if is_for_header => Vec::new(),
         Some(status) => status.ref_nodes().collect(),
         None => answer.items().filter_map(Item::node).collect(),
@@ -192,6 +193,6 @@ fn values(command: Command<'_>) -> impl Iterator<Item = ValueInput<'_>> {
     })
 }
 
-/// Nodes and values of an answered command, and of its Results, that are looked at for one Status: each Item may have a
-/// Status of its own, and would be looked at for each.
+/// The most nodes and values of an answered command, and of its Results, that are read for one Status. Each Item may
+/// have a Status of its own, and without this limit all Items would be read for each Status.
 const MOST_OF_ANSWERED: usize = 100;

@@ -1,4 +1,4 @@
-//! Which Items of a command a matcher selects.
+//! The Items of a command that a matcher selects.
 
 use crate::dm::Command;
 use crate::markup::NodeId;
@@ -7,12 +7,12 @@ use crate::markup::NodeId;
 pub(in crate::rules) enum Items {
     /// The command as a whole.
     All,
-    /// These, in document order; at least one.
+    /// These Items, in document order; at least one.
     Only(Vec<NodeId>),
 }
 
 impl Items {
-    /// These Items; `None` if there are none.
+    /// Selects these Items; `None` if there are none.
     pub(super) fn only(items: Vec<NodeId>) -> Option<Self> {
         (!items.is_empty()).then_some(Self::Only(items))
     }
@@ -40,7 +40,7 @@ impl Items {
         }
     }
 
-    /// The Items of the command that are not among these.
+    /// Returns the Items of the command that are not selected; `None` if there are none.
     pub(super) fn not(self, command: Command<'_>) -> Option<Self> {
         let Self::Only(items) = self else {
             return None;
@@ -52,7 +52,7 @@ impl Items {
         )
     }
 
-    /// Their nodes; empty: all.
+    /// Returns the nodes of the Items; empty if the whole command is selected.
     pub(in crate::rules) fn nodes(&self) -> &[NodeId] {
         match self {
             Self::All => &[],

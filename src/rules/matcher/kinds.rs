@@ -10,22 +10,22 @@ impl Kinds {
     /// No kind.
     pub const NONE: Self = Self(0);
 
-    /// The set of one kind.
+    /// Returns the set of one kind.
     pub fn of(kind: CommandKind) -> Self {
         Self(1 << kind as u32)
     }
 
-    /// The kinds in either set.
+    /// Returns the kinds in either set.
     pub fn or(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// The kinds in both sets.
+    /// Returns the kinds in both sets.
     pub fn and(self, other: Self) -> Self {
         Self(self.0 & other.0)
     }
 
-    /// The kinds of this set that are not in the other one.
+    /// Returns the kinds of this set that are not in the other one.
     pub fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
@@ -35,7 +35,7 @@ impl Kinds {
         self.and(other) != Self::NONE
     }
 
-    /// Whether every kind of it is in the other set.
+    /// Whether every kind of this set is in the other one.
     pub fn is_within(self, other: Self) -> bool {
         self.and(other) == self
     }
@@ -45,19 +45,19 @@ impl Kinds {
         self.meets(Self::of(kind))
     }
 
-    /// Status and Results.
+    /// Returns the set of Status and Results.
     pub fn answers() -> Self {
         Self::of(CommandKind::Status).or(Self::of(CommandKind::Results))
     }
 
-    /// Those that keep their values in Items, and have no Data of their own.
+    /// Returns the kinds that hold values in Items and have no Data of their own.
     pub fn with_data_in_items() -> Self {
         use CommandKind::{Add, Delete, Exec, Get, Replace, Results};
         let kinds = [Add, Delete, Exec, Get, Replace, Results];
         kinds.into_iter().map(Self::of).fold(Self::NONE, Self::or)
     }
 
-    /// Those that hold commands and have no Items of their own: Atomic and Sequence.
+    /// Returns Atomic and Sequence, which hold commands and have no Items of their own.
     pub fn without_items() -> Self {
         Self::of(CommandKind::Atomic).or(Self::of(CommandKind::Sequence))
     }

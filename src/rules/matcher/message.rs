@@ -23,7 +23,7 @@ pub enum Encoding {
     Wbxml,
 }
 
-/// A header field.
+/// The conditions on a header field.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(
     rename = "a header",
@@ -32,17 +32,17 @@ pub enum Encoding {
 )]
 #[schemars(rename = "header")]
 pub struct HeaderMatcher {
-    /// Its name; case is ignored.
+    /// The name of the header field; case is ignored.
     #[schemars(extend("examples" = ["User-Agent"]))]
     pub name: AnyFieldName,
-    /// A pattern for its value, in which `*` matches any characters; without it, the field must be present.
+    /// A pattern for the value, in which `*` matches any characters; without it, the field only has to be present.
     #[serde(default)]
     #[schemars(extend("examples" = ["MSFT*"]))]
     pub value: Vec<Glob>,
 }
 
 impl Matcher {
-    /// Whether its own keys ask what only the bodies of requests tell.
+    /// Whether the matcher's own keys need the session, which only the bodies of requests name.
     pub(super) fn asks_of_session(&self) -> bool {
         let numbers = [&self.message, &self.exchange, &self.device_session];
         let texts = [&self.device, &self.user, &self.session];
@@ -51,7 +51,7 @@ impl Matcher {
             || texts.iter().any(|texts| !texts.is_empty())
     }
 
-    /// Whether its own keys ask what only the body at hand tells.
+    /// Whether the matcher's own keys need the body of this message.
     pub(super) fn asks_of_document(&self) -> bool {
         !self.body_size.is_empty()
             || !self.encoding.is_empty()
@@ -64,7 +64,7 @@ impl Matcher {
         !self.soap_action.is_empty() || !self.soap_fault.is_empty()
     }
 
-    /// Whether all of its own keys about the message hold.
+    /// Whether all of the matcher's own keys about the message match.
     pub(in crate::rules) fn holds_of_message(&self, context: &MatchContext<'_>) -> bool {
         self.holds_of_connection(context.input.connection)
             && self.holds_of_heads(context.input)
@@ -72,7 +72,7 @@ impl Matcher {
             && (!self.asks_of_document() || self.holds_of_body(context))
     }
 
-    /// Whether that of it holds which is known before the first request: `peer`, `sni` and `client-cert`.
+    /// Whether the keys match that are known before the first request: `peer`, `sni` and `client-cert`.
     pub fn holds_of_connection(&self, connection: &Connection) -> bool {
         let tls = || connection.tls.as_ref();
         let certificate = || tls()?.client.as_deref();
@@ -150,7 +150,7 @@ impl Matcher {
     }
 }
 
-/// The length of the body, as far as it is known.
+/// Returns the length of the body, if it is known.
 pub(super) fn body_size(context: &MatchContext<'_>) -> Option<u64> {
     let document = context.document.map(|document| document.source().len());
     let read = || context.input.body.map(|body| body.len());
@@ -158,13 +158,13 @@ pub(super) fn body_size(context: &MatchContext<'_>) -> Option<u64> {
     size.or_else(|| announced(context.input))
 }
 
-/// The length a header announces of a body that is no document.
+/// Returns the Content-Length, for a body that was not read.
 fn announced(input: &RuleInput<'_>) -> Option<u64> {
     let length = input.headers().get(CONTENT_LENGTH)?;
     length.to_str().ok()?.parse().ok()
 }
 
-/// The server's package follows the device's: 2 answers 1, and 4 answers 3.
+/// Returns the package of the message. The server's package follows the device's: 2 answers 1, and 4 answers 3.
 pub(super) fn package(input: &RuleInput<'_>) -> Option<u64> {
     let device = u64::from(input.session?.package);
     Some(match input.stage {
@@ -180,7 +180,7 @@ impl HeaderMatcher {
     }
 }
 
-/// Whether one of the things asked for holds of a value; an empty list asks nothing.
+/// Whether one of the conditions in a list holds for a value; an empty list always holds.
 pub(super) fn any<T, V>(
     asked: &[T],
     value: impl FnOnce() -> Option<V>,
@@ -189,7 +189,7 @@ pub(super) fn any<T, V>(
     asked.is_empty() || value().is_some_and(|value| asked.iter().any(|asked| holds(asked, &value)))
 }
 
-/// Whether one of the patterns matches; an empty list asks nothing.
+/// Whether one of the patterns matches a text; an empty list always matches.
 pub(super) fn any_glob<T: AsRef<str>>(
     patterns: &[impl AsRef<Glob>],
     text: impl FnOnce() -> Option<T>,
@@ -207,7 +207,7 @@ pub(in crate::rules) fn any_code<F>(codes: &[CodeRange<F>], code: Option<u16>) -
     any(codes, || code, |range, code| range.0.contains(code))
 }
 
-/// Whether a pattern matches the Action of a SOAP envelope, or its name.
+/// Whether a pattern matches the Action of a SOAP envelope, or its short name.
 pub(in crate::rules) fn is_action(glob: &Glob, action: &str) -> bool {
     glob.matches(action) || glob.matches(action_name(action))
 }

@@ -1,4 +1,4 @@
-//! Texts that a value is compared with.
+//! Conditions on the text of a value.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -8,21 +8,21 @@ use crate::rules::mistake::Mistake;
 use crate::rules::selector::Selector;
 use crate::rules::value::{Part, Pattern, Plain, TextPattern};
 
-/// What is asked of a text, in one way.
+/// One condition on a text.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(try_from = "Comparison")]
 #[schemars(with = "Comparison", rename = "comparison")]
 pub enum TextTest {
-    /// It is this text; white space around it does not count.
+    /// The text is equal to this one, apart from white space around them.
     Equals(String),
-    /// It contains this text.
+    /// The text contains this one.
     Contains(String),
-    /// This expression finds something in it.
+    /// The regular expression matches somewhere in the text.
     Regex(Pattern),
 }
 
 impl TextTest {
-    /// Whether it holds of `text`.
+    /// Whether the condition holds for `text`.
     pub fn holds(&self, text: &str) -> bool {
         match self {
             Self::Equals(equal) => text == equal || text.trim_ascii() == equal.trim_ascii(),
@@ -31,7 +31,7 @@ impl TextTest {
         }
     }
 
-    /// The one text it holds of, without the white space around it.
+    /// Returns the only text that the condition holds for, without white space around it.
     pub(in crate::rules) fn exact(&self) -> Option<&str> {
         match self {
             Self::Equals(equal) => Some(equal.trim_ascii()),
@@ -40,14 +40,14 @@ impl TextTest {
     }
 }
 
-/// A place, and a comparison for its text.
+/// A place, and a condition on the text there.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(try_from = "Where")]
 #[schemars(with = "Where", rename = "where")]
 pub struct ValueTest {
     /// The place.
     pub at: Selector,
-    /// What must hold of the text there.
+    /// The condition on the text there.
     pub test: TextTest,
 }
 
@@ -58,14 +58,14 @@ impl ValueTest {
     }
 }
 
-/// What is asked of a text, in one way.
+/// One condition on a text.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename = "a comparison", deny_unknown_fields)]
 #[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
 struct Comparison {
     #[serde(rename = "")]
     plain: Option<Plain>,
-    /// The whole text is equal.
+    /// The whole text is equal to this one, apart from white space around it.
     #[schemars(extend("examples" = ["1"]))]
     equals: Option<Plain>,
     /// The text contains this.
@@ -84,7 +84,7 @@ impl TryFrom<Comparison> for TextTest {
     }
 }
 
-/// A place, and a comparison for its text.
+/// A place, and a condition on the text there.
 #[derive(Deserialize, JsonSchema)]
 #[serde(
     rename = "`where`",
@@ -93,10 +93,10 @@ impl TryFrom<Comparison> for TextTest {
 )]
 #[schemars(extend("minProperties" = 2, "maxProperties" = 2))]
 struct Where {
-    /// Element names from the selected command, or from the root where none is selected; after `!` inside a document in a text, which may be several elements; `[2]` is the second one, `[@name='ADDR']` those with this attribute; `/@name` is an attribute.
+    /// A place: element names, from the selected command, or from the root if no command is selected. `!` steps into the document inside a text, which may have several roots; `[2]` is the second element of that name; `[@name='ADDR']` selects the elements with this attribute; `/@name` is an attribute.
     #[schemars(extend("examples" = ["Item/Data", "Data/@msft:originalerror", "Item/Data!/data[@id='Name']/@value"]))]
     at: Selector,
-    /// The whole text is equal.
+    /// The whole text is equal to this one, apart from white space around it.
     #[schemars(extend("examples" = ["1"]))]
     equals: Option<Plain>,
     /// The text contains this.

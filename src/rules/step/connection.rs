@@ -1,4 +1,4 @@
-//! Steps that say how a connection is received.
+//! Steps that decide how dmtap receives a connection.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -7,7 +7,7 @@ use strum::{IntoStaticStr, VariantNames};
 use crate::flow::{CertificateDefect, TlsAlert, TlsVersion};
 use crate::rules::value::{OneOf, Time};
 
-/// How a connection of a device is received.
+/// The way in which dmtap receives a connection of a device.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema, IntoStaticStr, VariantNames)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
@@ -16,25 +16,25 @@ use crate::rules::value::{OneOf, Time};
 pub enum ConnectionStep {
     /// Refuses the connection with a TCP reset.
     RefuseConnection,
-    /// Passes the bytes through to the server and back without reading them.
+    /// Passes the bytes between device and server without reading them.
     Tunnel,
-    /// Shows the device a certificate with this one defect.
+    /// Presents a certificate with this one defect to the device.
     Certificate(OneOf<CertificateDefect>),
-    /// Offers no older version of TLS.
+    /// Accepts no version of TLS older than this one.
     TlsMin(OneOf<TlsVersion>),
-    /// Offers no newer version of TLS.
+    /// Accepts no version of TLS newer than this one.
     TlsMax(OneOf<TlsVersion>),
     /// Answers the ClientHello with a fatal alert of this name (RFC 8446 §6).
     HandshakeAlert(OneOf<TlsAlert>),
-    /// Does not answer the ClientHello, and closes after this time.
+    /// Does not answer the ClientHello, and closes the connection after this time.
     #[schemars(extend("examples" = ["30s"]))]
     HandshakeStall(Time),
-    /// Closes after the ClientHello.
+    /// Closes the connection after the ClientHello.
     HandshakeClose,
 }
 
 impl ConnectionStep {
-    /// Whether nothing is left for a later step or rule to say.
+    /// Whether the step leaves no decision to later steps and rules.
     pub fn ends(&self) -> bool {
         !matches!(
             self,
@@ -42,7 +42,7 @@ impl ConnectionStep {
         )
     }
 
-    /// Whether it means nothing where no TLS is spoken.
+    /// Whether the step has no effect without TLS.
     pub fn needs_tls(&self) -> bool {
         !matches!(self, Self::RefuseConnection | Self::Tunnel)
     }

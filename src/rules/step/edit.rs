@@ -15,7 +15,7 @@ use crate::rules::value::{AttributeName, Code, SyncMl, True, XmlTemplate};
 #[strum(serialize_all = "kebab-case")]
 #[non_exhaustive]
 pub enum EditStep {
-    /// Changes the code of the selected Status; attributes of its Data stay.
+    /// Changes the code of the selected Status; the attributes of its Data stay.
     #[schemars(extend("examples" = [500]))]
     SetStatus(Code<SyncMl>),
     /// Changes the text of an element, by default of `Item/Data`.
@@ -24,70 +24,70 @@ pub enum EditStep {
         /// The new text, unescaped.
         #[serde(rename = "=")]
         text: Template,
-        /// The place: by default the selected command (for `set-text`, `Item/Data`).
+        /// The place of the element to change: by default the selected command; for `set-text`, `Item/Data`.
         #[serde(default = "Selector::value")]
         #[schemars(extend("examples" = ["Item/Data", "SyncBody/Final"]))]
         at: Selector,
     },
-    /// Sets an attribute of the selected command or of the element at `at`.
+    /// Sets an attribute of the selected command, or of the element at the place `at`.
     #[schemars(extend("examples" = ["msft:originalerror"]))]
     SetAttribute {
-        /// Its name as written, with prefix.
+        /// The name of the attribute as written, with its prefix.
         #[serde(rename = "=")]
         name: AttributeName,
-        /// The value of the attribute or header field; templates are allowed. `remove-attribute` and `remove-header` remove one.
+        /// The value of the attribute or header field; templates are allowed. To remove one, use `remove-attribute` or `remove-header`.
         #[schemars(extend("examples" = ["0x80070002"]))]
         value: Template,
-        /// The place: by default the selected command.
+        /// The place of the element to change: by default the selected command.
         #[serde(default = "Selector::selected")]
         #[schemars(extend("examples" = ["Item/Data", "SyncBody/Final"]))]
         at: Selector,
     },
-    /// Removes an attribute.
+    /// Removes an attribute of the selected command, or of the element at the place `at`.
     #[schemars(extend("examples" = ["msft:originalerror"]))]
     RemoveAttribute {
-        /// Its name as written, with prefix.
+        /// The name of the attribute as written, with its prefix.
         #[serde(rename = "=")]
         name: AttributeName,
-        /// The place: by default the selected command.
+        /// The place of the element to change: by default the selected command.
         #[serde(default = "Selector::selected")]
         #[schemars(extend("examples" = ["Item/Data", "SyncBody/Final"]))]
         at: Selector,
     },
-    /// Inserts an element, written in XML, at one side of a place.
+    /// Inserts an element, written in XML, before, after or inside the element at a place.
     #[schemars(extend("examples" = ["<Item><Data>1</Data></Item>"], "oneOf" = [{"required": ["before"]}, {"required": ["after"]}, {"required": ["first-in"]}, {"required": ["last-in"]}]))]
     Insert(Insertion<XmlTemplate>),
-    /// Replaces an element by another, written in XML.
+    /// Replaces the selected command, or the element at the place `at`, by an element written in XML.
     #[schemars(extend("examples" = ["<Data>1</Data>"]))]
     Replace {
-        /// It, as XML.
+        /// The new element, as XML.
         #[serde(rename = "=")]
         fragment: XmlTemplate,
-        /// The place: by default the selected command.
+        /// The place of the element to change: by default the selected command.
         #[serde(default = "Selector::selected")]
         #[schemars(extend("examples" = ["Item/Data", "SyncBody/Final"]))]
         at: Selector,
     },
-    /// Removes the selected command, or the element at `at`.
+    /// Removes the selected command, or the element at the place `at`.
     Remove {
-        /// The place: by default the selected command.
+        /// The place of the element to change: by default the selected command.
         #[serde(default = "Selector::selected")]
         #[schemars(extend("examples" = ["Item/Data", "SyncBody/Final"]))]
         at: Selector,
     },
-    /// Inserts a copy of the selection at one side of a place, byte for byte.
+    /// Copies the element at this place, byte for byte, to a position before, after or inside another element.
     #[schemars(extend("examples" = ["Item[1]"], "oneOf" = [{"required": ["before"]}, {"required": ["after"]}, {"required": ["first-in"]}, {"required": ["last-in"]}]))]
     Copy(Insertion<Selector>),
-    /// Moves the selection to one side of a place.
+    /// Moves the element at this place to a position before, after or inside another element.
     #[schemars(extend("examples" = ["Item[2]"], "oneOf" = [{"required": ["before"]}, {"required": ["after"]}, {"required": ["first-in"]}, {"required": ["last-in"]}]))]
     Move(Insertion<Selector>),
-    /// Inserts a copy after the original, byte for byte.
+    /// Copies the selected command, or the element at the place `at`, byte for byte, and inserts the copy after it.
     Duplicate {
-        /// The place: by default the selected command.
+        /// The place of the element to change: by default the selected command.
         #[serde(default = "Selector::selected")]
         #[schemars(extend("examples" = ["Item/Data", "SyncBody/Final"]))]
         at: Selector,
-        /// Gives the copy new CmdIDs, which makes it another command.
+        /// Gives the copy new CmdIDs, so that it is a command of its own.
         new_ids: Option<True>,
     },
     /// Reverses the order of the selected commands.
@@ -95,7 +95,7 @@ pub enum EditStep {
 }
 
 impl EditStep {
-    /// What it acts on, where that is a place.
+    /// Returns the place that the step acts on, if it names one.
     fn at(&self) -> Option<&Selector> {
         match self {
             Self::SetStatus(_) | Self::Insert(_) | Self::Reverse => None,
@@ -109,7 +109,7 @@ impl EditStep {
         }
     }
 
-    /// Where it acts: what it changes, and where that goes.
+    /// Returns the places that the step names: the one that it acts on, and the one where it puts something.
     pub fn places(&self) -> Vec<&Selector> {
         let to = match self {
             Self::Insert(new) => Some(&new.to.at),
@@ -119,7 +119,7 @@ impl EditStep {
         self.at().into_iter().chain(to).collect()
     }
 
-    /// The template in it.
+    /// Returns the template of the step, if it has one.
     pub fn template(&self) -> Option<&Template> {
         match self {
             Self::SetText { text, .. } => Some(text),
@@ -130,7 +130,8 @@ impl EditStep {
         }
     }
 
-    /// Whether what it does to an element takes all that is in the element along.
+    /// Whether the step takes along everything inside the selected element, so that it must not act again on selected
+    /// elements in there.
     pub(in crate::rules) fn takes_all_in(&self) -> bool {
         match self {
             Self::SetText { .. } | Self::SetAttribute { .. } | Self::RemoveAttribute { .. } => {
@@ -141,7 +142,7 @@ impl EditStep {
         }
     }
 
-    /// Whether it does the same for every selected element, and is done once.
+    /// Whether the step would do the same for every selected element, so that it runs only once.
     pub(in crate::rules) fn is_done_once(&self) -> bool {
         !matches!(self, Self::Copy(_)) && self.at().is_some_and(Selector::is_absolute)
     }

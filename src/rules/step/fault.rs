@@ -1,4 +1,4 @@
-//! Steps that say how a message leaves.
+//! Steps that control how a message is sent.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::rules::value::{
 };
 use crate::rules::{Stage, SyntheticResponse};
 
-/// How a message leaves, or what is sent in its place.
+/// The way in which a message is sent, or the thing sent instead.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema, IntoStaticStr, VariantNames)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
@@ -24,16 +24,16 @@ pub enum FaultStep {
     /// dmtap answers the device with this HTTP status instead of the server; at `request` it does not ask the server.
     #[schemars(extend("examples" = [503]))]
     Answer(Answer),
-    /// Waits before dmtap sends the message.
+    /// Waits for this time before dmtap sends the message.
     #[schemars(extend("examples" = ["2s"]))]
     Delay(Time),
-    /// Waits before dmtap sends the message; `jitter` varies the time in both directions.
+    /// Waits for this time before dmtap sends the message; `jitter` makes the wait longer or shorter.
     #[schemars(extend("examples" = ["200ms"]))]
     Latency {
-        /// The wait.
+        /// The time to wait.
         #[serde(rename = "=")]
         time: Time,
-        /// Varies the time in both directions, by at most `latency`; the same message waits the same time in every run.
+        /// The most by which the wait is longer or shorter, at most the time of `latency`; the same message waits the same time in every run.
         #[schemars(extend("examples" = ["50ms"]))]
         jitter: Option<Time>,
     },
@@ -43,13 +43,13 @@ pub enum FaultStep {
     /// Sends the body in pieces, with a pause between two of them.
     #[schemars(extend("examples" = [{"size": 100, "delay": "10ms"}]))]
     Slicer(Slicer),
-    /// Keeps the connection open for this time after the message.
+    /// Keeps the connection open for this time after the message, then closes it.
     #[schemars(extend("examples" = ["2s"], "x-stages" = ["response"]))]
     SlowClose(Time),
-    /// Sends nothing, and closes after this time; `true` is an hour. At `request` dmtap does not ask the server.
+    /// Sends nothing, and closes the connection after this time; `true` means one hour. At `request` dmtap does not ask the server.
     #[schemars(extend("examples" = ["10s", true]))]
     Timeout(Timeout),
-    /// Sends this many bytes of the body, then closes; the head still announces all of them. At `request` the server gets this many bytes, and dmtap closes the device's connection, too.
+    /// Sends this many bytes of the body, then closes the connection; the head still announces the whole body. At `request` the server gets this many bytes, and dmtap closes the device's connection, too.
     #[schemars(extend("examples" = [1200]))]
     LimitData(ByteCount),
     /// Resets the device's connection at once; at `request` dmtap does not ask the server.
@@ -57,34 +57,34 @@ pub enum FaultStep {
     /// Resets the device's connection at once (at `request` without asking the server), or after this many bytes of the response body.
     #[schemars(extend("examples" = [true, {"after": 1200}]))]
     ResetPeer(ResetPeer),
-    /// Closes without a response; at `request` dmtap does not ask the server.
+    /// Closes the connection without a response; at `request` dmtap does not ask the server.
     EmptyResponse,
-    /// Sends the head, then random bytes where a chunk should begin, then closes.
+    /// Sends the head, then random bytes where a chunk should begin, then closes the connection.
     #[schemars(extend("x-stages" = ["response"]))]
     MalformedChunk,
-    /// Sends 512 random bytes instead of a response (the same ones for the same message), then closes; at `request` dmtap does not ask the server.
+    /// Sends 512 random bytes instead of a response (the same ones for the same message), then closes the connection; at `request` dmtap does not ask the server.
     RandomDataThenClose,
-    /// The head announces this many bytes too many, too few, or exactly this number; dmtap sends the whole body and closes the connection.
+    /// Announces a wrong length in the head: this many bytes more than the body has (`"+10"`), fewer (`"-10"`), or exactly this number; dmtap sends the whole body and closes the connection.
     #[schemars(extend("examples" = ["+10", "-10", 1200], "x-stages" = ["response"]))]
     ContentLength(Announced),
 }
 
-/// A response of dmtap's own.
+/// A response that dmtap itself writes.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(from = "AnswerTable")]
 #[schemars(with = "AnswerTable", rename = "answer")]
 pub struct Answer(pub SyntheticResponse);
 
-/// A response of dmtap's own.
+/// A response that dmtap itself writes.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename = "a step", rename_all = "kebab-case", deny_unknown_fields)]
 struct AnswerTable {
     #[serde(rename = "=")]
     status: Code<Http>,
-    /// The body of the answer, without templates; empty by default.
+    /// The body of the answer; empty by default. Templates are not allowed.
     #[schemars(extend("examples" = ["later"]))]
     body: Option<PlainText>,
-    /// Header fields of the answer: a name, and a text or a list of texts, without templates.
+    /// The header fields of the answer: for each name a text or a list of texts. Templates are not allowed.
     #[serde(default)]
     #[schemars(extend("examples" = [{"Retry-After": "30"}]))]
     headers: BTreeMap<AnswerField, Vec<AnswerValue>>,
@@ -131,7 +131,7 @@ impl From<AnswerTable> for Answer {
     fn from(table: AnswerTable) -> Self {
         let mut headers = HeaderMap::new();
         for (name, values) in table.headers {
-            // It was read from bytes that name one.
+            // `AnswerField` holds valid names only.
             if let Ok(name) = HeaderName::from_bytes(name.0.as_bytes()) {
                 for value in values {
                     headers.append(name.clone(), value.0);
@@ -149,7 +149,7 @@ impl From<AnswerTable> for Answer {
     }
 }
 
-/// Fields that belong to the framing of a message.
+/// The header fields for the framing of a message, which dmtap sets itself.
 const OWN: [HeaderName; 4] = [
     header::CONTENT_LENGTH,
     header::TRANSFER_ENCODING,
@@ -166,15 +166,15 @@ const OWN: [HeaderName; 4] = [
 )]
 #[schemars(rename = "slicer")]
 pub struct Slicer {
-    /// Bytes in a piece.
+    /// The size of a piece, in bytes.
     #[schemars(extend("examples" = [100]))]
     pub size: Within<1, { 1 << 40 }>,
-    /// The pause, 30 seconds at most.
+    /// The pause between two pieces, at most 30 seconds.
     #[schemars(extend("examples" = ["10ms"]))]
     pub delay: Pause,
 }
 
-/// How long nothing is sent.
+/// The time during which dmtap sends nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Scalar")]
 pub struct Timeout(pub Time);
@@ -198,18 +198,18 @@ described!([] Timeout, |generator| {
     json_schema!({"anyOf": [{"const": true}, time]})
 });
 
-/// When the connection is reset.
+/// The moment of the reset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "ResetTable")]
 #[schemars(with = "ResetTable", rename = "reset-peer")]
 pub enum ResetPeer {
     /// At once.
     Now,
-    /// After so many bytes of the body.
+    /// After this many bytes of the body.
     After(u64),
 }
 
-/// When the connection is reset.
+/// The moment of the reset.
 #[derive(Deserialize, JsonSchema)]
 #[serde(
     rename = "`reset-peer`",
@@ -285,7 +285,8 @@ any_form!(
 const LENGTHS: &str = "write \"+10\" or \"-10\" for so many bytes more or fewer than there are, or the length itself: 1200";
 
 impl FaultStep {
-    /// Whether it would do something else where nobody reads bodies.
+    /// Whether the fault would differ if bodies were not read: it draws random numbers that depend on the session, or
+    /// needs the length of the body.
     pub fn depends_on_reading(&self) -> bool {
         match self {
             Self::Latency { jitter, .. } => jitter.is_some_and(|jitter| !jitter.0.is_zero()),
@@ -294,7 +295,7 @@ impl FaultStep {
         }
     }
 
-    /// Whether nothing of the message is left for a later step or rule.
+    /// Whether the fault leaves nothing of the message to later steps and rules.
     pub fn ends(&self) -> bool {
         matches!(
             self,
@@ -308,7 +309,7 @@ impl FaultStep {
         )
     }
 
-    /// Whether no later step can change how the message leaves.
+    /// Whether no later step can change how the message is sent.
     pub fn closes(&self) -> bool {
         let goes_on = matches!(
             self,
@@ -317,7 +318,7 @@ impl FaultStep {
         !goes_on
     }
 
-    /// What to write instead, where it can do nothing at a stage.
+    /// Returns the step to write instead, if the fault has no effect at a stage.
     pub fn remedy(&self, stage: Stage) -> Option<String> {
         match (self, stage) {
             (Self::ResetPeer(ResetPeer::After(after)), Stage::Request) => Some(format!(

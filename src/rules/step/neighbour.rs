@@ -1,4 +1,4 @@
-//! Where something is put: next to an element, or in it.
+//! The position where a step puts something: next to an element, or inside it.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -8,74 +8,74 @@ use crate::rules::mistake::{KEY, Mistake};
 use crate::rules::selector::Selector;
 use crate::rules::value::CommandXml;
 
-/// Something, and one of four keys with a place.
+/// Something to put at a position, which one of four keys names.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "Sides<T>")]
 #[schemars(with = "Sides<T>", rename = "sides", bound = "T: JsonSchema")]
 pub struct Insertion<T> {
-    /// What.
+    /// The inserted fragment, or the place of the copied or moved element.
     pub what: T,
-    /// Where.
+    /// The position to put it at.
     pub to: Neighbour,
 }
 
-/// A command that is put somewhere.
+/// An injected command, and its position.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "Sides<CommandXml>")]
 #[schemars(with = "Sides<CommandXml>", rename = "sides")]
 pub struct Injection {
     /// The command.
     pub command: CommandXml,
-    /// Where it stands; `None`: last in the message.
+    /// The position of the command; `None` means the end of the message.
     pub to: Option<Neighbour>,
 }
 
-/// A place next to an element, or in it.
+/// A position next to an element, or inside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Neighbour {
-    /// On which side of the elements, or in them.
+    /// The position relative to the element.
     pub relation: Relation,
-    /// Which elements.
+    /// The place of the element.
     pub at: Selector,
 }
 
-/// Where something stands in relation to an element.
+/// A position relative to an element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
 pub enum Relation {
-    /// In front of it.
+    /// Directly before the element.
     Before,
-    /// Behind it.
+    /// Directly after the element.
     After,
-    /// Its first child.
+    /// Inside the element, as its first child.
     FirstIn,
-    /// Its last child.
+    /// Inside the element, as its last child.
     LastIn,
 }
 
-/// Something, and one of four keys with a place.
+/// Something to put at a position, which one of four keys names.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename = "a step", rename_all = "kebab-case", deny_unknown_fields)]
 #[schemars(bound = "T: JsonSchema")]
 pub(in crate::rules) struct Sides<T> {
     #[serde(rename = "=")]
     what: T,
-    /// Before this place.
+    /// The position: directly before the element at this place.
     #[schemars(extend("examples" = ["SyncBody/Final"]))]
     before: Option<Selector>,
-    /// After this place.
+    /// The position: directly after the element at this place.
     #[schemars(extend("examples" = ["."]))]
     after: Option<Selector>,
-    /// As the first element in this place.
+    /// The position: inside the element at this place, as its first child.
     #[schemars(extend("examples" = ["Item[1]"]))]
     first_in: Option<Selector>,
-    /// As the last element in this place.
+    /// The position: inside the element at this place, as its last child.
     #[schemars(extend("examples" = ["Item[1]"]))]
     last_in: Option<Selector>,
 }
 
 impl<T> Sides<T> {
-    /// What is put, and the side that is named, if one is.
+    /// Returns the content, and the position if a key names one.
     fn split(self) -> Result<(T, Option<Neighbour>), Mistake> {
         let sides = [
             (Relation::Before, self.before),

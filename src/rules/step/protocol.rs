@@ -11,44 +11,44 @@ use crate::rules::WhichResponse;
 use crate::rules::mistake::{KEY, Mistake};
 use crate::rules::value::{Among, Code, NotZero, RetryAfter, SyncMl, Within, written};
 
-/// A protocol step. Obligations repair in later messages what it hides from a peer or invents for it.
+/// A protocol step. In later messages, dmtap makes up for everything that the step hides from a peer or invents for it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema, IntoStaticStr, VariantNames)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 #[non_exhaustive]
 pub enum ProtocolStep {
-    /// The selected commands do not reach their receiver; their sender gets this Status in its next message.
+    /// Removes the selected commands, so that their receiver does not get them; dmtap adds this Status to the next message to their sender.
     #[schemars(extend("examples" = [500]))]
     Refuse(Code<SyncMl>),
-    /// The selected Status, and the Results for the same command, do not reach their receiver.
+    /// Removes the selected Status, and the Results for the same command, so that their receiver does not get them.
     HideStatus,
-    /// Adds a command, written in XML, to the end of the message; dmtap hides its Status and Results from the peer that seems to have sent it.
+    /// Adds a command, written in XML, by default at the end of the message; dmtap hides its Status and Results from the peer that seems to have sent it.
     #[schemars(extend("examples" = ["<Get><Item><Target><LocURI>./DevDetail/SwV</LocURI></Target></Item></Get>"], "maxProperties" = 2))]
     InjectCommand(Injection),
-    /// The Atomic fails with this code at one of its commands: 507 for the Atomic, and its other commands are reported as undone or not run.
+    /// Makes an Atomic fail at one of its commands: that command gets this code, the Atomic gets 507, and dmtap reports the other commands in it as undone or not run.
     #[schemars(extend("examples" = [404]))]
     AtomicRollback(AtomicFailure),
-    /// Refuses the login: this code and a Chal for the header, this code for every command.
+    /// Refuses the login: the Status for the header has this code and a Chal, the Status for every command has this code.
     Challenge(Challenge),
-    /// The server is busy: 503 and 429 are HTTP answers, 417 is a Status for the header and every command.
+    /// Makes the server look busy: 503 and 429 are HTTP responses, 417 is a Status for the header and for every command.
     #[schemars(extend("examples" = [503, 417]))]
     Busy(Busy),
-    /// The sender aborts the session: Alert 1223 and Final.
+    /// Aborts the session in the name of the sender: adds Alert 1223 and Final, and removes the server's commands from a response.
     SessionAbort,
-    /// Makes the receiver ask for the next message: Alert 1222, in a response without the server's commands and Final.
+    /// Makes the receiver ask for the next message, with Alert 1222: dmtap adds the Alert to a request; instead of a response it sends only the Alert, and holds the response until the device asks for it.
     NextMessage,
-    /// The server gets the same request twice, as after a retry of the transport.
+    /// Sends the request to the server twice, as if the transport had retried it.
     #[schemars(extend("x-stages" = ["request"]))]
     DuplicateMessage {
-        /// Which of the two responses the device gets; `second` by default.
+        /// The response of the two that the device gets; `second` by default.
         #[serde(default)]
         keep: WhichResponse,
     },
-    /// The selected Status refers to a command that nobody sent.
+    /// Makes the selected Status refer to a command that nobody sent.
     UnknownCmdref,
-    /// MsgID is one too high from here on, the one before, 0, or no number.
+    /// Changes MsgID: `skip` makes it one too high in this message and all later ones, `repeat` one too low, `zero` 0, and `text` not a number.
     BreakMsgid(MsgIdBreak),
-    /// Removes Final: the package stays open.
+    /// Removes Final, so that the package stays open.
     DropFinal,
     /// Sets MaxMsgSize in the header, in bytes.
     #[schemars(extend("examples" = [1500]))]
@@ -62,21 +62,21 @@ pub enum ProtocolStep {
     /// Sets SessionID in the header.
     #[schemars(extend("examples" = ["FF"]))]
     WrongSession(String),
-    /// Sets VerProto, VerDTD or the namespace to one that the receiver does not support.
+    /// Sets VerProto, VerDTD or the namespace to a version that the receiver does not support.
     WrongVersion {
-        /// Which of them.
+        /// The version to change.
         #[serde(rename = "=")]
         which: Version,
         /// The new value; `DM/9.9`, `9.9` or `SYNCML:SYNCML9.9` by default.
         #[schemars(extend("examples" = ["DM/9.9"]))]
         to: Option<String>,
     },
-    /// Meta/Size of the selected command announces this many bytes more than it has; below 0, fewer.
+    /// Makes Meta/Size of the selected command this many bytes larger; a negative number makes it smaller.
     #[schemars(extend("examples" = [1, -1]))]
     WrongSize(NotZero),
 }
 
-/// How an Atomic fails.
+/// The failure of an Atomic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename = "a step", deny_unknown_fields)]
 #[schemars(rename = "atomic-rollback")]
@@ -84,10 +84,10 @@ pub struct AtomicFailure {
     /// The Status of the command that fails.
     #[serde(rename = "=")]
     pub code: Code<SyncMl>,
-    /// Which command of the Atomic fails, from 1; without it, the last one.
+    /// The number of the command in the Atomic that fails, from 1; by default the last one.
     #[schemars(extend("examples" = [2]))]
     pub child: Option<Within<1, 10_000>>,
-    /// The Status of the commands before it: 216 (undone, the default) or 516 (could not be undone).
+    /// The Status of the commands before the one that fails: 216 (undone, the default) or 516 (could not be undone).
     #[serde(default = "undone")]
     pub undone: Among<216, 516, 516>,
 }
@@ -96,18 +96,18 @@ fn undone() -> Among<216, 516, 516> {
     Among(216)
 }
 
-/// A challenge.
+/// An authentication challenge.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename = "a step", deny_unknown_fields)]
 #[schemars(rename = "challenge", extend("if" = {"required": ["scheme"], "properties": {"scheme": {"const": "basic"}}}, "then" = {"properties": {"nonce": false}}))]
 pub struct Challenge {
-    /// The code of the Status of the header, and of every command.
+    /// The code of the Status for the header and for every command.
     #[serde(rename = "=")]
     pub code: Among<401, 407, 407>,
     /// The kind of credentials that the challenge asks for; `md5` by default.
     #[serde(default)]
     pub scheme: Scheme,
-    /// The nonce in the Chal: `"fresh"` (the default), `"used"`, or base64; not with `basic`.
+    /// The nonce in the Chal: `"fresh"` (a new one, the default), `"used"` (the last one that the device received), or a value in base64; not with `basic`.
     #[serde(default)]
     #[schemars(extend("examples" = ["fresh", "used"]))]
     pub nonce: Nonce,
@@ -125,7 +125,7 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    /// Its name on the wire.
+    /// Returns the name of the scheme in messages.
     pub fn uri(self) -> &'static str {
         match self {
             Self::Basic => "syncml:auth-basic",
@@ -138,12 +138,12 @@ impl Scheme {
 /// The nonce of a challenge.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Nonce {
-    /// One that no challenge of the session had before.
+    /// A new nonce, different for each message.
     #[default]
     Fresh,
-    /// That of the challenge before.
+    /// The last nonce that the device received; a new one if none is known.
     Used,
-    /// This one, in base64.
+    /// This nonce, in base64.
     Given(String),
 }
 
@@ -163,20 +163,20 @@ written!(
     }
 );
 
-/// What a busy server says.
+/// The answer of a busy server.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename = "a step", rename_all = "kebab-case", deny_unknown_fields)]
 #[schemars(rename = "busy", extend("if" = {"properties": {"busy": {"const": 417}}}, "then" = {"properties": {"retry-after": false}}))]
 pub struct Busy {
-    /// The code: of a Status, or of HTTP.
+    /// The code of the Status or of the HTTP response.
     #[serde(rename = "=")]
     pub code: Among<417, 429, 503>,
-    /// Retry-After of 503 and 429: seconds, or a date; not with 417.
+    /// The header field Retry-After of 503 and 429: seconds, a time such as `"30s"`, or a date; not with 417.
     #[schemars(extend("examples" = [30]))]
     pub retry_after: Option<RetryAfter>,
 }
 
-/// What is wrong with a MsgID.
+/// The fault of a MsgID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "the step describes them")]
@@ -187,7 +187,7 @@ pub enum MsgIdBreak {
     Text,
 }
 
-/// A version that can be wrong.
+/// A version that a message states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "each variant is the field it names")]
@@ -198,7 +198,7 @@ pub enum Version {
 }
 
 impl ProtocolStep {
-    /// Whether it acts on selected commands one by one, not once on the message.
+    /// Whether the step acts on each selected command, not once on the message.
     pub fn is_about_commands(&self) -> bool {
         matches!(
             self,
@@ -206,7 +206,7 @@ impl ProtocolStep {
         )
     }
 
-    /// Whether it promises something for a later message, so that it needs the session.
+    /// Whether the step affects later messages, so that it needs the session.
     pub fn promises(&self) -> bool {
         match self {
             Self::HideStatus
@@ -226,7 +226,7 @@ impl ProtocolStep {
 }
 
 impl Busy {
-    /// Whether it answers in SyncML, not in HTTP.
+    /// Whether the answer is a SyncML Status, not an HTTP response.
     pub fn is_syncml(&self) -> bool {
         self.code.0 == 417
     }

@@ -11,56 +11,56 @@ use crate::rules::mistake::{KEY, Mistake};
 use crate::rules::template::Template;
 use crate::rules::value::{Pattern, Scalar, Within, any_form, written};
 
-/// A change of the body's bytes, without content coding.
+/// A change of the bytes of the body, after its content codings were undone.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema, IntoStaticStr, VariantNames)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 #[non_exhaustive]
 pub enum RawStep {
-    /// Replaces the body: a text, or a table that says where it comes from.
+    /// Replaces the body by a text, or by the content that a table names.
     #[schemars(extend("examples" = ["not found", {"file": "body.xml"}, {"base64": "AAEC"}]))]
     SetBody(NewBody),
-    /// Replaces every match of a regular expression: in XML in the whole text, markup included; in WBXML in each text, so that it stays WBXML.
+    /// Replaces every match of a regular expression: in XML in the whole body, markup included; in WBXML in each text on its own, so that the body stays WBXML.
     #[schemars(extend("examples" = ["Contoso"]))]
     ReplaceText {
-        /// What is looked for.
+        /// The regular expression.
         #[serde(rename = "=")]
         pattern: Pattern,
-        /// The replacement; `$1` is the first group, templates are filled in, an empty text removes.
+        /// The replacement: `$1` is the first group, templates are allowed, and an empty text removes the match.
         #[schemars(extend("examples" = ["Fabrikam"]))]
         with: Template,
     },
-    /// Inverts bits of the body, of one byte unless `length` is given.
+    /// Inverts bits of the body, in one byte unless `length` is given.
     #[schemars(extend("examples" = [{"at": 120}]))]
     Flip(Flip),
-    /// Cuts the body, with a fitting Content-Length: a number of bytes, a share in per cent, or a negative number that is cut from the end.
+    /// Cuts the body, with a fitting Content-Length: to this many bytes, to this percentage, or by this many bytes at the end if the number is negative.
     #[schemars(extend("examples" = [100, -1, "50%"]))]
     Truncate(Length),
 }
 
-/// A body, given in one of three ways.
+/// A body, given as text, as a file or in base64.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "BodyTable")]
 #[schemars(with = "BodyTable", rename = "body")]
 pub struct NewBody {
-    /// Where it comes from.
+    /// The content of the body.
     pub content: Content,
-    /// In which form it is sent.
+    /// The form in which the body is sent.
     pub form: Form,
 }
 
-/// What a new body is.
+/// The content of a new body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
     /// This text.
     Text(Template),
     /// These bytes.
     Bytes(Bytes),
-    /// What this file holds, beside the rule file; loading replaces it by the bytes.
+    /// A file, by its path relative to the rule file; loading replaces it by its bytes.
     File(String),
 }
 
-/// In which form a new body is sent.
+/// The form in which a new body is sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Form {
@@ -69,24 +69,24 @@ pub enum Form {
     #[serde(rename = "is")]
     #[schemars(rename = "is")]
     AsIs,
-    /// XML becomes WBXML where the message is WBXML.
+    /// XML is converted to WBXML if the message is WBXML.
     Message,
 }
 
-/// A body, given in one of three ways.
+/// A body, given as text, as a file or in base64.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename = "a body", deny_unknown_fields)]
 #[schemars(extend("oneOf" = [{"required": ["text"]}, {"required": ["file"]}, {"required": ["base64"]}]))]
 struct BodyTable {
     #[serde(rename = "")]
     plain: Option<Template>,
-    /// This text; templates are allowed.
+    /// The body as text; templates are allowed.
     #[schemars(extend("examples" = ["<SyncML/>"]))]
     text: Option<Template>,
-    /// The content of this file; the path is relative to the rule file.
+    /// The file with the body; the path is relative to the rule file.
     #[schemars(extend("examples" = ["body.xml"]))]
     file: Option<String>,
-    /// These bytes.
+    /// The body in base64.
     #[schemars(extend("examples" = ["AAEC"]))]
     base64: Option<Base64>,
     /// `message` converts XML to WBXML if the message is WBXML; `is`, the default, uses the bytes as they are.
@@ -151,7 +151,7 @@ fn no_base64(error: &DecodeError) -> String {
     }
 }
 
-/// Which bits are inverted.
+/// The bits to invert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(
     rename = "`flip`",
@@ -160,14 +160,14 @@ fn no_base64(error: &DecodeError) -> String {
 )]
 #[schemars(rename = "flip")]
 pub struct Flip {
-    /// The first byte, from 0; below 0 from the end: -1 is the last one.
+    /// The first byte to invert, counted from 0; a negative number counts from the end: -1 is the last byte.
     #[schemars(extend("examples" = [120, -1]))]
     pub at: i64,
-    /// How many bytes; 1 by default.
+    /// The number of bytes; 1 by default.
     #[serde(default = "one")]
     #[schemars(extend("examples" = [2]))]
     pub length: Within<1, { u32::MAX as u64 }>,
-    /// Which bits of each byte; 0xff, all of them, by default.
+    /// The bits to invert in each byte; 0xff, all of them, by default.
     #[serde(default = "all_bits")]
     #[schemars(extend("examples" = [1]))]
     pub mask: Within<1, 255>,
@@ -181,12 +181,12 @@ fn all_bits() -> Within<1, 255> {
     Within(0xff)
 }
 
-/// How much of a body stays.
+/// The part of a body that is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {
-    /// So many bytes from the start; below 0: all but so many at the end.
+    /// This many bytes from the start; if negative, all but this many bytes at the end.
     Bytes(i64),
-    /// So many per cent of it.
+    /// This percentage of the body.
     Percent(u8),
 }
 
@@ -208,7 +208,7 @@ any_form!(
 );
 
 impl RawStep {
-    /// The template in it.
+    /// Returns the template of the step, if it has one.
     pub fn template(&self) -> Option<&Template> {
         match self {
             Self::SetBody(NewBody {
@@ -220,7 +220,7 @@ impl RawStep {
         }
     }
 
-    /// Whether nothing of the body before is left.
+    /// Whether the step discards the whole body from before.
     pub fn replaces_all(&self) -> bool {
         matches!(self, Self::SetBody(_))
     }

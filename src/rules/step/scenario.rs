@@ -12,6 +12,6 @@ use strum::{IntoStaticStr, VariantNames};
 #[strum(serialize_all = "kebab-case")]
 #[non_exhaustive]
 pub enum ScenarioStep {
-    /// Changes nothing in the message: the scenario of the rule gets the state that it `becomes`.
+    /// Changes nothing in the message; the rule only sets its scenario to the state in `becomes`.
     AdvanceScenario,
 }

@@ -6,13 +6,13 @@ use strum::{IntoStaticStr, VariantNames};
 
 use crate::rules::value::{Named, OneOf};
 
-/// An answer of enrollment in the server's place.
+/// An answer to enrollment instead of the server's.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema, IntoStaticStr, VariantNames)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 #[non_exhaustive]
 pub enum SoapStep {
-    /// Answers enrollment with a SOAP fault instead of the server.
+    /// dmtap answers a SOAP message of enrollment with a SOAP fault instead of the server; at `request` it does not ask the server.
     #[schemars(extend("examples" = [{"subcode": "s:Authorization", "error-type": "DeviceCapReached"}]))]
     SoapFault(SoapFault),
 }
@@ -29,13 +29,13 @@ pub enum SoapStep {
 pub struct SoapFault {
     /// The subcode of the fault, with its prefix.
     pub subcode: OneOf<Subcode>,
-    /// The ErrorType in its detail; without it there is none.
+    /// The ErrorType in the detail of the fault; without it, the fault has no detail.
     pub error_type: Option<OneOf<ErrorType>>,
-    /// The Reason, for people.
+    /// The Reason of the fault, for people; also the Message in its detail.
     #[serde(default = "refused")]
     #[schemars(extend("examples" = ["no more devices"]))]
     pub message: String,
-    /// The TraceId in its detail.
+    /// The TraceId in the detail of the fault.
     #[serde(default = "dmtap")]
     #[schemars(extend("examples" = ["dmtap"]))]
     pub trace_id: String,
@@ -72,7 +72,7 @@ fn dmtap() -> String {
 }
 
 impl SoapFault {
-    /// Every subcode, with the prefix that enrollment has for it.
+    /// All subcodes, with the prefixes that enrollment uses.
     pub const SUBCODES: [&'static str; 7] = [
         "s:MessageFormat",
         "s:Authentication",
@@ -83,7 +83,7 @@ impl SoapFault {
         "a:InvalidSecurity",
     ];
 
-    /// Every ErrorType.
+    /// All ErrorTypes.
     pub const ERROR_TYPES: [&'static str; 8] = [
         "DeviceCapReached",
         "DeviceNotSupported",

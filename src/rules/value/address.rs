@@ -13,7 +13,7 @@ use crate::rules::mistake::{KEY, Mistake};
 pub struct Net(IpNet);
 
 impl Net {
-    /// Whether an address is in it. An IPv4 address counts as itself in its IPv6 form, too.
+    /// Whether an address is in the network. An IPv4-mapped IPv6 address counts as the IPv4 address.
     pub fn has(self, address: IpAddr) -> bool {
         self.0.contains(&address.to_canonical())
     }
@@ -47,7 +47,7 @@ written!(
     {"type": "string", "pattern": "^[0-9a-fA-F.:]+(/[0-9]{1,3})?$"}
 );
 
-/// An address that dmtap listens at: a port, or `ip:port` with stars.
+/// An address at which dmtap listens: a port, or a pattern for `ip:port`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener(pub Glob);
 

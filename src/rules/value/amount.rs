@@ -6,23 +6,23 @@ use std::time::Duration;
 use super::{Scalar, Within, any_form, wrong};
 use crate::rules::mistake::{KEY, Mistake};
 
-/// A time such as `250ms`, `1.5s` or `2m`, at most an hour.
+/// A time such as `250ms`, `1.5s` or `2m`, at most one hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Time(pub Duration);
 
-/// A time, at most half a minute: a pause between pieces, of which there may be many.
+/// A time of at most half a minute, for the pause between pieces, because there may be many pieces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pause(pub Duration);
 
-/// A rate such as `500 B/s`, `10 KB/s` or `1.5 MB/s`, in bytes a second; K and M are 1,000 and 1,000,000.
+/// A rate such as `500 B/s`, `10 KB/s` or `1.5 MB/s`, in bytes per second; K and M are 1,000 and 1,000,000.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate(pub NonZeroU64);
 
-/// What `Retry-After` may say (RFC 9110 §10.2.3): seconds, also written as a time, or a date.
+/// The value of `Retry-After` (RFC 9110 §10.2.3): seconds, which may be written as a time, or a date.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetryAfter(pub String);
 
-/// A number of bytes, larger than any body at most.
+/// A number of bytes; the maximum is larger than any body.
 pub type ByteCount = Within<0, { 1 << 40 }>;
 
 impl Time {
@@ -30,7 +30,7 @@ impl Time {
         time_up_to(text, Self::LONGEST.0, "an hour", "\"60m\"").map(Self)
     }
 
-    /// Longest wait.
+    /// The longest time.
     pub const LONGEST: Self = Self(Duration::from_secs(3600));
 }
 
@@ -92,7 +92,7 @@ impl RetryAfter {
     }
 }
 
-/// The text of a value; anything else is none of these amounts.
+/// Returns the text of a value. Other values give an empty text, which is not a valid amount.
 fn text_of(value: Scalar) -> String {
     match value {
         Scalar::Text(text) => text,
@@ -113,7 +113,7 @@ fn time_up_to(text: &str, longest: Duration, words: &str, most: &str) -> Result<
     }
 }
 
-/// A time such as `250ms`, `1.5s` or `2m`.
+/// Parses a time such as `250ms`, `1.5s` or `2m`.
 fn time_of(text: &str) -> Option<Duration> {
     let units = [("ms", 0.001), ("s", 1.0), ("m", 60.0)];
     let (number, unit) = number_and_unit(text);
@@ -127,7 +127,7 @@ fn rate(text: &str) -> Option<NonZeroU64> {
     let (_, unit) = units
         .iter()
         .find(|(name, _)| name.eq_ignore_ascii_case(unit))?;
-    // A float becomes the nearest number that fits.
+    // The cast rounds down, and saturates at the largest number.
     NonZeroU64::new((number? * unit) as u64)
 }
 
@@ -137,7 +137,7 @@ fn number_and_unit(text: &str) -> (Option<f64>, &str) {
     (number.parse().ok(), unit.trim_start())
 }
 
-/// The date that senders write (RFC 9110 §5.6.7).
+/// The date format that senders use, IMF-fixdate (RFC 9110 §5.6.7).
 const HTTP_DATE: &str = "%a, %d %b %Y %H:%M:%S GMT";
-/// Seconds: a year.
+/// One year, in seconds.
 const LONGEST_RETRY: i64 = 365 * 24 * 3600;

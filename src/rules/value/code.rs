@@ -1,4 +1,4 @@
-//! Status codes: known ones as numbers, any other one with `force`.
+//! Status codes: assigned codes as numbers, any other code with `force`.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -13,18 +13,18 @@ use crate::rules::mistake::{KEY, Mistake, list};
 
 /// A family of codes.
 pub trait Family: Copy + std::fmt::Debug + PartialEq + Eq + 'static {
-    /// What has such codes.
+    /// The standard that has the codes, for messages.
     const WHAT: &'static str;
-    /// What one is called.
+    /// The name of a code, for messages.
     const CALLED: &'static str;
-    /// What the schema says of one.
+    /// The description of a code in the schema.
     const MEANS: &'static str;
-    /// The codes that may have a name.
+    /// The range of the codes that may have a name.
     const CODES: RangeInclusive<u16>;
 
     fn name(code: u16) -> Option<&'static str>;
 
-    /// The greatest code that `force` allows.
+    /// Returns the greatest code that `force` allows.
     fn forced() -> u16 {
         (*Self::CODES.end()).max(999)
     }
@@ -87,7 +87,7 @@ impl Family for Alert {
 #[serde(try_from = "CodeTable", bound = "F: Family")]
 pub struct Code<F>(u16, PhantomData<F>);
 
-/// A code, or a class of them such as `"2xx"`.
+/// A code, or a class of codes such as `"2xx"`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "CodeTable", bound = "F: Family")]
 pub struct CodeRange<F>(pub RangeInclusive<u16>, PhantomData<F>);
@@ -100,7 +100,7 @@ pub(in crate::rules) struct CodeTable {
     #[serde(rename = "")]
     #[schemars(skip)]
     plain: Option<Scalar>,
-    /// The code: up to 999, of an Alert up to 1999.
+    /// The code: at most 999, for an Alert at most 1999.
     #[schemars(required, range(min = 100, max = 1999), extend("examples" = [599]))]
     code: Option<i64>,
     /// Accepts a code that no standard defines.
@@ -108,10 +108,10 @@ pub(in crate::rules) struct CodeTable {
     force: Option<bool>,
 }
 
-/// What a matcher takes for a hundred codes.
+/// The classes of a hundred codes, for matchers.
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
-/// How a code of no name is meant, with the table behind it that says so.
+/// The beginning of the remedy for an unassigned code; the table with `force` follows it.
 pub(in crate::rules) const MEANT: &str = "to mean it all the same";
 
 impl<F: Family> TryFrom<CodeTable> for Code<F> {
@@ -130,7 +130,7 @@ impl<F: Family> TryFrom<CodeTable> for Code<F> {
 }
 
 impl<F: Family> Code<F> {
-    /// A code that need not be assigned.
+    /// Creates a code that need not be assigned.
     fn forced(number: i64) -> Result<Self, Mistake> {
         let (least, most) = (*F::CODES.start(), F::forced());
         let code = u16::try_from(number).ok();
@@ -142,7 +142,7 @@ impl<F: Family> Code<F> {
         })
     }
 
-    /// A code that is assigned.
+    /// Creates an assigned code.
     pub(in crate::rules) fn known(number: i64) -> Result<Self, Mistake> {
         if F::WHAT == SyncMl::WHAT && number > i64::from(u16::MAX) {
             let title = format!("{number:#010x} is a result of Windows, no {}", F::CALLED);
@@ -168,28 +168,28 @@ impl<F: Family> Code<F> {
         })
     }
 
-    /// The number.
+    /// Returns the number.
     pub fn get(self) -> u16 {
         self.0
     }
 }
 
 impl Code<SyncMl> {
-    /// The code of a Status.
+    /// Returns the code of a Status.
     pub fn status(self) -> StatusCode {
         StatusCode(self.0)
     }
 }
 
 impl Code<Http> {
-    /// The status of a response.
+    /// Returns the status of a response.
     pub fn http(self) -> http::StatusCode {
-        // From 100 to 999, which are all HTTP has.
+        // The code is from 100 to 999, which are all codes of HTTP.
         http::StatusCode::from_u16(self.0).unwrap_or_default()
     }
 }
 
-/// The three assigned codes nearest to a number.
+/// Names the three assigned codes nearest to a number.
 fn near<F: Family>(code: u16) -> String {
     let mut all: Vec<_> = F::assigned().collect();
     all.sort_by_key(|(near, _)| near.abs_diff(code));
@@ -203,7 +203,7 @@ fn near<F: Family>(code: u16) -> String {
 }
 
 impl<F> CodeRange<F> {
-    /// These codes.
+    /// Creates the range of these codes.
     pub fn of(codes: RangeInclusive<u16>) -> Self {
         Self(codes, PhantomData)
     }
@@ -224,7 +224,7 @@ impl<F: Family> TryFrom<CodeTable> for CodeRange<F> {
         let mistake = wrong(format!("`{class}` is no class of codes")).label("not known here");
         let classes = list(&CLASSES);
         Err(mistake.help(match F::CODES.end() {
-            // Classes are of three digits.
+            // Classes are for codes of three digits.
             1000.. => format!("write a number such as {KEY} = 1226"),
             _ => format!("write a number such as {KEY} = 404, or one of {classes}"),
         }))

@@ -1,4 +1,4 @@
-//! Numbers within bounds, and ranges of them.
+//! Numbers within bounds, and ranges of numbers.
 
 use std::ops::RangeInclusive;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, de::Error};
 use super::{Scalar, described, wrong};
 use crate::rules::mistake::{KEY, Mistake};
 
-/// A whole number from one bound to the other.
+/// A whole number from `LEAST` to `MOST`, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Within<const LEAST: u64, const MOST: u64>(pub u64);
 
@@ -30,7 +30,7 @@ impl<'de, const LEAST: u64, const MOST: u64> Deserialize<'de> for Within<LEAST, 
 
 described!([const LEAST: u64, const MOST: u64] Within<LEAST, MOST>, |_| json_schema!({"type": "integer", "minimum": LEAST, "maximum": MOST}));
 
-/// Any whole number but 0.
+/// A whole number other than 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotZero(pub i64);
 
@@ -44,7 +44,7 @@ super::any_form!(
     {"type": "integer", "not": {"const": 0}}
 );
 
-/// A number from `LEAST` on, or a range such as `"2..4"`, which ends with its last number.
+/// A number of at least `LEAST`, or a range such as `"2..4"`, which includes both ends.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Scalar")]
 pub struct NumberRange<const LEAST: u64>(pub RangeInclusive<u64>);

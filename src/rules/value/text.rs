@@ -1,4 +1,4 @@
-//! Texts of many kinds.
+//! Values that are texts of many kinds.
 
 use std::net::Ipv6Addr;
 
@@ -16,7 +16,7 @@ use crate::rules::mistake::{KEY, Mistake, list};
 use crate::rules::selector::Selector;
 use crate::rules::template::{BadTemplate, Escape, Name, Template};
 
-/// A text; numbers, `true` and `false` are what they look like.
+/// A text; numbers, `true` and `false` are taken as their text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plain(pub String);
 
@@ -55,7 +55,7 @@ written!(
     }
 );
 
-/// How a place is written from the root whose first name is never that of a root.
+/// Returns the right form of a place that begins at the root with a name that is never that of a root.
 fn below_root(first: &str, text: &str) -> Option<String> {
     match first {
         "SyncHdr" | "SyncBody" => Some(format!("/SyncML{text}")),
@@ -87,7 +87,7 @@ fn template(text: &str) -> Result<Template, Mistake> {
     })
 }
 
-/// An element in XML, in which values may be put.
+/// An element in XML, with template names in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct XmlTemplate(pub Template);
 
@@ -106,7 +106,7 @@ written!(
     {"type": "string", "pattern": "^\\s*<"}
 );
 
-/// A command as XML; its CmdID does not matter.
+/// A command in XML; its CmdID does not matter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandXml(pub String);
 
@@ -121,7 +121,7 @@ written!(
         let root = fragment.document().root();
         let kind = Command::of(root).map(Command::kind);
         let answers = [CommandKind::Status, CommandKind::Results];
-        // An element of another name is meant to be one where it has a CmdID.
+        // An element of another name counts as a command if it has a CmdID.
         let is_meant = |kind| kind != CommandKind::Unknown || root.child(tag::CMD_ID).is_some();
         if kind.is_some_and(|kind| is_meant(kind) && !answers.contains(&kind)) {
             return Ok(Self(text.to_owned()));
@@ -194,10 +194,10 @@ written!(
     {"type": "string", "pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"}
 );
 
-/// Fields that say where a body ends: a rule that changed them would break the message without anybody knowing.
+/// The fields that say where a body ends. A rule that changed them would break the message unnoticed.
 const FRAMING: [HeaderName; 2] = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
 
-/// Fields of one connection, which dmtap does not pass on (RFC 9110 §7.6.1).
+/// The fields of one connection, which dmtap does not pass on (RFC 9110 §7.6.1).
 const ONE_HOP: [HeaderName; 7] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
@@ -208,7 +208,7 @@ const ONE_HOP: [HeaderName; 7] = [
     header::EXPECT,
 ];
 
-/// The value of a header field, in which values may be put.
+/// The value of a header field, with template names in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeaderText(pub Template);
 
@@ -226,7 +226,7 @@ written!(
     {"type": "string"}
 );
 
-/// A text in which no names are filled in; two braces that mean themselves are written as in other texts.
+/// A text without template names. Literal double braces are written as in templates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlainText(pub String);
 
@@ -245,7 +245,7 @@ written!(
     {"type": "string"}
 );
 
-/// A regular expression, the same as another one that is written the same.
+/// A regular expression. Two of them are equal if their texts are equal.
 #[derive(Clone, Debug)]
 pub struct Pattern(pub Regex);
 
@@ -273,7 +273,7 @@ fn reason(error: &regex::Error) -> String {
     last.trim_start_matches("error: ").to_owned()
 }
 
-/// A regular expression that is searched for in values, of bounded size.
+/// A regular expression of bounded size, for values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TextPattern(pub Pattern);
 
@@ -297,7 +297,7 @@ any_form!(
     {"anyOf": [{"type": "string", "pattern": "."}, {"type": ["integer", "boolean"]}]}
 );
 
-/// A text that is looked for, and not empty.
+/// A text to search for, which is not empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part(pub String);
 
@@ -315,23 +315,23 @@ fn not_empty(value: Scalar) -> Result<String, Mistake> {
     }
 }
 
-/// Longest regular expression, in bytes.
+/// The longest regular expression, in bytes.
 const MAX_REGEX_BYTES: usize = 4096;
-/// Most memory one compiled expression takes, in bytes; finding takes time linear in the text.
+/// The most memory of one compiled expression, in bytes. A search takes time linear in the text.
 const MAX_COMPILED_REGEX_BYTES: usize = 1 << 20;
 
-/// Whether a pattern is meant as a regular expression.
+/// Whether a pattern looks like a regular expression.
 pub(in crate::rules) fn is_regex(pattern: &str) -> bool {
     pattern.starts_with('^') || pattern.starts_with(".*") || pattern.contains("\\.")
 }
 
-/// A regular expression as the pattern that it most probably is meant to be.
+/// Converts a regular expression to the pattern that is most probably meant.
 pub(in crate::rules) fn as_glob(regex: &str) -> String {
     let open = regex.trim_start_matches('^').trim_end_matches('$');
     open.replace(".*", "*").replace("\\.", ".")
 }
 
-/// Makes types that are patterns with `*`, each with what it refuses.
+/// Declares types for patterns with `*`, each with a check of the text.
 macro_rules! globs {
     ($($(#[$doc:meta])* $type:ident: $check:expr, $schema:tt;)*) => {$(
         $(#[$doc])*
@@ -357,7 +357,7 @@ macro_rules! globs {
 }
 
 globs! {
-    /// The host of a request.
+    /// A pattern for the host of a request.
     HostName: |text| {
         let brackets = text.starts_with('[') && text.ends_with(']');
         if !text.contains('/') && (!text.contains(':') || brackets) {
@@ -370,7 +370,7 @@ globs! {
             .help(format!("write host = \"{bare}\"; `path` matches the path")))
     }, {"type": "string", "pattern": "^(\\[[^/]*\\]|[^/:]*)$"};
 
-    /// The path of a request.
+    /// A pattern for the path of a request.
     PathGlob: |text| {
         if let Some((path, query)) = text.split_once('?') {
             return Err(wrong(format!("no path has a query: `{text}`"))
@@ -386,14 +386,14 @@ globs! {
         }
     }, {"type": "string", "pattern": "^[/*][^?]*$"};
 
-    /// The query of a request.
+    /// A pattern for the query of a request.
     QueryGlob: |text| match text.strip_prefix('?') {
         None => Ok(()),
         Some(rest) => Err(wrong("a query is matched without its question mark")
             .help(format!("write query = \"{rest}\""))),
     }, {"type": "string", "pattern": "^([^?].*)?$"};
 
-    /// A media type.
+    /// A pattern for a media type.
     MediaType: |text| match text.split_once(';') {
         None => Ok(()),
         Some((bare, _)) => Err(wrong("a media type is matched without parameters")
@@ -401,7 +401,7 @@ globs! {
             .help("or header = { name = \"Content-Type\", value = \"…\" }")),
     }, {"type": "string", "pattern": "^[^;]*$"};
 
-    /// A host of a connection, alone: what else an address has is not compared.
+    /// A pattern for the host of a connection, without scheme, port and path.
     ServerName: |text| {
         let bare = text.split_once("://").map_or(text, |(_, rest)| rest);
         let bare = bare.split('/').next().unwrap_or_default();
@@ -422,7 +422,7 @@ globs! {
     }, {"type": "string"};
 }
 
-/// Hexadecimal digits as people write them, in upper or lower case, with blanks or colons between them.
+/// A pattern for hexadecimal digits, in upper or lower case, with blanks or colons between them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hexadecimal(pub Glob);
 
@@ -440,7 +440,7 @@ written!(
     {"type": "string", "pattern": "^[ :]*[0-9A-Fa-f*][0-9A-Fa-f* :]*$"}
 );
 
-/// The number of a command. 0 is that of none.
+/// The CmdID of a command. No command has the CmdID 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CmdId(pub String);
 

@@ -1,4 +1,4 @@
-//! One of a few words.
+//! Values that are one of a few words.
 
 use schemars::json_schema;
 use serde::Deserialize;
@@ -8,9 +8,9 @@ use crate::dm::{CommandKind, Dialect};
 use crate::flow::{CertificateDefect, TlsAlert, TlsVersion};
 use crate::rules::mistake::{KEY, Mistake, list};
 
-/// Something with a name in rule files.
+/// A type whose values have names in rule files.
 pub trait Named: Copy + 'static {
-    /// Every name, and what it stands for.
+    /// Returns every name with its value.
     fn all() -> Vec<(&'static str, Self)>;
 }
 
@@ -43,7 +43,7 @@ pub(in crate::rules) fn unknown_word(word: &str, names: &[&str]) -> Mistake {
         .help(format!("write one of {}", list(names)))
 }
 
-/// What stands where one of a few words must.
+/// Returns the mistake of a value that is not a text, where one of a few words is required.
 pub(in crate::rules) fn no_word(found: &str, names: &[&str]) -> Mistake {
     wrong(format!("`{KEY}` must be a text in quotes"))
         .label(format!("this is {found}"))
@@ -75,7 +75,7 @@ described!([T: Named] OneOf<T>, |_| {
     json_schema!({"enum": names})
 });
 
-/// `true`; a key that is not to hold is left out.
+/// The value `true`; to switch the key off, leave it out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct True;
 

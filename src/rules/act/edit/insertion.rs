@@ -1,4 +1,4 @@
-//! Steps that put elements somewhere: new ones, copies, and those that move.
+//! Steps that insert elements: new ones, copies, and moved ones.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ impl Planning<'_, '_> {
         }
     }
 
-    /// `move`.
+    /// Plans the step `move`.
     pub(super) fn relocate(&mut self, selected: &Selected, from: &Selector, to: &Neighbour) {
         let sources = self.find(selected, from);
         let targets = self.find(selected, &to.at);
@@ -52,7 +52,7 @@ impl Planning<'_, '_> {
         }
     }
 
-    /// A copy of one element next to another, if that is possible.
+    /// Plans a copy of one element next to or inside another; returns `false` if that is not possible.
     fn copy_to(
         &mut self,
         kind: EffectKind,

@@ -1,4 +1,4 @@
-//! `session-abort`, `next-message`, `duplicate-message`: messages that do not come as they should.
+//! `session-abort`, `next-message`, `duplicate-message`: messages that end the session, wait, or come twice.
 
 use std::sync::Arc;
 
@@ -13,7 +13,8 @@ use crate::rules::act::Planning;
 use crate::rules::{Stage, WhichResponse};
 
 impl Planning<'_, '_> {
-    /// Alert 1223 and Final; the server's own commands are not for a device that is to give up (PRO 8.1).
+    /// Adds Alert 1223 and Final. In a response, removes the server's commands: a device that must abort should not run
+    /// them (PRO 8.1).
     pub(super) fn abort(&mut self) -> Result<(), String> {
         let message = self.message()?;
         if self.input.stage == Stage::Response {
@@ -31,8 +32,8 @@ impl Planning<'_, '_> {
         Ok(())
     }
 
-    /// Inserts Alert 1222 into a request. A response waits: the device learns that there is more to come, and
-    /// gets it when it asks.
+    /// Inserts Alert 1222 into a request. A response is held back: the device gets a message that announces more, and
+    /// gets the response when it asks for it.
     pub(super) fn next_message(&mut self) -> Result<(), String> {
         let message = self.message()?;
         if self.input.stage == Stage::Request {
@@ -65,7 +66,7 @@ impl Planning<'_, '_> {
         Ok(())
     }
 
-    /// An Alert of dmtap's own; the answer to it is suppressed.
+    /// Adds an Alert, and suppresses the answer to it.
     fn put_alert(&mut self, code: AlertCode, kind: EffectKind) -> Result<(), String> {
         let message = self.message()?;
         let body = body(message)?;

@@ -1,4 +1,4 @@
-//! `atomic-rollback`: an Atomic that fails as one.
+//! `atomic-rollback`: an Atomic that fails as a whole.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ impl<'a> Planning<'a, '_> {
         }
     }
 
-    /// The Atomic never reaches the device.
+    /// Removes the Atomics from a response, so that they never reach the device.
     fn keep_atomics(&mut self, failure: &AtomicFailure) -> Result<(), String> {
         let mut taken = RefusedCommands::default();
         for atomic in self.chosen(is_atomic)? {
@@ -30,7 +30,7 @@ impl<'a> Planning<'a, '_> {
         self.take_out(taken)
     }
 
-    /// The device has run it, and the server receives a failure.
+    /// Changes the Statuses in a request: the device has run the Atomic, but the server gets a failure.
     fn fail_atomics(&mut self, failure: &AtomicFailure) -> Result<(), String> {
         let answers = LinkedAnswers::of(self.input);
         let of_atomic = |c: &Command<'_>| {
@@ -45,8 +45,8 @@ impl<'a> Planning<'a, '_> {
         for status in chosen {
             let refs = Refs::of(status).filter(|r| r.msg_ref.is_some() && r.cmd_ref.is_some());
             let refs = refs.ok_or(UNKNOWN)?;
-            // A message may hold many Statuses of one Atomic. Of one in another, the outer one, which is answered first,
-            // decides.
+            // A message may have many Statuses for one Atomic. For nested Atomics, the outer one decides; its Status
+            // comes first.
             if codes.contains_key(&refs) {
                 continue;
             }
@@ -72,7 +72,7 @@ impl<'a> Planning<'a, '_> {
         Ok(())
     }
 
-    /// The selected commands that fit; where the rule selects the whole message, all that do.
+    /// Returns the selected commands that fit; if the rule selects the whole message, all commands that fit.
     fn chosen(&self, fits: impl Fn(&Command<'a>) -> bool) -> Result<Vec<Command<'a>>, String> {
         let message = self.message()?;
         let root = message.element().id();
@@ -87,7 +87,7 @@ impl<'a> Planning<'a, '_> {
 
 const UNKNOWN: &str = "what the Atomic held is not known";
 
-/// The command at which an Atomic fails.
+/// Returns the command at which an Atomic fails.
 fn failing<'d>(atomic: Command<'d>, failure: &AtomicFailure) -> Result<Command<'d>, String> {
     let children: Vec<Command<'d>> = atomic.nested().filter(|c| c.expects_status()).collect();
     let number = failure.child.map_or(children.len(), |n| n.0 as usize);

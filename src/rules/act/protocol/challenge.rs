@@ -1,4 +1,4 @@
-//! `challenge` and `busy`: a server that will not do as it is asked, for now.
+//! `challenge` and `busy`: a server that refuses for now.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -58,7 +58,7 @@ impl Planning<'_, '_> {
         Ok(())
     }
 
-    /// The device is answered with this code for the header and for every command; the server sees nothing.
+    /// Answers the device with this code for the header and for every command; the server gets nothing.
     fn answer_each(&mut self, code: StatusCode, chal: &str) -> Result<(), String> {
         let message = self.message()?;
         let response = self.reconciler()?.next_msg_id();
@@ -81,7 +81,7 @@ impl Planning<'_, '_> {
         Ok(())
     }
 
-    /// The server's answers become this code, and its commands are kept from the device.
+    /// Changes the server's Statuses to this code, and removes its commands.
     fn turn_down(&mut self, code: StatusCode, chal: &str) -> Result<(), String> {
         let mut taken = RefusedCommands::default();
         let mut header_seen = false;
@@ -119,7 +119,7 @@ impl Planning<'_, '_> {
         Ok(())
     }
 
-    /// The Chal as XML (DM_RepPro 6.1.2).
+    /// Returns the Chal as XML (DM_RepPro 6.1.2).
     fn chal(&self, challenge: &Challenge, message: Message<'_>) -> String {
         let nonce = match (&challenge.nonce, challenge.scheme) {
             (_, Scheme::Basic) => None,
@@ -136,14 +136,14 @@ impl Planning<'_, '_> {
         format!("<Chal><Meta>{kind}{format}{nonce}</Meta></Chal>")
     }
 
-    /// A nonce of 16 octets that is another one for each message, and the same in every run.
+    /// Returns a nonce of 16 octets, in base64. It differs between messages, and is the same in every run.
     fn nonce(&self, message: Message<'_>) -> String {
         let tag = self.input.session;
         let session = tag.map_or("", |tag| &tag.key.id);
         let device = tag.map_or("", |tag| &tag.key.device);
         let number = msg_id(message).unwrap_or_default();
         let parts = [&*self.rule, device, session, &*number];
-        // No secret: only another number for other texts.
+        // This hash keeps no secret; it only gives different numbers for different texts.
         let hash = |half: u8| {
             let parts = parts.iter();
             parts.fold(absorb(BASIS, &[half]), |hash, part| {
@@ -160,7 +160,7 @@ impl Planning<'_, '_> {
         self.note_of_message(EffectKind::Answered, &before, what);
     }
 
-    /// The device gets a SyncML message in its encoding.
+    /// Answers the device with a SyncML message, in the encoding of its request.
     pub(super) fn answer(&mut self, body: Bytes) {
         let content_type = self.input.request.headers.get(header::CONTENT_TYPE);
         let answer = SyntheticResponse::syncml(body, self.document, content_type);
@@ -168,7 +168,7 @@ impl Planning<'_, '_> {
     }
 }
 
-/// The credentials of a message as XML; empty for none.
+/// Returns the credentials of a message as XML; empty if it has none.
 fn cred(message: Message<'_>) -> String {
     let Some(cred) = message.header().and_then(|header| header.cred()) else {
         return String::new();

@@ -1,4 +1,4 @@
-//! Fields of the header, and the end of the body.
+//! Steps that change fields of the header, or the end of the body.
 
 use super::body;
 use crate::dm::compose;
@@ -26,7 +26,7 @@ impl<'a> Planning<'a, '_> {
             && self.input.stage == Stage::Request
             && self.input.reconciler.is_some()
         {
-            // The device is not to learn of it by the answer.
+            // The answer must not show the changed SessionID to the device.
             let original = original.text();
             let original = self.original_session_id(original.trim_ascii()).into();
             let received = id.into();
@@ -35,7 +35,7 @@ impl<'a> Planning<'a, '_> {
         self.set_field(tag::SESSION_ID, id)
     }
 
-    /// The SessionID that the device wrote where a rule before this one changed it to `id`.
+    /// Returns the SessionID that the device wrote, if an earlier rule changed it to `id`; otherwise `id`.
     fn original_session_id<'s>(&self, id: &'s str) -> &'s str
     where
         'a: 's,
@@ -87,7 +87,7 @@ impl<'a> Planning<'a, '_> {
         }
     }
 
-    /// `path` is that of the field, once it is there.
+    /// Plans the insertion of a field; `path` is the future path of the field.
     fn put_in(&mut self, path: String, place: Place, xml: &str, new: &str) -> Result<(), String> {
         let fragment = self.xml(xml)?;
         self.note(|| path, EffectKind::Changed, String::new(), new.to_owned());
@@ -116,7 +116,7 @@ impl<'a> Planning<'a, '_> {
     }
 }
 
-/// Where a field that is missing belongs: in the order of the DTD.
+/// Returns the place for a missing field, in the order of the DTD.
 fn place_of(header: Element<'_>, name: NameId) -> Place {
     let rank = |name: NameId| ORDER.iter().position(|known| *known == name);
     let before = header
@@ -126,7 +126,7 @@ fn place_of(header: Element<'_>, name: NameId) -> Place {
     last.map_or(Place::FirstIn(header.id()), |last| Place::After(last.id()))
 }
 
-/// SyncHdr's children as the DTD orders them.
+/// The children of SyncHdr in the order of the DTD.
 const ORDER: [NameId; 10] = [
     tag::VER_DTD,
     tag::VER_PROTO,

@@ -1,4 +1,4 @@
-//! `hide-status`: answers that never arrive.
+//! `hide-status`: answers that their receiver never gets.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use crate::dm::{Command, Refs, locuri};
 use crate::markup::NodeId;
 use crate::rules::act::Planning;
 
-/// The answers to hide, each with the nodes they are about where they name some.
+/// The commands whose answers are hidden, each with the nodes that the answers name; `None` hides all answers.
 type Hidden<'d> = BTreeMap<Refs<'d>, Option<BTreeSet<String>>>;
 
 impl Planning<'_, '_> {
@@ -33,7 +33,7 @@ impl Planning<'_, '_> {
     }
 }
 
-/// What the selected answers are about.
+/// Returns the commands and nodes that the selected answers are about.
 fn hidden<'d>(selected: &[Command<'d>]) -> Hidden<'d> {
     let mut hidden = Hidden::new();
     for command in selected {
@@ -56,8 +56,8 @@ fn hidden<'d>(selected: &[Command<'d>]) -> Hidden<'d> {
     hidden
 }
 
-/// What goes of Results: all of them where their command is hidden, the Items of the nodes that a Status names
-/// where it names some.
+/// Returns the nodes to remove from a Results: all of it if the answers to its command are hidden, or only the Items
+/// about the nodes that a hidden Status names.
 fn parts_of<'d>(results: Command<'d>, hidden: &Hidden<'d>) -> Vec<NodeId> {
     let whole = vec![results.element().id()];
     let named = match Refs::of(results).and_then(|refs| hidden.get(&refs)) {

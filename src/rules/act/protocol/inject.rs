@@ -1,4 +1,4 @@
-//! `inject-command`: a command of dmtap's own, whose answers nobody but dmtap sees.
+//! `inject-command`: a command that dmtap adds, whose answers only dmtap sees.
 
 use super::{body, msg_id};
 use crate::dm::compose;
@@ -27,7 +27,8 @@ impl<'a> Planning<'a, '_> {
         Ok(())
     }
 
-    /// The places next to the selected elements, but not in documents inside the message, each with its element.
+    /// Returns the positions next to or inside the elements at the step's place, each with its element. Embedded
+    /// documents do not count.
     fn places(&self, to: &Neighbour) -> Vec<(Place, Element<'a>)> {
         let found = self
             .selection
@@ -58,7 +59,8 @@ impl<'a> Planning<'a, '_> {
         Ok(())
     }
 
-    /// The command with a CmdID of its own for it and every command in it, and these CmdIDs with what they are of.
+    /// Returns the command with new CmdIDs for it and for every command in it, and the CmdIDs with the kinds of their
+    /// commands.
     fn with_fresh_ids(
         &mut self,
         xml: &str,

@@ -1,4 +1,4 @@
-//! `unknown-cmdref`, `break-msgid`, `wrong-size`: numbers that are not right.
+//! `unknown-cmdref`, `break-msgid`, `wrong-size`: wrong numbers.
 
 use super::msg_id;
 use crate::dm::Command;
@@ -22,7 +22,7 @@ impl Planning<'_, '_> {
         Ok(())
     }
 
-    /// The message gets a MsgID that is not the one due; its sender never learns of it.
+    /// Gives the message a wrong MsgID; its sender never learns of it.
     pub(super) fn break_msg_id(&mut self, how: MsgIdBreak) -> Result<(), String> {
         let message = self.message()?;
         let element = message.header().map(|header| header.element());
@@ -63,7 +63,7 @@ impl Planning<'_, '_> {
         Ok(())
     }
 
-    /// `Size` announces more or less than what comes: the receiver is to answer 424.
+    /// Changes `Size`, so that it announces more or less than the real size: the receiver should answer 424.
     pub(super) fn wrong_size(&mut self, by: i64) -> Result<(), String> {
         let commands = self.commands().into_iter();
         let sizes: Vec<Element<'_>> = commands.flat_map(sizes).collect();
@@ -79,7 +79,7 @@ impl Planning<'_, '_> {
     }
 }
 
-/// Every `Size` in the Metas of a command and its Items.
+/// Returns every `Size` in the Metas of a command and its Items.
 fn sizes(command: Command<'_>) -> Vec<Element<'_>> {
     let items = command.items().map(|item| item.element());
     let around = std::iter::once(command.element()).chain(items);

@@ -1,4 +1,4 @@
-//! `refuse`: commands that never reach their receiver.
+//! `refuse`: commands that their receiver never gets.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -17,11 +17,11 @@ use crate::rules::act::edit::summary;
 /// Commands that are removed from a message, with the Status for their sender.
 #[derive(Default)]
 pub(super) struct RefusedCommands {
-    /// The outermost elements that go.
+    /// The outermost removed elements.
     removed: BTreeSet<NodeId>,
-    /// The code of each command that goes, in document order.
+    /// The code of each removed command, in document order.
     codes: BTreeMap<NodeId, StatusCode>,
-    /// The Items that go from commands that stay, each with its code.
+    /// The Items that are removed from commands that stay, each with its code.
     items: BTreeMap<NodeId, StatusCode>,
 }
 
@@ -34,7 +34,7 @@ impl Planning<'_, '_> {
         self.take_out(taken)
     }
 
-    /// Removes what was taken; dmtap owes the answers.
+    /// Removes the refused commands and Items from the message; dmtap owes the answers to them.
     pub(super) fn take_out(&mut self, mut taken: RefusedCommands) -> Result<(), String> {
         let message = self.message()?;
         if taken.is_empty() {
@@ -57,7 +57,7 @@ impl Planning<'_, '_> {
         Ok(())
     }
 
-    /// The obligations about commands that go, and about those that lose some of their Items.
+    /// Returns the obligations for removed commands, and for commands that lose some of their Items.
     fn owed_for(
         &self,
         taken: &RefusedCommands,
@@ -83,7 +83,8 @@ impl Planning<'_, '_> {
                 })
             };
             match taken.codes.get(&command.element().id()) {
-                // Of a command without Items it would say all of them, also those that went before.
+                // Without Items, this Status would answer for all of them, including those that an earlier rule
+                // refused.
                 Some(code) if divided.contains(&*order[place]) => {
                     let items = command.items().filter_map(ItemRef::of).collect();
                     vec![about(items, *code)]
@@ -95,8 +96,8 @@ impl Planning<'_, '_> {
         Ok(owed.collect())
     }
 
-    /// The obligations about a command that loses some of its Items: to answer those, and to have the answer of its
-    /// receiver name the others.
+    /// Returns the obligations for a command that loses some of its Items: dmtap must answer these Items, and the
+    /// receiver's Status must name the others.
     fn divide(
         &self,
         taken: &RefusedCommands,
@@ -114,7 +115,7 @@ impl Planning<'_, '_> {
             }
         }
         if !owed.is_empty() && !stay.is_empty() {
-            // In a Status, TargetRefs stand in front of SourceRefs.
+            // In a Status, TargetRefs come before SourceRefs.
             stay.sort_by_key(|item| matches!(item, ItemRef::Source(_)));
             owed.push(Obligation::Narrow(NarrowedStatus {
                 from: self.speaker().other(),
@@ -126,7 +127,7 @@ impl Planning<'_, '_> {
         owed
     }
 
-    /// The CmdIDs of commands of which rules before refused some Items.
+    /// Returns the CmdIDs of commands of which earlier rules refused some Items.
     fn divided(&self, msg_ref: &str) -> HashSet<&str> {
         let before = self.obligations().filter_map(|owed| match owed {
             Obligation::Status(owed) if *owed.msg_ref == *msg_ref && !owed.items.is_empty() => {
@@ -147,12 +148,12 @@ impl RefusedCommands {
         self.codes.is_empty() && self.items.is_empty()
     }
 
-    /// Removes some Items of a command; the whole command if these are all of them, if one has no LocURI to name it by,
-    /// or if it stands in an Atomic, which fails as a whole.
+    /// Removes some Items of a command. Removes the whole command if these are all Items, if one of them has no LocURI
+    /// to name it, or if the command is in an Atomic, which fails as a whole.
     fn take_some(&mut self, command: Command<'_>, items: &[NodeId], code: StatusCode) {
         let of_command = command.items();
         let chosen: Vec<Item<'_>> = of_command
-            // Selected Items stand in document order.
+            // Selected Items are in document order.
             .filter(|item| items.binary_search(&item.element().id()).is_ok())
             .collect();
         let is_some = !chosen.is_empty() && chosen.len() < command.items().count();
@@ -166,7 +167,7 @@ impl RefusedCommands {
         self.items.extend(nodes.map(|node| (node, code)));
     }
 
-    /// A command goes. Inside an Atomic it takes the whole Atomic along, which fails as one.
+    /// Removes a command. In an Atomic, it removes the whole Atomic, which fails as a whole.
     pub(super) fn take(&mut self, command: Command<'_>, code: StatusCode) {
         if !command.expects_status() {
             return;
@@ -179,7 +180,7 @@ impl RefusedCommands {
         }
     }
 
-    /// A command goes with all that is in it.
+    /// Removes a command with everything in it.
     fn whole(&mut self, command: Command<'_>, code: StatusCode) {
         for inner in command.with_nested() {
             self.codes
@@ -190,7 +191,7 @@ impl RefusedCommands {
         self.removed.insert(command.element().id());
     }
 
-    /// An Atomic goes, since one of the commands in it fails.
+    /// Removes an Atomic, because one of the commands in it fails.
     pub(super) fn roll_back(
         &mut self,
         atomic: Command<'_>,
@@ -198,7 +199,7 @@ impl RefusedCommands {
         code: StatusCode,
         undone: StatusCode,
     ) {
-        // The first command that fails decides about the others.
+        // The first failing command decides the codes of the others.
         if self.removed.insert(atomic.element().id()) {
             let fates = fates(atomic, failing, code, undone);
             self.codes
@@ -206,10 +207,10 @@ impl RefusedCommands {
         }
     }
 
-    /// A Sequence that lost all its commands is removed, too; its sender gets a Status for it as if it had run.
+    /// Removes each Sequence that lost all its commands, too; its sender gets a Status for it as if it had run.
     fn empty_sequences(&mut self, message: Message<'_>) {
         let all: Vec<Command<'_>> = message.all_commands().collect();
-        // Inner ones stand behind outer ones.
+        // Inner Sequences come after outer ones.
         for sequence in all
             .iter()
             .rev()
@@ -225,8 +226,8 @@ impl RefusedCommands {
     }
 }
 
-/// The codes of an Atomic and of all in it where it fails at one of its commands: those in front of that were undone,
-/// those behind it never executed (REP 10; DM_RepPro 6.6.3).
+/// Returns the codes of an Atomic that fails at one of its commands, and of all commands in it: commands before the
+/// failing one were undone, commands after it were not executed (REP 10; DM_RepPro 6.6.3).
 pub(super) fn fates<'d>(
     atomic: Command<'d>,
     failing: Command<'d>,

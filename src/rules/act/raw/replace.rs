@@ -1,4 +1,4 @@
-//! `replace-text`: a regular expression on the text of a body, in the charset and the encoding it has.
+//! `replace-text`: a regular expression on the text of a body, in the body's charset and encoding.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use crate::markup::{Charset, Document, Encoding, Kind, Limits};
 use crate::patch::{Patch, Span, Splice};
 use crate::rules::act::too_large;
 
-/// A replacement under way. What it puts in is counted over the whole body.
+/// A replacement in progress. It counts the bytes that it adds to the whole body.
 pub(super) struct Replacement<'a> {
     pattern: &'a Regex,
     with: &'a str,
@@ -28,10 +28,10 @@ impl<'a> Replacement<'a> {
         }
     }
 
-    /// The patch that replaces every match in a body.
+    /// Returns the patch that replaces every match in a body.
     ///
     /// # Errors
-    /// Why there is none, in words.
+    /// The reason why there is no patch.
     pub(super) fn patch(mut self, body: &Body<'_>) -> Result<Patch, String> {
         let document = body.document;
         let patch = match document.map(|document| (document, document.encoding())) {
@@ -48,11 +48,11 @@ impl<'a> Replacement<'a> {
         }
     }
 
-    /// Replaces in the whole text of an XML source, markup and all.
+    /// Replaces matches in the whole text of an XML source, markup included.
     fn in_source(&mut self, source: &[u8], charset: Charset) -> Result<Patch, String> {
         let text = charset.text(source);
         let is_single = charset == Charset::Latin1 && !source.is_ascii();
-        // In ISO-8859-1 characters are bytes; their offsets in UTF-8 lie farther.
+        // In ISO-8859-1 each character is one byte, so its offset is smaller than in UTF-8.
         let (mut seen, mut offset) = (0, 0);
         let mut place = |at: usize| {
             if !is_single {
@@ -77,7 +77,7 @@ impl<'a> Replacement<'a> {
         Patch::new(splices).map_err(|error| error.to_string())
     }
 
-    /// Replaces in each text of a WBXML document, which stays one.
+    /// Replaces matches in each text of a WBXML document, so that it stays WBXML.
     fn in_texts(&mut self, document: &Document) -> Result<Patch, String> {
         let mut edits = Vec::new();
         for text in document.elements().flat_map(|element| element.texts()) {
@@ -102,7 +102,7 @@ impl<'a> Replacement<'a> {
         plan(document, &edits).map_err(|error| error.to_string())
     }
 
-    /// Every match, with what is to stand there.
+    /// Finds every match, and returns it with its replacement.
     fn found(&mut self, text: &str) -> Result<Vec<Found>, String> {
         let mut found = Vec::new();
         for captures in self.pattern.captures_iter(text) {
@@ -112,7 +112,8 @@ impl<'a> Replacement<'a> {
         Ok(found)
     }
 
-    /// What stands in the place of a match, its groups filled in one by one: each may be as long as the body.
+    /// Returns the replacement of a match. It fills in the groups one by one, and checks the limit after each, because
+    /// each may be as long as the body.
     fn expanded(&mut self, captures: &Captures<'_>) -> Result<String, String> {
         let mut new = String::new();
         for piece in pieces(self.with) {
@@ -127,7 +128,7 @@ impl<'a> Replacement<'a> {
 }
 
 impl Body<'_> {
-    /// Whether something in it matches, where `replace-text` would look.
+    /// Whether the pattern matches in the body, where `replace-text` would look.
     pub(in crate::rules::act) fn matches(&self, pattern: &Regex) -> bool {
         let Some(document) = self.document else {
             return std::str::from_utf8(self.bytes).is_ok_and(|text| pattern.is_match(text));
@@ -144,17 +145,17 @@ impl Body<'_> {
     }
 }
 
-/// What a text of WBXML says; nothing where it is octets that are no text.
+/// Returns the text of WBXML octets; `None` if opaque data is not UTF-8.
 fn value(kind: Kind, octets: &[u8]) -> Option<Cow<'_, str>> {
     let text = String::from_utf8_lossy(octets);
     let is_text = kind != Kind::Opaque || matches!(text, Cow::Borrowed(_));
     is_text.then_some(text)
 }
 
-/// A match, and what is to stand there.
+/// A match: its start, its end, and its replacement.
 type Found = (usize, usize, String);
 
-/// A replacement cut in front of each group it names; `$$` is a sign, and stays whole.
+/// Splits a replacement before each group that it names; `$$` stands for a dollar sign and is not split.
 fn pieces(with: &str) -> impl Iterator<Item = &str> {
     let mut rest = with;
     std::iter::from_fn(move || {

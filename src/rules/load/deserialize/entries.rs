@@ -1,11 +1,11 @@
-//! The keys of a table and the elements of a list, without those that are wrong.
+//! The keys of a table and the elements of a list, without the parts that are left out.
 
 use serde::de::value::StrDeserializer;
 use serde::de::{DeserializeSeed, Error as _, IntoDeserializer, MapAccess, SeqAccess};
 
 use super::{DeTable, Failure, Node, Range, Value};
 
-/// A key with its place, and what stands under it.
+/// A key, its place, and its value.
 type Entry<'t> = (&'t str, Range<usize>, &'t Value<'t>);
 
 pub(super) struct Entries<'r, 't> {
@@ -66,7 +66,7 @@ impl<'t> MapAccess<'t> for Entries<'_, 't> {
     }
 }
 
-/// The elements of a list, or the one value that stands for it.
+/// The elements of a list, or the one value that stands for a list.
 pub(super) struct Elements<'r, 't> {
     pub(super) values: std::vec::IntoIter<&'t Value<'t>>,
     pub(super) list: Node<'r, 't>,
@@ -88,7 +88,7 @@ impl<'t> SeqAccess<'t> for Elements<'_, 't> {
 }
 
 impl<'t> Node<'_, 't> {
-    /// Reads an entry or an element, which begins at `start`.
+    /// Reads an entry or an element that begins at `start`.
     fn read<S: DeserializeSeed<'t>>(self, seed: S, start: usize) -> Result<S::Value, Failure> {
         let read = seed.deserialize(self);
         read.map_err(|error| {

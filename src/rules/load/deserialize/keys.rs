@@ -1,11 +1,11 @@
-//! Keys that a table lacks, or does not have.
+//! Missing and unknown keys of tables.
 
 use super::*;
 use crate::rules::load::rule_table::KEYS;
 use crate::rules::load::schema::{match_keys, step_named};
 
 impl Node<'_, '_> {
-    /// A key that the table needs. One that is there and wrong, or misspelt, is not missing.
+    /// Returns the mistake of a missing key. A key that is there with a wrong value, or misspelt, is not missing.
     pub(super) fn missing(
         &self,
         field: &'static str,
@@ -40,7 +40,8 @@ impl Node<'_, '_> {
         })
     }
 
-    /// What messages call this table: one that is named after a key is named after the one it stands under.
+    /// Returns the name of the table in messages: a table that is named after a key is called by the key that it stands
+    /// under.
     fn called(&self, what: &str) -> String {
         match what.starts_with('`') {
             true => format!("`{}`", self.key),
@@ -48,7 +49,7 @@ impl Node<'_, '_> {
         }
     }
 
-    /// Refuses every key but these.
+    /// Refuses every key except for these.
     pub(super) fn refuse_other_keys(
         &self,
         what: &str,
@@ -88,7 +89,7 @@ pub(in crate::rules::load) fn unknown_key(what: &str, key: &str, known: &[&str])
     })
 }
 
-/// Where a key stands that another table has.
+/// Returns where to write a key that belongs in another table.
 fn place_of(key: &str) -> Option<String> {
     match key {
         "name" | "stage" | "end" => Some(format!(
@@ -106,5 +107,5 @@ fn place_of(key: &str) -> Option<String> {
     }
 }
 
-/// Most keys that an error lists.
+/// The most keys that an error lists.
 pub(in crate::rules::load) const MOST_KEYS: usize = 12;

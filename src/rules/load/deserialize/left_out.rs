@@ -1,4 +1,4 @@
-//! What is left out of a rule since it is wrong.
+//! The parts that are left out of a rule because they are wrong.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -9,12 +9,12 @@ use toml::de::{DeArray, DeTable, DeValue};
 
 use crate::rules::load::report::Value;
 
-/// Where the keys and elements begin that are wrong, or unknown.
+/// The offsets at which wrong or unknown keys and elements begin.
 #[derive(Default)]
 pub(in crate::rules::load) struct LeftOut(pub(in crate::rules::load) HashSet<usize>);
 
 impl LeftOut {
-    /// Whether the key or element that stands here is left out.
+    /// Whether the key or element at this place is left out.
     pub(super) fn has(&self, place: &Range<usize>) -> bool {
         self.0.contains(&place.start)
     }
@@ -32,7 +32,7 @@ impl LeftOut {
         }
     }
 
-    /// What is left of a value; `None` where that is an empty list or table.
+    /// Returns the rest of a value; `None` if nothing is left of a list or table.
     pub(in crate::rules::load) fn rest<'v, 't>(
         &self,
         value: &'v Value<'t>,

@@ -1,4 +1,4 @@
-//! A step: a table with one verb, and other keys that belong to it.
+//! Steps: tables with one verb, and other keys that belong to it.
 
 use super::*;
 use crate::nearest::nearest;
@@ -12,7 +12,7 @@ pub(super) struct Verb<'r, 't> {
 }
 
 impl<'r, 't> Verb<'r, 't> {
-    /// The one verb of a table.
+    /// Finds the only verb of a table.
     pub(super) fn find(node: Node<'r, 't>, verbs: &[&str]) -> Result<Self, Failure> {
         let DeValue::Table(table) = node.value.get_ref() else {
             return Err(Failure::Mistake(no_table(node.value.get_ref(), verbs)));
@@ -48,7 +48,7 @@ impl<'r, 't> Verb<'r, 't> {
         })
     }
 
-    /// `verb = true`: there is nothing else such a verb could be.
+    /// Checks that the verb is written `verb = true`; such a verb has no other value.
     fn switch(&self) -> Result<(), Failure> {
         if self.value.get_ref().as_bool() == Some(true) {
             return Ok(());
@@ -58,7 +58,7 @@ impl<'r, 't> Verb<'r, 't> {
         Err(self.wrong(Failure::Mistake(mistake)))
     }
 
-    /// Places a mistake at the value of the verb.
+    /// Points a mistake at the value of the verb.
     fn wrong(&self, error: Failure) -> Failure {
         let place = |mistake: Mistake| mistake.under(self.name, self.value, Some(self.table));
         match error {
@@ -115,7 +115,8 @@ impl<'t> VariantAccess<'t> for Verb<'_, 't> {
     }
 }
 
-/// The step that a text names at its beginning is shown as it is written.
+/// Returns the mistake of a step that is not a table. If it is a text that begins with a verb, shows how that step is
+/// written.
 fn no_table(found: &DeValue<'_>, verbs: &[&str]) -> Mistake {
     let word = found.as_str().unwrap_or_default();
     let word = word.split([' ', '=', ':']).next().unwrap_or_default();
@@ -124,7 +125,7 @@ fn no_table(found: &DeValue<'_>, verbs: &[&str]) -> Mistake {
         .help(written(closest(word, verbs).unwrap_or(verbs[0])))
 }
 
-/// How a step is written.
+/// Returns the remedy with an example of a step.
 fn written(verb: &str) -> String {
     let example = step_named(verb).map(StepKeys::example).unwrap_or_default();
     format!("write step = {{ {example} }}")
@@ -159,7 +160,7 @@ fn no_verb(keys: &[(&str, Range<usize>, &Value<'_>)], verbs: &[&str]) -> Mistake
     mistake.help(format!("every step stands in {REFERENCE}"))
 }
 
-/// What does what `fail` says, which looks like a verb.
+/// The remedy for `fail`, which looks like a verb.
 const FAIL: &str = "`set-status` changes the Status of a command that was run, `refuse` keeps the command back and answers it";
 
 fn unknown(word: &str, span: Range<usize>, verbs: &[&str]) -> Mistake {

@@ -1,7 +1,7 @@
 //! mitmproxy's patterns: `[/filter]/name/value` and `[/filter]/regex/replacement`.
 //!
-//! The first character is what separates the parts. The filter is one of [`crate::filter`], of words whose answer is
-//! known while the message passes.
+//! The first character separates the parts. The filter is one of [`crate::filter`], with words whose value is known
+//! while the message passes.
 
 use std::ops::Range;
 
@@ -16,10 +16,10 @@ use crate::rules::template::Template;
 use crate::rules::value::{Alert, Code, FieldName, HeaderText, Http, Pattern, SyncMl, from_text};
 use crate::rules::{HeadStep, Matcher, RawStep, Rule, RuleErrors, Stage, Step};
 
-/// `-H [/filter]/name/value`: the header field gets this value, or goes where the value is empty.
+/// Makes the rules of `-H [/filter]/name/value`: they set the header field, or remove it if the value is empty.
 ///
 /// # Errors
-/// An argument of another form.
+/// All errors in the argument.
 pub fn modify_headers(argument: &str) -> Result<Vec<Rule>, RuleErrors> {
     let mut argument = Argument::new(("-H", "modify-headers"), argument);
     let rules = Parts::of(&mut argument).and_then(|parts| {
@@ -29,10 +29,10 @@ pub fn modify_headers(argument: &str) -> Result<Vec<Rule>, RuleErrors> {
     argument.finish(rules)
 }
 
-/// `-B [/filter]/regex/replacement`: what matches in the body gives way to other text.
+/// Makes the rules of `-B [/filter]/regex/replacement`: they replace the matches in the body.
 ///
 /// # Errors
-/// An argument of another form.
+/// All errors in the argument.
 pub fn modify_body(argument: &str) -> Result<Vec<Rule>, RuleErrors> {
     let mut argument = Argument::new(("-B", "modify-body"), argument);
     let rules = Parts::of(&mut argument).and_then(|parts| {
@@ -72,7 +72,7 @@ fn head_step(argument: &mut Argument<'_>, parts: &Parts) -> Option<HeadStep> {
 fn body_step(argument: &mut Argument<'_>, parts: &Parts) -> Option<RawStep> {
     let subject = &argument.text[parts.subject.clone()];
     let mut pattern = RegexBuilder::new(subject);
-    // In mitmproxy, the dot stands for line feeds too.
+    // In mitmproxy, the dot matches line feeds, too.
     let pattern = match pattern.dot_matches_new_line(true).build() {
         Ok(pattern) => Pattern(pattern),
         Err(error) => {
@@ -92,7 +92,7 @@ fn body_step(argument: &mut Argument<'_>, parts: &Parts) -> Option<RawStep> {
     Some(RawStep::ReplaceText { pattern, with })
 }
 
-/// A pattern taken apart: where its parts are in the argument.
+/// The parts of a pattern, as ranges in the argument.
 struct Parts {
     separator: char,
     flag: &'static str,
@@ -149,7 +149,7 @@ impl Parts {
             let help = "write a rule with the step set-body = { file = \"…\" }";
             return argument.wrong(parts.replacement, title, help);
         }
-        // Blanks alone are no filter, as in mitmproxy nothing is.
+        // A blank filter counts as no filter, like an empty one in mitmproxy.
         if !text[filter.clone()].trim().is_empty() {
             parts.read_filter(argument, filter)?;
         }
@@ -228,7 +228,7 @@ impl Parts {
         argument.wrong(self.replacement.clone(), title, &help)
     }
 
-    /// A rule for each stage.
+    /// Makes a rule for each stage.
     fn rules(self, argument: &Argument<'_>, step: &Step) -> Option<Vec<Rule>> {
         let rule = |stage: &Stage| {
             let suffix = match self.stages.len() {
@@ -260,14 +260,14 @@ impl Parts {
     }
 }
 
-/// Whether the first word is one of a filter.
+/// Whether the first word is a word of filters.
 fn begins_as_filter(subject: &str) -> bool {
     let mut words = subject.split(|c: char| c.is_whitespace() || c == '&');
     let word = words.next().and_then(|word| word.strip_prefix('~'));
     word.and_then(Word::named).is_some()
 }
 
-/// Whether a term can be true, or false, of some message of a stage.
+/// Whether a term can have this truth value for some message of a stage.
 fn can_be(term: &Term, truth: bool, stage: Stage) -> bool {
     match term.word {
         Word::Request => truth == (stage == Stage::Request),
@@ -277,7 +277,7 @@ fn can_be(term: &Term, truth: bool, stage: Stage) -> bool {
     }
 }
 
-/// What is wrong with a code that no standard has, and the key that takes it in a rule file.
+/// Returns the mistake of a code that no standard defines, and the key for such codes in a rule file.
 fn unassigned(term: &Term) -> Option<(Mistake, &'static str)> {
     let code = match term.value {
         Value::Numbers(first, last) if first == last => i64::try_from(first).ok()?,
@@ -292,7 +292,7 @@ fn unassigned(term: &Term) -> Option<(Mistake, &'static str)> {
     Some((mistake?, key))
 }
 
-/// Words whose answer comes when the message has passed, and what to do instead.
+/// The words whose value is known only when the message has passed, and what to do instead.
 const LATER: [(Word, &str); 9] = [
     (Word::Open, "write ~status 202, or ~status 101"),
     (Word::Rule, RULES),
@@ -313,7 +313,7 @@ const LATER: [(Word, &str); 9] = [
 const RULES: &str = "leave it out: this rule sees the message as the rules before it left it";
 const LATER_VERBS: &str = "leave it out here; it selects messages for dmtap show, why and lint";
 
-/// What a replacement means, as the step `replace-text` has it: `\1` is the first group.
+/// Converts a replacement of mitmproxy to the form of the step `replace-text`: `\1` is the first group.
 fn unescaped(replacement: &str) -> String {
     let mut text = String::new();
     let mut chars = replacement.chars();

@@ -1,4 +1,4 @@
-//! Keys that never hold together.
+//! The checks for keys that can never match together.
 
 use http::header::{AUTHORIZATION, COOKIE, HOST, REFERER, USER_AGENT};
 
@@ -14,7 +14,7 @@ use crate::rules::mistake::{Mistake, list};
 use crate::rules::step::SoapFault;
 use crate::rules::value::{NumberRange, OneOf};
 
-/// Reports keys that no request has, whatever stands under them.
+/// Reports keys for things that requests do not have, whatever their values.
 pub(in crate::rules::load) fn of_requests(table: Table<'_>, report: &mut Report<'_>) {
     for (key, what) in AT_RESPONSES {
         if table.value(key).is_some() {
@@ -45,7 +45,7 @@ pub(super) fn of_stage(keys: &Matcher, table: Table<'_>, stage: Stage, report: &
     soap(table, stage, report);
 }
 
-/// The keys that only responses have.
+/// The keys for things that only responses have.
 pub(in crate::rules::load) const AT_RESPONSES: [(&str, &str); 2] =
     [("http-status", "HTTP status"), ("soap-fault", "SOAP fault")];
 
@@ -74,7 +74,7 @@ fn package(keys: &Matcher, table: Table<'_>, stage: Stage, report: &mut Report<'
     }
 }
 
-/// Actions and faults that enrollment does not have.
+/// Warns of Actions and faults that enrollment does not have.
 fn soap(table: Table<'_>, stage: Stage, report: &mut Report<'_>) {
     let actions = match stage {
         Stage::Request => action::REQUESTS,
@@ -111,7 +111,7 @@ fn soap(table: Table<'_>, stage: Stage, report: &mut Report<'_>) {
     }
 }
 
-/// A pattern of fault codes, which are compared without a prefix.
+/// Returns a pattern of fault codes without its prefix, because codes are compared without one.
 pub(super) fn local(pattern: &Glob) -> Glob {
     Glob::new(local_code(&pattern.text()))
 }
@@ -127,7 +127,7 @@ const CODES: [&str; 7] = [
     "Server",
 ];
 
-/// A key that only some commands have narrows the kinds to these; what contradicts it is reported.
+/// Narrows the kinds of a matcher by keys that only some commands have; reports keys that contradict each other.
 pub(super) fn narrow(matcher: &mut Matcher, table: Table<'_>, report: &mut Report<'_>) {
     let mut left = matcher.kinds.unwrap_or_default();
     let statuses = Kinds::of(CommandKind::Status);
@@ -202,7 +202,7 @@ fn about_nothing(matcher: &Matcher, kinds: Kinds, table: Table<'_>, report: &mut
     }
 }
 
-/// Encodings and languages that do not go with each other, or with commands.
+/// Reports encodings and dialects that exclude each other, or commands.
 pub(super) fn documents(matcher: &Matcher, table: Table<'_>, report: &mut Report<'_>) {
     let is_asked = |key: &&&str| table.value(key).is_some();
     let dialect = table.value("dialect").map(Value::span);
@@ -240,10 +240,10 @@ pub(super) fn documents(matcher: &Matcher, table: Table<'_>, report: &mut Report
     }
 }
 
-/// The keys that only SOAP has.
+/// The keys for things that only SOAP has.
 const SOAP_KEYS: [&str; 2] = ["soap-action", "soap-fault"];
 
-/// Places that are looked for where they never are: those of a command in the root, or the other way round.
+/// Reports places that can never exist: an element of the root in a command, or an element of a command in the root.
 pub(super) fn places(matcher: &Matcher, table: Table<'_>, report: &mut Report<'_>) {
     let selects = matcher.selects_commands();
     let never = match selects {
@@ -279,10 +279,10 @@ pub(super) fn places(matcher: &Matcher, table: Table<'_>, report: &mut Report<'_
     }
 }
 
-/// What the root of a message holds, and no command.
+/// The children of the root of a message, which no command has.
 const OF_ROOT: [&str; 2] = ["SyncHdr", "SyncBody"];
 
-/// What a command holds, and no root of a document.
+/// The children of commands, which no root of a document has.
 const OF_COMMANDS: [&str; 12] = [
     "CmdID",
     "MsgRef",
