@@ -222,12 +222,6 @@ impl<'d> GetPoliciesResponse<'d> {
             .filter(|element| text(*element, &[]).is_some())
     }
 
-    /// How many policies there are.
-    pub fn policies(self) -> usize {
-        let list = descendant(self.0, &["response", "policies"]);
-        list.map_or(0, |list| children(list, "policy").count())
-    }
-
     fn policy(self) -> Option<Element<'d>> {
         descendant(self.0, &["response", "policies", "policy"])
     }
@@ -319,11 +313,6 @@ impl<'d> RequestSecurityToken<'d> {
 pub struct ContextItem<'d>(Element<'d>);
 
 impl<'d> ContextItem<'d> {
-    /// Its element.
-    pub fn element(self) -> Element<'d> {
-        self.0
-    }
-
     /// Its `Name`.
     pub fn name(self) -> Option<Cow<'d, str>> {
         attribute(self.0, "Name")

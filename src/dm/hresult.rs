@@ -10,9 +10,6 @@ use super::soap::{Fault, local_code};
 pub struct Hresult(pub u32);
 
 impl Hresult {
-    /// What Windows shows where it cannot read an answer.
-    pub const UNKNOWN: Self = Self(0x8018_0008);
-
     /// HTTP 200 with nothing in it.
     pub const EMPTY_MESSAGE: Self = Self(0x8018_0029);
 

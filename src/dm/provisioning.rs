@@ -24,29 +24,9 @@ impl<'d> Provisioning<'d> {
         is_named(root, "wap-provisioningdoc").then_some(Self(root))
     }
 
-    /// Its element.
-    pub fn element(self) -> Element<'d> {
-        self.0
-    }
-
-    /// Its version, such as `1.1`.
-    pub fn version(self) -> Option<Cow<'d, str>> {
-        attribute(self.0, "version")
-    }
-
     /// The characteristics at the top, in order.
     pub fn characteristics(self) -> impl Iterator<Item = Characteristic<'d>> {
         characteristics_in(self.0)
-    }
-
-    /// Every parm of the document, in order.
-    pub fn parms(self) -> impl Iterator<Item = Parm<'d>> {
-        let (first, behind) = (self.0.id(), self.0.behind());
-        let elements = self.0.document().elements();
-        elements
-            .filter(move |element| (first..behind).contains(&element.id()))
-            .filter(|element| is_named(*element, "parm"))
-            .map(Parm)
     }
 
     /// The characteristics at the end of these types, those that come several times included.
@@ -90,11 +70,6 @@ impl<'d> Provisioning<'d> {
 pub struct Characteristic<'d>(Element<'d>);
 
 impl<'d> Characteristic<'d> {
-    /// Its element.
-    pub fn element(self) -> Element<'d> {
-        self.0
-    }
-
     /// Its type: `APPLICATION`, or the name of a node.
     pub fn type_name(self) -> Option<Cow<'d, str>> {
         attribute(self.0, "type")
@@ -140,11 +115,6 @@ impl<'d> Characteristic<'d> {
 pub struct Parm<'d>(Element<'d>);
 
 impl<'d> Parm<'d> {
-    /// Its element.
-    pub fn element(self) -> Element<'d> {
-        self.0
-    }
-
     /// Its name.
     pub fn name(self) -> Option<Cow<'d, str>> {
         attribute(self.0, "name")
@@ -153,22 +123,6 @@ impl<'d> Parm<'d> {
     /// Its value. Some parms have none: they count by being there.
     pub fn value(self) -> Option<Cow<'d, str>> {
         attribute(self.0, "value")
-    }
-
-    /// Its `datatype`.
-    pub fn datatype(self) -> Option<Cow<'d, str>> {
-        attribute(self.0, "datatype")
-    }
-
-    /// The types of the characteristics around it, outermost first.
-    pub fn types(self) -> Vec<Cow<'d, str>> {
-        let around = std::iter::successors(self.0.parent(), |element| element.parent());
-        let around = around.filter(|element| is_named(*element, "characteristic"));
-        let mut types: Vec<_> = around
-            .map(|element| attribute(element, "type").unwrap_or_default())
-            .collect();
-        types.reverse();
-        types
     }
 }
 

@@ -136,11 +136,6 @@ impl Authentication {
 }
 
 impl<'d> Security<'d> {
-    /// Its element.
-    pub fn element(self) -> Element<'d> {
-        self.0
-    }
-
     /// `UsernameToken/Username`.
     pub fn username(self) -> Option<Cow<'d, str>> {
         text(self.0, &["UsernameToken", "Username"])
@@ -184,11 +179,6 @@ impl<'d> Security<'d> {
 pub struct Fault<'d>(Element<'d>);
 
 impl<'d> Fault<'d> {
-    /// Its element.
-    pub fn element(self) -> Element<'d> {
-        self.0
-    }
-
     /// Its code, such as `s:Receiver`.
     pub fn code(self) -> Option<Cow<'d, str>> {
         text(self.0, &["Code", "Value"]).or_else(|| text(self.0, &["faultcode"]))

@@ -20,7 +20,7 @@ pub struct ClientIdentity {
     /// SHA-256 of the certificate, in hex: it tells identities apart.
     pub(super) id: Arc<str>,
     /// What a record says of it.
-    pub(super) facts: Arc<ShownCertificate>,
+    pub(super) shown: Arc<ShownCertificate>,
     /// Certificate and key, as TLS takes them.
     pub(super) key: Arc<CertifiedKey>,
 }
@@ -37,7 +37,7 @@ impl ClientIdentity {
         let leaf = chain.first().ok_or(IdentityError::NoCertificate)?;
         let sha256 = certificate::sha256(leaf).to_ascii_lowercase();
         let id = sha256.as_str().into();
-        let facts = Arc::new(match Certificate::read(leaf) {
+        let shown = Arc::new(match Certificate::read(leaf) {
             Some(read) => ShownCertificate {
                 identity: None,
                 subject: read.subject.into(),
@@ -58,7 +58,7 @@ impl ClientIdentity {
         })?;
         Ok(Self {
             id,
-            facts,
+            shown,
             key: Arc::new(key),
         })
     }
@@ -87,18 +87,13 @@ impl ClientIdentity {
 
     /// The same identity, by its name in the store.
     pub(super) fn named(mut self, name: &str) -> Self {
-        Arc::make_mut(&mut self.facts).identity = Some(name.into());
+        Arc::make_mut(&mut self.shown).identity = Some(name.into());
         self
     }
 
     /// The certificate.
     pub fn certificate(&self) -> &CertificateDer<'static> {
         &self.key.cert[0]
-    }
-
-    /// The certificate and those between it and its root.
-    pub fn chain(&self) -> &[CertificateDer<'static>] {
-        &self.key.cert
     }
 }
 
@@ -131,12 +126,9 @@ pub(super) fn signature_scheme(scheme: Scheme) -> Option<SignatureScheme> {
         Scheme::Pkcs1(Sha256) => SignatureScheme::RSA_PKCS1_SHA256,
         Scheme::Pkcs1(Sha384) => SignatureScheme::RSA_PKCS1_SHA384,
         Scheme::Pkcs1(Sha512) => SignatureScheme::RSA_PKCS1_SHA512,
-        Scheme::Pss(Sha256) => SignatureScheme::RSA_PSS_SHA256,
-        Scheme::Pss(Sha384) => SignatureScheme::RSA_PSS_SHA384,
-        Scheme::Pss(Sha512) => SignatureScheme::RSA_PSS_SHA512,
         Scheme::Ecdsa(Sha256) => SignatureScheme::ECDSA_NISTP256_SHA256,
         Scheme::Ecdsa(Sha384) => SignatureScheme::ECDSA_NISTP384_SHA384,
-        Scheme::Pkcs1(Sha1) | Scheme::Pss(Sha1) | Scheme::Ecdsa(_) => return None,
+        Scheme::Pkcs1(Sha1) | Scheme::Ecdsa(_) => return None,
     })
 }
 
@@ -220,7 +212,7 @@ pub(super) mod tests {
         public.verify(b"message", &signature).expect("it verifies");
         assert!(
             identity
-                .sign(Scheme::Pss(Digest::Sha256), b"message")
+                .sign(Scheme::Pkcs1(Digest::Sha256), b"message")
                 .is_err()
         );
         let shown = format!("{identity:?}");

@@ -66,11 +66,6 @@ impl RuleSet {
         self
     }
 
-    /// The seed for `chance`.
-    pub fn seed(&self) -> u64 {
-        self.seed
-    }
-
     /// The rules, in file order.
     pub fn rules(&self) -> &[Arc<Rule>] {
         &self.rules

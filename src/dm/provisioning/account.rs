@@ -13,11 +13,6 @@ impl<'d> Account<'d> {
         Self(application)
     }
 
-    /// Its characteristic.
-    pub fn characteristic(self) -> Characteristic<'d> {
-        self.0
-    }
-
     /// `APPID`: `w7` for device management.
     pub fn app_id(self) -> Option<Cow<'d, str>> {
         self.0.value("APPID")
@@ -99,11 +94,6 @@ impl<'d> Account<'d> {
 pub struct AccountAuth<'d>(Characteristic<'d>);
 
 impl<'d> AccountAuth<'d> {
-    /// Its characteristic.
-    pub fn characteristic(self) -> Characteristic<'d> {
-        self.0
-    }
-
     /// `AAUTHLEVEL`: `APPSRV` is what the client shows to the server, `CLIENT` what the server shows.
     pub fn level(self) -> Option<Cow<'d, str>> {
         self.0.value("AAUTHLEVEL")
@@ -139,11 +129,6 @@ impl<'d> DmClientProvider<'d> {
         Self(node)
     }
 
-    /// Its characteristic.
-    pub fn characteristic(self) -> Characteristic<'d> {
-        self.0
-    }
-
     /// The name of the node: it must equal the PROVIDER-ID of the account.
     pub fn id(self) -> Option<Cow<'d, str>> {
         self.0.type_name()
@@ -172,10 +157,5 @@ impl<'d> DmClientProvider<'d> {
     /// `RequireMessageSigning`.
     pub fn require_message_signing(self) -> Option<Cow<'d, str>> {
         self.0.value("RequireMessageSigning")
-    }
-
-    /// Its `Poll` characteristic.
-    pub fn poll(self) -> Option<Characteristic<'d>> {
-        self.0.at(&["Poll"]).into_iter().next()
     }
 }

@@ -53,11 +53,6 @@ impl<'d> StoredCertificate<'d> {
         self.store.eq_ignore_ascii_case("My")
     }
 
-    /// The characteristic with the certificate.
-    pub fn node(&self) -> Characteristic<'d> {
-        self.node
-    }
-
     /// The name of the node: the thumbprint, as the server writes it.
     pub fn thumbprint(&self) -> Option<Cow<'d, str>> {
         self.node.type_name()
@@ -81,11 +76,6 @@ pub struct WstepRenewal<'d>(Characteristic<'d>);
 impl<'d> WstepRenewal<'d> {
     pub(super) fn of(renew: Characteristic<'d>) -> Self {
         Self(renew)
-    }
-
-    /// Its characteristic.
-    pub fn characteristic(self) -> Characteristic<'d> {
-        self.0
     }
 
     /// `RenewPeriod` or `RenewalPeriod`: days before the certificate ends.
