@@ -85,11 +85,20 @@ pub fn is_of_user(uri: &str) -> bool {
 
 const DEVICE: &str = "device/";
 
+<<<<<<< ours
 /// Returns the query of a LocURI, such as `list=StructData` or `prop=Type`.
 pub fn query(uri: &str) -> Option<&str> {
     uri.split_once('?').map(|(_, query)| query)
 }
 
+||||||| base
+/// The query of a LocURI, such as `list=StructData` or `prop=Type`.
+pub fn query(uri: &str) -> Option<&str> {
+    uri.split_once('?').map(|(_, query)| query)
+}
+
+=======
+>>>>>>> theirs
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,7 +141,6 @@ mod tests {
         ] {
             assert_eq!(canonical(uri), uri);
         }
-        assert_eq!(query("./DevInfo?list=Struct"), Some("list=Struct"));
         let of_user = ["./User/Vendor/MSFT/X", "user/Vendor", "./user"].map(is_of_user);
         let of_device =
             ["./Device/Vendor/X", "./Vendor/MSFT/User", "./Users/X", ""].map(is_of_user);

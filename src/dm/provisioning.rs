@@ -24,6 +24,7 @@ impl<'d> Provisioning<'d> {
         is_named(root, "wap-provisioningdoc").then_some(Self(root))
     }
 
+<<<<<<< ours
     /// Returns the element of the document.
     pub fn element(self) -> Element<'d> {
         self.0
@@ -34,9 +35,23 @@ impl<'d> Provisioning<'d> {
         attribute(self.0, "version")
     }
 
+||||||| base
+    /// Its element.
+    pub fn element(self) -> Element<'d> {
+        self.0
+    }
+
+    /// Its version, such as `1.1`.
+    pub fn version(self) -> Option<Cow<'d, str>> {
+        attribute(self.0, "version")
+    }
+
+=======
+>>>>>>> theirs
     /// Iterates over the characteristics at the top, in order.
     pub fn characteristics(self) -> impl Iterator<Item = Characteristic<'d>> {
         characteristics_in(self.0)
+<<<<<<< ours
     }
 
     /// Iterates over all parms of the document, in order.
@@ -47,6 +62,19 @@ impl<'d> Provisioning<'d> {
             .filter(move |element| (first..behind).contains(&element.id()))
             .filter(|element| is_named(*element, "parm"))
             .map(Parm)
+||||||| base
+    }
+
+    /// Every parm of the document, in order.
+    pub fn parms(self) -> impl Iterator<Item = Parm<'d>> {
+        let (first, behind) = (self.0.id(), self.0.behind());
+        let elements = self.0.document().elements();
+        elements
+            .filter(move |element| (first..behind).contains(&element.id()))
+            .filter(|element| is_named(*element, "parm"))
+            .map(Parm)
+=======
+>>>>>>> theirs
     }
 
     /// Returns all characteristics at the end of a path of types; each type may occur several times.
@@ -90,11 +118,20 @@ impl<'d> Provisioning<'d> {
 pub struct Characteristic<'d>(Element<'d>);
 
 impl<'d> Characteristic<'d> {
+<<<<<<< ours
     /// Returns the element of the characteristic.
     pub fn element(self) -> Element<'d> {
         self.0
     }
 
+||||||| base
+    /// Its element.
+    pub fn element(self) -> Element<'d> {
+        self.0
+    }
+
+=======
+>>>>>>> theirs
     /// Returns the type: `APPLICATION`, or the name of a node.
     pub fn type_name(self) -> Option<Cow<'d, str>> {
         attribute(self.0, "type")
@@ -140,11 +177,20 @@ impl<'d> Characteristic<'d> {
 pub struct Parm<'d>(Element<'d>);
 
 impl<'d> Parm<'d> {
+<<<<<<< ours
     /// Returns the element of the parm.
     pub fn element(self) -> Element<'d> {
         self.0
     }
 
+||||||| base
+    /// Its element.
+    pub fn element(self) -> Element<'d> {
+        self.0
+    }
+
+=======
+>>>>>>> theirs
     /// Returns the name.
     pub fn name(self) -> Option<Cow<'d, str>> {
         attribute(self.0, "name")
@@ -153,6 +199,7 @@ impl<'d> Parm<'d> {
     /// Returns the value. Some parms have none: their presence has a meaning.
     pub fn value(self) -> Option<Cow<'d, str>> {
         attribute(self.0, "value")
+<<<<<<< ours
     }
 
     /// Returns the `datatype`.
@@ -169,6 +216,25 @@ impl<'d> Parm<'d> {
             .collect();
         types.reverse();
         types
+||||||| base
+    }
+
+    /// Its `datatype`.
+    pub fn datatype(self) -> Option<Cow<'d, str>> {
+        attribute(self.0, "datatype")
+    }
+
+    /// The types of the characteristics around it, outermost first.
+    pub fn types(self) -> Vec<Cow<'d, str>> {
+        let around = std::iter::successors(self.0.parent(), |element| element.parent());
+        let around = around.filter(|element| is_named(*element, "characteristic"));
+        let mut types: Vec<_> = around
+            .map(|element| attribute(element, "type").unwrap_or_default())
+            .collect();
+        types.reverse();
+        types
+=======
+>>>>>>> theirs
     }
 }
 

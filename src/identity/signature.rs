@@ -8,8 +8,8 @@ use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA384_ASN1, ECDSA_P384_SHA256_ASN1, ECDSA_P384_SHA384_ASN1,
     RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY, RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
     RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_SHA256,
-    RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512,
-    RsaEncoding, RsaKeyPair, UnparsedPublicKey, VerificationAlgorithm,
+    RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RsaEncoding, RsaKeyPair, UnparsedPublicKey,
+    VerificationAlgorithm,
 };
 use der::asn1::ObjectIdentifier;
 use der::{Decode, Encode};
@@ -35,8 +35,6 @@ pub enum Digest {
 pub enum Scheme {
     /// RSASSA-PKCS1-v1_5 (RFC 8017 §8.2).
     Pkcs1(Digest),
-    /// RSASSA-PSS (RFC 8017 §8.1), which only TLS uses.
-    Pss(Digest),
     /// ECDSA, in DER (RFC 3279 §2.2.3): P-256 with SHA-256, P-384 with SHA-384.
     Ecdsa(Digest),
 }
@@ -62,10 +60,7 @@ pub fn sign_rsa(pair: &RsaKeyPair, scheme: Scheme, message: &[u8]) -> Result<Vec
         Scheme::Pkcs1(Digest::Sha256) => &RSA_PKCS1_SHA256,
         Scheme::Pkcs1(Digest::Sha384) => &RSA_PKCS1_SHA384,
         Scheme::Pkcs1(Digest::Sha512) => &RSA_PKCS1_SHA512,
-        Scheme::Pss(Digest::Sha256) => &RSA_PSS_SHA256,
-        Scheme::Pss(Digest::Sha384) => &RSA_PSS_SHA384,
-        Scheme::Pss(Digest::Sha512) => &RSA_PSS_SHA512,
-        Scheme::Pkcs1(Digest::Sha1) | Scheme::Pss(Digest::Sha1) | Scheme::Ecdsa(_) => {
+        Scheme::Pkcs1(Digest::Sha1) | Scheme::Ecdsa(_) => {
             return Err(SignError);
         }
     };
@@ -91,14 +86,14 @@ impl Scheme {
     /// Returns the digest of the scheme.
     pub fn digest(self) -> Digest {
         match self {
-            Self::Pkcs1(digest) | Self::Pss(digest) | Self::Ecdsa(digest) => digest,
+            Self::Pkcs1(digest) | Self::Ecdsa(digest) => digest,
         }
     }
 
     /// Returns the AlgorithmIdentifier of the scheme, in DER.
     pub(super) fn algorithm(self) -> der::Result<Vec<u8>> {
         match self {
-            Self::Pkcs1(digest) | Self::Pss(digest) => digest.rsa_algorithm(),
+            Self::Pkcs1(digest) => digest.rsa_algorithm(),
             Self::Ecdsa(digest) => {
                 let oid = match digest {
                     Digest::Sha384 => SHA384_ECDSA,

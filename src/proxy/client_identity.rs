@@ -20,7 +20,7 @@ pub struct ClientIdentity {
     /// The SHA-256 of the certificate in hex, which identifies the identity.
     pub(super) id: Arc<str>,
     /// The facts about the certificate for records.
-    pub(super) facts: Arc<ShownCertificate>,
+    pub(super) shown: Arc<ShownCertificate>,
     /// The certificate and the key, in the form that TLS uses.
     pub(super) key: Arc<CertifiedKey>,
 }
@@ -37,7 +37,7 @@ impl ClientIdentity {
         let leaf = chain.first().ok_or(IdentityError::NoCertificate)?;
         let sha256 = certificate::sha256(leaf).to_ascii_lowercase();
         let id = sha256.as_str().into();
-        let facts = Arc::new(match Certificate::read(leaf) {
+        let shown = Arc::new(match Certificate::read(leaf) {
             Some(read) => ShownCertificate {
                 identity: None,
                 subject: read.subject.into(),
@@ -58,7 +58,7 @@ impl ClientIdentity {
         })?;
         Ok(Self {
             id,
-            facts,
+            shown,
             key: Arc::new(key),
         })
     }
@@ -87,18 +87,27 @@ impl ClientIdentity {
 
     /// Sets the name of the identity in the store.
     pub(super) fn named(mut self, name: &str) -> Self {
-        Arc::make_mut(&mut self.facts).identity = Some(name.into());
+        Arc::make_mut(&mut self.shown).identity = Some(name.into());
         self
     }
 
     /// Returns the certificate.
     pub fn certificate(&self) -> &CertificateDer<'static> {
         &self.key.cert[0]
+<<<<<<< ours
     }
 
     /// Returns the certificate and the certificates between it and its root.
     pub fn chain(&self) -> &[CertificateDer<'static>] {
         &self.key.cert
+||||||| base
+    }
+
+    /// The certificate and those between it and its root.
+    pub fn chain(&self) -> &[CertificateDer<'static>] {
+        &self.key.cert
+=======
+>>>>>>> theirs
     }
 }
 
@@ -131,12 +140,9 @@ pub(super) fn signature_scheme(scheme: Scheme) -> Option<SignatureScheme> {
         Scheme::Pkcs1(Sha256) => SignatureScheme::RSA_PKCS1_SHA256,
         Scheme::Pkcs1(Sha384) => SignatureScheme::RSA_PKCS1_SHA384,
         Scheme::Pkcs1(Sha512) => SignatureScheme::RSA_PKCS1_SHA512,
-        Scheme::Pss(Sha256) => SignatureScheme::RSA_PSS_SHA256,
-        Scheme::Pss(Sha384) => SignatureScheme::RSA_PSS_SHA384,
-        Scheme::Pss(Sha512) => SignatureScheme::RSA_PSS_SHA512,
         Scheme::Ecdsa(Sha256) => SignatureScheme::ECDSA_NISTP256_SHA256,
         Scheme::Ecdsa(Sha384) => SignatureScheme::ECDSA_NISTP384_SHA384,
-        Scheme::Pkcs1(Sha1) | Scheme::Pss(Sha1) | Scheme::Ecdsa(_) => return None,
+        Scheme::Pkcs1(Sha1) | Scheme::Ecdsa(_) => return None,
     })
 }
 
@@ -220,7 +226,7 @@ pub(super) mod tests {
         public.verify(b"message", &signature).expect("it verifies");
         assert!(
             identity
-                .sign(Scheme::Pss(Digest::Sha256), b"message")
+                .sign(Scheme::Pkcs1(Digest::Sha256), b"message")
                 .is_err()
         );
         let shown = format!("{identity:?}");

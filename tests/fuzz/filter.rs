@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use dmtap::filter::{Filter, LONGEST, Term};
+use dmtap::filter::{Filter, MAX_FILTER_BYTES, Term};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -21,7 +21,7 @@ fuzz_target!(|data: &[u8]| {
             }
         }
         Err(error) => {
-            assert!(error.column() <= text.chars().count().max(LONGEST) + 1, "{error}");
+            assert!(error.column() <= text.chars().count().max(MAX_FILTER_BYTES) + 1, "{error}");
             assert!(error.to_string().lines().count() <= 4, "{error}");
         }
     }

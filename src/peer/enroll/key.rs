@@ -115,8 +115,7 @@ pub(super) mod tests {
     use super::*;
     use aws_lc_rs::rsa::KeySize;
     use aws_lc_rs::signature::{
-        RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY, RSA_PKCS1_2048_8192_SHA256,
-        RSA_PSS_2048_8192_SHA256, UnparsedPublicKey,
+        RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey,
     };
 
     /// Returns one of two keys, which are made once for all tests.
@@ -140,7 +139,6 @@ pub(super) mod tests {
                 &RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY,
             ),
             (Scheme::Pkcs1(Digest::Sha256), &RSA_PKCS1_2048_8192_SHA256),
-            (Scheme::Pss(Digest::Sha256), &RSA_PSS_2048_8192_SHA256),
         ];
         for (scheme, algorithm) in all {
             let signature = key.sign(scheme, b"message").unwrap();

@@ -132,7 +132,7 @@ impl Exchange {
         let identity = self.identity.as_ref().filter(|_| is_shown);
         Some(ClientAuth {
             asked,
-            shown: identity.map(|identity| Box::new(ShownCertificate::clone(&identity.facts))),
+            shown: identity.map(|identity| Box::new(ShownCertificate::clone(&identity.shown))),
         })
     }
 

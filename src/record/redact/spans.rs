@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::source_mapped_text::SourceMappedText;
 use super::{Masking, head};
-use crate::markup::{Attribute, Element, NodeId};
+use crate::markup::{Element, NodeId};
 
 /// The secrets of one document: their places, and the elements that hold them.
 #[derive(Debug, Default)]
@@ -61,6 +61,7 @@ impl SecretSpans {
         match self.hold(element.id()) {
             true => Cow::Owned(self.masked(&SourceMappedText::of_texts(element))),
             false => element.text(),
+<<<<<<< ours
         }
     }
 
@@ -72,6 +73,20 @@ impl SecretSpans {
                 Cow::Owned(self.masked(&text))
             }
             None => attribute.value(),
+||||||| base
+        }
+    }
+
+    /// The value of an attribute of this document, with a mask in place of each secret in it.
+    pub fn value<'d>(&self, attribute: Attribute<'d>) -> Cow<'d, str> {
+        match find(&self.attributes, attribute.id()) {
+            Some(_) => {
+                let text = SourceMappedText::of(attribute.document(), attribute.id());
+                Cow::Owned(self.masked(&text))
+            }
+            None => attribute.value(),
+=======
+>>>>>>> theirs
         }
     }
 
