@@ -4,6 +4,7 @@
 
 mod annotate;
 pub mod ca;
+pub mod completions;
 pub mod decode;
 pub mod demo;
 pub mod device;
@@ -119,30 +120,7 @@ enum Verb {
     Rules(rules::Rules),
     Ca(ca::Ca),
     Identity(identity::Identity),
-    Completions(Completions),
-}
-
-/// Print a completion script for a shell.
-#[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Examples:
-  dmtap completions bash > ~/.local/share/bash-completion/completions/dmtap
-  dmtap completions zsh > ~/.zfunc/_dmtap     where ~/.zfunc is in fpath
-  dmtap completions fish > ~/.config/fish/completions/dmtap.fish")]
-struct Completions {
-    /// Which shell.
-    #[arg(value_enum)]
-    shell: clap_complete::Shell,
-}
-
-impl Completions {
-    fn run(self, output: Output) -> Outcome {
-        only_text(output, "completions")?;
-        let mut script = Vec::new();
-        let mut command = <Cli as clap::CommandFactory>::command();
-        clap_complete::generate(self.shell, &mut command, "dmtap", &mut script);
-        write_output(&script)
-    }
+    Completions(completions::Completions),
 }
 
 /// Refuses `--output json` where a verb has no JSON to give.

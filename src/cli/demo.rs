@@ -55,12 +55,12 @@ pub struct Demo {
 /// Which URLs dmtap rewrites.
 #[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
 enum Stay {
-    /// The URLs that devices follow.
+    /// Rewrite the URLs that devices follow.
     #[default]
     On,
-    /// None.
+    /// Rewrite no URL: the devices leave dmtap.
     Off,
-    /// Those, and Target and Source of SyncHdr.
+    /// Rewrite those, and Target and Source of SyncHdr.
     Full,
 }
 

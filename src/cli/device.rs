@@ -45,7 +45,7 @@ pub struct Device {
     /// The device's id: the Source of its messages.
     #[arg(long, default_value = "DMTAP-0123456789ABCDEF", value_name = "ID")]
     device_id: String,
-    /// The SessionID; without it, each run takes another one.
+    /// The SessionID; by default each run takes a new one.
     #[arg(long, value_name = "ID")]
     session_id: Option<String>,
     /// MaxMsgSize: the longest message that the device accepts and sends, in bytes. Longer values travel in chunks.

@@ -25,13 +25,13 @@ pub struct Doctor {
     /// The mail domain of the users: Windows looks for enterpriseenrollment.DOMAIN.
     #[arg(long, value_name = "DOMAIN")]
     domain: Option<String>,
-    /// Where devices find dmtap, which must be running.
+    /// The origin at which devices reach dmtap, such as https://dmtap.lab:8080; dmtap must run.
     #[arg(long, value_name = "ORIGIN", value_parser = address)]
     public: Option<Uri>,
     /// Also trust the CAs in this PEM file.
     #[arg(long, value_name = "FILE")]
     server_ca: Option<PathBuf>,
-    /// Where a name leads, instead of asking DNS; several may be given.
+    /// The address of a host, instead of the one that DNS knows. Can be repeated.
     #[arg(long, value_name = "HOST:PORT:ADDRESS")]
     resolve: Vec<Resolve>,
     /// Folder of the CA; the default is ~/.dmtap.

@@ -25,7 +25,7 @@ pub struct Identity {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
-    /// Print every identity in one line.
+    /// List the identities, one a line.
     #[command(after_help = "\
 Examples:
   dmtap identity list

@@ -40,12 +40,13 @@ pub struct LintVerb {
     /// Messages in the order of their conversation, records, and files with messages in them; `-` reads standard input.
     #[arg(required = true)]
     file: PathBuf,
-    /// More files; then, for records, a filter of the exchanges to report.
+    /// More files; then, for records, only the exchanges that this filter selects.
     more: Vec<String>,
-    /// What known deviations of Windows count as: windows counts them less. auto looks who speaks.
+    /// How to judge known deviations of Windows: as the standard says (oma), or one step less (windows). auto takes windows
+    /// where a session shows that Windows speaks.
     #[arg(long, value_enum, default_value_t)]
     profile: ProfileName,
-    /// From which severity on the exit code is 1.
+    /// The lowest severity that makes the exit code 1.
     #[arg(long, value_enum, default_value_t, value_name = "SEVERITY")]
     fail_on: FailOn,
     /// Also write a JUnit report to this file.
@@ -59,7 +60,7 @@ pub struct LintVerb {
 /// The profiles by name.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 enum ProfileName {
-    /// By who speaks.
+    /// By what each session shows.
     #[default]
     Auto,
     /// The standard.

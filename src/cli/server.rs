@@ -44,8 +44,8 @@ pub struct Server {
     /// Listen address: an IP address, or a name such as localhost.
     #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS", value_parser = super::listen_host)]
     listen_host: IpAddr,
-    /// Listen port.
-    #[arg(short = 'p', long, default_value_t = 8443)]
+    /// Listen port; 0 selects a free one.
+    #[arg(short = 'p', long, default_value_t = 8443, value_name = "PORT")]
     listen_port: u16,
     /// The plan: a TOML file with the commands for devices.
     #[arg(long, value_name = "FILE")]

@@ -20,14 +20,14 @@ use crate::record::{Damage, EventRecord, is_record};
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct SessionFile {
     /// A record (JSON lines), or a file with SyncML messages in it: a trace of SyncMLViewer, a HAR, flows of
-    /// mitmproxy, a log; `-` reads standard input.
+    /// mitmproxy, what `curl -v` prints, a log; `-` reads standard input.
     file: PathBuf,
     #[arg(skip)]
     more: Vec<PathBuf>,
     /// Order of day, month and year in the dates of a file that is not a record. By default the file shows it.
     #[arg(long, value_enum, value_name = "ORDER")]
     date_order: Option<DateOrder>,
-    /// Time zone of a file that is not a record, such as +01:00.
+    /// Time zone of the dates in a file that is not a record, such as +01:00.
     #[arg(long, default_value = "+00:00", value_parser = offset, value_name = "OFFSET", allow_hyphen_values = true)]
     zone: Offset,
 }

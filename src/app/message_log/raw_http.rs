@@ -308,40 +308,55 @@ fn without_message(head: Head, body: &Bytes, limits: &Limits) -> Option<Found> {
 
 /// Where the heads of HTTP begin in a text: at the first byte of a line, or directly behind a body. In a message there is none.
 fn head_starts(text: &[u8], messages: &[Range<usize>]) -> Vec<usize> {
-    let is_front = |front: &[u8]| front.last().is_none_or(|byte| b"\n>}".contains(byte));
-    let starts = memmem::find_iter(text, b"HTTP/").filter_map(|at| {
+    // A body that is not text ends anywhere.
+    let (mut starts, mut behind) = (Vec::new(), 0);
+    for at in memmem::find_iter(text, b"HTTP/") {
         let next = messages.partition_point(|range| range.end <= at);
-        if messages.get(next).is_some_and(|range| range.contains(&at)) {
-            return None;
-        }
-        let line = &text[at..text.len().min(at + LONGEST_SIZE)];
-        let line = line.split(|byte| *byte == b'\n').next()?.trim_ascii_end();
-        let (version, status) = match line.iter().position(|byte| *byte == b' ') {
-            Some(blank) => line.split_at(blank),
-            None => (line, &line[..0]),
+        let is_inside = messages.get(next).is_some_and(|range| range.contains(&at));
+        let Some(begins) = head_start(text, at).filter(|_| !is_inside) else {
+            continue;
         };
-        let is_version = version[b"HTTP/".len()..]
-            .iter()
-            .all(|it| b"0123.".contains(it));
-        if !is_version {
-            return None;
+        let front = text[..begins].last();
+        if begins == behind || front.is_none_or(|byte| b"\n>}".contains(byte)) {
+            starts.push(begins);
+            behind = body_end(&text[begins..]).map_or(0, |length| begins + length);
         }
-        let is_status = |it: &[u8]| it.len() > 3 && it[1..4].iter().all(u8::is_ascii_digit);
-        if is_status(status) && is_front(&text[..at]) {
-            return Some(at);
-        }
-        let front = text[..at]
-            .strip_suffix(b" ")
-            .filter(|_| status.is_empty())?;
-        let front = &front[front.len().saturating_sub(LONGEST_SIZE * 32)..];
-        let target = front.iter().rposition(|byte| byte.is_ascii_whitespace())?;
-        let method = METHODS
-            .iter()
-            .find(|method| front[..target].ends_with(method))?;
-        let begins = at - 1 - front.len() + target - method.len();
-        is_front(&text[..begins]).then_some(begins)
-    });
-    starts.collect()
+    }
+    starts
+}
+
+/// Where the head begins whose first line has its version here.
+fn head_start(text: &[u8], at: usize) -> Option<usize> {
+    let line = &text[at..text.len().min(at + LONGEST_SIZE)];
+    let line = line.split(|byte| *byte == b'\n').next()?.trim_ascii_end();
+    let (version, status) = match line.iter().position(|byte| *byte == b' ') {
+        Some(blank) => line.split_at(blank),
+        None => (line, &line[..0]),
+    };
+    let mut version = version[b"HTTP/".len()..].iter();
+    if !version.all(|it| b"0123.".contains(it)) {
+        return None;
+    }
+    if status.len() > 3 && status[1..4].iter().all(u8::is_ascii_digit) {
+        return Some(at);
+    }
+    let front = text[..at]
+        .strip_suffix(b" ")
+        .filter(|_| status.is_empty())?;
+    let front = &front[front.len().saturating_sub(LONGEST_SIZE * 32)..];
+    let target = front.iter().rposition(|byte| byte.is_ascii_whitespace())?;
+    let method = METHODS
+        .iter()
+        .find(|method| front[..target].ends_with(method))?;
+    Some(at - 1 - front.len() + target - method.len())
+}
+
+/// Where a message ends whose head says how long its body is.
+fn body_end(text: &[u8]) -> Option<usize> {
+    let begins = body_begins(&text[..text.len().min(LONGEST_HEAD)])?;
+    let (head, _) = head_of(&text[..begins], None)?;
+    let length = head.headers().get(CONTENT_LENGTH)?;
+    begins.checked_add(length.to_str().ok()?.parse().ok()?)
 }
 
 /// Where the empty line behind a head ends.

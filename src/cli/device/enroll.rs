@@ -41,13 +41,13 @@ pub(super) struct Enroll {
     /// The token that a sign-in page gave the user (Federated).
     #[arg(long, value_name = "TOKEN", conflicts_with = "password")]
     token: Option<String>,
-    /// Whose certificate request to send.
+    /// The Windows whose certificate request to send.
     #[arg(long, value_enum, default_value_t, value_name = "WINDOWS")]
     csr: Csr,
     /// Also trust the CAs in this PEM file.
     #[arg(long, visible_alias = "ca", value_name = "FILE")]
     root_ca: Option<PathBuf>,
-    /// Where a name leads, instead of asking DNS; several may be given.
+    /// The address of a host, instead of the one that DNS knows. Can be repeated.
     #[arg(long, value_name = "HOST:PORT:ADDRESS")]
     resolve: Vec<Resolve>,
     /// Follow redirects of discovery, as a user allows them.

@@ -48,11 +48,11 @@ pub(super) struct EnrollArguments {
         requires = "enroll"
     )]
     session_name: String,
-    /// With --enroll: a user with a password (OnPremise), whose devices speak XML; several may be given. With neither --user
+    /// With --enroll: a user with a password (OnPremise), whose devices speak XML. Can be repeated. With neither --user
     /// nor --token-user it is user@dmtap.test=password.
     #[arg(long, value_name = "NAME=PASSWORD", value_parser = pair, requires = "enroll")]
     user: Vec<(String, String)>,
-    /// With --enroll: a user with a token (Federated), whose devices speak WBXML; several may be given.
+    /// With --enroll: a user with a token (Federated), whose devices speak WBXML. Can be repeated.
     #[arg(long, value_name = "NAME=TOKEN", value_parser = pair, requires = "enroll")]
     token_user: Vec<(String, String)>,
     /// With --enroll: answer discovery with an HTTP redirect to the other name.

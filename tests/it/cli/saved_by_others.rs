@@ -1,9 +1,12 @@
 //! What curl, Wireshark, Fleet and Windows save: what `why` says of it.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Output;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use tempfile::TempDir;
 
 use super::peers::dmtap;
@@ -112,6 +115,43 @@ fn messages_of_wbxml_in_files_of_their_own_are_one_conversation() {
         stdout(&output),
         stderr(&output)
     );
+}
+
+#[test]
+fn bodies_that_are_not_text_stand_in_a_stream_of_http() {
+    let data = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/saved");
+    let wbxml = |number: u8| {
+        let encoded = run(dmtap()
+            .arg("encode")
+            .arg(data.join(format!("{number}.xml"))));
+        encoded.stdout
+    };
+    let gzipped = |bytes: &[u8]| {
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+        gzip.write_all(bytes).unwrap();
+        gzip.finish().unwrap()
+    };
+    for is_gzipped in [false, true] {
+        let mut stream = Vec::new();
+        for number in 1..=4 {
+            let (body, coding) = match is_gzipped {
+                true => (gzipped(&wbxml(number)), "Content-Encoding: gzip\r\n"),
+                false => (wbxml(number), ""),
+            };
+            let first = match number % 2 {
+                1 => "POST /dm HTTP/1.1\r\nHost: mdm.example.com",
+                _ => "HTTP/1.1 200 OK",
+            };
+            let length = body.len();
+            let head = format!(
+                "{first}\r\n{coding}Content-Type: application/vnd.syncml.dm+wbxml\r\nContent-Length: {length}\r\n\r\n"
+            );
+            stream.extend(head.bytes().chain(body));
+        }
+        let (code, text) = printed_of("why", &stream);
+        assert_eq!(code, Some(1), "{is_gzipped}: {text}");
+        assert!(text.contains(NOT_FOUND), "{is_gzipped}: {text}");
+    }
 }
 
 #[test]
