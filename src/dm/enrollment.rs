@@ -222,22 +222,6 @@ impl<'d> GetPoliciesResponse<'d> {
             .filter(|element| text(*element, &[]).is_some())
     }
 
-<<<<<<< ours
-    /// Returns the number of policies.
-    pub fn policies(self) -> usize {
-        let list = descendant(self.0, &["response", "policies"]);
-        list.map_or(0, |list| children(list, "policy").count())
-    }
-
-||||||| base
-    /// How many policies there are.
-    pub fn policies(self) -> usize {
-        let list = descendant(self.0, &["response", "policies"]);
-        list.map_or(0, |list| children(list, "policy").count())
-    }
-
-=======
->>>>>>> theirs
     fn policy(self) -> Option<Element<'d>> {
         descendant(self.0, &["response", "policies", "policy"])
     }
@@ -329,20 +313,6 @@ impl<'d> RequestSecurityToken<'d> {
 pub struct ContextItem<'d>(Element<'d>);
 
 impl<'d> ContextItem<'d> {
-<<<<<<< ours
-    /// Returns the element of the item.
-    pub fn element(self) -> Element<'d> {
-        self.0
-    }
-
-||||||| base
-    /// Its element.
-    pub fn element(self) -> Element<'d> {
-        self.0
-    }
-
-=======
->>>>>>> theirs
     /// Returns the `Name`.
     pub fn name(self) -> Option<Cow<'d, str>> {
         attribute(self.0, "Name")

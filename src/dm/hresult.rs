@@ -10,16 +10,6 @@ use super::soap::{Fault, local_code};
 pub struct Hresult(pub u32);
 
 impl Hresult {
-<<<<<<< ours
-    /// The result that Windows shows if it cannot parse an answer.
-    pub const UNKNOWN: Self = Self(0x8018_0008);
-
-||||||| base
-    /// What Windows shows where it cannot read an answer.
-    pub const UNKNOWN: Self = Self(0x8018_0008);
-
-=======
->>>>>>> theirs
     /// The result for HTTP 200 with an empty body.
     pub const EMPTY_MESSAGE: Self = Self(0x8018_0029);
 

@@ -85,20 +85,6 @@ pub fn is_of_user(uri: &str) -> bool {
 
 const DEVICE: &str = "device/";
 
-<<<<<<< ours
-/// Returns the query of a LocURI, such as `list=StructData` or `prop=Type`.
-pub fn query(uri: &str) -> Option<&str> {
-    uri.split_once('?').map(|(_, query)| query)
-}
-
-||||||| base
-/// The query of a LocURI, such as `list=StructData` or `prop=Type`.
-pub fn query(uri: &str) -> Option<&str> {
-    uri.split_once('?').map(|(_, query)| query)
-}
-
-=======
->>>>>>> theirs
 #[cfg(test)]
 mod tests {
     use super::*;

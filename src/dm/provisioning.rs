@@ -24,57 +24,9 @@ impl<'d> Provisioning<'d> {
         is_named(root, "wap-provisioningdoc").then_some(Self(root))
     }
 
-<<<<<<< ours
-    /// Returns the element of the document.
-    pub fn element(self) -> Element<'d> {
-        self.0
-    }
-
-    /// Returns the version, such as `1.1`.
-    pub fn version(self) -> Option<Cow<'d, str>> {
-        attribute(self.0, "version")
-    }
-
-||||||| base
-    /// Its element.
-    pub fn element(self) -> Element<'d> {
-        self.0
-    }
-
-    /// Its version, such as `1.1`.
-    pub fn version(self) -> Option<Cow<'d, str>> {
-        attribute(self.0, "version")
-    }
-
-=======
->>>>>>> theirs
     /// Iterates over the characteristics at the top, in order.
     pub fn characteristics(self) -> impl Iterator<Item = Characteristic<'d>> {
         characteristics_in(self.0)
-<<<<<<< ours
-    }
-
-    /// Iterates over all parms of the document, in order.
-    pub fn parms(self) -> impl Iterator<Item = Parm<'d>> {
-        let (first, behind) = (self.0.id(), self.0.behind());
-        let elements = self.0.document().elements();
-        elements
-            .filter(move |element| (first..behind).contains(&element.id()))
-            .filter(|element| is_named(*element, "parm"))
-            .map(Parm)
-||||||| base
-    }
-
-    /// Every parm of the document, in order.
-    pub fn parms(self) -> impl Iterator<Item = Parm<'d>> {
-        let (first, behind) = (self.0.id(), self.0.behind());
-        let elements = self.0.document().elements();
-        elements
-            .filter(move |element| (first..behind).contains(&element.id()))
-            .filter(|element| is_named(*element, "parm"))
-            .map(Parm)
-=======
->>>>>>> theirs
     }
 
     /// Returns all characteristics at the end of a path of types; each type may occur several times.
@@ -118,20 +70,6 @@ impl<'d> Provisioning<'d> {
 pub struct Characteristic<'d>(Element<'d>);
 
 impl<'d> Characteristic<'d> {
-<<<<<<< ours
-    /// Returns the element of the characteristic.
-    pub fn element(self) -> Element<'d> {
-        self.0
-    }
-
-||||||| base
-    /// Its element.
-    pub fn element(self) -> Element<'d> {
-        self.0
-    }
-
-=======
->>>>>>> theirs
     /// Returns the type: `APPLICATION`, or the name of a node.
     pub fn type_name(self) -> Option<Cow<'d, str>> {
         attribute(self.0, "type")
@@ -177,20 +115,6 @@ impl<'d> Characteristic<'d> {
 pub struct Parm<'d>(Element<'d>);
 
 impl<'d> Parm<'d> {
-<<<<<<< ours
-    /// Returns the element of the parm.
-    pub fn element(self) -> Element<'d> {
-        self.0
-    }
-
-||||||| base
-    /// Its element.
-    pub fn element(self) -> Element<'d> {
-        self.0
-    }
-
-=======
->>>>>>> theirs
     /// Returns the name.
     pub fn name(self) -> Option<Cow<'d, str>> {
         attribute(self.0, "name")
@@ -199,42 +123,6 @@ impl<'d> Parm<'d> {
     /// Returns the value. Some parms have none: their presence has a meaning.
     pub fn value(self) -> Option<Cow<'d, str>> {
         attribute(self.0, "value")
-<<<<<<< ours
-    }
-
-    /// Returns the `datatype`.
-    pub fn datatype(self) -> Option<Cow<'d, str>> {
-        attribute(self.0, "datatype")
-    }
-
-    /// Returns the types of the characteristics around the parm, outermost first.
-    pub fn types(self) -> Vec<Cow<'d, str>> {
-        let around = std::iter::successors(self.0.parent(), |element| element.parent());
-        let around = around.filter(|element| is_named(*element, "characteristic"));
-        let mut types: Vec<_> = around
-            .map(|element| attribute(element, "type").unwrap_or_default())
-            .collect();
-        types.reverse();
-        types
-||||||| base
-    }
-
-    /// Its `datatype`.
-    pub fn datatype(self) -> Option<Cow<'d, str>> {
-        attribute(self.0, "datatype")
-    }
-
-    /// The types of the characteristics around it, outermost first.
-    pub fn types(self) -> Vec<Cow<'d, str>> {
-        let around = std::iter::successors(self.0.parent(), |element| element.parent());
-        let around = around.filter(|element| is_named(*element, "characteristic"));
-        let mut types: Vec<_> = around
-            .map(|element| attribute(element, "type").unwrap_or_default())
-            .collect();
-        types.reverse();
-        types
-=======
->>>>>>> theirs
     }
 }
 

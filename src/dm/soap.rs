@@ -137,20 +137,6 @@ impl Authentication {
 }
 
 impl<'d> Security<'d> {
-<<<<<<< ours
-    /// Returns the element of the header.
-    pub fn element(self) -> Element<'d> {
-        self.0
-    }
-
-||||||| base
-    /// Its element.
-    pub fn element(self) -> Element<'d> {
-        self.0
-    }
-
-=======
->>>>>>> theirs
     /// `UsernameToken/Username`.
     pub fn username(self) -> Option<Cow<'d, str>> {
         text(self.0, &["UsernameToken", "Username"])
@@ -194,20 +180,6 @@ impl<'d> Security<'d> {
 pub struct Fault<'d>(Element<'d>);
 
 impl<'d> Fault<'d> {
-<<<<<<< ours
-    /// Returns the element of the fault.
-    pub fn element(self) -> Element<'d> {
-        self.0
-    }
-
-||||||| base
-    /// Its element.
-    pub fn element(self) -> Element<'d> {
-        self.0
-    }
-
-=======
->>>>>>> theirs
     /// Returns the code, such as `s:Receiver`.
     pub fn code(self) -> Option<Cow<'d, str>> {
         text(self.0, &["Code", "Value"]).or_else(|| text(self.0, &["faultcode"]))

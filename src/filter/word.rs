@@ -114,20 +114,6 @@ impl Word {
     /// Returns the subject of the word.
     pub fn about(self) -> About {
         WORDS[self as usize].2
-<<<<<<< ours
-    }
-
-    /// Returns the meaning, in one line.
-    pub fn meaning(self) -> &'static str {
-        WORDS[self as usize].4
-||||||| base
-    }
-
-    /// What it means, in a line.
-    pub fn meaning(self) -> &'static str {
-        WORDS[self as usize].4
-=======
->>>>>>> theirs
     }
 
     /// Iterates over all words.

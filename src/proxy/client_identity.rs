@@ -94,20 +94,6 @@ impl ClientIdentity {
     /// Returns the certificate.
     pub fn certificate(&self) -> &CertificateDer<'static> {
         &self.key.cert[0]
-<<<<<<< ours
-    }
-
-    /// Returns the certificate and the certificates between it and its root.
-    pub fn chain(&self) -> &[CertificateDer<'static>] {
-        &self.key.cert
-||||||| base
-    }
-
-    /// The certificate and those between it and its root.
-    pub fn chain(&self) -> &[CertificateDer<'static>] {
-        &self.key.cert
-=======
->>>>>>> theirs
     }
 }
 

@@ -64,20 +64,6 @@ impl RuleSet {
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
-<<<<<<< ours
-    }
-
-    /// Returns the seed for `chance`.
-    pub fn seed(&self) -> u64 {
-        self.seed
-||||||| base
-    }
-
-    /// The seed for `chance`.
-    pub fn seed(&self) -> u64 {
-        self.seed
-=======
->>>>>>> theirs
     }
 
     /// Returns the rules, in file order.

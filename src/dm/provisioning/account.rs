@@ -11,20 +11,6 @@ pub struct Account<'d>(Characteristic<'d>);
 impl<'d> Account<'d> {
     pub(super) fn of(application: Characteristic<'d>) -> Self {
         Self(application)
-<<<<<<< ours
-    }
-
-    /// Returns the characteristic.
-    pub fn characteristic(self) -> Characteristic<'d> {
-        self.0
-||||||| base
-    }
-
-    /// Its characteristic.
-    pub fn characteristic(self) -> Characteristic<'d> {
-        self.0
-=======
->>>>>>> theirs
     }
 
     /// `APPID`: `w7` for device management.
@@ -109,20 +95,6 @@ impl<'d> Account<'d> {
 pub struct AccountAuth<'d>(Characteristic<'d>);
 
 impl<'d> AccountAuth<'d> {
-<<<<<<< ours
-    /// Returns the characteristic.
-    pub fn characteristic(self) -> Characteristic<'d> {
-        self.0
-    }
-
-||||||| base
-    /// Its characteristic.
-    pub fn characteristic(self) -> Characteristic<'d> {
-        self.0
-    }
-
-=======
->>>>>>> theirs
     /// `AAUTHLEVEL`: `APPSRV` for the credentials of the client, `CLIENT` for those of the server.
     pub fn level(self) -> Option<Cow<'d, str>> {
         self.0.value("AAUTHLEVEL")
@@ -158,20 +130,6 @@ impl<'d> DmClientProvider<'d> {
         Self(node)
     }
 
-<<<<<<< ours
-    /// Returns the characteristic.
-    pub fn characteristic(self) -> Characteristic<'d> {
-        self.0
-    }
-
-||||||| base
-    /// Its characteristic.
-    pub fn characteristic(self) -> Characteristic<'d> {
-        self.0
-    }
-
-=======
->>>>>>> theirs
     /// Returns the name of the node, which must equal the PROVIDER-ID of the account.
     pub fn id(self) -> Option<Cow<'d, str>> {
         self.0.type_name()
@@ -201,18 +159,4 @@ impl<'d> DmClientProvider<'d> {
     pub fn require_message_signing(self) -> Option<Cow<'d, str>> {
         self.0.value("RequireMessageSigning")
     }
-<<<<<<< ours
-
-    /// Returns the `Poll` characteristic.
-    pub fn poll(self) -> Option<Characteristic<'d>> {
-        self.0.at(&["Poll"]).into_iter().next()
-    }
-||||||| base
-
-    /// Its `Poll` characteristic.
-    pub fn poll(self) -> Option<Characteristic<'d>> {
-        self.0.at(&["Poll"]).into_iter().next()
-    }
-=======
->>>>>>> theirs
 }

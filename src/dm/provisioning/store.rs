@@ -53,20 +53,6 @@ impl<'d> StoredCertificate<'d> {
         self.store.eq_ignore_ascii_case("My")
     }
 
-<<<<<<< ours
-    /// Returns the characteristic with the certificate.
-    pub fn node(&self) -> Characteristic<'d> {
-        self.node
-    }
-
-||||||| base
-    /// The characteristic with the certificate.
-    pub fn node(&self) -> Characteristic<'d> {
-        self.node
-    }
-
-=======
->>>>>>> theirs
     /// Returns the name of the node: the thumbprint, as the server writes it.
     pub fn thumbprint(&self) -> Option<Cow<'d, str>> {
         self.node.type_name()
@@ -92,20 +78,6 @@ impl<'d> WstepRenewal<'d> {
         Self(renew)
     }
 
-<<<<<<< ours
-    /// Returns the characteristic.
-    pub fn characteristic(self) -> Characteristic<'d> {
-        self.0
-    }
-
-||||||| base
-    /// Its characteristic.
-    pub fn characteristic(self) -> Characteristic<'d> {
-        self.0
-    }
-
-=======
->>>>>>> theirs
     /// `RenewPeriod` or `RenewalPeriod`: the number of days before the certificate expires.
     pub fn period_days(self) -> Option<Cow<'d, str>> {
         self.0

@@ -61,32 +61,6 @@ impl SecretSpans {
         match self.hold(element.id()) {
             true => Cow::Owned(self.masked(&SourceMappedText::of_texts(element))),
             false => element.text(),
-<<<<<<< ours
-        }
-    }
-
-    /// Returns the value of an attribute of this document, with a mask in place of each secret.
-    pub fn value<'d>(&self, attribute: Attribute<'d>) -> Cow<'d, str> {
-        match find(&self.attributes, attribute.id()) {
-            Some(_) => {
-                let text = SourceMappedText::of(attribute.document(), attribute.id());
-                Cow::Owned(self.masked(&text))
-            }
-            None => attribute.value(),
-||||||| base
-        }
-    }
-
-    /// The value of an attribute of this document, with a mask in place of each secret in it.
-    pub fn value<'d>(&self, attribute: Attribute<'d>) -> Cow<'d, str> {
-        match find(&self.attributes, attribute.id()) {
-            Some(_) => {
-                let text = SourceMappedText::of(attribute.document(), attribute.id());
-                Cow::Owned(self.masked(&text))
-            }
-            None => attribute.value(),
-=======
->>>>>>> theirs
         }
     }
 
