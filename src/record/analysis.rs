@@ -6,10 +6,12 @@ mod exchanged;
 mod finding;
 mod history;
 mod incident;
+pub mod later;
 mod links;
 mod no_answer;
 mod refusal;
 mod refused_connection;
+mod remedied;
 mod session;
 pub mod why;
 
@@ -19,6 +21,7 @@ use std::sync::Arc;
 use hashlink::LinkedHashMap;
 use smol_str::SmolStr;
 
+pub use self::enrollment::Begun;
 use self::enrollment::Enrollments;
 use self::exchanged::Exchanged;
 use self::history::History;
@@ -34,6 +37,15 @@ pub struct AnalysedSession {
     pub summary: SessionSummary,
     /// Its transactions in the order in which they were asked.
     pub transactions: Vec<Transaction>,
+}
+
+impl From<SessionSummary> for AnalysedSession {
+    fn from(summary: SessionSummary) -> Self {
+        Self {
+            summary,
+            transactions: Vec::new(),
+        }
+    }
 }
 
 /// The sessions under way.
@@ -107,9 +119,15 @@ impl Analysis {
         })
     }
 
-    /// How many enrollments began, in all runs of the record.
-    pub fn enrollments(&self) -> u64 {
+    /// How many enrollments and renewals began, in all runs of the record.
+    pub fn enrollments(&self) -> Begun {
         self.enrollments.begun()
+    }
+
+    /// The exchanges of this run in which an enrollment failed that the device then repeated, each with the one in which
+    /// it got its certificate.
+    pub fn overcome(&self) -> &[(u64, u64)] {
+        self.enrollments.overcome()
     }
 
     /// The record ends: gives all sessions that go on.
@@ -119,17 +137,15 @@ impl Analysis {
             .into_iter()
             .filter_map(|number| self.end(number, SessionEnd::Open))
             .collect();
-        over.extend(self.enrollments.finish(self.had_exchanges));
-        let options = std::mem::take(&mut self.options);
-        let history = std::mem::take(&mut self.history);
-        let enrollments = self.enrollments.next_run();
-        *self = Self {
-            options,
-            history,
-            enrollments,
+        let next = Self {
+            options: self.options,
+            history: std::mem::take(&mut self.history),
+            enrollments: Enrollments::of_next_run(self.enrollments()),
             runs: self.runs,
             ..Self::default()
         };
+        let ended = std::mem::replace(self, next);
+        over.extend(ended.enrollments.finish(ended.had_exchanges));
         over
     }
 

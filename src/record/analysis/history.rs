@@ -36,7 +36,7 @@ impl History {
         (Some(known.code) == transaction.code()).then_some(known)
     }
 
-    /// That of one device.
+    /// What the sessions of one device had.
     pub(super) fn of_device(&self, device: &SmolStr) -> Self {
         let failures = self.failures.get(device).cloned();
         Self {

@@ -2,6 +2,7 @@
 
 use smol_str::{SmolStr, format_smolstr};
 
+use super::attempt::{device_name, is_renewal};
 use crate::dm::Hresult;
 use crate::flow::effect::SWAP;
 use crate::flow::{SessionEnd, Side};
@@ -16,10 +17,10 @@ use crate::record::transcript::announces_soap;
 
 /// What a device asked for.
 pub(super) struct Request {
-    pub(super) exchange: u64,
+    exchange: u64,
     server: Option<SmolStr>,
     asks: SmolStr,
-    pub(super) is_renewal: bool,
+    is_renewal: bool,
     device: SmolStr,
     user: Option<SmolStr>,
     rules: Vec<SmolStr>,
@@ -51,16 +52,13 @@ impl Request {
         }
         let enrollment = record.enrollment.as_ref()?;
         let fact = |name| enrollment.facts.get(name).map(SmolStr::new);
-        let device = fact("DeviceName")
-            .or_else(|| fact("DeviceID"))
-            .or_else(|| fact("HWDevID"));
         let asks = enrollment.message.clone().unwrap_or_default();
         let mut applied = record.applied.iter();
         let is_swapped = applied.any(|it| it.rule == SWAP);
         Some(Self {
-            is_renewal: fact("RequestType").is_some_and(|it| it.contains("Renew")),
+            is_renewal: is_renewal(enrollment),
             asks,
-            device: device.unwrap_or_default(),
+            device: device_name(enrollment).unwrap_or_default(),
             user: enrollment.user.clone(),
             rules: Exchanged::of(record).rules(),
             has_illegal_strings: is_swapped && enrollment.csr.get("strings").is_some(),
@@ -119,14 +117,12 @@ impl Request {
         }
         let by_rule = record.own || record.sent.is_some() || !rules.is_empty();
         let mut finding = SessionFinding {
-            id: "WHY-13".into(),
-            pending: true,
             rules,
             by: (!by_rule).then_some(Side::Server),
             // A log has no heads.
             code: head.map(|_| status),
             exchanges: vec![self.exchange],
-            ..SessionFinding::default()
+            ..SessionFinding::new("WHY-13")
         };
         let location = record.header("location");
         let location = location.map(|location| format_smolstr!("Location: {location}"));
@@ -158,28 +154,22 @@ impl Request {
         rules: Vec<SmolStr>,
         at_us: u64,
     ) -> AnalysedSession {
-        let finding = SessionFinding {
-            id: "WHY-03".into(),
-            pending: true,
+        let mut finding = SessionFinding {
             what: format!("{}: the answer did not arrive", self.what()),
-            why: vec![
-                match rules.is_empty() {
-                    true if how.is_of_answer => format!("the answer was {}", how.how),
-                    true => how.how.to_string(),
-                    false => {
-                        why::by_rules(&rules, &format!("did this: the answer was {}.", how.how))
-                    }
-                },
-                format!("asked in x{}", self.exchange),
-            ],
-            next: match rules.is_empty() {
-                true => how.next(at_us),
-                false => "take the rule out".into(),
-            },
             rules,
             exchanges: vec![self.exchange],
-            ..SessionFinding::default()
+            ..SessionFinding::new("WHY-03")
         };
+        let words = match how.is_of_answer || !finding.rules.is_empty() {
+            true => format!("the answer was {}", how.how),
+            false => how.how.to_string(),
+        };
+        match finding.rules.is_empty() {
+            true => finding.why.push(words),
+            false => finding.by_rules(&format!("did this: {words}.")),
+        }
+        finding.why.push(format!("asked in x{}", self.exchange));
+        finding.advise(how.next(at_us), "");
         let end = SessionEnd::BrokenOff {
             by: None,
             during: Side::Server,
@@ -190,6 +180,7 @@ impl Request {
     fn over(self, end: SessionEnd, finding: SessionFinding, ended_us: u64) -> AnalysedSession {
         let summary = SessionSummary {
             device: self.device,
+            is_renewal: self.is_renewal,
             server: self.server,
             first_exchange: self.exchange,
             last_exchange: self.exchange,
@@ -200,10 +191,7 @@ impl Request {
             findings: vec![finding],
             ..SessionSummary::default()
         };
-        AnalysedSession {
-            summary,
-            transactions: Vec::new(),
-        }
+        summary.into()
     }
 
     /// `Enrollment (Discover)`
@@ -231,11 +219,7 @@ impl Request {
         finding
             .why
             .extend(self.failed.iter().map(|failed| failed.how.to_string()));
-        if !finding.rules.is_empty() {
-            let how = "did this: the server did not refuse it.";
-            let line = why::by_rules(&finding.rules, how);
-            finding.why.push(line);
-        }
+        finding.by_rules("did this: the server did not refuse it.");
         // The server's log has nothing of what a rule wrote.
         let is_servers = finding.rules.is_empty() && self.failed.is_none();
         let written = fault
@@ -341,6 +325,7 @@ impl Request {
         };
         finding.hresult = hresult;
     }
+
     /// The values of the request that a text of the server names: `RequestVersion 9.0`.
     fn named_in(&self, text: &str) -> String {
         let named = self.facts.iter();

@@ -1,14 +1,12 @@
 //! What the record itself says of the cause of a failed command, and what to do next.
 
 use super::failed::{failure, is_success};
-use super::mistake::Mistake;
 use super::words::{self, code, named};
-use super::{Case, csp};
+use super::{Case, EVENT_LOG, csp};
 use crate::dm::locuri;
 use crate::facts;
 use crate::flow::{CommandAnswer, Transaction};
 use crate::printable::counted;
-use crate::record::analysis::session::Fault;
 use crate::record::model::SessionFinding;
 
 impl Case<'_> {
@@ -120,17 +118,8 @@ impl Case<'_> {
                 code(there.code().unwrap_or_default())
             ));
         }
-        if let Some(mistake) = Mistake::of(transaction, failed) {
+        if let Some(mistake) = self.mistake(transaction, failed) {
             return Some(mistake.why);
-        }
-        if let Some(fault) = self.fault(transaction, failed) {
-            return Some(match transaction.asked.cmd_id.is_empty() {
-                true => "The command has no CmdID (CMD-01).".into(),
-                false => format!(
-                    "The command breaks the standard, which may be why: {} ({}).",
-                    fault.text, fault.id
-                ),
-            });
         }
         let is_file_missing = native_error(transaction) == Some(NO_FILE);
         let is_missing = failed == 404 || failed == 500 && is_file_missing;
@@ -174,12 +163,6 @@ impl Case<'_> {
         })
     }
 
-    /// What a refused command breaks of the standard.
-    pub(super) fn fault(&self, transaction: &Transaction, failed: u16) -> Option<&Fault> {
-        let fault = self.session.faults.get(&(transaction.number as usize - 1));
-        fault.filter(|_| matches!(failed, 400 | 405 | 406 | 415 | 500))
-    }
-
     /// Why there is no policy of an ADMX file: a policy is there once its file was taken in.
     fn not_ingested(&self, transaction: &Transaction, app: &str) -> String {
         let folder = format!("/admxinstall/{}/", app.to_ascii_lowercase());
@@ -216,9 +199,7 @@ impl Case<'_> {
     pub(super) fn look_in_log(&self, at_us: u64) -> String {
         let at = words::at(at_us);
         match self.session.is_windows {
-            true => format!(
-                "look {at} in the device's event log DeviceManagement-Enterprise-Diagnostics-Provider/Admin"
-            ),
+            true => format!("look {at} in the device's event log {EVENT_LOG}"),
             false => format!("look {at} in the device's own log"),
         }
     }
@@ -235,8 +216,7 @@ impl Case<'_> {
         let answered = failure(transaction).map_or(0, |answer| answer.place.at_us);
         let native = native_error(transaction);
         // Windows' own error says more than the code in front of it.
-        let mistake = Mistake::of(transaction, failed);
-        let fault = self.fault(transaction, failed);
+        let mistake = self.mistake(transaction, failed);
         let failed = match native {
             Some(NO_NODE) => 404,
             Some(NO_FILE) if failed == 500 && is_policy(transaction) => 404,
@@ -258,8 +238,6 @@ impl Case<'_> {
                 format!("look why the device has lost the node since x{place}, or never kept it though it answered so")
             }
             _ if mistake.is_some() => mistake.map(|it| it.next).unwrap_or_default(),
-            _ if fault.is_some_and(|it| it.id == "CMD-01") => "give every command a CmdID of its own".into(),
-            _ if fault.is_some() => "mend the command: dmtap lint lists what it breaks, and dmtap explain says what that means".into(),
             (404, _) if admx_of(transaction).is_some() => {
                 "ingest the ADMX file first (Add ./Device/Vendor/MSFT/Policy/ConfigOperations/ADMXInstall/…), then set the policy".into()
             }

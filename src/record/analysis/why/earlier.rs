@@ -13,7 +13,7 @@ use crate::flow::{CommandAnswer, CommandDelivery, Side, Transaction, begins_esca
 /// The places of the server's Adds and Deletes, by node.
 pub(super) type Changes = HashMap<String, Vec<usize>>;
 
-/// Those of a session.
+/// The Adds and Deletes of a session.
 pub(super) fn changes(transactions: &[Transaction]) -> Changes {
     let mut changes = Changes::new();
     for (at, it) in transactions.iter().enumerate() {

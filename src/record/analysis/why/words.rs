@@ -8,7 +8,7 @@ use crate::flow::{CommandAnswer, SessionEnd, Side, Transaction};
 use crate::record::model::SessionSummary;
 
 /// `Replace ./Device/Vendor/MSFT/X`
-pub(super) fn named(transaction: &Transaction) -> String {
+pub(in crate::record::analysis) fn named(transaction: &Transaction) -> String {
     let command = &transaction.command;
     let node = transaction.node();
     match (node, transaction.alert) {
@@ -18,7 +18,7 @@ pub(super) fn named(transaction: &Transaction) -> String {
     }
 }
 
-/// The same with the node that a failed answer is about.
+/// `Replace ./Device/Vendor/MSFT/X`, with the node that a failed answer is about.
 pub(super) fn named_by(transaction: &Transaction, answer: &CommandAnswer) -> String {
     match answer.node.as_ref().filter(|_| transaction.items.len() > 1) {
         Some(node) => format!("{} {node}", transaction.command),
@@ -27,12 +27,12 @@ pub(super) fn named_by(transaction: &Transaction, answer: &CommandAnswer) -> Str
 }
 
 /// `404 Not found`
-pub(super) fn code(code: u16) -> String {
+pub(in crate::record::analysis) fn code(code: u16) -> String {
     StatusCode(code).to_string()
 }
 
 /// `asked in x30 (message 2, CmdID 6)`
-pub(super) fn asked(transaction: &Transaction) -> String {
+pub(in crate::record::analysis) fn asked(transaction: &Transaction) -> String {
     let place = &transaction.asked;
     let cmd_id = match &*place.cmd_id {
         "" => "without CmdID".to_owned(),
