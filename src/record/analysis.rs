@@ -151,7 +151,7 @@ impl Analysis {
 
     fn message(&mut self, record: &EventRecord, over: &mut Vec<AnalysedSession>) {
         self.had_exchanges = true;
-        self.enrollments.note_hosts(record);
+        self.enrollments.any_message(record);
         let Some(tag) = &record.session else {
             if CommandsAlone::has_any(record) {
                 Arc::make_mut(&mut self.alone).enter(record);
@@ -203,9 +203,7 @@ impl Analysis {
         if self.over.remove(&number).is_some() {
             session.go_on(record);
         }
-        let server = session.summary.server.clone().unwrap_or_default();
-        let device = (server, session.summary.device.clone());
-        if let Some(before) = self.newest.insert(device, number) {
+        if let Some(before) = self.newest.insert(peers(&session), number) {
             // Of a session that still might go on nobody knows yet.
             if self
                 .sessions
@@ -244,12 +242,11 @@ impl Analysis {
 
     /// Ends the sessions in which nothing happened for long.
     fn end_silent(&mut self, over: &mut Vec<AnalysedSession>) {
-        while let Some((_, first)) = self.sessions.front() {
+        while let Some((number, first)) = self.sessions.front() {
             if self.now_us.saturating_sub(first.summary.ended_us) < SILENCE {
                 return;
             }
-            let first = self.sessions.front().map(|(number, _)| *number);
-            over.extend(first.and_then(|number| self.end(number, SessionEnd::Silent)));
+            over.extend(self.end(*number, SessionEnd::Silent));
         }
     }
 
@@ -268,12 +265,9 @@ impl Analysis {
         if self.over.len() > MOST_SESSIONS {
             self.over.pop_front();
         }
-        let key = (
-            session.summary.server.clone().unwrap_or_default(),
-            session.summary.device.clone(),
-        );
-        if self.newest.get(&key) == Some(&number) {
-            self.newest.remove(&key);
+        let peers = peers(&session);
+        if self.newest.get(&peers) == Some(&number) {
+            self.newest.remove(&peers);
         }
         let otherwise = match session.is_superseded && !session.is_left {
             true => SessionEnd::Superseded,
@@ -288,6 +282,13 @@ impl Analysis {
         self.history.enter(&over.summary, &over.transactions);
         Some(over)
     }
+}
+
+/// The server and the device of a session.
+fn peers(session: &OpenSession) -> (SmolStr, SmolStr) {
+    let summary = &session.summary;
+    let server = summary.server.clone().unwrap_or_default();
+    (server, summary.device.clone())
 }
 
 /// Whether a message is of an exchange up to the last one of a session that is over, or its last request once more. The

@@ -82,8 +82,8 @@ impl Enrollments {
         Some(over)
     }
 
-    /// Takes in where a message goes, or sends its device.
-    pub(super) fn note_hosts(&mut self, record: &EventRecord) {
+    /// Takes in a message of any kind, also of a session: it shows where a device goes, and whether it goes on.
+    pub(super) fn any_message(&mut self, record: &EventRecord) {
         let is_left = record.is_in_chunks() && !has_fault(record);
         self.takes_chunks |= self.in_chunks.is_some() && record.event == EventKind::Request;
         self.in_chunks = record.exchange.filter(|_| is_left);
@@ -149,7 +149,7 @@ impl Enrollments {
         &self.attempts.overcome
     }
 
-    /// Those of the next run of a record, in which so many began before.
+    /// The enrollments of the next run of a record, in which so many began before.
     pub(super) fn of_next_run(begun: Begun) -> Self {
         let mut next = Self::default();
         next.attempts.begun = begun;

@@ -25,7 +25,7 @@ pub(super) struct Repeated {
 }
 
 impl History {
-    /// In how many sessions before a command got the answer that it has now.
+    /// The sessions before in which a command got the answer that it has now.
     pub(super) fn before(
         &self,
         session: &SessionSummary,

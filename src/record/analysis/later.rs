@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::AnalysedSession;
 use super::remedied::{Done, inside};
-use super::why::{MOST_PLACES, Works, asked, code, named};
+use super::why::{MOST_PLACES, Works, asked, code, named, place};
 use crate::dm::locuri;
 use crate::facts::ReportedValue;
 use crate::flow::{Side, Transaction, TransactionOutcome};
@@ -155,9 +155,9 @@ impl<'s> Later<'s> {
         finding.pending = false;
         finding.what += ", done later";
         let got = code(last.code().unwrap_or_default());
-        let place = asked(last).replacen("asked ", "", 1);
+        let place = place(&last.asked);
         finding.why.push(format!(
-            "A later session did it: {}, {place}: {got}.",
+            "A later session did it: {}, in {place}: {got}.",
             named(last)
         ));
         finding.next = "nothing".into();
@@ -223,7 +223,8 @@ pub fn settle_attempts(findings: &mut [SessionFinding], overcome: &[(u64, u64)])
         let later = overcome.find(|(failed, _)| finding.exchanges == [*failed]);
         if let Some((_, granted)) = later {
             finding.pending = false;
-            let line = format!("The device tried again, and got its certificate in x{granted}.");
+            let line =
+                format!("A later attempt of this device or user got a certificate in x{granted}.");
             finding.why.push(line);
             finding.next = "nothing".into();
         }

@@ -98,8 +98,8 @@ fn names_certificate(record: &EventRecord) -> bool {
     NAMES.iter().any(|name| text.contains(name))
 }
 
-/// How a request of enrollment was refused, or what came in the place of its answer.
-pub(super) struct Instead {
+/// How a request of enrollment was refused: by an error, or by something else in the place of its answer.
+pub(super) struct Refusal {
     /// In words.
     pub(super) how: String,
     /// What Windows shows for it.
@@ -108,7 +108,7 @@ pub(super) struct Instead {
     pub(super) next: Option<&'static str>,
 }
 
-impl Instead {
+impl Refusal {
     /// How a response refuses; `None` for a SOAP envelope, and where nobody knows what came.
     pub(super) fn of(record: &EventRecord) -> Option<Self> {
         let status = record.http_status().unwrap_or(200);

@@ -8,7 +8,7 @@ use crate::dm::{StatusCode, locuri};
 use crate::flow::{CommandDelivery, Side, Transaction, TransactionOutcome};
 use crate::record::redact::MASK;
 
-/// Marks them; gives by the number of a failed command that of the later one which did what it was for.
+/// Marks these commands. Gives, by the number of each, the number of the later command that did what it was for.
 pub(super) fn mark(transactions: &mut [Transaction]) -> HashMap<u32, u32> {
     let mut remedies = HashMap::new();
     let mut there: HashSet<String> = HashSet::new();

@@ -82,7 +82,7 @@ pub(super) struct OpenSession {
     is_waiting: bool,
     /// An error that was noted about a command, by the place of its transaction.
     pub(super) errors: HashMap<usize, NoteRecord>,
-    /// By the number of a failed command that of the later one which did what it was for.
+    /// By the number of a failed command, the number of the later one that did what it was for.
     pub(super) remedies: HashMap<u32, u32>,
 }
 
@@ -107,7 +107,7 @@ struct LastMessage {
     is_final: bool,
     /// Whether it asked for nothing, and yet had no Final: nobody knows whether more is to come.
     lacks_final: bool,
-    /// Its exchange and MsgID, where rules left nothing of it to read.
+    /// The exchange and MsgID of the message, where rules left nothing of it to read.
     unreadable: Option<(u64, SmolStr)>,
     /// Where it leads the device away from dmtap, in words.
     leads_away: Option<SmolStr>,

@@ -30,7 +30,7 @@ use crate::flow::{CommandDelivery, SessionEnd, Side, Transaction, TransactionOut
 use crate::record::model::SessionFinding;
 
 pub(super) use values::{Works, failed_document, work_of};
-pub(super) use words::{asked, at, by_rules, code, named};
+pub(super) use words::{asked, at, by_rules, code, named, place};
 pub use words::{end_words, hresult_words, transaction_line};
 
 /// What is worth a finding.

@@ -43,7 +43,7 @@ struct Attempt {
     /// The address of the device.
     device: Option<IpAddr>,
     server: Option<SmolStr>,
-    /// The names that the device gives its user, the last one last; and its own name.
+    /// The names that the device gave for its user, the newest last, and for itself.
     users: Vec<SmolStr>,
     name: Option<SmolStr>,
     is_renewal: bool,
@@ -64,7 +64,7 @@ struct Attempt {
 enum State {
     Asked,
     Answered,
-    /// It was refused, or got no answer.
+    /// The server refused it, or gave no answer.
     Failed,
     /// The device has its certificate, and no session yet.
     Certified {
@@ -107,7 +107,7 @@ impl Attempts {
         if is_answer && step == LAST {
             match known {
                 Some(attempt) => self.granted(attempt, record),
-                // Those who only ask for a token of another service are not counted; neither are their answers.
+                // A request for a token of another service is not counted; neither is the answer to it.
                 None if enrollment.granted.is_empty() => {}
                 None => self.begun.enrollments += 1,
             }

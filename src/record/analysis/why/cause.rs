@@ -78,14 +78,11 @@ impl Case<'_> {
     pub(super) fn cause(&self, transaction: &Transaction, failed: u16) -> Option<String> {
         let command = &*transaction.command;
         if let (404, Some(deleted)) = (failed, self.deleted_before(transaction)) {
-            let place = &deleted.asked;
-            return Some(format!(
-                "The server itself deleted it before, in x{} (CmdID {}).",
-                place.exchange, place.cmd_id
-            ));
+            let place = words::short_place(&deleted.asked);
+            return Some(format!("The server itself deleted it before, in {place}."));
         }
         if let Some(add) = self.add_without_which(transaction) {
-            let place = &add.asked;
+            let place = words::short_place(&add.asked);
             let got = failure(add)
                 .and_then(CommandAnswer::code)
                 .unwrap_or_default();
@@ -93,28 +90,20 @@ impl Case<'_> {
                 true => "Its Add".to_owned(),
                 false => named(add),
             };
-            return Some(format!(
-                "{add} failed before, in x{} (CmdID {}): {}.",
-                place.exchange,
-                place.cmd_id,
-                code(got)
-            ));
+            return Some(format!("{add} failed before, in {place}: {}.", code(got)));
         }
         if let Some(escaped) = self.escaped_before(transaction, failed) {
+            let place = words::short_place(&escaped.asked);
             return Some(format!(
-                "Before, in x{} (CmdID {}), {} had a document escaped twice (ITM-01): a device answers 200 to that and does nothing.",
-                escaped.asked.exchange,
-                escaped.asked.cmd_id,
+                "Before, in {place}, {} had a document escaped twice (ITM-01): a device answers 200 to that and does nothing.",
                 named(escaped)
             ));
         }
         if let (404, Some(there)) = (failed, self.there_before(transaction)) {
-            let place = &there.asked;
+            let place = words::short_place(&there.asked);
             return Some(format!(
-                "{} in x{} (CmdID {}) got {}: the node was there, so its spelling is right.",
+                "{} in {place} got {}: the node was there, so its spelling is right.",
                 there.command,
-                place.exchange,
-                place.cmd_id,
                 code(there.code().unwrap_or_default())
             ));
         }
@@ -175,10 +164,7 @@ impl Case<'_> {
                 "Its area is of an ADMX file of the app {app}, and this record has no ADMXInstall/{app}."
             );
         };
-        let place = format!(
-            "x{} (CmdID {})",
-            install.asked.exchange, install.asked.cmd_id
-        );
+        let place = words::short_place(&install.asked);
         match install.code() {
             Some(got) if !is_success(install) => {
                 format!(

@@ -245,11 +245,8 @@ impl<'s> Case<'s> {
         finding.exchanges.dedup();
         finding.blame("acted on this.", Side::Server);
         finding.list(all, MOST_LISTED, "", |it| {
-            let (came, refused) = (&it.came, &it.refused);
-            format!(
-                "they came in x{} (message {}, CmdID {}), and were refused in x{} (message {}, CmdID {})",
-                came.exchange, came.message, came.cmd_id, refused.exchange, refused.message, refused.cmd_id
-            )
+            let (came, refused) = (words::place(&it.came), words::place(&it.refused));
+            format!("they came in {came}, and were refused in {refused}")
         });
         let at = words::at(first.refused.at_us);
         finding.advise(

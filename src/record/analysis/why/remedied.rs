@@ -51,14 +51,18 @@ impl<'s> Case<'s> {
         let got = code(first.code().unwrap_or_default());
         finding.what = format!("{name}: {got}, {how}");
         finding.list(group, MOST_LISTED, "", |failed| {
+            let asked = match failed.answer().filter(|_| later(failed).is_none()) {
+                Some(answer) => words::asked_and_answered(failed, answer),
+                None => words::asked(failed),
+            };
             let asked = match failed.number == first.number {
-                true => words::asked(failed),
-                false => format!("likewise {}, {}", named(failed), words::asked(failed)),
+                true => asked,
+                false => format!("likewise {}, {asked}", named(failed)),
             };
             let done = later(failed).map(|it| {
-                let place = words::asked(it).replacen("asked ", "", 1);
+                let place = words::place(&it.asked);
                 let got = code(it.code().unwrap_or_default());
-                format!(" · then {}, {place}: {got}", named(it))
+                format!(" · then {}, in {place}: {got}", named(it))
             });
             asked + &done.unwrap_or_default()
         });
