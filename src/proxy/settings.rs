@@ -379,6 +379,19 @@ pub struct Limits {
     pub enrollments: usize,
 }
 
+impl Limits {
+    /// Returns the limits with this longest silence of a peer within an exchange.
+    #[must_use]
+    pub fn with_timeout(self, silence: Duration) -> Self {
+        Self {
+            body: silence,
+            slow: self.slow.max(silence),
+            response: silence,
+            ..self
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
