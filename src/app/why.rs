@@ -1,16 +1,18 @@
 //! What a record shows: its sessions with what is to be concluded from them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
 
 use serde_json::json;
+use smol_str::SmolStr;
 
 use crate::dm::locuri;
 use crate::filter::Filter;
 use crate::flow::{SessionEnd, Side, Transaction};
 use crate::printable::{self, counted};
-use crate::record::analysis::why::{NOT_SEEN, Options, transaction_line};
-use crate::record::analysis::{AnalysedSession, Analysis};
+use crate::record::analysis::later::{self, Later, Left};
+use crate::record::analysis::why::{Options, transaction_line};
+use crate::record::analysis::{AnalysedSession, Analysis, Begun};
 use crate::record::model::EventKind;
 use crate::record::model::{CommandCounts, SessionFinding, SessionSummary};
 use crate::record::select::{ExchangeNumbers, may_select};
@@ -34,6 +36,8 @@ pub struct Question {
     runs: Runs,
     run: u32,
     sessions: Vec<KeptSession>,
+    /// The places of those that a later session may settle, by device.
+    by_device: HashMap<SmolStr, Vec<usize>>,
     /// Messages that could not be read, and sessions of which not every command or item is kept.
     unread: usize,
     counts: Counts,
@@ -65,6 +69,8 @@ struct KeptSession {
     run: u32,
     /// Its commands on the node that is asked about.
     transactions: Vec<Transaction>,
+    /// What a later session may settle.
+    left: Left,
 }
 
 impl About {
@@ -105,6 +111,7 @@ impl Question {
             runs: Runs::default(),
             run: 0,
             sessions: Vec::new(),
+            by_device: HashMap::new(),
             unread: 0,
             counts: Counts::default(),
             messages: 0,
@@ -114,8 +121,7 @@ impl Question {
     /// Takes in an event of the record.
     pub fn event(&mut self, event: &EventRecord) {
         if self.runs.begins(event) {
-            let over = self.analysis.finish();
-            over.into_iter().for_each(|session| self.over(session));
+            self.end_run();
             self.run += 1;
         }
         self.messages += u64::from(matches!(
@@ -126,11 +132,20 @@ impl Question {
         over.into_iter().for_each(|session| self.over(session));
     }
 
+    fn end_run(&mut self) {
+        let overcome = self.analysis.overcome();
+        let of_run = self.sessions.iter_mut().filter(|it| it.run == self.run);
+        for enrollment in of_run.filter(|it| it.summary.number.is_none()) {
+            later::settle_attempts(&mut enrollment.summary.findings, overcome);
+        }
+        let over = self.analysis.finish();
+        over.into_iter().for_each(|session| self.over(session));
+    }
+
     /// Takes in the end of the record.
     #[must_use]
     pub fn answered(mut self) -> Self {
-        let over = self.analysis.finish();
-        over.into_iter().for_each(|session| self.over(session));
+        self.end_run();
         if self.filter.is_some() {
             for KeptSession { summary, run, .. } in &mut self.sessions {
                 let is_passed = |x: &u64| self.selected.contains(&(*run, *x));
@@ -151,11 +166,12 @@ impl Question {
     }
 
     fn over(&mut self, session: AnalysedSession) {
+        self.settle(&session);
         let AnalysedSession {
             mut summary,
             mut transactions,
         } = session;
-        self.completed(&summary, &transactions);
+        let left = Left::of(&transactions);
         let unread = summary
             .findings
             .iter()
@@ -211,55 +227,30 @@ impl Question {
         match self.counts.kept[sort] < MOST_SESSIONS {
             true => {
                 self.counts.kept[sort] += 1;
+                if summary.findings.iter().any(later::may_be_settled) {
+                    let of_device = self.by_device.entry(summary.device.clone());
+                    of_device.or_default().push(self.sessions.len());
+                }
                 self.sessions.push(KeptSession {
                     summary,
                     run: self.run,
                     transactions,
+                    left,
                 });
             }
             false => self.counts.left_out[sort] += 1,
         }
     }
 
-    /// Marks as done what a session reports of work that went on.
-    fn completed(&mut self, summary: &SessionSummary, transactions: &[Transaction]) {
-        let reports = transactions.iter().filter(|it| {
-            it.from == Side::Device && matches!(it.alert, Some(1224 | 1226)) && it.node().is_some()
-        });
-        for report in reports {
-            let node = report.node().unwrap_or_default();
-            let of_device = self
-                .sessions
-                .iter_mut()
-                .filter(|it| it.summary.device == summary.device);
-            let exchange = report.asked.exchange;
-            let has_failed =
-                |it: &SessionFinding| it.id == "WHY-01" && it.transactions.contains(&report.number);
-            let has_failed = summary.findings.iter().any(has_failed);
-            for kept in of_device {
-                let commands = &mut kept.summary.commands;
-                let findings = kept.summary.findings.iter_mut();
-                for finding in findings.filter(|it| it.id == "WHY-09" && it.pending) {
-                    let begun = finding.node.as_deref().unwrap_or_default();
-                    if !locuri::is_or_is_child(begun, node) {
-                        continue;
-                    }
-                    finding.pending = false;
-                    commands.in_progress = commands.in_progress.saturating_sub(1);
-                    let (end, next) = match has_failed {
-                        true => (
-                            ", and failed",
-                            format!("see what the device reports in x{exchange}"),
-                        ),
-                        false => (", and is done", "nothing".to_owned()),
-                    };
-                    finding.what = finding.what.replace(NOT_SEEN, end);
-                    finding
-                        .why
-                        .push(format!("The device reported its end in x{exchange}."));
-                    finding.next = next;
-                }
-            }
+    /// Settles findings of earlier sessions of the same device that a session answers.
+    fn settle(&mut self, session: &AnalysedSession) {
+        let Some(earlier) = self.by_device.get(&session.summary.device) else {
+            return;
+        };
+        let later = Later::of(session);
+        for at in earlier.iter().rev().take(MOST_EARLIER) {
+            let KeptSession { summary, left, .. } = &mut self.sessions[*at];
+            later.settle(summary, left);
         }
     }
 }
@@ -337,21 +328,28 @@ impl Question {
         let in_sessions = in_sessions + self.counts.left_out[0];
         let of_enrollments = |it: &&KeptSession| is_enrollment(&it.summary);
         let in_enrollments = open.clone().filter(of_enrollments).count() as u64;
+        let mut of_renewals = open.clone().filter(of_enrollments);
+        let are_renewals = of_renewals.all(|it| it.summary.is_renewal);
         let elsewhere = |it: &&KeptSession| !has_number(it) && !of_enrollments(it);
         let elsewhere = open.filter(elsewhere).count() as u64;
         let sessions = |count: u64| counted(count, "session");
         let in_record = sessions(self.counts.all);
-        let enrollments = self.sessions.iter().filter(|it| is_enrollment(&it.summary));
         let is_all = self.session.is_none() && self.filter.is_none() && self.about.is_none();
-        let begun = if is_all {
-            self.analysis.enrollments()
-        } else {
-            0
+        let begun = match is_all {
+            true => self.analysis.enrollments(),
+            false => Begun::default(),
         };
-        let all = match begun.max(enrollments.count() as u64) {
-            0 => sessions(shown + left_out),
-            some => sessions(shown + left_out) + " and " + &counted(some, "enrollment"),
-        };
+        let mut all = sessions(shown + left_out);
+        for (begun, is_renewal) in [(begun.enrollments, false), (begun.renewals, true)] {
+            let kept = self
+                .sessions
+                .iter()
+                .filter(|it| is_enrollment(&it.summary) && it.summary.is_renewal == is_renewal);
+            match begun.max(kept.count() as u64) {
+                0 => {}
+                some => all += &format!(" and {}", counted(some, attempt(is_renewal))),
+            }
+        }
         let mut places = Vec::new();
         match in_sessions {
             0 => {}
@@ -360,7 +358,8 @@ impl Question {
             count => places.push(format!("in {}", sessions(count))),
         }
         if in_enrollments > 0 {
-            places.push(format!("in {}", counted(in_enrollments, "enrollment")));
+            let name = attempt(are_renewals);
+            places.push(format!("in {}", counted(in_enrollments, name)));
         }
         if elsewhere > 0 {
             places.push("outside of sessions".to_owned());
@@ -458,5 +457,16 @@ fn is_enrollment(summary: &SessionSummary) -> bool {
     summary.number.is_none() && summary.end != SessionEnd::Open
 }
 
+/// What an enrollment is called that is a renewal, or is not.
+fn attempt(is_renewal: bool) -> &'static str {
+    match is_renewal {
+        true => "renewal",
+        false => "enrollment",
+    }
+}
+
 /// Sessions that are kept with something pending, and as many without.
 const MOST_SESSIONS: usize = 10_000;
+
+/// Sessions of a device before another one that it may settle, the newest.
+const MOST_EARLIER: usize = 100;

@@ -5,6 +5,7 @@ use std::io::{self, BufReader, Cursor, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use jiff::fmt::temporal::DateTimeParser;
 use jiff::tz::Offset;
 
 use super::{Failure, Outcome, read_input};
@@ -196,21 +197,7 @@ const FILES: [&str; 14] = [
 ];
 
 fn offset(text: &str) -> Result<Offset, String> {
-    let wrong = || "an offset from UTC has the form +01:00 or -05:00".to_owned();
-    let sign = match text.as_bytes().first() {
-        Some(b'+') => 1,
-        Some(b'-') => -1,
-        _ if text.eq_ignore_ascii_case("utc") || text == "Z" => return Ok(Offset::UTC),
-        _ => return Err(wrong()),
-    };
-    let (hours, minutes) = text[1..].split_once(':').unwrap_or((&text[1..], "0"));
-    let number = |text: &str| {
-        text.parse::<i32>()
-            .ok()
-            .filter(|number| (0..60).contains(number))
-    };
-    let (Some(hours), Some(minutes)) = (number(hours), number(minutes)) else {
-        return Err(wrong());
-    };
-    Offset::from_seconds(sign * (hours * 3600 + minutes * 60)).map_err(|_| wrong())
+    let zone = DateTimeParser::new().parse_time_zone(text);
+    let offset = zone.and_then(|zone| zone.to_fixed_offset());
+    offset.map_err(|_| "an offset from UTC has the form +01:00 or -05:00".to_owned())
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 use super::session_file::SessionFile;
 use super::{Failure, Outcome, Output, filter_of};
 use crate::app::why::{About, Question};
@@ -85,17 +87,10 @@ fn locuri(text: &str) -> Result<String, String> {
 
 /// `5s`, `500ms`, `2m`; a bare number is seconds.
 fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let number: f64 = digits
-        .parse()
-        .map_err(|_| format!("{text} is not a time: write 5s, 500ms or 2m"))?;
-    let seconds = match &text[digits.len()..] {
-        "" | "s" => number,
-        "ms" => number / 1e3,
-        "m" => number * 60.0,
-        unit => return Err(format!("{unit} is not a unit of time: write s, ms or m")),
-    };
-    let slow = Duration::try_from_secs_f64(seconds).map_err(|_| format!("{text} is not a time"))?;
+    let seconds = text.parse().map(SignedDuration::try_from_secs_f64);
+    let slow = seconds.unwrap_or_else(|_| text.parse());
+    let slow = slow.and_then(Duration::try_from);
+    let slow = slow.map_err(|_| format!("{text} is not a time: write 5s, 500ms or 2m"))?;
     match slow < Duration::from_micros(LEAST_SLOW_US) {
         true => Err("the shortest time is 500ms: what is shorter is not slow".into()),
         false => Ok(slow),

@@ -6,10 +6,12 @@ mod exchanged;
 mod finding;
 mod history;
 mod incident;
+pub mod later;
 mod links;
 mod no_answer;
 mod refusal;
 mod refused_connection;
+mod remedied;
 mod session;
 pub mod why;
 
@@ -19,6 +21,7 @@ use std::sync::Arc;
 use hashlink::LinkedHashMap;
 use smol_str::SmolStr;
 
+pub use self::enrollment::Begun;
 use self::enrollment::Enrollments;
 use self::exchanged::Exchanged;
 use self::history::History;
@@ -34,6 +37,15 @@ pub struct AnalysedSession {
     pub summary: SessionSummary,
     /// Its transactions in the order in which they were asked.
     pub transactions: Vec<Transaction>,
+}
+
+impl From<SessionSummary> for AnalysedSession {
+    fn from(summary: SessionSummary) -> Self {
+        Self {
+            summary,
+            transactions: Vec::new(),
+        }
+    }
 }
 
 /// The sessions under way.
@@ -107,9 +119,15 @@ impl Analysis {
         })
     }
 
-    /// How many enrollments began, in all runs of the record.
-    pub fn enrollments(&self) -> u64 {
+    /// How many enrollments and renewals began, in all runs of the record.
+    pub fn enrollments(&self) -> Begun {
         self.enrollments.begun()
+    }
+
+    /// The exchanges of this run in which an enrollment failed that the device then repeated, each with the one in which
+    /// it got its certificate.
+    pub fn overcome(&self) -> &[(u64, u64)] {
+        self.enrollments.overcome()
     }
 
     /// The record ends: gives all sessions that go on.
@@ -119,23 +137,21 @@ impl Analysis {
             .into_iter()
             .filter_map(|number| self.end(number, SessionEnd::Open))
             .collect();
-        over.extend(self.enrollments.finish(self.had_exchanges));
-        let options = std::mem::take(&mut self.options);
-        let history = std::mem::take(&mut self.history);
-        let enrollments = self.enrollments.next_run();
-        *self = Self {
-            options,
-            history,
-            enrollments,
+        let next = Self {
+            options: self.options,
+            history: std::mem::take(&mut self.history),
+            enrollments: Enrollments::of_next_run(self.enrollments()),
             runs: self.runs,
             ..Self::default()
         };
+        let ended = std::mem::replace(self, next);
+        over.extend(ended.enrollments.finish(ended.had_exchanges));
         over
     }
 
     fn message(&mut self, record: &EventRecord, over: &mut Vec<AnalysedSession>) {
         self.had_exchanges = true;
-        self.enrollments.note_hosts(record);
+        self.enrollments.any_message(record);
         let Some(tag) = &record.session else {
             if CommandsAlone::has_any(record) {
                 Arc::make_mut(&mut self.alone).enter(record);
@@ -187,9 +203,7 @@ impl Analysis {
         if self.over.remove(&number).is_some() {
             session.go_on(record);
         }
-        let server = session.summary.server.clone().unwrap_or_default();
-        let device = (server, session.summary.device.clone());
-        if let Some(before) = self.newest.insert(device, number) {
+        if let Some(before) = self.newest.insert(peers(&session), number) {
             // Of a session that still might go on nobody knows yet.
             if self
                 .sessions
@@ -228,12 +242,11 @@ impl Analysis {
 
     /// Ends the sessions in which nothing happened for long.
     fn end_silent(&mut self, over: &mut Vec<AnalysedSession>) {
-        while let Some((_, first)) = self.sessions.front() {
+        while let Some((number, first)) = self.sessions.front() {
             if self.now_us.saturating_sub(first.summary.ended_us) < SILENCE {
                 return;
             }
-            let first = self.sessions.front().map(|(number, _)| *number);
-            over.extend(first.and_then(|number| self.end(number, SessionEnd::Silent)));
+            over.extend(self.end(*number, SessionEnd::Silent));
         }
     }
 
@@ -252,12 +265,9 @@ impl Analysis {
         if self.over.len() > MOST_SESSIONS {
             self.over.pop_front();
         }
-        let key = (
-            session.summary.server.clone().unwrap_or_default(),
-            session.summary.device.clone(),
-        );
-        if self.newest.get(&key) == Some(&number) {
-            self.newest.remove(&key);
+        let peers = peers(&session);
+        if self.newest.get(&peers) == Some(&number) {
+            self.newest.remove(&peers);
         }
         let otherwise = match session.is_superseded && !session.is_left {
             true => SessionEnd::Superseded,
@@ -272,6 +282,13 @@ impl Analysis {
         self.history.enter(&over.summary, &over.transactions);
         Some(over)
     }
+}
+
+/// The server and the device of a session.
+fn peers(session: &OpenSession) -> (SmolStr, SmolStr) {
+    let summary = &session.summary;
+    let server = summary.server.clone().unwrap_or_default();
+    (server, summary.device.clone())
 }
 
 /// Whether a message is of an exchange up to the last one of a session that is over, or its last request once more. The

@@ -13,6 +13,7 @@ mod stage;
 use std::fs;
 use std::path::Path;
 
+use dmtap::app::why::Question;
 use dmtap::record::analysis::why::Options;
 use dmtap::record::analysis::{AnalysedSession, Analysis};
 use dmtap::record::{Colour, EventRecord, JsonLines, Sink as _, Transcript};
@@ -53,11 +54,10 @@ fn lines(records: &[EventRecord], sessions: &[AnalysedSession]) -> Vec<u8> {
     lines.into_inner()
 }
 
-/// `UPDATE_EXPECT=1` writes what comes out.
-#[test]
-fn each_situation_is_explained_in_these_words() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/why");
-    let mut files: Vec<_> = fs::read_dir(folder)
+/// Checks each file of a folder of `tests/data`: a script, and behind `---` what comes out. `UPDATE_EXPECT=1` writes that.
+fn check_folder(name: &str, explained: impl Fn(&[EventRecord]) -> String) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let mut files: Vec<_> = fs::read_dir(folder.join(name))
         .unwrap()
         .map(|file| file.unwrap().path())
         .collect();
@@ -70,9 +70,7 @@ fn each_situation_is_explained_in_these_words() {
             Some(name) => links::recorded(name),
             None => script::records(script),
         };
-        let sessions = analysed(&records);
-        record_schema::check(&lines(&records, &sessions));
-        let shown = blocks(&sessions);
+        let shown = explained(&records);
         if shown == expected {
             continue;
         }
@@ -83,4 +81,23 @@ fn each_situation_is_explained_in_these_words() {
         wrong += &format!("{}:\n{shown}\n", file.display());
     }
     assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn each_situation_is_explained_in_these_words() {
+    check_folder("why", |records| {
+        let sessions = analysed(records);
+        record_schema::check(&lines(records, &sessions));
+        blocks(&sessions)
+    });
+}
+
+#[test]
+fn what_came_later_in_a_record_settles_what_came_before() {
+    check_folder("why_later", |records| {
+        let mut question = Question::new(Options::default(), None);
+        records.iter().for_each(|record| question.event(record));
+        let text = question.answered().text(records.len() as u64);
+        anstream::adapter::strip_str(&text).to_string()
+    });
 }

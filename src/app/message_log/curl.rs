@@ -27,8 +27,12 @@ pub(super) fn as_http(text: &[u8]) -> Option<Vec<u8>> {
                 is_sending = *sign == b'>';
                 plain.extend_from_slice(rest.strip_prefix(b" ").unwrap_or(rest));
             }
-            _ if is_sending || is_remark(line) => {}
-            _ => plain.extend_from_slice(line),
+            // The progress of sending, say: no body.
+            _ if is_remark(line) || is_sending && !line.contains(&b'<') => {}
+            _ => {
+                is_sending = false;
+                plain.extend_from_slice(line);
+            }
         }
     }
     Some(plain)

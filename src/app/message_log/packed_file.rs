@@ -1,10 +1,11 @@
 //! Files that are compressed: gzip, and the ZIP that a SAZ of Fiddler is.
 
-use std::io::Read;
+use std::borrow::Cow;
+use std::io::{Cursor, Read};
 
 use bytes::Bytes;
-use flate2::read::{DeflateDecoder, MultiGzDecoder};
-use memchr::memmem;
+use flate2::read::MultiGzDecoder;
+use zip::ZipArchive;
 
 use crate::printable::counted;
 
@@ -37,48 +38,29 @@ type Unzipped = Vec<(String, Bytes)>;
 /// `None` for any other file.
 pub(super) fn unzipped(zip: &Bytes, mut limit: u64) -> Option<(Unzipped, Option<String>)> {
     zip.starts_with(b"PK\x03\x04").then_some(())?;
-    let mut at = u32_at(zip, memmem::rfind(zip, b"PK\x05\x06")? + 16)?;
+    let mut zip = ZipArchive::new(Cursor::new(zip)).ok()?;
     let most = limit >> 20;
     let (mut files, mut unread) = (Vec::new(), 0);
-    while zip.get(at..)?.starts_with(b"PK\x01\x02") {
-        let method = u16_at(zip, at + 10)?;
-        let packed = u32_at(zip, at + 20)?;
-        let length = u32_at(zip, at + 24)?;
-        let [name, extra, comment] = [28, 30, 32].map(|field| u16_at(zip, at + field));
-        let local = u32_at(zip, at + 42)?;
-        let begins = local + 30 + u16_at(zip, local + 26)? + u16_at(zip, local + 28)?;
-        let content = zip.get(begins..begins.checked_add(packed)?)?;
-        let mut plain = Vec::new();
-        let read = match method {
-            0 => content.take(limit).read_to_end(&mut plain),
-            8 => DeflateDecoder::new(content)
-                .take(limit)
-                .read_to_end(&mut plain),
-            _ => Ok(0),
+    for number in 0..zip.len() {
+        let Ok(file) = zip.by_index(number) else {
+            unread += 1;
+            continue;
         };
+        let name = file.name().map(Cow::into_owned).unwrap_or_default();
+        let length = file.size();
+        let mut plain = Vec::new();
+        let read = file.take(limit).read_to_end(&mut plain);
         limit -= plain.len() as u64;
-        let names = at + 46..at + 46 + name?;
-        unread += usize::from(read.is_err() || plain.len() < length);
+        unread += usize::from(read.is_err() || (plain.len() as u64) < length);
         if read.is_ok() && files.len() < MOST_FILES {
-            let name = String::from_utf8_lossy(zip.get(names)?).into_owned();
             files.push((name, plain.into()));
         }
-        at += 46 + name? + extra? + comment?;
     }
     let files_unread = counted(unread, "file");
     let missing = format!(
         "note: the ZIP is not read whole: {files_unread} broken, encrypted, packed otherwise or beyond {most} MiB"
     );
     Some((files, (unread > 0).then_some(missing)))
-}
-
-fn u16_at(bytes: &[u8], at: usize) -> Option<usize> {
-    let field = bytes.get(at..at + 2)?;
-    Some(u16::from_le_bytes([field[0], field[1]]).into())
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> Option<usize> {
-    Some(u16_at(bytes, at)? | u16_at(bytes, at + 2)? << 16)
 }
 
 /// Files of one ZIP.

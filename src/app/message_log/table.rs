@@ -17,6 +17,7 @@ pub(super) fn by_columns(text: &[u8]) -> Option<String> {
     }
     let text = std::str::from_utf8(text).ok()?;
     let mut plain = String::with_capacity(text.len());
+    let mut has_table = false;
     let mut lines = text.lines().peekable();
     while let Some(line) = lines.next() {
         let Some(edges) = edges(line) else {
@@ -35,9 +36,10 @@ pub(super) fn by_columns(text: &[u8]) -> Option<String> {
                 column.push('\n');
             }
         }
+        has_table |= columns.iter().any(|column| !column.is_empty());
         plain.extend(columns);
     }
-    Some(plain)
+    has_table.then_some(plain)
 }
 
 /// Where the columns of a table have their edges, in the line above or below its rows.

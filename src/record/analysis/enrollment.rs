@@ -1,19 +1,20 @@
 //! Messages outside of sessions: enrollment, and what could not be read.
 
-mod progress;
+mod attempt;
 mod request;
 mod sent_elsewhere;
-mod unmanaged;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use smol_str::{SmolStr, format_smolstr};
 
-use self::progress::Progress;
+use self::attempt::Attempts;
+pub use self::attempt::Begun;
 use self::request::Request;
 use self::sent_elsewhere::SentElsewhere;
-use self::unmanaged::Unmanaged;
 use super::exchanged::Exchanged;
+use super::later::settle_attempts;
 use super::no_answer::NoAnswer;
 use super::refused_connection::RefusedConnection;
 use super::session::{FailedDocument, failure_words, note_documents};
@@ -31,7 +32,7 @@ use crate::record::model::{
 pub(super) struct Enrollments {
     requests: BTreeMap<u64, Request>,
     unread: Vec<(u64, SmolStr, Option<UnreadCause>)>,
-    unread_more: u32,
+    unread_more: usize,
     /// Failures in messages that name no session, and how many more there were.
     failures: Vec<(u64, String)>,
     failures_more: usize,
@@ -43,11 +44,10 @@ pub(super) struct Enrollments {
     /// The rules that received connections which carried no request yet.
     admitted: BTreeMap<u64, Vec<SmolStr>>,
     elsewhere: SentElsewhere,
-    unmanaged: Unmanaged,
     /// The answer that came in chunks, while no request follows it; and whether a device went on after one.
     in_chunks: Option<u64>,
     takes_chunks: bool,
-    progress: Progress,
+    attempts: Attempts,
     connections: Vec<RefusedConnection>,
 }
 
@@ -58,44 +58,37 @@ impl Enrollments {
         self.note_unread(record, exchange);
         self.note_failures(record, exchange);
         note_documents(&mut self.documents, &Exchanged::of(record));
-        self.progress.message(record);
-        match record.event {
-            EventKind::Request => {
-                if refusal::is_of_management(record) {
-                    self.unnamed.insert(exchange);
-                    if self.unnamed.len() > MOST_REQUESTS {
-                        self.unnamed.pop_first();
-                    }
+        self.attempts.message(record);
+        if record.event == EventKind::Request {
+            if refusal::is_of_management(record) {
+                self.unnamed.insert(exchange);
+                if self.unnamed.len() > MOST_REQUESTS {
+                    self.unnamed.pop_first();
                 }
-                if let Some(request) = Request::of(record) {
-                    self.requests.insert(exchange, request);
-                    if self.requests.len() > MOST_REQUESTS {
-                        self.requests.pop_first();
-                    }
+            }
+            if let Some(request) = Request::of(record) {
+                self.requests.insert(exchange, request);
+                if self.requests.len() > MOST_REQUESTS {
+                    self.requests.pop_first();
                 }
-                None
             }
-            _ => {
-                let fault = record.enrollment.as_ref().and_then(|it| it.fault.as_ref());
-                let request = self.requests.remove(&exchange);
-                let request = request.or_else(|| fault.map(|_| Request::unknown(record)));
-                let request = request?;
-                self.unmanaged.granted(&request, record);
-                let over = request.refused(record)?;
-                self.progress.settled(exchange);
-                Some(over)
-            }
+            return None;
         }
+        let has_fault = has_fault(record);
+        let request = self.requests.remove(&exchange);
+        let request = request.or_else(|| has_fault.then(|| Request::unknown(record)));
+        let over = request?.refused(record)?;
+        self.attempts.failed(exchange, record);
+        Some(over)
     }
 
-    /// Takes in where a message goes, or sends its device.
-    pub(super) fn note_hosts(&mut self, record: &EventRecord) {
-        let fault = record.enrollment.as_ref().and_then(|it| it.fault.as_ref());
-        let is_left = record.is_in_chunks() && fault.is_none();
+    /// Takes in a message of any kind, also of a session: it shows where a device goes, and whether it goes on.
+    pub(super) fn any_message(&mut self, record: &EventRecord) {
+        let is_left = record.is_in_chunks() && !has_fault(record);
         self.takes_chunks |= self.in_chunks.is_some() && record.event == EventKind::Request;
         self.in_chunks = record.exchange.filter(|_| is_left);
         self.elsewhere.message(record);
-        self.unmanaged.message(record);
+        self.attempts.note_management(record);
     }
 
     /// An exchange came to no response of the server.
@@ -104,7 +97,7 @@ impl Enrollments {
         let is_of_server = !record.by_rule && record.from.as_deref() == Some("server");
         if let Some(request) = self.requests.get_mut(&exchange) {
             request.failed = Some(why);
-            self.progress.settled(exchange);
+            self.attempts.failed(exchange, record);
         } else if self.unnamed.remove(&exchange)
             && is_of_server
             && self.unanswered.len() < MOST_FAILURES
@@ -146,149 +139,127 @@ impl Enrollments {
         }
     }
 
-    /// How many enrollments began.
-    pub(super) fn begun(&self) -> u64 {
-        self.progress.begun
+    /// How many enrollments and renewals began.
+    pub(super) fn begun(&self) -> Begun {
+        self.attempts.begun
     }
 
-    /// Those of the next run of the record, which go on counting.
-    pub(super) fn next_run(&self) -> Self {
+    /// The exchanges of failed attempts that their devices overcame, each with that of the certificate.
+    pub(super) fn overcome(&self) -> &[(u64, u64)] {
+        &self.attempts.overcome
+    }
+
+    /// The enrollments of the next run of a record, in which so many began before.
+    pub(super) fn of_next_run(begun: Begun) -> Self {
         let mut next = Self::default();
-        next.progress.begun = self.begun();
+        next.attempts.begun = begun;
         next
     }
 
     /// What belongs to no session: enrollment without an answer, messages that could not be read, connections that carried none.
-    pub(super) fn finish(&mut self, had_exchanges: bool) -> Vec<AnalysedSession> {
-        let requests = std::mem::take(&mut self.requests).into_values();
-        let mut over: Vec<_> = requests.filter_map(Request::unanswered).collect();
-        let mut summary = SessionSummary::default();
-        if !self.unread.is_empty() {
-            summary.findings.push(self.unread());
-        }
-        if !self.failures.is_empty() {
-            summary.findings.push(self.failures());
-        }
-        let documents = std::mem::take(&mut self.documents);
-        summary
-            .findings
-            .extend(documents.iter().map(failed_document));
-        if !self.unanswered.is_empty() {
-            summary.findings.push(self.unanswered());
-        }
-        let in_chunks = self.in_chunks.take().filter(|_| !self.takes_chunks);
+    pub(super) fn finish(self, had_exchanges: bool) -> Vec<AnalysedSession> {
+        let mut findings = Vec::new();
+        findings.extend(self.unread());
+        findings.extend(self.failures());
+        findings.extend(self.documents.iter().map(failed_document));
+        findings.extend(self.unanswered());
+        let in_chunks = self.in_chunks.filter(|_| !self.takes_chunks);
         let elsewhere = self.elsewhere.findings();
         let named = elsewhere.iter().flat_map(|finding| &finding.exchanges);
         let named: Vec<u64> = named.chain(&in_chunks).copied().collect();
-        over.extend(self.progress.finish(&named));
         // What went past dmtap may have gone on there.
-        let unmanaged = self.unmanaged.findings().into_iter();
-        let unmanaged = unmanaged.filter(|_| elsewhere.is_empty());
-        summary.findings.extend(unmanaged);
-        summary.findings.extend(elsewhere);
-        summary.findings.extend(in_chunks.map(left_in_chunks));
-        let exchanges = summary
-            .findings
-            .iter()
-            .flat_map(|finding| &finding.exchanges);
-        summary.first_exchange = exchanges.clone().min().copied().unwrap_or_default();
-        summary.last_exchange = exchanges.max().copied().unwrap_or_default();
-        // Where devices do get through, others that hang up say nothing.
-        let refused = std::mem::take(&mut self.connections);
-        if !had_exchanges {
-            summary
-                .findings
-                .extend(refused.into_iter().map(RefusedConnection::finding));
+        if elsewhere.is_empty() {
+            findings.extend(self.attempts.unmanaged());
         }
-        (self.unread, self.failures, self.unanswered) = Default::default();
-        self.unnamed.clear();
-        (self.unread_more, self.failures_more) = (0, 0);
-        if !summary.findings.is_empty() {
-            over.push(AnalysedSession {
-                summary,
-                transactions: Vec::new(),
-            });
+        let requests = self.requests.into_values();
+        let mut over: Vec<_> = requests.filter_map(Request::unanswered).collect();
+        for AnalysedSession { summary, .. } in &mut over {
+            settle_attempts(&mut summary.findings, &self.attempts.overcome);
+        }
+        over.extend(self.attempts.stopped(&named));
+        findings.extend(elsewhere);
+        findings.extend(in_chunks.map(left_in_chunks));
+        let exchanges = findings.iter().flat_map(|finding| &finding.exchanges);
+        let first_exchange = exchanges.clone().min().copied().unwrap_or_default();
+        let last_exchange = exchanges.max().copied().unwrap_or_default();
+        // Where devices do get through, others that hang up say nothing.
+        if !had_exchanges {
+            let refused = self.connections.into_iter();
+            findings.extend(refused.map(RefusedConnection::finding));
+        }
+        if !findings.is_empty() {
+            let summary = SessionSummary {
+                first_exchange,
+                last_exchange,
+                findings,
+                ..SessionSummary::default()
+            };
+            over.push(summary.into());
         }
         over
     }
 
-    fn unread(&self) -> SessionFinding {
-        let all = self.unread.len() + self.unread_more as usize;
-        let listed = self.unread.iter().take(3);
-        let mut why: Vec<String> = listed
-            .map(|(exchange, why, _)| format!("x{exchange}: {why}"))
-            .collect();
-        if all > 3 {
-            why.push(format!("and {} more", all - 3));
-        }
-        SessionFinding {
-            id: "WHY-15".into(),
-            pending: true,
+    /// WHY-15.
+    fn unread(&self) -> Option<SessionFinding> {
+        let (_, _, cause) = self.unread.first()?;
+        let all = self.unread.len() + self.unread_more;
+        let mut finding = SessionFinding {
             what: format!(
                 "{} could not be read: what they say is not known",
                 counted(all, "message")
             ),
-            why,
-            next: unread_next(self.unread.first().and_then(|(.., cause)| *cause)).into(),
+            next: unread_next(*cause).into(),
             exchanges: self.unread.iter().map(|(exchange, ..)| *exchange).collect(),
-            ..SessionFinding::default()
-        }
+            ..SessionFinding::new("WHY-15")
+        };
+        let lines = self.unread.iter().take(MOST_UNREAD_LISTED);
+        let lines = lines.map(|(exchange, why, _)| format!("x{exchange}: {why}"));
+        finding.why.extend(lines);
+        finding.more(all, MOST_UNREAD_LISTED, "");
+        Some(finding)
     }
 
     /// WHY-01: the commands are not known, since no session links them to their answers.
-    fn failures(&self) -> SessionFinding {
+    fn failures(&self) -> Option<SessionFinding> {
+        self.failures.first()?;
         let all = self.failures.len() + self.failures_more;
-        let listed = self.failures.iter().take(MOST_LISTED);
-        let mut why: Vec<String> = listed.map(|(_, words)| words.clone()).collect();
-        if all > MOST_LISTED {
-            why.push(format!("and {} more", all - MOST_LISTED));
-        }
-        let mut exchanges: Vec<u64> = self
-            .failures
-            .iter()
-            .map(|(exchange, _)| *exchange)
-            .collect();
-        exchanges.dedup();
-        SessionFinding {
-            id: "WHY-01".into(),
-            pending: true,
+        let exchanges = self.failures.iter().map(|(exchange, _)| *exchange);
+        let mut finding = SessionFinding {
             what: format!(
                 "{} failed in messages that name no session",
                 counted(all, "command")
             ),
-            why,
             next: "look up the commands with these CmdIDs in what was sent to the device".into(),
-            exchanges,
-            ..SessionFinding::default()
-        }
+            exchanges: exchanges.collect(),
+            ..SessionFinding::new("WHY-01")
+        };
+        finding.exchanges.dedup();
+        let lines = self.failures.iter().take(MOST_LISTED);
+        finding.why.extend(lines.map(|(_, words)| words.clone()));
+        finding.more(all, MOST_LISTED, "");
+        Some(finding)
     }
 
     /// WHY-03: the server was not reached, or gave no answer.
-    fn unanswered(&self) -> SessionFinding {
-        let all = self.unanswered.len();
+    fn unanswered(&self) -> Option<SessionFinding> {
+        let (_, at_us, why) = self.unanswered.first()?;
         let listed = self.unanswered.iter().take(MOST_LISTED);
-        SessionFinding {
-            id: "WHY-03".into(),
-            pending: true,
+        Some(SessionFinding {
             what: format!(
                 "{} without a session got no answer of the server",
-                counted(all, "request")
+                counted(self.unanswered.len(), "request")
             ),
             why: listed
                 .map(|(exchange, _, why)| format!("x{exchange}: {}", why.how))
                 .collect(),
-            next: self
-                .unanswered
-                .first()
-                .map(|(_, at_us, why)| why.next(*at_us))
-                .unwrap_or_default(),
+            next: why.next(*at_us),
             exchanges: self
                 .unanswered
                 .iter()
                 .map(|(exchange, ..)| *exchange)
                 .collect(),
-            ..SessionFinding::default()
-        }
+            ..SessionFinding::new("WHY-03")
+        })
     }
 
     fn note_failures(&mut self, record: &EventRecord, exchange: u64) {
@@ -328,11 +299,22 @@ impl Enrollments {
     }
 }
 
+/// Whether a message refuses an enrollment with a fault of SOAP.
+fn has_fault(record: &EventRecord) -> bool {
+    record
+        .enrollment
+        .as_ref()
+        .is_some_and(|it| it.fault.is_some())
+}
+
+/// The address of the device that a message comes from, or goes to.
+fn device_of(record: &EventRecord) -> Option<IpAddr> {
+    record.connection.device.map(|device| device.ip())
+}
+
 /// WHY-13: the last thing that a device got is an answer that Windows refuses.
 fn left_in_chunks(exchange: u64) -> SessionFinding {
     SessionFinding {
-        id: "WHY-13".into(),
-        pending: true,
         by: Some(Side::Server),
         what: "Enrollment: the answer came in chunks, and the device did not go on".into(),
         why: vec![format!(
@@ -340,7 +322,7 @@ fn left_in_chunks(exchange: u64) -> SessionFinding {
         )],
         next: "let the server send a Content-Length; behind dmtap proxy the answer has one".into(),
         exchanges: vec![exchange],
-        ..SessionFinding::default()
+        ..SessionFinding::new("WHY-13")
     }
 }
 
@@ -356,7 +338,9 @@ pub(super) fn unread_next(cause: Option<UnreadCause>) -> &'static str {
 }
 
 const MOST_REQUESTS: usize = 1_000;
+/// Messages that could not be read that are kept, and those that are listed.
 const MOST_UNREAD: usize = 100;
+const MOST_UNREAD_LISTED: usize = 3;
 /// Failures outside of sessions that are kept, and those that are listed.
 const MOST_FAILURES: usize = 100;
 const MOST_LISTED: usize = 10;

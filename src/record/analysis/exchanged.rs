@@ -17,9 +17,9 @@ pub(super) struct Exchanged<'r> {
     pub(super) record: &'r EventRecord,
     pub(super) from: Side,
     pub(super) exchange: u64,
-    /// As it was sent by the peer; dmtap's own answer has none of it.
+    /// The message that the peer sent; dmtap's own answer has none.
     pub(super) sent: Option<(&'r MessageRecord, &'r [CommandRecord])>,
-    /// As it was sent on, where a rule changed it.
+    /// The message that dmtap sent on, where a rule changed it.
     pub(super) changed: Option<(MessageRecord, Vec<CommandRecord>)>,
     /// Whether it arrived, as far as its delivery shows.
     pub(super) arrives: bool,
@@ -48,7 +48,7 @@ impl<'r> Exchanged<'r> {
         }
     }
 
-    /// As its receiver gets it.
+    /// The message that its receiver gets.
     pub(super) fn received(&self) -> Option<(&MessageRecord, &[CommandRecord])> {
         match &self.changed {
             Some((message, commands)) => Some((message, commands)),

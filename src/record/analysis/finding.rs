@@ -7,7 +7,7 @@ use crate::flow::Side;
 use crate::record::model::SessionFinding;
 
 impl SessionFinding {
-    /// One of this kind, with something left to do.
+    /// A finding of this kind, with something left to do.
     pub(super) fn new(id: &'static str) -> Self {
         Self {
             id: SmolStr::new_static(id),
@@ -23,13 +23,13 @@ impl SessionFinding {
         }
     }
 
-    /// Says whose doing it is: that of the rules behind it, which did so, else that of a peer.
+    /// Says who did it: the rules behind it, and `how`, or else a peer.
     pub(super) fn blame(&mut self, how: &str, peer: impl Into<Option<Side>>) {
         self.by_rules(how);
         self.by = peer.into().filter(|_| self.rules.is_empty());
     }
 
-    /// Says what to do next; where rules are behind it, that is to take them out, `to` see something.
+    /// Says what to do next: where rules are behind it, to take them out, for the reason in `to`.
     pub(super) fn advise(&mut self, next: impl Into<String>, to: &str) {
         self.next = match self.rules.is_empty() {
             true => next.into(),
@@ -37,7 +37,7 @@ impl SessionFinding {
         };
     }
 
-    /// Adds a line about each of the first `most`, and how many there are beyond, `that` way.
+    /// Adds a line about each of the first `most`, and how many more there are; `that` ends this last line.
     pub(super) fn list<T>(
         &mut self,
         all: &[T],
@@ -49,7 +49,7 @@ impl SessionFinding {
         self.more(all.len(), most, that);
     }
 
-    /// Adds how many there are beyond the first `most`.
+    /// Adds how many there are beyond the first `most`; `that` ends the line.
     pub(super) fn more(&mut self, all: usize, most: usize, that: &str) {
         if all > most {
             self.why.push(format!("and {} more{that}", all - most));

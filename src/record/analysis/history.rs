@@ -25,7 +25,7 @@ pub(super) struct Repeated {
 }
 
 impl History {
-    /// In how many sessions before a command got the answer that it has now.
+    /// The sessions before in which a command got the answer that it has now.
     pub(super) fn before(
         &self,
         session: &SessionSummary,
@@ -36,7 +36,7 @@ impl History {
         (Some(known.code) == transaction.code()).then_some(known)
     }
 
-    /// That of one device.
+    /// What the sessions of one device had.
     pub(super) fn of_device(&self, device: &SmolStr) -> Self {
         let failures = self.failures.get(device).cloned();
         Self {

@@ -12,7 +12,7 @@ use crate::record::model::UnreadCause;
 pub(super) struct Incident {
     pub(super) exchange: u64,
     pub(super) at_us: u64,
-    /// The rules whose doing it is.
+    /// The rules that did it.
     pub(super) rules: Vec<SmolStr>,
     pub(super) what: IncidentKind,
     /// When the device came back, and whether with the very same message.
@@ -22,13 +22,13 @@ pub(super) struct Incident {
 /// With what a device came back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Back {
-    /// The same message.
+    /// With the message that got no answer.
     Repeated,
-    /// Another one.
+    /// With another message.
     Other,
 }
 
-/// What it is.
+/// What happened.
 #[derive(Clone, Debug)]
 pub(super) enum IncidentKind {
     /// The device got an HTTP error.
@@ -73,6 +73,13 @@ pub(super) enum IncidentKind {
     Aborted { by: Side },
     /// Somebody took long.
     Slow { who: Side, took_us: u64 },
+}
+
+impl IncidentKind {
+    /// Whether the device got no answer that it could take in.
+    pub(super) fn is_without_answer(&self) -> bool {
+        matches!(self, Self::Http { .. } | Self::Broken { .. })
+    }
 }
 
 /// Incidents that are kept for one session.

@@ -28,7 +28,7 @@ impl NoAnswer {
         }
     }
 
-    /// One whose answer was cut, or replaced.
+    /// The server's answer was cut, or replaced.
     pub(super) fn of_answer(how: SmolStr) -> Self {
         Self {
             how,

@@ -16,7 +16,7 @@ pub(super) struct MissedCertificate {
 }
 
 impl MissedCertificate {
-    /// Of the response with which a server itself refused.
+    /// The certificate that the server missed when it gave this response.
     pub(super) fn of(record: &EventRecord) -> Option<Self> {
         let status = record.http_status()?;
         let auth = record.client_auth.as_ref();
@@ -98,8 +98,8 @@ fn names_certificate(record: &EventRecord) -> bool {
     NAMES.iter().any(|name| text.contains(name))
 }
 
-/// How a request of enrollment was refused, or what came in the place of its answer.
-pub(super) struct Instead {
+/// How a request of enrollment was refused: by an error, or by something else in the place of its answer.
+pub(super) struct Refusal {
     /// In words.
     pub(super) how: String,
     /// What Windows shows for it.
@@ -108,8 +108,8 @@ pub(super) struct Instead {
     pub(super) next: Option<&'static str>,
 }
 
-impl Instead {
-    /// Of a response; `None` for an envelope, and where nobody knows what came.
+impl Refusal {
+    /// How a response refuses; `None` for a SOAP envelope, and where nobody knows what came.
     pub(super) fn of(record: &EventRecord) -> Option<Self> {
         let status = record.http_status().unwrap_or(200);
         let is_unchanged = record.sent.is_none() && !record.own;
@@ -120,7 +120,8 @@ impl Instead {
                 next: Some(IN_FRONT),
             });
         }
-        let (what, next) = match &record.reading {
+        let other = |what: &str| format!("the answer is {what}, not a SOAP envelope");
+        let (how, next) = match &record.reading {
             Some(ParsedBodyRecord::Empty) if record.sent.is_none() => {
                 return Some(Self {
                     how: "an empty answer".to_owned(),
@@ -128,20 +129,18 @@ impl Instead {
                     next: None,
                 });
             }
-            Some(ParsedBodyRecord::Undecoded { media_type, .. }) => {
-                (media_type.to_string(), IN_FRONT)
-            }
+            Some(ParsedBodyRecord::Undecoded { media_type, .. }) => (other(media_type), IN_FRONT),
             Some(ParsedBodyRecord::Document { dialect, root, .. }) if dialect != "soap" => {
-                (format!("<{root}>"), IN_FRONT)
+                (other(&format!("<{root}>")), IN_FRONT)
             }
             // Without a head nobody knows what it was.
             Some(ParsedBodyRecord::Opaque { why, .. }) if record.head.is_some() => {
-                (why.to_string(), BROKEN)
+                (format!("the answer cannot be read: {why}"), BROKEN)
             }
             _ => return None,
         };
         is_unchanged.then(|| Self {
-            how: format!("the answer is no envelope of SOAP: {what}"),
+            how,
             hresult: Some(format_smolstr!("{}", Hresult::of_http(status))),
             next: Some(next),
         })
@@ -227,7 +226,7 @@ pub(super) fn next(hresult: &str) -> Option<&'static str> {
     })
 }
 
-/// What to do where another answered than the server should.
+/// What to do where something else answered in the server's place.
 pub(super) const IN_FRONT: &str =
     "look what stands in front of the server: a sign-in page, a proxy, or a server that moved";
 

@@ -16,31 +16,22 @@ pub(super) struct RefusedConnection {
 impl RefusedConnection {
     /// WHY-03.
     pub(super) fn finding(self) -> SessionFinding {
-        let Self {
-            why,
-            rules,
-            connection,
-            count,
-        } = self;
-        let mut lines = Vec::new();
-        if !rules.is_empty() {
-            lines.push(super::why::by_rules(&rules, "did this."));
-        }
-        lines.push(format!("c{connection}: {why}"));
-        SessionFinding {
-            id: "WHY-03".into(),
-            pending: true,
-            what: match count {
+        let mut finding = SessionFinding {
+            what: match self.count {
                 1 => "A connection ended before its first request".to_owned(),
                 count => format!("{count} connections ended before their first request"),
             },
-            why: lines,
-            next: match rules.is_empty() {
-                true => "see whether the device trusts dmtap's CA (dmtap ca), and connects to the right name".into(),
-                false => "take the rule out".into(),
-            },
-            rules,
-            ..SessionFinding::default()
-        }
+            rules: self.rules,
+            ..SessionFinding::new("WHY-03")
+        };
+        finding.by_rules("did this.");
+        finding
+            .why
+            .push(format!("c{}: {}", self.connection, self.why));
+        finding.advise(
+            "see whether the device trusts dmtap's CA (dmtap ca), and connects to the right name",
+            "",
+        );
+        finding
     }
 }

@@ -5,7 +5,6 @@ mod commands;
 mod documents;
 mod ending;
 mod meant;
-mod remedied;
 mod results;
 mod unknown;
 
@@ -17,8 +16,7 @@ use smol_str::{SmolStr, format_smolstr};
 
 pub(super) use self::documents::{DocumentKind, FailedDocument, note_documents};
 pub(super) use self::meant::WrongRef;
-pub(super) use self::remedied::remedies;
-pub(super) use self::results::RefusedResults;
+pub(super) use self::results::{RefusedResults, has_results, without_results};
 pub(super) use self::unknown::{CommandsAlone, failure_words};
 use super::exchanged::{Exchanged, of_user};
 use super::incident::{Back, Incident, IncidentKind, MOST_INCIDENTS, SLOW};
@@ -29,7 +27,7 @@ use crate::flow::{
     CommandDelivery, CommandPlace, SessionEnd, Side, Transaction, TransactionOutcome,
 };
 use crate::record::EventRecord;
-use crate::record::model::{CommandRecord, EventKind, OpRecord, SessionSummary};
+use crate::record::model::{CommandRecord, EventKind, NoteRecord, OpRecord, SessionSummary};
 
 /// A session that goes on.
 #[derive(Clone, Default)]
@@ -82,17 +80,10 @@ pub(super) struct OpenSession {
     pub(super) is_rest: bool,
     /// Whether a request waits for its response.
     is_waiting: bool,
-    /// What commands break of the standard, by the place of the transaction.
-    pub(super) faults: HashMap<usize, Fault>,
-}
-
-/// What a command breaks of the standard.
-#[derive(Clone, Debug)]
-pub(super) struct Fault {
-    /// That of the note.
-    pub(super) id: SmolStr,
-    /// In words.
-    pub(super) text: SmolStr,
+    /// An error that was noted about a command, by the place of its transaction.
+    pub(super) errors: HashMap<usize, NoteRecord>,
+    /// By the number of a failed command, the number of the later one that did what it was for.
+    pub(super) remedies: HashMap<u32, u32>,
 }
 
 /// A large object of which more chunks are to come.
@@ -116,7 +107,7 @@ struct LastMessage {
     is_final: bool,
     /// Whether it asked for nothing, and yet had no Final: nobody knows whether more is to come.
     lacks_final: bool,
-    /// Its exchange and MsgID, where rules left nothing of it to read.
+    /// The exchange and MsgID of the message, where rules left nothing of it to read.
     unreadable: Option<(u64, SmolStr)>,
     /// Where it leads the device away from dmtap, in words.
     leads_away: Option<SmolStr>,
@@ -222,17 +213,15 @@ impl OpenSession {
         };
         let was_broken = self.is_broken();
         for incident in &mut self.incidents {
-            let waits = matches!(
-                incident.what,
-                IncidentKind::Http { .. } | IncidentKind::Broken { .. }
-            );
-            if waits && incident.back.is_none() {
+            if incident.what.is_without_answer() && incident.back.is_none() {
                 incident.back = Some((at_us, back));
             }
         }
         let last = &self.last[1];
         let since = at_us.saturating_sub(last.at_us.saturating_add(last.held_us));
-        if is_repeat && !was_broken {
+        if is_repeat && !was_broken && self.is_logged_twice(message) {
+            // The server's log has it as it came, and again as it was handled.
+        } else if is_repeat && !was_broken {
             self.lost_response(message);
         } else if !was_broken && self.last[1].at_us > 0 && since > SLOW {
             let slow = IncidentKind::Slow {
@@ -342,6 +331,14 @@ impl OpenSession {
         msg_id == Some(&last.msg_id) && is_alike
     }
 
+    /// Whether a request that is there twice came once: a server may log what came, and what it handles. No device gives
+    /// up waiting so soon.
+    fn is_logged_twice(&self, message: &Exchanged<'_>) -> bool {
+        let first = self.last[side(message.from)].at_us;
+        let is_of_log = message.record.head.is_none() && first > 0;
+        is_of_log && message.record.at_us.saturating_sub(first) < LOGGED_TWICE
+    }
+
     /// The device repeats its message: it did not get the response to it.
     fn lost_response(&mut self, message: &Exchanged<'_>) {
         let commands = self.last[1].commands.clone();
@@ -409,14 +406,14 @@ impl OpenSession {
         known.map_or_else(Vec::new, |(_, rules)| rules.clone())
     }
 
-    /// It is the rest of one that had ended, and begins with this message.
+    /// Marks the session as the rest of one that had ended; this message begins it.
     pub(super) fn go_on(&mut self, record: &EventRecord) {
         self.is_rest = true;
         let msg_id = record.session.as_ref().and_then(|session| session.msg);
         self.summary.starts_late = msg_id.is_some_and(|msg_id| msg_id > 1);
     }
 
-    /// Whether it is the rest of one that had ended, and says nothing more: such as the last request once more.
+    /// Whether the session is the rest of one that had ended, and says nothing more: such as the last request once more.
     pub(super) fn adds_nothing(&self) -> bool {
         let has_asked = || self.transactions.iter().any(|it| it.from == Side::Server);
         self.is_rest && self.orphans.is_empty() && self.incidents.is_empty() && !has_asked()
@@ -465,6 +462,9 @@ impl OpenSession {
         }
     }
 }
+
+/// How soon a log has a message once more that came once, in microseconds.
+const LOGGED_TWICE: u64 = 1_000_000;
 
 /// Gaps of one session that are kept.
 const MOST_MISSING: usize = 100;

@@ -29,9 +29,8 @@ use crate::facts;
 use crate::flow::{CommandDelivery, SessionEnd, Side, Transaction, TransactionOutcome};
 use crate::record::model::SessionFinding;
 
-pub use open::NOT_SEEN;
-pub(super) use values::failed_document;
-pub(super) use words::{at, by_rules};
+pub(super) use values::{Works, failed_document, work_of};
+pub(super) use words::{asked, at, by_rules, code, named, place};
 pub use words::{end_words, hresult_words, transaction_line};
 
 /// What is worth a finding.
@@ -224,7 +223,10 @@ fn csp(node: &str) -> &str {
 /// What is slow at the least, in microseconds: shorter times are not remembered.
 pub const LEAST_SLOW_US: u64 = super::incident::SLOW;
 
+/// Where Windows says more of its management.
+pub(super) const EVENT_LOG: &str = "DeviceManagement-Enterprise-Diagnostics-Provider/Admin";
+
 /// Findings about one session.
 const MOST_FINDINGS: usize = 100;
 /// Transactions and exchanges that one finding names.
-const MOST_PLACES: usize = 100;
+pub(super) const MOST_PLACES: usize = 100;

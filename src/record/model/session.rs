@@ -15,6 +15,9 @@ pub struct SessionSummary {
     pub number: Option<u64>,
     /// The device's LocURI; for an enrollment, the device's own name for itself.
     pub device: SmolStr,
+    /// Whether it is no session, and the renewal of a certificate.
+    #[serde(default, skip_serializing_if = "super::is_false")]
+    pub is_renewal: bool,
     /// The server: `host:port`.
     pub server: Option<SmolStr>,
     /// The SessionID.

@@ -14,7 +14,21 @@ pub(super) fn is_secret_node(uri: &str) -> bool {
         true => from_the_end.next().unwrap_or_default(),
         false => last,
     };
-    is_secret_name(leaf) || segments.any(is_secret_branch)
+    is_secret_name(leaf) || segments.any(is_secret_branch) && !is_pfx_status(&path)
+}
+
+/// Whether a node says how the installation of a PFX file ended: a number (ClientCertificateInstall CSP).
+fn is_pfx_status(path: &[u8]) -> bool {
+    let mut from_the_end = path.rsplit(|byte| *byte == b'/');
+    let (leaf, _id, branch) = (
+        from_the_end.next(),
+        from_the_end.next(),
+        from_the_end.next(),
+    );
+    let is = |name: &str, it: Option<&[u8]>| {
+        it.is_some_and(|it| it.eq_ignore_ascii_case(name.as_bytes()))
+    };
+    is("Status", leaf) && is("PFXCertInstall", branch)
 }
 
 /// Returns whether a node is in a branch of Wi-Fi or VPN profiles.

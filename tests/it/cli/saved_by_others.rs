@@ -74,6 +74,22 @@ fn the_heads_that_curl_prints_are_those_of_http() {
 }
 
 #[test]
+fn signs_of_curl_and_borders_of_tables_hide_no_message() {
+    let data = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/saved");
+    let message = |number: u8| fs::read_to_string(data.join(format!("{number}.xml"))).unwrap();
+    let messages: String = (1..=4).map(|number| message(number) + "\n").collect();
+    for front in [
+        "> POST /dm HTTP/1.1\nsent\n",
+        "< HTTP/1.1 200 OK\n",
+        "+---+---+\n| a |\n\n",
+    ] {
+        let (code, text) = printed_of("why", format!("{front}{messages}").as_bytes());
+        assert_eq!(code, Some(1), "{front}: {text}");
+        assert!(text.contains(NOT_FOUND), "{front}: {text}");
+    }
+}
+
+#[test]
 fn the_two_directions_of_a_stream_are_paired() {
     let alone = printed("show", &["1.xml", "2.xml", "3.xml", "4.xml"]);
     assert!(

@@ -1,13 +1,15 @@
 //! Messages inside the wrapping of mail, source code and other programs.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{Cursor, Write as _};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use dmtap::record::EventRecord;
 use serde_json::json;
 use tempfile::TempDir;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
 
 use super::log::{formatted, known, messages, shown};
 use super::peers::dmtap;
@@ -179,45 +181,17 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 /// A ZIP of files, each stored or deflated.
 fn zip(files: &[(String, Vec<u8>)]) -> Vec<u8> {
-    let (mut zip, mut directory) = (Vec::new(), Vec::new());
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     for (number, (name, content)) in files.iter().enumerate() {
-        let is_packed = number % 2 == 0;
-        let mut packed = content.clone();
-        if is_packed {
-            let level = flate2::Compression::best();
-            let mut deflate = flate2::write::DeflateEncoder::new(Vec::new(), level);
-            deflate.write_all(content).unwrap();
-            packed = deflate.finish().unwrap();
-        }
-        let at = zip.len() as u32;
-        let method = if is_packed { 8_u16 } else { 0 };
-        let mut fields = Vec::new();
-        fields.extend(method.to_le_bytes());
-        // Time, date and checksum.
-        fields.extend([0; 8]);
-        fields.extend((packed.len() as u32).to_le_bytes());
-        fields.extend((content.len() as u32).to_le_bytes());
-        fields.extend((name.len() as u16).to_le_bytes());
-        fields.extend([0; 2]);
-        zip.extend(b"PK\x03\x04\x14\0\0\0");
-        zip.extend(&fields);
-        zip.extend(name.as_bytes());
-        zip.extend(&packed);
-        directory.extend(b"PK\x01\x02\x14\0\x14\0\0\0");
-        directory.extend(&fields);
-        directory.extend([0; 10]);
-        directory.extend(at.to_le_bytes());
-        directory.extend(name.as_bytes());
+        let method = match number % 2 {
+            0 => CompressionMethod::Deflated,
+            _ => CompressionMethod::Stored,
+        };
+        let options = SimpleFileOptions::default().compression_method(method);
+        zip.start_file(name.as_str(), options).unwrap();
+        zip.write_all(content).unwrap();
     }
-    let at = zip.len() as u32;
-    let count = (files.len() as u16).to_le_bytes();
-    zip.extend(&directory);
-    zip.extend(b"PK\x05\x06\0\0\0\0");
-    zip.extend([count, count].concat());
-    zip.extend((directory.len() as u32).to_le_bytes());
-    zip.extend(at.to_le_bytes());
-    zip.extend([0; 2]);
-    zip
+    zip.finish().unwrap().into_inner()
 }
 
 fn chunked(body: &[u8]) -> Vec<u8> {
@@ -404,7 +378,8 @@ fn a_packed_file_that_is_not_read_whole_says_so() {
         "{error}"
     );
 
-    let files = [&one, &two].map(|text| ("raw.txt".to_owned(), text.clone().into_bytes()));
+    let files = [("1.txt", &one), ("2.txt", &two)];
+    let files = files.map(|(name, text)| (name.to_owned(), text.clone().into_bytes()));
     let mut archive = zip(&files);
     let (_, error) = printed(&archive);
     assert!(!error.contains("read whole"), "{error}");

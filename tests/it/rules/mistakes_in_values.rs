@@ -236,7 +236,7 @@ fn a_key_that_a_step_needs_is_shown_with_an_example_of_its_own() {
         "set-attribute = \"a\", at = \"Data\"",
         &[
             "set-attribute = \"msft:originalerror\", value = \"0x80070002\"",
-            "`remove-attribute` and `remove-header` remove one",
+            "To remove one, use `remove-attribute` or `remove-header`",
         ],
     );
     check_step(

@@ -137,7 +137,7 @@ fn a_mistake_that_the_command_shows_is_the_cause() {
         "Get ./User/Vendor/MSFT/BitLocker/Status",
     ] {
         for status in ["404", "405"] {
-            let has = ["is of the device", "./Device/Vendor/MSFT/"];
+            let has = ["is below ./Device only", "./Device/Vendor/MSFT/"];
             check(
                 command,
                 status,
@@ -149,14 +149,14 @@ fn a_mistake_that_the_command_shows_is_the_cause() {
     check(
         "Replace ./Device/Vendor/MSFT/PDE/EnablePersonalDataEncryption = 1",
         "404",
-        &["is of the user", "./User/Vendor/MSFT/PDE"],
+        &["is below ./User only", "./User/Vendor/MSFT/PDE"],
         &["spelling", "send Add"],
     );
     check(
         "Replace ./User/Vendor/MSFT/VPNv2/A/ProfileXML = 1",
         "404",
         &[],
-        &["is of the"],
+        &["is below"],
     );
 }
 

@@ -3,7 +3,7 @@
 use dmtap::flow::{SessionEnd, TransactionOutcome};
 
 use super::demo::{demo, finding, why};
-use super::{analysed, script};
+use super::{analysed, blocks, script};
 
 #[test]
 fn more_commands_than_are_kept_are_counted() {
@@ -97,5 +97,36 @@ fn enrollment_whose_answer_does_not_arrive_is_pending_and_the_rule_is_named() {
         ] {
             assert!(text.contains(expected), "{rule}, {expected}: {text}");
         }
+    }
+}
+
+#[test]
+fn a_log_that_has_each_message_twice_tells_of_no_broken_exchange() {
+    const SCRIPT: &str = "session 1 09:12:00\n> 1\n  2 Alert 1201\n< 1\n  1 Status 1/0 SyncHdr 200\n  2 Status 1/2 Alert 200\n  \
+                          5 Get ./DevDetail/SwV\n> 2\n  1 Status 1/0 SyncHdr 200\n  2 Status 1/5 Get 200\n  \
+                          3 Results 1/5 ./DevDetail/SwV = 10\n< 2\n  1 Status 2/0 SyncHdr 200\n";
+    let found = |is_log: bool, gap_us: u64| {
+        let mut records = Vec::new();
+        for record in script::records(SCRIPT) {
+            let mut first = record.clone();
+            let mut again = record;
+            if is_log {
+                (first.head, again.head) = (None, None);
+            }
+            again.at_us += gap_us;
+            records.extend([first, again]);
+        }
+        (1..).zip(&mut records).for_each(|(seq, it)| it.seq = seq);
+        let sessions = analysed(&records);
+        blocks(&sessions)
+    };
+    assert!(
+        !found(true, 3_000).contains("broke"),
+        "{}",
+        found(true, 3_000)
+    );
+    // A device that repeats its message later had no answer; with heads it is no log.
+    for found in [found(true, 5_000_000), found(false, 3_000)] {
+        assert!(found.contains("An exchange broke"), "{found}");
     }
 }

@@ -2,13 +2,14 @@
 
 use smol_str::{SmolStr, format_smolstr};
 
+use super::attempt::{device_name, is_renewal};
 use crate::dm::Hresult;
 use crate::flow::effect::SWAP;
 use crate::flow::{SessionEnd, Side};
 use crate::record::EventRecord;
 use crate::record::analysis::exchanged::{Exchanged, of_user};
 use crate::record::analysis::no_answer::NoAnswer;
-use crate::record::analysis::refusal::{self, Instead, MissedCertificate};
+use crate::record::analysis::refusal::{self, MissedCertificate, Refusal};
 use crate::record::analysis::session::cut;
 use crate::record::analysis::{AnalysedSession, why};
 use crate::record::model::{FaultRecord, ParsedBodyRecord, SessionFinding, SessionSummary};
@@ -16,10 +17,10 @@ use crate::record::transcript::announces_soap;
 
 /// What a device asked for.
 pub(super) struct Request {
-    pub(super) exchange: u64,
+    exchange: u64,
     server: Option<SmolStr>,
     asks: SmolStr,
-    pub(super) is_renewal: bool,
+    is_renewal: bool,
     device: SmolStr,
     user: Option<SmolStr>,
     rules: Vec<SmolStr>,
@@ -28,7 +29,7 @@ pub(super) struct Request {
     pub(super) failed: Option<NoAnswer>,
     /// Whether dmtap put a request in its place whose subject strict servers refuse.
     has_illegal_strings: bool,
-    /// Its values that servers name where they refuse it.
+    /// The values of the request that servers name where they refuse it.
     facts: Vec<(SmolStr, SmolStr)>,
 }
 
@@ -51,16 +52,13 @@ impl Request {
         }
         let enrollment = record.enrollment.as_ref()?;
         let fact = |name| enrollment.facts.get(name).map(SmolStr::new);
-        let device = fact("DeviceName")
-            .or_else(|| fact("DeviceID"))
-            .or_else(|| fact("HWDevID"));
         let asks = enrollment.message.clone().unwrap_or_default();
         let mut applied = record.applied.iter();
         let is_swapped = applied.any(|it| it.rule == SWAP);
         Some(Self {
-            is_renewal: fact("RequestType").is_some_and(|it| it.contains("Renew")),
+            is_renewal: is_renewal(enrollment),
             asks,
-            device: device.unwrap_or_default(),
+            device: device_name(enrollment).unwrap_or_default(),
             user: enrollment.user.clone(),
             rules: Exchanged::of(record).rules(),
             has_illegal_strings: is_swapped && enrollment.csr.get("strings").is_some(),
@@ -72,7 +70,7 @@ impl Request {
         })
     }
 
-    /// One that is no message of enrollment.
+    /// A request of which nothing is known but its exchange.
     pub(super) fn unknown(record: &EventRecord) -> Self {
         Self {
             exchange: record.exchange.unwrap_or_default(),
@@ -107,8 +105,8 @@ impl Request {
         let is_empty = matches!(record.reading, Some(ParsedBodyRecord::Empty));
         let is_known = ASKED.contains(&&*self.asks) || is_empty && self.asks != DISCOVERY;
         let is_judged = fault.is_none() && status < 400 && is_known;
-        let instead = Instead::of(record).filter(|_| is_judged);
-        if fault.is_none() && status < 400 && instead.is_none() {
+        let refusal = Refusal::of(record).filter(|_| is_judged);
+        if fault.is_none() && status < 400 && refusal.is_none() {
             return None;
         }
         let mut rules = of_user(&message.rules());
@@ -119,20 +117,18 @@ impl Request {
         }
         let by_rule = record.own || record.sent.is_some() || !rules.is_empty();
         let mut finding = SessionFinding {
-            id: "WHY-13".into(),
-            pending: true,
             rules,
             by: (!by_rule).then_some(Side::Server),
             // A log has no heads.
             code: head.map(|_| status),
             exchanges: vec![self.exchange],
-            ..SessionFinding::default()
+            ..SessionFinding::new("WHY-13")
         };
         let location = record.header("location");
         let location = location.map(|location| format_smolstr!("Location: {location}"));
         let words = location.or_else(|| refusal::own_words(record));
-        let instead = instead.unwrap_or_else(|| refused_how(fault.as_ref(), status));
-        self.words(&mut finding, fault.as_ref(), instead, words.as_deref());
+        let refusal = refusal.unwrap_or_else(|| refused_how(fault.as_ref(), status));
+        self.words(&mut finding, fault.as_ref(), refusal, words.as_deref());
         // At a first enrollment there is no certificate yet.
         let may_miss = self.is_renewal && !by_rule && fault.is_none();
         let missed = MissedCertificate::of(record).filter(|_| may_miss);
@@ -158,28 +154,22 @@ impl Request {
         rules: Vec<SmolStr>,
         at_us: u64,
     ) -> AnalysedSession {
-        let finding = SessionFinding {
-            id: "WHY-03".into(),
-            pending: true,
+        let mut finding = SessionFinding {
             what: format!("{}: the answer did not arrive", self.what()),
-            why: vec![
-                match rules.is_empty() {
-                    true if how.is_of_answer => format!("the answer was {}", how.how),
-                    true => how.how.to_string(),
-                    false => {
-                        why::by_rules(&rules, &format!("did this: the answer was {}.", how.how))
-                    }
-                },
-                format!("asked in x{}", self.exchange),
-            ],
-            next: match rules.is_empty() {
-                true => how.next(at_us),
-                false => "take the rule out".into(),
-            },
             rules,
             exchanges: vec![self.exchange],
-            ..SessionFinding::default()
+            ..SessionFinding::new("WHY-03")
         };
+        let words = match how.is_of_answer || !finding.rules.is_empty() {
+            true => format!("the answer was {}", how.how),
+            false => how.how.to_string(),
+        };
+        match finding.rules.is_empty() {
+            true => finding.why.push(words),
+            false => finding.by_rules(&format!("did this: {words}.")),
+        }
+        finding.why.push(format!("asked in x{}", self.exchange));
+        finding.advise(how.next(at_us), "");
         let end = SessionEnd::BrokenOff {
             by: None,
             during: Side::Server,
@@ -190,6 +180,7 @@ impl Request {
     fn over(self, end: SessionEnd, finding: SessionFinding, ended_us: u64) -> AnalysedSession {
         let summary = SessionSummary {
             device: self.device,
+            is_renewal: self.is_renewal,
             server: self.server,
             first_exchange: self.exchange,
             last_exchange: self.exchange,
@@ -200,10 +191,7 @@ impl Request {
             findings: vec![finding],
             ..SessionSummary::default()
         };
-        AnalysedSession {
-            summary,
-            transactions: Vec::new(),
-        }
+        summary.into()
     }
 
     /// `Enrollment (Discover)`
@@ -219,62 +207,99 @@ impl Request {
         &self,
         finding: &mut SessionFinding,
         fault: Option<&FaultRecord>,
-        Instead { how, hresult, next }: Instead,
+        Refusal { how, hresult, next }: Refusal,
         words: Option<&str>,
     ) {
         let what = self.what();
-        let exchange = finding.exchanges.first().copied().unwrap_or_default();
+        let by_rules = !finding.rules.is_empty();
         finding.what = match &self.failed {
             Some(_) => format!("{what} got no answer of the server: dmtap answered with {how}"),
             None => format!("{what} refused: {how}"),
         };
-        finding
-            .why
-            .extend(self.failed.iter().map(|failed| failed.how.to_string()));
-        if !finding.rules.is_empty() {
-            let how = "did this: the server did not refuse it.";
-            let line = why::by_rules(&finding.rules, how);
-            finding.why.push(line);
+        let why = &mut finding.why;
+        why.extend(self.failed.iter().map(|failed| failed.how.to_string()));
+        let texts = fault.map(|fault| [&fault.reason, &fault.message]);
+        let mut texts = texts.into_iter().flatten().flatten();
+        let written = texts.find(|text| !text.trim().is_empty());
+        if by_rules {
+            finding.by_rules("did this: the server did not refuse it.");
+            let line = written.map(|text| format!("the text of the answer: {text}"));
+            finding.why.extend(line);
         }
         // The server's log has nothing of what a rule wrote.
-        let is_servers = finding.rules.is_empty() && self.failed.is_none();
-        let written = fault
-            .filter(|_| !finding.rules.is_empty())
-            .and_then(|fault| {
-                let mut texts = [&fault.reason, &fault.message].into_iter().flatten();
-                texts.find(|text| !text.is_empty())
-            });
-        finding
-            .why
-            .extend(written.map(|text| format!("the text of the answer: {text}")));
-        let fault = fault.filter(|_| is_servers);
-        let texts = fault
-            .into_iter()
-            .flat_map(|fault| [&fault.reason, &fault.message]);
-        let mut texts = texts.flatten().map(|text| one_line(text));
-        let text = texts.find(|text| !text.is_empty());
-        let text = text
-            .as_deref()
-            .or(words.filter(|_| is_servers && fault.is_none()));
-        finding
-            .why
-            .extend(text.map(|text| format!("the server's own words: {text}")));
-        let named = self.named_in(text.unwrap_or_default());
+        let fault = fault.filter(|_| !by_rules && self.failed.is_none());
+        let text = match fault {
+            Some(_) => written.map(|text| one_line(text)),
+            None if by_rules || self.failed.is_some() => None,
+            None => words.map(str::to_owned),
+        };
+        let why = &mut finding.why;
+        why.extend({ text.iter() }.map(|text| format!("the server's own words: {text}")));
+        let named = self.named_in(text.as_deref().unwrap_or_default());
         if !named.is_empty() {
-            finding.why.push(format!("the request has {named}"));
+            why.push(format!("the request has {named}"));
         }
-        let user = self
-            .user
-            .as_ref()
-            .map(|user| format!(" for {user}"))
-            .unwrap_or_default();
-        let is_discovery = self.asks == "Discover" && named.is_empty();
+        why.push(self.asked(finding.code, named.is_empty()));
+        let is_empty = self.asks == WITHOUT_BODY && !by_rules;
+        if is_empty {
+            finding.by = None;
+            why.push("The request had no body, though an envelope is expected.".into());
+        }
+        let shown = hresult.as_deref().map(why::hresult_words);
+        why.extend(shown.map(|shown| format!("Windows shows {shown}")));
+        let trace = fault.and_then(|fault| fault.trace_id.as_ref());
+        why.extend(trace.map(|trace| format!("the server's log has it as {trace}")));
+        let is_of_strings = self.has_illegal_strings
+            && (self.failed.is_some() || refusal::may_be_of_strings(hresult.as_deref()));
+        if is_of_strings && !is_empty && !by_rules {
+            why.push(
+                "The subject of the request has characters that its PrintableString does not allow: strict servers \
+                 refuse that."
+                    .into(),
+            );
+        }
+        let text = text.as_deref();
+        let known = next
+            .or_else(|| refusal::next_of_words(text.unwrap_or_default()))
+            .or_else(|| refusal::next(hresult.as_deref().unwrap_or_default()));
+        let next = match (&self.failed, known) {
+            (Some(failed), _) if !self.has_illegal_strings => failed.next(self.at_us),
+            _ if is_empty => {
+                "see whether the device sent one: something between may take the body away".into()
+            }
+            _ if is_of_strings => {
+                "run dmtap with --csr-strict, which writes the subject as a UTF8String, if it does not run so yet".into()
+            }
+            (_, Some(known)) => known.into(),
+            _ if !named.is_empty() => {
+                format!("let the server take {named}, or see in its log why it does not")
+            }
+            _ if hresult.as_deref() == Some(MALFORMED) => {
+                "compare the device's request with the server's own words: there is something in it that the server does \
+                 not take"
+                    .into()
+            }
+            _ if text.is_some() => {
+                "do what the server's own words ask for; its log for this exchange may say more".into()
+            }
+            _ => "look at the server's log for this exchange".into(),
+        };
+        finding.advise(next, "");
+        finding.hresult = hresult;
+    }
+
+    /// `asked in x3 for anna@contoso.example, answered there with HTTP 500`
+    fn asked(&self, status: Option<u16>, with_version: bool) -> String {
+        let exchange = self.exchange;
+        let user = self.user.as_ref();
+        let user = user.map_or(String::new(), |user| format!(" for {user}"));
         let mut facts = self.facts.iter();
-        let version = facts.find(|(name, _)| is_discovery && name == "RequestVersion");
+        let version = facts.find(|(name, _)| name == "RequestVersion");
+        let version = version.filter(|_| self.asks == "Discover" && with_version);
         let version = version.map_or(String::new(), |(name, value)| {
             format!(" with {name} {value}")
         });
-        finding.why.push(match finding.code {
+        match status {
             Some(status) => {
                 format!("asked in x{exchange}{user}{version}, answered there with HTTP {status}")
             }
@@ -282,65 +307,9 @@ impl Request {
                 format!("the answer stands in x{exchange}; the request is not in the log")
             }
             None => format!("asked in x{exchange}{user}{version}, and answered there"),
-        });
-        let is_empty = self.asks == WITHOUT_BODY && finding.rules.is_empty();
-        if is_empty {
-            finding.by = None;
-            finding
-                .why
-                .push("The request had no body, though an envelope is expected.".into());
         }
-        if let Some(hresult) = &hresult {
-            finding
-                .why
-                .push(format!("Windows shows {}", why::hresult_words(hresult)));
-        }
-        if let Some(trace) = fault.and_then(|fault| fault.trace_id.as_ref()) {
-            finding
-                .why
-                .push(format!("the server's log has it as {trace}"));
-        }
-        let failed = self.failed.as_ref().filter(|_| !self.has_illegal_strings);
-        finding.next = match finding.rules.is_empty() {
-            true if failed.is_some() => {
-                failed.map(|failed| failed.next(self.at_us)).unwrap_or_default()
-            }
-            true if is_empty => {
-                "see whether the device sent one: something between may take the body away"
-                    .to_owned()
-            }
-            true if self.has_illegal_strings
-                && (self.failed.is_some() || refusal::may_be_of_strings(hresult.as_deref())) =>
-            {
-                finding.why.push(
-                    "The subject of the request has characters that its PrintableString does not allow: strict servers \
-                     refuse that."
-                        .into(),
-                );
-                "run dmtap with --csr-strict, which writes the subject as a UTF8String, if it does not run so yet".to_owned()
-            }
-            true => match next
-                .or_else(|| refusal::next_of_words(text.unwrap_or_default()))
-                .or_else(|| refusal::next(hresult.as_deref().unwrap_or_default())) {
-                Some(known) => known.to_owned(),
-                None if !named.is_empty() => {
-                    format!("let the server take {named}, or see in its log why it does not")
-                }
-                None if hresult.as_deref() == Some(MALFORMED) => {
-                    "compare the device's request with the server's own words: there is something in it that the server does \
-                     not take"
-                        .to_owned()
-                }
-                None if text.is_some() => {
-                    "do what the server's own words ask for; its log for this exchange may say more"
-                        .to_owned()
-                }
-                None => "look at the server's log for this exchange".to_owned(),
-            },
-            false => "take the rule out".to_owned(),
-        };
-        finding.hresult = hresult;
     }
+
     /// The values of the request that a text of the server names: `RequestVersion 9.0`.
     fn named_in(&self, text: &str) -> String {
         let named = self.facts.iter();
@@ -358,8 +327,8 @@ fn one_line(text: &str) -> String {
 }
 
 /// How a fault or a status of HTTP refuses.
-fn refused_how(fault: Option<&FaultRecord>, status: u16) -> Instead {
-    let how = |how: String, hresult| Instead {
+fn refused_how(fault: Option<&FaultRecord>, status: u16) -> Refusal {
+    let how = |how: String, hresult| Refusal {
         how,
         hresult,
         next: None,

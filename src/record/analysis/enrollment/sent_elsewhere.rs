@@ -5,10 +5,10 @@ use std::net::IpAddr;
 
 use smol_str::{SmolStr, format_smolstr};
 
+use super::device_of;
 use crate::flow::origin::UrlOrigin;
 use crate::record::EventRecord;
 use crate::record::analysis::exchanged::{Exchanged, of_user};
-use crate::record::analysis::why;
 use crate::record::model::{EnrollmentRecord, EventKind, SessionFinding};
 
 /// The hosts of a record.
@@ -108,54 +108,43 @@ impl SentElsewhere {
     }
 
     /// WHY-03 for each host that got no request, at the end of the record.
-    pub(super) fn findings(&mut self) -> Vec<SessionFinding> {
-        let Self { asked, sent } = std::mem::take(self);
-        if asked.len() >= MOST_HOSTS {
-            return Vec::new();
-        }
-        let missing = sent.into_iter().filter(|sent| !asked.contains(&sent.host));
+    pub(super) fn findings(&self) -> Vec<SessionFinding> {
+        let is_known = self.asked.len() < MOST_HOSTS;
+        let is_missing = |sent: &&Sent| is_known && !self.asked.contains(&sent.host);
+        let missing = self.sent.iter().filter(is_missing);
         missing.map(Sent::finding).collect()
     }
 }
 
 impl Sent {
-    fn finding(self) -> SessionFinding {
-        let host = self.host;
+    fn finding(&self) -> SessionFinding {
+        let host = &self.host;
         let places = self.exchanges.iter().map(|exchange| format!("x{exchange}"));
         let places: Vec<String> = places.collect();
-        let mut lines = vec![format!(
+        let mut finding = SessionFinding {
+            what: format!("The device was sent to {host}, which is not behind dmtap"),
+            rules: self.rules.clone(),
+            exchanges: self.exchanges.clone(),
+            ..SessionFinding::new("WHY-03")
+        };
+        finding.by_rules("acted on that answer.");
+        finding.why.push(format!(
             "Named by {} in {}; this record has no request to it.",
             self.names.join(", "),
             places.join(", ")
-        )];
-        let next = match self.rules.is_empty() {
-            // A browser may open the page anywhere; the device comes back with what it got there.
-            true if self.names == [SIGN_IN] => format!(
+        ));
+        // A browser may open the page anywhere; the device comes back with what it got there.
+        let next = match self.names == [SIGN_IN] {
+            true => format!(
                 "see whether the user could sign in there, and whether the page sent the device back; --map PUBLIC=https://{host} records it"
             ),
-            true => format!(
+            false => format!(
                 "run dmtap with --stay on, or add --map PUBLIC=https://{host}, and enroll again"
             ),
-            false => {
-                lines.insert(0, why::by_rules(&self.rules, "acted on that answer."));
-                "take the rule out".to_owned()
-            }
         };
-        SessionFinding {
-            id: "WHY-03".into(),
-            pending: true,
-            what: format!("The device was sent to {host}, which is not behind dmtap"),
-            why: lines,
-            next,
-            rules: self.rules,
-            exchanges: self.exchanges,
-            ..SessionFinding::default()
-        }
+        finding.advise(next, "");
+        finding
     }
-}
-
-pub(super) fn device_of(record: &EventRecord) -> Option<IpAddr> {
-    record.connection.device.map(|device| device.ip())
 }
 
 /// `host:port` of a URL.

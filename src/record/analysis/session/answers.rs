@@ -10,7 +10,7 @@ use super::super::exchanged::{Exchanged, of_user};
 use super::super::incident::{Back, IncidentKind};
 use super::super::links::{Indexed, Links, entry};
 use super::commands::is_of_windows;
-use super::{LastMessage, OpenSession, is_alert, side};
+use super::{LastMessage, OpenSession, is_alert, note_documents, side};
 use crate::dm::locuri;
 use crate::flow::session::CommandIndex;
 use crate::flow::{
@@ -41,7 +41,9 @@ impl OpenSession {
         if let Some((_, commands)) = message.sent {
             self.facts(from, commands);
         }
-        self.note_documents(message);
+        if message.sent.is_some() {
+            note_documents(&mut self.documents, message);
+        }
         let repeated = self.last[side(from)].commands.clone();
         let header = message.sent.map(|(header, _)| header);
         let Some(header) = header.or(message.received().map(|(header, _)| header)) else {
@@ -239,6 +241,7 @@ impl OpenSession {
 
     /// Enters an answer; gives its place.
     fn answer(&mut self, at: usize, place: CommandPlace, command: &CommandRecord) -> usize {
+        let items = self.transactions[at].items.len();
         let answers = &mut self.transactions[at].answers;
         // A message that is repeated answers once.
         let known = answers.iter().position(|known| {
@@ -253,7 +256,9 @@ impl OpenSession {
         let status = command.status.as_ref();
         let (sent, no_code) = status.map(code_of).unzip();
         let target = command.answers.as_ref();
-        let only = target.filter(|target| target.loc_uris.is_empty());
+        // A Status without references is about all Items.
+        let is_of_some = |count: usize| count == 0 || count < items;
+        let only = target.filter(|target| is_of_some(target.loc_uris.len()));
         answers.push(CommandAnswer {
             place,
             node: only.and_then(|target| target.loc_uri.as_ref()).map(short),

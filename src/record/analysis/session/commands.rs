@@ -8,10 +8,10 @@ use smol_str::{SmolStr, format_smolstr};
 use super::super::exchanged::Exchanged;
 use super::super::links::entry;
 use super::answers::{item, place, short};
-use super::{Fault, OpenObject, OpenSession, is_alert, side};
+use super::{OpenObject, OpenSession, is_alert, side};
 use crate::flow::session::CommandIndex;
 use crate::flow::{CommandDelivery, CommandPlace, Side, Transaction, TransactionOutcome};
-use crate::record::model::{CommandRecord, ItemRecord, MessageRecord};
+use crate::record::model::{CommandRecord, ItemRecord, MessageRecord, NoteRecord};
 
 impl OpenSession {
     /// The commands of a message that is no repetition.
@@ -20,7 +20,7 @@ impl OpenSession {
         let first = self.transactions.len();
         let mut entries = Vec::new();
         if let Some((header, commands)) = message.sent {
-            let faults = faults(message, commands);
+            let errors = errors(message, commands);
             let mut around: Vec<(u32, usize)> = Vec::new();
             for (number, command) in commands.iter().enumerate() {
                 around.retain(|(depth, _)| *depth < command.depth);
@@ -33,8 +33,8 @@ impl OpenSession {
                 let Some(at) = self.ask(message, header, command) else {
                     continue;
                 };
-                if let Some(fault) = faults.get(&number) {
-                    self.faults.entry(at).or_insert_with(|| fault.clone());
+                if let Some(error) = errors.get(&number) {
+                    self.errors.entry(at).or_insert_with(|| error.clone());
                 }
                 let transaction = &mut self.transactions[at];
                 if let Some((_, parent)) = around.last().filter(|(_, parent)| *parent < at) {
@@ -328,9 +328,9 @@ pub(super) fn transaction(from: Side, asked: CommandPlace, command: &CommandReco
     }
 }
 
-/// What commands of a message break of the standard, by their numbers: their CmdIDs, else the first error that was noted
-/// about each.
-fn faults(message: &Exchanged<'_>, commands: &[CommandRecord]) -> HashMap<usize, Fault> {
+/// An error about each command of a message that breaks the standard, by its number: about its CmdID, else the first that
+/// was noted.
+fn errors(message: &Exchanged<'_>, commands: &[CommandRecord]) -> HashMap<usize, NoteRecord> {
     let mut ids: Vec<&str> = commands.iter().filter_map(|it| it.id.as_deref()).collect();
     ids.sort_unstable();
     let is_shared = |id: &str| {
@@ -345,29 +345,29 @@ fn faults(message: &Exchanged<'_>, commands: &[CommandRecord]) -> HashMap<usize,
         Some(_) => None,
     };
     let numbered = commands.iter().enumerate();
-    let mut faults: HashMap<_, _> = numbered
+    let mut errors: HashMap<_, _> = numbered
         .filter_map(|(number, command)| {
-            let id = SmolStr::new_static("CMD-01");
-            let text = of_id(command)?;
-            Some((number, Fault { id, text }))
+            let note = NoteRecord {
+                id: SmolStr::new_static("CMD-01"),
+                severity: SmolStr::new_static("error"),
+                at: None,
+                text: of_id(command)?,
+            };
+            Some((number, note))
         })
         .collect();
-    let errors = message.record.notes.iter();
-    for note in errors.filter(|it| it.severity == "error" && it.id != "CMD-01") {
+    let noted = message.record.notes.iter();
+    for note in noted.filter(|it| it.severity == "error" && it.id != "CMD-01") {
         // The innermost of those around it.
         let Some(at) = note.at else { continue };
         let number = commands
             .iter()
             .rposition(|it| (it.span.0..it.span.1).contains(&at));
         if let Some(number) = number {
-            let fault = || Fault {
-                id: note.id.clone(),
-                text: note.text.clone(),
-            };
-            faults.entry(number).or_insert_with(fault);
+            errors.entry(number).or_insert_with(|| note.clone());
         }
     }
-    faults
+    errors
 }
 
 /// Transactions that are kept of one session.

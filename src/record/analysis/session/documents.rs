@@ -4,7 +4,6 @@
 use smol_str::SmolStr;
 
 use super::super::exchanged::Exchanged;
-use super::OpenSession;
 use super::answers::short;
 use crate::dm::{Command, Item, Message};
 use crate::facts;
@@ -34,17 +33,8 @@ pub(in crate::record::analysis) enum DocumentKind {
     DiagnosticArchive,
 }
 
-impl OpenSession {
-    /// Takes notice of documents that a message of the device reports as failed. Records cut long values, so the body
-    /// is read once more, where there may be some.
-    pub(super) fn note_documents(&mut self, message: &Exchanged<'_>) {
-        if message.sent.is_some() {
-            note_documents(&mut self.documents, message);
-        }
-    }
-}
-
-/// The same for a message of any session or none.
+/// Takes notice of documents that a message of the device reports as failed. Records cut long values, so the body is read
+/// once more, where there may be some.
 pub(in crate::record::analysis) fn note_documents(
     documents: &mut Vec<FailedDocument>,
     message: &Exchanged<'_>,

@@ -5,7 +5,8 @@ use smol_str::SmolStr;
 use super::super::exchanged::Exchanged;
 use super::super::incident::{Incident, IncidentKind};
 use super::super::no_answer::NoAnswer;
-use super::{OpenSession, is_alert, remedied, side};
+use super::super::remedied;
+use super::{OpenSession, is_alert, side, without_results};
 use crate::flow::{CommandDelivery, SessionEnd, Side, Transaction, TransactionOutcome};
 use crate::record::model::{CommandCounts, CommandRecord, ParsedBodyRecord};
 
@@ -73,15 +74,9 @@ impl OpenSession {
 
     /// The last incident, where it ended the session: the device did not come back.
     pub(in crate::record::analysis) fn broken(&self) -> Option<&Incident> {
-        let mut ending = self.incidents.iter().filter(|incident| {
-            matches!(
-                incident.what,
-                IncidentKind::Http { .. } | IncidentKind::Broken { .. }
-            )
-        });
-        ending
-            .next_back()
-            .filter(|incident| incident.back.is_none())
+        let mut newest_first = self.incidents.iter().rev();
+        let last = newest_first.find(|incident| incident.what.is_without_answer());
+        last.filter(|incident| incident.back.is_none())
     }
 
     /// Why the exchange of an answer of dmtap itself broke.
@@ -111,7 +106,7 @@ impl OpenSession {
         }
     }
 
-    /// Ends it; `otherwise` is how, where no message and no incident says that.
+    /// Ends the session; `otherwise` is how, where no message and no incident says that.
     pub(in crate::record::analysis) fn end(&mut self, otherwise: SessionEnd) {
         let by_incident = self.broken().map(|incident| match incident.what {
             IncidentKind::Http { status, own, .. } => self.refused(incident, status, own),
@@ -141,7 +136,19 @@ impl OpenSession {
                 transaction.outcome = TransactionOutcome::Lost;
             }
         }
-        remedied::mark(&mut self.transactions);
+        for get in self
+            .transactions
+            .iter_mut()
+            .filter(|it| it.command == "Get")
+        {
+            let missing = without_results(get).cloned();
+            let mut answers = get.answers.iter_mut();
+            let unnamed = answers.find(|it| it.has_failed() && it.node.is_none());
+            if let (Some(answer), Some(_)) = (unnamed, &missing) {
+                answer.node = missing;
+            }
+        }
+        self.remedies = remedied::mark(&mut self.transactions);
         self.summary.commands = CommandCounts {
             not_kept: self.summary.commands.not_kept,
             ..CommandCounts::of(&self.transactions, |_| true)

@@ -256,9 +256,9 @@ fn is_about(transaction: &Transaction, answer: &CommandRecord) -> bool {
 /// What is wrong in an answer, as it stands there: empty where it is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in super::super) enum WrongRef {
-    /// Its CmdRef.
+    /// The CmdRef.
     Cmd(SmolStr),
-    /// Its MsgRef.
+    /// The MsgRef.
     Msg(SmolStr),
 }
 

@@ -3,10 +3,12 @@
 use smol_str::SmolStr;
 
 use super::super::exchanged::Exchanged;
+use super::super::why::work_of;
 use super::OpenSession;
 use super::answers::{item, place};
 use crate::dm::locuri;
-use crate::flow::{CommandPlace, Transaction};
+use crate::facts::{self, ReportedValue};
+use crate::flow::{CommandPlace, Transaction, TransactionOutcome};
 use crate::record::model::CommandRecord;
 
 /// Results that a Status refuses.
@@ -31,6 +33,7 @@ impl OpenSession {
         let results = &mut self.transactions[at].results;
         let room = Transaction::MOST_ITEMS.saturating_sub(results.len());
         results.extend(command.items.iter().take(room).map(item));
+        let mut done = Vec::new();
         for item in &command.items {
             let Some(node) = item.source.as_ref().or(item.target.as_ref()) else {
                 continue;
@@ -38,10 +41,25 @@ impl OpenSession {
             let is = |known: &str| locuri::segments(node).eq_ignore_ascii_case(known);
             let value = item.data.as_ref().filter(|data| !data.masked);
             let value = || value.map(|data| data.text.clone());
+            let text = item.data.as_ref().map_or("", |data| &data.text);
+            if facts::reported_value(&locuri::canonical(node), text) == Some(ReportedValue::Done) {
+                done.push(work_of(&locuri::canonical(node)));
+            }
             if is("devdetail/swv") {
                 self.summary.os_version = value();
             } else if is("vendor/msft/devicestatus/os/edition") {
                 self.summary.os_edition = value();
+            }
+        }
+        for work in done {
+            let before = self.transactions[..at].iter_mut();
+            for command in before.filter(|it| it.outcome == TransactionOutcome::InProgress) {
+                if command
+                    .node()
+                    .is_some_and(|it| locuri::is_within(it, &work))
+                {
+                    command.outcome = TransactionOutcome::Answered;
+                }
             }
         }
     }
@@ -71,6 +89,19 @@ impl OpenSession {
         });
         true
     }
+}
+
+/// The first node of a Get of several Items, some of which came in Results, that did not come.
+pub(in super::super) fn without_results(get: &Transaction) -> Option<&SmolStr> {
+    let is_of_several = get.items.len() > 1 && !get.results.is_empty();
+    let mut nodes = get.items.iter().filter_map(|item| item.node.as_ref());
+    nodes.find(|node| is_of_several && !has_results(get, node))
+}
+
+pub(in super::super) fn has_results(get: &Transaction, node: &str) -> bool {
+    let wanted = locuri::canonical(node);
+    let mut nodes = get.results.iter().filter_map(|item| item.node.as_deref());
+    nodes.any(|node| locuri::canonical(node) == wanted)
 }
 
 /// Results of one message, and refused ones of a session, that are kept.

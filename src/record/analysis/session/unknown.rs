@@ -81,7 +81,7 @@ impl OpenSession {
     }
 }
 
-/// A failure whose command is not known, with `which` that is; `None` for what is none.
+/// A failure whose command is not known, in words; `which` says why. `None` for an answer that reports no failure.
 pub(in super::super) fn failure_words(
     exchange: u64,
     command: &CommandRecord,

@@ -2,10 +2,11 @@
 
 use super::cause::is_delete_of_nothing;
 use super::failed::{MOST_ALIKE, done_by_rules, failure, is_success, place, value, with_value};
+use super::mistake::lacks_cmd_id;
 use super::words::{code, named};
 use super::{Case, about};
 use crate::dm::locuri::is_of_user;
-use crate::flow::Transaction;
+use crate::flow::{Transaction, TransactionOutcome};
 use crate::record::analysis::finding::grouped;
 use crate::record::model::SessionFinding;
 
@@ -21,7 +22,9 @@ impl<'s> Case<'s> {
             let code = it.answer().and_then(|answer| answer.code());
             code.is_some_and(|code| code >= 400 && !matches!(code, 507 | 516))
         });
-        if !atomic.has_failed() && cause.is_none() || self.is_of_challenge(atomic) {
+        let is_over = atomic.outcome == TransactionOutcome::Remedied;
+        let has_failed = atomic.has_failed() || cause.is_some();
+        if is_over || !has_failed || self.is_of_challenge(atomic) {
             return None;
         }
         let mut all = vec![atomic];
@@ -76,7 +79,7 @@ impl<'s> Case<'s> {
                     .extend(self.cause(cause, answer.received.unwrap_or_default()));
                 self.repeated(cause, &mut finding);
                 let failed = answer.received.unwrap_or_default();
-                if cause.asked.cmd_id.is_empty() && self.fault(cause, failed).is_some() {
+                if lacks_cmd_id(cause, failed) {
                     finding.by = Some(cause.from);
                     let lacking = children.iter().filter(|it| it.asked.cmd_id.is_empty());
                     finding.next = match lacking.count() {

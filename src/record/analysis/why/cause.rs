@@ -1,14 +1,12 @@
 //! What the record itself says of the cause of a failed command, and what to do next.
 
 use super::failed::{failure, is_success};
-use super::mistake::Mistake;
 use super::words::{self, code, named};
-use super::{Case, csp};
+use super::{Case, EVENT_LOG, csp};
 use crate::dm::locuri;
 use crate::facts;
 use crate::flow::{CommandAnswer, Transaction};
 use crate::printable::counted;
-use crate::record::analysis::session::Fault;
 use crate::record::model::SessionFinding;
 
 impl Case<'_> {
@@ -80,14 +78,11 @@ impl Case<'_> {
     pub(super) fn cause(&self, transaction: &Transaction, failed: u16) -> Option<String> {
         let command = &*transaction.command;
         if let (404, Some(deleted)) = (failed, self.deleted_before(transaction)) {
-            let place = &deleted.asked;
-            return Some(format!(
-                "The server itself deleted it before, in x{} (CmdID {}).",
-                place.exchange, place.cmd_id
-            ));
+            let place = words::short_place(&deleted.asked);
+            return Some(format!("The server itself deleted it before, in {place}."));
         }
         if let Some(add) = self.add_without_which(transaction) {
-            let place = &add.asked;
+            let place = words::short_place(&add.asked);
             let got = failure(add)
                 .and_then(CommandAnswer::code)
                 .unwrap_or_default();
@@ -95,42 +90,25 @@ impl Case<'_> {
                 true => "Its Add".to_owned(),
                 false => named(add),
             };
-            return Some(format!(
-                "{add} failed before, in x{} (CmdID {}): {}.",
-                place.exchange,
-                place.cmd_id,
-                code(got)
-            ));
+            return Some(format!("{add} failed before, in {place}: {}.", code(got)));
         }
         if let Some(escaped) = self.escaped_before(transaction, failed) {
+            let place = words::short_place(&escaped.asked);
             return Some(format!(
-                "Before, in x{} (CmdID {}), {} had a document escaped twice (ITM-01): a device answers 200 to that and does nothing.",
-                escaped.asked.exchange,
-                escaped.asked.cmd_id,
+                "Before, in {place}, {} had a document escaped twice (ITM-01): a device answers 200 to that and does nothing.",
                 named(escaped)
             ));
         }
         if let (404, Some(there)) = (failed, self.there_before(transaction)) {
-            let place = &there.asked;
+            let place = words::short_place(&there.asked);
             return Some(format!(
-                "{} in x{} (CmdID {}) got {}: the node was there, so its spelling is right.",
+                "{} in {place} got {}: the node was there, so its spelling is right.",
                 there.command,
-                place.exchange,
-                place.cmd_id,
                 code(there.code().unwrap_or_default())
             ));
         }
-        if let Some(mistake) = Mistake::of(transaction, failed) {
+        if let Some(mistake) = self.mistake(transaction, failed) {
             return Some(mistake.why);
-        }
-        if let Some(fault) = self.fault(transaction, failed) {
-            return Some(match transaction.asked.cmd_id.is_empty() {
-                true => "The command has no CmdID (CMD-01).".into(),
-                false => format!(
-                    "The command breaks the standard, which may be why: {} ({}).",
-                    fault.text, fault.id
-                ),
-            });
         }
         let is_file_missing = native_error(transaction) == Some(NO_FILE);
         let is_missing = failed == 404 || failed == 500 && is_file_missing;
@@ -174,12 +152,6 @@ impl Case<'_> {
         })
     }
 
-    /// What a refused command breaks of the standard.
-    pub(super) fn fault(&self, transaction: &Transaction, failed: u16) -> Option<&Fault> {
-        let fault = self.session.faults.get(&(transaction.number as usize - 1));
-        fault.filter(|_| matches!(failed, 400 | 405 | 406 | 415 | 500))
-    }
-
     /// Why there is no policy of an ADMX file: a policy is there once its file was taken in.
     fn not_ingested(&self, transaction: &Transaction, app: &str) -> String {
         let folder = format!("/admxinstall/{}/", app.to_ascii_lowercase());
@@ -192,10 +164,7 @@ impl Case<'_> {
                 "Its area is of an ADMX file of the app {app}, and this record has no ADMXInstall/{app}."
             );
         };
-        let place = format!(
-            "x{} (CmdID {})",
-            install.asked.exchange, install.asked.cmd_id
-        );
+        let place = words::short_place(&install.asked);
         match install.code() {
             Some(got) if !is_success(install) => {
                 format!(
@@ -216,9 +185,7 @@ impl Case<'_> {
     pub(super) fn look_in_log(&self, at_us: u64) -> String {
         let at = words::at(at_us);
         match self.session.is_windows {
-            true => format!(
-                "look {at} in the device's event log DeviceManagement-Enterprise-Diagnostics-Provider/Admin"
-            ),
+            true => format!("look {at} in the device's event log {EVENT_LOG}"),
             false => format!("look {at} in the device's own log"),
         }
     }
@@ -235,8 +202,7 @@ impl Case<'_> {
         let answered = failure(transaction).map_or(0, |answer| answer.place.at_us);
         let native = native_error(transaction);
         // Windows' own error says more than the code in front of it.
-        let mistake = Mistake::of(transaction, failed);
-        let fault = self.fault(transaction, failed);
+        let mistake = self.mistake(transaction, failed);
         let failed = match native {
             Some(NO_NODE) => 404,
             Some(NO_FILE) if failed == 500 && is_policy(transaction) => 404,
@@ -258,8 +224,6 @@ impl Case<'_> {
                 format!("look why the device has lost the node since x{place}, or never kept it though it answered so")
             }
             _ if mistake.is_some() => mistake.map(|it| it.next).unwrap_or_default(),
-            _ if fault.is_some_and(|it| it.id == "CMD-01") => "give every command a CmdID of its own".into(),
-            _ if fault.is_some() => "mend the command: dmtap lint lists what it breaks, and dmtap explain says what that means".into(),
             (404, _) if admx_of(transaction).is_some() => {
                 "ingest the ADMX file first (Add ./Device/Vendor/MSFT/Policy/ConfigOperations/ADMXInstall/…), then set the policy".into()
             }

@@ -13,7 +13,7 @@ use crate::flow::{CommandAnswer, CommandDelivery, Side, Transaction, begins_esca
 /// The places of the server's Adds and Deletes, by node.
 pub(super) type Changes = HashMap<String, Vec<usize>>;
 
-/// Those of a session.
+/// The Adds and Deletes of a session.
 pub(super) fn changes(transactions: &[Transaction]) -> Changes {
     let mut changes = Changes::new();
     for (at, it) in transactions.iter().enumerate() {
@@ -170,17 +170,19 @@ impl<'s> Case<'s> {
 }
 
 fn how(cause: &Transaction) -> String {
-    let place = words::asked(cause).replacen("asked ", "", 1);
+    let place = words::place(&cause.asked);
     let name = named(cause);
     match (cause.delivery, failure(cause).and_then(CommandAnswer::code)) {
-        (CommandDelivery::Injected, _) => format!("caused this: it put {name} in, {place}."),
+        (CommandDelivery::Injected, _) => format!("caused this: it put {name} in, in {place}."),
         (CommandDelivery::Delivered, Some(got)) => {
             format!(
-                "caused this: it changed {name}, {place}, which got {}.",
+                "caused this: it changed {name}, in {place}, which got {}.",
                 code(got)
             )
         }
-        (CommandDelivery::Delivered, None) => format!("caused this: it changed {name}, {place}."),
-        _ => format!("caused this: it kept {name} from the device, {place}."),
+        (CommandDelivery::Delivered, None) => {
+            format!("caused this: it changed {name}, in {place}.")
+        }
+        _ => format!("caused this: it kept {name} from the device, in {place}."),
     }
 }

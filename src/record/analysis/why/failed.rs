@@ -6,7 +6,7 @@ use hashlink::LinkedHashMap;
 use smol_str::SmolStr;
 
 use super::cause::is_delete_of_nothing;
-use super::mistake::Mistake;
+use super::mistake::lacks_cmd_id;
 use super::words::{self, code, named};
 use super::{Case, about, csp};
 use crate::dm::StatusCode;
@@ -182,12 +182,12 @@ impl<'s> Case<'s> {
             && !is_gone
             && !is_escaped
             && !is_partial
-            && Mistake::of(first, failed).is_none()
+            && self.mistake(first, failed).is_none()
             && self.of_csp(first, failed, &mut finding);
         if !seems_lacking {
             finding.why.extend(self.cause(first, failed));
         }
-        if first.asked.cmd_id.is_empty() && self.fault(first, failed).is_some() {
+        if lacks_cmd_id(first, failed) {
             finding.by = Some(first.from);
         }
         if !is_deleted {

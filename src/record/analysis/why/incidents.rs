@@ -1,12 +1,13 @@
 //! What happened besides commands: sessions that break off, waits, refused credentials, unreadable bodies.
 
-use smol_str::SmolStr;
-
 use super::Case;
+use super::refused::http_words;
 use super::words::{self, duration};
-use crate::flow::{SessionEnd, Side};
+use crate::flow::{CommandDelivery, SessionEnd, Side};
 use crate::printable::counted;
 use crate::record::analysis::enrollment::unread_next;
+use crate::record::analysis::exchanged::distinct;
+use crate::record::analysis::finding::grouped;
 use crate::record::analysis::incident::{Back, Incident, IncidentKind};
 use crate::record::model::SessionFinding;
 
@@ -46,11 +47,7 @@ impl<'s> Case<'s> {
         let first = unread.first()?;
         let mut finding = finding("WHY-15", &unread);
         finding.what = format!("{} could not be read", counted(unread.len(), "message"));
-        if !finding.rules.is_empty() {
-            finding
-                .why
-                .push(words::by_rules(&finding.rules, "acted on this."));
-        }
+        finding.by_rules("acted on this.");
         for incident in unread.iter().take(MOST_LISTED) {
             if let IncidentKind::Unread { from, why, .. } = &incident.what {
                 finding.why.push(format!(
@@ -67,11 +64,9 @@ impl<'s> Case<'s> {
             .why
             .extend(self.session.orphans.iter().take(MOST_LISTED).cloned());
         finding.why.extend(self.lost());
-        finding.next = match (finding.rules.is_empty(), &first.what) {
-            (true, IncidentKind::Unread { cause, .. }) => unread_next(*cause).into(),
-            (true, _) => String::new(),
-            (false, _) => "take the rule out".into(),
-        };
+        if let IncidentKind::Unread { cause, .. } = &first.what {
+            finding.advise(unread_next(*cause), "");
+        }
         finding.exchanges.push(first.exchange);
         finding.exchanges.dedup();
         Some(finding)
@@ -87,41 +82,33 @@ impl<'s> Case<'s> {
             return None;
         };
         let mut finding = finding("WHY-04", &aborts);
-        finding.what = match finding.rules.is_empty() {
-            true => format!("Session aborted by {}", words::side(by)),
-            false => format!("Session aborted in the name of {}", words::side(by)),
+        let how = match finding.rules.is_empty() {
+            true => "by",
+            false => "in the name of",
         };
-        match finding.rules.is_empty() {
-            true => finding.by = Some(by),
-            false => finding.why.push(words::by_rules(
-                &finding.rules,
-                "did this: it put Alert 1223 in.",
-            )),
-        }
+        finding.what = format!("Session aborted {how} {}", words::side(by));
+        finding.blame("did this: it put Alert 1223 in.", by);
         finding
             .why
             .push(format!("Alert 1223 stands in x{}", first.exchange));
         let withheld = self.withheld(first);
         finding.why.extend(withheld);
         finding.why.extend(self.lost());
-        finding.next = match finding.rules.is_empty() {
-            true => format!(
-                "look at the log of {} {}: an Alert 1223 gives no reason",
-                words::side(by),
-                words::at(first.at_us)
-            ),
-            false => "take the rule out".into(),
-        };
+        let (log, at) = (words::side(by), words::at(first.at_us));
+        finding.advise(
+            format!("look at the log of {log} {at}: an Alert 1223 gives no reason"),
+            "",
+        );
         Some(finding)
     }
 
     /// Commands that a rule took out to end the session.
     fn withheld(&self, incident: &Incident) -> Option<String> {
-        let is_it = |it: &&crate::flow::Transaction| {
-            it.asked.exchange == incident.exchange
-                && it.delivery == crate::flow::CommandDelivery::Withheld
-        };
-        let count = self.transactions().filter(is_it).count();
+        let of_incident = self
+            .transactions()
+            .filter(|it| it.asked.exchange == incident.exchange);
+        let withheld = of_incident.filter(|it| it.delivery == CommandDelivery::Withheld);
+        let count = withheld.count();
         (count > 0).then(|| format!("{} did not reach the device.", counted(count, "command")))
     }
 
@@ -145,62 +132,43 @@ impl<'s> Case<'s> {
                 format!("Session broken off in the {phase} phase, before the server's answer")
             }
         };
-        match finding.rules.is_empty() {
-            false => finding.why.push(words::by_rules(
-                &finding.rules,
-                &format!("did this: the answer was {}.", how.how),
-            )),
-            true => {
-                finding.by = by;
-                finding.why.push(match by {
-                    Some(by) => format!("{} broke it: {}", words::side(by), how.how),
-                    None if how.is_of_answer => format!("the answer was {}", how.how),
-                    None => how.how.to_string(),
-                });
-            }
+        finding.blame(&format!("did this: the answer was {}.", how.how), by);
+        if finding.rules.is_empty() {
+            finding.why.push(match by {
+                Some(by) => format!("{} broke it: {}", words::side(by), how.how),
+                None if how.is_of_answer => format!("the answer was {}", how.how),
+                None => how.how.to_string(),
+            });
         }
         finding.why.push(format!(
             "in x{}; nothing of this session followed.",
             last.exchange
         ));
         finding.why.extend(self.lost());
-        finding.next = match (finding.rules.is_empty(), by) {
-            (false, _) => "take the rule out".into(),
-            (_, Some(Side::Server)) => how.next(last.at_us),
-            (_, None) if how.cause.is_some() => how.next(last.at_us),
-            (_, Some(Side::Device)) => {
-                format!(
-                    "look at the device's network, and at its {} at this time",
-                    self.log()
-                )
-            }
-            (_, None) => "let the device begin its session again".into(),
+        let next = match by {
+            Some(Side::Server) => how.next(last.at_us),
+            None if how.cause.is_some() => how.next(last.at_us),
+            Some(Side::Device) => format!(
+                "look at the device's network, and at its {} at this time",
+                self.log()
+            ),
+            None => "let the device begin its session again".into(),
         };
+        finding.advise(next, "");
         Some(finding)
     }
 
     /// WHY-05: waits and retries after which the session went on.
     fn retried(&self) -> Vec<SessionFinding> {
-        let mut groups: Vec<Vec<&Incident>> = Vec::new();
-        let tried = self.of(|what| {
-            matches!(
-                what,
-                IncidentKind::Http { .. } | IncidentKind::Broken { .. }
-            )
+        let status = |it: &Incident| match it.what {
+            IncidentKind::Http { status, .. } => Some(status),
+            _ => None,
+        };
+        let tried = self.of(IncidentKind::is_without_answer);
+        let tried = tried.filter(|incident| incident.back.is_some());
+        let groups = grouped(tried, |one, other| {
+            status(one) == status(other) && one.rules == other.rules
         });
-        for incident in tried.filter(|incident| incident.back.is_some()) {
-            let status = |it: &Incident| match it.what {
-                IncidentKind::Http { status, .. } => Some(status),
-                _ => None,
-            };
-            let alike = |group: &&mut Vec<&Incident>| {
-                status(group[0]) == status(incident) && group[0].rules == incident.rules
-            };
-            match groups.iter_mut().find(alike) {
-                Some(group) => group.push(incident),
-                None => groups.push(vec![incident]),
-            }
-        }
         groups.iter().map(|group| self.retried_so(group)).collect()
     }
 
@@ -226,11 +194,9 @@ impl<'s> Case<'s> {
         };
         if let IncidentKind::Http { status, own, .. } = first.what {
             finding.code = Some(status);
-            finding.why.extend(self.http_words(&finding, own));
-        } else if !finding.rules.is_empty() {
-            finding
-                .why
-                .push(words::by_rules(&finding.rules, "did this."));
+            http_words(&mut finding, own);
+        } else {
+            finding.by_rules("did this.");
         }
         let mut is_kept = true;
         for incident in group.iter().take(MOST_LISTED) {
@@ -315,15 +281,12 @@ impl<'s> Case<'s> {
         finding.rules = self.session.last_rules();
         let leads_away = self.session.leads_away();
         let is_unclosed = *self.end() == SessionEnd::WithoutFinal;
-        match finding.rules.is_empty() {
-            true if leads_away.is_some() => {}
-            true if is_unclosed => finding.by = Some(Side::Server),
-            true => finding.by = Some(Side::Device),
-            false => finding.why.push(words::by_rules(
-                &finding.rules,
-                "acted on the last answer to it.",
-            )),
-        }
+        let by = match is_unclosed {
+            true => Side::Server,
+            false => Side::Device,
+        };
+        let by = Some(by).filter(|_| leads_away.is_none());
+        finding.blame("acted on the last answer to it.", by);
         finding.why.push(format!(
             "the last answer to it is in x{}",
             summary.last_exchange
@@ -337,13 +300,11 @@ impl<'s> Case<'s> {
             leads_away.map(|text| format!("The device may have gone on past dmtap: {text}")),
         );
         finding.why.extend(lost);
-        finding.next = match finding.rules.is_empty() {
-            true if leads_away.is_some() => {
-                "keep the device on dmtap, as the note STAY-01 in that answer says".into()
-            }
-            true => next,
-            false => "take the rule out".into(),
+        let next = match leads_away {
+            Some(_) => "keep the device on dmtap, as the note STAY-01 in that answer says".into(),
+            None => next,
         };
+        finding.advise(next, "");
         finding.exchanges = vec![summary.last_exchange];
         Some(finding)
     }
@@ -368,15 +329,10 @@ impl<'s> Case<'s> {
         let longest = duration(took(first).unwrap_or_default());
         finding.what = format!(
             "{} took {longest} in x{}",
-            words::side(side),
+            words::capital(words::side(side)),
             first.exchange
         );
-        finding.what = finding.what.replacen("the", "The", 1);
-        if !finding.rules.is_empty() {
-            finding
-                .why
-                .push(words::by_rules(&finding.rules, "held the answer back."));
-        }
+        finding.blame("held the answer back.", side);
         for incident in slow.iter().skip(1).take(MOST_LISTED) {
             finding.why.push(format!(
                 "{} in x{}",
@@ -384,32 +340,24 @@ impl<'s> Case<'s> {
                 incident.exchange
             ));
         }
-        finding.by = finding.rules.is_empty().then_some(side);
-        finding.next = match side {
-            _ if !finding.rules.is_empty() => "take the rule out".into(),
-            Side::Server => "look at what the server did in this time".into(),
-            Side::Device => "nothing, unless it is always this command: some CSPs take long".into(),
+        let next = match side {
+            Side::Server => "look at what the server did in this time",
+            Side::Device => "nothing, unless it is always this command: some CSPs take long",
         };
+        finding.advise(next, "");
         Some(finding)
     }
 }
 
+/// A finding about incidents.
 pub(super) fn finding(id: &'static str, incidents: &[&Incident]) -> SessionFinding {
-    let mut rules: Vec<SmolStr> = Vec::new();
-    for rule in incidents.iter().flat_map(|incident| &incident.rules) {
-        if !rules.contains(rule) {
-            rules.push(rule.clone());
-        }
-    }
     let mut exchanges: Vec<u64> = incidents.iter().map(|incident| incident.exchange).collect();
     exchanges.dedup();
     exchanges.truncate(super::MOST_PLACES);
     SessionFinding {
-        id: SmolStr::new_static(id),
-        pending: true,
-        rules,
+        rules: distinct(incidents.iter().flat_map(|incident| &incident.rules)),
         exchanges,
-        ..SessionFinding::default()
+        ..SessionFinding::new(id)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Mistakes that a failed command itself shows.
 
+use super::Case;
 use super::cause::policy_area;
 use crate::dm::locuri;
 use crate::facts;
@@ -12,25 +13,64 @@ pub(super) struct Mistake {
     pub(super) next: String,
 }
 
-impl Mistake {
-    /// The one that explains why a command got this code.
-    pub(super) fn of(transaction: &Transaction, failed: u16) -> Option<Self> {
+impl Case<'_> {
+    /// The mistake that explains why a command got this code.
+    pub(super) fn mistake(&self, transaction: &Transaction, failed: u16) -> Option<Mistake> {
         let is_explained = matches!(failed, 400 | 404 | 405 | 415 | 500);
-        if transaction.from != Side::Server || !is_explained {
-            return None;
-        }
-        in_uri(transaction)
-            .or_else(|| in_scope(transaction, failed))
-            .or_else(|| in_format_of_admx(transaction))
-            .or_else(|| in_document(transaction))
+        let of_server = transaction.from == Side::Server && is_explained;
+        let own = of_server.then(|| {
+            in_uri(transaction)
+                .or_else(|| in_scope(transaction, failed))
+                .or_else(|| in_format_of_admx(transaction))
+                .or_else(|| in_document(transaction))
+        });
+        own.flatten()
+            .or_else(|| self.against_standard(transaction, failed))
     }
+
+    /// What the command breaks of the standard.
+    fn against_standard(&self, transaction: &Transaction, failed: u16) -> Option<Mistake> {
+        let at = transaction.number as usize - 1;
+        let error = self
+            .session
+            .errors
+            .get(&at)
+            .filter(|_| is_refusal(failed))?;
+        let why = match transaction.asked.cmd_id.is_empty() {
+            true => "The command has no CmdID (CMD-01).".into(),
+            false => format!(
+                "The command breaks the standard, which may be why: {} ({}).",
+                error.text, error.id
+            ),
+        };
+        let next = match &*error.id {
+            "CMD-01" => "give every command a CmdID of its own",
+            _ => {
+                "mend the command: dmtap lint lists what it breaks, and dmtap explain says what that means"
+            }
+        };
+        Some(Mistake {
+            why,
+            next: next.into(),
+        })
+    }
+}
+
+/// Whether a command was refused for want of a CmdID.
+pub(super) fn lacks_cmd_id(transaction: &Transaction, failed: u16) -> bool {
+    transaction.asked.cmd_id.is_empty() && is_refusal(failed)
+}
+
+/// Whether a receiver answers so to a command that breaks the standard.
+fn is_refusal(failed: u16) -> bool {
+    matches!(failed, 400 | 405 | 406 | 415 | 500)
 }
 
 fn in_uri(transaction: &Transaction) -> Option<Mistake> {
     let (id, what) = mistake_in_uri(transaction.failed_node()?)?;
     Some(Mistake {
         why: format!("Its LocURI {what} ({id})."),
-        next: "correct the LocURI: it has the form ./A/B, with no blank, .. or * for a name".into(),
+        next: "correct the LocURI: write it like ./A/B, without blanks, .. or * in the place of a name".into(),
     })
 }
 
@@ -44,13 +84,13 @@ fn in_scope(transaction: &Transaction, failed: u16) -> Option<Mistake> {
     if (scope == "User") == locuri::is_of_user(node) {
         return None;
     }
-    let (whose, named) = match scope {
-        "User" => ("user", "the device"),
-        _ => ("device", "the user"),
+    let (has, named) = match scope {
+        "User" => ("./User", "./Device"),
+        _ => ("./Device", "./User"),
     };
     Some(Mistake {
         why: format!(
-            "{} is of the {whose} only, and its LocURI names a node of {named}.",
+            "The CSP {} is below {has} only, and the LocURI of the command is below {named}.",
             csp.key
         ),
         next: format!("send it to ./{scope}/Vendor/MSFT/{}/…", csp.key),
@@ -71,7 +111,7 @@ fn in_format_of_admx(transaction: &Transaction) -> Option<Mistake> {
     let format = transaction.items.first()?.format.as_deref()?;
     let is_text = matches!(&*format.to_ascii_lowercase(), "chr" | "xml" | "");
     (is_admx && is_write && !is_text).then(|| Mistake {
-        why: format!("A policy of an ADMX file takes text (format chr), and this was sent with format {format}."),
+        why: format!("A policy of an ADMX file takes text (format chr), and the server sent it with format {format}."),
         next: "send <enabled/> as text of the format chr, with a <data id=\"…\" value=\"…\"/> for each value, or <disabled/>".into(),
     })
 }
@@ -95,7 +135,7 @@ fn in_document(transaction: &Transaction) -> Option<Mistake> {
     {
         return Some(Mistake {
             why: format!(
-                "Its LocURI names a document of the {whose}, and the document in it has context=\"{context}\"."
+                "Its LocURI is that of a document for the {whose}, and the document says context=\"{context}\"."
             ),
             next: format!(
                 "send it to {other}/Vendor/MSFT/DeclaredConfiguration/…, or correct its context"
@@ -105,9 +145,7 @@ fn in_document(transaction: &Transaction) -> Option<Mistake> {
     let own = attribute(document, "id").filter(|own| !own.eq_ignore_ascii_case(id))?;
     let id = node.rsplit('/').nth(1).unwrap_or(id);
     Some(Mistake {
-        why: format!(
-            "Its LocURI names the document {id}, and the document in it has id=\"{own}\"."
-        ),
+        why: format!("Its LocURI names the document {id}, and the document says id=\"{own}\"."),
         next: "give the document the id that stands in its LocURI".into(),
     })
 }

@@ -3,15 +3,14 @@
 use smol_str::SmolStr;
 
 use super::failed::failure;
-use super::values::is_known_by_values;
+use super::values::Works;
 use super::words::{self, code, named};
 use super::{Case, about};
-use crate::dm::locuri;
 use crate::flow::{CommandDelivery, SessionEnd, Side, Transaction, TransactionOutcome};
 use crate::printable::counted;
 use crate::record::analysis::finding::grouped;
 use crate::record::analysis::incident::IncidentKind;
-use crate::record::analysis::session::{RefusedResults, WrongRef};
+use crate::record::analysis::session::{RefusedResults, WrongRef, has_results, without_results};
 use crate::record::model::SessionFinding;
 
 impl<'s> Case<'s> {
@@ -29,11 +28,15 @@ impl<'s> Case<'s> {
         findings.extend(self.misnumbered());
         findings.extend(self.without_results());
         findings.extend(self.refused_results());
-        let works = self.works();
+        let works = Works::of(&self.session.transactions);
+        let is_known = |it: &Transaction| {
+            let last = it.node().and_then(|node| works.last_about(node));
+            last.is_some_and(|last| last.get.number > it.number)
+        };
         let in_progress = self
             .transactions()
             .filter(|it| it.outcome == TransactionOutcome::InProgress)
-            .filter(|it| !is_known_by_values(&works, it))
+            .filter(|it| !is_known(it))
             .filter(|it| {
                 !known
                     .iter()
@@ -242,11 +245,8 @@ impl<'s> Case<'s> {
         finding.exchanges.dedup();
         finding.blame("acted on this.", Side::Server);
         finding.list(all, MOST_LISTED, "", |it| {
-            let (came, refused) = (&it.came, &it.refused);
-            format!(
-                "they came in x{} (message {}, CmdID {}), and were refused in x{} (message {}, CmdID {})",
-                came.exchange, came.message, came.cmd_id, refused.exchange, refused.message, refused.cmd_id
-            )
+            let (came, refused) = (words::place(&it.came), words::place(&it.refused));
+            format!("they came in {came}, and were refused in {refused}")
         });
         let at = words::at(first.refused.at_us);
         finding.advise(
@@ -422,15 +422,8 @@ impl<'s> Case<'s> {
 
 /// A Get of several Items, some of which came in Results without a Status: the first that did not come.
 fn lacking(transaction: &Transaction) -> Option<String> {
-    if transaction.results.is_empty() || transaction.items.len() < 2 {
-        return None;
-    }
-    let lacking = transaction
-        .items
-        .iter()
-        .filter_map(|item| item.node.as_ref());
-    let mut lacking = lacking.filter(|node| !has_results(transaction, node));
-    Some(format!("{} {}", transaction.command, lacking.next()?))
+    let node = without_results(transaction)?;
+    Some(format!("{} {node}", transaction.command))
 }
 
 /// `The Results of ./DevDetail/SwV came.`
@@ -447,15 +440,6 @@ fn answered_items(transaction: &Transaction) -> Option<String> {
     Some(format!("Of its Items the Results of {came} came."))
 }
 
-fn has_results(transaction: &Transaction, node: &str) -> bool {
-    let wanted = locuri::canonical(node);
-    let mut results = transaction
-        .results
-        .iter()
-        .filter_map(|item| item.node.as_deref());
-    results.any(|node| locuri::canonical(node) == wanted)
-}
-
 /// `18 of 10353 bytes came in 1 chunk`
 fn came(object: &Transaction, size: Option<u64>) -> String {
     let bytes = object.items.first().map_or(0, |item| item.bytes);
@@ -470,7 +454,11 @@ fn came(object: &Transaction, size: Option<u64>) -> String {
 fn accepted(transaction: &Transaction) -> SessionFinding {
     let mut finding = about("WHY-09", &[transaction]);
     let got = transaction.code().unwrap_or_default();
-    finding.what = format!("{}: {}{NOT_SEEN}", named(transaction), code(got));
+    finding.what = format!(
+        "{}: {}, its completion was not seen",
+        named(transaction),
+        code(got)
+    );
     finding.by_rules("acted on this.");
     if let Some(answer) = transaction.answer() {
         finding
@@ -483,9 +471,6 @@ fn accepted(transaction: &Transaction) -> SessionFinding {
     );
     finding
 }
-
-/// What [`accepted`] says of work whose end the session does not show.
-pub const NOT_SEEN: &str = ", its completion was not seen";
 
 /// Commands that are listed.
 const MOST_LISTED: usize = 5;

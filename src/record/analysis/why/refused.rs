@@ -47,19 +47,17 @@ impl Case<'_> {
         };
         let asks = cause.is_some_and(|cause| cause.cause == Some(FailureCause::ClientCertificate));
         let certificate = certificate.as_ref();
-        finding.why.extend(match cause {
+        match cause {
             Some(cause) if finding.rules.is_empty() => {
-                Some(format!("dmtap itself answered: {}", cause.how))
+                let line = format!("dmtap itself answered: {}", cause.how);
+                finding.why.push(line);
             }
-            Some(cause) => Some(words::by_rules(
-                &finding.rules,
-                &format!(
-                    "acted on the request, to which the server gave no answer: {}",
-                    cause.how
-                ),
+            Some(cause) => finding.by_rules(&format!(
+                "acted on the request, to which the server gave no answer: {}",
+                cause.how
             )),
-            None => self.http_words(&finding, own),
-        });
+            None => http_words(&mut finding, own),
+        }
         let words = words.as_ref().filter(|_| finding.rules.is_empty() && !own);
         finding
             .why
@@ -86,20 +84,14 @@ impl Case<'_> {
         let is_reached = cause.is_none_or(NoAnswer::is_reached);
         let is_servers = finding.rules.is_empty() && !is_certificate && is_reached;
         finding.by = is_servers.then_some(Side::Server);
-        if let Some(certificate) = certificate.filter(|_| finding.rules.is_empty()) {
-            finding.next = certificate.next.into();
-            return Some(finding);
-        }
-        finding.next = match (cause, id) {
-            _ if !finding.rules.is_empty() => "take the rule out".into(),
+        let next = match (cause, id) {
+            _ if certificate.is_some() => certificate.map_or("", |it| it.next).into(),
             (Some(cause), _) if asks => cause.next(last.at_us),
             (_, "WHY-08") => "check the token or certificate that the device presents (Authorization, client certificate)".into(),
             (_, "WHY-05") => "wait for the device's next session; it comes by its own schedule".into(),
             (Some(cause), _) => cause.next(last.at_us),
             _ if own => "look whether the server is reachable from here (dmtap doctor), and at its log".into(),
-            _ if status < 400 => {
-                IN_FRONT.into()
-            }
+            _ if status < 400 => IN_FRONT.into(),
             _ => match (words, status) {
                 (Some(_), 400 | 403 | 409 | 422 | 500..) => format!(
                     "do what the server's own words ask for; its log {} may say more",
@@ -108,15 +100,18 @@ impl Case<'_> {
                 _ => refused_next(status, last.at_us),
             },
         };
+        finding.advise(next, "");
         Some(finding)
     }
+}
 
-    pub(super) fn http_words(&self, finding: &SessionFinding, own: bool) -> Option<String> {
-        match (finding.rules.is_empty(), own) {
-            (false, _) => Some(words::by_rules(&finding.rules, "did this.")),
-            (true, true) => Some("dmtap itself answered: the server gave no usable answer.".into()),
-            (true, false) => None,
-        }
+/// Adds who answered, where the server did not.
+pub(super) fn http_words(finding: &mut SessionFinding, own: bool) {
+    match finding.rules.is_empty() {
+        false => finding.by_rules("did this."),
+        true => finding
+            .why
+            .extend(own.then(|| "dmtap itself answered: the server gave no usable answer.".into())),
     }
 }
 

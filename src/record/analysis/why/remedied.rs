@@ -5,18 +5,21 @@ use super::{Case, about};
 use crate::flow::{Transaction, TransactionOutcome};
 use crate::printable::counted;
 use crate::record::analysis::finding::grouped;
-use crate::record::analysis::session::remedies;
 use crate::record::model::SessionFinding;
 
 impl<'s> Case<'s> {
     /// WHY-01 of these, for what is worth knowing.
     pub(super) fn remedied(&self) -> Vec<SessionFinding> {
-        let remedied = self
-            .transactions()
-            .filter(|it| it.outcome == TransactionOutcome::Remedied);
+        let remedied = self.transactions().filter(|it| {
+            it.outcome == TransactionOutcome::Remedied && self.atomic_of(it).is_none()
+        });
+        let later = |it: &Transaction| self.session.remedies.contains_key(&it.number);
         let csp = |it: &Transaction| it.node().map(|node| super::csp(node).to_ascii_lowercase());
         let mut groups = grouped(remedied.take(MOST), |one, other| {
-            one.command == other.command && one.code() == other.code() && csp(one) == csp(other)
+            one.command == other.command
+                && one.code() == other.code()
+                && csp(one) == csp(other)
+                && later(one) == later(other)
         });
         groups.truncate(super::MOST_FINDINGS);
         groups.iter().map(|group| self.remedy(group)).collect()
@@ -35,28 +38,40 @@ impl<'s> Case<'s> {
             ),
         };
         let later = |failed: &Transaction| {
-            let later = self.session.transactions[failed.number as usize..].iter();
-            { later }.find(|later| remedies(later, failed))
+            let number = *self.session.remedies.get(&failed.number)?;
+            self.session.transactions.get(number as usize - 1)
         };
-        let how = match later(first).is_some_and(|it| it.command == "Add") {
-            true => "then added",
-            false => "then set",
+        let remedy = later(first).map(|it| &*it.command);
+        let how = match (&*first.command, remedy) {
+            ("Atomic", _) => "then done",
+            ("Delete", None) => "there was nothing to delete",
+            (_, Some("Add")) => "then added",
+            _ => "then set",
         };
         let got = code(first.code().unwrap_or_default());
         finding.what = format!("{name}: {got}, {how}");
         finding.list(group, MOST_LISTED, "", |failed| {
+            let asked = match failed.answer().filter(|_| later(failed).is_none()) {
+                Some(answer) => words::asked_and_answered(failed, answer),
+                None => words::asked(failed),
+            };
             let asked = match failed.number == first.number {
-                true => words::asked(failed),
-                false => format!("likewise {}, {}", named(failed), words::asked(failed)),
+                true => asked,
+                false => format!("likewise {}, {asked}", named(failed)),
             };
             let done = later(failed).map(|it| {
-                let place = words::asked(it).replacen("asked ", "", 1);
+                let place = words::place(&it.asked);
                 let got = code(it.code().unwrap_or_default());
-                format!(" · then {}, {place}: {got}", named(it))
+                format!(" · then {}, in {place}: {got}", named(it))
             });
             asked + &done.unwrap_or_default()
         });
-        finding.next = "nothing".into();
+        finding.next = match (&*first.command, remedy) {
+            ("Delete", None) => {
+                "nothing, if the node is to be gone; otherwise check its spelling".into()
+            }
+            _ => "nothing".into(),
+        };
         finding
     }
 }

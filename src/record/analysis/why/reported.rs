@@ -49,8 +49,8 @@ impl Case<'_> {
         let code = AlertCode(alert.alert.unwrap_or_default());
         let media_type = item.media_type.as_deref().unwrap_or("no type");
         finding.why.push(format!(
-            "Alert {code} of {media_type}: {meaning}, {}",
-            words::asked(alert).replacen("asked", "sent", 1)
+            "Alert {code} of {media_type}: {meaning}, sent in {}",
+            words::place(&alert.asked)
         ));
         if let Some((asked, answer)) = asked.and_then(|it| Some((it, it.answer()?))) {
             finding.why.push(words::asked_and_answered(asked, answer));

@@ -22,10 +22,10 @@ impl Case<'_> {
         match last.from {
             Side::Device => {
                 finding.what = format!("The user unenrolled the device: {}", named(last));
-                let place = words::asked(last).replacen("asked", "sent", 1);
+                let place = words::place(&last.asked);
                 finding
                     .why
-                    .push(format!("Its Type is {USER_REQUEST}, {place}."));
+                    .push(format!("Its Type is {USER_REQUEST}, sent in {place}."));
             }
             Side::Server => {
                 finding.what = format!("The server unenrolled the device: {}", named(last));

@@ -4,23 +4,73 @@ use hashlink::LinkedHashMap;
 
 use super::failed::is_success;
 use super::words::{self, named};
-use super::{Case, about};
+use super::{Case, EVENT_LOG, about};
 use crate::dm::locuri;
 use crate::facts::{self, ReportedValue};
 use crate::flow::{Side, Transaction, TransactionItem, TransactionOutcome};
 use crate::record::analysis::session::{DocumentKind, FailedDocument};
 use crate::record::model::SessionFinding;
 
-/// What Results say of the work behind the parent of some nodes: the last value of each.
-type Work<'s> = Vec<Reported<'s>>;
-/// By the node that the work is on, canonical.
-pub(super) type Works<'s> = LinkedHashMap<String, Work<'s>>;
+/// What Results say of work: by the node that the work is on, canonical, the last value of each node that tells of it.
+#[derive(Default)]
+pub(in crate::record::analysis) struct Works<'s>(LinkedHashMap<String, Vec<Reported<'s>>>);
 
 /// A value that Results gave to a Get, with what it means.
-pub(super) struct Reported<'s> {
-    get: &'s Transaction,
-    item: &'s TransactionItem,
-    value: ReportedValue,
+pub(in crate::record::analysis) struct Reported<'s> {
+    pub(in crate::record::analysis) get: &'s Transaction,
+    pub(in crate::record::analysis) item: &'s TransactionItem,
+    pub(in crate::record::analysis) value: ReportedValue,
+}
+
+impl<'s> Works<'s> {
+    /// What the Results of a session say.
+    pub(in crate::record::analysis) fn of(session: &'s [Transaction]) -> Self {
+        let mut works = Self::default();
+        let results = session
+            .iter()
+            .flat_map(|it| it.results.iter().map(move |item| (it, item)));
+        for (get, item) in results {
+            let node = locuri::canonical(item.node.as_deref().unwrap_or_default());
+            let value = item.value.as_deref().unwrap_or_default();
+            let Some(value) = facts::reported_value(&node, value) else {
+                continue;
+            };
+            let work = works.0.entry(work_of(&node)).or_insert_with(Vec::new);
+            // Only the last value of a node counts.
+            work.retain(|it| locuri::canonical(it.node()) != node);
+            work.push(Reported { get, item, value });
+        }
+        works
+    }
+
+    /// The last value that tells how the work on a node, or on one around it, went on.
+    pub(in crate::record::analysis) fn last_about(&self, node: &str) -> Option<&Reported<'s>> {
+        let node = locuri::canonical(node);
+        let ends = node.match_indices('/').map(|(end, _)| end);
+        let mut around = ends.chain([node.len()]).map(|end| &node[..end]);
+        around.find_map(|node| latest(self.0.get(node)?).pop())
+    }
+}
+
+/// The values that count of those about one work: of failures, or else of work that goes on, those that came after the last
+/// success; else the successes.
+fn latest<'w, 's>(work: &'w [Reported<'s>]) -> Vec<&'w Reported<'s>> {
+    let done: Vec<_> = work
+        .iter()
+        .filter(|it| it.value == ReportedValue::Done)
+        .collect();
+    let last_done = done.iter().map(|it| it.get.asked.exchange).max();
+    let is_new = |it: &&Reported<'_>| last_done.is_none_or(|done| it.get.asked.exchange > done);
+    let of_kind = |is_it: fn(&ReportedValue) -> bool| -> Vec<_> {
+        work.iter()
+            .filter(|it| is_it(&it.value))
+            .filter(is_new)
+            .collect()
+    };
+    let failures = of_kind(|it| matches!(it, ReportedValue::Failed(_)));
+    let pending = of_kind(|it| matches!(it, ReportedValue::Pending(_)));
+    let mut kinds = [failures, pending, done].into_iter();
+    kinds.find(|it| !it.is_empty()).unwrap_or_default()
 }
 
 impl Reported<'_> {
@@ -32,7 +82,7 @@ impl Reported<'_> {
         }
     }
 
-    fn node(&self) -> &str {
+    pub(in crate::record::analysis) fn node(&self) -> &str {
         self.item.node.as_deref().unwrap_or_default()
     }
 }
@@ -41,8 +91,8 @@ impl<'s> Case<'s> {
     /// WHY-01 of work that failed and WHY-09 of work that goes on, by values of nodes; WHY-09 of work that began, of which
     /// nobody asked how it ended.
     pub(super) fn reported_by_values(&self) -> Vec<SessionFinding> {
-        let works = self.works();
-        let findings = works.iter();
+        let works = Works::of(&self.session.transactions);
+        let findings = works.0.iter();
         let findings = findings.filter_map(|(parent, work)| self.of_work(parent, work));
         let mut findings: Vec<_> = findings.take(super::MOST_FINDINGS).collect();
         let gets = self.transactions().filter(|it| it.command == "Get");
@@ -51,60 +101,25 @@ impl<'s> Case<'s> {
             .collect();
         let is_known = |parent: &str| {
             let is_asked = asked.iter().any(|node| node.starts_with(parent));
-            is_asked || works.contains_key(parent) || self.is_reported(parent)
+            is_asked || works.0.contains_key(parent) || self.is_reported(parent)
         };
         let begun = self.transactions().filter_map(|it| {
             let is_answered = it.outcome == TransactionOutcome::Answered && is_success(it);
             let (parent, later) = later_work(it).filter(|_| is_answered)?;
-            (!is_known(&parent)).then_some((it, later))
+            (!is_known(&parent)).then(|| not_asked_about(it, later))
         });
-        let begun = begun.take(super::MOST_FINDINGS);
-        findings.extend(begun.map(|(it, later)| not_asked_about(it, later)));
+        findings.extend(begun.take(super::MOST_FINDINGS));
         findings
     }
 
-    /// By the node that the work is on.
-    pub(super) fn works(&self) -> Works<'s> {
-        let mut works = Works::new();
-        let results = self
-            .transactions()
-            .flat_map(|it| it.results.iter().map(move |item| (it, item)));
-        for (transaction, item) in results {
-            let node = item.node.as_deref().unwrap_or_default();
-            let value = item.value.as_deref().unwrap_or_default();
-            let node = locuri::canonical(node);
-            let Some(value) = facts::reported_value(&node, value) else {
-                continue;
-            };
-            let parent = work_of(&node);
-            let work = works.entry(parent).or_insert_with(Work::new);
-            // Only the last value of a node counts.
-            work.retain(|it| locuri::canonical(it.node()) != node);
-            work.push(Reported {
-                get: transaction,
-                item,
-                value,
-            });
-        }
-        works
-    }
-
-    fn of_work(&self, parent: &str, work: &Work<'s>) -> Option<SessionFinding> {
-        let done = { work.iter() }.filter(|it| it.value == ReportedValue::Done);
-        let done = done.map(|it| it.get.asked.exchange).max();
-        let of_kind = |is_it: fn(&ReportedValue) -> bool| -> Vec<&Reported<'s>> {
-            let reported = work.iter().filter(|it| is_it(&it.value));
-            let is_old =
-                |it: &&Reported<'_>| done.is_some_and(|done| it.get.asked.exchange <= done);
-            reported.filter(|it| !is_old(it)).collect()
+    fn of_work(&self, parent: &str, work: &[Reported<'s>]) -> Option<SessionFinding> {
+        let values = latest(work);
+        let last = *values.last()?;
+        let has_failed = match last.value {
+            ReportedValue::Failed(_) => true,
+            ReportedValue::Pending(_) => false,
+            ReportedValue::Done | ReportedValue::Fine => return None,
         };
-        let failures = of_kind(|it| matches!(it, ReportedValue::Failed(_)));
-        let has_failed = !failures.is_empty();
-        let values = match has_failed {
-            true => failures,
-            false => of_kind(|it| matches!(it, ReportedValue::Pending(_))),
-        };
-        let last = values.last()?;
         let begun = self.transactions().filter(|it| {
             let is_below = |node| locuri::is_within(node, parent);
             let is_before = it.number < last.get.number;
@@ -131,7 +146,7 @@ impl<'s> Case<'s> {
         if let Some((begun, answer)) = begun.and_then(|it| Some((it, it.answer()?))) {
             let got = answer.code().map(words::code).unwrap_or_default();
             finding.why.push(format!(
-                "{}: {got} says only that it began",
+                "{}: {got} means only that the work began",
                 words::asked_and_answered(begun, answer)
             ));
         }
@@ -150,7 +165,9 @@ impl<'s> Case<'s> {
         }));
         finding.next = match has_failed {
             false => "Get the node again in a later session".into(),
-            true if parent.contains("/scep/") => SCEP_NEXT.into(),
+            true if parent.contains("/scep/") => format!(
+                "look at the SCEP server's log, and for events of SCEP in the device's event log {EVENT_LOG}"
+            ),
             true if parent.contains("/enterprisedesktopappmanagement/") => INSTALLER_NEXT.into(),
             true if parent.contains("/bitlocker/") => BITLOCKER_NEXT.into(),
             true => self.look_in_log(last.get.asked.at_us),
@@ -235,18 +252,8 @@ pub(in crate::record::analysis) fn failed_document(document: &FailedDocument) ->
     }
 }
 
-/// Whether a value tells how the work that a command began went on: of each node around the command's, or its own.
-pub(super) fn is_known_by_values(works: &Works<'_>, transaction: &Transaction) -> bool {
-    let node = locuri::canonical(transaction.node().unwrap_or_default());
-    let tells =
-        |it: &Reported<'_>| it.value != ReportedValue::Fine && it.get.number > transaction.number;
-    let ends = node.match_indices('/').map(|(end, _)| end);
-    let mut around = ends.chain([node.len()]).map(|end| &node[..end]);
-    around.any(|node| works.get(node).is_some_and(|work| work.iter().any(tells)))
-}
-
 /// The node that the work is on of which a node tells, both canonical: the one around it as a rule.
-fn work_of(node: &str) -> String {
+pub(in crate::record::analysis) fn work_of(node: &str) -> String {
     match node.rsplit_once('/') {
         Some((parent, "rotaterecoverypasswordsstatus")) => {
             parent.replace("/status", "/rotaterecoverypasswords")
@@ -265,42 +272,43 @@ fn failed_parts(count: usize) -> String {
     }
 }
 
-/// What Windows does after it answered a command, and how to ask how that ended.
-type LaterWork = (&'static str, &'static str);
+/// What Windows does after it answered a command.
+struct LaterWork {
+    /// A part of the node that is executed, and its end.
+    node: (&'static str, &'static str),
+    /// What it does.
+    does: &'static str,
+    /// How to ask how that ended.
+    next: &'static str,
+}
 
-/// The node around the one that starts such work, canonical.
-fn later_work(transaction: &Transaction) -> Option<(String, LaterWork)> {
+/// The work that a command starts, with the node around its own, canonical.
+fn later_work(transaction: &Transaction) -> Option<(String, &'static LaterWork)> {
     let node = transaction.node().map(locuri::canonical)?;
     let is_exec = transaction.command == "Exec" && transaction.from == Side::Server;
     let mut known = LATER_WORK.iter().filter(|_| is_exec);
-    known.find_map(|(place, end, later)| {
+    known.find_map(|work| {
+        let (place, end) = work.node;
         let parent = node.strip_suffix(end)?;
-        parent.contains(place).then(|| (parent.to_owned(), *later))
+        parent.contains(place).then(|| (parent.to_owned(), work))
     })
 }
 
-/// By a part of the node that is executed, and by its end.
-const LATER_WORK: [(&str, &str, LaterWork); 2] = [
-    (
-        "/scep/",
-        "/install/enroll",
-        (
-            "requests the certificate from the SCEP server",
-            "Get Status and ErrorCode of that node in a later session: 1 and 0 mean that the certificate came",
-        ),
-    ),
-    (
-        "/enterprisedesktopappmanagement/msi/",
-        "/downloadinstall",
-        (
-            "downloads and installs the package",
-            "Get Status and LastError of that node in a later session: 70 and 0 mean that it is installed",
-        ),
-    ),
+const LATER_WORK: [LaterWork; 2] = [
+    LaterWork {
+        node: ("/scep/", "/install/enroll"),
+        does: "requests the certificate from the SCEP server",
+        next: "Get Status and ErrorCode of that node in a later session: 1 and 0 mean that the certificate came",
+    },
+    LaterWork {
+        node: ("/enterprisedesktopappmanagement/msi/", "/downloadinstall"),
+        does: "downloads and installs the package",
+        next: "Get Status and LastError of that node in a later session: 70 and 0 mean that it is installed",
+    },
 ];
 
 /// WHY-09: Windows answers first, and works then.
-fn not_asked_about(transaction: &Transaction, (work, next): LaterWork) -> SessionFinding {
+fn not_asked_about(transaction: &Transaction, work: &LaterWork) -> SessionFinding {
     let mut finding = about("WHY-09", &[transaction]);
     let got = transaction.code().map(words::code).unwrap_or_default();
     finding.pending = false;
@@ -313,14 +321,12 @@ fn not_asked_about(transaction: &Transaction, (work, next): LaterWork) -> Sessio
             .why
             .push(words::asked_and_answered(transaction, answer));
     }
-    let why = format!("Windows answers at once, and {work} afterwards.");
+    let why = format!("Windows answers at once, and {} afterwards.", work.does);
     finding.why.push(why);
-    finding.next = next.into();
+    finding.next = work.next.into();
     finding
 }
 
-const SCEP_NEXT: &str = "look at the SCEP server's log, and for events of SCEP in the device's event log \
-                         DeviceManagement-Enterprise-Diagnostics-Provider/Admin";
 pub(super) const INSTALLER_NEXT: &str = "read the installer's own log on the device: CommandLine in the job can ask for one \
                                          (/l*v and a file)";
 const BITLOCKER_NEXT: &str =

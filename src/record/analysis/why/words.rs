@@ -4,11 +4,11 @@ use jiff::tz::TimeZone;
 
 use crate::dm::{AlertCode, StatusCode};
 use crate::facts;
-use crate::flow::{CommandAnswer, SessionEnd, Side, Transaction};
+use crate::flow::{CommandAnswer, CommandPlace, SessionEnd, Side, Transaction};
 use crate::record::model::SessionSummary;
 
 /// `Replace ./Device/Vendor/MSFT/X`
-pub(super) fn named(transaction: &Transaction) -> String {
+pub(in crate::record::analysis) fn named(transaction: &Transaction) -> String {
     let command = &transaction.command;
     let node = transaction.node();
     match (node, transaction.alert) {
@@ -18,7 +18,7 @@ pub(super) fn named(transaction: &Transaction) -> String {
     }
 }
 
-/// The same with the node that a failed answer is about.
+/// `Replace ./Device/Vendor/MSFT/X`, with the node that a failed answer is about.
 pub(super) fn named_by(transaction: &Transaction, answer: &CommandAnswer) -> String {
     match answer.node.as_ref().filter(|_| transaction.items.len() > 1) {
         Some(node) => format!("{} {node}", transaction.command),
@@ -27,32 +27,35 @@ pub(super) fn named_by(transaction: &Transaction, answer: &CommandAnswer) -> Str
 }
 
 /// `404 Not found`
-pub(super) fn code(code: u16) -> String {
+pub(in crate::record::analysis) fn code(code: u16) -> String {
     StatusCode(code).to_string()
 }
 
-/// `asked in x30 (message 2, CmdID 6)`
-pub(super) fn asked(transaction: &Transaction) -> String {
-    let place = &transaction.asked;
+/// `x30 (message 2, CmdID 6)`
+pub(in crate::record::analysis) fn place(place: &CommandPlace) -> String {
     let cmd_id = match &*place.cmd_id {
         "" => "without CmdID".to_owned(),
         id => format!("CmdID {id}"),
     };
-    format!(
-        "asked in x{} (message {}, {cmd_id})",
-        place.exchange, place.message
-    )
+    format!("x{} (message {}, {cmd_id})", place.exchange, place.message)
+}
+
+/// `x30 (CmdID 6)`
+pub(super) fn short_place(place: &CommandPlace) -> String {
+    format!("x{} (CmdID {})", place.exchange, place.cmd_id)
+}
+
+/// `asked in x30 (message 2, CmdID 6)`
+pub(in crate::record::analysis) fn asked(transaction: &Transaction) -> String {
+    format!("asked in {}", place(&transaction.asked))
 }
 
 /// `asked in x30 (message 2, CmdID 6), answered in x31 (message 3, CmdID 4)`
 pub(super) fn asked_and_answered(transaction: &Transaction, answer: &CommandAnswer) -> String {
-    let place = &answer.place;
     format!(
-        "{}, answered in x{} (message {}, CmdID {})",
+        "{}, answered in {}",
         asked(transaction),
-        place.exchange,
-        place.message,
-        place.cmd_id
+        place(&answer.place)
     )
 }
 
