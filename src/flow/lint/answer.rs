@@ -162,7 +162,7 @@ fn status(
     references(found, status, answered);
     let Some(code) = status.code().filter(|code| code.name().is_some()) else {
         let text = match status.code() {
-            Some(code) => format!("{} is no code of a Status", code.0),
+            Some(code) => format!("{} is not a code of a Status", code.0),
             None => "the Status has no code".to_owned(),
         };
         return found.add("STA-07", at, text);
@@ -210,7 +210,9 @@ fn status(
             216 | 516 if container != Some(CommandKind::Atomic) => {
                 Some("a command that is in no Atomic".to_owned())
             }
-            507 | 517 if kind != CommandKind::Atomic => Some(format!("{kind}, which is no Atomic")),
+            507 | 517 if kind != CommandKind::Atomic => {
+                Some(format!("{kind}, which is not an Atomic"))
+            }
             _ => None,
         };
         if let Some(whose) = whose {

@@ -14,7 +14,7 @@ pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &Seen) {
         let container = command.container().map(Command::kind);
         match command.kind() {
             CommandKind::Unknown => {
-                let text = format!("{} is no command", command.element().local());
+                let text = format!("{} is not a command", command.element().local());
                 found.add("CMD-02", at, text);
                 continue;
             }

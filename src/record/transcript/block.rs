@@ -72,7 +72,7 @@ fn failed(out: &mut TextBuffer, record: &EventRecord) {
 }
 
 fn malformed(out: &mut TextBuffer, record: &EventRecord) {
-    let what = format!("what the device {} sent is no HTTP", device(record));
+    let what = format!("what the device {} sent is not HTTP", device(record));
     one_line(out, record, "✖", Style::Bad, &what);
 }
 

@@ -125,7 +125,7 @@ fn passing(captured: &CapturedMessage, ledger: &Ledger) -> Vec<String> {
         (ParsedBody::Document(received, _), Some(sent))
             if Message::of(received).is_some() && Message::of(sent).is_none() =>
         {
-            lines.push("it is no SyncML message any more".into());
+            lines.push("it is not a SyncML message any more".into());
         }
         (ParsedBody::Document(received, _), Some(sent)) => {
             let speaker = captured.from;

@@ -202,7 +202,7 @@ fn what_cannot_be_read_or_opened_is_named_in_words() {
         ),
         (
             verb(&["proxy", "--mode", "reverse:https://a b"]),
-            "is no URL",
+            "is not a URL",
         ),
         (
             verb(&["device", "https://127.0.0.1:1/", "-k"]),

@@ -51,7 +51,7 @@ async fn garbage_instead_of_a_request_is_reported_with_who_sent_it_and_what_is_w
         (
             Some("http/1.1"),
             "GET / HTTP/1.1\r\nno field\r\n\r\n",
-            "a line of the head is no header field",
+            "a line of the head is not a header field",
         ),
         (
             Some("http/1.1"),
