@@ -81,7 +81,7 @@ impl Exchanges {
         }
         if self.runs.begins(record) {
             self.finish(pass)?;
-            self.run += 1;
+            self.run = record.run;
         }
         match (record.event, record.exchange) {
             (EventKind::Request, Some(exchange)) => self.request(exchange, record, pass),
