@@ -350,6 +350,7 @@ impl Exchange {
             response,
             document: incoming.document(),
             body: incoming.plain.as_ref(),
+            why_unread: incoming.why_unread(),
             utf16: incoming.utf16(),
             limits,
             stay: self.stay(),

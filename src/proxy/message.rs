@@ -222,6 +222,20 @@ impl IncomingMessage {
         self.count = None;
     }
 
+    /// Returns the reason why the body could not be read, for the rules that need it.
+    pub(super) fn why_unread(&self) -> Option<&'static str> {
+        match &self.captured.parsed {
+            ParsedBody::Unread(NotParsed::TooLarge { .. }) => {
+                Some("the body is larger than --max-body")
+            }
+            ParsedBody::Unread(NotParsed::NoRoom { .. }) => {
+                Some("the memory for bodies was used up")
+            }
+            ParsedBody::Unread(NotParsed::TooSlow { .. }) => Some("the body came too slowly"),
+            _ => None,
+        }
+    }
+
     /// Returns the document if the body was decoded.
     pub(super) fn document(&self) -> Option<&Arc<Document>> {
         self.captured.parsed.document()

@@ -62,6 +62,8 @@ pub struct RuleInput<'a> {
     /// The body as received, without content coding and in UTF-8 where it is XML in UTF-16, where it was read; it need
     /// not decode.
     pub body: Option<&'a Bytes>,
+    /// Why dmtap could not read the body, where it could not.
+    pub why_unread: Option<&'static str>,
     /// For each Status and Results of the document, the command it answers.
     pub links: &'a [AnswerLink],
     /// What dmtap owes the peers of the session, where there is one.
@@ -113,6 +115,8 @@ pub enum HeldBack {
     Limit,
     /// Its scenario was in another state.
     Scenario,
+    /// It needs the body, which dmtap could not read for this reason.
+    Unread(&'static str),
 }
 
 /// What rules remember: counts of limits, states of scenarios. The proxy keeps one for a run behind a lock that
@@ -127,7 +131,8 @@ pub trait RuleState {
         let _ = (rule, matches, is_complete);
     }
 
-    /// Counts that rule `rule` of the set looked at a message, and its limit or its scenario kept it from acting.
+    /// Counts that rule `rule` of the set looked at a message, and its limit, its scenario or the body kept it from
+    /// acting.
     fn held_back(&mut self, rule: usize, by: HeldBack) {
         let _ = (rule, by);
     }
