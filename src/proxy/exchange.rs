@@ -92,7 +92,8 @@ async fn respond(
         Err(broken) => match Failure::of_request(&broken) {
             Some(failure) => return Ok(exchange.fail(failure)),
             None => {
-                exchange.emit_failed(FailedEnd::NoResponse, Failure::broken_request());
+                let failure = Failure::of_broken_request(&broken);
+                exchange.emit_failed(FailedEnd::NoResponse, failure);
                 return Err(broken.into());
             }
         },
