@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use dmtap::flow::{Event, FailureCause, Side};
 use dmtap::proxy::{BodyCapture, Settings};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -114,6 +115,43 @@ async fn a_device_that_waits_for_less_gives_up_first() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_record_says_that_a_device_did_not_take_a_late_response() {
+    if !have("curl") {
+        return;
+    }
+    for (step, expected) in [
+        (r#"{ delay = "5s" }"#, "before it took the response"),
+        (
+            r#"{ slicer = { size = 1000, delay = "5s" } }"#,
+            "after 1000 bytes of the response",
+        ),
+    ] {
+        for flag in ["--http1.1", "--http2"] {
+            let lab = Lab::new(&rule("response", step)).await;
+            let ca = lab.rig.ca().display().to_string();
+            let arguments = [flag, "--cacert", &ca, "--max-time", "0.6"];
+            let curled = lab.curl(&arguments, &bytes(5000)).await;
+            assert_eq!(curled.code, 28, "{flag} {step}: {}", curled.error);
+            let why = lab.rig.log.until(|event| match event {
+                Event::Failed {
+                    why,
+                    cause: Some(FailureCause::NotTaken),
+                    side: Some(Side::Device),
+                    ..
+                } => Some(why.clone()),
+                _ => None,
+            });
+            let why = why.await;
+            assert_eq!(why, format!("the device left {expected}"), "{flag}");
+            let names = lab.rig.log.names();
+            let place = |name: &str| names.iter().position(|it| *it == name);
+            assert!(place("response") < place("failed"), "{names:?}");
+            lab.rig.stop().await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn garbage_comes_instead_of_a_body() {
     if !have("curl") {
         return;
@@ -201,49 +239,6 @@ async fn the_end_of_a_connection_is_late() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_is_cut_on_its_way_to_the_server() {
-    if !have("curl") {
-        return;
-    }
-    for (http, code) in [(Http::One, 52), (Http::Two, 92)] {
-        for alpn in ["http/1.1", "h2"] {
-            let directory = tempfile::tempdir().unwrap();
-            let server = Server::start(directory.path(), &[alpn]).await;
-            let rules = rule("request", "{ limit-data = 1200 }");
-            let lab = Lab::with(directory, server, &rules).await;
-            let curled = lab.post(http, &bytes(5000)).await;
-            assert_eq!(curled.code, code, "{http:?} {alpn} {}", curled.error);
-            // The server may hear of the cut after the device did.
-            soon(until(|| !lab.server.seen.lock().unwrap().is_empty())).await;
-            let seen = lab.server.last();
-            assert_eq!(seen.headers["content-length"], "5000");
-            assert_eq!(seen.body, "broken off");
-            lab.rig.stop().await;
-        }
-    }
-    // A server that writes down what it gets: the head, and exactly so many bytes.
-    let directory = tempfile::tempdir().unwrap();
-    let (server, read) = Server::fixed(directory.path(), Vec::new()).await;
-    let lab = Lab::with(directory, server, &rule("request", "{ limit-data = 1200 }")).await;
-    assert_eq!(lab.post(Http::One, &bytes(5000)).await.code, 52);
-    soon(until(|| !read.lock().unwrap().is_empty())).await;
-    let read = read.lock().unwrap().clone();
-    let head = read
-        .windows(4)
-        .position(|window| window == b"\r\n\r\n")
-        .unwrap();
-    assert!(read[head + 4..] == bytes(1200));
-    lab.rig.stop().await;
-}
-
-/// Returns when something has become so.
-async fn until(so: impl Fn() -> bool) {
-    while !so() {
-        tokio::task::yield_now().await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_response_with_trailers_ends_as_a_rule_orders() {
     const CHUNKS: &[u8] =
         b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\
@@ -292,6 +287,49 @@ async fn a_response_with_trailers_ends_as_a_rule_orders() {
     let again = device.request("POST", "/", "hi");
     device.send(again).await.unwrap_err();
     lab.rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_is_cut_on_its_way_to_the_server() {
+    if !have("curl") {
+        return;
+    }
+    for (http, code) in [(Http::One, 52), (Http::Two, 92)] {
+        for alpn in ["http/1.1", "h2"] {
+            let directory = tempfile::tempdir().unwrap();
+            let server = Server::start(directory.path(), &[alpn]).await;
+            let rules = rule("request", "{ limit-data = 1200 }");
+            let lab = Lab::with(directory, server, &rules).await;
+            let curled = lab.post(http, &bytes(5000)).await;
+            assert_eq!(curled.code, code, "{http:?} {alpn} {}", curled.error);
+            // The server may hear of the cut after the device did.
+            soon(until(|| !lab.server.seen.lock().unwrap().is_empty())).await;
+            let seen = lab.server.last();
+            assert_eq!(seen.headers["content-length"], "5000");
+            assert_eq!(seen.body, "broken off");
+            lab.rig.stop().await;
+        }
+    }
+    // A server that writes down what it gets: the head, and exactly so many bytes.
+    let directory = tempfile::tempdir().unwrap();
+    let (server, read) = Server::fixed(directory.path(), Vec::new()).await;
+    let lab = Lab::with(directory, server, &rule("request", "{ limit-data = 1200 }")).await;
+    assert_eq!(lab.post(Http::One, &bytes(5000)).await.code, 52);
+    soon(until(|| !read.lock().unwrap().is_empty())).await;
+    let read = read.lock().unwrap().clone();
+    let head = read
+        .windows(4)
+        .position(|window| window == b"\r\n\r\n")
+        .unwrap();
+    assert!(read[head + 4..] == bytes(1200));
+    lab.rig.stop().await;
+}
+
+/// Returns when something has become so.
+async fn until(so: impl Fn() -> bool) {
+    while !so() {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
