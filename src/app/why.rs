@@ -284,7 +284,7 @@ impl Question {
     pub fn failures(&self) -> Failures {
         let mut failures = Failures::default();
         let sessions = self.sessions.iter();
-        sessions.for_each(|session| failures.enter(&session.summary));
+        sessions.for_each(|session| failures.enter(&session.summary, session.run));
         failures
     }
 
@@ -294,13 +294,14 @@ impl Question {
         for KeptSession {
             summary,
             transactions,
-            ..
+            run,
         } in &self.sessions
         {
             if summary.findings.is_empty() && transactions.is_empty() {
                 continue;
             }
-            text += &Transcript::<Vec<u8>>::session(summary, Colour::Colour);
+            let run = (self.run > 0).then_some(*run);
+            text += &Transcript::<Vec<u8>>::session(summary, run, Colour::Colour);
             for transaction in transactions {
                 let _ = writeln!(
                     text,
@@ -315,7 +316,7 @@ impl Question {
                 findings: vec![never_sent],
                 ..SessionSummary::default()
             };
-            text += &Transcript::<Vec<u8>>::session(&summary, Colour::Colour);
+            text += &Transcript::<Vec<u8>>::session(&summary, None, Colour::Colour);
             text.push('\n');
         }
         let shown = self.sessions.iter();
@@ -397,10 +398,13 @@ impl Question {
         for KeptSession {
             summary,
             transactions,
-            ..
+            run,
         } in &self.sessions
         {
             let mut line = json!(summary);
+            if self.run > 0 {
+                line["run"] = json!(run + 1);
+            }
             if self.about.is_some() {
                 line["transactions"] = json!(transactions);
             }
