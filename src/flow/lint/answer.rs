@@ -331,7 +331,7 @@ fn unanswered(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
     let is_refused = refused.is_some_and(|code| !code.is_success());
     let comparable = seen.is_comparable();
     let other = seen.of_mut(turn.side.other());
-    if !is_over || is_refused || !comparable || !other.is_final || other.has_aborted {
+    if !is_over || is_refused || !comparable || other.is_in_package || other.has_aborted {
         return;
     }
     other.pending_bytes = 0;
@@ -342,6 +342,11 @@ fn unanswered(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
         let Some(command) = pending.command() else {
             continue;
         };
+        // The next message itself answers a request for it.
+        let alert = command.as_alert().and_then(|alert| alert.code());
+        if alert == Some(AlertCode::NEXT_MESSAGE) {
+            continue;
+        }
         let id = command.cmd_id().unwrap_or_default();
         let asked = turn.side.other().name();
         let named = format!("{} {id} of the {asked}", command.kind());
