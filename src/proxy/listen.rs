@@ -217,7 +217,7 @@ mod tests {
         check(
             "[::1]:80",
             io::ErrorKind::AddrInUse,
-            "choose another port than 80",
+            "choose another port, with -p",
         );
         check(
             "192.0.2.1:80",
