@@ -231,7 +231,7 @@ fn a_port_that_is_taken_says_what_to_do() {
         let output = command.output().unwrap();
         let text = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{text}");
-        assert!(text.contains("another program listens there"), "{text}");
+        assert!(text.contains("choose another port, with -p"), "{text}");
         check_words(&text);
     }
 }
