@@ -295,6 +295,7 @@ impl Question {
             summary,
             transactions,
             run,
+            ..
         } in &self.sessions
         {
             if summary.findings.is_empty() && transactions.is_empty() {
@@ -399,6 +400,7 @@ impl Question {
             summary,
             transactions,
             run,
+            ..
         } in &self.sessions
         {
             let mut line = json!(summary);
