@@ -11,7 +11,7 @@ use crate::filter::Filter;
 use crate::flow::{SessionEnd, Side, Transaction};
 use crate::printable::{self, counted};
 use crate::record::analysis::later::{self, Later, Left};
-use crate::record::analysis::why::{Options, transaction_line};
+use crate::record::analysis::why::{Options, attempt_words, transaction_line};
 use crate::record::analysis::{AnalysedSession, Analysis, Begun};
 use crate::record::model::EventKind;
 use crate::record::model::{CommandCounts, SessionFinding, SessionSummary};
@@ -247,7 +247,8 @@ impl Question {
         let Some(earlier) = self.by_device.get(&session.summary.device) else {
             return;
         };
-        let later = Later::of(session);
+        let number = session.summary.number;
+        let later = Later::of(session, self.session.is_none() || self.session == number);
         for at in earlier.iter().rev().take(MOST_EARLIER) {
             let KeptSession { summary, left, .. } = &mut self.sessions[*at];
             later.settle(summary, left);
@@ -349,7 +350,7 @@ impl Question {
                 .filter(|it| is_enrollment(&it.summary) && it.summary.is_renewal == is_renewal);
             match begun.max(kept.count() as u64) {
                 0 => {}
-                some => all += &format!(" and {}", counted(some, attempt(is_renewal))),
+                some => all += &format!(" and {}", counted(some, attempt_words(is_renewal))),
             }
         }
         let mut places = Vec::new();
@@ -360,7 +361,7 @@ impl Question {
             count => places.push(format!("in {}", sessions(count))),
         }
         if in_enrollments > 0 {
-            let name = attempt(are_renewals);
+            let name = attempt_words(are_renewals);
             places.push(format!("in {}", counted(in_enrollments, name)));
         }
         if elsewhere > 0 {
@@ -461,14 +462,6 @@ impl Question {
 /// Whether it is one of an enrollment, not of a session.
 fn is_enrollment(summary: &SessionSummary) -> bool {
     summary.number.is_none() && summary.end != SessionEnd::Open
-}
-
-/// What an enrollment is called that is a renewal, or is not.
-fn attempt(is_renewal: bool) -> &'static str {
-    match is_renewal {
-        true => "renewal",
-        false => "enrollment",
-    }
 }
 
 /// Sessions that are kept with something pending, and as many without.

@@ -6,7 +6,7 @@ use super::text_buffer::{REASON, Style, TextBuffer};
 use crate::flow::SessionEnd;
 use crate::printable::counted;
 use crate::record::EventRecord;
-use crate::record::analysis::why::end_words;
+use crate::record::analysis::why::{attempt_words, end_words};
 use crate::record::model::{CommandCounts, SessionFinding, SessionSummary};
 
 /// Prints the event at the end of a session.
@@ -23,8 +23,8 @@ pub(super) fn summary(out: &mut TextBuffer, summary: &SessionSummary, run: Optio
     words.push(match (summary.number, &*summary.device) {
         (Some(number), _) => format!("session {number}"),
         (None, "") if summary.end == SessionEnd::Open => "outside of sessions".to_owned(),
-        (None, "") => "enrollment".to_owned(),
-        (None, device) => format!("enrollment of {device}"),
+        (None, "") => attempt_words(summary.is_renewal).to_owned(),
+        (None, device) => format!("{} of {device}", attempt_words(summary.is_renewal)),
     });
     if summary.number.is_some() || summary.end != SessionEnd::Open {
         words.push(end_words(summary));
