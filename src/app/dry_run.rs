@@ -46,6 +46,8 @@ pub struct DryRun {
     last: HashMap<SessionKey, ExchangeId>,
     /// Exchanges with a response, where responses come without requests: the next one is of another exchange.
     answered: BTreeSet<ExchangeId>,
+    /// The message before, where a device sent it.
+    asked: Option<Arc<Document>>,
     request: RequestHead,
     response: ResponseHead,
     connection: Connection,
@@ -92,6 +94,7 @@ impl DryRun {
             exchanges: 0,
             last: HashMap::new(),
             answered: BTreeSet::new(),
+            asked: None,
             connection: connection(server),
             request: RequestHead {
                 method: Method::POST,
@@ -117,7 +120,13 @@ impl DryRun {
         let session = session_of("", speaker, document.as_deref());
         let last = session.as_ref().and_then(|session| self.last.get(session));
         let mut exchange = last.copied().unwrap_or(ExchangeId(self.exchanges));
-        if speaker == Side::Device || self.exchanges == 0 || self.answered.contains(&exchange) {
+        let is_answered = self.exchanges == 0 || self.answered.contains(&exchange);
+        let asked = self.asked.as_deref();
+        let pair = (speaker == Side::Server).then_some(asked.zip(document.as_deref()));
+        if is_answered && pair.flatten().is_some_and(|(asked, it)| answers(it, asked)) {
+            return self.answer(body, document);
+        }
+        if speaker == Side::Device || is_answered {
             // The device goes on: the server had its message before this one, and answered it.
             if let Some(before) = self.open.get_mut(&exchange) {
                 before.delivered(Side::Server);
@@ -130,6 +139,22 @@ impl DryRun {
                 self.last.clear();
             }
         }
+        self.passed(speaker, exchange, body, document)
+    }
+
+    /// The answer to the message before, whatever its header names.
+    pub fn answer(&mut self, body: Bytes, document: Option<Arc<Document>>) -> Passed {
+        self.passed(Side::Server, ExchangeId(self.exchanges), body, document)
+    }
+
+    fn passed(
+        &mut self,
+        speaker: Side,
+        exchange: ExchangeId,
+        body: Bytes,
+        document: Option<Arc<Document>>,
+    ) -> Passed {
+        self.asked = document.clone().filter(|_| speaker == Side::Device);
         if speaker == Side::Server {
             self.answered.insert(exchange);
             if self.answered.len() > MOST_OPEN {
@@ -242,6 +267,22 @@ impl DryRun {
 /// The session that a message names.
 fn session_of(server: &str, speaker: Side, document: Option<&Document>) -> Option<SessionKey> {
     SessionKey::of(server, speaker, Message::of(document?)?).ok()?
+}
+
+/// Whether a message of the server answers this one of a device, which has another SessionID or names the device otherwise.
+fn answers(answer: &Document, asked: &Document) -> bool {
+    let [answer, asked] = [answer, asked].map(Message::of);
+    let (Some(answer), Some(asked)) = (answer, asked) else {
+        return false;
+    };
+    let msg_ref = answer.header_status().and_then(|status| status.msg_ref());
+    let headers = answer.header().zip(asked.header());
+    let is_of_it = headers.is_some_and(|(answer, asked)| {
+        let devices = answer.target().zip(asked.source());
+        devices.is_some_and(|(one, other)| one.eq_ignore_ascii_case(&other))
+            || answer.session_id().is_some() && answer.session_id() == asked.session_id()
+    });
+    is_of_it && msg_ref.is_some() && msg_ref == asked.msg_id()
 }
 
 fn reaches_the_server(verdict: &Verdict) -> bool {

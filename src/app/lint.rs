@@ -1,5 +1,6 @@
 //! Lint over files and records: what is read, and what is found in it.
 
+mod log;
 mod report;
 
 use std::io;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use memchr::memmem;
 
+pub use self::log::{is_log, message_with_more};
 pub use self::report::{junit, sarif, text};
 use super::dry_run::Speakers;
 use super::message_log::{self, COMMANDS_ALONE, is_notification, nothing_found, of_other_program};
@@ -15,8 +17,9 @@ use crate::dm::carve::has_message;
 use crate::dm::{Dialect, Message};
 use crate::flow::lint::{LintMessage, Linter, Profile};
 use crate::flow::note::clipped_note;
+use crate::flow::provider::note_provider_id;
 use crate::flow::{Note, SessionKey, Severity, Side};
-use crate::markup::utf16::{in_utf8, windows_1252};
+use crate::markup::utf16::{Utf16, in_utf8, windows_1252};
 use crate::markup::{Document, Hint, Limits, before_break, decode, wbxml};
 use crate::printable;
 use crate::record::model::{EventKind, ParsedBodyRecord};
@@ -125,6 +128,7 @@ impl Lint {
                     .push((name, "a notification (package 0)".into()));
                 continue;
             }
+            let utf16 = Utf16::of(&read);
             let single_byte = windows_1252(&read);
             let is_single_byte = single_byte.is_some();
             let source = single_byte.map_or_else(|| in_utf8(read.clone()), Ok);
@@ -137,8 +141,19 @@ impl Lint {
                 });
                 lint.others.push((name, what));
             };
+            if text.trim_ascii().is_empty() {
+                foreign.get_or_insert_with(|| format!("error: {name}: {}", nothing_found(&text)));
+                lint.others.push((name, "an empty body".into()));
+                continue;
+            }
+            let mut more = None;
+            let decoded = decoded.map(Arc::new).or_else(|error| {
+                let (at, document) = message_with_more(&text).ok_or_else(|| error.clone())?;
+                more = Some((at, error));
+                Ok(document)
+            });
             let document = match decoded {
-                Ok(document) => Arc::new(document),
+                Ok(document) => document,
                 Err(_) if looks_like_html(&text) => {
                     other(&mut lint, name, "HTML".into());
                     continue;
@@ -187,12 +202,19 @@ impl Lint {
             };
             is_all_foreign = false;
             if let Some(what) = what {
-                lint.others.push((name, what.into()));
+                let mut notes: Vec<_> = note_provider_id(&document)
+                    .into_iter()
+                    .map(remark)
+                    .collect();
+                if notes.is_empty() {
+                    lint.others.push((name, what.into()));
+                    continue;
+                }
+                locate(&mut notes, &text, is_single_byte);
+                lint.messages
+                    .push(Linted::in_file(name, Side::Server.name(), notes));
                 continue;
             }
-            let header = Message::of(&document).and_then(|message| message.header());
-            let proto = header.and_then(|header| header.ver_proto());
-            lint.synchronization += usize::from(proto.is_some_and(|it| is_of_synchronization(&it)));
             let (speaker, _) = speakers.of(&document, None);
             // A request begins an exchange, an answer belongs to the one before.
             exchange += u64::from(speaker == Side::Device);
@@ -202,6 +224,7 @@ impl Lint {
                 .take(MOST_FLAGS)
                 .map(|it| remark(Note::of_flag(it)))
                 .collect();
+            notes.extend(utf16.and_then(|it| declared_otherwise(it, &text)));
             let found = linter.message(LintMessage {
                 speaker,
                 server: "",
@@ -214,6 +237,19 @@ impl Lint {
                 links: None,
             });
             notes.extend(found.into_iter().map(remark));
+            let header = Message::of(&document).and_then(|message| message.header());
+            let proto = header.and_then(|header| header.ver_proto());
+            let is_of_ds = proto.is_some_and(|it| is_of_synchronization(&it, &notes));
+            lint.synchronization += usize::from(is_of_ds);
+            if let Some((begins, error)) = more {
+                let begins = u32::try_from(begins).unwrap_or(u32::MAX);
+                let places = notes.iter_mut().filter_map(|note| note.at.as_mut());
+                places.for_each(|at| *at = at.saturating_add(begins));
+                notes.push(Remark {
+                    at: Some(error.at),
+                    ..Remark::new("XML-01", Severity::Error, error.kind.to_string())
+                });
+            }
             locate(&mut notes, &text, is_single_byte);
             lint.messages
                 .push(Linted::in_file(name, speaker.name(), notes));
@@ -267,7 +303,9 @@ impl Lint {
                 let notes = message.iter_mut().flat_map(|message| &mut message.notes);
                 notes.for_each(|note| note.line = line);
                 let proto = event.message.as_ref().and_then(|it| it.proto.as_deref());
-                let is_of_ds = message.is_some() && proto.is_some_and(is_of_synchronization);
+                let is_of_ds = message.as_ref().zip(proto);
+                let is_of_ds =
+                    is_of_ds.is_some_and(|(it, proto)| is_of_synchronization(proto, &it.notes));
                 lint.synchronization += usize::from(is_of_ds);
                 lint.messages.extend(message);
             }
@@ -277,9 +315,23 @@ impl Lint {
     }
 }
 
-/// Whether a VerProto is of data synchronization (OMA DS), which has messages of its own and other rules.
-fn is_of_synchronization(proto: &str) -> bool {
-    proto.starts_with("SyncML/")
+/// Whether a message with this VerProto is of data synchronization (OMA DS), which has other rules. In a session of DM it
+/// has the note that its VerProto is wrong.
+fn is_of_synchronization(proto: &str, notes: &[Remark]) -> bool {
+    proto.starts_with("SyncML/") && !notes.iter().any(|note| note.id == "HDR-01")
+}
+
+/// XML-01: a text in UTF-16 whose XML declaration names UTF-8. A reader may believe either (XML 1.0 §4.3.3).
+fn declared_otherwise(utf16: Utf16, text: &[u8]) -> Option<Remark> {
+    let text = text.strip_prefix(MARK).unwrap_or(text);
+    let end = memmem::find(text, b"?>").filter(|_| text.starts_with(b"<?xml"))?;
+    let declaration = String::from_utf8_lossy(&text[..end]).to_ascii_lowercase();
+    let words = format!(
+        "the text is in {}, the XML declaration says UTF-8",
+        utf16.name()
+    );
+    let remark = Remark::new("XML-01", Severity::Warning, words);
+    declaration.contains("utf-8").then_some(remark)
 }
 
 /// XML-01 or WBXML-01: a message of a peer that could not be read.

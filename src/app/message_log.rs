@@ -43,9 +43,10 @@ use crate::dm::carve::has_message;
 use crate::dm::notification::Notification;
 use crate::dm::soap::Envelope;
 use crate::flow::origin::UrlOrigin;
+use crate::flow::provider::note_provider_id;
 use crate::flow::{
-    CapturedBody, CapturedMessage, ConnectionId, Delivery, Event, ExchangeId, FailureCause, Head,
-    NotParsed, Note, ParsedBody, Severity, Side, Timestamp,
+    CapturedBody, CapturedMessage, Delivery, Event, Head, NotParsed, Note, ParsedBody, Severity,
+    Side, Timestamp,
 };
 use crate::markup::{Document, Hint, Limits, before_break, wbxml};
 use crate::printable::counted;
@@ -208,7 +209,7 @@ fn events(
         let event = message.event(seq, at, &mut conversation, &mut speakers, masking);
         let failed = no_answer.map(|why| {
             seq += 1;
-            failed(seq, at, &event, &why, masking)
+            har::failed(seq, at, &event, &why, masking)
         });
         for event in std::iter::once(event).chain(failed) {
             let over = sessions.event(&event);
@@ -229,49 +230,6 @@ fn events(
     )
 }
 
-/// The event that no answer came to this request, and why not, in the words of who saved the traffic.
-fn failed(
-    seq: u64,
-    at: Timestamp,
-    request: &EventRecord,
-    words: &str,
-    masking: Masking,
-) -> EventRecord {
-    // `ConnectionResetError` has three words.
-    let (mut spaced, mut before) = (String::with_capacity(words.len()), ' ');
-    for character in words.chars() {
-        if before.is_ascii_lowercase() && character.is_ascii_uppercase() {
-            spaced.push(' ');
-        }
-        spaced.push(character.to_ascii_uppercase());
-        before = character;
-    }
-    let has = |names: &[&str]| {
-        let mut words = spaced.split(|it: char| !it.is_alphanumeric());
-        words.any(|word| names.iter().any(|name| word.starts_with(name)))
-    };
-    let side = match () {
-        () if has(&har::OF_DEVICE) => Some(Side::Device),
-        () if has(&har::OF_SERVER) => Some(Side::Server),
-        () => None,
-    };
-    let event = Event::Failed {
-        exchange: ExchangeId(request.exchange.unwrap_or_default()),
-        connection: ConnectionId(request.connection.id),
-        at,
-        side,
-        by_rule: false,
-        is_answered: false,
-        cause: Some(match has(&har::NOT_CONNECTED) {
-            true => FailureCause::NotConnected,
-            false => FailureCause::NotRecorded,
-        }),
-        why: format!("no answer came ({words})"),
-        help: None,
-    };
-    EventRecord::of(seq, &event, masking)
-}
-
 /// A message of the file.
 struct Found {
     /// Its line in the file, from 1; absent inside a JSON document of several lines.
@@ -283,6 +241,8 @@ struct Found {
     head: Option<Head>,
     /// Host and port of the server, where the file has them besides the message.
     server: Option<String>,
+    /// Whether it answers the message in front of it, as in a HAR.
+    is_answer: bool,
     /// From the beginning of the request to the response, in a HAR.
     took: Duration,
     /// Of a request: why no answer came, where the file says so.
@@ -299,6 +259,7 @@ impl Found {
             date: None,
             head: None,
             server: None,
+            is_answer: false,
             took: Duration::ZERO,
             no_answer: None,
         }
@@ -369,7 +330,10 @@ impl Found {
             None if notification.is_some() => Side::Server,
             None => self.speaker().unwrap_or(Side::Device),
         };
-        let mut passed = conversation.message(speaker, self.bytes.clone(), document);
+        let mut passed = match self.is_answer && speaker == Side::Server {
+            true => conversation.answer(self.bytes.clone(), document),
+            false => conversation.message(speaker, self.bytes.clone(), document),
+        };
         let is_cut = is_cut(&self.bytes);
         // What refers to the part behind a cut refers to what nobody saw.
         let is_missing = matches!(
@@ -398,6 +362,14 @@ impl Found {
         }
         let mut notes: Vec<_> = is_cut.then(cut).into_iter().collect();
         notes.extend(notification);
+        notes.extend(
+            passed
+                .document
+                .as_deref()
+                .map(note_provider_id)
+                .into_iter()
+                .flatten(),
+        );
         notes.extend(decision.notes);
         let message = Arc::new(CapturedMessage {
             exchange: passed.exchange,

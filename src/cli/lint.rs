@@ -4,21 +4,17 @@ use std::cell::RefCell;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use bytes::Bytes;
 use clap::ValueEnum;
 use jiff::tz::Offset;
 
 use super::session_file::refuse_files;
 use super::{Failure, Outcome, Output, filter_of, no_match, read_input, write_text};
-use crate::app::lint::{EachWithLine, Lint, junit, sarif, text};
+use crate::app::lint::{EachWithLine, Lint, is_log, junit, message_with_more, sarif, text};
 use crate::app::message_log::{self, DateReading};
-use crate::dm::Dialect;
 use crate::dm::packed::unpack;
 use crate::error_text;
 use crate::flow::Severity;
 use crate::flow::lint::Profile;
-use crate::markup::utf16::in_utf8;
-use crate::markup::{Hint, Limits, decode, wbxml};
 use crate::printable;
 use crate::record;
 use crate::record::select::{self, Each};
@@ -128,7 +124,8 @@ impl LintVerb {
         let mut messages = Vec::new();
         for file in &files {
             let source = read_input(file)?;
-            if record::is_record(&source) || is_log(&source) {
+            let is_one_message = files.len() > 1 && message_with_more(&source).is_some();
+            if record::is_record(&source) || is_log(&source) && !is_one_message {
                 let (found, damaged) = self.record(file, &source, words, profile)?;
                 lint.messages.extend(found.messages);
                 lint.synchronization += found.synchronization;
@@ -190,28 +187,6 @@ impl LintVerb {
         let lint = Lint::record(&name, read, profile, is_selected)?;
         Ok((lint, damage.into_inner()))
     }
-}
-
-/// Whether it is a text with messages in it, such as a trace of SyncMLViewer, and no message. A single message that does
-/// not decode is none.
-fn is_log(source: &[u8]) -> bool {
-    let source = Bytes::copy_from_slice(source);
-    let limits = Limits::default();
-    let plain = unpack(source.to_vec());
-    if message_log::is_notification(&plain) {
-        return false;
-    }
-    let messages = message_log::messages(&source, &limits);
-    let [message] = &messages[..] else {
-        return !messages.is_empty();
-    };
-    if message.parsed.document().is_none() {
-        let text = plain.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&plain);
-        let is_one = text.trim_ascii_start().starts_with(b"<") || wbxml::looks_like(&plain);
-        return !is_one;
-    }
-    let whole = in_utf8(plain).and_then(|plain| decode(plain, Hint::default(), &limits));
-    !whole.is_ok_and(|whole| Dialect::of(&whole) != Dialect::Other)
 }
 
 /// A line for each note, and a summary.

@@ -171,13 +171,19 @@ impl Linter {
         let key = of_request.or_else(|| own.ok().flatten());
         let proto = message.header().and_then(|header| header.ver_proto());
         let names_sync = proto.is_some_and(|proto| proto.starts_with("SyncML/"));
-        // A session with a message of DM is one of DM.
-        if names_sync
-            && !key
+        if names_sync {
+            // A session with a message of DM is one of DM, until the device begins another one.
+            let begins = linted.speaker == Side::Device && message.is_first();
+            let before = key.as_ref().filter(|_| begins);
+            if let Some(before) = before.and_then(|key| self.sessions.remove(key)) {
+                self.bytes -= before.counted;
+            }
+            if !key
                 .as_ref()
                 .is_some_and(|key| self.sessions.contains_key(key))
-        {
-            return notes;
+            {
+                return notes;
+            }
         }
         let profile = self.profile;
         let mut fresh;

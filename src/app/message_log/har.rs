@@ -13,9 +13,13 @@ use super::Found;
 use super::date::WrittenDate;
 use crate::app::dry_run::header_map;
 use crate::dm::Dialect;
-use crate::flow::{Head, NotParsed, ParsedBody, RequestHead, ResponseHead, media};
+use crate::flow::{
+    ConnectionId, Event, ExchangeId, FailureCause, Head, NotParsed, ParsedBody, RequestHead,
+    ResponseHead, Side, Timestamp, media,
+};
 use crate::markup::utf16::in_utf8;
 use crate::markup::{Limits, decode};
+use crate::record::{EventRecord, Masking};
 
 /// Request and response of each entry that has to do with OMA DM; `None` if this is no HAR.
 pub(super) fn messages(archive: &Value, limits: &Limits) -> Option<Vec<Found>> {
@@ -85,6 +89,10 @@ pub(super) fn exchange(asked: Found, answered: Option<Found>) -> Option<Vec<Foun
         Some(Head::Request(head)) => server(&head.uri),
         _ => None,
     };
+    let answered = answered.map(|it| Found {
+        is_answer: true,
+        ..it
+    });
     let halves = std::iter::once(asked).chain(answered).map(|half| Found {
         server: server.clone(),
         ..half
@@ -112,6 +120,49 @@ fn no_answer(entry: &Value) -> Option<String> {
         .is_none_or(|text| text == "");
     let is_broken = response["_error"].is_string() && is_empty;
     (!has_status || is_broken).then(|| words.unwrap_or("the file does not say why").to_owned())
+}
+
+/// The event that no answer came to this request, and why not, in the words of who saved the traffic.
+pub(super) fn failed(
+    seq: u64,
+    at: Timestamp,
+    request: &EventRecord,
+    words: &str,
+    masking: Masking,
+) -> EventRecord {
+    // `ConnectionResetError` has three words.
+    let (mut spaced, mut before) = (String::with_capacity(words.len()), ' ');
+    for character in words.chars() {
+        if before.is_ascii_lowercase() && character.is_ascii_uppercase() {
+            spaced.push(' ');
+        }
+        spaced.push(character.to_ascii_uppercase());
+        before = character;
+    }
+    let has = |names: &[&str]| {
+        let mut words = spaced.split(|it: char| !it.is_alphanumeric());
+        words.any(|word| names.iter().any(|name| word.starts_with(name)))
+    };
+    let side = match () {
+        () if has(&OF_DEVICE) => Some(Side::Device),
+        () if has(&OF_SERVER) => Some(Side::Server),
+        () => None,
+    };
+    let event = Event::Failed {
+        exchange: ExchangeId(request.exchange.unwrap_or_default()),
+        connection: ConnectionId(request.connection.id),
+        at,
+        side,
+        by_rule: false,
+        is_answered: false,
+        cause: Some(match has(&NOT_CONNECTED) {
+            true => FailureCause::NotConnected,
+            false => FailureCause::NotRecorded,
+        }),
+        why: format!("no answer came ({words})"),
+        help: None,
+    };
+    EventRecord::of(seq, &event, masking)
 }
 
 /// Request or response, with its body or why there is none to read.

@@ -103,7 +103,7 @@ fn block_begins(found: &[Found]) -> Vec<bool> {
     let sides: Vec<_> = sides.collect();
     let is_of_device = |side: Option<&Option<Side>>| side == Some(&Some(Side::Device));
     let has_pairs = is_of_device(sides.first()) && !is_of_device(sides.last());
-    { sides.iter() }
-        .map(|side| !has_pairs || is_of_device(Some(side)))
+    { found.iter().zip(&sides) }
+        .map(|(found, side)| !found.is_answer && (!has_pairs || is_of_device(Some(side))))
         .collect()
 }

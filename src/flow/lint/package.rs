@@ -93,7 +93,7 @@ fn of_device(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
     if seen.is_disturbed {
         return;
     }
-    if message.is_final() && seen.server.is_in_package && !seen.server.has_refused {
+    if message.is_final() && seen.server_goes_on() && !seen.server.has_refused {
         found.add(
             "PKG-04",
             at,

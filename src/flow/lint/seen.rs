@@ -214,10 +214,7 @@ impl Seen {
         let asks_for_rest = side == Side::Server && self.device_goes_on();
         let is_new_package = !self.of(side).is_in_package && !asks_for_rest;
         let spoken = self.of_mut(side);
-        // A server that left Final out has closed its package all the same (PKG-05).
-        spoken.is_in_package = !asks_for_rest
-            && !message.is_final()
-            && (side == Side::Device || explains_missing_final(message));
+        spoken.is_in_package = !asks_for_rest && !message.is_final();
         spoken.messages += 1;
         spoken.msg_id = SessionTag::number_of(message).or(spoken.msg_id);
         spoken.newest = Some(linted.document.clone());
@@ -284,6 +281,13 @@ impl Seen {
     /// package. A device that asks for the rest of the server's package has not begun its own.
     pub(super) fn device_goes_on(&self) -> bool {
         self.device.messages > 0 && !self.device.is_final && !self.server.is_in_package
+    }
+
+    /// Whether the server's newest message shows that its package goes on. Without such a sign Final was left out
+    /// (PKG-05).
+    pub(super) fn server_goes_on(&self) -> bool {
+        let newest = self.server.newest.as_deref().and_then(Message::of);
+        self.server.is_in_package && newest.is_some_and(explains_missing_final)
     }
 
     /// Marks that a message of either side is missing.

@@ -22,12 +22,18 @@ pub(super) fn check(found: &mut Findings, uri: &str, at: Element<'_>) {
             format!("LocURI {path} does not begin with ./"),
         );
     }
-    if has_blank_at_edge(written) {
+    if has_blank_at_edge(written.trim_ascii()) {
         found.add(
             "URI-02",
             Some(at),
             format!("LocURI {path} has {BLANK_AT_EDGE}: take it out"),
         );
+    } else if path != written {
+        // Samples of Microsoft have one.
+        let text = format!(
+            "LocURI {path} has a blank in front of it or behind it: some receivers take it as part of the name"
+        );
+        found.add_as("URI-02", Severity::Info, Some(at), text);
     } else if let Some(what) = unescaped(path) {
         found.add("URI-02", Some(at), format!("LocURI {path} has {what}"));
     }

@@ -248,3 +248,82 @@ fn logs_in_utf16_with_prefixes_or_with_one_message_are_read() {
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("XML-01"), "{text}");
 }
+
+#[test]
+fn something_around_a_message_is_an_error_and_the_message_stays_in_the_conversation() {
+    let clean = base();
+    let lint = |second: Vec<u8>| {
+        let folder = tempfile::tempdir().unwrap();
+        let contents = clean.iter().map(|it| it.as_bytes().to_vec());
+        let mut contents: Vec<_> = contents.collect();
+        contents[1] = second;
+        let files = contents.iter().enumerate().map(|(number, content)| {
+            let file = folder.path().join(format!("{number}.xml"));
+            fs::write(&file, content).unwrap();
+            file
+        });
+        let output = run(dmtap().arg("lint").args(files));
+        (output.status.code(), stdout(&output))
+    };
+    let message = clean[1];
+    for content in [
+        format!("{message}\nWarning: no such file"),
+        format!("<b>Warning</b>: no such file<br/>\n{message}"),
+        format!("\u{feff}\u{feff}{message}"),
+        message.repeat(2),
+    ] {
+        let (code, text) = lint(content.into_bytes());
+        assert_eq!(code, Some(1), "{text}");
+        assert!(text.contains("error XML-01 · server"), "{text}");
+        let expected = "1 error, 0 warnings, 0 info notes in 4 messages";
+        assert!(text.contains(expected), "{text}");
+    }
+    // An empty body may end a session. It is no reason to judge nothing.
+    let (code, text) = lint(Vec::new());
+    assert_eq!(code, Some(0), "{text}");
+    assert!(
+        text.contains("1.xml is an empty body, not judged"),
+        "{text}"
+    );
+    assert!(text.contains("in 3 messages"), "{text}");
+}
+
+#[test]
+fn a_declaration_that_names_another_encoding_than_the_text_has_is_noted() {
+    let text = |encoding: &str| format!("<?xml version='1.0' encoding='{encoding}'?>{}", base()[0]);
+    let utf16 = |text: String| -> Vec<u8> {
+        let units = format!("\u{feff}{text}").encode_utf16().collect::<Vec<_>>();
+        units.into_iter().flat_map(u16::to_be_bytes).collect()
+    };
+    let (_, noted) = lint_of(&utf16(text("UTF-8")));
+    assert!(noted.contains("warning XML-01"), "{noted}");
+    assert!(
+        noted.contains("the text is in UTF-16BE, the XML declaration says UTF-8"),
+        "{noted}"
+    );
+    let (_, clean) = lint_of(&utf16(text("UTF-16")));
+    assert!(!clean.contains("XML-01"), "{clean}");
+}
+
+#[test]
+fn an_account_without_its_node_is_noted_in_files_too() {
+    let response = |provider: &str| {
+        format!(
+            "<wap-provisioningdoc version='1.1'><characteristic type='APPLICATION'><parm name='APPID' value='w7'/>\
+             <parm name='PROVIDER-ID' value='{provider}'/></characteristic><characteristic type='DMClient'>\
+             <characteristic type='Provider'><characteristic type='Contoso'/></characteristic></characteristic>\
+             </wap-provisioningdoc>"
+        )
+    };
+    let noted = |verb: &[&str], text: &str| {
+        stdout(&super::dmtap_with_input(verb, text.as_bytes())).contains("PROV-01")
+    };
+    for verb in [
+        &["lint", "-"][..],
+        &["decode", "-", "--annotate"],
+        &["show", "-"],
+    ] {
+        assert!(noted(verb, &response("Fabrikam")), "{verb:?}");
+        assert!(!noted(verb, &response("Contoso")), "{verb:?}");
+    }
+}

@@ -110,6 +110,38 @@ fn a_har_entry_without_an_answer_is_an_exchange_that_failed_in_the_browsers_word
     check(Value::Null, &["no answer came"]);
 }
 
+/// Whatever SessionID or Source the device writes in its second message, the answer of the entry answers it.
+#[test]
+fn an_entry_of_a_har_is_one_exchange_and_only_the_device_is_to_blame() {
+    let [one, two, three, four] = session();
+    for (old, new, id) in [
+        ("<SessionID>7<", "<SessionID>8<", "error HDR-02 · device"),
+        ("<SessionID>7</SessionID>", "", "error HDR-02 · device"),
+        (
+            "<Source><LocURI>PHONE-7</LocURI></Source>",
+            "",
+            "error HDR-07 · device",
+        ),
+        ("PHONE-7", "Phone-7", "info HDR-08 · device"),
+    ] {
+        let changed = three.replace(old, new);
+        assert_ne!(changed, three);
+        let entries = [("00", &*one, answer(&two)), ("01", &changed, answer(&four))];
+        let lines = [&one, &two, &changed, &four].map(|it| format!("{it}\n"));
+        for text in [archive(&entries), lines.concat()] {
+            let (_, lint) = printed("lint", &text);
+            assert!(lint.contains(id), "{new}: {lint}");
+            let is_blamed = lint.contains("error STA-03") || lint.contains("error HDR-02 · server");
+            assert!(!is_blamed, "{new}: {lint}");
+            let exchanges = shown(&text, &[]).into_iter().map(|event| event.exchange);
+            let expected = [1, 1, 2, 2].map(Some);
+            assert_eq!(exchanges.collect::<Vec<_>>(), expected, "{new}");
+            let (code, why) = printed("why", &text);
+            assert_eq!(code, Some(1), "{new}: {why}");
+        }
+    }
+}
+
 #[test]
 fn a_status_that_is_none_of_http_is_no_answer_and_its_request_stays() {
     let [one, ..] = session();

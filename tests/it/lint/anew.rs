@@ -54,6 +54,12 @@ fn nobody_is_blamed_for_counting_from_1_in_the_next_session() {
     };
     let (d1, s1, d2, s2) = (&base["d1"], &base["s1"], &base["d2"], &base["s2"]);
     let (again, last) = (&first_again(), &last_answer());
+    let sync = [again, s1, d2, s2].map(|it| it.replace("DM/1.2", "SyncML/1.2"));
+    check(
+        "one of data synchronization follows",
+        &[d1, s1, d2, s2, &sync[0], &sync[1], &sync[2], &sync[3]],
+        &[],
+    );
     check(
         "the session is over",
         &[d1, s1, d2, s2, again, s1, d2, s2],

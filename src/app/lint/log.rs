@@ -1,0 +1,55 @@
+//! What a file given to lint is: a log with messages in it, or a message.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use memchr::memmem;
+
+use crate::app::message_log::{is_notification, messages};
+use crate::dm::packed::unpack;
+use crate::dm::{Dialect, Message};
+use crate::markup::utf16::in_utf8;
+use crate::markup::{Document, Hint, Limits, decode, wbxml};
+
+/// Whether it is a text with messages in it, such as a trace of SyncMLViewer, and no message. A single message that does
+/// not decode is none.
+pub fn is_log(source: &[u8]) -> bool {
+    let source = Bytes::copy_from_slice(source);
+    let limits = Limits::default();
+    let plain = unpack(source.to_vec());
+    if is_notification(&plain) {
+        return false;
+    }
+    let messages = messages(&source, &limits);
+    let [message] = &messages[..] else {
+        return !messages.is_empty();
+    };
+    if message.parsed.document().is_none() {
+        let text = plain.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&plain);
+        let is_one = text.trim_ascii_start().starts_with(b"<") || wbxml::looks_like(&plain);
+        return !is_one;
+    }
+    let whole = in_utf8(plain).and_then(|plain| decode(plain, Hint::default(), &limits));
+    !whole.is_ok_and(|whole| Dialect::of(&whole) != Dialect::Other)
+}
+
+/// The one message of a file that does not decode, because more stands in front of it or behind it (a warning of a program,
+/// a second mark of the byte order, the message once more), and where it begins. In a log something else stands in front.
+pub fn message_with_more(source: &[u8]) -> Option<(usize, Arc<Document>)> {
+    let source = Bytes::copy_from_slice(source);
+    let limits = Limits::default();
+    if decode(source.clone(), Hint::default(), &limits).is_ok() {
+        return None;
+    }
+    let found = messages(&source, &limits);
+    let document = found.first()?.parsed.document()?.clone();
+    let is_it = |other: &Document| other.source() == document.source();
+    let mut others = found.iter().map(|found| found.parsed.document());
+    if Message::of(&document).is_none() || !others.all(|it| it.is_some_and(|it| is_it(it))) {
+        return None;
+    }
+    let at = memmem::find(&source, document.source())?;
+    let front = String::from_utf8_lossy(&source[..at]);
+    let front = front.trim_start_matches(|it: char| it == '\u{feff}' || it.is_whitespace());
+    (front.is_empty() || front.starts_with('<')).then_some((at, document))
+}
