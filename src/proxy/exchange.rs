@@ -5,6 +5,7 @@ mod deliver;
 mod head;
 mod receive;
 mod repeat;
+mod report;
 mod swap;
 mod synthetic_response;
 
@@ -30,7 +31,6 @@ use super::message::{IncomingMessage, PendingEvent};
 use super::read::{self, heavy};
 use super::route::{self, Route};
 use crate::conversation::{Decision, MessageInput, SessionHandle, StayContext};
-use crate::flow::event::Event;
 use crate::flow::{
     CapturedBody, CapturedMessage, ClientAuth, Delivery, ExchangeId, Head, RequestHead,
     ResponseHead, Side, Timestamp,
@@ -442,37 +442,6 @@ impl Exchange {
             notes: Vec::new(),
             applied: Vec::new(),
             delivery: Delivery::default(),
-        }
-    }
-
-    /// Reports the request, unless it was reported already.
-    fn emit_request(&mut self) {
-        if let Some(pending) = self.request.take() {
-            self.is_reported = true;
-            let message = pending.counted();
-            self.context.shared.emit(Event::Request(Arc::new(message)));
-        }
-    }
-
-    /// Reports that the server gives no response: a peer failed, or a rule broke the connection to it.
-    fn emit_failed(&mut self, end: FailedEnd, failure: Failure) {
-        if !self.is_reported && self.request.is_none() {
-            self.request = Some(self.unreceived());
-        }
-        self.emit_request();
-        self.over = true;
-        let connection = self.context.connection.id;
-        let shared = &self.context.shared;
-        shared.emit_failed(self.id, connection, end, failure);
-    }
-}
-
-impl Drop for Exchange {
-    fn drop(&mut self) {
-        self.context.handle.end();
-        if !self.over {
-            let why = "the device left before the response";
-            self.emit_failed(FailedEnd::NoResponse, Failure::of_device(why.into()));
         }
     }
 }

@@ -1,0 +1,41 @@
+//! The events of an exchange: its request, and that it got no response.
+
+use std::sync::Arc;
+
+use super::Exchange;
+use crate::flow::event::Event;
+use crate::proxy::context::FailedEnd;
+use crate::proxy::failure::Failure;
+
+impl Exchange {
+    /// Reports the request, unless it was reported already.
+    pub(super) fn emit_request(&mut self) {
+        if let Some(pending) = self.request.take() {
+            self.is_reported = true;
+            let message = pending.counted();
+            self.context.shared.emit(Event::Request(Arc::new(message)));
+        }
+    }
+
+    /// Reports that the server gives no response: a peer failed, or a rule broke the connection to it.
+    pub(super) fn emit_failed(&mut self, end: FailedEnd, failure: Failure) {
+        if !self.is_reported && self.request.is_none() {
+            self.request = Some(self.unreceived());
+        }
+        self.emit_request();
+        self.over = true;
+        let connection = self.context.connection.id;
+        let shared = &self.context.shared;
+        shared.emit_failed(self.id, connection, end, failure);
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.context.handle.end();
+        if !self.over {
+            let why = "the device left before the response";
+            self.emit_failed(FailedEnd::NoResponse, Failure::of_device(why.into()));
+        }
+    }
+}
