@@ -26,8 +26,10 @@ use std::io::{self, IsTerminal, Write};
 use std::net::{IpAddr, Ipv4Addr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use jiff::SignedDuration;
 
 use crate::app::{print, rule_includes, signal};
 use crate::error_text;
@@ -342,6 +344,14 @@ fn block_on_unless_interrupted<T>(
 ) -> Result<T, Failure> {
     let ended = block_on(async { signal::unless_interrupted(work).await })?;
     ended.ok_or_else(|| Failure::Interrupted(words.into()))
+}
+
+/// A time: `5s`, `500ms`, `2m`; a bare number is seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().map(SignedDuration::try_from_secs_f64);
+    let duration = seconds.unwrap_or_else(|_| text.parse());
+    let duration = duration.and_then(Duration::try_from);
+    duration.map_err(|_| format!("{text} is not a time: write 5s, 500ms or 2m"))
 }
 
 /// The address of `--listen-host`: an IP address, or a name of this machine such as `localhost`.

@@ -77,6 +77,8 @@ pub struct MessageInput<'a> {
     pub document: Option<&'a Arc<Document>>,
     /// The body without content coding, if it was read. XML in UTF-16 is converted to UTF-8.
     pub body: Option<&'a Bytes>,
+    /// Why dmtap could not read the body, if it could not.
+    pub why_unread: Option<&'static str>,
     /// The UTF-16 encoding in which the body arrived, if `body` has it in UTF-8.
     pub utf16: Option<Utf16>,
     /// The limits for decoding a changed body.

@@ -203,7 +203,7 @@ mod tests {
         };
         check(
             "~cmd Replace ~satus 404",
-            "error: `~satus` is no word of a filter\n  ~cmd Replace ~satus 404\n               ^^^^^^\nhelp: write ~status",
+            "error: `~satus` is not a word of a filter\n  ~cmd Replace ~satus 404\n               ^^^^^^\nhelp: write ~status",
         );
         check(
             "~cmd Repalce",
@@ -211,7 +211,7 @@ mod tests {
         );
         check(
             "~status 4x",
-            "error: `4x` is no code\n  ~status 4x\n          ^^\nhelp: write a number, a class such as 4xx, or a range such as 400..499",
+            "error: `4x` is not a code\n  ~status 4x\n          ^^\nhelp: write a number, a class such as 4xx, or a range such as 400..499",
         );
         check(
             "(~q | ~s",
@@ -227,11 +227,11 @@ mod tests {
         );
         check(
             "~hr 0x8600",
-            "error: `0x8600` is no result of Windows\n  ~hr 0x8600\n      ^^^^^^\nhelp: write a number such as 0x86000002, or a name such as CFGMGR_E_NODENOTFOUND",
+            "error: `0x8600` is not a result of Windows\n  ~hr 0x8600\n      ^^^^^^\nhelp: write a number such as 0x86000002, or a name such as CFGMGR_E_NODENOTFOUND",
         );
         check(
             "~data '(' ~q",
-            "error: `(` is no regular expression: unclosed group\n  ~data '(' ~q\n        ^^^\nhelp: write \\ in front of a character that is meant as it is",
+            "error: `(` is not a regular expression: unclosed group\n  ~data '(' ~q\n        ^^^\nhelp: write \\ in front of a character that is meant as it is",
         );
         let help = |text: &str, expected: &str| {
             let error = Filter::read(text).unwrap_err();

@@ -257,6 +257,7 @@ impl Passed {
             response: self.response.as_ref(),
             document: self.document.as_ref(),
             body: self.body.as_ref(),
+            why_unread: None,
             utf16: None,
             limits,
             stay: None,

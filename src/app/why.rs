@@ -11,7 +11,7 @@ use crate::filter::Filter;
 use crate::flow::{SessionEnd, Side, Transaction};
 use crate::printable::{self, counted};
 use crate::record::analysis::later::{self, Later, Left};
-use crate::record::analysis::why::{Options, transaction_line};
+use crate::record::analysis::why::{Options, attempt_words, transaction_line};
 use crate::record::analysis::{AnalysedSession, Analysis, Begun};
 use crate::record::model::EventKind;
 use crate::record::model::{CommandCounts, SessionFinding, SessionSummary};
@@ -247,7 +247,8 @@ impl Question {
         let Some(earlier) = self.by_device.get(&session.summary.device) else {
             return;
         };
-        let later = Later::of(session);
+        let number = session.summary.number;
+        let later = Later::of(session, self.session.is_none() || self.session == number);
         for at in earlier.iter().rev().take(MOST_EARLIER) {
             let KeptSession { summary, left, .. } = &mut self.sessions[*at];
             later.settle(summary, left);
@@ -284,7 +285,7 @@ impl Question {
     pub fn failures(&self) -> Failures {
         let mut failures = Failures::default();
         let sessions = self.sessions.iter();
-        sessions.for_each(|session| failures.enter(&session.summary));
+        sessions.for_each(|session| failures.enter(&session.summary, session.run));
         failures
     }
 
@@ -294,13 +295,15 @@ impl Question {
         for KeptSession {
             summary,
             transactions,
+            run,
             ..
         } in &self.sessions
         {
             if summary.findings.is_empty() && transactions.is_empty() {
                 continue;
             }
-            text += &Transcript::<Vec<u8>>::session(summary, Colour::Colour);
+            let run = (self.run > 0).then_some(*run);
+            text += &Transcript::<Vec<u8>>::session(summary, run, Colour::Colour);
             for transaction in transactions {
                 let _ = writeln!(
                     text,
@@ -315,7 +318,7 @@ impl Question {
                 findings: vec![never_sent],
                 ..SessionSummary::default()
             };
-            text += &Transcript::<Vec<u8>>::session(&summary, Colour::Colour);
+            text += &Transcript::<Vec<u8>>::session(&summary, None, Colour::Colour);
             text.push('\n');
         }
         let shown = self.sessions.iter();
@@ -347,7 +350,7 @@ impl Question {
                 .filter(|it| is_enrollment(&it.summary) && it.summary.is_renewal == is_renewal);
             match begun.max(kept.count() as u64) {
                 0 => {}
-                some => all += &format!(" and {}", counted(some, attempt(is_renewal))),
+                some => all += &format!(" and {}", counted(some, attempt_words(is_renewal))),
             }
         }
         let mut places = Vec::new();
@@ -358,7 +361,7 @@ impl Question {
             count => places.push(format!("in {}", sessions(count))),
         }
         if in_enrollments > 0 {
-            let name = attempt(are_renewals);
+            let name = attempt_words(are_renewals);
             places.push(format!("in {}", counted(in_enrollments, name)));
         }
         if elsewhere > 0 {
@@ -397,10 +400,14 @@ impl Question {
         for KeptSession {
             summary,
             transactions,
+            run,
             ..
         } in &self.sessions
         {
             let mut line = json!(summary);
+            if self.run > 0 {
+                line["run"] = json!(run + 1);
+            }
             if self.about.is_some() {
                 line["transactions"] = json!(transactions);
             }
@@ -455,14 +462,6 @@ impl Question {
 /// Whether it is one of an enrollment, not of a session.
 fn is_enrollment(summary: &SessionSummary) -> bool {
     summary.number.is_none() && summary.end != SessionEnd::Open
-}
-
-/// What an enrollment is called that is a renewal, or is not.
-fn attempt(is_renewal: bool) -> &'static str {
-    match is_renewal {
-        true => "renewal",
-        false => "enrollment",
-    }
 }
 
 /// Sessions that are kept with something pending, and as many without.

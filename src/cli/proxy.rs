@@ -6,9 +6,10 @@ mod stay;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::rule_args::RuleArgs;
-use super::{Failure, Outcome, Output, authority, block_on, filter};
+use super::{Failure, Outcome, Output, authority, block_on, duration, filter};
 use control::ControlArguments;
 use stay::StayArguments;
 
@@ -17,7 +18,7 @@ use crate::app::proxy::{self, RecordOutputs, Running};
 use crate::filter::{About, Filter, FilterError};
 use crate::identity::Strings;
 use crate::proxy::{
-    Account, BodyCapture, ClientCertSettings, ForwardClientCert, Mode, OwnCertificate,
+    Account, BodyCapture, ClientCertSettings, ForwardClientCert, Limits, Mode, OwnCertificate,
     RequestClientCert, Settings, SwapSettings, Trust, Upstream, UpstreamHttp,
 };
 use crate::record::Masking;
@@ -121,6 +122,10 @@ pub struct Proxy {
     /// Largest body to decode, in bytes, or with k, M or G; dmtap forwards larger ones without decoding them.
     #[arg(long, default_value = "16M", value_parser = bytes, value_name = "SIZE")]
     max_body: usize,
+    /// Longest silence of a peer within an exchange, e.g. 10m to stop the server at a breakpoint; the default is 2m for a
+    /// response to begin, and 1m between the bytes of a body.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    timeout: Option<Duration>,
     /// Print no transcript.
     #[arg(short, long)]
     quiet: bool,
@@ -230,6 +235,10 @@ impl Proxy {
         Ok(Settings {
             listen: SocketAddr::new(self.listen_host, self.listen_port),
             max_body: self.max_body,
+            limits: match self.timeout {
+                Some(timeout) => Limits::default().with_timeout(timeout),
+                None => Limits::default(),
+            },
             certificates: self.certs.iter().map(|it| own_certificate(it)).collect(),
             body_capture,
             trust: Trust::of(self.server_ca.as_deref(), self.ssl_insecure),

@@ -1,6 +1,6 @@
 //! `dmtap show`: a recorded session for people.
 
-use std::io::{BufWriter, ErrorKind, Write as _};
+use std::io::{BufWriter, ErrorKind};
 
 use clap::ValueEnum;
 
@@ -11,7 +11,7 @@ use crate::app::why::Question;
 use crate::error_text;
 use crate::filter::Filter;
 use crate::record::analysis::why::Options;
-use crate::record::model::EventKind;
+use crate::record::model::{BodyRecord, EventKind};
 use crate::record::{Colour, EventRecord, JsonLines, Layout, Sink, Transcript};
 
 /// Print recorded sessions as an annotated transcript, or as their events.
@@ -91,6 +91,9 @@ impl Show {
         };
         let mut exchanges = self.file.exchanges(filter)?;
         let (mut events, mut shown, mut written) = (0_u64, 0_u64, 0_u64);
+        // The body of the newest run, and that run.
+        let mut body = (0, None);
+        let mut has_other_runs = false;
         let mut write = |_, event: &EventRecord| {
             written += 1;
             sink.write_event(event)
@@ -104,13 +107,25 @@ impl Show {
             }
             shown += 1;
             if let Some(wanted) = self.body {
-                return body(&event, wanted);
+                has_other_runs |= shown > 1 && event.run != body.0;
+                let before = body.1.take().filter(|_| event.run == body.0);
+                body = (event.run, body_of(&event, wanted).or(before));
+                return Ok(());
             }
             match &mut exchanges {
                 Some(exchanges) => exchanges.event(&event, &mut write),
                 None => write(0, &event),
             }
         })?;
+        if let Some(body) = body.1 {
+            super::write_bytes(&body.0)?;
+        }
+        if has_other_runs {
+            let run = body.0 + 1;
+            print::line(&format!(
+                "several runs in this record have this exchange: this is the body of run {run}"
+            ));
+        }
         let last = exchanges.as_mut();
         let last = last.map_or(Ok(()), |exchanges| exchanges.finish(&mut write));
         match last.and_then(|()| sink.finish()) {
@@ -167,14 +182,12 @@ impl Show {
     }
 }
 
-/// Writes the body of a message as it was recorded: as received, or as dmtap wrote it in a peer's place.
-fn body(event: &EventRecord, wanted: BodyArgument) -> std::io::Result<()> {
+/// Returns the body of a message as it was recorded: as received, or as dmtap wrote it in a peer's place.
+fn body_of(event: &EventRecord, wanted: BodyArgument) -> Option<BodyRecord> {
     let kind = match wanted {
         BodyArgument::Request => EventKind::Request,
         BodyArgument::Response => EventKind::Response,
     };
-    match event.written_body().filter(|_| event.event == kind) {
-        Some(body) => std::io::stdout().write_all(&body.0),
-        None => Ok(()),
-    }
+    let body = event.written_body().filter(|_| event.event == kind);
+    body.cloned()
 }

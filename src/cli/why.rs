@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use jiff::SignedDuration;
-
 use super::session_file::SessionFile;
-use super::{Failure, Outcome, Output, filter_of};
+use super::{Failure, Outcome, Output, duration, filter_of};
 use crate::app::why::{About, Question};
 use crate::record::analysis::why::{LEAST_SLOW_US, Options};
 
@@ -38,7 +36,7 @@ pub struct Why {
     #[arg(long, value_name = "N")]
     session: Option<u64>,
     /// Report answers that took longer than this, at least 500ms.
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = slow)]
     slow: Duration,
     /// Leave out what rules of dmtap did.
     #[arg(long)]
@@ -85,12 +83,8 @@ fn locuri(text: &str) -> Result<String, String> {
     }
 }
 
-/// `5s`, `500ms`, `2m`; a bare number is seconds.
-fn duration(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse().map(SignedDuration::try_from_secs_f64);
-    let slow = seconds.unwrap_or_else(|_| text.parse());
-    let slow = slow.and_then(Duration::try_from);
-    let slow = slow.map_err(|_| format!("{text} is not a time: write 5s, 500ms or 2m"))?;
+fn slow(text: &str) -> Result<Duration, String> {
+    let slow = duration(text)?;
     match slow < Duration::from_micros(LEAST_SLOW_US) {
         true => Err("the shortest time is 500ms: what is shorter is not slow".into()),
         false => Ok(slow),

@@ -74,6 +74,7 @@ impl Stage {
             response: None,
             document: Some(document),
             body: Some(document.source()),
+            why_unread: None,
             utf16: None,
             limits: &self.limits,
             stay: None,

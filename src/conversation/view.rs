@@ -58,6 +58,7 @@ impl SessionView {
             session: self.tag.as_ref(),
             document: message.document,
             body: message.body,
+            why_unread: message.why_unread,
             links: &self.links,
             reconciler: self.reconciler.as_ref(),
             limits: message.limits,

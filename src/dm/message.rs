@@ -22,6 +22,20 @@ impl<'d> Message<'d> {
         self.0
     }
 
+    /// Returns the namespace that the root declares for itself.
+    pub fn namespace(self) -> Option<Cow<'d, str>> {
+        let root = self.0;
+        let own = || {
+            let written = root.span().of(root.document().source());
+            let name = written.split(|byte| b" \t\r\n/>".contains(byte)).next();
+            let prefix = name?.strip_prefix(b"<")?.strip_suffix(b":SyncML")?;
+            let declares = |name: &str| name.as_bytes().strip_prefix(b"xmlns:") == Some(prefix);
+            root.attributes().find(|it| declares(&it.name()))
+        };
+        let declared = own().or_else(|| root.attribute("xmlns"));
+        Some(declared?.value())
+    }
+
     /// Returns the header.
     pub fn header(self) -> Option<SyncHdr<'d>> {
         self.0.child(tag::SYNC_HDR).map(SyncHdr)

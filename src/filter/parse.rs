@@ -128,7 +128,7 @@ impl<'t> Parser<'t> {
                 (None, Some(near)) => format!("write ~{near}"),
                 (None, None) => format!("the words are ~{}", names.join(" ~")),
             };
-            return Err(self.error(span, &format!("`~{name}` is no word of a filter"), &help));
+            return Err(self.error(span, &format!("`~{name}` is not a word of a filter"), &help));
         };
         if word.form() == Form::Nothing {
             return self.valued(word, "", start, span);
@@ -164,7 +164,7 @@ impl<'t> Parser<'t> {
         if !goes_on || (sign != '!' && !joins) {
             return Ok(());
         }
-        let what = format!("`{spelled}` is no sign of a filter");
+        let what = format!("`{spelled}` is not a sign of a filter");
         let help = format!("write {sign}, or ~u {name} for URLs with that text");
         Err(self.error(span.clone(), &what, &help))
     }

@@ -122,7 +122,7 @@ impl Form {
     }
 
     fn wrong(self, text: &str, what: &str) -> Wrong {
-        (format!("`{text}` is no {what}"), self.help())
+        (format!("`{text}` is not a {what}"), self.help())
     }
 
     /// Returns a suggestion of what to write.
@@ -174,7 +174,7 @@ fn pattern(text: &str) -> Result<Regex, Wrong> {
             }
         };
         (
-            format!("`{text}` is no regular expression: {why}"),
+            format!("`{text}` is not a regular expression: {why}"),
             "write \\ in front of a character that is meant as it is".into(),
         )
     })

@@ -54,7 +54,7 @@ pub enum Event {
     Request(Arc<CapturedMessage>),
     /// A response went to the device; it may be dmtap's own ([`CapturedMessage::synthesized`]).
     Response(Arc<CapturedMessage>),
-    /// An exchange failed before it had a response.
+    /// An exchange failed before it had a response, or the device left before it took the whole response.
     Failed {
         /// The exchange.
         exchange: ExchangeId,
@@ -91,6 +91,8 @@ pub enum FailureCause {
     NotConnected,
     /// The saved traffic has no response.
     NotRecorded,
+    /// The response came, and the device left before it took all of it.
+    NotTaken,
     /// A cause that this version does not know.
     #[serde(other)]
     #[schemars(skip)]

@@ -26,7 +26,7 @@ use hashlink::LinkedHashMap;
 use self::seen::{Seen, Turn};
 pub use self::uri::mistake_in_uri;
 use super::session::{note_cmd_ids, note_dangling, note_escaped_twice};
-use super::{AnswerLink, Note, SessionKey, Severity, Side, Timestamp};
+use super::{AnswerLink, Note, SessionKey, SessionTag, Severity, Side, Timestamp};
 use crate::dm::{Message, SyncHdr};
 use crate::markup::{Document, Element};
 
@@ -122,8 +122,8 @@ impl Linter {
         self.bytes
     }
 
-    /// Returns notes on the rules that a message breaks. A document that is not a message breaks no rule here. In data
-    /// synchronization only CmdIDs and values are checked.
+    /// Returns notes on the rules that a message breaks. A document that is not a message breaks no rule here. In a
+    /// session of data synchronization only CmdIDs and values are checked.
     pub fn message(&mut self, linted: LintMessage<'_>) -> Vec<Note> {
         let notes = self.judge(linted);
         // The session of the message is the newest one.
@@ -159,10 +159,6 @@ impl Linter {
         if is_empty && message.commands().next().is_some() {
             return notes;
         }
-        let proto = message.header().and_then(|header| header.ver_proto());
-        if proto.is_some_and(|proto| proto.starts_with("SyncML/")) {
-            return notes;
-        }
         let mut found = Findings::default();
         let request = match linted.speaker {
             Side::Server => self.requests.remove(&linted.exchange),
@@ -171,7 +167,18 @@ impl Linter {
         // An answer belongs to the session of its request, whatever its own header has.
         let of_request = request.as_ref().and_then(|asked| asked.key(&self.sessions));
         let own = SessionKey::of(linted.server, linted.speaker, message);
+        let is_of_unknown = request.is_some() && of_request.is_none();
         let key = of_request.or_else(|| own.ok().flatten());
+        let proto = message.header().and_then(|header| header.ver_proto());
+        let names_sync = proto.is_some_and(|proto| proto.starts_with("SyncML/"));
+        // A session with a message of DM is one of DM.
+        if names_sync
+            && !key
+                .as_ref()
+                .is_some_and(|key| self.sessions.contains_key(key))
+        {
+            return notes;
+        }
         let profile = self.profile;
         let mut fresh;
         let seen = match key {
@@ -182,6 +189,10 @@ impl Linter {
             }
         };
         seen.note_peer(linted, message);
+        if is_of_unknown {
+            // It answers a message that named no session.
+            seen.missed();
+        }
         let is_windows = match profile {
             Profile::Oma => false,
             Profile::Windows => true,
@@ -219,6 +230,9 @@ impl Linter {
             package::check(&mut found, &turn, seen);
             large::check(&mut found, &turn, seen);
             seen.enter(linted, message);
+            if !SessionTag::can_be_named(message) {
+                seen.missed();
+            }
         }
         if linted.speaker == Side::Device {
             self.requests
@@ -262,6 +276,19 @@ impl Linter {
         {
             self.bytes -= before.counted;
             package::left_open(found, &key, &before);
+        }
+        let continued = match linted.speaker {
+            Side::Device if !self.sessions.contains_key(&key) => {
+                package::continued(&self.sessions, &key, message)
+            }
+            _ => None,
+        };
+        if let Some((former, mut seen)) = continued.and_then(|it| self.sessions.remove_entry(&it)) {
+            header::renamed(found, message, &former, &key);
+            if former.id != key.id {
+                seen.former_id = Some(former.id);
+            }
+            self.sessions.insert(key.clone(), seen);
         }
         if !self.sessions.contains_key(&key) {
             // A device that begins a session has ended the session before.

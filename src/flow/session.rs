@@ -102,6 +102,16 @@ impl SessionTag {
     pub fn number_of(message: Message<'_>) -> Option<u32> {
         message.msg_id()?.parse().ok()
     }
+
+    /// Whether a message has a MsgID that answers can name: a number, without zeros in front.
+    pub fn can_be_named(message: Message<'_>) -> bool {
+        let number = Self::number_of(message);
+        number.is_some_and(|number| {
+            message
+                .msg_id()
+                .is_some_and(|it| *it == *number.to_string())
+        })
+    }
 }
 
 /// The link from a Status or Results to what it answers.

@@ -34,7 +34,7 @@ pub enum NoSwap {
     #[error("the server answers with the fault {0}")]
     Fault(String),
     /// The answer is another kind of message.
-    #[error("the answer is no RequestSecurityTokenResponse that can be read")]
+    #[error("the answer is not a RequestSecurityTokenResponse that can be read")]
     NoAnswer,
     /// The answer grants no certificate.
     #[error("the answer holds no provisioning document that can be read")]

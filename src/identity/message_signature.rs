@@ -8,7 +8,7 @@ use super::cms::SignedData;
 
 /// The error for a header field without a valid signature structure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it is no detached CMS signature in base64")]
+#[error("it is not a detached CMS signature in base64")]
 pub struct Unreadable;
 
 /// Parses the value of a header field.

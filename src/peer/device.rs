@@ -10,7 +10,7 @@ use super::server::wrong_version;
 use super::tree::{Access, Found, Tree};
 use crate::dm::compose::{HeaderBuilder, ItemRef, StatusBuilder};
 use crate::dm::{AlertCode, CommandKind, Message, StatusCode};
-use crate::markup::Document;
+use crate::markup::{Document, Space};
 use report::Backlog;
 
 /// The identity of the device.
@@ -179,17 +179,17 @@ impl Device {
     /// Executes a message of the server and returns the reaction.
     pub fn answer(&mut self, document: &Document) -> Next {
         let Some(message) = Message::of(document) else {
-            let root = document.root();
-            return Next::Broken(match root.foreign_namespace() {
-                Some(other) if root.local() == "SyncML" => format!(
-                    "the server's message is not SyncML: its XML namespace is {other}, not SYNCML:SYNCML1.2"
-                ),
-                _ => format!(
-                    "the server's message is not SyncML: its root element is <{}>",
-                    root.local()
-                ),
-            });
+            return Next::Broken(format!(
+                "the server's message is not SyncML: its root element is <{}>",
+                document.root().local()
+            ));
         };
+        let namespace = message.namespace().filter(|_| !document.is_wbxml());
+        if let Some(other) = namespace.filter(|it| Space::of_namespace(it) != Some(Space::SyncMl)) {
+            return Next::Broken(format!(
+                "the server's message is not SyncML: its XML namespace is {other}, not SYNCML:SYNCML1.2"
+            ));
+        }
         let Some(msg_ref) = message.msg_id() else {
             return Next::Broken("the server's message has no MsgID".into());
         };

@@ -261,7 +261,7 @@ impl Body {
     /// trailers follow.
     fn has_passed(&self) -> bool {
         let nothing_more = |rest: &Incoming| rest.size_hint().exact() == Some(0);
-        let is_last = self.first.is_empty() && self.rest.as_ref().is_some_and(nothing_more);
+        let is_last = self.first.is_empty() && self.rest.as_ref().is_none_or(nothing_more);
         is_last || self.is_end_stream()
     }
 
@@ -421,7 +421,7 @@ impl http_body::Body for Body {
 impl Drop for Body {
     fn drop(&mut self) {
         self.run = None;
-        let whole = self.is_end_stream();
+        let whole = self.has_passed();
         self.end(if whole { End::Whole } else { End::Dropped });
         let wanted = self.leftover == Leftover::Drained && !whole;
         let rest = self.rest.take().filter(|_| wanted);

@@ -28,7 +28,7 @@ use super::tls::DeviceTls;
 use super::upstream::{ServerLink, Upstreams};
 use super::via::ViaToken;
 use crate::conversation::Conversations;
-use crate::flow::event::{Event, EventSink};
+use crate::flow::event::{Event, EventSink, FailureCause};
 use crate::flow::origin::Origin;
 use crate::flow::{Connection, ConnectionId, ExchangeId, Timestamp};
 
@@ -75,7 +75,13 @@ impl Shared {
         failure: Failure,
     ) {
         let (side, failure) = match self.cut.is_cancelled() {
-            true => (None, Failure::of_device(STOPPED.to_owned())),
+            true => {
+                let stopped = Failure {
+                    cause: failure.cause.filter(|it| *it == FailureCause::NotTaken),
+                    ..Failure::of_device(STOPPED.to_owned())
+                };
+                (None, stopped)
+            }
             false => (Some(failure.side), failure),
         };
         self.emit(Event::Failed {

@@ -92,7 +92,8 @@ async fn respond(
         Err(broken) => match Failure::of_request(&broken) {
             Some(failure) => return Ok(exchange.fail(failure)),
             None => {
-                exchange.emit_failed(FailedEnd::NoResponse, Failure::broken_request());
+                let failure = Failure::of_broken_request(&broken);
+                exchange.emit_failed(FailedEnd::NoResponse, failure);
                 return Err(broken.into());
             }
         },
@@ -353,6 +354,7 @@ impl Exchange {
             response,
             document: incoming.document(),
             body: incoming.plain.as_ref(),
+            why_unread: incoming.why_unread(),
             utf16: incoming.utf16(),
             limits,
             stay: self.stay(),

@@ -97,6 +97,16 @@ impl Failure {
         Self::of_device("the device broke its request off".into())
     }
 
+    /// Creates the failure of a request that broke off, or whose body HTTP/2 does not allow.
+    pub(super) fn of_broken_request(broken: &Broken) -> Self {
+        match broken {
+            Broken::Peer(error) if is_protocol_error(error) => Self::of_device(
+                "the request breaks the rules of HTTP/2 (PROTOCOL_ERROR): its body may have another length than its Content-Length".into(),
+            ),
+            _ => Self::broken_request(),
+        }
+    }
+
     /// Creates the failure of an incomplete response body.
     pub(super) fn of_response(broken: &Broken) -> Self {
         match broken {

@@ -49,7 +49,7 @@ impl FromStr for ForwardClientCert {
         let form = FORMS.iter().find(|(known, ..)| *known == name);
         let (_, form, usual) = form.ok_or("one of rfc9440, nginx, xfcc, der")?;
         let header = HeaderName::from_str(header.unwrap_or(usual))
-            .map_err(|_| "what follows `=` is no name of a header field")?;
+            .map_err(|_| "what follows `=` is not the name of a header field")?;
         Ok(Self {
             form: *form,
             header,

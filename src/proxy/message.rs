@@ -17,7 +17,7 @@ use super::failure::Failure;
 use super::read::{self, Bounds, CollectedBody, Cost};
 use super::settings::Limits;
 use crate::conversation::as_signed;
-use crate::flow::event::Event;
+use crate::flow::event::{Event, FailureCause};
 use crate::flow::{CapturedBody, CapturedMessage, NotParsed, Note, ParsedBody, Side, Timestamp};
 use crate::markup::Document;
 use crate::markup::utf16::Utf16;
@@ -222,6 +222,20 @@ impl IncomingMessage {
         self.count = None;
     }
 
+    /// Returns the reason why the body could not be read, for the rules that need it.
+    pub(super) fn why_unread(&self) -> Option<&'static str> {
+        match &self.captured.parsed {
+            ParsedBody::Unread(NotParsed::TooLarge { .. }) => {
+                Some("the body is larger than --max-body")
+            }
+            ParsedBody::Unread(NotParsed::NoRoom { .. }) => {
+                Some("the memory for bodies was used up")
+            }
+            ParsedBody::Unread(NotParsed::TooSlow { .. }) => Some("the body came too slowly"),
+            _ => None,
+        }
+    }
+
     /// Returns the document if the body was decoded.
     pub(super) fn document(&self) -> Option<&Arc<Document>> {
         self.captured.parsed.document()
@@ -266,12 +280,32 @@ impl PendingEvent {
         message
     }
 
-    /// Reports a response: at once if its body is in memory, else when the body has passed.
+    /// Reports a response: at once if its body is in memory, else when the body has passed. Reports also that the device
+    /// left before it took the body.
     pub(super) fn emit_response(self, shared: &Arc<Shared>, body: Body, asked: Timestamp) -> Body {
         let mut message = self.message;
         if !body.is_streaming() {
+            let (exchange, connection) = (message.exchange, message.connection.id);
+            let is_whole = message.delivery.is_whole();
             shared.emit(Event::Response(Arc::new(message)));
-            return body;
+            // A rule that ends the connection leaves the rest of the body.
+            if !is_whole || body.length_at_hand() == Some(0) {
+                return body;
+            }
+            let shared = shared.clone();
+            return body.on_end(Box::new(move |passed: Passed| {
+                if passed.end == End::Dropped {
+                    let why = match passed.bytes {
+                        0 => "the device left before it took the response".to_owned(),
+                        bytes => format!("the device left after {bytes} bytes of the response"),
+                    };
+                    let failure = Failure {
+                        cause: Some(FailureCause::NotTaken),
+                        ..Failure::of_device(why)
+                    };
+                    shared.emit_failed(exchange, connection, FailedEnd::NoResponse, failure);
+                }
+            }));
         }
         let shared = shared.clone();
         body.on_end(Box::new(move |passed: Passed| {

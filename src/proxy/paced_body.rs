@@ -30,6 +30,8 @@ pub(super) struct PacedBody {
     end: End,
     length: Length,
     state: State,
+    /// The trailers, which come with the end.
+    trailers: Option<Frame<Bytes>>,
     /// The time at which the last piece was due.
     due: Option<Instant>,
     /// The time at which the next piece is due, once it is known.
@@ -87,6 +89,16 @@ impl ClientProtocol {
     }
 }
 
+impl End {
+    /// Returns the protocol of the device's connection, if the connection ends.
+    fn protocol(&self) -> Option<&ClientProtocol> {
+        match self {
+            Self::WholeThen(protocol, _) | Self::Cut(protocol, _) => Some(protocol),
+            Self::Whole | Self::CutToServer => None,
+        }
+    }
+}
+
 impl PacedBody {
     /// Creates a paced body for this connection. When dmtap stops, the body is sent without waiting.
     pub(super) fn new(
@@ -96,16 +108,14 @@ impl PacedBody {
         end: End,
         length: Length,
     ) -> Self {
-        let busy = match &end {
-            End::WholeThen(protocol, _) | End::Cut(protocol, _) => Some(protocol.handle().busy()),
-            End::Whole | End::CutToServer => None,
-        };
+        let busy = end.protocol().map(|protocol| protocol.handle().busy());
         Self {
             paces,
             left,
             end,
             length,
             state: State::Passing,
+            trailers: None,
             due: None,
             next: None,
             granted: false,
@@ -133,16 +143,22 @@ impl PacedBody {
             let has_length = body.size_hint().exact().is_some();
             let frame = ready!(body.poll_piece(cx, most));
             match &frame {
-                Some(Ok(frame)) => {
+                Some(Ok(frame)) if frame.is_data() => {
                     self.granted = false;
                     self.left -= frame.data_ref().map_or(0, |data| data.len() as u64);
-                    // hyper does not poll again once a body is as long as its head says.
-                    if self.left == 0 || (has_length && body.is_end_stream()) {
+                    // hyper does not poll again once a body is as long as its head says, in HTTP/1.1 not even for
+                    // trailers.
+                    let is_last = match self.end.protocol() {
+                        Some(ClientProtocol::One(_)) => body.size_hint().exact() == Some(0),
+                        _ => body.is_end_stream(),
+                    };
+                    if self.left == 0 || (has_length && is_last) {
                         self.leave();
                     }
                 }
                 Some(Err(_)) => {}
-                None => {
+                Some(Ok(_)) | None => {
+                    self.trailers = frame.and_then(Result::ok);
                     self.leave();
                     return self.poll_end(cx);
                 }
@@ -206,13 +222,15 @@ impl PacedBody {
 
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         match self.end.clone() {
-            End::Whole | End::WholeThen(ClientProtocol::One(_), _) => Poll::Ready(None),
+            End::Whole | End::WholeThen(ClientProtocol::One(_), _) => {
+                Poll::Ready(self.trailers.take().map(Ok))
+            }
             // hyper flushes next, and `ScriptedClose` ends the connection.
             End::Cut(ClientProtocol::One(_), _) => Poll::Pending,
             End::WholeThen(ClientProtocol::Two(handle), last) => {
                 ready!(self.pause.poll(last.wait, cx));
                 handle.go_away();
-                Poll::Ready(None)
+                Poll::Ready(self.trailers.take().map(Ok))
             }
             End::Cut(ClientProtocol::Two(_), last) => {
                 if self.state == State::Leaving && !last.noise.is_empty() {

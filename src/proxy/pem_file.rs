@@ -16,7 +16,7 @@ pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     match content.len() as u64 > MAX_PEM_BYTES {
         true => {
             let why = format!(
-                "it is longer than {} MiB: it is no PEM file",
+                "it is longer than {} MiB: it is not a PEM file",
                 MAX_PEM_BYTES >> 20
             );
             Err(io::Error::other(why))

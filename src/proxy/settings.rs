@@ -261,7 +261,7 @@ impl FromStr for Upstream {
     fn from_str(text: &str) -> Result<Self, String> {
         let uri: http::Uri = text
             .parse()
-            .map_err(|_| format!("`{text}` is no URL: write https://host[:port]"))?;
+            .map_err(|_| format!("`{text}` is not a URL: write https://host[:port]"))?;
         let scheme = match uri.scheme_str() {
             Some("https") => Scheme::Https,
             Some("http") => Scheme::Http,
@@ -379,6 +379,19 @@ pub struct Limits {
     pub enrollments: usize,
 }
 
+impl Limits {
+    /// Returns the limits with this longest silence of a peer within an exchange.
+    #[must_use]
+    pub fn with_timeout(self, silence: Duration) -> Self {
+        Self {
+            body: silence,
+            slow: self.slow.max(silence),
+            response: silence,
+            ..self
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -440,6 +453,6 @@ mod tests {
         check("https://user@h", "not of the form");
         check("https://h:99999", "not of the form");
         check("https://h:", "not of the form");
-        check("https://", "is no URL");
+        check("https://", "is not a URL");
     }
 }

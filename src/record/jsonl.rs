@@ -34,6 +34,9 @@ pub enum ReadError {
     /// An event that this dmtap does not know, or a line about a whole run such as `rules`. This is not damage.
     #[error("the line is an event that this dmtap does not know")]
     UnknownEvent,
+    /// The line at the beginning of the run with this id. This is not damage.
+    #[error("the line is the beginning of a run")]
+    Run(String),
     /// A JSON object that is not an event.
     #[error("the line is no event: {why}", why = error_text::json(.0))]
     NoEvent(serde_json::Error),
@@ -95,6 +98,7 @@ pub fn read(line: &[u8]) -> Result<EventRecord, ReadError> {
         v: u64,
         #[serde(default)]
         event: String,
+        run: Option<String>,
     }
     let version: Version = serde_json::from_slice(line).map_err(ReadError::Damaged)?;
     match version.v {
@@ -103,7 +107,10 @@ pub fn read(line: &[u8]) -> Result<EventRecord, ReadError> {
         other => return Err(ReadError::Version(other)),
     }
     if !version.event.is_empty() && !EventKind::is_name(&version.event) {
-        return Err(ReadError::UnknownEvent);
+        return Err(match version.run {
+            Some(run) if version.event == RUN => ReadError::Run(run),
+            _ => ReadError::UnknownEvent,
+        });
     }
     let mut record: EventRecord = serde_json::from_slice(line).map_err(ReadError::NoEvent)?;
     // Records of the first version have no fields for these values.

@@ -80,6 +80,9 @@ pub struct EventRecord {
     /// For `failed`: whether dmtap answers the device itself, in the next event. Not written to records.
     #[serde(skip)]
     pub is_answered: bool,
+    /// The number of the run in the file, from 0: readers count the runs. Not written to records.
+    #[serde(skip)]
+    pub run: u32,
     /// The head as received.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head: Option<HeadRecord>,

@@ -216,8 +216,14 @@ impl<W: Write> Pcapng<W> {
         let Some((place, stream)) = found.next() else {
             return Ok(());
         };
-        let frame = stream.reset();
-        self.forget(id, place);
+        // The device gets dmtap's own answer next.
+        let frame = match record.is_answered {
+            true => stream.acknowledge(),
+            false => stream.reset(),
+        };
+        if !record.is_answered {
+            self.forget(id, place);
+        }
         self.frame(at(record), frame, Some(&comment(record)))
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, BufRead};
 
 use super::jsonl::{self, ReadError};
+use super::run::RunCount;
 use super::{EventRecord, Sink};
 
 /// A line of a record that cannot be read.
@@ -57,6 +58,7 @@ pub fn replay_lines<R: BufRead>(
     let mut damage = Vec::new();
     let mut text = Vec::new();
     let mut is_record = false;
+    let mut runs = RunCount::default();
     for line in 1.. {
         text.clear();
         if record.read_until(b'\n', &mut text)? == 0 {
@@ -67,7 +69,11 @@ pub fn replay_lines<R: BufRead>(
         }
         is_record |= text.starts_with(b"{\"");
         match jsonl::read(&text) {
-            Ok(event) => on_event(event, line)?,
+            Ok(mut event) => {
+                event.run = runs.of(&event);
+                on_event(event, line)?;
+            }
+            Err(ReadError::Run(id)) => runs.line(id),
             Err(ReadError::UnknownEvent) => {}
             // Only the first line may be an incomplete one: somebody may have taken the last bytes of a long record.
             Err(_) if !is_record && !damage.is_empty() => return Err(no_record()),

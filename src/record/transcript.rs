@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use super::model::{EnrollmentRecord, EventKind, SessionSummary};
-use super::{EventRecord, Sink};
+use super::{EventRecord, Runs, Sink};
 
 pub use failures::Failures;
 pub(super) use plain::announces_soap;
@@ -32,6 +32,7 @@ pub struct Transcript<W> {
     out: W,
     buffer: TextBuffer,
     day: String,
+    runs: Runs,
     session: Option<u64>,
     failures: Failures,
     /// The server of each open connection, by the number of the connection.
@@ -45,6 +46,7 @@ impl<W: Write> Transcript<W> {
             out,
             buffer: TextBuffer::new(style),
             day: String::new(),
+            runs: Runs::default(),
             session: None,
             failures: Failures::default(),
             servers: BTreeMap::new(),
@@ -75,10 +77,10 @@ impl<W: Write> Transcript<W> {
         full::unfolded(value)
     }
 
-    /// Returns the text of a session that is over.
-    pub fn session(summary: &SessionSummary, style: Colour) -> String {
+    /// Returns the text of a session that is over. `run` is its run, from 0, if the record has several.
+    pub fn session(summary: &SessionSummary, run: Option<u32>, style: Colour) -> String {
         let mut buffer = TextBuffer::new(style);
-        session::summary(&mut buffer, summary);
+        session::summary(&mut buffer, summary, run);
         buffer.text().to_owned()
     }
 
@@ -129,6 +131,17 @@ impl<W: Write> Transcript<W> {
         self.buffer.end();
     }
 
+    fn new_run(&mut self, event: &EventRecord) {
+        if !self.runs.begins(event) {
+            return;
+        }
+        self.session = None;
+        self.servers.clear();
+        let words = [&run_name(event.run), "all numbers begin again"];
+        block::across(&mut self.buffer, &words);
+        self.buffer.end();
+    }
+
     fn new_session(&mut self, event: &EventRecord) {
         let Some(session) = &event.session else {
             return;
@@ -143,18 +156,24 @@ impl<W: Write> Transcript<W> {
     }
 }
 
+/// Returns the name of a run of a record that has several: `run 2`.
+fn run_name(run: u32) -> String {
+    format!("run {}", run + 1)
+}
+
 /// The most connections whose servers are remembered; beyond, the oldest are forgotten.
 const MOST_CONNECTIONS: usize = 10_000;
 
 impl<W: Write + Send> Sink for Transcript<W> {
     fn write_event(&mut self, record: &EventRecord) -> io::Result<()> {
         self.buffer.clear();
+        self.new_run(record);
         self.new_day(record);
         if record.event != EventKind::Session {
             self.new_session(record);
         }
         if let Some(summary) = &record.summary {
-            self.failures.enter(summary);
+            self.failures.enter(summary, record.run);
         }
         let server = self.other_server(record);
         block::event(&mut self.buffer, record, server);

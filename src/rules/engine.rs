@@ -102,7 +102,7 @@ impl RuleSet {
             let Some(rule) = self.rules.get(number) else {
                 break;
             };
-            if !rule.concerns(input) || evaluation.is_lost_on(rule) {
+            if !rule.concerns(input) || evaluation.is_lost_on(rule, number, rule_state) {
                 continue;
             }
             let mut asking = Asking {

@@ -13,7 +13,8 @@ use super::matcher::{Kinds, MatchContext};
 use super::selection::Commands;
 use super::selector::Selected;
 use super::step::ScenarioStep;
-use super::{RawStep, Rule, RuleInput, Stage, Step, Verdict};
+use super::{HeldBack, RawStep, Rule, RuleInput, RuleState, Stage, Step, Verdict};
+use crate::dm::dialect::MediaKind;
 use crate::flow::{EffectDetail, RuleEffect, media};
 use crate::markup::{self, Document, Limits, NodeId};
 use crate::patch::Patch;
@@ -49,7 +50,7 @@ impl<'a> Evaluation<'a> {
             commands: None,
             candidates: None,
             verdict: Verdict::default(),
-            broken: None,
+            broken: input.why_unread.map(str::to_owned),
         }
     }
 
@@ -88,24 +89,37 @@ impl<'a> Evaluation<'a> {
         candidates
     }
 
-    /// Whether a rule is skipped because an earlier rule broke the body. The record says so if the rule looks into
-    /// bodies and may match the rest of the message.
-    pub(super) fn is_lost_on(&mut self, rule: &Rule) -> bool {
+    /// Whether a rule looks for something in a body that an earlier rule broke, or that could not be read. The record
+    /// says so.
+    pub(super) fn is_lost_on(
+        &mut self,
+        rule: &Rule,
+        number: usize,
+        rule_state: &mut dyn RuleState,
+    ) -> bool {
         let Some(why) = &self.broken else {
             return false;
         };
         if rule.stage != self.input.stage {
             return true;
         }
-        let looks = rule.edits() || rule.matcher.reads_document();
+        let why_unread = self.input.why_unread;
+        let reads = rule.edits() || rule.matcher.reads_document();
+        let looks = reads || why_unread.is_some() && rule.is_raw();
+        let media_type = media::hint(self.input.headers()).media_type;
+        let may_be_document = MediaKind::by(media_type) == MediaKind::Markup;
         let context = self.context();
         if looks
+            && (why_unread.is_none() || !reads || may_be_document)
             && rule.matcher.holds_of_message(&context)
             && rule.matcher.may_pass_filter(&context)
         {
             let changes = vec![EffectDetail::not_applied("", why.clone())];
             let applied = RuleEffect::new(rule.name(), changes);
             self.verdict.applied.push(applied);
+            if let Some(why) = why_unread {
+                rule_state.held_back(number, HeldBack::Unread(why));
+            }
         }
         looks
     }

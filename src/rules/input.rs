@@ -62,6 +62,8 @@ pub struct RuleInput<'a> {
     /// The body as received, with content codings undone and XML in UTF-16 converted to UTF-8; `None` if it was not
     /// read. It may not decode.
     pub body: Option<&'a Bytes>,
+    /// Why dmtap could not read the body, where it could not.
+    pub why_unread: Option<&'static str>,
     /// The command that each Status and Results of the document answers.
     pub links: &'a [AnswerLink],
     /// The obligations of dmtap to the peers of the session, if there is a session.
@@ -114,6 +116,8 @@ pub enum HeldBack {
     Limit,
     /// The scenario of the rule was in another state.
     Scenario,
+    /// It needs the body, which dmtap could not read for this reason.
+    Unread(&'static str),
 }
 
 /// The state that rules keep: counts of limits and states of scenarios. The proxy keeps one for a run, behind a lock
@@ -128,7 +132,8 @@ pub trait RuleState {
         let _ = (rule, matches, is_complete);
     }
 
-    /// Counts that rule `rule` of the set looked at a message, and its limit or its scenario kept it from acting.
+    /// Counts that rule `rule` of the set looked at a message, and its limit, its scenario or the body kept it from
+    /// acting.
     fn held_back(&mut self, rule: usize, by: HeldBack) {
         let _ = (rule, by);
     }

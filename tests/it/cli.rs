@@ -25,6 +25,7 @@ mod printable;
 mod readme;
 mod recorded;
 mod require_hits;
+mod several_runs;
 mod stay;
 mod traffic_files;
 mod trial;

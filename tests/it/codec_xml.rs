@@ -187,6 +187,19 @@ fn names_are_found_by_namespace_and_without_one_by_what_stands_around() {
         "<Policy xmlns='urn:x'><Item/><Item xmlns=''/></Policy>",
         &[None; 3],
     );
+    // A root called SyncML is a message, whatever namespace its sender wrote.
+    spaces(
+        "<SyncML xmlns='http://www.syncml.org/SyncML'><SyncBody/><Meta><Type xmlns='syncml:metinf'/></Meta></SyncML>",
+        &[sync, sync, sync, met],
+    );
+    spaces(
+        "<x:SyncML xmlns:x='urn:x' xmlns='urn:y'><x:SyncBody/><SyncBody/></x:SyncML>",
+        &[sync, sync, None],
+    );
+    spaces(
+        "<SyncML xmlns='syncml:dmddf1.2'><SyncBody/></SyncML>",
+        &[sync, sync],
+    );
     spaces("<s:Body xmlns:s='urn:soap'><Data/></s:Body>", &[None; 2]);
     spaces("<Nonesuch><Item/></Nonesuch>", &[None; 2]);
     spaces(

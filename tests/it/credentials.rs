@@ -84,6 +84,7 @@ impl Exchanges {
             response: None,
             document: Some(&asked),
             body: Some(&body),
+            why_unread: None,
             utf16: None,
             limits: &self.limits,
             stay: None,

@@ -36,7 +36,7 @@ fn analysed(records: &[EventRecord]) -> Vec<AnalysedSession> {
 fn blocks(sessions: &[AnalysedSession]) -> String {
     let blocks = sessions
         .iter()
-        .map(|session| Transcript::<Vec<u8>>::session(&session.summary, Colour::Plain));
+        .map(|session| Transcript::<Vec<u8>>::session(&session.summary, None, Colour::Plain));
     blocks.collect()
 }
 

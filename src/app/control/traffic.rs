@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use smol_str::SmolStr;
 use tokio::sync::{Notify, Semaphore};
 
+use crate::flow::FailureCause;
 use crate::record::analysis::AnalysedSession;
 use crate::record::journal::Sessions;
 use crate::record::model::EventKind;
@@ -229,6 +230,9 @@ impl State {
             EventKind::Failed => ("failed", !record.is_answered),
             _ => return Ok(false),
         };
+        if record.cause == Some(FailureCause::NotTaken) {
+            return self.not_taken(number, record).map(|()| false);
+        }
         let known = self.open.remove(&number);
         self.bytes -= known.as_ref().map_or(0, |known| known.json.len());
         let mut exchange = known.unwrap_or_else(|| Exchange {
@@ -249,6 +253,22 @@ impl State {
         }
         self.make_room();
         Ok(is_over)
+    }
+
+    /// Adds to an exchange that is over that the device did not take its response.
+    fn not_taken(&mut self, number: u64, record: &EventRecord) -> io::Result<()> {
+        let mut newest = self.over.iter_mut().rev();
+        let Some((_, over)) = newest.find(|(known, _)| *known == number) else {
+            return Ok(());
+        };
+        let begun = over.json.strip_suffix('}').unwrap_or_default();
+        let json = format!("{begun},\"failed\":{}}}", jsonl::object(record)?);
+        self.bytes += json.len() - over.json.len();
+        *over = Arc::new(Exchange {
+            device: over.device.clone(),
+            json,
+        });
+        Ok(())
     }
 
     /// Forgets the oldest of what is more than is kept.
@@ -344,6 +364,13 @@ mod tests {
         traffic.write_event(&record(5, "failed", 2, "a")).unwrap();
         assert_eq!(numbers(&page(&traffic, 1, None)), [2]);
         assert!(traffic.state().open.is_empty());
+        // The device did not take a response that came.
+        let mut failed = record(6, "failed", 1, "a");
+        failed.cause = Some(FailureCause::NotTaken);
+        traffic.write_event(&failed).unwrap();
+        assert_eq!(numbers(&page(&traffic, 0, None)), [1, 2]);
+        let whole = &page(&traffic, 0, None)["exchanges"][0];
+        assert_eq!(whole["failed"]["cause"], "not-taken", "{whole}");
         let kept: usize = traffic.state().over.iter().map(|it| it.1.json.len()).sum();
         assert_eq!(traffic.state().bytes, kept);
     }

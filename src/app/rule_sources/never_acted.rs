@@ -53,6 +53,10 @@ pub(super) fn reason(entry: &Entry, met: Option<&KeysMet>) -> String {
         let messages = counted(hits.excluded_by_limit, unit);
         return format!("matched in {messages}, and its limit excluded every match");
     }
+    if let (1.., Some(why)) = hits.excluded_unread {
+        let messages = counted(hits.excluded_unread.0, unit);
+        return format!("was not applied in {messages}: {why}");
+    }
     if let Some(scenario) = rule
         .scenario
         .as_ref()
@@ -136,6 +140,13 @@ mod tests {
         };
         let expected = "matched in 2 messages, and its limit excluded every match";
         check("request", "limit = { skip = 5 }", limited, expected);
+        let unread = Hits {
+            excluded_unread: (2, Some("the body is larger than --max-body")),
+            arrived: 2,
+            ..none
+        };
+        let expected = "was not applied in 2 messages: the body is larger than --max-body";
+        check("response", "", unread, expected);
         let waited = Hits {
             excluded_by_scenario: 3,
             ..none

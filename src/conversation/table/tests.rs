@@ -236,7 +236,7 @@ fn bodies_are_read_for_as_long_as_a_session_is_owed_something() {
         true,
     );
     check(
-        "the response was no message",
+        "the response was not a message",
         &|table, _| table.ask("1", 2).ended(),
         false,
     );
@@ -309,7 +309,7 @@ fn behind_a_session_that_ended_message_1_begins_another_one() {
     };
     check("it went on after all", &gone_on, 1, (1, 4));
     let nothing = |number| move |table: &Sessions| table.ask("1", number).ended();
-    check("the response was no message", &nothing(2), 1, (2, 1));
+    check("the response was not a message", &nothing(2), 1, (2, 1));
     check("the first message is repeated", &nothing(1), 1, (1, 3));
 }
 

@@ -162,7 +162,7 @@ fn status(
     references(found, status, answered);
     let Some(code) = status.code().filter(|code| code.name().is_some()) else {
         let text = match status.code() {
-            Some(code) => format!("{} is no code of a Status", code.0),
+            Some(code) => format!("{} is not a code of a Status", code.0),
             None => "the Status has no code".to_owned(),
         };
         return found.add("STA-07", at, text);
@@ -210,7 +210,9 @@ fn status(
             216 | 516 if container != Some(CommandKind::Atomic) => {
                 Some("a command that is in no Atomic".to_owned())
             }
-            507 | 517 if kind != CommandKind::Atomic => Some(format!("{kind}, which is no Atomic")),
+            507 | 517 if kind != CommandKind::Atomic => {
+                Some(format!("{kind}, which is not an Atomic"))
+            }
             _ => None,
         };
         if let Some(whose) = whose {
@@ -329,7 +331,7 @@ fn unanswered(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
     let is_refused = refused.is_some_and(|code| !code.is_success());
     let comparable = seen.is_comparable();
     let other = seen.of_mut(turn.side.other());
-    if !is_over || is_refused || !comparable || !other.is_final || other.has_aborted {
+    if !is_over || is_refused || !comparable || other.is_in_package || other.has_aborted {
         return;
     }
     other.pending_bytes = 0;
@@ -340,6 +342,11 @@ fn unanswered(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
         let Some(command) = pending.command() else {
             continue;
         };
+        // The next message itself answers a request for it.
+        let alert = command.as_alert().and_then(|alert| alert.code());
+        if alert == Some(AlertCode::NEXT_MESSAGE) {
+            continue;
+        }
         let id = command.cmd_id().unwrap_or_default();
         let asked = turn.side.other().name();
         let named = format!("{} {id} of the {asked}", command.kind());

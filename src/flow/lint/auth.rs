@@ -54,7 +54,7 @@ fn credentials(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
         "syncml:auth-mac" => found.add(
             "AUT-02",
             at,
-            "syncml:auth-MAC is no scheme of Cred: the HMAC goes into x-syncml-hmac",
+            "syncml:auth-MAC is not a scheme of Cred: the HMAC goes into x-syncml-hmac",
         ),
         "syncml:auth-md5" if header.source_name().is_none_or(|name| name.is_empty()) => {
             found.add(

@@ -14,7 +14,7 @@ pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &Seen) {
         let container = command.container().map(Command::kind);
         match command.kind() {
             CommandKind::Unknown => {
-                let text = format!("{} is no command", command.element().local());
+                let text = format!("{} is not a command", command.element().local());
                 found.add("CMD-02", at, text);
                 continue;
             }
@@ -207,6 +207,10 @@ fn has_value(
     let format = meta.and_then(|meta| meta.format());
     let format = format.as_deref().or(common_format);
     let has_data = item.child(tag::DATA).is_some();
+    let media_type = meta.and_then(|meta| meta.media_type());
+    if media_type.is_some_and(|it| it == ABSENT_NODE) {
+        return;
+    }
     match format {
         None if kind == CommandKind::Add => {
             found.add("CMD-08", Some(item), "Add has no Format; chr is taken");
@@ -222,6 +226,9 @@ fn has_value(
     }
 }
 
+/// The Type of a value that NodeCache is to expect of a node that does not exist: it has no Data (NodeCache CSP).
+const ABSENT_NODE: &str = "application/x-nodemon-nonexistent";
+
 fn addresses(found: &mut Findings, command: Command<'_>) {
     for item in command.items() {
         let ends = [tag::TARGET, tag::SOURCE].map(|end| item.element().child(end));
@@ -229,8 +236,16 @@ fn addresses(found: &mut Findings, command: Command<'_>) {
         for place in places.filter_map(|end| end.child(tag::LOC_URI)) {
             let text = place.text();
             if !text.trim().is_empty() && !text.contains("***") {
-                uri::check(found, text.trim(), place);
+                uri::check(found, without_layout(&text), place);
             }
         }
+    }
+}
+
+/// Returns a text without the line breaks and the indentation around it; blanks alone are part of it.
+fn without_layout(text: &str) -> &str {
+    match text.contains('\n') {
+        true => text.trim_ascii(),
+        false => text,
     }
 }

@@ -62,7 +62,7 @@ pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &Seen, request:
         };
     };
     versions(found, message, header);
-    session(found, turn, header, request);
+    session(found, turn, header, seen, request);
     msg_id(found, turn, header, seen);
     let at = Some(header.element());
     for (what, uri) in [("Target", header.target()), ("Source", header.source())] {
@@ -260,7 +260,7 @@ fn http(found: &mut Findings, turn: &Turn<'_>) {
 fn versions(found: &mut Findings, message: Message<'_>, header: SyncHdr<'_>) {
     let root = message.element();
     let (dtd, proto) = (header.ver_dtd(), header.ver_proto());
-    let namespace = namespace(root);
+    let namespace = message.namespace();
     if !root.document().is_wbxml() {
         let known = ["SYNCML:SYNCML1.0", "SYNCML:SYNCML1.1", "SYNCML:SYNCML1.2"];
         match namespace.as_deref() {
@@ -302,17 +302,34 @@ fn versions(found: &mut Findings, message: Message<'_>, header: SyncHdr<'_>) {
     }
 }
 
-/// Returns the namespace that the root element declares for itself.
-fn namespace(root: Element<'_>) -> Option<String> {
-    let plain = root.attribute("xmlns");
-    let of_prefix = || {
-        let mut declared = root.attributes().filter(|a| a.name().starts_with("xmlns:"));
-        declared.find(|a| Space::of_namespace(&a.value()) == Some(Space::SyncMl))
-    };
-    Some(plain.or_else(of_prefix)?.value().into_owned())
+/// Checks HDR-02 and HDR-08 where the device goes on with a session under another key.
+pub(super) fn renamed(
+    found: &mut Findings,
+    message: Message<'_>,
+    former: &SessionKey,
+    key: &SessionKey,
+) {
+    let at = message.header().map(SyncHdr::element);
+    if former.id != key.id {
+        let text = format!(
+            "SessionID changes within a session, from {} to {}",
+            former.id, key.id
+        );
+        found.add("HDR-02", at, text);
+    }
+    if former.device != key.device {
+        let text = format!("Source is {}, and was {} before", key.device, former.device);
+        found.add("HDR-08", at, text);
+    }
 }
 
-fn session(found: &mut Findings, turn: &Turn<'_>, header: SyncHdr<'_>, request: Option<&Asked>) {
+fn session(
+    found: &mut Findings,
+    turn: &Turn<'_>,
+    header: SyncHdr<'_>,
+    seen: &Seen,
+    request: Option<&Asked>,
+) {
     let at = Some(header.element());
     let id = header.session_id().unwrap_or_default();
     if id.is_empty() {
@@ -328,7 +345,9 @@ fn session(found: &mut Findings, turn: &Turn<'_>, header: SyncHdr<'_>, request: 
     let Some(request) = request.filter(|_| !turn.linted.is_changed) else {
         return;
     };
-    if let Some(asked) = request.session.as_deref().filter(|asked| *asked != &*id) {
+    let is_former = seen.former_id.as_deref() == Some(&*id);
+    let asked = request.session.as_deref().filter(|asked| *asked != &*id);
+    if let Some(asked) = asked.filter(|_| !is_former) {
         found.add(
             "HDR-02",
             at,
@@ -368,6 +387,11 @@ fn msg_id(found: &mut Findings, turn: &Turn<'_>, header: SyncHdr<'_>, seen: &See
         };
         return found.add("HDR-04", at, text);
     };
+    if !SessionTag::can_be_named(turn.message) {
+        let text =
+            format!("MsgID is {written}, a number written otherwise: answers may name {number}");
+        found.add_as("HDR-04", Severity::Warning, at, text);
+    }
     let spoken = seen.of(turn.side);
     let opens = opens(turn.message);
     let is_first = match turn.side {

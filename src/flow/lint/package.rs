@@ -3,9 +3,9 @@
 use hashlink::LinkedHashMap;
 
 use super::Findings;
-use super::seen::{Seen, Turn, is_short, opens};
+use super::seen::{Seen, Turn, explains_missing_final, is_short, opens};
 use crate::dm::{AlertCode, Command, CommandKind, Message};
-use crate::flow::{SessionKey, Side};
+use crate::flow::{SessionKey, SessionTag, Side};
 
 pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
     match turn.side {
@@ -93,11 +93,7 @@ fn of_device(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
     if seen.is_disturbed {
         return;
     }
-    if message.is_final()
-        && seen.server.messages > 0
-        && !seen.server.is_final
-        && !seen.server.has_refused
-    {
+    if message.is_final() && seen.server.is_in_package && !seen.server.has_refused {
         found.add(
             "PKG-04",
             at,
@@ -166,18 +162,13 @@ fn of_server(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
     if seen.is_disturbed || seen.device.messages == 0 || is_alone {
         return;
     }
-    let sends_chunk = message
-        .all_commands()
-        .any(|command| command.items().any(|item| item.more_data()));
-    let next_message = message.has_alert(AlertCode::NEXT_MESSAGE);
     if seen.device.is_final {
-        if !message.is_final() && !sends_chunk && !next_message {
+        if !message.is_final() && !explains_missing_final(message) {
             found.add("PKG-05", at, "the server's message has no Final");
         }
         return;
     }
-    // A device that asks for the rest of the server's package has not begun its own.
-    if seen.server.messages > 0 && !seen.server.is_final {
+    if !seen.device_goes_on() {
         return;
     }
     // If the device has more to send, the server asks for it and sends nothing else.
@@ -185,7 +176,8 @@ fn of_server(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
         found.add(
             "PKG-06",
             at,
-            "the device's package goes on, and the server's answer has Final",
+            "the device's message has no Final, so its package goes on, and the server's answer has Final: if the device \
+             has nothing more to send, its own Final is missing",
         );
     }
     if let Some(command) = new_commands(turn).next() {
@@ -210,6 +202,23 @@ pub(super) fn before(
 ) -> Option<SessionKey> {
     let is_same = |known: &&SessionKey| known.server == key.server && known.device == key.device;
     sessions.keys().rev().find(is_same).cloned()
+}
+
+/// Returns the session that a device goes on with under another SessionID, or with its name in other case: its message
+/// has the next MsgID, and answers a command of the server's newest message there.
+pub(super) fn continued(
+    sessions: &LinkedHashMap<SessionKey, Seen>,
+    key: &SessionKey,
+    message: Message<'_>,
+) -> Option<SessionKey> {
+    let number = SessionTag::number_of(message).filter(|_| !opens(message))?;
+    let is_it = |(known, seen): &(&SessionKey, &Seen)| {
+        let is_same = known.server == key.server && known.device.eq_ignore_ascii_case(&key.device);
+        let is_next = seen.device.msg_id.and_then(|last| last.checked_add(1)) == Some(number);
+        is_same && is_next && seen.is_answered_by(message)
+    };
+    let (known, _) = sessions.iter().rev().find(is_it)?;
+    Some(known.clone())
 }
 
 /// Checks PKG-09: a device begins a session while commands of the session before wait for an answer.

@@ -80,7 +80,7 @@ pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, gets: &mut Gets, comm
             found.add(
                 "RES-03",
                 at,
-                "Results without Format hold a value that is no text",
+                "Results without Format hold a value that is not text",
             );
         }
         if format.as_deref() == Some("node") {

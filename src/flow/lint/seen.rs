@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::LintMessage;
 use super::large::Object;
-use crate::dm::{AlertCode, Command, CommandKind, Message};
+use crate::dm::{AlertCode, Command, CommandKind, Message, Refs, asked_kind};
 use crate::flow::session::are_counted;
 use crate::flow::{AnswerLink, AnswerTarget, Session, SessionTag, Side, Timestamp};
 use crate::markup::{Document, Element, NodeId};
@@ -43,6 +43,8 @@ pub(super) struct Seen {
     pub(super) resp_uri: Option<String>,
     /// The nonces that were sent.
     pub(super) nonces: BTreeSet<String>,
+    /// The SessionID that the session had before the device changed it.
+    pub(super) former_id: Option<Arc<str>>,
 }
 
 /// The state of one side of a session.
@@ -53,6 +55,8 @@ pub(super) struct Spoken {
     /// The newest message, as its sender wrote it.
     newest: Option<Arc<Document>>,
     pub(super) is_final: bool,
+    /// Whether the side has begun a package that its newest message does not close.
+    pub(super) is_in_package: bool,
     /// Whether dmtap changed or wrote the newest message that the other side got, or that message did not arrive.
     pub(super) is_altered: bool,
     pub(super) has_aborted: bool,
@@ -146,6 +150,26 @@ impl Seen {
         is_first && (self.is_over || !self.is_repeat(linted))
     }
 
+    /// Whether a message has the Status of an open command of the server.
+    pub(super) fn is_answered_by(&self, message: Message<'_>) -> bool {
+        let statuses = message.commands().filter_map(|answer| {
+            let kind = asked_kind(answer).filter(|_| answer.as_status().is_some())?;
+            Some((Refs::of(answer)?, kind))
+        });
+        let statuses: Vec<_> = statuses.collect();
+        self.server.pending.values().any(|pending| {
+            let (Some(asking), Some(command)) = (Message::of(&pending.document), pending.command())
+            else {
+                return false;
+            };
+            let refs = (asking.msg_id(), command.cmd_id());
+            let is_it = |(it, kind): &(Refs<'_>, CommandKind)| {
+                it.msg_ref == refs.0 && it.cmd_ref == refs.1 && *kind == command.kind()
+            };
+            !pending.is_answered && statuses.iter().any(is_it)
+        })
+    }
+
     /// Updates the state before a message is checked: Windows as a peer, repeats and missing messages.
     pub(super) fn note_peer(&mut self, linted: LintMessage<'_>, message: Message<'_>) {
         let agent = linted.head.and_then(|head| head.field("user-agent"));
@@ -187,8 +211,13 @@ impl Seen {
         let header = message.header();
         let meta = header.and_then(|header| header.meta());
         let refused = message.header_status().and_then(|status| status.code());
-        let is_new_package = self.of(side).is_final || self.of(side).messages == 0;
+        let asks_for_rest = side == Side::Server && self.device_goes_on();
+        let is_new_package = !self.of(side).is_in_package && !asks_for_rest;
         let spoken = self.of_mut(side);
+        // A server that left Final out has closed its package all the same (PKG-05).
+        spoken.is_in_package = !asks_for_rest
+            && !message.is_final()
+            && (side == Side::Device || explains_missing_final(message));
         spoken.messages += 1;
         spoken.msg_id = SessionTag::number_of(message).or(spoken.msg_id);
         spoken.newest = Some(linted.document.clone());
@@ -251,6 +280,12 @@ impl Seen {
         }
     }
 
+    /// Whether the device's package goes on in its next message. The server then asks for the rest, which begins no
+    /// package. A device that asks for the rest of the server's package has not begun its own.
+    pub(super) fn device_goes_on(&self) -> bool {
+        self.device.messages > 0 && !self.device.is_final && !self.server.is_in_package
+    }
+
     /// Marks that a message of either side is missing.
     pub(super) fn missed(&mut self) {
         self.is_disturbed = true;
@@ -281,6 +316,12 @@ fn place(document: &Arc<Document>, node: NodeId) -> Place {
 /// Whether a message has the Alert that begins a session (1200 or 1201).
 pub(super) fn opens(message: Message<'_>) -> bool {
     message.has_alert(AlertCode(1200)) || message.has_alert(AlertCode(1201))
+}
+
+/// Whether a message of the server without Final shows that its package goes on: a large object, or Alert 1222.
+pub(super) fn explains_missing_final(message: Message<'_>) -> bool {
+    let mut items = message.all_commands().flat_map(Command::items);
+    message.has_alert(AlertCode::NEXT_MESSAGE) || items.any(|item| item.more_data())
 }
 
 /// A message that is checked, with the links of its answers.

@@ -4,9 +4,10 @@ use super::Findings;
 use crate::flow::Severity;
 use crate::markup::Element;
 
-/// Checks the LocURI of a node.
+/// Checks the LocURI of a node, with the blanks around it.
 pub(super) fn check(found: &mut Findings, uri: &str, at: Element<'_>) {
-    let path = uri.split('?').next().unwrap_or_default();
+    let written = uri.split('?').next().unwrap_or_default();
+    let path = written.trim();
     if let Some(what) = broken(path) {
         found.add("URI-01", Some(at), format!("LocURI {path} {what}"));
     } else if !path.starts_with("./") && path != "." {
@@ -21,7 +22,7 @@ pub(super) fn check(found: &mut Findings, uri: &str, at: Element<'_>) {
             format!("LocURI {path} does not begin with ./"),
         );
     }
-    if has_blank_at_edge(path) {
+    if has_blank_at_edge(written) {
         found.add(
             "URI-02",
             Some(at),
@@ -30,7 +31,7 @@ pub(super) fn check(found: &mut Findings, uri: &str, at: Element<'_>) {
     } else if let Some(what) = unescaped(path) {
         found.add("URI-02", Some(at), format!("LocURI {path} has {what}"));
     }
-    let query = uri.split_once('?').map(|(_, query)| query);
+    let query = uri.trim_end().split_once('?').map(|(_, query)| query);
     if query.is_some_and(|query| !is_query(query)) {
         found.add(
             "URI-03",

@@ -21,7 +21,7 @@ pub(super) fn check(found: &mut Findings, command: Command<'_>) {
                 );
             }
         } else {
-            found.add("ITM-02", at, format!("{format} is no Format of OMA DM"));
+            found.add("ITM-02", at, format!("{format} is not a Format of OMA DM"));
         }
     }
 }
@@ -36,7 +36,7 @@ fn misfit(format: &str, item: Item<'_>) -> Option<&'static str> {
         return None;
     }
     match format {
-        "int" if !is_number(text) => Some("is no number"),
+        "int" if !is_number(text) => Some("is not a number"),
         // Microsoft's samples write True and TRUE, too.
         "bool"
             if !["true", "false"]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::{AnswerLink, AnswerTarget, CommandIndex, Referred};
+use super::{AnswerLink, AnswerTarget, CommandIndex, Referred, SessionTag};
 use crate::dm::{Command, Item, Message, Refs, Status, asked_kind};
 use crate::markup::{Document, Element, NodeId};
 
@@ -39,6 +39,8 @@ impl Ledger {
         if original.is_none() && !is_message(&received) {
             return;
         }
+        // Nobody can know which MsgRef answers it.
+        self.has_gaps |= Message::of(&received).is_some_and(|it| !SessionTag::can_be_named(it));
         let entry = LedgerEntry {
             received: NumberedMessage::of(received),
             original: original.map(NumberedMessage::of),

@@ -103,17 +103,21 @@ impl<'s> Names<'s> {
                 prefix_declared,
             });
         }
-        let (scope, local, prefix_declared) = match written.bytes().position(|byte| byte == b':') {
-            None => (self.default, written, true),
-            Some(colon) => {
-                let (prefix, local) = (&written[..colon], &written[colon + 1..]);
-                if !is_name(prefix) {
-                    return Err(NameError::Malformed);
+        let (mut scope, local, prefix_declared) =
+            match written.bytes().position(|byte| byte == b':') {
+                None => (self.default, written, true),
+                Some(colon) => {
+                    let (prefix, local) = (&written[..colon], &written[colon + 1..]);
+                    if !is_name(prefix) {
+                        return Err(NameError::Malformed);
+                    }
+                    let scope = self.prefixed(prefix);
+                    (scope.unwrap_or_default(), local, scope.is_some())
                 }
-                let scope = self.prefixed(prefix);
-                (scope.unwrap_or_default(), local, scope.is_some())
-            }
-        };
+            };
+        if parent.is_none() && is_message_in_foreign(scope, local) {
+            scope = self.take_as_syncml(scope.uri);
+        }
         let direct = known(scope, local);
         let name = match direct.or_else(|| self.lenient(scope, local, parent)) {
             Some(name) => name,
@@ -172,6 +176,20 @@ impl<'s> Names<'s> {
         Ok(Scope { space, uri })
     }
 
+    /// Takes the namespace with this number as SyncML in all of the document.
+    #[cold]
+    fn take_as_syncml(&mut self, uri: u16) -> Scope {
+        let taken = Scope {
+            space: Some(Space::SyncMl),
+            uri,
+        };
+        self.uris[usize::from(uri) - 1].1 = taken.space;
+        let scopes = self.bindings.iter_mut().map(|binding| &mut binding.scope);
+        let of_it = scopes.chain([&mut self.default]).filter(|it| it.uri == uri);
+        of_it.for_each(|scope| *scope = taken);
+        taken
+    }
+
     /// Returns the number of a known name although its namespace does not determine it: many documents omit
     /// `syncml:metinf`, and fragments have no namespaces at all. A name in a foreign namespace stays foreign.
     fn lenient(&self, scope: Scope, local: &str, parent: Option<NameId>) -> Option<NameId> {
@@ -226,6 +244,13 @@ impl<'s> Names<'s> {
         self.numbers.insert(key, name);
         Ok(name)
     }
+}
+
+/// Whether a root is a message although its namespace is not that of SyncML: some servers write a wrong one, and some
+/// devices read such messages all the same.
+fn is_message_in_foreign(scope: Scope, local: &str) -> bool {
+    let is_foreign = scope.uri != 0 && scope.space != Some(Space::SyncMl);
+    is_foreign && tag::SYNC_ML.text() == Some(local)
 }
 
 /// Whether this is a Name (XML 1.0 §2.3); all characters beyond ASCII are accepted.

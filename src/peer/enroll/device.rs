@@ -199,7 +199,7 @@ impl EnrollingDevice {
                 let document = self.read(response)?;
                 let Some(EnrollmentMessage::GetPoliciesResponse(policies)) = message(&document)
                 else {
-                    return Err(self.unusable("it is no GetPoliciesResponse"));
+                    return Err(self.unusable("it is not a GetPoliciesResponse"));
                 };
                 // An answer without any policy does not stop Windows: it makes its default key.
                 let mut providers = policies.crypto_providers();
@@ -212,7 +212,7 @@ impl EnrollingDevice {
                 let document = self.read(response)?;
                 let answer = match message(&document) {
                     Some(EnrollmentMessage::Response(answer)) => answer,
-                    _ => return Err(self.unusable("it is no RequestSecurityTokenResponse")),
+                    _ => return Err(self.unusable("it is not a RequestSecurityTokenResponse")),
                 };
                 let provisioning = answer.provisioning(&Limits::default());
                 let provisioning = provisioning
@@ -260,7 +260,7 @@ impl EnrollingDevice {
     fn discovered(&mut self, response: &Response<Bytes>) -> Result<Step, Refusal> {
         let document = self.read(response)?;
         let Some(EnrollmentMessage::DiscoverResponse(answer)) = message(&document) else {
-            return Err(self.unusable("it is no DiscoverResponse"));
+            return Err(self.unusable("it is not a DiscoverResponse"));
         };
         let version = answer.enrollment_version();
         let major = version.and_then(|it| it.split('.').next()?.parse::<u32>().ok());
@@ -361,7 +361,7 @@ impl EnrollingDevice {
     fn address(&self, what: &str, text: &str) -> Result<Uri, Refusal> {
         let uri: Option<Uri> = text.parse().ok();
         let uri = uri.filter(|uri| uri.host().is_some() && uri.scheme().is_some());
-        uri.ok_or_else(|| self.unusable(&format!("{what} is no address: {text:?}")))
+        uri.ok_or_else(|| self.unusable(&format!("{what} is not an address: {text:?}")))
     }
 
     fn unusable(&self, why: &str) -> Refusal {

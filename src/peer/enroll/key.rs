@@ -21,7 +21,7 @@ pub struct PrivateKey {
 
 /// The error for bytes that are not an RSA key in PKCS#8.
 #[derive(Debug, thiserror::Error)]
-#[error("this is no RSA key in PKCS#8")]
+#[error("this is not an RSA key in PKCS#8")]
 pub struct NotRsa;
 
 impl PrivateKey {

@@ -191,7 +191,7 @@ impl EnrollServer {
             .and_then(|body| decode(body, Hint::default(), &Limits::default()))
             .ok();
         let Some(envelope) = document.as_ref().and_then(Envelope::of) else {
-            return plain(StatusCode::BAD_REQUEST, "the body is no SOAP envelope\n");
+            return plain(StatusCode::BAD_REQUEST, "the body is not a SOAP envelope\n");
         };
         let shown = request.extensions().get();
         let answer = self.serve(service, envelope, (host, request.uri().path()), shown, now);
@@ -405,7 +405,7 @@ fn is_at(origin: &str, host: &str) -> bool {
 }
 
 fn misdirected(host: &str) -> Response<Bytes> {
-    let why = format!("{host} is no name of this server\n");
+    let why = format!("{host} is not the name of this server\n");
     plain(StatusCode::MISDIRECTED_REQUEST, &why)
 }
 

@@ -176,7 +176,7 @@ fn no_hello(error: &io::Error) -> String {
         io::ErrorKind::UnexpectedEof => {
             "the device hung up in the middle of its ClientHello".into()
         }
-        io::ErrorKind::InvalidData => "what the device sent is no ClientHello of TLS".into(),
+        io::ErrorKind::InvalidData => "what the device sent is not a ClientHello of TLS".into(),
         _ => format!(
             "the device sent no whole ClientHello: {}",
             error_text::io(error)

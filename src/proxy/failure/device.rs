@@ -48,7 +48,7 @@ fn unparsed(error: &hyper::Error) -> &'static str {
             "URI too long",
             "the address in the request line is too long",
         ),
-        ("HTTP header", "a line of the head is no header field"),
+        ("HTTP header", "a line of the head is not a header field"),
         ("content-length", "its Content-Length is not valid"),
         ("transfer-encoding", "its Transfer-Encoding is not valid"),
     ];
@@ -57,7 +57,7 @@ fn unparsed(error: &hyper::Error) -> &'static str {
     }
     let text = error.to_string();
     let known = KNOWN.iter().find(|(theirs, _)| text.contains(theirs));
-    known.map_or("it is no request of HTTP", |(_, words)| words)
+    known.map_or("it is not a request of HTTP", |(_, words)| words)
 }
 
 /// Says why a device did not send a complete request, if the bytes are not malformed.

@@ -297,7 +297,7 @@ impl IdentityStore {
             path: path.to_owned(),
             why,
         };
-        let text = std::str::from_utf8(text).map_err(|_| broken("it is no text".into()))?;
+        let text = std::str::from_utf8(text).map_err(|_| broken("it is not text".into()))?;
         let (head, pem) = text.split_once('\n').unwrap_or((text, ""));
         let json = head.strip_prefix(EXPORTED).ok_or_else(|| {
             broken(

@@ -29,6 +29,9 @@ pub struct Hits {
     /// The messages that the rule did not examine because its scenario was in another state.
     #[serde(skip)]
     pub excluded_by_scenario: u64,
+    /// The messages whose body the rule needed and dmtap could not read, and the reason of the last one.
+    #[serde(skip)]
+    pub excluded_unread: (u64, Option<&'static str>),
     /// The messages of the rule's stage, or connections, that came while the rule was known, whether it matched or not.
     #[serde(skip)]
     pub arrived: u64,
@@ -89,6 +92,10 @@ impl Hits {
             excluded_by_scenario: self
                 .excluded_by_scenario
                 .saturating_sub(before.excluded_by_scenario),
+            excluded_unread: (
+                (self.excluded_unread.0).saturating_sub(before.excluded_unread.0),
+                self.excluded_unread.1,
+            ),
             arrived: self.arrived.saturating_sub(before.arrived),
             last: self.last.filter(|_| messages > 0),
         }
@@ -124,6 +131,7 @@ impl HitCounters {
         match by {
             HeldBack::Limit => hits.excluded_by_limit += 1,
             HeldBack::Scenario => hits.excluded_by_scenario += 1,
+            HeldBack::Unread(why) => hits.excluded_unread = (hits.excluded_unread.0 + 1, Some(why)),
         }
     }
 

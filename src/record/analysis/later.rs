@@ -14,6 +14,8 @@ use crate::record::model::{SessionFinding, SessionSummary};
 /// A session that is over, with what it tells about earlier ones of the same device.
 pub struct Later<'s> {
     session: &'s AnalysedSession,
+    /// Whether this session is shown too, with what failed in it.
+    is_shown: bool,
     done: Done<'s>,
     works: Works<'s>,
 }
@@ -69,10 +71,11 @@ pub fn may_be_settled(finding: &SessionFinding) -> bool {
 }
 
 impl<'s> Later<'s> {
-    /// What this session tells.
-    pub fn of(session: &'s AnalysedSession) -> Self {
+    /// What this session tells; `is_shown`: who sees the earlier ones sees this one too.
+    pub fn of(session: &'s AnalysedSession, is_shown: bool) -> Self {
         Self {
             session,
+            is_shown,
             done: Done::of(&session.transactions),
             works: Works::of(&session.transactions),
         }
@@ -111,9 +114,10 @@ impl<'s> Later<'s> {
             ),
             FateKind::GoesOn => ("goes on later", format!("see x{exchange}")),
         };
-        finding.pending = false;
         finding.what = format!("{name} {how}");
         finding.next = next;
+        // The finding of the later session tells more.
+        finding.pending &= fate.kind != FateKind::Done && !self.is_shown;
         if fate.kind == FateKind::GoesOn {
             return false;
         }
@@ -168,10 +172,14 @@ impl<'s> Later<'s> {
     fn fate(&self, finding: &SessionFinding) -> Option<Fate> {
         let is_of_work = finding.id == "WHY-09" || finding.id == "WHY-01" && finding.code.is_none();
         let node = finding.node.as_deref().filter(|_| is_of_work)?;
-        let reported = self
-            .reported(node)
-            .filter(|_| finding.id == "WHY-09" && finding.pending);
-        reported.or_else(|| self.read(node))
+        let is_open = finding.id == "WHY-09";
+        let reported = self.reported(node).filter(|_| is_open && finding.pending);
+        // A failure stays one while what was begun anew goes on.
+        let read = || {
+            self.read(node)
+                .filter(|it| is_open || it.kind != FateKind::GoesOn)
+        };
+        reported.or_else(read)
     }
 
     /// What the device reports in an Alert.

@@ -31,7 +31,7 @@ use crate::record::model::SessionFinding;
 
 pub(super) use values::{Works, failed_document, work_of};
 pub(super) use words::{asked, at, by_rules, code, named, place};
-pub use words::{end_words, hresult_words, transaction_line};
+pub use words::{attempt_words, end_words, hresult_words, transaction_line};
 
 /// What is worth a finding.
 #[derive(Clone, Copy, Debug)]

@@ -200,6 +200,7 @@ impl EventRecord {
             help: None,
             by_rule: false,
             is_answered: false,
+            run: 0,
             head: None,
             bytes: None,
             bytes_sent: None,

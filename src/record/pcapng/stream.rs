@@ -75,6 +75,11 @@ impl Stream {
         frames
     }
 
+    /// Returns an ACK of the server's side without data.
+    pub(super) fn acknowledge(&mut self) -> Frame {
+        frame(self.of_server().ack(self.from_device), &[])
+    }
+
     /// Returns the reset that the device sees.
     pub(super) fn reset(&mut self) -> Frame {
         frame(self.of_server().rst().ack(self.from_device), &[])

@@ -81,7 +81,7 @@ impl Exchanges {
         }
         if self.runs.begins(record) {
             self.finish(pass)?;
-            self.run += 1;
+            self.run = record.run;
         }
         match (record.event, record.exchange) {
             (EventKind::Request, Some(exchange)) => self.request(exchange, record, pass),
@@ -178,8 +178,10 @@ impl Exchanges {
                 self.waiting_bytes = self.waiting_bytes.saturating_sub(weight(&request));
                 self.decide(&request, Some(record), pass)
             }
+            // The device did not take a response that passed.
+            None if self.passed.contains(&exchange) => pass(self.run, record),
             None => {
-                self.count += 1;
+                self.count += u64::from(record.event == EventKind::Response);
                 self.decide(record, None, pass)
             }
         }

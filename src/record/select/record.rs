@@ -33,7 +33,7 @@ pub fn of_record<E>(
     read(&mut |event| {
         if runs.begins(&event) {
             linked.enter(filter, run, analysis.finish());
-            run += 1;
+            run = event.run;
         }
         linked.enter(filter, run, analysis.event(&event));
         Ok(())

@@ -5,6 +5,7 @@ use smol_str::{SmolStr, ToSmolStr};
 use super::text_buffer::{REASON, Style, TextBuffer, duration};
 use super::{client_certificate, command, dump, enrollment, full, head, plain, rule, session};
 use crate::dm::Hresult;
+use crate::flow::FailureCause;
 use crate::printable::counted;
 use crate::record::model::{
     EventKind, EventRecord, MessageRecord, NoteRecord, OpRecord, ParsedBodyRecord,
@@ -52,6 +53,10 @@ pub(super) fn event(out: &mut TextBuffer, record: &EventRecord, server: Option<&
 }
 
 fn failed(out: &mut TextBuffer, record: &EventRecord) {
+    if record.cause == Some(FailureCause::NotTaken) {
+        let what = "the response did not arrive whole";
+        return one_line(out, record, "✖", Style::Bad, what);
+    }
     let Some(who) = record.from.as_deref() else {
         let what = match record.cause {
             Some(_) => "no response",
@@ -72,7 +77,7 @@ fn failed(out: &mut TextBuffer, record: &EventRecord) {
 }
 
 fn malformed(out: &mut TextBuffer, record: &EventRecord) {
-    let what = format!("what the device {} sent is no HTTP", device(record));
+    let what = format!("what the device {} sent is not HTTP", device(record));
     one_line(out, record, "✖", Style::Bad, &what);
 }
 

@@ -2,6 +2,7 @@
 
 use smol_str::SmolStr;
 
+use super::run_name;
 use super::text_buffer::{REASON, Style, TextBuffer};
 use crate::dm::StatusCode;
 use crate::record::analysis::why::hresult_words;
@@ -15,20 +16,22 @@ pub struct Failures {
 }
 
 struct Row {
+    run: u32,
     session: Option<u64>,
     device: SmolStr,
     finding: SessionFinding,
 }
 
 impl Failures {
-    /// Adds the failures of a session.
-    pub fn enter(&mut self, summary: &SessionSummary) {
+    /// Adds the failures of a session of a run, from 0.
+    pub fn enter(&mut self, summary: &SessionSummary, run: u32) {
         for finding in summary.findings.iter().filter(|finding| finding.pending) {
             if self.rows.len() == MOST_ROWS {
                 self.more += 1;
                 continue;
             }
             self.rows.push(Row {
+                run,
                 session: summary.number,
                 device: summary.device.clone(),
                 finding: finding.clone(),
@@ -43,12 +46,19 @@ impl Failures {
 
     /// Returns one line of JSON for each failure.
     pub fn json(&self) -> String {
-        let line = |row: &Row| {
-            let (session, device, finding) = (row.session, &row.device, &row.finding);
-            let row = serde_json::json!({"v": VERSION, "session": session, "device": device, "finding": finding});
+        let line = |it: &Row| {
+            let (session, device, finding) = (it.session, &it.device, &it.finding);
+            let mut row = serde_json::json!({"v": VERSION, "session": session, "device": device, "finding": finding});
+            if self.has_several_runs() {
+                row["run"] = (it.run + 1).into();
+            }
             format!("{row}\n")
         };
         self.rows.iter().map(line).collect()
+    }
+
+    fn has_several_runs(&self) -> bool {
+        self.rows.iter().any(|row| row.run > 0)
     }
 
     pub(super) fn print(&self, out: &mut TextBuffer) {
@@ -61,7 +71,10 @@ impl Failures {
         out.put(Style::Faint, " ");
         let rest = "━".repeat(out.room());
         out.put(Style::Faint, &rest).end();
-        self.rows.iter().for_each(|row| row.print(out));
+        let of_run = self.has_several_runs();
+        for row in &self.rows {
+            row.print(out, of_run.then_some(row.run));
+        }
         if self.more > 0 {
             out.put(Style::Text, &format!("and {} more", self.more))
                 .end();
@@ -71,14 +84,18 @@ impl Failures {
 
 impl Row {
     /// Prints `session 7 · DEVICE-0007 · Replace ./Device/X: 404 Not found    WHY-01`, then the value, code and native
-    /// error.
-    fn print(&self, out: &mut TextBuffer) {
+    /// error. Begins with `run` if it is given.
+    fn print(&self, out: &mut TextBuffer, run: Option<u32>) {
         let Self {
+            run: _,
             session,
             device,
             finding,
         } = self;
         out.put(Style::Bad, "✖ ");
+        if let Some(run) = run {
+            out.put(Style::Text, &(run_name(run) + " · "));
+        }
         if let Some(number) = session {
             out.put(Style::Text, &format!("session {number} · "));
         }

@@ -1,28 +1,31 @@
 //! Prints the summary of a session that is over.
 
 use super::block::across;
+use super::run_name;
 use super::text_buffer::{REASON, Style, TextBuffer};
 use crate::flow::SessionEnd;
 use crate::printable::counted;
 use crate::record::EventRecord;
-use crate::record::analysis::why::end_words;
+use crate::record::analysis::why::{attempt_words, end_words};
 use crate::record::model::{CommandCounts, SessionFinding, SessionSummary};
 
 /// Prints the event at the end of a session.
 pub(super) fn of_event(out: &mut TextBuffer, record: &EventRecord) {
     if let Some(summary) = &record.summary {
-        self::summary(out, summary);
+        self::summary(out, summary, None);
     }
 }
 
 /// Prints `━━ session 7 ━━ finished ━━ 1 of 14 commands failed ━━`, and the findings.
-pub(super) fn summary(out: &mut TextBuffer, summary: &SessionSummary) {
-    let mut words = vec![match (summary.number, &*summary.device) {
+/// Begins with `run 2` if the record has several runs.
+pub(super) fn summary(out: &mut TextBuffer, summary: &SessionSummary, run: Option<u32>) {
+    let mut words = Vec::from_iter(run.map(run_name));
+    words.push(match (summary.number, &*summary.device) {
         (Some(number), _) => format!("session {number}"),
         (None, "") if summary.end == SessionEnd::Open => "outside of sessions".to_owned(),
-        (None, "") => "enrollment".to_owned(),
-        (None, device) => format!("enrollment of {device}"),
-    }];
+        (None, "") => attempt_words(summary.is_renewal).to_owned(),
+        (None, device) => format!("{} of {device}", attempt_words(summary.is_renewal)),
+    });
     if summary.number.is_some() || summary.end != SessionEnd::Open {
         words.push(end_words(summary));
     }

@@ -53,7 +53,7 @@ impl<'a> Planning<'a, '_> {
     }
 
     fn message(&self) -> Result<Message<'a>, &'static str> {
-        Message::of(self.document).ok_or("this is no SyncML message")
+        Message::of(self.document).ok_or("this is not a SyncML message")
     }
 
     fn speaker(&self) -> Side {

@@ -114,7 +114,7 @@ impl Body<'_> {
             return Ok(document.source().clone());
         }
         let written = encode(&document, &WbxmlOptions::default());
-        let written = written.map_err(|error| format!("the new body is no WBXML: {error}"))?;
+        let written = written.map_err(|error| format!("the new body is not WBXML: {error}"))?;
         Ok(written.into())
     }
 

@@ -20,7 +20,7 @@ pub(in crate::rules) fn soap(
     let envelope = document.and_then(Envelope::of);
     let Some(envelope) = envelope.filter(|envelope| envelope.element().local() == "Envelope")
     else {
-        return EffectDetail::declined(step.name(), "this is no SOAP message");
+        return EffectDetail::declined(step.name(), "this is not a SOAP message");
     };
     let (namespace, media_type, body) = match envelope.version() {
         Some(SoapVersion::V1_1) => (SOAP_1_1, "text/xml; charset=utf-8", body_1_1(fault)),

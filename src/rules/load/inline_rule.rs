@@ -44,7 +44,7 @@ fn fail_rules(argument: &mut Argument<'_>) -> Option<Vec<Rule>> {
         None => (code, None),
     };
     let Ok(number) = code.parse::<u16>() else {
-        let title = format!("`{code}` is no status code");
+        let title = format!("`{code}` is not a status code");
         let help = match is_windows_result(code) {
             true => format!("write a status code before it: '{uri}=500:{code}'"),
             false => "write a number, such as 500".to_owned(),
@@ -52,7 +52,7 @@ fn fail_rules(argument: &mut Argument<'_>) -> Option<Vec<Rule>> {
         return argument.wrong(code_at, title, &help);
     };
     if let Some(native) = native.filter(|native| !is_windows_result(native)) {
-        let title = format!("`{native}` is no result of Windows");
+        let title = format!("`{native}` is not a result of Windows");
         return argument.wrong(
             code_at,
             title,

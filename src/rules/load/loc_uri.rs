@@ -44,7 +44,9 @@ pub(super) fn warning_about(pattern: &str) -> Option<Mistake> {
         _ if pattern.starts_with('.') => return None,
         _ if segments.next().is_none() => {
             return warning(
-                format!("`{pattern}` is no LocURI: it names neither the root nor a place below it"),
+                format!(
+                    "`{pattern}` is not a LocURI: it names neither the root nor a place below it"
+                ),
                 format!(
                     "write ./Device/Vendor/MSFT/…, or **/{path} for nodes of this name anywhere"
                 ),

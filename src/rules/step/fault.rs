@@ -100,7 +100,7 @@ written!(
     AnswerField,
     |written| {
         let name = HeaderName::from_bytes(written.as_bytes())
-            .map_err(|_| Mistake::new(format!("`{written}` is no name of a header field")))?;
+            .map_err(|_| Mistake::new(format!("`{written}` is not the name of a header field")))?;
         match OWN.contains(&name) {
             true => Err(Mistake::new(format!("`{written}` is not for an answer to say"))
                 .label("dmtap says itself how its messages are delimited")),

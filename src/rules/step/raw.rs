@@ -142,7 +142,7 @@ fn no_base64(error: &DecodeError) -> String {
             format!("`{character}` stands at place {} of it", at + 1)
         }
         DecodeError::InvalidLength(length) => {
-            format!("it has {length} characters, which is no whole number of bytes")
+            format!("it has {length} characters, which is not a whole number of bytes")
         }
         DecodeError::InvalidLastSymbol { .. } => "its last character has too many bits".into(),
         DecodeError::InvalidPadding => {

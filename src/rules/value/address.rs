@@ -22,7 +22,7 @@ impl Net {
         if let Ok(address) = text.parse::<IpAddr>() {
             return Ok(Self(address.to_canonical().into()));
         }
-        let mistake = wrong(format!("`{text}` is no address of a device"));
+        let mistake = wrong(format!("`{text}` is not an address of a device"));
         match text.parse::<IpNet>() {
             Ok(net) if net.trunc() != net => Err(mistake
                 .label("the address goes on behind the prefix")
@@ -70,7 +70,7 @@ any_form!(
 );
 
 fn no_listener(text: &str) -> Mistake {
-    wrong(format!("`{text}` is no address that dmtap listens at"))
+    wrong(format!("`{text}` is not an address that dmtap listens at"))
         .label("neither a port nor an IP address with its port")
         .help(match (text.parse::<u16>(), text.parse::<IpAddr>()) {
             (Ok(port), _) => format!("write the port as a number: listener = {port}"),

@@ -221,7 +221,7 @@ impl<F: Family> TryFrom<CodeTable> for CodeRange<F> {
             let first = 100 * (at as u16 + 1);
             return Ok(Self::of(first..=first + 99));
         }
-        let mistake = wrong(format!("`{class}` is no class of codes")).label("not known here");
+        let mistake = wrong(format!("`{class}` is not a class of codes")).label("not known here");
         let classes = list(&CLASSES);
         Err(mistake.help(match F::CODES.end() {
             // Classes are for codes of three digits.

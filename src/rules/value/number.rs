@@ -80,7 +80,7 @@ impl<const LEAST: u64> NumberRange<LEAST> {
         });
         let Some((first, last)) = ends else {
             return Err(
-                wrong(format!("`{text}` is no range of numbers")).help(format!(
+                wrong(format!("`{text}` is not a range of numbers")).help(format!(
                     "write {KEY} = 2, \"2..4\" (2, 3 and 4), \"2..\" or \"..4\""
                 )),
             );

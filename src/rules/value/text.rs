@@ -31,7 +31,7 @@ written!(Glob, |text| Ok(Self::new(text)), {"type": "string"});
 written!(
     UriGlob,
     |text| Self::new(text).map_err(|bad| {
-        wrong(format!("`{text}` is no pattern for LocURIs"))
+        wrong(format!("`{text}` is not a pattern for LocURIs"))
             .label(bad.what)
             .help(bad.remedy)
     }),
@@ -42,7 +42,7 @@ written!(
     Selector,
     |text| {
         let selector = Self::parse(text)
-            .map_err(|bad| wrong(format!("`{text}` is no place")).help(format!("write {bad}")))?;
+            .map_err(|bad| wrong(format!("`{text}` is not a place")).help(format!("write {bad}")))?;
         match selector.root().and_then(|root| below_root(root, text)) {
             Some(right) => Err(wrong(format!("no message has the root of `{text}`")).help(format!("write {right}"))),
             None => Ok(selector),
@@ -128,7 +128,7 @@ written!(
         }
         let names = CommandKind::all().filter(|kind| !answers.contains(kind));
         let names: Vec<&str> = names.map(CommandKind::name).collect();
-        Err(wrong(format!("`{}` is no command that gets a Status", root.local()))
+        Err(wrong(format!("`{}` is not a command that gets a Status", root.local()))
             .help(format!("write one of {}", list(&names))))
     },
     {"type": "string", "pattern": "^\\s*<"}
@@ -145,7 +145,7 @@ written!(
         let begins = |c: char| c.is_alphabetic() || c == '_';
         match name.starts_with(begins) && name.chars().all(fits) {
             true => Ok(Self(name.to_owned())),
-            false => Err(wrong(format!("`{name}` is no name of an attribute"))
+            false => Err(wrong(format!("`{name}` is not the name of an attribute"))
                 .help(format!("write {KEY} = \"msft:originalerror\""))),
         }
     },
@@ -160,7 +160,7 @@ written!(
     AnyFieldName,
     |written| match HeaderName::try_from(written) {
         Ok(name) => Ok(Self(name)),
-        Err(_) => Err(wrong(format!("`{written}` is no name of a header"))),
+        Err(_) => Err(wrong(format!("`{written}` is not the name of a header"))),
     },
     {"type": "string", "pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"}
 );
@@ -173,7 +173,7 @@ written!(
     FieldName,
     |written| {
         let name = HeaderName::try_from(written).map_err(|_| {
-            wrong(format!("`{written}` is no name of a header field")).help(match written.split_once(':') {
+            wrong(format!("`{written}` is not the name of a header field")).help(match written.split_once(':') {
                 Some((name, value)) => format!(
                     "write {KEY} = \"{name}\"; the value is a key of its own: value = \"{}\"",
                     value.trim()
@@ -260,7 +260,7 @@ impl Eq for Pattern {}
 written!(
     Pattern,
     |text| Regex::new(text).map(Self).map_err(|error| {
-        wrong(format!("`{KEY}` is no regular expression"))
+        wrong(format!("`{KEY}` is not a regular expression"))
             .label(reason(&error))
             .help("signs that mean themselves have a backslash in front, as in '\\./Vendor'")
     }),
@@ -289,7 +289,7 @@ any_form!(
             .dfa_size_limit(MAX_COMPILED_REGEX_BYTES)
             .build();
         built.map(|regex| Self(Pattern(regex))).map_err(|error| {
-            wrong("this is no regular expression")
+            wrong("this is not a regular expression")
                 .label(reason(&error))
                 .help("write it in single quotes, so that backslashes are the expression's: '\\d+'")
         })
@@ -365,7 +365,7 @@ globs! {
         }
         let bare = text.split_once("://").map_or(text, |(_, rest)| rest);
         let bare = bare.split(['/', ':']).next().unwrap_or_default();
-        Err(wrong(format!("`{text}` is no name of a host"))
+        Err(wrong(format!("`{text}` is not the name of a host"))
             .label("a host is matched without scheme, port and path")
             .help(format!("write host = \"{bare}\"; `path` matches the path")))
     }, {"type": "string", "pattern": "^(\\[[^/]*\\]|[^/:]*)$"};
@@ -413,7 +413,7 @@ globs! {
         if bare == text && !text.is_empty() {
             return Ok(());
         }
-        let mistake = wrong(format!("`{text}` is no name of a host"))
+        let mistake = wrong(format!("`{text}` is not the name of a host"))
             .label("a name stands alone, without scheme, port, path and brackets");
         Err(match bare {
             "" => mistake.help(format!("write {KEY} = \"mdm.example.com\", or \"*.example.com\"")),

@@ -380,13 +380,13 @@ fn rules_of_one_line_act_and_what_is_wrong_is_reported_in_the_argument() {
 
     for (arguments, place, words) in [
         (["--fail", "./A=599"], "--fail:1:5", "no status code 599"),
-        (["-H", "/~z/A/b"], "-H:1:2", "is no word of a filter"),
+        (["-H", "/~z/A/b"], "-H:1:2", "is not a word of a filter"),
         (
             ["-H", "/~q ~why WHY-01/A/b"],
             "-H:1:5",
             "not known while a message passes",
         ),
-        (["-B", "/(/b"], "-B:1:2", "no regular expression"),
+        (["-B", "/(/b"], "-B:1:2", "not a regular expression"),
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dmtap"));
         let output = command.arg("demo").args(arguments).output().unwrap();

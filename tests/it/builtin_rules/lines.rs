@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use dmtap::dm::{AlertCode, Command, CommandKind, Message, StatusCode};
 use dmtap::flow::event::Event;
 use dmtap::flow::{CapturedMessage, EffectDetail, Head, ParsedBody, Side};
-use dmtap::markup::{Document, Element};
+use dmtap::markup::{Document, Element, Space};
 
 /// The lines of a conversation.
 pub fn of(events: &[Event]) -> Vec<String> {
@@ -110,6 +110,12 @@ fn sent(captured: &CapturedMessage) -> Option<&Document> {
     }
 }
 
+/// Whether it is a message, in a namespace of SyncML.
+fn is_syncml(document: &Document) -> bool {
+    let is_known = |namespace: std::borrow::Cow<'_, str>| Space::of_namespace(&namespace).is_some();
+    Message::of(document).is_some_and(|it| it.namespace().is_none_or(is_known))
+}
+
 fn passing(captured: &CapturedMessage, ledger: &Ledger) -> Vec<String> {
     let way = match captured.from {
         Side::Device => "request",
@@ -123,9 +129,9 @@ fn passing(captured: &CapturedMessage, ledger: &Ledger) -> Vec<String> {
     }
     match (&captured.body.parsed, sent(captured)) {
         (ParsedBody::Document(received, _), Some(sent))
-            if Message::of(received).is_some() && Message::of(sent).is_none() =>
+            if Message::of(received).is_some() && !is_syncml(sent) =>
         {
-            lines.push("it is no SyncML message any more".into());
+            lines.push("it is not a SyncML message any more".into());
         }
         (ParsedBody::Document(received, _), Some(sent)) => {
             let speaker = captured.from;

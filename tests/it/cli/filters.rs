@@ -102,7 +102,7 @@ fn an_error_points_at_the_column_and_exits_with_2() {
         let output = run(&mut command);
         assert_eq!(output.status.code(), Some(2), "{output:?}");
         let errors = String::from_utf8(output.stderr).unwrap();
-        let expected = "error: `~satus` is no word of a filter\n  ~cmd Replace ~satus 404\n               ^^^^^^\n\
+        let expected = "error: `~satus` is not a word of a filter\n  ~cmd Replace ~satus 404\n               ^^^^^^\n\
                         help: write ~status\n";
         assert!(errors.ends_with(expected), "{errors}");
     }

@@ -96,6 +96,44 @@ fn disabled_rules_are_not_due_and_removed_ones_are() {
     );
 }
 
+#[cfg(unix)]
+#[test]
+fn a_rule_that_needed_a_body_over_the_limit_says_so() {
+    let (folder, echo) = (tempfile::tempdir().unwrap(), Echo::start());
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (rules, record) = (path("rules.toml"), path("a.jsonl"));
+    let rule =
+        |name: &str, more: &str| format!("[[rule]]\nname = '{name}'\nstage = 'response'\n{more}\n");
+    let text = rule("cut", "step.truncate = 100")
+        + &rule(
+            "text",
+            "match.command = 'Replace'\nstep.set-text = 'x'\nstep.at = 'CmdID'",
+        )
+        + &rule("other", "match.method = 'PUT'\nstep.truncate = 100");
+    fs::write(&rules, text).unwrap();
+    let mode = format!("reverse:http://{}", echo.address);
+    let mut arguments = vec!["--require-hits", "--max-body", "1k", "--mode", &mode];
+    arguments.extend(["--rules", &rules, "-w", &record]);
+    let proxy = ProxyProcess::start(&arguments);
+    let body = "x".repeat(5_000);
+    for media_type in ["application/vnd.syncml.dm+xml", "application/x-msi"] {
+        let fields = [("Host", "localhost"), ("Content-Type", media_type)];
+        assert_eq!(ask(&proxy.address, "POST /", &fields, &body).body, body);
+    }
+    let (code, out, said) = proxy.end_with_code();
+    assert_eq!(code, Some(1), "{said}");
+    let expected = "error: 3 rules never acted:\n  \
+                    cut    was not applied in 2 messages: the body is larger than --max-body\n  \
+                    text   was not applied in 1 message: the body is larger than --max-body\n  \
+                    other  2 responses arrived, and none matched its `method`";
+    assert!(said.ends_with(expected), "{said}");
+    let not_applied = "not applied: the body is larger than --max-body";
+    assert_eq!(out.matches(not_applied).count(), 3, "{out}");
+    let record = fs::read_to_string(record).unwrap();
+    let kind = r#""kind":"not-applied","before":"","after":"the body is larger than --max-body""#;
+    assert_eq!(record.matches(kind).count(), 3, "{record}");
+}
+
 const TOKEN: &str = "a-token-of-this-test";
 
 #[test]

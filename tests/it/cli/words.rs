@@ -202,7 +202,7 @@ fn what_cannot_be_read_or_opened_is_named_in_words() {
         ),
         (
             verb(&["proxy", "--mode", "reverse:https://a b"]),
-            "is no URL",
+            "is not a URL",
         ),
         (
             verb(&["device", "https://127.0.0.1:1/", "-k"]),
@@ -231,7 +231,7 @@ fn a_port_that_is_taken_says_what_to_do() {
         let output = command.output().unwrap();
         let text = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{text}");
-        assert!(text.contains("another program listens there"), "{text}");
+        assert!(text.contains("choose another port, with -p"), "{text}");
         check_words(&text);
     }
 }

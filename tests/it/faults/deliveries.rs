@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use dmtap::flow::{Event, FailureCause, Side};
 use dmtap::proxy::{BodyCapture, Settings};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -114,6 +115,43 @@ async fn a_device_that_waits_for_less_gives_up_first() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_record_says_that_a_device_did_not_take_a_late_response() {
+    if !have("curl") {
+        return;
+    }
+    for (step, expected) in [
+        (r#"{ delay = "5s" }"#, "before it took the response"),
+        (
+            r#"{ slicer = { size = 1000, delay = "5s" } }"#,
+            "after 1000 bytes of the response",
+        ),
+    ] {
+        for flag in ["--http1.1", "--http2"] {
+            let lab = Lab::new(&rule("response", step)).await;
+            let ca = lab.rig.ca().display().to_string();
+            let arguments = [flag, "--cacert", &ca, "--max-time", "0.6"];
+            let curled = lab.curl(&arguments, &bytes(5000)).await;
+            assert_eq!(curled.code, 28, "{flag} {step}: {}", curled.error);
+            let why = lab.rig.log.until(|event| match event {
+                Event::Failed {
+                    why,
+                    cause: Some(FailureCause::NotTaken),
+                    side: Some(Side::Device),
+                    ..
+                } => Some(why.clone()),
+                _ => None,
+            });
+            let why = why.await;
+            assert_eq!(why, format!("the device left {expected}"), "{flag}");
+            let names = lab.rig.log.names();
+            let place = |name: &str| names.iter().position(|it| *it == name);
+            assert!(place("response") < place("failed"), "{names:?}");
+            lab.rig.stop().await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn garbage_comes_instead_of_a_body() {
     if !have("curl") {
         return;
@@ -197,6 +235,57 @@ async fn the_end_of_a_connection_is_late() {
         response.contains("connection: close") && response.ends_with("hi"),
         "{response}"
     );
+    lab.rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_response_with_trailers_ends_as_a_rule_orders() {
+    const CHUNKS: &[u8] =
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\
+        Trailer: X-T\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\nX-T: 1\r\n\r\n";
+    let lab = async |step: &str| {
+        let directory = tempfile::tempdir().unwrap();
+        let (server, _) = Server::fixed(directory.path(), CHUNKS.to_vec()).await;
+        Lab::with(directory, server, &rule("response", step)).await
+    };
+    // HTTP/1.1: the bytes, and the time of the end.
+    for (step, least, expected) in [
+        (r#"{ content-length = "+10" }"#, 0, "content-length: 21"),
+        (r#"{ content-length = "-3" }"#, 0, "content-length: 8"),
+        (r#"{ slow-close = "200ms" }"#, 200, "connection: close"),
+        (r#"{ limit-data = 11 }"#, 0, "chunked"),
+        (r#"{ limit-data = 100 }"#, 0, "chunked"),
+    ] {
+        let lab = lab(step).await;
+        let mut stream = lab.tls("http/1.1").await;
+        let begun = Instant::now();
+        let request = "GET / HTTP/1.1\r\nHost: h\r\nTE: trailers\r\nConnection: TE\r\n\r\n";
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut response = Vec::new();
+        soon(stream.read_to_end(&mut response)).await.unwrap();
+        assert!(begun.elapsed() >= Duration::from_millis(least), "{step}");
+        let response = String::from_utf8(response).unwrap();
+        assert!(response.contains(expected), "{step}: {response}");
+        assert!(response.contains("hello"), "{step}: {response}");
+        assert!(response.contains(" world"), "{step}: {response}");
+        // A body that is cut has no end, and chunks alone have trailers.
+        let is_whole = step.contains("slow-close");
+        assert_eq!(
+            response.contains("0\r\nx-t: 1"),
+            is_whole,
+            "{step}: {response}"
+        );
+        lab.rig.stop().await;
+    }
+    // HTTP/2: the trailers end the stream late, and then the connection goes away.
+    let lab = lab(r#"{ slow-close = "200ms" }"#).await;
+    let mut device = lab.rig.device("h2").await;
+    let begun = Instant::now();
+    let response = device.post("/", "hi").await;
+    assert!(begun.elapsed() >= Duration::from_millis(200));
+    assert_eq!(response.body(), "hello world");
+    let again = device.request("POST", "/", "hi");
+    device.send(again).await.unwrap_err();
     lab.rig.stop().await;
 }
 

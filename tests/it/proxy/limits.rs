@@ -207,6 +207,17 @@ async fn a_running_exchange_is_not_silence() {
 }
 
 #[tokio::test]
+async fn a_server_that_says_nothing_is_given_up_after_the_timeout_that_was_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path(), &["http/1.1"]).await;
+    let limits = Limits::default().with_timeout(SHORT);
+    let rig = Rig::start(limited(&server, BodyCapture::Annotate, limits)).await;
+    let answer = soon(rig.device("http/1.1").await.post("/held", "hi")).await;
+    assert_eq!(answer.status(), 504);
+    rig.stop().await;
+}
+
+#[tokio::test]
 async fn the_clock_for_the_response_starts_when_the_request_was_sent() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path(), &["http/1.1"]).await;

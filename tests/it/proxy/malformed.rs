@@ -36,6 +36,30 @@ fn malformed(event: &Event) -> Option<(u64, SocketAddr, String)> {
 }
 
 #[tokio::test]
+async fn a_request_of_http_2_with_a_wrong_length_is_not_taken_for_one_that_broke_off() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path(), &["http/1.1"]).await;
+    for length in [1, 10] {
+        let rig = Rig::start(in_front_of(server.address, &server.ca)).await;
+        let mut device = rig.device("h2").await;
+        let mut request = device.request("POST", "/", "abc");
+        let fields = request.headers_mut();
+        fields.insert("content-length", length.into());
+        device.send(request).await.unwrap_err();
+        let failed = |event: &Event| match event {
+            Event::Failed { why, .. } => Some(why.clone()),
+            _ => None,
+        };
+        let why = rig.log.until(failed).await;
+        assert!(
+            why.contains("another length than its Content-Length"),
+            "{why}"
+        );
+        rig.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn garbage_instead_of_a_request_is_reported_with_who_sent_it_and_what_is_wrong() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path(), &["http/1.1"]).await;
@@ -51,7 +75,7 @@ async fn garbage_instead_of_a_request_is_reported_with_who_sent_it_and_what_is_w
         (
             Some("http/1.1"),
             "GET / HTTP/1.1\r\nno field\r\n\r\n",
-            "a line of the head is no header field",
+            "a line of the head is not a header field",
         ),
         (
             Some("http/1.1"),

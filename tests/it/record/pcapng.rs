@@ -230,3 +230,27 @@ fn a_reset_and_a_failure_end_the_connection() {
     );
     assert!(resets.contains("connection refused"), "{resets}");
 }
+
+#[test]
+fn dmtaps_own_answer_is_in_the_connection_of_its_request() {
+    let mut stage = Stage::new();
+    stage.request(&[], COMMANDS);
+    stage.failed(Some(Side::Server), "connection refused");
+    if let Some(Event::Failed { is_answered, .. }) = stage.events.last_mut() {
+        *is_answered = true;
+    }
+    stage.response(&[], COMMANDS).synthesized = true;
+    stage.closed();
+    let (_folder, file) = written(&stage.events);
+    let fields = ["-T", "fields", "-e", "tcp.stream", "-e", "frame.comment"];
+    let Some(listed) = tshark(&file, &[&["-Y", "tcp.len == 0"], &fields[..]].concat()) else {
+        return;
+    };
+    assert!(listed.contains("connection refused"), "{listed}");
+    let listed = tshark(&file, &["-T", "fields", "-e", "tcp.stream"]).unwrap();
+    assert!(listed.lines().all(|stream| stream == "0"), "{listed}");
+    let answered = tshark(&file, &["-Y", "http.response and http.request_in"]).unwrap();
+    assert_eq!(answered.lines().count(), 1, "{answered}");
+    let odd = "tcp.flags.reset == 1 or tcp.analysis.flags or _ws.expert.severity >= 0x600000";
+    assert_eq!(tshark(&file, &["-Y", odd]).unwrap(), "");
+}

@@ -44,7 +44,7 @@ fn mistakes_are_reported_at_their_place_in_the_argument() {
     };
     check("./A", "1", "LOCURI=CODE");
     check("=500", "1", "LOCURI=CODE");
-    check("./A=five", "5", "`five` is no status code");
+    check("./A=five", "5", "`five` is not a status code");
     check("./A=599", "5", "SyncML has no status code 599");
 }
 
@@ -114,7 +114,7 @@ fn mistakes_of_patterns_are_reported_at_their_place_in_the_argument() {
     check(headers("X-Test"), "-H:1:1", &["[/filter]/what/with"]);
     check(headers(""), "-H:1:1", &["[/filter]/what/with"]);
     check(headers("//A"), "-H:1:1", &["names nothing to change"]);
-    let unknown = ["`~z` is no word of a filter", "another first character"];
+    let unknown = ["`~z` is not a word of a filter", "another first character"];
     check(headers("/~z/A/b"), "-H:1:2", &unknown);
     check(headers("/~q ~satus 404/A/b"), "-H:1:5", &["write ~status"]);
     check(headers("/~cmd Repalce/A/b"), "-H:1:7", &["write Replace"]);
@@ -129,7 +129,11 @@ fn mistakes_of_patterns_are_reported_at_their_place_in_the_argument() {
         "-H:1:1",
         &["another first character"],
     );
-    check(headers("/A B/c"), "-H:1:2", &["no name of a header field"]);
+    check(
+        headers("/A B/c"),
+        "-H:1:2",
+        &["not the name of a header field"],
+    );
     check(headers("/A/@file"), "-H:1:4", &["set-body"]);
     check(headers("/Host/"), "-H:1:2", &["one Host"]);
     check(
@@ -151,7 +155,11 @@ fn mistakes_of_patterns_are_reported_at_their_place_in_the_argument() {
     );
     let of_command = ["`{{cmd-id}}` is of a command", "--rules FILE"];
     check(headers("/A/{{cmd-id}}"), "-H:1:4", &of_command);
-    check(modify_body("/~s/(/x"), "-B:1:5", &["no regular expression"]);
+    check(
+        modify_body("/~s/(/x"),
+        "-B:1:5",
+        &["not a regular expression"],
+    );
     check(modify_body("/a/{{b"), "-B:1:4", &["braces are opened"]);
 }
 

@@ -83,12 +83,12 @@ fn what_can_never_match_is_refused() {
     check(
         "request",
         "{ host = \"https://mdm.example/\" }",
-        "t:4:18: `https://mdm.example/` is no name of a host",
+        "t:4:18: `https://mdm.example/` is not the name of a host",
     );
     check(
         "request",
         "{ host = \"mdm.example:443\" }",
-        "t:4:18: `mdm.example:443` is no name of a host",
+        "t:4:18: `mdm.example:443` is not the name of a host",
     );
     check(
         "request",
@@ -128,12 +128,12 @@ fn what_can_never_match_is_refused() {
     check(
         "request",
         "{ message = \"2-4\" }",
-        "t:4:21: `2-4` is no range of numbers",
+        "t:4:21: `2-4` is not a range of numbers",
     );
     check(
         "request",
         "{ message = \"..\" }",
-        "t:4:21: `..` is no range of numbers",
+        "t:4:21: `..` is not a range of numbers",
     );
     check(
         "request",
@@ -143,12 +143,12 @@ fn what_can_never_match_is_refused() {
     check(
         "request",
         "{ peer = \"10.1.2.3/8\" }",
-        "t:4:18: `10.1.2.3/8` is no address of a device",
+        "t:4:18: `10.1.2.3/8` is not an address of a device",
     );
     check(
         "request",
         "{ peer = \"localhost\" }",
-        "t:4:18: `localhost` is no address of a device",
+        "t:4:18: `localhost` is not an address of a device",
     );
     check(
         "request",
@@ -193,7 +193,7 @@ fn what_can_never_match_is_refused() {
     check(
         "request",
         "{ header = { name = \"a b\" } }",
-        "t:4:29: `a b` is no name of a header",
+        "t:4:29: `a b` is not the name of a header",
     );
     check(
         "request",
@@ -213,12 +213,12 @@ fn what_can_never_match_is_refused() {
     check(
         "request",
         "{ command = \"Alert\", has = \"Item//Data\" }",
-        "t:4:36: `Item//Data` is no place",
+        "t:4:36: `Item//Data` is not a place",
     );
     check(
         "request",
         "{ command = \"Alert\", has = \"Item/Data!Node\" }",
-        "t:4:36: `Item/Data!Node` is no place",
+        "t:4:36: `Item/Data!Node` is not a place",
     );
     check(
         "request",
@@ -243,7 +243,7 @@ fn what_can_never_match_is_refused() {
     check(
         "request",
         "{ data = { regex = \"(\" } }",
-        "t:4:28: this is no regular expression",
+        "t:4:28: this is not a regular expression",
     );
     check(
         "request",
@@ -253,7 +253,7 @@ fn what_can_never_match_is_refused() {
     check(
         "request",
         "{ data = { regex = '(\\w{1000}){1000}' } }",
-        "t:4:28: this is no regular expression",
+        "t:4:28: this is not a regular expression",
     );
     check("request", "{ not = {} }", "t:4:17: an empty table in `not`");
     check(
@@ -341,7 +341,7 @@ match = { peer = "10.1.2.3/8", path = "/dm?mode=x" }
 step = { reset = true }
 "#,
         r#"
-error: `10.1.2.3/8` is no address of a device
+error: `10.1.2.3/8` is not an address of a device
  --> test.toml:4:18
   |
 4 | match = { peer = "10.1.2.3/8", path = "/dm?mode=x" }
@@ -366,7 +366,7 @@ step = { reset = true }
 end = false
 "#,
         r#"
-error: this is no regular expression
+error: this is not a regular expression
  --> test.toml:4:47
   |
 4 | match = { command = "Alert", data = { regex = "(a" }, alert = 1225.5 }

@@ -83,7 +83,7 @@ fn an_element_is_xml_and_stands_somewhere() {
     check(
         STATUS,
         "{ move = './A', after = '.' }",
-        &[("`./A` is no place", (5, 17), "Item/Data!/MgmtTree")],
+        &[("`./A` is not a place", (5, 17), "Item/Data!/MgmtTree")],
     );
     check(
         WHOLE,
@@ -107,7 +107,7 @@ fn an_element_is_xml_and_stands_somewhere() {
         STATUS,
         "{ set-attribute = 'a b', at = 'Data', value = '' }",
         &[(
-            "`a b` is no name of an attribute",
+            "`a b` is not the name of an attribute",
             (5, 26),
             "msft:originalerror",
         )],
@@ -182,7 +182,11 @@ fn framing_and_connections_are_not_for_header_steps() {
     check(
         WHOLE,
         "{ set-header = 'a b', value = 'c' }",
-        &[("`a b` is no name of a header field", (5, 23), "Retry-After")],
+        &[(
+            "`a b` is not the name of a header field",
+            (5, 23),
+            "Retry-After",
+        )],
     );
     check(
         WHOLE,
@@ -240,7 +244,7 @@ fn bytes_are_named_in_ways_that_can_be_found() {
     );
     check(
         "{ replace-text = 'a(', with = '' }",
-        "`replace-text` is no regular expression",
+        "`replace-text` is not a regular expression",
         25,
         "unclosed group",
     );

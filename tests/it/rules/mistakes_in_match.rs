@@ -83,7 +83,7 @@ match = { loc-uri = "./Vendor/MSFT?list=Struct" }
 step = { reset = true }
 "#,
         r#"
-error: `./Vendor/MSFT?list=Struct` is no pattern for LocURIs
+error: `./Vendor/MSFT?list=Struct` is not a pattern for LocURIs
  --> test.toml:4:21
   |
 4 | match = { loc-uri = "./Vendor/MSFT?list=Struct" }
@@ -99,7 +99,7 @@ match = { loc-uri = ["./A**", "./A//B", ""] }
 step = { reset = true }
 "#,
         r#"
-error: `./A**` is no pattern for LocURIs
+error: `./A**` is not a pattern for LocURIs
  --> test.toml:4:22
   |
 4 | match = { loc-uri = ["./A**", "./A//B", ""] }
@@ -107,7 +107,7 @@ error: `./A**` is no pattern for LocURIs
   |
   = help: `**` stands alone between slashes: ./Vendor/**/Status; within a segment write `*`
 
-error: `./A//B` is no pattern for LocURIs
+error: `./A//B` is not a pattern for LocURIs
  --> test.toml:4:31
   |
 4 | match = { loc-uri = ["./A**", "./A//B", ""] }
@@ -115,7 +115,7 @@ error: `./A//B` is no pattern for LocURIs
   |
   = help: write one slash between two segments
 
-error: `` is no pattern for LocURIs
+error: `` is not a pattern for LocURIs
  --> test.toml:4:41
   |
 4 | match = { loc-uri = ["./A**", "./A//B", ""] }
@@ -144,7 +144,7 @@ error: SyncML has no status code 515
   = help: near it are 513 Protocol version not supported, 514 Operation cancelled, 516 Atomic roll back failed
   = help: to mean it all the same: status = { code = 515, force = true }
 
-error: `2x` is no class of codes
+error: `2x` is not a class of codes
  --> test.toml:4:31
   |
 4 | match = { status = [200, 515, "2x", true] }

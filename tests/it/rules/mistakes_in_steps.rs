@@ -237,7 +237,7 @@ stage = "request"
 step = { remove = true, at = "//x" }
 "#,
         r#"
-error: `//x` is no place
+error: `//x` is not a place
  --> test.toml:4:30
   |
 4 | step = { remove = true, at = "//x" }

@@ -215,11 +215,11 @@ fn a_connection_is_matched_by_what_is_known_of_it() {
         ("match = { per = \"10.0.0.1\" }", &["did you mean `peer`?"]),
         (
             "match = { peer = \"10.0.0.1/8\" }",
-            &["is no address of a device", "peer = \"10.0.0.0/8\""],
+            &["is not an address of a device", "peer = \"10.0.0.0/8\""],
         ),
         (
             "match = { peer = \"localhost\" }",
-            &["is no address of a device", "192.0.2.7"],
+            &["is not an address of a device", "192.0.2.7"],
         ),
         (
             "match = { listener = 70000 }",
@@ -227,7 +227,7 @@ fn a_connection_is_matched_by_what_is_known_of_it() {
         ),
         (
             "match = { host = \"https://mdm.example:8443/dm\" }",
-            &["is no name of a host", "write host = \"mdm.example\""],
+            &["is not the name of a host", "write host = \"mdm.example\""],
         ),
         (
             "match = { host = \"mdm.example:443\" }",
@@ -239,11 +239,17 @@ fn a_connection_is_matched_by_what_is_known_of_it() {
         ),
         (
             "match = { sni = \"https://\" }",
-            &["is no name of a host", "write sni = \"mdm.example.com\""],
+            &[
+                "is not the name of a host",
+                "write sni = \"mdm.example.com\"",
+            ],
         ),
         (
             "match = { sni = [\"mdm.example\", \"mdm.example/dm\"] }",
-            &["`mdm.example/dm` is no name", "write sni = \"mdm.example\""],
+            &[
+                "`mdm.example/dm` is not the name",
+                "write sni = \"mdm.example\"",
+            ],
         ),
         (
             "match = { listener = \"8080\" }",
@@ -259,11 +265,11 @@ fn a_connection_is_matched_by_what_is_known_of_it() {
         ),
         (
             "match = { listener = \"localhost:8080\" }",
-            &["is no address that dmtap listens at", "127.0.0.1:8080"],
+            &["is not an address that dmtap listens at", "127.0.0.1:8080"],
         ),
         (
             "match = { listener = \"https://127.0.0.1:8080\" }",
-            &["is no address that dmtap listens at"],
+            &["is not an address that dmtap listens at"],
         ),
         (
             "limit = { times = 1, per = \"session\" }",

@@ -31,7 +31,7 @@ fn a_mistake_hides_no_other_of_the_rule() {
         "stage = \"request\"\nmatch = { http-status = \"200\", not = { soap-fault = 1 } }\nstep = { delay = \"1s\" }",
         &[
             "t:4:11: a request has no HTTP status",
-            "t:4:25: `200` is no class of codes",
+            "t:4:25: `200` is not a class of codes",
             "t:4:40: a request has no SOAP fault",
             "t:4:53: `soap-fault` must be a text in quotes",
         ],
@@ -39,7 +39,7 @@ fn a_mistake_hides_no_other_of_the_rule() {
     check(
         "stage = \"request\"\nmatch = { message = \"2-4\", package = 2 }\nstep = { delay = 1 }",
         &[
-            "t:4:21: `2-4` is no range of numbers",
+            "t:4:21: `2-4` is not a range of numbers",
             "t:4:38: no message of this stage is of that package",
             "t:5:18: `delay` must be a time",
         ],
@@ -76,7 +76,7 @@ fn a_mistake_hides_no_other_of_a_rule_about_connections() {
         "match = { sni = 3, listener = \"8080\", not = { peer = \"x\" } }\nstep = { certificate = \"expired\", tls-min = \"1.2\" }",
         &[
             "t:4:17: `sni` must be a text in quotes",
-            "t:4:31: `8080` is no address that dmtap listens at",
+            "t:4:31: `8080` is not an address that dmtap listens at",
             "t:4:39: `not` is not known when a device connects",
             "t:5:35: `tls-min` stands in the step of `certificate`",
         ],

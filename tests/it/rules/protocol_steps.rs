@@ -53,7 +53,7 @@ fn errors_in_protocol_steps_name_the_remedy() {
         "response",
         get,
         "{ inject-command = '<Gat/>' }",
-        &["`Gat` is no command", "`Get`"],
+        &["`Gat` is not a command", "`Get`"],
     );
     check(
         "response",
@@ -65,7 +65,7 @@ fn errors_in_protocol_steps_name_the_remedy() {
         "response",
         get,
         "{ inject-command = '<Status/>' }",
-        &["`Status` is no command"],
+        &["`Status` is not a command"],
     );
     check("request", get, "{ challenge = 403 }", &["401, 407"]);
     check(
@@ -137,7 +137,7 @@ fn errors_in_protocol_steps_name_the_remedy() {
         "request",
         "{}",
         "{ answer = 503, headers = { \"a b\" = \"x\", Content-Length = \"3\" } }",
-        &["no name of a header field", "not for an answer to say"],
+        &["not the name of a header field", "not for an answer to say"],
     );
 }
 
@@ -198,14 +198,14 @@ fn a_protocol_step_that_cannot_act_says_why_and_changes_nothing() {
         any,
         "{ inject-command = '<Get/>' }",
         &other,
-        "no SyncML message",
+        "not a SyncML message",
     );
     check(
         Stage::Request,
         any,
         "{ soap-fault = { subcode = \"s:Authorization\" } }",
         &other,
-        "no SOAP message",
+        "not a SOAP message",
     );
     let binary = wbxml(&message(1, &on("Get", 2, "./A")));
     check(

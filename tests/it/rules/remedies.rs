@@ -189,7 +189,7 @@ fn an_error_in_a_rule_of_the_command_line_names_what_can_be_typed_there() {
     check_line(wrong, &["'./Device/X=500:0x86000011'"]);
     check_line(
         inline_rule::fail("./Device/X=500:1"),
-        &["no result of Windows", "500:0x86000011"],
+        &["not a result of Windows", "500:0x86000011"],
     );
     let headers = |argument| inline_rule::modify_headers(argument);
     check_line(headers("/~s ~c 999/X/y"), &["--rules", "force = true"]);
@@ -197,7 +197,7 @@ fn an_error_in_a_rule_of_the_command_line_names_what_can_be_typed_there() {
     check_line(headers("/~c 200 ~q/X-A/y"), &["a request has no status"]);
     check_line(
         inline_rule::modify_body("/(/x"),
-        &["`(` is no regular expression"],
+        &["`(` is not a regular expression"],
     );
     check_line(
         inline_rule::modify_body("/~q/a"),

@@ -99,6 +99,7 @@ impl Talk {
             response: (stage == Stage::Response).then_some(&self.response),
             document: None,
             body,
+            why_unread: None,
             utf16: None,
             limits: &self.limits,
             stay: None,

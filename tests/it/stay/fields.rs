@@ -93,6 +93,7 @@ fn decided(row: &Row) -> (Verdict, Vec<String>) {
         response: Some(&response),
         document: Some(&body),
         body: Some(body.source()),
+        why_unread: None,
         utf16: None,
         limits: &limits,
         stay: Some(StayContext {

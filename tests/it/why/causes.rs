@@ -140,7 +140,7 @@ fn an_http_status_is_no_status_of_a_command() {
         ..Default::default()
     };
     let mut failures = dmtap::record::transcript::Failures::default();
-    failures.enter(&summary);
+    failures.enter(&summary, 0);
     let text = Transcript::<Vec<u8>>::failures(&failures, Colour::Plain);
     assert!(
         text.contains("HTTP 500") && !text.contains("Command failed"),

@@ -338,7 +338,7 @@ fn a_demo_warns_of_a_rule_that_matches_no_node() {
         .output()
         .unwrap();
     let errors = String::from_utf8(output.stderr).unwrap();
-    assert!(errors.contains("`nonsense` is no LocURI"), "{errors}");
+    assert!(errors.contains("`nonsense` is not a LocURI"), "{errors}");
 }
 
 #[test]

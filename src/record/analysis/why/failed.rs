@@ -129,7 +129,8 @@ impl<'s> Case<'s> {
         finding.code = Some(failed);
         finding.what = format!("{}: {}", words::named_by(first, answer), code(failed));
         let is_partial = first.outcome == TransactionOutcome::Partial;
-        if is_partial && answer.node.is_some() {
+        let is_of_several = first.items.len() > 1;
+        if is_of_several && answer.node.is_some() {
             finding.node.clone_from(&answer.node);
             finding.value = None;
         }
@@ -153,6 +154,10 @@ impl<'s> Case<'s> {
         }
         match is_partial {
             true => finding.why.extend(items(first, answer)),
+            false if is_of_several && answer.node.is_none() => finding.why.push(format!(
+                "The Status is about all {} Items of this command.",
+                first.items.len()
+            )),
             false => finding.why.extend(value(first)),
         }
         finding.list(&group[1..], MOST_ALIKE, "", |other| {

@@ -171,6 +171,14 @@ pub(super) fn duration(micros: u64) -> String {
     }
 }
 
+/// What an attempt of a device to get a certificate is called.
+pub fn attempt_words(is_renewal: bool) -> &'static str {
+    match is_renewal {
+        true => "renewal",
+        false => "enrollment",
+    }
+}
+
 /// How a session ended, in a few words.
 pub fn end_words(summary: &SessionSummary) -> String {
     match (&summary.end, &summary.end_rule) {

@@ -40,7 +40,7 @@ impl Planning<'_, '_> {
             return self.put_alert(AlertCode::NEXT_MESSAGE, EffectKind::Added);
         }
         let number = msg_id(message)?.parse();
-        let msg_id: u32 = number.map_err(|_| "the MsgID is no number")?;
+        let msg_id: u32 = number.map_err(|_| "the MsgID is not a number")?;
         let reconciler = self.reconciler()?;
         let own_id = reconciler.in_numbers_of(Side::Device, MessageDirection::Responses, msg_id);
         let msg_ref = message.header_status().and_then(|status| status.msg_ref());

@@ -45,7 +45,7 @@ impl Planning<'_, '_> {
         }
         let mut answer = SyntheticResponse {
             status: HttpStatus::from_u16(busy.code.0)
-                .map_err(|_| format!("{} is no HTTP status", busy.code.0))?,
+                .map_err(|_| format!("{} is not an HTTP status", busy.code.0))?,
             ..SyntheticResponse::default()
         };
         if let Some(value) = &busy.retry_after {
@@ -63,7 +63,7 @@ impl Planning<'_, '_> {
         let message = self.message()?;
         let response = self.reconciler()?.next_msg_id();
         let msg_ref = msg_id(message)?;
-        let request = msg_ref.parse().map_err(|_| "the MsgID is no number")?;
+        let request = msg_ref.parse().map_err(|_| "the MsgID is not a number")?;
         let mut ids = CmdIdAllocator::after(0);
         let header = StatusBuilder {
             chal,

@@ -67,7 +67,7 @@ impl<'a> Planning<'a, '_> {
     ) -> Result<(String, Vec<(String, CommandKind)>), String> {
         let fragment = Fragment::parse(xml).map_err(|error| error.to_string())?;
         let document = fragment.document();
-        let root = Command::of(document.root()).ok_or("it is no command")?;
+        let root = Command::of(document.root()).ok_or("it is not a command")?;
         let (mut edits, mut ids) = (Vec::new(), Vec::new());
         for command in root.with_nested() {
             let id = self.values.next_cmd_id();

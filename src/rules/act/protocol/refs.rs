@@ -30,7 +30,7 @@ impl Planning<'_, '_> {
         let element = element.ok_or("the message has no MsgID")?;
         let original = msg_id(message)?;
         let number: Option<u32> = original.parse().ok();
-        let number = number.ok_or("the MsgID is no number already")?;
+        let number = number.ok_or("the MsgID is not a number already")?;
         let received: Box<str> = match how {
             MsgIdBreak::Skip => {
                 let next = number.checked_add(1);

@@ -39,7 +39,7 @@ impl<'a> Replacement<'a> {
             Some((_, Encoding::Xml(header))) => self.in_source(body.bytes, header.charset)?,
             None => match std::str::from_utf8(body.bytes) {
                 Ok(_) => self.in_source(body.bytes, Charset::Utf8)?,
-                Err(_) => return Err("the body is no text".into()),
+                Err(_) => return Err("the body is not text".into()),
             },
         };
         match patch.splices().is_empty() {

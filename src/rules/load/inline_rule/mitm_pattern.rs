@@ -45,7 +45,7 @@ pub fn modify_body(argument: &str) -> Result<Vec<Rule>, RuleErrors> {
 fn head_step(argument: &mut Argument<'_>, parts: &Parts) -> Option<HeadStep> {
     let written = &argument.text[parts.subject.clone()];
     if HeaderName::try_from(written).is_err() {
-        let title = format!("`{written}` is no name of a header field");
+        let title = format!("`{written}` is not the name of a header field");
         let help = match parts.filter {
             Some(_) => parts.other_separator(),
             None => parts.example(),
@@ -78,7 +78,7 @@ fn body_step(argument: &mut Argument<'_>, parts: &Parts) -> Option<RawStep> {
         Err(error) => {
             let why = error.to_string();
             let why = why.lines().last().unwrap_or_default();
-            let title = format!("`{subject}` is no regular expression");
+            let title = format!("`{subject}` is not a regular expression");
             let help = format!(
                 "{}; signs that mean themselves have a backslash in front",
                 why.trim_start_matches("error: ")

@@ -1,0 +1,109 @@
+//! A record with several runs: each run has its own exchanges and sessions with the same numbers.
+
+use std::fs;
+use std::process::Output;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::peers::dmtap;
+
+/// A folder with the record of the demo, written by two runs. The events of the second run go on from a higher number,
+/// as in a record that a filter thinned out: only the `run` line shows where it begins.
+fn folder() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let output = dmtap().arg("demo").current_dir(&folder).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let first = fs::read_to_string(folder.path().join("dmtap-demo/demo.jsonl")).unwrap();
+    let second = first.lines().map(|line| {
+        let mut line: Value = serde_json::from_str(line).unwrap();
+        if let Some(seq) = line["seq"].as_u64() {
+            line["seq"] = (seq + 1_000).into();
+        } else if line["event"] == "run" {
+            line["run"] = "another".into();
+        }
+        format!("{line}\n").replace("Greeting", "Farewell")
+    });
+    let several = first.clone() + &second.collect::<String>();
+    fs::write(folder.path().join("several.jsonl"), several).unwrap();
+    // A record that was begun again at SIGHUP repeats the line of its run.
+    let run = first.lines().find(|line| line.contains(r#""event":"run""#));
+    let middle = first.find(r#"{"v":1,"seq":9,"#).unwrap();
+    let (begin, end) = first.split_at(middle);
+    let one = format!("{begin}{}\n{end}", run.unwrap());
+    fs::write(folder.path().join("one.jsonl"), one).unwrap();
+    folder
+}
+
+fn run(folder: &TempDir, arguments: &[&str]) -> Output {
+    let mut dmtap = dmtap();
+    dmtap.args(arguments).current_dir(folder).output().unwrap()
+}
+
+fn printed(folder: &TempDir, arguments: &[&str]) -> String {
+    String::from_utf8(run(folder, arguments).stdout).unwrap()
+}
+
+#[test]
+fn each_run_of_a_record_has_its_own_heading_and_its_own_sessions() {
+    let folder = folder();
+    let of_demo = printed(&folder, &["show", "dmtap-demo/demo.jsonl"]);
+    let sessions = of_demo.matches("━━ SessionID").count();
+    assert_eq!(printed(&folder, &["show", "one.jsonl"]), of_demo);
+    assert!(!of_demo.contains("━━ run"), "{of_demo}");
+
+    let shown = printed(&folder, &["show", "several.jsonl"]);
+    let heading = "━━ run 2 ━━ all numbers begin again ━━";
+    let (first, second) = shown.split_once(heading).unwrap();
+    for half in [first, second] {
+        assert_eq!(half.matches("━━ SessionID").count(), sessions, "{shown}");
+    }
+    let filtered = printed(&folder, &["show", "several.jsonl", "--exchange", "2"]);
+    let (_, second) = filtered.split_once(heading).unwrap();
+    assert!(second.contains("━━ session 1 ━━ SessionID"), "{filtered}");
+}
+
+#[test]
+fn a_body_of_an_exchange_that_several_runs_have_is_that_of_the_newest_run() {
+    let folder = folder();
+    let body = |file, message| {
+        run(
+            &folder,
+            &["show", file, "--exchange", "2", "--body", message],
+        )
+    };
+    for message in ["request", "response"] {
+        let one = body("dmtap-demo/demo.jsonl", message);
+        let several = body("several.jsonl", message);
+        let one_text = String::from_utf8(one.stdout).unwrap();
+        let newest = one_text.replace("Greeting", "Farewell");
+        assert_eq!(String::from_utf8(several.stdout).unwrap(), newest);
+        assert!(one.stderr.is_empty());
+        let note = String::from_utf8(several.stderr).unwrap();
+        assert!(note.contains("the body of run 2"), "{note}");
+    }
+}
+
+#[test]
+fn the_sessions_of_several_runs_are_told_apart_in_what_why_says() {
+    let folder = folder();
+    let why = printed(&folder, &["why", "several.jsonl", "--session", "1"]);
+    for heading in ["━━ run 1 ━━ session 1 ━━", "━━ run 2 ━━ session 1 ━━"]
+    {
+        assert_eq!(why.matches(heading).count(), 1, "{why}");
+    }
+    let json = ["why", "several.jsonl", "--output", "json"];
+    let runs: Vec<Value> = printed(&folder, &json)
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["run"].take())
+        .collect();
+    assert!(runs.contains(&1.into()) && runs.contains(&2.into()));
+
+    let failed = printed(&folder, &["show", "--failed", "several.jsonl"]);
+    for run in ["✖ run 1 · session ", "✖ run 2 · session "] {
+        assert!(failed.contains(run), "{failed}");
+    }
+    let one = printed(&folder, &["why", "one.jsonl"]);
+    assert_eq!(one, printed(&folder, &["why", "dmtap-demo/demo.jsonl"]));
+    assert!(!one.contains("run 1"), "{one}");
+}
