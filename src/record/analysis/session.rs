@@ -69,7 +69,7 @@ pub(super) struct OpenSession {
     /// The rules that changed which sizes the server announces, each with the first exchange in which it did.
     pub(super) announced: Vec<(u64, SmolStr)>,
     /// The rules that changed the frame of any message.
-    frame_rules: Vec<SmolStr>,
+    pub(super) frame_rules: Vec<SmolStr>,
     /// How it ended, once that is certain.
     ended: Option<SessionEnd>,
     /// The connection of the last request; whether it was closed since.
