@@ -84,7 +84,7 @@ impl Analysis {
     pub fn event(&mut self, record: &EventRecord) -> Vec<AnalysedSession> {
         let mut over = Vec::new();
         if record.event == EventKind::Session {
-            return over;
+            return self.recorded_end(record).into_iter().collect();
         }
         if self.runs.begins(record) {
             over = self.finish();
@@ -230,6 +230,16 @@ impl Analysis {
             session.failed(record);
         }
         self.enrollments.failed(exchange, record);
+    }
+
+    /// Ends a session that finished by its record, though the messages that are left in the record do not show that.
+    fn recorded_end(&mut self, record: &EventRecord) -> Option<AnalysedSession> {
+        let summary = record.summary.as_ref()?;
+        let number = summary
+            .number
+            .filter(|_| summary.end == SessionEnd::Finished)?;
+        self.sessions.get_mut(&number)?.lacks_end = true;
+        self.end(number, SessionEnd::Finished)
     }
 
     fn closed(&mut self, connection: u64) {

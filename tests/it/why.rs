@@ -1,6 +1,7 @@
 //! The findings about records: the situations that users ask about, each with its exact text.
 
 mod advice;
+mod blame;
 mod causes;
 mod demo;
 mod faults;

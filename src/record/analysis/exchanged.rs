@@ -4,8 +4,8 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use smol_str::SmolStr;
 
-use crate::flow::Side;
 use crate::flow::effect::SWAP;
+use crate::flow::{EffectDetail, EffectKind, Side};
 use crate::record::EventRecord;
 use crate::record::model::{
     CommandRecord, EventKind, MessageRecord, OpRecord, ParsedBodyRecord, RuleEffectRecord,
@@ -88,13 +88,28 @@ impl<'r> Exchanged<'r> {
         self.sent.is_some() && self.received().is_none() && self.arrives
     }
 
-    /// The rules that changed its SyncHdr.
-    pub(super) fn rules_of_header(&self) -> Vec<SmolStr> {
-        let is_of_header = |applied: &&RuleEffectRecord| {
+    /// The rules that changed what its receiver takes it for: its SyncHdr, its Final, or the body as a whole.
+    pub(super) fn rules_of_frame(&self) -> Vec<SmolStr> {
+        use EffectKind::{Body, Inverted, Replaced};
+        self.rules_that(|it| {
+            let is_of_body = it.path.is_empty() && matches!(it.kind, Body | Inverted | Replaced);
+            is_of_body || it.path.contains("/SyncHdr/") || it.path.ends_with("/Final")
+        })
+    }
+
+    /// The rules that changed what it says; a late message says the same.
+    pub(super) fn rules_of_content(&self) -> Vec<SmolStr> {
+        use EffectKind::{Delayed, Scenario, Slowed};
+        self.rules_that(|it| !matches!(it.kind, Delayed | Scenario | Slowed))
+    }
+
+    /// The rules of the user with such a change of their own.
+    fn rules_that(&self, is_it: impl Fn(&EffectDetail) -> bool) -> Vec<SmolStr> {
+        let has_it = |applied: &&RuleEffectRecord| {
             let mut changes = applied.changes.iter();
-            changes.any(|it| it.is_done() && !it.is_reconciling() && it.path.contains("/SyncHdr/"))
+            changes.any(|it| it.is_done() && !it.is_reconciling() && is_it(it))
         };
-        let applied = self.record.applied.iter().filter(is_of_header);
+        let applied = self.record.applied.iter().filter(has_it);
         of_user(&distinct(applied.map(|applied| &applied.rule)))
     }
 

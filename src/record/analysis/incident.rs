@@ -69,8 +69,10 @@ pub(super) enum IncidentKind {
         /// The scheme of the credentials that it had.
         cred: Option<SmolStr>,
     },
-    /// Alert 1223.
-    Aborted { by: Side },
+    /// Alert 1223; whether that peer sent it, and not a rule.
+    Aborted { by: Side, is_sent: bool },
+    /// The server closed the connection without an answer, and dmtap sent the request once more.
+    SentAgain,
     /// Somebody took long.
     Slow { who: Side, took_us: u64 },
 }

@@ -6,6 +6,7 @@ mod documents;
 mod ending;
 mod meant;
 mod results;
+mod rules;
 mod unknown;
 
 use std::collections::HashMap;
@@ -67,6 +68,8 @@ pub(super) struct OpenSession {
     acted: Vec<(u64, Vec<SmolStr>)>,
     /// The rules that changed which sizes the server announces, each with the first exchange in which it did.
     pub(super) announced: Vec<(u64, SmolStr)>,
+    /// The rules that changed the frame of any message.
+    pub(super) frame_rules: Vec<SmolStr>,
     /// How it ended, once that is certain.
     ended: Option<SessionEnd>,
     /// The connection of the last request; whether it was closed since.
@@ -76,6 +79,8 @@ pub(super) struct OpenSession {
     pub(super) is_superseded: bool,
     /// Whether it is followed no further, to make room for others.
     pub(super) is_left: bool,
+    /// Whether the record says that it finished, and lacks the messages that show it.
+    pub(super) lacks_end: bool,
     /// Whether it is the rest of one that had ended.
     pub(super) is_rest: bool,
     /// Whether a request waits for its response.
@@ -115,8 +120,9 @@ struct LastMessage {
     /// The rules that acted on it as a whole, and those that acted anywhere.
     rules: Vec<SmolStr>,
     all_rules: Vec<SmolStr>,
-    /// The rules that changed its header.
-    header_rules: Vec<SmolStr>,
+    /// The rules that changed what it says, and those that changed its frame.
+    content_rules: Vec<SmolStr>,
+    frame_rules: Vec<SmolStr>,
     /// The places of its commands' transactions.
     commands: Range<usize>,
     /// The places of its answers: of a transaction, and there.
@@ -195,11 +201,19 @@ impl OpenSession {
             false => Side::Server,
         };
         self.is_waiting = false;
-        let how = NoAnswer::of(record);
+        let mut how = NoAnswer::of(record);
+        let last = &self.last[side(during)];
+        // Who waited too long for what a rule held back left for that reason.
+        let is_held = by == Some(Side::Device) && last.held_us > 0;
         let rules = match record.by_rule {
             true => of_user(&self.last[0].rules),
+            false if is_held => of_user(&last.all_rules),
             false => Vec::new(),
         };
+        if !record.by_rule && !rules.is_empty() {
+            how.how = format_smolstr!("held back: {}", how.how);
+        }
+        let by = by.filter(|_| rules.is_empty());
         let broken = IncidentKind::Broken { by, during, how };
         self.push(record.exchange, record.at_us, rules, broken);
     }
@@ -234,7 +248,8 @@ impl OpenSession {
             self.acted.push((message.exchange, message.rules()));
         }
         self.conversation(message, is_repeat);
-        if !is_repeat && message.sent.is_some_and(|(header, _)| header.is_final) {
+        let is_final = message.sent.is_some_and(|(header, _)| header.is_final);
+        if !is_repeat && message.arrives && is_final {
             self.due(Side::Server);
         }
     }
@@ -243,6 +258,9 @@ impl OpenSession {
         let record = message.record;
         if record.own && !of_user(&self.last[0].rules).is_empty() {
             self.request_lost();
+        }
+        if record.notes.iter().any(|note| note.id == SENT_AGAIN) {
+            self.note(message, Vec::new(), IncidentKind::SentAgain);
         }
         let status = record.http_status().unwrap_or(200);
         let held_us = message.held_us();
@@ -263,7 +281,7 @@ impl OpenSession {
         }
         if status >= 300 || message.is_foreign() {
             let retry_after = record.header("retry-after");
-            let rules = self.rules_behind(message);
+            let rules = self.rules_behind_error(message);
             let what = IncidentKind::Http {
                 status,
                 retry_after: retry_after.and_then(|it| it.trim().parse().ok()),
@@ -360,11 +378,13 @@ impl OpenSession {
         }
     }
 
-    /// A rule answered in the server's place: the server did not get the request.
+    /// A rule answered in the server's place: the server did not get the request, but for answers to dmtap's own commands.
     fn request_lost(&mut self) {
         for (transaction, answer) in std::mem::take(&mut self.last[0].answers) {
-            self.transactions[transaction].answers[answer].received = None;
-            self.settle(transaction);
+            if self.transactions[transaction].delivery != CommandDelivery::Injected {
+                self.transactions[transaction].answers[answer].received = None;
+                self.settle(transaction);
+            }
         }
         for at in self.last[0].commands.clone() {
             self.transactions[at].delivery = CommandDelivery::Undelivered;
@@ -376,7 +396,7 @@ impl OpenSession {
         let transactions = &mut self.transactions;
         let newest = &self.last[side(asker)];
         // A peer may take a message with another header for none to answer.
-        let (of_newest, header_rules) = (&newest.commands, &newest.header_rules);
+        let (of_newest, frame_rules) = (&newest.commands, &newest.frame_rules);
         self.open.retain(|at| {
             let transaction = &mut transactions[*at];
             let is_due = transaction.from == asker;
@@ -384,26 +404,11 @@ impl OpenSession {
             if is_due && is_open && transaction.answers.iter().all(|it| it.received.is_none()) {
                 transaction.outcome = TransactionOutcome::Unanswered;
                 if of_newest.contains(at) && transaction.all_rules().next().is_none() {
-                    transaction.rules.clone_from(header_rules);
+                    transaction.rules.clone_from(frame_rules);
                 }
             }
             !is_due
         });
-    }
-
-    /// The rules behind a message; those that answered in the server's place acted on the request.
-    pub(super) fn rules_behind(&self, message: &Exchanged<'_>) -> Vec<SmolStr> {
-        let rules = message.rules();
-        match rules.is_empty() && message.record.own {
-            true => of_user(&self.last[0].all_rules),
-            false => rules,
-        }
-    }
-
-    /// The rules that acted on the device's message of an exchange.
-    pub(super) fn rules_on(&self, exchange: u64) -> Vec<SmolStr> {
-        let known = self.acted.iter().find(|(known, _)| *known == exchange);
-        known.map_or_else(Vec::new, |(_, rules)| rules.clone())
     }
 
     /// Marks the session as the rest of one that had ended; this message begins it.
@@ -441,11 +446,6 @@ impl OpenSession {
         self.last[1].leads_away.as_ref()
     }
 
-    /// The rules that acted on the last message of the server.
-    pub(super) fn last_rules(&self) -> Vec<SmolStr> {
-        of_user(&self.last[1].all_rules)
-    }
-
     fn note(&mut self, message: &Exchanged<'_>, rules: Vec<SmolStr>, what: IncidentKind) {
         self.push(Some(message.exchange), message.record.at_us, rules, what);
     }
@@ -465,6 +465,9 @@ impl OpenSession {
 
 /// How soon a log has a message once more that came once, in microseconds.
 const LOGGED_TWICE: u64 = 1_000_000;
+
+/// The note on a response to a request that dmtap sent twice.
+const SENT_AGAIN: &str = "HTTP-08";
 
 /// Gaps of one session that are kept.
 const MOST_MISSING: usize = 100;

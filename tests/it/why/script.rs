@@ -14,13 +14,14 @@
 //! enroll > discover.xml         a message of enrollment: a file of tests/data/enrollment
 //! enroll < fault.xml http=500
 //! ```
-//! A word behind the MsgID says what else is so: `not-final`, `cut` (the message did not arrive), `http=503`, `retry-after=30`.
+//! A word behind the MsgID says what else is so: `not-final`, `cut` (the message did not arrive), `http=503`, `retry-after=30`,
+//! `late=RULE` (a rule held it back).
 
 use std::fmt::Write as _;
 
 use dmtap::flow::{
     CapturedMessage, ConnectionId, DeliveryStep, EffectDetail, EffectKind, Event, ExchangeId, Head,
-    RuleEffect, Session, SessionKey, Side, Timestamp,
+    Note, RuleEffect, Session, SessionKey, Side, Timestamp,
 };
 use dmtap::patch::Patch;
 use dmtap::record::{EventRecord, Masking};
@@ -114,14 +115,12 @@ pub(super) fn records(script: &str) -> Vec<EventRecord> {
                 };
                 change(message, name, step, path, after);
             }
-            // `foreign NAME`: a rule gives the message before another namespace.
-            "foreign" => {
-                let Some(Event::Request(message) | Event::Response(message)) =
-                    stage.events.last_mut()
-                else {
-                    panic!("{line}");
-                };
-                foreign(std::sync::Arc::get_mut(message).unwrap(), rest[0]);
+            // `replace-text NAME FROM TO`: a rule puts a text in the place of another in the message before.
+            "replace-text" => replace_text(newest(&mut stage), rest),
+            "note" => {
+                let note = Note::new(HTTP_08, "the request was sent once more");
+                assert_eq!(rest, [HTTP_08], "{line}");
+                newest(&mut stage).notes.push(note);
             }
             ">" | "<" => {
                 let mut commands = Vec::new();
@@ -154,6 +153,13 @@ pub(super) fn records(script: &str) -> Vec<EventRecord> {
                         (Some(("retry-after", value)), Head::Response(head)) => {
                             let value = HeaderValue::from_str(value).unwrap();
                             head.headers.insert("retry-after", value);
+                        }
+                        (Some(("late", rule)), _) => {
+                            let wait = std::time::Duration::from_secs(3);
+                            captured.delivery.ops = vec![DeliveryStep::Wait(wait)];
+                            let delayed =
+                                EffectDetail::of_message(EffectKind::Delayed, "delay", "", "3s");
+                            captured.applied.push(RuleEffect::new(rule, vec![delayed]));
                         }
                         (None, _) if *word == "cut" => {
                             captured.delivery.ops =
@@ -216,12 +222,26 @@ fn message(key: &SessionKey, from: Side, words: &[&str], commands: &[&str]) -> S
     body + "</SyncBody></SyncML>"
 }
 
-/// A rule gives a message another namespace: dmtap reads nothing of what is left.
-fn foreign(message: &mut CapturedMessage, rule: &str) {
-    let received = String::from_utf8(message.body.received.to_vec()).unwrap();
-    let sent: bytes::Bytes = received
-        .replace("SYNCML:SYNCML1.2", "urn:another:language")
-        .into();
+/// The message before.
+fn newest(stage: &mut Stage) -> &mut CapturedMessage {
+    match stage.events.last_mut() {
+        Some(Event::Request(message) | Event::Response(message)) => {
+            std::sync::Arc::get_mut(message).unwrap()
+        }
+        event => panic!("{event:?}"),
+    }
+}
+
+/// A rule puts a text in the place of another.
+fn replace_text(message: &mut CapturedMessage, words: &[&str]) {
+    let (rule, from, to) = match *words {
+        [rule, from] => (rule, from, ""),
+        [rule, from, to] => (rule, from, to),
+        _ => panic!("{words:?}"),
+    };
+    let body = String::from_utf8(message.body.sent.to_vec()).unwrap();
+    assert!(body.contains(from), "{from}: {body}");
+    let sent: bytes::Bytes = body.replace(from, to).into();
     message.body.sent_document = read(&sent).document().cloned();
     message.body.sent = sent;
     message.applied.push(RuleEffect {
@@ -229,8 +249,8 @@ fn foreign(message: &mut CapturedMessage, rule: &str) {
         changes: vec![EffectDetail::of_message(
             EffectKind::Replaced,
             "replace-text",
-            "SYNCML:SYNCML1.2",
-            "urn:another:language, 1 times",
+            from,
+            to,
         )],
         patch: Patch::default(),
     });
@@ -336,4 +356,5 @@ fn time_span(text: &str) -> u64 {
 
 const DAY: u64 = 86_400_000_000;
 const XML: &str = "application/vnd.syncml.dm+xml";
+const HTTP_08: &str = "HTTP-08";
 const SERVER_URI: &str = "https://mdm.example.com/MDM.svc";

@@ -38,16 +38,20 @@ impl OpenSession {
                 self.summary.resp_uri = header.resp_uri.clone().or(self.summary.resp_uri.take());
             }
         }
-        if let Some((_, commands)) = message.sent {
+        // What a rule put in counts for who gets it.
+        let put_in = message.received().filter(|_| message.is_changed());
+        for (_, commands) in put_in.into_iter().chain(message.sent) {
             self.facts(from, commands);
         }
         if message.sent.is_some() {
             note_documents(&mut self.documents, message);
         }
+        self.note_frame(message);
         let repeated = self.last[side(from)].commands.clone();
         let header = message.sent.map(|(header, _)| header);
         let Some(header) = header.or(message.received().map(|(header, _)| header)) else {
             self.last[side(from)].all_rules = self.rules_behind(message);
+            self.last[side(from)].content_rules = message.rules_of_content();
             return;
         };
         self.last[side(from)] = LastMessage {
@@ -66,7 +70,8 @@ impl OpenSession {
             leads_away: message.leads_away(),
             cred: header.cred.clone(),
             rules: message.rules_of_whole(),
-            header_rules: message.rules_of_header(),
+            content_rules: message.rules_of_content(),
+            frame_rules: message.rules_of_frame(),
             all_rules: self.rules_behind(message),
             commands: match is_repeat {
                 true => repeated,
@@ -192,9 +197,9 @@ impl OpenSession {
             let Some(answers) = &command.answers else {
                 continue;
             };
-            let Some(at) = self.sent[other].find(&command.kind, answers) else {
-                continue;
-            };
+            let renumbered = self.renumbered(message, command);
+            let found = renumbered.or_else(|| self.sent[other].find(&command.kind, answers));
+            let Some(at) = found else { continue };
             let Some(status) = &command.status else {
                 if let Some((header, _)) = received {
                     self.results(at, command, place(message, header, command));
@@ -322,7 +327,9 @@ impl OpenSession {
             let scheme = status.chal.as_ref().and_then(|chal| chal.scheme.clone());
             let other = side(by.other());
             let knows = |links: &Links| links.message(&answers.msg).is_some();
-            let is_recorded = knows(&self.sent[other]) || knows(&self.received[other]);
+            let is_recorded = self.last[other].msg_id == answers.msg
+                || knows(&self.sent[other])
+                || knows(&self.received[other]);
             let what = IncidentKind::HeaderRefused {
                 by,
                 code,

@@ -9,9 +9,11 @@ use super::super::exchanged::Exchanged;
 use super::super::links::entry;
 use super::answers::{item, place, short};
 use super::{OpenObject, OpenSession, is_alert, side};
+use crate::dm::AlertCode;
 use crate::flow::session::CommandIndex;
 use crate::flow::{CommandDelivery, CommandPlace, Side, Transaction, TransactionOutcome};
 use crate::record::model::{CommandRecord, ItemRecord, MessageRecord, NoteRecord};
+use crate::record::redact::MASK;
 
 impl OpenSession {
     /// The commands of a message that is no repetition.
@@ -37,6 +39,10 @@ impl OpenSession {
                     self.errors.entry(at).or_insert_with(|| error.clone());
                 }
                 let transaction = &mut self.transactions[at];
+                if message.record.own && is_alert(command, AlertCode::NEXT_MESSAGE.0) {
+                    transaction.delivery = CommandDelivery::Injected;
+                    transaction.rules = message.rules();
+                }
                 if let Some((_, parent)) = around.last().filter(|(_, parent)| *parent < at) {
                     transaction.parent = u32::try_from(parent + 1).ok();
                 }
@@ -92,7 +98,7 @@ impl OpenSession {
             |one, other| one.id == other.id && one.id.is_some(),
             |one, other| one.kind == other.kind,
         ];
-        let mut known: Vec<Option<usize>> = vec![None; commands.len()];
+        let mut known: Vec<Option<(&CommandRecord, usize)>> = vec![None; commands.len()];
         for is_same in is_same {
             let unknown = known
                 .iter_mut()
@@ -101,17 +107,23 @@ impl OpenSession {
             for (known, command) in unknown {
                 // In order as a rule: the first that is left is the one.
                 let at = left.iter().position(|(sent, _)| is_same(sent, command));
-                *known = at.and_then(|at| left.remove(at)).map(|(_, at)| at);
+                *known = at.and_then(|at| left.remove(at));
             }
         }
         let mut around: Vec<(u32, usize)> = Vec::new();
         for (command, known) in commands.into_iter().zip(known) {
             around.retain(|(depth, _)| *depth < command.depth);
             let at = match (known, received) {
-                (Some(at), _) => {
-                    let items = command.items.iter().take(Transaction::MOST_ITEMS);
-                    if self.transactions[at].chunks == 0 {
-                        self.transactions[at].items = items.map(item).collect();
+                (Some((sent, at)), _) => {
+                    let transaction = &mut self.transactions[at];
+                    // Its sender waits for answers about Items that a rule took out, too.
+                    let is_part = command.items.iter().all(|it| sent.items.contains(it));
+                    if transaction.chunks == 0 && !is_part {
+                        let items = command.items.iter().take(Transaction::MOST_ITEMS);
+                        transaction.items = items.map(item).collect();
+                    }
+                    if transaction.rules.is_empty() && is_another(sent, command) {
+                        transaction.rules = message.rules();
                     }
                     at
                 }
@@ -302,6 +314,21 @@ pub(super) fn is_of_windows(command: &CommandRecord) -> bool {
                 text.contains("/msft/") || text.contains("com.microsoft")
             })
         })
+}
+
+/// Whether a receiver got another command than was sent, as far as masks show that.
+fn is_another(sent: &CommandRecord, received: &CommandRecord) -> bool {
+    let key = |it: &CommandRecord| (it.kind.clone(), it.alert.clone(), it.items.len());
+    let is_same = |(one, other): (&ItemRecord, &ItemRecord)| {
+        let data = [one, other].map(|it| it.data.as_ref());
+        let mut values = data.iter().flatten();
+        let is_masked = values.any(|it| it.masked || it.text.contains(MASK));
+        let about = |it: &ItemRecord| (it.target.clone(), it.source.clone(), it.format.clone());
+        let is_same_value = is_masked || data[0] == data[1];
+        about(one) == about(other) && one.media_type == other.media_type && is_same_value
+    };
+    let mut items = sent.items.iter().zip(&received.items);
+    key(sent) != key(received) || !items.all(is_same)
 }
 
 fn node(item: &ItemRecord) -> Option<&SmolStr> {

@@ -33,7 +33,7 @@ impl OpenSession {
             .incidents
             .iter()
             .find_map(|incident| match incident.what {
-                IncidentKind::Aborted { by } => Some(by),
+                IncidentKind::Aborted { by, .. } => Some(by),
                 _ => None,
             });
         if let Some(by) = aborted {
@@ -65,10 +65,12 @@ impl OpenSession {
             .is_some_and(|(_, commands)| aborts(commands));
         if is_received {
             let rules = match is_sent {
-                true => Vec::new(),
+                // A peer may abort for what a rule made of the message before.
+                true => self.last[side(message.from.other())].content_rules.clone(),
                 false => message.rules(),
             };
-            self.note(message, rules, IncidentKind::Aborted { by: message.from });
+            let by = message.from;
+            self.note(message, rules, IncidentKind::Aborted { by, is_sent });
         }
     }
 

@@ -55,6 +55,28 @@ impl OpenSession {
         }
     }
 
+    /// The transaction of an answer whose references dmtap only put into the numbers of its receiver.
+    pub(super) fn renumbered(
+        &self,
+        message: &Exchanged<'_>,
+        received: &CommandRecord,
+    ) -> Option<usize> {
+        let (_, sent) = message.sent?;
+        let is_it = |it: &CommandRecord| it.id == received.id && it.kind == received.kind;
+        let number = sent.iter().position(is_it)?;
+        let refs = |it: &CommandRecord| {
+            it.answers
+                .as_ref()
+                .map(|it| (it.msg.clone(), it.id.clone()))
+        };
+        if refs(&sent[number]) == refs(received) {
+            return None;
+        }
+        let is_renumbered =
+            message.rules_of(number).is_empty() && message.rules_of_frame().is_empty();
+        is_renumbered.then(|| self.find(side(message.from.other()), sent, number))?
+    }
+
     /// Takes notice that the answers of a peer show that it read a message of which rules left nothing to read.
     pub(super) fn note_read(&mut self, other: usize, commands: &[CommandRecord]) {
         let Some((exchange, msg_id)) = self.last[other].unreadable.clone() else {

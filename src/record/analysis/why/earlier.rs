@@ -36,6 +36,11 @@ impl<'s> Case<'s> {
             return None;
         }
         match failure(transaction)?.received? {
+            _ if !self.rules_of_beginning(transaction).is_empty() => Some((
+                None,
+                "caused this: it changed the device's message, and the server began its commands anew."
+                    .into(),
+            )),
             413 if !self.announced_before(transaction).is_empty() => Some((
                 None,
                 "caused this: it changed the size that the server's messages announce.".into(),
@@ -56,9 +61,30 @@ impl<'s> Case<'s> {
     pub(super) fn rules_behind(&self, transaction: &'s Transaction) -> Vec<SmolStr> {
         match self.cause_by_rule(transaction) {
             Some((Some(cause), _)) => super::rules(&[cause]),
-            Some((None, _)) => self.announced_before(transaction),
+            Some((None, _)) => match self.rules_of_beginning(transaction) {
+                rules if rules.is_empty() => self.announced_before(transaction),
+                rules => rules,
+            },
             None => super::rules(&[transaction]),
         }
+    }
+
+    /// The rules that changed the device's message after which the server's MsgIDs began anew, with this command.
+    fn rules_of_beginning(&self, transaction: &Transaction) -> Vec<SmolStr> {
+        let asked = &transaction.asked;
+        let mut rules = self.session.rules_on(asked.exchange);
+        rules.retain(|rule| self.session.frame_rules.contains(rule));
+        let msg_id = |it: &Transaction| it.asked.message.parse::<u32>().ok();
+        let mut before = self.transactions().take(transaction.number as usize - 1);
+        let begins_anew = !rules.is_empty()
+            && before.any(|it| {
+                let is_earlier = it.from == Side::Server && it.asked.exchange < asked.exchange;
+                is_earlier && msg_id(it) >= msg_id(transaction)
+            });
+        if !begins_anew {
+            rules.clear();
+        }
+        rules
     }
 
     /// The rules that had changed the sizes that the server announces when this command was answered.

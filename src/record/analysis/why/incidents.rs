@@ -1,7 +1,6 @@
 //! What happened besides commands: sessions that break off, waits, refused credentials, unreadable bodies.
 
 use super::Case;
-use super::refused::http_words;
 use super::words::{self, duration};
 use crate::flow::{CommandDelivery, SessionEnd, Side};
 use crate::printable::counted;
@@ -21,6 +20,7 @@ impl<'s> Case<'s> {
         findings.extend(self.ended_by_http());
         findings.extend(self.broken_off());
         findings.extend(self.retried());
+        findings.extend(self.sent_again());
         if findings.iter().all(|finding| !finding.pending) {
             findings.extend(self.silent());
         }
@@ -78,16 +78,16 @@ impl<'s> Case<'s> {
             .of(|what| matches!(what, IncidentKind::Aborted { .. }))
             .collect();
         let first = aborts.first()?;
-        let IncidentKind::Aborted { by } = first.what else {
+        let IncidentKind::Aborted { by, is_sent } = first.what else {
             return None;
         };
         let mut finding = finding("WHY-04", &aborts);
-        let how = match finding.rules.is_empty() {
-            true => "by",
-            false => "in the name of",
+        let (how, done) = match is_sent {
+            true => ("by", "changed the message before this Alert."),
+            false => ("in the name of", "did this: it put Alert 1223 in."),
         };
         finding.what = format!("Session aborted {how} {}", words::side(by));
-        finding.blame("did this: it put Alert 1223 in.", by);
+        finding.blame(done, by);
         finding
             .why
             .push(format!("Alert 1223 stands in x{}", first.exchange));
@@ -194,7 +194,7 @@ impl<'s> Case<'s> {
         };
         if let IncidentKind::Http { status, own, .. } = first.what {
             finding.code = Some(status);
-            http_words(&mut finding, own);
+            self.http_words(&mut finding, first, own);
         } else {
             finding.by_rules("did this.");
         }
@@ -251,6 +251,37 @@ impl<'s> Case<'s> {
         finding
     }
 
+    /// WHY-05: without dmtap these exchanges would have broken.
+    fn sent_again(&self) -> Option<SessionFinding> {
+        let again: Vec<_> = self
+            .of(|what| matches!(what, IncidentKind::SentAgain))
+            .collect();
+        let first = again.first()?;
+        let mut finding = finding("WHY-05", &again);
+        finding.pending = false;
+        let times = match again.len() {
+            1 => String::new(),
+            more => format!(", {more} times"),
+        };
+        finding.what = format!(
+            "The server closed the connection without an answer, and dmtap sent the request again{times}"
+        );
+        finding.list(&again, MOST_LISTED, "", |incident| {
+            format!(
+                "x{}: the server may have got the request twice (HTTP-08)",
+                incident.exchange
+            )
+        });
+        finding
+            .why
+            .push("Without dmtap the device may have failed here.".into());
+        finding.next = format!(
+            "look in the server's log {} why it closed the connection",
+            words::at(first.at_us)
+        );
+        Some(finding)
+    }
+
     /// WHY-03: nothing broke that dmtap saw, and the device did not go on.
     fn silent(&self) -> Option<SessionFinding> {
         let lost = self.lost();
@@ -278,7 +309,8 @@ impl<'s> Case<'s> {
         };
         let mut finding = finding("WHY-03", &[]);
         finding.what = what.into();
-        finding.rules = self.session.last_rules();
+        let (rules, done) = self.session.last_rules();
+        finding.rules = rules;
         let leads_away = self.session.leads_away();
         let is_unclosed = *self.end() == SessionEnd::WithoutFinal;
         let by = match is_unclosed {
@@ -286,7 +318,7 @@ impl<'s> Case<'s> {
             false => Side::Device,
         };
         let by = Some(by).filter(|_| leads_away.is_none());
-        finding.blame("acted on the last answer to it.", by);
+        finding.blame(done, by);
         finding.why.push(format!(
             "the last answer to it is in x{}",
             summary.last_exchange

@@ -260,7 +260,8 @@ impl<'s> Case<'s> {
     fn without_results(&self) -> Option<SessionFinding> {
         let lacks = |it: &&Transaction| {
             let is_sent = it.from == Side::Server && it.delivery == CommandDelivery::Delivered;
-            let lacks = it.command == "Get" && it.results.is_empty() && it.code() == Some(200);
+            let is_done = it.answer().and_then(|answer| answer.received) == Some(200);
+            let lacks = it.command == "Get" && it.results.is_empty() && is_done;
             is_sent && lacks && !self.may_be_unread(it)
         };
         let lacking: Vec<_> = self.transactions().filter(lacks).collect();
@@ -345,7 +346,11 @@ impl<'s> Case<'s> {
         let summary = &self.session.summary;
         let is_open = *self.end() == SessionEnd::Open;
         let missing = self.missing();
-        let has_gaps = is_open || !missing.is_empty();
+        let lacks_end = self.session.lacks_end.then(|| {
+            "The record says that the session finished: a filter (--save-filter) may have left out messages."
+                .to_owned()
+        });
+        let has_gaps = is_open || lacks_end.is_some() || !missing.is_empty();
         let lost = if has_gaps { self.lost() } else { None };
         if !summary.starts_late && !has_gaps {
             return None;
@@ -399,7 +404,8 @@ impl<'s> Case<'s> {
         Some(SessionFinding {
             pending: lost.is_some() || !orphans.is_empty(),
             what: what.into(),
-            why: { missing.into_iter() }
+            why: { lacks_end.into_iter() }
+                .chain(missing)
                 .chain(orphans.iter().cloned())
                 .chain(under_way)
                 .chain(lost)

@@ -5,7 +5,7 @@ use super::incidents::finding;
 use super::words;
 use crate::dm::Hresult;
 use crate::flow::{FailureCause, Side};
-use crate::record::analysis::incident::IncidentKind;
+use crate::record::analysis::incident::{Incident, IncidentKind};
 use crate::record::analysis::no_answer::NoAnswer;
 use crate::record::analysis::refusal::IN_FRONT;
 use crate::record::model::SessionFinding;
@@ -56,9 +56,10 @@ impl Case<'_> {
                 "acted on the request, to which the server gave no answer: {}",
                 cause.how
             )),
-            None => http_words(&mut finding, own),
+            None => self.http_words(&mut finding, last, own),
         }
-        let words = words.as_ref().filter(|_| finding.rules.is_empty() && !own);
+        let is_servers = finding.rules.is_empty() || self.is_of_request(last, own);
+        let words = words.as_ref().filter(|_| is_servers && !own);
         finding
             .why
             .extend(words.map(|words| format!("the server's own words: {words}")));
@@ -103,15 +104,25 @@ impl Case<'_> {
         finding.advise(next, "");
         Some(finding)
     }
-}
 
-/// Adds who answered, where the server did not.
-pub(super) fn http_words(finding: &mut SessionFinding, own: bool) {
-    match finding.rules.is_empty() {
-        false => finding.by_rules("did this."),
-        true => finding
-            .why
-            .extend(own.then(|| "dmtap itself answered: the server gave no usable answer.".into())),
+    /// Adds who is behind an HTTP error, where the server is not.
+    pub(super) fn http_words(&self, finding: &mut SessionFinding, error: &Incident, own: bool) {
+        match finding.rules.is_empty() {
+            false if self.is_of_request(error, own) => {
+                finding.by_rules("changed the request before the server got it.");
+            }
+            false => finding.by_rules("did this."),
+            true => finding.why.extend(
+                own.then(|| "dmtap itself answered: the server gave no usable answer.".into()),
+            ),
+        }
+    }
+
+    /// Whether rules changed the request that the server itself answered with an HTTP error.
+    fn is_of_request(&self, error: &Incident, own: bool) -> bool {
+        let on_request = self.session.rules_on(error.exchange);
+        let mut rules = error.rules.iter();
+        !own && !error.rules.is_empty() && rules.all(|rule| on_request.contains(rule))
     }
 }
 

@@ -1,0 +1,57 @@
+//! Which rules are behind a message, or behind what came of it.
+
+use smol_str::SmolStr;
+
+use super::super::exchanged::{Exchanged, of_user};
+use super::OpenSession;
+
+impl OpenSession {
+    /// The rules behind a message; those that answered in the server's place acted on the request.
+    pub(in crate::record::analysis) fn rules_behind(
+        &self,
+        message: &Exchanged<'_>,
+    ) -> Vec<SmolStr> {
+        let rules = message.rules();
+        match rules.is_empty() && message.record.own {
+            true => of_user(&self.last[0].all_rules),
+            false => rules,
+        }
+    }
+
+    /// The rules that acted on the device's message of an exchange.
+    pub(in crate::record::analysis) fn rules_on(&self, exchange: u64) -> Vec<SmolStr> {
+        let known = self.acted.iter().find(|(known, _)| *known == exchange);
+        known.map_or_else(Vec::new, |(_, rules)| rules.clone())
+    }
+
+    /// The rules behind an HTTP error: those on the response, else those that changed the request before it.
+    pub(super) fn rules_behind_error(&self, message: &Exchanged<'_>) -> Vec<SmolStr> {
+        let rules = self.rules_behind(message);
+        match rules.is_empty() {
+            true => self.last[0].content_rules.clone(),
+            false => rules,
+        }
+    }
+
+    /// The rules that acted on the last message of the server, else those that changed the frame of any message; and what
+    /// they did, in words.
+    pub(in crate::record::analysis) fn last_rules(&self) -> (Vec<SmolStr>, &'static str) {
+        let rules = of_user(&self.last[1].all_rules);
+        match rules.is_empty() {
+            true => (self.frame_rules.clone(), CHANGED_FRAME),
+            false => (rules, "acted on the last answer to it."),
+        }
+    }
+
+    /// Remembers the rules that changed the frame of a message: a peer may lose the thread of the session by that.
+    pub(super) fn note_frame(&mut self, message: &Exchanged<'_>) {
+        for rule in message.rules_of_frame() {
+            if !self.frame_rules.contains(&rule) {
+                self.frame_rules.push(rule);
+            }
+        }
+    }
+}
+
+const CHANGED_FRAME: &str =
+    "changed the SyncHdr, the Final or the body of a message of this session.";
