@@ -3,6 +3,7 @@
 mod advice;
 mod causes;
 mod demo;
+mod enrollments;
 mod faults;
 mod limits;
 mod links;
