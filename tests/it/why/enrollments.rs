@@ -58,6 +58,13 @@ fn a_provisioning_document_with_which_no_device_is_managed_is_named() {
     check(&STANDARD.encode(&whole), "");
     // Somebody masked it.
     check("********", "");
+    // Windows may read it.
+    let in_utf16 = format!("<?xml version=\"1.0\" encoding=\"utf-16\"?>{whole}");
+    let in_utf16: Vec<u8> = in_utf16.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    check(
+        &STANDARD.encode([&[0xFF, 0xFE], &in_utf16[..]].concat()),
+        "",
+    );
     check(
         &STANDARD.encode(&whole[..whole.len() - 30]),
         "cannot be read: DeviceEnrollmentProvisionDoc",

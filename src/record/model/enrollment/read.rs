@@ -16,7 +16,7 @@ use crate::dm::{
     Certificate, CertificateRequest, EnrollmentMessage, Envelope, Hresult, Provisioning,
 };
 use crate::facts;
-use crate::markup::{Document, Element, Hint, Limits, decode};
+use crate::markup::{DecodeErrorKind, Document, Element, Hint, Limits, decode};
 use crate::record::redact::{MASK, Masking, SecretSpans};
 
 /// The secrets of a document that must not be shown.
@@ -192,23 +192,30 @@ impl EnrollmentRecord {
                 Some(why) => self
                     .facts
                     .add("unreadable", format!("{kind}, {size} B, {why}")),
-                None => self.facts.add("token", format!("{kind}, {size} B, masked")),
+                None => self
+                    .facts
+                    .add("token", format!("{kind}, {size} B, not read")),
             }
         }
     }
 }
 
-/// Why a token has neither a provisioning document nor a certificate; `None` where somebody masked it.
+/// Why a device cannot read a token as a provisioning document; `None` where somebody masked it, where it is another kind
+/// of token, and where only dmtap cannot read it.
 fn unreadable(token: BinaryToken<'_>) -> Option<String> {
     let text = token.element().text();
-    if text.contains("***") {
+    let is_other = !matches!(token.kind(), TokenKind::ProvisionDoc | TokenKind::Other);
+    if is_other || text.contains("***") {
         return None;
     }
     let why = match token.octets() {
         _ if text.trim().is_empty() => "empty".to_owned(),
         None => "not base64".to_owned(),
         Some(octets) => match decode(octets.into(), Hint::default(), &Limits::default()) {
-            Err(error) => error.kind.to_string(),
+            Err(error) => match error.kind {
+                DecodeErrorKind::Charset(_) | DecodeErrorKind::TooLarge { .. } => return None,
+                kind => kind.to_string(),
+            },
             Ok(document) => format!("its root is {}", document.root().local()),
         },
     };
