@@ -113,6 +113,7 @@ struct LastMessage {
     unreadable: Option<(u64, SmolStr)>,
     /// Where it leads the device away from dmtap, in words.
     leads_away: Option<SmolStr>,
+    is_indented: bool,
     cred: Option<SmolStr>,
     /// The rules that acted on it as a whole, and those that acted anywhere.
     rules: Vec<SmolStr>,

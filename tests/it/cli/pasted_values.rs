@@ -85,3 +85,33 @@ fn an_answer_of_enrollment_alone_is_not_pending() {
         assert!(why.contains(expected), "{expected}: {why}");
     }
 }
+
+#[test]
+fn a_device_that_stops_at_an_indented_answer_may_do_so_because_of_that() {
+    let message = |session: u8, (from, to): (&str, &str), between: &str, body: &str| {
+        format!(
+            "<SyncML xmlns=\"SYNCML:SYNCML1.2\">{between}<SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto>\
+             <SessionID>{session}</SessionID><MsgID>1</MsgID><Target><LocURI>{to}</LocURI></Target>\
+             <Source><LocURI>{from}</LocURI></Source></SyncHdr>{between}<SyncBody>{body}<Final/></SyncBody></SyncML>\n\n"
+        )
+    };
+    let (server, device) = ("https://mdm.contoso.example/x", "urn:uuid:0001");
+    let begins = |session| {
+        let alert = "<Alert><CmdID>2</CmdID><Data>1201</Data></Alert>";
+        message(session, (device, server), "", alert)
+    };
+    let check = |between: &str| {
+        let get = "<Status><CmdID>1</CmdID><MsgRef>1</MsgRef><CmdRef>0</CmdRef><Cmd>SyncHdr</Cmd><Data>200</Data></Status>\
+                   <Get><CmdID>5</CmdID><Item><Target><LocURI>./DevDetail/SwV</LocURI></Target></Item></Get>";
+        let answer = message(1, (server, device), between, get);
+        let (_, why, error) = printed("why", begins(1) + &answer + &begins(2));
+        assert!(why.contains("the device began another one"), "{why}{error}");
+        assert_eq!(
+            why.contains("Windows 8.1 stops"),
+            !between.is_empty(),
+            "{why}"
+        );
+    };
+    check("\n  ");
+    check("");
+}
