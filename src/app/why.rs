@@ -8,16 +8,17 @@ use smol_str::SmolStr;
 
 use crate::dm::locuri;
 use crate::filter::Filter;
+use crate::flow::lint::Linter;
 use crate::flow::{SessionEnd, Side, Transaction};
+use crate::markup::Limits;
 use crate::printable::{self, counted};
 use crate::record::analysis::later::{self, Later, Left};
 use crate::record::analysis::why::{Options, attempt_words, transaction_line};
 use crate::record::analysis::{AnalysedSession, Analysis, Begun};
-use crate::record::model::EventKind;
-use crate::record::model::{CommandCounts, SessionFinding, SessionSummary};
+use crate::record::model::{CommandCounts, EventKind, NoteRecord, SessionFinding, SessionSummary};
 use crate::record::select::{ExchangeNumbers, may_select};
 use crate::record::transcript::Failures;
-use crate::record::{Colour, EventRecord, Runs, Transcript};
+use crate::record::{self, Colour, EventRecord, Runs, Transcript};
 
 /// What is asked of a record, and what it has of that.
 pub struct Question {
@@ -33,6 +34,7 @@ pub struct Question {
     /// Where nothing was selected, why.
     unselected: Option<String>,
     analysis: Analysis,
+    linter: Linter,
     runs: Runs,
     run: u32,
     sessions: Vec<KeptSession>,
@@ -108,6 +110,7 @@ impl Question {
             about,
             unselected: None,
             analysis: Analysis::new(options),
+            linter: Linter::default(),
             runs: Runs::default(),
             run: 0,
             sessions: Vec::new(),
@@ -123,13 +126,30 @@ impl Question {
         if self.runs.begins(event) {
             self.end_run();
             self.run += 1;
+            self.linter = Linter::default();
         }
         self.messages += u64::from(matches!(
             event.event,
             EventKind::Request | EventKind::Response
         ));
-        let over = self.analysis.event(event);
+        let over = match self.with_notes(event) {
+            Some(event) => self.analysis.event(&event),
+            None => self.analysis.event(event),
+        };
         over.into_iter().for_each(|session| self.over(session));
+    }
+
+    /// An event of a file that is not a record of the proxy, with the notes of lint that such a file lacks.
+    fn with_notes(&mut self, event: &EventRecord) -> Option<EventRecord> {
+        let is_of_file = event.connection.device.is_none_or(|it| it.port() == 0);
+        if !is_of_file {
+            return None;
+        }
+        let found = record::lint::of_record(&mut self.linter, event, &Limits::default());
+        let notes = found.into_iter().map(NoteRecord::from);
+        let mut event = event.clone();
+        event.notes.extend(notes);
+        Some(event)
     }
 
     fn end_run(&mut self) {

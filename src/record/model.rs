@@ -20,7 +20,8 @@ use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-use crate::flow::{ClientAuth, EffectDetail, FailureCause};
+use crate::flow::note::clipped_note;
+use crate::flow::{ClientAuth, EffectDetail, FailureCause, Note};
 
 pub use body::BodyRecord;
 pub use command::{
@@ -209,6 +210,17 @@ pub struct NoteRecord {
     pub at: Option<u32>,
     /// The text for people.
     pub text: SmolStr,
+}
+
+impl From<Note> for NoteRecord {
+    fn from(note: Note) -> Self {
+        Self {
+            id: SmolStr::new_static(note.id),
+            severity: SmolStr::new_static(note.severity.name()),
+            at: note.at,
+            text: clipped_note(&note.text).into(),
+        }
+    }
 }
 
 /// A rule that acted, and its effects.

@@ -19,6 +19,7 @@ mod left_out;
 mod lint;
 mod lint_reports;
 mod pasted;
+mod pasted_values;
 mod plan;
 mod printable;
 #[cfg(unix)]

@@ -4,6 +4,7 @@ mod advice;
 mod blame;
 mod causes;
 mod demo;
+mod enrollments;
 mod faults;
 mod limits;
 mod links;

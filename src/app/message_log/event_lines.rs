@@ -12,6 +12,8 @@
 use memchr::memmem;
 
 use crate::app::print;
+use crate::dm::soap::local_code;
+use crate::dm::{Hresult, StatusCode};
 use crate::facts;
 
 /// A failure that a text names.
@@ -124,7 +126,8 @@ fn named(text: &str, is_anywhere: bool) -> Vec<NamedFailure> {
         let result = codes(inside).next();
         let words = inside.trim_end_matches('.');
         let known = MESSAGES.iter().find(|(known, _)| *known == words);
-        match result.or(known.map(|(_, code)| *code)) {
+        let known = known.map(|(_, code)| *code).or_else(|| http(inside));
+        match result.or(known) {
             Some(0) => {}
             Some(code) => add(Ok(code), node_before(event)),
             // Other programs write results, too.
@@ -135,6 +138,13 @@ fn named(text: &str, is_anywhere: bool) -> Vec<NamedFailure> {
             }
         }
     }
+    for fault in text.split(FAULT).skip(1) {
+        let subcode = fault.split(')').next().unwrap_or_default();
+        let code = Hresult::of_error_type(local_code(subcode)).or(Hresult::of_code(subcode));
+        if let Some(Hresult(code)) = code {
+            add(Ok(code), None);
+        }
+    }
     for data in text.split("<EventData>").skip(1) {
         let (data, _) = data.split_once("</EventData>").unwrap_or((data, ""));
         let values = data.split('>').filter_map(|it| it.split_once('<'));
@@ -142,6 +152,14 @@ fn named(text: &str, is_anywhere: bool) -> Vec<NamedFailure> {
             { values }.find_map(|(value, _)| value.starts_with("./").then(|| value.to_owned()));
         if let Some(code) = codes(data).last().filter(|_| node.is_some()) {
             add(Ok(code), node);
+        }
+    }
+    for (at, _) in text.match_indices(": status ").filter(|_| is_anywhere) {
+        let node = text[..at].split([' ', ',', ';', '"']).next_back();
+        let node = node.filter(|node| node.starts_with("./"));
+        let code = status_in(&text.as_bytes()[at..]).and_then(|code| code.parse().ok());
+        if let (Some(node), Some(code @ 400..)) = (node, code) {
+            add(Err(StatusCode(code).to_string()), Some(node.to_owned()));
         }
     }
     let others = is_anywhere.then(|| codes(text)).into_iter().flatten();
@@ -165,6 +183,11 @@ fn codes(text: &str) -> impl Iterator<Item = u32> + '_ {
         let hex = word.strip_prefix("0x").or_else(|| word.strip_prefix("0X"));
         let code = match hex {
             Some(digits) if digits.len() == 8 => u32::from_str_radix(digits, 16).ok()?,
+            // The pages of enrollment write these two kinds without the 0x.
+            None if word.len() == 8 && ["8018", "8019"].contains(&&word[..4]) => {
+                let code = u32::from_str_radix(word, 16).ok()?;
+                facts::result(code).map(|_| code)?
+            }
             None if word.trim_start_matches('-').len() == 10 => {
                 let code = u32::try_from(facts::number(word)?).ok()?;
                 facts::result(code).map(|_| code)?
@@ -173,6 +196,13 @@ fn codes(text: &str) -> impl Iterator<Item = u32> + '_ {
         };
         (code >> 31 == 1).then_some(code)
     })
+}
+
+/// The result of an answer of HTTP that its text ends with: `Bad request (400`.
+fn http(text: &str) -> Option<u32> {
+    let (_, status) = text.rsplit_once(" (")?;
+    let status = status.parse().ok().filter(|it| (400..600).contains(it))?;
+    Some(Hresult::of_http(status).0)
 }
 
 /// The node that an event names in front of its result.
@@ -184,13 +214,16 @@ fn node_before(text: &str) -> Option<String> {
 }
 
 /// What stands in front of the result of an event, in the languages of Windows.
-const RESULTS: [&str; 5] = [
+const RESULTS: [&str; 6] = [
+    "Failed (",
     "Result: (",
     "Ergebnis: (",
     "Résultat : (",
     "Resultado: (",
     "Risultato: (",
 ];
+/// What stands in front of the subcode of a fault in an event of enrollment.
+const FAULT: &str = "Fault/Code/Subcode/Value=(";
 /// How the data of an event begin in XML.
 const EVENT_DATA: &[u8] = b"<EventData>";
 /// Bytes of a result.
@@ -198,7 +231,9 @@ const LONGEST_RESULT: usize = 512;
 /// Bytes of an event in front of its result.
 const LONGEST_EVENT: usize = 2_048;
 /// How Windows writes results in words (FormatMessage); 0 is no failure.
-const MESSAGES: [(&str, u32); 29] = [
+const MESSAGES: [(&str, u32); 30] = [
+    // Up to the first closing bracket, as the others.
+    ("Mobile Device Management (MDM", 0x8018_0031),
     ("The operation completed successfully", 0),
     ("Der Vorgang wurde erfolgreich beendet", 0),
     ("L’opération a réussi", 0),

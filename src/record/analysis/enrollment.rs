@@ -1,5 +1,6 @@
 //! Messages outside of sessions: enrollment, and what could not be read.
 
+mod answer;
 mod attempt;
 mod request;
 mod sent_elsewhere;
@@ -17,10 +18,10 @@ use super::exchanged::Exchanged;
 use super::later::settle_attempts;
 use super::no_answer::NoAnswer;
 use super::refused_connection::RefusedConnection;
-use super::session::{FailedDocument, failure_words, note_documents};
-use super::why::failed_document;
+use super::session::{FailedDocument, failure_words, note_documents, unasked};
+use super::why::{Works, failed_document, reported_unasked};
 use super::{AnalysedSession, refusal};
-use crate::flow::Side;
+use crate::flow::{Side, Transaction};
 use crate::printable::counted;
 use crate::record::EventRecord;
 use crate::record::model::{
@@ -37,6 +38,8 @@ pub(super) struct Enrollments {
     failures: Vec<(u64, String)>,
     failures_more: usize,
     documents: Vec<FailedDocument>,
+    /// Gets that these messages answer with Results.
+    unasked: Vec<Transaction>,
     /// Requests of management that name no session and wait for a response, and those that got none of the server:
     /// when, and why.
     unnamed: BTreeSet<u64>,
@@ -162,6 +165,7 @@ impl Enrollments {
         findings.extend(self.unread());
         findings.extend(self.failures());
         findings.extend(self.documents.iter().map(failed_document));
+        findings.extend(reported_unasked(&self.unasked, &Works::default()));
         findings.extend(self.unanswered());
         let in_chunks = self.in_chunks.filter(|_| !self.takes_chunks);
         let elsewhere = self.elsewhere.findings();
@@ -273,6 +277,12 @@ impl Enrollments {
                 false => self.failures_more += 1,
             }
         }
+        let gets = record
+            .commands
+            .iter()
+            .filter_map(|it| unasked(exchange, record.at_us, it));
+        let room = MOST_UNASKED.saturating_sub(self.unasked.len());
+        self.unasked.extend(gets.take(room));
     }
 
     fn note_unread(&mut self, record: &EventRecord, exchange: u64) {
@@ -344,3 +354,5 @@ const MOST_UNREAD_LISTED: usize = 3;
 /// Failures outside of sessions that are kept, and those that are listed.
 const MOST_FAILURES: usize = 100;
 const MOST_LISTED: usize = 10;
+/// Gets with their Results that are kept.
+const MOST_UNASKED: usize = 1_000;

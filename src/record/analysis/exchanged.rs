@@ -2,6 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
+use memchr::memmem;
 use smol_str::SmolStr;
 
 use crate::flow::effect::SWAP;
@@ -163,6 +164,14 @@ impl<'r> Exchanged<'r> {
         let mut notes = self.record.notes.iter();
         let note = notes.find(|note| note.id == "STAY-01")?;
         Some(note.text.clone())
+    }
+
+    /// Whether blanks or line breaks stand between its elements as its receiver gets it.
+    pub(super) fn is_indented(&self) -> bool {
+        let body = self.record.sent.as_ref().or(self.record.body.as_ref());
+        let body = body.map_or(&[][..], |body| &body.0[..]);
+        let at = memmem::find(body, b"<SyncBody").unwrap_or_default();
+        body[..at].last().is_some_and(u8::is_ascii_whitespace)
     }
 
     /// The rules that changed which sizes the sender announces.

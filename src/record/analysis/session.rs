@@ -17,7 +17,7 @@ use smol_str::{SmolStr, format_smolstr};
 
 pub(super) use self::documents::{DocumentKind, FailedDocument, note_documents};
 pub(super) use self::meant::WrongRef;
-pub(super) use self::results::{RefusedResults, has_results, without_results};
+pub(super) use self::results::{RefusedResults, has_results, unasked, without_results};
 pub(super) use self::unknown::{CommandsAlone, failure_words};
 use super::exchanged::{Exchanged, of_user};
 use super::incident::{Back, Incident, IncidentKind, MOST_INCIDENTS, SLOW};
@@ -48,6 +48,8 @@ pub(super) struct OpenSession {
     pub(super) alone: Arc<CommandsAlone>,
     /// Failures of commands that the record does not have, in words.
     pub(super) orphans: Vec<String>,
+    /// Gets that the record does not have, with their Results.
+    pub(super) unasked: Vec<Transaction>,
     /// The places of transactions with an answer whose reference names another command, or none.
     pub(super) misnumbered: Vec<(usize, WrongRef)>,
     /// The Results of the device's last message, each with the place of its transaction, and those that were refused.
@@ -116,6 +118,7 @@ struct LastMessage {
     unreadable: Option<(u64, SmolStr)>,
     /// Where it leads the device away from dmtap, in words.
     leads_away: Option<SmolStr>,
+    is_indented: bool,
     cred: Option<SmolStr>,
     /// The rules that acted on it as a whole, and those that acted anywhere.
     rules: Vec<SmolStr>,
@@ -421,7 +424,8 @@ impl OpenSession {
     /// Whether the session is the rest of one that had ended, and says nothing more: such as the last request once more.
     pub(super) fn adds_nothing(&self) -> bool {
         let has_asked = || self.transactions.iter().any(|it| it.from == Side::Server);
-        self.is_rest && self.orphans.is_empty() && self.incidents.is_empty() && !has_asked()
+        let has_failures = !self.orphans.is_empty() || !self.unasked.is_empty();
+        self.is_rest && !has_failures && self.incidents.is_empty() && !has_asked()
     }
 
     /// A number for the bytes of the device's last message.

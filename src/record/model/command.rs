@@ -308,10 +308,12 @@ impl StatusRecord {
                 Some(_) => None,
                 None => Some(status.data().map_or(SmolStr::default(), |data| {
                     let text = trimmed(data);
-                    // Anything but a number may be a secret.
+                    // Anything but a number and these words may be a secret.
                     let is_number =
                         |it: char| it.is_ascii_hexdigit() || matches!(it, 'x' | 'X' | '-' | '+');
-                    match text.len() <= MOST_NO_CODE && text.chars().all(is_number) {
+                    let is_word = WORDS.iter().any(|it| it.eq_ignore_ascii_case(&text));
+                    let is_number = text.len() <= MOST_NO_CODE && text.chars().all(is_number);
+                    match is_number || is_word {
                         true => SmolStr::new(&text),
                         false => SmolStr::new_static(MASK),
                     }
@@ -426,6 +428,22 @@ fn in_hex(octets: &[u8]) -> SmolStr {
     }
     hex.finish()
 }
+
+/// What peers write in the place of the code of a Status.
+const WORDS: [&str; 12] = [
+    "OK",
+    "Success",
+    "Succeeded",
+    "Successful",
+    "Done",
+    "Completed",
+    "Accepted",
+    "Error",
+    "Fail",
+    "Failed",
+    "Failure",
+    "Not found",
+];
 
 /// The most bytes of a value that are shown as text.
 const SHORT: usize = 120;

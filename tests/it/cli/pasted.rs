@@ -14,7 +14,7 @@ use super::traffic_files::session;
 use super::{run, stdout};
 
 /// What `dmtap` prints about a file on standard output and on standard error, and its exit code.
-fn printed(verb: &str, text: impl AsRef<[u8]>) -> (Option<i32>, String, String) {
+pub(super) fn printed(verb: &str, text: impl AsRef<[u8]>) -> (Option<i32>, String, String) {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("report.txt"), text).unwrap();
     let output = run(dmtap().current_dir(&folder).args([verb, "report.txt"]));
@@ -348,7 +348,27 @@ fn the_failures_in_lines_of_an_event_log_are_named_with_their_nodes() {
     let enrollment = "MDM Enroll: OMA-DM client configuration failed. RAWResult: (0x800706D9) Result: (Unknown Win32 \
                       Error code: 0x80180023).\nMDM Unenroll: Result: (Incorrect function.).\n";
     let node = "at ./Device/Vendor/MSFT/BitLocker/RequireDeviceEncryption";
-    let cases: [(String, &[&str]); 5] = [
+    let cases: [(String, &[&str]); 10] = [
+        (
+            "Server error code: 801900c8\n".to_owned(),
+            &["0x801900C8 ", "`dmtap explain 0x801900C8`"],
+        ),
+        (
+            "MDM Enroll: Server Returned Fault/Code/Subcode/Value=(DeviceNotSupported) Fault/Reason/Text=(Blocked)".to_owned(),
+            &["0x80180014 MENROLL_E_DEVICENOTSUPPORTED"],
+        ),
+        (
+            "Auto MDM Enroll: Device Credential (0x0), Failed (Mobile Device Management (MDM) is not configured.)".to_owned(),
+            &["0x80180031 MENROLL_E_MDM_NOT_CONFIGURED"],
+        ),
+        (
+            "Auto MDM Enroll: Device Credential (0x1), Failed (Bad request (400).)".to_owned(),
+            &["0x80190190 HTTP_E_STATUS_BAD_REQUEST"],
+        ),
+        (
+            "./Device/A/B: status 500, ./Device/A/C: status 404".to_owned(),
+            &["reports 500 Command failed, at ./Device/A/B", "reports 404 Not found, at ./Device/A/C"],
+        ),
         (
             event("Access is denied."),
             &["0x80070005 E_ACCESSDENIED", node],

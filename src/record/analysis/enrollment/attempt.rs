@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use smol_str::SmolStr;
 
+use super::answer::{granted, lacking, wrong_in_discovery};
 use super::device_of;
 use crate::flow::SessionEnd;
 use crate::record::EventRecord;
@@ -17,7 +18,8 @@ use crate::record::model::{EnrollmentRecord, EventKind, SessionFinding, SessionS
 #[derive(Default)]
 pub(super) struct Attempts {
     pub(super) begun: Begun,
-    /// Whether the record has answers at all: a single message has none.
+    /// Whether the record has requests, and answers, at all: a single message is one of them.
+    has_requests: bool,
     has_answers: bool,
     /// The newest of each device, and the one before that gave it a certificate.
     known: Vec<Attempt>,
@@ -43,6 +45,8 @@ struct Attempt {
     /// The address of the device.
     device: Option<IpAddr>,
     server: Option<SmolStr>,
+    /// The server of its first message, which later ones may leave.
+    first_server: Option<SmolStr>,
     /// The names that the device gave for its user, the newest last, and for itself.
     users: Vec<SmolStr>,
     name: Option<SmolStr>,
@@ -57,6 +61,10 @@ struct Attempt {
     rules: Vec<SmolStr>,
     /// Where the answer to Discover sends the device: to sign in, for each of the later steps.
     urls: [Option<SmolStr>; 3],
+    /// The version of SOAP of the device's last request; without one, the record has only an answer.
+    soap: Option<SmolStr>,
+    /// What is wrong with the last answer, in words.
+    mistakes: Vec<String>,
 }
 
 /// How far the last step of an attempt went.
@@ -100,6 +108,14 @@ impl Attempts {
             known.position(|it| it.is_under_way() && is_it(it))
         };
         let known = find(&|it| it.exchange == exchange);
+        if let Some(at) = known.filter(|at| is_answer && self.known[*at].step != step) {
+            let (asked, expected) = STEPS[self.known[at].step];
+            let (_, got) = STEPS[step];
+            self.known[at].mistakes = vec![format!(
+                "The server answered {asked} with {got}, not with {expected}."
+            )];
+            return;
+        }
         let known = known.or_else(|| find(&|it| it.device == device));
         // A device that asks for an earlier step begins anew.
         let known = known.filter(|at| self.known[*at].step <= step);
@@ -138,6 +154,16 @@ impl Attempts {
         if step == 0 {
             attempt.urls = URLS.map(|name| enrollment.facts.get(name).map(SmolStr::new));
         }
+        attempt.mistakes.clear();
+        match is_answer {
+            false => attempt.soap = Some(enrollment.soap.clone().unwrap_or_default()),
+            true if step == 0 => {
+                let arrived = record.sent_enrollment();
+                let answer = arrived.as_ref().unwrap_or(enrollment);
+                attempt.mistakes = wrong_in_discovery(answer, attempt.soap.as_deref());
+            }
+            true => {}
+        }
         self.keep(attempt);
     }
 
@@ -154,8 +180,9 @@ impl Attempts {
             return;
         };
         let overcome = &mut self.overcome;
+        let has_any = !answer.granted.is_empty();
         self.known.retain(|it| {
-            let is_overcome = it.state == State::Failed && it.is_of_same(&attempt);
+            let is_overcome = has_any && it.state == State::Failed && it.is_overcome_by(&attempt);
             if is_overcome && overcome.len() < MOST_KNOWN {
                 overcome.push((it.exchange, attempt.exchange));
             }
@@ -170,6 +197,7 @@ impl Attempts {
     /// Takes in a message of any kind: a device that goes on after its certificate waits for no session.
     pub(super) fn note_management(&mut self, record: &EventRecord) {
         self.now_us = self.now_us.max(record.at_us);
+        self.has_requests |= record.event == EventKind::Request;
         let enrollment = record.enrollment.as_ref();
         let asks = enrollment.and_then(|it| it.message.as_deref());
         let goes_on = record.message.is_some() || asks == Some(STEPS[LAST].0);
@@ -204,8 +232,10 @@ impl Attempts {
     /// WHY-15 for each attempt that stops, at the end of the record; those with these exchanges are named elsewhere.
     pub(super) fn stopped(self, named: &[u64]) -> impl Iterator<Item = AnalysedSession> {
         let known = self.known.into_iter();
-        let stopped = known.filter(|it| it.is_under_way() && !named.contains(&it.exchange));
-        stopped.map(move |it| it.stopped(self.has_answers))
+        let is_named = |it: &Attempt| it.mistakes.is_empty() && named.contains(&it.exchange);
+        let stopped = known.filter(move |it| it.is_under_way() && !is_named(it));
+        let is_two_sided = self.has_requests && self.has_answers;
+        stopped.map(move |it| it.stopped(is_two_sided))
     }
 }
 
@@ -214,6 +244,7 @@ impl Attempt {
         Self {
             device: device_of(record),
             server: None,
+            first_server: record.connection.server.clone(),
             users: Vec::new(),
             name: None,
             is_renewal: false,
@@ -224,6 +255,8 @@ impl Attempt {
             state: State::Asked,
             rules: Vec::new(),
             urls: [None, None, None],
+            soap: None,
+            mistakes: Vec::new(),
         }
     }
 
@@ -248,12 +281,19 @@ impl Attempt {
             && is_same_user != Some(false)
     }
 
+    /// Whether an attempt that got its certificate makes up for this one: one of the same device, or one that found the same
+    /// server though a request before it that names nobody, such as the GET of discovery, was refused.
+    fn is_overcome_by(&self, later: &Self) -> bool {
+        let is_nameless = self.users.is_empty() && self.name.is_none();
+        let is_before = self.exchange < later.began.0 && self.device == later.device;
+        let is_same_server = self.first_server.is_some() && self.first_server == later.first_server;
+        self.is_of_same(later) || is_nameless && is_before && is_same_server
+    }
+
     /// The attempt after this answer gave the device its certificate.
     fn certified(mut self, answer: &EnrollmentRecord, record: &EventRecord) -> Self {
-        let notes = record.notes.iter().filter(|note| note.id == PROVIDER_ID);
-        let notes = notes.map(|note| note.text.to_string());
         self.state = State::Certified {
-            causes: lacking(answer).into_iter().chain(notes).collect(),
+            causes: lacking(answer),
         };
         self.at_us = record.at_us;
         self.rules = of_user(&Exchanged::of(record).rules());
@@ -273,24 +313,28 @@ impl Attempt {
             }
             false => "mend the provisioning document, and enroll again".to_owned(),
         };
+        let (after, gave) = match causes.is_empty() {
+            true => ("the certificate", "the certificate"),
+            false => ("its provisioning document", "that document"),
+        };
         let mut finding = SessionFinding {
-            what: "Enrollment stopped after the certificate: no session came from its address"
-                .into(),
+            what: format!("Enrollment stopped after {after}: no session came from its address"),
             rules: self.rules.clone(),
             exchanges: vec![self.exchange],
             ..SessionFinding::new("WHY-03")
         };
         finding.by_rules("acted on that message.");
-        let granted = format!("the server gave the certificate in x{}", self.exchange);
+        let granted = format!("the server gave {gave} in x{}", self.exchange);
         finding.why.push(granted);
         finding.why.extend(causes.iter().cloned());
         finding.advise(next, "");
         Some(finding)
     }
 
-    fn stopped(self, has_answers: bool) -> AnalysedSession {
+    /// `is_two_sided`: the record has requests and answers.
+    fn stopped(self, is_two_sided: bool) -> AnalysedSession {
         let finding = SessionFinding {
-            pending: self.state == State::Answered || has_answers,
+            pending: is_two_sided || !self.mistakes.is_empty(),
             ..self.stop()
         };
         let summary = SessionSummary {
@@ -311,7 +355,24 @@ impl Attempt {
         let user = self.users.last();
         let user = user.map_or(String::new(), |user| format!(" for {user}"));
         let asked_in = format!("asked in x{}{user}", self.exchange);
-        let (what, how, follows, next) = match self.state == State::Answered {
+        let answered_in = match self.soap {
+            Some(_) => format!("{asked_in}, and answered there"),
+            None => format!(
+                "the answer stands in x{}; the request is not in the record",
+                self.exchange
+            ),
+        };
+        let is_answered = self.state == State::Answered;
+        let (what, how, follows, next) = match is_answered {
+            _ if !self.mistakes.is_empty() => (
+                match is_answered {
+                    true => format!("Enrollment goes no further than {asked} in this record"),
+                    false => format!("Enrollment ({asked}): the answer is one to another request"),
+                },
+                answered_in,
+                self.mistakes.join("\n"),
+                "mend this answer of the server, and enroll again",
+            ),
             false => (
                 format!("Enrollment ({asked}): the record has no answer to it"),
                 asked_in,
@@ -320,7 +381,7 @@ impl Attempt {
             ),
             true => (
                 format!("Enrollment goes no further than {asked} in this record"),
-                asked_in + ", and answered there",
+                answered_in,
                 self.next_step(),
                 "look whether the device reaches that address, and what its event log says; the record may also end too early",
             ),
@@ -332,7 +393,8 @@ impl Attempt {
             ..SessionFinding::new("WHY-15")
         };
         finding.by_rules("acted on that message.");
-        finding.why.extend([how, follows]);
+        finding.why.push(how);
+        finding.why.extend(follows.lines().map(str::to_owned));
         finding.advise(next, "");
         finding
     }
@@ -364,18 +426,6 @@ fn is_of_another_service(request: &EnrollmentRecord) -> bool {
     request.csr.is_empty() && !request.action.as_ref().is_none_or(is_enrollment)
 }
 
-/// The answer to the last step of an attempt, where it gives the device a certificate that arrives.
-fn granted(record: &EventRecord) -> Option<EnrollmentRecord> {
-    let has_failed = record.http_status().is_some_and(|status| status >= 400);
-    let answer = record
-        .sent_enrollment()
-        .or_else(|| record.enrollment.clone())?;
-    let name = answer.message.as_deref().unwrap_or_default();
-    // A token of another service grants nothing of these.
-    let is_granted = name.starts_with("RequestSecurityTokenResponse") && !answer.granted.is_empty();
-    (is_granted && !has_failed && Exchanged::of(record).arrives).then_some(answer)
-}
-
 /// What the device calls itself.
 pub(super) fn device_name(request: &EnrollmentRecord) -> Option<SmolStr> {
     let fact = |name| request.facts.get(name).map(SmolStr::new);
@@ -389,27 +439,6 @@ pub(super) fn is_renewal(request: &EnrollmentRecord) -> bool {
     let request_type = request.facts.get("RequestType");
     request_type.is_some_and(|it| it.contains("Renew"))
 }
-
-/// What a provisioning document lacks without which a device is not managed.
-fn lacking(answer: &EnrollmentRecord) -> Vec<String> {
-    let parts = &answer.granted;
-    let unreadable = parts
-        .iter()
-        .filter(|it| it.facts.get("unreadable").is_some());
-    let mut lines: Vec<String> = unreadable
-        .map(|it| {
-            let name = it.name.as_ref().map_or("", SmolStr::as_str);
-            format!("The certificate in {name} cannot be read.")
-        })
-        .collect();
-    if !parts.iter().any(|it| it.kind == "account") {
-        lines.push("Its provisioning document has no DM account (w7 APPLICATION).".to_owned());
-    }
-    lines
-}
-
-/// The note about an account whose name is not that of a node of DMClient: Windows enrolls, and never connects.
-const PROVIDER_ID: &str = "PROV-01";
 
 /// The steps of an enrollment in order (MS-MDE2 1.3): what the device sends, and what the server answers.
 const STEPS: [(&str, &str); 3] = [

@@ -68,6 +68,7 @@ impl OpenSession {
                 (message.exchange, msg_id)
             }),
             leads_away: message.leads_away(),
+            is_indented: message.is_indented(),
             cred: header.cred.clone(),
             rules: message.rules_of_whole(),
             content_rules: message.rules_of_content(),

@@ -356,7 +356,7 @@ pub(super) fn transaction(from: Side, asked: CommandPlace, command: &CommandReco
 }
 
 /// An error about each command of a message that breaks the standard, by its number: about its CmdID, else the first that
-/// was noted.
+/// was noted, else a warning about its value.
 fn errors(message: &Exchanged<'_>, commands: &[CommandRecord]) -> HashMap<usize, NoteRecord> {
     let mut ids: Vec<&str> = commands.iter().filter_map(|it| it.id.as_deref()).collect();
     ids.sort_unstable();
@@ -384,7 +384,10 @@ fn errors(message: &Exchanged<'_>, commands: &[CommandRecord]) -> HashMap<usize,
         })
         .collect();
     let noted = message.record.notes.iter();
-    for note in noted.filter(|it| it.severity == "error" && it.id != "CMD-01") {
+    let is_error = |it: &&NoteRecord| it.severity == "error" && it.id != "CMD-01";
+    let is_of_value = |it: &&NoteRecord| it.severity == "warning" && it.id.starts_with("ITM-");
+    let of_values = noted.clone().filter(is_of_value);
+    for note in noted.filter(is_error).chain(of_values) {
         // The innermost of those around it.
         let Some(at) = note.at else { continue };
         let number = commands

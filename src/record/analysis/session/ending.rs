@@ -11,6 +11,11 @@ use crate::flow::{CommandDelivery, SessionEnd, Side, Transaction, TransactionOut
 use crate::record::model::{CommandCounts, CommandRecord, ParsedBodyRecord};
 
 impl OpenSession {
+    /// Whether blanks or line breaks stand between the elements of the server's last message.
+    pub(in super::super) fn answer_is_indented(&self) -> bool {
+        self.last[1].is_indented
+    }
+
     /// How the session ended with this response, if it did.
     pub(super) fn closing(&mut self, message: &Exchanged<'_>) -> Option<SessionEnd> {
         if matches!(message.record.reading, Some(ParsedBodyRecord::Empty)) && !message.is_changed()

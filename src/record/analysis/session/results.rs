@@ -5,10 +5,11 @@ use smol_str::SmolStr;
 use super::super::exchanged::Exchanged;
 use super::super::why::work_of;
 use super::OpenSession;
-use super::answers::{item, place};
+use super::answers::{item, place, short};
+use super::commands::transaction;
 use crate::dm::locuri;
 use crate::facts::{self, ReportedValue};
-use crate::flow::{CommandPlace, Transaction, TransactionOutcome};
+use crate::flow::{CommandPlace, Side, Transaction, TransactionOutcome};
 use crate::record::model::CommandRecord;
 
 /// Results that a Status refuses.
@@ -89,6 +90,31 @@ impl OpenSession {
         });
         true
     }
+}
+
+/// The Get that Results of this exchange answer, where the record does not have it.
+pub(in super::super) fn unasked(
+    exchange: u64,
+    at_us: u64,
+    results: &CommandRecord,
+) -> Option<Transaction> {
+    if results.kind != "Results" {
+        return None;
+    }
+    let answers = results.answers.as_ref();
+    let asked = CommandPlace {
+        exchange,
+        message: answers.map(|it| short(&it.msg)).unwrap_or_default(),
+        cmd_id: answers.map(|it| short(&it.id)).unwrap_or_default(),
+        at_us,
+    };
+    let given = transaction(Side::Server, asked, results);
+    Some(Transaction {
+        command: SmolStr::new_static("Get"),
+        items: Vec::new(),
+        results: given.items,
+        ..given
+    })
 }
 
 /// The first node of a Get of several Items, some of which came in Results, that did not come.

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use smol_str::SmolStr;
 
-use super::OpenSession;
 use super::answers::{MOST_ORPHANS, short};
 use super::commands::{MOST_TRANSACTIONS, transaction};
+use super::{OpenSession, unasked};
 use crate::dm::StatusCode;
 use crate::flow::{CommandPlace, Side, Transaction};
 use crate::record::EventRecord;
@@ -69,8 +69,12 @@ impl OpenSession {
         Some(at)
     }
 
-    /// Takes notice of a failure whose command the record does not have.
+    /// Takes notice of an answer whose command the record does not have.
     pub(super) fn orphan(&mut self, exchange: u64, command: &CommandRecord) {
+        if self.unasked.len() < MOST_UNASKED {
+            let at_us = self.summary.ended_us;
+            self.unasked.extend(unasked(exchange, at_us, command));
+        }
         if self.orphans.len() < MOST_ORPHANS {
             let which = match self.is_rest {
                 true => "from before that end",
@@ -109,6 +113,9 @@ pub(in super::super) fn failure_words(
 
 /// The shortest CmdID that names one command of a whole file: others are numbers that each message begins anew.
 const LEAST_ID: usize = 16;
+
+/// Gets that the record does not have that are kept.
+const MOST_UNASKED: usize = 1_000;
 
 /// Commands that are kept.
 const MOST_COMMANDS: usize = 1_000;

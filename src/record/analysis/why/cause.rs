@@ -5,7 +5,7 @@ use super::words::{self, code, named};
 use super::{Case, EVENT_LOG, csp};
 use crate::dm::locuri;
 use crate::facts;
-use crate::flow::{CommandAnswer, Transaction};
+use crate::flow::{CommandAnswer, Side, Transaction};
 use crate::printable::counted;
 use crate::record::model::SessionFinding;
 
@@ -109,6 +109,10 @@ impl Case<'_> {
         }
         if let Some(mistake) = self.mistake(transaction, failed) {
             return Some(mistake.why);
+        }
+        // The rest is about devices.
+        if transaction.from == Side::Device {
+            return None;
         }
         let is_file_missing = native_error(transaction) == Some(NO_FILE);
         let is_missing = failed == 404 || failed == 500 && is_file_missing;
@@ -224,6 +228,10 @@ impl Case<'_> {
                 format!("look why the device has lost the node since x{place}, or never kept it though it answered so")
             }
             _ if mistake.is_some() => mistake.map(|it| it.next).unwrap_or_default(),
+            _ if transaction.from == Side::Device => {
+                let place = failure(transaction).map_or(0, |it| it.place.exchange);
+                format!("look in the server's log why it answered so in x{place}")
+            }
             (404, _) if admx_of(transaction).is_some() => {
                 "ingest the ADMX file first (Add ./Device/Vendor/MSFT/Policy/ConfigOperations/ADMXInstall/…), then set the policy".into()
             }
@@ -276,7 +284,7 @@ impl Case<'_> {
 }
 
 /// Windows' own error, as a number.
-fn native_error(transaction: &Transaction) -> Option<u64> {
+pub(super) fn native_error(transaction: &Transaction) -> Option<u64> {
     let error = failure(transaction).and_then(|answer| answer.original_error.as_deref());
     error.map(|error| facts::number(error.trim()).unwrap_or_default())
 }
@@ -287,7 +295,7 @@ fn is_declared(transaction: &Transaction) -> bool {
 }
 
 /// Whether Windows' own error says that the value does not fit: invalid data, or an invalid argument.
-fn is_about_value(transaction: &Transaction) -> bool {
+pub(super) fn is_about_value(transaction: &Transaction) -> bool {
     matches!(native_error(transaction), Some(0x8007_000D | 0x8007_0057))
 }
 

@@ -328,6 +328,10 @@ impl<'s> Case<'s> {
                 .why
                 .push("Without Final a device may ask for more (Alert 1222), or wait.".into());
         }
+        let is_first = summary.first_exchange == summary.last_exchange;
+        if !is_unclosed && is_first && self.session.answer_is_indented() {
+            finding.why.push(INDENTED.into());
+        }
         finding.why.extend(
             leads_away.map(|text| format!("The device may have gone on past dmtap: {text}")),
         );
@@ -395,3 +399,7 @@ pub(super) fn finding(id: &'static str, incidents: &[&Incident]) -> SessionFindi
 
 /// Incidents that are listed.
 const MOST_LISTED: usize = 3;
+
+/// What Microsoft found (blog wsdevsol, "MDM Enrollment succeeds but SyncML session aborts without errors").
+const INDENTED: &str = "That answer has blanks or line breaks between its elements: the DM client of Windows 8.1 stops at \
+                        those, and reports nothing.";

@@ -1,7 +1,7 @@
 //! Mistakes that a failed command itself shows.
 
 use super::Case;
-use super::cause::policy_area;
+use super::cause::{is_about_value, native_error, policy_area};
 use crate::dm::locuri;
 use crate::facts;
 use crate::flow::lint::mistake_in_uri;
@@ -36,8 +36,14 @@ impl Case<'_> {
             .errors
             .get(&at)
             .filter(|_| is_refusal(failed))?;
+        let is_warning = error.severity != "error";
+        // Windows' own error says more, unless it is about the value.
+        if is_warning && native_error(transaction).is_some() && !is_about_value(transaction) {
+            return None;
+        }
         let why = match transaction.asked.cmd_id.is_empty() {
             true => "The command has no CmdID (CMD-01).".into(),
+            false if is_warning => format!("Its value may be why: {} ({}).", error.text, error.id),
             false => format!(
                 "The command breaks the standard, which may be why: {} ({}).",
                 error.text, error.id
@@ -45,6 +51,7 @@ impl Case<'_> {
         };
         let next = match &*error.id {
             "CMD-01" => "give every command a CmdID of its own",
+            _ if is_warning => "mend the value: dmtap lint shows the place",
             _ => {
                 "mend the command: dmtap lint lists what it breaks, and dmtap explain says what that means"
             }

@@ -109,6 +109,7 @@ impl<'s> Case<'s> {
             (!is_known(&parent)).then(|| not_asked_about(it, later))
         });
         findings.extend(begun.take(super::MOST_FINDINGS));
+        findings.extend(reported_unasked(&self.session.unasked, &works));
         findings
     }
 
@@ -165,12 +166,8 @@ impl<'s> Case<'s> {
         }));
         finding.next = match has_failed {
             false => "Get the node again in a later session".into(),
-            true if parent.contains("/scep/") => format!(
-                "look at the SCEP server's log, and for events of SCEP in the device's event log {EVENT_LOG}"
-            ),
-            true if parent.contains("/enterprisedesktopappmanagement/") => INSTALLER_NEXT.into(),
-            true if parent.contains("/bitlocker/") => BITLOCKER_NEXT.into(),
-            true => self.look_in_log(last.get.asked.at_us),
+            true => next_of_failed(parent)
+                .map_or_else(|| self.look_in_log(last.get.asked.at_us), str::to_owned),
         };
         Some(finding)
     }
@@ -188,6 +185,66 @@ impl<'s> Case<'s> {
         let documents = self.session.documents.iter();
         documents.map(failed_document).collect()
     }
+}
+
+/// WHY-01 of values that report a failure, in Results whose Get the record does not have, about work of which it knows
+/// nothing else.
+pub(in crate::record::analysis) fn reported_unasked(
+    unasked: &[Transaction],
+    known: &Works<'_>,
+) -> Vec<SessionFinding> {
+    let works = Works::of(unasked);
+    let unknown = works
+        .0
+        .iter()
+        .filter(|(work, _)| !known.0.contains_key(*work));
+    let findings = unknown.filter_map(|(work, values)| {
+        let values = latest(values);
+        let last = values.last()?;
+        if !matches!(last.value, ReportedValue::Failed(_)) {
+            return None;
+        }
+        let mut finding = SessionFinding {
+            what: format!(
+                "{}: the value reports a failure, {}",
+                last.node(),
+                last.meaning()
+            ),
+            by: Some(Side::Device),
+            node: last.item.node.clone(),
+            hresult: last.item.value.clone(),
+            next: next_of_failed(work).map_or_else(
+                || format!("look in the device's event log {EVENT_LOG}"),
+                str::to_owned,
+            ),
+            ..SessionFinding::new("WHY-01")
+        };
+        finding.exchanges = values.iter().map(|it| it.get.asked.exchange).collect();
+        finding.exchanges.dedup();
+        finding.list(&values, MOST_LISTED, "", |value| {
+            let place = &value.get.asked;
+            let of = match &*place.cmd_id {
+                "" => String::new(),
+                id => format!(" for CmdID {id} of message {}", place.message),
+            };
+            format!(
+                "x{}: {} gave {}, in Results{of}",
+                place.exchange,
+                value.node(),
+                value.meaning()
+            )
+        });
+        Some(finding)
+    });
+    findings.take(super::MOST_FINDINGS).collect()
+}
+
+/// Where to look for the cause of work that failed below a node, canonical.
+fn next_of_failed(parent: &str) -> Option<&'static str> {
+    let known = NEXT_OF_FAILED
+        .iter()
+        .find(|(part, _)| parent.contains(part))?;
+    Some(known.1)
 }
 
 /// WHY-01 of a document in which the device reports a failure.
@@ -329,7 +386,17 @@ fn not_asked_about(transaction: &Transaction, work: &LaterWork) -> SessionFindin
 
 pub(super) const INSTALLER_NEXT: &str = "read the installer's own log on the device: CommandLine in the job can ask for one \
                                          (/l*v and a file)";
-const BITLOCKER_NEXT: &str =
-    "see manage-bde -status on the device, and its event log BitLocker-API/Management";
+const NEXT_OF_FAILED: [(&str, &str); 3] = [
+    (
+        "/scep/",
+        "look at the SCEP server's log, and for events of SCEP in the device's event log \
+         DeviceManagement-Enterprise-Diagnostics-Provider/Admin",
+    ),
+    ("/enterprisedesktopappmanagement/", INSTALLER_NEXT),
+    (
+        "/bitlocker/",
+        "see manage-bde -status on the device, and its event log BitLocker-API/Management",
+    ),
+];
 /// Values that are listed.
 const MOST_LISTED: usize = 5;

@@ -16,7 +16,7 @@ use crate::dm::{
     Certificate, CertificateRequest, EnrollmentMessage, Envelope, Hresult, Provisioning,
 };
 use crate::facts;
-use crate::markup::{Document, Element, Limits};
+use crate::markup::{DecodeErrorKind, Document, Element, Hint, Limits, decode};
 use crate::record::redact::{MASK, Masking, SecretSpans};
 
 /// The secrets of a document that must not be shown.
@@ -171,6 +171,11 @@ impl EnrollmentRecord {
         let document = embedded.as_ref().map(|embedded| embedded.document());
         if let Some(provisioning) = document.and_then(Provisioning::of) {
             self.granted = granted::of(provisioning, shown);
+            let mut token = response.token().into_iter();
+            if token.any(|token| token.octets().is_none()) {
+                self.facts
+                    .add("unreadable", "it stands there as XML, not as base64");
+            }
             return;
         }
         if let Some(read) = response
@@ -181,11 +186,40 @@ impl EnrollmentRecord {
         } else if let Some(token) = response.token() {
             let kind = token.value_type().map(|known| known.last().to_owned());
             let kind = kind.unwrap_or_else(|| "no ValueType".into());
-            let size = token.element().text().len();
-            self.facts
-                .add("token", format!("{kind}, {size} B, not readable"));
+            let text = token.element().text();
+            let size = text.len();
+            match unreadable(token) {
+                Some(why) => self
+                    .facts
+                    .add("unreadable", format!("{kind}, {size} B, {why}")),
+                None => self
+                    .facts
+                    .add("token", format!("{kind}, {size} B, not read")),
+            }
         }
     }
+}
+
+/// Why a device cannot read a token as a provisioning document; `None` where somebody masked it, where it is another kind
+/// of token, and where only dmtap cannot read it.
+fn unreadable(token: BinaryToken<'_>) -> Option<String> {
+    let text = token.element().text();
+    let is_other = !matches!(token.kind(), TokenKind::ProvisionDoc | TokenKind::Other);
+    if is_other || text.contains("***") {
+        return None;
+    }
+    let why = match token.octets() {
+        _ if text.trim().is_empty() => "empty".to_owned(),
+        None => "not base64".to_owned(),
+        Some(octets) => match decode(octets.into(), Hint::default(), &Limits::default()) {
+            Err(error) => match error.kind {
+                DecodeErrorKind::Charset(_) | DecodeErrorKind::TooLarge { .. } => return None,
+                kind => kind.to_string(),
+            },
+            Ok(document) => format!("its root is {}", document.root().local()),
+        },
+    };
+    Some(why)
 }
 
 impl Shown<'_> {
