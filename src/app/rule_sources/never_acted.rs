@@ -6,6 +6,7 @@ use super::keys_met::SCOPE;
 use super::report::{are_of_one_option, is_idle_half, name_column, short_name, unit};
 use super::{Entry, KeysMet, SourceState};
 use crate::printable::counted;
+use crate::rules::Per;
 
 /// Demands that every rule acted in the run. Disabled rules do not count, and of the rules that one option makes one
 /// is enough. `met` is what the messages had, where somebody looked.
@@ -51,7 +52,13 @@ pub(super) fn reason(entry: &Entry, met: Option<&KeysMet>) -> String {
     }
     if hits.excluded_by_limit > 0 {
         let messages = counted(hits.excluded_by_limit, unit);
-        return format!("matched in {messages}, and its limit excluded every match");
+        let per = rule.limit.map(|limit| limit.per);
+        let per = match per {
+            Some(Per::Session) => ": it counts each session separately (per = \"session\")",
+            Some(Per::Device) => ": it counts each device separately (per = \"device\")",
+            _ => "",
+        };
+        return format!("matched in {messages}, and its limit excluded every match{per}");
     }
     if let (1.., Some(why)) = hits.excluded_unread {
         let messages = counted(hits.excluded_unread.0, unit);
@@ -138,7 +145,8 @@ mod tests {
             excluded_by_scenario: 3,
             ..none
         };
-        let expected = "matched in 2 messages, and its limit excluded every match";
+        let expected = "matched in 2 messages, and its limit excluded every match: \
+            it counts each session separately (per = \"session\")";
         check("request", "limit = { skip = 5 }", limited, expected);
         let unread = Hits {
             excluded_unread: (2, Some("the body is larger than --max-body")),

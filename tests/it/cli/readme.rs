@@ -67,11 +67,13 @@ fn the_lines_for_ci_find_the_port_and_give_their_verdicts() {
         .replace("8443", &port)
         .replace("ca.pem", "conf/dmtap-ca-cert.pem")
         .replace("./run-my-suite", "dmtap device -k");
-    let server = format!(
-        "dmtap server -p {port} --output json > server.json & server=$!\n\
-         until grep -q start server.json; do sleep 0.1; done\n"
-    );
-    let run = |lines: &str| {
+    let plan = "[[package]]\ncommands = [{ add = [\"./Device/Vendor/MSFT/DMTap/Greeting\", \"hello\"] }]\n";
+    fs::write(home.path().join("plan.toml"), plan).unwrap();
+    let run = |plan: &str, lines: &str| {
+        let server = format!(
+            "dmtap server -p {port} {plan} --output json > server.json & server=$!\n\
+             until grep -q start server.json; do sleep 0.1; done\n"
+        );
         let out = fs::File::create(home.path().join("out")).unwrap();
         let status = Command::new("sh")
             .args([
@@ -87,13 +89,24 @@ fn the_lines_for_ci_find_the_port_and_give_their_verdicts() {
         let said = fs::read_to_string(home.path().join("out")).unwrap();
         (status.unwrap().code(), said)
     };
-    let (code, said) = run(&lines);
+    let own = "--plan plan.toml";
+    let (code, said) = run(own, &lines);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("0 errors, "), "{said}");
+    // A node that the server asks for and that is not there.
+    let (code, said) = run("", &lines);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("404 Not found"), "{said}");
     // A fault that never happens.
-    let (code, said) = run(&lines.replace("--rule command-fails", "--rule device-cap"));
+    let (code, said) = run(
+        own,
+        &lines.replace("--rule command-fails", "--rule device-cap"),
+    );
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("never acted"), "{said}");
+    // A suite that fails.
+    let (code, said) = run(own, &lines.replace("dmtap device -k", "sh -c 'exit 3'"));
+    assert_eq!(code, Some(1), "no rule acted: {said}");
 }
 
 fn free_port() -> String {
@@ -107,13 +120,13 @@ fn the_lines_for_offline_use_run_after_a_demo() {
     let readme = fs::read_to_string(readme).unwrap();
     let mut blocks = readme.split("```sh\n").skip(1);
     let lines = blocks
-        .find(|block| block.starts_with("dmtap show dmtap-demo"))
+        .find(|block| block.starts_with("dmtap demo\n"))
         .unwrap();
     let lines = lines.split("```").next().unwrap();
     let home = TempDir::new().unwrap();
     let program = Path::new(env!("CARGO_BIN_EXE_dmtap")).parent().unwrap();
     let path = std::env::var("PATH").unwrap();
-    for line in std::iter::once("dmtap demo").chain(lines.lines()) {
+    for line in lines.lines() {
         let output = Command::new("sh")
             .args(["-c", line])
             .current_dir(home.path())
