@@ -1,5 +1,6 @@
 //! What the device answered and what the server received, side by side.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::effects::Effects;
@@ -97,11 +98,27 @@ pub(super) fn closing(
     text.push_str(each);
     text.push_str(&beside_the_demo(entries));
     text.push_str("\n\n");
-    if is_short {
-        text.push_str(PLANNED);
-    }
+    text.push_str(&match is_short {
+        true => PLANNED.to_owned(),
+        false => not_found(sessions),
+    });
     text.push_str(&records(files));
     text
+}
+
+/// The commands for which both sides know 404: no rule made it, the plan asks for nodes that are not there.
+fn not_found(sessions: &[Session]) -> String {
+    let not_found = Some(StatusCode(404));
+    let lines = sessions.iter().flat_map(|session| &session.lines);
+    let lines = lines.filter(|line| [line.device, line.server] == [not_found; 2]);
+    let commands: BTreeSet<&str> = lines.map(|line| &*line.what).collect();
+    if commands.is_empty() {
+        return String::new();
+    }
+    let commands = commands.into_iter().collect::<Vec<_>>().join(", ");
+    format!(
+        "404 without any rule, because the demo's plan asks for nodes that are not there: {commands}\n\n"
+    )
 }
 
 /// Where the records are, and what reads them.
