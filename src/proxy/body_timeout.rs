@@ -10,7 +10,7 @@ use tokio::time::{Instant, Sleep};
 use super::settings::Limits;
 
 /// A limit for each wait, and a limit for all waits together. Bytes that move extend the second one again, so that a
-/// peer slower than [`RATE`] uses it up. A fast peer costs nothing: the timer is created at the first wait, and a
+/// peer slower than [`MIN_BYTES_PER_SECOND`] uses it up. A fast peer costs nothing: the timer is created at the first wait, and a
 /// running timer is reset only when it fires.
 #[derive(Debug, Default)]
 pub(super) struct BodyTimeout {

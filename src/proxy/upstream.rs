@@ -381,7 +381,7 @@ const MOST_DIALED: usize = 2;
 /// response, and the task of the connection to the server may notice that end a moment later.
 const READY_TIMEOUT: Duration = Duration::from_millis(20);
 /// The time within which the end of a connection is taken for one that the server closed while the request was on its
-/// way (RFC 9112 §9.6). A server that closes later has read the request.
+/// way (RFC 9112 §9.6). A server that closes later has probably read the request.
 const MAX_CLOSING_TIME: Duration = Duration::from_millis(200);
 /// The ALPN names.
 const HTTP_1: &[u8] = b"http/1.1";

@@ -319,7 +319,7 @@ fn head_starts(text: &[u8], messages: &[Range<usize>]) -> Vec<usize> {
         let front = text[..begins].last();
         if begins == behind || front.is_none_or(|byte| b"\n>}".contains(byte)) {
             starts.push(begins);
-            behind = body_end(&text[begins..]).map_or(0, |length| begins + length);
+            behind = body_end(&text[begins..]).map_or(0, |length| begins.saturating_add(length));
         }
     }
     starts

@@ -11,8 +11,8 @@ use crate::proxy::upstream::SendError;
 
 impl Exchange {
     /// Sends the request and waits for the head of the response. A request whose body is in memory is sent once more if
-    /// a connection died without an answer, which a note reports, and a few times if the server says that it did not
-    /// process it.
+    /// a connection died without an answer, which a note or the failure reports, and a few times if the server says
+    /// that it did not process it.
     pub(super) async fn ask(
         &mut self,
         parts: request::Parts,
@@ -27,6 +27,10 @@ impl Exchange {
                 Err(not) if repeated < not.repeats => {
                     (body, repeated) = (copy, repeated + 1);
                     self.is_sent_again |= not.may_be_processed;
+                }
+                Err(mut not) if self.is_sent_again => {
+                    not.failure.why.push_str(SENT_AGAIN);
+                    return Err(not.failure);
                 }
                 asked => return asked.map_err(|not| not.failure),
             }
@@ -84,5 +88,8 @@ struct NotAnswered {
     may_be_processed: bool,
 }
 
+/// The end of the reason why there is no response to a request that was sent again.
+const SENT_AGAIN: &str =
+    ", and dmtap had sent the request before, on a connection that the server closed";
 /// The most repetitions of a request that the server did not process.
 const MOST_REPEATS: usize = 4;

@@ -146,7 +146,12 @@ impl Exchange {
         self.emit_request();
         self.over = true;
         let bytes = answer.body;
-        let mut response = Response::new(Body::whole(bytes.clone(), None));
+        // HTTP/2 would send the body of an answer to HEAD.
+        let content = match self.head.method == Method::HEAD {
+            true => Bytes::new(),
+            false => bytes.clone(),
+        };
+        let mut response = Response::new(Body::whole(content, None));
         *response.status_mut() = answer.status;
         *response.headers_mut() = answer.headers;
         if !bytes.is_empty() {

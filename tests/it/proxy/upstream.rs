@@ -176,6 +176,50 @@ fn sent_again(log: &EventLog) -> usize {
 }
 
 #[tokio::test]
+async fn a_failure_says_that_the_request_was_sent_before() {
+    let directory = tempfile::tempdir().unwrap();
+    let (acceptor, ca) = tls(directory.path(), &["http/1.1"]);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        // It answers the first request only.
+        let mut answers = vec![&b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"[..]];
+        loop {
+            let (tcp, _) = listener.accept().await.unwrap();
+            let mut stream = acceptor.accept(tcp).await.unwrap();
+            while stream.read(&mut [0; 4096]).await.is_ok_and(|read| read > 0) {
+                let Some(answer) = answers.pop() else { break };
+                stream.write_all(answer).await.unwrap();
+            }
+        }
+    });
+    let rig = Rig::start(in_front_of(address, &ca)).await;
+    let mut device = rig.device("http/1.1").await;
+    assert_eq!(device.post("/", "").await.status(), 200);
+    let response = device.post("/", "").await;
+    assert_eq!(response.status(), 502);
+    let text = String::from_utf8_lossy(response.body());
+    assert!(text.contains("had sent the request before"), "{text}");
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_of_dmtap_to_head_has_no_body() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path(), &["h2"]).await;
+    let nowhere = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
+    let rig = Rig::start(in_front_of(nowhere, &server.ca)).await;
+    for alpn in ["http/1.1", "h2"] {
+        let mut device = rig.device(alpn).await;
+        let request = device.request("HEAD", "/", "");
+        let response = device.send(request).await.unwrap();
+        assert_eq!(response.status(), 502, "{alpn}");
+        assert!(response.body().is_empty(), "{alpn}");
+    }
+    rig.stop().await;
+}
+
+#[tokio::test]
 async fn a_request_that_the_server_held_for_a_while_is_not_sent_again() {
     let directory = tempfile::tempdir().unwrap();
     let (address, ca, accepted) = closing_after(directory.path(), 1, HELD).await;
