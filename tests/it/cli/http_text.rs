@@ -200,3 +200,19 @@ fn a_text_that_begins_with_a_response_is_one_session() {
         "{found}"
     );
 }
+
+#[test]
+fn a_length_beyond_all_numbers_is_no_panic() {
+    let folder = TempDir::new().unwrap();
+    let head = |length: u64| {
+        format!(
+            "POST /dm HTTP/1.1\r\nContent-Type: {SYNCML}\r\nContent-Length: {length}\r\n\r\nabc"
+        )
+    };
+    let file = folder.path().join("stream.txt");
+    fs::write(&file, head(3) + &head(u64::MAX - 100)).unwrap();
+    for verb in ["show", "why", "lint"] {
+        let output = dmtap().arg(verb).arg(&file).output().unwrap();
+        assert_ne!(output.status.code(), Some(101), "{verb}: {output:?}");
+    }
+}
