@@ -1,10 +1,11 @@
 //! What to do about a request that no server answered.
 
-use smol_str::SmolStr;
+use smol_str::{SmolStr, format_smolstr};
 
 use super::why;
 use crate::flow::FailureCause;
 use crate::record::EventRecord;
+use crate::record::model::OpRecord;
 
 /// Why a request has no answer of a server.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +36,19 @@ impl NoAnswer {
             is_of_answer: true,
             ..Self::default()
         }
+    }
+
+    /// The server's answer was cut, in words: `cut after 200 of 1528 bytes`.
+    pub(super) fn of_cut(answer: &EventRecord) -> Self {
+        let all = answer.bytes_sent.or(answer.bytes).unwrap_or_default();
+        let sent = answer.delivery.iter().find_map(|op| match op {
+            OpRecord::SentBytes(sent) => Some(sent),
+            _ => None,
+        });
+        Self::of_answer(match sent {
+            Some(sent) => format_smolstr!("cut after {sent} of {all} bytes"),
+            None => SmolStr::new_static("cut off"),
+        })
     }
 
     /// What to do: what dmtap advised; the server's log only where the request came there.

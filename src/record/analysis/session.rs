@@ -28,7 +28,7 @@ use crate::flow::{
     CommandDelivery, CommandPlace, SessionEnd, Side, Transaction, TransactionOutcome,
 };
 use crate::record::EventRecord;
-use crate::record::model::{CommandRecord, EventKind, NoteRecord, OpRecord, SessionSummary};
+use crate::record::model::{CommandRecord, EventKind, NoteRecord, SessionSummary};
 
 /// A session that goes on.
 #[derive(Clone, Default)]
@@ -299,7 +299,7 @@ impl OpenSession {
             return self.note(message, rules, what);
         }
         if !message.arrives {
-            let how = NoAnswer::of_answer(cut(record));
+            let how = NoAnswer::of_cut(record);
             let broken = IncidentKind::Broken {
                 by: None,
                 during: Side::Server,
@@ -475,19 +475,6 @@ const SENT_AGAIN: &str = "HTTP-08";
 
 /// Gaps of one session that are kept.
 const MOST_MISSING: usize = 100;
-
-/// How a message was cut: `cut after 200 of 1528 bytes`.
-pub(super) fn cut(record: &EventRecord) -> SmolStr {
-    let all = record.bytes_sent.or(record.bytes).unwrap_or_default();
-    let sent = record.delivery.iter().find_map(|op| match op {
-        OpRecord::SentBytes(sent) => Some(sent),
-        _ => None,
-    });
-    match sent {
-        Some(sent) => format_smolstr!("cut after {sent} of {all} bytes"),
-        None => SmolStr::new_static("cut off"),
-    }
-}
 
 /// The place of a peer in a pair.
 fn side(side: Side) -> usize {

@@ -69,7 +69,7 @@ fn why_names_what_lint_finds_in_a_refused_command_of_a_file() {
     check(
         &write("int", value),
         "Replace",
-        "Its value may be why: the Format is int, and Data is no number (ITM-03).",
+        "Its value may be why: the Format is int, and Data is not a number (ITM-03).",
     );
     check(&write("int", ""), "Replace", "which may be why: ");
 }

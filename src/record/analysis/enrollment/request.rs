@@ -10,7 +10,6 @@ use crate::record::EventRecord;
 use crate::record::analysis::exchanged::{Exchanged, of_user};
 use crate::record::analysis::no_answer::NoAnswer;
 use crate::record::analysis::refusal::{self, MissedCertificate, Refusal};
-use crate::record::analysis::session::cut;
 use crate::record::analysis::{AnalysedSession, why};
 use crate::record::model::{FaultRecord, ParsedBodyRecord, SessionFinding, SessionSummary};
 use crate::record::transcript::announces_soap;
@@ -94,7 +93,7 @@ impl Request {
     pub(super) fn refused(self, record: &EventRecord) -> Option<AnalysedSession> {
         let message = Exchanged::of(record);
         if !message.arrives {
-            let how = NoAnswer::of_answer(cut(record));
+            let how = NoAnswer::of_cut(record);
             return Some(self.broken_off(&how, of_user(&message.rules()), record.at_us));
         }
         let head = record.head.as_ref();
