@@ -7,30 +7,37 @@
 //! * Connection #0 to host …      a remark
 //! ```
 
-use memchr::memmem;
-
-/// The heads without the signs in front of their lines, and the bodies of responses; `None` for any other text.
+/// The heads without the signs in front of their lines, and the bodies of responses as they are; `None` for a text
+/// without such a head.
 pub(super) fn as_http(text: &[u8]) -> Option<Vec<u8>> {
-    let has = |start: &[u8]| {
-        text.starts_with(start) || memmem::find(text, &[b"\n", start].concat()).is_some()
-    };
-    if !has(b"< HTTP/") && !has(b"> POST ") {
+    let lines = || text.split_inclusive(|byte| *byte == b'\n');
+    if !lines().any(|line| begins_head(line).is_some()) {
         return None;
     }
     let mut plain = Vec::with_capacity(text.len());
-    let mut is_sending = false;
-    for line in text.split_inclusive(|byte| *byte == b'\n') {
-        match line {
-            [sign @ (b'>' | b'<'), rest @ ..]
-                if rest.first().is_none_or(u8::is_ascii_whitespace) =>
+    let mut state = State::Body;
+    for line in lines() {
+        if let Some(sign) = begins_head(line) {
+            state = State::Head(sign);
+        }
+        match (state, line) {
+            (State::Head(sign), [first, rest @ ..])
+                if *first == sign && rest.first().is_none_or(u8::is_ascii_whitespace) =>
             {
-                is_sending = *sign == b'>';
                 plain.extend_from_slice(rest.strip_prefix(b" ").unwrap_or(rest));
+                if rest.trim_ascii().is_empty() {
+                    state = match sign {
+                        REQUEST => State::Sent,
+                        _ => State::Body,
+                    };
+                }
             }
-            // The progress of sending, say: no body.
-            _ if is_remark(line) || is_sending && !line.contains(&b'<') => {}
+            (State::Body, _) if ends_body(line) => state = State::Sent,
+            (State::Head(_) | State::Sent, _)
+                if line.starts_with(b"*") || !line.contains(&b'<') => {}
+            (_, _) if is_count(line) => {}
             _ => {
-                is_sending = false;
+                state = State::Body;
                 plain.extend_from_slice(line);
             }
         }
@@ -38,10 +45,53 @@ pub(super) fn as_http(text: &[u8]) -> Option<Vec<u8>> {
     Some(plain)
 }
 
-/// Whether curl wrote the line itself: `* Connected to …`, and `{ [812 bytes data]` for data that go elsewhere.
-fn is_remark(line: &[u8]) -> bool {
-    let is_count = line.trim_ascii_end().ends_with(b"bytes data]");
-    line.starts_with(b"* ")
-        || is_count && line.starts_with(b"{ [")
-        || is_count && line.starts_with(b"} [")
+/// What the lines belong to.
+#[derive(Clone, Copy)]
+enum State {
+    /// A head, whose lines begin with this sign.
+    Head(u8),
+    /// A request whose head is complete, or no message: remarks and progress, which are left out.
+    Sent,
+    /// The body of a response, whose lines are left as they are.
+    Body,
 }
+
+/// The sign of a head that begins with this line.
+fn begins_head(line: &[u8]) -> Option<u8> {
+    let line = line.trim_ascii_end();
+    match line {
+        [RESPONSE, b' ', rest @ ..] if rest.starts_with(b"HTTP/") => Some(RESPONSE),
+        [REQUEST, b' ', rest @ ..] => {
+            let mut words = rest.rsplit(|byte| *byte == b' ');
+            let is_version = words.next().is_some_and(|word| word.starts_with(b"HTTP/"));
+            (is_version && words.count() == 2).then_some(REQUEST)
+        }
+        _ => None,
+    }
+}
+
+/// Whether the line is a remark of curl that comes behind a body.
+fn ends_body(line: &[u8]) -> bool {
+    let remarks = [
+        "* Connection #",
+        "* Closing connection",
+        "* Re-using existing",
+        "* Found bundle",
+        "* Hostname ",
+        "* Host ",
+        "*   Trying ",
+        "* transfer closed",
+    ];
+    remarks
+        .iter()
+        .any(|remark| line.starts_with(remark.as_bytes()))
+}
+
+/// Whether the line counts data that go elsewhere: `{ [812 bytes data]`.
+fn is_count(line: &[u8]) -> bool {
+    let is_count = line.trim_ascii_end().ends_with(b"bytes data]");
+    is_count && (line.starts_with(b"{ [") || line.starts_with(b"} ["))
+}
+
+const REQUEST: u8 = b'>';
+const RESPONSE: u8 = b'<';

@@ -74,6 +74,18 @@ fn the_heads_that_curl_prints_are_those_of_http() {
 }
 
 #[test]
+fn lines_of_a_body_that_look_like_signs_of_curl_are_its_own() {
+    let data = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/saved");
+    let message = fs::read_to_string(data.join("2.xml")).unwrap();
+    let value = "a\n> quoted\n* star\n&lt; x\nend";
+    let message = message.replace("<Data>1</Data>", &format!("<Data>{value}</Data>"));
+    assert!(message.contains(value), "{message}");
+    let text = format!("> POST /dm HTTP/1.1\n> Host: h\n> \n< HTTP/1.1 200 OK\n< \n{message}\n");
+    let (_, shown) = printed_of("show", text.as_bytes());
+    assert!(shown.contains(r"a\n> quoted\n* star\n< x\nend"), "{shown}");
+}
+
+#[test]
 fn signs_of_curl_and_borders_of_tables_hide_no_message() {
     let data = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/saved");
     let message = |number: u8| fs::read_to_string(data.join(format!("{number}.xml"))).unwrap();
