@@ -10,6 +10,7 @@ use flate2::write::GzEncoder;
 use tempfile::TempDir;
 
 use super::peers::dmtap;
+use super::traffic_files::session;
 use super::{run, stdout};
 
 fn stderr(output: &Output) -> String {
@@ -108,6 +109,35 @@ fn the_two_directions_of_a_stream_are_paired() {
     check(&["requests.txt", "responses-503.txt"], 1, &["HTTP 503"]);
     check(&["1.xml", "2.xml", "3.xml", "4.xml"], 1, &[NOT_FOUND]);
     check(&["1.xml", "2.xml", "3.xml", "4.xml", "~cmd Get"], 0, &[]);
+}
+
+#[test]
+fn files_with_one_direction_each_are_paired_by_their_numbers() {
+    let folder = TempDir::new().unwrap();
+    let [req1, rsp1, req2, rsp2] = session();
+    let (requests, responses) = (format!("{req1}\n{req2}"), format!("{rsp1}\n{rsp2}"));
+    let why = |files: &[&str]| {
+        let names: Vec<_> = (0..files.len()).map(|number| number.to_string()).collect();
+        let names: Vec<_> = names.iter().map(|name| format!("{name}.xml")).collect();
+        for (name, text) in names.iter().zip(files) {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        stdout(&run(dmtap().current_dir(&folder).arg("why").args(names)))
+    };
+    let expected = why(&[&req1, &rsp1, &req2, &rsp2]);
+    assert!(expected.contains("WHY-01"), "{expected}");
+    for files in [
+        &[&*requests, &responses][..],
+        &[&responses, &requests],
+        &[&req1, &req2, &rsp1, &rsp2],
+        &[&rsp1, &rsp2, &req1, &req2],
+        &[&req2, &req1, &rsp2, &rsp1],
+    ] {
+        assert_eq!(why(files), expected, "{files:?}");
+    }
+    // An answer that is missing moves no other.
+    let one_missing = why(&[&req1, &rsp1, &req2]);
+    assert_eq!(why(&[&req1, &req2, &rsp1]), one_missing);
 }
 
 #[test]
