@@ -141,6 +141,33 @@ fn files_with_one_direction_each_are_paired_by_their_numbers() {
 }
 
 #[test]
+fn an_http_error_that_curl_prints_is_named_though_its_request_has_no_body() {
+    let [_, body, ..] = session();
+    let asked = "> POST /dm HTTP/1.1\n> Host: mdm.example\n> User-Agent: curl/7.88.1\n\
+                 > Content-Type: application/vnd.syncml.dm+xml\n> Content-Length: 881\n> \n} [881 bytes data]\n";
+    let answered = format!(
+        "{asked}< HTTP/1.1 200 OK\n< Content-Type: application/vnd.syncml.dm+xml\n< Content-Length: {}\n< \n{body}",
+        body.len()
+    );
+    let refused = format!(
+        "{asked}< HTTP/1.1 500 Internal Server Error\n< Content-Type: application/json\n< Content-Length: 20\n< \n\
+         * Connection #0 to host localhost left intact\n{{\"error\":\"internal\"}}"
+    );
+    let (code, text) = printed_of("why", format!("{answered}\n{refused}\n").as_bytes());
+    assert_eq!(code, Some(1), "{text}");
+    for expected in [
+        "HTTP 500",
+        "{\"error\":\"internal\"}",
+        "curl -v does not show",
+    ] {
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
+    // The client went on.
+    let (_, text) = printed_of("why", format!("{refused}\n{answered}\n").as_bytes());
+    assert!(!text.contains("HTTP 500"), "{text}");
+}
+
+#[test]
 fn messages_of_wbxml_in_files_of_their_own_are_one_conversation() {
     let folder = TempDir::new().unwrap();
     let data = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/saved");
