@@ -10,6 +10,7 @@ mod date;
 mod event_lines;
 mod find;
 mod har;
+mod last_answer;
 mod mitm_flows;
 mod order;
 mod other_file;

@@ -168,6 +168,39 @@ fn an_http_error_that_curl_prints_is_named_though_its_request_has_no_body() {
 }
 
 #[test]
+fn a_log_that_goes_on_without_the_last_answer_has_something_pending() {
+    let [one, two, three, four] = session();
+    let three = three.replace("<Data>405", "<Data>200");
+    let line = |text: &str| format!("2026-11-30 12:34:23,497 DEBUG {text}\n");
+    let begin = [&one, &two, &three].map(|it| line(it)).concat();
+    let access =
+        |path: &str, status: u16| line(&format!("127.0.0.1 - \"POST {path} HTTP/1.1\" {status} -"));
+    let error = line("ERROR KeyError: policy-17");
+    let json = "{\"time\": \"2026-11-30T12:34:23Z\", \"msg\": \"response\", \"status\": 500}\n";
+    for (behind, expected) in [
+        (
+            error.clone() + &access("/dm", 500),
+            "line 5 of the file has HTTP 500 instead",
+        ),
+        (
+            error.clone() + json,
+            "line 5 of the file has HTTP 500 instead",
+        ),
+        (error.clone(), "the file goes on without one"),
+        (access("/other", 500), "the file goes on without one"),
+    ] {
+        let (code, text) = printed_of("why", (begin.clone() + &behind).as_bytes());
+        assert_eq!(code, Some(1), "{behind}: {text}");
+        assert!(text.contains(expected), "{behind}: {text}");
+    }
+    // The log ends, has only the status of the answer, or has the answer.
+    for behind in ["\n".to_owned(), access("/dm", 200), line(&four) + &error] {
+        let (code, text) = printed_of("why", (begin.clone() + &behind).as_bytes());
+        assert_eq!(code, Some(0), "{behind}: {text}");
+    }
+}
+
+#[test]
 fn messages_of_wbxml_in_files_of_their_own_are_one_conversation() {
     let folder = TempDir::new().unwrap();
     let data = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/saved");
