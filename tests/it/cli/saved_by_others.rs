@@ -10,7 +10,7 @@ use flate2::write::GzEncoder;
 use tempfile::TempDir;
 
 use super::peers::dmtap;
-use super::traffic_files::session;
+use super::traffic_files::{answer, archive, session};
 use super::{run, stdout};
 
 fn stderr(output: &Output) -> String {
@@ -198,6 +198,28 @@ fn a_log_that_goes_on_without_the_last_answer_has_something_pending() {
         let (code, text) = printed_of("why", (begin.clone() + &behind).as_bytes());
         assert_eq!(code, Some(0), "{behind}: {text}");
     }
+}
+
+#[test]
+fn a_har_that_cannot_be_read_says_where_its_json_breaks() {
+    let [one, two, ..] = session();
+    let whole = archive(&[("01", &one, answer(&two))]);
+    let check = |text: &str, expected: &str| {
+        for verb in ["why", "show", "lint"] {
+            let (code, printed) = printed_of(verb, text.as_bytes());
+            assert_eq!(code, Some(2), "{verb}: {printed}");
+            assert!(printed.contains(expected), "{verb}: {printed}");
+        }
+    };
+    for length in [whole.len() / 3, whole.len() * 2 / 3] {
+        let text = &whole[..length];
+        check(text, "this is a HAR that breaks off in line 1, column");
+    }
+    let surrogate = whole.replace("PHONE-7", "\\ud800PHONE-7");
+    check(
+        &surrogate,
+        "this is a HAR whose JSON breaks in line 1, column",
+    );
 }
 
 #[test]
