@@ -10,6 +10,7 @@ mod date;
 mod event_lines;
 mod find;
 mod har;
+mod last_answer;
 mod mitm_flows;
 mod order;
 mod other_file;
@@ -83,8 +84,9 @@ pub fn read_file(
     if let Some(missing) = missing {
         print::line(&missing);
     }
-    if let Some(what) = of_other_program(&text) {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+    let unread = of_other_program(&text).map(str::to_owned);
+    if let Some(why) = unread.or_else(|| har::broken(&in_plain_utf8(&text))) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, why));
     }
     // The first line alone may be torn.
     let mut lines = text.split(|byte| *byte == b'\n');

@@ -179,9 +179,10 @@ pub(super) fn refuse_files(filter: &[String], remedy: &str) -> Outcome {
     }
 }
 
-/// Whether a word is the name of a file. A plain word, such as a code, is not, whatever the working folder holds.
+/// Whether a word is the name of a file. A number is a code, whatever the working folder holds.
 fn names_file(word: &str) -> bool {
-    is_file_name(word) || word.contains(['/', '\\']) && Path::new(word).is_file()
+    let is_number = word.bytes().all(|byte| byte.is_ascii_digit());
+    is_file_name(word) || !is_number && Path::new(word).is_file()
 }
 
 /// Whether a word of a filter has the form of a file name.

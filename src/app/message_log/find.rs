@@ -11,7 +11,9 @@ use super::commands_alone::commands_alone;
 use super::date::WrittenDate;
 use super::other_file::of_other_program;
 use super::packed_file::{gunzipped, unzipped};
-use super::{Found, MOST_BYTES, NOTIFICATION, curl, har, is_cut, mitm_flows, raw_http, table};
+use super::{
+    Found, MOST_BYTES, NOTIFICATION, curl, har, is_cut, last_answer, mitm_flows, raw_http, table,
+};
 use crate::dm::carve::{carve, has_message};
 use crate::dm::notification::Notification;
 use crate::dm::packed::{in_base64_blocks, in_lines, unpack};
@@ -82,6 +84,7 @@ fn in_plain_text(text: Bytes, limits: &Limits) -> Vec<Found> {
     }
     let is_read = |found: &Found| found.parsed.document().is_some();
     if found.iter().any(|it| is_read(it) || it.head.is_some()) {
+        last_answer::note_missing(&text, &mut found);
         return found;
     }
     // The characters beside the octets of a dump look like a broken message.

@@ -28,6 +28,25 @@ pub(super) fn messages(archive: &Value, limits: &Limits) -> Option<Vec<Found>> {
     Some(found.flatten().collect())
 }
 
+/// Why a text that begins as a HAR cannot be read as one; `None` for a whole one, and for any other text.
+pub(super) fn broken(text: &[u8]) -> Option<String> {
+    let mut rest = text;
+    for token in [&b"{"[..], b"\"log\"", b":", b"{"] {
+        rest = rest.trim_ascii_start().strip_prefix(token)?;
+    }
+    let error = serde_json::from_slice::<Value>(text).err()?;
+    let (line, column) = (error.line(), error.column());
+    Some(match error.is_eof() {
+        true => format!(
+            "this is a HAR that breaks off in line {line}, column {column}: copy or save it once more, whole"
+        ),
+        false => format!(
+            "this is a HAR whose JSON breaks in line {line}, column {column}: save it once more, with bodies that are not \
+             text in base64"
+        ),
+    })
+}
+
 fn of_entry(entry: &Value, limits: &Limits) -> Option<Vec<Found>> {
     let (request, response) = (entry.get("request")?, &entry["response"]);
     let date = entry["startedDateTime"]

@@ -1,6 +1,6 @@
 //! The order of the messages of a file: by their times where it has them. Consoles and log explorers show the newest first.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use super::Found;
 use crate::app::dry_run::speaker_of;
@@ -13,7 +13,7 @@ pub(super) fn in_order(found: &mut Vec<Found>, moment: impl Fn(&Found) -> Option
     let moments: Vec<_> = found.iter().map(moment).collect();
     let times: Vec<_> = moments.iter().flatten().collect();
     if times.len() < 2 {
-        *found = by_numbers(std::mem::take(found));
+        *found = by_numbers(in_turns(std::mem::take(found)));
         return;
     }
     let (is_in_order, is_newest_first) = (
@@ -51,6 +51,57 @@ pub(super) fn without_copies(
         next.head.is_none() && one.head.is_none() && next.bytes == one.bytes && is_of_one_time
     });
     before - found.len()
+}
+
+/// All messages of one side and then all of the other, as files with one direction each have them: each answer of the
+/// server behind the message that its Status of the SyncHdr refers to. Other messages stay as they are.
+fn in_turns(found: Vec<Found>) -> Vec<Found> {
+    let is_bare = |it: &Found| it.head.is_none() && !it.is_answer;
+    let sides = found
+        .iter()
+        .map(|it| it.is_of_device().filter(|_| is_bare(it)));
+    let Some(sides) = sides.collect::<Option<Vec<bool>>>() else {
+        return found;
+    };
+    if sides.chunk_by(|one, next| one == next).count() != 2 {
+        return found;
+    }
+    let mut asked: HashMap<_, VecDeque<usize>> = HashMap::new();
+    for (place, message) in found.iter().enumerate().filter(|(place, _)| sides[*place]) {
+        if let Some(key) = exchange_key(message) {
+            asked.entry(key).or_default().push_back(place);
+        }
+    }
+    let mut request_of = |answer: &Found| asked.get_mut(&exchange_key(answer)?)?.pop_front();
+    // An answer that refers to none of them stays behind the one in front of it.
+    let (mut last, mut places) = (0, Vec::with_capacity(found.len()));
+    for (place, message) in found.iter().enumerate() {
+        places.push(match sides[place] {
+            true => 2 * place + 1,
+            false => {
+                last = request_of(message).map_or(last, |request| 2 * request + 2);
+                last
+            }
+        });
+    }
+    if last == 0 {
+        return found;
+    }
+    let mut placed: Vec<_> = places.into_iter().zip(found).collect();
+    placed.sort_by_key(|(place, _)| *place);
+    placed.into_iter().map(|(_, message)| message).collect()
+}
+
+/// What a message of a device and its answer have in common: SessionID, device, and the MsgID of the device's message.
+pub(super) fn exchange_key(found: &Found) -> Option<[String; 3]> {
+    let message = Message::of(found.parsed.document()?)?;
+    let header = message.header()?;
+    let (device, number) = match found.is_of_device()? {
+        true => (header.source()?, header.msg_id()?),
+        false => (header.target()?, message.header_status()?.msg_ref()?),
+    };
+    let session = header.session_id()?.into_owned();
+    Some([session, device.to_ascii_lowercase(), number.into_owned()])
 }
 
 /// Messages without times of their own: turned around where their numbers only fall.

@@ -44,6 +44,8 @@ pub(super) struct Enrollments {
     /// when, and why.
     unnamed: BTreeSet<u64>,
     unanswered: Vec<(u64, u64, NoAnswer)>,
+    /// The finding about the HTTP error that such a request got, while no request follows it.
+    http_error: Option<SessionFinding>,
     /// The rules that received connections which carried no request yet.
     admitted: BTreeMap<u64, Vec<SmolStr>>,
     elsewhere: SentElsewhere,
@@ -77,6 +79,9 @@ impl Enrollments {
             }
             return None;
         }
+        if self.unnamed.contains(&exchange) {
+            self.http_error = http_error(exchange, record);
+        }
         let has_fault = has_fault(record);
         let request = self.requests.remove(&exchange);
         let request = request.or_else(|| has_fault.then(|| Request::unknown(record)));
@@ -88,6 +93,9 @@ impl Enrollments {
     /// Takes in a message of any kind, also of a session: it shows where a device goes, and whether it goes on.
     pub(super) fn any_message(&mut self, record: &EventRecord) {
         let is_left = record.is_in_chunks() && !has_fault(record);
+        if record.event == EventKind::Request {
+            self.http_error = None;
+        }
         self.takes_chunks |= self.in_chunks.is_some() && record.event == EventKind::Request;
         self.in_chunks = record.exchange.filter(|_| is_left);
         self.elsewhere.message(record);
@@ -161,7 +169,7 @@ impl Enrollments {
 
     /// What belongs to no session: enrollment without an answer, messages that could not be read, connections that carried none.
     pub(super) fn finish(self, had_exchanges: bool) -> Vec<AnalysedSession> {
-        let mut findings = Vec::new();
+        let mut findings = Vec::from_iter(self.http_error.clone());
         findings.extend(self.unread());
         findings.extend(self.failures());
         findings.extend(self.documents.iter().map(failed_document));
@@ -317,6 +325,28 @@ fn has_fault(record: &EventRecord) -> bool {
         .is_some_and(|it| it.fault.is_some())
 }
 
+/// WHY-03: a server's error of HTTP, to a request that names no session.
+fn http_error(exchange: u64, record: &EventRecord) -> Option<SessionFinding> {
+    let status = record.http_status().filter(|status| *status >= 400)?;
+    if record.own || !record.applied.is_empty() {
+        return None;
+    }
+    let words = refusal::own_words(record);
+    let words = words.map_or(String::new(), |words| format!(": {words}"));
+    Some(SessionFinding {
+        what: format!(
+            "A request without a session was refused with HTTP {status}, and nothing followed"
+        ),
+        code: Some(status),
+        why: vec![format!(
+            "x{exchange}: the server answered with HTTP {status}{words}"
+        )],
+        next: NoAnswer::default().next(record.at_us),
+        exchanges: vec![exchange],
+        ..SessionFinding::new("WHY-03")
+    })
+}
+
 /// The address of the device that a message comes from, or goes to.
 fn device_of(record: &EventRecord) -> Option<IpAddr> {
     record.connection.device.map(|device| device.ip())
@@ -340,7 +370,8 @@ fn left_in_chunks(exchange: u64) -> SessionFinding {
 pub(super) fn unread_next(cause: Option<UnreadCause>) -> &'static str {
     match cause {
         Some(UnreadCause::NotRecorded) => {
-            "save the traffic once more with its bodies (\"HAR with content\"), or record it with dmtap proxy -w"
+            "save the traffic once more with its bodies (a browser: \"HAR with content\"; curl -v does not show what it sends), \
+             or record it with dmtap proxy -w"
         }
         Some(UnreadCause::TooLarge) => "record it with a larger --max-body",
         _ => "dmtap show prints where reading stopped",

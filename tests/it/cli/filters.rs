@@ -387,6 +387,25 @@ fn a_second_file_is_no_filter() {
 }
 
 #[test]
+fn a_file_that_is_there_is_read_whatever_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let [request, response, ..] = super::traffic_files::session();
+    fs::write(folder.path().join("requests"), request).unwrap();
+    for name in ["responses", "responses.out"] {
+        fs::write(folder.path().join(name), &response).unwrap();
+        let output = run(dmtap()
+            .current_dir(&folder)
+            .args(["show", "requests", name]));
+        let text = stdout(&output);
+        assert!(text.contains("server → device"), "{name}: {output:?}");
+    }
+    let output = run(dmtap()
+        .current_dir(&folder)
+        .args(["why", "requests", "~x 1", "responses"]));
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+}
+
+#[test]
 fn docs_name_every_word() {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/filters.md");
     let docs = fs::read_to_string(docs).unwrap();

@@ -10,6 +10,7 @@ use flate2::write::GzEncoder;
 use tempfile::TempDir;
 
 use super::peers::dmtap;
+use super::traffic_files::{answer, archive, session};
 use super::{run, stdout};
 
 fn stderr(output: &Output) -> String {
@@ -120,6 +121,117 @@ fn the_two_directions_of_a_stream_are_paired() {
     check(&["requests.txt", "responses-503.txt"], 1, &["HTTP 503"]);
     check(&["1.xml", "2.xml", "3.xml", "4.xml"], 1, &[NOT_FOUND]);
     check(&["1.xml", "2.xml", "3.xml", "4.xml", "~cmd Get"], 0, &[]);
+}
+
+#[test]
+fn files_with_one_direction_each_are_paired_by_their_numbers() {
+    let folder = TempDir::new().unwrap();
+    let [req1, rsp1, req2, rsp2] = session();
+    let (requests, responses) = (format!("{req1}\n{req2}"), format!("{rsp1}\n{rsp2}"));
+    let why = |files: &[&str]| {
+        let names: Vec<_> = (0..files.len()).map(|number| number.to_string()).collect();
+        let names: Vec<_> = names.iter().map(|name| format!("{name}.xml")).collect();
+        for (name, text) in names.iter().zip(files) {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        stdout(&run(dmtap().current_dir(&folder).arg("why").args(names)))
+    };
+    let expected = why(&[&req1, &rsp1, &req2, &rsp2]);
+    assert!(expected.contains("WHY-01"), "{expected}");
+    for files in [
+        &[&*requests, &responses][..],
+        &[&responses, &requests],
+        &[&req1, &req2, &rsp1, &rsp2],
+        &[&rsp1, &rsp2, &req1, &req2],
+        &[&req2, &req1, &rsp2, &rsp1],
+    ] {
+        assert_eq!(why(files), expected, "{files:?}");
+    }
+    // An answer that is missing moves no other.
+    let one_missing = why(&[&req1, &rsp1, &req2]);
+    assert_eq!(why(&[&req1, &req2, &rsp1]), one_missing);
+}
+
+#[test]
+fn an_http_error_that_curl_prints_is_named_though_its_request_has_no_body() {
+    let [_, body, ..] = session();
+    let asked = "> POST /dm HTTP/1.1\n> Host: mdm.example\n> User-Agent: curl/7.88.1\n\
+                 > Content-Type: application/vnd.syncml.dm+xml\n> Content-Length: 881\n> \n} [881 bytes data]\n";
+    let answered = format!(
+        "{asked}< HTTP/1.1 200 OK\n< Content-Type: application/vnd.syncml.dm+xml\n< Content-Length: {}\n< \n{body}",
+        body.len()
+    );
+    let refused = format!(
+        "{asked}< HTTP/1.1 500 Internal Server Error\n< Content-Type: application/json\n< Content-Length: 20\n< \n\
+         * Connection #0 to host localhost left intact\n{{\"error\":\"internal\"}}"
+    );
+    let (code, text) = printed_of("why", format!("{answered}\n{refused}\n").as_bytes());
+    assert_eq!(code, Some(1), "{text}");
+    for expected in [
+        "HTTP 500",
+        "{\"error\":\"internal\"}",
+        "curl -v does not show",
+    ] {
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
+    // The client went on.
+    let (_, text) = printed_of("why", format!("{refused}\n{answered}\n").as_bytes());
+    assert!(!text.contains("HTTP 500"), "{text}");
+}
+
+#[test]
+fn a_log_that_goes_on_without_the_last_answer_has_something_pending() {
+    let [one, two, three, four] = session();
+    let three = three.replace("<Data>405", "<Data>200");
+    let line = |text: &str| format!("2026-11-30 12:34:23,497 DEBUG {text}\n");
+    let begin = [&one, &two, &three].map(|it| line(it)).concat();
+    let access =
+        |path: &str, status: u16| line(&format!("127.0.0.1 - \"POST {path} HTTP/1.1\" {status} -"));
+    let error = line("ERROR KeyError: policy-17");
+    let json = "{\"time\": \"2026-11-30T12:34:23Z\", \"msg\": \"response\", \"status\": 500}\n";
+    for (behind, expected) in [
+        (
+            error.clone() + &access("/dm", 500),
+            "line 5 of the file has HTTP 500 instead",
+        ),
+        (
+            error.clone() + json,
+            "line 5 of the file has HTTP 500 instead",
+        ),
+        (error.clone(), "the file goes on without one"),
+        (access("/other", 500), "the file goes on without one"),
+    ] {
+        let (code, text) = printed_of("why", (begin.clone() + &behind).as_bytes());
+        assert_eq!(code, Some(1), "{behind}: {text}");
+        assert!(text.contains(expected), "{behind}: {text}");
+    }
+    // The log ends, has only the status of the answer, or has the answer.
+    for behind in ["\n".to_owned(), access("/dm", 200), line(&four) + &error] {
+        let (code, text) = printed_of("why", (begin.clone() + &behind).as_bytes());
+        assert_eq!(code, Some(0), "{behind}: {text}");
+    }
+}
+
+#[test]
+fn a_har_that_cannot_be_read_says_where_its_json_breaks() {
+    let [one, two, ..] = session();
+    let whole = archive(&[("01", &one, answer(&two))]);
+    let check = |text: &str, expected: &str| {
+        for verb in ["why", "show", "lint"] {
+            let (code, printed) = printed_of(verb, text.as_bytes());
+            assert_eq!(code, Some(2), "{verb}: {printed}");
+            assert!(printed.contains(expected), "{verb}: {printed}");
+        }
+    };
+    for length in [whole.len() / 3, whole.len() * 2 / 3] {
+        let text = &whole[..length];
+        check(text, "this is a HAR that breaks off in line 1, column");
+    }
+    let surrogate = whole.replace("PHONE-7", "\\ud800PHONE-7");
+    check(
+        &surrogate,
+        "this is a HAR whose JSON breaks in line 1, column",
+    );
 }
 
 #[test]
