@@ -9,7 +9,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use memchr::memmem;
 
-pub use self::log::{is_log, message_with_more};
+pub use self::log::is_log;
+use self::log::message_with_more;
 pub use self::report::{junit, sarif, text};
 use super::dry_run::Speakers;
 use super::message_log::{self, COMMANDS_ALONE, is_notification, nothing_found, of_other_program};
