@@ -122,6 +122,30 @@ fn a_run_that_lacks_the_body_does_not_hide_that_of_another_one() {
 }
 
 #[test]
+fn a_run_that_has_only_the_end_of_a_session_counts_as_one_for_lint() {
+    let folder = folder();
+    let several = fs::read_to_string(folder.path().join("several.jsonl")).unwrap();
+    let (first, _) = several.split_once(r#""run":"another""#).unwrap();
+    let (first, second) = several.split_at(first.rfind('\n').unwrap() + 1);
+    let is_event = |line: &&str, event| {
+        let line: Value = serde_json::from_str(line).unwrap();
+        line["event"] == event
+    };
+    let run_line = second.lines().find(|line| is_event(line, "run")).unwrap();
+    let run_line = run_line.replace("another", "middle");
+    let end = first.lines().find(|line| is_event(line, "session"));
+    let end = end.unwrap();
+    let text = format!("{first}{run_line}\n{end}\n{second}");
+    fs::write(folder.path().join("three.jsonl"), text).unwrap();
+    let judged = printed(&folder, &["lint", "three.jsonl", "~x 2"]);
+    assert!(judged.contains("in 4 messages"), "{judged}");
+    let json = ["lint", "three.jsonl", "~x 2", "--junit", "lint.xml"];
+    printed(&folder, &json);
+    let report = fs::read_to_string(folder.path().join("lint.xml")).unwrap();
+    assert!(report.contains("run 3 x2 request"), "{report}");
+}
+
+#[test]
 fn the_sessions_of_several_runs_are_told_apart_in_what_why_says() {
     let folder = folder();
     let why = printed(&folder, &["why", "several.jsonl", "--session", "1"]);
