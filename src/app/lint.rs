@@ -9,7 +9,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use memchr::memmem;
 
-pub use self::log::{is_log, message_with_more};
+pub use self::log::is_log;
+use self::log::message_with_more;
 pub use self::report::{junit, sarif, text};
 use super::dry_run::Speakers;
 use super::message_log::{self, COMMANDS_ALONE, is_notification, nothing_found, of_other_program};
@@ -23,7 +24,7 @@ use crate::markup::utf16::{Utf16, in_utf8, windows_1252};
 use crate::markup::{Document, Hint, Limits, before_break, decode, wbxml};
 use crate::printable;
 use crate::record::model::{EventKind, ParsedBodyRecord};
-use crate::record::{self, EventRecord, Runs};
+use crate::record::{self, EventRecord};
 
 /// What lint found.
 #[derive(Debug, Default)]
@@ -272,22 +273,22 @@ impl Lint {
     ) -> Result<Self, E> {
         let mut lint = Self::default();
         let mut linter = Linter::new(profile);
-        let (mut runs, mut run) = (Runs::default(), 0);
+        let mut run = 0;
         let limits = Limits::default();
         read(&mut |mut event, line| {
             if event.summary.is_some() {
                 return Ok(());
             }
-            if runs.begins(&event) {
+            if event.run != run {
                 linter = Linter::new(profile);
-                run += 1;
+                run = event.run;
             }
             // A file that is not a record may begin anywhere in its conversation: what answers refer to is judged here.
             event.notes.retain(|note| note.id != "STA-03");
             let found = record::lint::of_record(&mut linter, &event, &limits);
             if event
                 .exchange
-                .is_some_and(|exchange| selected(run, exchange))
+                .is_some_and(|exchange| selected(event.run, exchange))
             {
                 let mut notes: Vec<_> = found.into_iter().map(remark).collect();
                 // The proxy has a note of it; a log has none.
@@ -297,8 +298,8 @@ impl Lint {
                 let is_missing = matches!(event.reading, Some(ParsedBodyRecord::Unread { .. }));
                 let mut message = linted(name, &event, notes);
                 message = message.filter(|it| !is_missing || !it.notes.is_empty());
-                if let Some(message) = message.as_mut().filter(|_| run > 0) {
-                    message.place = format!("run {} {}", run + 1, message.place);
+                if let Some(message) = message.as_mut().filter(|_| event.run > 0) {
+                    message.place = format!("run {} {}", event.run + 1, message.place);
                 }
                 let notes = message.iter_mut().flat_map(|message| &mut message.notes);
                 notes.for_each(|note| note.line = line);

@@ -9,7 +9,7 @@ use jiff::tz::Offset;
 
 use super::session_file::refuse_files;
 use super::{Failure, Outcome, Output, filter_of, no_match, read_input, write_text};
-use crate::app::lint::{EachWithLine, Lint, is_log, junit, message_with_more, sarif, text};
+use crate::app::lint::{EachWithLine, Lint, is_log, junit, sarif, text};
 use crate::app::message_log::{self, DateReading};
 use crate::dm::packed::unpack;
 use crate::error_text;
@@ -124,8 +124,7 @@ impl LintVerb {
         let mut messages = Vec::new();
         for file in &files {
             let source = read_input(file)?;
-            let is_one_message = files.len() > 1 && message_with_more(&source).is_some();
-            if record::is_record(&source) || is_log(&source) && !is_one_message {
+            if record::is_record(&source) || is_log(&source) {
                 let (found, damaged) = self.record(file, &source, words, profile)?;
                 lint.messages.extend(found.messages);
                 lint.synchronization += found.synchronization;

@@ -1,5 +1,6 @@
 //! `dmtap show`: a recorded session for people.
 
+use std::collections::BTreeSet;
 use std::io::{BufWriter, ErrorKind};
 
 use clap::ValueEnum;
@@ -91,9 +92,9 @@ impl Show {
         };
         let mut exchanges = self.file.exchanges(filter)?;
         let (mut events, mut shown, mut written) = (0_u64, 0_u64, 0_u64);
-        // The body of the newest run, and that run.
-        let mut body = (0, None);
-        let mut has_other_runs = false;
+        // The newest body, with its run.
+        let mut body = None;
+        let mut runs = BTreeSet::new();
         let mut write = |_, event: &EventRecord| {
             written += 1;
             sink.write_event(event)
@@ -107,9 +108,10 @@ impl Show {
             }
             shown += 1;
             if let Some(wanted) = self.body {
-                has_other_runs |= shown > 1 && event.run != body.0;
-                let before = body.1.take().filter(|_| event.run == body.0);
-                body = (event.run, body_of(&event, wanted).or(before));
+                runs.insert(event.run);
+                body = body_of(&event, wanted)
+                    .map(|it| (event.run, it))
+                    .or(body.take());
                 return Ok(());
             }
             match &mut exchanges {
@@ -117,14 +119,14 @@ impl Show {
                 None => write(0, &event),
             }
         })?;
-        if let Some(body) = body.1 {
+        if let Some((run, body)) = body {
             super::write_bytes(&body.0)?;
-        }
-        if has_other_runs {
-            let run = body.0 + 1;
-            print::line(&format!(
-                "several runs in this record have this exchange: this is the body of run {run}"
-            ));
+            if runs.len() > 1 {
+                let run = run + 1;
+                print::line(&format!(
+                    "several runs in this record have this exchange: this is the body of run {run}"
+                ));
+            }
         }
         let last = exchanges.as_mut();
         let last = last.map_or(Ok(()), |exchanges| exchanges.finish(&mut write));

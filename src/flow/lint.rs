@@ -292,16 +292,16 @@ impl Linter {
         if let Some((former, mut seen)) = continued.and_then(|it| self.sessions.remove_entry(&it)) {
             header::renamed(found, message, &former, &key);
             if former.id != key.id {
-                seen.former_id = Some(former.id);
+                seen.rename();
             }
             self.sessions.insert(key.clone(), seen);
         }
         if !self.sessions.contains_key(&key) {
-            // A device that begins a session has ended the session before.
-            let before = match linted.speaker {
-                Side::Device => package::before(&self.sessions, &key),
-                Side::Server => None,
-            };
+            // A device that begins a session has ended the session before. One that was recorded from its middle may
+            // have begun earlier.
+            let begins = linted.speaker == Side::Device && message.is_first();
+            let before = begins.then(|| package::before(&self.sessions, &key));
+            let before = before.flatten();
             if let Some((before, seen)) = before.and_then(|key| self.sessions.remove_entry(&key)) {
                 self.bytes -= seen.counted;
                 package::left_open(found, &before, &seen);

@@ -19,6 +19,7 @@ use dmtap::markup::{Document, Hint, Limits, decode};
 mod anew;
 mod earlier;
 mod printed;
+mod renamed;
 mod without_id;
 
 use crate::support::peers::{corpus, messages};

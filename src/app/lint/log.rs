@@ -5,14 +5,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use memchr::memmem;
 
-use crate::app::message_log::{is_notification, messages};
+use crate::app::message_log::{LoggedMessage, is_notification, messages};
 use crate::dm::packed::unpack;
 use crate::dm::{Dialect, Message};
 use crate::markup::utf16::in_utf8;
 use crate::markup::{Document, Hint, Limits, decode, wbxml};
 
-/// Whether it is a text with messages in it, such as a trace of SyncMLViewer, and no message. A single message that does
-/// not decode is none.
+/// Whether it is a text with messages in it, such as a trace of SyncMLViewer, and no message, nor a message with more
+/// around it. A single message that does not decode is none.
 pub fn is_log(source: &[u8]) -> bool {
     let source = Bytes::copy_from_slice(source);
     let limits = Limits::default();
@@ -21,6 +21,9 @@ pub fn is_log(source: &[u8]) -> bool {
         return false;
     }
     let messages = messages(&source, &limits);
+    if with_more(&source, &messages).is_some() {
+        return false;
+    }
     let [message] = &messages[..] else {
         return !messages.is_empty();
     };
@@ -35,21 +38,25 @@ pub fn is_log(source: &[u8]) -> bool {
 
 /// The one message of a file that does not decode, because more stands in front of it or behind it (a warning of a program,
 /// a second mark of the byte order, the message once more), and where it begins. In a log something else stands in front.
-pub fn message_with_more(source: &[u8]) -> Option<(usize, Arc<Document>)> {
+pub(super) fn message_with_more(source: &[u8]) -> Option<(usize, Arc<Document>)> {
     let source = Bytes::copy_from_slice(source);
-    let limits = Limits::default();
-    if decode(source.clone(), Hint::default(), &limits).is_ok() {
-        return None;
-    }
-    let found = messages(&source, &limits);
+    with_more(&source, &messages(&source, &Limits::default()))
+}
+
+fn with_more(source: &Bytes, found: &[LoggedMessage]) -> Option<(usize, Arc<Document>)> {
     let document = found.first()?.parsed.document()?.clone();
     let is_it = |other: &Document| other.source() == document.source();
     let mut others = found.iter().map(|found| found.parsed.document());
     if Message::of(&document).is_none() || !others.all(|it| it.is_some_and(|it| is_it(it))) {
         return None;
     }
-    let at = memmem::find(&source, document.source())?;
+    let at = memmem::find(source, document.source())?;
     let front = String::from_utf8_lossy(&source[..at]);
     let front = front.trim_start_matches(|it: char| it == '\u{feff}' || it.is_whitespace());
-    (front.is_empty() || front.starts_with('<')).then_some((at, document))
+    // `<13>` begins a line of syslog, `< HTTP/1.1` one of curl.
+    let is_markup =
+        |rest: &str| rest.starts_with(|it: char| it.is_ascii_alphabetic() || "!?/".contains(it));
+    let is_it = front.is_empty() || front.strip_prefix('<').is_some_and(is_markup);
+    let is_whole = || decode(source.clone(), Hint::default(), &Limits::default()).is_ok();
+    (is_it && !is_whole()).then_some((at, document))
 }

@@ -3,7 +3,7 @@
 use hashlink::LinkedHashMap;
 
 use super::Findings;
-use super::seen::{Seen, Turn, explains_missing_final, is_short, opens};
+use super::seen::{Seen, Turn, answers, explains_missing_final, is_short, opens};
 use crate::dm::{AlertCode, Command, CommandKind, Message};
 use crate::flow::{SessionKey, SessionTag, Side};
 
@@ -205,17 +205,19 @@ pub(super) fn before(
 }
 
 /// Returns the session that a device goes on with under another SessionID, or with its name in other case: its message
-/// has the next MsgID, and answers a command of the server's newest message there.
+/// has the next MsgID, and answers the open commands of the server there and nothing else. Another session of the device
+/// beside it, recorded from its middle, answers others.
 pub(super) fn continued(
     sessions: &LinkedHashMap<SessionKey, Seen>,
     key: &SessionKey,
     message: Message<'_>,
 ) -> Option<SessionKey> {
     let number = SessionTag::number_of(message).filter(|_| !opens(message))?;
+    let answers = answers(message);
     let is_it = |(known, seen): &(&SessionKey, &Seen)| {
         let is_same = known.server == key.server && known.device.eq_ignore_ascii_case(&key.device);
         let is_next = seen.device.msg_id.and_then(|last| last.checked_add(1)) == Some(number);
-        is_same && is_next && seen.is_answered_by(message)
+        is_same && is_next && seen.is_answered_by(&answers)
     };
     let (known, _) = sessions.iter().rev().find(is_it)?;
     Some(known.clone())

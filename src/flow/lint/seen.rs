@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::LintMessage;
 use super::large::Object;
-use crate::dm::{AlertCode, Command, CommandKind, Message, Refs, asked_kind};
+use crate::dm::{AlertCode, Command, CommandKind, Message, Refs, Status, asked_kind};
 use crate::flow::session::are_counted;
 use crate::flow::{AnswerLink, AnswerTarget, Session, SessionTag, Side, Timestamp};
 use crate::markup::{Document, Element, NodeId};
@@ -43,7 +43,7 @@ pub(super) struct Seen {
     pub(super) resp_uri: Option<String>,
     /// The nonces that were sent.
     pub(super) nonces: BTreeSet<String>,
-    /// The SessionID that the session had before the device changed it.
+    /// The SessionID that the server wrote before the device changed it.
     pub(super) former_id: Option<Arc<str>>,
 }
 
@@ -150,24 +150,29 @@ impl Seen {
         is_first && (self.is_over || !self.is_repeat(linted))
     }
 
-    /// Whether a message has the Status of an open command of the server.
-    pub(super) fn is_answered_by(&self, message: Message<'_>) -> bool {
-        let statuses = message.commands().filter_map(|answer| {
-            let kind = asked_kind(answer).filter(|_| answer.as_status().is_some())?;
-            Some((Refs::of(answer)?, kind))
-        });
-        let statuses: Vec<_> = statuses.collect();
-        self.server.pending.values().any(|pending| {
-            let (Some(asking), Some(command)) = (Message::of(&pending.document), pending.command())
-            else {
-                return false;
+    /// Remembers that the device goes on under another SessionID. The server may stay at the one that it wrote last.
+    pub(super) fn rename(&mut self) {
+        let newest = self.server.newest.as_deref().and_then(Message::of);
+        let id = newest.and_then(|newest| newest.header()?.session_id());
+        self.former_id = id.map(|id| Arc::from(&*id));
+    }
+
+    /// Whether these are answers to all open commands of the server and to nothing else, with Results of their nodes.
+    pub(super) fn is_answered_by(&self, answers: &Answers<'_>) -> bool {
+        let open = || self.server.pending.values().filter(|it| !it.is_answered);
+        let is_answered = |pending: &Pending| {
+            let (asking, command) = (Message::of(&pending.document)?, pending.command()?);
+            let refs = Refs {
+                msg_ref: asking.msg_id(),
+                cmd_ref: command.cmd_id(),
             };
-            let refs = (asking.msg_id(), command.cmd_id());
-            let is_it = |(it, kind): &(Refs<'_>, CommandKind)| {
-                it.msg_ref == refs.0 && it.cmd_ref == refs.1 && *kind == command.kind()
-            };
-            !pending.is_answered && statuses.iter().any(is_it)
-        })
+            let (kind, results) = answers.get(&refs)?;
+            let is_of_node = results.is_none_or(|results| are_of(results, command));
+            Some(*kind == Some(command.kind()) && is_of_node)
+        };
+        !answers.is_empty()
+            && open().all(|pending| is_answered(pending) == Some(true))
+            && open().count() == answers.len()
     }
 
     /// Updates the state before a message is checked: Windows as a peer, repeats and missing messages.
@@ -300,6 +305,40 @@ impl Seen {
     pub(super) fn links(&self, side: Side, message: Message<'_>) -> Vec<AnswerLink> {
         self.links.links(side, message)
     }
+}
+
+/// The answers of a message: the Cmd of the Status, and the Results.
+pub(super) type Answers<'m> = HashMap<Refs<'m>, (Option<CommandKind>, Option<Command<'m>>)>;
+
+/// Returns the answers of a message, without the Status of the SyncHdr.
+pub(super) fn answers(message: Message<'_>) -> Answers<'_> {
+    let mut answers = Answers::new();
+    for answer in message.commands() {
+        let status = answer.as_status();
+        let Some(refs) = Refs::of(answer).filter(|_| !status.is_some_and(Status::is_for_header))
+        else {
+            continue;
+        };
+        let (kind, results) = answers.entry(refs).or_default();
+        match status {
+            Some(_) => *kind = asked_kind(answer),
+            None => *results = Some(answer),
+        }
+    }
+    answers
+}
+
+/// Whether the first Item of these Results is of a node that a command names, or of one below it.
+fn are_of(results: Command<'_>, command: Command<'_>) -> bool {
+    let Some(source) = results.loc_uri() else {
+        return true;
+    };
+    let mut targets = command.items().filter_map(|item| item.target());
+    targets.any(|target| {
+        let path = target.split('?').next().unwrap_or_default();
+        let begins = source.get(..path.len());
+        begins.is_some_and(|begins| begins.eq_ignore_ascii_case(path))
+    })
 }
 
 /// Whether a text of a peer is short enough to be remembered.

@@ -1,13 +1,13 @@
 //! Passes on or leaves out whole exchanges, together with the connections that carried them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 
 use super::{Linked, Subject, selects, shown};
 use crate::filter::Filter;
 use crate::flow::Transaction;
+use crate::record::EventRecord;
 use crate::record::model::EventKind;
-use crate::record::{EventRecord, Runs};
 
 /// Receives each selected event, with the number of its run in the record, from 0.
 pub type Pass<'p> = dyn FnMut(u32, &EventRecord) -> io::Result<()> + 'p;
@@ -19,11 +19,13 @@ pub type Pass<'p> = dyn FnMut(u32, &EventRecord) -> io::Result<()> + 'p;
 pub struct Exchanges {
     filter: Filter,
     linked: Option<Linked>,
-    runs: Runs,
+    /// The run of the newest event.
     run: u32,
     /// Exchanges under way, by number.
     open: BTreeMap<u64, Open>,
     waiting_bytes: u64,
+    /// The newest exchanges with a response that were not selected: the device may still fail to take the response.
+    answered: VecDeque<[EventRecord; 2]>,
     connections: BTreeMap<u64, Connection>,
     /// The newest sessions with an exchange that passed.
     sessions: BTreeSet<u64>,
@@ -55,10 +57,10 @@ impl Exchanges {
         Self {
             filter,
             linked,
-            runs: Runs::default(),
             run: 0,
             open: BTreeMap::new(),
             waiting_bytes: 0,
+            answered: VecDeque::new(),
             connections: BTreeMap::new(),
             sessions: BTreeSet::new(),
             passed: BTreeSet::new(),
@@ -71,6 +73,10 @@ impl Exchanges {
     /// # Errors
     /// Returns errors of `pass`.
     pub fn event(&mut self, record: &EventRecord, pass: &mut Pass<'_>) -> io::Result<()> {
+        if self.run != record.run {
+            self.finish(pass)?;
+            self.run = record.run;
+        }
         if record.event == EventKind::Session {
             // The end of a session repeats the number of the event before it.
             let number = record.summary.as_ref().and_then(|summary| summary.number);
@@ -78,10 +84,6 @@ impl Exchanges {
                 true => pass(self.run, &self.with_findings(record)),
                 false => Ok(()),
             };
-        }
-        if self.runs.begins(record) {
-            self.finish(pass)?;
-            self.run = record.run;
         }
         match (record.event, record.exchange) {
             (EventKind::Request, Some(exchange)) => self.request(exchange, record, pass),
@@ -117,6 +119,7 @@ impl Exchanges {
             }
         }
         self.waiting_bytes = 0;
+        self.answered.clear();
         self.connections.clear();
         self.sessions.clear();
         self.passed.clear();
@@ -176,13 +179,36 @@ impl Exchanges {
             Some(Open::Passes) => pass(self.run, record),
             Some(Open::Waits(request)) => {
                 self.waiting_bytes = self.waiting_bytes.saturating_sub(weight(&request));
-                self.decide(&request, Some(record), pass)
+                self.decide(&request, Some(record), pass)?;
+                if record.event == EventKind::Response && !self.passed.contains(&exchange) {
+                    self.answered.push_back([*request, record.clone()]);
+                }
+                let weights = |it: &Self| it.answered.iter().flatten().map(weight).sum::<u64>();
+                while self.answered.len() > MOST_ANSWERED || weights(self) > WAITING_BYTES {
+                    self.answered.pop_front();
+                }
+                Ok(())
             }
             // The device did not take a response that passed.
             None if self.passed.contains(&exchange) => pass(self.run, record),
             None => {
                 self.count += u64::from(record.event == EventKind::Response);
-                self.decide(record, None, pass)
+                let mut answered = self.answered.iter();
+                let at = answered.position(|[request, _]| request.exchange == Some(exchange));
+                let Some([request, response]) = at.and_then(|at| self.answered.remove(at)) else {
+                    return self.decide(record, None, pass);
+                };
+                // The device did not take the response. The exchange may be selected for that.
+                let is_selected = [&request, &response]
+                    .iter()
+                    .any(|half| self.selects(half, Some(record), true));
+                if is_selected || self.selects(record, Some(&request), true) {
+                    self.pass_connection(&request, pass)?;
+                    for event in [&request, &response, record] {
+                        pass(self.run, event)?;
+                    }
+                }
+                Ok(())
             }
         }
     }
@@ -270,6 +296,9 @@ fn weight(record: &EventRecord) -> u64 {
 /// The most exchanges under way, connections and passed exchanges that are remembered, each. Beyond, the oldest
 /// exchange is decided without its end, and the oldest connection or passed exchange is forgotten.
 const MOST_OPEN: usize = 10_000;
+
+/// The most exchanges that are remembered after their response. The device takes a response or leaves before it goes on.
+const MOST_ANSWERED: usize = 64;
 
 /// The most bytes of requests that wait. Beyond, the oldest request is decided without the end of its exchange.
 const WAITING_BYTES: u64 = 64 << 20;

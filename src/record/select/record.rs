@@ -5,9 +5,9 @@ use std::io;
 
 use super::{Exchanges, Linked};
 use crate::filter::{About, Filter};
+use crate::record::EventRecord;
 use crate::record::analysis::Analysis;
 use crate::record::model::EventKind;
-use crate::record::{EventRecord, Runs};
 
 /// The action for each event of a record.
 pub type Each<'e> = dyn FnMut(EventRecord) -> io::Result<()> + 'e;
@@ -29,9 +29,9 @@ pub fn of_record<E>(
     }
     let mut linked = Linked::default();
     let mut analysis = Analysis::default();
-    let (mut runs, mut run) = (Runs::default(), 0);
+    let mut run = 0;
     read(&mut |event| {
-        if runs.begins(&event) {
+        if run != event.run {
             linked.enter(filter, run, analysis.finish());
             run = event.run;
         }

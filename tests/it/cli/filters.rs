@@ -53,6 +53,47 @@ fn events(lines: &str) -> Vec<Value> {
 }
 
 #[test]
+fn the_filter_for_failures_selects_both_halves_of_an_exchange_whose_response_was_not_taken() {
+    let (folder, record) = record();
+    let mut lines = String::new();
+    let (mut number, mut more) = (0, 0);
+    for line in fs::read_to_string(&record).unwrap().lines() {
+        let mut event: Value = serde_json::from_str(line).unwrap();
+        let Some(seq) = event["seq"].as_u64() else {
+            lines += &format!("{line}\n");
+            continue;
+        };
+        event["seq"] = (seq + more).into();
+        lines += &format!("{event}\n");
+        if event["event"] == "response" && number == 0 {
+            more = 1;
+            number = event["exchange"].as_u64().unwrap();
+            let failed = serde_json::json!({
+                "v": 1, "seq": seq + 1, "event": "failed", "at": event["at"], "at_us": event["at_us"],
+                "connection": event["connection"].take(), "exchange": number, "from": "device",
+                "cause": "not-taken", "why": "the device left before it took the response",
+            });
+            lines += &format!("{failed}\n");
+        }
+    }
+    let left = folder.path().join("left.jsonl");
+    fs::write(&left, lines).unwrap();
+    let left = left.display().to_string();
+    for filter in ["~e", "~e & ~q", "~e & ~s"] {
+        let mut show = dmtap();
+        show.args(["show", &left, filter, "--output", "json"]);
+        let shown = events(&stdout(&run(&mut show)));
+        let of_exchange = |it: &&Value| it["exchange"] == number && it["event"] != "session";
+        let of_exchange = shown.iter().filter(of_exchange);
+        let kinds: Vec<_> = of_exchange.map(|it| it["event"].clone()).collect();
+        assert_eq!(kinds, ["request", "response", "failed"], "{filter}");
+        let is_message = |it: &Value| it["event"] == "request" || it["event"] == "response";
+        let is_other = |it: &&Value| is_message(it) && it["exchange"] != number;
+        assert_eq!(shown.iter().filter(is_other).count(), 0, "{shown:?}");
+    }
+}
+
+#[test]
 fn a_filter_selects_whole_exchanges_of_a_record() {
     let (_folder, record) = record();
     let check = |filter: &str, expected: &[(u64, u64)]| {

@@ -278,6 +278,23 @@ fn something_around_a_message_is_an_error_and_the_message_stays_in_the_conversat
         let expected = "1 error, 0 warnings, 0 info notes in 4 messages";
         assert!(text.contains(expected), "{text}");
     }
+    // A file alone says the same, and a log stays one.
+    for (content, is_noted) in [
+        (format!("{message}\nWarning: no such file"), true),
+        (
+            format!("<b>Warning</b>: no such file<br/>\n{message}"),
+            true,
+        ),
+        (format!("\u{feff}\u{feff}{message}"), true),
+        (message.repeat(2), true),
+        (format!("<13>Nov 30 12:00:00 host mdm: {message}\n"), false),
+        (format!("< HTTP/1.1 200 OK\n{message}\n"), false),
+    ] {
+        let (code, text) = lint_of(content.as_bytes());
+        assert_eq!(code, Some(i32::from(is_noted)), "{content} {text}");
+        assert_eq!(text.contains("error XML-01"), is_noted, "{content} {text}");
+        assert!(text.contains("in 1 message"), "{text}");
+    }
     // An empty body may end a session. It is no reason to judge nothing.
     let (code, text) = lint(Vec::new());
     assert_eq!(code, Some(0), "{text}");

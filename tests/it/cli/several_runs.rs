@@ -85,6 +85,67 @@ fn a_body_of_an_exchange_that_several_runs_have_is_that_of_the_newest_run() {
 }
 
 #[test]
+fn a_run_that_lacks_the_body_does_not_hide_that_of_another_one() {
+    let folder = folder();
+    let several = fs::read_to_string(folder.path().join("several.jsonl")).unwrap();
+    let (first, _) = several.split_once(r#""run":"another""#).unwrap();
+    let (lines, second) = several.split_at(first.rfind('\n').unwrap() + 1);
+    let is_of_response = |line: &&str| {
+        let line: Value = serde_json::from_str(line).unwrap();
+        line["exchange"] == 2 && line["event"] == "response"
+    };
+    let second = second.lines().filter(|line| !is_of_response(line));
+    let second: String = second.map(|line| format!("{line}\n")).collect();
+    fs::write(folder.path().join("cut.jsonl"), format!("{lines}{second}")).unwrap();
+    let body = |file, message| {
+        run(
+            &folder,
+            &["show", file, "--exchange", "2", "--body", message],
+        )
+    };
+    let cut = body("cut.jsonl", "response");
+    let note = String::from_utf8(cut.stderr).unwrap();
+    assert!(note.contains("the body of run 1"), "{note}");
+    let first = body("dmtap-demo/demo.jsonl", "response");
+    assert!(!cut.stdout.is_empty() && cut.stdout == first.stdout);
+    let request = String::from_utf8(body("cut.jsonl", "request").stderr).unwrap();
+    assert!(request.contains("the body of run 2"), "{request}");
+
+    // Neither run has one: dmtap calls nothing the body of a run.
+    let none = lines.lines().filter(|line| !is_of_response(line));
+    let none: String = none.map(|line| format!("{line}\n")).collect();
+    fs::write(folder.path().join("none.jsonl"), format!("{none}{second}")).unwrap();
+    let none = body("none.jsonl", "response");
+    assert!(none.stdout.is_empty());
+    let note = String::from_utf8(none.stderr).unwrap();
+    assert!(!note.contains("the body of run"), "{note}");
+}
+
+#[test]
+fn a_run_that_has_only_the_end_of_a_session_counts_as_one_for_lint() {
+    let folder = folder();
+    let several = fs::read_to_string(folder.path().join("several.jsonl")).unwrap();
+    let (first, _) = several.split_once(r#""run":"another""#).unwrap();
+    let (first, second) = several.split_at(first.rfind('\n').unwrap() + 1);
+    let is_event = |line: &&str, event| {
+        let line: Value = serde_json::from_str(line).unwrap();
+        line["event"] == event
+    };
+    let run_line = second.lines().find(|line| is_event(line, "run")).unwrap();
+    let run_line = run_line.replace("another", "middle");
+    let end = first.lines().find(|line| is_event(line, "session"));
+    let end = end.unwrap();
+    let text = format!("{first}{run_line}\n{end}\n{second}");
+    fs::write(folder.path().join("three.jsonl"), text).unwrap();
+    let judged = printed(&folder, &["lint", "three.jsonl", "~x 2"]);
+    assert!(judged.contains("in 4 messages"), "{judged}");
+    let json = ["lint", "three.jsonl", "~x 2", "--junit", "lint.xml"];
+    printed(&folder, &json);
+    let report = fs::read_to_string(folder.path().join("lint.xml")).unwrap();
+    assert!(report.contains("run 3 x2 request"), "{report}");
+}
+
+#[test]
 fn the_sessions_of_several_runs_are_told_apart_in_what_why_says() {
     let folder = folder();
     let why = printed(&folder, &["why", "several.jsonl", "--session", "1"]);
