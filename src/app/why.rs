@@ -9,7 +9,7 @@ use smol_str::SmolStr;
 use crate::dm::locuri;
 use crate::filter::Filter;
 use crate::flow::lint::Linter;
-use crate::flow::{SessionEnd, Side, Transaction};
+use crate::flow::{SessionEnd, Side, Transaction, TransactionOutcome};
 use crate::markup::Limits;
 use crate::printable::{self, counted};
 use crate::record::analysis::later::{self, Later, Left};
@@ -234,7 +234,15 @@ impl Question {
                 transactions.retain(|transaction| about.is_of(transaction));
                 let is_about = |finding: &SessionFinding| {
                     let numbers = transactions.iter().map(|it| it.number);
+                    // What ended the session, or what kept the answer from who asked.
+                    let is_hit = |it: &Transaction| {
+                        let mut answers = it.answers.iter();
+                        it.outcome == TransactionOutcome::Lost
+                            || answers.any(|it| finding.exchanges.contains(&it.place.exchange))
+                    };
+                    let is_of_all = finding.pending && finding.transactions.is_empty();
                     { numbers }.any(|number| finding.transactions.contains(&number))
+                        || is_of_all && transactions.iter().any(is_hit)
                 };
                 summary.findings.retain(is_about);
                 if transactions.is_empty() && summary.findings.is_empty() {

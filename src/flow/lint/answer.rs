@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use super::seen::{Place, Seen, Turn};
 use super::stray::Strays;
 use super::{Findings, results};
-use crate::dm::{AlertCode, Command, CommandKind, Refs, Status, StatusCode, locuri};
+use crate::dm::{AlertCode, Command, CommandKind, Message, Refs, Status, StatusCode, locuri};
 use crate::flow::{AnswerTarget, Severity, Side};
-use crate::markup::Element;
+use crate::markup::{Document, Element};
 
 pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
     header_status(found, turn, seen);
@@ -21,6 +22,13 @@ pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
     let mut requests = turn.requests();
     let has_requests = requests.any(|command| command.kind() != CommandKind::Alert);
     let mut strays = Strays::default();
+    let mut shared: Option<HashSet<String>> = None;
+    let mut shares_id = |asked: Command<'_>| {
+        let id = asked.cmd_id().unwrap_or_default();
+        shared
+            .get_or_insert_with(|| shared_ids(asked))
+            .contains(&*id)
+    };
     let other = turn.side.other();
     for command in turn.message.commands() {
         let Some(refs) = Refs::of(command) else {
@@ -42,13 +50,16 @@ pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
         };
         self::status(found, turn, seen, status, has_requests);
         strays.enter(turn, &refs, status);
-        if answered.is_repeated(refs, status) {
+        // Of commands with one CmdID each may have its Status.
+        let mut is_of_shared = || target.is_some_and(|(_, asked)| shares_id(asked));
+        if answered.is_repeated(refs, status) && !is_of_shared() {
             found.add("STA-03", at, "a second Status for the same command");
         }
         let Some((place, asked)) = target else {
             continue;
         };
-        if last.is_some_and(|last| last.0 == place.0 && last.1 > place.1) {
+        let is_before = last.is_some_and(|last| last.0 == place.0 && last.1 > place.1);
+        if is_before && !shares_id(asked) {
             let text = "Statuses do not come in the order of their commands";
             found.add("STA-05", at, text);
         }
@@ -68,6 +79,16 @@ pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
     }
     containers.check(found);
     unanswered(found, turn, seen);
+}
+
+/// The CmdIDs that more than one command of the message with this one has.
+fn shared_ids(command: Command<'_>) -> HashSet<String> {
+    let message = Message::of(command.element().document());
+    let commands = message.into_iter().flat_map(Message::all_commands);
+    let mut known = HashSet::new();
+    let ids = commands.filter_map(|it| it.cmd_id());
+    let shared = ids.filter(|id| !known.insert(id.to_string()));
+    shared.map(Cow::into_owned).collect()
 }
 
 /// The commands that the Statuses of a message answer.
@@ -338,10 +359,17 @@ fn unanswered(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
     let mut left: Vec<_> = other.pending.drain().map(|(_, pending)| pending).collect();
     left.sort_by_key(|pending| pending.node);
     let at = Some(turn.message.element());
+    let mut shared: HashMap<*const Document, HashSet<String>> = HashMap::new();
     for pending in left {
         let Some(command) = pending.command() else {
             continue;
         };
+        // Of commands with one CmdID nobody knows which has the Status (CMD-01).
+        let of_message = shared.entry(Arc::as_ptr(&pending.document));
+        let of_message = of_message.or_insert_with(|| shared_ids(command));
+        if !pending.is_answered && of_message.contains(&*command.cmd_id().unwrap_or_default()) {
+            continue;
+        }
         // The next message itself answers a request for it.
         let alert = command.as_alert().and_then(|alert| alert.code());
         if alert == Some(AlertCode::NEXT_MESSAGE) {

@@ -100,8 +100,42 @@ impl<'r> Exchanged<'r> {
 
     /// The rules that changed what it says; a late message says the same.
     pub(super) fn rules_of_content(&self) -> Vec<SmolStr> {
-        use EffectKind::{Delayed, Scenario, Slowed};
-        self.rules_that(|it| !matches!(it.kind, Delayed | Scenario | Slowed))
+        use EffectKind::{Delayed, Slowed};
+        self.rules_that(|it| is_felt(it) && !matches!(it.kind, Delayed | Slowed))
+    }
+
+    /// The rules that acted on it anywhere, so that its receiver may act otherwise.
+    pub(super) fn rules_felt(&self) -> Vec<SmolStr> {
+        let mut rules = self.rules();
+        rules.retain(|rule| {
+            let applied = self.record.applied.iter().filter(|it| it.rule == *rule);
+            let mut changes = applied.flat_map(|it| &it.changes).peekable();
+            changes.peek().is_none() || changes.any(is_felt)
+        });
+        rules
+    }
+
+    /// The rules that made the HTTP status that the device gets.
+    pub(super) fn rules_of_status(&self) -> Vec<SmolStr> {
+        use EffectKind::{Answered, HttpStatus};
+        self.rules_that(|it| match it.kind {
+            HttpStatus => it.before != it.after,
+            kind => kind == Answered,
+        })
+    }
+
+    /// The HTTP status of a response: an error of the server, whatever a rule made of it, else that which a rule made.
+    pub(super) fn http_status(&self) -> u16 {
+        let received = self.record.http_status().unwrap_or(200);
+        let changes = self.record.applied.iter().flat_map(|it| &it.changes);
+        let makes_it =
+            |it: &EffectKind| matches!(it, EffectKind::HttpStatus | EffectKind::Answered);
+        let made = changes.filter(|it| makes_it(&it.kind) && it.is_done());
+        let made = made.last().and_then(|it| it.after.parse().ok());
+        match received {
+            300.. => received,
+            _ => made.unwrap_or(received),
+        }
     }
 
     /// The rules of the user with such a change of their own.
@@ -223,6 +257,33 @@ pub(super) fn distinct<'s>(names: impl Iterator<Item = &'s SmolStr>) -> Vec<Smol
     }
     distinct
 }
+
+/// Whether who gets a message may act otherwise for a change: nobody looks at a new header field of another name.
+fn is_felt(change: &EffectDetail) -> bool {
+    match change.kind {
+        EffectKind::NotApplied | EffectKind::Scenario => false,
+        EffectKind::Header if change.before.is_empty() => {
+            let name = change.after.split(':').next().unwrap_or_default();
+            LOOKED_AT.iter().any(|it| name.eq_ignore_ascii_case(it))
+        }
+        _ => true,
+    }
+}
+
+/// The header fields that peers look at, where the sender does not send them.
+const LOOKED_AT: [&str; 11] = [
+    "authorization",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "cookie",
+    "expect",
+    "host",
+    "location",
+    "set-cookie",
+    "transfer-encoding",
+];
 
 /// The note on a message whose end SyncMLViewer did not have.
 const CUT: &str = "LOG-01";

@@ -265,7 +265,7 @@ impl OpenSession {
         if record.notes.iter().any(|note| note.id == SENT_AGAIN) {
             self.note(message, Vec::new(), IncidentKind::SentAgain);
         }
-        let status = record.http_status().unwrap_or(200);
+        let status = message.http_status();
         let held_us = message.held_us();
         let took_us = record.took_us.unwrap_or_default().saturating_add(held_us);
         if took_us > SLOW && !record.own {

@@ -95,7 +95,7 @@ fn an_answer_that_is_no_message_ends_the_session() {
     let answers = [
         (
             json!({"status": 302, "headers": [{"name": "Location", "value": "https://login.example/"}], "content": {"size": 0, "text": ""}}),
-            &["HTTP 302", "Location: https://login.example/"],
+            &["HTTP 302", "the server redirects to https://login.example/"],
         ),
         (
             json!({"status": 200, "headers": [{"name": "Content-Type", "value": "text/html"}],

@@ -2,6 +2,12 @@
 
 use std::fs;
 
+use dmtap::app::why::{About, Question};
+use dmtap::flow::{SessionEnd, Side};
+use dmtap::record::EventRecord;
+use dmtap::record::analysis::AnalysedSession;
+use dmtap::record::analysis::why::Options;
+use serde_json::json;
 use tempfile::TempDir;
 
 use super::demo::{demo, why};
@@ -94,4 +100,141 @@ fn a_record_that_says_that_its_session_finished_accuses_nobody_of_what_a_filter_
     let found = analysed(&records).remove(0).summary.findings;
     let ids: Vec<&str> = found.iter().map(|it| &*it.id).collect();
     assert_eq!(ids, ["WHY-15"], "{found:#?}");
+}
+
+/// A session of which the rule `r` did this to the last message of a side.
+fn with_effect(
+    script: &str,
+    from: &str,
+    (kind, before, after): (&str, &str, &str),
+) -> AnalysedSession {
+    let mut records = script::records(script);
+    let is_of_side = |it: &&mut EventRecord| it.from.as_deref() == Some(from);
+    let message = records.iter_mut().rfind(is_of_side).unwrap();
+    let change = json!({"path": "", "step": kind, "kind": kind, "before": before, "after": after});
+    let effect = json!({"rule": "r", "changes": [change]});
+    message
+        .applied
+        .push(serde_json::from_value(effect).unwrap());
+    // What dmtap answers where the server gave no answer.
+    let newest = records.last_mut().unwrap();
+    newest.own = newest.http_status() == Some(502);
+    analysed(&records).remove(0)
+}
+
+const HTTP_500: &str = "session 1 09:12:00\n> 1\n  2 Alert 1201\n< 1\n  1 Status 1/0 SyncHdr 200\n  2 Status 1/2 Alert 200\n  \
+     5 Replace ./Device/Vendor/MSFT/A = 1\n> 2\n  1 Status 1/0 SyncHdr 200\n  2 Status 1/5 Replace 200\n";
+
+#[test]
+fn only_a_rule_that_made_an_http_error_is_blamed_for_it() {
+    for (from, effect, http, rules) in [
+        ("server", ("header", "", "x-test: 1"), 500, &[][..]),
+        ("server", ("delayed", "", "3s"), 500, &[]),
+        ("server", ("slowed", "", "100 bytes a second"), 500, &[]),
+        ("server", ("http-status", "500", "503"), 500, &[]),
+        ("server", ("http-status", "200", "503"), 200, &["r"]),
+        ("device", ("header", "", "x-test: 1"), 500, &[]),
+        ("device", ("header", "", "authorization: x"), 401, &["r"]),
+        (
+            "device",
+            ("header", "user-agent: a", "user-agent: b"),
+            403,
+            &["r"],
+        ),
+    ] {
+        let session = with_effect(&format!("{HTTP_500}< - http={http}\n"), from, effect);
+        let summary = &session.summary;
+        let finding = &summary.findings[0];
+        assert!(finding.pending, "{effect:?}: {summary:#?}");
+        assert_eq!(finding.rules, rules, "{effect:?}: {summary:#?}");
+        assert!(
+            matches!(summary.end, SessionEnd::Refused { .. }),
+            "{effect:?}: {summary:#?}"
+        );
+    }
+}
+
+#[test]
+fn a_new_header_field_is_not_why_a_server_gives_no_answer_or_a_device_is_silent() {
+    let unreached = "fail server cause=not-connected tcp connect error\n< - http=502\n";
+    let silent = "< 2\n  1 Status 2/0 SyncHdr 200\n  2 Get ./DevDetail/HwV\nclose\n";
+    for (from, end) in [("device", unreached), ("server", silent)] {
+        let effect = ("header", "", "x-test: 1");
+        let session = with_effect(&format!("{HTTP_500}{end}"), from, effect);
+        let finding = &session.summary.findings[0];
+        assert!(finding.pending && finding.rules.is_empty(), "{finding:#?}");
+    }
+}
+
+#[test]
+fn an_empty_body_answers_nothing_and_is_no_doing_of_a_rule_that_did_something_else() {
+    let script = "session 1 09:12:00\n> 1\n  2 Alert 1201\n< -\n";
+    let plain = analysed(&script::records(script)).remove(0);
+    for session in [
+        plain,
+        with_effect(script, "server", ("header", "", "x-test: 1")),
+    ] {
+        let summary = &session.summary;
+        assert_eq!(summary.end, SessionEnd::Finished, "{summary:#?}");
+        let [finding] = &summary.findings[..] else {
+            panic!("{summary:#?}");
+        };
+        assert_eq!((&*finding.id, finding.rules.len()), ("WHY-02", 0));
+        assert!(finding.pending, "{finding:#?}");
+        assert!(finding.what.contains("Alert 1201"), "{finding:#?}");
+    }
+}
+
+#[test]
+fn an_end_by_an_empty_body_where_nothing_was_open_is_no_finding() {
+    let session = analysed(&script::records(&format!("{HTTP_500}< -\n"))).remove(0);
+    let pending = &session.summary.findings;
+    assert!(pending.is_empty(), "{:#?}", session.summary);
+}
+
+#[test]
+fn what_is_asked_about_a_node_names_what_ended_its_session() {
+    let mut question = Question::new(
+        Options::default(),
+        Some(About::new("./Device/Vendor/MSFT/A")),
+    );
+    let records = script::records(&format!("{HTTP_500}< - http=500\n"));
+    records.iter().for_each(|it| question.event(it));
+    let answer = question.answered();
+    let text = answer.text(4);
+    assert!(answer.is_pending(), "{text}");
+    assert!(text.contains("Session refused with HTTP 500"), "{text}");
+}
+
+#[test]
+fn a_failure_that_a_rule_gave_another_code_is_the_devices_own() {
+    let records = script::records(
+        "session 1 09:12:00\n> 1\n  2 Alert 1201\n< 1\n  1 Status 1/0 SyncHdr 200\n  2 Status 1/2 Alert 200\n  \
+         5 Get ./DevDetail/Nope\n> 2\n  1 Status 1/0 SyncHdr 200\n  2 Status 1/5 Get 404\n\
+         rule r /SyncML/SyncBody/Status[2]/Data 500\n< 2\n  1 Status 2/0 SyncHdr 200\n",
+    );
+    let session = analysed(&records).remove(0);
+    let finding = &session.summary.findings[0];
+    assert_eq!(finding.rules, ["r"], "{finding:#?}");
+    assert_eq!(finding.by, Some(Side::Device), "{finding:#?}");
+    assert!(
+        finding.why[0].contains("turned 404 Not found into 500"),
+        "{finding:#?}"
+    );
+}
+
+#[test]
+fn commands_with_one_cmd_id_are_the_mistake_of_who_sent_them() {
+    let records = script::records(
+        "session 1 09:12:00\n> 1\n  2 Alert 1201\n< 1\n  1 Status 1/0 SyncHdr 200\n  2 Status 1/2 Alert 200\n  \
+         5 Replace ./Device/Vendor/MSFT/A = 1\n  5 Replace ./Device/Vendor/MSFT/B = 1\n> 2\n  1 Status 1/0 SyncHdr 200\n  \
+         2 Status 1/5 Replace 200\n  3 Status 1/5 Replace 200\n< 2\n  1 Status 2/0 SyncHdr 200\n",
+    );
+    let session = analysed(&records).remove(0);
+    let finding = &session.summary.findings[0];
+    assert_eq!(finding.by, Some(Side::Server), "{finding:#?}");
+    assert!(
+        finding.why.iter().any(|it| it.contains("CMD-01")),
+        "{finding:#?}"
+    );
 }

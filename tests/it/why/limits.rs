@@ -85,7 +85,9 @@ fn a_session_that_makes_room_blames_nobody() {
 
 #[test]
 fn what_failed_behind_ten_thousand_sessions_is_pending() {
-    let good = &script::records("session 1 09:12:00\n> 1\n  2 Alert 1201\n< -\n");
+    let good = &script::records(
+        "session 1 09:12:00\n> 1\n  2 Alert 1201\n< 1\n  1 Status 1/2 Alert 200\n> 2\n  1 Status 1/0 SyncHdr 200\n< -\n",
+    );
     let bad = &script::records(
         "session 1 09:12:00\n> 1\n  2 Alert 1201\n< 1\n  1 Get ./X\n> 2\n  1 Status 1/1 Get 404\n< -\n",
     );
@@ -100,7 +102,7 @@ fn what_failed_behind_ten_thousand_sessions_is_pending() {
         .for_each(|it| question.event(it));
     let answer = question.answered();
     assert!(answer.is_pending());
-    let text = answer.text(20_004);
+    let text = answer.text(40_004);
     assert!(text.contains("Get ./X: 404 Not found"), "{text}");
     assert!(
         text.ends_with("10001 sessions, something pending in 1\n"),

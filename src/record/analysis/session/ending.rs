@@ -2,7 +2,7 @@
 
 use smol_str::SmolStr;
 
-use super::super::exchanged::Exchanged;
+use super::super::exchanged::{Exchanged, of_user};
 use super::super::incident::{Incident, IncidentKind};
 use super::super::no_answer::NoAnswer;
 use super::super::remedied;
@@ -20,9 +20,14 @@ impl OpenSession {
     pub(super) fn closing(&mut self, message: &Exchanged<'_>) -> Option<SessionEnd> {
         if matches!(message.record.reading, Some(ParsedBodyRecord::Empty)) && !message.is_changed()
         {
-            // Windows takes an empty body for the end.
-            let rules = self.rules_behind(message);
+            // Windows takes an empty body for the end. Only an answer of dmtap itself is a rule's.
+            let rules = match message.record.own {
+                true => of_user(&self.rules_behind(message)),
+                false => Vec::new(),
+            };
             if rules.is_empty() {
+                // It answers nothing of what the device asked.
+                self.due(Side::Device);
                 return Some(SessionEnd::Finished);
             }
             let how = NoAnswer::of_answer(SmolStr::new_static("replaced with an empty one"));

@@ -11,7 +11,7 @@ impl OpenSession {
         &self,
         message: &Exchanged<'_>,
     ) -> Vec<SmolStr> {
-        let rules = message.rules();
+        let rules = message.rules_felt();
         match rules.is_empty() && message.record.own {
             true => of_user(&self.last[0].all_rules),
             false => rules,
@@ -24,12 +24,14 @@ impl OpenSession {
         known.map_or_else(Vec::new, |(_, rules)| rules.clone())
     }
 
-    /// The rules behind an HTTP error: those on the response, else those that changed the request before it.
+    /// The rules behind an HTTP error: those that made it, else those that changed the request before it. A rule that did
+    /// something else to the response, and `stay`, are not behind it.
     pub(super) fn rules_behind_error(&self, message: &Exchanged<'_>) -> Vec<SmolStr> {
-        let rules = self.rules_behind(message);
-        match rules.is_empty() {
-            true => self.last[0].content_rules.clone(),
-            false => rules,
+        let is_received = message.record.http_status().is_some_and(|it| it >= 300);
+        match (message.record.own, message.is_foreign() || is_received) {
+            (true, _) => of_user(&self.rules_behind(message)),
+            (false, true) => self.last[0].content_rules.clone(),
+            (false, false) => message.rules_of_status(),
         }
     }
 

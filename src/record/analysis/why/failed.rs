@@ -126,6 +126,11 @@ impl<'s> Case<'s> {
             answer.received
         };
         let failed = failed.unwrap_or_default();
+        // The failure is of who answered, whatever code a rule gave it.
+        let is_recoded = !is_hidden
+            && first.rules.is_empty()
+            && answer.sent.is_some_and(|it| it >= 400 && it != failed)
+            && self.cause_by_rule(first).is_none();
         finding.code = Some(failed);
         finding.what = format!("{}: {}", words::named_by(first, answer), code(failed));
         let is_partial = first.outcome == TransactionOutcome::Partial;
@@ -138,6 +143,9 @@ impl<'s> Case<'s> {
             finding.by = Some(Side::Device);
             let got = answer.received.map_or("nothing".to_owned(), code);
             finding.by_rules(&format!("hid this: the server received {got}."));
+        } else if is_recoded {
+            finding.by = Some(first.from.other());
+            finding.by_rules(&done_by_rules(first, answer));
         } else if let Some((_, how)) = self.cause_by_rule(first) {
             finding.by_rules(&how);
         } else {

@@ -13,7 +13,7 @@ pub(super) struct Mistake {
     pub(super) next: String,
 }
 
-impl Case<'_> {
+impl<'s> Case<'s> {
     /// The mistake that explains why a command got this code.
     pub(super) fn mistake(&self, transaction: &Transaction, failed: u16) -> Option<Mistake> {
         let is_explained = matches!(failed, 400 | 404 | 405 | 415 | 500);
@@ -26,6 +26,14 @@ impl Case<'_> {
         });
         own.flatten()
             .or_else(|| self.against_standard(transaction, failed))
+    }
+
+    /// What is wrong with the CmdID of a command that shares it with another: an answer names both.
+    pub(super) fn shared_id(&self, transaction: &Transaction) -> Option<&'s str> {
+        let at = transaction.number as usize - 1;
+        let error = self.session.errors.get(&at)?;
+        let is_shared = error.id == "CMD-01" && !transaction.asked.cmd_id.is_empty();
+        is_shared.then_some(&*error.text)
     }
 
     /// What the command breaks of the standard.
@@ -50,7 +58,7 @@ impl Case<'_> {
             ),
         };
         let next = match &*error.id {
-            "CMD-01" => "give every command a CmdID of its own",
+            "CMD-01" => OWN_ID,
             _ if is_warning => "mend the value: dmtap lint shows the place",
             _ => {
                 "mend the command: dmtap lint lists what it breaks, and dmtap explain says what that means"
@@ -62,6 +70,9 @@ impl Case<'_> {
         })
     }
 }
+
+/// What to do about a command without a CmdID, or with that of another.
+pub(super) const OWN_ID: &str = "give every command a CmdID of its own";
 
 /// Whether a command was refused for want of a CmdID.
 pub(super) fn lacks_cmd_id(transaction: &Transaction, failed: u16) -> bool {

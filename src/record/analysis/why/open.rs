@@ -3,6 +3,7 @@
 use smol_str::SmolStr;
 
 use super::failed::failure;
+use super::mistake::OWN_ID;
 use super::values::Works;
 use super::words::{self, code, named};
 use super::{Case, about};
@@ -61,7 +62,10 @@ impl<'s> Case<'s> {
                 && (!self.is_misnumbered(it) || lacking(it).is_some())
         });
         let groups = grouped(unanswered, |one, other| {
-            one.from == other.from && super::rules(&[one]) == super::rules(&[other])
+            let is_same_mistake = self.shared_id(one).is_some() == self.shared_id(other).is_some();
+            one.from == other.from
+                && is_same_mistake
+                && super::rules(&[one]) == super::rules(&[other])
         });
         groups
             .iter()
@@ -118,6 +122,14 @@ impl<'s> Case<'s> {
             finding.advise("", " to see whether the answer comes");
             return finding;
         }
+        if let Some(mistake) = self.shared_id(first) {
+            finding.by = Some(first.from);
+            let line = format!("Nobody knows which Status is its own: {mistake} (CMD-01).");
+            finding.why.push(line);
+            finding.pending = first.from == Side::Server;
+            finding.next = OWN_ID.into();
+            return finding;
+        }
         // One of these may be the answer.
         let strays = self.session.orphans.iter().take(MOST_LISTED);
         finding.why.extend(strays.cloned());
@@ -136,9 +148,10 @@ impl<'s> Case<'s> {
             Side::Device => finding.next =
                 "Get the node in a later session: whether the command was carried out is not known"
                     .into(),
-            // Devices go on without it.
+            // Devices go on without it, where the server says anything at all.
             Side::Server => {
-                finding.pending = false;
+                let has_asked = self.transactions().any(|it| it.from == Side::Server);
+                finding.pending = !self.session.server_answers && !has_asked;
                 finding.next =
                     "let the server answer every Alert and Replace of the device with a Status"
                         .into();

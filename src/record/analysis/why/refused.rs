@@ -62,7 +62,10 @@ impl Case<'_> {
         let words = words.as_ref().filter(|_| is_servers && !own);
         finding
             .why
-            .extend(words.map(|words| format!("the server's own words: {words}")));
+            .extend(words.map(|words| match words.strip_prefix("Location: ") {
+                Some(to) => format!("the server redirects to {to}"),
+                None => format!("the server's own words: {words}"),
+            }));
         finding
             .why
             .push(format!("answered so in x{}", last.exchange));
