@@ -127,11 +127,11 @@ impl<'r> Exchanged<'r> {
     /// The HTTP status of a response: an error of the server, whatever a rule made of it, else that which a rule made.
     pub(super) fn http_status(&self) -> u16 {
         let received = self.record.http_status().unwrap_or(200);
-        let changes = self.record.applied.iter().flat_map(|it| &it.changes);
+        let mut changes = self.record.applied.iter().flat_map(|it| &it.changes);
         let makes_it =
             |it: &EffectKind| matches!(it, EffectKind::HttpStatus | EffectKind::Answered);
-        let made = changes.filter(|it| makes_it(&it.kind) && it.is_done());
-        let made = made.last().and_then(|it| it.after.parse().ok());
+        let last = changes.rfind(|it| makes_it(&it.kind) && it.is_done());
+        let made = last.and_then(|it| it.after.parse().ok());
         match received {
             300.. => received,
             _ => made.unwrap_or(received),
