@@ -38,8 +38,8 @@ pub struct Question {
     runs: Runs,
     run: u32,
     sessions: Vec<KeptSession>,
-    /// The places of those that a later session may settle, by device.
-    by_device: HashMap<SmolStr, Vec<usize>>,
+    /// The places of those that a later session may settle, by server and device.
+    by_peers: HashMap<(Option<SmolStr>, SmolStr), Vec<usize>>,
     /// Messages that could not be read, and sessions of which not every command or item is kept.
     unread: usize,
     counts: Counts,
@@ -114,7 +114,7 @@ impl Question {
             runs: Runs::default(),
             run: 0,
             sessions: Vec::new(),
-            by_device: HashMap::new(),
+            by_peers: HashMap::new(),
             unread: 0,
             counts: Counts::default(),
             messages: 0,
@@ -256,8 +256,8 @@ impl Question {
             true => {
                 self.counts.kept[sort] += 1;
                 if summary.findings.iter().any(later::may_be_settled) {
-                    let of_device = self.by_device.entry(summary.device.clone());
-                    of_device.or_default().push(self.sessions.len());
+                    let of_same = self.by_peers.entry(peers(&summary));
+                    of_same.or_default().push(self.sessions.len());
                 }
                 self.sessions.push(KeptSession {
                     summary,
@@ -270,13 +270,13 @@ impl Question {
         }
     }
 
-    /// Settles findings of earlier sessions of the same device that a session answers.
+    /// Settles findings of earlier sessions of the same peers that a session answers.
     fn settle(&mut self, session: &AnalysedSession) {
-        let Some(earlier) = self.by_device.get(&session.summary.device) else {
+        let Some(earlier) = self.by_peers.get(&peers(&session.summary)) else {
             return;
         };
-        let number = session.summary.number;
-        let later = Later::of(session, self.session.is_none() || self.session == number);
+        let is_whole = self.session.is_none() && self.filter.is_none() && self.about.is_none();
+        let later = Later::of(session, is_whole && !self.ignore_rules);
         for at in earlier.iter().rev().take(MOST_EARLIER) {
             let KeptSession { summary, left, .. } = &mut self.sessions[*at];
             later.settle(summary, left);
@@ -485,6 +485,11 @@ impl Question {
             ..SessionFinding::default()
         })
     }
+}
+
+/// The server and the device of a session.
+fn peers(summary: &SessionSummary) -> (Option<SmolStr>, SmolStr) {
+    (summary.server.clone(), summary.device.clone())
 }
 
 /// Whether it is one of an enrollment, not of a session.

@@ -6,6 +6,7 @@ mod causes;
 mod demo;
 mod enrollments;
 mod faults;
+mod later;
 mod limits;
 mod links;
 mod named_rules;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::AnalysedSession;
 use super::remedied::{Done, inside};
-use super::why::{MOST_PLACES, Works, asked, code, named, place};
+use super::why::{MOST_PLACES, Works, asked, code, named, place, reported_end};
 use crate::dm::locuri;
 use crate::facts::ReportedValue;
 use crate::flow::{Side, Transaction, TransactionOutcome};
@@ -14,7 +14,7 @@ use crate::record::model::{SessionFinding, SessionSummary};
 /// A session that is over, with what it tells about earlier ones of the same device.
 pub struct Later<'s> {
     session: &'s AnalysedSession,
-    /// Whether this session is shown too, with what failed in it.
+    /// Whether all that failed in it is shown too.
     is_shown: bool,
     done: Done<'s>,
     works: Works<'s>,
@@ -22,17 +22,10 @@ pub struct Later<'s> {
 
 /// What became of work, as a later session shows it.
 struct Fate {
-    kind: FateKind,
+    value: ReportedValue,
     exchange: u64,
     /// What shows it, in words.
     shown: String,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum FateKind {
-    Done,
-    Failed,
-    GoesOn,
 }
 
 /// What a session leaves for a later one.
@@ -71,7 +64,7 @@ pub fn may_be_settled(finding: &SessionFinding) -> bool {
 }
 
 impl<'s> Later<'s> {
-    /// What this session tells; `is_shown`: who sees the earlier ones sees this one too.
+    /// What this session tells; `is_shown`: who sees the earlier ones sees all that failed in this one too.
     pub fn of(session: &'s AnalysedSession, is_shown: bool) -> Self {
         Self {
             session,
@@ -95,8 +88,14 @@ impl<'s> Later<'s> {
 
     /// Says in the finding at this place what became of the work that it is about; gives whether that is over.
     fn tell_fate(&self, earlier: &mut SessionSummary, at: usize, left: &Left) -> bool {
+        let is_same_user = self.is_same_user(earlier);
         let finding = &mut earlier.findings[at];
-        let Some(fate) = self.fate(finding) else {
+        let of_several = left.commands.iter().filter(|it| it.items.len() > 1);
+        let is_of_several =
+            { of_several }.any(|it| finding.transactions.first() == Some(&it.number));
+        let node = finding.node.as_deref().unwrap_or_default();
+        let may_tell = !is_of_several && (is_same_user || !locuri::is_of_user(node));
+        let Some(fate) = self.fate(finding).filter(|_| may_tell) else {
             return false;
         };
         let command = finding.command.as_deref().unwrap_or_default();
@@ -106,19 +105,27 @@ impl<'s> Later<'s> {
             None => format!("{name}:"),
         };
         let exchange = fate.exchange;
-        let (how, next) = match fate.kind {
-            FateKind::Done => ("done later", "nothing".to_owned()),
-            FateKind::Failed => (
+        // The finding of the later session tells more, where that is shown.
+        let findings = &self.session.summary.findings;
+        let is_shown = self.is_shown && { findings.iter() }
+            .any(|it| it.pending && it.exchanges.contains(&exchange));
+        let (how, next, pending) = match fate.value {
+            ReportedValue::Failed(_) => (
                 "failed later",
                 format!("see what the device reports in x{exchange}"),
+                !is_shown,
             ),
-            FateKind::GoesOn => ("goes on later", format!("see x{exchange}")),
+            ReportedValue::Pending(_) => (
+                "goes on later",
+                format!("see x{exchange}"),
+                finding.pending && !is_shown,
+            ),
+            ReportedValue::Done | ReportedValue::Fine => ("done later", "nothing".into(), false),
         };
         finding.what = format!("{name} {how}");
         finding.next = next;
-        // The finding of the later session tells more.
-        finding.pending &= fate.kind != FateKind::Done && !self.is_shown;
-        if fate.kind == FateKind::GoesOn {
+        finding.pending = pending;
+        if matches!(fate.value, ReportedValue::Pending(_)) {
             return false;
         }
         finding.why.push(fate.shown);
@@ -126,13 +133,15 @@ impl<'s> Later<'s> {
             let is_of_it = finding.transactions.contains(&it.number);
             is_of_it && it.outcome == TransactionOutcome::InProgress
         });
-        let in_progress = &mut earlier.commands.in_progress;
-        *in_progress = in_progress.saturating_sub(count(going_on));
+        let (going_on, commands) = (count(going_on), &mut earlier.commands);
+        commands.in_progress = commands.in_progress.saturating_sub(going_on);
+        commands.failed += if pending { going_on } else { 0 };
         true
     }
 
     /// Says in the finding at this place that what failed was done; gives whether it was.
     fn tell_done(&self, earlier: &mut SessionSummary, at: usize, left: &Left) -> bool {
+        let is_same_user = self.is_same_user(earlier);
         let finding = &mut earlier.findings[at];
         let numbers = &finding.transactions;
         let (Some(first), true) = (numbers.first(), finding.pending) else {
@@ -147,6 +156,10 @@ impl<'s> Later<'s> {
             }
             _ => return false,
         };
+        let is_of_user = |it: &&Transaction| it.node().is_some_and(locuri::is_of_user);
+        if !is_same_user && failed.iter().any(is_of_user) {
+            return false;
+        }
         let done = failed.iter().map(|it| self.done.instead_of(it, 0));
         let done: Option<Vec<_>> = done.collect();
         let Some([.., last]) = done.as_deref() else {
@@ -168,6 +181,16 @@ impl<'s> Later<'s> {
         true
     }
 
+    /// Whether this session and an earlier one are of one user: LoginStatus says in both that the one who enrolled is
+    /// signed in, and no SyncType says that there may be several.
+    fn is_same_user(&self, earlier: &SessionSummary) -> bool {
+        let is_of_enrolled = |it: &SessionSummary| {
+            let is_signed_in = it.login.as_ref().is_some_and(|it| it.trim() == "user");
+            is_signed_in && it.sync_type.is_none()
+        };
+        is_of_enrolled(earlier) && is_of_enrolled(&self.session.summary)
+    }
+
     /// What became of the work that a finding is about.
     fn fate(&self, finding: &SessionFinding) -> Option<Fate> {
         let is_of_work = finding.id == "WHY-09" || finding.id == "WHY-01" && finding.code.is_none();
@@ -177,26 +200,25 @@ impl<'s> Later<'s> {
         // A failure stays one while what was begun anew goes on.
         let read = || {
             self.read(node)
-                .filter(|it| is_open || it.kind != FateKind::GoesOn)
+                .filter(|it| is_open || !matches!(it.value, ReportedValue::Pending(_)))
         };
         reported.or_else(read)
     }
 
     /// What the device reports in an Alert.
     fn reported(&self, node: &str) -> Option<Fate> {
-        let alert = self.session.transactions.iter().find(|it| {
-            let is_report = it.from == Side::Device && matches!(it.alert, Some(1224 | 1226));
-            is_report && it.node().is_some_and(|it| locuri::is_or_is_child(node, it))
-        })?;
-        let mut findings = self.session.summary.findings.iter();
-        let has_failed =
-            findings.any(|it| it.id == "WHY-01" && it.transactions.contains(&alert.number));
+        let alerts = self.session.transactions.iter().filter(|it| {
+            let is_of_device = it.from == Side::Device && it.rules.is_empty();
+            is_of_device && matches!(it.alert, Some(1224 | 1226))
+        });
+        let items = alerts.flat_map(|alert| alert.items.iter().map(move |item| (alert, item)));
+        let is_about = |about: &str| locuri::is_or_is_child(node, about);
+        let about = items.filter(|(_, item)| item.node.as_deref().is_some_and(is_about));
+        let ends = about.filter_map(|(alert, item)| Some((alert, reported_end(item)?)));
+        let (alert, value) = ends.last()?;
         let exchange = alert.asked.exchange;
         Some(Fate {
-            kind: match has_failed {
-                true => FateKind::Failed,
-                false => FateKind::Done,
-            },
+            value,
             exchange,
             shown: format!("The device reported its end in x{exchange}."),
         })
@@ -204,14 +226,10 @@ impl<'s> Later<'s> {
 
     /// What a value shows.
     fn read(&self, node: &str) -> Option<Fate> {
-        let last = self.works.last_about(node)?;
+        let last = self.works.last_about(node);
+        let last = last.filter(|it| it.value != ReportedValue::Fine)?;
         Some(Fate {
-            kind: match last.value {
-                ReportedValue::Failed(_) => FateKind::Failed,
-                ReportedValue::Done => FateKind::Done,
-                ReportedValue::Pending(_) => FateKind::GoesOn,
-                ReportedValue::Fine => return None,
-            },
+            value: last.value.clone(),
             exchange: last.get.asked.exchange,
             shown: format!(
                 "A later session read {} = {}, {}.",

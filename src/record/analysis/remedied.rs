@@ -185,11 +185,11 @@ fn has_same_value(one: &Transaction, other: &Transaction) -> bool {
     value(one).is_some() && value(one) == value(other)
 }
 
-/// The value, where it is kept whole and not masked.
+/// The value, where it is kept whole and no part of it is masked.
 fn value(transaction: &Transaction) -> Option<&str> {
     let item = transaction.items.first()?;
     let value = item.value.as_deref().unwrap_or_default();
-    (item.bytes <= value.len() as u64 && value != MASK).then_some(value)
+    (item.bytes <= value.len() as u64 && !value.contains(MASK)).then_some(value)
 }
 
 /// Commands beside a failed one that are looked at.

@@ -14,21 +14,20 @@ pub(super) fn is_secret_node(uri: &str) -> bool {
         true => from_the_end.next().unwrap_or_default(),
         false => last,
     };
-    is_secret_name(leaf) || segments.any(is_secret_branch) && !is_pfx_status(&path)
+    is_secret_name(leaf) || segments.any(is_secret_branch)
 }
 
-/// Whether a node says how the installation of a PFX file ended: a number (ClientCertificateInstall CSP).
-fn is_pfx_status(path: &[u8]) -> bool {
+/// Whether a value of a node says how the installation of a PFX file ended: a number (ClientCertificateInstall CSP).
+pub(super) fn is_pfx_status(uri: &str, value: &str) -> bool {
+    let path = decoded_path(uri);
     let mut from_the_end = path.rsplit(|byte| *byte == b'/');
-    let (leaf, _id, branch) = (
-        from_the_end.next(),
-        from_the_end.next(),
-        from_the_end.next(),
-    );
-    let is = |name: &str, it: Option<&[u8]>| {
-        it.is_some_and(|it| it.eq_ignore_ascii_case(name.as_bytes()))
+    let mut is = |name: &str| {
+        let segment = from_the_end.next();
+        segment.is_some_and(|it| name.is_empty() || it.eq_ignore_ascii_case(name.as_bytes()))
     };
-    is("Status", leaf) && is("PFXCertInstall", branch)
+    let is_status =
+        is("Status") && is("") && is("PFXCertInstall") && is("ClientCertificateInstall");
+    is_status && value.trim().parse::<i32>().is_ok()
 }
 
 /// Returns whether a node is in a branch of Wi-Fi or VPN profiles.

@@ -10,7 +10,9 @@ use std::ops::Range;
 use memchr::memmem;
 
 use super::comment::comments;
-use super::name::{is_secret_branch, is_secret_item, is_secret_name, is_secret_node};
+use super::name::{
+    is_pfx_status, is_secret_branch, is_secret_item, is_secret_name, is_secret_node,
+};
 use super::source_mapped_text::SourceMappedText;
 use super::spans::{Rewrite, Secrecy, SecretSpans};
 use super::value::Values;
@@ -197,12 +199,15 @@ impl<'d, 'v> Walk<'d, 'v> {
     }
 
     fn is_secret_item(&mut self, item: Element<'d>) -> bool {
+        let is_results = item.parent().is_some_and(|it| is(it, tag::RESULTS));
         let mut named = false;
         for place in item.elements().filter(|e| is_one_of(*e, &PLACES)) {
             let Some(uri) = child(place, tag::LOC_URI) else {
                 continue;
             };
-            if is_secret_node(&uri.text()) {
+            let data = child(item, tag::DATA).filter(|_| is_results);
+            let is_status = |data: Element<'d>| is_pfx_status(&uri.text(), &data.text());
+            if is_secret_node(&uri.text()) && !data.is_some_and(is_status) {
                 return true;
             }
             named = true;

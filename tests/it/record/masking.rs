@@ -211,20 +211,25 @@ fn nodes_that_hold_keys() {
 
 #[test]
 fn how_the_installation_of_a_pfx_file_ended_is_no_secret() {
-    let shown = |node: &str| {
+    let shown_in = |command: &str, node: &str, value: &str| {
         let body = format!(
             "<SyncML xmlns=\"SYNCML:SYNCML1.2\"><SyncHdr><VerDTD>1.2</VerDTD><SessionID>5</SessionID><MsgID>1</MsgID>\
-             <Source><LocURI>d</LocURI></Source></SyncHdr><SyncBody><Results><CmdID>1</CmdID><MsgRef>1</MsgRef><CmdRef>2</CmdRef><Item><Source><LocURI>{node}\
-             </LocURI></Source><Data>-2146885630</Data></Item></Results></SyncBody></SyncML>"
+             <Source><LocURI>d</LocURI></Source></SyncHdr><SyncBody><{command}><CmdID>1</CmdID><MsgRef>1</MsgRef><CmdRef>2</CmdRef><Item><Source><LocURI>{node}\
+             </LocURI></Source><Data>{value}</Data></Item></{command}></SyncBody></SyncML>"
         );
         let mut stage = Stage::new();
         stage.request(&[("content-type", "application/vnd.syncml.dm+xml")], body);
-        holds(&json_lines(&stage.events, Masking::Masked), "2146885630")
+        holds(&json_lines(&stage.events, Masking::Masked), value)
     };
+    let shown = |node: &str| shown_in("Results", node, "-2146885630");
     let branch = "./Vendor/MSFT/ClientCertificateInstall/PFXCertInstall";
     assert!(shown(&format!("{branch}/1/Status")));
     assert!(!shown(&format!("{branch}/Status")));
     assert!(!shown(&format!("{branch}/1/PFXCertBlob")));
+    let status = format!("{branch}/1/Status");
+    assert!(!shown_in("Add", &status, "-2146885630"));
+    assert!(!shown_in("Results", &status, "hunter2"));
+    assert!(!shown(&format!("{branch}/PFXCertInstall/Password/Status")));
     assert!(!shown("./Vendor/MSFT/WiFi/Profile/1/Status"));
 }
 

@@ -4,6 +4,7 @@
 //! session 1 09:12:00            a session begins, at this time
 //! > 1                           the device's message 1
 //!   2 Alert 1201
+//!   3 Alert 1226 ./A type=T 0     about a node
 //!   4 Replace ./DevInfo/DevId = X
 //! < 1                           the server's
 //!   1 Status 1/0 SyncHdr 200    for CmdID 0 of message 1
@@ -294,9 +295,10 @@ fn command(body: &mut String, words: &[&str]) {
                 true => format!("<Source><LocURI>{media_type}</LocURI></Source>"),
                 false => String::new(),
             };
-            let meta = match media_type.starts_with('.') {
-                true => "com.microsoft:mdm.done",
-                false => media_type,
+            let (meta, value) = match value {
+                [word, rest @ ..] if word.starts_with("type=") => (&word[5..], rest),
+                _ if media_type.starts_with('.') => ("com.microsoft:mdm.done", value),
+                _ => (*media_type, value),
             };
             write!(
                 body,

@@ -285,7 +285,8 @@ impl Attempt {
     /// server though a request before it that names nobody, such as the GET of discovery, was refused.
     fn is_overcome_by(&self, later: &Self) -> bool {
         let is_nameless = self.users.is_empty() && self.name.is_none();
-        let is_before = self.exchange < later.began.0 && self.device == later.device;
+        let is_same_address = self.device.is_some() && self.device == later.device;
+        let is_before = self.exchange < later.began.0 && is_same_address;
         let is_same_server = self.first_server.is_some() && self.first_server == later.first_server;
         self.is_of_same(later) || is_nameless && is_before && is_same_server
     }

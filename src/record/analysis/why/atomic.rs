@@ -1,9 +1,11 @@
 //! Atomics that failed, and commands for a user who was not there.
 
 use super::cause::is_delete_of_nothing;
-use super::failed::{MOST_ALIKE, done_by_rules, failure, is_success, place, value, with_value};
+use super::failed::{
+    MOST_ALIKE, done_by_rules, failed_item, failure, is_success, place, value, with_value,
+};
 use super::mistake::lacks_cmd_id;
-use super::words::{code, named};
+use super::words::{code, named, named_by};
 use super::{Case, about};
 use crate::dm::locuri::is_of_user;
 use crate::flow::{Transaction, TransactionOutcome};
@@ -22,6 +24,8 @@ impl<'s> Case<'s> {
             let code = it.answer().and_then(|answer| answer.code());
             code.is_some_and(|code| code >= 400 && !matches!(code, 507 | 516))
         });
+        let named =
+            |it: &Transaction| failure(it).map_or_else(|| named(it), |answer| named_by(it, answer));
         let is_over = atomic.outcome == TransactionOutcome::Remedied;
         let has_failed = atomic.has_failed() || cause.is_some();
         if is_over || !has_failed || self.is_of_challenge(atomic) {
@@ -49,9 +53,11 @@ impl<'s> Case<'s> {
         let answer = failure(main).or(main.answer())?;
         finding.by_rules(&done_by_rules(main, answer));
         if let Some(cause) = cause {
-            (finding.command, finding.node) =
-                (Some(cause.command.clone()), cause.node().map(Into::into));
-            finding.value = cause.items.first().and_then(|item| item.value.clone());
+            (finding.command, finding.node) = (
+                Some(cause.command.clone()),
+                cause.failed_node().map(Into::into),
+            );
+            finding.value = failed_item(cause).and_then(|item| item.value.clone());
             finding.hresult.clone_from(&answer.original_error);
             finding.why.push(format!(
                 "{}: {}",

@@ -1,6 +1,6 @@
 //! What the record itself says of the cause of a failed command, and what to do next.
 
-use super::failed::{failure, is_success};
+use super::failed::{failed_item, failure, is_success};
 use super::words::{self, code, named};
 use super::{Case, EVENT_LOG, csp};
 use crate::dm::locuri;
@@ -119,9 +119,6 @@ impl Case<'_> {
         if let (true, Some(app)) = (is_missing, admx_of(transaction)) {
             return Some(self.not_ingested(transaction, &app));
         }
-        let item = transaction.items.first();
-        let format = item.and_then(|item| item.format.as_deref());
-        let media_type = item.and_then(|item| item.media_type.as_deref());
         Some(match (failed, command) {
             (404, "Delete") => {
                 "There is no such node: it is gone already, or was never there.".into()
@@ -146,10 +143,13 @@ impl Case<'_> {
                     || failed == 405 && is_policy(transaction)
                     || is_about_value(transaction) =>
             {
+                let item = failed_item(transaction)?;
                 format!(
                     "It was sent with format {} and type {}.",
-                    format.unwrap_or("chr (none was named)"),
-                    media_type.unwrap_or("text/plain (none was named)")
+                    item.format.as_deref().unwrap_or("chr (none was named)"),
+                    item.media_type
+                        .as_deref()
+                        .unwrap_or("text/plain (none was named)")
                 )
             }
             _ => return None,

@@ -9,9 +9,11 @@ use super::cause::is_delete_of_nothing;
 use super::mistake::lacks_cmd_id;
 use super::words::{self, code, named};
 use super::{Case, about, csp};
-use crate::dm::StatusCode;
+use crate::dm::{StatusCode, locuri};
 use crate::facts;
-use crate::flow::{CommandAnswer, CommandDelivery, Side, Transaction, TransactionOutcome};
+use crate::flow::{
+    CommandAnswer, CommandDelivery, Side, Transaction, TransactionItem, TransactionOutcome,
+};
 use crate::printable::counted;
 use crate::record::analysis::incident::{Incident, IncidentKind};
 use crate::record::model::SessionFinding;
@@ -137,7 +139,7 @@ impl<'s> Case<'s> {
         let is_of_several = first.items.len() > 1;
         if is_of_several && answer.node.is_some() {
             finding.node.clone_from(&answer.node);
-            finding.value = None;
+            finding.value = failed_item(first).and_then(|item| item.value.clone());
         }
         if is_hidden {
             finding.by = Some(Side::Device);
@@ -315,7 +317,7 @@ fn items(transaction: &Transaction, first: &CommandAnswer) -> Vec<String> {
 /// The value that was refused.
 pub(super) fn value(transaction: &Transaction) -> Option<String> {
     // An empty one may be masked.
-    let item = transaction.items.first().filter(|item| item.bytes > 0)?;
+    let item = failed_item(transaction).filter(|item| item.bytes > 0)?;
     let value = item.value.as_deref().filter(|value| !value.is_empty())?;
     let more = if item.bytes > value.len() as u64 {
         "…"
@@ -324,6 +326,20 @@ pub(super) fn value(transaction: &Transaction) -> Option<String> {
     };
     let is_write = matches!(&*transaction.command, "Add" | "Replace" | "Exec");
     is_write.then(|| format!("value: {value:?}{more}"))
+}
+
+/// The only Item of a command, or the one of several that the failed Status names.
+pub(super) fn failed_item(transaction: &Transaction) -> Option<&TransactionItem> {
+    if let [only] = &transaction.items[..] {
+        return Some(only);
+    }
+    let failed = locuri::canonical(failure(transaction)?.node.as_deref()?);
+    let is_it = |item: &&TransactionItem| {
+        let node = item.node.as_deref();
+        node.is_some_and(|node| locuri::canonical(node) == failed)
+    };
+    let mut found = transaction.items.iter().filter(is_it);
+    found.next().filter(|_| found.next().is_none())
 }
 
 /// A line about a command, with the value that was refused.

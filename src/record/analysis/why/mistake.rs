@@ -2,6 +2,7 @@
 
 use super::Case;
 use super::cause::{is_about_value, native_error, policy_area};
+use super::failed::failed_item;
 use crate::dm::locuri;
 use crate::facts;
 use crate::flow::lint::mistake_in_uri;
@@ -85,7 +86,7 @@ fn is_refusal(failed: u16) -> bool {
 }
 
 fn in_uri(transaction: &Transaction) -> Option<Mistake> {
-    let (id, what) = mistake_in_uri(transaction.failed_node()?)?;
+    let (id, what) = mistake_in_uri(failed_item(transaction)?.node.as_deref()?)?;
     Some(Mistake {
         why: format!("Its LocURI {what} ({id})."),
         next: "correct the LocURI: write it like ./A/B, without blanks, .. or * in the place of a name".into(),
@@ -94,9 +95,8 @@ fn in_uri(transaction: &Transaction) -> Option<Mistake> {
 
 /// The CSP has no node in the scope that the LocURI names.
 fn in_scope(transaction: &Transaction, failed: u16) -> Option<Mistake> {
-    let node = transaction
-        .failed_node()
-        .filter(|_| matches!(failed, 404 | 405))?;
+    let item = failed_item(transaction).filter(|_| matches!(failed, 404 | 405))?;
+    let node = item.node.as_deref()?;
     let csp = facts::csp_of(node).filter(|_| is_of_windows(node))?;
     let scope = facts::only_scope(csp)?;
     if (scope == "User") == locuri::is_of_user(node) {
@@ -126,7 +126,7 @@ fn in_format_of_admx(transaction: &Transaction) -> Option<Mistake> {
     let area = policy_area(transaction)?;
     let is_admx = area.starts_with("admx_") || area.contains('~');
     let is_write = matches!(&*transaction.command, "Add" | "Replace");
-    let format = transaction.items.first()?.format.as_deref()?;
+    let format = failed_item(transaction)?.format.as_deref()?;
     let is_text = matches!(&*format.to_ascii_lowercase(), "chr" | "xml" | "");
     (is_admx && is_write && !is_text).then(|| Mistake {
         why: format!("A policy of an ADMX file takes text (format chr), and the server sent it with format {format}."),
@@ -137,12 +137,13 @@ fn in_format_of_admx(transaction: &Transaction) -> Option<Mistake> {
 /// A document of declared configuration (WinDC) says itself whose it is and what its id is (MicrosoftDocs, declared
 /// configuration, "Common errors").
 fn in_document(transaction: &Transaction) -> Option<Mistake> {
-    let node = transaction.failed_node()?;
+    let item = failed_item(transaction)?;
+    let node = item.node.as_deref()?;
     let path = locuri::canonical(node);
     let path = path.strip_suffix("/document")?;
     let (around, id) = path.rsplit_once("/documents/")?;
     let is_of_user = around.starts_with("user/");
-    let value = transaction.items.first()?.value.as_deref()?;
+    let value = item.value.as_deref()?;
     let document = &value[value.find("<DeclaredConfiguration ")?..];
     let (whose, other) = match is_of_user {
         true => ("user", "./Device"),

@@ -45,6 +45,7 @@ impl<'s> Case<'s> {
         let how = match (&*first.command, remedy) {
             ("Atomic", _) => "then done",
             ("Delete", None) => "there was nothing to delete",
+            (_, None) => "as is a node around it",
             (_, Some("Add")) => "then added",
             _ => "then set",
         };

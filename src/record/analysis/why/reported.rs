@@ -4,7 +4,7 @@ use super::values::INSTALLER_NEXT;
 use super::words::{self, hresult_words, named};
 use super::{Case, about};
 use crate::dm::{AlertCode, locuri};
-use crate::facts;
+use crate::facts::{self, ReportedValue};
 use crate::flow::{Side, Transaction, TransactionItem};
 use crate::record::model::SessionFinding;
 
@@ -88,6 +88,31 @@ fn is_failure(item: &TransactionItem) -> bool {
         None => is_grave,
     }
 }
+
+/// How work on a node ended, as an Item of an Alert says; `None`: it does not say that it ended.
+pub(in crate::record::analysis) fn reported_end(item: &TransactionItem) -> Option<ReportedValue> {
+    if is_failure(item) {
+        return Some(ReportedValue::Failed(meaning(item)));
+    }
+    let number = number(item).filter(|_| item.node.is_some())?;
+    let media_type = item.media_type.as_deref()?.to_ascii_lowercase();
+    let is_done = match is_of_update(item) {
+        true => matches!(number, 200..=299),
+        false => matches!(number, 0 | 1641 | 3010),
+    };
+    let says_end = ENDS.iter().any(|end| media_type.ends_with(end));
+    (is_done && says_end).then_some(ReportedValue::Done)
+}
+
+/// The types of Alerts that say the end of work end with these.
+const ENDS: [&str; 6] = [
+    "csp_install",
+    "install.result",
+    "firmwareupdate.download",
+    "firmwareupdate.update",
+    "firmwareupdate.downloadandupdate",
+    "operationcomplete",
+];
 
 /// The number that an Alert has for a value: `1603`, `0x80070643`, `ResultCode=404`.
 fn number(item: &TransactionItem) -> Option<i64> {

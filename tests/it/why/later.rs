@@ -1,0 +1,127 @@
+//! What later sessions settle of earlier ones, and what they do not.
+
+use dmtap::app::why::{About, Question};
+use dmtap::filter::Filter;
+use dmtap::record::EventRecord;
+use dmtap::record::analysis::why::Options;
+
+use super::script;
+
+/// Work that began with this code, and the value by which a later session learns that it failed.
+fn failed_work(code: &str) -> Vec<EventRecord> {
+    script::records(&format!(
+        "session 1 09:00:00
+> 1
+  2 Alert 1201
+< 1
+  1 Status 1/0 SyncHdr 200
+  2 Status 1/2 Alert 200
+  4 Exec {JOB}/DownloadInstall
+> 2
+  1 Status 1/0 SyncHdr 200
+  2 Status 1/4 Exec {code}
+< 2
+  1 Status 2/0 SyncHdr 200
+session 2 10:00:00
+> 1
+  2 Alert 1201
+< 1
+  1 Status 1/0 SyncHdr 200
+  2 Status 1/2 Alert 200
+  4 Get {JOB}/Status
+> 2
+  1 Status 1/0 SyncHdr 200
+  2 Status 1/4 Get 200
+  3 Results 1/4 {JOB}/Status = 60
+< 2
+  1 Status 2/0 SyncHdr 200"
+    ))
+}
+
+fn answered(records: &[EventRecord], mut question: Question) -> (bool, String) {
+    records.iter().for_each(|record| question.event(record));
+    let answer = question.answered();
+    let text = answer.text(records.len() as u64);
+    let text = anstream::adapter::strip_str(&text).to_string();
+    (answer.is_pending(), text)
+}
+
+fn all() -> Question {
+    Question::new(Options::default(), None)
+}
+
+#[test]
+fn a_failure_stays_pending_where_the_session_that_shows_it_is_left_out() {
+    let job = || About::new(&format!("{JOB}/DownloadInstall"));
+    for code in ["202", "200"] {
+        let records = failed_work(code);
+        let about = Question::new(Options::default(), Some(job()));
+        let mut of_session = all();
+        of_session.session = Some(1);
+        let mut filtered = all();
+        filtered.filter = Some(Filter::read("~x 1").unwrap());
+        filtered.selected.insert((0, 1));
+        for question in [about, of_session, filtered] {
+            let (is_pending, text) = answered(&records, question);
+            assert!(is_pending, "{code}: {text}");
+            assert!(text.contains("failed later"), "{code}: {text}");
+            let is_well = code == "202" && text.contains("none failed");
+            assert!(!is_well, "{code}: {text}");
+        }
+        let (_, text) = answered(&records, all());
+        assert!(text.contains("· Exec"), "{text}");
+        assert!(text.ends_with("something pending in 1\n"), "{text}");
+    }
+}
+
+#[test]
+fn another_server_settles_nothing() {
+    let node = "./Vendor/MSFT/X/Y";
+    let session = |number: u8, time: &str, code: &str| {
+        format!(
+            "session {number} {time}
+> 1
+  2 Alert 1201
+< 1
+  1 Status 1/0 SyncHdr 200
+  2 Status 1/2 Alert 200
+  4 Replace {node} = v
+> 2
+  1 Status 1/0 SyncHdr 200
+  2 Status 1/4 Replace {code}
+< 2
+  1 Status 2/0 SyncHdr 200
+"
+        )
+    };
+    let script = session(1, "09:00:00", "500") + &session(2, "10:00:00", "200");
+    let mut records = script::records(&script);
+    let (is_pending, text) = answered(&records, all());
+    assert!(!is_pending, "{text}");
+    let later = records.iter_mut().filter(|it| it.exchange > Some(2));
+    later.for_each(|it| it.connection.server = Some("other.example:443".into()));
+    let (is_pending, text) = answered(&records, all());
+    assert!(is_pending, "{text}");
+}
+
+#[test]
+fn in_a_log_a_request_of_nobody_is_not_made_up_for_by_anybody() {
+    let file = include_str!("../../data/why_later/enrollment-redirected-then-granted.txt");
+    let (script, _) = file.split_once("\n---\n").unwrap();
+    let mut records = script::records(script);
+    for enrollment in records[..2]
+        .iter_mut()
+        .filter_map(|it| it.enrollment.as_mut())
+    {
+        enrollment.user = None;
+    }
+    let (is_pending, text) = answered(&records, all());
+    assert!(!is_pending, "{text}");
+    records
+        .iter_mut()
+        .for_each(|it| it.connection.device = None);
+    let (is_pending, text) = answered(&records, all());
+    assert!(is_pending, "{text}");
+}
+
+const JOB: &str = "./Device/Vendor/MSFT/EnterpriseDesktopAppManagement/MSI/A";
