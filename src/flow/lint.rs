@@ -92,7 +92,7 @@ impl LintHead<'_> {
 pub struct Linter {
     profile: Profile,
     sessions: LinkedHashMap<SessionKey, Seen>,
-    /// The session and header of the request, for each exchange in progress.
+    /// The session and header of the request, for each of the latest exchanges.
     requests: BTreeMap<u64, header::Asked>,
     now: Timestamp,
     /// The approximate memory of all sessions, in bytes.
@@ -240,9 +240,13 @@ impl Linter {
                 seen.missed();
             }
         }
-        if linted.speaker == Side::Device {
-            self.requests
-                .insert(linted.exchange, header::Asked::of(message));
+        // An answer may yet turn out not to have arrived.
+        let asked = match linted.speaker {
+            Side::Device => Some(header::Asked::of(message)),
+            Side::Server => request,
+        };
+        if let Some(asked) = asked {
+            self.requests.insert(linted.exchange, asked);
             while self.requests.len() > MOST_EXCHANGES {
                 self.requests.pop_first();
             }
@@ -378,5 +382,5 @@ const MOST_BYTES: usize = 64 << 20;
 /// The longest silence of a session, in microseconds: one hour. After it, the session is over.
 const MAX_SILENCE_US: u64 = 3_600_000_000;
 
-/// The most exchanges in progress that are remembered.
+/// The most requests that are remembered.
 const MOST_EXCHANGES: usize = 10_000;

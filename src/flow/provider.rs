@@ -32,22 +32,25 @@ fn in_document(provisioning: Provisioning<'_>) -> Vec<Note> {
         .providers()
         .filter_map(|provider| provider.id());
     let nodes: Vec<_> = nodes.take(MAX_COMPARED).collect();
-    // Without any node there is no node of another name.
-    if nodes.is_empty() {
-        return Vec::new();
-    }
     let accounts = provisioning.accounts().take(MAX_COMPARED);
     let ids = accounts.filter_map(|account| account.provider_id());
-    let text = |id: &str| {
-        format!(
-            "PROVIDER-ID of the account is {}, and DMClient/Provider has {}: Windows enrolls and never connects",
-            clipped(id),
-            clipped(&nodes.join(", "))
-        )
-    };
-    ids.filter(|id| !nodes.contains(id))
-        .map(|id| Note::new("PROV-01", text(&id)))
+    ids.filter_map(|id| Some(Note::new("PROV-01", no_node_of(&id, &nodes)?)))
         .collect()
+}
+
+/// What is wrong with an account of this PROVIDER-ID, where none of the nodes below DMClient/Provider has that name.
+pub fn no_node_of(account: &str, nodes: &[impl AsRef<str>]) -> Option<String> {
+    let mut names = nodes.iter().map(AsRef::as_ref);
+    // Without any node there is no node of another name.
+    if nodes.is_empty() || names.any(|name| name == account) {
+        return None;
+    }
+    let names: Vec<&str> = nodes.iter().take(MAX_COMPARED).map(AsRef::as_ref).collect();
+    Some(format!(
+        "PROVIDER-ID of the account is {}, and DMClient/Provider has {}: Windows enrolls and never connects",
+        clipped(account),
+        clipped(&names.join(", "))
+    ))
 }
 
 /// The most accounts, and the most nodes, that are compared.

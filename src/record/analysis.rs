@@ -28,7 +28,7 @@ use self::history::History;
 use self::session::{CommandsAlone, OpenSession};
 use super::model::{EventKind, SessionSummary};
 use super::{EventRecord, Runs};
-use crate::flow::{SessionEnd, Transaction};
+use crate::flow::{FailureCause, SessionEnd, Transaction};
 
 /// A session that is over, or as far as it went.
 #[derive(Clone, Debug, Default)]
@@ -225,7 +225,13 @@ impl Analysis {
         let Some(exchange) = record.exchange else {
             return;
         };
-        let number = self.exchanges.remove(&exchange);
+        let mut number = self.exchanges.remove(&exchange);
+        if record.cause == Some(FailureCause::NotTaken) {
+            // Its answer is in the record already.
+            let mut recent = self.sessions.iter().rev().take(RECENT);
+            let last = recent.find(|(_, session)| session.summary.last_exchange == exchange);
+            number = last.map(|(number, _)| *number);
+        }
         if let Some(session) = number.and_then(|number| self.sessions.get_mut(&number)) {
             session.failed(record);
         }
@@ -319,7 +325,7 @@ const MOST_SESSIONS: usize = 10_000;
 /// Transactions that all of them may have together.
 const MOST_TRANSACTIONS: usize = 100_000;
 
-/// Sessions among which that of a closed connection is looked for.
+/// Sessions among which that of a closed connection, or of an answer that did not arrive, is looked for.
 const RECENT: usize = 256;
 
 /// How long a session in which nothing happens goes on, in microseconds.

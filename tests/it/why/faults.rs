@@ -1,6 +1,9 @@
 //! A command that breaks the standard, and is refused for this reason.
 
+use dmtap::flow::lint::Linter;
+use dmtap::markup::Limits;
 use dmtap::record::EventRecord;
+use dmtap::record::lint::of_record;
 use dmtap::record::model::NoteRecord;
 
 use super::{analysed, script};
@@ -32,4 +35,50 @@ fn what_lint_noted_about_a_refused_command_is_named_as_its_cause() {
     assert!(found("405", 2));
     assert!(!found("200", 2));
     assert!(!found("404", 2));
+}
+
+#[test]
+fn a_device_that_did_not_take_an_answer_is_not_blamed_for_commands_in_it() {
+    let script = "session 1 09:00:00
+> 1
+  2 Alert 1201
+< 1
+  1 Status 1/0 SyncHdr 200
+  2 Status 1/2 Alert 200
+  4 Replace ./Vendor/MSFT/X/Y = 1
+fail device cause=not-taken the device left before it took the response
+session 2 09:10:00
+> 1
+  2 Alert 1201
+< 1
+  1 Status 1/0 SyncHdr 200
+  2 Status 1/2 Alert 200
+";
+    let records = script::records(script);
+    let sessions = analysed(&records);
+    let finding = &sessions[0].summary.findings[0];
+    assert_eq!(finding.id, "WHY-03");
+    assert!(
+        finding.what.ends_with("in the server's answer"),
+        "{finding:?}"
+    );
+    assert!(
+        finding.why[0].ends_with("before it took the response"),
+        "{finding:?}"
+    );
+    let mut linter = Linter::default();
+    let notes = records
+        .iter()
+        .flat_map(|it| of_record(&mut linter, it, &Limits::default()));
+    let ids: Vec<_> = notes.map(|note| note.id).collect();
+    assert!(!ids.contains(&"PKG-09"), "{ids:?}");
+    // The same without that failure.
+    let mut linter = Linter::default();
+    let mut arrived = script::records(script);
+    arrived.retain(|it| it.cause.is_none());
+    let notes = arrived
+        .iter()
+        .flat_map(|it| of_record(&mut linter, it, &Limits::default()));
+    let ids: Vec<_> = notes.map(|note| note.id).collect();
+    assert!(ids.contains(&"PKG-09"), "{ids:?}");
 }

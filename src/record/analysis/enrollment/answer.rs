@@ -1,5 +1,6 @@
 //! Answers to the steps of an enrollment: what they grant, and what is wrong with them.
 
+use crate::flow::provider::no_node_of;
 use crate::record::EventRecord;
 use crate::record::analysis::exchanged::Exchanged;
 use crate::record::model::{EnrollmentRecord, GrantRecord};
@@ -59,11 +60,8 @@ pub(super) fn lacking(answer: &EnrollmentRecord) -> Vec<String> {
         }
         if id.is_empty() {
             lines.push("Its account has no PROVIDER-ID.".to_owned());
-        } else if !providers.is_empty() && !providers.contains(&id) {
-            lines.push(format!(
-                "PROVIDER-ID of the account is {id}, and DMClient/Provider has {}: Windows enrolls and never connects (PROV-01).",
-                providers.join(", ")
-            ));
+        } else if let Some(wrong) = no_node_of(&id, &providers) {
+            lines.push(format!("{wrong} (PROV-01)."));
         }
     }
     lines
