@@ -130,8 +130,8 @@ impl<'r> Exchanged<'r> {
         let changes = self.record.applied.iter().flat_map(|it| &it.changes);
         let makes_it =
             |it: &EffectKind| matches!(it, EffectKind::HttpStatus | EffectKind::Answered);
-        let made = changes.filter(|it| makes_it(&it.kind) && it.is_done());
-        let made = made.last().and_then(|it| it.after.parse().ok());
+        let mut made = changes.filter(|it| makes_it(&it.kind) && it.is_done());
+        let made = made.next_back().and_then(|it| it.after.parse().ok());
         match received {
             300.. => received,
             _ => made.unwrap_or(received),
