@@ -214,8 +214,8 @@ impl<'s> Later<'s> {
         let items = alerts.flat_map(|alert| alert.items.iter().map(move |item| (alert, item)));
         let is_about = |about: &str| locuri::is_or_is_child(node, about);
         let about = items.filter(|(_, item)| item.node.as_deref().is_some_and(is_about));
-        let ends = about.filter_map(|(alert, item)| Some((alert, reported_end(item)?)));
-        let (alert, value) = ends.last()?;
+        let mut ends = about.filter_map(|(alert, item)| Some((alert, reported_end(item)?)));
+        let (alert, value) = ends.next_back()?;
         let exchange = alert.asked.exchange;
         Some(Fate {
             value,
