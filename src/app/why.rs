@@ -1,12 +1,15 @@
 //! What a record shows: its sessions with what is to be concluded from them.
 
+mod about;
+
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
 
 use serde_json::json;
 use smol_str::SmolStr;
 
-use crate::dm::locuri;
+pub use self::about::About;
+
 use crate::filter::Filter;
 use crate::flow::lint::Linter;
 use crate::flow::{SessionEnd, Side, Transaction, TransactionOutcome};
@@ -58,12 +61,6 @@ struct Counts {
     left_out: [u64; 2],
 }
 
-/// A node that is asked about, and those below it.
-pub struct About {
-    given: String,
-    node: String,
-}
-
 /// A session of the answer.
 struct KeptSession {
     summary: SessionSummary,
@@ -73,30 +70,6 @@ struct KeptSession {
     transactions: Vec<Transaction>,
     /// What a later session may settle.
     left: Left,
-}
-
-impl About {
-    /// The node with this address, in any spelling.
-    pub fn new(given: &str) -> Self {
-        Self {
-            given: given.to_owned(),
-            node: locuri::canonical(given),
-        }
-    }
-
-    fn covers(&self, node: &str) -> bool {
-        let node = locuri::canonical(node);
-        let rest = node.strip_prefix(&self.node);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || self.node.is_empty())
-    }
-
-    fn is_of(&self, transaction: &Transaction) -> bool {
-        let items = transaction
-            .items
-            .iter()
-            .filter_map(|item| item.node.as_deref());
-        { items }.any(|node| self.covers(node))
-    }
 }
 
 impl Question {

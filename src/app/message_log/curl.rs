@@ -32,7 +32,8 @@ pub(super) fn as_http(text: &[u8]) -> Option<Vec<u8>> {
                     };
                 }
             }
-            (State::Body, _) if ends_body(line) => state = State::Sent,
+            (State::Body, _) if is_remark(line) => state = State::Remarks,
+            (State::Remarks, [b'*', ..]) => {}
             (State::Head(_) | State::Sent, _)
                 if line.starts_with(b"*") || !line.contains(&b'<') => {}
             (_, _) if is_count(line) => {}
@@ -50,8 +51,10 @@ pub(super) fn as_http(text: &[u8]) -> Option<Vec<u8>> {
 enum State {
     /// A head, whose lines begin with this sign.
     Head(u8),
-    /// A request whose head is complete, or no message: remarks and progress, which are left out.
+    /// A request whose head is complete: remarks and progress follow, which are left out.
     Sent,
+    /// Remarks in front of or behind the body of a response, which are left out.
+    Remarks,
     /// The body of a response, whose lines are left as they are.
     Body,
 }
@@ -70,8 +73,8 @@ fn begins_head(line: &[u8]) -> Option<u8> {
     }
 }
 
-/// Whether the line is a remark of curl that comes behind a body.
-fn ends_body(line: &[u8]) -> bool {
+/// Whether the line is the first of curl's remarks in front of or behind a body.
+fn is_remark(line: &[u8]) -> bool {
     let remarks = [
         "* Connection #",
         "* Closing connection",

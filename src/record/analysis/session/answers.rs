@@ -9,6 +9,7 @@ use smol_str::{SmolStr, format_smolstr};
 use super::super::exchanged::{Exchanged, of_user};
 use super::super::incident::{Back, IncidentKind};
 use super::super::links::{Indexed, Links, entry};
+use super::super::why::goes_on;
 use super::commands::is_of_windows;
 use super::{LastMessage, OpenSession, is_alert, note_documents, side};
 use crate::dm::locuri;
@@ -367,7 +368,9 @@ impl OpenSession {
                     self.summary.login = value;
                 } else if media_type.ends_with("synctype") {
                     self.summary.sync_type = value;
-                } else if let Some(node) = item.source.as_ref().or(item.target.as_ref()) {
+                } else if let Some(node) = item.source.as_ref().or(item.target.as_ref())
+                    && !goes_on(&media_type, value.as_deref())
+                {
                     self.completed(node);
                 }
             }

@@ -104,6 +104,12 @@ pub(in crate::record::analysis) fn reported_end(item: &TransactionItem) -> Optio
     (is_done && says_end).then_some(ReportedValue::Done)
 }
 
+/// Whether an Item of an Alert says that the work goes on.
+pub(in crate::record::analysis) fn goes_on(media_type: &str, value: Option<&str>) -> bool {
+    let is_in_progress = |value: &str| value.trim().eq_ignore_ascii_case("InProgress");
+    media_type.ends_with("requestpending") || value.is_some_and(is_in_progress)
+}
+
 /// The types of Alerts that say the end of work end with these.
 const ENDS: [&str; 6] = [
     "csp_install",
