@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use jiff::fmt::temporal::DateTimeParser;
 use jiff::tz::Offset;
+use memchr::memmem;
 
 use super::{Failure, Outcome, read_input};
 use crate::app::message_log::{self, DateOrder, DateReading};
 use crate::app::why::Question;
 use crate::error_text;
 use crate::filter::Filter;
+use crate::markup::Limits;
 use crate::printable;
 use crate::record::select::{self, ExchangeNumbers, Exchanges};
 use crate::record::{Damage, EventRecord, is_record};
@@ -89,12 +91,20 @@ impl SessionFile {
     fn joined(&self) -> Result<Bytes, Failure> {
         let files = std::iter::once(&self.file).chain(&self.more).map(|file| {
             let text = read_input(file)?;
-            match is_record(&text) {
+            let name = printable::path(file);
+            if is_record(&text) {
+                let why = "is a record: give this command one record at a time";
+                return Err(Failure::usage(format_args!("{name} {why}")));
+            }
+            let text = Bytes::from(text);
+            match !text.trim_ascii().is_empty()
+                && memmem::find(&text, b"HTTP/").is_none()
+                && message_log::messages(&text, &Limits::default()).is_empty()
+            {
                 true => Err(Failure::usage(format_args!(
-                    "{} is a record: give this command one record at a time",
-                    printable::path(file)
+                    "{name} has no message of SyncML or SOAP, and no head of HTTP: leave it out"
                 ))),
-                false => Ok(Bytes::from(text)),
+                false => Ok(text),
             }
         });
         Ok(message_log::joined(&files.collect::<Result<Vec<_>, _>>()?))

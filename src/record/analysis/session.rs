@@ -61,6 +61,8 @@ pub(super) struct OpenSession {
     pub(super) documents: Vec<FailedDocument>,
     /// Whether it is of data synchronization (SyncML DS): both sides send all commands, and refuse some as they work.
     pub(super) is_data_sync: bool,
+    /// Whether a message says that it is of device management: then another VerProto is a mistake of its sender.
+    pub(super) is_dm: bool,
     /// Whether something in it is Windows' own.
     pub(super) is_windows: bool,
     /// Whether the server answered something: what it sent is no bootstrap.

@@ -81,7 +81,7 @@ pub(super) fn conclude(
     findings.extend(case.open(&findings));
     findings.extend(case.endless());
     findings.extend(case.of_unknown_commands(&findings));
-    if session.is_data_sync {
+    if session.is_data_sync && !session.is_dm {
         findings = vec![of_data_sync(&session)];
     }
     findings.sort_by_key(|finding| (!finding.pending, order(&finding.id)));

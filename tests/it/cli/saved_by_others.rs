@@ -378,3 +378,32 @@ fn lint_says_that_data_synchronization_is_not_of_oma_dm() {
         assert!(!found.contains("STA-03"), "{found}");
     }
 }
+
+#[test]
+fn a_file_without_a_message_among_several_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let answer = folder.path().join("answer.json");
+    fs::write(&answer, r#"{"message":"Bad request"}"#).unwrap();
+    let request = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/saved/1.xml");
+    for verb in ["why", "show"] {
+        let output = dmtap()
+            .arg(verb)
+            .args([&request, &answer])
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.contains("answer.json has no message"), "{text}");
+    }
+}
+
+#[test]
+fn a_session_of_dm_stays_one_though_a_message_says_data_synchronization() {
+    let data = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/saved");
+    let message = |number: u8| fs::read_to_string(data.join(format!("{number}.xml"))).unwrap();
+    let server = message(2).replace("DM/1.2", "SyncML/1.2");
+    let text = [message(1), server, message(3), message(4)].join("\n");
+    let (code, text) = printed_of("why", text.as_bytes());
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains(NOT_FOUND), "{text}");
+}

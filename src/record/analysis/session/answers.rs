@@ -25,6 +25,7 @@ impl OpenSession {
         let from = message.from;
         let proto = message.sent.and_then(|(header, _)| header.proto.as_deref());
         self.is_data_sync |= proto.is_some_and(|proto| proto.starts_with("SyncML/"));
+        self.is_dm |= proto.is_some_and(|proto| proto.starts_with("DM/"));
         self.note_missing(message);
         let answers = self.answers(message);
         let first = self.transactions.len();
