@@ -194,7 +194,7 @@ impl Lint {
             };
             let what = match Dialect::of(&document) {
                 Dialect::SyncMl => None,
-                Dialect::Soap if has_messages(&text) => Some("SOAP of enrollment"),
+                Dialect::Soap if message_log::has_messages(&text) => Some("SOAP of enrollment"),
                 Dialect::Provisioning => Some("a provisioning document"),
                 Dialect::Soap | Dialect::Other => {
                     other(&mut lint, name, root(&document));
@@ -416,11 +416,6 @@ fn names_syncml(text: &[u8]) -> bool {
         || names
             .iter()
             .any(|name| memmem::find(text, name.as_bytes()).is_some())
-}
-
-/// Whether a file has messages of OMA DM or enrollment.
-fn has_messages(text: &Bytes) -> bool {
-    !message_log::messages(text, &Limits::default()).is_empty()
 }
 
 /// What markup of another kind is: `XML with the root feed`.

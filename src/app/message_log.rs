@@ -162,6 +162,11 @@ pub fn messages(text: &Bytes, limits: &Limits) -> Vec<LoggedMessage> {
     messages.collect()
 }
 
+/// Whether a file that is not a record has a message.
+pub fn has_messages(text: &Bytes) -> bool {
+    !messages(text, &Limits::default()).is_empty()
+}
+
 /// The order of day, month and year that the dates of a file show.
 fn date_order(found: &[Found]) -> DateOrder {
     let written: Vec<_> = found.iter().filter_map(|found| found.date).collect();

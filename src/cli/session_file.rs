@@ -14,7 +14,6 @@ use crate::app::message_log::{self, DateOrder, DateReading};
 use crate::app::why::Question;
 use crate::error_text;
 use crate::filter::Filter;
-use crate::markup::Limits;
 use crate::printable;
 use crate::record::select::{self, ExchangeNumbers, Exchanges};
 use crate::record::{Damage, EventRecord, is_record};
@@ -99,7 +98,7 @@ impl SessionFile {
             let text = Bytes::from(text);
             match !text.trim_ascii().is_empty()
                 && memmem::find(&text, b"HTTP/").is_none()
-                && message_log::messages(&text, &Limits::default()).is_empty()
+                && !message_log::has_messages(&text)
             {
                 true => Err(Failure::usage(format_args!(
                     "{name} has no message of SyncML or SOAP, and no head of HTTP: leave it out"
