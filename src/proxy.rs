@@ -32,6 +32,7 @@ mod pem_file;
 mod progress;
 mod read;
 mod route;
+mod self_wake;
 mod settings;
 mod stay;
 mod stream_watchdog;

@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use super::self_wake::repolled;
 use crate::error_text;
 
 /// Accepts connections until `stop`, at most `most` at a time, and serves each in a task of its own. Returns the
@@ -39,7 +40,7 @@ where
                     }
                     let served = serve(tcp, peer);
                     connections.spawn(async move {
-                        served.await;
+                        repolled(served).await;
                         drop(permit);
                     });
                 }

@@ -29,6 +29,7 @@ use crate::proxy::body::{Body, Broken};
 use crate::proxy::client_identity::ClientIdentity;
 use crate::proxy::failure::{self, Failure, PlainError, ServerError};
 use crate::proxy::headers::{MAX_HEAD_BYTES, MOST_FIELDS};
+use crate::proxy::self_wake::repolled;
 use crate::proxy::settings::{Mode, Resolve, Settings, Trust, Upstream};
 use crate::proxy::trust;
 
@@ -204,7 +205,7 @@ fn unverified(target: &Uri, error: io::Error) -> ConnectError {
 
 fn drive(connection: impl Future<Output = hyper::Result<()>> + Send + 'static) {
     tokio::spawn(async move {
-        if let Err(error) = connection.await {
+        if let Err(error) = repolled(connection).await {
             tracing::debug!("a connection to a server ended: {error}");
         }
     });
