@@ -211,8 +211,10 @@ impl Linter {
             return notes;
         }
         let mut dangling = Vec::new();
-        // The sender repeats a message, because the answer was lost. It has nothing new.
-        if !seen.is_repeat(linted) {
+        if seen.is_repeat(linted) {
+            // The sender repeats a message, because the answer was lost. It has nothing new.
+            seen.enter_again(linted);
+        } else {
             let own;
             let links = match linted.links {
                 Some(links) => links,

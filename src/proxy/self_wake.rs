@@ -113,7 +113,11 @@ mod tests {
         let future = pin!(repolled(poll_fn(|cx| {
             polls += 1;
             cx.waker().wake_by_ref();
-            if polls == 3 { Poll::Ready(polls) } else { Poll::Pending }
+            if polls == 3 {
+                Poll::Ready(polls)
+            } else {
+                Poll::Pending
+            }
         })));
         assert_eq!((task.poll(future), task.wakes()), (Poll::Ready(3), 0));
     }
@@ -128,7 +132,7 @@ mod tests {
             Poll::<()>::Pending
         })));
         assert_eq!((task.poll(future), task.wakes()), (Poll::Pending, 1));
-        assert_eq!(polls.into_inner(), POLLS);
+        assert_eq!(polls.load(Ordering::Relaxed), POLLS);
     }
 
     #[test]

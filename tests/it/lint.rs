@@ -16,6 +16,7 @@ use dmtap::flow::{Note, Severity, Side};
 use dmtap::markup::wbxml::{WbxmlOptions, encode};
 use dmtap::markup::{Document, Hint, Limits, decode};
 
+mod again;
 mod anew;
 mod earlier;
 mod printed;

@@ -171,8 +171,8 @@ fn of_server(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
     if !seen.device_goes_on() {
         return;
     }
-    // If the device has more to send, the server asks for it and sends nothing else.
-    if message.is_final() {
+    // If the device has more to send, the server asks for it and sends nothing else, or it aborts the session.
+    if message.is_final() && !message.has_alert(AlertCode::SESSION_ABORT) {
         found.add(
             "PKG-06",
             at,

@@ -282,6 +282,22 @@ impl Seen {
         }
     }
 
+    /// Enters a message that came again. The proxy's links then refer to the commands of its newest copy.
+    pub(super) fn enter_again(&mut self, linted: LintMessage<'_>) {
+        let (Some(document), Some(_)) = (linted.delivered, linted.links) else {
+            return;
+        };
+        let pending = &mut self.of_mut(linted.speaker).pending;
+        let renewed = pending.drain().map(|(at, mut pending)| {
+            if pending.document.source() != document.source() {
+                return (at, pending);
+            }
+            pending.document = document.clone();
+            (place(document, pending.node), pending)
+        });
+        *pending = renewed.collect();
+    }
+
     /// Whether the device's package goes on in its next message. The server then asks for the rest, which begins no
     /// package. A device that asks for the rest of the server's package has not begun its own.
     pub(super) fn device_goes_on(&self) -> bool {
