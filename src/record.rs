@@ -3,8 +3,7 @@
 //! ```text
 //! proxy ─ Event ─▶ Journal ─▶ record thread ─┬─ queue ─▶ Transcript     for people
 //!                  (number)   (EventRecord)  ├─ queue ─▶ JsonLines      for programs, and for `dmtap show`
-//!                                            ├─ queue ─▶ Pcapng         for Wireshark
-//! //!                                            └─────────▶ Subscription   for live viewers
+//!                                            └─ queue ─▶ Pcapng         for Wireshark
 //! ```
 //!
 //! One thread makes one [`EventRecord`] of each event, with its secrets masked, and every sink gets that same record.
@@ -26,9 +25,7 @@ pub mod transcript;
 use std::io;
 
 pub use file::{FileError, FileErrorKind, Named, open, open_all};
-pub use journal::{
-    Builder, CloseError, Journal, Live, SinkSummary, Subscription, Summary, WhenFull,
-};
+pub use journal::{Builder, CloseError, Journal, SinkSummary, Summary, WhenFull};
 pub use jsonl::JsonLines;
 pub use model::EventRecord;
 pub use pcapng::Pcapng;

@@ -5,7 +5,6 @@ mod examine;
 mod inlet;
 mod queue;
 mod sessions;
-mod subscription;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -21,7 +20,6 @@ use examine::examine;
 use inlet::{Inlet, Numbered};
 use queue::{Bounds, Next, Place, Queue, Ticket, Waited};
 pub use sessions::Sessions;
-pub use subscription::{Live, Subscription};
 
 /// The most events that wait for one sink.
 pub const QUEUE: usize = 1024;
@@ -272,12 +270,6 @@ impl Journal {
         renewed
     }
 
-    /// Subscribes to all records from now on. A subscriber that is too slow misses records and gets their count;
-    /// neither the traffic nor a file waits for it.
-    pub fn subscribe(&self) -> Subscription {
-        self.inlet.subscribe()
-    }
-
     /// Numbers an event and reserves its place with every sink. Returns the sinks that had no room for it.
     fn queue(&self, event: Event) -> Vec<(&Lane, Ticket)> {
         let bytes = queue::weight(&event);
@@ -298,13 +290,13 @@ impl Journal {
                 without.push(number);
             }
             let is_wanted = without.len() < self.lanes.len();
-            let numbered = Numbered {
+            let numbered = is_wanted.then_some(Numbered {
                 seq,
                 event,
                 bytes,
                 without,
-            };
-            (numbered, is_wanted, !crowded.is_empty())
+            });
+            (numbered, !crowded.is_empty())
         });
         // Logs each time the count has doubled, so that a slow sink does not flood the log as well.
         for (lane, dropped) in short.iter().filter(|(_, count)| count.is_power_of_two()) {
@@ -320,7 +312,7 @@ impl Journal {
 
 impl EventSink for Journal {
     fn on_event(&self, event: Event) {
-        if self.lanes.is_empty() && !self.inlet.has_subscribers() {
+        if self.lanes.is_empty() {
             return;
         }
         let mut crowded = self.queue(event);

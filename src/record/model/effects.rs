@@ -158,31 +158,6 @@ impl EventRecord {
         sent.document(self.head.as_ref(), &Limits::default())
     }
 
-    /// Returns the record without commands, notes, rule effects and bodies.
-    pub(in crate::record) fn without_content(&self) -> Self {
-        Self {
-            at: self.at.clone(),
-            connection: self.connection.clone(),
-            from: self.from.clone(),
-            why: self.why.clone(),
-            help: self.help.clone(),
-            head: self.head.clone(),
-            reading: self.reading.clone(),
-            client_auth: self.client_auth.clone(),
-            session: self.session.clone(),
-            message: self.message.clone(),
-            enrollment: None,
-            commands: Vec::new(),
-            notes: Vec::new(),
-            applied: Vec::new(),
-            delivery: self.delivery.clone(),
-            summary: None,
-            body: None,
-            sent: None,
-            ..*self
-        }
-    }
-
     fn bare(seq: u64, event: EventKind, at: Timestamp, connection: ConnectionRecord) -> Self {
         Self {
             v: VERSION,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use dmtap::flow::{ConnectionId, Event, EventSink, Timestamp};
 use dmtap::record::{EventRecord, Journal, Sink, WhenFull};
 
-pub(crate) fn event() -> Event {
+fn event() -> Event {
     Event::Closed {
         connection: ConnectionId(1),
         at: Timestamp(0),
@@ -436,4 +436,36 @@ fn a_sink_that_is_behind_but_busy_is_not_given_up() {
         }
     });
     assert_eq!(journal.close().unwrap().sinks[0].written, 40);
+}
+
+/// Remembers where the records were that it got.
+#[derive(Clone, Default)]
+struct Places(Arc<Mutex<Vec<usize>>>);
+
+impl Sink for Places {
+    fn write_event(&mut self, record: &EventRecord) -> io::Result<()> {
+        self.0
+            .lock()
+            .unwrap()
+            .push(std::ptr::from_ref(record).addr());
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn every_sink_gets_the_very_same_record() {
+    let (one, two) = (Places::default(), Places::default());
+    let journal = Journal::builder()
+        .sink("one", Box::new(one.clone()), WhenFull::Block)
+        .sink("two", Box::new(two.clone()), WhenFull::Block)
+        .start();
+    // Together, so that no memory is used again.
+    (0..20).for_each(|_| journal.on_event(event()));
+    journal.close().unwrap();
+    assert_eq!(one.0.lock().unwrap().len(), 20);
+    assert_eq!(*one.0.lock().unwrap(), *two.0.lock().unwrap());
 }
