@@ -17,9 +17,8 @@ pub mod lint;
 pub mod model;
 pub mod pcapng;
 pub mod redact;
-mod run;
+pub mod replay;
 pub mod select;
-pub mod show;
 pub mod transcript;
 
 use std::io;
@@ -30,8 +29,7 @@ pub use jsonl::JsonLines;
 pub use model::EventRecord;
 pub use pcapng::Pcapng;
 pub use redact::Masking;
-pub use run::Runs;
-pub use show::{Damage, is_record, replay, replay_lines, show};
+pub use replay::{Damage, is_record, replay};
 pub use transcript::{Colour, Layout, Transcript};
 
 /// Makes the sink that replaces a sink whose file was rotated away.

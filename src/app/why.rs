@@ -21,7 +21,7 @@ use crate::record::analysis::{AnalysedSession, Analysis, Begun};
 use crate::record::model::{CommandCounts, EventKind, NoteRecord, SessionFinding, SessionSummary};
 use crate::record::select::{ExchangeNumbers, may_select};
 use crate::record::transcript::Failures;
-use crate::record::{self, Colour, EventRecord, Runs, Transcript};
+use crate::record::{self, Colour, EventRecord, Transcript};
 
 /// What is asked of a record, and what it has of that.
 pub struct Question {
@@ -38,7 +38,7 @@ pub struct Question {
     unselected: Option<String>,
     analysis: Analysis,
     linter: Linter,
-    runs: Runs,
+    /// The run of the newest event.
     run: u32,
     sessions: Vec<KeptSession>,
     /// The places of those that a later session may settle, by server and device.
@@ -84,7 +84,6 @@ impl Question {
             unselected: None,
             analysis: Analysis::new(options),
             linter: Linter::default(),
-            runs: Runs::default(),
             run: 0,
             sessions: Vec::new(),
             by_peers: HashMap::new(),
@@ -96,9 +95,9 @@ impl Question {
 
     /// Takes in an event of the record.
     pub fn event(&mut self, event: &EventRecord) {
-        if self.runs.begins(event) {
+        if self.run != event.run {
             self.end_run();
-            self.run += 1;
+            self.run = event.run;
             self.linter = Linter::default();
         }
         self.messages += u64::from(matches!(

@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use super::model::{EnrollmentRecord, EventKind, SessionSummary};
-use super::{EventRecord, Runs, Sink};
+use super::{EventRecord, Sink};
 
 pub use failures::Failures;
 pub(super) use plain::announces_soap;
@@ -32,7 +32,8 @@ pub struct Transcript<W> {
     out: W,
     buffer: TextBuffer,
     day: String,
-    runs: Runs,
+    /// The run of the newest event.
+    run: u32,
     session: Option<u64>,
     failures: Failures,
     /// The server of each open connection, by the number of the connection.
@@ -46,7 +47,7 @@ impl<W: Write> Transcript<W> {
             out,
             buffer: TextBuffer::new(style),
             day: String::new(),
-            runs: Runs::default(),
+            run: 0,
             session: None,
             failures: Failures::default(),
             servers: BTreeMap::new(),
@@ -132,9 +133,10 @@ impl<W: Write> Transcript<W> {
     }
 
     fn new_run(&mut self, event: &EventRecord) {
-        if !self.runs.begins(event) {
+        if event.run == self.run {
             return;
         }
+        self.run = event.run;
         self.session = None;
         self.servers.clear();
         let words = [&run_name(event.run), "all numbers begin again"];

@@ -42,7 +42,7 @@ impl Sink for Selecting {
     fn write_event(&mut self, record: &EventRecord) -> io::Result<()> {
         let inner = &mut self.inner;
         self.exchanges
-            .event(record, &mut |_, record| inner.write_event(record))
+            .event(record, &mut |record| inner.write_event(record))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -52,7 +52,7 @@ impl Sink for Selecting {
     fn finish(&mut self) -> io::Result<()> {
         let inner = &mut self.inner;
         self.exchanges
-            .finish(&mut |_, record| inner.write_event(record))?;
+            .finish(&mut |record| inner.write_event(record))?;
         self.inner.finish()
     }
 }

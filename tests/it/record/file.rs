@@ -6,7 +6,7 @@ use std::path::Path;
 use dmtap::flow::Event;
 use dmtap::record::{self, Colour, EventRecord, Masking, Sink, Transcript};
 
-use crate::record::transcript::session;
+use crate::record::transcript::{session, show};
 
 fn open(path: &Path, append: bool) -> Result<Box<dyn Sink>, String> {
     let plus = if append { "+" } else { "" };
@@ -61,7 +61,7 @@ fn a_file_is_overwritten_unless_a_plus_asks_to_append() {
     assert_eq!(lines(), 2 * once);
     let mut transcript = Transcript::new(Vec::new(), Colour::Plain);
     assert!(
-        record::show(&fs::read(&path).unwrap()[..], &mut transcript)
+        show(&fs::read(&path).unwrap(), &mut transcript)
             .unwrap()
             .is_empty()
     );
@@ -80,7 +80,7 @@ fn appending_to_a_torn_line_begins_a_new_one() {
     fs::write(&path, "{\"v\":1,\"seq\":1,\"eve").unwrap();
     write(&path, true);
     let mut transcript = Transcript::new(Vec::new(), Colour::Plain);
-    let damage = record::show(&fs::read(&path).unwrap()[..], &mut transcript).unwrap();
+    let damage = show(&fs::read(&path).unwrap(), &mut transcript).unwrap();
     assert_eq!(damage.len(), 1);
     assert_eq!(damage[0].line, 1);
     let text = String::from_utf8(transcript.into_inner()).unwrap();
