@@ -23,7 +23,7 @@ pub mod transcript;
 
 use std::io;
 
-pub use file::{FileError, FileErrorKind, Named, open, open_all};
+pub use file::{FileError, FileErrorKind, Named, open_all};
 pub use journal::{Builder, CloseError, Journal, SinkSummary, Summary, WhenFull};
 pub use jsonl::JsonLines;
 pub use model::EventRecord;
@@ -32,14 +32,9 @@ pub use redact::Masking;
 pub use replay::{Damage, is_record, replay};
 pub use transcript::{Colour, Layout, Transcript};
 
-/// Makes the sink that replaces a sink whose file was rotated away.
-pub trait Renew: Send {
-    /// Returns the new sink, or `None` if the old one still writes to the right file.
-    ///
-    /// # Errors
-    /// Fails if no new sink can be made; the old sink stays in use.
-    fn renew(&mut self) -> io::Result<Option<Box<dyn Sink>>>;
-}
+/// Makes the sink that replaces a sink whose file was rotated away; returns `None` if the old sink still writes to the
+/// right file. Fails if no new sink can be made; the old sink stays in use.
+pub type Renew = Box<dyn FnMut() -> io::Result<Option<Box<dyn Sink>>> + Send>;
 
 /// Receives every event, on a separate thread.
 pub trait Sink: Send {

@@ -51,7 +51,7 @@ pub enum WhenFull {
 pub struct Journal {
     inlet: Arc<Inlet>,
     lanes: Arc<[Lane]>,
-    renewals: Mutex<Vec<(String, Box<dyn Renew>)>>,
+    renewals: Mutex<Vec<(String, Renew)>>,
     patience: Duration,
     farewell: Duration,
     written: Mutex<Option<Result<Summary, CloseError>>>,
@@ -61,8 +61,6 @@ pub struct Journal {
 struct Lane {
     name: String,
     queue: Arc<Queue>,
-    /// The reason why the sink has no thread.
-    stillborn: Option<String>,
 }
 
 /// The result of a sink's thread.
@@ -70,6 +68,15 @@ struct Lane {
 struct Ended {
     written: u64,
     failure: Option<String>,
+}
+
+impl Ended {
+    fn failed(why: String) -> Self {
+        Self {
+            written: 0,
+            failure: Some(why),
+        }
+    }
 }
 
 /// The result of a journal, known when the journal is closed.
@@ -102,7 +109,7 @@ pub struct CloseError(pub Summary);
 /// Builds a journal.
 pub struct Builder {
     sinks: Vec<(String, Box<dyn Sink>, WhenFull)>,
-    renewals: Vec<(String, Box<dyn Renew>)>,
+    renewals: Vec<(String, Renew)>,
     masking: Masking,
     sessions: Sessions,
     bounds: Bounds,
@@ -140,7 +147,7 @@ impl Builder {
     }
 
     /// Lets [`Journal::renew`] replace the sink of this name.
-    pub fn renewal(mut self, name: impl Into<String>, renew: Box<dyn Renew>) -> Self {
+    pub fn renewal(mut self, name: impl Into<String>, renew: Renew) -> Self {
         self.renewals.push((name.into(), renew));
         self
     }
@@ -186,10 +193,12 @@ impl Builder {
     pub fn start(self) -> Journal {
         let lanes = self.sinks.into_iter().map(|(name, sink, when_full)| {
             let queue = Arc::new(Queue::new(self.bounds, when_full));
-            let started = spawn(name.clone(), sink, queue.clone());
-            Lane::new(name, queue, started)
+            if let Err(error) = spawn(name.clone(), sink, queue.clone()) {
+                queue.ended(Ended::failed(error_text::io(&error)));
+            }
+            Lane { name, queue }
         });
-        let mut lanes: Arc<[Lane]> = lanes.collect();
+        let lanes: Arc<[Lane]> = lanes.collect();
         let inlet = Arc::new(Inlet::default());
         let (inlet_of_thread, lanes_of_thread) = (inlet.clone(), lanes.clone());
         let run = move || {
@@ -203,11 +212,9 @@ impl Builder {
         let started = thread::Builder::new().name("records".into()).spawn(run);
         if let Err(error) = started {
             inlet.close();
-            let failed = lanes.iter().map(|lane| {
-                let error = io::Error::new(error.kind(), error.to_string());
-                Lane::new(lane.name.clone(), lane.queue.clone(), Err(error))
-            });
-            lanes = failed.collect();
+            for lane in lanes.iter() {
+                lane.queue.ended(Ended::failed(error_text::io(&error)));
+            }
         }
         Journal {
             inlet,
@@ -254,7 +261,7 @@ impl Journal {
     pub fn renew(&self) -> Vec<(String, io::Result<()>)> {
         let mut renewed = Vec::new();
         for (name, renew) in self.renewals.lock().iter_mut() {
-            let done = match renew.renew() {
+            let done = match renew() {
                 Ok(None) => continue,
                 Ok(Some(sink)) => {
                     let mut lanes = self.lanes.iter();
@@ -336,18 +343,6 @@ impl Drop for Journal {
 }
 
 impl Lane {
-    fn new(name: String, queue: Arc<Queue>, started: io::Result<()>) -> Self {
-        let stillborn = started.err().map(|error| error_text::io(&error));
-        if stillborn.is_some() {
-            queue.ended(Ended::default());
-        }
-        Self {
-            name,
-            queue,
-            stillborn,
-        }
-    }
-
     /// Waits until there is room, or gives up on the sink.
     fn wait(&self, ticket: Ticket, patience: Duration) {
         if self.queue.wait(ticket, patience) == Waited::GivenUp {
@@ -361,22 +356,18 @@ impl Lane {
 
     fn end(&self, farewell: Duration) -> SinkSummary {
         let (ended, dropped) = self.queue.end(farewell);
-        let failure = match (&self.stillborn, &ended) {
-            (Some(error), _) => Some(error.clone()),
-            (None, Some(ended)) => ended.failure.clone(),
-            (None, None) => Some(STUCK.to_owned()),
-        };
-        if failure.as_deref() == Some(STUCK) {
+        let ended = ended.unwrap_or_else(|| {
             tracing::error!(sink = self.name, "record: {STUCK}");
-        }
+            Ended::failed(STUCK.to_owned())
+        });
         if dropped > 0 {
             tracing::warn!(sink = self.name, dropped, "record: events were left out");
         }
         SinkSummary {
             name: self.name.clone(),
-            written: ended.map_or(0, |ended| ended.written),
+            written: ended.written,
             dropped,
-            failure,
+            failure: ended.failure,
         }
     }
 }

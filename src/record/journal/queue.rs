@@ -267,10 +267,10 @@ impl Queue {
         self.filled.notify_one();
     }
 
-    /// Notes that the sink's thread has ended.
+    /// Notes that the sink's thread has ended; the first call counts.
     pub(super) fn ended(&self, ended: Ended) {
         let mut state = self.state.lock();
-        state.ended = Some(ended);
+        state.ended.get_or_insert(ended);
         let left = self.stop(state);
         self.moved.notify_one();
         drop(left);
