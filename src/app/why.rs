@@ -118,7 +118,7 @@ impl Question {
             return None;
         }
         let found = record::lint::of_record(&mut self.linter, event, &Limits::default());
-        let notes = found.into_iter().map(NoteRecord::from);
+        let notes = found.iter().map(NoteRecord::from);
         let mut event = event.clone();
         event.notes.extend(notes);
         Some(event)

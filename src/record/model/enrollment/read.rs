@@ -13,7 +13,7 @@ use crate::dm::enrollment::{
 use crate::dm::soap::{Fault, is_nil};
 use crate::dm::token::{BinaryToken, TokenKind};
 use crate::dm::{
-    Certificate, CertificateRequest, EnrollmentMessage, Envelope, Hresult, Provisioning,
+    Certificate, CertificateRequest, EnrollmentMessage, Envelope, Hresult, Provisioning, trimmed,
 };
 use crate::facts;
 use crate::markup::{DecodeErrorKind, Document, Element, Hint, Limits, decode};
@@ -225,11 +225,7 @@ fn unreadable(token: BinaryToken<'_>) -> Option<String> {
 impl Shown<'_> {
     /// Returns the text of an element that holds an address.
     fn url<'d>(self, element: Element<'d>) -> Cow<'d, str> {
-        let text = match element.text() {
-            Cow::Borrowed(text) => Cow::Borrowed(text.trim_ascii()),
-            Cow::Owned(text) => Cow::Owned(text.trim_ascii().to_owned()),
-        };
-        self.secret_spans.address(text)
+        self.secret_spans.address(trimmed(element))
     }
 
     /// Returns the text of an element, or a mask if it holds a secret.
@@ -242,18 +238,15 @@ impl Shown<'_> {
 
     /// Returns the value of a context item. For secrets and attestation, returns a mask and the size.
     fn context<'d>(self, name: &str, value: Element<'d>) -> Cow<'d, str> {
-        let text = value.text();
+        let text = trimmed(value);
         let is_bound = ATTESTATION.iter().any(|start| {
             let begins = name.get(..start.len());
             begins.is_some_and(|begins| begins.eq_ignore_ascii_case(start))
         });
         if self.masking == Masking::Masked && (is_bound || self.secret_spans.hold(value.id())) {
-            return Cow::Owned(format!("{MASK} ({} B)", text.trim_ascii().len()));
+            return Cow::Owned(format!("{MASK} ({} B)", text.len()));
         }
-        match text {
-            Cow::Borrowed(text) => Cow::Borrowed(text.trim_ascii()),
-            Cow::Owned(text) => Cow::Owned(text.trim_ascii().to_owned()),
-        }
+        text
     }
 }
 
