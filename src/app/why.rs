@@ -20,8 +20,8 @@ use crate::record::analysis::why::{Options, attempt_words, transaction_line};
 use crate::record::analysis::{AnalysedSession, Analysis, Begun};
 use crate::record::model::{CommandCounts, EventKind, NoteRecord, SessionFinding, SessionSummary};
 use crate::record::select::{ExchangeNumbers, may_select};
-use crate::record::transcript::Failures;
-use crate::record::{self, Colour, EventRecord, Transcript};
+use crate::record::transcript::{self, Failures};
+use crate::record::{self, Colour, EventRecord};
 
 /// What is asked of a record, and what it has of that.
 pub struct Question {
@@ -303,7 +303,7 @@ impl Question {
                 continue;
             }
             let run = (self.run > 0).then_some(*run);
-            text += &Transcript::<Vec<u8>>::session(summary, run, Colour::Colour);
+            text += &transcript::session(summary, run, Colour::Colour);
             for transaction in transactions {
                 let _ = writeln!(
                     text,
@@ -318,7 +318,7 @@ impl Question {
                 findings: vec![never_sent],
                 ..SessionSummary::default()
             };
-            text += &Transcript::<Vec<u8>>::session(&summary, None, Colour::Colour);
+            text += &transcript::session(&summary, None, Colour::Colour);
             text.push('\n');
         }
         let shown = self.sessions.iter();

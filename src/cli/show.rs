@@ -166,7 +166,7 @@ impl Show {
             (Output::Json, _) => failures.json(),
             (Output::Text, true) if answer.selects_nothing() => answer.text(events),
             (Output::Text, true) => "nothing failed\n".to_owned(),
-            (Output::Text, false) => Transcript::<Vec<u8>>::failures(&failures, Colour::Colour),
+            (Output::Text, false) => failures.text(Colour::Colour),
         };
         super::write_output(text.as_bytes())?;
         if damaged.is_empty() && events == 0 {

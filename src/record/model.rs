@@ -3,7 +3,7 @@
 mod body;
 mod command;
 pub(super) mod effect_sentence;
-mod enrollment;
+pub(super) mod enrollment;
 mod event;
 mod http;
 mod place_name;

@@ -28,7 +28,7 @@ use pcap_file::pcapng::blocks::section_header::{SectionHeaderBlock, SectionHeade
 use pcap_file::pcapng::{PcapNgBlock, PcapNgWriter};
 
 use super::model::{ConnectionRecord, EventKind, OpRecord};
-use super::{EventRecord, Sink, Transcript};
+use super::{EventRecord, Sink, transcript};
 use crate::flow::Timestamp;
 use stream::{Frame, Stream};
 
@@ -288,7 +288,7 @@ fn device(connection: &ConnectionRecord) -> SocketAddr {
 }
 
 fn comment(record: &EventRecord) -> String {
-    let mut text = Transcript::<Vec<u8>>::text(record);
+    let mut text = transcript::text(record);
     if text.len() > MOST_COMMENT {
         let cut = (0..=MOST_COMMENT)
             .rev()

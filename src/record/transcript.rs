@@ -19,10 +19,12 @@ mod text_buffer;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::model::{EnrollmentRecord, EventKind, SessionSummary};
+use super::model::{EventKind, SessionSummary};
 use super::{EventRecord, Sink};
 
+pub use enrollment::text as enrollment;
 pub use failures::Failures;
+pub use full::unfolded;
 pub(super) use plain::announces_soap;
 use text_buffer::TextBuffer;
 pub use text_buffer::{Colour, Layout};
@@ -59,37 +61,6 @@ impl<W: Write> Transcript<W> {
     pub fn with_layout(mut self, layout: Layout) -> Self {
         self.buffer.layout = layout;
         self
-    }
-
-    /// Returns the text of one event, without the lines for a new day or session.
-    pub fn text(event: &EventRecord) -> String {
-        let mut buffer = TextBuffer::new(Colour::Plain);
-        block::event(&mut buffer, event, None);
-        buffer.text().to_owned()
-    }
-
-    /// Returns the text of a message of enrollment that belongs to no exchange.
-    pub fn enrollment(record: &EnrollmentRecord) -> String {
-        enrollment::text(record)
-    }
-
-    /// Describes a value that is a certificate, a signed message or a token; `None` for any other value.
-    pub fn unfolded(value: &str) -> Option<String> {
-        full::unfolded(value)
-    }
-
-    /// Returns the text of a session that is over. `run` is its run, from 0, if the record has several.
-    pub fn session(summary: &SessionSummary, run: Option<u32>, style: Colour) -> String {
-        let mut buffer = TextBuffer::new(style);
-        session::summary(&mut buffer, summary, run);
-        buffer.text().to_owned()
-    }
-
-    /// Returns the text of the failures of a run.
-    pub fn failures(failures: &Failures, style: Colour) -> String {
-        let mut buffer = TextBuffer::new(style);
-        failures.print(&mut buffer);
-        buffer.text().to_owned()
     }
 
     /// Returns the writer.
@@ -156,6 +127,20 @@ impl<W: Write> Transcript<W> {
         block::across(&mut self.buffer, &[&number, &id, session.device.as_str()]);
         self.buffer.end();
     }
+}
+
+/// Returns the text of one event, without the lines for a new day or session.
+pub fn text(event: &EventRecord) -> String {
+    let mut buffer = TextBuffer::new(Colour::Plain);
+    block::event(&mut buffer, event, None);
+    buffer.text().to_owned()
+}
+
+/// Returns the text of a session that is over. `run` is its run, from 0, if the record has several.
+pub fn session(summary: &SessionSummary, run: Option<u32>, style: Colour) -> String {
+    let mut buffer = TextBuffer::new(style);
+    session::summary(&mut buffer, summary, run);
+    buffer.text().to_owned()
 }
 
 /// Returns the name of a run of a record that has several: `run 2`.

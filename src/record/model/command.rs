@@ -348,6 +348,11 @@ impl ItemRecord {
 }
 
 impl DataRecord {
+    /// Returns whether the value is entirely masked.
+    pub fn is_hidden(&self) -> bool {
+        self.masked && (self.markup || self.text == MASK)
+    }
+
     fn of(data: Element<'_>, secret_spans: &SecretSpans) -> Self {
         let masked = secret_spans.hold(data.id());
         let record = Self {

@@ -11,6 +11,7 @@ use serde_with::skip_serializing_none;
 use smol_str::SmolStr;
 
 pub use fact::Facts;
+pub(in crate::record) use granted::day;
 
 /// The content of a message of enrollment.
 #[skip_serializing_none]

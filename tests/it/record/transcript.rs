@@ -282,7 +282,7 @@ fn records_of_other_versions_keep_what_rules_did() {
     let changes = &record.applied[0].changes;
     assert_eq!(changes[0].kind, dmtap::flow::EffectKind::Renumbered);
     assert_eq!(changes[1].step, "bake");
-    let text = Transcript::<Vec<u8>>::text(&record);
+    let text = dmtap::record::transcript::text(&record);
     assert!(text.contains("the device's connection was reset by a rule"));
 }
 
