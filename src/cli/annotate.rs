@@ -25,7 +25,7 @@ pub(super) fn annotated(document: &Document, is_terminal: bool) -> String {
     let most = if is_terminal { LONGEST } else { usize::MAX };
     let mut out = header(document);
     let in_full = Redactor::new(Masking::Raw).find(document, &[]);
-    if let Some(record) = EnrollmentRecord::of(document, &in_full, Masking::Raw) {
+    if let Some(record) = EnrollmentRecord::of(document, &in_full) {
         out.push_str(&transcript::enrollment(&record));
     }
     lines(&mut out, document, &Limits::default(), 0, most);

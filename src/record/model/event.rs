@@ -135,7 +135,7 @@ impl EventRecord {
     /// Returns the content of the message of enrollment as sent, if a rule changed it.
     pub(in crate::record) fn sent_enrollment(&self) -> Option<EnrollmentRecord> {
         let document = self.sent_document()?;
-        EnrollmentRecord::of(&document, &SecretSpans::default(), Masking::Masked)
+        EnrollmentRecord::of(&document, &SecretSpans::default())
     }
 
     /// Returns the body as received; for a message that dmtap wrote in a peer's place, the body as sent.
@@ -204,7 +204,7 @@ impl EventRecord {
                 .map(|tag| SessionRecord::of(tag, captured.from)),
             message: message.map(|message| MessageRecord::of(message, &secret_spans)),
             enrollment: document
-                .and_then(|document| EnrollmentRecord::of(document, &secret_spans, masking)),
+                .and_then(|document| EnrollmentRecord::of(document, &secret_spans)),
             commands: message
                 .map_or_else(Vec::new, |m| commands(m, &captured.links, &secret_spans)),
             notes: notes.collect(),
