@@ -203,8 +203,7 @@ impl EventRecord {
                 .as_ref()
                 .map(|tag| SessionRecord::of(tag, captured.from)),
             message: message.map(|message| MessageRecord::of(message, &secret_spans)),
-            enrollment: document
-                .and_then(|document| EnrollmentRecord::of(document, &secret_spans)),
+            enrollment: document.and_then(|document| EnrollmentRecord::of(document, &secret_spans)),
             commands: message
                 .map_or_else(Vec::new, |m| commands(m, &captured.links, &secret_spans)),
             notes: notes.collect(),

@@ -63,8 +63,12 @@ impl EnrollmentRecord {
         }
         match message {
             Some(EnrollmentMessage::Discover(discover)) => record.discover(discover),
-            Some(EnrollmentMessage::DiscoverResponse(found)) => record.discovered(found, secret_spans),
-            Some(EnrollmentMessage::GetPoliciesResponse(found)) => record.policies(found, secret_spans),
+            Some(EnrollmentMessage::DiscoverResponse(found)) => {
+                record.discovered(found, secret_spans)
+            }
+            Some(EnrollmentMessage::GetPoliciesResponse(found)) => {
+                record.policies(found, secret_spans)
+            }
             Some(EnrollmentMessage::Request(request)) => record.request(request, secret_spans),
             Some(EnrollmentMessage::Response(response)) => record.response(response, secret_spans),
             Some(EnrollmentMessage::GetPolicies) | None => {}
@@ -215,7 +219,11 @@ fn unreadable(token: BinaryToken<'_>) -> Option<String> {
     Some(why)
 }
 
-fn fault(fault: Fault<'_>, activity: Option<Cow<'_, str>>, secret_spans: &SecretSpans) -> FaultRecord {
+fn fault(
+    fault: Fault<'_>,
+    activity: Option<Cow<'_, str>>,
+    secret_spans: &SecretSpans,
+) -> FaultRecord {
     let reason = fault.reason_element().zip(fault.reason());
     let reason = reason.map(|(element, text)| match secret_spans.hold(element.id()) {
         true => Cow::Borrowed(MASK),
