@@ -24,7 +24,7 @@ pub mod transcript;
 use std::io;
 
 pub use file::{FileError, FileErrorKind, Named, open_all};
-pub use journal::{Builder, CloseError, Journal, SinkSummary, Summary, WhenFull};
+pub use journal::{Builder, CloseError, Journal, JournalLimits, SinkSummary, Summary, WhenFull};
 pub use jsonl::JsonLines;
 pub use model::EventRecord;
 pub use pcapng::Pcapng;

@@ -18,30 +18,46 @@ use crate::error_text;
 use crate::flow::{Event, EventSink};
 use examine::examine;
 use inlet::{Inlet, Numbered};
-use queue::{Bounds, Next, Place, Queue, Ticket, Waited};
+use queue::{Next, Place, Queue, Ticket};
 pub use sessions::Sessions;
 
-/// The most events that wait for one sink.
-pub const QUEUE: usize = 1024;
-
-/// The most bytes that the events waiting for one sink keep in memory, bodies and trees together. A single event may be
-/// larger. A quarter of the bytes is reserved for small events.
-pub const QUEUE_BYTES: u64 = 64 << 20;
-
-/// How long traffic waits for a sink with [`WhenFull::Block`]. A sink that takes no event in all this time has failed.
-pub const PATIENCE: Duration = Duration::from_secs(30);
-
-/// How long [`Journal::close`] waits for a sink that makes no progress.
+/// How long a run waits at its end for an output that makes no progress.
 pub const FAREWELL: Duration = Duration::from_secs(5);
 
 /// How long the first unflushed event stays in a sink's buffer, whether more events come or not. So a record is never
 /// further behind than this, and a busy sink does not need a system call for every event.
 pub const FLUSH_AFTER: Duration = Duration::from_millis(20);
 
+/// The limits of a journal.
+#[derive(Clone, Copy, Debug)]
+pub struct JournalLimits {
+    /// The most events that wait for one sink.
+    pub events: u64,
+    /// The most bytes that the events waiting for one sink keep in memory, bodies and trees together. A single event
+    /// may be larger. A quarter of the bytes is reserved for small events.
+    pub bytes: u64,
+    /// How long traffic waits for a sink with [`WhenFull::Block`]. A sink that takes no event in all this time has
+    /// failed.
+    pub patience: Duration,
+    /// How long [`Journal::close`] waits for a sink that makes no progress.
+    pub farewell: Duration,
+}
+
+impl Default for JournalLimits {
+    fn default() -> Self {
+        Self {
+            events: 1024,
+            bytes: 64 << 20,
+            patience: Duration::from_secs(30),
+            farewell: FAREWELL,
+        }
+    }
+}
+
 /// The action for an event when a sink's queue is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhenFull {
-    /// The traffic waits, at most [`PATIENCE`]. The record has no gap.
+    /// The traffic waits, at most [`JournalLimits::patience`]. The record has no gap.
     Block,
     /// The event is left out and counted.
     DropNewest,
@@ -52,8 +68,6 @@ pub struct Journal {
     inlet: Arc<Inlet>,
     lanes: Arc<[Lane]>,
     renewals: Mutex<Vec<(String, Renew)>>,
-    patience: Duration,
-    farewell: Duration,
     written: Mutex<Option<Result<Summary, CloseError>>>,
 }
 
@@ -107,31 +121,13 @@ pub struct SinkSummary {
 pub struct CloseError(pub Summary);
 
 /// Builds a journal.
+#[derive(Default)]
 pub struct Builder {
     sinks: Vec<(String, Box<dyn Sink>, WhenFull)>,
     renewals: Vec<(String, Renew)>,
     masking: Masking,
     sessions: Sessions,
-    bounds: Bounds,
-    patience: Duration,
-    farewell: Duration,
-}
-
-impl Default for Builder {
-    fn default() -> Self {
-        Self {
-            sinks: Vec::new(),
-            renewals: Vec::new(),
-            masking: Masking::default(),
-            sessions: Sessions::default(),
-            bounds: Bounds {
-                events: QUEUE as u64,
-                bytes: QUEUE_BYTES,
-            },
-            patience: PATIENCE,
-            farewell: FAREWELL,
-        }
-    }
+    limits: JournalLimits,
 }
 
 impl Builder {
@@ -164,27 +160,9 @@ impl Builder {
         self
     }
 
-    /// Sets how many events may wait for one sink; the default is [`QUEUE`].
-    pub fn capacity(mut self, events: usize) -> Self {
-        self.bounds.events = events as u64;
-        self
-    }
-
-    /// Sets how many bytes the events that wait for one sink may keep; the default is [`QUEUE_BYTES`].
-    pub fn bytes(mut self, bytes: u64) -> Self {
-        self.bounds.bytes = bytes;
-        self
-    }
-
-    /// Sets how long traffic waits for a sink; the default is [`PATIENCE`].
-    pub fn patience(mut self, limit: Duration) -> Self {
-        self.patience = limit;
-        self
-    }
-
-    /// Sets how long closing waits for a sink that makes no progress; the default is [`FAREWELL`].
-    pub fn farewell(mut self, limit: Duration) -> Self {
-        self.farewell = limit;
+    /// Replaces the limits.
+    pub fn limits(mut self, limits: JournalLimits) -> Self {
+        self.limits = limits;
         self
     }
 
@@ -192,7 +170,7 @@ impl Builder {
     /// failed; [`Journal::close`] reports it.
     pub fn start(self) -> Journal {
         let lanes = self.sinks.into_iter().map(|(name, sink, when_full)| {
-            let queue = Arc::new(Queue::new(self.bounds, when_full));
+            let queue = Arc::new(Queue::new(self.limits, when_full));
             if let Err(error) = spawn(name.clone(), sink, queue.clone()) {
                 queue.ended(Ended::failed(error_text::io(&error)));
             }
@@ -220,8 +198,6 @@ impl Builder {
             inlet,
             lanes,
             renewals: Mutex::new(self.renewals),
-            patience: self.patience,
-            farewell: self.farewell,
             written: Mutex::default(),
         }
     }
@@ -234,8 +210,8 @@ impl Journal {
     }
 
     /// Lets every sink write its remaining events, completes the files and ends the threads. Later events are
-    /// discarded; a second call returns the same result again. A sink that makes no progress for [`FAREWELL`] is
-    /// abandoned together with its thread.
+    /// discarded; a second call returns the same result again. A sink that makes no progress for
+    /// [`JournalLimits::farewell`] is abandoned together with its thread.
     ///
     /// # Errors
     /// Returns a [`CloseError`] that names each failed sink, with the summary of all sinks.
@@ -246,7 +222,7 @@ impl Journal {
         }
         let events = self.inlet.close();
         self.lanes.iter().for_each(|lane| lane.queue.close());
-        let sinks = self.lanes.iter().map(|lane| lane.end(self.farewell));
+        let sinks = self.lanes.iter().map(|lane| lane.end());
         let sinks = sinks.collect();
         let summary = Summary { events, sinks };
         let done = match summary.sinks.iter().any(|sink| sink.failure.is_some()) {
@@ -329,7 +305,7 @@ impl EventSink for Journal {
         }
         waiting(|| {
             for (lane, ticket) in crowded {
-                lane.wait(ticket, self.patience);
+                lane.wait(ticket);
             }
         });
     }
@@ -344,18 +320,18 @@ impl Drop for Journal {
 
 impl Lane {
     /// Waits until there is room, or gives up on the sink.
-    fn wait(&self, ticket: Ticket, patience: Duration) {
-        if self.queue.wait(ticket, patience) == Waited::GivenUp {
+    fn wait(&self, ticket: Ticket) {
+        if !self.queue.wait(ticket) {
             tracing::error!(
                 sink = self.name,
-                ?patience,
+                patience = ?self.queue.limits.patience,
                 "record: the output took no event in this time, nothing more is written there"
             );
         }
     }
 
-    fn end(&self, farewell: Duration) -> SinkSummary {
-        let (ended, dropped) = self.queue.end(farewell);
+    fn end(&self) -> SinkSummary {
+        let (ended, dropped) = self.queue.end();
         let ended = ended.unwrap_or_else(|| {
             tracing::error!(sink = self.name, "record: {STUCK}");
             Ended::failed(STUCK.to_owned())
