@@ -42,7 +42,8 @@ pub(super) fn all(out: &mut TextBuffer, record: &EventRecord) {
     }
 }
 
-fn indent(command: &CommandRecord) -> usize {
+/// Returns the indent of a nested command, in columns.
+pub(super) fn indent(command: &CommandRecord) -> usize {
     2 * command.depth.min(20) as usize
 }
 
