@@ -19,7 +19,7 @@ pub struct SecretSpans {
     pub(super) elements: Vec<(NodeId, Secrecy)>,
     /// Attributes with a secret, in document order.
     pub(super) attributes: Vec<(NodeId, Secrecy)>,
-    /// The secrets of documents that are the text of an element, in document order.
+    /// The secrets of documents that are the text of an element, opened with [`Element::embedded`], in document order.
     pub(super) inside: Vec<(NodeId, Self)>,
 }
 
@@ -53,7 +53,8 @@ impl SecretSpans {
 
     /// Returns whether the text of this element is or contains a secret.
     pub fn hold(&self, element: NodeId) -> bool {
-        find(&self.elements, element).is_some()
+        let found = self.elements.binary_search_by_key(&element, |(id, _)| *id);
+        found.is_ok()
     }
 
     /// Returns the text of an element of this document, with a mask in place of each secret.
@@ -63,12 +64,6 @@ impl SecretSpans {
         }
         let masked = SourceMappedText::of_texts(element).with_masks(&self.fills, &self.rewrites);
         Cow::Owned(String::from_utf8_lossy(&masked).into_owned())
-    }
-
-    /// Returns the secrets of the document that is the text of this element, opened with [`Element::embedded`]; `None`
-    /// if that document holds none.
-    pub fn inside(&self, element: NodeId) -> Option<&Self> {
-        find(&self.inside, element)
     }
 
     /// Returns a LocURI without the secrets in its query. Only the LocURI of a server may have such secrets.
@@ -112,9 +107,4 @@ impl SecretSpans {
         let rewritten = self.rewrites.iter().map(Rewrite::range);
         super::merged(self.fills.iter().cloned().chain(rewritten).collect())
     }
-}
-
-fn find<T>(known: &[(NodeId, T)], id: NodeId) -> Option<&T> {
-    let at = known.binary_search_by_key(&id, |(known, _)| *known).ok()?;
-    Some(&known[at].1)
 }

@@ -36,10 +36,6 @@ impl Sink for Memory {
         Ok(())
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-
     fn finish(&mut self) -> io::Result<()> {
         *self.finished.lock().unwrap() += 1;
         Ok(())
@@ -58,10 +54,6 @@ impl Sink for Full {
             false => Ok(()),
         }
     }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 /// Waits for leave before each event, and says when it begins to wait.
@@ -77,10 +69,6 @@ impl Sink for Slow {
         // Without a giver of leave there is no more waiting.
         let _ = self.leave.recv();
         self.memory.write_event(record)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 
@@ -203,10 +191,6 @@ impl Sink for Stuck {
         self.begun.send(()).unwrap();
         self.never.recv().map_err(io::Error::other)
     }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 fn stuck() -> (Stuck, Receiver<()>, Sender<()>) {
@@ -263,9 +247,6 @@ fn sinks_that_drop_do_not_wait_behind_one_that_blocks() {
         fn write_event(&mut self, record: &EventRecord) -> io::Result<()> {
             self.0.write_event(record)?;
             self.1.send(record.seq).map_err(io::Error::other)
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
         }
     }
     let journal = Journal::builder()
@@ -438,10 +419,6 @@ impl Sink for Busy {
         std::thread::sleep(self.0);
         Ok(())
     }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 #[test]
@@ -474,10 +451,6 @@ impl Sink for Places {
             .lock()
             .unwrap()
             .push(std::ptr::from_ref(record).addr());
-        Ok(())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
