@@ -286,10 +286,7 @@ fn device(connection: &ConnectionRecord) -> SocketAddr {
 fn comment(record: &EventRecord) -> String {
     let mut text = transcript::text(record);
     if text.len() > MOST_COMMENT {
-        let cut = (0..=MOST_COMMENT)
-            .rev()
-            .find(|at| text.is_char_boundary(*at));
-        text.truncate(cut.unwrap_or_default());
+        text.truncate(text.floor_char_boundary(MOST_COMMENT));
         text.push('…');
     }
     text.truncate(text.trim_end().len());
