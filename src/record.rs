@@ -3,8 +3,7 @@
 //! ```text
 //! proxy ─ Event ─▶ Journal ─▶ record thread ─┬─ queue ─▶ Transcript     for people
 //!                  (number)   (EventRecord)  ├─ queue ─▶ JsonLines      for programs, and for `dmtap show`
-//!                                            ├─ queue ─▶ Pcapng         for Wireshark
-//! //!                                            └─────────▶ Subscription   for live viewers
+//!                                            └─ queue ─▶ Pcapng         for Wireshark
 //! ```
 //!
 //! One thread makes one [`EventRecord`] of each event, with its secrets masked, and every sink gets that same record.
@@ -18,33 +17,24 @@ pub mod lint;
 pub mod model;
 pub mod pcapng;
 pub mod redact;
-mod run;
+pub mod replay;
 pub mod select;
-pub mod show;
 pub mod transcript;
 
 use std::io;
 
-pub use file::{FileError, FileErrorKind, Named, open, open_all};
-pub use journal::{
-    Builder, CloseError, Journal, Live, SinkSummary, Subscription, Summary, WhenFull,
-};
+pub use file::{FileError, FileErrorKind, Named, open_all};
+pub use journal::{Builder, CloseError, Journal, JournalLimits, SinkSummary, Summary, WhenFull};
 pub use jsonl::JsonLines;
 pub use model::EventRecord;
 pub use pcapng::Pcapng;
 pub use redact::Masking;
-pub use run::Runs;
-pub use show::{Damage, is_record, replay, replay_lines, show};
+pub use replay::{Damage, is_record, replay};
 pub use transcript::{Colour, Layout, Transcript};
 
-/// Makes the sink that replaces a sink whose file was rotated away.
-pub trait Renew: Send {
-    /// Returns the new sink, or `None` if the old one still writes to the right file.
-    ///
-    /// # Errors
-    /// Fails if no new sink can be made; the old sink stays in use.
-    fn renew(&mut self) -> io::Result<Option<Box<dyn Sink>>>;
-}
+/// Makes the sink that replaces a sink whose file was rotated away; returns `None` if the old sink still writes to the
+/// right file. Fails if no new sink can be made; the old sink stays in use.
+pub type Renew = Box<dyn FnMut() -> io::Result<Option<Box<dyn Sink>>> + Send>;
 
 /// Receives every event, on a separate thread.
 pub trait Sink: Send {

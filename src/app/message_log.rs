@@ -52,7 +52,7 @@ use crate::flow::{
 use crate::markup::{Document, Hint, Limits, before_break, wbxml};
 use crate::printable::counted;
 use crate::record::analysis::Analysis;
-use crate::record::{Damage, EventRecord, Masking, replay_lines};
+use crate::record::{Damage, EventRecord, Masking, replay};
 use crate::rules::RuleSet;
 
 /// How the dates of a log are read.
@@ -68,14 +68,14 @@ pub struct DateReading {
 /// messages in it. Lines of a record that cannot be read are skipped and returned.
 ///
 /// # Errors
-/// Those of [`replay_lines`], which a file without any message has, too, and those of the reader.
+/// Those of [`replay`], which a file without any message has, too, and those of the reader.
 pub fn read_file(
     mut input: impl BufRead,
     dates: DateReading,
     mut on_event: impl FnMut(EventRecord, Option<u64>) -> io::Result<()>,
 ) -> io::Result<Vec<Damage>> {
     if input.fill_buf()?.starts_with(LINE) {
-        return replay_lines(input, |event, line| on_event(event, Some(line)));
+        return replay(input, |event, line| on_event(event, Some(line)));
     }
     let text: Bytes = take_bounded(input, MOST_BYTES)
         .map_err(io::Error::other)?
@@ -103,7 +103,7 @@ pub fn read_file(
         }
     }
     let mut is_record = has_lines;
-    let read = replay_lines(text.as_ref(), |event, line| {
+    let read = replay(text.as_ref(), |event, line| {
         is_record = true;
         on_event(event, Some(line))
     });

@@ -139,7 +139,7 @@ impl RecordOutputs {
             let shown = select::sink(shown, self.view.as_ref());
             journal = journal.sink(STDOUT, shown, WhenFull::DropNewest);
         }
-        let files = record::open_all(&self.files, Some(run));
+        let files = record::open_all(&self.files, run);
         for (file, sink, renew) in files.map_err(|error| error.to_string())? {
             let save = self.save.as_ref();
             journal = journal.renewal(&file, select::renewal(renew, save)).sink(

@@ -20,8 +20,8 @@ use crate::record::analysis::why::{Options, attempt_words, transaction_line};
 use crate::record::analysis::{AnalysedSession, Analysis, Begun};
 use crate::record::model::{CommandCounts, EventKind, NoteRecord, SessionFinding, SessionSummary};
 use crate::record::select::{ExchangeNumbers, may_select};
-use crate::record::transcript::Failures;
-use crate::record::{self, Colour, EventRecord, Runs, Transcript};
+use crate::record::transcript::{self, Failures};
+use crate::record::{self, Colour, EventRecord};
 
 /// What is asked of a record, and what it has of that.
 pub struct Question {
@@ -38,7 +38,7 @@ pub struct Question {
     unselected: Option<String>,
     analysis: Analysis,
     linter: Linter,
-    runs: Runs,
+    /// The run of the newest event.
     run: u32,
     sessions: Vec<KeptSession>,
     /// The places of those that a later session may settle, by server and device.
@@ -84,7 +84,6 @@ impl Question {
             unselected: None,
             analysis: Analysis::new(options),
             linter: Linter::default(),
-            runs: Runs::default(),
             run: 0,
             sessions: Vec::new(),
             by_peers: HashMap::new(),
@@ -96,9 +95,9 @@ impl Question {
 
     /// Takes in an event of the record.
     pub fn event(&mut self, event: &EventRecord) {
-        if self.runs.begins(event) {
+        if self.run != event.run {
             self.end_run();
-            self.run += 1;
+            self.run = event.run;
             self.linter = Linter::default();
         }
         self.messages += u64::from(matches!(
@@ -119,7 +118,7 @@ impl Question {
             return None;
         }
         let found = record::lint::of_record(&mut self.linter, event, &Limits::default());
-        let notes = found.into_iter().map(NoteRecord::from);
+        let notes = found.iter().map(NoteRecord::from);
         let mut event = event.clone();
         event.notes.extend(notes);
         Some(event)
@@ -304,7 +303,7 @@ impl Question {
                 continue;
             }
             let run = (self.run > 0).then_some(*run);
-            text += &Transcript::<Vec<u8>>::session(summary, run, Colour::Colour);
+            text += &transcript::session(summary, run, Colour::Colour);
             for transaction in transactions {
                 let _ = writeln!(
                     text,
@@ -319,7 +318,7 @@ impl Question {
                 findings: vec![never_sent],
                 ..SessionSummary::default()
             };
-            text += &Transcript::<Vec<u8>>::session(&summary, None, Colour::Colour);
+            text += &transcript::session(&summary, None, Colour::Colour);
             text.push('\n');
         }
         let shown = self.sessions.iter();

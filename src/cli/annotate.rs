@@ -16,7 +16,7 @@ use crate::markup::{
 };
 use crate::record::model::EnrollmentRecord;
 use crate::record::redact::Redactor;
-use crate::record::{Masking, Transcript};
+use crate::record::{Masking, transcript};
 
 /// What a message of enrollment says, and then each node on a line: its offset, its name, its text, the name of a code, the length of a long text. Documents
 /// inside stand opened in place, with offsets of their own, and so do certificates and tokens; what was let pass comes
@@ -25,8 +25,8 @@ pub(super) fn annotated(document: &Document, is_terminal: bool) -> String {
     let most = if is_terminal { LONGEST } else { usize::MAX };
     let mut out = header(document);
     let in_full = Redactor::new(Masking::Raw).find(document, &[]);
-    if let Some(record) = EnrollmentRecord::of(document, &in_full, Masking::Raw) {
-        out.push_str(&Transcript::<Vec<u8>>::enrollment(&record));
+    if let Some(record) = EnrollmentRecord::of(document, &in_full) {
+        out.push_str(&transcript::enrollment(&record));
     }
     lines(&mut out, document, &Limits::default(), 0, most);
     for note in note_provider_id(document) {
@@ -74,8 +74,8 @@ fn lines(out: &mut String, document: &Document, limits: &Limits, indent: usize, 
 /// What the certificates and tokens in an element say.
 fn unfolded(out: &mut String, element: Element<'_>, indent: usize) {
     let attributes = element.attributes();
-    let values = attributes.filter_map(|a| Transcript::<Vec<u8>>::unfolded(&a.value()));
-    for words in values.chain(Transcript::<Vec<u8>>::unfolded(&element.text())) {
+    let values = attributes.filter_map(|a| transcript::unfolded(&a.value()));
+    for words in values.chain(transcript::unfolded(&element.text())) {
         for line in words.lines() {
             let _ = writeln!(out, "         {}{line}", "  ".repeat(indent));
         }

@@ -134,7 +134,7 @@ impl SessionFile {
         let damaged = self.read(|event| {
             events += 1;
             question.event(&event);
-            let enter = &mut |run, event: &_| select::enter(&mut selected, run, event);
+            let enter = &mut |event: &_| select::enter(&mut selected, event);
             exchanges
                 .as_mut()
                 .map_or(Ok(()), |exchanges| exchanges.event(&event, enter))

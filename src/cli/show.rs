@@ -95,7 +95,7 @@ impl Show {
         // The newest body, with its run.
         let mut body = None;
         let mut runs = BTreeSet::new();
-        let mut write = |_, event: &EventRecord| {
+        let mut write = |event: &EventRecord| {
             written += 1;
             sink.write_event(event)
         };
@@ -116,7 +116,7 @@ impl Show {
             }
             match &mut exchanges {
                 Some(exchanges) => exchanges.event(&event, &mut write),
-                None => write(0, &event),
+                None => write(&event),
             }
         })?;
         if let Some((run, body)) = body {
@@ -166,7 +166,7 @@ impl Show {
             (Output::Json, _) => failures.json(),
             (Output::Text, true) if answer.selects_nothing() => answer.text(events),
             (Output::Text, true) => "nothing failed\n".to_owned(),
-            (Output::Text, false) => Transcript::<Vec<u8>>::failures(&failures, Colour::Colour),
+            (Output::Text, false) => failures.text(Colour::Colour),
         };
         super::write_output(text.as_bytes())?;
         if damaged.is_empty() && events == 0 {

@@ -26,8 +26,8 @@ use self::enrollment::Enrollments;
 use self::exchanged::Exchanged;
 use self::history::History;
 use self::session::{CommandsAlone, OpenSession};
+use super::EventRecord;
 use super::model::{EventKind, SessionSummary};
-use super::{EventRecord, Runs};
 use crate::flow::{FailureCause, SessionEnd, Transaction};
 
 /// A session that is over, or as far as it went.
@@ -67,7 +67,8 @@ pub struct Analysis {
     alone: Arc<CommandsAlone>,
     transactions: usize,
     had_exchanges: bool,
-    runs: Runs,
+    /// The run of the newest event.
+    run: u32,
     now_us: u64,
 }
 
@@ -86,7 +87,8 @@ impl Analysis {
         if record.event == EventKind::Session {
             return self.recorded_end(record).into_iter().collect();
         }
-        if self.runs.begins(record) {
+        if self.run != record.run {
+            self.run = record.run;
             over = self.finish();
         }
         self.now_us = self.now_us.max(record.at_us);
@@ -141,7 +143,7 @@ impl Analysis {
             options: self.options,
             history: std::mem::take(&mut self.history),
             enrollments: Enrollments::of_next_run(self.enrollments()),
-            runs: self.runs,
+            run: self.run,
             ..Self::default()
         };
         let ended = std::mem::replace(self, next);

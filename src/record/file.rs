@@ -56,90 +56,56 @@ enum Kind {
     Transcript,
 }
 
-/// Opens a record file. Its extension selects the format: `.jsonl` and `.json`, `.pcapng`, `.txt` and `.log`. An
-/// existing file is overwritten; a `+` in front of the path appends instead. Afterwards only the file's owner may read
-/// it, and no other dmtap may write it until the sink is dropped. A link is refused.
-///
-/// # Errors
-/// Returns a [`FileError`] that names the file.
-pub fn open(path: &str) -> Result<Box<dyn Sink>, FileError> {
-    let (append, name) = parsed(path);
-    let opened = open_as(name, append, None);
-    let opened = opened.map(|(sink, _)| sink);
-    opened.map_err(|why| failed(name, why))
-}
-
 /// A sink, the name of its file, and the renewal that opens the file again once it was rotated away.
-pub type Named = (String, Box<dyn Sink>, Box<dyn Renew>);
+pub type Named = (String, Box<dyn Sink>, Renew);
 
-/// Opens a record file again after it was rotated away.
-struct Rotation {
-    path: String,
-    /// The run, which a file of JSON lines begins with.
-    run: Option<RunRecord>,
-    /// The identity of the open file; `None` for a pipe or a device, which are not rotated.
-    identity: Option<Identity>,
-}
-
-impl Renew for Rotation {
-    fn renew(&mut self) -> io::Result<Option<Box<dyn Sink>>> {
-        let (append, name) = parsed(&self.path);
-        let there = std::fs::metadata(name).ok();
-        let there = there.and_then(|there| identity(&there));
-        if self.identity.is_none() || there == self.identity {
-            return Ok(None);
-        }
-        let (sink, identity) =
-            open_as(name, append, self.run.as_ref()).map_err(io::Error::other)?;
-        self.identity = identity;
-        Ok(Some(sink))
-    }
-}
-
-/// Opens several record files. Files of JSON lines begin with a line about the run.
+/// Opens record files. The extension selects the format: `.jsonl` and `.json`, `.pcapng`, `.txt` and `.log`. An existing
+/// file is overwritten; a `+` in front of the path appends instead. Files of JSON lines begin with a line about the run.
+/// Afterwards only the owner of a file may read it, and no other dmtap may write it until the sink is dropped. A link is
+/// refused.
 ///
 /// # Errors
 /// Returns a [`FileError`] for the first file that cannot be opened, or that is named twice, even under different
 /// names.
-pub fn open_all(paths: &[String], run: Option<&RunRecord>) -> Result<Vec<Named>, FileError> {
+pub fn open_all(paths: &[String], run: &RunRecord) -> Result<Vec<Named>, FileError> {
     let mut known: Vec<PathBuf> = Vec::new();
     let mut sinks = Vec::new();
     for path in paths {
-        let (_, name) = parsed(path);
+        let name = name_of(path);
+        let failed = |why| FileError {
+            path: name.to_owned(),
+            why,
+        };
         // The real path of a file is known only once the file exists.
         if whole(name).is_some_and(|whole| known.contains(&whole)) {
-            return Err(failed(name, FileErrorKind::Twice));
+            return Err(failed(FileErrorKind::Twice));
         }
-        let (append, _) = parsed(path);
-        let opened = open_as(name, append, run);
-        let (sink, identity) = opened.map_err(|why| failed(name, why))?;
-        let rotation = Rotation {
-            path: path.clone(),
-            run: run.cloned(),
-            identity,
-        };
-        sinks.push((path.clone(), sink, Box::new(rotation) as _));
+        let (sink, identity) = open(path, run).map_err(failed)?;
+        let renew = renewal(path.clone(), run.clone(), identity);
+        sinks.push((path.clone(), sink, renew));
         known.extend(whole(name));
     }
     Ok(sinks)
 }
 
-fn parsed(path: &str) -> (Append, &str) {
-    match path.strip_prefix('+') {
-        Some(name) => (Append::Yes, name),
-        None => (Append::No, path),
-    }
+/// Returns the path without the `+` that asks to append.
+fn name_of(path: &str) -> &str {
+    path.strip_prefix('+').unwrap_or(path)
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Append {
-    Yes,
-    No,
-}
-
-fn failed(path: &str, why: FileErrorKind) -> FileError {
-    let path = path.to_owned();
-    FileError { path, why }
+/// Returns the renewal of a file. `opened` is the identity of the open file; `None` for a pipe or a device, which are
+/// not rotated.
+fn renewal(path: String, run: RunRecord, mut opened: Option<Identity>) -> Renew {
+    Box::new(move || {
+        let there = std::fs::metadata(name_of(&path)).ok();
+        let there = there.and_then(|there| identity(&there));
+        if opened.is_none() || there == opened {
+            return Ok(None);
+        }
+        let (sink, identity) = open(&path, &run).map_err(io::Error::other)?;
+        opened = identity;
+        Ok(Some(sink))
+    })
 }
 
 /// Returns the path of an existing regular file with all links resolved; `None` for anything else (a pipe, a terminal).
@@ -150,9 +116,9 @@ fn whole(name: &str) -> Option<PathBuf> {
 
 type Opened = (Box<dyn Sink>, Option<Identity>);
 
-fn open_as(name: &str, append: Append, run: Option<&RunRecord>) -> Result<Opened, FileErrorKind> {
+fn open(path: &str, run: &RunRecord) -> Result<Opened, FileErrorKind> {
+    let (name, append) = (name_of(path), path.starts_with('+'));
     let kind = kind(name).ok_or(FileErrorKind::Extension)?;
-    let append = append == Append::Yes;
     if append && matches!(kind, Kind::Pcapng) {
         return Err(FileErrorKind::Append);
     }
@@ -177,13 +143,10 @@ fn open_as(name: &str, append: Append, run: Option<&RunRecord>) -> Result<Opened
     let identity = identity(&file.metadata()?);
     let out = BufWriter::with_capacity(BUFFER, file);
     let sink: Box<dyn Sink> = match kind {
-        Kind::JsonLines => match run {
-            Some(run) => {
-                let line = jsonl::line(jsonl::RUN, run);
-                Box::new(JsonLines::new(out).beginning_with(&line))
-            }
-            None => Box::new(JsonLines::new(out)),
-        },
+        Kind::JsonLines => {
+            let beginning = jsonl::line(jsonl::RUN, run);
+            Box::new(JsonLines::new(out).beginning_with(&beginning))
+        }
         Kind::Pcapng => Box::new(Pcapng::new(out)?),
         Kind::Transcript => Box::new(Transcript::new(out, Colour::Plain).with_layout(Layout {
             width: None,

@@ -5,7 +5,6 @@ mod examine;
 mod inlet;
 mod queue;
 mod sessions;
-mod subscription;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -19,31 +18,46 @@ use crate::error_text;
 use crate::flow::{Event, EventSink};
 use examine::examine;
 use inlet::{Inlet, Numbered};
-use queue::{Bounds, Next, Place, Queue, Ticket, Waited};
+use queue::{Next, Place, Queue, Ticket};
 pub use sessions::Sessions;
-pub use subscription::{Live, Subscription};
 
-/// The most events that wait for one sink.
-pub const QUEUE: usize = 1024;
-
-/// The most bytes that the events waiting for one sink keep in memory, bodies and trees together. A single event may be
-/// larger. A quarter of the bytes is reserved for small events.
-pub const QUEUE_BYTES: u64 = 64 << 20;
-
-/// How long traffic waits for a sink with [`WhenFull::Block`]. A sink that takes no event in all this time has failed.
-pub const PATIENCE: Duration = Duration::from_secs(30);
-
-/// How long [`Journal::close`] waits for a sink that makes no progress.
+/// How long a run waits at its end for an output that makes no progress.
 pub const FAREWELL: Duration = Duration::from_secs(5);
 
 /// How long the first unflushed event stays in a sink's buffer, whether more events come or not. So a record is never
 /// further behind than this, and a busy sink does not need a system call for every event.
 pub const FLUSH_AFTER: Duration = Duration::from_millis(20);
 
+/// The limits of a journal.
+#[derive(Clone, Copy, Debug)]
+pub struct JournalLimits {
+    /// The most events that wait for one sink.
+    pub events: u64,
+    /// The most bytes that the events waiting for one sink keep in memory, bodies and trees together. A single event
+    /// may be larger. A quarter of the bytes is reserved for small events.
+    pub bytes: u64,
+    /// How long traffic waits for a sink with [`WhenFull::Block`]. A sink that takes no event in all this time has
+    /// failed.
+    pub patience: Duration,
+    /// How long [`Journal::close`] waits for a sink that makes no progress.
+    pub farewell: Duration,
+}
+
+impl Default for JournalLimits {
+    fn default() -> Self {
+        Self {
+            events: 1024,
+            bytes: 64 << 20,
+            patience: Duration::from_secs(30),
+            farewell: FAREWELL,
+        }
+    }
+}
+
 /// The action for an event when a sink's queue is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhenFull {
-    /// The traffic waits, at most [`PATIENCE`]. The record has no gap.
+    /// The traffic waits, at most [`JournalLimits::patience`]. The record has no gap.
     Block,
     /// The event is left out and counted.
     DropNewest,
@@ -53,9 +67,7 @@ pub enum WhenFull {
 pub struct Journal {
     inlet: Arc<Inlet>,
     lanes: Arc<[Lane]>,
-    renewals: Mutex<Vec<(String, Box<dyn Renew>)>>,
-    patience: Duration,
-    farewell: Duration,
+    renewals: Mutex<Vec<(String, Renew)>>,
     written: Mutex<Option<Result<Summary, CloseError>>>,
 }
 
@@ -63,8 +75,6 @@ pub struct Journal {
 struct Lane {
     name: String,
     queue: Arc<Queue>,
-    /// The reason why the sink has no thread.
-    stillborn: Option<String>,
 }
 
 /// The result of a sink's thread.
@@ -72,6 +82,15 @@ struct Lane {
 struct Ended {
     written: u64,
     failure: Option<String>,
+}
+
+impl Ended {
+    fn failed(why: String) -> Self {
+        Self {
+            written: 0,
+            failure: Some(why),
+        }
+    }
 }
 
 /// The result of a journal, known when the journal is closed.
@@ -102,31 +121,13 @@ pub struct SinkSummary {
 pub struct CloseError(pub Summary);
 
 /// Builds a journal.
+#[derive(Default)]
 pub struct Builder {
     sinks: Vec<(String, Box<dyn Sink>, WhenFull)>,
-    renewals: Vec<(String, Box<dyn Renew>)>,
+    renewals: Vec<(String, Renew)>,
     masking: Masking,
     sessions: Sessions,
-    bounds: Bounds,
-    patience: Duration,
-    farewell: Duration,
-}
-
-impl Default for Builder {
-    fn default() -> Self {
-        Self {
-            sinks: Vec::new(),
-            renewals: Vec::new(),
-            masking: Masking::default(),
-            sessions: Sessions::default(),
-            bounds: Bounds {
-                events: QUEUE as u64,
-                bytes: QUEUE_BYTES,
-            },
-            patience: PATIENCE,
-            farewell: FAREWELL,
-        }
-    }
+    limits: JournalLimits,
 }
 
 impl Builder {
@@ -142,7 +143,7 @@ impl Builder {
     }
 
     /// Lets [`Journal::renew`] replace the sink of this name.
-    pub fn renewal(mut self, name: impl Into<String>, renew: Box<dyn Renew>) -> Self {
+    pub fn renewal(mut self, name: impl Into<String>, renew: Renew) -> Self {
         self.renewals.push((name.into(), renew));
         self
     }
@@ -159,27 +160,9 @@ impl Builder {
         self
     }
 
-    /// Sets how many events may wait for one sink; the default is [`QUEUE`].
-    pub fn capacity(mut self, events: usize) -> Self {
-        self.bounds.events = events as u64;
-        self
-    }
-
-    /// Sets how many bytes the events that wait for one sink may keep; the default is [`QUEUE_BYTES`].
-    pub fn bytes(mut self, bytes: u64) -> Self {
-        self.bounds.bytes = bytes;
-        self
-    }
-
-    /// Sets how long traffic waits for a sink; the default is [`PATIENCE`].
-    pub fn patience(mut self, limit: Duration) -> Self {
-        self.patience = limit;
-        self
-    }
-
-    /// Sets how long closing waits for a sink that makes no progress; the default is [`FAREWELL`].
-    pub fn farewell(mut self, limit: Duration) -> Self {
-        self.farewell = limit;
+    /// Replaces the limits.
+    pub fn limits(mut self, limits: JournalLimits) -> Self {
+        self.limits = limits;
         self
     }
 
@@ -187,11 +170,13 @@ impl Builder {
     /// failed; [`Journal::close`] reports it.
     pub fn start(self) -> Journal {
         let lanes = self.sinks.into_iter().map(|(name, sink, when_full)| {
-            let queue = Arc::new(Queue::new(self.bounds, when_full));
-            let started = spawn(name.clone(), sink, queue.clone());
-            Lane::new(name, queue, started)
+            let queue = Arc::new(Queue::new(self.limits, when_full));
+            if let Err(error) = spawn(name.clone(), sink, queue.clone()) {
+                queue.ended(Ended::failed(error_text::io(&error)));
+            }
+            Lane { name, queue }
         });
-        let mut lanes: Arc<[Lane]> = lanes.collect();
+        let lanes: Arc<[Lane]> = lanes.collect();
         let inlet = Arc::new(Inlet::default());
         let (inlet_of_thread, lanes_of_thread) = (inlet.clone(), lanes.clone());
         let run = move || {
@@ -205,18 +190,14 @@ impl Builder {
         let started = thread::Builder::new().name("records".into()).spawn(run);
         if let Err(error) = started {
             inlet.close();
-            let failed = lanes.iter().map(|lane| {
-                let error = io::Error::new(error.kind(), error.to_string());
-                Lane::new(lane.name.clone(), lane.queue.clone(), Err(error))
-            });
-            lanes = failed.collect();
+            for lane in lanes.iter() {
+                lane.queue.ended(Ended::failed(error_text::io(&error)));
+            }
         }
         Journal {
             inlet,
             lanes,
             renewals: Mutex::new(self.renewals),
-            patience: self.patience,
-            farewell: self.farewell,
             written: Mutex::default(),
         }
     }
@@ -229,8 +210,8 @@ impl Journal {
     }
 
     /// Lets every sink write its remaining events, completes the files and ends the threads. Later events are
-    /// discarded; a second call returns the same result again. A sink that makes no progress for [`FAREWELL`] is
-    /// abandoned together with its thread.
+    /// discarded; a second call returns the same result again. A sink that makes no progress for
+    /// [`JournalLimits::farewell`] is abandoned together with its thread.
     ///
     /// # Errors
     /// Returns a [`CloseError`] that names each failed sink, with the summary of all sinks.
@@ -241,7 +222,7 @@ impl Journal {
         }
         let events = self.inlet.close();
         self.lanes.iter().for_each(|lane| lane.queue.close());
-        let sinks = self.lanes.iter().map(|lane| lane.end(self.farewell));
+        let sinks = self.lanes.iter().map(|lane| lane.end());
         let sinks = sinks.collect();
         let summary = Summary { events, sinks };
         let done = match summary.sinks.iter().any(|sink| sink.failure.is_some()) {
@@ -256,7 +237,7 @@ impl Journal {
     pub fn renew(&self) -> Vec<(String, io::Result<()>)> {
         let mut renewed = Vec::new();
         for (name, renew) in self.renewals.lock().iter_mut() {
-            let done = match renew.renew() {
+            let done = match renew() {
                 Ok(None) => continue,
                 Ok(Some(sink)) => {
                     let mut lanes = self.lanes.iter();
@@ -270,12 +251,6 @@ impl Journal {
             renewed.push((name.clone(), done));
         }
         renewed
-    }
-
-    /// Subscribes to all records from now on. A subscriber that is too slow misses records and gets their count;
-    /// neither the traffic nor a file waits for it.
-    pub fn subscribe(&self) -> Subscription {
-        self.inlet.subscribe()
     }
 
     /// Numbers an event and reserves its place with every sink. Returns the sinks that had no room for it.
@@ -298,13 +273,13 @@ impl Journal {
                 without.push(number);
             }
             let is_wanted = without.len() < self.lanes.len();
-            let numbered = Numbered {
+            let numbered = is_wanted.then_some(Numbered {
                 seq,
                 event,
                 bytes,
                 without,
-            };
-            (numbered, is_wanted, !crowded.is_empty())
+            });
+            (numbered, !crowded.is_empty())
         });
         // Logs each time the count has doubled, so that a slow sink does not flood the log as well.
         for (lane, dropped) in short.iter().filter(|(_, count)| count.is_power_of_two()) {
@@ -320,7 +295,7 @@ impl Journal {
 
 impl EventSink for Journal {
     fn on_event(&self, event: Event) {
-        if self.lanes.is_empty() && !self.inlet.has_subscribers() {
+        if self.lanes.is_empty() {
             return;
         }
         let mut crowded = self.queue(event);
@@ -330,7 +305,7 @@ impl EventSink for Journal {
         }
         waiting(|| {
             for (lane, ticket) in crowded {
-                lane.wait(ticket, self.patience);
+                lane.wait(ticket);
             }
         });
     }
@@ -344,47 +319,31 @@ impl Drop for Journal {
 }
 
 impl Lane {
-    fn new(name: String, queue: Arc<Queue>, started: io::Result<()>) -> Self {
-        let stillborn = started.err().map(|error| error_text::io(&error));
-        if stillborn.is_some() {
-            queue.ended(Ended::default());
-        }
-        Self {
-            name,
-            queue,
-            stillborn,
-        }
-    }
-
     /// Waits until there is room, or gives up on the sink.
-    fn wait(&self, ticket: Ticket, patience: Duration) {
-        if self.queue.wait(ticket, patience) == Waited::GivenUp {
+    fn wait(&self, ticket: Ticket) {
+        if !self.queue.wait(ticket) {
             tracing::error!(
                 sink = self.name,
-                ?patience,
+                patience = ?self.queue.limits.patience,
                 "record: the output took no event in this time, nothing more is written there"
             );
         }
     }
 
-    fn end(&self, farewell: Duration) -> SinkSummary {
-        let (ended, dropped) = self.queue.end(farewell);
-        let failure = match (&self.stillborn, &ended) {
-            (Some(error), _) => Some(error.clone()),
-            (None, Some(ended)) => ended.failure.clone(),
-            (None, None) => Some(STUCK.to_owned()),
-        };
-        if failure.as_deref() == Some(STUCK) {
+    fn end(&self) -> SinkSummary {
+        let (ended, dropped) = self.queue.end();
+        let ended = ended.unwrap_or_else(|| {
             tracing::error!(sink = self.name, "record: {STUCK}");
-        }
+            Ended::failed(STUCK.to_owned())
+        });
         if dropped > 0 {
             tracing::warn!(sink = self.name, dropped, "record: events were left out");
         }
         SinkSummary {
             name: self.name.clone(),
-            written: ended.map_or(0, |ended| ended.written),
+            written: ended.written,
             dropped,
-            failure,
+            failure: ended.failure,
         }
     }
 }

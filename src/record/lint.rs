@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::EventRecord;
-use super::model::{EventKind, OpRecord, ParsedBodyRecord};
+use super::model::{BodyRecord, EventKind, OpRecord, ParsedBodyRecord};
 use crate::flow::lint::{LintHead, LintMessage, Linter};
 use crate::flow::{
     CapturedMessage, EffectDetail, EffectKind, Event, Head, Note, ParsedBody, SessionKey, Side,
@@ -59,7 +59,10 @@ fn of_captured(linter: &mut Linter, captured: &CapturedMessage) -> Vec<Note> {
         head: (!captured.synthesized).then_some(&head),
         links: Some(&captured.links),
     });
-    notes.retain(|note| !captured.notes.iter().any(|known| is_same(known, note)));
+    notes.retain(|note| {
+        let mut known = captured.notes.iter();
+        !known.any(|known| known.id == note.id && known.at == note.at)
+    });
     notes
 }
 
@@ -77,7 +80,7 @@ pub fn of_record(linter: &mut Linter, record: &EventRecord, limits: &Limits) -> 
         }
         _ => return Vec::new(),
     };
-    let decoded = |body: &super::model::BodyRecord| {
+    let decoded = |body: &BodyRecord| {
         let document = body.document(record.head.as_ref(), limits);
         document.map(Arc::new)
     };
@@ -135,9 +138,8 @@ pub fn of_record(linter: &mut Linter, record: &EventRecord, limits: &Limits) -> 
         links: None,
     });
     notes.retain(|note| {
-        let is_known =
-            |known: &super::model::NoteRecord| known.id == note.id && known.at == note.at;
-        !record.notes.iter().any(is_known)
+        let mut known = record.notes.iter();
+        !known.any(|known| known.id == note.id && known.at == note.at)
     });
     notes
 }
@@ -153,8 +155,4 @@ fn missed(linter: &mut Linter, exchange: u64, is_empty: bool) {
 /// Returns whether a change gives the two peers different views of the conversation.
 fn disturbs(change: &EffectDetail) -> bool {
     change.is_done() && change.kind != EffectKind::Header
-}
-
-fn is_same(one: &Note, other: &Note) -> bool {
-    one.id == other.id && one.at == other.at
 }

@@ -3,8 +3,8 @@
 mod body;
 mod command;
 pub(super) mod effect_sentence;
-mod effects;
-mod enrollment;
+pub(super) mod enrollment;
+mod event;
 mod http;
 mod place_name;
 mod redact_record;
@@ -18,6 +18,7 @@ use schemars::JsonSchema;
 use serde::de::IntoDeserializer as _;
 use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Serialize};
+use serde_with::skip_serializing_none;
 use smol_str::SmolStr;
 
 use crate::flow::note::clipped_note;
@@ -40,7 +41,8 @@ pub use session::{CommandCounts, SessionFinding, SessionSummary};
 pub const VERSION: u32 = 1;
 
 /// The record of one event.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[skip_serializing_none]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EventRecord {
     /// The version of the record: [`VERSION`].
     pub v: u32,
@@ -55,25 +57,19 @@ pub struct EventRecord {
     /// The connection.
     pub connection: ConnectionRecord,
     /// The number of the exchange.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exchange: Option<u64>,
     /// The sender, or the side that failed: `device` or `server`. Absent for `failed` if dmtap itself stopped first.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<SmolStr>,
     /// Whether dmtap itself wrote the message, in place of `from`.
     #[serde(default, skip_serializing_if = "is_false")]
     pub own: bool,
     /// The time since the request, in microseconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub took_us: Option<u64>,
     /// The reason why a connection or exchange failed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<SmolStr>,
     /// For `failed`: the cause that kept the response from coming, if the remedy depends on it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<FailureCause>,
     /// For `failed`: the remedy, if `cause` alone does not determine it. `why` ends with the same text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub help: Option<SmolStr>,
     /// For `failed`: whether a rule broke the connection to `from`.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -85,28 +81,20 @@ pub struct EventRecord {
     #[serde(skip)]
     pub run: u32,
     /// The head as received.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head: Option<HeadRecord>,
     /// The length of the body as received, in bytes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
     /// The length of the body as sent, in bytes, if a rule changed it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes_sent: Option<u64>,
     /// How the body was read.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reading: Option<ParsedBodyRecord>,
     /// For a response over TLS: the client authentication towards the server.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_auth: Option<ClientAuth>,
     /// The session.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionRecord>,
     /// The header of the message.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageRecord>,
     /// The content of a message of enrollment or of a provisioning document.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enrollment: Option<EnrollmentRecord>,
     /// The commands in document order, as received.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -121,7 +109,6 @@ pub struct EventRecord {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub delivery: Vec<OpRecord>,
     /// For `session`: the summary of the session that ended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<Box<SessionSummary>>,
     /// The body as received, without content coding if `reading` says so. The sink writes it last.
     #[serde(default, skip_serializing)]
@@ -172,13 +159,14 @@ impl EventRecord {
 }
 
 /// The kinds of events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[expect(
     missing_docs,
     reason = "the variants of crate::flow::Event, and the end of a session"
 )]
 pub enum EventKind {
+    #[default]
     Opened,
     Admitted,
     Refused,
@@ -199,6 +187,7 @@ impl EventKind {
 }
 
 /// A note about a message.
+#[skip_serializing_none]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NoteRecord {
     /// The id of the note.
@@ -206,14 +195,13 @@ pub struct NoteRecord {
     /// `info`, `warning` or `error`.
     pub severity: SmolStr,
     /// The offset into the decoded body, in bytes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<u32>,
     /// The text for people.
     pub text: SmolStr,
 }
 
-impl From<Note> for NoteRecord {
-    fn from(note: Note) -> Self {
+impl From<&Note> for NoteRecord {
+    fn from(note: &Note) -> Self {
         Self {
             id: SmolStr::new_static(note.id),
             severity: SmolStr::new_static(note.severity.name()),
@@ -240,6 +228,7 @@ pub struct RuleEffectRecord {
 }
 
 /// One replacement of bytes.
+#[skip_serializing_none]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SpliceRecord {
     /// The offset of the first byte replaced.
@@ -249,7 +238,6 @@ pub struct SpliceRecord {
     /// The new bytes, with a mask in place of each secret.
     pub with: BodyRecord,
     /// The number of new bytes, if a mask makes `with` shorter or longer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
 }
 
@@ -296,4 +284,9 @@ impl OpRecord {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
 fn is_false(flag: &bool) -> bool {
     !flag
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }

@@ -28,8 +28,7 @@ use pcap_file::pcapng::blocks::section_header::{SectionHeaderBlock, SectionHeade
 use pcap_file::pcapng::{PcapNgBlock, PcapNgWriter};
 
 use super::model::{ConnectionRecord, EventKind, OpRecord};
-use super::{EventRecord, Sink, Transcript};
-use crate::flow::Timestamp;
+use super::{EventRecord, Sink, transcript};
 use stream::{Frame, Stream};
 
 /// A sink that writes a pcapng file.
@@ -91,7 +90,7 @@ impl<W: Write> Pcapng<W> {
     fn opened(&mut self, record: &EventRecord) -> io::Result<()> {
         let connection = &record.connection;
         let stream = self.stream(connection, device(connection).port())?;
-        self.begin(connection.id, stream, at(record))
+        self.begin(connection.id, stream, record.at_us)
     }
 
     /// Begins a stream between the device's address, with `port`, and the server's address.
@@ -107,9 +106,9 @@ impl<W: Write> Pcapng<W> {
         ))
     }
 
-    fn begin(&mut self, connection: u64, mut stream: Stream, at: Timestamp) -> io::Result<()> {
+    fn begin(&mut self, connection: u64, mut stream: Stream, at_us: u64) -> io::Result<()> {
         for frame in stream.handshake() {
-            self.frame(at, frame, None)?;
+            self.frame(at_us, frame, None)?;
         }
         self.connections.entry(connection).or_default().push(stream);
         if self.connections.len() > MOST_CONNECTIONS {
@@ -167,18 +166,19 @@ impl<W: Write> Pcapng<W> {
         };
         let to_server = record.event == EventKind::Request;
         stream.exchange = record.exchange.filter(|_| to_server);
-        let frames = match record.delivery.contains(&OpRecord::Reset) {
+        let is_reset = record.delivery.contains(&OpRecord::Reset);
+        let frames = match is_reset {
             true => vec![stream.reset()],
             false => stream.send(to_server, &text),
         };
-        if record.delivery.contains(&OpRecord::Reset) {
+        if is_reset {
             self.forget(id, place);
         }
         // The comment belongs to the packet that completes the message: there Wireshark dissects HTTP.
         let last = frames.len().saturating_sub(1);
         for (number, frame) in frames.into_iter().enumerate() {
             let comment = (number == last).then_some(&*comment);
-            self.frame(at(record), frame, comment)?;
+            self.frame(record.at_us, frame, comment)?;
         }
         Ok(())
     }
@@ -204,7 +204,7 @@ impl<W: Write> Pcapng<W> {
             }
         };
         let stream = self.stream(&record.connection, port)?;
-        self.begin(id, stream, at(record))?;
+        self.begin(id, stream, record.at_us)?;
         Ok(place)
     }
 
@@ -224,13 +224,13 @@ impl<W: Write> Pcapng<W> {
         if !record.is_answered {
             self.forget(id, place);
         }
-        self.frame(at(record), frame, Some(&comment(record)))
+        self.frame(record.at_us, frame, Some(&comment(record)))
     }
 
-    fn closed(&mut self, connection: u64, at: Timestamp) -> io::Result<()> {
+    fn closed(&mut self, connection: u64, at_us: u64) -> io::Result<()> {
         for mut stream in self.connections.remove(&connection).unwrap_or_default() {
             for frame in stream.farewell() {
-                self.frame(at, frame, None)?;
+                self.frame(at_us, frame, None)?;
             }
         }
         Ok(())
@@ -242,11 +242,11 @@ impl<W: Write> Pcapng<W> {
         }
     }
 
-    fn frame(&mut self, at: Timestamp, frame: Frame, comment: Option<&str>) -> io::Result<()> {
+    fn frame(&mut self, at_us: u64, frame: Frame, comment: Option<&str>) -> io::Result<()> {
         let comment = comment.map(|text| CommonOption::Comment(text.into()));
         let packet = EnhancedPacketBlock {
             interface_id: 0,
-            timestamp: Duration::from_micros(at.0),
+            timestamp: Duration::from_micros(at_us),
             original_len: frame.0.len() as u32,
             data: frame.0.into(),
             options: comment
@@ -262,7 +262,7 @@ impl<W: Write + Send> Sink for Pcapng<W> {
     fn write_event(&mut self, record: &EventRecord) -> io::Result<()> {
         match record.event {
             EventKind::Opened => self.opened(record),
-            EventKind::Closed => self.closed(record.connection.id, at(record)),
+            EventKind::Closed => self.closed(record.connection.id, record.at_us),
             EventKind::Request | EventKind::Response => self.message(record),
             EventKind::Failed => self.failed(record),
             EventKind::Refused
@@ -277,10 +277,6 @@ impl<W: Write + Send> Sink for Pcapng<W> {
     }
 }
 
-fn at(record: &EventRecord) -> Timestamp {
-    Timestamp(record.at_us)
-}
-
 /// Returns the device's address, which the records of messages and of opened connections contain.
 fn device(connection: &ConnectionRecord) -> SocketAddr {
     let nowhere = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
@@ -288,12 +284,9 @@ fn device(connection: &ConnectionRecord) -> SocketAddr {
 }
 
 fn comment(record: &EventRecord) -> String {
-    let mut text = Transcript::<Vec<u8>>::text(record);
+    let mut text = transcript::text(record);
     if text.len() > MOST_COMMENT {
-        let cut = (0..=MOST_COMMENT)
-            .rev()
-            .find(|at| text.is_char_boundary(*at));
-        text.truncate(cut.unwrap_or_default());
+        text.truncate(text.floor_char_boundary(MOST_COMMENT));
         text.push('…');
     }
     text.truncate(text.trim_end().len());

@@ -24,7 +24,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::flow::{AnswerLink, Head};
-use crate::markup::Document;
+use crate::markup::{Document, Limits};
 
 pub use path::{SecretPaths, Touch};
 pub use spans::SecretSpans;
@@ -68,7 +68,10 @@ impl Redactor {
     /// answers to their commands: a Results without a node is about the node of its command.
     pub fn find(&mut self, document: &Document, links: &[AnswerLink]) -> SecretSpans {
         match self.masking {
-            Masking::Masked => secret::find(document, links, &mut self.values),
+            Masking::Masked => {
+                let limits = Limits::default();
+                secret::find(document, links, &mut self.values, &limits)
+            }
             Masking::Raw => SecretSpans {
                 masking: Masking::Raw,
                 ..SecretSpans::default()

@@ -19,10 +19,12 @@ mod text_buffer;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::model::{EnrollmentRecord, EventKind, SessionSummary};
-use super::{EventRecord, Runs, Sink};
+use super::model::{EventKind, SessionSummary};
+use super::{EventRecord, Sink};
 
+pub use enrollment::text as enrollment;
 pub use failures::Failures;
+pub use full::unfolded;
 pub(super) use plain::announces_soap;
 use text_buffer::TextBuffer;
 pub use text_buffer::{Colour, Layout};
@@ -32,7 +34,8 @@ pub struct Transcript<W> {
     out: W,
     buffer: TextBuffer,
     day: String,
-    runs: Runs,
+    /// The run of the newest event.
+    run: u32,
     session: Option<u64>,
     failures: Failures,
     /// The server of each open connection, by the number of the connection.
@@ -46,7 +49,7 @@ impl<W: Write> Transcript<W> {
             out,
             buffer: TextBuffer::new(style),
             day: String::new(),
-            runs: Runs::default(),
+            run: 0,
             session: None,
             failures: Failures::default(),
             servers: BTreeMap::new(),
@@ -58,37 +61,6 @@ impl<W: Write> Transcript<W> {
     pub fn with_layout(mut self, layout: Layout) -> Self {
         self.buffer.layout = layout;
         self
-    }
-
-    /// Returns the text of one event, without the lines for a new day or session.
-    pub fn text(event: &EventRecord) -> String {
-        let mut buffer = TextBuffer::new(Colour::Plain);
-        block::event(&mut buffer, event, None);
-        buffer.text().to_owned()
-    }
-
-    /// Returns the text of a message of enrollment that belongs to no exchange.
-    pub fn enrollment(record: &EnrollmentRecord) -> String {
-        enrollment::text(record)
-    }
-
-    /// Describes a value that is a certificate, a signed message or a token; `None` for any other value.
-    pub fn unfolded(value: &str) -> Option<String> {
-        full::unfolded(value)
-    }
-
-    /// Returns the text of a session that is over. `run` is its run, from 0, if the record has several.
-    pub fn session(summary: &SessionSummary, run: Option<u32>, style: Colour) -> String {
-        let mut buffer = TextBuffer::new(style);
-        session::summary(&mut buffer, summary, run);
-        buffer.text().to_owned()
-    }
-
-    /// Returns the text of the failures of a run.
-    pub fn failures(failures: &Failures, style: Colour) -> String {
-        let mut buffer = TextBuffer::new(style);
-        failures.print(&mut buffer);
-        buffer.text().to_owned()
     }
 
     /// Returns the writer.
@@ -132,9 +104,10 @@ impl<W: Write> Transcript<W> {
     }
 
     fn new_run(&mut self, event: &EventRecord) {
-        if !self.runs.begins(event) {
+        if event.run == self.run {
             return;
         }
+        self.run = event.run;
         self.session = None;
         self.servers.clear();
         let words = [&run_name(event.run), "all numbers begin again"];
@@ -154,6 +127,20 @@ impl<W: Write> Transcript<W> {
         block::across(&mut self.buffer, &[&number, &id, session.device.as_str()]);
         self.buffer.end();
     }
+}
+
+/// Returns the text of one event, without the lines for a new day or session.
+pub fn text(event: &EventRecord) -> String {
+    let mut buffer = TextBuffer::new(Colour::Plain);
+    block::event(&mut buffer, event, None);
+    buffer.text().to_owned()
+}
+
+/// Returns the text of a session that is over. `run` is its run, from 0, if the record has several.
+pub fn session(summary: &SessionSummary, run: Option<u32>, style: Colour) -> String {
+    let mut buffer = TextBuffer::new(style);
+    session::summary(&mut buffer, summary, run);
+    buffer.text().to_owned()
 }
 
 /// Returns the name of a run of a record that has several: `run 2`.

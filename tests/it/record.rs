@@ -7,7 +7,6 @@ mod enrollment;
 mod file;
 mod journal;
 mod listed;
-mod live;
 use crate::support::literals;
 mod masking;
 mod message;

@@ -19,7 +19,7 @@ use std::path::Path;
 use dmtap::app::why::Question;
 use dmtap::record::analysis::why::Options;
 use dmtap::record::analysis::{AnalysedSession, Analysis};
-use dmtap::record::{Colour, EventRecord, JsonLines, Sink as _, Transcript};
+use dmtap::record::{Colour, EventRecord, JsonLines, Sink as _, transcript};
 
 use crate::support::record_schema;
 
@@ -38,7 +38,7 @@ fn analysed(records: &[EventRecord]) -> Vec<AnalysedSession> {
 fn blocks(sessions: &[AnalysedSession]) -> String {
     let blocks = sessions
         .iter()
-        .map(|session| Transcript::<Vec<u8>>::session(&session.summary, None, Colour::Plain));
+        .map(|session| transcript::session(&session.summary, None, Colour::Plain));
     blocks.collect()
 }
 

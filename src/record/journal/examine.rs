@@ -27,9 +27,6 @@ pub(super) fn examine(inlet: &Inlet, lanes: &[Lane], masking: Masking, sessions:
             records.extend(ends.into_iter().map(|end| placed(lanes, end)));
         }
         deliver(lanes, &records);
-        for (record, bytes, _) in records {
-            inlet.show(record, bytes);
-        }
     }
     let ends = sessions.finish().into_iter();
     let records: Vec<_> = ends.map(|end| placed(lanes, end)).collect();

@@ -14,13 +14,13 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use super::{Ended, WhenFull};
+use super::{Ended, JournalLimits, WhenFull};
 use crate::flow::{CapturedBody, CapturedMessage, Event};
 use crate::record::{EventRecord, Sink};
 
 /// The records that one sink has not taken yet.
 pub(super) struct Queue {
-    bounds: Bounds,
+    pub(super) limits: JournalLimits,
     when_full: WhenFull,
     state: Mutex<State>,
     /// Signals that records came, or that no more will come.
@@ -29,13 +29,6 @@ pub(super) struct Queue {
     drained: Condvar,
     /// Signals that the sink's thread wrote something, or ended.
     moved: Condvar,
-}
-
-/// The limits of a queue.
-#[derive(Clone, Copy)]
-pub(super) struct Bounds {
-    pub(super) events: u64,
-    pub(super) bytes: u64,
 }
 
 #[derive(Default)]
@@ -107,9 +100,9 @@ pub(super) enum Next {
 }
 
 impl Queue {
-    pub(super) fn new(bounds: Bounds, when_full: WhenFull) -> Self {
+    pub(super) fn new(limits: JournalLimits, when_full: WhenFull) -> Self {
         Self {
-            bounds,
+            limits,
             when_full,
             state: Mutex::default(),
             filled: Condvar::new(),
@@ -128,14 +121,14 @@ impl Queue {
     }
 
     fn place_in(&self, state: &mut State, bytes: u64) -> Place {
-        let size = self.bounds.size_of(bytes);
+        let size = self.limits.size_of(bytes);
         let ticket = Ticket {
             before: state.put,
             size,
             bytes_before: state.put_bytes[size as usize],
             bytes,
         };
-        let has_room = state.has_room(ticket, self.bounds);
+        let has_room = state.has_room(ticket, self.limits);
         if !has_room && self.when_full == WhenFull::DropNewest {
             state.dropped += 1;
             return Place::Dropped(state.dropped);
@@ -172,32 +165,23 @@ impl Queue {
 
     /// Returns whether there is room for a ticket by now.
     pub(super) fn has_room(&self, ticket: Ticket) -> bool {
-        self.state.lock().has_room(ticket, self.bounds)
+        self.state.lock().has_room(ticket, self.limits)
     }
 
-    /// Waits for room. Gives up on the sink if it takes nothing for `limit`; only one waiter reports this for each
-    /// sink.
-    pub(super) fn wait(&self, ticket: Ticket, limit: Duration) -> Waited {
+    /// Waits for room. Gives up on the sink and returns `false` if it takes nothing for [`JournalLimits::patience`];
+    /// then all others that wait get `true`.
+    pub(super) fn wait(&self, ticket: Ticket) -> bool {
         let mut state = self.state.lock();
+        let has_room = |state: &State| state.has_room(ticket, self.limits);
         state.waiters += 1;
-        let mut moved = (state.taken, Instant::now());
-        let mut left = limit;
-        while !state.has_room(ticket, self.bounds) && !left.is_zero() {
-            self.drained.wait_for(&mut state, left);
-            // A sink that is slow but still takes events is not stuck.
-            if state.taken != moved.0 {
-                moved = (state.taken, Instant::now());
-            }
-            left = limit.saturating_sub(moved.1.elapsed());
-        }
+        wait_for_sink(&self.drained, &mut state, self.limits.patience, has_room);
         state.waiters -= 1;
-        if state.has_room(ticket, self.bounds) {
-            return Waited::Room;
+        if has_room(&state) {
+            return true;
         }
         state.given_up = true;
-        let left = self.stop(state);
-        drop(left);
-        Waited::GivenUp
+        drop(self.stop(state));
+        false
     }
 
     /// Ends the queue and returns the remaining records, which the caller drops after the lock is released.
@@ -240,7 +224,7 @@ impl Queue {
             };
         };
         state.taken += 1;
-        let size = self.bounds.size_of(bytes);
+        let size = self.limits.size_of(bytes);
         state.taken_bytes[size as usize] += bytes;
         if state.waiters > 0 {
             self.drained.notify_all();
@@ -267,42 +251,45 @@ impl Queue {
         self.filled.notify_one();
     }
 
-    /// Notes that the sink's thread has ended.
+    /// Notes that the sink's thread has ended; the first call counts.
     pub(super) fn ended(&self, ended: Ended) {
         let mut state = self.state.lock();
-        state.ended = Some(ended);
+        state.ended.get_or_insert(ended);
         let left = self.stop(state);
         self.moved.notify_one();
         drop(left);
     }
 
     /// Waits for the end of the sink's thread. Returns how it ended and how many events were left out. Returns `None`
-    /// if the thread made no progress for `limit`, or if the sink was given up before.
-    pub(super) fn end(&self, limit: Duration) -> (Option<Ended>, u64) {
+    /// if the thread made no progress for [`JournalLimits::farewell`], or if the sink was given up before.
+    pub(super) fn end(&self) -> (Option<Ended>, u64) {
         let mut state = self.state.lock();
-        let mut moved = (state.taken, Instant::now());
-        while state.ended.is_none() && !state.dead {
-            let left = limit.saturating_sub(moved.1.elapsed());
-            if left.is_zero() {
-                break;
-            }
-            self.moved.wait_for(&mut state, left);
-            if state.taken != moved.0 {
-                moved = (state.taken, Instant::now());
-            }
-        }
+        let is_over = |state: &State| state.ended.is_some() || state.dead;
+        wait_for_sink(&self.moved, &mut state, self.limits.farewell, is_over);
         let ended = state.ended.take().filter(|_| !state.given_up);
         (ended, state.dropped)
     }
 }
 
-/// The result of waiting for room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Waited {
-    /// There is room, or nobody needs to wait any more.
-    Room,
-    /// There was no room for too long.
-    GivenUp,
+/// Waits until `is_done`, or until the sink took nothing for `limit`. A sink that is slow but still takes events is not
+/// stuck.
+fn wait_for_sink(
+    signal: &Condvar,
+    state: &mut MutexGuard<'_, State>,
+    limit: Duration,
+    is_done: impl Fn(&State) -> bool,
+) {
+    let (mut taken, mut since) = (state.taken, Instant::now());
+    while !is_done(state) {
+        let left = limit.saturating_sub(since.elapsed());
+        if left.is_zero() {
+            return;
+        }
+        signal.wait_for(state, left);
+        if state.taken != taken {
+            (taken, since) = (state.taken, Instant::now());
+        }
+    }
 }
 
 impl State {
@@ -313,17 +300,17 @@ impl State {
 
     /// Returns whether an event has room: few enough events are in front of it, and their bytes fit. The first event of
     /// its size has room whatever its bytes.
-    fn has_room(&self, ticket: Ticket, bounds: Bounds) -> bool {
+    fn has_room(&self, ticket: Ticket, limits: JournalLimits) -> bool {
         let in_front = ticket.before.saturating_sub(self.taken);
         let taken = self.taken_bytes[ticket.size as usize];
         let bytes_in_front = ticket.bytes_before.saturating_sub(taken);
-        let most = bounds.bytes_of(ticket.size);
+        let most = limits.bytes_of(ticket.size);
         let fits = bytes_in_front == 0 || bytes_in_front + ticket.bytes <= most;
-        in_front < bounds.events && fits || self.closed || self.dead
+        in_front < limits.events && fits || self.closed || self.dead
     }
 }
 
-impl Bounds {
+impl JournalLimits {
     fn size_of(self, bytes: u64) -> Size {
         match bytes > self.bytes / SMALL {
             true => Size::Large,
@@ -405,23 +392,24 @@ mod tests {
 
     #[test]
     fn the_ends_of_sessions_count_for_the_bounds_and_are_dropped_as_events_are() {
-        let bounds = Bounds {
+        let limits = JournalLimits {
             events: 3,
             bytes: 1 << 20,
+            ..JournalLimits::default()
         };
-        let dropping = Queue::new(bounds, WhenFull::DropNewest);
+        let dropping = Queue::new(limits, WhenFull::DropNewest);
         let placed = (0..5).filter(|_| dropping.place_end(100)).count();
         assert_eq!(placed, 3);
         assert!(matches!(dropping.place(1), Place::Dropped(3)));
         // A blocking queue loses none, and the traffic waits for them.
-        let blocking = Queue::new(bounds, WhenFull::Block);
+        let blocking = Queue::new(limits, WhenFull::Block);
         assert_eq!((0..5).filter(|_| blocking.place_end(100)).count(), 5);
         assert!(matches!(blocking.place(1), Place::Crowded(_)));
         // The byte limit applies, too.
         let dropping = Queue::new(
-            Bounds {
+            JournalLimits {
                 bytes: 4_000,
-                ..bounds
+                ..limits
             },
             WhenFull::DropNewest,
         );

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 use smol_str::{SmolStr, SmolStrBuilder, format_smolstr};
 
-use crate::dm::{Command, Item, Meta, Refs, Status};
+use crate::dm::{Command, Item, Meta, Refs, Status, trimmed};
 use crate::facts;
 use crate::flow::{AnswerLink, AnswerTarget};
 use crate::markup::Element;
@@ -22,7 +22,7 @@ pub struct CommandRecord {
     /// `CmdID`.
     pub id: Option<SmolStr>,
     /// The number of commands around this one.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "super::is_zero")]
     pub depth: u32,
     /// The path of the command in the document.
     pub path: SmolStr,
@@ -82,10 +82,10 @@ pub struct StatusRecord {
 }
 
 /// A challenge, without its nonce.
+#[skip_serializing_none]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ChalRecord {
     /// The requested scheme.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheme: Option<SmolStr>,
     /// Whether the challenge has a nonce.
     pub nonce: bool,
@@ -289,14 +289,6 @@ const MOST_NO_CODE: usize = 64;
 /// The most nodes that are listed for one answer.
 const MOST_NODES: usize = 16;
 
-/// Returns the text of an element without surrounding white space.
-fn trimmed(element: Element<'_>) -> Cow<'_, str> {
-    match element.text() {
-        Cow::Borrowed(text) => Cow::Borrowed(text.trim_ascii()),
-        Cow::Owned(text) => Cow::Owned(text.trim_ascii().to_owned()),
-    }
-}
-
 impl StatusRecord {
     fn of(status: Status<'_>) -> Self {
         let code = status.code();
@@ -356,6 +348,11 @@ impl ItemRecord {
 }
 
 impl DataRecord {
+    /// Returns whether the value is entirely masked.
+    pub fn is_hidden(&self) -> bool {
+        self.masked && (self.markup || self.text == MASK)
+    }
+
     fn of(data: Element<'_>, secret_spans: &SecretSpans) -> Self {
         let masked = secret_spans.hold(data.id());
         let record = Self {
@@ -450,8 +447,3 @@ const SHORT: usize = 120;
 
 /// The most octets of a value that are shown in hex.
 const HEX: usize = 16;
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
-fn is_zero(depth: &u32) -> bool {
-    *depth == 0
-}

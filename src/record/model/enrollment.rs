@@ -11,6 +11,7 @@ use serde_with::skip_serializing_none;
 use smol_str::SmolStr;
 
 pub use fact::Facts;
+pub(in crate::record) use granted::day;
 
 /// The content of a message of enrollment.
 #[skip_serializing_none]
@@ -47,12 +48,12 @@ pub struct EnrollmentRecord {
 }
 
 /// One part of a provisioning document.
+#[skip_serializing_none]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GrantRecord {
     /// `certificate`, `renewal`, `account` (w7 APPLICATION) or `provider` (DMClient).
     pub kind: SmolStr,
     /// The name: the path in the store, PROVIDER-ID or the name of the node.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<SmolStr>,
     /// The values of the part.
     pub facts: Facts,

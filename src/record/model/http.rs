@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_with::skip_serializing_none;
 use smol_str::{SmolStr, ToSmolStr, format_smolstr};
 
 use crate::dm::Message;
@@ -14,50 +15,39 @@ use crate::flow::{
 use crate::record::redact::{Redactor, SecretSpans};
 
 /// The connection of a device.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[skip_serializing_none]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ConnectionRecord {
     /// The number of the connection.
     pub id: u64,
     /// The device's address.
-    #[serde(
-        default,
-        deserialize_with = "address",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "address")]
     pub device: Option<SocketAddr>,
     /// The address of the listener that accepted the connection.
-    #[serde(
-        default,
-        deserialize_with = "address",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "address")]
     pub listener: Option<SocketAddr>,
     /// The server that the device connects to: `host:port`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<SmolStr>,
     /// The TLS session with the device; absent for clear text, and without values if a rule tunnels the connection.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsRecord>,
 }
 
 /// The result of a TLS handshake.
+#[skip_serializing_none]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TlsRecord {
     /// The server name that the device requested.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sni: Option<SmolStr>,
     /// The protocol negotiated by ALPN.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alpn: Option<SmolStr>,
     /// The version.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<SmolStr>,
     /// The client certificate that the device presented.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_certificate: Option<ClientCertificateRecord>,
 }
 
 /// The client certificate of a device.
+#[skip_serializing_none]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ClientCertificateRecord {
     /// The subject, in the order of the certificate.
@@ -73,7 +63,6 @@ pub struct ClientCertificateRecord {
     /// The trust in the certificate: `dmtap-ca`, `client-ca` or `untrusted`.
     pub verdict: SmolStr,
     /// The reason why the certificate is not trusted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<SmolStr>,
 }
 
@@ -95,16 +84,14 @@ impl ClientCertificateRecord {
 }
 
 /// The head of a message.
+#[skip_serializing_none]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HeadRecord {
     /// For a request: the method.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<SmolStr>,
     /// For a request: the URI at the server.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uri: Option<SmolStr>,
     /// For a response: the status.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     /// The version, such as `HTTP/2.0`.
     pub version: SmolStr,
@@ -176,6 +163,7 @@ pub enum UnreadCause {
 }
 
 /// The place of a message in its session.
+#[skip_serializing_none]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionRecord {
     /// The session's number in its run, from 1.
@@ -185,47 +173,36 @@ pub struct SessionRecord {
     /// The SessionID.
     pub id: SmolStr,
     /// The MsgID, if it is a number.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub msg: Option<u32>,
     /// The number of this exchange within the session, from 1.
     pub exchange: u32,
     /// The number of the package that the message belongs to, from 1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<u8>,
     /// The user that the device names in the session: LocName of the Source, or of the credentials.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<SmolStr>,
 }
 
 /// The header of a SyncML message.
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MessageRecord {
     /// `VerProto`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proto: Option<SmolStr>,
     /// `SessionID`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SmolStr>,
     /// `MsgID`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub msg: Option<SmolStr>,
     /// `Source/LocURI`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<SmolStr>,
     /// `Target/LocURI`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<SmolStr>,
     /// `RespURI`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resp_uri: Option<SmolStr>,
     /// The scheme of the credentials; empty if they name none. The credentials are not recorded.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cred: Option<SmolStr>,
     /// `MaxMsgSize` in bytes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_msg_size: Option<u64>,
     /// `MaxObjSize` in bytes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_obj_size: Option<u64>,
     /// Whether the message closes its package.
     #[serde(rename = "final")]
@@ -238,8 +215,8 @@ fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAd
     Ok(text.and_then(|text| text.parse().ok()))
 }
 
-impl ConnectionRecord {
-    pub(super) fn of(connection: &Connection) -> Self {
+impl From<&Connection> for ConnectionRecord {
+    fn from(connection: &Connection) -> Self {
         let tls = connection.tls.as_ref();
         let record = |text: &Option<String>| text.as_deref().map(SmolStr::from);
         Self {
@@ -255,21 +232,13 @@ impl ConnectionRecord {
             }),
         }
     }
+}
 
-    pub(super) fn from(id: ConnectionId, device: SocketAddr) -> Self {
-        Self {
-            device: Some(device),
-            ..Self::numbered(id)
-        }
-    }
-
-    pub(super) fn numbered(id: ConnectionId) -> Self {
+impl From<ConnectionId> for ConnectionRecord {
+    fn from(id: ConnectionId) -> Self {
         Self {
             id: id.0,
-            device: None,
-            listener: None,
-            server: None,
-            tls: None,
+            ..Self::default()
         }
     }
 }
@@ -287,14 +256,14 @@ impl HeadRecord {
                 method: Some(head.method.as_str().into()),
                 uri: Some(secrets.target(&head.uri.to_smolstr()).into()),
                 status: None,
-                version: version(head.version),
+                version: format_smolstr!("{:?}", head.version),
                 headers,
             },
             Head::Response(head) => Self {
                 method: None,
                 uri: None,
                 status: Some(head.status.as_u16()),
-                version: version(head.version),
+                version: format_smolstr!("{:?}", head.version),
                 headers,
             },
         }
@@ -305,16 +274,6 @@ impl HeadRecord {
         let mut headers = self.headers.iter();
         headers.find(|(n, _)| n == name).map(|(_, value)| &**value)
     }
-}
-
-fn version(version: http::Version) -> SmolStr {
-    SmolStr::new_static(match version {
-        http::Version::HTTP_09 => "HTTP/0.9",
-        http::Version::HTTP_10 => "HTTP/1.0",
-        http::Version::HTTP_11 => "HTTP/1.1",
-        http::Version::HTTP_2 => "HTTP/2.0",
-        _ => "HTTP/3.0",
-    })
 }
 
 impl ParsedBodyRecord {
@@ -328,9 +287,7 @@ impl ParsedBodyRecord {
             | Self::Document { decoded, .. } => *decoded,
         }
     }
-}
 
-impl ParsedBodyRecord {
     pub(super) fn of(captured: &CapturedMessage) -> Self {
         let is_plain = captured.body.plain.is_some();
         match &captured.body.parsed {

@@ -65,7 +65,8 @@ fn in_command(command: &mut CommandRecord, mask: &mut impl FnMut(&mut SmolStr)) 
         mask(&mut answers.msg);
         mask(&mut answers.id);
         let texts = [&mut answers.cmd, &mut answers.loc_uri];
-        texts.into_iter().flatten().for_each(&mut *mask);
+        let texts = texts.into_iter().flatten();
+        texts.chain(&mut answers.loc_uris).for_each(&mut *mask);
     }
     if let Some(status) = &mut command.status {
         status.data.iter_mut().for_each(&mut *mask);
@@ -84,6 +85,7 @@ fn in_command(command: &mut CommandRecord, mask: &mut impl FnMut(&mut SmolStr)) 
             &mut item.source,
             &mut item.format,
             &mut item.media_type,
+            &mut item.mark,
         ];
         texts.into_iter().flatten().for_each(&mut *mask);
         if let Some(data) = &mut item.data {

@@ -48,7 +48,10 @@ pub(super) fn of_message(
         source = patch.apply(&source);
         let is_sent = |document: &Bytes| *document == source;
         let splices = match sent.filter(|(document, _)| is_sent(document.source())) {
-            _ if secrets.masking() == Masking::Raw => raw(patch),
+            _ if secrets.masking() == Masking::Raw => {
+                let splices = patch.splices().iter();
+                splices.map(|it| spliced(it, it.with.to_vec())).collect()
+            }
             Some((_, spans)) => masked(patch, spans, secrets),
             None => match secrets_of(&source) {
                 Some(spans) => masked(patch, &spans, secrets),
@@ -66,16 +69,6 @@ fn secrets_of(body: &Bytes) -> Option<SecretSpans> {
     Some(Redactor::new(Masking::Masked).find(&document, &[]))
 }
 
-fn raw(patch: &Patch) -> Vec<SpliceRecord> {
-    let splices = patch.splices().iter().map(|splice| SpliceRecord {
-        start: splice.span.start,
-        end: splice.span.end,
-        with: BodyRecord(Bytes::copy_from_slice(&splice.with)),
-        bytes: None,
-    });
-    splices.collect()
-}
-
 /// Records each splice with a mask in place of the secrets in its new bytes. `spans` are the secrets of the body after
 /// the patch.
 fn masked(patch: &Patch, spans: &SecretSpans, secrets: &Redactor) -> Vec<SpliceRecord> {
@@ -87,7 +80,7 @@ fn masked(patch: &Patch, spans: &SecretSpans, secrets: &Redactor) -> Vec<SpliceR
         removed += splice.span.len();
         let shown = spans.shorten(&splice.with, start);
         let with = secrets.scrub_shortly(&shown).into_owned();
-        shortened(splice, with)
+        spliced(splice, with)
     });
     splices.collect()
 }
@@ -107,13 +100,13 @@ fn unread(applied: &RuleEffect, paths: &SecretPaths, secrets: &Redactor) -> Vec<
                 secrets.by_looks(&scrubbed).into_owned()
             }
         };
-        shortened(splice, with)
+        spliced(splice, with)
     });
     splices.collect()
 }
 
-/// Records a splice with masked bytes, and the original length if masking changed it.
-fn shortened(splice: &Splice, with: Vec<u8>) -> SpliceRecord {
+/// Records a splice with these bytes, and the original length if masking changed it.
+fn spliced(splice: &Splice, with: Vec<u8>) -> SpliceRecord {
     let is_shorter = with.len() != splice.with.len();
     SpliceRecord {
         start: splice.span.start,

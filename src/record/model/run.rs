@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
-use super::effects::rfc3339;
+use super::event::rfc3339;
 use crate::flow::Timestamp;
 
 /// The listening addresses: the first line of `--output json`.

@@ -71,7 +71,7 @@ pub struct CommandCounts {
     /// Commands without an answer when the session or the record ended.
     pub lost: u32,
     /// Commands beyond the number that is kept for a session.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "super::is_zero")]
     pub not_kept: u32,
 }
 
@@ -115,9 +115,4 @@ pub struct SessionFinding {
     /// The exchanges that show the finding.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exchanges: Vec<u64>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
-fn is_zero(number: &u32) -> bool {
-    *number == 0
 }

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use etherparse::{PacketBuilder, PacketBuilderStep, TcpHeader};
+use etherparse::{Ethernet2Header, PacketBuilder, PacketBuilderStep, TcpHeader};
 
 /// An Ethernet frame.
 pub(super) struct Frame(pub(super) Vec<u8>);
@@ -10,7 +10,7 @@ pub(super) struct Frame(pub(super) Vec<u8>);
 /// One connection: its two ends, and the next sequence number of each.
 pub(super) struct Stream {
     device: SocketAddr,
-    server: IpAddr,
+    server: SocketAddr,
     from_device: u32,
     from_server: u32,
     /// The exchange that waits for its response.
@@ -30,6 +30,7 @@ const HOPS: u8 = 64;
 const DEVICE_MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
 const SERVER_MAC: [u8; 6] = [2, 0, 0, 0, 0, 2];
 
+type Link = PacketBuilderStep<Ethernet2Header>;
 type Segment = PacketBuilderStep<TcpHeader>;
 
 impl Stream {
@@ -38,7 +39,7 @@ impl Stream {
     pub(super) fn new(device: SocketAddr, server: IpAddr, first: u32) -> Self {
         Self {
             device,
-            server,
+            server: SocketAddr::new(server, HTTP),
             from_device: first,
             from_server: first,
             exchange: None,
@@ -97,21 +98,21 @@ impl Stream {
 
     fn of_device(&self) -> Segment {
         let link = PacketBuilder::ethernet2(DEVICE_MAC, SERVER_MAC);
-        let ip = match (self.device.ip(), self.server) {
-            (IpAddr::V4(from), IpAddr::V4(to)) => link.ipv4(from.octets(), to.octets(), HOPS),
-            (from, to) => link.ipv6(octets(from), octets(to), HOPS),
-        };
-        ip.tcp(self.device.port(), HTTP, self.from_device, WINDOW)
+        segment(link, self.device, self.server, self.from_device)
     }
 
     fn of_server(&self) -> Segment {
         let link = PacketBuilder::ethernet2(SERVER_MAC, DEVICE_MAC);
-        let ip = match (self.server, self.device.ip()) {
-            (IpAddr::V4(from), IpAddr::V4(to)) => link.ipv4(from.octets(), to.octets(), HOPS),
-            (from, to) => link.ipv6(octets(from), octets(to), HOPS),
-        };
-        ip.tcp(HTTP, self.device.port(), self.from_server, WINDOW)
+        segment(link, self.server, self.device, self.from_server)
     }
+}
+
+fn segment(link: Link, from: SocketAddr, to: SocketAddr, number: u32) -> Segment {
+    let ip = match (from.ip(), to.ip()) {
+        (IpAddr::V4(from), IpAddr::V4(to)) => link.ipv4(from.octets(), to.octets(), HOPS),
+        (from, to) => link.ipv6(octets(from), octets(to), HOPS),
+    };
+    ip.tcp(from.port(), to.port(), number, WINDOW)
 }
 
 fn octets(address: IpAddr) -> [u8; 16] {

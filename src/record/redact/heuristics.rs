@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use memchr::{memchr, memmem, memrchr};
 
-use super::name::{ATTESTATION, MORE_TAILS, TAILS, is_secret_name};
+use super::name::{SECRET_ITEMS, TAILS, is_secret_name};
 use super::source_mapped_text::SourceMappedText;
 use super::{head, merged, shape, token, torn};
 use crate::dm::token::ValueType;
@@ -87,10 +87,10 @@ fn named(text: &[u8]) -> Vec<Range<usize>> {
 }
 
 static NAMES: LazyLock<AhoCorasick> = LazyLock::new(|| {
-    // The names of an enrollment's context items are matched by their beginning: see `ATTESTATION`.
-    let items = ["\"", "'"].map(|quote| ATTESTATION.map(|name| format!("{quote}{name}")));
+    // The names of an enrollment's context items are matched by their beginning.
+    let items = ["\"", "'"].map(|quote| SECRET_ITEMS.map(|name| format!("{quote}{name}")));
     let others = ["cred", "sessionid", "sid"];
-    let others = others.iter().chain(&TAILS).chain(&MORE_TAILS);
+    let others = others.iter().chain(&TAILS);
     let names = std::iter::once("://").chain(items.as_flattened().iter().map(String::as_str));
     let names = names.chain(others.copied());
     let mut builder = AhoCorasick::builder();
@@ -103,7 +103,7 @@ static NAMES: LazyLock<AhoCorasick> = LazyLock::new(|| {
 const SCHEME: usize = 0;
 
 /// The indices of the names of context items, with the quote in front.
-const ITEMS: std::ops::RangeInclusive<usize> = 1..=2 * ATTESTATION.len();
+const ITEMS: std::ops::RangeInclusive<usize> = 1..=2 * SECRET_ITEMS.len();
 
 /// Returns the place of the value that a name announces; an empty range if it announces none.
 fn behind_name(text: &[u8], start: usize, end: usize) -> Range<usize> {

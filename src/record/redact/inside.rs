@@ -46,7 +46,7 @@ impl<'d> Walk<'d, '_> {
     }
 
     fn inside(&mut self, holder: Element<'d>, embedded: &Embedded) {
-        let spans = super::secret::walked(embedded.document(), &[], self.values, embedded.limits());
+        let spans = super::secret::find(embedded.document(), &[], self.values, embedded.limits());
         self.masked_inside(holder, embedded, spans);
     }
 
@@ -63,15 +63,15 @@ impl<'d> Walk<'d, '_> {
         let text = SourceMappedText::of_texts(holder);
         match places(&text, embedded, &spans) {
             Some((fills, rewrites)) => {
-                self.fills.extend(fills);
-                self.rewrites.extend(rewrites);
-                self.elements.push((holder.id(), Secrecy::Part));
-                self.inside.push((holder.id(), spans));
+                self.spans.fills.extend(fills);
+                self.spans.rewrites.extend(rewrites);
+                self.spans.elements.push((holder.id(), Secrecy::Part));
+                self.spans.inside.push((holder.id(), spans));
             }
             // The text is written in a form that cannot be written again.
             None => {
-                text.all(&mut self.fills);
-                self.elements.push((holder.id(), Secrecy::Whole));
+                text.all(&mut self.spans.fills);
+                self.spans.elements.push((holder.id(), Secrecy::Whole));
             }
         }
     }

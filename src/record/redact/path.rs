@@ -1,6 +1,6 @@
 //! The paths of elements with secrets: the record of a change names its place by path.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::SecretSpans;
 use super::spans::Secrecy;
@@ -30,17 +30,18 @@ impl SecretPaths {
         for (document, spans) in found {
             paths.add("", document, spans, &Limits::default());
         }
-        let paths = &mut paths.0;
-        paths.sort_unstable_by(|(a, most), (b, least)| a.cmp(b).then(least.cmp(most)));
-        paths.dedup_by(|(next, _), (last, _)| next == last);
-        Self(std::mem::take(paths))
+        let known = &mut paths.0;
+        known.sort_unstable_by(|(a, most), (b, least)| a.cmp(b).then(least.cmp(most)));
+        known.dedup_by(|(next, _), (last, _)| next == last);
+        paths
     }
 
     fn add(&mut self, front: &str, document: &Document, spans: &SecretSpans, limits: &Limits) {
         let mut steps = Steps::default();
         for (id, extent) in &spans.elements {
             // The paths inside the embedded document are more exact.
-            if spans.inside(*id).is_some() {
+            let inside = spans.inside.binary_search_by_key(id, |(holder, _)| *holder);
+            if inside.is_ok() {
                 continue;
             }
             if let Some(element) = document.element(*id) {
@@ -108,7 +109,8 @@ const BOUNDARIES: [char; 3] = ['/', '@', '!'];
 struct Steps {
     /// Positions among siblings of the same name, if there are several.
     numbers: HashMap<NodeId, usize>,
-    counted: HashMap<Option<NodeId>, ()>,
+    /// The parents whose children are counted.
+    counted: HashSet<Option<NodeId>>,
 }
 
 impl Steps {
@@ -128,7 +130,7 @@ impl Steps {
 
     fn number(&mut self, element: Element<'_>) -> Option<usize> {
         let parent = element.parent();
-        if self.counted.insert(parent.map(Element::id), ()).is_none() {
+        if self.counted.insert(parent.map(Element::id)) {
             let mut alike: HashMap<&str, (NodeId, usize)> = HashMap::new();
             let siblings: Box<dyn Iterator<Item = Element<'_>>> = match parent {
                 Some(parent) => Box::new(parent.elements()),

@@ -40,7 +40,7 @@ impl<'d> Walk<'d, '_> {
         let source = document.source();
         for comment in self.comments.clone() {
             if !source[..comment.start].ends_with(b"<?xml") {
-                self.fills.push(comment);
+                self.spans.fills.push(comment);
             } else if !is_declaration(&source[comment]) {
                 return false;
             }
@@ -75,7 +75,7 @@ impl<'d> Walk<'d, '_> {
                     let is_leaf = holder.is_some_and(|holder| LEAVES.contains(&holder.local()));
                     let is_blank = text.text.trim_ascii().is_empty();
                     if !is_blank && (!is_leaf || !heuristics::places(&text.text).is_empty()) {
-                        text.all(&mut self.fills);
+                        text.all(&mut self.spans.fills);
                         self.mark(id);
                     }
                 }

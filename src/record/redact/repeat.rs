@@ -13,14 +13,14 @@ impl Walk<'_, '_> {
         if self.values.is_empty() {
             return;
         }
-        self.fills = merged(std::mem::take(&mut self.fills));
+        self.spans.fills = merged(std::mem::take(&mut self.spans.fills));
         if self.values.are_too_many() {
             return self.hide_texts();
         }
         let source = self.document.source();
         let mut found = Vec::new();
         self.values.find(source, |place| {
-            if !covers(&self.fills, &place) {
+            if !covers(&self.spans.fills, &place) {
                 found.push((place, None));
             }
         });
@@ -42,7 +42,7 @@ impl Walk<'_, '_> {
             } else if !self.is_in_comment_or_table(&place) {
                 continue;
             }
-            self.fills.push(place);
+            self.spans.fills.push(place);
         }
     }
 
@@ -53,10 +53,10 @@ impl Walk<'_, '_> {
             let is_attribute = self.document.kind(text) == Some(Kind::Attribute);
             if !(is_attribute && self.says_how(text)) {
                 self.mark(text);
-                SourceMappedText::of(self.document, text).all(&mut self.fills);
+                SourceMappedText::of(self.document, text).all(&mut self.spans.fills);
             }
         }
-        self.fills.append(&mut self.comments);
+        self.spans.fills.append(&mut self.comments);
     }
 
     fn repeated_in_references(&self, found: &mut Vec<(Range<usize>, Option<NodeId>)>) {
@@ -72,7 +72,7 @@ impl Walk<'_, '_> {
             let mut places = Vec::new();
             self.values
                 .find(&plain.text, |place| plain.places(place, &mut places));
-            let new = places.into_iter().filter(|p| !covers(&self.fills, p));
+            let new = places.into_iter().filter(|p| !covers(&self.spans.fills, p));
             found.extend(new.map(|place| (place, Some(id))));
         }
     }

@@ -14,20 +14,15 @@ use super::name::{
     is_pfx_status, is_secret_branch, is_secret_item, is_secret_name, is_secret_node,
 };
 use super::source_mapped_text::SourceMappedText;
-use super::spans::{Rewrite, Secrecy, SecretSpans};
+use super::spans::{Secrecy, SecretSpans};
 use super::value::Values;
 use super::{head, heuristics, merged, token};
 use crate::dm::Meta;
 use crate::flow::AnswerLink;
 use crate::markup::{Document, Element, Kind, Limits, NameId, NodeId, Space, tag};
 
-/// Finds the secrets of a document and adds their values to `values`.
-pub(super) fn find(document: &Document, links: &[AnswerLink], values: &mut Values) -> SecretSpans {
-    walked(document, links, values, &Limits::default())
-}
-
-/// Like [`find`], with the limits for embedded documents.
-pub(super) fn walked(
+/// Finds the secrets of a document and adds their values to `values`. `limits` apply to embedded documents.
+pub(super) fn find(
     document: &Document,
     links: &[AnswerLink],
     values: &mut Values,
@@ -44,11 +39,8 @@ pub(super) struct Walk<'d, 'v> {
     pub(super) document: &'d Document,
     links: &'d [AnswerLink],
     pub(super) values: &'v mut Values,
-    pub(super) fills: Vec<Range<usize>>,
-    pub(super) rewrites: Vec<Rewrite>,
-    pub(super) elements: Vec<(NodeId, Secrecy)>,
-    pub(super) attributes: Vec<(NodeId, Secrecy)>,
-    pub(super) inside: Vec<(NodeId, SecretSpans)>,
+    /// The secrets found so far, in no order.
+    pub(super) spans: SecretSpans,
     /// The contents of comments and processing instructions.
     pub(super) comments: Vec<Range<usize>>,
     /// The last Item that was tested, and whether its Data are secrets; then the same for its command.
@@ -71,11 +63,7 @@ impl<'d, 'v> Walk<'d, 'v> {
             document,
             links,
             values,
-            fills: Vec::new(),
-            rewrites: Vec::new(),
-            elements: Vec::new(),
-            attributes: Vec::new(),
-            inside: Vec::new(),
+            spans: SecretSpans::default(),
             comments: comments(document),
             item: None,
             command: None,
@@ -84,19 +72,15 @@ impl<'d, 'v> Walk<'d, 'v> {
         }
     }
 
+    /// Returns the secrets found, in order.
     pub(super) fn spans(self) -> SecretSpans {
-        let mut rewrites = self.rewrites;
-        rewrites.sort_unstable_by_key(|rewrite| rewrite.start);
-        let mut inside = self.inside;
-        inside.sort_unstable_by_key(|(holder, _)| *holder);
-        SecretSpans {
-            fills: merged(self.fills),
-            rewrites,
-            elements: in_order(self.elements),
-            attributes: in_order(self.attributes),
-            inside,
-            ..SecretSpans::default()
-        }
+        let mut spans = self.spans;
+        spans.fills = merged(spans.fills);
+        spans.rewrites.sort_unstable_by_key(|rewrite| rewrite.start);
+        in_order(&mut spans.elements);
+        in_order(&mut spans.attributes);
+        spans.inside.sort_unstable_by_key(|(holder, _)| *holder);
+        spans
     }
 
     /// Searches the document once; `limits` apply to embedded documents.
@@ -148,10 +132,8 @@ impl<'d, 'v> Walk<'d, 'v> {
     }
 
     fn is_secret(&mut self, element: Element<'d>) -> bool {
-        let space = element.space();
         let name = element.name();
-        let local = || element.local();
-        if space.is_some() {
+        if element.space().is_some() {
             return match name {
                 tag::NEXT_NONCE => true,
                 tag::DATA => self.is_secret_data(element),
@@ -159,7 +141,7 @@ impl<'d, 'v> Walk<'d, 'v> {
                 _ => false,
             };
         }
-        match local() {
+        match element.local() {
             "Data" => self.is_secret_data(element),
             // <ContextItem Name="EnrollmentData"><Value>…</Value></ContextItem>
             "Value" => {
@@ -247,7 +229,7 @@ impl<'d, 'v> Walk<'d, 'v> {
 
     /// Masks all characters of an element, its content and its comments.
     pub(super) fn hide(&mut self, element: Element<'d>) {
-        self.elements.push((element.id(), Secrecy::Whole));
+        self.spans.elements.push((element.id(), Secrecy::Whole));
         self.values
             .remember(&SourceMappedText::of_texts(element).text);
         for at in element.id().0 + 1..element.behind().0 {
@@ -255,7 +237,7 @@ impl<'d, 'v> Walk<'d, 'v> {
             match self.document.kind(id) {
                 Some(Kind::Element) | None => {}
                 Some(Kind::Attribute) if self.says_how(id) => {}
-                Some(_) => SourceMappedText::of(self.document, id).all(&mut self.fills),
+                Some(_) => SourceMappedText::of(self.document, id).all(&mut self.spans.fills),
             }
         }
         let span = element.span();
@@ -264,7 +246,7 @@ impl<'d, 'v> Walk<'d, 'v> {
             .partition_point(|comment| comment.start < span.start as usize);
         let inside = self.comments[first..].iter();
         let inside = inside.take_while(|comment| comment.end <= span.end as usize);
-        self.fills.extend(inside.cloned());
+        self.spans.fills.extend(inside.cloned());
     }
 
     /// Returns whether an XML attribute is a namespace declaration or one of [`NO_SECRETS`]; the tree needs its value.
@@ -303,8 +285,8 @@ impl<'d, 'v> Walk<'d, 'v> {
     pub(super) fn hide_attribute(&mut self, attribute: NodeId) {
         let plain = SourceMappedText::of(self.document, attribute);
         self.values.remember(&plain.text);
-        plain.all(&mut self.fills);
-        self.attributes.push((attribute, Secrecy::Whole));
+        plain.all(&mut self.spans.fills);
+        self.spans.attributes.push((attribute, Secrecy::Whole));
     }
 
     /// Masks the text in `<string name="password">…</string>`, `<key>password</key><string>…</string>`, and in a node
@@ -317,10 +299,8 @@ impl<'d, 'v> Walk<'d, 'v> {
             is_known.is_some_and(|around| Some(around) == element.parent().map(Element::id));
         if local.eq_ignore_ascii_case("key") || local.eq_ignore_ascii_case("name") {
             let text = element.text();
-            self.named = element.parent().map(Element::id);
-            self.named = self
-                .named
-                .filter(|_| is_secret_name(text.trim().as_bytes()));
+            let around = element.parent().map(Element::id);
+            self.named = around.filter(|_| is_secret_name(text.trim().as_bytes()));
         }
         let attribute = |of: Element<'d>, known: &str| {
             let mut all = of.attributes();
@@ -345,8 +325,8 @@ impl<'d, 'v> Walk<'d, 'v> {
             let plain = SourceMappedText::of_texts(element);
             if !plain.text.trim_ascii().is_empty() {
                 self.values.remember(&plain.text);
-                plain.all(&mut self.fills);
-                self.elements.push((element.id(), Secrecy::Whole));
+                plain.all(&mut self.spans.fills);
+                self.spans.elements.push((element.id(), Secrecy::Whole));
             }
         }
         is_secret
@@ -368,7 +348,7 @@ impl<'d, 'v> Walk<'d, 'v> {
         if is_server || element.is(tag::RESP_URI) {
             for place in head::secrets(&plain.text) {
                 self.found(&plain, place);
-                self.elements.push((element.id(), Secrecy::Part));
+                self.spans.elements.push((element.id(), Secrecy::Part));
             }
         }
         true
@@ -376,14 +356,15 @@ impl<'d, 'v> Walk<'d, 'v> {
 
     fn found(&mut self, plain: &SourceMappedText<'_>, place: Range<usize>) {
         self.values.remember(&plain.text[place.clone()]);
-        plain.places(place, &mut self.fills);
+        plain.places(place, &mut self.spans.fills);
     }
 
     /// Marks the element or attribute of a node as containing a secret.
     pub(super) fn mark(&mut self, id: NodeId) {
         match self.document.kind(id) {
-            Some(Kind::Attribute) => self.attributes.push((id, Secrecy::Part)),
+            Some(Kind::Attribute) => self.spans.attributes.push((id, Secrecy::Part)),
             _ => self
+                .spans
                 .elements
                 .push((self.document.holder(id), Secrecy::Part)),
         }
@@ -414,7 +395,7 @@ impl<'d, 'v> Walk<'d, 'v> {
             for place in heuristics::places(&source[comment.clone()]) {
                 let place = comment.start + place.start..comment.start + place.end;
                 self.values.remember(&source[place.clone()]);
-                self.fills.push(place);
+                self.spans.fills.push(place);
             }
         }
     }
@@ -477,11 +458,10 @@ const PLACES: [NameId; 4] = [
     NameId::known(Space::SyncMl, 0x3A),
 ];
 
-/// Returns each element once, in document order, with its largest extent.
-fn in_order(mut found: Vec<(NodeId, Secrecy)>) -> Vec<(NodeId, Secrecy)> {
+/// Leaves each element once, in document order, with its largest extent.
+fn in_order(found: &mut Vec<(NodeId, Secrecy)>) {
     found.sort_unstable_by_key(|(id, extent)| (*id, std::cmp::Reverse(*extent)));
     found.dedup_by_key(|(id, _)| *id);
-    found
 }
 
 /// Attributes about the encoding of a secret, with or without a prefix (WS-Security 1.0 §6.2, §6.3).

@@ -50,6 +50,20 @@ impl<'s> SourceMappedText<'s> {
         plain
     }
 
+    /// Returns bytes that begin at `start` in the source.
+    pub(super) fn of_bytes(bytes: &'s [u8], start: usize) -> Self {
+        let run = Run {
+            text: 0,
+            len: bytes.len(),
+            raw: start,
+            raw_len: bytes.len(),
+        };
+        Self {
+            text: Cow::Borrowed(bytes),
+            runs: vec![run],
+        }
+    }
+
     fn add(&mut self, document: &'s Document, id: NodeId) {
         let (Some(span), Some(kind)) = (document.span(id), document.kind(id)) else {
             return;
@@ -126,7 +140,7 @@ impl<'s> SourceMappedText<'s> {
 
     /// Returns the text with the changes of `rewrites` and a short mask for the places that `fills` cover in the
     /// source.
-    pub(super) fn with_masks(&self, fills: &[Range<usize>], rewrites: &[Rewrite]) -> String {
+    pub(super) fn with_masks(&self, fills: &[Range<usize>], rewrites: &[Rewrite]) -> Vec<u8> {
         let mut text = self.text.to_vec();
         let mut hidden = Vec::new();
         for run in &self.runs {
@@ -150,7 +164,7 @@ impl<'s> SourceMappedText<'s> {
                 text[place.clone()].copy_from_slice(&rewrite.with[from..from + place.len()]);
             }
         }
-        String::from_utf8_lossy(&super::with_masks(&text, hidden)).into_owned()
+        super::with_masks(&text, hidden)
     }
 
     fn literal(&mut self, source: &'s [u8], raw: Range<usize>) {

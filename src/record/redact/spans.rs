@@ -19,7 +19,7 @@ pub struct SecretSpans {
     pub(super) elements: Vec<(NodeId, Secrecy)>,
     /// Attributes with a secret, in document order.
     pub(super) attributes: Vec<(NodeId, Secrecy)>,
-    /// The secrets of documents that are the text of an element, in document order.
+    /// The secrets of documents that are the text of an element, opened with [`Element::embedded`], in document order.
     pub(super) inside: Vec<(NodeId, Self)>,
 }
 
@@ -53,21 +53,17 @@ impl SecretSpans {
 
     /// Returns whether the text of this element is or contains a secret.
     pub fn hold(&self, element: NodeId) -> bool {
-        find(&self.elements, element).is_some()
+        let found = self.elements.binary_search_by_key(&element, |(id, _)| *id);
+        found.is_ok()
     }
 
     /// Returns the text of an element of this document, with a mask in place of each secret.
     pub fn text<'d>(&self, element: Element<'d>) -> Cow<'d, str> {
-        match self.hold(element.id()) {
-            true => Cow::Owned(self.masked(&SourceMappedText::of_texts(element))),
-            false => element.text(),
+        if !self.hold(element.id()) {
+            return element.text();
         }
-    }
-
-    /// Returns the secrets of the document that is the text of this element, opened with [`Element::embedded`]; `None`
-    /// if that document holds none.
-    pub fn inside(&self, element: NodeId) -> Option<&Self> {
-        find(&self.inside, element)
+        let masked = SourceMappedText::of_texts(element).with_masks(&self.fills, &self.rewrites);
+        Cow::Owned(String::from_utf8_lossy(&masked).into_owned())
     }
 
     /// Returns a LocURI without the secrets in its query. Only the LocURI of a server may have such secrets.
@@ -103,20 +99,7 @@ impl SecretSpans {
 
     /// Returns `bytes`, which begin at `start` in the source, with a short mask in place of each secret.
     pub fn shorten(&self, bytes: &[u8], start: usize) -> Vec<u8> {
-        let mut rewritten = bytes.to_vec();
-        let within = |place: Range<usize>| {
-            let (from, to) = (place.start.max(start), place.end.min(start + bytes.len()));
-            (from < to).then(|| from - start..to - start)
-        };
-        for rewrite in &self.rewrites {
-            if let Some(place) = within(rewrite.range()) {
-                let from = place.start + start - rewrite.start;
-                rewritten[place.clone()].copy_from_slice(&rewrite.with[from..from + place.len()]);
-            }
-        }
-        let first = self.fills.partition_point(|fill| fill.end <= start);
-        let fills = self.fills[first..].iter().map_while(|f| within(f.clone()));
-        super::with_masks(&rewritten, fills.collect())
+        SourceMappedText::of_bytes(bytes, start).with_masks(&self.fills, &self.rewrites)
     }
 
     /// Returns the ranges in which the masked source differs from the source.
@@ -124,13 +107,4 @@ impl SecretSpans {
         let rewritten = self.rewrites.iter().map(Rewrite::range);
         super::merged(self.fills.iter().cloned().chain(rewritten).collect())
     }
-
-    fn masked(&self, text: &SourceMappedText<'_>) -> String {
-        text.with_masks(&self.fills, &self.rewrites)
-    }
-}
-
-fn find<T>(known: &[(NodeId, T)], id: NodeId) -> Option<&T> {
-    let at = known.binary_search_by_key(&id, |(known, _)| *known).ok()?;
-    Some(&known[at].1)
 }

@@ -9,8 +9,8 @@ use crate::flow::Transaction;
 use crate::record::EventRecord;
 use crate::record::model::EventKind;
 
-/// Receives each selected event, with the number of its run in the record, from 0.
-pub type Pass<'p> = dyn FnMut(u32, &EventRecord) -> io::Result<()> + 'p;
+/// Receives each selected event.
+pub type Pass<'p> = dyn FnMut(&EventRecord) -> io::Result<()> + 'p;
 
 /// Passes on the exchanges that a filter selects.
 ///
@@ -81,7 +81,7 @@ impl Exchanges {
             // The end of a session repeats the number of the event before it.
             let number = record.summary.as_ref().and_then(|summary| summary.number);
             return match number.is_some_and(|number| self.has_passed(number)) {
-                true => pass(self.run, &self.with_findings(record)),
+                true => pass(&self.with_findings(record)),
                 false => Ok(()),
             };
         }
@@ -95,13 +95,13 @@ impl Exchanges {
                 Ok(())
             }
             (EventKind::Closed, _) => match self.connections.remove(&record.connection.id) {
-                Some(Connection::Passed) => pass(self.run, record),
+                Some(Connection::Passed) => pass(record),
                 _ => Ok(()),
             },
             _ => match self.selects(record, None, true) {
                 true => {
                     self.pass_connection(record, pass)?;
-                    pass(self.run, record)
+                    pass(record)
                 }
                 false => Ok(()),
             },
@@ -157,7 +157,7 @@ impl Exchanges {
         if self.selects(record, None, false) {
             self.open.insert(exchange, Open::Passes);
             self.pass_connection(record, pass)?;
-            return pass(self.run, record);
+            return pass(record);
         }
         self.waiting_bytes += weight(record);
         self.open
@@ -176,7 +176,7 @@ impl Exchanges {
 
     fn end(&mut self, exchange: u64, record: &EventRecord, pass: &mut Pass<'_>) -> io::Result<()> {
         match self.open.remove(&exchange) {
-            Some(Open::Passes) => pass(self.run, record),
+            Some(Open::Passes) => pass(record),
             Some(Open::Waits(request)) => {
                 self.waiting_bytes = self.waiting_bytes.saturating_sub(weight(&request));
                 self.decide(&request, Some(record), pass)?;
@@ -190,7 +190,7 @@ impl Exchanges {
                 Ok(())
             }
             // The device did not take a response that passed.
-            None if self.passed.contains(&exchange) => pass(self.run, record),
+            None if self.passed.contains(&exchange) => pass(record),
             None => {
                 self.count += u64::from(record.event == EventKind::Response);
                 let mut answered = self.answered.iter();
@@ -205,7 +205,7 @@ impl Exchanges {
                 if is_selected || self.selects(record, Some(&request), true) {
                     self.pass_connection(&request, pass)?;
                     for event in [&request, &response, record] {
-                        pass(self.run, event)?;
+                        pass(event)?;
                     }
                 }
                 Ok(())
@@ -226,8 +226,8 @@ impl Exchanges {
             return Ok(());
         }
         self.pass_connection(first, pass)?;
-        pass(self.run, first)?;
-        second.map_or(Ok(()), |second| pass(self.run, second))
+        pass(first)?;
+        second.map_or(Ok(()), |second| pass(second))
     }
 
     fn selects(&self, event: &EventRecord, other: Option<&EventRecord>, is_over: bool) -> bool {
@@ -279,10 +279,7 @@ impl Exchanges {
             .connections
             .insert(record.connection.id, Connection::Passed);
         match before {
-            Some(Connection::Waits(events)) => {
-                let mut events = events.iter();
-                events.try_for_each(|event| pass(self.run, event))
-            }
+            Some(Connection::Waits(events)) => events.iter().try_for_each(pass),
             _ => Ok(()),
         }
     }

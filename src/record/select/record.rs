@@ -52,7 +52,7 @@ pub fn exchanges<E>(
 ) -> Result<(ExchangeNumbers, u64), E> {
     let mut selected = of_record(filter, &read)?;
     let mut numbers = ExchangeNumbers::new();
-    read(&mut |event| selected.event(&event, &mut |run, event| enter(&mut numbers, run, event)))?;
+    read(&mut |event| selected.event(&event, &mut |event| enter(&mut numbers, event)))?;
     finish(&mut selected, &mut numbers);
     Ok((numbers, selected.count()))
 }
@@ -62,9 +62,9 @@ pub fn exchanges<E>(
 ///
 /// # Errors
 /// Never fails; the return type is the one that [`super::Pass`] needs.
-pub fn enter(numbers: &mut ExchangeNumbers, run: u32, event: &EventRecord) -> io::Result<()> {
+pub fn enter(numbers: &mut ExchangeNumbers, event: &EventRecord) -> io::Result<()> {
     if event.event != EventKind::Session {
-        numbers.extend(event.exchange.map(|exchange| (run, exchange)));
+        numbers.extend(event.exchange.map(|exchange| (event.run, exchange)));
     }
     Ok(())
 }
@@ -72,5 +72,5 @@ pub fn enter(numbers: &mut ExchangeNumbers, run: u32, event: &EventRecord) -> io
 /// Decides about the exchanges under way at the end of a record.
 pub fn finish(selected: &mut Exchanges, numbers: &mut ExchangeNumbers) {
     // Entering a number cannot fail.
-    let _: io::Result<()> = selected.finish(&mut |run, event| enter(numbers, run, event));
+    let _: io::Result<()> = selected.finish(&mut |event| enter(numbers, event));
 }

@@ -18,14 +18,9 @@ pub fn sink(inner: Box<dyn Sink>, filter: Option<&Filter>) -> Box<dyn Sink> {
 }
 
 /// Puts a filter, if there is one, in front of the sinks that a renewal makes.
-pub fn renewal(inner: Box<dyn Renew>, filter: Option<&Filter>) -> Box<dyn Renew> {
-    match filter {
-        Some(filter) => Box::new(SelectingRenew {
-            inner,
-            filter: filter.clone(),
-        }),
-        None => inner,
-    }
+pub fn renewal(mut inner: Renew, filter: Option<&Filter>) -> Renew {
+    let filter = filter.cloned();
+    Box::new(move || Ok(inner()?.map(|renewed| sink(renewed, filter.as_ref()))))
 }
 
 /// A sink that writes only the exchanges that a filter selects.
@@ -42,7 +37,7 @@ impl Sink for Selecting {
     fn write_event(&mut self, record: &EventRecord) -> io::Result<()> {
         let inner = &mut self.inner;
         self.exchanges
-            .event(record, &mut |_, record| inner.write_event(record))
+            .event(record, &mut |record| inner.write_event(record))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -52,20 +47,7 @@ impl Sink for Selecting {
     fn finish(&mut self) -> io::Result<()> {
         let inner = &mut self.inner;
         self.exchanges
-            .finish(&mut |_, record| inner.write_event(record))?;
+            .finish(&mut |record| inner.write_event(record))?;
         self.inner.finish()
-    }
-}
-
-/// A renewal that puts a filter in front of the sinks that another renewal makes.
-struct SelectingRenew {
-    inner: Box<dyn Renew>,
-    filter: Filter,
-}
-
-impl Renew for SelectingRenew {
-    fn renew(&mut self) -> io::Result<Option<Box<dyn Sink>>> {
-        let renewed = self.inner.renew()?;
-        Ok(renewed.map(|renewed| sink(renewed, Some(&self.filter))))
     }
 }

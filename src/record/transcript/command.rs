@@ -1,7 +1,7 @@
 //! Prints commands, one line each; several items get a line each.
 
 use super::block::{line, size};
-use super::text_buffer::{Style, TextBuffer};
+use super::text_buffer::{Style, TextBuffer, safe};
 use super::{full, rule};
 use crate::dm::StatusCode;
 use crate::facts;
@@ -25,7 +25,7 @@ pub(super) fn all(out: &mut TextBuffer, record: &EventRecord) {
     let needs_body =
         out.layout.full || out.layout.width.is_none() && record.commands.iter().any(is_cut);
     let document = needs_body.then(|| full::document(record)).flatten();
-    let elements = document.as_deref().map(full::elements);
+    let elements = document.as_ref().map(full::elements);
     for (number, command) in record.commands.iter().enumerate() {
         let changed = rule::touches(record, number);
         line(out);
@@ -42,7 +42,8 @@ pub(super) fn all(out: &mut TextBuffer, record: &EventRecord) {
     }
 }
 
-fn indent(command: &CommandRecord) -> usize {
+/// Returns the indent of a nested command, in columns.
+pub(super) fn indent(command: &CommandRecord) -> usize {
     2 * command.depth.min(20) as usize
 }
 
@@ -206,15 +207,14 @@ fn item(out: &mut TextBuffer, item: &ItemRecord, known: Option<&str>, whole: Opt
 
 /// Returns whether only a part of a text is shown.
 fn is_cut_text(data: &DataRecord) -> bool {
-    let is_hidden = data.masked && data.text == MASK;
-    data.cut && !data.hex && !data.markup && !is_hidden
+    data.cut && !data.hex && !data.markup && !data.is_hidden()
 }
 
 fn data(out: &mut TextBuffer, data: &DataRecord, whole: Option<String>) {
     out.put(Style::Faint, " = ");
     let record = size(data.bytes);
     // The text around a secret is shown like any value; records of an older dmtap have no such text.
-    if data.masked && (data.markup || data.text == MASK) {
+    if data.is_hidden() {
         out.put(Style::Odd, &format!("{MASK} masked, {record}"));
         return;
     }
@@ -231,24 +231,17 @@ fn data(out: &mut TextBuffer, data: &DataRecord, whole: Option<String>) {
         return;
     }
     if let Some(text) = whole {
-        let text = super::text_buffer::safe(&text, usize::MAX);
-        out.put(Style::Faint, "\"").put(Style::Text, &text);
         out.put(Style::Faint, "\"")
-            .put(Style::Faint, &format!(" {record}"));
+            .put(Style::Text, &safe(&text, usize::MAX))
+            .put(Style::Faint, &format!("\" {record}"));
         return;
     }
-    let columns = super::text_buffer::safe(&data.text, usize::MAX)
-        .chars()
-        .count();
-    let (open, close) = (
-        "\"",
-        if data.cut && columns <= room {
-            "…\""
-        } else {
-            "\""
-        },
-    );
-    out.put(Style::Faint, open)
+    let columns = safe(&data.text, usize::MAX).chars().count();
+    let close = match data.cut && columns <= room {
+        true => "…\"",
+        false => "\"",
+    };
+    out.put(Style::Faint, "\"")
         .quoted(Style::Text, &data.text, room)
         .put(Style::Faint, close);
     if data.cut || columns > room {

@@ -19,8 +19,8 @@ pub(super) fn of_event(out: &mut TextBuffer, event: &EventRecord) {
     }
 }
 
-/// Returns the lines as text, for a message without an exchange.
-pub(in crate::record) fn text(record: &EnrollmentRecord) -> String {
+/// Returns the text of a message of enrollment that belongs to no exchange.
+pub fn text(record: &EnrollmentRecord) -> String {
     let mut text = String::new();
     for (_, words) in lines(record, None) {
         for row in rows(&words, WIDTH) {

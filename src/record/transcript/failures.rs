@@ -2,9 +2,11 @@
 
 use smol_str::SmolStr;
 
+use super::block::across;
 use super::run_name;
-use super::text_buffer::{REASON, Style, TextBuffer};
+use super::text_buffer::{Colour, REASON, Style, TextBuffer};
 use crate::dm::StatusCode;
+use crate::printable::counted;
 use crate::record::analysis::why::hresult_words;
 use crate::record::model::{SessionFinding, SessionSummary, VERSION};
 
@@ -61,16 +63,16 @@ impl Failures {
         self.rows.iter().any(|row| row.run > 0)
     }
 
+    /// Returns the table.
+    pub fn text(&self, style: Colour) -> String {
+        let mut buffer = TextBuffer::new(style);
+        self.print(&mut buffer);
+        buffer.text().to_owned()
+    }
+
     pub(super) fn print(&self, out: &mut TextBuffer) {
         let all = self.rows.len() as u64 + self.more;
-        let title = match all {
-            1 => "1 failure".to_owned(),
-            all => format!("{all} failures"),
-        };
-        out.put(Style::Faint, "━━ ").put(Style::Strong, &title);
-        out.put(Style::Faint, " ");
-        let rest = "━".repeat(out.room());
-        out.put(Style::Faint, &rest).end();
+        across(out, &[counted(all, "failure")]);
         let of_run = self.has_several_runs();
         for row in &self.rows {
             row.print(out, of_run.then_some(row.run));
@@ -86,21 +88,16 @@ impl Row {
     /// Prints `session 7 · DEVICE-0007 · Replace ./Device/X: 404 Not found    WHY-01`, then the value, code and native
     /// error. Begins with `run` if it is given.
     fn print(&self, out: &mut TextBuffer, run: Option<u32>) {
-        let Self {
-            run: _,
-            session,
-            device,
-            finding,
-        } = self;
+        let finding = &self.finding;
         out.put(Style::Bad, "✖ ");
         if let Some(run) = run {
             out.put(Style::Text, &(run_name(run) + " · "));
         }
-        if let Some(number) = session {
+        if let Some(number) = self.session {
             out.put(Style::Text, &format!("session {number} · "));
         }
-        if !device.is_empty() {
-            out.quoted(Style::Device, device, REASON)
+        if !self.device.is_empty() {
+            out.quoted(Style::Device, &self.device, REASON)
                 .put(Style::Text, " · ");
         }
         out.quoted(Style::Text, &finding.what, REASON);

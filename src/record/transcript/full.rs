@@ -1,7 +1,6 @@
 //! Prints values in full below the line of their command: text, embedded documents, certificates, tokens, octets.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use super::block::line;
 use super::text_buffer::{Style, TextBuffer};
@@ -9,14 +8,13 @@ use crate::dm::token::{base64_octets, jwt};
 use crate::dm::{Certificate, CertificateRequest, Command, Item};
 use crate::markup::convert::{XmlOptions, to_xml};
 use crate::markup::{Document, Element, Embedded, EmbeddedResult, Limits};
-use crate::record::model::{CommandRecord, DataRecord, EventRecord, ItemRecord};
-use crate::record::redact::MASK;
+use crate::record::model::enrollment::day;
+use crate::record::model::{CommandRecord, EventRecord, ItemRecord};
 
 /// Returns the body of an event as a document.
-pub(super) fn document(record: &EventRecord) -> Option<Arc<Document>> {
+pub(super) fn document(record: &EventRecord) -> Option<Document> {
     let body = record.body.as_ref()?;
-    let document = body.document(record.head.as_ref(), &Limits::default())?;
-    Some(Arc::new(document))
+    body.document(record.head.as_ref(), &Limits::default())
 }
 
 /// The elements of a document by the offset of their first byte.
@@ -45,7 +43,7 @@ pub(super) fn data<'d>(
 pub(super) fn value(out: &mut TextBuffer, data: Element<'_>, item: &ItemRecord) {
     let shown = item.data.as_ref();
     // The body has a mask in place of each secret, too; a value that is entirely secret has nothing to show.
-    let Some(shown) = shown.filter(|shown| !is_hidden(shown)) else {
+    let Some(shown) = shown.filter(|shown| !shown.is_hidden()) else {
         return;
     };
     if let EmbeddedResult::Document(embedded) = data.open(&Limits::default()) {
@@ -110,11 +108,6 @@ fn inside(out: &mut TextBuffer, embedded: &Embedded) {
     whole(out, embedded.document(), embedded.limits());
 }
 
-/// Returns whether a value is entirely masked.
-fn is_hidden(shown: &DataRecord) -> bool {
-    shown.masked && (shown.markup || shown.text == MASK)
-}
-
 fn row(out: &mut TextBuffer, style: Style, text: &str) {
     line(out).put(Style::Text, "        ");
     out.quoted(style, text, usize::MAX).end();
@@ -139,8 +132,9 @@ fn children(out: &mut TextBuffer, data: Element<'_>) {
     }
 }
 
-/// Describes a value that is a certificate, a certificate request, a signed message (PKCS#7) or a token.
-pub(in crate::record) fn unfolded(text: &str) -> Option<String> {
+/// Describes a value that is a certificate, a certificate request, a signed message (PKCS#7) or a token; `None` for any
+/// other value.
+pub fn unfolded(text: &str) -> Option<String> {
     // A shorter value cannot be one of these.
     match text.len() > SHORTEST {
         true => certificates(text).or_else(|| token(text)),
@@ -168,10 +162,6 @@ fn certificates(text: &str) -> Option<String> {
 }
 
 fn certificate(read: &Certificate) -> String {
-    let day = |seconds: i64| {
-        let moment = jiff::Timestamp::from_second(seconds).unwrap_or_default();
-        moment.strftime("%Y-%m-%d").to_string()
-    };
     format!(
         "certificate of {}\nissued by {}\nvalid from {} to {}, thumbprint {}",
         read.subject,

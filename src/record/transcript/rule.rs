@@ -1,6 +1,7 @@
 //! Prints the changes of rules at the place where they changed something.
 
 use super::block::line;
+use super::command::indent;
 use super::text_buffer::{REASON, Style, TextBuffer};
 use crate::flow::EffectDetail;
 use crate::record::model::effect_sentence::Part;
@@ -56,8 +57,8 @@ pub(super) fn of_document(out: &mut TextBuffer, record: &EventRecord) {
 /// Prints changes of one command.
 pub(super) fn of_command(out: &mut TextBuffer, record: &EventRecord, number: usize) {
     if !record.applied.is_empty() {
-        let indent = 6 + 2 * record.commands[number].depth.min(20) as usize;
-        print(out, record, Some(number), indent);
+        let indent = indent(&record.commands[number]);
+        print(out, record, Some(number), 6 + indent);
     }
 }
 

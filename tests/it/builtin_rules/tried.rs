@@ -40,7 +40,7 @@ pub fn again(builtin: &BuiltinRule, events: &[Event]) -> Tried {
         tried: Tried::default(),
     };
     let mut recorded = Recorded::new(Limits::default());
-    let damage = replay(&*record(events), |event| {
+    let damage = replay(&*record(events), |event, _| {
         trial.event(&mut recorded, &event);
         Ok(())
     });

@@ -19,7 +19,7 @@ pub(super) fn messages() -> Vec<EventRecord> {
     let (folder, _) = super::demo();
     let record = fs::File::open(folder.path().join("dmtap-demo/demo.jsonl")).unwrap();
     let mut messages = Vec::new();
-    let damage = dmtap::record::replay(std::io::BufReader::new(record), |event| {
+    let damage = dmtap::record::replay(std::io::BufReader::new(record), |event, _| {
         if matches!(event.event, EventKind::Request | EventKind::Response) {
             messages.push(event);
         }

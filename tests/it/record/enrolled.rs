@@ -9,7 +9,7 @@ use dmtap::record::{Masking, jsonl};
 use http::StatusCode;
 
 use crate::record::stage::Stage;
-use crate::record::transcript::{expect, json_lines, transcript};
+use crate::record::transcript::{expect, json_lines, show, transcript};
 
 const SOAP: (&str, &str) = ("content-type", "application/soap+xml; charset=utf-8");
 const JSON: (&str, &str) = ("content-type", "application/json; charset=utf-8");
@@ -180,7 +180,7 @@ fn an_enrollment_shown_again_from_json_reads_the_same() {
     let events = enrollment().events;
     let lines = json_lines(&events, Masking::Masked);
     let mut again = dmtap::record::Transcript::new(Vec::new(), dmtap::record::Colour::Plain);
-    dmtap::record::show(&lines[..], &mut again).unwrap();
+    show(&lines, &mut again).unwrap();
     let again = String::from_utf8(again.into_inner()).unwrap();
     assert_eq!(again, transcript(&events, Masking::Masked));
 }

@@ -3,15 +3,23 @@
 use std::fs;
 use std::path::Path;
 
-use dmtap::flow::Event;
+use dmtap::flow::{Event, Timestamp};
+use dmtap::record::model::RunRecord;
 use dmtap::record::{self, Colour, EventRecord, Masking, Sink, Transcript};
 
-use crate::record::transcript::session;
+use crate::record::transcript::{session, show};
+
+/// A run, which files of JSON lines begin with.
+pub(crate) fn run() -> RunRecord {
+    RunRecord::new("1".into(), Timestamp(0), "regular".into(), 0)
+}
 
 fn open(path: &Path, append: bool) -> Result<Box<dyn Sink>, String> {
     let plus = if append { "+" } else { "" };
     let path = format!("{plus}{}", path.display());
-    record::open(&path).map_err(|error| error.to_string())
+    let opened = record::open_all(&[path], &run());
+    let mut opened = opened.map_err(|error| error.to_string())?;
+    Ok(opened.remove(0).1)
 }
 
 fn write(path: &Path, append: bool) {
@@ -61,7 +69,7 @@ fn a_file_is_overwritten_unless_a_plus_asks_to_append() {
     assert_eq!(lines(), 2 * once);
     let mut transcript = Transcript::new(Vec::new(), Colour::Plain);
     assert!(
-        record::show(&fs::read(&path).unwrap()[..], &mut transcript)
+        show(&fs::read(&path).unwrap(), &mut transcript)
             .unwrap()
             .is_empty()
     );
@@ -80,7 +88,7 @@ fn appending_to_a_torn_line_begins_a_new_one() {
     fs::write(&path, "{\"v\":1,\"seq\":1,\"eve").unwrap();
     write(&path, true);
     let mut transcript = Transcript::new(Vec::new(), Colour::Plain);
-    let damage = record::show(&fs::read(&path).unwrap()[..], &mut transcript).unwrap();
+    let damage = show(&fs::read(&path).unwrap(), &mut transcript).unwrap();
     assert_eq!(damage.len(), 1);
     assert_eq!(damage[0].line, 1);
     let text = String::from_utf8(transcript.into_inner()).unwrap();
@@ -139,7 +147,7 @@ fn a_file_named_twice_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let name = |name: &str| folder.path().join(name).display().to_string();
     let all = |paths: &[String]| {
-        let opened = record::open_all(paths, None);
+        let opened = record::open_all(paths, &run());
         opened.map(|sinks| sinks.len()).map_err(|e| e.to_string())
     };
     let (one, two) = (name("a.jsonl"), name("b.jsonl"));

@@ -6,12 +6,20 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dmtap::flow::{ConnectionId, Event, EventSink, Timestamp};
-use dmtap::record::{EventRecord, Journal, Sink, WhenFull};
+use dmtap::record::{EventRecord, Journal, JournalLimits, Sink, WhenFull};
 
-pub(crate) fn event() -> Event {
+fn event() -> Event {
     Event::Closed {
         connection: ConnectionId(1),
         at: Timestamp(0),
+    }
+}
+
+/// The limits of queues for so many events.
+fn events(events: u64) -> JournalLimits {
+    JournalLimits {
+        events,
+        ..JournalLimits::default()
     }
 }
 
@@ -25,10 +33,6 @@ struct Memory {
 impl Sink for Memory {
     fn write_event(&mut self, record: &EventRecord) -> io::Result<()> {
         self.seen.lock().unwrap().push(record.seq);
-        Ok(())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 
@@ -50,10 +54,6 @@ impl Sink for Full {
             false => Ok(()),
         }
     }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 /// Waits for leave before each event, and says when it begins to wait.
@@ -69,10 +69,6 @@ impl Sink for Slow {
         // Without a giver of leave there is no more waiting.
         let _ = self.leave.recv();
         self.memory.write_event(record)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 
@@ -94,7 +90,7 @@ fn every_sink_gets_everything_in_order_and_is_finished_once() {
     let journal = Journal::builder()
         .sink("one", Box::new(one.clone()), WhenFull::Block)
         .sink("two", Box::new(two.clone()), WhenFull::Block)
-        .capacity(2)
+        .limits(events(2))
         .start();
     std::thread::scope(|scope| {
         for _ in 0..4 {
@@ -118,7 +114,7 @@ fn a_full_queue_drops_the_newest_and_counts_them() {
     let (sink, waits, leave) = slow(&memory);
     let journal = Journal::builder()
         .sink("slow", Box::new(sink), WhenFull::DropNewest)
-        .capacity(2)
+        .limits(events(2))
         .start();
     journal.on_event(event());
     assert_eq!(waits.recv(), Ok(1));
@@ -136,7 +132,7 @@ fn a_full_queue_that_blocks_loses_nothing() {
     let (sink, waits, leave) = slow(&memory);
     let journal = Journal::builder()
         .sink("slow", Box::new(sink), WhenFull::Block)
-        .capacity(1)
+        .limits(events(1))
         .start();
     std::thread::scope(|scope| {
         let (done, all_sent) = channel();
@@ -161,7 +157,7 @@ fn a_sink_that_fails_is_reported_and_the_others_go_on() {
     let journal = Journal::builder()
         .sink("disk.jsonl", Box::new(Full { at: 3 }), WhenFull::Block)
         .sink("memory", Box::new(memory.clone()), WhenFull::Block)
-        .capacity(1)
+        .limits(events(1))
         .start();
     (0..100).for_each(|_| journal.on_event(event()));
     let error = journal.close().unwrap_err();
@@ -195,10 +191,6 @@ impl Sink for Stuck {
         self.begun.send(()).unwrap();
         self.never.recv().map_err(io::Error::other)
     }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 fn stuck() -> (Stuck, Receiver<()>, Sender<()>) {
@@ -217,9 +209,11 @@ fn a_sink_that_never_returns_is_given_up_and_the_traffic_goes_on() {
         .sink("stuck", Box::new(sink), WhenFull::Block)
         .sink("memory", Box::new(memory.clone()), WhenFull::Block)
         .sink("fast", Box::new(best_effort.clone()), WhenFull::DropNewest)
-        .capacity(100)
-        .patience(SHORT)
-        .farewell(SHORT)
+        .limits(JournalLimits {
+            patience: SHORT,
+            farewell: SHORT,
+            ..events(100)
+        })
         .start();
     std::thread::scope(|scope| {
         for _ in 0..4 {
@@ -254,9 +248,6 @@ fn sinks_that_drop_do_not_wait_behind_one_that_blocks() {
             self.0.write_event(record)?;
             self.1.send(record.seq).map_err(io::Error::other)
         }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
     }
     let journal = Journal::builder()
         .sink("stuck", Box::new(sink), WhenFull::Block)
@@ -265,8 +256,10 @@ fn sinks_that_drop_do_not_wait_behind_one_that_blocks() {
             Box::new(Telling(memory.clone(), seen)),
             WhenFull::DropNewest,
         )
-        .capacity(1)
-        .farewell(SHORT)
+        .limits(JournalLimits {
+            farewell: SHORT,
+            ..events(1)
+        })
         .start();
     std::thread::scope(|scope| {
         journal.on_event(event());
@@ -288,7 +281,10 @@ fn closing_does_not_wait_for_ever_for_a_sink() {
     let (sink, begins, _leave) = stuck();
     let journal = Journal::builder()
         .sink("stuck", Box::new(sink), WhenFull::DropNewest)
-        .farewell(SHORT)
+        .limits(JournalLimits {
+            farewell: SHORT,
+            ..JournalLimits::default()
+        })
         .start();
     journal.on_event(event());
     begins.recv().unwrap();
@@ -302,7 +298,7 @@ fn waiting_leaves_the_workers_of_a_runtime_to_others() {
     let memory = Memory::default();
     let (sink, waits, leave) = slow(&memory);
     let journal = Journal::builder().sink("slow", Box::new(sink), WhenFull::Block);
-    let journal = Arc::new(journal.capacity(1).start());
+    let journal = Arc::new(journal.limits(events(1)).start());
     let runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = { runtime }.worker_threads(1).build().unwrap();
     runtime.block_on(async {
@@ -328,7 +324,10 @@ fn queues_are_bounded_in_bytes() {
     let (sink, waits, leave) = slow(&memory);
     let journal = Journal::builder()
         .sink("slow", Box::new(sink), WhenFull::DropNewest)
-        .bytes(10_000)
+        .limits(JournalLimits {
+            bytes: 10_000,
+            ..JournalLimits::default()
+        })
         .start();
     let send = |bytes: usize| {
         journal.on_event(Event::Refused {
@@ -363,7 +362,10 @@ fn small_events_do_not_wait_behind_large_ones() {
     let (sink, waits, leave) = slow(&memory);
     let journal = Journal::builder()
         .sink("slow", Box::new(sink), WhenFull::Block)
-        .bytes(1 << 20)
+        .limits(JournalLimits {
+            bytes: 1 << 20,
+            ..JournalLimits::default()
+        })
         .start();
     std::thread::scope(|scope| {
         journal.on_event(of_bytes(1));
@@ -393,7 +395,10 @@ fn small_events_are_bounded_in_bytes_too() {
     let (sink, waits, leave) = slow(&memory);
     let journal = Journal::builder()
         .sink("slow", Box::new(sink), WhenFull::DropNewest)
-        .bytes(1 << 20)
+        .limits(JournalLimits {
+            bytes: 1 << 20,
+            ..JournalLimits::default()
+        })
         .start();
     journal.on_event(of_bytes(1));
     assert_eq!(waits.recv(), Ok(1));
@@ -414,10 +419,6 @@ impl Sink for Busy {
         std::thread::sleep(self.0);
         Ok(())
     }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 #[test]
@@ -426,8 +427,10 @@ fn a_sink_that_is_behind_but_busy_is_not_given_up() {
     let busy = Busy(patience / 20);
     let journal = Journal::builder()
         .sink("busy", Box::new(busy), WhenFull::Block)
-        .capacity(1)
-        .patience(patience)
+        .limits(JournalLimits {
+            patience,
+            ..events(1)
+        })
         .start();
     // The last of these waits for longer than that.
     std::thread::scope(|scope| {
@@ -436,4 +439,32 @@ fn a_sink_that_is_behind_but_busy_is_not_given_up() {
         }
     });
     assert_eq!(journal.close().unwrap().sinks[0].written, 40);
+}
+
+/// Remembers where the records were that it got.
+#[derive(Clone, Default)]
+struct Places(Arc<Mutex<Vec<usize>>>);
+
+impl Sink for Places {
+    fn write_event(&mut self, record: &EventRecord) -> io::Result<()> {
+        self.0
+            .lock()
+            .unwrap()
+            .push(std::ptr::from_ref(record).addr());
+        Ok(())
+    }
+}
+
+#[test]
+fn every_sink_gets_the_very_same_record() {
+    let (one, two) = (Places::default(), Places::default());
+    let journal = Journal::builder()
+        .sink("one", Box::new(one.clone()), WhenFull::Block)
+        .sink("two", Box::new(two.clone()), WhenFull::Block)
+        .start();
+    // Together, so that no memory is used again.
+    (0..20).for_each(|_| journal.on_event(event()));
+    journal.close().unwrap();
+    assert_eq!(one.0.lock().unwrap().len(), 20);
+    assert_eq!(*one.0.lock().unwrap(), *two.0.lock().unwrap());
 }

@@ -174,6 +174,18 @@ fn credentials_and_nonces() {
 }
 
 #[test]
+fn nodes_and_marks_that_repeat_a_secret() {
+    in_syncml(
+        "nodes and marks",
+        "<Status><CmdID>1</CmdID><MsgRef>1</MsgRef><CmdRef>1</CmdRef><Cmd>Get</Cmd><TargetRef>./a</TargetRef>\
+         <TargetRef>./SECRET</TargetRef><Data>401</Data>\
+         <Chal><Meta><NextNonce xmlns=\"syncml:metinf\">SECRET</NextNonce></Meta></Chal></Status>\
+         <Alert><CmdID>2</CmdID><Data>1226</Data><Item><Meta><Mark xmlns=\"syncml:metinf\">SECRET</Mark></Meta>\
+         <Data>a</Data></Item></Alert>",
+    );
+}
+
+#[test]
 fn queries_of_addresses() {
     let resp = "<RespURI>https://mdm.example.com/a?b=c&amp;d=SECRET</RespURI></SyncHdr>";
     in_body("RespURI", &PACKAGE_1.replace("</SyncHdr>", resp));

@@ -15,7 +15,8 @@ use crate::record::transcript::session;
 fn written(events: &[Event]) -> (tempfile::TempDir, std::path::PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("session.pcapng");
-    let mut sink = record::open(file.to_str().unwrap()).unwrap();
+    let opened = record::open_all(&[file.display().to_string()], &super::file::run());
+    let mut sink = opened.unwrap().remove(0).1;
     for (seq, event) in (1..).zip(events) {
         let record = EventRecord::of(seq, event, Masking::Masked);
         sink.write_event(&record).unwrap();

@@ -1,12 +1,13 @@
 //! The transcript, compared with expected files, and the same from JSON lines.
 
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
 use dmtap::flow::{DeliveryStep, Event, NotParsed, Severity, Side};
 use dmtap::record::{
-    self, Colour, EventRecord, JsonLines, Layout, Masking, Sink, Transcript, jsonl,
+    Colour, Damage, EventRecord, JsonLines, Layout, Masking, Sink, Transcript, jsonl, replay,
 };
 
 use crate::record::message::{ANSWERS, COMMANDS, END, PACKAGE_1, wbxml};
@@ -108,6 +109,12 @@ pub(crate) fn json_lines(events: &[Event], masking: Masking) -> Vec<u8> {
     lines
 }
 
+/// Writes the events of a record to a sink, and returns its damaged lines.
+pub(crate) fn show(lines: &[u8], sink: &mut impl Sink) -> io::Result<Vec<Damage>> {
+    let damage = replay(lines, |record, _| sink.write_event(&record))?;
+    sink.finish().map(|()| damage)
+}
+
 /// Compares with a file, or writes it where DMTAP_BLESS is set.
 pub(crate) fn expect(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -145,7 +152,7 @@ fn json_lines_shown_again_read_as_the_transcript_did() {
         for masking in [Masking::Masked, Masking::Raw] {
             let lines = json_lines(&stage.events, masking);
             let mut transcript = Transcript::new(Vec::new(), Colour::Plain);
-            let damage = record::show(&lines[..], &mut transcript).unwrap();
+            let damage = show(&lines, &mut transcript).unwrap();
             assert!(damage.is_empty(), "{damage:?}");
             let shown = String::from_utf8(transcript.into_inner()).unwrap();
             assert_eq!(shown, self::transcript(&stage.events, masking));
@@ -225,7 +232,7 @@ fn damaged_lines_are_reported_and_skipped() {
     let check = |damage: &dyn Fn(&str) -> String, expected: &[&str]| {
         let lines = String::from_utf8(json_lines(&session().events, Masking::Masked)).unwrap();
         let mut transcript = Transcript::new(Vec::new(), Colour::Plain);
-        let damage = record::show(damage(&lines).as_bytes(), &mut transcript);
+        let damage = show(damage(&lines).as_bytes(), &mut transcript);
         let damage: Vec<String> = match damage {
             Ok(damage) => damage.iter().map(ToString::to_string).collect(),
             Err(error) => vec![error.to_string()],
@@ -275,7 +282,7 @@ fn records_of_other_versions_keep_what_rules_did() {
     let changes = &record.applied[0].changes;
     assert_eq!(changes[0].kind, dmtap::flow::EffectKind::Renumbered);
     assert_eq!(changes[1].step, "bake");
-    let text = Transcript::<Vec<u8>>::text(&record);
+    let text = dmtap::record::transcript::text(&record);
     assert!(text.contains("the device's connection was reset by a rule"));
 }
 

@@ -1,8 +1,8 @@
 //! The findings about the answers of real devices and servers: the responsible peer, and the remedy.
 
 use dmtap::flow::Side;
+use dmtap::record::Colour;
 use dmtap::record::model::{EventKind, SessionFinding};
-use dmtap::record::{Colour, Transcript};
 
 use super::{analysed, blocks, script};
 
@@ -141,7 +141,7 @@ fn an_http_status_is_no_status_of_a_command() {
     };
     let mut failures = dmtap::record::transcript::Failures::default();
     failures.enter(&summary, 0);
-    let text = Transcript::<Vec<u8>>::failures(&failures, Colour::Plain);
+    let text = failures.text(Colour::Plain);
     assert!(
         text.contains("HTTP 500") && !text.contains("Command failed"),
         "{text}"

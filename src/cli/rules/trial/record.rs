@@ -38,7 +38,7 @@ pub(super) fn play(
         trial: DryRun::new(http::Uri::default(), limits),
         tally: EffectCounts::default(),
     };
-    let damage = replay(lines, |record| playing.next(&record));
+    let damage = replay(lines, |record, _| playing.next(&record));
     let damage = damage.map_err(|error| {
         Failure::usage(format_args!(
             "{}: {}",

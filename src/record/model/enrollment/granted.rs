@@ -7,12 +7,12 @@ use smol_str::SmolStr;
 
 use super::GrantRecord;
 use super::fact::Facts;
-use super::read::Shown;
 use crate::dm::provisioning::{Account, DmClientProvider, StoredCertificate, WstepRenewal};
 use crate::dm::{Certificate, Provisioning};
+use crate::record::redact::SecretSpans;
 
 /// Returns the parts of a provisioning document, in order of their importance to people.
-pub(super) fn of(document: Provisioning<'_>, shown: Shown<'_>) -> Vec<GrantRecord> {
+pub(super) fn of(document: Provisioning<'_>, secret_spans: &SecretSpans) -> Vec<GrantRecord> {
     let mut parts: Vec<_> = document
         .certificates()
         .take(MOST)
@@ -21,12 +21,12 @@ pub(super) fn of(document: Provisioning<'_>, shown: Shown<'_>) -> Vec<GrantRecor
     parts.extend(
         document
             .renewal()
-            .map(|renewal| self::renewal(renewal, shown)),
+            .map(|renewal| self::renewal(renewal, secret_spans)),
     );
     let accounts = document.accounts().take(MOST);
-    parts.extend(accounts.map(|account| self::account(account, shown)));
+    parts.extend(accounts.map(|account| self::account(account, secret_spans)));
     let providers = document.providers().take(MOST);
-    parts.extend(providers.map(|provider| self::provider(provider, shown)));
+    parts.extend(providers.map(|provider| self::provider(provider, secret_spans)));
     parts
 }
 
@@ -56,34 +56,32 @@ fn stored(stored: &StoredCertificate<'_>) -> GrantRecord {
     let mut facts = Facts::default();
     let size = stored.octets().map_or(0, |octets| octets.len());
     facts.add("unreadable", format!("{size} B"));
-    facts.add_some("node", node.map(Cow::into_owned));
+    facts.add_some("node", node);
     part("certificate", place, facts)
 }
 
-fn renewal(renewal: WstepRenewal<'_>, shown: Shown<'_>) -> GrantRecord {
+fn renewal(renewal: WstepRenewal<'_>, secret_spans: &SecretSpans) -> GrantRecord {
     let mut facts = Facts::default();
-    facts.add_some("RenewPeriod", owned(renewal.period_days()));
-    facts.add_some("RetryInterval", owned(renewal.retry_days()));
-    facts.add_some("ROBOSupport", owned(renewal.robo_support()));
-    facts.add_some("ServerURL", address(renewal.server_url(), shown));
-    part("renewal", None, facts)
+    facts.add_some("RenewPeriod", renewal.period_days());
+    facts.add_some("RetryInterval", renewal.retry_days());
+    facts.add_some("ROBOSupport", renewal.robo_support());
+    facts.add_some("ServerURL", address(renewal.server_url(), secret_spans));
+    part("renewal", None::<SmolStr>, facts)
 }
 
-fn account(account: Account<'_>, shown: Shown<'_>) -> GrantRecord {
+fn account(account: Account<'_>, secret_spans: &SecretSpans) -> GrantRecord {
     let mut facts = Facts::default();
-    facts.add_some("ADDR", address(account.address(), shown));
-    facts.add_some("PORTNBR", owned(account.port()));
-    facts.add_some("ServerList", address(account.server_list(), shown));
-    facts.add_some("NAME", owned(account.name()));
-    facts.add_some("DEFAULTENCODING", owned(account.default_encoding()));
-    facts.add_some("PROTOVER", owned(account.proto_version()));
-    facts.add_some("ROLE", owned(account.role()));
-    facts.add_some("CRLCheck", owned(account.crl_check()));
+    facts.add_some("ADDR", address(account.address(), secret_spans));
+    facts.add_some("PORTNBR", account.port());
+    facts.add_some("ServerList", address(account.server_list(), secret_spans));
+    facts.add_some("NAME", account.name());
+    facts.add_some("DEFAULTENCODING", account.default_encoding());
+    facts.add_some("PROTOVER", account.proto_version());
+    facts.add_some("ROLE", account.role());
+    facts.add_some("CRLCheck", account.crl_check());
     let criteria = account.search_criteria();
-    let criteria = criteria.map(|text| {
-        let text = percent_decode_str(&text).decode_utf8_lossy();
-        text.into_owned()
-    });
+    let criteria = criteria.as_deref().map(percent_decode_str);
+    let criteria = criteria.map(|text| text.decode_utf8_lossy());
     facts.add_some("SSLCLIENTCERTSEARCHCRITERIA", criteria);
     for auth in account.auths().take(MOST) {
         let level = auth.level().unwrap_or_default();
@@ -96,39 +94,35 @@ fn account(account: Account<'_>, shown: Shown<'_>) -> GrantRecord {
         let text = format!("{level} {kind}{}{lacks}", user.unwrap_or_default());
         facts.add("APPAUTH", text.trim().to_owned());
     }
-    part("account", owned(account.provider_id()), facts)
+    part("account", account.provider_id(), facts)
 }
 
-fn provider(provider: DmClientProvider<'_>, shown: Shown<'_>) -> GrantRecord {
+fn provider(provider: DmClientProvider<'_>, secret_spans: &SecretSpans) -> GrantRecord {
     let mut facts = Facts::default();
-    facts.add_some("UPN", owned(provider.upn()));
-    facts.add_some("EntDMID", owned(provider.ent_dm_id()));
-    facts.add_some("EntDeviceName", owned(provider.device_name()));
+    facts.add_some("UPN", provider.upn());
+    facts.add_some("EntDMID", provider.ent_dm_id());
+    facts.add_some("EntDeviceName", provider.device_name());
     let addresses = provider.management_service_address();
-    facts.add_some("ManagementServiceAddress", address(addresses, shown));
+    facts.add_some("ManagementServiceAddress", address(addresses, secret_spans));
     let signing = provider.require_message_signing();
-    facts.add_some("RequireMessageSigning", owned(signing));
-    part("provider", owned(provider.id()), facts)
+    facts.add_some("RequireMessageSigning", signing);
+    part("provider", provider.id(), facts)
 }
 
-fn part(kind: &'static str, name: Option<String>, facts: Facts) -> GrantRecord {
+fn part(kind: &'static str, name: Option<impl Into<SmolStr>>, facts: Facts) -> GrantRecord {
     GrantRecord {
         kind: SmolStr::new_static(kind),
-        name: name.map(SmolStr::from),
+        name: name.map(Into::into),
         facts,
     }
 }
 
-fn owned(text: Option<Cow<'_, str>>) -> Option<String> {
-    text.map(Cow::into_owned)
-}
-
-fn address(text: Option<Cow<'_, str>>, shown: Shown<'_>) -> Option<String> {
-    owned(text.map(|text| shown.secret_spans.address(text)))
+fn address<'t>(text: Option<Cow<'t, str>>, secret_spans: &SecretSpans) -> Option<Cow<'t, str>> {
+    text.map(|text| secret_spans.address(text))
 }
 
 /// Returns the day in UTC of a time in seconds since the Unix epoch.
-fn day(seconds: i64) -> String {
+pub(in crate::record) fn day(seconds: i64) -> String {
     match jiff::Timestamp::from_second(seconds) {
         Ok(moment) => moment.strftime("%Y-%m-%d").to_string(),
         Err(_) => seconds.to_string(),

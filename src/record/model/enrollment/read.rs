@@ -13,31 +13,20 @@ use crate::dm::enrollment::{
 use crate::dm::soap::{Fault, is_nil};
 use crate::dm::token::{BinaryToken, TokenKind};
 use crate::dm::{
-    Certificate, CertificateRequest, EnrollmentMessage, Envelope, Hresult, Provisioning,
+    Certificate, CertificateRequest, EnrollmentMessage, Envelope, Hresult, Provisioning, trimmed,
 };
 use crate::facts;
-use crate::markup::{DecodeErrorKind, Document, Element, Hint, Limits, decode};
-use crate::record::redact::{MASK, Masking, SecretSpans};
-
-/// The secrets of a document that must not be shown.
-#[derive(Clone, Copy)]
-pub(super) struct Shown<'s> {
-    pub(super) secret_spans: &'s SecretSpans,
-    masking: Masking,
-}
+use crate::markup::{DecodeErrorKind, Document, Hint, Limits, decode};
+use crate::record::redact::{MASK, SecretSpans};
 
 impl EnrollmentRecord {
     /// Makes the record of a document of enrollment. Returns `None` if the document is neither an envelope nor a
     /// provisioning document. `secret_spans` are the secrets of the document.
-    pub fn of(document: &Document, secret_spans: &SecretSpans, masking: Masking) -> Option<Self> {
-        let shown = Shown {
-            secret_spans,
-            masking,
-        };
+    pub fn of(document: &Document, secret_spans: &SecretSpans) -> Option<Self> {
         if let Some(provisioning) = Provisioning::of(document) {
             return Some(Self {
                 message: Some("wap-provisioningdoc".into()),
-                granted: granted::of(provisioning, shown),
+                granted: granted::of(provisioning, secret_spans),
                 ..Self::default()
             });
         }
@@ -65,7 +54,7 @@ impl EnrollmentRecord {
             user: user.map(cut),
             fault: envelope.fault().map(|fault| {
                 let activity = envelope.activity_id();
-                self::fault(fault, activity, shown)
+                self::fault(fault, activity, secret_spans)
             }),
             ..Self::default()
         };
@@ -74,10 +63,14 @@ impl EnrollmentRecord {
         }
         match message {
             Some(EnrollmentMessage::Discover(discover)) => record.discover(discover),
-            Some(EnrollmentMessage::DiscoverResponse(found)) => record.discovered(found, shown),
-            Some(EnrollmentMessage::GetPoliciesResponse(found)) => record.policies(found, shown),
-            Some(EnrollmentMessage::Request(request)) => record.request(request, shown),
-            Some(EnrollmentMessage::Response(response)) => record.response(response, shown),
+            Some(EnrollmentMessage::DiscoverResponse(found)) => {
+                record.discovered(found, secret_spans)
+            }
+            Some(EnrollmentMessage::GetPoliciesResponse(found)) => {
+                record.policies(found, secret_spans)
+            }
+            Some(EnrollmentMessage::Request(request)) => record.request(request, secret_spans),
+            Some(EnrollmentMessage::Response(response)) => record.response(response, secret_spans),
             Some(EnrollmentMessage::GetPolicies) | None => {}
         }
         Some(record)
@@ -95,16 +88,16 @@ impl EnrollmentRecord {
         }
     }
 
-    fn discovered(&mut self, response: DiscoverResponse<'_>, shown: Shown<'_>) {
+    fn discovered(&mut self, response: DiscoverResponse<'_>, secret_spans: &SecretSpans) {
         let facts = &mut self.facts;
         facts.add_some("AuthPolicy", response.auth_policy());
         facts.add_some("EnrollmentVersion", response.enrollment_version());
         for url in response.urls() {
-            facts.add(url.local(), shown.url(url));
+            facts.add(url.local(), secret_spans.address(trimmed(url)));
         }
     }
 
-    fn policies(&mut self, response: GetPoliciesResponse<'_>, shown: Shown<'_>) {
+    fn policies(&mut self, response: GetPoliciesResponse<'_>, secret_spans: &SecretSpans) {
         let facts = &mut self.facts;
         facts.add_some("policyID", response.policy_id());
         facts.add_some("policyFriendlyName", response.friendly_name());
@@ -119,11 +112,11 @@ impl EnrollmentRecord {
         let behavior = response.attestation_failure_behavior();
         facts.add_some("AttestationFailureBehavior", behavior);
         for url in response.urls() {
-            facts.add(url.local(), shown.url(url));
+            facts.add(url.local(), secret_spans.address(trimmed(url)));
         }
     }
 
-    fn request(&mut self, request: RequestSecurityToken<'_>, shown: Shown<'_>) {
+    fn request(&mut self, request: RequestSecurityToken<'_>, secret_spans: &SecretSpans) {
         match (request.request_type(), request.request_type_uri()) {
             (Some(known), _) => self.facts.add("RequestType", known.name()),
             (None, other) => self.facts.add_some("RequestType", other),
@@ -133,7 +126,11 @@ impl EnrollmentRecord {
                 continue;
             };
             if !is_nil(element) {
-                let value = shown.context(&name, element);
+                let value = trimmed(element);
+                let value = match secret_spans.hold(element.id()) {
+                    true => format!("{MASK} ({} B)", value.len()).into(),
+                    false => value,
+                };
                 self.facts.add(name, value);
             }
         }
@@ -163,14 +160,14 @@ impl EnrollmentRecord {
         );
     }
 
-    fn response(&mut self, response: RequestSecurityTokenResponse<'_>, shown: Shown<'_>) {
+    fn response(&mut self, response: RequestSecurityTokenResponse<'_>, secret_spans: &SecretSpans) {
         self.facts.add_some("RequestID", response.request_id());
         let disposition = response.disposition();
         self.facts.add_some("DispositionMessage", disposition);
         let embedded = response.provisioning(&Limits::default());
         let document = embedded.as_ref().map(|embedded| embedded.document());
         if let Some(provisioning) = document.and_then(Provisioning::of) {
-            self.granted = granted::of(provisioning, shown);
+            self.granted = granted::of(provisioning, secret_spans);
             let mut token = response.token().into_iter();
             if token.any(|token| token.octets().is_none()) {
                 self.facts
@@ -222,58 +219,22 @@ fn unreadable(token: BinaryToken<'_>) -> Option<String> {
     Some(why)
 }
 
-impl Shown<'_> {
-    /// Returns the text of an element that holds an address.
-    fn url<'d>(self, element: Element<'d>) -> Cow<'d, str> {
-        let text = match element.text() {
-            Cow::Borrowed(text) => Cow::Borrowed(text.trim_ascii()),
-            Cow::Owned(text) => Cow::Owned(text.trim_ascii().to_owned()),
-        };
-        self.secret_spans.address(text)
-    }
-
-    /// Returns the text of an element, or a mask if it holds a secret.
-    fn text<'d>(self, element: Element<'d>, text: Cow<'d, str>) -> Cow<'d, str> {
-        match self.secret_spans.hold(element.id()) {
-            true => Cow::Borrowed(MASK),
-            false => text,
-        }
-    }
-
-    /// Returns the value of a context item. For secrets and attestation, returns a mask and the size.
-    fn context<'d>(self, name: &str, value: Element<'d>) -> Cow<'d, str> {
-        let text = value.text();
-        let is_bound = ATTESTATION.iter().any(|start| {
-            let begins = name.get(..start.len());
-            begins.is_some_and(|begins| begins.eq_ignore_ascii_case(start))
-        });
-        if self.masking == Masking::Masked && (is_bound || self.secret_spans.hold(value.id())) {
-            return Cow::Owned(format!("{MASK} ({} B)", text.trim_ascii().len()));
-        }
-        match text {
-            Cow::Borrowed(text) => Cow::Borrowed(text.trim_ascii()),
-            Cow::Owned(text) => Cow::Owned(text.trim_ascii().to_owned()),
-        }
-    }
-}
-
-/// The beginnings of the names of context items that are secret or attest the device's key.
-const ATTESTATION: [&str; 5] = [
-    "EnrollmentData",
-    "AIK",
-    "AadAIK",
-    "AADPub",
-    "AzureAttestationBlob",
-];
-
-fn fault(fault: Fault<'_>, activity: Option<Cow<'_, str>>, shown: Shown<'_>) -> FaultRecord {
+fn fault(
+    fault: Fault<'_>,
+    activity: Option<Cow<'_, str>>,
+    secret_spans: &SecretSpans,
+) -> FaultRecord {
     let reason = fault.reason_element().zip(fault.reason());
+    let reason = reason.map(|(element, text)| match secret_spans.hold(element.id()) {
+        true => Cow::Borrowed(MASK),
+        false => text,
+    });
     let result = Hresult::of_fault(fault);
     let means = result.and_then(|result| facts::result(result.0));
     FaultRecord {
         code: fault.code().map(cut),
         subcode: fault.subcode().map(cut),
-        reason: reason.map(|(element, text)| cut(shown.text(element, text))),
+        reason: reason.map(cut),
         error_type: fault.error_type().map(cut),
         message: fault.detail_message().map(cut),
         trace_id: fault.trace_id().or(activity).map(cut),

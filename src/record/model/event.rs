@@ -14,8 +14,8 @@ use super::{
 use crate::dm::{Command, Dialect, Message};
 use crate::flow::note::clipped_note;
 use crate::flow::{
-    AnswerLink, CapturedBody, CapturedMessage, ConnectionId, DeliveryStep, Event, NotParsed, Note,
-    Pace, ParsedBody, Side, Timestamp, media,
+    AnswerLink, CapturedBody, CapturedMessage, ConnectionId, DeliveryStep, Event, NotParsed, Pace,
+    ParsedBody, Side, Timestamp, media,
 };
 use crate::markup::{self, Document, Limits, NameId};
 use crate::record::redact::{Masking, Redactor, SecretSpans};
@@ -25,8 +25,7 @@ impl EventRecord {
     pub fn of(seq: u64, event: &Event, masking: Masking) -> Self {
         match event {
             Event::Opened(connection) => {
-                let record = ConnectionRecord::of(connection);
-                Self::bare(seq, EventKind::Opened, connection.opened, record)
+                Self::bare(seq, EventKind::Opened, connection.opened, &**connection)
             }
             Event::ConnectionDecided {
                 connection,
@@ -34,7 +33,7 @@ impl EventRecord {
                 applied,
             } => Self {
                 applied: rule_effect::of_connection(applied, masking),
-                ..Self::numbered(seq, EventKind::Admitted, *at, *connection)
+                ..Self::bare(seq, EventKind::Admitted, *at, *connection)
             },
             Event::Refused {
                 connection,
@@ -42,7 +41,7 @@ impl EventRecord {
                 why,
             } => Self {
                 why: Some(SmolStr::new(why)),
-                ..Self::numbered(seq, EventKind::Refused, *at, *connection)
+                ..Self::bare(seq, EventKind::Refused, *at, *connection)
             },
             Event::Malformed {
                 connection,
@@ -52,15 +51,14 @@ impl EventRecord {
             } => Self {
                 why: Some(SmolStr::new(why)),
                 from: Some(SmolStr::new_static(Side::Device.name())),
-                ..Self::bare(
-                    seq,
-                    EventKind::Malformed,
-                    *at,
-                    ConnectionRecord::from(*connection, *device),
-                )
+                connection: ConnectionRecord {
+                    device: Some(*device),
+                    ..(*connection).into()
+                },
+                ..Self::bare(seq, EventKind::Malformed, *at, *connection)
             },
             Event::Closed { connection, at } => {
-                Self::numbered(seq, EventKind::Closed, *at, *connection)
+                Self::bare(seq, EventKind::Closed, *at, *connection)
             }
             Event::Request(captured) => Self::captured(seq, EventKind::Request, captured, masking),
             Event::Response(captured) => {
@@ -86,7 +84,7 @@ impl EventRecord {
                 is_answered: *is_answered,
                 from: side.map(|side| SmolStr::new_static(side.name())),
                 why: Some(SmolStr::new(why)),
-                ..Self::numbered(seq, EventKind::Failed, *at, *connection)
+                ..Self::bare(seq, EventKind::Failed, *at, *connection)
             },
         }
     }
@@ -98,18 +96,13 @@ impl EventRecord {
             from: Some(SmolStr::new_static(message.from.name())),
             own: message.synthesized,
             why: Some(SmolStr::new_static("dmtap could not examine the message")),
-            ..Self::bare(
-                seq,
-                kind,
-                message.at,
-                ConnectionRecord::of(&message.connection),
-            )
+            ..Self::bare(seq, kind, message.at, &*message.connection)
         };
         match event {
             Event::Request(message) => of_message(EventKind::Request, message),
             Event::Response(message) => of_message(EventKind::Response, message),
             Event::ConnectionDecided { connection, at, .. } => {
-                Self::numbered(seq, EventKind::Admitted, *at, *connection)
+                Self::bare(seq, EventKind::Admitted, *at, *connection)
             }
             // The other events have nothing to examine.
             other => Self::of(seq, other, Masking::Masked),
@@ -125,7 +118,7 @@ impl EventRecord {
                 self.seq,
                 EventKind::Session,
                 Timestamp(self.at_us),
-                ConnectionRecord::numbered(ConnectionId(self.connection.id)),
+                ConnectionId(self.connection.id),
             )
         }
     }
@@ -142,7 +135,7 @@ impl EventRecord {
     /// Returns the content of the message of enrollment as sent, if a rule changed it.
     pub(in crate::record) fn sent_enrollment(&self) -> Option<EnrollmentRecord> {
         let document = self.sent_document()?;
-        EnrollmentRecord::of(&document, &SecretSpans::default(), Masking::Masked)
+        EnrollmentRecord::of(&document, &SecretSpans::default())
     }
 
     /// Returns the body as received; for a message that dmtap wrote in a peer's place, the body as sent.
@@ -158,74 +151,21 @@ impl EventRecord {
         sent.document(self.head.as_ref(), &Limits::default())
     }
 
-    /// Returns the record without commands, notes, rule effects and bodies.
-    pub(in crate::record) fn without_content(&self) -> Self {
-        Self {
-            at: self.at.clone(),
-            connection: self.connection.clone(),
-            from: self.from.clone(),
-            why: self.why.clone(),
-            help: self.help.clone(),
-            head: self.head.clone(),
-            reading: self.reading.clone(),
-            client_auth: self.client_auth.clone(),
-            session: self.session.clone(),
-            message: self.message.clone(),
-            enrollment: None,
-            commands: Vec::new(),
-            notes: Vec::new(),
-            applied: Vec::new(),
-            delivery: self.delivery.clone(),
-            summary: None,
-            body: None,
-            sent: None,
-            ..*self
-        }
-    }
-
-    fn bare(seq: u64, event: EventKind, at: Timestamp, connection: ConnectionRecord) -> Self {
+    fn bare(
+        seq: u64,
+        event: EventKind,
+        at: Timestamp,
+        connection: impl Into<ConnectionRecord>,
+    ) -> Self {
         Self {
             v: VERSION,
             seq,
             event,
             at: rfc3339(at).into(),
             at_us: at.0,
-            connection,
-            exchange: None,
-            from: None,
-            own: false,
-            took_us: None,
-            why: None,
-            cause: None,
-            help: None,
-            by_rule: false,
-            is_answered: false,
-            run: 0,
-            head: None,
-            bytes: None,
-            bytes_sent: None,
-            reading: None,
-            client_auth: None,
-            session: None,
-            message: None,
-            enrollment: None,
-            commands: Vec::new(),
-            notes: Vec::new(),
-            applied: Vec::new(),
-            delivery: Vec::new(),
-            summary: None,
-            body: None,
-            sent: None,
+            connection: connection.into(),
+            ..Self::default()
         }
-    }
-
-    fn numbered(
-        seq: u64,
-        event: EventKind,
-        at: Timestamp,
-        connection: crate::flow::ConnectionId,
-    ) -> Self {
-        Self::bare(seq, event, at, ConnectionRecord::numbered(connection))
     }
 
     fn captured(seq: u64, event: EventKind, captured: &CapturedMessage, masking: Masking) -> Self {
@@ -244,12 +184,15 @@ impl EventRecord {
         let secret_spans = secret_spans.unwrap_or_default();
         let message = document.and_then(|document| Message::of(document));
         let changed = captured.body.sent != captured.body.received;
+        let notes = captured.notes.iter().map(|note| NoteRecord {
+            text: clipped_note(&secrets.scrub(&note.text)).into(),
+            ..note.into()
+        });
         let mut record = Self {
             exchange: Some(captured.exchange.0),
             from: Some(SmolStr::new_static(captured.from.name())),
             own: captured.synthesized,
-            took_us: (event == EventKind::Response)
-                .then(|| u64::try_from(captured.took.as_micros()).unwrap_or(u64::MAX)),
+            took_us: (event == EventKind::Response).then(|| micros(captured.took)),
             head: Some(HeadRecord::of(&captured.head, &secrets)),
             bytes: Some(received_bytes(&captured.body)),
             bytes_sent: changed.then_some(captured.body.sent.len() as u64),
@@ -260,21 +203,15 @@ impl EventRecord {
                 .as_ref()
                 .map(|tag| SessionRecord::of(tag, captured.from)),
             message: message.map(|message| MessageRecord::of(message, &secret_spans)),
-            enrollment: document
-                .and_then(|document| EnrollmentRecord::of(document, &secret_spans, masking)),
+            enrollment: document.and_then(|document| EnrollmentRecord::of(document, &secret_spans)),
             commands: message
                 .map_or_else(Vec::new, |m| commands(m, &captured.links, &secret_spans)),
-            notes: notes(&captured.notes, &secrets),
+            notes: notes.collect(),
             applied,
             delivery: captured.delivery.ops.iter().map(op).collect(),
             body: received(captured, &secret_spans, &secrets),
             sent: changed.then(|| sent(&captured.body, sent_spans.as_ref(), &secrets)),
-            ..Self::bare(
-                seq,
-                event,
-                captured.at,
-                ConnectionRecord::of(&captured.connection),
-            )
+            ..Self::bare(seq, event, captured.at, &*captured.connection)
         };
         record.scrub(&secrets);
         record
@@ -438,16 +375,6 @@ fn push_number(text: &mut String, number: usize) {
         push_number(text, number / 10);
     }
     text.push(char::from(b'0' + (number % 10) as u8));
-}
-
-fn notes(notes: &[Note], secrets: &Redactor) -> Vec<NoteRecord> {
-    let record = notes.iter().map(|note| NoteRecord {
-        id: SmolStr::new_static(note.id),
-        severity: SmolStr::new_static(note.severity.name()),
-        at: note.at,
-        text: clipped_note(&secrets.scrub(&note.text)).into(),
-    });
-    record.collect()
 }
 
 fn op(op: &DeliveryStep) -> OpRecord {

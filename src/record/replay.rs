@@ -3,9 +3,8 @@
 use std::fmt;
 use std::io::{self, BufRead};
 
+use super::EventRecord;
 use super::jsonl::{self, ReadError};
-use super::run::RunCount;
-use super::{EventRecord, Sink};
 
 /// A line of a record that cannot be read.
 #[derive(Debug)]
@@ -25,40 +24,20 @@ impl fmt::Display for Damage {
     }
 }
 
-/// Writes a record of JSON lines to a sink, as it was written live. Skips lines that cannot be read and returns them.
+/// Passes every event of a record of JSON lines to `on_event`, in order, with its line, from 1. Skips lines that cannot
+/// be read and returns them.
 ///
 /// # Errors
-/// Returns errors of the reader and the writer; [`io::ErrorKind::InvalidData`] for a record of another version, for a
+/// Returns errors of the reader and of `on_event`; [`io::ErrorKind::InvalidData`] for a record of another version, for a
 /// file that does not even begin as a record, and for a record with more than [`MOST_DAMAGE`] damaged lines.
-pub fn show<R: BufRead>(record: R, sink: &mut impl Sink) -> io::Result<Vec<Damage>> {
-    let damaged = replay(record, |record| sink.write_event(&record))?;
-    sink.finish().map(|()| damaged)
-}
-
-/// Passes every event of a record of JSON lines to `on_event`, in order. Skips lines that cannot be read and returns
-/// them.
-///
-/// # Errors
-/// Returns errors of the reader and of `on_event`, and [`io::ErrorKind::InvalidData`] in the same cases as [`show`].
 pub fn replay<R: BufRead>(
-    record: R,
-    mut on_event: impl FnMut(EventRecord) -> io::Result<()>,
-) -> io::Result<Vec<Damage>> {
-    replay_lines(record, |event, _| on_event(event))
-}
-
-/// Works like [`replay`], and also passes the line number of each event, from 1.
-///
-/// # Errors
-/// The same as for [`replay`].
-pub fn replay_lines<R: BufRead>(
     mut record: R,
     mut on_event: impl FnMut(EventRecord, u64) -> io::Result<()>,
 ) -> io::Result<Vec<Damage>> {
     let mut damage = Vec::new();
     let mut text = Vec::new();
     let mut is_record = false;
-    let mut runs = RunCount::default();
+    let mut runs = RunCounter::default();
     for line in 1.. {
         text.clear();
         if record.read_until(b'\n', &mut text)? == 0 {
@@ -70,7 +49,7 @@ pub fn replay_lines<R: BufRead>(
         is_record |= text.starts_with(b"{\"");
         match jsonl::read(&text) {
             Ok(mut event) => {
-                event.run = runs.of(&event);
+                event.run = runs.run_of(&event);
                 on_event(event, line)?;
             }
             Err(ReadError::Run(id)) => runs.line(id),
@@ -94,7 +73,38 @@ pub fn replay_lines<R: BufRead>(
     }
 }
 
-/// Whether these bytes begin as a record of JSON lines.
+/// Counts the runs of a file while it is read: it may hold several, one after the other, and each numbers its events
+/// from 1.
+#[derive(Debug, Default)]
+struct RunCounter {
+    number: u32,
+    last_seq: u64,
+    /// The id of the run, from its `run` line: early versions wrote none.
+    id: Option<String>,
+    has_ended: bool,
+}
+
+impl RunCounter {
+    /// Takes the `run` line of a run. A record that was begun again at SIGHUP repeats the line.
+    fn line(&mut self, id: String) {
+        self.has_ended |= self.last_seq > 0 && self.id.as_ref() != Some(&id);
+        self.id = Some(id);
+    }
+
+    /// Returns the number of the run of the next event, from 0.
+    fn run_of(&mut self, event: &EventRecord) -> u32 {
+        // The end of a session repeats the number of the event before it.
+        let is_end = event.summary.is_some();
+        if self.has_ended || !is_end && event.seq <= self.last_seq {
+            self.number += 1;
+        }
+        self.has_ended = false;
+        self.last_seq = event.seq;
+        self.number
+    }
+}
+
+/// Returns whether these bytes begin as a record of JSON lines.
 pub fn is_record(text: &[u8]) -> bool {
     let first = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let mut pairs = first.windows(EVENT.len());
