@@ -8,7 +8,7 @@ use smol_str::SmolStr;
 use super::GrantRecord;
 use super::fact::Facts;
 use super::read::Shown;
-use crate::dm::provisioning::{Account, DmClientProvider, StoredCertificate, WstepRenewal};
+use crate::dm::provisioning::{Account, Characteristic, StoredCertificate};
 use crate::dm::{Certificate, Provisioning};
 
 /// Returns the parts of a provisioning document, in order of their importance to people.
@@ -60,12 +60,15 @@ fn stored(stored: &StoredCertificate<'_>) -> GrantRecord {
     part("certificate", place, facts)
 }
 
-fn renewal(renewal: WstepRenewal<'_>, shown: Shown<'_>) -> GrantRecord {
+fn renewal(renewal: Characteristic<'_>, shown: Shown<'_>) -> GrantRecord {
     let mut facts = Facts::default();
-    facts.add_some("RenewPeriod", owned(renewal.period_days()));
-    facts.add_some("RetryInterval", owned(renewal.retry_days()));
-    facts.add_some("ROBOSupport", owned(renewal.robo_support()));
-    facts.add_some("ServerURL", address(renewal.server_url(), shown));
+    // Servers write either name.
+    let period = renewal.value("RenewPeriod");
+    let period = period.or_else(|| renewal.value("RenewalPeriod"));
+    facts.add_some("RenewPeriod", owned(period));
+    facts.add_some("RetryInterval", owned(renewal.value("RetryInterval")));
+    facts.add_some("ROBOSupport", owned(renewal.value("ROBOSupport")));
+    facts.add_some("ServerURL", address(renewal.value("ServerURL"), shown));
     part("renewal", None, facts)
 }
 
@@ -73,12 +76,10 @@ fn account(account: Account<'_>, shown: Shown<'_>) -> GrantRecord {
     let mut facts = Facts::default();
     facts.add_some("ADDR", address(account.address(), shown));
     facts.add_some("PORTNBR", owned(account.port()));
-    facts.add_some("ServerList", address(account.server_list(), shown));
-    facts.add_some("NAME", owned(account.name()));
-    facts.add_some("DEFAULTENCODING", owned(account.default_encoding()));
-    facts.add_some("PROTOVER", owned(account.proto_version()));
-    facts.add_some("ROLE", owned(account.role()));
-    facts.add_some("CRLCheck", owned(account.crl_check()));
+    facts.add_some("ServerList", address(account.value("ServerList"), shown));
+    for name in ["NAME", "DEFAULTENCODING", "PROTOVER", "ROLE", "CRLCheck"] {
+        facts.add_some(name, owned(account.value(name)));
+    }
     let criteria = account.search_criteria();
     let criteria = criteria.map(|text| {
         let text = percent_decode_str(&text).decode_utf8_lossy();
@@ -86,10 +87,10 @@ fn account(account: Account<'_>, shown: Shown<'_>) -> GrantRecord {
     });
     facts.add_some("SSLCLIENTCERTSEARCHCRITERIA", criteria);
     for auth in account.auths().take(MOST) {
-        let level = auth.level().unwrap_or_default();
-        let kind = auth.auth_type().unwrap_or_default();
-        let user = auth.name().map(|name| format!(" as {name}"));
-        let lacks = match auth.data().is_none() {
+        let level = auth.value("AAUTHLEVEL").unwrap_or_default();
+        let kind = auth.value("AAUTHTYPE").unwrap_or_default();
+        let user = auth.value("AAUTHNAME").map(|name| format!(" as {name}"));
+        let lacks = match auth.value("AAUTHDATA").is_none() {
             true => " without AAUTHDATA",
             false => "",
         };
@@ -99,16 +100,16 @@ fn account(account: Account<'_>, shown: Shown<'_>) -> GrantRecord {
     part("account", owned(account.provider_id()), facts)
 }
 
-fn provider(provider: DmClientProvider<'_>, shown: Shown<'_>) -> GrantRecord {
+fn provider(provider: Characteristic<'_>, shown: Shown<'_>) -> GrantRecord {
     let mut facts = Facts::default();
-    facts.add_some("UPN", owned(provider.upn()));
-    facts.add_some("EntDMID", owned(provider.ent_dm_id()));
-    facts.add_some("EntDeviceName", owned(provider.device_name()));
-    let addresses = provider.management_service_address();
+    for name in ["UPN", "EntDMID", "EntDeviceName"] {
+        facts.add_some(name, owned(provider.value(name)));
+    }
+    let addresses = provider.value("ManagementServiceAddress");
     facts.add_some("ManagementServiceAddress", address(addresses, shown));
-    let signing = provider.require_message_signing();
+    let signing = provider.value("RequireMessageSigning");
     facts.add_some("RequireMessageSigning", owned(signing));
-    part("provider", owned(provider.id()), facts)
+    part("provider", owned(provider.type_name()), facts)
 }
 
 fn part(kind: &'static str, name: Option<String>, facts: Facts) -> GrantRecord {
