@@ -385,7 +385,7 @@ impl<'d, 'v> Walk<'d, 'v> {
             Some(Kind::Attribute) => self.attributes.push((id, Secrecy::Part)),
             _ => self
                 .elements
-                .push((self.document.holder(id), Secrecy::Part)),
+                .push((self.document.parent(id), Secrecy::Part)),
         }
     }
 
