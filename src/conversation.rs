@@ -162,20 +162,9 @@ impl Conversations {
             Some(stay) => stay.request(request, sealed),
             None => (None, Vec::new()),
         };
-        let seen = MessageInput {
-            document: rewritten
-                .as_ref()
-                .map(|it| &it.document)
-                .or(request.document),
-            body: rewritten.as_ref().map(|it| &it.body).or(request.body),
-            ..*request
-        };
+        let seen = request.as_rewritten(rewritten.as_ref());
         let (paired, note_paired) = seen.paired_request(sealed);
-        let seen = MessageInput {
-            document: paired.as_ref().map(|it| &it.document).or(seen.document),
-            body: paired.as_ref().map(|it| &it.body).or(seen.body),
-            ..seen
-        };
+        let seen = seen.as_rewritten(paired.as_ref());
         let mut decided = handle.decide(&seen, rules, state, seals);
         if let (Some(stay), Some(answer)) = (&request.stay, &mut decided.verdict.answer) {
             stay.answer(&seen, answer);
@@ -234,6 +223,18 @@ impl<'a> MessageInput<'a> {
         match self.response {
             Some(response) => &response.headers,
             None => &self.request.headers,
+        }
+    }
+
+    /// Returns the message with the document and the body that dmtap wrote in place of its own.
+    fn as_rewritten<'r>(&self, rewritten: Option<&'r Rewritten>) -> MessageInput<'r>
+    where
+        'a: 'r,
+    {
+        MessageInput {
+            document: rewritten.map(|it| &it.document).or(self.document),
+            body: rewritten.map(|it| &it.body).or(self.body),
+            ..*self
         }
     }
 

@@ -16,7 +16,7 @@ mod peer;
 mod sessions;
 
 use bytes::Bytes;
-use dmtap::markup::convert::{XmlOptions, to_xml};
+use dmtap::markup::convert::{XmlLayout, to_xml};
 use dmtap::markup::wbxml::{WbxmlOptions, encode};
 use dmtap::markup::{Document, Hint, Limits, decode};
 use heap::{Taken, taken};
@@ -86,7 +86,7 @@ impl Form {
         let document = parse(source);
         match self {
             Self::Xml => taken(|| encode(&document, &WbxmlOptions::default()).unwrap()),
-            Self::Wbxml => taken(|| to_xml(&document, &XmlOptions::compact())),
+            Self::Wbxml => taken(|| to_xml(&document, XmlLayout::Compact)),
         }
     }
 }

@@ -10,7 +10,7 @@ use super::{Failure, Outcome, Output, annotate, read_input, write_output, write_
 use crate::app::message_log;
 use crate::dm::notification::Notification;
 use crate::dm::packed::unpack;
-use crate::markup::convert::{XmlOptions, to_xml};
+use crate::markup::convert::{XmlLayout, to_xml};
 use crate::markup::utf16::{Utf16, in_utf8};
 use crate::markup::{Document, Flag, Hint, Limits, before_break, decode};
 use crate::printable;
@@ -151,12 +151,12 @@ impl Decode {
             (Output::Json, _) => annotate::json(document).to_string(),
             (Output::Text, true) => annotate::annotated(document, std::io::stdout().is_terminal()),
             (Output::Text, false) => {
-                let options = if self.compact {
-                    XmlOptions::compact()
+                let layout = if self.compact {
+                    XmlLayout::Compact
                 } else {
-                    XmlOptions::indented()
+                    XmlLayout::Indented
                 };
-                to_xml(document, &options).xml
+                to_xml(document, layout).xml
             }
         };
         if !text.ends_with('\n') {

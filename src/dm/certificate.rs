@@ -54,9 +54,7 @@ impl Certificate {
             thumbprint: thumbprint(read.as_raw()),
         })
     }
-}
 
-impl Certificate {
     /// Parses the certificates in a signed message (PKCS#7), at most [`MOST_CERTIFICATES`]. Skips elements that do not
     /// parse as X.509 certificates.
     pub fn in_signed(cms: &[u8]) -> Vec<Self> {
@@ -121,11 +119,16 @@ pub fn subject_attributes(der: &[u8]) -> Option<Vec<(String, String)>> {
     Some(attributes.collect())
 }
 
-/// Whether an attribute is a PrintableString with characters that this type does not allow (X.680 §41.4).
+/// Whether an attribute is a PrintableString with characters that this type does not allow.
 fn is_illegal(attribute: &AttributeTypeAndValue<'_>) -> bool {
     let value = attribute.attr_value();
+    value.tag() == Tag::PrintableString && !is_printable_string(value.data)
+}
+
+/// Whether the type PrintableString allows all these characters (X.680 §41.4).
+pub fn is_printable_string(characters: &[u8]) -> bool {
     let is_legal = |byte: &u8| byte.is_ascii_alphanumeric() || b" '()+,-./:=?".contains(byte);
-    value.tag() == Tag::PrintableString && !value.data.iter().all(is_legal)
+    characters.iter().all(is_legal)
 }
 
 /// Returns a name as `CN=a, O=b`; ` + ` joins the values of a part with several.

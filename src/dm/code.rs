@@ -1,6 +1,10 @@
-//! Status and alert codes with their names. Unassigned numbers are kept and printed as numbers.
+//! Status and alert codes with their names in `facts/`. Unassigned numbers are kept and printed as numbers.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::LazyLock;
+
+use crate::facts::{self, FactKind};
 
 /// A response code: the Data of a Status (SyncML Representation Protocol 1.2.2 §10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -9,7 +13,7 @@ pub struct StatusCode(pub u16);
 impl StatusCode {
     /// Returns the name, if the standard assigns one.
     pub fn name(self) -> Option<&'static str> {
-        name_in(&STATUS, self.0)
+        STATUS.get(&self.0).copied()
     }
 
     /// Whether the code reports success: 200 to 299.
@@ -25,11 +29,6 @@ impl StatusCode {
     /// Whether the code asks for credentials: 401 or 407.
     pub fn is_challenge(self) -> bool {
         matches!(self.0, 401 | 407)
-    }
-
-    /// Returns every assigned code with its name.
-    pub fn all() -> impl Iterator<Item = (Self, &'static str)> {
-        STATUS.iter().map(|(code, name)| (Self(*code), *name))
     }
 }
 
@@ -51,7 +50,7 @@ impl AlertCode {
 
     /// Returns the name, if OMA DM assigns one.
     pub fn name(self) -> Option<&'static str> {
-        name_in(&ALERT, self.0)
+        ALERT.get(&self.0).copied()
     }
 }
 
@@ -61,13 +60,6 @@ impl fmt::Display for AlertCode {
     }
 }
 
-fn name_in(table: &[(u16, &'static str)], code: u16) -> Option<&'static str> {
-    table
-        .binary_search_by_key(&code, |(code, _)| *code)
-        .ok()
-        .map(|at| table[at].1)
-}
-
 fn with_name(f: &mut fmt::Formatter<'_>, code: u16, name: Option<&str>) -> fmt::Result {
     match name {
         Some(name) => write!(f, "{code} {name}"),
@@ -75,95 +67,17 @@ fn with_name(f: &mut fmt::Formatter<'_>, code: u16, name: Option<&str>) -> fmt::
     }
 }
 
-/// Sorted by code. 515 is not assigned.
-const STATUS: [(u16, &str); 70] = [
-    (101, "In progress"),
-    (200, "OK"),
-    (201, "Item added"),
-    (202, "Accepted for processing"),
-    (203, "Non-authoritative response"),
-    (204, "No content"),
-    (205, "Reset content"),
-    (206, "Partial content"),
-    (207, "Conflict resolved with merge"),
-    (208, "Conflict resolved, client wins"),
-    (209, "Conflict resolved with duplicate"),
-    (210, "Delete without archive"),
-    (211, "Item not deleted"),
-    (212, "Authentication accepted"),
-    (213, "Chunked item accepted and buffered"),
-    (214, "Operation cancelled"),
-    (215, "Not executed"),
-    (216, "Atomic roll back OK"),
-    (300, "Multiple choices"),
-    (301, "Moved permanently"),
-    (302, "Found"),
-    (303, "See other"),
-    (304, "Not modified"),
-    (305, "Use proxy"),
-    (400, "Bad request"),
-    (401, "Invalid credentials"),
-    (402, "Payment needed"),
-    (403, "Forbidden"),
-    (404, "Not found"),
-    (405, "Command not allowed"),
-    (406, "Optional feature not supported"),
-    (407, "Missing credentials"),
-    (408, "Request timeout"),
-    (409, "Conflict"),
-    (410, "Gone"),
-    (411, "Size required"),
-    (412, "Incomplete command"),
-    (413, "Request entity too large"),
-    (414, "URI too long"),
-    (415, "Unsupported media type or format"),
-    (416, "Requested size too big"),
-    (417, "Retry later"),
-    (418, "Already exists"),
-    (419, "Conflict resolved with server data"),
-    (420, "Device full"),
-    (421, "Unknown search grammar"),
-    (422, "Bad CGI script"),
-    (423, "Soft-delete conflict"),
-    (424, "Size mismatch"),
-    (425, "Permission denied"),
-    (426, "Partial item not accepted"),
-    (427, "Item not empty"),
-    (428, "Move failed"),
-    (500, "Command failed"),
-    (501, "Command not implemented"),
-    (502, "Bad gateway"),
-    (503, "Service unavailable"),
-    (504, "Gateway timeout"),
-    (505, "DTD version not supported"),
-    (506, "Processing error"),
-    (507, "Atomic failed"),
-    (508, "Refresh required"),
-    (509, "Reserved"),
-    (510, "Data store failure"),
-    (511, "Server failure"),
-    (512, "Synchronization failed"),
-    (513, "Protocol version not supported"),
-    (514, "Operation cancelled"),
-    (516, "Atomic roll back failed"),
-    (517, "Atomic response too large to fit"),
-];
+static STATUS: LazyLock<BTreeMap<u16, &str>> = LazyLock::new(|| assigned(FactKind::Status));
+static ALERT: LazyLock<BTreeMap<u16, &str>> = LazyLock::new(|| assigned(FactKind::Alert));
 
-/// Sorted by code.
-const ALERT: [(u16, &str); 12] = [
-    (1100, "Display"),
-    (1101, "Confirm or reject"),
-    (1102, "Text input"),
-    (1103, "Single choice"),
-    (1104, "Multiple choice"),
-    (1200, "Server-initiated session"),
-    (1201, "Client-initiated session"),
-    (1222, "Next message"),
-    (1223, "Session abort"),
-    (1224, "Client event"),
-    (1225, "No end of data"),
-    (1226, "Generic alert"),
-];
+/// Returns the names of the codes that OMA DM assigns; the table of alerts has the names of others in lower case.
+fn assigned(kind: FactKind) -> BTreeMap<u16, &'static str> {
+    let codes = facts::all().iter().filter(|fact| fact.kind == kind);
+    let codes = codes.filter(|fact| fact.name.starts_with(char::is_uppercase));
+    codes
+        .filter_map(|fact| Some((fact.key.parse().ok()?, &*fact.name)))
+        .collect()
+}
 
 #[cfg(test)]
 mod tests {
@@ -181,8 +95,26 @@ mod tests {
     }
 
     #[test]
-    fn the_tables_are_in_order_for_the_search() {
-        assert!(STATUS.is_sorted_by_key(|(code, _)| *code));
-        assert!(ALERT.is_sorted_by_key(|(code, _)| *code));
+    fn codes_that_oma_dm_assigns_have_names() {
+        let statuses: Vec<u16> = (0..=999)
+            .filter(|code| StatusCode(*code).name().is_some())
+            .collect();
+        let expected = [
+            101..=101,
+            200..=216,
+            300..=305,
+            400..=428,
+            500..=514,
+            516..=517,
+        ];
+        assert_eq!(
+            statuses,
+            expected.into_iter().flatten().collect::<Vec<u16>>()
+        );
+        let alerts: Vec<u16> = (0..=1999)
+            .filter(|code| AlertCode(*code).name().is_some())
+            .collect();
+        let expected = [1100..=1104, 1200..=1201, 1222..=1226];
+        assert_eq!(alerts, expected.into_iter().flatten().collect::<Vec<u16>>());
     }
 }

@@ -34,6 +34,7 @@ pub enum CommandKind {
     Unknown,
 }
 
+/// The element names of the commands, the frequent ones first.
 const KINDS: [(NameId, CommandKind); 15] = [
     (tag::STATUS, CommandKind::Status),
     (tag::REPLACE, CommandKind::Replace),
@@ -51,28 +52,6 @@ const KINDS: [(NameId, CommandKind); 15] = [
     (tag::SEARCH, CommandKind::Search),
     (tag::MAP, CommandKind::Map),
 ];
-
-/// The kind for each name of the first space, which has all command names.
-const BY_NAME: [CommandKind; 64] = {
-    let mut kinds = [CommandKind::Unknown; 64];
-    let mut at = 0;
-    while at < KINDS.len() {
-        kinds[KINDS[at].0.0 as usize] = KINDS[at].1;
-        at += 1;
-    }
-    kinds
-};
-
-/// Elements among commands that are not commands: one bit for each name of the first space.
-const NO_COMMANDS: u64 = 1 << tag::CRED.0
-    | 1 << tag::NUMBER_OF_CHANGES.0
-    | 1 << tag::FINAL.0
-    | 1 << tag::CMD_ID.0
-    | 1 << tag::META.0
-    | 1 << tag::ITEM.0
-    | 1 << tag::NO_RESP.0
-    | 1 << tag::TARGET.0
-    | 1 << tag::SOURCE.0;
 
 impl CommandKind {
     /// Returns the kind with this name; case matters, as in the standard.
@@ -116,8 +95,19 @@ impl fmt::Display for CommandKind {
 impl<'d> Command<'d> {
     /// Wraps an element as a command, unless it is one of the other elements among commands.
     pub fn of(element: Element<'d>) -> Option<Self> {
-        let bit = 1_u64.checked_shl(element.name().0.into()).unwrap_or(0);
-        (NO_COMMANDS & bit == 0).then_some(Self(element))
+        let is_other = matches!(
+            element.name(),
+            tag::CRED
+                | tag::NUMBER_OF_CHANGES
+                | tag::FINAL
+                | tag::CMD_ID
+                | tag::META
+                | tag::ITEM
+                | tag::NO_RESP
+                | tag::TARGET
+                | tag::SOURCE
+        );
+        (!is_other).then_some(Self(element))
     }
 
     /// Returns the element of the command.
@@ -127,8 +117,8 @@ impl<'d> Command<'d> {
 
     /// Returns the kind of the command.
     pub fn kind(self) -> CommandKind {
-        let known = BY_NAME.get(usize::from(self.0.name().0));
-        known.copied().unwrap_or(CommandKind::Unknown)
+        let known = KINDS.iter().find(|(name, _)| self.0.is(*name));
+        known.map_or(CommandKind::Unknown, |(_, kind)| *kind)
     }
 
     /// Returns the `CmdID` as written.
@@ -180,11 +170,6 @@ impl<'d> Command<'d> {
     /// Returns the command as a Status, if it is one.
     pub fn as_status(self) -> Option<Status<'d>> {
         self.0.is(tag::STATUS).then_some(Status(self.0))
-    }
-
-    /// Returns the command as Results, if it is one.
-    pub fn as_results(self) -> Option<Results<'d>> {
-        self.0.is(tag::RESULTS).then_some(Results(self.0))
     }
 
     /// Returns the command as an Alert, if it is one.
@@ -395,24 +380,6 @@ impl<'d> Status<'d> {
 /// Returns the element with the LocURI of a Ref; older clients write the URI directly into the Ref.
 fn node_of_ref(element: Element<'_>) -> Element<'_> {
     element.child(tag::LOC_URI).unwrap_or(element)
-}
-
-/// The data a Get asked for.
-#[derive(Clone, Copy, Debug)]
-pub struct Results<'d>(Element<'d>);
-
-impl<'d> Results<'d> {
-    /// Returns the MsgID of the message with the Get; 1 if it is absent (MS-MDM 2.2.3.7).
-    pub fn msg_ref(self) -> Cow<'d, str> {
-        self.0
-            .child(tag::MSG_REF)
-            .map_or(Cow::Borrowed("1"), trimmed)
-    }
-
-    /// Returns the CmdID of the Get.
-    pub fn cmd_ref(self) -> Option<Cow<'d, str>> {
-        self.0.child(tag::CMD_REF).map(trimmed)
-    }
 }
 
 /// A notification from either peer.

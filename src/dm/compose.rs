@@ -9,7 +9,6 @@ use quick_xml::escape::partial_escape;
 
 use super::{AlertCode, Command, Item, Message, StatusCode, SyncHdr};
 use crate::markup::edit::Fragment;
-use crate::markup::wbxml::DocType;
 use crate::markup::wbxml::encode::{WbxmlOptions, encode};
 use crate::markup::{Document, Encoding, Hint, Limits, Space, decode};
 
@@ -283,15 +282,10 @@ pub fn to_wbxml(xml: String) -> Result<Bytes, String> {
 
 /// Returns the namespace of a message, which depends on its version.
 pub fn namespace(document: &Document) -> String {
-    let version = match document.encoding() {
-        Encoding::Wbxml(header) => match header.doctype {
-            DocType::SyncMl10 => "1.0",
-            DocType::SyncMl11 => "1.1",
-            _ => "1.2",
-        },
-        Encoding::Xml(_) => return declared(document).unwrap_or("SYNCML:SYNCML1.2".into()),
-    };
-    format!("SYNCML:SYNCML{version}")
+    match document.encoding() {
+        Encoding::Wbxml(header) => header.doctype.namespace(Space::SyncMl).into(),
+        Encoding::Xml(_) => declared(document).unwrap_or("SYNCML:SYNCML1.2".into()),
+    }
 }
 
 /// Returns the SyncML namespace that the root declares.

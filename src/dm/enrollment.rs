@@ -67,29 +67,11 @@ impl<'d> EnrollmentMessage<'d> {
 pub struct Discover<'d>(Element<'d>);
 
 impl<'d> Discover<'d> {
-    /// `EmailAddress`: the user, which may be `domain\user`.
-    pub fn email_address(self) -> Option<Cow<'d, str>> {
-        self.field("EmailAddress")
-    }
-
-    /// `RequestVersion`, such as `5.0`.
-    pub fn request_version(self) -> Option<Cow<'d, str>> {
-        self.field("RequestVersion")
-    }
-
-    /// `DeviceType`, such as `CIMClient_Windows`.
-    pub fn device_type(self) -> Option<Cow<'d, str>> {
-        self.field("DeviceType")
-    }
-
-    /// `ApplicationVersion`: the build of the operating system.
-    pub fn application_version(self) -> Option<Cow<'d, str>> {
-        self.field("ApplicationVersion")
-    }
-
-    /// `OSEdition`: a number.
-    pub fn os_edition(self) -> Option<Cow<'d, str>> {
-        self.field("OSEdition")
+    /// Returns a field of the request: `EmailAddress` (the user, which may be `domain\user`), `RequestVersion` (`5.0`),
+    /// `DeviceType` (`CIMClient_Windows`), `ApplicationVersion` (the build of the operating system), `OSEdition` (a
+    /// number).
+    pub fn field(self, name: &str) -> Option<Cow<'d, str>> {
+        text(self.request(), &[name])
     }
 
     /// Returns the authentication methods that the device supports.
@@ -102,10 +84,6 @@ impl<'d> Discover<'d> {
 
     fn request(self) -> Element<'d> {
         child(self.0, "request").unwrap_or(self.0)
-    }
-
-    fn field(self, name: &str) -> Option<Cow<'d, str>> {
-        text(self.request(), &[name])
     }
 }
 

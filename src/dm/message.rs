@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{AlertCode, Command, Cred, Meta, Status};
+use super::{AlertCode, Command, Cred, Meta, Status, StatusCode};
 use crate::markup::edit::Place;
 use crate::markup::{Document, Element, NodeId, tag};
 
@@ -66,6 +66,16 @@ impl<'d> Message<'d> {
     /// Returns the Status for the header of the message that this one answers.
     pub fn header_status(self) -> Option<Status<'d>> {
         self.statuses().find(|status| status.is_for_header())
+    }
+
+    /// Returns the code of that Status.
+    pub fn header_code(self) -> Option<StatusCode> {
+        self.header_status()?.code()
+    }
+
+    /// Whether the message has the Alert that begins a session: 1200 or 1201.
+    pub fn opens_session(self) -> bool {
+        self.has_alert(AlertCode(1200)) || self.has_alert(AlertCode(1201))
     }
 
     /// Whether the message has an Alert with this code.

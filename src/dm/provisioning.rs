@@ -5,8 +5,8 @@
 mod account;
 mod store;
 
-pub use account::{Account, AccountAuth, DmClientProvider};
-pub use store::{StoredCertificate, WstepRenewal};
+pub use account::Account;
+pub use store::StoredCertificate;
 
 use std::borrow::Cow;
 
@@ -39,11 +39,11 @@ impl<'d> Provisioning<'d> {
         let applications = self
             .characteristics()
             .filter(|found| found.is("APPLICATION"));
-        applications.map(Account::of).filter(|account| {
-            account
-                .app_id()
-                .is_none_or(|id| id.eq_ignore_ascii_case("w7"))
-        })
+        let is_w7 = |found: &Characteristic<'_>| {
+            let id = found.value("APPID");
+            id.is_none_or(|id| id.eq_ignore_ascii_case("w7"))
+        };
+        applications.filter(is_w7).map(Account::of)
     }
 
     /// Iterates over the certificates for the stores of the device, in order.
@@ -52,16 +52,16 @@ impl<'d> Provisioning<'d> {
     }
 
     /// Returns the settings for renewing the client certificate.
-    pub fn renewal(self) -> Option<WstepRenewal<'d>> {
+    pub fn renewal(self) -> Option<Characteristic<'d>> {
         let path = ["CertificateStore", "My", "WSTEP", "Renew"];
-        self.at(&path).into_iter().next().map(WstepRenewal::of)
+        self.at(&path).into_iter().next()
     }
 
-    /// Returns the settings for the DMClient CSP, one for each provider.
-    pub fn providers(self) -> impl Iterator<Item = DmClientProvider<'d>> {
+    /// Returns the settings for the DMClient CSP, one node for each provider. The name of the node must equal the
+    /// PROVIDER-ID of the account.
+    pub fn providers(self) -> impl Iterator<Item = Characteristic<'d>> {
         let around = self.at(&["DMClient", "Provider"]);
-        let nodes = around.into_iter().flat_map(Characteristic::characteristics);
-        nodes.map(DmClientProvider::of)
+        around.into_iter().flat_map(Characteristic::characteristics)
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
+use super::message::trimmed;
 use super::{Command, CommandKind};
+use crate::markup::tag;
 
 /// MsgRef and CmdRef of a Status or Results, as far as present.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,12 +18,17 @@ pub struct Refs<'d> {
 impl<'d> Refs<'d> {
     /// Returns the references of an answer; `None` for other commands.
     pub fn of(command: Command<'d>) -> Option<Self> {
-        let (msg_ref, cmd_ref) = match (command.as_status(), command.as_results()) {
-            (Some(status), _) => (status.msg_ref(), status.cmd_ref()),
-            (_, Some(results)) => (Some(results.msg_ref()), results.cmd_ref()),
+        let text = |name| command.element().child(name).map(trimmed);
+        let default = match command.kind() {
+            CommandKind::Status => None,
+            // MS-MDM 2.2.3.7
+            CommandKind::Results => Some(Cow::Borrowed("1")),
             _ => return None,
         };
-        Some(Self { msg_ref, cmd_ref })
+        Some(Self {
+            msg_ref: text(tag::MSG_REF).or(default),
+            cmd_ref: text(tag::CMD_REF),
+        })
     }
 
     /// Returns both references; empty if missing.
@@ -35,6 +42,6 @@ impl<'d> Refs<'d> {
 pub fn asked_kind(answer: Command<'_>) -> Option<CommandKind> {
     match answer.as_status() {
         Some(status) => CommandKind::named(&status.cmd()?),
-        None => answer.as_results().map(|_| CommandKind::Get),
+        None => (answer.kind() == CommandKind::Results).then_some(CommandKind::Get),
     }
 }

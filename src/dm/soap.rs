@@ -107,35 +107,6 @@ impl<'d> Envelope<'d> {
 #[derive(Clone, Copy, Debug)]
 pub struct Security<'d>(Element<'d>);
 
-/// The method by which a message identifies its sender.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Authentication {
-    /// A user and a password: policy OnPremise.
-    UsernameToken,
-    /// The token of a user who signed in elsewhere: policy Federated.
-    UserToken,
-    /// A JSON Web Token of Entra ID, of a user who signed in there.
-    Jwt,
-    /// A certificate, and a signature over the whole message: policy Certificate. Changes would invalidate the
-    /// signature.
-    Certificate,
-    /// A token of another kind.
-    OtherToken,
-}
-
-impl Authentication {
-    /// Returns the name in records.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::UsernameToken => "UsernameToken",
-            Self::UserToken => "user token",
-            Self::Jwt => "JWT",
-            Self::Certificate => "certificate signature",
-            Self::OtherToken => "security token",
-        }
-    }
-}
-
 impl<'d> Security<'d> {
     /// `UsernameToken/Username`.
     pub fn username(self) -> Option<Cow<'d, str>> {
@@ -157,21 +128,24 @@ impl<'d> Security<'d> {
         child(self.0, "Signature").is_some()
     }
 
-    /// Returns the method that identifies the sender; `None` if there is none, for example with only a Timestamp.
-    pub fn authentication(self) -> Option<Authentication> {
+    /// Returns the method that identifies the sender, as records name it; `None` if there is none, for example with only
+    /// a Timestamp.
+    pub fn authentication(self) -> Option<&'static str> {
         if self.is_signed() {
-            return Some(Authentication::Certificate);
+            // Policy Certificate. The signature is over the whole message: changes would invalidate it.
+            return Some("certificate signature");
         }
         if let Some(token) = self.binary_token() {
             return Some(match token.kind() {
-                TokenKind::UserToken => Authentication::UserToken,
-                TokenKind::Jwt => Authentication::Jwt,
-                TokenKind::X509 => Authentication::Certificate,
-                _ => Authentication::OtherToken,
+                // Policy Federated: the user signed in elsewhere.
+                TokenKind::UserToken => "user token",
+                TokenKind::Jwt => "JWT",
+                TokenKind::X509 => "certificate signature",
+                _ => "security token",
             });
         }
-        let user = child(self.0, "UsernameToken");
-        user.map(|_| Authentication::UsernameToken)
+        // Policy OnPremise.
+        child(self.0, "UsernameToken").map(|_| "UsernameToken")
     }
 }
 

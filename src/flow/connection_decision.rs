@@ -78,8 +78,7 @@ impl CertificateDefect {
 
     /// Returns the name of the defect in rule files and records.
     pub fn name(self) -> &'static str {
-        let of_this = |(_, defect): &&(&'static str, Self)| *defect == self;
-        Self::ALL.iter().find(of_this).map_or("", |(name, _)| name)
+        name_in(&Self::ALL, self)
     }
 }
 
@@ -98,10 +97,7 @@ impl TlsVersion {
 
     /// Returns the name of the version in rule files and records.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::V1_2 => "1.2",
-            Self::V1_3 => "1.3",
-        }
+        name_in(&Self::ALL, self)
     }
 }
 
@@ -142,7 +138,11 @@ impl TlsAlert {
 
     /// Returns the name of the alert.
     pub fn name(self) -> &'static str {
-        let of_this = |(_, alert): &&(&'static str, Self)| *alert == self;
-        Self::ALL.iter().find(of_this).map_or("", |(name, _)| name)
+        name_in(&Self::ALL, self)
     }
+}
+
+fn name_in<T: PartialEq>(all: &[(&'static str, T)], one: T) -> &'static str {
+    let found = all.iter().find(|(_, it)| *it == one);
+    found.map_or("", |(name, _)| name)
 }

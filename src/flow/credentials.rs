@@ -106,17 +106,19 @@ impl Credentials {
             let provider = account.provider_id();
             for auth in account.auths().take(MOST_ACCOUNTS) {
                 // w7 APPLICATION: AAUTHLEVEL names the side that checks the credentials.
-                let side = match auth.level().as_deref() {
+                let side = match auth.value("AAUTHLEVEL").as_deref() {
                     Some("APPSRV") => Side::Device,
                     Some("CLIENT") => Side::Server,
                     _ => continue,
                 };
                 let other_name = provider.clone().filter(|_| side == Side::Server);
-                let (Some(user), Some(password)) = (auth.name().or(other_name), auth.secret())
-                else {
+                let (Some(user), Some(password)) = (
+                    auth.value("AAUTHNAME").or(other_name),
+                    auth.value("AAUTHSECRET"),
+                ) else {
                     continue;
                 };
-                let first = auth.data();
+                let first = auth.value("AAUTHDATA");
                 let first =
                     first.and_then(|data| Nonce::of(&data, "AAUTHDATA of the account".into()));
                 self.add_account(side, &user, &password, first);

@@ -1,5 +1,6 @@
 //! The account of a provisioning document and its DMClient node, which must have the same name.
 
+use crate::dm::provisioning::Characteristic;
 use crate::dm::{EnrollmentMessage, Envelope, Provisioning};
 use crate::flow::Note;
 use crate::flow::note::clipped;
@@ -30,7 +31,7 @@ pub fn in_provisioning<T>(
 fn in_document(provisioning: Provisioning<'_>) -> Vec<Note> {
     let nodes = provisioning
         .providers()
-        .filter_map(|provider| provider.id());
+        .filter_map(Characteristic::type_name);
     let nodes: Vec<_> = nodes.take(MAX_COMPARED).collect();
     let accounts = provisioning.accounts().take(MAX_COMPARED);
     let ids = accounts.filter_map(|account| account.provider_id());

@@ -17,7 +17,7 @@ use crate::dm::compose::{ItemRef, StatusBuilder};
 use crate::dm::{CommandKind, Message, StatusCode};
 use crate::markup::Document;
 
-pub use msg_id_map::{MessageDirection, MsgIdMap};
+pub use msg_id_map::MsgIdMap;
 pub use reconcile::{ReconcileContext, Reconciled};
 
 /// Everything owed in one session, bounded by [`MOST_OBLIGATIONS`] and [`MOST_BYTES`].
@@ -226,9 +226,9 @@ impl Reconciler {
         self.newest_msg_id.saturating_add(1)
     }
 
-    /// What `side` calls the message that the other peer calls `number`.
-    pub fn in_numbers_of(&self, side: Side, counted: MessageDirection, number: u32) -> u32 {
-        self.msg_ids.to(side, counted, number).unwrap_or(number)
+    /// Returns the number that `side` knows for the message of `sender` that the other peer calls `number`.
+    pub fn in_numbers_of(&self, sender: Side, side: Side, number: u32) -> u32 {
+        self.msg_ids.to(sender, side, number).unwrap_or(number)
     }
 
     /// The nonce that the device received last.
@@ -284,35 +284,28 @@ impl Reconciler {
                 self.note_answered(*request, *response, rule);
             }
             SessionChange::Skipped { from, msg_id } => {
-                self.skip_number(
-                    MessageDirection::sent_by(*from),
-                    from.other(),
-                    *msg_id,
-                    rule,
-                );
+                self.skip_number(*from, from.other(), *msg_id, rule);
             }
             SessionChange::Credentials(xml) => self.credentials = Some((rule.clone(), xml.clone())),
             SessionChange::Held { document, msg_id } => {
-                self.skip_number(MessageDirection::Responses, Side::Device, *msg_id, rule);
+                self.skip_number(Side::Server, Side::Device, *msg_id, rule);
                 self.held = Some((rule.clone(), document.clone()));
             }
         }
     }
 
-    /// Takes the number that only `side` knows, which the other peer calls `msg_id`.
-    fn skip_number(&mut self, counted: MessageDirection, side: Side, msg_id: u32, rule: &Arc<str>) {
-        if let Some(number) = self.msg_ids.to(side, counted, msg_id) {
-            self.msg_ids.take(counted, side, number, rule);
+    /// Takes the number of `sender` that only `side` knows, which the other peer calls `msg_id`.
+    fn skip_number(&mut self, sender: Side, side: Side, msg_id: u32, rule: &Arc<str>) {
+        if let Some(number) = self.msg_ids.to(sender, side, msg_id) {
+            self.msg_ids.take(sender, side, number, rule);
         }
     }
 
     /// dmtap answered a message of the device.
     fn note_answered(&mut self, request: u32, response: u32, rule: &Arc<str>) {
-        let only = Side::Device;
-        self.msg_ids
-            .take(MessageDirection::Requests, only, request, rule);
-        self.msg_ids
-            .take(MessageDirection::Responses, only, response, rule);
+        for (sender, number) in [(Side::Device, request), (Side::Server, response)] {
+            self.msg_ids.take(sender, Side::Device, number, rule);
+        }
     }
 
     /// Notes a message that the device got.

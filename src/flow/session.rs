@@ -275,41 +275,47 @@ pub fn note_dangling(speaker: Side, document: &Document, links: &[AnswerLink]) -
     let dangling = links
         .iter()
         .filter(|link| matches!(link.to, AnswerTarget::Nothing));
+    let dangling = dangling.filter_map(|link| {
+        let (answer, msg_ref, cmd_ref) = answer_of(document, link)?;
+        let name = answer.element().local();
+        let of_status = answer.as_status().and_then(|status| status.cmd());
+        let text = match &*cmd_ref {
+            _ if of_status.as_deref() == Some(CommandKind::Status.name()) => format!("this Status answers Status {cmd_ref:?} of message {msg_ref:?}: a Status is not answered"),
+            "" => format!("{name} has no CmdRef: nobody knows which command of message {msg_ref:?} it answers"),
+            cmd_ref => format!("{name} refers to command {cmd_ref:?} of message {msg_ref:?}, which was never sent"),
+        };
+        Some(note_about(answer, text))
+    });
     dangling
-        .filter_map(|link| {
-            let element = document.element(link.from)?;
-            let command = Command::of(element)?;
-            let (msg_ref, cmd_ref) = Refs::of(command)?.or_empty();
-            let of_status = command.as_status().and_then(|status| status.cmd());
-            if of_status.as_deref() == Some(CommandKind::Status.name()) {
-                let text = format!(
-                    "this Status answers Status {cmd_ref:?} of message {msg_ref:?}: a Status is not answered"
-                );
-                return Some(Note::new("STA-03", text).at(element.span().start));
-            }
-            let answer = element.local();
-            let text = match &*cmd_ref {
-                "" => format!("{answer} has no CmdRef: nobody knows which command of message {msg_ref:?} it answers"),
-                cmd_ref => format!("{answer} refers to command {cmd_ref:?} of message {msg_ref:?}, which was never sent"),
-            };
-            Some(Note::new("STA-03", text).at(element.span().start))
-        })
         .chain(note_renumbered(document, links))
         .chain(note_unseen(speaker, document, links))
         .collect()
 }
 
+/// Returns the answer that a link begins at, with its MsgRef and CmdRef.
+fn answer_of<'d>(
+    document: &'d Document,
+    link: &AnswerLink,
+) -> Option<(Command<'d>, Cow<'d, str>, Cow<'d, str>)> {
+    let answer = Command::of(document.element(link.from)?)?;
+    let (msg_ref, cmd_ref) = Refs::of(answer)?.or_empty();
+    Some((answer, msg_ref, cmd_ref))
+}
+
+fn note_about(answer: Command<'_>, text: String) -> Note {
+    Note::new("STA-03", text).at(answer.element().span().start)
+}
+
 /// Returns a note on the first answer that names a message by another MsgID than the one with which it arrived.
 fn note_renumbered(document: &Document, links: &[AnswerLink]) -> Option<Note> {
     let mut links = links.iter();
-    let (from, arrived_as) = links.find_map(|it| Some((it.from, it.arrived_as.as_ref()?)))?;
-    let element = document.element(from)?;
-    let (msg_ref, _) = Refs::of(Command::of(element)?)?.or_empty();
+    let (link, arrived_as) = links.find_map(|link| Some((link, link.arrived_as.as_ref()?)))?;
+    let (answer, msg_ref, _) = answer_of(document, link)?;
     let text = format!(
         "{} has MsgRef {msg_ref:?}: the message that it answers arrived with MsgID {arrived_as:?}",
-        element.local()
+        answer.element().local()
     );
-    Some(Note::new("STA-03", text).at(element.span().start))
+    Some(note_about(answer, text))
 }
 
 /// Returns one note for each answered message that was not seen. dmtap cannot know whether those answers are right.
@@ -320,20 +326,12 @@ fn note_unseen(speaker: Side, document: &Document, links: &[AnswerLink]) -> Vec<
         .filter(|link| matches!(link.to, AnswerTarget::Unseen));
     let mut known: Vec<Cow<'_, str>> = Vec::new();
     let mut notes = Vec::new();
-    for link in unseen {
-        let element = document.element(link.from);
-        let Some((element, refs)) =
-            element.and_then(|element| Some((element, Refs::of(Command::of(element)?)?)))
-        else {
-            continue;
-        };
-        let (msg_ref, _) = refs.or_empty();
+    for (answer, msg_ref, _) in unseen.filter_map(|link| answer_of(document, link)) {
         if notes.len() == MAX_UNSEEN_NOTES || known.contains(&msg_ref) {
             continue;
         }
         let text = format!("message {msg_ref} of the {answered} was not seen or could not be read");
-        let note = Note::new("STA-03", text).at(element.span().start);
-        notes.push(note.with_severity(Severity::Info));
+        notes.push(note_about(answer, text).with_severity(Severity::Info));
         known.push(msg_ref);
     }
     notes

@@ -5,6 +5,7 @@ use der::Tag;
 use super::CertificateError;
 use super::raw::{self, Elements};
 use super::signature::{self, Digest, KeyKind, Scheme, Signer};
+use crate::dm::certificate::is_printable_string;
 
 /// A request with a valid signature by its own key.
 #[derive(Clone, Copy, Debug)]
@@ -133,9 +134,7 @@ fn strict(name: &[u8]) -> der::Result<Vec<u8>> {
             let mut pair = Elements::of(pairs.next()?)?;
             pair.next()?;
             let value = pair.next()?;
-            let is_legal =
-                |byte: &u8| byte.is_ascii_alphanumeric() || b" '()+,-./:=?".contains(byte);
-            if value[0] == PRINTABLE_STRING && !raw::content(value)?.iter().all(is_legal) {
+            if value[0] == PRINTABLE_STRING && !is_printable_string(raw::content(value)?) {
                 // `value` is a slice of `name`.
                 let at = value.as_ptr() as usize - name.as_ptr() as usize;
                 changed[at] = UTF8_STRING;

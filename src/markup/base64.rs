@@ -5,6 +5,7 @@ use std::ops::Range;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 
+use super::xml::is_white;
 use crate::patch::{Patch, Span, Splice};
 
 /// Returns the patch that turns a base64 text, perhaps in several lines, into the base64 of other octets. White space
@@ -46,7 +47,11 @@ pub fn replacing(text: &[u8], octets: &[u8]) -> Patch {
 /// Returns the ranges of consecutive bytes that are not white space.
 fn lines(text: &[u8]) -> Vec<Range<usize>> {
     let mut lines: Vec<Range<usize>> = Vec::new();
-    for (at, _) in text.iter().enumerate().filter(|(_, byte)| !white(byte)) {
+    for (at, _) in text
+        .iter()
+        .enumerate()
+        .filter(|(_, byte)| !is_white(**byte))
+    {
         match lines.last_mut().filter(|line| line.end == at) {
             Some(line) => line.end += 1,
             None => lines.push(at..at + 1),
@@ -60,10 +65,6 @@ fn splice(range: Range<usize>, with: &[u8]) -> Splice {
         span: Span::new(range.start as u32, range.end as u32),
         with: with.to_vec(),
     }
-}
-
-const fn white(byte: &u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
 #[cfg(test)]

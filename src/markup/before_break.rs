@@ -78,7 +78,7 @@ fn closed_wbxml(front: &[u8], hint: Hint<'_>) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::markup::convert::{XmlOptions, to_xml};
+    use crate::markup::convert::{XmlLayout, to_xml};
 
     fn front(source: &[u8]) -> Option<String> {
         let (source, hint, limits) = (
@@ -88,7 +88,7 @@ mod tests {
         );
         let error = decode(source.clone(), hint, &limits).unwrap_err();
         let document = before_break(&source, &error, hint, &limits)?;
-        Some(to_xml(&document, &XmlOptions::compact()).xml)
+        Some(to_xml(&document, XmlLayout::Compact).xml)
     }
 
     #[test]

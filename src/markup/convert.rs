@@ -6,20 +6,15 @@ mod xml_form;
 
 use std::collections::BTreeMap;
 
-use super::{Document, Kind, NodeId, Path, Text, wbxml, xml};
+use super::{Document, NodeId, Path, xml};
 pub(crate) use xml_form::{Nesting, XmlForms};
 
-/// The options for writing XML.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct XmlOptions {
-    pub(crate) layout: Layout,
-}
-
-/// The placement of white space.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Layout {
-    #[default]
+/// The placement of white space in XML that is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum XmlLayout {
+    /// No white space is added: the XML may be sent to a peer.
     Compact,
+    /// For people: each element on its own line, but no additional white space in elements with text.
     Indented,
 }
 
@@ -42,31 +37,15 @@ pub struct Adaptation {
     pub text: String,
 }
 
-impl XmlOptions {
-    /// Options that add no white space: the XML may be sent to a peer.
-    pub const fn compact() -> Self {
-        Self {
-            layout: Layout::Compact,
-        }
-    }
-
-    /// Options for people: each element on its own line, but no additional white space in elements with text.
-    pub const fn indented() -> Self {
-        Self {
-            layout: Layout::Indented,
-        }
-    }
-}
-
 /// Writes `document` as XML.
 ///
 /// An XML source keeps its names and attributes as they are; comments and the DOCTYPE are dropped. A WBXML source gets
 /// the namespaces of its document type, declared where they change. Octets that XML cannot hold are written in base64,
 /// with `Format` and `Size` adapted (OMA-TS-DM_TND-V1_2_1 §7.7.2); a WBXML document inside `Data` is written as markup
 /// there.
-pub fn to_xml(document: &Document, options: &XmlOptions) -> Converted {
+pub fn to_xml(document: &Document, layout: XmlLayout) -> Converted {
     let (forms, mut adaptations) = XmlForms::of(document, Nesting::TopLevel);
-    let xml = xml::write::write(document, options.layout, &forms, &mut adaptations);
+    let xml = xml::write::write(document, layout, &forms, &mut adaptations);
     adaptations.sort_by_key(|(node, _)| *node);
     Converted {
         xml,
@@ -109,19 +88,6 @@ pub(crate) enum Added {
     Format,
     /// In a new `Meta` in front of this `Data`.
     Meta,
-}
-
-/// Returns the octets of a WBXML text that is one STR_I or OPAQUE, as they are in the source.
-pub(crate) fn raw(text: Text<'_>) -> Option<&[u8]> {
-    match text.kind() {
-        Kind::Opaque => Some(wbxml::opaque_octets(text.document(), text.id())),
-        _ => match text.span().of(text.document().source()) {
-            [wbxml::token::STR_I, characters @ .., 0] if text.document().is_wbxml() => {
-                Some(characters)
-            }
-            _ => None,
-        },
-    }
 }
 
 pub(crate) type Adaptations = Vec<(NodeId, String)>;

@@ -118,7 +118,7 @@ impl Document {
 
     /// Returns an estimate of the memory for the source and the nodes, in bytes.
     pub fn bytes(&self) -> usize {
-        self.source.len() + self.nodes.len() * size_of::<Node>()
+        self.source.len() + self.nodes.bytes()
     }
 
     /// Returns the root element; of a fragment, the first one.
@@ -166,11 +166,6 @@ impl Document {
     /// Returns the span of a node in the source.
     pub fn span(&self, id: NodeId) -> Option<Span> {
         self.nodes.get(id.0).map(|n| n.span)
-    }
-
-    /// Returns the element around a node; for a root, a number that no node has.
-    pub(crate) fn holder(&self, id: NodeId) -> NodeId {
-        NodeId(self.nodes.parent(id.0))
     }
 
     pub(crate) fn node(&self, id: NodeId) -> Node {

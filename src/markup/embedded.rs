@@ -103,42 +103,19 @@ impl<'d> Element<'d> {
 
     /// Like [`Self::embedded`], but also reports a document that was left unopened.
     pub fn open(self, limits: &Limits) -> EmbeddedResult {
-        let Some(text) = only_text(self) else {
+        if self.elements().next().is_some() {
             return EmbeddedResult::Plain;
-        };
-        match text {
-            OnlyText::One(text) if sniff::is_ordinary(text) && !declares(self, text) => {
+        }
+        let mut texts = self.texts().filter(|text| !sniff::is_blank(*text));
+        match (texts.next(), texts.next()) {
+            (None, _) => EmbeddedResult::Plain,
+            (Some(text), None) if sniff::is_ordinary(text) && !declares(self, text) => {
                 EmbeddedResult::Plain
             }
-            OnlyText::One(text) => open_one(self, text, limits),
-            OnlyText::Several => open_all(self, limits),
+            (Some(text), None) => open_one(self, text, limits),
+            (Some(first), Some(_)) => open_all(self, first, limits),
         }
     }
-}
-
-enum OnlyText<'d> {
-    One(Text<'d>),
-    Several,
-}
-
-/// Returns the texts of an element without child elements: the only one that is not white space, or several.
-fn only_text(element: Element<'_>) -> Option<OnlyText<'_>> {
-    let mut found = None;
-    for text in element.texts() {
-        if sniff::is_white(text) {
-            continue;
-        }
-        if found.is_some() {
-            return element
-                .elements()
-                .next()
-                .is_none()
-                .then_some(OnlyText::Several);
-        }
-        found = Some(text);
-    }
-    let text = found.filter(|_| element.elements().next().is_none())?;
-    Some(OnlyText::One(text))
 }
 
 fn open_one(holder: Element<'_>, text: Text<'_>, limits: &Limits) -> EmbeddedResult {
@@ -169,10 +146,7 @@ fn open_one(holder: Element<'_>, text: Text<'_>, limits: &Limits) -> EmbeddedRes
 }
 
 /// Opens XML in several texts: a run of CDATA sections, or text around one.
-fn open_all(holder: Element<'_>, limits: &Limits) -> EmbeddedResult {
-    let Some(first) = holder.texts().find(|text| !sniff::is_white(*text)) else {
-        return EmbeddedResult::Plain;
-    };
+fn open_all(holder: Element<'_>, first: Text<'_>, limits: &Limits) -> EmbeddedResult {
     let octets = Bytes::from(holder.octets().into_owned());
     if !matches!(sniff::content(&octets), Content::Markup) || std::str::from_utf8(&octets).is_err()
     {

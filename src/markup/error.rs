@@ -12,6 +12,24 @@ pub struct DecodeError {
     pub kind: DecodeErrorKind,
 }
 
+impl DecodeError {
+    /// Creates the error for a limit that is reached at this offset.
+    pub(crate) fn too_large(at: usize, what: &'static str, limit: usize) -> Self {
+        Self {
+            at: at as u32,
+            kind: DecodeErrorKind::TooLarge { what, limit },
+        }
+    }
+
+    /// Creates the error for a charset that is not implemented.
+    pub(crate) fn charset(at: usize, name: &str) -> Self {
+        Self {
+            at: at as u32,
+            kind: DecodeErrorKind::Charset(name.into()),
+        }
+    }
+}
+
 /// A kind of decoding error. The F numbers are the classes of malformed input in `docs/malformed.md`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -10,7 +10,7 @@ mod doctype;
 pub mod encode;
 mod fault;
 pub(crate) mod header;
-pub mod lower;
+pub(crate) mod lower;
 mod strings;
 pub(crate) mod tables;
 pub(crate) mod token;

@@ -80,6 +80,6 @@ fn inner(written: &[u8], open: usize, close: usize) -> &[u8] {
 pub(crate) const CDATA_OPEN: &str = "<![CDATA[";
 pub(crate) const CDATA_CLOSE: &str = "]]>";
 
-const fn is_white(byte: u8) -> bool {
+pub(crate) const fn is_white(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }

@@ -1,7 +1,7 @@
 //! The nodes that a command is about: the nodes that it names, or those that the answered command names.
 
 use super::answers::LinkedAnswers;
-use crate::dm::{Command, locuri};
+use crate::dm::{Command, CommandKind, locuri};
 use crate::flow::AnswerTarget;
 use crate::markup::{Element, NodeId};
 
@@ -72,7 +72,7 @@ pub(super) fn each(
             none = false;
             show(Some(item), uri);
         }
-        none &= command.as_results().is_some();
+        none &= command.kind() == CommandKind::Results;
     }
     if none {
         each_answered(command, answers, show);

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use dmtap::dm::Message;
-use dmtap::markup::convert::{XmlOptions, to_xml};
+use dmtap::markup::convert::{XmlLayout, to_xml};
 use dmtap::markup::edit::{Edit, plan};
 use dmtap::markup::{DecodeError, Document, Hint, Limits, tag, wbxml, xml};
 use libwbxml::Libwbxml;
@@ -68,7 +68,7 @@ fn wbxml_row(row: usize, kilobytes: usize) {
         timed("tree", || decode(&source)),
         timed("tree and views", || views(&source)),
         timed("tree and one edit", || edit(&source)),
-        timed("to XML", || to_xml(&document, &XmlOptions::compact())),
+        timed("to XML", || to_xml(&document, XmlLayout::Compact)),
     ];
     match Libwbxml::start(&source) {
         Some(other) => contenders.push(("libwbxml to XML", Box::new(move || other.seconds()))),

@@ -7,7 +7,7 @@ mod heap;
 mod look;
 
 use bytes::Bytes;
-use dmtap::markup::convert::{XmlOptions, to_xml};
+use dmtap::markup::convert::{XmlLayout, to_xml};
 use dmtap::markup::wbxml::{WbxmlOptions, encode};
 use dmtap::markup::{self, DecodeError, Document, Hint, Limits};
 use libfuzzer_sys::fuzz_target;
@@ -56,8 +56,8 @@ fn check(document: &Document) {
     look::at_nodes(document);
     look::at_meaning(document);
     look::inside(document, &LIMITS);
-    for options in [XmlOptions::compact(), XmlOptions::indented()] {
-        assert!(!to_xml(document, &options).xml.is_empty());
+    for layout in [XmlLayout::Compact, XmlLayout::Indented] {
+        assert!(!to_xml(document, layout).xml.is_empty());
     }
     if let Ok(written) = encode(document, &WbxmlOptions::default()) {
         assert!(!written.is_empty());

@@ -1,6 +1,6 @@
 //! Reads everything that a document contains.
 
-use dmtap::dm::{Command, Dialect, Item, Message, Meta};
+use dmtap::dm::{Command, Dialect, Item, Message, Meta, Refs};
 use dmtap::markup::{Document, Element, Kind, Limits, EmbeddedResult};
 
 /// Every node lies inside its parent and behind its elder sibling; every child is met once.
@@ -119,9 +119,7 @@ fn at_command(command: Command<'_>) {
         }
         status.items().for_each(at_item);
     }
-    if let Some(results) = command.as_results() {
-        let _ = (results.msg_ref(), results.cmd_ref());
-    }
+    let _ = Refs::of(command);
     if let Some(alert) = command.as_alert() {
         let _ = (alert.code(), alert.alert_type());
     }

@@ -5,7 +5,7 @@ mod random;
 mod same;
 
 use bytes::Bytes;
-use dmtap::markup::convert::{XmlOptions, to_xml};
+use dmtap::markup::convert::{XmlLayout, to_xml};
 use dmtap::markup::wbxml::encode::{WbxmlOptions, encode};
 use dmtap::markup::{Document, Element, Hint, Limits, decode};
 
@@ -19,7 +19,7 @@ fn parse(source: impl Into<Vec<u8>>) -> Document {
 }
 
 fn compact(document: &Document) -> String {
-    to_xml(document, &XmlOptions::compact()).xml
+    to_xml(document, XmlLayout::Compact).xml
 }
 
 /// WBXML of a SyncML 1.2 message: its header, and `body` in tokens.
@@ -51,10 +51,7 @@ fn xml_stays_what_it_was_but_for_white_space() {
 fn lines_are_for_elements_without_text() {
     let source = "<Item><Data> x <b>y</b></Data><Meta><Type>t</Type></Meta><Final/></Item>";
     let expected = "<Item>\n  <Data> x <b>y</b></Data>\n  <Meta>\n    <Type>t</Type>\n  </Meta>\n  <Final/>\n</Item>\n";
-    assert_eq!(
-        to_xml(&parse(source), &XmlOptions::indented()).xml,
-        expected
-    );
+    assert_eq!(to_xml(&parse(source), XmlLayout::Indented).xml, expected);
 }
 
 #[test]
@@ -79,7 +76,7 @@ fn octets_that_xml_cannot_hold_become_base64_and_format_says_so() {
     #[track_caller]
     fn check(item: &[u8], expected: &str, adaptations: usize) {
         let document = wbxml(&[b"\x6D\x6B\x60\x54", item, b"\x01\x01\x01\x01"].concat());
-        let converted = to_xml(&document, &XmlOptions::compact());
+        let converted = to_xml(&document, XmlLayout::Compact);
         let start = "<SyncML xmlns=\"SYNCML:SYNCML1.2\"><SyncBody><Replace><Item>";
         let inner = converted.xml.strip_prefix(start).unwrap();
         let inner = inner
@@ -124,7 +121,7 @@ fn octets_that_xml_cannot_hold_become_base64_and_format_says_so() {
 #[test]
 fn an_attribute_that_stands_twice_is_written_once() {
     let document = parse(*b"\x03\x0B\x6A\x00\xC5\x46\x45\x032\x00\x01\x01");
-    let converted = to_xml(&document, &XmlOptions::compact());
+    let converted = to_xml(&document, XmlLayout::Compact);
     assert_eq!(converted.xml, "<wap-provisioningdoc version=\"1.0\"/>");
     assert_eq!(
         converted.adaptations[0].text,
@@ -135,7 +132,7 @@ fn an_attribute_that_stands_twice_is_written_once() {
 #[test]
 fn octets_beside_elements_that_are_no_text_are_reported() {
     let document = wbxml(b"\x6D\x6B\x54\x4F\xC3\x02a\xCC\x0F\x01\x01\x01\x01");
-    let converted = to_xml(&document, &XmlOptions::compact());
+    let converted = to_xml(&document, XmlLayout::Compact);
     assert!(converted.xml.contains("<Data>a\u{FFFD}<Data/></Data>"));
     assert_eq!(
         converted.adaptations[0].text,
@@ -156,7 +153,7 @@ fn time_is_linear_in_what_stands_side_by_side() {
         b"\x12\x4F\x03<a/>\x00\x01",
     ] {
         let document = many(one);
-        let xml = to_xml(&document, &XmlOptions::compact());
+        let xml = to_xml(&document, XmlLayout::Compact);
         assert!(xml.xml.len() > 400_000 && xml.adaptations.len() < 300);
         let opened = |e: &Element<'_>| e.embedded(&Limits::default()).is_some();
         let count = document.elements().filter(opened).count();
@@ -175,7 +172,7 @@ fn a_document_in_data_is_written_as_markup_but_not_one_inside_that() {
             .elements()
             .all(|element| element.local() != "DevInf")
     );
-    let converted = to_xml(&document, &XmlOptions::compact());
+    let converted = to_xml(&document, XmlLayout::Compact);
     assert_eq!(converted.xml, source);
     assert_eq!(
         converted.adaptations[0].path.as_str(),
@@ -203,8 +200,8 @@ fn what_is_written_says_what_the_source_says() {
                 let Ok(document) = decode(source, Hint::default(), &Limits::default()) else {
                     continue;
                 };
-                for options in [XmlOptions::compact(), XmlOptions::indented()] {
-                    let converted = to_xml(&document, &options);
+                for layout in [XmlLayout::Compact, XmlLayout::Indented] {
+                    let converted = to_xml(&document, layout);
                     let again = decode(converted.xml.into(), Hint::default(), &Limits::default());
                     let again = again.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
                     if converted.adaptations.is_empty() {

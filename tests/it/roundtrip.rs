@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use dmtap::markup::convert::{XmlOptions, to_xml};
+use dmtap::markup::convert::{XmlLayout, to_xml};
 use dmtap::markup::wbxml::{EncodeError, PublicIdForm, Version, WbxmlOptions, encode};
 use dmtap::markup::{Document, Hint, Limits, decode};
 use shape::lines;
@@ -20,7 +20,7 @@ fn parse(source: impl Into<Bytes>) -> Result<Document, dmtap::markup::DecodeErro
 fn there_and_back(document: &Document, options: &WbxmlOptions) -> Result<Document, EncodeError> {
     let binary = parse(encode(document, options)?).unwrap();
     assert!(binary.is_wbxml());
-    Ok(parse(to_xml(&binary, &XmlOptions::compact()).xml).unwrap())
+    Ok(parse(to_xml(&binary, XmlLayout::Compact).xml).unwrap())
 }
 
 /// Every XML message below a folder of the corpus.

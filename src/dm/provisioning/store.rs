@@ -68,35 +68,3 @@ impl<'d> StoredCertificate<'d> {
         Certificate::read(&self.octets()?)
     }
 }
-
-/// `CertificateStore/My/WSTEP/Renew`.
-#[derive(Clone, Copy, Debug)]
-pub struct WstepRenewal<'d>(Characteristic<'d>);
-
-impl<'d> WstepRenewal<'d> {
-    pub(super) fn of(renew: Characteristic<'d>) -> Self {
-        Self(renew)
-    }
-
-    /// `RenewPeriod` or `RenewalPeriod`: the number of days before the certificate expires.
-    pub fn period_days(self) -> Option<Cow<'d, str>> {
-        self.0
-            .value("RenewPeriod")
-            .or_else(|| self.0.value("RenewalPeriod"))
-    }
-
-    /// `RetryInterval`, in days.
-    pub fn retry_days(self) -> Option<Cow<'d, str>> {
-        self.0.value("RetryInterval")
-    }
-
-    /// `ROBOSupport`: whether the device renews automatically.
-    pub fn robo_support(self) -> Option<Cow<'d, str>> {
-        self.0.value("ROBOSupport")
-    }
-
-    /// `ServerURL`: the address for renewal.
-    pub fn server_url(self) -> Option<Cow<'d, str>> {
-        self.0.value("ServerURL")
-    }
-}

@@ -348,10 +348,7 @@ impl<'m> Containers<'m> {
 /// Checks STA-01, SEQ-02 and RES-01: at the end of a package every command of the other side is answered.
 fn unanswered(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
     let is_over = turn.message.is_final() && !turn.message.has_alert(AlertCode::SESSION_ABORT);
-    let refused = turn
-        .message
-        .header_status()
-        .and_then(|status| status.code());
+    let refused = turn.message.header_code();
     let is_refused = refused.is_some_and(|code| !code.is_success());
     let comparable = seen.is_comparable();
     let other = seen.of_mut(turn.side.other());

@@ -144,19 +144,15 @@ fn integrity(found: &mut Findings, turn: &Turn<'_>, seen: &Seen) {
     };
     let asked = seen.of(turn.side.other()).asked_scheme.as_deref();
     let uses_mac = asked.is_some_and(|asked| asked.eq_ignore_ascii_case("syncml:auth-MAC"));
-    if uses_mac && head.field("x-syncml-hmac").is_none() {
+    let has_mac = head.field("x-syncml-hmac").is_some();
+    if uses_mac && !has_mac {
         found.add(
             "AUT-03",
             None,
             "the other side asked for an HMAC, and x-syncml-hmac is missing",
         );
     }
-    let has_mac = head.field("x-syncml-hmac").is_some();
-    let code = turn
-        .message
-        .header_status()
-        .and_then(|status| status.code());
-    if has_mac && code == Some(StatusCode(212)) {
+    if has_mac && turn.message.header_code() == Some(StatusCode(212)) {
         found.add(
             "AUT-03",
             Some(turn.message.element()),

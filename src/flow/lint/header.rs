@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use hashlink::LinkedHashMap;
 
-use super::seen::{Seen, Turn, is_short, opens};
+use super::seen::{Seen, Turn, is_short};
 use super::{Findings, uri};
 use crate::dm::{Message, Meta, SyncHdr};
 use crate::flow::media::note_other_encoding;
@@ -393,7 +393,7 @@ fn msg_id(found: &mut Findings, turn: &Turn<'_>, header: SyncHdr<'_>, seen: &See
         found.add_as("HDR-04", Severity::Warning, at, text);
     }
     let spoken = seen.of(turn.side);
-    let opens = opens(turn.message);
+    let opens = turn.message.opens_session();
     let is_first = match turn.side {
         Side::Device => spoken.messages == 0 && opens && turn.message.statuses().next().is_none(),
         Side::Server => spoken.messages == 0 && seen.is_comparable() && seen.device.messages == 1,

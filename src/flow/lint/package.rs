@@ -3,7 +3,7 @@
 use hashlink::LinkedHashMap;
 
 use super::Findings;
-use super::seen::{Seen, Turn, answers, explains_missing_final, is_short, opens};
+use super::seen::{Seen, Turn, answers, explains_missing_final, is_short};
 use crate::dm::{AlertCode, Command, CommandKind, Message};
 use crate::flow::{SessionKey, SessionTag, Side};
 
@@ -46,7 +46,7 @@ pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
 fn of_device(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
     let message = turn.message;
     let at = Some(message.element());
-    let opens = opens(message);
+    let opens = message.opens_session();
     let is_first = message.is_first() && seen.device.messages == 0;
     if is_first && !opens {
         found.add(
@@ -212,7 +212,7 @@ pub(super) fn continued(
     key: &SessionKey,
     message: Message<'_>,
 ) -> Option<SessionKey> {
-    let number = SessionTag::number_of(message).filter(|_| !opens(message))?;
+    let number = SessionTag::number_of(message).filter(|_| !message.opens_session())?;
     let answers = answers(message);
     let is_it = |(known, seen): &(&SessionKey, &Seen)| {
         let is_same = known.server == key.server && known.device.eq_ignore_ascii_case(&key.device);

@@ -146,7 +146,7 @@ impl Seen {
             && self.device.messages > 0
             && message.is_first()
             && message.header_status().is_none()
-            && (opens(message) || has_cred());
+            && (message.opens_session() || has_cred());
         is_first && (self.is_over || !self.is_repeat(linted))
     }
 
@@ -215,7 +215,7 @@ impl Seen {
         }
         let header = message.header();
         let meta = header.and_then(|header| header.meta());
-        let refused = message.header_status().and_then(|status| status.code());
+        let refused = message.header_code();
         let asks_for_rest = side == Side::Server && self.device_goes_on();
         let is_new_package = !self.of(side).is_in_package && !asks_for_rest;
         let spoken = self.of_mut(side);
@@ -370,11 +370,6 @@ pub(super) type Place = (usize, NodeId);
 
 fn place(document: &Arc<Document>, node: NodeId) -> Place {
     (Arc::as_ptr(document) as usize, node)
-}
-
-/// Whether a message has the Alert that begins a session (1200 or 1201).
-pub(super) fn opens(message: Message<'_>) -> bool {
-    message.has_alert(AlertCode(1200)) || message.has_alert(AlertCode(1201))
 }
 
 /// Whether a message of the server without Final shows that its package goes on: a large object, or Alert 1222.

@@ -8,58 +8,24 @@
 //!      ◄────────────────────── 1 = 2    and numbers towards the device one more
 //! ```
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::flow::Side;
 
-/// Numbers that one peer has no part in, for each direction.
+/// The MsgIDs that only one of the peers knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MsgIdMap {
-    requests: Gaps,
-    responses: Gaps,
+    /// The numbers in ascending order, by the sender of the messages and the peer that knows them.
+    gaps: HashMap<(Side, Side), Vec<u32>>,
     /// The rule that took the last one.
     rule: Option<Arc<str>>,
-}
-
-/// One direction: both peers count the same messages, each with numbers of its own in between.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Gaps {
-    /// Numbers that only the device knows.
-    device: Vec<u32>,
-    /// Numbers that only the server knows.
-    server: Vec<u32>,
-}
-
-/// Which messages a number counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MessageDirection {
-    /// Messages of the device.
-    Requests,
-    /// Messages to the device.
-    Responses,
-}
-
-impl MessageDirection {
-    /// The messages that `side` counts.
-    pub fn sent_by(side: Side) -> Self {
-        match side {
-            Side::Device => Self::Requests,
-            Side::Server => Self::Responses,
-        }
-    }
 }
 
 impl MsgIdMap {
     /// Whether both peers count alike.
     pub fn is_empty(&self) -> bool {
-        let Self {
-            requests,
-            responses,
-            ..
-        } = self;
-        [requests, responses]
-            .iter()
-            .all(|count| count.device.is_empty() && count.server.is_empty())
+        self.gaps.is_empty()
     }
 
     /// The rule that took a number last.
@@ -67,16 +33,10 @@ impl MsgIdMap {
         self.rule.as_ref()
     }
 
-    /// Takes a number that only `side` knows, unless so many are taken that the session makes no sense.
-    pub fn take(&mut self, counted: MessageDirection, side: Side, number: u32, rule: &Arc<str>) {
-        let count = match counted {
-            MessageDirection::Requests => &mut self.requests,
-            MessageDirection::Responses => &mut self.responses,
-        };
-        let gaps = match side {
-            Side::Device => &mut count.device,
-            Side::Server => &mut count.server,
-        };
+    /// Takes a number for a message of `sender` that only `side` knows, unless so many are taken that the session makes
+    /// no sense.
+    pub fn take(&mut self, sender: Side, side: Side, number: u32, rule: &Arc<str>) {
+        let gaps = self.gaps.entry((sender, side)).or_default();
         if let Err(place) = gaps.binary_search(&number)
             && gaps.len() < MOST_GAPS
         {
@@ -85,19 +45,17 @@ impl MsgIdMap {
         }
     }
 
-    /// What `side` calls the message that the other peer calls `number`; `None` for one it never saw.
-    pub fn to(&self, side: Side, counted: MessageDirection, number: u32) -> Option<u32> {
-        let count = match counted {
-            MessageDirection::Requests => &self.requests,
-            MessageDirection::Responses => &self.responses,
+    /// Returns the number that `side` knows for the message of `sender` that the other peer calls `number`; `None` for a
+    /// message that `side` never saw.
+    pub fn to(&self, sender: Side, side: Side, number: u32) -> Option<u32> {
+        let gaps = |side| {
+            self.gaps
+                .get(&(sender, side))
+                .map_or(&[][..], Vec::as_slice)
         };
-        let (theirs, own) = match side {
-            Side::Server => (&count.device, &count.server),
-            Side::Device => (&count.server, &count.device),
-        };
-        let before = theirs.binary_search(&number).err()?;
+        let before = gaps(side.other()).binary_search(&number).err()?;
         let mut here = number - before as u32;
-        for gap in own {
+        for gap in gaps(side) {
             if *gap > here {
                 break;
             }
@@ -119,21 +77,18 @@ mod tests {
         let mut gaps = MsgIdMap::default();
         let rule = Arc::from("r");
         for taken in [3, 1, 4, 3] {
-            gaps.take(MessageDirection::Requests, Side::Device, taken, &rule);
+            gaps.take(Side::Device, Side::Device, taken, &rule);
         }
         let to = |gaps: &MsgIdMap, side, numbers: std::ops::RangeInclusive<u32>| {
             numbers
-                .map(|n| gaps.to(side, MessageDirection::Requests, n))
+                .map(|n| gaps.to(Side::Device, side, n))
                 .collect::<Vec<_>>()
         };
         let there = to(&gaps, Side::Server, 1..=6);
         assert_eq!(there, [None, Some(1), None, None, Some(2), Some(3)]);
         assert_eq!(to(&gaps, Side::Device, 1..=3), [Some(2), Some(5), Some(6)]);
-        assert_eq!(
-            gaps.to(Side::Server, MessageDirection::Responses, 3),
-            Some(3)
-        );
-        gaps.take(MessageDirection::Requests, Side::Server, 2, &rule);
+        assert_eq!(gaps.to(Side::Server, Side::Server, 3), Some(3));
+        gaps.take(Side::Device, Side::Server, 2, &rule);
         assert_eq!(to(&gaps, Side::Server, 5..=6), [Some(3), Some(4)]);
         assert_eq!(
             to(&gaps, Side::Device, 1..=4),

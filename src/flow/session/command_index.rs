@@ -11,7 +11,9 @@ use crate::markup::{Document, NodeId};
 /// only a Status that names Results refers to Results.
 #[derive(Debug)]
 pub struct CommandIndex<T> {
-    commands: Commands<T>,
+    /// The commands with a CmdID, in the order of [`sort_key`]. CmdIDs must be unique; of commands that share one, the
+    /// first of each kind is here, in document order.
+    with_id: Vec<Answerable<T>>,
     /// The commands without a CmdID, by kind.
     without_id: HashMap<CommandKind, Vec<T>>,
 }
@@ -32,45 +34,12 @@ pub enum Referred<T> {
 /// A command that can be answered.
 #[derive(Clone, Debug)]
 pub struct Answerable<T> {
-    /// The CmdID, if the command has one.
-    pub cmd_id: Option<SmolStr>,
+    /// The CmdID; empty if the command has none.
+    pub cmd_id: SmolStr,
     /// The kind of the command.
     pub kind: CommandKind,
     /// The value that identifies the command.
     pub is: T,
-}
-
-/// The commands that have a CmdID. CmdIDs must be unique; if commands share one, the first of each kind counts.
-#[derive(Debug)]
-enum Commands<T> {
-    /// The commands by number: almost every peer counts its commands.
-    Counted(Vec<NumberedCommand<T>>),
-    /// The commands by CmdID as written: some peers write UUIDs.
-    Named(Named<T>),
-}
-
-/// A command whose CmdID is a greater number than the CmdID before it.
-#[derive(Debug)]
-struct NumberedCommand<T> {
-    number: u64,
-    entry: Entry<T>,
-}
-
-/// Commands whose CmdIDs do not count up.
-#[derive(Debug)]
-struct Named<T> {
-    /// The first command of each CmdID.
-    first: HashMap<SmolStr, T>,
-    /// The first command of each CmdID and kind.
-    of_kind: HashMap<(SmolStr, CommandKind), T>,
-}
-
-/// A command with its CmdID.
-#[derive(Debug)]
-struct Entry<T> {
-    cmd_id: SmolStr,
-    kind: CommandKind,
-    is: T,
 }
 
 impl CommandIndex<NodeId> {
@@ -83,16 +52,26 @@ impl<T: Copy> CommandIndex<T> {
     /// Creates an index of the commands of one message, given in document order.
     pub fn new(commands: impl Iterator<Item = Answerable<T>>) -> Self {
         let mut without_id: HashMap<CommandKind, Vec<T>> = HashMap::new();
-        let mut entries = Vec::with_capacity(commands.size_hint().0);
-        for Answerable { cmd_id, kind, is } in commands {
-            match cmd_id.filter(|id| !id.is_empty()) {
-                _ if kind == CommandKind::Status => {}
-                Some(cmd_id) => entries.push(Entry { cmd_id, kind, is }),
-                None => without_id.entry(kind).or_default().push(is),
+        let mut with_id = Vec::with_capacity(commands.size_hint().0);
+        for command in commands.filter(|command| command.kind != CommandKind::Status) {
+            match command.cmd_id.is_empty() {
+                true => without_id.entry(command.kind).or_default().push(command.is),
+                false => with_id.push(command),
             }
         }
+        with_id.sort_by(|one, other| sort_key(&one.cmd_id).cmp(&sort_key(&other.cmd_id)));
+        let (mut last, mut kinds) = (SmolStr::default(), Vec::new());
+        with_id.retain(|command| {
+            if command.cmd_id != last {
+                last = command.cmd_id.clone();
+                kinds.clear();
+            }
+            let is_first = !kinds.contains(&command.kind);
+            kinds.extend(is_first.then_some(command.kind));
+            is_first
+        });
         Self {
-            commands: Commands::of(entries),
+            with_id,
             without_id,
         }
     }
@@ -100,10 +79,10 @@ impl<T: Copy> CommandIndex<T> {
     /// Returns the target of an answer that has this CmdRef. `asked` is the kind of command that the answer says it
     /// answers.
     pub fn refer(&self, cmd_ref: &str, asked: Option<CommandKind>) -> Referred<T> {
-        let named = asked.and_then(|kind| self.find_named(cmd_ref, kind));
+        let named = self.find(cmd_ref, |kind| Some(kind) == asked);
         let found = match cmd_ref {
             "0" | "" => named,
-            _ => named.or_else(|| self.find(cmd_ref)),
+            _ => named.or_else(|| self.find(cmd_ref, |kind| kind != CommandKind::Results)),
         };
         // A command without a CmdID cannot be named: peers write nothing, 0 or a number of their own.
         match (found, self.refer_without_id(asked), cmd_ref) {
@@ -125,29 +104,13 @@ impl<T: Copy> CommandIndex<T> {
         }
     }
 
-    /// Returns the command with this CmdID.
-    fn find(&self, cmd_ref: &str) -> Option<T> {
-        match &self.commands {
-            Commands::Counted(commands) => {
-                let found = counted(commands, cmd_ref)?;
-                (found.kind != CommandKind::Results).then_some(found.is)
-            }
-            Commands::Named(commands) => commands.first.get(cmd_ref).copied(),
-        }
-    }
-
-    /// Returns the command with this CmdID if it is of this kind.
-    fn find_named(&self, cmd_ref: &str, kind: CommandKind) -> Option<T> {
-        match &self.commands {
-            Commands::Counted(commands) => {
-                let found = counted(commands, cmd_ref)?;
-                (found.kind == kind).then_some(found.is)
-            }
-            Commands::Named(commands) => {
-                let key = (SmolStr::new(cmd_ref), kind);
-                commands.of_kind.get(&key).copied()
-            }
-        }
+    /// Returns the first command with this CmdID and such a kind.
+    fn find(&self, cmd_ref: &str, fits: impl Fn(CommandKind) -> bool) -> Option<T> {
+        let is_before = |it: &Answerable<T>| sort_key(&it.cmd_id) < sort_key(cmd_ref);
+        let first = self.with_id.partition_point(is_before);
+        let alike = self.with_id[first..].iter();
+        let mut alike = alike.take_while(|it| it.cmd_id == cmd_ref);
+        alike.find(|it| fits(it.kind)).map(|it| it.is)
     }
 
     /// Returns the commands of this kind that have no CmdID.
@@ -157,50 +120,17 @@ impl<T: Copy> CommandIndex<T> {
     }
 }
 
-fn counted<'c, T>(commands: &'c [NumberedCommand<T>], cmd_ref: &str) -> Option<&'c Entry<T>> {
-    let number: u64 = cmd_ref.parse().ok()?;
-    let at = commands.binary_search_by_key(&number, |command| command.number);
-    let entry = &commands.get(at.ok()?)?.entry;
-    // The CmdID `07` differs from `7`.
-    (entry.cmd_id == cmd_ref).then_some(entry)
-}
-
-impl<T: Copy> Commands<T> {
-    fn of(entries: Vec<Entry<T>>) -> Self {
-        let numbers: Vec<_> = entries
-            .iter()
-            .map_while(|it| it.cmd_id.parse().ok())
-            .collect();
-        let is_counted = numbers.is_sorted_by(|one: &u64, next| one < next);
-        if numbers.len() < entries.len() || !is_counted {
-            return Self::Named(Named::of(entries));
-        }
-        let numbered = numbers.into_iter().zip(entries);
-        let numbered = numbered.map(|(number, entry)| NumberedCommand { number, entry });
-        Self::Counted(numbered.collect())
-    }
-}
-
-impl<T: Copy> Named<T> {
-    fn of(entries: Vec<Entry<T>>) -> Self {
-        let (mut first, mut of_kind) = (HashMap::new(), HashMap::new());
-        for Entry { cmd_id, kind, is } in entries {
-            if kind != CommandKind::Results {
-                first.entry(cmd_id.clone()).or_insert(is);
-            }
-            of_kind.entry((cmd_id, kind)).or_insert(is);
-        }
-        Self { first, of_kind }
-    }
+/// Returns the key that orders CmdIDs. Almost every peer counts its commands, and ascending numbers are in this order.
+fn sort_key(cmd_id: &str) -> (usize, &str) {
+    (cmd_id.len(), cmd_id)
 }
 
 /// Returns every command of a message that can be answered.
 fn answerable(document: &Document) -> impl Iterator<Item = Answerable<NodeId>> {
     let commands = Message::of(document).into_iter();
     let commands = commands.flat_map(Message::all_commands);
-    let commands = commands.filter(|command| command.kind() != CommandKind::Status);
     commands.map(|command: Command<'_>| Answerable {
-        cmd_id: command.cmd_id().map(SmolStr::from),
+        cmd_id: command.cmd_id().map(SmolStr::from).unwrap_or_default(),
         kind: command.kind(),
         is: command.element().id(),
     })
@@ -211,66 +141,57 @@ mod tests {
     use super::*;
     use crate::markup::{Hint, Limits, decode};
 
+    fn index(commands: &str) -> (Document, CommandIndex<NodeId>) {
+        let text =
+            format!(r#"<SyncML xmlns="SYNCML:SYNCML1.2"><SyncBody>{commands}</SyncBody></SyncML>"#);
+        let document = decode(text.into(), Hint::default(), &Limits::default()).unwrap();
+        let index = CommandIndex::of(&document);
+        (document, index)
+    }
+
     #[test]
     fn the_first_command_of_a_cmd_id_is_found_however_the_peer_writes_them() {
-        let cases: [(&[&str], bool); 6] = [
-            (&[], true),
-            (&["1", "2", "3", "10", "11"], true),
-            (&["7", "07", "8"], false),
-            (&["2", "1", "2"], false),
-            (&["1", "2", "a4c0-11", "3", "a4c0-11", "1"], false),
-            (&["18446744073709551616", "1"], false),
+        let cases: [&[&str]; 6] = [
+            &[],
+            &["1", "2", "3", "10", "11"],
+            &["7", "07", "8"],
+            &["2", "1", "2"],
+            &["1", "2", "a4c0-11", "3", "a4c0-11", "1"],
+            &["18446744073709551616", "1"],
         ];
-        for (ids, is_counted) in cases {
-            let gets: String = ids
-                .iter()
-                .map(|id| format!("<Get><CmdID>{id}</CmdID></Get>"))
-                .collect();
-            let text =
-                format!(r#"<SyncML xmlns="SYNCML:SYNCML1.2"><SyncBody>{gets}</SyncBody></SyncML>"#);
-            let document = decode(text.into(), Hint::default(), &Limits::default()).unwrap();
-            let listed = CommandIndex::of(&document);
-            assert_eq!(
-                matches!(listed.commands, Commands::Counted(_)),
-                is_counted,
-                "{ids:?}"
-            );
+        for ids in cases {
+            let get = |id: &&str| format!("<Get><CmdID>{id}</CmdID></Get>");
+            let (document, index) = index(&ids.iter().map(get).collect::<String>());
             let all: Vec<_> = answerable(&document).collect();
             for asked in ids.iter().chain(&["01", "+1", "0", "", "x", "9"]) {
-                let first = all
-                    .iter()
-                    .find(|entry| entry.cmd_id.as_deref() == Some(*asked));
-                let first = first.map(|entry| entry.is);
-                assert_eq!(listed.find(asked), first, "{asked:?} in {ids:?}");
+                let first = all.iter().find(|entry| entry.cmd_id == *asked);
+                let expected = match first {
+                    Some(first) if !asked.is_empty() => Referred::Command(first.is),
+                    _ if *asked == "0" => Referred::Header,
+                    _ => Referred::Nothing,
+                };
+                assert_eq!(index.refer(asked, None), expected, "{asked:?} in {ids:?}");
             }
         }
     }
 
     #[test]
     fn of_commands_that_share_a_cmd_id_the_one_that_is_named_is_found_and_never_a_status() {
-        let kinds = |commands: &str, asked: CommandKind| {
-            let text = format!(
-                r#"<SyncML xmlns="SYNCML:SYNCML1.2"><SyncBody>{commands}</SyncBody></SyncML>"#
-            );
-            let document = decode(text.into(), Hint::default(), &Limits::default()).unwrap();
-            let listed = CommandIndex::of(&document);
-            let name = |node: Option<NodeId>| {
-                let element = node.and_then(|node| document.element(node));
-                element.map_or(String::new(), |element| element.local().to_owned())
-            };
-            [listed.find("1"), listed.find_named("1", asked)].map(name)
-        };
-        let of = |names: &[&str]| -> String {
+        let kinds = |names: &[&str], asked: CommandKind| {
             let one = |name: &&str| format!("<{name}><CmdID>1</CmdID></{name}>");
-            names.iter().map(one).collect()
+            let (document, index) = index(&names.iter().map(one).collect::<String>());
+            [None, Some(asked)].map(|asked| match index.refer("1", asked) {
+                Referred::Command(node) => document.element(node).unwrap().local().to_owned(),
+                _ => String::new(),
+            })
         };
         let (get, results) = (CommandKind::Get, CommandKind::Results);
-        assert_eq!(kinds(&of(&["Status"]), get), ["", ""]);
-        assert_eq!(kinds(&of(&["Status", "Get"]), get), ["Get", "Get"]);
-        assert_eq!(kinds(&of(&["Results"]), get), ["", ""]);
-        assert_eq!(kinds(&of(&["Results"]), results), ["", "Results"]);
-        assert_eq!(kinds(&of(&["Results", "Add"]), results), ["Add", "Results"]);
-        assert_eq!(kinds(&of(&["Add", "Get"]), get), ["Add", "Get"]);
-        assert_eq!(kinds(&of(&["Add", "Exec"]), get), ["Add", ""]);
+        assert_eq!(kinds(&["Status"], get), ["", ""]);
+        assert_eq!(kinds(&["Status", "Get"], get), ["Get", "Get"]);
+        assert_eq!(kinds(&["Results"], get), ["", ""]);
+        assert_eq!(kinds(&["Results"], results), ["", "Results"]);
+        assert_eq!(kinds(&["Results", "Add"], results), ["Add", "Results"]);
+        assert_eq!(kinds(&["Add", "Get", "Add", "Get"], get), ["Add", "Get"]);
+        assert_eq!(kinds(&["Add", "Exec"], get), ["Add", "Add"]);
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::SessionTag;
-use crate::dm::{AlertCode, Command, Message};
+use crate::dm::Message;
 
 /// The state of the device's side of a session.
 #[derive(Debug, Default)]
@@ -49,9 +49,9 @@ impl PackageTracker {
         let opens = match self.stage {
             Stage::Opening => true,
             // Microsoft's samples leave the alert out of the first message.
-            Stage::Before => message.is_first() || message.commands().any(opens_session),
+            Stage::Before => message.is_first() || message.opens_session(),
             // After a 401 the device sends its package 1 again.
-            Stage::Opened | Stage::Managing => message.commands().any(opens_session),
+            Stage::Opened | Stage::Managing => message.opens_session(),
         };
         self.stage = match (opens, message.is_final()) {
             (true, true) => Stage::Opened,
@@ -76,12 +76,6 @@ impl PackageTracker {
     pub(super) fn user(&self) -> Option<Arc<str>> {
         self.user.clone()
     }
-}
-
-/// Alert 1200 or 1201.
-fn opens_session(command: Command<'_>) -> bool {
-    let code = command.as_alert().and_then(|alert| alert.code());
-    matches!(code, Some(AlertCode(1200 | 1201)))
 }
 
 /// Returns the LocName of the header's Source, else the user of Basic credentials. The device chooses both, so a text

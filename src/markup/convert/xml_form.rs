@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Adaptations, Added, Replacement, Replacements, raw};
+use super::{Adaptations, Added, Replacement, Replacements};
 use crate::markup::xml::is_allowed;
 use crate::markup::{Document, Element, Hint, Kind, Limits, NodeId, Text, meta, tag, wbxml};
 
@@ -40,7 +40,7 @@ impl XmlForms {
             return;
         };
         // Fast path for almost all elements; the checks below cost more.
-        if text.kind() == Kind::Text && !element.is(tag::DATA) && is_text(element, text) {
+        if text.kind() == Kind::Text && !element.is(tag::DATA) && is_text(element) {
             return;
         }
         if nesting == Nesting::TopLevel
@@ -60,7 +60,7 @@ impl XmlForms {
             None
         };
         let is_raw = format.is_some_and(|format| format.text().trim() == "bin");
-        if !is_raw && is_text(element, text) {
+        if !is_raw && is_text(element) {
             return;
         }
         let base64 = STANDARD.encode(element.octets());
@@ -137,33 +137,19 @@ impl XmlForms {
 
 /// Returns the first text of an element that holds only texts.
 fn first_text(element: Element<'_>) -> Option<Text<'_>> {
-    let document = element.document();
-    let is_attribute = |id: &NodeId| document.kind(*id) == Some(Kind::Attribute);
-    let first = element.child_ids().find(|id| !is_attribute(id))?;
-    let text = Text::of(document, first)?;
-    (is_only(element, text) || element.elements().next().is_none()).then_some(text)
+    let holds_elements = element.elements().next().is_some();
+    element.texts().next().filter(|_| !holds_elements)
 }
 
-/// Whether the first text of an element is its last node.
-fn is_only(element: Element<'_>, first: Text<'_>) -> bool {
-    first.id().0 + 1 == element.behind().0
-}
-
-/// Whether all octets of an element are text that XML can hold; `first` is its first text.
-fn is_text(element: Element<'_>, first: Text<'_>) -> bool {
+/// Whether all octets of an element are text that XML can hold.
+fn is_text(element: Element<'_>) -> bool {
+    let octets = element.octets();
     let is_plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r');
-    if is_only(element, first)
-        && let Some(octets) = raw(first)
-    {
-        // `fold` instead of `all`, which checks one byte at a time.
-        if octets
-            .iter()
-            .fold(true, |plain, byte| plain & is_plain(*byte))
-        {
-            return true;
-        }
-    }
-    std::str::from_utf8(&element.octets()).is_ok_and(|text| text.chars().all(is_allowed))
+    // `fold` instead of `all`, which checks one byte at a time.
+    let are_plain = octets
+        .iter()
+        .fold(true, |plain, byte| plain & is_plain(*byte));
+    are_plain || std::str::from_utf8(&octets).is_ok_and(|text| text.chars().all(is_allowed))
 }
 
 /// Returns the WBXML document that is the whole content of an element, if it decodes.

@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use bytes::Bytes;
 
+use crate::markup::xml::is_white;
 use crate::markup::{Kind, Text, wbxml};
 
 /// The probable content of a text.
@@ -19,11 +20,13 @@ pub(super) enum Content {
 }
 
 /// Whether a text is white space only.
-pub(super) fn is_white(text: Text<'_>) -> bool {
+pub(super) fn is_blank(text: Text<'_>) -> bool {
     match text.kind() {
-        Kind::Text if !text.document().is_wbxml() => written(text).iter().all(white),
+        Kind::Text if !text.document().is_wbxml() => {
+            written(text).iter().all(|byte| is_white(*byte))
+        }
         Kind::Opaque => false,
-        _ => text.value().bytes().all(|byte| white(&byte)),
+        _ => text.value().bytes().all(is_white),
     }
 }
 
@@ -67,10 +70,14 @@ pub(super) fn content(octets: &Bytes) -> Content {
 /// Decodes base64 in the standard alphabet, with any line breaks, with or without padding.
 fn unwrap_base64(octets: &[u8]) -> Option<Bytes> {
     let fits = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
-    if !octets.iter().all(|byte| fits(byte) || white(byte)) {
+    if !octets.iter().all(|byte| fits(byte) || is_white(*byte)) {
         return None;
     }
-    let packed: Vec<u8> = octets.iter().copied().filter(|byte| !white(byte)).collect();
+    let packed: Vec<u8> = octets
+        .iter()
+        .copied()
+        .filter(|byte| !is_white(*byte))
+        .collect();
     if packed.len() < LEAST_BASE64 {
         return None;
     }
@@ -84,7 +91,7 @@ fn unwrap_base64(octets: &[u8]) -> Option<Bytes> {
 /// Whether the bytes begin with `<` and a byte that may follow it, after white space or a byte order mark.
 fn begins_markup(bytes: &[u8]) -> bool {
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-    let start = bytes.iter().position(|byte| !white(byte));
+    let start = bytes.iter().position(|byte| !is_white(*byte));
     match start.and_then(|start| bytes.get(start..start + 2)) {
         Some([b'<', next]) => {
             next.is_ascii_alphabetic() || matches!(next, b'?' | b'!' | b'_' | 0x80..)
@@ -100,7 +107,7 @@ fn begins_wbxml(bytes: &[u8]) -> bool {
 
 /// Whether XML text begins with a reference that may stand for `<`.
 fn is_escaped_less(written: &[u8]) -> bool {
-    let start = written.iter().position(|byte| !white(byte));
+    let start = written.iter().position(|byte| !is_white(*byte));
     let rest = &written[start.unwrap_or(written.len())..];
     rest.starts_with(b"&lt;") || rest.starts_with(b"&#")
 }
@@ -108,7 +115,7 @@ fn is_escaped_less(written: &[u8]) -> bool {
 /// Whether the first four characters that are not white space are base64 of the beginning of XML or WBXML.
 fn begins_base64(bytes: &[u8]) -> bool {
     let mut first = [0; 4];
-    let mut packed = bytes.iter().filter(|byte| !white(byte));
+    let mut packed = bytes.iter().filter(|byte| !is_white(**byte));
     for place in &mut first {
         let Some(byte) = packed.next() else {
             return false;
@@ -122,15 +129,11 @@ fn begins_base64(bytes: &[u8]) -> bool {
     let mut octets = [0; 3];
     let decoded = STANDARD_NO_PAD.decode_slice(first, &mut octets).is_ok();
     let begins = matches!(octets, [0x01..=0x03, ..] | [0xEF, 0xBB, 0xBF]);
-    decoded && (begins || octets.iter().find(|&byte| !white(byte)) == Some(&b'<'))
+    decoded && (begins || octets.iter().find(|&byte| !is_white(*byte)) == Some(&b'<'))
 }
 
 fn written(text: Text<'_>) -> &[u8] {
     text.span().of(text.document().source())
-}
-
-const fn white(byte: &u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
 /// The fewest base64 characters to decode: the smallest WBXML message has more.

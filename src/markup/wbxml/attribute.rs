@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::decode::{Decoder, too_large};
+use super::decode::Decoder;
 use super::token::{fault, *};
 use super::value::{attribute_text, name_of, table_string};
 use super::{Fault, Header, tables};
@@ -102,7 +102,7 @@ impl Decoder<'_> {
             self.check_token(at, known, byte);
         }
         if self.nodes.len() - element as usize > MOST_ATTRIBUTES {
-            return Err(too_large(at, "attributes", MOST_ATTRIBUTES));
+            return Err(DecodeError::too_large(at, "attributes", MOST_ATTRIBUTES));
         }
         let name = NameId(u16::from(self.attribute_page) << 8 | u16::from(byte));
         self.push(at, Kind::Attribute, name, element)

@@ -11,9 +11,7 @@ use super::{DocType, Fault, Header, header};
 use crate::markup::arena::{Arena, NO_PARENT};
 use crate::markup::error::MOST_FLAGS;
 use crate::markup::vocabulary::{NameId, Space};
-use crate::markup::{
-    DecodeError, DecodeErrorKind, Document, Encoding, Flag, FlagKind, Hint, Kind, Limits,
-};
+use crate::markup::{DecodeError, Document, Encoding, Flag, FlagKind, Hint, Kind, Limits};
 use crate::patch::Span;
 
 /// Decodes WBXML 1.0 to 1.3 in UTF-8, US-ASCII or ISO-8859-1.
@@ -22,7 +20,7 @@ use crate::patch::Span;
 /// [`DecodeError`] with the offset of the malformed part, or of the place where a limit was reached.
 pub fn decode(source: Bytes, hint: Hint<'_>, limits: &Limits) -> Result<Document, DecodeError> {
     if source.len() > limits.bytes || u32::try_from(source.len()).is_err() {
-        return Err(too_large(limits.bytes, "bytes", limits.bytes));
+        return Err(DecodeError::too_large(limits.bytes, "bytes", limits.bytes));
     }
     let mut flags = Vec::new();
     let header = header::read(&source, hint, &mut flags)?;
@@ -157,7 +155,11 @@ impl<'s> Decoder<'s> {
         if byte & WITH_CONTENT != 0 {
             self.depth += 1;
             if self.depth > self.limits.depth {
-                return Err(too_large(at, "levels of elements", self.limits.depth));
+                return Err(DecodeError::too_large(
+                    at,
+                    "levels of elements",
+                    self.limits.depth,
+                ));
             }
             self.open = element;
             return Ok(false);
@@ -198,7 +200,7 @@ impl<'s> Decoder<'s> {
     fn make_room(&mut self, at: usize) -> Result<(), DecodeError> {
         let (so_far, most) = (self.nodes.len(), self.limits.nodes);
         if so_far >= most {
-            return Err(too_large(at, "nodes", most));
+            return Err(DecodeError::too_large(at, "nodes", most));
         }
         let (read, rest) = (at - self.header.body as usize, self.input.bytes.len() - at);
         let expected = so_far as u64 * rest as u64 / read.max(1) as u64;
@@ -259,10 +261,3 @@ impl Header {
 /// Dense messages with short texts have a node for each five or six bytes. The estimate suits them; excess memory is
 /// given back, and hardly costs anything as long as nothing is written to it.
 const BYTES_PER_NODE: usize = 5;
-
-pub(super) fn too_large(at: usize, what: &'static str, limit: usize) -> DecodeError {
-    DecodeError {
-        at: at as u32,
-        kind: DecodeErrorKind::TooLarge { what, limit },
-    }
-}

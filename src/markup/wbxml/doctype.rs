@@ -23,7 +23,7 @@ pub enum DocType {
     Prov,
 }
 
-/// Formal public identifier, numeric identifier (0 where none is assigned), document type.
+/// Formal public identifier, numeric identifier (0 where none is assigned), document type; older versions first.
 const PUBLIC_IDS: [(&str, u32, DocType); 11] = [
     ("-//SYNCML//DTD SyncML 1.0//EN", 0x0FD1, DocType::SyncMl10),
     ("-//SYNCML//DTD SyncML 1.1//EN", 0x0FD3, DocType::SyncMl11),
@@ -70,21 +70,14 @@ impl DocType {
         }
     }
 
-    /// Returns the type of a document whose root is in the space `root`, in `version` ("1.0", "1.1", "1.2").
+    /// Returns the type of a document whose root is in the space `root`, in `version` ("1.0", "1.1", "1.2"); the newest
+    /// type for any other version.
     pub fn of_space(root: Space, version: &str) -> Self {
-        match (root, version) {
-            (Space::SyncMl, "1.0") => Self::SyncMl10,
-            (Space::SyncMl, "1.1") => Self::SyncMl11,
-            (Space::SyncMl, _) => Self::SyncMl12,
-            (Space::MetInf, "1.0") => Self::MetInf10,
-            (Space::MetInf, "1.1") => Self::MetInf11,
-            (Space::MetInf, _) => Self::MetInf12,
-            (Space::DevInf, "1.0") => Self::DevInf10,
-            (Space::DevInf, "1.1") => Self::DevInf11,
-            (Space::DevInf, _) => Self::DevInf12,
-            (Space::DmDdf, _) => Self::DmDdf12,
-            (Space::Prov, _) => Self::Prov,
-        }
+        let rows = PUBLIC_IDS.iter().filter(|row| row.2.space() == root);
+        let ending = format!(" {version}//EN");
+        let named = rows.clone().find(|(fpi, ..)| fpi.ends_with(&ending));
+        let found = named.or_else(|| rows.last());
+        found.expect("every space has a document type").2
     }
 
     /// Returns the numeric public identifier, if one is assigned.

@@ -127,17 +127,14 @@ impl Fields<'_, '_> {
     }
 
     fn charset(&mut self, at: usize, mib: u32, hint: Hint<'_>) -> Result<Charset, DecodeError> {
-        let unsupported = |name: String| DecodeError {
-            at: at as u32,
-            kind: DecodeErrorKind::Charset(name),
-        };
         if mib == 0 {
             let Some(name) = hint.charset else {
                 return Ok(Charset::Utf8);
             };
-            return Charset::of_name(name).ok_or_else(|| unsupported(name.into()));
+            return Charset::of_name(name).ok_or_else(|| DecodeError::charset(at, name));
         }
-        let own = Charset::of_mib(mib).ok_or_else(|| unsupported(charset::describe(mib)))?;
+        let own = Charset::of_mib(mib)
+            .ok_or_else(|| DecodeError::charset(at, &charset::describe(mib)))?;
         if let Some(transport) = hint
             .charset
             .filter(|name| Charset::of_name(name) != Some(own))

@@ -15,27 +15,29 @@ mod place;
 mod placed_edit;
 mod tag;
 
-use self::copied::Copies;
+use self::copied::pages_of_originals;
 use self::pages::{PageTracker, Pages};
 use self::placed_edit::{EditAction, PlacedEdit, PlacedEdits};
 use super::strings::Strings;
-use super::token::write_number;
+use super::token::{LITERAL, write_number};
+use super::value::page_and_token;
 use super::writer::{Embedding, Form, Writer};
 use super::{EncodeError, Header, header};
+use crate::markup::arena::Node;
 use crate::markup::edit::{Edit, EditError};
 use crate::markup::{Document, Encoding, Kind, NodeId, Text};
 use crate::patch::{Patch, Span, Splice};
 
-/// Returns the splices that carry out `edits`, which must not overlap on the tree. Texts keep their form; inserted
-/// markup is written as tokens of the pages in force, and new names are appended to the string table.
+/// Returns the splices that carry out `edits`, which must fit their nodes and not overlap on the tree. Texts keep their
+/// form; inserted markup is written as tokens of the pages in force, and new names are appended to the string table.
 ///
 /// # Errors
-/// [`EditError::Unfit`] for a node of the wrong kind, [`EditError::Unwritable`] for a name that a LITERAL cannot hold.
-pub fn lower(document: &Document, edits: &[Edit]) -> Result<Vec<Splice>, EditError> {
+/// [`EditError::Unwritable`] for a name that a LITERAL cannot hold.
+pub(crate) fn lower(document: &Document, edits: &[Edit]) -> Result<Vec<Splice>, EditError> {
     let Encoding::Wbxml(header) = document.encoding() else {
         return Err(EditError::Unwritable("the document is not WBXML".into()));
     };
-    let mut placed = PlacedEdits::new(document, Copies::of(document, header, edits)?);
+    let mut placed = PlacedEdits::new(document, pages_of_originals(document, header, edits));
     for edit in edits {
         placed.add(edit)?;
     }
@@ -53,14 +55,15 @@ struct Run<'d> {
 impl<'d> Run<'d> {
     fn new(document: &'d Document, header: &'d Header) -> Self {
         let mut strings = Strings::new(header.string_table.of(document.source()));
-        let pages = PageTracker::new(document, header);
-        if header.string_table.is_empty() && pages.has_literal_attributes() {
+        let is_literal =
+            |node: Node| node.kind == Kind::Attribute && page_and_token(node).1 == LITERAL;
+        if header.string_table.is_empty() && document.nodes.from(0).any(is_literal) {
             // Without a table these can only be the implied `xmlns` of index 0, which must keep its meaning.
             strings.index(b"xmlns");
         }
         Self {
             header,
-            pages,
+            pages: PageTracker::new(document, header),
             strings,
             splices: Vec::new(),
         }
@@ -98,12 +101,14 @@ impl<'d> Run<'d> {
             EditAction::Insert(inserted) => inserted.write(&mut writer)?,
             EditAction::SetText(text, form) => writer.text(text, *form),
             EditAction::PatchText(text, patch) => patched(document, *text, patch, &mut writer)?,
-            EditAction::EditTag(edit) => edit.write(document, page, &mut writer)?,
+            EditAction::EditTag(element, edit) => {
+                edit.write(document, *element, page, &mut writer)?
+            }
         }
         let (tag, attribute) = (writer.page, writer.attribute_page);
         let (mut span, mut with) = (edit.span, writer.out);
         let trims = match &edit.action {
-            EditAction::EditTag(edit) => !edit.opens(),
+            EditAction::EditTag(_, edit) => !edit.opens(),
             action => matches!(action, EditAction::PatchText(..)),
         };
         if trims {

@@ -7,7 +7,7 @@ use super::name::is_name;
 use super::reference::{Meaning, meaning, resolve};
 use super::{Charset, is_white};
 use crate::markup::error::MOST_ATTRIBUTES;
-use crate::markup::{DecodeError, DecodeErrorKind, FlagKind, Kind};
+use crate::markup::{DecodeError, FlagKind, Kind};
 use crate::patch::Span;
 
 /// One attribute, as offsets into its start tag.
@@ -89,11 +89,8 @@ impl<'s> Decoder<'s> {
             ));
         }
         if self.nodes.len() - first >= MOST_ATTRIBUTES {
-            let kind = DecodeErrorKind::TooLarge {
-                what: "attributes",
-                limit: MOST_ATTRIBUTES,
-            };
-            return Err(DecodeError { at, kind });
+            let at = at as usize;
+            return Err(DecodeError::too_large(at, "attributes", MOST_ATTRIBUTES));
         }
         let mut earlier = self.nodes.from(first as u32);
         if earlier.any(|node| self::name(node.span.of(self.source)) == real) {

@@ -13,7 +13,7 @@ pub(super) fn detect(
     flags: &mut Vec<Flag>,
 ) -> Result<Charset, DecodeError> {
     if let Some(wide) = wide_charset(source) {
-        return Err(unsupported(0, wide));
+        return Err(DecodeError::charset(0, wide));
     }
     let declared = declared(source);
     if source.starts_with(BOM) {
@@ -47,7 +47,7 @@ pub(super) fn detect(
         });
         return Ok(Charset::Utf8);
     }
-    Err(unsupported(at, name))
+    Err(DecodeError::charset(at, name))
 }
 
 /// Returns the characters of the source for the tokeniser, with the same offsets. In ISO-8859-1 a letter replaces each
@@ -114,13 +114,6 @@ fn forbidden_at(at: usize, code: u32) -> DecodeError {
     DecodeError {
         at: at as u32,
         kind: DecodeErrorKind::Xml(why),
-    }
-}
-
-fn unsupported(at: usize, name: &str) -> DecodeError {
-    DecodeError {
-        at: at as u32,
-        kind: DecodeErrorKind::Charset(name.into()),
     }
 }
 

@@ -43,9 +43,7 @@ pub(crate) fn decode_with(
 ) -> Result<Document, DecodeError> {
     let limit = limits.bytes.min(u32::MAX as usize);
     if source.len() > limit {
-        let (at, what, limit) = (limit as u32, "bytes", limits.bytes);
-        let kind = DecodeErrorKind::TooLarge { what, limit };
-        return Err(DecodeError { at, kind });
+        return Err(DecodeError::too_large(limit, "bytes", limits.bytes));
     }
     let mut flags = Vec::new();
     let charset = charset::detect(&source, hint, &mut flags)?;
@@ -276,11 +274,8 @@ impl<'s> Decoder<'s> {
             return Err(malformed(at, "there is a second root element".into()));
         }
         if self.depth as usize >= self.limits.depth {
-            let kind = DecodeErrorKind::TooLarge {
-                what: "levels of elements",
-                limit: self.limits.depth,
-            };
-            return Err(DecodeError { at, kind });
+            let (at, what) = (at as usize, "levels of elements");
+            return Err(DecodeError::too_large(at, what, self.limits.depth));
         }
         Ok(())
     }
@@ -386,14 +381,8 @@ impl<'s> Decoder<'s> {
     pub(super) fn push(&mut self, kind: Kind, span: Span) -> Result<usize, DecodeError> {
         let number = self.nodes.len();
         if number >= self.limits.nodes {
-            let kind = DecodeErrorKind::TooLarge {
-                what: "nodes",
-                limit: self.limits.nodes,
-            };
-            return Err(DecodeError {
-                at: span.start,
-                kind,
-            });
+            let (at, limit) = (span.start as usize, self.limits.nodes);
+            return Err(DecodeError::too_large(at, "nodes", limit));
         }
         self.nodes.push(kind, span, NO_NAME, self.open);
         Ok(number)
@@ -449,8 +438,7 @@ pub(super) fn name_failed(error: NameError, at: u32, name: &str) -> DecodeError 
         NameError::TooMany => ("names outside the standards", MOST_OWN_NAMES),
         NameError::TooManyNamespaces => ("namespaces", MOST_NAMESPACES),
     };
-    let kind = DecodeErrorKind::TooLarge { what, limit };
-    DecodeError { at, kind }
+    DecodeError::too_large(at as usize, what, limit)
 }
 
 /// Returns the beginning of a text that may be long.

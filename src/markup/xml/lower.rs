@@ -8,6 +8,7 @@ mod part;
 
 use std::collections::BTreeMap;
 
+use super::attribute::quoted;
 use super::{Charset, escape, is_white, name};
 use crate::markup::edit::{Edit, EditError, Fragment, Place, Rank};
 use crate::markup::{Document, Encoding, Kind, NodeId};
@@ -144,20 +145,26 @@ impl Lowering<'_> {
             Some(span) => {
                 let written = span.of(&self.document.source);
                 let quote = written.last().copied().unwrap_or(b'"');
-                let open = memchr::memchr(quote, written).unwrap_or_default() as u32;
                 escape::attribute(&mut with, value, quote, self.charset).map_err(unwritable)?;
-                Span::new(span.start + open + 1, span.end - 1)
+                let old = quoted(written).len() as u32;
+                Span::new(span.end - 1 - old, span.end - 1)
             }
             None => {
-                with.push(b' ');
-                self.charset.write(&mut with, name);
-                with.extend_from_slice(b"=\"");
-                escape::attribute(&mut with, value, b'"', self.charset).map_err(unwritable)?;
-                with.push(b'"');
+                self.new_attribute(&mut with, name, value)?;
                 Span::at(self.parts(element).attributes_end)
             }
         };
         self.tag(element).attributes.push(Splice { span, with });
+        Ok(())
+    }
+
+    /// Appends an attribute, with a blank in front.
+    fn new_attribute(&self, out: &mut Vec<u8>, name: &str, value: &str) -> Result<(), EditError> {
+        out.push(b' ');
+        self.charset.write(out, name);
+        out.extend_from_slice(b"=\"");
+        escape::attribute(out, value, b'"', self.charset).map_err(unwritable)?;
+        out.push(b'"');
         Ok(())
     }
 

@@ -4,14 +4,14 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::{Charset, escape, is_allowed, is_white};
-use crate::markup::convert::{Adaptations, Added, Layout, Nesting, Replacement, XmlForms, raw};
+use crate::markup::convert::{Adaptations, Added, Nesting, Replacement, XmlForms, XmlLayout};
 use crate::markup::wbxml::DocType;
 use crate::markup::{Document, Element, Encoding, Kind, NodeId, Space, Text};
 
 /// Writes the document; `adaptations` gets the differences from the source beyond those of `forms`.
 pub(crate) fn write(
     document: &Document,
-    layout: Layout,
+    layout: XmlLayout,
     forms: &XmlForms,
     adaptations: &mut Adaptations,
 ) -> String {
@@ -27,9 +27,9 @@ pub(crate) fn write(
         if let Some(root) = document.element(id) {
             writer.element(root, "", 0);
         } else if let Some(text) = Text::of(document, id) {
-            writer.text_node(document.root(), text);
+            writer.text(document.root(), &text.value(), text.kind());
         }
-        if layout == Layout::Indented {
+        if layout == XmlLayout::Indented {
             writer.out.push(b'\n');
         }
     }
@@ -47,7 +47,7 @@ fn doctype(document: &Document) -> Option<DocType> {
 struct Writer<'w> {
     out: Vec<u8>,
     doctype: Option<DocType>,
-    layout: Layout,
+    layout: XmlLayout,
     forms: &'w XmlForms,
     adaptations: &'w mut Adaptations,
 }
@@ -98,8 +98,8 @@ impl Writer<'_> {
         }
         self.out.push(b'>');
         let layout = match self.layout {
-            Layout::Indented if element.texts().next().is_none() => Layout::Indented,
-            _ => Layout::Compact,
+            XmlLayout::Indented if element.texts().next().is_none() => XmlLayout::Indented,
+            _ => XmlLayout::Compact,
         };
         if adds_format {
             self.line(layout, level + 1);
@@ -107,25 +107,13 @@ impl Writer<'_> {
         }
         for id in content {
             if let Some(text) = Text::of(document, id) {
-                self.text_node(element, text);
+                self.text(element, &text.value(), text.kind());
             } else if let Some(child) = document.element(id) {
                 self.line(layout, level + 1);
                 self.element(child, namespace, level + 1);
             }
         }
         self.line(layout, level);
-    }
-
-    /// Writes a text. Copies the bytes of a WBXML text if they are ASCII that XML allows, as almost all are.
-    fn text_node(&mut self, element: Element<'_>, text: Text<'_>) {
-        let start = self.out.len();
-        if let Some(Ok(plain)) = ascii(text).map(std::str::from_utf8)
-            && escape::text(&mut self.out, plain, Charset::Utf8).is_ok()
-        {
-            return;
-        }
-        self.out.truncate(start);
-        self.text(element, &text.value(), text.kind());
     }
 
     /// Writes the attributes, each name only once: WBXML may repeat one (F22), XML may not.
@@ -146,9 +134,9 @@ impl Writer<'_> {
         self.raw(" ");
         self.raw(name);
         self.raw("=\"");
-        let value = self.writable(element, value);
-        let written = escape::attribute(&mut self.out, &value, b'"', Charset::Utf8);
-        debug_assert!(written.is_ok(), "forbidden characters are replaced");
+        self.escaped(element, value, |out, value| {
+            escape::attribute(out, value, b'"', Charset::Utf8)
+        });
         self.raw("\"");
     }
 
@@ -178,37 +166,36 @@ impl Writer<'_> {
     }
 
     fn text(&mut self, element: Element<'_>, text: &str, kind: Kind) {
-        let text = self.writable(element, text);
-        let written = match kind {
-            Kind::Cdata => escape::cdata(&mut self.out, &text, Charset::Utf8),
-            _ => escape::text(&mut self.out, &text, Charset::Utf8),
-        };
-        debug_assert!(written.is_ok(), "forbidden characters are replaced");
+        self.escaped(element, text, |out, text| match kind {
+            Kind::Cdata => escape::cdata(out, text, Charset::Utf8),
+            _ => escape::text(out, text, Charset::Utf8),
+        });
     }
 
-    /// Replaces each character that XML forbids by U+FFFD. Notes that in `adaptations`, also if U+FFFD already stands
-    /// for octets that were not text.
-    fn writable<'t>(&mut self, element: Element<'_>, text: &'t str) -> Cow<'t, str> {
-        if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-            return Cow::Borrowed(text);
-        }
-        if text.chars().all(is_allowed) {
-            if self.doctype.is_some() && text.contains(char::REPLACEMENT_CHARACTER) {
-                let change = "what is no text is shown as U+FFFD";
-                self.adaptations.push((element.id(), change.into()));
+    /// Writes a text with `write`; U+FFFD replaces each character that XML forbids. Notes that in `adaptations`, also if
+    /// U+FFFD already stands for octets that were not text.
+    fn escaped(
+        &mut self,
+        element: Element<'_>,
+        text: &str,
+        write: impl Fn(&mut Vec<u8>, &str) -> Result<(), char>,
+    ) {
+        let start = self.out.len();
+        let change = match write(&mut self.out, text) {
+            Ok(()) if self.doctype.is_some() && text.contains(char::REPLACEMENT_CHARACTER) => {
+                "what is no text is shown as U+FFFD"
             }
-            return Cow::Borrowed(text);
-        }
-        let change = "characters that XML forbids are replaced by U+FFFD";
-        self.adaptations.push((element.id(), change.into()));
-        let allowed = |c| {
-            if is_allowed(c) {
-                c
-            } else {
-                char::REPLACEMENT_CHARACTER
+            Ok(()) => return,
+            Err(_) => {
+                self.out.truncate(start);
+                let is_forbidden = |c: char| !is_allowed(c);
+                let text = text.replace(is_forbidden, "\u{FFFD}");
+                let written = write(&mut self.out, &text);
+                debug_assert!(written.is_ok(), "forbidden characters are replaced");
+                "characters that XML forbids are replaced by U+FFFD"
             }
         };
-        text.chars().map(allowed).collect()
+        self.adaptations.push((element.id(), change.into()));
     }
 
     /// Writes an embedded document inside an element.
@@ -252,8 +239,8 @@ impl Writer<'_> {
     }
 
     /// Begins a line if the layout has lines.
-    fn line(&mut self, layout: Layout, level: usize) {
-        if layout == Layout::Indented {
+    fn line(&mut self, layout: XmlLayout, level: usize) {
+        if layout == XmlLayout::Indented {
             self.out.push(b'\n');
             self.out.resize(self.out.len() + level * 2, b' ');
         }
@@ -268,11 +255,6 @@ impl Writer<'_> {
 fn has_attributes(element: Element<'_>) -> bool {
     let first = element.child_ids().next();
     first.is_some_and(|id| element.document().kind(id) == Some(Kind::Attribute))
-}
-
-/// Returns the characters of a WBXML text as in the source, if they are all ASCII.
-fn ascii(text: Text<'_>) -> Option<&[u8]> {
-    raw(text).filter(|octets| octets.is_ascii())
 }
 
 /// Returns the name in an element's tag: with its prefix if the source is XML.

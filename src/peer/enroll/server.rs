@@ -245,12 +245,12 @@ impl EnrollServer {
 
     /// Answers with the user's kind of authentication. For an unknown user, it is a password.
     fn discover(&self, envelope: Envelope<'_>, asked: Discover<'_>) -> String {
-        let name = asked.email_address().unwrap_or_default();
+        let name = asked.field("EmailAddress").unwrap_or_default();
         let mut users = self.users.iter();
         let user = users.find(|user| user.name.eq_ignore_ascii_case(&name));
         let is_federated = user.is_some_and(|user| matches!(user.login, Login::Token(_)));
         // From version 5.0 on, devices use their TPM to prove that they hold the key.
-        let version = match asked.request_version().as_deref() {
+        let version = match asked.field("RequestVersion").as_deref() {
             None | Some("1.0" | "2.0" | "3.0" | "4.0") => "4.0",
             Some(_) => "5.0",
         };

@@ -19,7 +19,7 @@ pub(super) struct Links(VecDeque<(SmolStr, Indexed)>);
 /// A command with the place of its transaction.
 pub(super) fn entry(command: &CommandRecord, transaction: usize) -> Answerable<usize> {
     Answerable {
-        cmd_id: command.id.clone(),
+        cmd_id: command.id.clone().unwrap_or_default(),
         kind: CommandKind::named(&command.kind).unwrap_or(CommandKind::Unknown),
         is: transaction,
     }

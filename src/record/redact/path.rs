@@ -49,7 +49,7 @@ impl SecretPaths {
             }
         }
         for (id, extent) in &spans.attributes {
-            let element = document.element(document.holder(*id));
+            let element = document.element(document.parent(*id));
             let attribute = element.and_then(|e| e.attributes().find(|a| a.id() == *id));
             if let (Some(element), Some(attribute)) = (element, attribute) {
                 let path = steps.path(front, element);

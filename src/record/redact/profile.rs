@@ -71,7 +71,7 @@ impl<'d> Walk<'d, '_> {
                 }
                 Some(_) if at >= shown_to => {
                     let text = SourceMappedText::of(document, id);
-                    let holder = document.element(document.holder(id));
+                    let holder = document.element(document.parent(id));
                     let is_leaf = holder.is_some_and(|holder| LEAVES.contains(&holder.local()));
                     let is_blank = text.text.trim_ascii().is_empty();
                     if !is_blank && (!is_leaf || !heuristics::places(&text.text).is_empty()) {

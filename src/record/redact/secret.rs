@@ -366,7 +366,7 @@ impl<'d, 'v> Walk<'d, 'v> {
             _ => self
                 .spans
                 .elements
-                .push((self.document.holder(id), Secrecy::Part)),
+                .push((self.document.parent(id), Secrecy::Part)),
         }
     }
 

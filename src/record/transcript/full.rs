@@ -6,7 +6,7 @@ use super::block::line;
 use super::text_buffer::{Style, TextBuffer};
 use crate::dm::token::{base64_octets, jwt};
 use crate::dm::{Certificate, CertificateRequest, Command, Item};
-use crate::markup::convert::{XmlOptions, to_xml};
+use crate::markup::convert::{XmlLayout, to_xml};
 use crate::markup::{Document, Element, Embedded, EmbeddedResult, Limits};
 use crate::record::model::enrollment::day;
 use crate::record::model::{CommandRecord, EventRecord, ItemRecord};
@@ -114,7 +114,7 @@ fn row(out: &mut TextBuffer, style: Style, text: &str) {
 }
 
 fn xml(out: &mut TextBuffer, document: &Document) {
-    let xml = to_xml(document, &XmlOptions::indented()).xml;
+    let xml = to_xml(document, XmlLayout::Indented).xml;
     xml.lines().for_each(|text| row(out, Style::Text, text));
 }
 

@@ -156,7 +156,9 @@ fn answered_name<'d>(answer: Command<'d>, answers: &LinkedAnswers<'_>) -> Option
     if let Some(status) = answer.as_status() {
         return status.cmd();
     }
-    answer.as_results()?;
+    if answer.kind() != CommandKind::Results {
+        return None;
+    }
     let command = answers.to(answer).and_then(AnswerTarget::command);
     let kind = command.map_or(CommandKind::Get, Command::kind);
     Some(Cow::Borrowed(kind.name()))

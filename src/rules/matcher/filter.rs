@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use super::message::{body_size, package};
 use super::{MatchContext, Matcher};
-use crate::dm::{Command, CommandKind, Dialect, Item, Message, Meta, Refs, trimmed};
+use crate::dm::message::trimmed;
+use crate::dm::{Command, CommandKind, Dialect, Item, Message, Meta, Refs};
 use crate::filter::{About, CommandInput, Filter, Term, ValueInput, Word};
 use crate::flow::AnswerTarget;
 use crate::rules::Stage;

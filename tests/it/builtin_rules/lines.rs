@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use dmtap::dm::{AlertCode, Command, CommandKind, Message, StatusCode};
+use dmtap::dm::{AlertCode, Command, CommandKind, Message, Refs, StatusCode};
 use dmtap::flow::event::Event;
 use dmtap::flow::{CapturedMessage, EffectDetail, Head, ParsedBody, Side};
 use dmtap::markup::{Document, Element, Space};
@@ -231,8 +231,9 @@ fn short(command: Command<'_>, speaker: Side, reported: As, ledger: &Ledger) -> 
         let native = status.original_error();
         let native = native.map_or(String::new(), |error| format!(" with {error}"));
         format!("Status {code} of {what}{chal}{native}")
-    } else if let Some(results) = command.as_results() {
-        let what = answered(&results.msg_ref(), &results.cmd_ref().unwrap_or_default());
+    } else if let Some(refs) = Refs::of(command) {
+        let (msg_ref, cmd_ref) = refs.or_empty();
+        let what = answered(&msg_ref, &cmd_ref);
         format!("Results of {what}{}", values(command))
     } else {
         format!("{}{}", about(command), values(command))

@@ -3,7 +3,7 @@
 use std::fs;
 
 use bytes::Bytes;
-use dmtap::markup::convert::{XmlOptions, to_xml};
+use dmtap::markup::convert::{XmlLayout, to_xml};
 use dmtap::markup::{Hint, Limits, decode};
 use dmtap::record::EventRecord;
 use dmtap::record::model::EventKind;
@@ -34,7 +34,7 @@ pub(super) fn messages() -> Vec<EventRecord> {
 pub(super) fn formatted(message: &EventRecord) -> String {
     let body = message.body.as_ref().unwrap().0.clone();
     let document = decode(body, Hint::default(), &Limits::default()).unwrap();
-    to_xml(&document, &XmlOptions::indented())
+    to_xml(&document, XmlLayout::Indented)
         .xml
         .trim()
         .replace('\n', "\r\n")

@@ -2,7 +2,7 @@
 //!
 //! `DMTAP_WRITE_DOCS=1 cargo test --test it codec_wbxml::documented` generates it again.
 
-use dmtap::markup::convert::{XmlOptions, to_xml};
+use dmtap::markup::convert::{XmlLayout, to_xml};
 use dmtap::markup::{self, DecodeError, Document, EmbeddedResult, Hint, Limits};
 
 use crate::codec_wbxml::classes::{self, Verdict};
@@ -259,7 +259,7 @@ fn seen(id: &str) -> Seen {
                 seen.refused = Some(format!("{words}: at {}", error.at));
             }
             Ok(document) if id == "F36" => {
-                let xml = to_xml(&document, &XmlOptions::compact()).xml;
+                let xml = to_xml(&document, XmlLayout::Compact).xml;
                 assert!(xml.contains("<Data>a]]&gt;b</Data>"), "{xml}");
                 seen.fine = Some(words.into());
             }

@@ -1,8 +1,8 @@
 //! Single edits, splice by splice.
 
-use dmtap::markup::edit::{Edit, EditError, Fragment, Place};
+use dmtap::markup::edit::{Edit, EditError, Fragment, Place, plan};
 use dmtap::markup::{Document, NodeId, wbxml};
-use dmtap::patch::{Patch, Splice};
+use dmtap::patch::Splice;
 
 use crate::codec_wbxml::support::{bytes, decode, outline};
 
@@ -52,18 +52,18 @@ fn check(
     tree: &str,
 ) {
     let document = decode(&bytes(source)).unwrap();
-    let found = wbxml::lower::lower(&document, &edits(&document)).unwrap();
+    let patch = plan(&document, &edits(&document)).unwrap();
     let expected: Vec<_> = splices
         .iter()
         .map(|(at, gone, with)| (*at, *gone, bytes(with)))
         .collect();
     let plain = |splice: &Splice| (splice.span.start, splice.span.len(), splice.with.clone());
     assert_eq!(
-        found.iter().map(plain).collect::<Vec<_>>(),
+        patch.splices().iter().map(plain).collect::<Vec<_>>(),
         expected,
         "{source}"
     );
-    let patched = Patch::new(found).unwrap().apply(document.source());
+    let patched = patch.apply(document.source());
     assert_eq!(outline(&decode(&patched).unwrap()), tree, "{source}");
 }
 
@@ -293,12 +293,12 @@ fn what_does_not_fit_is_refused() {
             fragment: Fragment::parse("<Final/>").unwrap(),
         },
     ] {
-        let refused = wbxml::lower::lower(&document, std::slice::from_ref(&edit));
+        let refused = plan(&document, std::slice::from_ref(&edit));
         assert!(matches!(refused, Err(EditError::Unfit { .. })), "{edit:?}");
     }
     let name = set_attribute(&document, "Data", "a b", "");
     assert!(matches!(
-        wbxml::lower::lower(&document, &[name]),
+        plan(&document, &[name]),
         Err(EditError::Unwritable(_))
     ));
 }
@@ -308,13 +308,13 @@ fn a_1_0_header_with_a_charset_stays_that_when_the_table_grows() {
     let document = decode(&bytes("00 A4 01 03 00 6D 4F 03 'x' 00 01 01")).unwrap();
     let root = document.root().id();
     let grow = |length: usize| set_attribute(&document, "Data", &"n".repeat(length), "");
-    assert!(wbxml::lower::lower(&document, &[grow(2)]).is_ok());
+    assert!(plan(&document, &[grow(2)]).is_ok());
     for length in 1..300 {
         let edits = [grow(length), insert(Place::LastIn(root), "<Final/>")];
-        match wbxml::lower::lower(&document, &edits) {
+        match plan(&document, &edits) {
             Err(error) => assert!(matches!(error, EditError::Unwritable(_)), "{error}"),
-            Ok(splices) => {
-                let patched = Patch::new(splices).unwrap().apply(document.source());
+            Ok(patch) => {
+                let patched = patch.apply(document.source());
                 assert_eq!(decode(&patched).unwrap().elements().count(), 3);
             }
         }

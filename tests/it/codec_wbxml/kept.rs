@@ -1,6 +1,6 @@
 //! Rare content stays unchanged: names beyond ASCII in other charsets than UTF-8, and octets in attribute values.
 
-use dmtap::markup::convert::{XmlOptions, to_xml};
+use dmtap::markup::convert::{XmlLayout, to_xml};
 use dmtap::markup::edit::{Edit, plan};
 use dmtap::markup::wbxml::{WbxmlOptions, encode};
 
@@ -17,7 +17,7 @@ fn latin(table: &str, length: &str, more: &str) -> Vec<u8> {
 fn names_beyond_ascii_are_those_of_the_charset() {
     let document = decode(&latin("E9 00", "02", "")).unwrap();
     assert_eq!(outline(&document), "SyncML(é(\"xé\"))");
-    let xml = to_xml(&document, &XmlOptions::compact()).xml;
+    let xml = to_xml(&document, XmlLayout::Compact).xml;
     assert_eq!(
         xml,
         "<SyncML xmlns=\"SYNCML:SYNCML1.2\"><é xmlns=\"\">xé</é></SyncML>"
@@ -90,7 +90,7 @@ fn octets_in_the_value_of_an_attribute_stay_and_are_reported() {
         document.flags()
     );
     assert_eq!(encode(&document, &WbxmlOptions::default()).unwrap(), source);
-    let converted = to_xml(&document, &XmlOptions::compact());
+    let converted = to_xml(&document, XmlLayout::Compact);
     assert_eq!(converted.adaptations.len(), 1);
     assert!(
         converted.xml.contains("a=\"x\u{fffd}\u{fffd}y\""),

@@ -1,8 +1,7 @@
 //! Random documents, spelled in random ways, and random edits of them: reading gives the intended tree.
 
-use dmtap::markup::edit::{Edit, Fragment, Place};
+use dmtap::markup::edit::{Edit, Fragment, Place, plan};
 use dmtap::markup::{Document, Element, NodeId, wbxml};
-use dmtap::patch::Patch;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
@@ -379,8 +378,7 @@ fn check(family: Family, tape: &[u8]) {
     );
 
     let edits = edits(&document, tape);
-    let splices = wbxml::lower::lower(&document, &edits).unwrap();
-    let patch = Patch::new(splices).unwrap();
+    let patch = plan(&document, &edits).unwrap();
     let patched = patch.apply(document.source());
     let result =
         decode(&patched).unwrap_or_else(|e| panic!("{e}\n{edits:?}\n{bytes:02X?}\n{patched:02X?}"));
@@ -418,10 +416,10 @@ fn check_hostile(family: Family, tape: &[u8], changes: &[(u16, u8)]) {
                 decode(&written).unwrap_or_else(|e| panic!("{e}: {bytes:02X?}\n{written:02X?}"));
             assert!(!line(again.root()).is_empty() && !shown.is_empty());
         }
-        let Ok(splices) = wbxml::lower::lower(&document, &edits(&document, tape)) else {
+        let Ok(patch) = plan(&document, &edits(&document, tape)) else {
             return;
         };
-        let patched = Patch::new(splices).unwrap().apply(document.source());
+        let patched = patch.apply(document.source());
         decode(&patched).unwrap_or_else(|e| panic!("{e}: {bytes:02X?}\n{patched:02X?}"));
     }
 }

@@ -2,7 +2,7 @@
 //! share this check.
 
 use bytes::Bytes;
-use dmtap::markup::convert::{XmlOptions, to_xml};
+use dmtap::markup::convert::{XmlLayout, to_xml};
 use dmtap::markup::wbxml::{self, WbxmlOptions, encode};
 use dmtap::markup::{self, DecodeError, Document, Element, Hint, Kind, Limits, Text};
 
@@ -25,7 +25,7 @@ fn decode(source: impl Into<Bytes>) -> Result<Document, DecodeError> {
 
 fn through_xml(document: &Document) {
     let [compact, indented] =
-        [XmlOptions::compact(), XmlOptions::indented()].map(|options| to_xml(document, &options));
+        [XmlLayout::Compact, XmlLayout::Indented].map(|layout| to_xml(document, layout));
     assert_eq!(compact.adaptations, indented.adaptations);
     let read = |xml: &str| decode(xml.to_owned()).unwrap_or_else(|error| panic!("{error}: {xml}"));
     if document.elements().any(|e| e.attributes().count() > 99) {
@@ -37,10 +37,10 @@ fn through_xml(document: &Document) {
     }
     assert_eq!(said(&read(&indented.xml)), said(&again), "{}", indented.xml);
     // Once empty texts and indentation are gone, what is written is what was read.
-    let twice = to_xml(&again, &XmlOptions::compact());
+    let twice = to_xml(&again, XmlLayout::Compact);
     assert_eq!(twice.adaptations, []);
     let again = read(&twice.xml);
-    assert_eq!(to_xml(&again, &XmlOptions::compact()).xml, twice.xml);
+    assert_eq!(to_xml(&again, XmlLayout::Compact).xml, twice.xml);
 }
 
 fn through_wbxml(document: &Document) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use dmtap::markup::convert::{XmlOptions, to_xml};
+use dmtap::markup::convert::{XmlLayout, to_xml};
 use dmtap::markup::wbxml::{WbxmlOptions, encode};
 use dmtap::markup::{Document, Hint, Limits, decode};
 
@@ -118,7 +118,7 @@ fn run(program: &str, arguments: &[&str], out: &Path, source: &Path) -> Result<(
 
 fn compare(theirs: &Document, ours: &Document) -> Made {
     let shape = |document: &Document| {
-        let xml = to_xml(document, &XmlOptions::compact()).xml;
+        let xml = to_xml(document, XmlLayout::Compact).xml;
         lines(&read(xml.into_bytes()).unwrap())
     };
     let (theirs, ours) = (shape(theirs), shape(ours));

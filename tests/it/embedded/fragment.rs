@@ -187,8 +187,8 @@ fn several_roots_are_written_as_xml_and_not_as_wbxml() {
     let document = parse(xml("x", escaped("<a>1</a>\n and <b/>")));
     let data = document.elements().find(|e| e.is(tag::DATA)).unwrap();
     let embedded = data.embedded(&LIMITS).unwrap();
-    let options = dmtap::markup::convert::XmlOptions::compact();
-    let converted = dmtap::markup::convert::to_xml(embedded.document(), &options);
+    let layout = dmtap::markup::convert::XmlLayout::Compact;
+    let converted = dmtap::markup::convert::to_xml(embedded.document(), layout);
     assert_eq!(converted.xml, "<a>1</a>\n and <b/>");
     let refused = dmtap::markup::wbxml::encode(embedded.document(), &Default::default());
     assert_eq!(refused, Err(EncodeError::Fragment));

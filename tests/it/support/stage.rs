@@ -6,7 +6,7 @@ use std::sync::Arc;
 use dmtap::app::device::{RetryPolicy, SessionError, run_session};
 use dmtap::app::dial::Dialer;
 use dmtap::app::server;
-use dmtap::dm::{Message, StatusCode};
+use dmtap::dm::{Message, Refs, StatusCode};
 use dmtap::flow::event::Event;
 use dmtap::flow::{CapturedMessage, Note};
 use dmtap::markup::{Document, Hint, Limits, decode};
@@ -307,14 +307,14 @@ pub fn outline(document: &Document) -> String {
     let mut line = format!("{}:", id.unwrap_or_default());
     for command in message.all_commands() {
         let cmd = command.cmd_id().unwrap_or_default();
-        line += &match (command.as_status(), command.as_results()) {
+        line += &match (command.as_status(), Refs::of(command)) {
             (Some(s), _) => format!(
                 " {}/{}={}",
                 s.msg_ref().unwrap_or_default(),
                 s.cmd_ref().unwrap_or_default(),
                 s.code().map_or(0, |code| code.0)
             ),
-            (_, Some(r)) => format!(" Results{}", r.cmd_ref().unwrap_or_default()),
+            (_, Some(refs)) => format!(" Results{}", refs.cmd_ref.unwrap_or_default()),
             _ => match command.as_alert().and_then(|alert| alert.code()) {
                 Some(code) => format!(" Alert{cmd}({})", code.0),
                 None => format!(" {}{cmd}", command.element().local()),

@@ -11,7 +11,7 @@ use crate::app::dry_run::why_not::{self, Address};
 use crate::app::dry_run::{Evidence, Passed};
 use crate::cli::{Output, json_line};
 use crate::flow::{EffectDetail, ExchangeId, RuleEffect, Side, media};
-use crate::markup::convert::{XmlOptions, to_xml};
+use crate::markup::convert::{XmlLayout, to_xml};
 use crate::markup::utf16::in_utf8;
 use crate::markup::{self, Document, Limits};
 use crate::printable;
@@ -308,5 +308,5 @@ fn body(answer: &SyntheticResponse) -> String {
 }
 
 fn shown(document: &Document) -> String {
-    to_xml(document, &XmlOptions::indented()).xml
+    to_xml(document, XmlLayout::Indented).xml
 }

@@ -22,7 +22,9 @@ impl Reconciling<'_> {
         else {
             return;
         };
-        if message.commands().any(Command::expects_status) || is_challenge(message) {
+        // A challenged device comes back with credentials.
+        let is_challenge = message.header_code().is_some_and(StatusCode::is_challenge);
+        if message.commands().any(Command::expects_status) || is_challenge {
             return;
         }
         let (Some(body), Some(msg_id)) = (message.body(), message.msg_id()) else {
@@ -64,10 +66,4 @@ fn first_rule_with_pending_status(reconciler: &Reconciler) -> Option<Arc<str>> {
     };
     let owing = reconciler.obligations.iter().find(owes);
     owing.map(|owed| owed.rule.clone())
-}
-
-/// Whether it makes the device come back with credentials.
-fn is_challenge(message: Message<'_>) -> bool {
-    let code = message.header_status().and_then(|status| status.code());
-    code.is_some_and(StatusCode::is_challenge)
 }

@@ -6,16 +6,24 @@ use std::sync::Arc;
 use super::{PlannedEdits, Reconciling, answers, refs};
 use crate::dm::compose::{self, CmdIdAllocator, ItemRef};
 use crate::dm::{Message, Status, asked_kind};
-use crate::flow::reconciler::{Obligation, PendingStatus, Reconciler, SuppressReply};
-use crate::flow::{EffectKind, Side};
+use crate::flow::EffectKind;
+use crate::flow::reconciler::{Obligation, PendingStatus, Reconciler};
 use crate::markup::edit::{Edit, Place};
 use crate::markup::{NodeId, tag};
 
 impl Reconciling<'_> {
     /// Says which Items a Status is about that would be taken for all of them, also for those that went.
     pub(super) fn name_items(&mut self, reconciler: &Reconciler) {
-        let names: HashMap<_, _> = reconciler.narrowed_items(self.context.speaker).collect();
         // The newest obligation about a command is the one that counts.
+        let mut names = HashMap::new();
+        for owed in reconciler.obligations.iter() {
+            if let Obligation::Narrow(status) = &owed.obligation
+                && status.from == self.context.speaker
+            {
+                let refs = (&*status.msg_ref, &*status.cmd_ref);
+                names.insert(refs, (&owed.rule, &*status.items));
+            }
+        }
         let mut rules: Vec<&Arc<str>> = names.values().map(|(rule, _)| *rule).collect();
         rules.sort();
         rules.dedup();
@@ -47,10 +55,14 @@ impl Reconciling<'_> {
         };
         let speaker = self.context.speaker;
         let mut planned = PlannedEdits::default();
-        let suppressed = reconciler.suppressed_replies(speaker, rule);
-        let suppressed: HashMap<_, _> = suppressed
-            .map(|s| ((&*s.msg_ref, &*s.cmd_ref), s.cmd))
-            .collect();
+        let of_rule = reconciler.obligations.iter().filter(|it| it.rule == *rule);
+        let suppressed = of_rule.filter_map(|owed| match &owed.obligation {
+            Obligation::Suppress(reply) if reply.from == speaker => {
+                Some(((&*reply.msg_ref, &*reply.cmd_ref), reply.cmd))
+            }
+            _ => None,
+        });
+        let suppressed: HashMap<_, _> = suppressed.collect();
         for answer in answers(message).filter(|_| !suppressed.is_empty()) {
             let (msg_ref, cmd_ref) = refs(answer);
             let sent = suppressed.get(&(&*msg_ref, &*cmd_ref));
@@ -61,9 +73,13 @@ impl Reconciling<'_> {
         let mut ids = CmdIdAllocator::of(message);
         let msg_id = message.msg_id();
         let mut answer_order: Option<AnswerOrder> = None;
-        for owed in reconciler.owed_statuses(speaker.other(), rule) {
-            let is_repeated = |given: &str| msg_id.as_deref() == Some(given);
-            if !owed.given_in.as_deref().is_none_or(is_repeated) {
+        let is_repeated = |given: &str| msg_id.as_deref() == Some(given);
+        let obligations = Arc::make_mut(&mut reconciler.obligations);
+        for owed in obligations.iter_mut().filter(|it| it.rule == *rule) {
+            let Obligation::Status(owed) = &mut owed.obligation else {
+                continue;
+            };
+            if owed.to == speaker || !owed.given_in.as_deref().is_none_or(is_repeated) {
                 continue;
             }
             let answer_order = match answer_order.take() {
@@ -95,52 +111,6 @@ impl PlannedEdits {
         self.push_detail(element, EffectKind::Added, "name", ["", &after]);
     }
 }
-
-impl Reconciler {
-    /// The Items that Statuses of a peer are about, by MsgRef and CmdRef.
-    fn narrowed_items(
-        &self,
-        from: Side,
-    ) -> impl Iterator<Item = (Refs<'_>, (&Arc<str>, &[ItemRef]))> {
-        self.obligations
-            .iter()
-            .filter_map(move |owed| match &owed.obligation {
-                Obligation::Narrow(status) if status.from == from => {
-                    let refs = (&*status.msg_ref, &*status.cmd_ref);
-                    Some((refs, (&owed.rule, &*status.items)))
-                }
-                _ => None,
-            })
-    }
-
-    fn suppressed_replies(
-        &self,
-        from: Side,
-        rule: &Arc<str>,
-    ) -> impl Iterator<Item = &SuppressReply> {
-        let of_rule = self.obligations.iter().filter(move |o| o.rule == *rule);
-        of_rule.filter_map(move |owed| match &owed.obligation {
-            Obligation::Suppress(reply) if reply.from == from => Some(reply),
-            _ => None,
-        })
-    }
-
-    fn owed_statuses(
-        &mut self,
-        to: Side,
-        rule: &Arc<str>,
-    ) -> impl Iterator<Item = &mut PendingStatus> {
-        let obligations = Arc::make_mut(&mut self.obligations);
-        let of_rule = obligations.iter_mut().filter(move |o| o.rule == *rule);
-        of_rule.filter_map(move |owed| match &mut owed.obligation {
-            Obligation::Status(owed) if owed.to == to => Some(owed),
-            _ => None,
-        })
-    }
-}
-
-/// MsgRef and CmdRef.
-type Refs<'a> = (&'a str, &'a str);
 
 /// Where the answers to one message stand in another.
 struct AnswerOrder {

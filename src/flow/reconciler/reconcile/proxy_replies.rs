@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{PlannedEdits, ReconcileContext, Reconciled, Reconciling};
 use crate::dm::compose::{self, CmdIdAllocator, StatusBuilder};
 use crate::dm::{Command, Message, StatusCode};
-use crate::flow::reconciler::{MessageDirection, Obligation, Reconciler};
+use crate::flow::reconciler::{Obligation, Reconciler};
 use crate::flow::{EffectDetail, EffectKind, RuleEffect, Side};
 use crate::markup::edit::{Edit, Place};
 use crate::markup::{Document, tag};
@@ -24,7 +24,7 @@ impl Reconciler {
         let asking = Message::of(document)?;
         let request = asking.msg_id()?.parse().ok()?;
         self.msg_ids
-            .take(MessageDirection::Requests, Side::Device, request, &rule);
+            .take(Side::Device, Side::Device, request, &rule);
         let mut reply = Reconciling {
             document: waiting,
             context: ReconcileContext {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{PlannedEdits, Reconciling, answers};
 use crate::dm::Message;
-use crate::flow::reconciler::{MessageDirection, Obligation, OwedByRule, Reconciler};
+use crate::flow::reconciler::{Obligation, OwedByRule, Reconciler};
 use crate::flow::{AnswerLink, Side};
 use crate::markup::{Element, tag};
 
@@ -17,16 +17,27 @@ impl Reconciling<'_> {
             return;
         };
         let (speaker, mut planned) = (self.context.speaker, PlannedEdits::default());
-        let aliases = reconciler.msg_id_aliases(speaker, message);
-        let first = aliases.first().map(|alias| &alias.rule);
+        reconciler.mark_as_answered(speaker, message);
+        // What the speaker received, and the MsgID that it answers.
+        let aliases = reconciler.obligations.iter();
+        let aliases = aliases.filter_map(|owed| match &owed.obligation {
+            Obligation::MsgId {
+                from,
+                received,
+                original,
+                ..
+            } if *from == speaker => Some((&owed.rule, received, original)),
+            _ => None,
+        });
+        let aliases: Vec<_> = aliases.collect();
+        let first = aliases.first().map(|(rule, ..)| *rule);
         let Some(rule) = reconciler.msg_ids.rule().or(first).cloned() else {
             return;
         };
         let receiver = speaker.other();
         let header = message.header().map(|header| header.element());
         if let Some(id) = header.and_then(|h| h.child(tag::MSG_ID)) {
-            let own = MessageDirection::sent_by(speaker);
-            let there = number(id).and_then(|n| reconciler.msg_ids.to(receiver, own, n));
+            let there = number(id).and_then(|n| reconciler.msg_ids.to(speaker, receiver, n));
             if let Some(there) = there {
                 planned.set(id, there.to_string());
             }
@@ -42,12 +53,12 @@ impl Reconciling<'_> {
             };
             let received = msg_ref.text();
             let mut newest = aliases.iter().rev();
-            if let Some(alias) = newest.find(|alias| *alias.received == *received.trim_ascii()) {
-                planned.set(msg_ref, alias.original.to_string());
+            let is_it = |(_, alias, _): &&(_, &Box<str>, _)| ***alias == *received.trim_ascii();
+            if let Some((.., original)) = newest.find(is_it) {
+                planned.set(msg_ref, original.to_string());
                 continue;
             }
-            let other = MessageDirection::sent_by(receiver);
-            match number(msg_ref).map(|n| reconciler.msg_ids.to(receiver, other, n)) {
+            match number(msg_ref).map(|n| reconciler.msg_ids.to(receiver, receiver, n)) {
                 Some(Some(number)) => planned.set(msg_ref, number.to_string()),
                 // It answers a message that dmtap sent in the other's place.
                 Some(None) => planned.remove(answer),
@@ -59,51 +70,29 @@ impl Reconciling<'_> {
 }
 
 impl Reconciler {
-    /// The MsgIDs that the sender of a message received instead of those that it answers.
-    fn msg_id_aliases(&mut self, speaker: Side, message: Message<'_>) -> Vec<MsgIdAlias> {
-        let msg_id = message.msg_id();
+    /// Marks the MsgIDs that `speaker` received instead of others as answered in its message.
+    fn mark_as_answered(&mut self, speaker: Side, message: Message<'_>) {
         let is_of = |owed: &OwedByRule| matches!(&owed.obligation, Obligation::MsgId { from, .. } if *from == speaker);
         if !self.obligations.iter().any(is_of) {
-            return Vec::new();
+            return;
         }
-        let obligations = Arc::make_mut(&mut self.obligations);
-        let known = obligations
-            .iter_mut()
-            .filter_map(|owed| match &mut owed.obligation {
+        let msg_id = message.msg_id();
+        for owed in Arc::make_mut(&mut self.obligations) {
+            match &mut owed.obligation {
                 Obligation::MsgId {
-                    from,
-                    received,
-                    original,
-                    answered_in,
-                } if *from == speaker => {
-                    *answered_in = msg_id.as_deref().map(Into::into);
-                    Some(MsgIdAlias {
-                        rule: owed.rule.clone(),
-                        received: received.clone(),
-                        original: original.clone(),
-                    })
-                }
-                _ => None,
-            });
-        known.collect()
+                    from, answered_in, ..
+                } if *from == speaker => *answered_in = msg_id.as_deref().map(Into::into),
+                _ => {}
+            }
+        }
     }
 
     /// The server's own number of a message that the device knows as `sent`.
     pub(super) fn as_server_numbers(&self, sent: &str) -> String {
         let number = sent.parse().ok();
-        let own = number.and_then(|n| {
-            self.msg_ids
-                .to(Side::Server, MessageDirection::Responses, n)
-        });
+        let own = number.and_then(|n| self.msg_ids.to(Side::Server, Side::Server, n));
         own.map_or_else(|| sent.to_owned(), |n| n.to_string())
     }
-}
-
-/// A MsgID that one peer received instead of another.
-struct MsgIdAlias {
-    rule: Arc<str>,
-    received: Box<str>,
-    original: Box<str>,
 }
 
 fn number(element: Element<'_>) -> Option<u32> {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Decoder, too_large};
+use super::Decoder;
 use crate::markup::vocabulary::{self, NameId, Space};
 use crate::markup::wbxml::token::{self, LITERAL, fault};
 use crate::markup::wbxml::{Fault, attribute, custom_names};
@@ -37,7 +37,7 @@ impl<'s> Decoder<'s> {
             },
         );
         let name = self.own.token(self.page, token);
-        name.ok_or_else(|| too_large(at, "names", custom_names::MOST))
+        name.ok_or_else(|| DecodeError::too_large(at, "names", custom_names::MOST))
     }
 
     /// Returns the local part of the name that a LITERAL tag refers to.
@@ -66,12 +66,12 @@ impl<'s> Decoder<'s> {
             Some(own) => self.own.namespace(&own),
             None => self.inherited_namespace(self.nodes.parent(element)),
         };
-        let namespace =
-            namespace.ok_or_else(|| too_large(at, "namespaces", usize::from(u16::MAX)))?;
+        let namespace = namespace
+            .ok_or_else(|| DecodeError::too_large(at, "namespaces", usize::from(u16::MAX)))?;
         let known = Space::of_namespace(self.own.names.namespace(namespace))
             .and_then(|space| vocabulary::find(space, &local));
         let name = known.or_else(|| self.own.literal(&local, namespace));
-        let name = name.ok_or_else(|| too_large(at, "names", custom_names::MOST))?;
+        let name = name.ok_or_else(|| DecodeError::too_large(at, "names", custom_names::MOST))?;
         self.nodes.set_name(element, name);
         if element == 0 {
             self.flag(at, FlagKind::Root(local.into_owned()));

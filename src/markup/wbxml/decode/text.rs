@@ -1,8 +1,8 @@
 //! Character data: strings, references to the string table, entities, OPAQUE; each checked once.
 
-use super::{Decoder, too_large};
+use super::Decoder;
 use crate::markup::arena::NO_PARENT;
-use crate::markup::vocabulary::{self, NameId, Space};
+use crate::markup::vocabulary::{self, NameId};
 use crate::markup::wbxml::token::{ENTITY, OPAQUE, STR_I, STR_T, fault};
 use crate::markup::wbxml::{Charset, Fault, value};
 use crate::markup::xml::is_allowed;
@@ -70,7 +70,7 @@ impl<'s> Decoder<'s> {
             .ok_or_else(|| fault(at, Fault::TableIndex(index)))?;
         self.expanded += text.len();
         if self.expanded > self.limits.expansion {
-            return Err(too_large(
+            return Err(DecodeError::too_large(
                 at,
                 "bytes of text from the string table",
                 self.limits.expansion,
@@ -116,25 +116,34 @@ impl<'s> Decoder<'s> {
 
 /// Whether the DTDs allow only elements in an element (SyncML RepPro 1.2 §6; all provisioning elements).
 fn holds_elements_only(name: NameId) -> bool {
-    match name.token() {
-        Some((Space::SyncMl, token)) => ELEMENTS_ONLY >> token & 1 != 0,
-        Some((Space::Prov, _)) => true,
-        _ => false,
-    }
-}
-
-/// One bit for each token of page 0 whose element contains only elements.
-const ELEMENTS_ONLY: u64 = {
     use vocabulary::tag::*;
-    let names = [
-        ADD, ALERT, ATOMIC, CHAL, COPY, CRED, DELETE, EXEC, GET, ITEM, MAP, MAP_ITEM, PUT, REPLACE,
-        RESULTS, SEARCH, SEQUENCE, SOURCE, STATUS, SYNC, SYNC_BODY, SYNC_HDR, SYNC_ML, TARGET,
-    ];
-    let mut bits = 0;
-    let mut at = 0;
-    while at < names.len() {
-        bits |= 1 << names[at].0;
-        at += 1;
-    }
-    bits
-};
+    matches!(
+        name,
+        ADD | ALERT
+            | ATOMIC
+            | CHAL
+            | COPY
+            | CRED
+            | DELETE
+            | EXEC
+            | GET
+            | ITEM
+            | MAP
+            | MAP_ITEM
+            | PUT
+            | REPLACE
+            | RESULTS
+            | SEARCH
+            | SEQUENCE
+            | SOURCE
+            | STATUS
+            | SYNC
+            | SYNC_BODY
+            | SYNC_HDR
+            | SYNC_ML
+            | TARGET
+            | WAP_PROVISIONINGDOC
+            | CHARACTERISTIC
+            | PARM
+    )
+}

@@ -1,10 +1,9 @@
 //! Inserted content: a fragment as new tokens, or an exact copy of an element.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
 
 use super::pages::Pages;
-use crate::markup::edit::{Edit, EditError, Fragment, copy};
+use crate::markup::edit::{Edit, Fragment};
 use crate::markup::wbxml::token::{LITERAL, SWITCH_PAGE};
 use crate::markup::wbxml::token_scanner::{Seen, TokenScanner};
 use crate::markup::wbxml::writer::Writer;
@@ -12,57 +11,28 @@ use crate::markup::wbxml::{EncodeError, Header};
 use crate::markup::{Document, NodeId};
 
 /// The content of an insertion.
-#[derive(Clone)]
 pub(super) enum Inserted<'e> {
     Fragment(&'e Fragment),
-    Copy(Rc<Copied>),
+    Copy(Copied),
 }
 
 /// A copy, and the pages in force in front of the original.
 pub(super) struct Copied {
-    bytes: Vec<u8>,
-    pages: Pages,
+    pub(super) bytes: Vec<u8>,
+    pub(super) pages: Pages,
 }
 
-/// The copies for the `Copy` edits, in their order.
-pub(super) struct Copies(std::vec::IntoIter<Rc<Copied>>);
-
-impl Copies {
-    pub(super) fn of(
-        document: &Document,
-        header: &Header,
-        edits: &[Edit],
-    ) -> Result<Self, EditError> {
-        let copied = |edit: &Edit| match edit {
-            Edit::Copy { node, .. } => Some(*node),
-            _ => None,
-        };
-        let pages = pages_at(document, header, edits.iter().filter_map(copied));
-        let mut copies = Vec::new();
-        for edit in edits {
-            if let Edit::Copy { node, texts, .. } = edit {
-                copies.push(Rc::new(Copied {
-                    bytes: copy::bytes(document, *node, texts)?,
-                    pages: pages.get(node).copied().unwrap_or_default(),
-                }));
-            }
-        }
-        Ok(Self(copies.into_iter()))
-    }
-
-    /// Returns the copy for the next `Copy` edit.
-    pub(super) fn next(&mut self) -> Option<Rc<Copied>> {
-        self.0.next()
-    }
-}
-
-/// Returns the pages in force in front of each of these elements, found in one walk.
-fn pages_at(
+/// Returns the pages in force in front of each element that is copied, found in one walk.
+pub(super) fn pages_of_originals(
     document: &Document,
     header: &Header,
-    nodes: impl Iterator<Item = NodeId>,
+    edits: &[Edit],
 ) -> BTreeMap<NodeId, Pages> {
-    let mut found: BTreeMap<NodeId, Pages> = nodes.map(|node| (node, Pages::default())).collect();
+    let originals = edits.iter().filter_map(|edit| match edit {
+        Edit::Copy { node, .. } => Some((*node, Pages::default())),
+        _ => None,
+    });
+    let mut found: BTreeMap<NodeId, Pages> = originals.collect();
     let mut tokens = TokenScanner::new(document.source(), header.body as usize);
     let mut pages = Pages::default();
     for (node, found) in &mut found {

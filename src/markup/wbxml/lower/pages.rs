@@ -28,8 +28,6 @@ impl Pages {
 pub(super) struct PageTracker<'d> {
     pub(super) document: &'d Document,
     header: &'d Header,
-    /// The nodes that are attributes, in order.
-    attributes: Vec<u32>,
     at: u32,
     /// The pages in force at `at` in the source.
     pub(super) source: Pages,
@@ -39,25 +37,13 @@ pub(super) struct PageTracker<'d> {
 
 impl<'d> PageTracker<'d> {
     pub(super) fn new(document: &'d Document, header: &'d Header) -> Self {
-        let nodes = document.nodes.from(0).zip(0..);
-        let attributes = nodes
-            .filter(|(node, _)| node.kind == Kind::Attribute)
-            .map(|(_, id)| id)
-            .collect();
-        let none = Pages::default();
         Self {
             document,
             header,
-            attributes,
             at: header.body,
-            source: none,
-            written: none,
+            source: Pages::default(),
+            written: Pages::default(),
         }
-    }
-
-    pub(super) fn has_literal_attributes(&self) -> bool {
-        let literal = |id: &u32| page_and_token(self.document.nodes.node(*id)).1 == LITERAL;
-        self.attributes.iter().any(literal)
     }
 
     /// Advances to `target`, which must not be inside an attribute list. Tokens on the way that rely on a page no
@@ -123,12 +109,11 @@ impl<'d> PageTracker<'d> {
         let mut between = (0..before).rev().take_while(since);
         let known = between.find_map(|id| {
             let node = nodes.node(id);
-            Some((id, node.span.start, self.page_of_tag(&node)?))
+            Some((node.span.start, self.page_of_tag(&node)?))
         });
-        if let Some((id, at, page)) = known {
-            let earlier = self.attributes.partition_point(|attribute| *attribute < id);
-            if let Some(attribute) = self.attributes[..earlier].last() {
-                self.source.attribute = self.page_behind(nodes.node(*attribute));
+        if let Some((at, page)) = known {
+            if let Some(attribute) = between.find(|id| nodes.kind(*id) == Kind::Attribute) {
+                self.source.attribute = self.page_behind(nodes.node(attribute));
             }
             self.source.tag = page;
             self.at = at;

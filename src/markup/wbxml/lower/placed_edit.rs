@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::copied::{Copies, Inserted};
-use super::place::Places;
+use super::copied::{Copied, Inserted};
+use super::pages::Pages;
+use super::place;
 use super::tag::TagEdit;
-use crate::markup::edit::{Edit, EditError, Place, Rank};
+use crate::markup::edit::{Edit, EditError, Place, Rank, copy};
 use crate::markup::wbxml::writer::Form;
 use crate::markup::{Document, Kind, NodeId};
 use crate::patch::{Patch, Span};
@@ -23,24 +24,25 @@ pub(super) enum EditAction<'e> {
     Remove,
     SetText(&'e str, Form),
     PatchText(NodeId, &'e Patch),
-    EditTag(TagEdit<'e>),
+    EditTag(NodeId, TagEdit<'e>),
 }
 
-/// Collects edits and determines their offsets.
+/// Collects edits, which must fit their nodes, and determines their offsets.
 pub(super) struct PlacedEdits<'d, 'e> {
-    places: Places<'d>,
+    document: &'d Document,
     placed: Vec<PlacedEdit<'e>>,
-    tags: BTreeMap<u32, TagEdit<'e>>,
-    copies: Copies,
+    tags: BTreeMap<NodeId, TagEdit<'e>>,
+    /// The pages in force in front of each element that is copied.
+    pages: BTreeMap<NodeId, Pages>,
 }
 
 impl<'d, 'e> PlacedEdits<'d, 'e> {
-    pub(super) fn new(document: &'d Document, copies: Copies) -> Self {
+    pub(super) fn new(document: &'d Document, pages: BTreeMap<NodeId, Pages>) -> Self {
         Self {
-            places: Places::new(document),
+            document,
             placed: Vec::new(),
             tags: BTreeMap::new(),
-            copies,
+            pages,
         }
     }
 
@@ -49,108 +51,67 @@ impl<'d, 'e> PlacedEdits<'d, 'e> {
         match edit {
             Edit::SetText { element, text } => self.set_text(*element, text),
             Edit::PatchText { text, patch } => {
-                self.expect(*text, &[Kind::Text, Kind::Opaque], edit.name())?;
-                let span = self.places.document.node(*text).span;
+                let span = self.document.node(*text).span;
                 self.push(span, Rank::Node, EditAction::PatchText(*text, patch));
-                Ok(())
             }
             Edit::SetAttribute {
                 element,
                 name,
                 value,
-            } => {
-                self.expect(*element, &[Kind::Element], "set attribute")?;
-                self.tag(*element).set.push((name, value));
-                Ok(())
-            }
+            } => self.tag(*element).set.push((name, value)),
             Edit::Remove { node } => self.remove(*node),
-            Edit::Insert { place, fragment } => {
-                self.insert(*place, Inserted::Fragment(fragment), edit.name())
+            Edit::Insert { place, fragment } => self.insert(*place, Inserted::Fragment(fragment)),
+            Edit::Copy { place, node, texts } => {
+                let bytes = copy::bytes(self.document, *node, texts)?;
+                let pages = self.pages.get(node).copied().unwrap_or_default();
+                self.insert(*place, Inserted::Copy(Copied { bytes, pages }));
             }
-            Edit::Copy { place, .. } => match self.copies.next() {
-                Some(copied) => self.insert(*place, Inserted::Copy(copied), edit.name()),
-                None => Ok(()),
-            },
             Edit::Replace { node, fragment } => {
-                self.expect(*node, &[Kind::Element], "replace")?;
-                let span = self.places.with_switches(*node);
+                let span = place::with_switches(self.document, *node);
                 let inserted = Inserted::Fragment(fragment);
                 self.push(span, Rank::Node, EditAction::Insert(inserted));
-                Ok(())
             }
         }
-    }
-
-    fn set_text(&mut self, element: NodeId, text: &'e str) -> Result<(), EditError> {
-        self.expect(element, &[Kind::Element], "set text")?;
-        if !self.places.is_open(element) {
-            if !text.is_empty() {
-                self.tag(element).text = Some(text);
-            }
-            return Ok(());
-        }
-        let (span, form) = self.places.content(element);
-        self.push(span, Rank::Node, EditAction::SetText(text, form));
         Ok(())
     }
 
-    fn remove(&mut self, node: NodeId) -> Result<(), EditError> {
-        let document = self.places.document;
-        self.expect(
-            node,
-            &[Kind::Element, Kind::Text, Kind::Opaque, Kind::Attribute],
-            "remove",
-        )?;
+    fn set_text(&mut self, element: NodeId, text: &'e str) {
+        if place::is_open(self.document, element) {
+            let (span, form) = place::content(self.document, element);
+            self.push(span, Rank::Node, EditAction::SetText(text, form));
+        } else if !text.is_empty() {
+            self.tag(element).text = Some(text);
+        }
+    }
+
+    fn remove(&mut self, node: NodeId) {
+        let document = self.document;
         let span = match document.node(node).kind {
             Kind::Attribute => {
                 let element = document.parent(node);
-                self.tag(element).removed.push(node);
-                return Ok(());
+                return self.tag(element).removed.push(node);
             }
-            Kind::Element if node.0 == 0 => return Err(self.unfit("remove", node)),
-            Kind::Element => self.places.with_switches(node),
+            Kind::Element => place::with_switches(document, node),
             _ => document.node(node).span,
         };
         self.push(span, Rank::Node, EditAction::Remove);
-        Ok(())
     }
 
-    fn insert(
-        &mut self,
-        place: Place,
-        inserted: Inserted<'e>,
-        edit: &'static str,
-    ) -> Result<(), EditError> {
-        let (Place::Before(node) | Place::After(node) | Place::FirstIn(node) | Place::LastIn(node)) =
-            place;
-        let inside = matches!(place, Place::FirstIn(_) | Place::LastIn(_));
-        let kinds: &[Kind] = if inside {
-            &[Kind::Element]
-        } else {
-            &[Kind::Element, Kind::Text, Kind::Opaque]
-        };
-        self.expect(node, kinds, edit)?;
-        if inside && !self.places.is_open(node) {
-            let tag = self.tag(node);
-            let list = if matches!(place, Place::FirstIn(_)) {
-                &mut tag.first
-            } else {
-                &mut tag.last
-            };
-            list.push(inserted);
-            return Ok(());
-        }
-        if !inside && node.0 == 0 {
-            return Err(self.unfit(edit, node));
-        }
+    fn insert(&mut self, place: Place, inserted: Inserted<'e>) {
+        let document = self.document;
         let (at, rank) = match place {
-            Place::Before(_) => (self.places.before(node), Rank::InFront),
-            Place::After(_) => (self.places.document.node(node).span.end, Rank::Behind),
-            Place::FirstIn(_) => (self.places.behind_tag(node), Rank::First),
-            Place::LastIn(_) => (self.places.behind_children(node), Rank::Last),
+            Place::Before(node) => (place::before(document, node), Rank::InFront),
+            Place::After(node) => (document.node(node).span.end, Rank::Behind),
+            Place::FirstIn(element) if !place::is_open(document, element) => {
+                return self.tag(element).first.push(inserted);
+            }
+            Place::LastIn(element) if !place::is_open(document, element) => {
+                return self.tag(element).last.push(inserted);
+            }
+            Place::FirstIn(element) => (place::behind_tag(document, element), Rank::First),
+            Place::LastIn(element) => (place::behind_children(document, element), Rank::Last),
         };
         self.push(Span::at(at), rank, EditAction::Insert(inserted));
-        Ok(())
     }
 
     fn push(&mut self, span: Span, rank: Rank, action: EditAction<'e>) {
@@ -158,51 +119,18 @@ impl<'d, 'e> PlacedEdits<'d, 'e> {
     }
 
     fn tag(&mut self, element: NodeId) -> &mut TagEdit<'e> {
-        self.tags.entry(element.0).or_default()
-    }
-
-    fn expect(&self, node: NodeId, kinds: &[Kind], edit: &'static str) -> Result<(), EditError> {
-        match self.places.document.kind(node) {
-            Some(kind) if kinds.contains(&kind) => Ok(()),
-            _ => Err(self.unfit(edit, node)),
-        }
-    }
-
-    fn unfit(&self, edit: &'static str, node: NodeId) -> EditError {
-        let document = self.places.document;
-        let element = document.kind(node).and_then(|_| {
-            let own = document.element(node);
-            own.or_else(|| document.element(document.parent(node)))
-        });
-        let path = element.map_or_else(
-            || format!("node {}", node.0),
-            |element| element.path().to_string(),
-        );
-        EditError::Unfit { edit, path }
+        self.tags.entry(element).or_default()
     }
 
     /// Returns the edits in the order in which they run.
-    pub(super) fn in_order(self) -> Vec<PlacedEdit<'e>> {
-        let Self {
-            places,
-            mut placed,
-            tags,
-            ..
-        } = self;
-        for (element, mut edit) in tags {
-            let element = NodeId(element);
-            edit.element = element;
-            let span = Span::new(
-                places.document.node(element).span.start,
-                places.behind_tag(element),
-            );
-            placed.push(PlacedEdit {
-                span,
-                rank: Rank::Node,
-                action: EditAction::EditTag(edit),
-            });
+    pub(super) fn in_order(mut self) -> Vec<PlacedEdit<'e>> {
+        for (element, edit) in std::mem::take(&mut self.tags) {
+            let start = self.document.node(element).span.start;
+            let span = Span::new(start, place::behind_tag(self.document, element));
+            self.push(span, Rank::Node, EditAction::EditTag(element, edit));
         }
-        placed.sort_by_key(|edit| (edit.span.start, edit.rank, edit.span.end));
-        placed
+        self.placed
+            .sort_by_key(|edit| (edit.span.start, edit.rank, edit.span.end));
+        self.placed
     }
 }

@@ -10,8 +10,8 @@ use crate::markup::{Document, NodeId};
 use crate::patch::Span;
 
 /// All changes of one element's tag.
+#[derive(Default)]
 pub(super) struct TagEdit<'e> {
-    pub(super) element: NodeId,
     pub(super) removed: Vec<NodeId>,
     pub(super) set: Vec<(&'e str, &'e str)>,
     /// The content for an element that had none, not even an END.
@@ -20,30 +20,17 @@ pub(super) struct TagEdit<'e> {
     pub(super) last: Vec<Inserted<'e>>,
 }
 
-impl Default for TagEdit<'_> {
-    fn default() -> Self {
-        let element = NodeId(0);
-        Self {
-            element,
-            removed: Vec::new(),
-            set: Vec::new(),
-            first: Vec::new(),
-            text: None,
-            last: Vec::new(),
-        }
-    }
-}
-
 impl TagEdit<'_> {
-    /// Writes the whole tag. `page` is the tag page in force in the source.
+    /// Writes the whole tag of `element`. `page` is the tag page in force in the source.
     pub(super) fn write(
         &self,
         document: &Document,
+        element: NodeId,
         page: u8,
         writer: &mut Writer<'_, '_>,
     ) -> Result<(), EncodeError> {
         let source = document.source();
-        let start = document.node(self.element).span.start as usize;
+        let start = document.node(element).span.start as usize;
         let mut tag = Reader::new(source, start + 1);
         let mut byte = source[start];
         if byte & TOKEN == LITERAL {
@@ -53,7 +40,7 @@ impl TagEdit<'_> {
         }
         let at = writer.out.len();
         writer.out.extend_from_slice(&source[start..tag.at]);
-        let any = self.attributes(document, writer)?;
+        let any = self.attributes(document, element, writer)?;
         byte = byte & !WITH_ATTRIBUTES | if any { WITH_ATTRIBUTES } else { 0 };
         if self.opens() {
             byte |= WITH_CONTENT;
@@ -86,12 +73,13 @@ impl TagEdit<'_> {
     fn attributes(
         &self,
         document: &Document,
+        element: NodeId,
         writer: &mut Writer<'_, '_>,
     ) -> Result<bool, EncodeError> {
         let mut set = self.set.clone();
         let mut any = false;
         for attribute in document
-            .element(self.element)
+            .element(element)
             .into_iter()
             .flat_map(|element| element.attributes())
         {

@@ -3,9 +3,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::{Lowering, unwritable};
+use super::Lowering;
 use crate::markup::edit::{EditError, Place, copy};
-use crate::markup::xml::escape;
 use crate::markup::{Element, NodeId};
 
 /// Namespace declarations by the name of the attribute: `xmlns`, or `xmlns:` and a prefix.
@@ -40,11 +39,7 @@ impl Lowering<'_> {
             if own || !used {
                 continue;
             }
-            declarations.push(b' ');
-            self.charset.write(&mut declarations, &name);
-            declarations.extend_from_slice(b"=\"");
-            escape::attribute(&mut declarations, &uri, b'"', self.charset).map_err(unwritable)?;
-            declarations.push(b'"');
+            self.new_attribute(&mut declarations, &name, &uri)?;
         }
         let at = self.parts(node).name_end - self.document.node(node).span.start;
         with.splice(at as usize..at as usize, declarations);

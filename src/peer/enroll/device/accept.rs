@@ -6,7 +6,7 @@ use x509_cert::certificate::Certificate as Parsed;
 use super::criteria;
 use super::refusal::Refusal;
 use crate::dm::certificate::{Certificate, thumbprint};
-use crate::dm::provisioning::{Account, Provisioning};
+use crate::dm::provisioning::{Account, Characteristic, Provisioning};
 use crate::markup::Document;
 use crate::peer::tree::Access;
 use crate::peer::{Encoding, Tree};
@@ -115,7 +115,7 @@ pub(super) fn accept(document: &Document, public_key: &[u8]) -> Result<Enrollmen
         .provider_id()
         .ok_or_else(|| lacks("PROVIDER-ID"))?
         .into_owned();
-    let mut nodes = document.providers().filter_map(|provider| provider.id());
+    let mut nodes = document.providers().filter_map(Characteristic::type_name);
     let node = nodes.next().ok_or_else(|| lacks("DMClient/Provider"))?;
     if node != provider_id && !nodes.any(|node| node == provider_id) {
         return Err(Refusal::ProviderId {
@@ -159,7 +159,7 @@ pub(super) fn accept(document: &Document, public_key: &[u8]) -> Result<Enrollmen
         store: format!("{}\\{}", found.store(), found.scope()),
         renewal: document
             .renewal()
-            .and_then(|renewal| renewal.server_url())
+            .and_then(|renewal| renewal.value("ServerURL"))
             .map(Into::into),
     })
 }
@@ -190,12 +190,13 @@ fn check_app_auth(account: Account<'_>) -> Result<(), Refusal> {
         let lacks = |lacks| Refusal::AppAuth { level, lacks };
         let auth = account
             .auths()
-            .find(|auth| auth.level().as_deref() == Some(level));
+            .find(|auth| auth.value("AAUTHLEVEL").as_deref() == Some(level));
         let auth = auth.ok_or_else(|| lacks("characteristic"))?;
-        auth.secret().ok_or_else(|| lacks("AAUTHSECRET"))?;
-        let kind = auth.auth_type().unwrap_or_default();
+        auth.value("AAUTHSECRET")
+            .ok_or_else(|| lacks("AAUTHSECRET"))?;
+        let kind = auth.value("AAUTHTYPE").unwrap_or_default();
         if kind != "BASIC" {
-            auth.data().ok_or_else(|| lacks("AAUTHDATA"))?;
+            auth.value("AAUTHDATA").ok_or_else(|| lacks("AAUTHDATA"))?;
         }
         if level == "CLIENT" && kind != "DIGEST" {
             return Err(lacks("AAUTHTYPE DIGEST"));

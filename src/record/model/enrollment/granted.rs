@@ -7,7 +7,7 @@ use smol_str::SmolStr;
 
 use super::GrantRecord;
 use super::fact::Facts;
-use crate::dm::provisioning::{Account, DmClientProvider, StoredCertificate, WstepRenewal};
+use crate::dm::provisioning::{Account, Characteristic, StoredCertificate};
 use crate::dm::{Certificate, Provisioning};
 use crate::record::redact::SecretSpans;
 
@@ -60,12 +60,15 @@ fn stored(stored: &StoredCertificate<'_>) -> GrantRecord {
     part("certificate", place, facts)
 }
 
-fn renewal(renewal: WstepRenewal<'_>, secret_spans: &SecretSpans) -> GrantRecord {
+fn renewal(renewal: Characteristic<'_>, secret_spans: &SecretSpans) -> GrantRecord {
     let mut facts = Facts::default();
-    facts.add_some("RenewPeriod", renewal.period_days());
-    facts.add_some("RetryInterval", renewal.retry_days());
-    facts.add_some("ROBOSupport", renewal.robo_support());
-    facts.add_some("ServerURL", address(renewal.server_url(), secret_spans));
+    // Servers write either name.
+    let period = renewal.value("RenewPeriod");
+    let period = period.or_else(|| renewal.value("RenewalPeriod"));
+    facts.add_some("RenewPeriod", period);
+    facts.add_some("RetryInterval", renewal.value("RetryInterval"));
+    facts.add_some("ROBOSupport", renewal.value("ROBOSupport"));
+    facts.add_some("ServerURL", address(renewal.value("ServerURL"), secret_spans));
     part("renewal", None::<SmolStr>, facts)
 }
 
@@ -73,40 +76,38 @@ fn account(account: Account<'_>, secret_spans: &SecretSpans) -> GrantRecord {
     let mut facts = Facts::default();
     facts.add_some("ADDR", address(account.address(), secret_spans));
     facts.add_some("PORTNBR", account.port());
-    facts.add_some("ServerList", address(account.server_list(), secret_spans));
-    facts.add_some("NAME", account.name());
-    facts.add_some("DEFAULTENCODING", account.default_encoding());
-    facts.add_some("PROTOVER", account.proto_version());
-    facts.add_some("ROLE", account.role());
-    facts.add_some("CRLCheck", account.crl_check());
+    facts.add_some("ServerList", address(account.value("ServerList"), secret_spans));
+    for name in ["NAME", "DEFAULTENCODING", "PROTOVER", "ROLE", "CRLCheck"] {
+        facts.add_some(name, account.value(name));
+    }
     let criteria = account.search_criteria();
     let criteria = criteria.as_deref().map(percent_decode_str);
     let criteria = criteria.map(|text| text.decode_utf8_lossy());
     facts.add_some("SSLCLIENTCERTSEARCHCRITERIA", criteria);
     for auth in account.auths().take(MOST) {
-        let level = auth.level().unwrap_or_default();
-        let kind = auth.auth_type().unwrap_or_default();
-        let user = auth.name().map(|name| format!(" as {name}"));
-        let lacks = match auth.data().is_none() {
+        let level = auth.value("AAUTHLEVEL").unwrap_or_default();
+        let kind = auth.value("AAUTHTYPE").unwrap_or_default();
+        let user = auth.value("AAUTHNAME").map(|name| format!(" as {name}"));
+        let lacks = match auth.value("AAUTHDATA").is_none() {
             true => " without AAUTHDATA",
             false => "",
         };
         let text = format!("{level} {kind}{}{lacks}", user.unwrap_or_default());
-        facts.add("APPAUTH", text.trim().to_owned());
+        facts.add("APPAUTH", text.trim().to_);
     }
     part("account", account.provider_id(), facts)
 }
 
-fn provider(provider: DmClientProvider<'_>, secret_spans: &SecretSpans) -> GrantRecord {
+fn provider(provider: Characteristic<'_>, secret_spans: &SecretSpans) -> GrantRecord {
     let mut facts = Facts::default();
-    facts.add_some("UPN", provider.upn());
-    facts.add_some("EntDMID", provider.ent_dm_id());
-    facts.add_some("EntDeviceName", provider.device_name());
-    let addresses = provider.management_service_address();
+    for name in ["UPN", "EntDMID", "EntDeviceName"] {
+        facts.add_some(name, provider.value(name));
+    }
+    let addresses = provider.value("ManagementServiceAddress");
     facts.add_some("ManagementServiceAddress", address(addresses, secret_spans));
-    let signing = provider.require_message_signing();
+    let signing = provider.value("RequireMessageSigning");
     facts.add_some("RequireMessageSigning", signing);
-    part("provider", provider.id(), facts)
+    part("provider", provider.type_name(), facts)
 }
 
 fn part(kind: &'static str, name: Option<impl Into<SmolStr>>, facts: Facts) -> GrantRecord {

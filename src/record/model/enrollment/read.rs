@@ -50,7 +50,7 @@ impl EnrollmentRecord {
             relates_to: envelope.relates_to().map(cut),
             authentication: security
                 .and_then(|security| security.authentication())
-                .map(|authentication| authentication.name().into()),
+                .map(Into::into),
             user: user.map(cut),
             fault: envelope.fault().map(|fault| {
                 let activity = envelope.activity_id();
@@ -77,12 +77,16 @@ impl EnrollmentRecord {
     }
 
     fn discover(&mut self, discover: Discover<'_>) {
-        self.user = self.user.take().or(discover.email_address().map(cut));
+        self.user = self.user.take().or(discover.field("EmailAddress").map(cut));
         let facts = &mut self.facts;
-        facts.add_some("DeviceType", discover.device_type());
-        facts.add_some("RequestVersion", discover.request_version());
-        facts.add_some("OSEdition", discover.os_edition());
-        facts.add_some("ApplicationVersion", discover.application_version());
+        for name in [
+            "DeviceType",
+            "RequestVersion",
+            "OSEdition",
+            "ApplicationVersion",
+        ] {
+            facts.add_some(name, discover.field(name));
+        }
         for policy in discover.auth_policies() {
             facts.add("AuthPolicies", policy);
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{body, msg_id};
 use crate::dm::compose::{self, CmdIdAllocator, StatusBuilder};
 use crate::dm::{AlertCode, CommandKind, StatusCode};
-use crate::flow::reconciler::{MessageDirection, SuppressReply};
+use crate::flow::reconciler::SuppressReply;
 use crate::flow::{EffectKind, Obligation, SessionChange, Side};
 use crate::markup::edit::{Edit, Place};
 use crate::markup::tag;
@@ -42,12 +42,12 @@ impl Planning<'_, '_> {
         let number = msg_id(message)?.parse();
         let msg_id: u32 = number.map_err(|_| "the MsgID is not a number")?;
         let reconciler = self.reconciler()?;
-        let own_id = reconciler.in_numbers_of(Side::Device, MessageDirection::Responses, msg_id);
+        let own_id = reconciler.in_numbers_of(Side::Server, Side::Device, msg_id);
         let msg_ref = message.header_status().and_then(|status| status.msg_ref());
         let msg_ref = msg_ref.ok_or("the message has no Status for the header")?;
         let msg_ref = match msg_ref.parse() {
             Ok(n) => reconciler
-                .in_numbers_of(Side::Device, MessageDirection::Requests, n)
+                .in_numbers_of(Side::Device, Side::Device, n)
                 .to_string(),
             Err(_) => msg_ref.into_owned(),
         };

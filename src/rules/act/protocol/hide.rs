@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::dm::{Command, Refs, locuri};
+use crate::dm::{Command, CommandKind, Refs, locuri};
 use crate::markup::NodeId;
 use crate::rules::act::Planning;
 
@@ -19,7 +19,10 @@ impl Planning<'_, '_> {
         }
         let answers = selected.iter().filter(|c| Refs::of(**c).is_some());
         let mut gone: BTreeSet<NodeId> = answers.map(|c| c.element().id()).collect();
-        for results in message.commands().filter(|c| c.as_results().is_some()) {
+        for results in message
+            .commands()
+            .filter(|c| c.kind() == CommandKind::Results)
+        {
             if !gone.contains(&results.element().id()) {
                 gone.extend(parts_of(results, &hidden));
             }
