@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::Body as _;
 use hyper::body::Incoming;
 
-use super::body::{Body, Broken, Count, End, Passed};
+use super::body::{Body, Broken, End};
 use super::body_budget::BudgetPermit;
 use super::body_timeout::BodyTimeout;
 use super::context::{FailedEnd, Shared, now};
@@ -28,7 +29,7 @@ pub(super) struct IncomingMessage {
     pub(super) notes: Vec<Note>,
     pub(super) body: Body,
     /// The counter of the bytes that pass, if the length is not known in advance.
-    pub(super) count: Option<Arc<Count>>,
+    pub(super) count: Option<Arc<AtomicU64>>,
     /// The bytes that were read, without content coding; `None` if they were not read, or the coding cannot be undone.
     pub(super) plain: Option<Bytes>,
     /// The UTF-16 encoding in which the text arrived, if `plain` has it in UTF-8.
@@ -53,7 +54,7 @@ impl IncomingMessage {
         let (body, count) = match hint.exact() {
             Some(_) => (body, None),
             None => {
-                let count = Arc::new(Count::default());
+                let count = Arc::<AtomicU64>::default();
                 (body.counted(count.clone()), Some(count))
             }
         };
@@ -262,7 +263,7 @@ fn uncoded(bytes: &Bytes, read: &read::Read) -> Option<Bytes> {
 /// A message whose event is emitted when the bytes that passed are known.
 pub(super) struct PendingEvent {
     pub(super) message: CapturedMessage,
-    pub(super) count: Option<Arc<Count>>,
+    pub(super) count: Option<Arc<AtomicU64>>,
 }
 
 impl PendingEvent {
@@ -275,7 +276,7 @@ impl PendingEvent {
     pub(super) fn counted(self) -> CapturedMessage {
         let mut message = self.message;
         if let Some(count) = self.count {
-            set_passed(&mut message, count.bytes());
+            set_passed(&mut message, count.load(Ordering::Relaxed));
         }
         message
     }
@@ -293,9 +294,9 @@ impl PendingEvent {
                 return body;
             }
             let shared = shared.clone();
-            return body.on_end(Box::new(move |passed: Passed| {
-                if passed.end == End::Dropped {
-                    let why = match passed.bytes {
+            return body.on_end(move |end, passed| {
+                if end == End::Dropped {
+                    let why = match passed {
                         0 => "the device left before it took the response".to_owned(),
                         bytes => format!("the device left after {bytes} bytes of the response"),
                     };
@@ -305,22 +306,22 @@ impl PendingEvent {
                     };
                     shared.emit_failed(exchange, connection, FailedEnd::NoResponse, failure);
                 }
-            }));
+            });
         }
         let shared = shared.clone();
-        body.on_end(Box::new(move |passed: Passed| {
+        body.on_end(move |end, passed| {
             let at = now();
             // A rule that cuts the body leaves the rest of it undelivered.
-            let cut = passed.end == End::Dropped && message.delivery.is_ended();
-            let (side, what) = match passed.end {
+            let cut = end == End::Dropped && message.delivery.is_ended();
+            let (side, what) = match end {
                 _ if cut => {
-                    set_passed(&mut message, passed.bytes);
+                    set_passed(&mut message, passed);
                     return shared.emit(Event::Response(Arc::new(message)));
                 }
                 End::Whole => {
                     message.at = at;
                     message.took = at.since(asked);
-                    set_passed(&mut message, passed.bytes);
+                    set_passed(&mut message, passed);
                     return shared.emit(Event::Response(Arc::new(message)));
                 }
                 End::Broken => (Side::Server, "broke off"),
@@ -328,14 +329,14 @@ impl PendingEvent {
                 End::Stalled(_) => (Side::Server, "stalled"),
                 End::Dropped => (Side::Device, "broke off"),
             };
-            let why = format!("the response {what} after {} bytes", passed.bytes);
+            let why = format!("the response {what} after {passed} bytes");
             let connection = message.connection.id;
             let failure = Failure {
                 side,
                 ..Failure::of_device(why)
             };
             shared.emit_failed(message.exchange, connection, FailedEnd::NoResponse, failure);
-        }))
+        })
     }
 }
 

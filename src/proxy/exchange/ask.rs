@@ -58,7 +58,7 @@ impl Exchange {
         tokio::select! {
             biased;
             asked = asking => asked.map_err(|error| {
-                let of_device = progress.failure(limits);
+                let of_device = progress.failure();
                 let repeats = match error {
                     SendError::NotProcessed(_) => MOST_REPEATS,
                     SendError::Silent(_) => 1,
