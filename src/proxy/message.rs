@@ -11,7 +11,6 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 
 use super::body::{Body, Broken, End};
-use super::body_budget::BudgetPermit;
 use super::body_timeout::BodyTimeout;
 use super::context::{FailedEnd, Shared, now};
 use super::failure::Failure;
@@ -44,7 +43,6 @@ impl IncomingMessage {
         let hint = body.size_hint();
         let is_empty = body.is_end_stream();
         let body = Body::stream(VecDeque::new(), body, BodyTimeout::new(limits));
-        let plain = is_empty.then(Bytes::new);
         let parsed = match is_empty {
             true => ParsedBody::Empty,
             false => ParsedBody::Unread(NotParsed::NotAsked {
@@ -59,14 +57,27 @@ impl IncomingMessage {
             }
         };
         Self {
-            captured: untouched(Bytes::new(), parsed),
+            count,
+            plain: is_empty.then(Bytes::new),
+            ..Self::of(untouched(Bytes::new(), parsed), body)
+        }
+    }
+
+    fn of(captured: CapturedBody, body: Body) -> Self {
+        Self {
+            captured,
             notes: Vec::new(),
             body,
-            count,
-            plain,
+            count: None,
+            plain: None,
             utf16: None,
             is_short: false,
         }
+    }
+
+    /// Creates a message whose body exceeds the bounds for reading it.
+    fn uncollected(body: Body, why: NotParsed) -> Self {
+        Self::of(untouched(Bytes::new(), ParsedBody::Unread(why)), body)
     }
 
     /// Collects a body within its bounds, to have it in memory. Nobody reads it.
@@ -74,39 +85,29 @@ impl IncomingMessage {
     /// # Errors
     /// [`Broken`] if the peer breaks off or stops sending.
     pub(super) async fn collected(body: Incoming, bounds: Bounds<'_>) -> Result<Self, Broken> {
-        Ok(match read::collect(body, Cost::UNREAD, bounds).await? {
+        let (bytes, trailers, mut permit) = match read::collect(body, Cost::UNREAD, bounds).await? {
             CollectedBody::Whole {
                 bytes,
                 trailers,
-                mut permit,
-                short: None,
-            } => {
-                permit.keep(bytes.len());
-                let parsed = match bytes.len() as u64 {
-                    0 => ParsedBody::Empty,
-                    bytes => ParsedBody::Unread(NotParsed::NotAsked { bytes }),
-                };
-                Self {
-                    captured: untouched(Bytes::new(), parsed),
-                    notes: Vec::new(),
-                    plain: bytes.is_empty().then(Bytes::new),
-                    body: Body::whole(bytes, trailers).holding(Arc::new(permit)),
-                    count: None,
-                    utf16: None,
-                    is_short: false,
-                }
-            }
-            CollectedBody::Stream {
-                first,
-                rest,
-                timeout,
                 permit,
-                why,
-            } => Self::uncollected(Body::stream(first, rest, timeout), permit, why),
+                short: None,
+            } => (bytes, trailers, permit),
             CollectedBody::Whole {
                 short: Some(broken),
                 ..
             } => return Err(broken),
+            CollectedBody::Stream(body, why) => return Ok(Self::uncollected(body, why)),
+        };
+        permit.keep(bytes.len());
+        let parsed = match bytes.len() as u64 {
+            0 => ParsedBody::Empty,
+            bytes => ParsedBody::Unread(NotParsed::NotAsked { bytes }),
+        };
+        let plain = bytes.is_empty().then(Bytes::new);
+        let body = Body::whole(bytes, trailers).holding(Arc::new(permit));
+        Ok(Self {
+            plain,
+            ..Self::of(untouched(Bytes::new(), parsed), body)
         })
     }
 
@@ -124,79 +125,49 @@ impl IncomingMessage {
         may_be_short: bool,
     ) -> Result<Self, Broken> {
         // The transfer coding ends here, and a length replaces it.
-        let has_length = body.size_hint().exact().is_some() || read::has_transfer_codings(headers);
-        Ok(
+        let is_coded = read::has_transfer_codings(headers);
+        let has_length = body.size_hint().exact().is_some() || is_coded;
+        let (bytes, trailers, mut permit, short) =
             match read::collect(body, Cost::of(headers), bounds).await? {
                 CollectedBody::Whole {
                     bytes,
                     trailers,
-                    mut permit,
+                    permit,
                     short,
-                } => {
-                    let bytes = read::untransferred(bytes, headers, bounds, &mut permit).await?;
-                    let read = read::read(&bytes, headers, bounds, &mut permit, decodes).await;
-                    let is_document = matches!(read.parsed, ParsedBody::Document(..));
-                    let is_short = short.is_some();
-                    if let Some(broken) = short.filter(|_| !may_be_short || !is_document) {
-                        return Err(broken);
-                    }
-                    let body = Body::whole(bytes.clone(), trailers).holding(Arc::new(permit));
-                    let captured = match read.parsed {
-                        // Nobody reads the body, so its memory is free as soon as it was sent.
-                        ParsedBody::Unread(NotParsed::NotAsked { .. }) => {
-                            untouched(Bytes::new(), read.parsed)
-                        }
-                        _ => CapturedBody {
-                            plain: uncoded(&bytes, &read),
-                            ..untouched(bytes, read.parsed)
-                        },
-                    };
-                    Self {
-                        body: match has_length {
-                            true => body,
-                            false => body.open_ended(),
-                        },
-                        captured,
-                        notes: read.notes,
-                        count: None,
-                        plain: read.plain,
-                        utf16: read.utf16,
-                        is_short,
-                    }
+                } => (bytes, trailers, permit, short),
+                CollectedBody::Stream(..) if is_coded => {
+                    let why = "transfer coding needs too much memory to undo";
+                    return Err(Broken::Coding(why.into()));
                 }
-                CollectedBody::Stream {
-                    first,
-                    rest,
-                    timeout,
-                    permit,
-                    ..
-                } if read::has_transfer_codings(headers) => {
-                    drop((first, rest, timeout, permit));
-                    return Err(Broken::Coding(
-                        "transfer coding needs too much memory to undo".into(),
-                    ));
-                }
-                CollectedBody::Stream {
-                    first,
-                    rest,
-                    timeout,
-                    permit,
-                    why,
-                } => Self::uncollected(Body::stream(first, rest, timeout), permit, why),
-            },
-        )
-    }
-
-    fn uncollected(body: Body, permit: BudgetPermit, why: NotParsed) -> Self {
-        Self {
-            captured: untouched(Bytes::new(), ParsedBody::Unread(why)),
-            notes: Vec::new(),
-            body: body.holding(Arc::new(permit)),
-            count: None,
-            plain: None,
-            utf16: None,
-            is_short: false,
+                CollectedBody::Stream(body, why) => return Ok(Self::uncollected(body, why)),
+            };
+        let bytes = read::untransferred(bytes, headers, bounds, &mut permit).await?;
+        let read = read::read(&bytes, headers, bounds, &mut permit, decodes).await;
+        let is_document = matches!(read.parsed, ParsedBody::Document(..));
+        let is_short = short.is_some();
+        if let Some(broken) = short.filter(|_| !may_be_short || !is_document) {
+            return Err(broken);
         }
+        let body = Body::whole(bytes.clone(), trailers).holding(Arc::new(permit));
+        let body = match has_length {
+            true => body,
+            false => body.open_ended(),
+        };
+        let captured = match read.parsed {
+            // Nobody reads the body, so its memory is free as soon as it was sent.
+            ParsedBody::Unread(NotParsed::NotAsked { .. }) => untouched(Bytes::new(), read.parsed),
+            _ => CapturedBody {
+                plain: uncoded(&bytes, &read),
+                ..untouched(bytes, read.parsed)
+            },
+        };
+        Ok(Self {
+            notes: read.notes,
+            plain: read.plain,
+            utf16: read.utf16,
+            is_short,
+            ..Self::of(captured, body)
+        })
     }
 
     /// Returns a body that a rule made from this one, in the encoding in which this one arrived.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::settings::{Mode, Settings};
-use crate::flow::origin::{LearnedHosts, NamedHost, Origin, OriginMap, Origins};
+use crate::flow::origin::{LearnedHosts, NamedHost, Origin, Origins};
 use crate::stay::Extent;
 
 /// The `stay` state of the whole proxy.
@@ -50,7 +50,7 @@ impl Stay {
 
     /// Returns the hosts learned so far.
     pub(super) fn learned(&self) -> Arc<LearnedHosts> {
-        self.lock().clone()
+        self.learned.lock().clone()
     }
 
     /// Adds hosts that a server named.
@@ -58,7 +58,7 @@ impl Stay {
         if hosts.is_empty() {
             return;
         }
-        let mut learned = self.lock();
+        let mut learned = self.learned.lock();
         let mut more = LearnedHosts::clone(&learned);
         let added = hosts
             .into_iter()
@@ -78,20 +78,6 @@ impl Stay {
             );
         }
     }
-
-    fn lock(&self) -> parking_lot::MutexGuard<'_, Arc<LearnedHosts>> {
-        self.learned.lock()
-    }
-}
-
-/// The `stay` state of one exchange.
-#[derive(Debug)]
-pub(super) struct Kept {
-    pub(super) map: OriginMap,
-    pub(super) learned: Arc<LearnedHosts>,
-    pub(super) extent: Extent,
-    /// The path of the request as the device wrote it.
-    pub(super) path: String,
 }
 
 /// The format of the file.
