@@ -3,7 +3,6 @@
 mod decide;
 mod forward_request;
 mod handshake;
-mod refusal;
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -18,7 +17,7 @@ use tokio::net::TcpStream;
 use self::decide::serves;
 use self::forward_request::ForwardProxyConnection;
 use self::handshake::{handshake, tls_details};
-use self::refusal::Refusal;
+use super::IN_TRANSCRIPT;
 use super::connection_handle::ConnectionHandle;
 use super::context::{Context, Server, Shared, now};
 use super::exchange;
@@ -51,14 +50,37 @@ pub(super) async fn serve(shared: Arc<Shared>, tcp: TcpStream, device: SocketAdd
         }
         Mode::Regular => incoming.to_proxy(&shared, wire).await,
     };
-    if let Err(refusal) = ended {
-        refusal.log(id, device);
-        let why = refusal.why();
+    if let Err(not_served) = ended {
+        let why = match not_served {
+            NotServed::Intended(why) => {
+                tracing::info!(target: IN_TRANSCRIPT, "{id} from {device} refused: {why}");
+                why
+            }
+            NotServed::Fault(why) => {
+                tracing::warn!(target: IN_TRANSCRIPT, "{id} from {device} refused: {why}");
+                why
+            }
+        };
         shared.emit(Event::Refused {
             connection: id,
             at: now(),
             why,
         });
+    }
+}
+
+/// The reason why a connection is not served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum NotServed {
+    /// A rule intended it.
+    Intended(String),
+    /// An error that nobody intended.
+    Fault(String),
+}
+
+impl From<String> for NotServed {
+    fn from(why: String) -> Self {
+        Self::Fault(why)
     }
 }
 
@@ -111,7 +133,7 @@ impl IncomingConnection {
         shared: &Arc<Shared>,
         mut wire: Wire,
         target: Target,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), NotServed> {
         let Some(first) = self.first_byte(shared, &mut wire).await? else {
             return Ok(());
         };
@@ -125,10 +147,8 @@ impl IncomingConnection {
         }
         match first {
             TLS_HANDSHAKE => {
-                let terms = decision.tls;
-                let stream = handshake(shared, wire, target.host(), terms);
-                let stream = within(shared, stream).await?;
-                let stream = stream.map_err(|failed| failed.refusal(&decision, &shared.ca_file))?;
+                let stream = handshake(shared, wire, target.host(), &decision);
+                let stream = within(shared, stream).await??;
                 let (opened, server) =
                     self.opened(target, Scheme::Https, Some(tls_details(shared, &stream)))?;
                 let context = open(shared, opened, server, handle);
@@ -146,7 +166,7 @@ impl IncomingConnection {
 
     /// Returns the first byte, or `None` where the connection ends without one: health checks probe ports in this
     /// way, so nothing failed and nothing is recorded.
-    async fn first_byte(&self, shared: &Shared, wire: &mut Wire) -> Result<Option<u8>, Refusal> {
+    async fn first_byte(&self, shared: &Shared, wire: &mut Wire) -> Result<Option<u8>, NotServed> {
         let first = match within(shared, wire.first_byte()).await? {
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => None,
             first => first.map_err(|error| no_first_byte(&error))?,
@@ -183,12 +203,13 @@ impl IncomingConnection {
     }
 
     /// Serves a device that knows that it uses a proxy: `CONNECT`, or requests with a full URL.
-    async fn to_proxy(&self, shared: &Arc<Shared>, mut wire: Wire) -> Result<(), Refusal> {
+    async fn to_proxy(&self, shared: &Arc<Shared>, mut wire: Wire) -> Result<(), NotServed> {
         let Some(first) = self.first_byte(shared, &mut wire).await? else {
             return Ok(());
         };
         if first == TLS_HANDSHAKE {
-            return Err("the device speaks TLS to a proxy in regular mode: give it http:// as the proxy's address, or use --mode reverse:".into());
+            let why = "the device speaks TLS to a proxy in regular mode: give it http:// as the proxy's address, or use --mode reverse:";
+            return Err(NotServed::Fault(why.into()));
         }
         let asked = ForwardProxyConnection::new(self.clone(), shared, &wire);
         let handle = wire.handle();

@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 use parking_lot::Mutex;
 
 use super::decide::reason;
-use super::{CloseEventGuard, IncomingConnection, Refusal};
+use super::{CloseEventGuard, IncomingConnection, NotServed};
 use crate::flow::{Connection, ConnectionAction};
 use crate::proxy::body::Body;
 use crate::proxy::connection_handle::ConnectionHandle;
@@ -150,13 +150,13 @@ impl<'a> ForwardProxyConnection<'a> {
         incoming
     }
 
-    pub(super) fn ended(&self, ended: hyper::Result<()>) -> Result<(), Refusal> {
+    pub(super) fn ended(&self, ended: hyper::Result<()>) -> Result<(), NotServed> {
         let mut state = self.state();
         let (opened, refused) = (state.connection.take(), state.refused.take());
         let answered = state.answered.take();
         drop(state);
         if let (None, Some(why)) = (&opened, refused) {
-            return Err(Refusal::Intended(why));
+            return Err(NotServed::Intended(why));
         }
         if let Some(why) = ended.as_ref().err().and_then(|error| malformed(error)) {
             let IncomingConnection { id, device, .. } = self.incoming;
@@ -174,7 +174,9 @@ impl<'a> ForwardProxyConnection<'a> {
             }
             (Some(_), Ok(())) => Ok(()),
             (None, Err(error)) => Err(unfinished(&error).into()),
-            (None, Ok(())) => Err("the device hung up without a request".into()),
+            (None, Ok(())) => Err(NotServed::Fault(
+                "the device hung up without a request".into(),
+            )),
         }
     }
 }
