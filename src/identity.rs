@@ -27,7 +27,7 @@ use std::fmt;
 
 pub use cms::SignedData;
 pub use csr::{CertificationRequest, Strings};
-pub use document::{NoSwap, Replacement};
+pub use document::NoSwap;
 pub use issue::{CertificateParts, Issuer};
 pub use renewal::SignedRequest;
 pub use signature::{Digest, KeyKind, Scheme, SignError, Signer, sign_rsa};

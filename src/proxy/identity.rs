@@ -2,7 +2,6 @@
 
 mod identities;
 mod key;
-mod keys;
 mod store;
 mod stored;
 mod swap;

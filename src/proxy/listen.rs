@@ -57,7 +57,6 @@ impl Proxy {
         let ca_file = authority.certificate_file().display().to_string();
         let ca_certificate = authority.certificate_der();
         let identities = Identities::new(&settings).map_err(io::Error::other)?;
-        identities.prepare();
         let identities = Arc::new(identities);
         let client_certs = ClientCerts::load(&settings, identities.clone())?;
         let client_ca = settings.client_certs.client_ca.as_deref();

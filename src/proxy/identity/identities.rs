@@ -8,7 +8,6 @@ use hashlink::LruCache;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::keys::KeyStock;
 use super::store::{IdentityStore, StoreError};
 use super::stored::{IdentityId, StoredIdentity};
 use crate::identity::hosts::{plain, without_port};
@@ -21,7 +20,6 @@ use crate::proxy::settings::{Settings, SwapSettings};
 #[derive(Debug)]
 pub(in crate::proxy) struct Identities {
     pub(super) store: Option<IdentityStore>,
-    pub(super) keys: KeyStock,
     /// The string type in certificate requests.
     pub(super) strings: Strings,
     swaps: SwapSettings,
@@ -59,7 +57,6 @@ impl Identities {
         };
         let identities = Self {
             store,
-            keys: KeyStock::default(),
             strings: settings.csr_strings,
             swaps: settings.swap.clone(),
             under_way: Arc::new(Semaphore::new(settings.limits.enrollments)),
@@ -83,18 +80,6 @@ impl Identities {
             SwapSettings::Off => false,
             SwapSettings::All => true,
             SwapSettings::Hosts(hosts) => hosts.iter().any(|own| plain(own) == plain(host)),
-        }
-    }
-
-    /// Whether any enrollments are swapped.
-    pub(in crate::proxy) fn swaps_any(&self) -> bool {
-        self.swaps != SwapSettings::Off
-    }
-
-    /// Generates keys in advance, if any will be needed.
-    pub(in crate::proxy) fn prepare(&self) {
-        if self.swaps_any() {
-            self.keys.fill();
         }
     }
 

@@ -64,7 +64,7 @@ impl OwnKey {
 }
 
 /// Returns the size of the key that is generated for a request of `bits`.
-pub(super) fn rounded(bits: usize) -> Option<usize> {
+fn rounded(bits: usize) -> Option<usize> {
     SIZES.into_iter().find(|size| bits <= *size)
 }
 
