@@ -73,7 +73,9 @@ impl Authority {
     pub fn exposure(&self) -> Option<String> {
         let confdir = self.certificate_file.parent()?;
         let remedy = "others may look into this folder of the CA's key: chmod 700 it";
-        is_open(confdir).then(|| format!("warning: {}: {remedy}", confdir.display()))
+        is_open(confdir)
+            .unwrap_or_default()
+            .then(|| format!("warning: {}: {remedy}", confdir.display()))
     }
 
     /// Returns a certificate for names and IP addresses, with its key. The first name is the subject. Takes about 60
@@ -430,32 +432,24 @@ pub(super) fn private_directory(path: &Path) -> io::Result<()> {
 
 /// Logs a warning if others may read a file with such a secret.
 pub fn warn_if_readable(path: &Path, secret: &str) {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let mode = fs::metadata(path).map_or(0, |m| m.permissions().mode());
-        if mode & 0o077 != 0 {
-            tracing::warn!(
-                "{}: others may read this {secret}: chmod 600 it",
-                path.display()
-            );
-        }
+    if is_open(path).unwrap_or_default() {
+        tracing::warn!(
+            "{}: others may read this {secret}: chmod 600 it",
+            path.display()
+        );
     }
-    #[cfg(not(unix))]
-    let _ = (path, secret);
 }
 
-/// Whether others may look into a folder. A user who may write there can replace the CA.
+/// Whether others may read a file, or look into a folder. A user who may write into the CA's folder can replace the CA.
 #[cfg(unix)]
-fn is_open(folder: &Path) -> bool {
+pub(super) fn is_open(path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::PermissionsExt;
-    let mode = fs::metadata(folder).map_or(0, |m| m.permissions().mode());
-    mode & 0o077 != 0
+    Ok(fs::metadata(path)?.permissions().mode() & 0o077 != 0)
 }
 
 #[cfg(not(unix))]
-fn is_open(_: &Path) -> bool {
-    false
+pub(super) fn is_open(_: &Path) -> io::Result<bool> {
+    Ok(false)
 }
 
 const DAY: u64 = 24 * 60 * 60;
