@@ -10,45 +10,13 @@ use rcgen::{
     Issuer, KeyPair, KeyUsagePurpose, SubjectPublicKeyInfo,
 };
 use x509_cert::certificate::Certificate;
-use x509_cert::request::CertReq;
 use x509_cert::serial_number::SerialNumber;
 use x509_cert::spki::ObjectIdentifier;
 use x509_cert::time::Time;
 
 use super::key::PrivateKey;
 use crate::dm::distinguished_name::escaped;
-use crate::identity::{CertificateError, signature};
-
-/// A certificate request that was read and whose signature is valid.
-#[derive(Clone, Debug)]
-pub struct Requested {
-    /// A SubjectPublicKeyInfo, DER.
-    public_key: Vec<u8>,
-}
-
-impl Requested {
-    /// Reads a request leniently, as most servers do: the name only has to be present.
-    ///
-    /// # Errors
-    /// Fails if the bytes are not PKCS#10, if there is no subject, or if another key made the signature.
-    pub fn read(der: &[u8]) -> Result<Self, CertificateError> {
-        let unreadable = CertificateError::about("the certificate request cannot be read");
-        let request = CertReq::from_der(der).map_err(unreadable)?;
-        if request.info.subject.is_empty() {
-            let why = "the certificate request has no subject";
-            return Err(CertificateError::new(why));
-        }
-        let public_key = request.info.public_key.to_der().map_err(unreadable)?;
-        let checked = signature::verify(
-            &request.algorithm.to_der().map_err(unreadable)?,
-            &public_key,
-            &request.info.to_der().map_err(unreadable)?,
-            request.signature.raw_bytes(),
-        );
-        checked.map_err(CertificateError::about("the certificate request"))?;
-        Ok(Self { public_key })
-    }
-}
+use crate::identity::{CertificateError, CertificationRequest, signature};
 
 /// The CA that signs the certificates of devices.
 #[derive(Debug)]
@@ -109,7 +77,7 @@ impl EnrollmentCa {
     /// Fails if the key of the request cannot be used.
     pub fn issue(
         &self,
-        requested: &Requested,
+        requested: &CertificationRequest<'_>,
         subject: &str,
         serial: u64,
         now: Duration,
@@ -121,7 +89,7 @@ impl EnrollmentCa {
         let mut params = params(&names, serial, DEVICE_YEARS, now);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        let key = SubjectPublicKeyInfo::from_der(&requested.public_key).map_err(not_made)?;
+        let key = SubjectPublicKeyInfo::from_der(requested.public_key()).map_err(not_made)?;
         let certificate = params.signed_by(&key, &self.issuer).map_err(not_made)?;
         Ok(certificate.der().to_vec())
     }
@@ -182,18 +150,22 @@ mod tests {
     fn requests_of_both_windows_are_read_and_a_changed_one_is_refused() {
         for form in [CsrForm::Windows10, CsrForm::Windows11] {
             let mut der = csr(form);
-            let requested = Requested::read(&der).unwrap();
-            assert_eq!(requested.public_key, key(0).public_key(), "{form:?}");
+            let requested = CertificationRequest::read(&der).unwrap();
+            assert_eq!(requested.public_key(), key(0).public_key(), "{form:?}");
             let at = der.len() - 300;
             der[at] ^= 1;
-            assert!(Requested::read(&der).is_err(), "{form:?}: byte {at}");
+            assert!(
+                CertificationRequest::read(&der).is_err(),
+                "{form:?}: byte {at}"
+            );
         }
     }
 
     #[test]
     fn the_certificate_is_for_the_key_of_the_request_and_signed_by_the_ca() {
         let ca = EnrollmentCa::new("A CA", key(1), 1, NOW).unwrap();
-        let requested = Requested::read(&csr(CsrForm::Windows10)).unwrap();
+        let csr = csr(CsrForm::Windows10);
+        let requested = CertificationRequest::read(&csr).unwrap();
         let issued = ca.issue(&requested, "device", 7, NOW).unwrap();
         let read = Certificate::from_der(&issued).unwrap();
         let tbs = &read.tbs_certificate;

@@ -12,14 +12,14 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 
 use x509_cert::serial_number::SerialNumber;
 
-use super::certificate::{EnrollmentCa, Requested};
+use super::certificate::EnrollmentCa;
 use super::soap::{SOAP_11, SOAP_12, action};
 use crate::dm::Envelope;
 use crate::dm::certificate::thumbprint;
 use crate::dm::enrollment::{Discover, EnrollmentMessage, RequestSecurityToken, RequestType};
 use crate::dm::soap::SoapVersion;
 use crate::dm::token::TokenKind;
-use crate::identity::SignedRequest;
+use crate::identity::{CertificationRequest, SignedRequest};
 use crate::markup::utf16::in_utf8;
 use crate::markup::{Hint, Limits, decode};
 use crate::peer::{Encoding, Plan, PlannedCommand};
@@ -313,7 +313,12 @@ impl EnrollServer {
             }
             _ => return Err(malformed("only Issue and Renew are served")),
         };
-        let requested = Requested::read(&csr).map_err(|error| refused(error.to_string()))?;
+        // The name only has to be present, as for most servers.
+        let requested =
+            CertificationRequest::read(&csr).map_err(|error| refused(error.to_string()))?;
+        if requested.subject() == EMPTY_NAME {
+            return Err(refused("the certificate request has no subject".into()));
+        }
         let device = asked.context("DeviceID").filter(|id| !id.is_empty());
         let device = device
             .ok_or_else(|| malformed("there is no DeviceID"))?
@@ -463,5 +468,7 @@ const ENROLLMENT_PATH: &str = "/EnrollmentServer/Enrollment.svc";
 pub const PROVIDER_ID: &str = "dmtap-sim";
 /// The node with which the device reports its certificate, as spelled in the DDF.
 const CERT_THUMPRINT: &str = "./Vendor/MSFT/CertificateStore/MY/WSTEP/CertThumprint";
+/// A Name without a part: an empty SEQUENCE.
+const EMPTY_NAME: [u8; 2] = [0x30, 0];
 /// The most grants that are remembered.
 const MOST_GRANTED: usize = 1024;
