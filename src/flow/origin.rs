@@ -83,6 +83,11 @@ impl Origin {
         self.authority_with(self.port != self.scheme.port())
     }
 
+    /// Returns `host:port`.
+    pub fn host_and_port(&self) -> String {
+        self.authority_with(true)
+    }
+
     fn authority_with(&self, has_port: bool) -> String {
         let host = match self.host.contains(':') {
             true => format!("[{}]", self.host),

@@ -71,7 +71,7 @@ impl ClientCerts {
         };
         let server = match &all.mode {
             Mode::Regular => None,
-            Mode::Reverse { server } => Some(plain(&server.host)),
+            Mode::Reverse { server } => Some(server.host.clone()),
         };
         let mut loaded = Self {
             public,

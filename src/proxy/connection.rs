@@ -22,11 +22,12 @@ use super::connection_handle::ConnectionHandle;
 use super::context::{Context, Server, Shared, now};
 use super::exchange;
 use super::failure::malformed;
-use super::settings::{Mode, Scheme, Upstream};
+use super::settings::{Mode, Scheme};
 use super::upstream::ServerLink;
 use super::wire::{ScriptedClose, Wire};
 use crate::error_text;
 use crate::flow::event::Event;
+use crate::flow::origin::Origin;
 use crate::flow::{Connection, ConnectionDecision, ConnectionId, Timestamp, TlsDetails};
 
 /// Serves a connection to its end.
@@ -98,30 +99,26 @@ pub(super) struct IncomingConnection {
 /// The server that a connection is for.
 pub(super) enum Target {
     /// The server of reverse mode.
-    Behind(Upstream),
-    /// The host and the port that the device named; 443 if it named no port.
-    Connect(String, u16),
+    Behind(Origin),
+    /// The host and the port that the device named in CONNECT. The scheme is https until the first byte shows another.
+    Connect(Origin),
 }
 
 impl Target {
-    fn upstream(self, scheme: Scheme) -> Option<(Upstream, Server)> {
+    /// Returns the server, for a device that speaks this scheme.
+    fn server(&self, scheme: Scheme) -> Option<Server> {
         match self {
-            Self::Behind(upstream) => {
-                let server = Server::behind(&upstream)?;
-                Some((upstream, server))
-            }
-            Self::Connect(host, port) => {
-                let upstream = Upstream { scheme, host, port };
-                let server = Server::asked_for(&upstream)?;
-                Some((upstream, server))
-            }
+            Self::Behind(origin) => Server::behind(origin),
+            Self::Connect(origin) => Server::asked_for(&Origin {
+                scheme,
+                ..origin.clone()
+            }),
         }
     }
 
-    fn host(&self) -> &str {
+    pub(super) fn origin(&self) -> &Origin {
         match self {
-            Self::Behind(upstream) => &upstream.host,
-            Self::Connect(host, _) => host,
+            Self::Behind(origin) | Self::Connect(origin) => origin,
         }
     }
 }
@@ -147,16 +144,16 @@ impl IncomingConnection {
         }
         match first {
             TLS_HANDSHAKE => {
-                let stream = handshake(shared, wire, target.host(), &decision);
+                let stream = handshake(shared, wire, &target.origin().host, &decision);
                 let stream = within(shared, stream).await??;
                 let (opened, server) =
-                    self.opened(target, Scheme::Https, Some(tls_details(shared, &stream)))?;
+                    self.opened(&target, Scheme::Https, Some(tls_details(shared, &stream)))?;
                 let context = open(shared, opened, server, handle);
                 serve_http(stream, context).await;
                 Ok(())
             }
             _ => {
-                let (opened, server) = self.opened(target, Scheme::Http, None)?;
+                let (opened, server) = self.opened(&target, Scheme::Http, None)?;
                 let context = open(shared, opened, server, handle);
                 serve_http(wire, context).await;
                 Ok(())
@@ -180,14 +177,14 @@ impl IncomingConnection {
 
     fn opened(
         &self,
-        target: Target,
+        target: &Target,
         scheme: Scheme,
         tls: Option<TlsDetails>,
     ) -> Result<(Connection, Server), String> {
-        let (upstream, server) = target
-            .upstream(scheme)
+        let server = target
+            .server(scheme)
             .ok_or("no URL can be made of the server's name")?;
-        let connection = self.connection(upstream.to_string(), tls);
+        let connection = self.connection(target.origin().host_and_port(), tls);
         Ok((connection, server))
     }
 
@@ -231,13 +228,13 @@ impl IncomingConnection {
         let parts = connection.into_parts();
         let tunnel = asked.tunnel();
         match (ended, tunnel) {
-            (Ok(()), Some((host, port))) => {
+            (Ok(()), Some(named)) => {
                 let wire = parts
                     .io
                     .into_inner()
                     .into_inner()
                     .with_ahead(parts.read_buf);
-                let target = Target::Connect(host, port);
+                let target = Target::Connect(named);
                 Box::pin(asked.tunnelling().to_server(shared, wire, target)).await
             }
             (ended, _) => asked.ended(ended),

@@ -57,7 +57,7 @@ impl Context {
             Some((host, length)) => (host.origin(), below(&parts.uri, *length)),
             None => (origin, Some(parts.uri.clone())),
         };
-        let Some(server) = Server::at(origin) else {
+        let Some(server) = Server::behind(origin) else {
             return fixed();
         };
         Route {

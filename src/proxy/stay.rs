@@ -8,7 +8,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::settings::{Mode, Settings};
-use crate::flow::origin::{LearnedHosts, NamedHost, Origin, Origins};
+use crate::flow::origin::{LearnedHosts, NamedHost, Origins};
 use crate::stay::Extent;
 
 /// The `stay` state of the whole proxy.
@@ -30,7 +30,7 @@ impl Stay {
         let stay = &settings.stay;
         let origins = match &settings.mode {
             Mode::Reverse { server } => Some(Origins {
-                server: Origin::new(server.scheme, &server.host, server.port),
+                server: server.clone(),
                 public: stay.public.clone(),
                 maps: stay.maps.clone(),
             }),

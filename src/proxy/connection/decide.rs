@@ -77,7 +77,7 @@ impl IncomingConnection {
         let input = ConnectionInput {
             sni: sni.as_deref(),
             tls: Some(first == TLS_HANDSHAKE),
-            ..self.input(Some(target.host()))
+            ..self.input(Some(&target.origin().host))
         };
         Ok(self.ask(shared, &snapshot, &input))
     }

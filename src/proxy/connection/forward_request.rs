@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 
 use super::decide::reason;
 use super::{CloseEventGuard, IncomingConnection, NotServed};
+use crate::flow::origin::Origin;
 use crate::flow::{Connection, ConnectionAction};
 use crate::proxy::body::Body;
 use crate::proxy::connection_handle::ConnectionHandle;
@@ -16,7 +17,7 @@ use crate::proxy::context::{Context, Server, Shared, now};
 use crate::proxy::exchange::{self, Dropped, refuse};
 use crate::proxy::failure::{malformed, unfinished};
 use crate::proxy::route;
-use crate::proxy::settings::{Scheme, Upstream};
+use crate::proxy::settings::Scheme;
 use crate::proxy::upstream::ServerLink;
 use crate::proxy::wire::Wire;
 
@@ -31,7 +32,7 @@ pub(super) struct ForwardProxyConnection<'a> {
 
 #[derive(Default)]
 struct State {
-    tunnel: Option<(String, u16)>,
+    tunnel: Option<Origin>,
     connection: Option<(Arc<Connection>, CloseEventGuard)>,
     /// The host of the last request for which the rules were asked.
     host: Option<String>,
@@ -57,7 +58,7 @@ impl<'a> ForwardProxyConnection<'a> {
         self.state.lock()
     }
 
-    pub(super) fn tunnel(&self) -> Option<(String, u16)> {
+    pub(super) fn tunnel(&self) -> Option<Origin> {
         self.state().tunnel.take()
     }
 
@@ -71,7 +72,7 @@ impl<'a> ForwardProxyConnection<'a> {
             let (Some(named), Some(port)) = (named, port) else {
                 return Ok(self.answer_400("CONNECT needs host:port, with a port from 1 to 65535"));
             };
-            self.state().tunnel = Some((bare_host(named.host()), port));
+            self.state().tunnel = Some(Origin::new(Scheme::Https, named.host(), port));
             return Ok(Response::new(Body::default()));
         }
         // A device that knows dmtap's address gets its certificate as from any server.
@@ -80,17 +81,17 @@ impl<'a> ForwardProxyConnection<'a> {
         {
             return Ok(own);
         }
-        let Some(upstream) = named_server(request.uri()) else {
+        let Some(origin) = named_server(request.uri()) else {
             let why = "no CONNECT, and no full http:// address with a valid port: this is a proxy. Is --mode reverse: meant?";
             return Ok(self.answer_400(why));
         };
-        let Some(server) = Server::named(&upstream) else {
+        let Some(server) = Server::named(&origin) else {
             return Ok(self.answer_400("the server's name is not valid in a URL"));
         };
-        self.decide_connection(&upstream.host)?;
+        self.decide_connection(&origin.host)?;
         let context = Context {
             shared: self.shared.clone(),
-            connection: self.connection(&upstream),
+            connection: self.connection(&origin),
             server,
             link: self.link.clone(),
             handle: self.handle.clone(),
@@ -125,8 +126,8 @@ impl<'a> ForwardProxyConnection<'a> {
     }
 
     /// Returns the connection for a request to this server. The first request emits its event.
-    fn connection(&self, server: &Upstream) -> Arc<Connection> {
-        let server = server.to_string();
+    fn connection(&self, server: &Origin) -> Arc<Connection> {
+        let server = server.host_and_port();
         let mut state = self.state();
         if let Some((connection, _)) = &mut state.connection {
             if connection.server != server {
@@ -181,17 +182,14 @@ impl<'a> ForwardProxyConnection<'a> {
     }
 }
 
-fn named_server(uri: &Uri) -> Option<Upstream> {
+fn named_server(uri: &Uri) -> Option<Origin> {
     let scheme = match uri.scheme_str()? {
         "http" => Scheme::Http,
         "https" => Scheme::Https,
         _ => return None,
     };
-    Some(Upstream {
-        scheme,
-        host: bare_host(uri.host()?),
-        port: port_of(uri.authority()?, scheme)?,
-    })
+    let port = port_of(uri.authority()?, scheme)?;
+    Some(Origin::new(scheme, uri.host()?, port))
 }
 
 /// Returns the port that is named, or the scheme's default port; `None` if the port is invalid.
@@ -204,9 +202,4 @@ fn port_of(named: &Authority, scheme: Scheme) -> Option<u16> {
         None | Some("") => Some(scheme.port()),
         Some(port) => port.parse().ok().filter(|port| *port != 0),
     }
-}
-
-/// Returns a host without the brackets of IPv6.
-fn bare_host(host: &str) -> String {
-    host.trim_start_matches('[').trim_end_matches(']').into()
 }

@@ -29,7 +29,7 @@ use crate::proxy::body::{Body, Broken};
 use crate::proxy::client_identity::ClientIdentity;
 use crate::proxy::failure::{self, Failure, PlainError, ServerError};
 use crate::proxy::headers::{MAX_HEAD_BYTES, MOST_FIELDS};
-use crate::proxy::settings::{Mode, Resolve, Settings, Trust, Upstream};
+use crate::proxy::settings::{Mode, Resolve, Settings, Trust};
 use crate::proxy::trust;
 
 /// The dialer, which makes connections to servers.
@@ -184,9 +184,8 @@ fn named(settings: &Settings) -> Option<Vec<Origin>> {
     let (Mode::Reverse { server }, Trust::Anything) = (&settings.mode, &settings.trust) else {
         return None;
     };
-    let first = Origin::new(server.scheme, &server.host, server.port);
     let maps = settings.stay.maps.iter().map(|pair| pair.server.clone());
-    Some(maps.chain([first]).collect())
+    Some(maps.chain([server.clone()]).collect())
 }
 
 /// Returns the error of an unverified server that the user did not name. `-k` does not help.
@@ -347,9 +346,9 @@ fn has_broken_body(error: &(dyn Error + 'static)) -> bool {
 pub(in crate::proxy) async fn connect(
     settings: &Settings,
     listener: SocketAddr,
-    server: &Upstream,
+    server: &Origin,
 ) -> Result<TcpStream, String> {
-    let address = format!("http://{}:{}", server.bracketed(), server.port);
+    let address = format!("http://{}", server.host_and_port());
     let address: Uri = address
         .parse()
         .map_err(|_| "the server's name is not valid in a URL")?;
