@@ -178,7 +178,7 @@ pub enum CaError {
 }
 
 impl CaError {
-    fn io(path: &Path, source: io::Error) -> Self {
+    pub(super) fn io(path: &Path, source: io::Error) -> Self {
         Self::Io {
             path: path.to_owned(),
             source,
@@ -368,9 +368,7 @@ fn serial() -> Result<SerialNumber, CaError> {
 
 fn random<const N: usize>() -> Result<[u8; N], CaError> {
     let mut bytes = [0; N];
-    provider()
-        .secure_random
-        .fill(&mut bytes)
+    aws_lc_rs::rand::fill(&mut bytes)
         .map_err(|_| CaError::Tls(rustls::Error::FailedToGetRandomBytes))?;
     Ok(bytes)
 }

@@ -7,13 +7,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use aws_lc_rs::digest;
-
 use super::ca::warn_if_readable;
 use super::client_identity::{ClientIdentity, IdentityError};
 use super::device_certificate::RequestClientCert;
 use super::forward_client_cert::ForwardClientCert;
-use super::identity::Identities;
+use super::identity::{Identities, sha256};
 use super::pem_file;
 use super::settings::{Mode, Settings};
 use super::tls::covers;
@@ -159,8 +157,7 @@ impl ClientCerts {
 /// Returns the SHA-256 of the certificate that a device presents, if any.
 pub(super) fn sha256_of(device: &Connection) -> Option<[u8; 32]> {
     let presented = device.tls.as_ref()?.client.as_ref()?;
-    let hash = digest::digest(&digest::SHA256, presented.chain.first()?);
-    hash.as_ref().try_into().ok()
+    Some(sha256(presented.chain.first()?))
 }
 
 /// Returns the identities of a folder, by host.

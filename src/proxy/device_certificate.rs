@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::client::danger::HandshakeSignatureValid;
-use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
@@ -128,7 +127,8 @@ pub(super) fn why_untrusted(error: &Error) -> &'static str {
     }
 }
 
-fn is_of_unknown_issuer(error: &Error) -> bool {
+/// Whether no known CA issued a certificate.
+pub(super) fn is_of_unknown_issuer(error: &Error) -> bool {
     matches!(
         error,
         Error::InvalidCertificate(CertificateError::UnknownIssuer)
@@ -180,8 +180,8 @@ impl ClientCertVerifier for AskForCertificate {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &provider().signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signature, algorithms)
+        let ca = &self.judge.dmtap_ca;
+        ca.verify_tls12_signature(message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -190,12 +190,11 @@ impl ClientCertVerifier for AskForCertificate {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &provider().signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signature, algorithms)
+        let ca = &self.judge.dmtap_ca;
+        ca.verify_tls13_signature(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        let algorithms = &provider().signature_verification_algorithms;
-        algorithms.supported_schemes()
+        self.judge.dmtap_ca.supported_verify_schemes()
     }
 }

@@ -250,8 +250,10 @@ impl Exchange {
         let body = body.drained();
         self.permit = body.permit();
         let delivery = pending.message.delivery.clone();
+        // Until then the bytes that pass are counted.
+        let is_complete = pending.count.is_none();
         self.request = Some(pending);
-        if self.request.as_ref().is_some_and(PendingEvent::is_complete) {
+        if is_complete {
             self.emit_request();
         }
         if let Some(answer) = answer {
@@ -355,7 +357,7 @@ impl Exchange {
             document: incoming.document(),
             body: incoming.plain.as_ref(),
             why_unread: incoming.why_unread(),
-            utf16: incoming.utf16(),
+            utf16: incoming.utf16,
             limits,
             stay: self.route.stay.as_ref(),
             pairs: Some(&*self.pairs),

@@ -9,6 +9,7 @@ mod swap;
 pub(super) use identities::Identities;
 pub use key::{KeyError, OwnKey};
 pub use store::{IdentityStore, MOST_IDENTITIES, StoreError, identity_pem, write_private};
+pub(super) use stored::sha256;
 pub use stored::{CertificateDetails, IdentityId, StoredIdentity};
 pub(super) use swap::Swap;
 

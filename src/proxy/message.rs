@@ -32,7 +32,7 @@ pub(super) struct IncomingMessage {
     /// The bytes that were read, without content coding; `None` if they were not read, or the coding cannot be undone.
     pub(super) plain: Option<Bytes>,
     /// The UTF-16 encoding in which the text arrived, if `plain` has it in UTF-8.
-    utf16: Option<Utf16>,
+    pub(super) utf16: Option<Utf16>,
     /// Whether the body is shorter than its head announces. It is a complete document nevertheless.
     pub(super) is_short: bool,
 }
@@ -176,11 +176,6 @@ impl IncomingMessage {
         encoded.map_or(changed, Bytes::from)
     }
 
-    /// Returns the UTF-16 encoding in which the text arrived, if any.
-    pub(super) fn utf16(&self) -> Option<Utf16> {
-        self.utf16
-    }
-
     /// Returns the bytes that the sender signed, if they were read.
     pub(super) fn signed(&self) -> Option<Cow<'_, [u8]>> {
         Some(as_signed(self.plain.as_ref()?, self.utf16))
@@ -238,11 +233,6 @@ pub(super) struct PendingEvent {
 }
 
 impl PendingEvent {
-    /// Whether there is nothing more to count.
-    pub(super) fn is_complete(&self) -> bool {
-        self.count.is_none()
-    }
-
     /// Returns the message with the bytes that were counted so far.
     pub(super) fn counted(self) -> CapturedMessage {
         let mut message = self.message;

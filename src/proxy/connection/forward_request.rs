@@ -54,12 +54,8 @@ impl<'a> ForwardProxyConnection<'a> {
         }
     }
 
-    fn state(&self) -> parking_lot::MutexGuard<'_, State> {
-        self.state.lock()
-    }
-
     pub(super) fn tunnel(&self) -> Option<Origin> {
-        self.state().tunnel.take()
+        self.state.lock().tunnel.take()
     }
 
     pub(super) async fn serve(
@@ -72,7 +68,7 @@ impl<'a> ForwardProxyConnection<'a> {
             let (Some(named), Some(port)) = (named, port) else {
                 return Ok(self.answer_400("CONNECT needs host:port, with a port from 1 to 65535"));
             };
-            self.state().tunnel = Some(Origin::new(Scheme::Https, named.host(), port));
+            self.state.lock().tunnel = Some(Origin::new(Scheme::Https, named.host(), port));
             return Ok(Response::new(Body::default()));
         }
         // A device that knows dmtap's address gets its certificate as from any server.
@@ -101,7 +97,7 @@ impl<'a> ForwardProxyConnection<'a> {
 
     /// Refuses a request that names no server, and ends the connection.
     fn answer_400(&self, why: &str) -> Response<Body> {
-        self.state().answered = Some(format!("answered 400: {why}"));
+        self.state.lock().answered = Some(format!("answered 400: {why}"));
         let mut response = refuse(StatusCode::BAD_REQUEST, why);
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(header::CONNECTION, close);
@@ -111,7 +107,7 @@ impl<'a> ForwardProxyConnection<'a> {
     /// Asks the rules about the connection: at its first request, and at each request for another host than the one
     /// before.
     fn decide_connection(&self, host: &str) -> Result<(), Dropped> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if self.incoming.decision.is_some() || state.host.as_deref() == Some(host) {
             return Ok(());
         }
@@ -128,7 +124,7 @@ impl<'a> ForwardProxyConnection<'a> {
     /// Returns the connection for a request to this server. The first request emits its event.
     fn connection(&self, server: &Origin) -> Arc<Connection> {
         let server = server.host_and_port();
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if let Some((connection, _)) = &mut state.connection {
             if connection.server != server {
                 *connection = Arc::new(self.incoming.connection(server, None));
@@ -144,7 +140,7 @@ impl<'a> ForwardProxyConnection<'a> {
     /// Returns the connection for a tunnel. It has a new number if this connection carried requests before.
     pub(super) fn tunnelling(&self) -> IncomingConnection {
         let mut incoming = self.incoming.clone();
-        if self.state().connection.take().is_some() {
+        if self.state.lock().connection.take().is_some() {
             incoming.id = self.shared.next_connection();
             incoming.opened = now();
         }
@@ -152,7 +148,7 @@ impl<'a> ForwardProxyConnection<'a> {
     }
 
     pub(super) fn ended(&self, ended: hyper::Result<()>) -> Result<(), NotServed> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let (opened, refused) = (state.connection.take(), state.refused.take());
         let answered = state.answered.take();
         drop(state);

@@ -301,7 +301,9 @@ impl Connection {
         let sent = sent.map_err(|mut failed| {
             let unsent = failed.take_message().map(Box::new);
             let error = failed.into_error();
-            let is_broken = error.source().is_some_and(has_broken_body);
+            // hyper counts a body that broke off as an error of its user, like an HTTP/2 request that still waited for
+            // its stream when the connection ended.
+            let is_broken = failure::chain(&error).any(|error| error.is::<Broken>());
             let is_user = error.is_user();
             let (is_silent, is_unprocessed) = match &self.sender {
                 Sender::Http1(_) => (!self.observed.received.load(Ordering::Relaxed), false),
@@ -324,19 +326,13 @@ impl Connection {
 /// Whether an HTTP/2 error says that the request was not processed (RFC 9113 §8.7): its stream was refused, or a GOAWAY
 /// without an error names an earlier stream as the last one.
 fn is_refused(error: &hyper::Error) -> bool {
-    std::iter::successors(error.source(), |&error| error.source())
+    failure::chain(error)
         .find_map(|error| error.downcast_ref::<h2::Error>())
         .is_some_and(|error| match error.reason() {
             Some(h2::Reason::REFUSED_STREAM) => error.is_remote(),
             Some(h2::Reason::NO_ERROR) => error.is_remote() && error.is_go_away(),
             _ => false,
         })
-}
-
-/// Whether the body of the request broke off. hyper counts this as an error of its user, like an HTTP/2 request that
-/// still waited for its stream when the connection ended.
-fn has_broken_body(error: &(dyn Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |&error| error.source()).any(|error| error.is::<Broken>())
 }
 
 /// Makes a plain TCP connection to a server, with the same time limit and the same forbidden addresses as any other.
