@@ -16,14 +16,13 @@ use http::{Request, Response, StatusCode, Uri, Version};
 use super::csr::{self, CsrForm};
 use super::key::PrivateKey;
 use super::server::Login;
-use crate::dm::enrollment::EnrollmentMessage;
+use crate::dm::enrollment::{EnrollmentMessage, RequestType};
 use crate::dm::{Envelope, Hresult};
 use crate::identity::{CertificateError, SignedData, Signer as _};
 use crate::markup::utf16::in_utf8;
 use crate::markup::{Document, Hint, Limits, decode};
 pub use accept::Enrollment;
 pub use refusal::{Refusal, first_line};
-use requests::CertificateToken;
 pub use requests::{discover as discover_request, exists as exists_request};
 
 /// The user and the device of an enrollment.
@@ -172,8 +171,9 @@ impl EnrollingDevice {
         let (certificate, old) = old;
         let signed = SignedData::around(&request, certificate, old);
         let signed = signed.map_err(|error| unusable(error.to_string()))?;
-        let token = CertificateToken::Pkcs7(STANDARD.encode(signed));
-        let request = requests::request_token(&device.url, &device.profile, &token);
+        let token = STANDARD.encode(signed);
+        let (url, profile) = (&device.url, &device.profile);
+        let request = requests::request_token(url, profile, RequestType::Renew, &token);
         Ok((device, request))
     }
 
@@ -300,8 +300,7 @@ impl EnrollingDevice {
     fn request_token(&mut self, url: Uri) -> Result<Step, Refusal> {
         let csr = self.csr();
         let csr = csr.map_err(|error| self.unusable(&error.to_string()))?;
-        let token = CertificateToken::Pkcs10(csr);
-        let request = requests::request_token(&url, &self.profile, &token);
+        let request = requests::request_token(&url, &self.profile, RequestType::Issue, &csr);
         self.stage = Stage::RequestToken;
         self.url = url;
         Ok(send(request))

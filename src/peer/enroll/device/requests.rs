@@ -11,6 +11,7 @@ use super::super::soap::{
     SOAP_12, TOKEN_TYPE, USER_TOKEN, WSSE, WST, WSU, action, text,
 };
 use super::EnrollProfile;
+use crate::dm::enrollment::RequestType;
 use crate::peer::enroll::Login;
 
 /// Makes the request that asks whether there is a server.
@@ -56,25 +57,19 @@ pub(super) fn get_policies(url: &Uri, profile: &EnrollProfile) -> Request<Bytes>
     )
 }
 
-/// The certificate request of a device as text: PKCS#10, or PKCS#7 for a renewal.
-#[derive(Debug)]
-pub(super) enum CertificateToken {
-    Pkcs10(String),
-    Pkcs7(String),
-}
-
 /// The identifier of the hardware: 64 hexadecimal digits.
 const HW_DEV_ID: &str = "D3A1B2C4E5F60718293A4B5C6D7E8F90D3A1B2C4E5F60718293A4B5C6D7E8F90";
 
-/// Makes a RequestSecurityToken.
+/// Makes a RequestSecurityToken. `token` is the certificate request in base64: PKCS#10 to issue, PKCS#7 to renew.
 pub(super) fn request_token(
     url: &Uri,
     profile: &EnrollProfile,
-    token: &CertificateToken,
+    request_type: RequestType,
+    token: &str,
 ) -> Request<Bytes> {
-    let (request_type, value_type, token) = match token {
-        CertificateToken::Pkcs10(token) => (ISSUE, PKCS10, token),
-        CertificateToken::Pkcs7(token) => (RENEW, PKCS7, token),
+    let (request_type, value_type) = match request_type {
+        RequestType::Renew => (RENEW, PKCS7),
+        _ => (ISSUE, PKCS10),
     };
     let item = |(name, value): &(&str, &str)| {
         let value = text(value);
