@@ -11,4 +11,4 @@ pub use certificate::EnrollmentCa;
 pub use csr::CsrForm;
 pub use device::{EnrollProfile, EnrollingDevice, Enrollment, Refusal, Step};
 pub use key::PrivateKey;
-pub use server::{EnrollServer, Login, ShownCertificate, Sites, User};
+pub use server::{EnrollServer, Login, PresentedCertificate, Sites, User};

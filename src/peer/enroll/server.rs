@@ -23,7 +23,7 @@ use crate::identity::{CertificationRequest, SignedRequest};
 use crate::markup::utf16::in_utf8;
 use crate::markup::{Hint, Limits, decode};
 use crate::peer::{Encoding, Plan, PlannedCommand};
-pub use admission::{Granted, ShownCertificate};
+pub use admission::{Granted, PresentedCertificate};
 use answers::Fault;
 use provisioning::Provisioning;
 
@@ -214,7 +214,7 @@ impl EnrollServer {
         (service, served): (Service, &str),
         envelope: Envelope<'_>,
         (host, path): (&str, &str),
-        shown: Option<&ShownCertificate>,
+        shown: Option<&PresentedCertificate>,
         now: Duration,
     ) -> Result<String, Fault> {
         if self.checks_to {
@@ -291,7 +291,7 @@ impl EnrollServer {
         &mut self,
         envelope: Envelope<'_>,
         asked: RequestSecurityToken<'_>,
-        shown: Option<&ShownCertificate>,
+        shown: Option<&PresentedCertificate>,
         now: Duration,
     ) -> Result<String, Fault> {
         let malformed = |why: &str| Fault::of("s:MessageFormat", why.into());

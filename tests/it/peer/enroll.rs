@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use dmtap::peer::enroll::{
     CsrForm, EnrollProfile, EnrollServer, EnrollingDevice, Enrollment, EnrollmentCa, Login,
-    PrivateKey, Refusal, ShownCertificate, Sites, Step, User,
+    PresentedCertificate, PrivateKey, Refusal, Sites, Step, User,
 };
 use dmtap::peer::{Encoding, Tree};
 use http::{HeaderValue, Request, Response, StatusCode, header};
@@ -344,7 +344,7 @@ fn sessions_take_the_last_certificate_of_the_device_and_no_other() {
     let id = profile.device_id.clone();
     let refused =
         |server: &mut EnrollServer, shown: Option<&[u8]>, device: &str, expected: &str| {
-            let shown = shown.map(|der| ShownCertificate(der.to_vec()));
+            let shown = shown.map(|der| PresentedCertificate(der.to_vec()));
             let why = server.admit(shown.as_ref(), device, NOW).unwrap_err();
             assert!(why.contains(expected), "{why}");
         };
@@ -365,7 +365,7 @@ fn sessions_take_the_last_certificate_of_the_device_and_no_other() {
         &id,
         "is not by the CA of this server",
     );
-    let shown = |der: &[u8]| ShownCertificate(der.to_vec());
+    let shown = |der: &[u8]| PresentedCertificate(der.to_vec());
     server.admit(Some(&shown(&first)), &id, NOW).unwrap();
     let years = NOW + Duration::from_secs(3 * 365 * 24 * 3600);
     server.admit(Some(&shown(&first)), &id, years).unwrap_err();
@@ -380,7 +380,7 @@ fn sessions_take_the_last_certificate_of_the_device_and_no_other() {
         if let Some(shown) = shown {
             request
                 .extensions_mut()
-                .insert(ShownCertificate(shown.to_vec()));
+                .insert(PresentedCertificate(shown.to_vec()));
         }
         device.answer(&server.answer(&request, NOW))
     };

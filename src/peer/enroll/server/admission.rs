@@ -12,7 +12,7 @@ use crate::identity::SignedRequest;
 
 /// The client certificate of a request's connection, DER. It is attached to the request as an extension.
 #[derive(Clone, Debug)]
-pub struct ShownCertificate(pub Vec<u8>);
+pub struct PresentedCertificate(pub Vec<u8>);
 
 /// A grant of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,11 +39,11 @@ impl EnrollServer {
     /// Returns the reason as a text.
     pub fn admit(
         &mut self,
-        shown: Option<&ShownCertificate>,
+        shown: Option<&PresentedCertificate>,
         device: &str,
         now: Duration,
     ) -> Result<(), String> {
-        let Some(ShownCertificate(der)) = shown else {
+        let Some(PresentedCertificate(der)) = shown else {
             return Err("management sessions take a client certificate".into());
         };
         let own = thumbprint(der);
@@ -77,7 +77,10 @@ impl EnrollServer {
     ///
     /// # Errors
     /// Fails if they differ.
-    pub fn compare(shown: &ShownCertificate, values: &[(String, String)]) -> Result<(), String> {
+    pub fn compare(
+        shown: &PresentedCertificate,
+        values: &[(String, String)],
+    ) -> Result<(), String> {
         let own = thumbprint(&shown.0);
         let reported = values.iter().filter(|(uri, _)| {
             let leaf = uri.rsplit('/').next().unwrap_or_default();
@@ -96,7 +99,7 @@ impl EnrollServer {
     pub(super) fn holder(
         &mut self,
         signed: &SignedRequest,
-        shown: Option<&ShownCertificate>,
+        shown: Option<&PresentedCertificate>,
         asked: RequestSecurityToken<'_>,
         now: Duration,
     ) -> Result<User, Fault> {
