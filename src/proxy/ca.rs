@@ -264,13 +264,17 @@ pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, S
 /// # Errors
 /// An error that names the file and the reason.
 pub(super) fn certificates_in(file: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
-    let named = |why: String| io::Error::other(format!("{}: {why}", file.display()));
-    let pem = pem_file::read(file).map_err(|error| named(error_text::io(&error)))?;
-    let found = certificates(&pem).map_err(named)?;
+    let pem = pem_file::read(file).map_err(|error| file_error(file, error_text::io(&error)))?;
+    let found = certificates(&pem).map_err(|why| file_error(file, why))?;
     match found.is_empty() {
-        true => Err(named("it holds no certificate in PEM form".into())),
+        true => Err(file_error(file, "it holds no certificate in PEM form")),
         false => Ok(found),
     }
+}
+
+/// Returns an error that names a file and the reason.
+pub(super) fn file_error(file: &Path, why: impl std::fmt::Display) -> io::Error {
+    io::Error::other(format!("{}: {why}", file.display()))
 }
 
 /// Says why a PEM file has no private key.

@@ -13,7 +13,7 @@ use rustls::{
     SignatureScheme,
 };
 
-use super::ca::certificates_in;
+use super::ca::{certificates_in, file_error};
 use super::tls::provider;
 use crate::dm::certificate::{Certificate, sha256};
 use crate::flow::{CertificateVerdict, ClientCertificate};
@@ -53,8 +53,10 @@ impl CertificateJudge {
     pub(super) fn new(dmtap_ca: &CertificateDer<'_>, file: Option<&Path>) -> io::Result<Self> {
         let client_ca = file.map(|file| {
             verifier(&certificates_in(file)?).ok_or_else(|| {
-                let why = "a certificate in it cannot be read as X.509 version 3";
-                io::Error::other(format!("{}: {why}", file.display()))
+                file_error(
+                    file,
+                    "a certificate in it cannot be read as X.509 version 3",
+                )
             })
         });
         let dmtap_ca = verifier(&[dmtap_ca.clone().into_owned()]);

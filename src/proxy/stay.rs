@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::ca::file_error;
 use super::settings::{Mode, Settings};
 use crate::flow::origin::{LearnedHosts, NamedHost, Origins};
 use crate::stay::Extent;
@@ -97,10 +98,10 @@ fn read(file: &Path) -> io::Result<LearnedHosts> {
     };
     let read = opened.and_then(|opened| opened.take(LONGEST).read_to_string(&mut text));
     let broken = |why: String| {
-        io::Error::other(format!(
-            "{}: {why}; remove the file to begin with no hosts",
-            file.display()
-        ))
+        file_error(
+            file,
+            format!("{why}; remove the file to begin with no hosts"),
+        )
     };
     read.map_err(|error| broken(error.to_string()))?;
     let written: Written =
