@@ -1,22 +1,18 @@
 //! Certificates: the CA of the enrollment server, which issues certificates even for requests that strict parsers
 //! refuse.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use der::{Decode, Encode};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose, SubjectPublicKeyInfo,
 };
-use x509_cert::certificate::Certificate;
-use x509_cert::serial_number::SerialNumber;
-use x509_cert::spki::ObjectIdentifier;
-use x509_cert::time::Time;
 
 use super::key::PrivateKey;
 use crate::dm::distinguished_name::escaped;
-use crate::identity::{CertificateError, CertificationRequest, signature};
+use crate::identity::{CertificateError, CertificationRequest};
 
 /// The CA that signs the certificates of devices.
 #[derive(Debug)]
@@ -52,25 +48,6 @@ impl EnrollmentCa {
         &self.certificate
     }
 
-    /// Returns the common name and the serial number of a certificate if this CA signed it and it is valid now.
-    pub(super) fn verified(&self, der: &[u8], now: Duration) -> Option<(String, SerialNumber)> {
-        let own = Certificate::from_der(&self.certificate).ok()?;
-        let own = own.tbs_certificate;
-        let certificate = Certificate::from_der(der).ok()?;
-        let tbs = &certificate.tbs_certificate;
-        let algorithm = certificate.signature_algorithm.to_der().ok()?;
-        let signature = certificate.signature.raw_bytes();
-        let key = own.subject_public_key_info.to_der().ok()?;
-        signature::verify(&algorithm, &key, &tbs.to_der().ok()?, signature).ok()?;
-        let time = |time: Time| time.to_unix_duration();
-        let validity = time(tbs.validity.not_before)..=time(tbs.validity.not_after);
-        let mut names = tbs.subject.0.iter().flat_map(|rdn| rdn.0.iter());
-        let name = names.find(|name| name.oid == COMMON_NAME)?;
-        let name = String::from_utf8(name.value.value().to_vec()).ok()?;
-        let is_ours = tbs.issuer == own.subject && validity.contains(&now);
-        is_ours.then(|| (name, tbs.serial_number.clone()))
-    }
-
     /// Issues a certificate for the key of a request. The server chooses the subject, as most servers do.
     ///
     /// # Errors
@@ -103,10 +80,20 @@ fn params(names: &[(DnType, &str)], serial: u64, years: u32, now: Duration) -> C
     }
     params.serial_number = Some(serial.into());
     let start = rcgen::date_time_ymd(1970, 1, 1);
-    // The clocks of devices may be slow.
-    params.not_before = start + now.saturating_sub(BACKDATED);
-    params.not_after = start + now + YEAR * years;
+    let validity = validity(years, now);
+    params.not_before = start + *validity.start();
+    params.not_after = start + *validity.end();
     params
+}
+
+/// Returns the time in which a certificate made now is valid. It begins earlier: the clocks of devices may be slow.
+fn validity(years: u32, now: Duration) -> RangeInclusive<Duration> {
+    now.saturating_sub(BACKDATED)..=now + YEAR * years
+}
+
+/// Returns the time in which a certificate of a device is valid.
+pub(super) fn validity_of_device(now: Duration) -> RangeInclusive<Duration> {
+    validity(DEVICE_YEARS, now)
 }
 
 fn not_made(error: rcgen::Error) -> CertificateError {
@@ -123,12 +110,15 @@ const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 const CA_YEARS: u32 = 10;
 const DEVICE_YEARS: u32 = 1;
 const BACKDATED: Duration = Duration::from_secs(2 * 24 * 60 * 60);
-const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 
 #[cfg(test)]
 mod tests {
-    use super::super::csr::{CsrForm, request};
     use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
+    use der::{Decode, Encode};
+    use x509_cert::certificate::Certificate;
+    use x509_cert::serial_number::SerialNumber;
+
+    use super::super::csr::{CsrForm, request};
 
     use super::super::key::tests::key;
     use super::*;

@@ -10,9 +10,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, LOCATION};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 
-use x509_cert::serial_number::SerialNumber;
-
-use super::certificate::EnrollmentCa;
+use super::certificate::{EnrollmentCa, validity_of_device};
 use super::soap::{SOAP_11, SOAP_12, action};
 use crate::dm::Envelope;
 use crate::dm::certificate::thumbprint;
@@ -349,7 +347,7 @@ impl EnrollServer {
                 device,
                 thumbprint,
                 certificate: issued,
-                serial: SerialNumber::from(serial),
+                validity: validity_of_device(now),
                 is_used: false,
             });
         }

@@ -1,8 +1,7 @@
 //! Decides which certificates the server accepts, for management sessions and for renewals.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
-
-use x509_cert::serial_number::SerialNumber;
 
 use super::answers::Fault;
 use super::{EnrollServer, User};
@@ -25,7 +24,8 @@ pub struct Granted {
     pub thumbprint: String,
     /// The certificate, DER.
     pub certificate: Vec<u8>,
-    pub(super) serial: SerialNumber,
+    /// The time in which the certificate is valid, since 1970.
+    pub(super) validity: RangeInclusive<Duration>,
     /// Whether a session began with the certificate.
     pub(super) is_used: bool,
 }
@@ -47,23 +47,24 @@ impl EnrollServer {
             return Err("management sessions take a client certificate".into());
         };
         let own = thumbprint(der);
-        let Some((name, serial)) = self.ca.verified(der, now) else {
+        let mut granted = self.granted.iter();
+        let at = granted
+            .position(|granted| granted.certificate == *der && granted.validity.contains(&now));
+        let Some(at) = at else {
             return Err(format!(
                 "the client certificate {own} is not by the CA of this server, or not valid now"
             ));
         };
+        let name = &self.granted[at].device;
         if name != device {
             return Err(format!(
                 "the client certificate {own} is for {name}, and the device is {device}"
             ));
         }
-        let mut granted = self.granted.iter_mut().rev();
-        let mut granted = granted.by_ref().filter(|granted| granted.device == device);
-        let last = granted.next();
-        let is = |granted: &Granted| granted.thumbprint == own && granted.serial == serial;
-        match last {
-            Some(last) if is(last) => last.is_used = true,
-            Some(last) if !last.is_used && granted.next().is_some_and(|granted| is(granted)) => {}
+        let mut newer = granted.filter(|granted| granted.device == device);
+        match (newer.next(), newer.next()) {
+            (None, _) => self.granted[at].is_used = true,
+            (Some(last), None) if !last.is_used => {}
             _ => {
                 return Err(format!(
                     "the client certificate {own} is not the last that this server issued to {device}"
