@@ -4,7 +4,7 @@ use der::Tag;
 
 use super::CertificateError;
 use super::raw::{self, Elements};
-use super::signature::{self, Digest, KeyKind, Scheme, Signer};
+use super::signature::{self, Digest, KeyKind, Signer, SigningScheme};
 
 /// A request with a valid signature by its own key.
 #[derive(Clone, Copy, Debug)]
@@ -116,7 +116,7 @@ impl<'d> CertificationRequest<'d> {
         };
         let parts = [self.version, &subject, public_key, self.attributes];
         let info = raw::around(Tag::Sequence, &parts)?;
-        let scheme = Scheme::of_key(public_key, self.digest)?;
+        let scheme = SigningScheme::of_key(public_key, self.digest)?;
         let signature = raw::bit_string(&signer.sign(scheme, &info)?)?;
         let request = [&info[..], &scheme.algorithm()?, &signature];
         Ok(raw::around(Tag::Sequence, &request)?)

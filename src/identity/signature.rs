@@ -30,7 +30,7 @@ pub enum Digest {
 
 /// A signature scheme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scheme {
+pub enum SigningScheme {
     /// RSASSA-PKCS1-v1_5 (RFC 8017 §8.2).
     Pkcs1(Digest),
     /// ECDSA, in DER (RFC 3279 §2.2.3): P-256 with SHA-256, P-384 with SHA-384.
@@ -46,10 +46,10 @@ pub trait Signer: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// [`SignError`] if the key does not support the scheme.
-    fn sign(&self, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>, SignError>;
+    fn sign(&self, scheme: SigningScheme, message: &[u8]) -> Result<Vec<u8>, SignError>;
 }
 
-impl Scheme {
+impl SigningScheme {
     /// Returns the scheme for new signatures with a key, a SubjectPublicKeyInfo; an EC key determines the digest.
     ///
     /// # Errors

@@ -66,7 +66,7 @@ impl Authority {
 
     /// Returns the certificate that devices must trust, in PEM.
     pub fn certificate_pem(&self) -> bytes::Bytes {
-        pem_of("CERTIFICATE", &self.certificate).into_bytes().into()
+        pem_of(&self.certificate).into_bytes().into()
     }
 
     /// Returns a warning if others may look into the configuration directory.
@@ -225,7 +225,7 @@ impl Files {
             let found = match pem_file::read(path) {
                 Ok(found) => found,
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                    let pem = pem_of("CERTIFICATE", certificate);
+                    let pem = pem_of(certificate);
                     let written = write_new(path, pem.as_bytes(), 0o644);
                     written.map_err(|e| CaError::io(path, e))?;
                     continue;
@@ -377,16 +377,16 @@ fn random<const N: usize>() -> Result<[u8; N], CaError> {
     Ok(bytes)
 }
 
-/// Returns DER as PEM with this label.
-pub(super) fn pem_of(label: &str, der: &[u8]) -> String {
+/// Returns a certificate in PEM.
+pub(super) fn pem_of(der: &[u8]) -> String {
     use base64::Engine;
     let text = base64::engine::general_purpose::STANDARD.encode(der);
-    let mut pem = format!("-----BEGIN {label}-----\n");
+    let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
     for line in text.as_bytes().chunks(64) {
         pem.extend(line.iter().map(|&byte| char::from(byte)));
         pem.push('\n');
     }
-    pem + &format!("-----END {label}-----\n")
+    pem + "-----END CERTIFICATE-----\n"
 }
 
 /// Writes a file with this mode, completely or not at all. An existing file stays.

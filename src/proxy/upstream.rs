@@ -33,7 +33,7 @@ use tokio::time::Instant;
 pub(super) use self::dial::{ConnectError, connect};
 pub(super) use self::observed::Handshake;
 
-use self::dial::{Connection, Dialer};
+use self::dial::{Dialer, ServerConnection};
 use self::idle::IdleConnections;
 use self::refused::{Reason, Refused};
 use super::body::Body;
@@ -133,7 +133,7 @@ impl From<ConnectError> for NotAnswered {
 pub(super) struct ServerLink {
     device: Arc<flow::Connection>,
     idle: Arc<IdleConnections>,
-    open: Mutex<Vec<(ServerKey, Connection)>>,
+    open: Mutex<Vec<(ServerKey, ServerConnection)>>,
     /// Whether the server may attribute the connections to the user of this device: no other device gets them.
     is_authenticated: AtomicBool,
     /// The lock for making a connection that may carry several requests. Requests that come meanwhile wait for it.
@@ -222,7 +222,7 @@ impl ServerLink {
     }
 
     /// Takes an open connection of this link, or an idle one, which then belongs to the link.
-    async fn take(&self, key: &ServerKey, wait: Duration) -> Option<Connection> {
+    async fn take(&self, key: &ServerKey, wait: Duration) -> Option<ServerConnection> {
         loop {
             let own = take_from(&mut self.open.lock(), key);
             match own {
@@ -247,7 +247,7 @@ impl ServerLink {
         key: &ServerKey,
         target: &Uri,
         identity: Option<&ClientIdentity>,
-    ) -> Result<Connection, ConnectError> {
+    ) -> Result<ServerConnection, ConnectError> {
         let refused = |reason| self.refused(target, key, reason);
         let dial = upstreams.dialer.dial(target, key.offer, identity, refused);
         if !matches!(key.offer, Offer::Http2 | Offer::Http2Or1) {
@@ -288,7 +288,7 @@ impl ServerLink {
     }
 
     /// Keeps a connection for the next request.
-    fn keep(&self, key: &ServerKey, connection: Connection) {
+    fn keep(&self, key: &ServerKey, connection: ServerConnection) {
         let mut open = self.open.lock();
         let is_known = connection.is_http2()
             && open
@@ -313,9 +313,12 @@ impl Drop for ServerLink {
 
 /// Takes a connection with this key. A connection that carries several requests is shared, any other is removed. Ready
 /// connections come first.
-fn take_from(open: &mut Vec<(ServerKey, Connection)>, key: &ServerKey) -> Option<Connection> {
+fn take_from(
+    open: &mut Vec<(ServerKey, ServerConnection)>,
+    key: &ServerKey,
+) -> Option<ServerConnection> {
     open.retain(|(_, connection)| !connection.is_closed());
-    let fits = |(known, _): &(ServerKey, Connection)| known == key;
+    let fits = |(known, _): &(ServerKey, ServerConnection)| known == key;
     let ready = open
         .iter()
         .position(|entry| fits(entry) && entry.1.is_ready());

@@ -11,7 +11,7 @@ use der::asn1::{AnyRef, OctetStringRef, UintRef};
 use der::{Decode, Reader, SliceReader};
 use num_bigint::BigUint;
 
-use crate::identity::{Digest, Scheme, SignError, Signer};
+use crate::identity::{Digest, SignError, Signer, SigningScheme};
 
 /// An RSA key; it signs through [`Signer`].
 pub struct PrivateKey {
@@ -68,11 +68,11 @@ impl Signer for PrivateKey {
         &self.public_key
     }
 
-    fn sign(&self, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>, SignError> {
+    fn sign(&self, scheme: SigningScheme, message: &[u8]) -> Result<Vec<u8>, SignError> {
         let encoding: &'static dyn RsaEncoding = match scheme {
             // Windows 10 signs like this if the policy names no other hash.
-            Scheme::Pkcs1(Digest::Sha1) => return self.sign_sha1(message),
-            Scheme::Pkcs1(Digest::Sha256) => &RSA_PKCS1_SHA256,
+            SigningScheme::Pkcs1(Digest::Sha1) => return self.sign_sha1(message),
+            SigningScheme::Pkcs1(Digest::Sha256) => &RSA_PKCS1_SHA256,
             _ => return Err(SignError),
         };
         let mut signature = vec![0; self.pair.public_modulus_len()];
@@ -140,10 +140,13 @@ pub(super) mod tests {
         let key = key(0);
         let all = [
             (
-                Scheme::Pkcs1(Digest::Sha1),
+                SigningScheme::Pkcs1(Digest::Sha1),
                 &RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY,
             ),
-            (Scheme::Pkcs1(Digest::Sha256), &RSA_PKCS1_2048_8192_SHA256),
+            (
+                SigningScheme::Pkcs1(Digest::Sha256),
+                &RSA_PKCS1_2048_8192_SHA256,
+            ),
         ];
         for (scheme, algorithm) in all {
             let signature = key.sign(scheme, b"message").unwrap();

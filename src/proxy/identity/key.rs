@@ -7,7 +7,7 @@ use rcgen::{KeyPair, PublicKeyData as _, RsaKeySize};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::sign::SigningKey;
 
-use crate::identity::{KeyKind, Scheme, SignError, Signer};
+use crate::identity::{KeyKind, SignError, Signer, SigningScheme};
 use crate::proxy::client_identity::sign;
 use crate::proxy::tls::provider;
 
@@ -73,7 +73,7 @@ impl Signer for OwnKey {
         &self.public_key
     }
 
-    fn sign(&self, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>, SignError> {
+    fn sign(&self, scheme: SigningScheme, message: &[u8]) -> Result<Vec<u8>, SignError> {
         sign(&*self.key, scheme, message)
     }
 }

@@ -339,7 +339,7 @@ fn unfinished(name: &str) -> Option<(IdentityId, u32, &str)> {
 
 /// Returns a certificate, its chain and its key in PEM, in this order, for the store.
 pub fn identity_pem(chain: &[&[u8]], key: &OwnKey) -> String {
-    let certificates = chain.iter().map(|der| pem_of("CERTIFICATE", der));
+    let certificates = chain.iter().map(|der| pem_of(der));
     certificates.collect::<String>() + &key.pem()
 }
 

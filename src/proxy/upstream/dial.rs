@@ -69,7 +69,7 @@ impl Dialer {
         offer: Offer,
         identity: Option<&ClientIdentity>,
         refused: impl FnOnce(Reason) -> ConnectError,
-    ) -> Result<Connection, ConnectError> {
+    ) -> Result<ServerConnection, ConnectError> {
         // The future is on the heap: TLS makes it large, and the futures of most requests, which would grow by it, dial
         // no server.
         let connecting = Box::pin(trust::watched(self.connect(target, offer, identity)));
@@ -87,7 +87,7 @@ impl Dialer {
         target: &Uri,
         offer: Offer,
         identity: Option<&ClientIdentity>,
-    ) -> Result<Connection, ConnectError> {
+    ) -> Result<ServerConnection, ConnectError> {
         match self.connect_offering(target, offer, identity).await {
             Err(error) if offer == Offer::Http1First && error.is_about_alpn() => {
                 let offer = Offer::Http2Or1;
@@ -102,7 +102,7 @@ impl Dialer {
         target: &Uri,
         offer: Offer,
         identity: Option<&ClientIdentity>,
-    ) -> Result<Connection, ConnectError> {
+    ) -> Result<ServerConnection, ConnectError> {
         let tcp = self.tcp.clone().call(target.clone()).await?.into_inner();
         if target.scheme_str() != Some("https") {
             let is_http2 = offer == Offer::Http2;
@@ -145,7 +145,7 @@ impl Dialer {
         stream: S,
         is_http2: bool,
         handshake: Handshake,
-    ) -> Result<Connection, ConnectError>
+    ) -> Result<ServerConnection, ConnectError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -166,7 +166,7 @@ impl Dialer {
                 .map_err(ConnectError::other)?;
             drive(connection);
             let sender = Sender::Http2(send);
-            return Ok(Connection { sender, observed });
+            return Ok(ServerConnection { sender, observed });
         }
         let (send, connection) = http1::Builder::new()
             .preserve_header_case(true)
@@ -176,7 +176,7 @@ impl Dialer {
             .map_err(ConnectError::other)?;
         drive(connection);
         let sender = Sender::Http1(send);
-        Ok(Connection { sender, observed })
+        Ok(ServerConnection { sender, observed })
     }
 }
 
@@ -211,7 +211,7 @@ fn drive(connection: impl Future<Output = hyper::Result<()>> + Send + 'static) {
 
 /// An open connection to a server.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(super) struct ServerConnection {
     sender: Sender,
     observed: Arc<Observed>,
 }
@@ -237,7 +237,7 @@ pub(super) struct Failed {
     pub(super) refusal: Option<Reason>,
 }
 
-impl Connection {
+impl ServerConnection {
     /// Returns how the connection began.
     pub(super) fn handshake(&self) -> Handshake {
         self.observed.handshake

@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::ServerKey;
-use super::dial::Connection;
+use super::dial::ServerConnection;
 
 /// The idle connections, limited in number and in time.
 pub(super) struct IdleConnections {
@@ -19,7 +19,7 @@ pub(super) struct IdleConnections {
 #[derive(Default)]
 struct State {
     /// The connections with the times at which they became idle, in this order.
-    connections: Vec<(Instant, ServerKey, Connection)>,
+    connections: Vec<(Instant, ServerKey, ServerConnection)>,
     /// Whether a task removes the connections that were idle for too long.
     is_swept: bool,
 }
@@ -34,7 +34,7 @@ impl IdleConnections {
     }
 
     /// Takes the ready connection that was used last.
-    pub(super) fn take(&self, key: &ServerKey) -> Option<Connection> {
+    pub(super) fn take(&self, key: &ServerKey) -> Option<ServerConnection> {
         let connections = &mut self.state.lock().connections;
         loop {
             let at = connections.iter().rposition(|(_, known, _)| known == key)?;
@@ -46,7 +46,7 @@ impl IdleConnections {
     }
 
     /// Keeps a connection for the next device connection that needs it. If too many are kept, the oldest one is closed.
-    pub(super) fn put(self: &Arc<Self>, key: ServerKey, connection: Connection) {
+    pub(super) fn put(self: &Arc<Self>, key: ServerKey, connection: ServerConnection) {
         if connection.is_closed() {
             return;
         }
