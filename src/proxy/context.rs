@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme as UriScheme, Uri};
 use http::{HeaderMap, HeaderValue, Method, header, request};
 use hyper_util::rt::TokioTimer;
@@ -37,10 +36,6 @@ pub(super) struct Shared {
     pub(super) settings: Settings,
     pub(super) listener: SocketAddr,
     pub(super) tls: DeviceTls,
-    /// The CA file that devices must trust, for use in messages.
-    pub(super) ca_file: String,
-    /// The certificate in the CA file, in DER.
-    pub(super) ca_certificate: Bytes,
     pub(super) upstreams: Upstreams,
     pub(super) client_certs: ClientCerts,
     pub(super) stay: Stay,

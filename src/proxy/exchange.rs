@@ -69,7 +69,10 @@ async fn respond(
     context: Arc<Context>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Dropped> {
-    if let Some(own) = own_path_behind(&context, &request) {
+    // Devices take dmtap for the server, so its own paths are there, too.
+    if context.server.is_behind()
+        && let Some(own) = route::own_path(&context.shared, &request)
+    {
         return Ok(own);
     }
     let (mut parts, body) = request.into_parts();
@@ -121,12 +124,6 @@ async fn respond(
         }
         Err(failure) => Ok(exchange.fail(failure)),
     }
-}
-
-/// Returns the response of a path of dmtap's own, if devices take dmtap for the server.
-fn own_path_behind<B>(context: &Context, request: &Request<B>) -> Option<Response<Body>> {
-    let is_behind = context.server.is_behind();
-    is_behind.then(|| route::own_path(&context.shared, request))?
 }
 
 /// An exchange in progress. If it is dropped before its end, it reports that it failed.
@@ -413,10 +410,9 @@ impl Exchange {
 
     /// Creates a message of which only the head and the body are known.
     fn message(&self, head: Head, body: CapturedBody) -> CapturedMessage {
-        let from = speaker(&head);
-        let at = match from {
-            Side::Device => self.received,
-            Side::Server => now(),
+        let (from, at) = match head {
+            Head::Request(_) => (Side::Device, self.received),
+            Head::Response(_) => (Side::Server, now()),
         };
         CapturedMessage {
             exchange: self.id,
@@ -443,13 +439,6 @@ fn weight(incoming: &IncomingMessage) -> usize {
         .document()
         .map_or(0, |document| document.source().len());
     incoming.captured.received.len().max(text)
-}
-
-fn speaker(head: &Head) -> Side {
-    match head {
-        Head::Request(_) => Side::Device,
-        Head::Response(_) => Side::Server,
-    }
 }
 
 /// The result of applying a verdict.

@@ -54,8 +54,6 @@ impl Proxy {
             io::Error::new(error.kind(), why)
         })?;
         let address = listener.local_addr()?;
-        let ca_file = authority.certificate_file().display().to_string();
-        let ca_certificate = authority.certificate_der();
         let identities = Identities::new(&settings).map_err(io::Error::other)?;
         let identities = Arc::new(identities);
         let client_certs = ClientCerts::load(&settings, identities.clone())?;
@@ -72,8 +70,6 @@ impl Proxy {
             listener: address,
             tls: DeviceTls::new(authority, &settings.certificates, judge)
                 .map_err(io::Error::other)?,
-            ca_file,
-            ca_certificate,
             stay: Stay::new(&settings)?,
             identities,
             upstreams: Upstreams::new(&settings, address)?,

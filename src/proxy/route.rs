@@ -143,7 +143,7 @@ fn certificate(shared: &Shared, method: &Method) -> Response<Body> {
             "only GET and HEAD are allowed here",
         );
     }
-    let mut response = Response::new(Body::whole(shared.ca_certificate.clone(), None));
+    let mut response = Response::new(Body::whole(shared.tls.authority().certificate_der(), None));
     let kind = HeaderValue::from_static("application/x-x509-ca-cert");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response

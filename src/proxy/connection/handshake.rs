@@ -1,6 +1,7 @@
 //! The TLS handshake with a device.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use rustls::server::Acceptor;
@@ -20,7 +21,7 @@ pub(super) async fn handshake(
     host: &str,
     decision: &ConnectionDecision,
 ) -> Result<TlsStream<Wire>, NotServed> {
-    let failed = |error| failed(&error, decision, &shared.ca_file);
+    let failed = |error| failed(&error, decision, shared.tls.authority().certificate_file());
     let local = wire.local_addr();
     let hello = LazyConfigAcceptor::new(Acceptor::default(), wire);
     let start = hello.await.map_err(failed)?;
@@ -41,7 +42,7 @@ pub(super) async fn handshake(
 
 /// Says why the device and dmtap did not agree. The text names the rule that spoiled the handshake; without such a
 /// rule, it says what helps.
-fn failed(error: &io::Error, decision: &ConnectionDecision, ca: &str) -> NotServed {
+fn failed(error: &io::Error, decision: &ConnectionDecision, ca: &Path) -> NotServed {
     let spoils = |applied: &&RuleEffect| applied.changes.iter().any(EffectDetail::is_done);
     let spoiled = decision.tls != TlsTerms::default();
     match decision.applied.iter().rfind(spoils).filter(|_| spoiled) {
@@ -49,7 +50,7 @@ fn failed(error: &io::Error, decision: &ConnectionDecision, ca: &str) -> NotServ
             let what = spoiled_handshake(error);
             NotServed::Intended(format!("{what}, as rule `{}` intends", applied.rule))
         }
-        None => NotServed::Fault(device_handshake(error, ca)),
+        None => NotServed::Fault(device_handshake(error, &ca.display().to_string())),
     }
 }
 
