@@ -84,7 +84,7 @@ pub struct MessageInput<'a> {
     /// The limits for decoding a changed body.
     pub limits: &'a Limits,
     /// The context of the rule `stay`, if it is in force.
-    pub stay: Option<StayContext<'a>>,
+    pub stay: Option<&'a StayContext>,
     /// The pairs of device and server certificates that stand for each other, if there are any.
     pub pairs: Option<&'a Pairs>,
     /// The client certificate (DER) that dmtap shows to the server for this request, and its key.

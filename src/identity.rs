@@ -27,10 +27,10 @@ use std::fmt;
 
 pub use cms::SignedData;
 pub use csr::{CertificationRequest, Strings};
-pub use document::{NoSwap, Replacement};
+pub use document::NoSwap;
 pub use issue::{CertificateParts, Issuer};
 pub use renewal::SignedRequest;
-pub use signature::{Digest, KeyKind, Scheme, SignError, Signer, sign_rsa};
+pub use signature::{Digest, KeyKind, SignError, Signer, SigningScheme};
 
 /// The reason why a certificate, a request or a signed message cannot be read or created.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -62,7 +62,7 @@ pub use listen::{Proxy, cannot_listen};
 pub use live_rules::{Hits, LiveRules};
 pub(crate) use read::coding::without_codings;
 pub use settings::{
-    Account, BodyCapture, Limits, Mode, OwnCertificate, Resolve, Scheme, Settings, StaySettings,
-    SwapSettings, Trust, Upstream, UpstreamHttp,
+    Account, BodyCapture, Limits, Mode, Origin, OwnCertificate, Resolve, Scheme, Settings,
+    StaySettings, SwapSettings, Trust, UpstreamHttp,
 };
 pub use trust::client_config;

@@ -19,7 +19,7 @@ use super::server;
 use crate::builtin_rules;
 use crate::error_text;
 use crate::peer::{Device, Encoding, Plan, Profile, Server, device};
-use crate::proxy::{Authority, Scheme, Settings, Trust, Upstream};
+use crate::proxy::{Authority, Origin, Scheme, Settings, Trust};
 use crate::record::Masking;
 use recorded_proxy::RecordedProxy;
 
@@ -212,7 +212,7 @@ impl Stage {
 
 /// The proxy's, in front of the server at this port.
 fn settings(port: u16, authority: &Authority) -> Settings {
-    let server = Upstream {
+    let server = Origin {
         scheme: Scheme::Https,
         host: "localhost".into(),
         port,

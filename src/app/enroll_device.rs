@@ -13,7 +13,9 @@ use super::device::{RetryPolicy, SessionError, run_session};
 use super::dial::HttpClient;
 use crate::dm::StatusCode;
 use crate::markup::Limits;
-use crate::peer::enroll::{EnrollProfile, EnrollingDevice, Enrollment, PrivateKey, Refusal, Step};
+use crate::peer::enroll::{
+    EnrollProfile, EnrollingDevice, Enrollment, PrivateKey, RefusedAnswer, Step,
+};
 use crate::peer::{Device, Encoding, Profile, device};
 use crate::proxy::ServerError;
 
@@ -30,10 +32,10 @@ pub enum EnrollError {
     },
     /// The device refused an answer.
     #[error("the device refuses: {0}")]
-    Refused(Refusal),
+    Refused(RefusedAnswer),
     /// The answer is an error itself: an HTTP error, or a fault.
     #[error("{0}")]
-    Answered(Refusal),
+    Answered(RefusedAnswer),
     /// A management session failed.
     #[error(transparent)]
     Session(#[from] SessionError),
@@ -45,10 +47,10 @@ pub enum EnrollError {
     Endless,
 }
 
-impl From<Refusal> for EnrollError {
-    fn from(refusal: Refusal) -> Self {
+impl From<RefusedAnswer> for EnrollError {
+    fn from(refusal: RefusedAnswer) -> Self {
         match refusal {
-            Refusal::Http { .. } | Refusal::Fault { .. } => Self::Answered(refusal),
+            RefusedAnswer::Http { .. } | RefusedAnswer::Fault { .. } => Self::Answered(refusal),
             refusal => Self::Refused(refusal),
         }
     }

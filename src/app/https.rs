@@ -19,7 +19,7 @@ use tokio_rustls::LazyConfigAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::markup::Limits;
-use crate::peer::enroll::ShownCertificate;
+use crate::peer::enroll::PresentedCertificate;
 use crate::proxy::{Authority, accept_until, all_ended};
 
 /// Serves until `stop`, then lets running exchanges end. `tls` is asked with the name that a device connects to.
@@ -61,7 +61,7 @@ async fn serve_one<R, F>(
     let handshake = tokio::time::timeout(HANDSHAKE, handshake).await;
     let Ok(Some(stream)) = handshake else { return };
     let shown = stream.get_ref().1.peer_certificates();
-    let shown = shown.and_then(|chain| Some(ShownCertificate(chain.first()?.to_vec())));
+    let shown = shown.and_then(|chain| Some(PresentedCertificate(chain.first()?.to_vec())));
     let service = service_fn(move |mut request: Request<Incoming>| {
         if let Some(shown) = &shown {
             request.extensions_mut().insert(shown.clone());

@@ -19,7 +19,7 @@ use crate::filter::{About, Filter, FilterError};
 use crate::identity::Strings;
 use crate::proxy::{
     Account, BodyCapture, ClientCertSettings, ForwardClientCert, Limits, Mode, OwnCertificate,
-    RequestClientCert, Settings, SwapSettings, Trust, Upstream, UpstreamHttp,
+    RequestClientCert, Settings, SwapSettings, Trust, UpstreamHttp,
 };
 use crate::record::Masking;
 
@@ -45,7 +45,7 @@ Set SSLKEYLOGFILE to decrypt the real TLS connections in Wireshark.")]
 pub struct Proxy {
     /// Proxy mode: reverse:URL, in front of the server at https://host[:port] or http://host[:port]; or regular, for
     /// clients that are configured to use a proxy.
-    #[arg(long, short, value_parser = mode, value_name = "reverse:URL|regular")]
+    #[arg(long, short, value_name = "reverse:URL|regular")]
     mode: Mode,
     /// Listen address: an IP address, or a name such as localhost. The default accepts local connections only.
     #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS", value_parser = super::listen_host)]
@@ -268,7 +268,7 @@ fn announce(running: &Running<'_>) {
     let (address, settings) = (running.address, running.settings);
     let scheme = proxy::scheme(&settings.mode);
     let to = match &settings.mode {
-        Mode::Reverse { server } => server.url(),
+        Mode::Reverse { server } => server.to_string(),
         Mode::Regular => "the server that each request names".into(),
     };
     print::line(&format!("listening at {scheme}://{address} → {to}"));
@@ -287,18 +287,6 @@ fn announce(running: &Running<'_>) {
         .exposure()
         .iter()
         .for_each(|words| print::line(words));
-}
-
-fn mode(text: &str) -> Result<Mode, String> {
-    if text == "regular" {
-        return Ok(Mode::Regular);
-    }
-    let server = text
-        .strip_prefix("reverse:")
-        .ok_or("one of reverse:https://host[:port], reverse:http://host[:port], regular")?;
-    server
-        .parse::<Upstream>()
-        .map(|server| Mode::Reverse { server })
 }
 
 fn upstream_http(text: &str) -> Result<UpstreamHttp, String> {

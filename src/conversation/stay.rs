@@ -17,16 +17,16 @@ use crate::rules::{HeadEdit, SyntheticResponse, Verdict};
 use crate::stay::{self, Extent, StayInput, StayOutcome};
 
 /// The facts about an exchange that `stay` needs.
-#[derive(Clone, Copy, Debug)]
-pub struct StayContext<'a> {
+#[derive(Clone, Debug)]
+pub struct StayContext {
     /// The map of origins for this exchange.
-    pub map: &'a OriginMap,
+    pub map: OriginMap,
     /// The hosts in no pair that have a path.
-    pub learned: &'a LearnedHosts,
+    pub learned: Arc<LearnedHosts>,
     /// How much `stay` rewrites.
     pub extent: Extent,
     /// The path of the request as the device wrote it.
-    pub path: &'a str,
+    pub path: String,
 }
 
 /// A request as the server gets it.
@@ -37,7 +37,7 @@ pub(super) struct Rewritten {
     pub(super) effects: Vec<RuleEffect>,
 }
 
-impl StayContext<'_> {
+impl StayContext {
     /// Rewrites a request before the rules see it. Returns the rewritten request and notes.
     pub(super) fn request(
         &self,
@@ -121,8 +121,8 @@ impl StayContext<'_> {
         };
         let input = StayInput {
             to: Side::Device,
-            map: self.map,
-            learned: self.learned,
+            map: &self.map,
+            learned: &self.learned,
             extent: self.extent,
             received: message.document.map(|document| &**document),
             sealed: None,
@@ -147,8 +147,8 @@ impl StayContext<'_> {
         }
         let input = StayInput {
             to,
-            map: self.map,
-            learned: self.learned,
+            map: &self.map,
+            learned: &self.learned,
             extent: self.extent,
             received,
             sealed,
@@ -161,7 +161,7 @@ impl StayContext<'_> {
     fn linked(&self, message: &MessageInput<'_>) -> Vec<Note> {
         match message.body {
             Some(body) if media::mentions(message.headers(), "json") => {
-                stay::linked_enrollment(body, self.map)
+                stay::linked_enrollment(body, &self.map)
             }
             _ => Vec::new(),
         }
@@ -171,7 +171,7 @@ impl StayContext<'_> {
     fn page(&self, message: &MessageInput<'_>, body: Option<&Bytes>) -> StayOutcome {
         match (body, message.body) {
             (Some(body), Some(received)) if media::is_page(message.headers()) => {
-                stay::page(body, received, self.map)
+                stay::page(body, received, &self.map)
             }
             _ => StayOutcome::default(),
         }
@@ -195,7 +195,7 @@ impl StayContext<'_> {
             } else {
                 0
             };
-            let turned = stay::location(&value[at..], self.path, self.map, reach, self.learned);
+            let turned = stay::location(&value[at..], &self.path, &self.map, reach, &self.learned);
             if let Turned::Away(host) = &turned {
                 stayed.notes.push(note_away(reach, host, &name));
             }

@@ -63,13 +63,8 @@ pub struct OriginError(String);
 impl Origin {
     /// Creates an origin. The host may have any case, brackets and a trailing dot.
     pub fn new(scheme: Scheme, host: &str, port: u16) -> Self {
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        let host = host.strip_suffix('.').unwrap_or(host);
-        Self {
-            scheme,
-            host: host.to_ascii_lowercase(),
-            port,
-        }
+        let host = plain_host(host);
+        Self { scheme, host, port }
     }
 
     /// Returns the origin that a `Host` or `:authority` value names under a scheme.
@@ -81,6 +76,11 @@ impl Origin {
     /// Returns the authority of the origin. The port is written only if it is not the default port of the scheme.
     pub fn authority(&self) -> String {
         self.authority_with(self.port != self.scheme.port())
+    }
+
+    /// Returns `host:port`.
+    pub fn host_and_port(&self) -> String {
+        self.authority_with(true)
     }
 
     fn authority_with(&self, has_port: bool) -> String {
@@ -117,6 +117,12 @@ impl FromStr for Origin {
         url.map(|url| url.origin)
             .ok_or_else(|| OriginError(text.to_owned()))
     }
+}
+
+/// Returns a host in lower case, without the brackets of an IPv6 address and the dot at the end.
+pub fn plain_host(host: &str) -> String {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
 }
 
 /// The origin at the beginning of a URL.

@@ -5,7 +5,7 @@ use der::{Decode, Encode, Tag, TagNumber};
 
 use super::CertificateError;
 use super::raw::{self, Elements, context};
-use super::signature::{self, Digest, RSA, Scheme, Signer, with_null};
+use super::signature::{self, Digest, RSA, Signer, SigningScheme, with_null};
 
 /// A signed message, with its signer and signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -208,12 +208,12 @@ impl Form<'_> {
         certificate: &[u8],
         signer: &dyn Signer,
     ) -> Result<Vec<u8>, CertificateError> {
-        let scheme = Scheme::of_key(signer.public_key(), self.digest)?;
+        let scheme = SigningScheme::of_key(signer.public_key(), self.digest)?;
         let digest = scheme.digest();
         let digest_algorithm = with_null(digest.oid())?;
         let algorithm = match scheme {
             // The digest has its own field.
-            Scheme::Pkcs1(_) => with_null(RSA)?,
+            SigningScheme::Pkcs1(_) => with_null(RSA)?,
             _ => scheme.algorithm()?,
         };
         let (tagged, signature) = match self.attributes {

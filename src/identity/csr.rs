@@ -4,7 +4,7 @@ use der::Tag;
 
 use super::CertificateError;
 use super::raw::{self, Elements};
-use super::signature::{self, Digest, KeyKind, Scheme, Signer};
+use super::signature::{self, Digest, KeyKind, Signer, SigningScheme};
 use crate::dm::certificate::is_printable_string;
 
 /// A request with a valid signature by its own key.
@@ -117,7 +117,7 @@ impl<'d> CertificationRequest<'d> {
         };
         let parts = [self.version, &subject, public_key, self.attributes];
         let info = raw::around(Tag::Sequence, &parts)?;
-        let scheme = Scheme::of_key(public_key, self.digest)?;
+        let scheme = SigningScheme::of_key(public_key, self.digest)?;
         let signature = raw::bit_string(&signer.sign(scheme, &info)?)?;
         let request = [&info[..], &scheme.algorithm()?, &signature];
         Ok(raw::around(Tag::Sequence, &request)?)

@@ -1,14 +1,13 @@
 //! The certificate in a provisioning document, and the edits that replace it.
 
-use std::ops::Range;
-
 use super::issue::CertificateParts;
+use super::session::Pairs;
 use crate::dm::certificate::thumbprint;
 use crate::dm::provisioning::{Provisioning, StoredCertificate};
-use crate::flow::EffectDetail;
+use crate::flow::{EffectDetail, Side};
 use crate::markup::edit::{Edit, NestedEdit};
-use crate::markup::{Attribute, Document, Element, Embedded, base64};
-use crate::patch::{Patch, Span, Splice};
+use crate::markup::{Attribute, Document, Element, Embedded};
+use crate::patch::Patch;
 
 /// The reason why an enrollment continues without a swap.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,15 +44,6 @@ pub enum NoSwap {
     /// The text cannot be changed.
     #[error("the message cannot be changed: {0}")]
     Edit(String),
-}
-
-/// A certificate and its replacement.
-#[derive(Clone, Copy, Debug)]
-pub struct Replacement<'a> {
-    /// The certificate that the server issued, in DER.
-    pub server: &'a [u8],
-    /// The certificate for the device, in DER.
-    pub device: &'a [u8],
 }
 
 /// Returns the certificate of the document for this key, a SubjectPublicKeyInfo.
@@ -99,24 +89,21 @@ pub fn authorities(provisioning: Provisioning<'_>) -> Vec<Vec<u8>> {
     stored.filter_map(|stored| stored.octets()).collect()
 }
 
-/// Returns the edits of an embedded provisioning document: of the certificate, the name of its node, and other
-/// occurrences of its thumbprint. `path` leads to the element whose text is the document.
+/// Returns the edits of an embedded provisioning document: the certificates of the server, the names of their nodes, and
+/// other occurrences of their thumbprints, are replaced by those of the device. `path` leads to the element whose text
+/// is the document.
 pub fn replace(
     embedded: &Embedded,
     path: &crate::markup::Path,
-    replacement: Replacement<'_>,
+    pairs: &Pairs,
 ) -> (Vec<NestedEdit>, Vec<EffectDetail>) {
     let document = embedded.document();
-    let (old, new) = (
-        thumbprint(replacement.server),
-        thumbprint(replacement.device),
-    );
     let mut edits = Vec::new();
     let mut changes = Vec::new();
     for element in document.elements() {
         for attribute in element.attributes() {
             let octets = attribute.value().into_owned();
-            let Some(patch) = patch_of(element, &octets, &old, &new, replacement) else {
+            let Some(patch) = pairs.patch(Side::Server, octets.as_bytes()) else {
                 continue;
             };
             let after = patch.apply(&octets.clone().into_bytes().into());
@@ -133,61 +120,6 @@ pub fn replace(
         }
     }
     (edits, changes)
-}
-
-/// Returns the patch of an attribute value, if it has to change.
-fn patch_of(
-    element: Element<'_>,
-    value: &str,
-    old: &str,
-    new: &str,
-    replacement: Replacement<'_>,
-) -> Option<Patch> {
-    let is_certificate = element.attribute("name").is_some_and(|name| {
-        let name = name.value();
-        name.trim().eq_ignore_ascii_case("EncodedCertificate")
-    });
-    let holds = || crate::dm::token::base64_octets(value.as_bytes());
-    if is_certificate && holds().is_some_and(|octets| octets == replacement.server) {
-        return Some(base64::replacing(value.as_bytes(), replacement.device));
-    }
-    renamed(value, old, new)
-}
-
-/// Returns the patch that replaces a thumbprint in a text, keeping the case of each occurrence.
-pub(super) fn renamed(text: &str, old: &str, new: &str) -> Option<Patch> {
-    let splices = thumbprints(text).filter(|at| text[at.clone()].eq_ignore_ascii_case(old));
-    let splices = splices.map(|at| Splice {
-        span: Span::new(at.start as u32, at.end as u32),
-        with: in_case_of(&text[at], new).into_bytes(),
-    });
-    let patch = Patch::new(splices.collect()).unwrap_or_default();
-    (!patch.is_empty()).then_some(patch)
-}
-
-/// Finds runs of exactly 40 hexadecimal digits.
-pub(super) fn thumbprints(text: &str) -> impl Iterator<Item = Range<usize>> {
-    let bytes = text.as_bytes();
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        loop {
-            let digit = |byte: &u8| byte.is_ascii_hexdigit();
-            let start = at + bytes.get(at..)?.iter().position(digit)?;
-            let length = bytes[start..].iter().take_while(|byte| digit(byte)).count();
-            at = start + length;
-            if length == THUMBPRINT_DIGITS {
-                return Some(start..at);
-            }
-        }
-    })
-}
-
-/// Returns a thumbprint in the case of another one.
-pub(super) fn in_case_of(written: &str, thumbprint: &str) -> String {
-    match written.bytes().any(|byte| byte.is_ascii_lowercase()) {
-        true => thumbprint.to_ascii_lowercase(),
-        false => thumbprint.to_ascii_uppercase(),
-    }
 }
 
 fn edit(
@@ -212,5 +144,3 @@ fn edit(
 
 /// The most certificates of one document; servers send a root, an intermediate and the device's.
 pub const MOST_CERTIFICATES: usize = 32;
-/// The number of hexadecimal digits of a SHA-1.
-const THUMBPRINT_DIGITS: usize = 40;

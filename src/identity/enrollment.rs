@@ -1,12 +1,13 @@
 //! The two enrollment messages that the swap changes: the request for a certificate, and its answer.
 
-use super::document::{self, NoSwap, Replacement};
+use super::document::{self, NoSwap};
+use super::session::Pairs;
 use crate::dm::enrollment::{EnrollmentMessage, RequestSecurityToken};
 use crate::dm::token::TokenKind;
 use crate::dm::{Envelope, Provisioning};
 use crate::flow::effect::SWAP;
 use crate::flow::{EffectDetail, Note, RuleEffect};
-use crate::markup::edit::{Edit, EditError, NestedEdit, plan, plan_within};
+use crate::markup::edit::{Edit, EditError, plan, plan_within};
 use crate::markup::{Document, Element, Embedded, Limits, base64};
 use crate::patch::Patch;
 
@@ -111,18 +112,17 @@ pub fn granted(document: &Document, limits: &Limits, public_key: &[u8]) -> Resul
     })
 }
 
-/// Replaces the server's certificate in the answer with the device's.
+/// Replaces the server's certificate in the answer with the device's. `pair` has both.
 ///
 /// # Errors
 /// [`NoSwap::Edit`].
 pub fn with_certificate(
     document: &Document,
     limits: &Limits,
-    replacement: Replacement<'_>,
+    pair: &Pairs,
 ) -> Result<RuleEffect, NoSwap> {
     let (token, embedded) = provisioning(document, limits)?;
-    let (edits, changes) = document::replace(&embedded, &token.path(), replacement);
-    let edits: Vec<NestedEdit> = edits;
+    let (edits, changes) = document::replace(&embedded, &token.path(), pair);
     let patch = plan_within(document, &edits, limits).map_err(unwritable)?;
     Ok(effect(changes, patch))
 }

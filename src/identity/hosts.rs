@@ -1,6 +1,7 @@
 //! The hosts that a server names, which its device may contact next.
 
 use crate::dm::{EnrollmentMessage, Envelope, Message};
+use crate::flow::origin::UrlOrigin;
 use crate::markup::{Document, Limits};
 
 /// Returns the hosts of https URLs in the provisioning document of an enrollment, or in the Data of a DM message; in
@@ -29,33 +30,18 @@ pub fn named(document: &Document) -> Vec<String> {
 }
 
 fn add(hosts: &mut Vec<String>, text: &str) {
-    for rest in text.split(SCHEME).skip(1) {
-        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || ".-_[:]".contains(c)));
-        let authority = &rest[..end.unwrap_or(rest.len())];
-        let host = plain(without_port(authority));
-        if !host.is_empty() && !hosts.contains(&host) && hosts.len() < MOST_HOSTS {
-            hosts.push(host);
+    for (at, _) in text.match_indices("https://") {
+        let Some(UrlOrigin { origin, .. }) = UrlOrigin::of(&text[at..]) else {
+            continue;
+        };
+        if !hosts.contains(&origin.host) && hosts.len() < MOST_HOSTS {
+            hosts.push(origin.host);
         }
     }
 }
 
-/// Returns `host:port` without its port.
-pub fn without_port(authority: &str) -> &str {
-    match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-        _ => authority,
-    }
-}
-
-/// Normalizes a host for comparison: in lower case, without the brackets of an IPv6 address and the dot at the end.
-pub fn plain(host: &str) -> String {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
-}
-
 /// The most hosts of one document.
 pub const MOST_HOSTS: usize = 32;
-const SCHEME: &str = "https://";
 
 #[cfg(test)]
 mod tests {

@@ -14,7 +14,7 @@ pub struct Issuer<'a> {
     /// The subject: a Name in DER.
     pub name: Vec<u8>,
     /// The signature algorithm: an AlgorithmIdentifier in DER.
-    pub algorithm: &'static [u8],
+    pub algorithm: Vec<u8>,
     /// The function that signs a TBSCertificate.
     pub sign: Sign<'a>,
 }
@@ -26,6 +26,7 @@ pub type Sign<'a> = Box<dyn Fn(&[u8]) -> Result<Vec<u8>, SignError> + 'a>;
 #[derive(Clone, Debug)]
 pub struct CertificateParts<'d> {
     serial: &'d [u8],
+    algorithm: &'d [u8],
     validity: &'d [u8],
     subject: &'d [u8],
     public_key: &'d [u8],
@@ -46,7 +47,7 @@ impl<'d> CertificateParts<'d> {
         let mut inside = Elements::of(certificate)?;
         inside.next_if(context(TagNumber::N0));
         let serial = inside.next()?;
-        let [_algorithm, _issuer] = [inside.next()?, inside.next()?];
+        let [algorithm, _issuer] = [inside.next()?, inside.next()?];
         let [validity, subject, public_key] = [inside.next()?, inside.next()?, inside.next()?];
         let mut extensions = Vec::new();
         while !inside.rest().is_empty() {
@@ -62,6 +63,7 @@ impl<'d> CertificateParts<'d> {
         }
         Ok(Self {
             serial,
+            algorithm,
             validity,
             subject,
             public_key,
@@ -77,6 +79,11 @@ impl<'d> CertificateParts<'d> {
     /// Returns the subject: a Name in DER.
     pub fn subject(&self) -> &'d [u8] {
         self.subject
+    }
+
+    /// Returns the algorithm of the signature: an AlgorithmIdentifier in DER.
+    pub fn algorithm(&self) -> &'d [u8] {
+        self.algorithm
     }
 
     /// Returns the serial number: an INTEGER in DER.
@@ -106,7 +113,7 @@ impl<'d> CertificateParts<'d> {
         let cannot_sign = CertificateError::about("dmtap's CA cannot sign a certificate");
         let signature = signature.map_err(cannot_sign)?;
         let signature = raw::bit_string(&signature).map_err(unreadable)?;
-        let certificate = [&to_be_signed[..], issuer.algorithm, &signature];
+        let certificate = [&to_be_signed[..], &issuer.algorithm, &signature];
         raw::around(Tag::Sequence, &certificate).map_err(unreadable)
     }
 
@@ -150,7 +157,7 @@ impl<'d> CertificateParts<'d> {
             &[
                 VERSION_3,
                 &serial,
-                issuer.algorithm,
+                &issuer.algorithm,
                 &issuer.name,
                 self.validity,
                 self.subject,

@@ -2,15 +2,15 @@
 //! itself. Thumbprints in LocURI and Data, and certificates in Data, are replaced by those that the other side knows.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
-use super::document::{in_case_of, thumbprints};
 use crate::dm::certificate::thumbprint;
 use crate::dm::token::base64_octets;
 use crate::dm::{Dialect, Message};
 use crate::flow::{EffectDetail, Note, RuleEffect, Side};
 use crate::markup::edit::{Edit, plan};
-use crate::markup::{Document, Text, base64};
+use crate::markup::{Document, base64};
 use crate::patch::{Patch, Span, Splice};
 
 /// Pairs of certificates: the one that a device has, and the one that the server issued.
@@ -75,7 +75,7 @@ impl Pairs {
             } else {
                 0
             };
-            digits >= 40
+            digits >= THUMBPRINT_DIGITS
         };
         // The base64 of a certificate begins with MI. Bodies in UTF-16 always count: zeros are between the digits.
         let is_certificate = memchr::memmem::find(body, b"MI").is_some();
@@ -83,6 +83,34 @@ impl Pairs {
             || memchr::memmem::find(body, SIGNED_ID.as_bytes()).is_some()
             || body.iter().any(is_thumbprint)
             || matches!(body, [0, b'<', ..] | [b'<', 0, ..] | [0xfe | 0xff, ..])
+    }
+
+    /// Returns the patch of a text that comes from this side, if it has to change: a certificate in base64, or
+    /// thumbprints, each of which keeps its case.
+    pub(super) fn patch(&self, from: Side, octets: &[u8]) -> Option<Patch> {
+        let others = match from {
+            Side::Device => &self.of_devices,
+            Side::Server => &self.of_servers,
+        };
+        if octets.len() > MAX_TEXT_BYTES {
+            return None;
+        }
+        if octets.trim_ascii_start().starts_with(b"MI") {
+            let der = base64_octets(octets)?;
+            let other = others.get(&thumbprint(&der))?;
+            return Some(base64::replacing(octets, &other.der));
+        }
+        let value = std::str::from_utf8(octets).ok()?;
+        let splices = thumbprints(value).filter_map(|at| {
+            let written = &value[at.clone()];
+            let other = others.get(&written.to_ascii_uppercase())?;
+            Some(Splice {
+                span: Span::new(at.start as u32, at.end as u32),
+                with: in_case_of(written, &other.thumbprint).into_bytes(),
+            })
+        });
+        let patch = Patch::new(splices.collect()).unwrap_or_default();
+        (!patch.is_empty()).then_some(patch)
     }
 
     /// Rewrites a message on its way to the other side. `sealed` is the name of a signature over its bytes, if there is
@@ -99,10 +127,6 @@ impl Pairs {
         {
             return (None, None);
         }
-        let others = match from {
-            Side::Device => &self.of_devices,
-            Side::Server => &self.of_servers,
-        };
         let mut edits = Vec::new();
         let mut changes = Vec::new();
         for element in document.elements() {
@@ -110,7 +134,7 @@ impl Pairs {
                 continue;
             }
             for text in element.texts() {
-                let Some(patch) = patch_of(text, others) else {
+                let Some(patch) = self.patch(from, &text.octets()) else {
                     continue;
                 };
                 let value = text.value();
@@ -149,30 +173,34 @@ impl Pairs {
     }
 }
 
-fn patch_of(text: Text<'_>, others: &HashMap<String, Arc<Other>>) -> Option<Patch> {
-    let octets = text.octets();
-    if octets.len() > MAX_TEXT_BYTES {
-        return None;
+/// Finds runs of exactly 40 hexadecimal digits.
+fn thumbprints(text: &str) -> impl Iterator<Item = Range<usize>> {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let digit = |byte: &u8| byte.is_ascii_hexdigit();
+            let start = at + bytes.get(at..)?.iter().position(digit)?;
+            let length = bytes[start..].iter().take_while(|byte| digit(byte)).count();
+            at = start + length;
+            if length == THUMBPRINT_DIGITS {
+                return Some(start..at);
+            }
+        }
+    })
+}
+
+/// Returns a thumbprint in the case of another one.
+fn in_case_of(written: &str, thumbprint: &str) -> String {
+    match written.bytes().any(|byte| byte.is_ascii_lowercase()) {
+        true => thumbprint.to_ascii_lowercase(),
+        false => thumbprint.to_ascii_uppercase(),
     }
-    if octets.trim_ascii_start().starts_with(b"MI") {
-        let der = base64_octets(&octets)?;
-        let other = others.get(&thumbprint(&der))?;
-        return Some(base64::replacing(&octets, &other.der));
-    }
-    let value = std::str::from_utf8(&octets).ok()?;
-    let splices = thumbprints(value).filter_map(|at| {
-        let written = &value[at.clone()];
-        let other = others.get(&written.to_ascii_uppercase())?;
-        Some(Splice {
-            span: Span::new(at.start as u32, at.end as u32),
-            with: in_case_of(written, &other.thumbprint).into_bytes(),
-        })
-    });
-    let patch = Patch::new(splices.collect()).unwrap_or_default();
-    (!patch.is_empty()).then_some(patch)
 }
 
 /// The node of the DMClient CSP whose value the device's key signs (DMClient CSP, Provider/*/SignedEntDMID).
 pub const SIGNED_ID: &str = "SignedEntDMID";
+/// The number of hexadecimal digits of a SHA-1.
+const THUMBPRINT_DIGITS: usize = 40;
 /// The longest text to examine, in bytes: lists of thumbprints and certificates are shorter.
 const MAX_TEXT_BYTES: usize = 256 << 10;

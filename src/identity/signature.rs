@@ -3,12 +3,10 @@
 use std::fmt;
 
 use aws_lc_rs::digest;
-use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA384_ASN1, ECDSA_P384_SHA256_ASN1, ECDSA_P384_SHA384_ASN1,
     RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY, RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
-    RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_SHA256,
-    RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RsaEncoding, RsaKeyPair, UnparsedPublicKey,
+    RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY, RSA_PKCS1_2048_8192_SHA384, UnparsedPublicKey,
     VerificationAlgorithm,
 };
 use der::asn1::ObjectIdentifier;
@@ -32,7 +30,7 @@ pub enum Digest {
 
 /// A signature scheme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scheme {
+pub enum SigningScheme {
     /// RSASSA-PKCS1-v1_5 (RFC 8017 §8.2).
     Pkcs1(Digest),
     /// ECDSA, in DER (RFC 3279 §2.2.3): P-256 with SHA-256, P-384 with SHA-384.
@@ -48,29 +46,10 @@ pub trait Signer: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// [`SignError`] if the key does not support the scheme.
-    fn sign(&self, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>, SignError>;
+    fn sign(&self, scheme: SigningScheme, message: &[u8]) -> Result<Vec<u8>, SignError>;
 }
 
-/// Signs with an RSA key, as [`Signer::sign`] does. New signatures must not use SHA-1.
-///
-/// # Errors
-/// [`SignError`].
-pub fn sign_rsa(pair: &RsaKeyPair, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>, SignError> {
-    let encoding: &'static dyn RsaEncoding = match scheme {
-        Scheme::Pkcs1(Digest::Sha256) => &RSA_PKCS1_SHA256,
-        Scheme::Pkcs1(Digest::Sha384) => &RSA_PKCS1_SHA384,
-        Scheme::Pkcs1(Digest::Sha512) => &RSA_PKCS1_SHA512,
-        Scheme::Pkcs1(Digest::Sha1) | Scheme::Ecdsa(_) => {
-            return Err(SignError);
-        }
-    };
-    let mut signature = vec![0; pair.public_modulus_len()];
-    pair.sign(encoding, &SystemRandom::new(), message, &mut signature)
-        .map_err(|_| SignError)?;
-    Ok(signature)
-}
-
-impl Scheme {
+impl SigningScheme {
     /// Returns the scheme for new signatures with a key, a SubjectPublicKeyInfo; an EC key determines the digest.
     ///
     /// # Errors

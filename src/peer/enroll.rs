@@ -9,6 +9,6 @@ mod soap;
 
 pub use certificate::EnrollmentCa;
 pub use csr::CsrForm;
-pub use device::{EnrollProfile, EnrollingDevice, Enrollment, Refusal, Step};
+pub use device::{EnrollProfile, EnrollingDevice, Enrollment, RefusedAnswer, Step};
 pub use key::PrivateKey;
-pub use server::{EnrollServer, Login, ShownCertificate, Sites, User};
+pub use server::{EnrollServer, Login, PresentedCertificate, Sites, User};

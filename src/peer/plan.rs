@@ -51,15 +51,6 @@ pub enum PlannedCommand {
     Sequence(Vec<Self>),
 }
 
-/// A command that was sent, to match with its answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sent {
-    /// The CmdID.
-    pub cmd_id: u32,
-    /// The name and LocURI of the command, for people.
-    pub what: String,
-}
-
 impl Plan {
     /// Returns the plan of the demo: each command once, for the tree of [`super::device::demo_tree`].
     pub fn demo() -> Self {
@@ -154,8 +145,9 @@ impl PlannedCommand {
         message.command(self.as_ref(), |m| item(m, uri, chunk))
     }
 
-    /// Writes the command. Returns the commands that were sent, containers before their content.
-    pub(crate) fn write(&self, message: &mut Composer) -> Vec<Sent> {
+    /// Writes the command. Returns the commands that were sent, containers before their content: each with its CmdID, its
+    /// name and its LocURI.
+    pub(crate) fn write(&self, message: &mut Composer) -> Vec<(u32, String)> {
         let mut inner = Vec::new();
         let cmd_id = message.command(self.as_ref(), |m| match self {
             Self::Get(uri) | Self::Delete(uri) => m.within("Item", |m| target(m, uri)),
@@ -166,10 +158,7 @@ impl PlannedCommand {
                 inner = orders.iter().flat_map(|order| order.write(m)).collect();
             }
         });
-        let mut sent = vec![Sent {
-            cmd_id,
-            what: self.to_string(),
-        }];
+        let mut sent = vec![(cmd_id, self.to_string())];
         sent.append(&mut inner);
         sent
     }

@@ -18,7 +18,7 @@ use super::body_budget::BudgetPermit;
 use super::body_timeout::{BodyTimeout, Stall};
 use super::failure::is_malformed;
 use super::paced_body::PacedBody;
-use super::progress::{Progress, State};
+use super::progress::Progress;
 use super::stream_watchdog::StreamWatchdog;
 
 /// A body to send. Bytes pass unchanged and are not copied.
@@ -83,20 +83,10 @@ pub(super) enum Broken {
 enum Watch {
     #[default]
     Nobody,
-    Count(Arc<Count>),
-    End(OnEnd),
-}
-
-/// A callback that is called once: when the last byte was passed on, or when the body is dropped before that.
-pub(super) type OnEnd = Box<dyn FnOnce(Passed) + Send>;
-
-/// The bytes of a body that passed, and the end of the passing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Passed {
-    /// The number of bytes that were passed on.
-    pub(super) bytes: u64,
-    /// How the passing ended.
-    pub(super) end: End,
+    /// A running count of the bytes.
+    Count(Arc<AtomicU64>),
+    /// A callback that gets the end, and the number of bytes that were passed on before.
+    End(Box<dyn FnOnce(End, u64) + Send>),
 }
 
 /// How the passing of a body ended.
@@ -112,17 +102,6 @@ pub(super) enum End {
     Stalled(Stall),
     /// The receiver left.
     Dropped,
-}
-
-/// A running count of the bytes that passed.
-#[derive(Debug, Default)]
-pub(super) struct Count(AtomicU64);
-
-impl Count {
-    /// Returns the bytes so far.
-    pub(super) fn bytes(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
 }
 
 impl Body {
@@ -227,7 +206,7 @@ impl Body {
     }
 
     /// Counts the bytes of the body while they pass.
-    pub(super) fn counted(mut self, count: Arc<Count>) -> Self {
+    pub(super) fn counted(mut self, count: Arc<AtomicU64>) -> Self {
         self.watch = Watch::Count(count);
         self
     }
@@ -246,9 +225,9 @@ impl Body {
         }
     }
 
-    /// Calls a callback at the end of the body.
-    pub(super) fn on_end(mut self, on_end: OnEnd) -> Self {
-        self.watch = Watch::End(on_end);
+    /// Calls a callback once: when the last byte was passed on, or when the body is dropped before that.
+    pub(super) fn on_end(mut self, on_end: impl FnOnce(End, u64) + Send + 'static) -> Self {
+        self.watch = Watch::End(Box::new(on_end));
         self
     }
 
@@ -268,28 +247,21 @@ impl Body {
     fn pass(&mut self, bytes: usize) {
         self.passed += bytes as u64;
         if let Watch::Count(count) = &self.watch {
-            count.0.fetch_add(bytes as u64, Ordering::Relaxed);
+            count.fetch_add(bytes as u64, Ordering::Relaxed);
         }
         if self.has_passed() {
             self.end(End::Whole);
         } else if let Some(progress) = &self.progress {
-            progress.note(State::Flowing);
+            progress.note_moved();
         }
     }
 
     fn end(&mut self, end: End) {
         if let Some(progress) = self.progress.take() {
-            progress.note(match end {
-                End::Whole | End::Dropped => State::Sent,
-                End::Stalled(Stall::Silent(_)) => State::Stalled,
-                End::Stalled(Stall::Slow(_)) => State::Slow,
-                End::Broken => State::Broken,
-                End::Malformed => State::Malformed,
-            });
+            progress.note_end(end);
         }
-        let bytes = self.passed;
         if let Watch::End(on_end) = std::mem::take(&mut self.watch) {
-            on_end(Passed { bytes, end });
+            on_end(end, self.passed);
         }
     }
 

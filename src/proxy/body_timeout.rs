@@ -65,19 +65,13 @@ impl BodyTimeout {
 
     /// Notes that the peer moved this many bytes, so that a new wait begins.
     pub(super) fn renew(&mut self, bytes: usize) {
-        let Some(since) = self.since.take() else {
-            if self.left < self.whole {
-                self.earn(bytes);
-            }
-            return;
-        };
-        self.left = self.left.saturating_sub(since.elapsed());
-        self.earn(bytes);
-    }
-
-    fn earn(&mut self, bytes: usize) {
-        let earned = Duration::from_secs_f64(bytes as f64 / f64::from(MIN_BYTES_PER_SECOND));
-        self.left = self.whole.min(self.left + earned);
+        if let Some(since) = self.since.take() {
+            self.left = self.left.saturating_sub(since.elapsed());
+        }
+        if self.left < self.whole {
+            let earned = Duration::from_secs_f64(bytes as f64 / f64::from(MIN_BYTES_PER_SECOND));
+            self.left = self.whole.min(self.left + earned);
+        }
     }
 
     /// Returns `Ready` when the wait takes too long.

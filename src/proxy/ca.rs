@@ -66,14 +66,16 @@ impl Authority {
 
     /// Returns the certificate that devices must trust, in PEM.
     pub fn certificate_pem(&self) -> bytes::Bytes {
-        pem_of("CERTIFICATE", &self.certificate).into_bytes().into()
+        pem_of(&self.certificate).into_bytes().into()
     }
 
     /// Returns a warning if others may look into the configuration directory.
     pub fn exposure(&self) -> Option<String> {
         let confdir = self.certificate_file.parent()?;
         let remedy = "others may look into this folder of the CA's key: chmod 700 it";
-        is_open(confdir).then(|| format!("warning: {}: {remedy}", confdir.display()))
+        is_open(confdir)
+            .unwrap_or_default()
+            .then(|| format!("warning: {}: {remedy}", confdir.display()))
     }
 
     /// Returns a certificate for names and IP addresses, with its key. The first name is the subject. Takes about 60
@@ -176,7 +178,7 @@ pub enum CaError {
 }
 
 impl CaError {
-    fn io(path: &Path, source: io::Error) -> Self {
+    pub(super) fn io(path: &Path, source: io::Error) -> Self {
         Self::Io {
             path: path.to_owned(),
             source,
@@ -223,7 +225,7 @@ impl Files {
             let found = match pem_file::read(path) {
                 Ok(found) => found,
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                    let pem = pem_of("CERTIFICATE", certificate);
+                    let pem = pem_of(certificate);
                     let written = write_new(path, pem.as_bytes(), 0o644);
                     written.map_err(|e| CaError::io(path, e))?;
                     continue;
@@ -262,13 +264,17 @@ pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, S
 /// # Errors
 /// An error that names the file and the reason.
 pub(super) fn certificates_in(file: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
-    let named = |why: String| io::Error::other(format!("{}: {why}", file.display()));
-    let pem = pem_file::read(file).map_err(|error| named(error_text::io(&error)))?;
-    let found = certificates(&pem).map_err(named)?;
+    let pem = pem_file::read(file).map_err(|error| file_error(file, error_text::io(&error)))?;
+    let found = certificates(&pem).map_err(|why| file_error(file, why))?;
     match found.is_empty() {
-        true => Err(named("it holds no certificate in PEM form".into())),
+        true => Err(file_error(file, "it holds no certificate in PEM form")),
         false => Ok(found),
     }
+}
+
+/// Returns an error that names a file and the reason.
+pub(super) fn file_error(file: &Path, why: impl std::fmt::Display) -> io::Error {
+    io::Error::other(format!("{}: {why}", file.display()))
 }
 
 /// Says why a PEM file has no private key.
@@ -366,23 +372,21 @@ fn serial() -> Result<SerialNumber, CaError> {
 
 fn random<const N: usize>() -> Result<[u8; N], CaError> {
     let mut bytes = [0; N];
-    provider()
-        .secure_random
-        .fill(&mut bytes)
+    aws_lc_rs::rand::fill(&mut bytes)
         .map_err(|_| CaError::Tls(rustls::Error::FailedToGetRandomBytes))?;
     Ok(bytes)
 }
 
-/// Returns DER as PEM with this label.
-pub(super) fn pem_of(label: &str, der: &[u8]) -> String {
+/// Returns a certificate in PEM.
+pub(super) fn pem_of(der: &[u8]) -> String {
     use base64::Engine;
     let text = base64::engine::general_purpose::STANDARD.encode(der);
-    let mut pem = format!("-----BEGIN {label}-----\n");
+    let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
     for line in text.as_bytes().chunks(64) {
         pem.extend(line.iter().map(|&byte| char::from(byte)));
         pem.push('\n');
     }
-    pem + &format!("-----END {label}-----\n")
+    pem + "-----END CERTIFICATE-----\n"
 }
 
 /// Writes a file with this mode, completely or not at all. An existing file stays.
@@ -430,32 +434,24 @@ pub(super) fn private_directory(path: &Path) -> io::Result<()> {
 
 /// Logs a warning if others may read a file with such a secret.
 pub fn warn_if_readable(path: &Path, secret: &str) {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let mode = fs::metadata(path).map_or(0, |m| m.permissions().mode());
-        if mode & 0o077 != 0 {
-            tracing::warn!(
-                "{}: others may read this {secret}: chmod 600 it",
-                path.display()
-            );
-        }
+    if is_open(path).unwrap_or_default() {
+        tracing::warn!(
+            "{}: others may read this {secret}: chmod 600 it",
+            path.display()
+        );
     }
-    #[cfg(not(unix))]
-    let _ = (path, secret);
 }
 
-/// Whether others may look into a folder. A user who may write there can replace the CA.
+/// Whether others may read a file, or look into a folder. A user who may write into the CA's folder can replace the CA.
 #[cfg(unix)]
-fn is_open(folder: &Path) -> bool {
+pub(super) fn is_open(path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::PermissionsExt;
-    let mode = fs::metadata(folder).map_or(0, |m| m.permissions().mode());
-    mode & 0o077 != 0
+    Ok(fs::metadata(path)?.permissions().mode() & 0o077 != 0)
 }
 
 #[cfg(not(unix))]
-fn is_open(_: &Path) -> bool {
-    false
+pub(super) fn is_open(_: &Path) -> io::Result<bool> {
+    Ok(false)
 }
 
 const DAY: u64 = 24 * 60 * 60;

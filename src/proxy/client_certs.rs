@@ -7,20 +7,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use aws_lc_rs::digest;
-
-use super::ca::warn_if_readable;
+use super::ca::{file_error, warn_if_readable};
 use super::client_identity::{ClientIdentity, IdentityError};
 use super::device_certificate::RequestClientCert;
 use super::forward_client_cert::ForwardClientCert;
-use super::identity::Identities;
+use super::identity::{Identities, sha256};
 use super::pem_file;
 use super::settings::{Mode, Settings};
 use super::tls::covers;
 use crate::error_text;
 use crate::flow::Connection;
-use crate::flow::origin::OriginPair;
-use crate::identity::hosts::plain;
+use crate::flow::origin::{OriginPair, plain_host};
 
 /// The settings for client certificates, and for asking devices for theirs.
 #[derive(Clone, Debug, Default)]
@@ -65,13 +62,13 @@ impl ClientCerts {
             Mode::Reverse { .. } => {
                 let pairs = all.stay.maps.iter();
                 let hosts =
-                    |pair: &OriginPair| (plain(&pair.public.host), plain(&pair.server.host));
+                    |pair: &OriginPair| (pair.public.host.clone(), pair.server.host.clone());
                 Some(pairs.map(hosts).collect())
             }
         };
         let server = match &all.mode {
             Mode::Regular => None,
-            Mode::Reverse { server } => Some(plain(&server.host)),
+            Mode::Reverse { server } => Some(server.host.clone()),
         };
         let mut loaded = Self {
             public,
@@ -111,7 +108,7 @@ impl ClientCerts {
         if self.for_all.is_some() || self.is_forwarded {
             return true;
         }
-        let name = plain(name);
+        let name = plain_host(name);
         let goes_to = |host: &str| self.by_host.contains_key(host) || self.of_devices.go_to(host);
         match &self.public {
             None => goes_to(&name),
@@ -152,20 +149,19 @@ impl ClientCerts {
         if self.by_host.is_empty() {
             return self.for_all.clone();
         }
-        self.by_host.get(&plain(host)).cloned()
+        self.by_host.get(&plain_host(host)).cloned()
     }
 }
 
 /// Returns the SHA-256 of the certificate that a device presents, if any.
 pub(super) fn sha256_of(device: &Connection) -> Option<[u8; 32]> {
     let presented = device.tls.as_ref()?.client.as_ref()?;
-    let hash = digest::digest(&digest::SHA256, presented.chain.first()?);
-    hash.as_ref().try_into().ok()
+    Some(sha256(presented.chain.first()?))
 }
 
 /// Returns the identities of a folder, by host.
 fn folder_of_hosts(folder: &Path) -> io::Result<HashMap<String, ClientIdentity>> {
-    let unread = |error: io::Error| named(folder, &error_text::io(&error));
+    let unread = |error: io::Error| file_error(folder, error_text::io(&error));
     let mut found = HashMap::new();
     let mut pfx = Vec::new();
     for entry in fs::read_dir(folder).map_err(unread)? {
@@ -177,7 +173,7 @@ fn folder_of_hosts(folder: &Path) -> io::Result<HashMap<String, ClientIdentity>>
         match &*kind.to_string_lossy().to_ascii_lowercase() {
             "pem" if found.len() == MOST_FILES => {
                 let why = format!("it holds more than {MOST_FILES} PEM files");
-                return Err(named(folder, &why));
+                return Err(file_error(folder, why));
             }
             "pem" => drop(found.insert(host, read(&path)?)),
             "pfx" | "p12" => pfx.push((host, path)),
@@ -186,13 +182,13 @@ fn folder_of_hosts(folder: &Path) -> io::Result<HashMap<String, ClientIdentity>>
     }
     match pfx.iter().find(|(host, _)| !found.contains_key(host)) {
         Some((_, path)) => Err(refused(path, &IdentityError::Pfx)),
-        None if found.is_empty() => Err(named(folder, "it holds no file <host>.pem")),
+        None if found.is_empty() => Err(file_error(folder, "it holds no file <host>.pem")),
         None => Ok(found),
     }
 }
 
 fn read(path: &Path) -> io::Result<ClientIdentity> {
-    let pem = pem_file::read(path).map_err(|error| named(path, &error_text::io(&error)))?;
+    let pem = pem_file::read(path).map_err(|error| file_error(path, error_text::io(&error)))?;
     let identity = ClientIdentity::from_pem(&pem).map_err(|error| refused(path, &error))?;
     warn_if_readable(path, "private key");
     Ok(identity)
@@ -200,21 +196,17 @@ fn read(path: &Path) -> io::Result<ClientIdentity> {
 
 fn refused(path: &Path, error: &IdentityError) -> io::Error {
     if *error != IdentityError::Pfx {
-        return named(path, &error.to_string());
+        return file_error(path, error);
     }
     let (pfx, pem) = (path.display(), path.with_extension("pem"));
     let pem = pem.display();
-    named(
+    file_error(
         path,
-        &format!(
+        format!(
             "it is a PFX (PKCS#12), and dmtap reads PEM; convert it: openssl pkcs12 -in {pfx} -out {pem} -nodes \
              (add -legacy where openssl 3 refuses it), then chmod 600 {pem}"
         ),
     )
-}
-
-fn named(path: &Path, why: &str) -> io::Error {
-    io::Error::other(format!("{}: {why}", path.display()))
 }
 
 /// The most PEM files of a folder.

@@ -12,7 +12,7 @@ use super::ca::{certificates, no_key};
 use super::tls::provider;
 use crate::dm::{Certificate, certificate};
 use crate::flow::ShownCertificate;
-use crate::identity::{CertificateParts, Digest, Scheme, SignError, Signer};
+use crate::identity::{CertificateParts, Digest, SignError, Signer, SigningScheme};
 
 /// A client certificate, its chain and its key. The key can sign, but cannot be read.
 #[derive(Clone)]
@@ -103,7 +103,7 @@ impl Signer for ClientIdentity {
         parts.map(|parts| parts.public_key()).unwrap_or_default()
     }
 
-    fn sign(&self, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>, SignError> {
+    fn sign(&self, scheme: SigningScheme, message: &[u8]) -> Result<Vec<u8>, SignError> {
         sign(&*self.key.key, scheme, message)
     }
 }
@@ -111,7 +111,7 @@ impl Signer for ClientIdentity {
 /// Signs like [`Signer::sign`], with a key of TLS.
 pub(super) fn sign(
     key: &dyn SigningKey,
-    scheme: Scheme,
+    scheme: SigningScheme,
     message: &[u8],
 ) -> Result<Vec<u8>, SignError> {
     let scheme = signature_scheme(scheme).ok_or(SignError)?;
@@ -120,15 +120,15 @@ pub(super) fn sign(
 }
 
 /// Returns the TLS name of a scheme.
-pub(super) fn signature_scheme(scheme: Scheme) -> Option<SignatureScheme> {
+pub(super) fn signature_scheme(scheme: SigningScheme) -> Option<SignatureScheme> {
     use Digest::{Sha1, Sha256, Sha384, Sha512};
     Some(match scheme {
-        Scheme::Pkcs1(Sha256) => SignatureScheme::RSA_PKCS1_SHA256,
-        Scheme::Pkcs1(Sha384) => SignatureScheme::RSA_PKCS1_SHA384,
-        Scheme::Pkcs1(Sha512) => SignatureScheme::RSA_PKCS1_SHA512,
-        Scheme::Ecdsa(Sha256) => SignatureScheme::ECDSA_NISTP256_SHA256,
-        Scheme::Ecdsa(Sha384) => SignatureScheme::ECDSA_NISTP384_SHA384,
-        Scheme::Pkcs1(Sha1) | Scheme::Ecdsa(_) => return None,
+        SigningScheme::Pkcs1(Sha256) => SignatureScheme::RSA_PKCS1_SHA256,
+        SigningScheme::Pkcs1(Sha384) => SignatureScheme::RSA_PKCS1_SHA384,
+        SigningScheme::Pkcs1(Sha512) => SignatureScheme::RSA_PKCS1_SHA512,
+        SigningScheme::Ecdsa(Sha256) => SignatureScheme::ECDSA_NISTP256_SHA256,
+        SigningScheme::Ecdsa(Sha384) => SignatureScheme::ECDSA_NISTP384_SHA384,
+        SigningScheme::Pkcs1(Sha1) | SigningScheme::Ecdsa(_) => return None,
     })
 }
 
@@ -205,14 +205,14 @@ pub(super) mod tests {
         let (pem, key) = pem();
         let identity = ClientIdentity::from_pem(pem.as_bytes()).expect("an identity");
         assert_eq!(identity.id().len(), 64);
-        let scheme = Scheme::Ecdsa(Digest::Sha256);
+        let scheme = SigningScheme::Ecdsa(Digest::Sha256);
         let signature = identity.sign(scheme, b"message").expect("a signature");
         let algorithm = &aws_lc_rs::signature::ECDSA_P256_SHA256_ASN1;
         let public = aws_lc_rs::signature::UnparsedPublicKey::new(algorithm, key.public_key_raw());
         public.verify(b"message", &signature).expect("it verifies");
         assert!(
             identity
-                .sign(Scheme::Pkcs1(Digest::Sha256), b"message")
+                .sign(SigningScheme::Pkcs1(Digest::Sha256), b"message")
                 .is_err()
         );
         let shown = format!("{identity:?}");

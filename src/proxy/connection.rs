@@ -3,7 +3,6 @@
 mod decide;
 mod forward_request;
 mod handshake;
-mod refusal;
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -18,16 +17,17 @@ use tokio::net::TcpStream;
 use self::decide::serves;
 use self::forward_request::ForwardProxyConnection;
 use self::handshake::{handshake, tls_details};
-use self::refusal::Refusal;
+use super::IN_TRANSCRIPT;
 use super::connection_handle::ConnectionHandle;
 use super::context::{Context, Server, Shared, now};
 use super::exchange;
 use super::failure::malformed;
-use super::settings::{Mode, Scheme, Upstream};
+use super::settings::{Mode, Scheme};
 use super::upstream::ServerLink;
 use super::wire::{ScriptedClose, Wire};
 use crate::error_text;
 use crate::flow::event::Event;
+use crate::flow::origin::Origin;
 use crate::flow::{Connection, ConnectionDecision, ConnectionId, Timestamp, TlsDetails};
 
 /// Serves a connection to its end.
@@ -51,14 +51,37 @@ pub(super) async fn serve(shared: Arc<Shared>, tcp: TcpStream, device: SocketAdd
         }
         Mode::Regular => incoming.to_proxy(&shared, wire).await,
     };
-    if let Err(refusal) = ended {
-        refusal.log(id, device);
-        let why = refusal.why();
+    if let Err(not_served) = ended {
+        let why = match not_served {
+            NotServed::Intended(why) => {
+                tracing::info!(target: IN_TRANSCRIPT, "{id} from {device} refused: {why}");
+                why
+            }
+            NotServed::Fault(why) => {
+                tracing::warn!(target: IN_TRANSCRIPT, "{id} from {device} refused: {why}");
+                why
+            }
+        };
         shared.emit(Event::Refused {
             connection: id,
             at: now(),
             why,
         });
+    }
+}
+
+/// The reason why a connection is not served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum NotServed {
+    /// A rule intended it.
+    Intended(String),
+    /// An error that nobody intended.
+    Fault(String),
+}
+
+impl From<String> for NotServed {
+    fn from(why: String) -> Self {
+        Self::Fault(why)
     }
 }
 
@@ -76,30 +99,26 @@ pub(super) struct IncomingConnection {
 /// The server that a connection is for.
 pub(super) enum Target {
     /// The server of reverse mode.
-    Behind(Upstream),
-    /// The host and the port that the device named; 443 if it named no port.
-    Connect(String, u16),
+    Behind(Origin),
+    /// The host and the port that the device named in CONNECT. The scheme is https until the first byte shows another.
+    Connect(Origin),
 }
 
 impl Target {
-    fn upstream(self, scheme: Scheme) -> Option<(Upstream, Server)> {
+    /// Returns the server, for a device that speaks this scheme.
+    fn server(&self, scheme: Scheme) -> Option<Server> {
         match self {
-            Self::Behind(upstream) => {
-                let server = Server::behind(&upstream)?;
-                Some((upstream, server))
-            }
-            Self::Connect(host, port) => {
-                let upstream = Upstream { scheme, host, port };
-                let server = Server::asked_for(&upstream)?;
-                Some((upstream, server))
-            }
+            Self::Behind(origin) => Server::behind(origin),
+            Self::Connect(origin) => Server::asked_for(&Origin {
+                scheme,
+                ..origin.clone()
+            }),
         }
     }
 
-    fn host(&self) -> &str {
+    pub(super) fn origin(&self) -> &Origin {
         match self {
-            Self::Behind(upstream) => &upstream.host,
-            Self::Connect(host, _) => host,
+            Self::Behind(origin) | Self::Connect(origin) => origin,
         }
     }
 }
@@ -111,7 +130,7 @@ impl IncomingConnection {
         shared: &Arc<Shared>,
         mut wire: Wire,
         target: Target,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), NotServed> {
         let Some(first) = self.first_byte(shared, &mut wire).await? else {
             return Ok(());
         };
@@ -125,18 +144,16 @@ impl IncomingConnection {
         }
         match first {
             TLS_HANDSHAKE => {
-                let terms = decision.tls;
-                let stream = handshake(shared, wire, target.host(), terms);
-                let stream = within(shared, stream).await?;
-                let stream = stream.map_err(|failed| failed.refusal(&decision, &shared.ca_file))?;
+                let stream = handshake(shared, wire, &target.origin().host, &decision);
+                let stream = within(shared, stream).await??;
                 let (opened, server) =
-                    self.opened(target, Scheme::Https, Some(tls_details(shared, &stream)))?;
+                    self.opened(&target, Scheme::Https, Some(tls_details(shared, &stream)))?;
                 let context = open(shared, opened, server, handle);
                 serve_http(stream, context).await;
                 Ok(())
             }
             _ => {
-                let (opened, server) = self.opened(target, Scheme::Http, None)?;
+                let (opened, server) = self.opened(&target, Scheme::Http, None)?;
                 let context = open(shared, opened, server, handle);
                 serve_http(wire, context).await;
                 Ok(())
@@ -146,7 +163,7 @@ impl IncomingConnection {
 
     /// Returns the first byte, or `None` where the connection ends without one: health checks probe ports in this
     /// way, so nothing failed and nothing is recorded.
-    async fn first_byte(&self, shared: &Shared, wire: &mut Wire) -> Result<Option<u8>, Refusal> {
+    async fn first_byte(&self, shared: &Shared, wire: &mut Wire) -> Result<Option<u8>, NotServed> {
         let first = match within(shared, wire.first_byte()).await? {
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => None,
             first => first.map_err(|error| no_first_byte(&error))?,
@@ -160,14 +177,14 @@ impl IncomingConnection {
 
     fn opened(
         &self,
-        target: Target,
+        target: &Target,
         scheme: Scheme,
         tls: Option<TlsDetails>,
     ) -> Result<(Connection, Server), String> {
-        let (upstream, server) = target
-            .upstream(scheme)
+        let server = target
+            .server(scheme)
             .ok_or("no URL can be made of the server's name")?;
-        let connection = self.connection(upstream.to_string(), tls);
+        let connection = self.connection(target.origin().host_and_port(), tls);
         Ok((connection, server))
     }
 
@@ -183,12 +200,13 @@ impl IncomingConnection {
     }
 
     /// Serves a device that knows that it uses a proxy: `CONNECT`, or requests with a full URL.
-    async fn to_proxy(&self, shared: &Arc<Shared>, mut wire: Wire) -> Result<(), Refusal> {
+    async fn to_proxy(&self, shared: &Arc<Shared>, mut wire: Wire) -> Result<(), NotServed> {
         let Some(first) = self.first_byte(shared, &mut wire).await? else {
             return Ok(());
         };
         if first == TLS_HANDSHAKE {
-            return Err("the device speaks TLS to a proxy in regular mode: give it http:// as the proxy's address, or use --mode reverse:".into());
+            let why = "the device speaks TLS to a proxy in regular mode: give it http:// as the proxy's address, or use --mode reverse:";
+            return Err(NotServed::Fault(why.into()));
         }
         let asked = ForwardProxyConnection::new(self.clone(), shared, &wire);
         let handle = wire.handle();
@@ -210,13 +228,13 @@ impl IncomingConnection {
         let parts = connection.into_parts();
         let tunnel = asked.tunnel();
         match (ended, tunnel) {
-            (Ok(()), Some((host, port))) => {
+            (Ok(()), Some(named)) => {
                 let wire = parts
                     .io
                     .into_inner()
                     .into_inner()
                     .with_ahead(parts.read_buf);
-                let target = Target::Connect(host, port);
+                let target = Target::Connect(named);
                 Box::pin(asked.tunnelling().to_server(shared, wire, target)).await
             }
             (ended, _) => asked.ended(ended),

@@ -21,7 +21,6 @@ struct State {
     begun: AtomicBool,
     moved: AtomicBool,
     exchanges: AtomicUsize,
-    ending: AtomicBool,
     last: Mutex<Option<CloseSequence>>,
     away: Notify,
     stop: CancellationToken,
@@ -81,20 +80,12 @@ impl ConnectionHandle {
 
     /// Ends the connection in this way, after everything that was handed over is written. hyper writes nothing more.
     pub(super) fn finish(&self, last: CloseSequence) {
-        *self.last() = Some(last);
-        self.0.ending.store(true, Ordering::Release);
+        *self.0.last.lock() = Some(last);
     }
 
     /// Takes the steps before the end, if an end was ordered.
     pub(super) fn take_last(&self) -> Option<CloseSequence> {
-        if !self.0.ending.load(Ordering::Acquire) {
-            return None;
-        }
-        self.last().take()
-    }
-
-    fn last(&self) -> parking_lot::MutexGuard<'_, Option<CloseSequence>> {
-        self.0.last.lock()
+        self.0.last.lock().take()
     }
 
     /// Lets the exchanges in progress be the last ones: sends GOAWAY in HTTP/2.

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme as UriScheme, Uri};
 use http::{HeaderMap, HeaderValue, Method, header, request};
 use hyper_util::rt::TokioTimer;
@@ -21,7 +20,7 @@ use super::failure::Failure;
 use super::headers::{MAX_HEAD_BYTES, MOST_FIELDS};
 use super::identity::Identities;
 use super::live_rules::LiveRules;
-use super::settings::{Scheme, Settings, Upstream};
+use super::settings::{Scheme, Settings};
 use super::stay::Stay;
 use super::stream_watchdog;
 use super::tls::DeviceTls;
@@ -37,10 +36,6 @@ pub(super) struct Shared {
     pub(super) settings: Settings,
     pub(super) listener: SocketAddr,
     pub(super) tls: DeviceTls,
-    /// The CA file that devices must trust, for use in messages.
-    pub(super) ca_file: String,
-    /// The certificate in the CA file, in DER.
-    pub(super) ca_certificate: Bytes,
     pub(super) upstreams: Upstreams,
     pub(super) client_certs: ClientCerts,
     pub(super) stay: Stay,
@@ -230,14 +225,8 @@ enum Host {
 
 impl Server {
     /// Creates the server behind a reverse proxy, which must get its own name.
-    pub(super) fn behind(upstream: &Upstream) -> Option<Self> {
-        Self::with(upstream, Host::Behind)
-    }
-
-    /// Creates the server at another origin behind a reverse proxy.
-    pub(super) fn at(origin: &Origin) -> Option<Self> {
-        let Origin { scheme, host, port } = origin.clone();
-        Self::behind(&Upstream { scheme, host, port })
+    pub(super) fn behind(origin: &Origin) -> Option<Self> {
+        Self::with(origin, Host::Behind)
     }
 
     /// Returns the host name of the server.
@@ -251,23 +240,23 @@ impl Server {
     }
 
     /// Creates the server of a request with a full URL, which overrides `Host` (RFC 9112 §3.2.2).
-    pub(super) fn named(upstream: &Upstream) -> Option<Self> {
-        Self::with(upstream, Host::Replaced)
+    pub(super) fn named(origin: &Origin) -> Option<Self> {
+        Self::with(origin, Host::Replaced)
     }
 
     /// Creates the server at the end of a tunnel.
-    pub(super) fn asked_for(upstream: &Upstream) -> Option<Self> {
-        Self::with(upstream, Host::Kept)
+    pub(super) fn asked_for(origin: &Origin) -> Option<Self> {
+        Self::with(origin, Host::Kept)
     }
 
-    fn with(upstream: &Upstream, host: Host) -> Option<Self> {
-        let scheme = match upstream.scheme {
+    fn with(origin: &Origin, host: Host) -> Option<Self> {
+        let scheme = match origin.scheme {
             Scheme::Http => UriScheme::HTTP,
             Scheme::Https => UriScheme::HTTPS,
         };
         Some(Self {
             scheme,
-            authority: upstream.authority().parse().ok()?,
+            authority: origin.authority().parse().ok()?,
             host,
         })
     }

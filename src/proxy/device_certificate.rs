@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::client::danger::HandshakeSignatureValid;
-use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
@@ -14,7 +13,7 @@ use rustls::{
     SignatureScheme,
 };
 
-use super::ca::certificates_in;
+use super::ca::{certificates_in, file_error};
 use super::tls::provider;
 use crate::dm::certificate::{Certificate, sha256};
 use crate::flow::{CertificateVerdict, ClientCertificate};
@@ -54,8 +53,10 @@ impl CertificateJudge {
     pub(super) fn new(dmtap_ca: &CertificateDer<'_>, file: Option<&Path>) -> io::Result<Self> {
         let client_ca = file.map(|file| {
             verifier(&certificates_in(file)?).ok_or_else(|| {
-                let why = "a certificate in it cannot be read as X.509 version 3";
-                io::Error::other(format!("{}: {why}", file.display()))
+                file_error(
+                    file,
+                    "a certificate in it cannot be read as X.509 version 3",
+                )
             })
         });
         let dmtap_ca = verifier(&[dmtap_ca.clone().into_owned()]);
@@ -128,7 +129,8 @@ pub(super) fn why_untrusted(error: &Error) -> &'static str {
     }
 }
 
-fn is_of_unknown_issuer(error: &Error) -> bool {
+/// Whether no known CA issued a certificate.
+pub(super) fn is_of_unknown_issuer(error: &Error) -> bool {
     matches!(
         error,
         Error::InvalidCertificate(CertificateError::UnknownIssuer)
@@ -180,8 +182,8 @@ impl ClientCertVerifier for AskForCertificate {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &provider().signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signature, algorithms)
+        let ca = &self.judge.dmtap_ca;
+        ca.verify_tls12_signature(message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -190,12 +192,11 @@ impl ClientCertVerifier for AskForCertificate {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &provider().signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signature, algorithms)
+        let ca = &self.judge.dmtap_ca;
+        ca.verify_tls13_signature(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        let algorithms = &provider().signature_verification_algorithms;
-        algorithms.supported_schemes()
+        self.judge.dmtap_ca.supported_verify_schemes()
     }
 }

@@ -30,7 +30,7 @@ use super::live_rules::RuleSnapshot;
 use super::message::{IncomingMessage, PendingEvent};
 use super::read::{self, heavy};
 use super::route::{self, Route};
-use crate::conversation::{Decision, MessageInput, SessionHandle, StayContext};
+use crate::conversation::{Decision, MessageInput, SessionHandle};
 use crate::flow::{
     CapturedBody, CapturedMessage, ClientAuth, Delivery, ExchangeId, Head, RequestHead,
     ResponseHead, Side, Timestamp,
@@ -69,7 +69,10 @@ async fn respond(
     context: Arc<Context>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Dropped> {
-    if let Some(own) = own_path_behind(&context, &request) {
+    // Devices take dmtap for the server, so its own paths are there, too.
+    if context.server.is_behind()
+        && let Some(own) = route::own_path(&context.shared, &request)
+    {
         return Ok(own);
     }
     let (mut parts, body) = request.into_parts();
@@ -121,12 +124,6 @@ async fn respond(
         }
         Err(failure) => Ok(exchange.fail(failure)),
     }
-}
-
-/// Returns the response of a path of dmtap's own, if devices take dmtap for the server.
-fn own_path_behind<B>(context: &Context, request: &Request<B>) -> Option<Response<Body>> {
-    let is_behind = context.server.is_behind();
-    is_behind.then(|| route::own_path(&context.shared, request))?
 }
 
 /// An exchange in progress. If it is dropped before its end, it reports that it failed.
@@ -250,8 +247,10 @@ impl Exchange {
         let body = body.drained();
         self.permit = body.permit();
         let delivery = pending.message.delivery.clone();
+        // Until then the bytes that pass are counted.
+        let is_complete = pending.count.is_none();
         self.request = Some(pending);
-        if self.request.as_ref().is_some_and(PendingEvent::is_complete) {
+        if is_complete {
             self.emit_request();
         }
         if let Some(answer) = answer {
@@ -355,23 +354,12 @@ impl Exchange {
             document: incoming.document(),
             body: incoming.plain.as_ref(),
             why_unread: incoming.why_unread(),
-            utf16: incoming.utf16(),
+            utf16: incoming.utf16,
             limits,
-            stay: self.stay(),
+            stay: self.route.stay.as_ref(),
             pairs: Some(&*self.pairs),
             identity: self.identity().filter(|_| response.is_none()),
         }
-    }
-
-    /// Returns the context of `stay`, if it is in force.
-    fn stay(&self) -> Option<StayContext<'_>> {
-        let kept = self.route.kept.as_ref()?;
-        Some(StayContext {
-            map: &kept.map,
-            learned: &kept.learned,
-            extent: kept.extent,
-            path: &kept.path,
-        })
     }
 
     /// Applies a verdict to a message: to its body, its header fields and its record.
@@ -422,10 +410,9 @@ impl Exchange {
 
     /// Creates a message of which only the head and the body are known.
     fn message(&self, head: Head, body: CapturedBody) -> CapturedMessage {
-        let from = speaker(&head);
-        let at = match from {
-            Side::Device => self.received,
-            Side::Server => now(),
+        let (from, at) = match head {
+            Head::Request(_) => (Side::Device, self.received),
+            Head::Response(_) => (Side::Server, now()),
         };
         CapturedMessage {
             exchange: self.id,
@@ -452,13 +439,6 @@ fn weight(incoming: &IncomingMessage) -> usize {
         .document()
         .map_or(0, |document| document.source().len());
     incoming.captured.received.len().max(text)
-}
-
-fn speaker(head: &Head) -> Side {
-    match head {
-        Head::Request(_) => Side::Device,
-        Head::Response(_) => Side::Server,
-    }
 }
 
 /// The result of applying a verdict.

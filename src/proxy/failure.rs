@@ -196,7 +196,9 @@ fn is_protocol_error(error: &hyper::Error) -> bool {
 }
 
 /// Iterates over an error and its causes, including those inside IO errors.
-fn chain<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+pub(super) fn chain<'e>(
+    error: &'e (dyn Error + 'static),
+) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&error| {
         let io = error.downcast_ref::<io::Error>();
         // `source()` of an IO error skips the error that it wraps.

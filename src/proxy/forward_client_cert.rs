@@ -105,7 +105,7 @@ fn byte_sequence(der: &[u8]) -> String {
 }
 
 fn escaped_pem(der: &[u8]) -> String {
-    utf8_percent_encode(&pem_of("CERTIFICATE", der), UNRESERVED).to_string()
+    utf8_percent_encode(&pem_of(der), UNRESERVED).to_string()
 }
 
 fn xfcc(certificate: &ClientCertificate, own: &[u8], others: &[bytes::Bytes]) -> String {

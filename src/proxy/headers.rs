@@ -15,7 +15,7 @@ pub(super) fn forwarded(
     headers: &HeaderMap,
     dropped: impl Fn(&HeaderName, &HeaderValue) -> bool,
 ) -> HeaderMap {
-    let named = named_by_connection(headers).unwrap_or_default();
+    let named = named_by_connection(headers);
     let mut overruled = headers.contains_key(header::TRANSFER_ENCODING);
     // Removing a field from a map moves the last field to its place, so fields are copied to keep their order.
     let mut kept = HeaderMap::with_capacity(headers.len());
@@ -32,17 +32,15 @@ pub(super) fn forwarded(
     kept
 }
 
-fn named_by_connection(headers: &HeaderMap) -> Option<Vec<HeaderName>> {
-    headers.get(header::CONNECTION)?;
+fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
     let values = headers.get_all(header::CONNECTION).iter();
-    let names = values
+    values
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .filter_map(|name| HeaderName::try_from(name.trim()).ok())
         // A message must not lose its framing or its target to a careless peer.
         .filter(|name| *name != header::HOST && *name != header::CONTENT_LENGTH)
-        .collect();
-    Some(names)
+        .collect()
 }
 
 /// Adapts the fields to a body that a rule changed: sets its length, and removes the fields that describe the old

@@ -2,7 +2,6 @@
 
 mod identities;
 mod key;
-mod keys;
 mod store;
 mod stored;
 mod swap;
@@ -10,6 +9,7 @@ mod swap;
 pub(super) use identities::Identities;
 pub use key::{KeyError, OwnKey};
 pub use store::{IdentityStore, MOST_IDENTITIES, StoreError, identity_pem, write_private};
+pub(super) use stored::sha256;
 pub use stored::{CertificateDetails, IdentityId, StoredIdentity};
 pub(super) use swap::Swap;
 

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 /// A wait that begins when it is first polled and can be used again when it is over.
@@ -41,7 +41,7 @@ impl InterruptibleSleep {
     }
 
     /// Polls a wait that ends `rest` after [`Self::poll`] would end. `rest` is never cut short: bytes that were sent
-    /// last need it to leave.
+    /// last need it to leave. Only the times of the first poll count.
     pub(super) fn poll_then(
         &mut self,
         time: Duration,
@@ -62,41 +62,20 @@ impl InterruptibleSleep {
         self.timer = None;
         Poll::Ready(())
     }
-
-    /// Polls a wait that ends at a moment, or when dmtap stops.
-    pub(super) fn poll_until(&mut self, until: Instant, cx: &mut Context<'_>) -> Poll<()> {
-        let stop = &self.stop;
-        let timer = self.timer.get_or_insert_with(|| {
-            let stop = stop.clone();
-            Box::pin(async move {
-                tokio::select! {
-                    biased;
-                    () = stop.cancelled() => {}
-                    () = sleep_until(until) => {}
-                }
-            })
-        });
-        ready!(timer.as_mut().poll(cx));
-        self.timer = None;
-        Poll::Ready(())
-    }
 }
 
 /// Waits for `time`, or until dmtap stops.
 pub(super) async fn wait(stop: &CancellationToken, time: Duration) {
-    if time.is_zero() {
-        return;
-    }
-    tokio::select! {
-        biased;
-        () = stop.cancelled() => {}
-        () = sleep(time) => {}
+    if !time.is_zero() {
+        stop.run_until_cancelled(sleep(time)).await;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
+
+    use tokio::time::Instant;
 
     use super::*;
 

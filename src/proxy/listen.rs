@@ -54,10 +54,7 @@ impl Proxy {
             io::Error::new(error.kind(), why)
         })?;
         let address = listener.local_addr()?;
-        let ca_file = authority.certificate_file().display().to_string();
-        let ca_certificate = authority.certificate_der();
         let identities = Identities::new(&settings).map_err(io::Error::other)?;
-        identities.prepare();
         let identities = Arc::new(identities);
         let client_certs = ClientCerts::load(&settings, identities.clone())?;
         let client_ca = settings.client_certs.client_ca.as_deref();
@@ -73,8 +70,6 @@ impl Proxy {
             listener: address,
             tls: DeviceTls::new(authority, &settings.certificates, judge)
                 .map_err(io::Error::other)?,
-            ca_file,
-            ca_certificate,
             stay: Stay::new(&settings)?,
             identities,
             upstreams: Upstreams::new(&settings, address)?,

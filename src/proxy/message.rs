@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::Body as _;
 use hyper::body::Incoming;
 
-use super::body::{Body, Broken, Count, End, Passed};
-use super::body_budget::BudgetPermit;
+use super::body::{Body, Broken, End};
 use super::body_timeout::BodyTimeout;
 use super::context::{FailedEnd, Shared, now};
 use super::failure::Failure;
@@ -28,11 +28,11 @@ pub(super) struct IncomingMessage {
     pub(super) notes: Vec<Note>,
     pub(super) body: Body,
     /// The counter of the bytes that pass, if the length is not known in advance.
-    pub(super) count: Option<Arc<Count>>,
+    pub(super) count: Option<Arc<AtomicU64>>,
     /// The bytes that were read, without content coding; `None` if they were not read, or the coding cannot be undone.
     pub(super) plain: Option<Bytes>,
     /// The UTF-16 encoding in which the text arrived, if `plain` has it in UTF-8.
-    utf16: Option<Utf16>,
+    pub(super) utf16: Option<Utf16>,
     /// Whether the body is shorter than its head announces. It is a complete document nevertheless.
     pub(super) is_short: bool,
 }
@@ -43,7 +43,6 @@ impl IncomingMessage {
         let hint = body.size_hint();
         let is_empty = body.is_end_stream();
         let body = Body::stream(VecDeque::new(), body, BodyTimeout::new(limits));
-        let plain = is_empty.then(Bytes::new);
         let parsed = match is_empty {
             true => ParsedBody::Empty,
             false => ParsedBody::Unread(NotParsed::NotAsked {
@@ -53,19 +52,32 @@ impl IncomingMessage {
         let (body, count) = match hint.exact() {
             Some(_) => (body, None),
             None => {
-                let count = Arc::new(Count::default());
+                let count = Arc::<AtomicU64>::default();
                 (body.counted(count.clone()), Some(count))
             }
         };
         Self {
-            captured: untouched(Bytes::new(), parsed),
+            count,
+            plain: is_empty.then(Bytes::new),
+            ..Self::of(untouched(Bytes::new(), parsed), body)
+        }
+    }
+
+    fn of(captured: CapturedBody, body: Body) -> Self {
+        Self {
+            captured,
             notes: Vec::new(),
             body,
-            count,
-            plain,
+            count: None,
+            plain: None,
             utf16: None,
             is_short: false,
         }
+    }
+
+    /// Creates a message whose body exceeds the bounds for reading it.
+    fn uncollected(body: Body, why: NotParsed) -> Self {
+        Self::of(untouched(Bytes::new(), ParsedBody::Unread(why)), body)
     }
 
     /// Collects a body within its bounds, to have it in memory. Nobody reads it.
@@ -73,39 +85,29 @@ impl IncomingMessage {
     /// # Errors
     /// [`Broken`] if the peer breaks off or stops sending.
     pub(super) async fn collected(body: Incoming, bounds: Bounds<'_>) -> Result<Self, Broken> {
-        Ok(match read::collect(body, Cost::UNREAD, bounds).await? {
+        let (bytes, trailers, mut permit) = match read::collect(body, Cost::UNREAD, bounds).await? {
             CollectedBody::Whole {
                 bytes,
                 trailers,
-                mut permit,
-                short: None,
-            } => {
-                permit.keep(bytes.len());
-                let parsed = match bytes.len() as u64 {
-                    0 => ParsedBody::Empty,
-                    bytes => ParsedBody::Unread(NotParsed::NotAsked { bytes }),
-                };
-                Self {
-                    captured: untouched(Bytes::new(), parsed),
-                    notes: Vec::new(),
-                    plain: bytes.is_empty().then(Bytes::new),
-                    body: Body::whole(bytes, trailers).holding(Arc::new(permit)),
-                    count: None,
-                    utf16: None,
-                    is_short: false,
-                }
-            }
-            CollectedBody::Stream {
-                first,
-                rest,
-                timeout,
                 permit,
-                why,
-            } => Self::uncollected(Body::stream(first, rest, timeout), permit, why),
+                short: None,
+            } => (bytes, trailers, permit),
             CollectedBody::Whole {
                 short: Some(broken),
                 ..
             } => return Err(broken),
+            CollectedBody::Stream(body, why) => return Ok(Self::uncollected(body, why)),
+        };
+        permit.keep(bytes.len());
+        let parsed = match bytes.len() as u64 {
+            0 => ParsedBody::Empty,
+            bytes => ParsedBody::Unread(NotParsed::NotAsked { bytes }),
+        };
+        let plain = bytes.is_empty().then(Bytes::new);
+        let body = Body::whole(bytes, trailers).holding(Arc::new(permit));
+        Ok(Self {
+            plain,
+            ..Self::of(untouched(Bytes::new(), parsed), body)
         })
     }
 
@@ -123,90 +125,55 @@ impl IncomingMessage {
         may_be_short: bool,
     ) -> Result<Self, Broken> {
         // The transfer coding ends here, and a length replaces it.
-        let has_length = body.size_hint().exact().is_some() || read::has_transfer_codings(headers);
-        Ok(
+        let is_coded = read::has_transfer_codings(headers);
+        let has_length = body.size_hint().exact().is_some() || is_coded;
+        let (bytes, trailers, mut permit, short) =
             match read::collect(body, Cost::of(headers), bounds).await? {
                 CollectedBody::Whole {
                     bytes,
                     trailers,
-                    mut permit,
+                    permit,
                     short,
-                } => {
-                    let bytes = read::untransferred(bytes, headers, bounds, &mut permit).await?;
-                    let read = read::read(&bytes, headers, bounds, &mut permit, decodes).await;
-                    let is_document = matches!(read.parsed, ParsedBody::Document(..));
-                    let is_short = short.is_some();
-                    if let Some(broken) = short.filter(|_| !may_be_short || !is_document) {
-                        return Err(broken);
-                    }
-                    let body = Body::whole(bytes.clone(), trailers).holding(Arc::new(permit));
-                    let captured = match read.parsed {
-                        // Nobody reads the body, so its memory is free as soon as it was sent.
-                        ParsedBody::Unread(NotParsed::NotAsked { .. }) => {
-                            untouched(Bytes::new(), read.parsed)
-                        }
-                        _ => CapturedBody {
-                            plain: uncoded(&bytes, &read),
-                            ..untouched(bytes, read.parsed)
-                        },
-                    };
-                    Self {
-                        body: match has_length {
-                            true => body,
-                            false => body.open_ended(),
-                        },
-                        captured,
-                        notes: read.notes,
-                        count: None,
-                        plain: read.plain,
-                        utf16: read.utf16,
-                        is_short,
-                    }
+                } => (bytes, trailers, permit, short),
+                CollectedBody::Stream(..) if is_coded => {
+                    let why = "transfer coding needs too much memory to undo";
+                    return Err(Broken::Coding(why.into()));
                 }
-                CollectedBody::Stream {
-                    first,
-                    rest,
-                    timeout,
-                    permit,
-                    ..
-                } if read::has_transfer_codings(headers) => {
-                    drop((first, rest, timeout, permit));
-                    return Err(Broken::Coding(
-                        "transfer coding needs too much memory to undo".into(),
-                    ));
-                }
-                CollectedBody::Stream {
-                    first,
-                    rest,
-                    timeout,
-                    permit,
-                    why,
-                } => Self::uncollected(Body::stream(first, rest, timeout), permit, why),
-            },
-        )
-    }
-
-    fn uncollected(body: Body, permit: BudgetPermit, why: NotParsed) -> Self {
-        Self {
-            captured: untouched(Bytes::new(), ParsedBody::Unread(why)),
-            notes: Vec::new(),
-            body: body.holding(Arc::new(permit)),
-            count: None,
-            plain: None,
-            utf16: None,
-            is_short: false,
+                CollectedBody::Stream(body, why) => return Ok(Self::uncollected(body, why)),
+            };
+        let bytes = read::untransferred(bytes, headers, bounds, &mut permit).await?;
+        let read = read::read(&bytes, headers, bounds, &mut permit, decodes).await;
+        let is_document = matches!(read.parsed, ParsedBody::Document(..));
+        let is_short = short.is_some();
+        if let Some(broken) = short.filter(|_| !may_be_short || !is_document) {
+            return Err(broken);
         }
+        let body = Body::whole(bytes.clone(), trailers).holding(Arc::new(permit));
+        let body = match has_length {
+            true => body,
+            false => body.open_ended(),
+        };
+        let captured = match read.parsed {
+            // Nobody reads the body, so its memory is free as soon as it was sent.
+            ParsedBody::Unread(NotParsed::NotAsked { .. }) => untouched(Bytes::new(), read.parsed),
+            _ => CapturedBody {
+                plain: uncoded(&bytes, &read),
+                ..untouched(bytes, read.parsed)
+            },
+        };
+        Ok(Self {
+            notes: read.notes,
+            plain: read.plain,
+            utf16: read.utf16,
+            is_short,
+            ..Self::of(captured, body)
+        })
     }
 
     /// Returns a body that a rule made from this one, in the encoding in which this one arrived.
     pub(super) fn encoded(&self, changed: Bytes) -> Bytes {
         let encoded = self.utf16.and_then(|utf16| utf16.from_utf8(&changed));
         encoded.map_or(changed, Bytes::from)
-    }
-
-    /// Returns the UTF-16 encoding in which the text arrived, if any.
-    pub(super) fn utf16(&self) -> Option<Utf16> {
-        self.utf16
     }
 
     /// Returns the bytes that the sender signed, if they were read.
@@ -262,20 +229,15 @@ fn uncoded(bytes: &Bytes, read: &read::Read) -> Option<Bytes> {
 /// A message whose event is emitted when the bytes that passed are known.
 pub(super) struct PendingEvent {
     pub(super) message: CapturedMessage,
-    pub(super) count: Option<Arc<Count>>,
+    pub(super) count: Option<Arc<AtomicU64>>,
 }
 
 impl PendingEvent {
-    /// Whether there is nothing more to count.
-    pub(super) fn is_complete(&self) -> bool {
-        self.count.is_none()
-    }
-
     /// Returns the message with the bytes that were counted so far.
     pub(super) fn counted(self) -> CapturedMessage {
         let mut message = self.message;
         if let Some(count) = self.count {
-            set_passed(&mut message, count.bytes());
+            set_passed(&mut message, count.load(Ordering::Relaxed));
         }
         message
     }
@@ -293,9 +255,9 @@ impl PendingEvent {
                 return body;
             }
             let shared = shared.clone();
-            return body.on_end(Box::new(move |passed: Passed| {
-                if passed.end == End::Dropped {
-                    let why = match passed.bytes {
+            return body.on_end(move |end, passed| {
+                if end == End::Dropped {
+                    let why = match passed {
                         0 => "the device left before it took the response".to_owned(),
                         bytes => format!("the device left after {bytes} bytes of the response"),
                     };
@@ -305,22 +267,22 @@ impl PendingEvent {
                     };
                     shared.emit_failed(exchange, connection, FailedEnd::NoResponse, failure);
                 }
-            }));
+            });
         }
         let shared = shared.clone();
-        body.on_end(Box::new(move |passed: Passed| {
+        body.on_end(move |end, passed| {
             let at = now();
             // A rule that cuts the body leaves the rest of it undelivered.
-            let cut = passed.end == End::Dropped && message.delivery.is_ended();
-            let (side, what) = match passed.end {
+            let cut = end == End::Dropped && message.delivery.is_ended();
+            let (side, what) = match end {
                 _ if cut => {
-                    set_passed(&mut message, passed.bytes);
+                    set_passed(&mut message, passed);
                     return shared.emit(Event::Response(Arc::new(message)));
                 }
                 End::Whole => {
                     message.at = at;
                     message.took = at.since(asked);
-                    set_passed(&mut message, passed.bytes);
+                    set_passed(&mut message, passed);
                     return shared.emit(Event::Response(Arc::new(message)));
                 }
                 End::Broken => (Side::Server, "broke off"),
@@ -328,14 +290,14 @@ impl PendingEvent {
                 End::Stalled(_) => (Side::Server, "stalled"),
                 End::Dropped => (Side::Device, "broke off"),
             };
-            let why = format!("the response {what} after {} bytes", passed.bytes);
+            let why = format!("the response {what} after {passed} bytes");
             let connection = message.connection.id;
             let failure = Failure {
                 side,
                 ..Failure::of_device(why)
             };
             shared.emit_failed(message.exchange, connection, FailedEnd::NoResponse, failure);
-        }))
+        })
     }
 }
 

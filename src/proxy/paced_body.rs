@@ -24,6 +24,9 @@ use crate::flow::Pace;
 /// How one body is sent.
 #[derive(Debug)]
 pub(super) struct PacedBody {
+    /// The device's connection.
+    handle: ConnectionHandle,
+    protocol: ClientProtocol,
     paces: Vec<Pace>,
     /// The bytes that may still be sent.
     left: u64,
@@ -48,20 +51,20 @@ pub(super) enum End {
     /// Nothing follows: the message is complete.
     Whole,
     /// The message is complete, and the connection ends.
-    WholeThen(ClientProtocol, CloseSequence),
+    WholeThen(CloseSequence),
     /// The message breaks off, and the connection ends.
-    Cut(ClientProtocol, CloseSequence),
+    Cut(CloseSequence),
     /// The request breaks off towards the server.
     CutToServer,
 }
 
-/// The connection to the device, and its HTTP version.
-#[derive(Clone, Debug)]
+/// The HTTP version of the device's connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ClientProtocol {
     /// HTTP/1.0 or HTTP/1.1: the connection belongs to this exchange.
-    One(ConnectionHandle),
+    One,
     /// HTTP/2: exchanges share the connection.
-    Two(ConnectionHandle),
+    Two,
 }
 
 /// Whether hyper knows the length of the body.
@@ -81,19 +84,11 @@ enum State {
     Waiting,
 }
 
-impl ClientProtocol {
-    fn handle(&self) -> &ConnectionHandle {
-        match self {
-            Self::One(handle) | Self::Two(handle) => handle,
-        }
-    }
-}
-
 impl End {
-    /// Returns the protocol of the device's connection, if the connection ends.
-    fn protocol(&self) -> Option<&ClientProtocol> {
+    /// Returns the end of the device's connection, if the connection ends.
+    pub(super) fn closing(&self) -> Option<&CloseSequence> {
         match self {
-            Self::WholeThen(protocol, _) | Self::Cut(protocol, _) => Some(protocol),
+            Self::WholeThen(last) | Self::Cut(last) => Some(last),
             Self::Whole | Self::CutToServer => None,
         }
     }
@@ -102,14 +97,17 @@ impl End {
 impl PacedBody {
     /// Creates a paced body for this connection. When dmtap stops, the body is sent without waiting.
     pub(super) fn new(
-        handle: &ConnectionHandle,
+        (handle, protocol): (ConnectionHandle, ClientProtocol),
         paces: Vec<Pace>,
         left: u64,
         end: End,
         length: Length,
     ) -> Self {
-        let busy = end.protocol().map(|protocol| protocol.handle().busy());
         Self {
+            _busy: end.closing().map(|_| handle.busy()),
+            pause: InterruptibleSleep::new(handle.stop()),
+            handle,
+            protocol,
             paces,
             left,
             end,
@@ -119,8 +117,6 @@ impl PacedBody {
             due: None,
             next: None,
             granted: false,
-            pause: InterruptibleSleep::new(handle.stop()),
-            _busy: busy,
         }
     }
 
@@ -148,8 +144,8 @@ impl PacedBody {
                     self.left -= frame.data_ref().map_or(0, |data| data.len() as u64);
                     // hyper does not poll again once a body is as long as its head says, in HTTP/1.1 not even for
                     // trailers.
-                    let is_last = match self.end.protocol() {
-                        Some(ClientProtocol::One(_)) => body.size_hint().exact() == Some(0),
+                    let is_last = match (self.end.closing(), self.protocol) {
+                        (Some(_), ClientProtocol::One) => body.size_hint().exact() == Some(0),
                         _ => body.is_end_stream(),
                     };
                     if self.left == 0 || (has_length && is_last) {
@@ -201,7 +197,8 @@ impl PacedBody {
             self.next = Some(due);
         }
         let next = self.next.unwrap_or_else(Instant::now);
-        ready!(self.pause.poll_until(next, cx));
+        let wait = next.saturating_duration_since(Instant::now());
+        ready!(self.pause.poll(wait, cx));
         self.next = None;
         self.granted = true;
         Poll::Ready(())
@@ -213,38 +210,34 @@ impl PacedBody {
             return;
         }
         self.state = State::Leaving;
-        if let End::WholeThen(ClientProtocol::One(handle), last)
-        | End::Cut(ClientProtocol::One(handle), last) = &self.end
-        {
-            handle.finish(last.clone());
+        if let (ClientProtocol::One, Some(last)) = (self.protocol, self.end.closing()) {
+            self.handle.finish(last.clone());
         }
     }
 
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        match self.end.clone() {
-            End::Whole | End::WholeThen(ClientProtocol::One(_), _) => {
-                Poll::Ready(self.trailers.take().map(Ok))
+        let wait = match (&self.end, self.protocol) {
+            (End::Whole, _) | (End::WholeThen(_), ClientProtocol::One) => {
+                return Poll::Ready(self.trailers.take().map(Ok));
             }
             // hyper flushes next, and `ScriptedClose` ends the connection.
-            End::Cut(ClientProtocol::One(_), _) => Poll::Pending,
-            End::WholeThen(ClientProtocol::Two(handle), last) => {
+            (End::Cut(_), ClientProtocol::One) => return Poll::Pending,
+            (End::WholeThen(last), ClientProtocol::Two) => {
                 ready!(self.pause.poll(last.wait, cx));
-                handle.go_away();
-                Poll::Ready(self.trailers.take().map(Ok))
+                self.handle.go_away();
+                return Poll::Ready(self.trailers.take().map(Ok));
             }
-            End::Cut(ClientProtocol::Two(_), last) => {
+            (End::Cut(last), ClientProtocol::Two) => {
                 if self.state == State::Leaving && !last.noise.is_empty() {
                     self.state = State::Waiting;
-                    return Poll::Ready(Some(Ok(Frame::data(last.noise))));
+                    return Poll::Ready(Some(Ok(Frame::data(last.noise.clone()))));
                 }
-                ready!(self.pause.poll_then(last.wait, FLUSH_DELAY, cx));
-                Poll::Ready(Some(Err(Broken::ByRule)))
+                last.wait
             }
-            End::CutToServer => {
-                ready!(self.pause.poll_then(Duration::ZERO, FLUSH_DELAY, cx));
-                Poll::Ready(Some(Err(Broken::ByRule)))
-            }
-        }
+            (End::CutToServer, _) => Duration::ZERO,
+        };
+        ready!(self.pause.poll_then(wait, FLUSH_DELAY, cx));
+        Poll::Ready(Some(Err(Broken::ByRule)))
     }
 }
 

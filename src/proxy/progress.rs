@@ -1,13 +1,13 @@
 //! The progress of a request on its way to the server, and the check whether it takes too long.
 
-use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{LazyLock, OnceLock};
 use std::time::Duration;
 
 use http::StatusCode;
 use tokio::time::Instant;
 
-use super::body_timeout::Stall;
+use super::body::End;
 use super::failure::Failure;
 use super::settings::Limits;
 
@@ -16,53 +16,26 @@ use super::settings::Limits;
 pub(super) struct Progress {
     /// The time of the last progress, in microseconds after [`START`]: bytes were taken, or the body ended.
     moved: AtomicU64,
-    state: AtomicU8,
-}
-
-/// The state of sending a body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(super) enum State {
-    /// A part of the body was not taken yet.
-    Flowing,
-    /// The whole body was taken, or its receiver wants no more.
-    Sent,
-    /// The sender stopped sending.
-    Stalled,
-    /// The sender sends too slowly.
-    Slow,
-    /// The sender broke off.
-    Broken,
-    /// The sender wrote bytes that are not a body.
-    Malformed,
+    end: OnceLock<End>,
 }
 
 impl Progress {
     pub(super) fn new() -> Self {
         Self {
             moved: AtomicU64::new(micros(Instant::now())),
-            state: AtomicU8::new(State::Flowing as u8),
+            end: OnceLock::new(),
         }
     }
 
-    /// Notes that bytes were taken, or that the body ended. The first end counts.
-    pub(super) fn note(&self, state: State) {
-        if self.state() != State::Flowing {
-            return;
-        }
+    /// Notes that bytes were taken.
+    pub(super) fn note_moved(&self) {
         self.moved.store(micros(Instant::now()), Ordering::Relaxed);
-        self.state.store(state as u8, Ordering::Release);
     }
 
-    fn state(&self) -> State {
-        match self.state.load(Ordering::Acquire) {
-            0 => State::Flowing,
-            1 => State::Sent,
-            2 => State::Stalled,
-            3 => State::Slow,
-            4 => State::Broken,
-            _ => State::Malformed,
-        }
+    /// Notes that the body ended. The first end counts.
+    pub(super) fn note_end(&self, end: End) {
+        self.note_moved();
+        let _ = self.end.set(end);
     }
 
     /// Returns the failure when the server takes too long to take the request, or, once it was sent, to answer.
@@ -70,7 +43,7 @@ impl Progress {
         // Bytes are taken only after the connection was made.
         let to_take = limits.body + limits.connect;
         loop {
-            let sent = self.state() != State::Flowing;
+            let sent = self.end.get().is_some();
             let limit = if sent { limits.response } else { to_take };
             let until = *START + Duration::from_micros(self.moved.load(Ordering::Relaxed)) + limit;
             let now = Instant::now();
@@ -89,13 +62,12 @@ impl Progress {
     }
 
     /// Returns the failure on the device's side, if any.
-    pub(super) fn failure(&self, limits: &Limits) -> Option<Failure> {
-        match self.state() {
-            State::Flowing | State::Sent => None,
-            State::Stalled => Some(Failure::stalled_request(Stall::Silent(limits.body))),
-            State::Slow => Some(Failure::stalled_request(Stall::Slow(limits.slow))),
-            State::Broken => Some(Failure::broken_request()),
-            State::Malformed => Some(Failure::malformed_request()),
+    pub(super) fn failure(&self) -> Option<Failure> {
+        match self.end.get()? {
+            End::Whole | End::Dropped => None,
+            End::Stalled(stall) => Some(Failure::stalled_request(*stall)),
+            End::Broken => Some(Failure::broken_request()),
+            End::Malformed => Some(Failure::malformed_request()),
         }
     }
 }
@@ -126,10 +98,10 @@ mod tests {
         let sending = async {
             for _ in 0..9 {
                 tokio::time::sleep(seconds(25)).await;
-                progress.note(State::Flowing);
+                progress.note_moved();
             }
             tokio::time::sleep(seconds(25)).await;
-            progress.note(State::Sent);
+            progress.note_end(End::Whole);
         };
         let (_, failure) = tokio::join!(sending, progress.overdue(&limits));
         assert_eq!(begun.elapsed().as_secs(), 10 * 25 + 60);

@@ -22,7 +22,7 @@ use hyper::body::Incoming;
 use tokio::runtime::RuntimeFlavor;
 use tokio::time::Instant;
 
-use super::body::Broken;
+use super::body::{Body, Broken};
 use super::body_budget::{BodyBudget, BudgetPermit};
 use super::body_timeout::BodyTimeout;
 use super::failure::is_short;
@@ -48,14 +48,8 @@ pub(super) enum CollectedBody {
         /// The error of a connection that ended before the length in the head.
         short: Option<Broken>,
     },
-    /// A body that exceeds a bound: the bytes so far, the stream that follows, and the reason.
-    Stream {
-        first: VecDeque<Bytes>,
-        rest: Incoming,
-        timeout: BodyTimeout,
-        permit: BudgetPermit,
-        why: NotParsed,
-    },
+    /// A body that exceeds a bound, with the reason: the bytes so far, and the stream that follows.
+    Stream(Body, NotParsed),
 }
 
 /// The bounds for collecting a body.
@@ -173,13 +167,9 @@ pub(super) async fn collect(
     }
     let mut permit = collecting.permit;
     permit.keep(collecting.length);
-    Ok(CollectedBody::Stream {
-        first: collecting.first,
-        rest: body,
-        timeout,
-        permit,
-        why: why.unwrap_or_else(|| no_room(&bounds)),
-    })
+    let body = Body::stream(collecting.first, body, timeout).holding(Arc::new(permit));
+    let why = why.unwrap_or_else(|| no_room(&bounds));
+    Ok(CollectedBody::Stream(body, why))
 }
 
 async fn next_frame(
@@ -222,13 +212,17 @@ pub(super) struct Read {
 }
 
 impl Read {
-    fn unread(why: NotParsed) -> Self {
+    fn of(parsed: ParsedBody, plain: Option<Bytes>) -> Self {
         Self {
-            parsed: ParsedBody::Unread(why),
+            parsed,
             notes: Vec::new(),
-            plain: None,
+            plain,
             utf16: None,
         }
+    }
+
+    fn unread(why: NotParsed) -> Self {
+        Self::of(ParsedBody::Unread(why), None)
     }
 }
 
@@ -242,12 +236,7 @@ pub(super) async fn read(
     decodes: &(dyn Fn(&[u8]) -> bool + Sync),
 ) -> Read {
     if body.is_empty() {
-        return Read {
-            parsed: ParsedBody::Empty,
-            notes: Vec::new(),
-            plain: Some(Bytes::new()),
-            utf16: None,
-        };
+        return Read::of(ParsedBody::Empty, Some(Bytes::new()));
     }
     let codings = coding::listed(headers, &header::CONTENT_ENCODING);
     let plain = match unfold(body, &codings, bounds, permit).await {
@@ -261,12 +250,8 @@ pub(super) async fn read(
         let is_copy = plain.as_ptr() != body.as_ptr();
         permit.keep(body.len() + if is_copy { plain.len() } else { 0 });
         let bytes = body.len() as u64;
-        return Read {
-            parsed: ParsedBody::Unread(NotParsed::NotAsked { bytes }),
-            notes: Vec::new(),
-            plain: Some(plain),
-            utf16: None,
-        };
+        let parsed = ParsedBody::Unread(NotParsed::NotAsked { bytes });
+        return Read::of(parsed, Some(plain));
     }
     let plain = match utf16::in_utf8(plain.clone(), body, bounds, permit).await {
         Ok(plain) => plain,
@@ -275,9 +260,7 @@ pub(super) async fn read(
             permit.keep(body.len() + plain.len());
             return Read {
                 notes: vec![note_broken(&error, false)],
-                parsed: ParsedBody::Undecodable(error),
-                plain: Some(plain),
-                utf16: None,
+                ..Read::of(ParsedBody::Undecodable(error), Some(plain))
             };
         }
         Err(NoText::TooLarge(why)) => {

@@ -10,7 +10,7 @@ use super::body::Body;
 use super::context::{Context, Server, Shared};
 use super::exchange::refuse;
 use super::settings::Scheme;
-use super::stay::Kept;
+use crate::conversation::StayContext;
 use crate::flow::Connection;
 use crate::flow::origin::{NamedHost, Origin, host_in_path};
 
@@ -19,8 +19,8 @@ pub(super) struct Route {
     pub(super) server: Server,
     /// The device's connection, with the server of this request.
     pub(super) connection: Arc<Connection>,
-    /// The state that keeps the device on the proxy, if `stay` is in force.
-    pub(super) kept: Option<Kept>,
+    /// The context of `stay`, if it is in force.
+    pub(super) stay: Option<StayContext>,
     /// The full URL at the server; `None` if no valid URL results.
     pub(super) uri: Option<Uri>,
 }
@@ -31,11 +31,11 @@ impl Context {
         let fixed = || Route {
             server: self.server.clone(),
             connection: self.connection.clone(),
-            kept: None,
+            stay: None,
             uri: self.server.address(&parts.uri),
         };
-        let stay = &self.shared.stay;
-        let Some(origins) = stay.origins.as_ref().filter(|_| self.server.is_behind()) else {
+        let shared = &self.shared.stay;
+        let Some(origins) = shared.origins.as_ref().filter(|_| self.server.is_behind()) else {
             return fixed();
         };
         let Some(named) = self.named(parts) else {
@@ -43,27 +43,27 @@ impl Context {
         };
         let (map, origin) = origins.seen_from(&named);
         let path = parts.uri.path();
-        let kept = stay.extent.map(|extent| Kept {
+        let stay = shared.extent.map(|extent| StayContext {
             map,
-            learned: stay.learned(),
+            learned: shared.learned(),
             extent,
             path: path.to_owned(),
         });
-        let at = host_in_path(path).filter(|_| stay.extent.is_some());
+        let at = host_in_path(path).filter(|_| stay.is_some());
         if at.is_none() && *origin == origins.server {
-            return Route { kept, ..fixed() };
+            return Route { stay, ..fixed() };
         }
         let (origin, target) = match &at {
             Some((host, length)) => (host.origin(), below(&parts.uri, *length)),
             None => (origin, Some(parts.uri.clone())),
         };
-        let Some(server) = Server::at(origin) else {
+        let Some(server) = Server::behind(origin) else {
             return fixed();
         };
         Route {
             connection: self.connection_to(&server),
             uri: target.and_then(|target| server.address(&target)),
-            kept,
+            stay,
             server,
         }
     }
@@ -143,7 +143,7 @@ fn certificate(shared: &Shared, method: &Method) -> Response<Body> {
             "only GET and HEAD are allowed here",
         );
     }
-    let mut response = Response::new(Body::whole(shared.ca_certificate.clone(), None));
+    let mut response = Response::new(Body::whole(shared.tls.authority().certificate_der(), None));
     let kind = HeaderValue::from_static("application/x-x509-ca-cert");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response

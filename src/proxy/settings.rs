@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-pub use crate::flow::origin::Scheme;
+pub use crate::flow::origin::{Origin, Scheme};
 
 use super::client_certs::ClientCertSettings;
 use crate::conversation::SessionLimits;
-use crate::flow::origin::{Origin, OriginPair};
+use crate::flow::origin::OriginPair;
 use crate::identity::Strings;
 use crate::stay::Extent;
 
@@ -70,7 +70,7 @@ impl fmt::Debug for Account {
 
 impl Settings {
     /// Returns the default settings for a proxy in front of one server.
-    pub fn reverse(server: Upstream) -> Self {
+    pub fn reverse(server: Origin) -> Self {
         Self::of(Mode::Reverse { server })
     }
 
@@ -108,7 +108,7 @@ pub enum Mode {
     /// Devices take the proxy for the server.
     Reverse {
         /// The server behind the proxy.
-        server: Upstream,
+        server: Origin,
     },
     /// Devices know the proxy, and name the server in `CONNECT` or in the request line.
     Regular,
@@ -118,10 +118,58 @@ impl fmt::Display for Mode {
     /// Writes the mode as `--mode` has it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Reverse { server } => write!(f, "reverse:{}", server.url()),
+            Self::Reverse { server } => write!(f, "reverse:{server}"),
             Self::Regular => f.write_str("regular"),
         }
     }
+}
+
+impl FromStr for Mode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "regular" {
+            return Ok(Self::Regular);
+        }
+        let server = text
+            .strip_prefix("reverse:")
+            .ok_or("one of reverse:https://host[:port], reverse:http://host[:port], regular")?;
+        server_of(server).map(|server| Self::Reverse { server })
+    }
+}
+
+/// Parses `https://host[:port]` or `http://host[:port]`. A path is an error, because the device chooses the path.
+fn server_of(text: &str) -> Result<Origin, String> {
+    let uri: http::Uri = text
+        .parse()
+        .map_err(|_| format!("`{text}` is not a URL: write https://host[:port]"))?;
+    let scheme = match uri.scheme_str() {
+        Some("https") => Scheme::Https,
+        Some("http") => Scheme::Http,
+        _ => return Err(format!("`{text}` begins with neither https:// nor http://")),
+    };
+    if uri
+        .path_and_query()
+        .is_some_and(|path| path.as_str() != "/")
+    {
+        return Err(format!(
+            "`{text}` has a path; the path is the device's choice"
+        ));
+    }
+    let host = uri.host().unwrap_or_default();
+    let port = uri
+        .port_u16()
+        .map_or_else(String::new, |port| format!(":{port}"));
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    // The text has a user name, or a port that is not a number up to 65535.
+    if host.is_empty() || authority != format!("{host}{port}") {
+        return Err(format!(
+            "`{text}` is not of the form {}://host[:port]",
+            scheme.name()
+        ));
+    }
+    let port = uri.port_u16().unwrap_or(scheme.port());
+    Ok(Origin::new(scheme, host, port))
 }
 
 /// The settings that keep devices on the proxy.
@@ -217,89 +265,6 @@ pub enum UpstreamHttp {
     Http1,
     /// HTTP/2 for every device; without TLS with prior knowledge.
     Http2,
-}
-
-/// A server: `https://host[:port]` or `http://host[:port]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Upstream {
-    /// The scheme, which says whether the server uses TLS.
-    pub scheme: Scheme,
-    /// The name or the IP address, without brackets.
-    pub host: String,
-    /// The port.
-    pub port: u16,
-}
-
-impl Upstream {
-    /// Returns the authority as URLs and `Host` have it. The port is written only if it is not the scheme's default
-    /// port.
-    pub fn authority(&self) -> String {
-        let host = self.bracketed();
-        match self.port == self.scheme.port() {
-            true => host,
-            false => format!("{host}:{}", self.port),
-        }
-    }
-
-    /// Returns the server as a URL without a path.
-    pub fn url(&self) -> String {
-        format!("{}://{}", self.scheme.name(), self.authority())
-    }
-
-    pub(super) fn bracketed(&self) -> String {
-        match self.host.contains(':') {
-            true => format!("[{}]", self.host),
-            false => self.host.clone(),
-        }
-    }
-}
-
-impl FromStr for Upstream {
-    type Err = String;
-
-    /// Parses `https://host[:port]` or `http://host[:port]`. A path is an error, because the device chooses the path.
-    fn from_str(text: &str) -> Result<Self, String> {
-        let uri: http::Uri = text
-            .parse()
-            .map_err(|_| format!("`{text}` is not a URL: write https://host[:port]"))?;
-        let scheme = match uri.scheme_str() {
-            Some("https") => Scheme::Https,
-            Some("http") => Scheme::Http,
-            _ => return Err(format!("`{text}` begins with neither https:// nor http://")),
-        };
-        if uri
-            .path_and_query()
-            .is_some_and(|path| path.as_str() != "/")
-        {
-            return Err(format!(
-                "`{text}` has a path; the path is the device's choice"
-            ));
-        }
-        let host = uri.host().unwrap_or_default();
-        let port = uri
-            .port_u16()
-            .map_or_else(String::new, |port| format!(":{port}"));
-        let authority = uri.authority().map_or("", |authority| authority.as_str());
-        // The text has a user name, or a port that is not a number up to 65535.
-        if host.is_empty() || authority != format!("{host}{port}") {
-            return Err(format!(
-                "`{text}` is not of the form {}://host[:port]",
-                scheme.name()
-            ));
-        }
-        Ok(Self {
-            scheme,
-            host: host.trim_matches(['[', ']']).to_owned(),
-            port: uri.port_u16().unwrap_or(scheme.port()),
-        })
-    }
-}
-
-impl fmt::Display for Upstream {
-    /// `host:port`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.bracketed(), self.port)
-    }
 }
 
 /// The server certificates that are accepted.
@@ -420,9 +385,9 @@ mod tests {
     #[test]
     fn servers_are_written_as_urls() {
         let check = |text: &str, authority: &str, shown: &str| {
-            let server: Upstream = text.parse().unwrap();
+            let server = server_of(text).unwrap();
             assert_eq!(
-                (server.authority(), server.to_string()),
+                (server.authority(), server.host_and_port()),
                 (authority.into(), shown.into())
             );
         };
@@ -444,7 +409,7 @@ mod tests {
     #[test]
     fn what_is_no_server_is_named() {
         let check = |text: &str, expected: &str| {
-            let error = text.parse::<Upstream>().unwrap_err();
+            let error = server_of(text).unwrap_err();
             assert!(error.contains(expected), "{error}");
         };
         check("mdm.example.com", "begins with neither");

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::ca::file_error;
 use super::settings::{Mode, Settings};
-use crate::flow::origin::{LearnedHosts, NamedHost, Origin, OriginMap, Origins};
+use crate::flow::origin::{LearnedHosts, NamedHost, Origins};
 use crate::stay::Extent;
 
 /// The `stay` state of the whole proxy.
@@ -30,7 +31,7 @@ impl Stay {
         let stay = &settings.stay;
         let origins = match &settings.mode {
             Mode::Reverse { server } => Some(Origins {
-                server: Origin::new(server.scheme, &server.host, server.port),
+                server: server.clone(),
                 public: stay.public.clone(),
                 maps: stay.maps.clone(),
             }),
@@ -50,7 +51,7 @@ impl Stay {
 
     /// Returns the hosts learned so far.
     pub(super) fn learned(&self) -> Arc<LearnedHosts> {
-        self.lock().clone()
+        self.learned.lock().clone()
     }
 
     /// Adds hosts that a server named.
@@ -58,7 +59,7 @@ impl Stay {
         if hosts.is_empty() {
             return;
         }
-        let mut learned = self.lock();
+        let mut learned = self.learned.lock();
         let mut more = LearnedHosts::clone(&learned);
         let added = hosts
             .into_iter()
@@ -78,20 +79,6 @@ impl Stay {
             );
         }
     }
-
-    fn lock(&self) -> parking_lot::MutexGuard<'_, Arc<LearnedHosts>> {
-        self.learned.lock()
-    }
-}
-
-/// The `stay` state of one exchange.
-#[derive(Debug)]
-pub(super) struct Kept {
-    pub(super) map: OriginMap,
-    pub(super) learned: Arc<LearnedHosts>,
-    pub(super) extent: Extent,
-    /// The path of the request as the device wrote it.
-    pub(super) path: String,
 }
 
 /// The format of the file.
@@ -111,10 +98,10 @@ fn read(file: &Path) -> io::Result<LearnedHosts> {
     };
     let read = opened.and_then(|opened| opened.take(LONGEST).read_to_string(&mut text));
     let broken = |why: String| {
-        io::Error::other(format!(
-            "{}: {why}; remove the file to begin with no hosts",
-            file.display()
-        ))
+        file_error(
+            file,
+            format!("{why}; remove the file to begin with no hosts"),
+        )
     };
     read.map_err(|error| broken(error.to_string()))?;
     let written: Written =

@@ -242,10 +242,7 @@ fn load(own: &OwnCertificate) -> Result<CertifiedKey, CaError> {
         path: path.clone(),
         why,
     };
-    let pem = pem_file::read(path).map_err(|source| CaError::Io {
-        path: path.clone(),
-        source,
-    })?;
+    let pem = pem_file::read(path).map_err(|error| CaError::io(path, error))?;
     let identity = ClientIdentity::from_pem(&pem).map_err(|error| broken(error.to_string()))?;
     Ok(CertifiedKey::clone(&identity.key))
 }

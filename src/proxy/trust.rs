@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_name;
 use rustls::client::{ResolvesClientCert, Resumption};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
@@ -40,7 +40,6 @@ pub fn client_config(trust: &Trust) -> io::Result<ClientConfig> {
 }
 
 fn verifier(trust: &Trust) -> io::Result<Arc<dyn ServerCertVerifier>> {
-    let crypto = provider().clone();
     let named = match trust {
         Trust::Anything | Trust::Platform => Vec::new(),
         Trust::PlatformAnd(path) => certificates_in(path)?,
@@ -48,15 +47,11 @@ fn verifier(trust: &Trust) -> io::Result<Arc<dyn ServerCertVerifier>> {
     let platform = match trust {
         Trust::Anything => None,
         _ => Some(
-            Verifier::new_with_extra_roots(named.clone(), crypto.clone())
+            Verifier::new_with_extra_roots(named.clone(), provider().clone())
                 .map_err(|error| io::Error::other(no_verifier(&error, trust)))?,
         ),
     };
-    Ok(Arc::new(NamingVerifier {
-        platform,
-        named,
-        crypto,
-    }))
+    Ok(Arc::new(NamingVerifier { platform, named }))
 }
 
 fn no_verifier(error: &Error, trust: &Trust) -> String {
@@ -95,7 +90,6 @@ struct NamingVerifier {
     /// The platform's verifier. `None` accepts every certificate; the handshake signature is verified nevertheless.
     platform: Option<Verifier>,
     named: Vec<CertificateDer<'static>>,
-    crypto: Arc<CryptoProvider>,
 }
 
 impl ServerCertVerifier for NamingVerifier {
@@ -126,7 +120,7 @@ impl ServerCertVerifier for NamingVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.crypto.signature_verification_algorithms;
+        let algorithms = &provider().signature_verification_algorithms;
         let verified = verify_tls12_signature(message, certificate, signature, algorithms);
         verified.map_err(|error| short_key(certificate).unwrap_or(error))
     }
@@ -137,13 +131,13 @@ impl ServerCertVerifier for NamingVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.crypto.signature_verification_algorithms;
+        let algorithms = &provider().signature_verification_algorithms;
         let verified = verify_tls13_signature(message, certificate, signature, algorithms);
         verified.map_err(|error| short_key(certificate).unwrap_or(error))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        let algorithms = &self.crypto.signature_verification_algorithms;
+        let algorithms = &provider().signature_verification_algorithms;
         algorithms.supported_schemes()
     }
 }

@@ -6,7 +6,6 @@ use tokio::io::copy_bidirectional;
 
 use super::connection::{CloseEventGuard, IncomingConnection, TLS_HANDSHAKE, Target};
 use super::context::Shared;
-use super::settings::{Scheme, Upstream};
 use super::upstream;
 use super::wire::Wire;
 use crate::flow::TlsDetails;
@@ -21,20 +20,12 @@ pub(super) async fn run(
     mut wire: Wire,
     target: Target,
 ) -> Result<(), String> {
-    let server = match target {
-        Target::Behind(server) => server,
-        Target::Connect(host, port) => Upstream {
-            scheme: Scheme::Https,
-            host,
-            port,
-        },
-    };
-    let mut tcp = upstream::connect(&shared.settings, shared.listener, &server)
+    let mut tcp = upstream::connect(&shared.settings, shared.listener, target.origin())
         .await
-        .map_err(|why| format!("no tunnel to {server}: {why}"))?;
+        .map_err(|why| format!("no tunnel to {}: {why}", target.origin().host_and_port()))?;
     let is_tls = wire.first_byte().await.ok().flatten() == Some(TLS_HANDSHAKE);
     let tls = is_tls.then(TlsDetails::default);
-    let connection = Arc::new(incoming.connection(server.to_string(), tls));
+    let connection = Arc::new(incoming.connection(target.origin().host_and_port(), tls));
     let _close_event = CloseEventGuard::new(shared, &connection);
     let handle = wire.handle();
     // Only bytes count as activity: nothing is parsed as a request here.

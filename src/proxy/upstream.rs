@@ -33,11 +33,12 @@ use tokio::time::Instant;
 pub(super) use self::dial::{ConnectError, connect};
 pub(super) use self::observed::Handshake;
 
-use self::dial::{Connection, Dialer};
+use self::dial::{Dialer, ServerConnection};
 use self::idle::IdleConnections;
 use self::refused::{Reason, Refused};
 use super::body::Body;
 use super::client_identity::ClientIdentity;
+use super::failure::Failure;
 use super::settings::{Settings, UpstreamHttp};
 use crate::flow;
 
@@ -104,30 +105,27 @@ struct ServerKey {
     identity: Option<Arc<str>>,
 }
 
-/// The reason why a server gave no response.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum SendError {
-    /// There is no connection to the server.
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
-    /// The connection failed.
-    #[error(transparent)]
-    Http(hyper::Error),
-    /// The server says that it did not process the request.
-    #[error(transparent)]
-    NotProcessed(hyper::Error),
-    /// The server closed a connection that was in use before, at once and without sending a byte.
-    #[error(transparent)]
-    Silent(hyper::Error),
+/// A request without a response.
+pub(super) struct NotAnswered {
+    pub(super) failure: Failure,
+    pub(super) repeat: Repeat,
 }
 
-impl SendError {
-    /// Returns the error without this wrapper.
-    pub(super) fn cause(&self) -> &(dyn std::error::Error + 'static) {
-        match self {
-            Self::Connect(error) => error,
-            Self::Http(error) | Self::NotProcessed(error) | Self::Silent(error) => error,
-        }
+/// How often a request without a response may be sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Repeat {
+    Never,
+    /// Once: the server closed a connection that was in use before, at once and without sending a byte. It may have
+    /// processed the request all the same.
+    Once,
+    /// A few times: the server says that it did not process the request.
+    Often,
+}
+
+impl From<ConnectError> for NotAnswered {
+    fn from(error: ConnectError) -> Self {
+        let (failure, repeat) = (Failure::of(&error), Repeat::Never);
+        Self { failure, repeat }
     }
 }
 
@@ -135,7 +133,7 @@ impl SendError {
 pub(super) struct ServerLink {
     device: Arc<flow::Connection>,
     idle: Arc<IdleConnections>,
-    open: Mutex<Vec<(ServerKey, Connection)>>,
+    open: Mutex<Vec<(ServerKey, ServerConnection)>>,
     /// Whether the server may attribute the connections to the user of this device: no other device gets them.
     is_authenticated: AtomicBool,
     /// The lock for making a connection that may carry several requests. Requests that come meanwhile wait for it.
@@ -157,14 +155,14 @@ impl ServerLink {
     /// [`Handshake`] of its connection. `device` is the HTTP version that the device uses.
     ///
     /// # Errors
-    /// [`SendError`] if there is no response.
+    /// [`NotAnswered`] if there is no response.
     pub(super) async fn send(
         &self,
         upstreams: &Upstreams,
         device: Version,
         identity: Option<&ClientIdentity>,
         mut request: Request<Body>,
-    ) -> Result<Response<Incoming>, SendError> {
+    ) -> Result<Response<Incoming>, NotAnswered> {
         let target = request.uri().clone();
         let key = ServerKey {
             scheme: target.scheme().cloned(),
@@ -206,20 +204,25 @@ impl ServerLink {
                 Err(failed) => failed,
             };
             // Each connection is tried once: the used ones run out, and the number of new ones is limited.
-            match (failed.unsent, failed.refusal) {
-                (Some(unsent), _) if is_reused || dialed < MOST_DIALED => request = *unsent,
-                _ if failed.is_unprocessed => return Err(SendError::NotProcessed(failed.error)),
+            let repeat = match (failed.unsent, failed.refusal) {
+                (Some(unsent), _) if is_reused || dialed < MOST_DIALED => {
+                    request = *unsent;
+                    continue;
+                }
+                _ if failed.is_unprocessed => Repeat::Often,
                 (_, Some(reason)) => return Err(self.refused(&target, &key, reason).into()),
                 _ if is_reused && failed.is_silent && sent_at.elapsed() < MAX_CLOSING_TIME => {
-                    return Err(SendError::Silent(failed.error));
+                    Repeat::Once
                 }
-                _ => return Err(SendError::Http(failed.error)),
-            }
+                _ => Repeat::Never,
+            };
+            let failure = Failure::of(&failed.error);
+            return Err(NotAnswered { failure, repeat });
         }
     }
 
     /// Takes an open connection of this link, or an idle one, which then belongs to the link.
-    async fn take(&self, key: &ServerKey, wait: Duration) -> Option<Connection> {
+    async fn take(&self, key: &ServerKey, wait: Duration) -> Option<ServerConnection> {
         loop {
             let own = take_from(&mut self.open.lock(), key);
             match own {
@@ -244,7 +247,7 @@ impl ServerLink {
         key: &ServerKey,
         target: &Uri,
         identity: Option<&ClientIdentity>,
-    ) -> Result<Connection, ConnectError> {
+    ) -> Result<ServerConnection, ConnectError> {
         let refused = |reason| self.refused(target, key, reason);
         let dial = upstreams.dialer.dial(target, key.offer, identity, refused);
         if !matches!(key.offer, Offer::Http2 | Offer::Http2Or1) {
@@ -285,7 +288,7 @@ impl ServerLink {
     }
 
     /// Keeps a connection for the next request.
-    fn keep(&self, key: &ServerKey, connection: Connection) {
+    fn keep(&self, key: &ServerKey, connection: ServerConnection) {
         let mut open = self.open.lock();
         let is_known = connection.is_http2()
             && open
@@ -310,9 +313,12 @@ impl Drop for ServerLink {
 
 /// Takes a connection with this key. A connection that carries several requests is shared, any other is removed. Ready
 /// connections come first.
-fn take_from(open: &mut Vec<(ServerKey, Connection)>, key: &ServerKey) -> Option<Connection> {
+fn take_from(
+    open: &mut Vec<(ServerKey, ServerConnection)>,
+    key: &ServerKey,
+) -> Option<ServerConnection> {
     open.retain(|(_, connection)| !connection.is_closed());
-    let fits = |(known, _): &(ServerKey, Connection)| known == key;
+    let fits = |(known, _): &(ServerKey, ServerConnection)| known == key;
     let ready = open
         .iter()
         .position(|entry| fits(entry) && entry.1.is_ready());

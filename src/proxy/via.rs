@@ -4,7 +4,6 @@ use std::io;
 
 use http::Version;
 use http::header::{self, HeaderMap, HeaderValue};
-use rustls::crypto::aws_lc_rs;
 
 /// The name of one running proxy in `Via`.
 #[derive(Clone, Debug)]
@@ -17,9 +16,7 @@ impl ViaToken {
     /// An error if the system gives no random bytes.
     pub(super) fn random() -> io::Result<Self> {
         let mut bytes = [0; 8];
-        let random = aws_lc_rs::default_provider().secure_random;
-        random
-            .fill(&mut bytes)
+        aws_lc_rs::rand::fill(&mut bytes)
             .map_err(|_| io::Error::other("the system gives no random bytes"))?;
         Ok(Self(format!("dmtap-{:016x}", u64::from_be_bytes(bytes))))
     }

@@ -20,7 +20,7 @@ use dmtap::app::dial::Dialer;
 use dmtap::app::enroll_device::{EnrollError, EnrolledDevice, enroll};
 use dmtap::app::enroll_server::{self, EnrollService, new_key};
 use dmtap::peer::Encoding;
-use dmtap::peer::enroll::{CsrForm, EnrollProfile, Login, Refusal, Sites, User};
+use dmtap::peer::enroll::{CsrForm, EnrollProfile, Login, RefusedAnswer, Sites, User};
 use dmtap::proxy::{Authority, Resolve, Trust};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -157,7 +157,10 @@ async fn a_redirect_leads_where_the_user_allows_it() {
     let refused = enroll(&client, alice(), key.clone(), bench.url()).await;
     let refused = refused.unwrap_err();
     assert!(
-        matches!(refused, EnrollError::Refused(Refusal::Redirect { .. })),
+        matches!(
+            refused,
+            EnrollError::Refused(RefusedAnswer::Redirect { .. })
+        ),
         "{refused}"
     );
     let allowing = EnrollProfile {
@@ -190,18 +193,18 @@ async fn an_untrusted_server_and_an_unknown_name_are_not_asked() {
 
 #[test]
 fn an_http_error_or_a_fault_is_not_said_to_be_refused_by_the_device() {
-    let http = Refusal::Http {
+    let http = RefusedAnswer::Http {
         step: "Discover",
         status: http::StatusCode::BAD_GATEWAY,
         text: "dmtap: connection refused".into(),
     };
-    let fault = Refusal::Fault {
+    let fault = RefusedAnswer::Fault {
         step: "RequestSecurityToken",
         code: "s:Authorization".into(),
         reason: "too many devices".into(),
         hresult: None,
     };
-    let redirects = Refusal::Redirects;
+    let redirects = RefusedAnswer::Redirects;
     for (refusal, expected) in [
         (http, "Discover: HTTP 502: dmtap: connection refused"),
         (

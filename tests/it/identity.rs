@@ -15,7 +15,6 @@ use std::time::Duration;
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
-use dmtap::peer::enroll::certificate::Requested;
 use dmtap::peer::enroll::{CsrForm, EnrollmentCa, PrivateKey, csr};
 use dmtap::proxy::{Authority, OwnKey};
 
@@ -64,7 +63,7 @@ fn server_ca() -> EnrollmentCa {
 
 /// What the server issues for a request.
 fn issued(ca: &EnrollmentCa, csr: &[u8], serial: u64) -> Vec<u8> {
-    let requested = Requested::read(csr).unwrap();
+    let requested = dmtap::identity::CertificationRequest::read(csr).unwrap();
     ca.issue(&requested, "device", serial, NOW).unwrap()
 }
 

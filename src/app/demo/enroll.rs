@@ -25,7 +25,7 @@ use crate::peer::Encoding;
 use crate::peer::enroll::server::DISCOVERY_PATH;
 use crate::peer::enroll::{CsrForm, EnrollProfile, Enrollment, Login, PrivateKey, Sites, User};
 use crate::proxy::{
-    Authority, Resolve, Scheme, Settings, StaySettings, SwapSettings, Trust, Upstream,
+    Authority, Origin, Resolve, Scheme, Settings, StaySettings, SwapSettings, Trust,
 };
 
 /// Runs the demo. Without `swap` the server demands certificates whose keys dmtap does not have.
@@ -315,7 +315,7 @@ fn service(port: u16, is_strict: bool) -> Result<EnrollService, String> {
 
 /// The proxy's, in front of discovery; what else the server names it learns from the server.
 fn settings(port: u16, authority: &Authority, stay: StaySettings) -> Settings {
-    let mut settings = Settings::reverse(Upstream {
+    let mut settings = Settings::reverse(Origin {
         scheme: Scheme::Https,
         host: DISCOVERY.into(),
         port,

@@ -196,7 +196,12 @@ impl Backlog {
         most: usize,
         empty: Position,
     ) -> Result<Option<u32>, String> {
-        let written = large.write_some(&of, message, most, empty);
+        let Large {
+            uri, format, rest, ..
+        } = &mut large;
+        let written = rest.write_some(message, most, empty, |m, chunk| {
+            results(m, &of, |m| item(m, uri, format, chunk))
+        });
         if written == Err(NoRoom::Anywhere) {
             return Err(large.uri);
         }
@@ -235,24 +240,6 @@ impl Part {
             Self::Lost(what) => message.no_end_of_data(what),
             Self::Large(..) => {}
         }
-    }
-}
-
-impl Large {
-    /// Writes as much of the value as fits, see [`Outgoing::write_some`].
-    fn write_some(
-        &mut self,
-        of: &Of,
-        message: &mut Composer,
-        most: usize,
-        empty: Position,
-    ) -> Result<u32, NoRoom> {
-        let Self {
-            uri, format, rest, ..
-        } = self;
-        rest.write_some(message, most, empty, |m, chunk| {
-            results(m, of, |m| item(m, uri, format, chunk))
-        })
     }
 }
 

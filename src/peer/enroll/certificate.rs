@@ -1,54 +1,18 @@
 //! Certificates: the CA of the enrollment server, which issues certificates even for requests that strict parsers
 //! refuse.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use der::{Decode, Encode};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose, SubjectPublicKeyInfo,
 };
-use x509_cert::certificate::Certificate;
-use x509_cert::request::CertReq;
-use x509_cert::serial_number::SerialNumber;
-use x509_cert::spki::ObjectIdentifier;
-use x509_cert::time::Time;
 
 use super::key::PrivateKey;
 use crate::dm::distinguished_name::escaped;
-use crate::identity::{CertificateError, signature};
-
-/// A certificate request that was read and whose signature is valid.
-#[derive(Clone, Debug)]
-pub struct Requested {
-    /// A SubjectPublicKeyInfo, DER.
-    public_key: Vec<u8>,
-}
-
-impl Requested {
-    /// Reads a request leniently, as most servers do: the name only has to be present.
-    ///
-    /// # Errors
-    /// Fails if the bytes are not PKCS#10, if there is no subject, or if another key made the signature.
-    pub fn read(der: &[u8]) -> Result<Self, CertificateError> {
-        let unreadable = CertificateError::about("the certificate request cannot be read");
-        let request = CertReq::from_der(der).map_err(unreadable)?;
-        if request.info.subject.is_empty() {
-            let why = "the certificate request has no subject";
-            return Err(CertificateError::new(why));
-        }
-        let public_key = request.info.public_key.to_der().map_err(unreadable)?;
-        let checked = signature::verify(
-            &request.algorithm.to_der().map_err(unreadable)?,
-            &public_key,
-            &request.info.to_der().map_err(unreadable)?,
-            request.signature.raw_bytes(),
-        );
-        checked.map_err(CertificateError::about("the certificate request"))?;
-        Ok(Self { public_key })
-    }
-}
+use crate::identity::{CertificateError, CertificationRequest};
 
 /// The CA that signs the certificates of devices.
 #[derive(Debug)]
@@ -84,32 +48,13 @@ impl EnrollmentCa {
         &self.certificate
     }
 
-    /// Returns the common name and the serial number of a certificate if this CA signed it and it is valid now.
-    pub(super) fn verified(&self, der: &[u8], now: Duration) -> Option<(String, SerialNumber)> {
-        let own = Certificate::from_der(&self.certificate).ok()?;
-        let own = own.tbs_certificate;
-        let certificate = Certificate::from_der(der).ok()?;
-        let tbs = &certificate.tbs_certificate;
-        let algorithm = certificate.signature_algorithm.to_der().ok()?;
-        let signature = certificate.signature.raw_bytes();
-        let key = own.subject_public_key_info.to_der().ok()?;
-        signature::verify(&algorithm, &key, &tbs.to_der().ok()?, signature).ok()?;
-        let time = |time: Time| time.to_unix_duration();
-        let validity = time(tbs.validity.not_before)..=time(tbs.validity.not_after);
-        let mut names = tbs.subject.0.iter().flat_map(|rdn| rdn.0.iter());
-        let name = names.find(|name| name.oid == COMMON_NAME)?;
-        let name = String::from_utf8(name.value.value().to_vec()).ok()?;
-        let is_ours = tbs.issuer == own.subject && validity.contains(&now);
-        is_ours.then(|| (name, tbs.serial_number.clone()))
-    }
-
     /// Issues a certificate for the key of a request. The server chooses the subject, as most servers do.
     ///
     /// # Errors
     /// Fails if the key of the request cannot be used.
     pub fn issue(
         &self,
-        requested: &Requested,
+        requested: &CertificationRequest<'_>,
         subject: &str,
         serial: u64,
         now: Duration,
@@ -121,7 +66,7 @@ impl EnrollmentCa {
         let mut params = params(&names, serial, DEVICE_YEARS, now);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        let key = SubjectPublicKeyInfo::from_der(&requested.public_key).map_err(not_made)?;
+        let key = SubjectPublicKeyInfo::from_der(requested.public_key()).map_err(not_made)?;
         let certificate = params.signed_by(&key, &self.issuer).map_err(not_made)?;
         Ok(certificate.der().to_vec())
     }
@@ -135,10 +80,20 @@ fn params(names: &[(DnType, &str)], serial: u64, years: u32, now: Duration) -> C
     }
     params.serial_number = Some(serial.into());
     let start = rcgen::date_time_ymd(1970, 1, 1);
-    // The clocks of devices may be slow.
-    params.not_before = start + now.saturating_sub(BACKDATED);
-    params.not_after = start + now + YEAR * years;
+    let validity = validity(years, now);
+    params.not_before = start + *validity.start();
+    params.not_after = start + *validity.end();
     params
+}
+
+/// Returns the time in which a certificate made now is valid. It begins earlier: the clocks of devices may be slow.
+fn validity(years: u32, now: Duration) -> RangeInclusive<Duration> {
+    now.saturating_sub(BACKDATED)..=now + YEAR * years
+}
+
+/// Returns the time in which a certificate of a device is valid.
+pub(super) fn validity_of_device(now: Duration) -> RangeInclusive<Duration> {
+    validity(DEVICE_YEARS, now)
 }
 
 fn not_made(error: rcgen::Error) -> CertificateError {
@@ -155,12 +110,15 @@ const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 const CA_YEARS: u32 = 10;
 const DEVICE_YEARS: u32 = 1;
 const BACKDATED: Duration = Duration::from_secs(2 * 24 * 60 * 60);
-const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 
 #[cfg(test)]
 mod tests {
-    use super::super::csr::{CsrForm, request};
     use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
+    use der::{Decode, Encode};
+    use x509_cert::certificate::Certificate;
+    use x509_cert::serial_number::SerialNumber;
+
+    use super::super::csr::{CsrForm, request};
 
     use super::super::key::tests::key;
     use super::*;
@@ -182,18 +140,22 @@ mod tests {
     fn requests_of_both_windows_are_read_and_a_changed_one_is_refused() {
         for form in [CsrForm::Windows10, CsrForm::Windows11] {
             let mut der = csr(form);
-            let requested = Requested::read(&der).unwrap();
-            assert_eq!(requested.public_key, key(0).public_key(), "{form:?}");
+            let requested = CertificationRequest::read(&der).unwrap();
+            assert_eq!(requested.public_key(), key(0).public_key(), "{form:?}");
             let at = der.len() - 300;
             der[at] ^= 1;
-            assert!(Requested::read(&der).is_err(), "{form:?}: byte {at}");
+            assert!(
+                CertificationRequest::read(&der).is_err(),
+                "{form:?}: byte {at}"
+            );
         }
     }
 
     #[test]
     fn the_certificate_is_for_the_key_of_the_request_and_signed_by_the_ca() {
         let ca = EnrollmentCa::new("A CA", key(1), 1, NOW).unwrap();
-        let requested = Requested::read(&csr(CsrForm::Windows10)).unwrap();
+        let csr = csr(CsrForm::Windows10);
+        let requested = CertificationRequest::read(&csr).unwrap();
         let issued = ca.issue(&requested, "device", 7, NOW).unwrap();
         let read = Certificate::from_der(&issued).unwrap();
         let tbs = &read.tbs_certificate;

@@ -11,7 +11,7 @@ use x509_cert::request::{CertReq, CertReqInfo, Version};
 use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 
 use super::key::PrivateKey;
-use crate::identity::{CertificateError, Digest, Scheme, Signer as _};
+use crate::identity::{CertificateError, Digest, Signer as _, SigningScheme};
 
 /// The version of Windows whose requests are imitated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,7 +67,7 @@ pub fn request(
         public_key: SubjectPublicKeyInfoOwned::from_der(key.public_key())?,
         attributes: SetOfVec::try_from(vec![extension_request])?,
     };
-    let signature = key.sign(Scheme::Pkcs1(digest), &info.to_der()?)?;
+    let signature = key.sign(SigningScheme::Pkcs1(digest), &info.to_der()?)?;
     let request = CertReq {
         info,
         algorithm: AlgorithmIdentifierOwned {

@@ -2,7 +2,7 @@
 
 mod accept;
 mod criteria;
-mod refusal;
+mod refused_answer;
 mod requests;
 
 use std::sync::Arc;
@@ -16,14 +16,13 @@ use http::{Request, Response, StatusCode, Uri, Version};
 use super::csr::{self, CsrForm};
 use super::key::PrivateKey;
 use super::server::Login;
-use crate::dm::enrollment::EnrollmentMessage;
+use crate::dm::enrollment::{EnrollmentMessage, RequestType};
 use crate::dm::{Envelope, Hresult};
 use crate::identity::{CertificateError, SignedData, Signer as _};
 use crate::markup::utf16::in_utf8;
 use crate::markup::{Document, Hint, Limits, decode};
 pub use accept::Enrollment;
-pub use refusal::{Refusal, first_line};
-use requests::CertificateToken;
+pub use refused_answer::{RefusedAnswer, first_line};
 pub use requests::{discover as discover_request, exists as exists_request};
 
 /// The user and the device of an enrollment.
@@ -144,13 +143,13 @@ impl EnrollingDevice {
     /// Begins the renewal of a certificate at `url`: `key` is the new key, and the old key signs the request.
     ///
     /// # Errors
-    /// Returns [`Refusal::Unusable`] if a key cannot sign.
+    /// Returns [`RefusedAnswer::Unusable`] if a key cannot sign.
     pub fn renew(
         mut profile: EnrollProfile,
         key: Arc<PrivateKey>,
         old: (&[u8], &PrivateKey),
         url: Uri,
-    ) -> Result<(Self, Request<Bytes>), Refusal> {
+    ) -> Result<(Self, Request<Bytes>), RefusedAnswer> {
         // Microsoft's documentation: a renewal has the user's name with an empty password.
         profile.login = Login::Password(String::new());
         let device = Self {
@@ -172,16 +171,17 @@ impl EnrollingDevice {
         let (certificate, old) = old;
         let signed = SignedData::around(&request, certificate, old);
         let signed = signed.map_err(|error| unusable(error.to_string()))?;
-        let token = CertificateToken::Pkcs7(STANDARD.encode(signed));
-        let request = requests::request_token(&device.url, &device.profile, &token);
+        let token = STANDARD.encode(signed);
+        let (url, profile) = (&device.url, &device.profile);
+        let request = requests::request_token(url, profile, RequestType::Renew, &token);
         Ok((device, request))
     }
 
     /// Handles the answer to the last request.
     ///
     /// # Errors
-    /// Returns a [`Refusal`] if the device does not enroll.
-    pub fn answer(&mut self, response: &Response<Bytes>) -> Result<Step, Refusal> {
+    /// Returns a [`RefusedAnswer`] if the device does not enroll.
+    pub fn answer(&mut self, response: &Response<Bytes>) -> Result<Step, RefusedAnswer> {
         if response.status().is_redirection() {
             return self.redirected(response);
         }
@@ -229,18 +229,18 @@ impl EnrollingDevice {
     }
 
     /// Follows a redirect of discovery, if the user allows it.
-    fn redirected(&mut self, response: &Response<Bytes>) -> Result<Step, Refusal> {
+    fn redirected(&mut self, response: &Response<Bytes>) -> Result<Step, RefusedAnswer> {
         let step = self.stage.name();
         let to = response.headers().get(LOCATION);
         let to = to.and_then(|to| to.to_str().ok()).unwrap_or_default();
         let is_discovery = matches!(self.stage, Stage::Exists | Stage::Discover);
         if !is_discovery || !self.profile.allows_redirects {
             let to = to.to_owned();
-            return Err(Refusal::Redirect { step, to });
+            return Err(RefusedAnswer::Redirect { step, to });
         }
         self.redirects += 1;
         if self.redirects > MOST_REDIRECTS {
-            return Err(Refusal::Redirects);
+            return Err(RefusedAnswer::Redirects);
         }
         let here = &self.url;
         let absolute = match to.strip_prefix('/') {
@@ -257,7 +257,7 @@ impl EnrollingDevice {
         }))
     }
 
-    fn discovered(&mut self, response: &Response<Bytes>) -> Result<Step, Refusal> {
+    fn discovered(&mut self, response: &Response<Bytes>) -> Result<Step, RefusedAnswer> {
         let document = self.read(response)?;
         let Some(EnrollmentMessage::DiscoverResponse(answer)) = message(&document) else {
             return Err(self.unusable("it is not a DiscoverResponse"));
@@ -271,7 +271,7 @@ impl EnrollingDevice {
         let given = self.profile.has();
         if asked != given {
             let asked = asked.into_owned();
-            return Err(Refusal::Login { asked, given });
+            return Err(RefusedAnswer::Login { asked, given });
         }
         let url = |name: &str| {
             let found = answer.urls().find(|url| url.local() == name);
@@ -289,7 +289,7 @@ impl EnrollingDevice {
         let (own, other) = (host(&policy), host(&enrollment));
         if own != other {
             let (policy, enrollment) = (own, other);
-            return Err(Refusal::Hosts { policy, enrollment });
+            return Err(RefusedAnswer::Hosts { policy, enrollment });
         }
         let request = requests::get_policies(&policy, &self.profile);
         self.stage = Stage::GetPolicies { enrollment };
@@ -297,11 +297,10 @@ impl EnrollingDevice {
         Ok(send(request))
     }
 
-    fn request_token(&mut self, url: Uri) -> Result<Step, Refusal> {
+    fn request_token(&mut self, url: Uri) -> Result<Step, RefusedAnswer> {
         let csr = self.csr();
         let csr = csr.map_err(|error| self.unusable(&error.to_string()))?;
-        let token = CertificateToken::Pkcs10(csr);
-        let request = requests::request_token(&url, &self.profile, &token);
+        let request = requests::request_token(&url, &self.profile, RequestType::Issue, &csr);
         self.stage = Stage::RequestToken;
         self.url = url;
         Ok(send(request))
@@ -322,11 +321,11 @@ impl EnrollingDevice {
     }
 
     /// Reads the document of an answer. Refuses a chunked answer, a fault and an HTTP error.
-    fn read(&self, response: &Response<Bytes>) -> Result<Document, Refusal> {
+    fn read(&self, response: &Response<Bytes>) -> Result<Document, RefusedAnswer> {
         let step = self.stage.name();
         let has_length = response.headers().contains_key(CONTENT_LENGTH);
         if response.version() < Version::HTTP_2 && !has_length {
-            return Err(Refusal::Chunked(step));
+            return Err(RefusedAnswer::Chunked(step));
         }
         let media_type = response.headers().get(CONTENT_TYPE);
         let media_type = media_type.and_then(|value| value.to_str().ok());
@@ -347,25 +346,25 @@ impl EnrollingDevice {
         document.map_err(|error| self.unusable(&error.to_string()))
     }
 
-    fn expect_ok(&self, response: &Response<Bytes>) -> Result<(), Refusal> {
+    fn expect_ok(&self, response: &Response<Bytes>) -> Result<(), RefusedAnswer> {
         let (step, status) = (self.stage.name(), response.status());
         match status {
             StatusCode::OK => Ok(()),
             status => {
                 let text = first_line(response.headers(), response.body());
-                Err(Refusal::Http { step, status, text })
+                Err(RefusedAnswer::Http { step, status, text })
             }
         }
     }
 
-    fn address(&self, what: &str, text: &str) -> Result<Uri, Refusal> {
+    fn address(&self, what: &str, text: &str) -> Result<Uri, RefusedAnswer> {
         let uri: Option<Uri> = text.parse().ok();
         let uri = uri.filter(|uri| uri.host().is_some() && uri.scheme().is_some());
         uri.ok_or_else(|| self.unusable(&format!("{what} is not an address: {text:?}")))
     }
 
-    fn unusable(&self, why: &str) -> Refusal {
-        Refusal::Unusable {
+    fn unusable(&self, why: &str) -> RefusedAnswer {
+        RefusedAnswer::Unusable {
             step: self.stage.name(),
             why: why.into(),
         }
@@ -380,10 +379,10 @@ fn message(document: &Document) -> Option<EnrollmentMessage<'_>> {
     EnrollmentMessage::of(Envelope::of(document)?)
 }
 
-fn fault(step: &'static str, document: &Document) -> Option<Refusal> {
+fn fault(step: &'static str, document: &Document) -> Option<RefusedAnswer> {
     let fault = Envelope::of(document)?.fault()?;
     let code = fault.subcode().or_else(|| fault.code());
-    Some(Refusal::Fault {
+    Some(RefusedAnswer::Fault {
         step,
         code: code.unwrap_or_default().into_owned(),
         reason: fault.reason().unwrap_or_default().into_owned(),

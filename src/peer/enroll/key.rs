@@ -4,13 +4,14 @@ use std::fmt;
 
 use aws_lc_rs::digest;
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
+use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeyPair;
-use aws_lc_rs::signature::KeyPair as _;
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaEncoding};
 use der::asn1::{AnyRef, OctetStringRef, UintRef};
 use der::{Decode, Reader, SliceReader};
 use num_bigint::BigUint;
 
-use crate::identity::{Digest, Scheme, SignError, Signer, sign_rsa};
+use crate::identity::{Digest, SignError, Signer, SigningScheme};
 
 /// An RSA key; it signs through [`Signer`].
 pub struct PrivateKey {
@@ -67,12 +68,16 @@ impl Signer for PrivateKey {
         &self.public_key
     }
 
-    fn sign(&self, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>, SignError> {
-        match scheme {
+    fn sign(&self, scheme: SigningScheme, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        let encoding: &'static dyn RsaEncoding = match scheme {
             // Windows 10 signs like this if the policy names no other hash.
-            Scheme::Pkcs1(Digest::Sha1) => self.sign_sha1(message),
-            scheme => sign_rsa(&self.pair, scheme, message),
-        }
+            SigningScheme::Pkcs1(Digest::Sha1) => return self.sign_sha1(message),
+            SigningScheme::Pkcs1(Digest::Sha256) => &RSA_PKCS1_SHA256,
+            _ => return Err(SignError),
+        };
+        let mut signature = vec![0; self.pair.public_modulus_len()];
+        let signed = (self.pair).sign(encoding, &SystemRandom::new(), message, &mut signature);
+        signed.map(|()| signature).map_err(|_| SignError)
     }
 }
 
@@ -135,10 +140,13 @@ pub(super) mod tests {
         let key = key(0);
         let all = [
             (
-                Scheme::Pkcs1(Digest::Sha1),
+                SigningScheme::Pkcs1(Digest::Sha1),
                 &RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY,
             ),
-            (Scheme::Pkcs1(Digest::Sha256), &RSA_PKCS1_2048_8192_SHA256),
+            (
+                SigningScheme::Pkcs1(Digest::Sha256),
+                &RSA_PKCS1_2048_8192_SHA256,
+            ),
         ];
         for (scheme, algorithm) in all {
             let signature = key.sign(scheme, b"message").unwrap();

@@ -10,20 +10,18 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, LOCATION};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 
-use x509_cert::serial_number::SerialNumber;
-
-use super::certificate::{EnrollmentCa, Requested};
+use super::certificate::{EnrollmentCa, validity_of_device};
 use super::soap::{SOAP_11, SOAP_12, action};
 use crate::dm::Envelope;
 use crate::dm::certificate::thumbprint;
 use crate::dm::enrollment::{Discover, EnrollmentMessage, RequestSecurityToken, RequestType};
 use crate::dm::soap::SoapVersion;
 use crate::dm::token::TokenKind;
-use crate::identity::SignedRequest;
+use crate::identity::{CertificationRequest, SignedRequest};
 use crate::markup::utf16::in_utf8;
 use crate::markup::{Hint, Limits, decode};
 use crate::peer::{Encoding, Plan, PlannedCommand};
-pub use admission::{Granted, ShownCertificate};
+pub use admission::{Granted, PresentedCertificate};
 use answers::Fault;
 use provisioning::Provisioning;
 
@@ -214,7 +212,7 @@ impl EnrollServer {
         (service, served): (Service, &str),
         envelope: Envelope<'_>,
         (host, path): (&str, &str),
-        shown: Option<&ShownCertificate>,
+        shown: Option<&PresentedCertificate>,
         now: Duration,
     ) -> Result<String, Fault> {
         if self.checks_to {
@@ -291,7 +289,7 @@ impl EnrollServer {
         &mut self,
         envelope: Envelope<'_>,
         asked: RequestSecurityToken<'_>,
-        shown: Option<&ShownCertificate>,
+        shown: Option<&PresentedCertificate>,
         now: Duration,
     ) -> Result<String, Fault> {
         let malformed = |why: &str| Fault::of("s:MessageFormat", why.into());
@@ -313,7 +311,12 @@ impl EnrollServer {
             }
             _ => return Err(malformed("only Issue and Renew are served")),
         };
-        let requested = Requested::read(&csr).map_err(|error| refused(error.to_string()))?;
+        // The name only has to be present, as for most servers.
+        let requested =
+            CertificationRequest::read(&csr).map_err(|error| refused(error.to_string()))?;
+        if requested.subject() == EMPTY_NAME {
+            return Err(refused("the certificate request has no subject".into()));
+        }
         let device = asked.context("DeviceID").filter(|id| !id.is_empty());
         let device = device
             .ok_or_else(|| malformed("there is no DeviceID"))?
@@ -344,7 +347,7 @@ impl EnrollServer {
                 device,
                 thumbprint,
                 certificate: issued,
-                serial: SerialNumber::from(serial),
+                validity: validity_of_device(now),
                 is_used: false,
             });
         }
@@ -463,5 +466,7 @@ const ENROLLMENT_PATH: &str = "/EnrollmentServer/Enrollment.svc";
 pub const PROVIDER_ID: &str = "dmtap-sim";
 /// The node with which the device reports its certificate, as spelled in the DDF.
 const CERT_THUMPRINT: &str = "./Vendor/MSFT/CertificateStore/MY/WSTEP/CertThumprint";
+/// A Name without a part: an empty SEQUENCE.
+const EMPTY_NAME: [u8; 2] = [0x30, 0];
 /// The most grants that are remembered.
 const MOST_GRANTED: usize = 1024;

@@ -1,8 +1,6 @@
 //! SOAP of enrollment: the constants that both simulators write.
 
-use std::borrow::Cow;
-
-use quick_xml::escape::escape;
+pub(super) use quick_xml::escape::escape;
 
 pub(super) use crate::dm::soap::action;
 
@@ -38,8 +36,3 @@ pub(super) const PKCS7: &str = "http://schemas.microsoft.com/windows/pki/2009/01
 pub(super) const USER_TOKEN: &str = "http://schemas.microsoft.com/5.0.0.0/ConfigurationManager/Enrollment/DeviceEnrollmentUserToken";
 /// `ValueType` of the provisioning document.
 pub(super) const PROVISION_DOC: &str = "http://schemas.microsoft.com/5.0.0.0/ConfigurationManager/Enrollment/DeviceEnrollmentProvisionDoc";
-
-/// Escapes a text for an XML element or attribute value.
-pub(super) fn text(text: &str) -> Cow<'_, str> {
-    escape(text)
-}

@@ -13,7 +13,7 @@ use crate::peer::compose::{Composer, Position};
 use crate::peer::large::{
     BUFFERED, Incoming, LargeObject, MAX_VALUE_BYTES, NoRoom, Outgoing, SIZE_MISMATCH, Sizes,
 };
-use crate::peer::plan::{Plan, PlannedCommand, Sent};
+use crate::peer::plan::{Plan, PlannedCommand};
 
 /// One session on the server's side.
 #[derive(Debug, Default)]
@@ -266,7 +266,7 @@ impl ServerSession {
             }
         };
         let what = order.to_string();
-        self.enter(vec![Sent { cmd_id, what }], &sending.order);
+        self.enter(vec![(cmd_id, what)], &sending.order);
         if sending.rest.is_whole() {
             return false;
         }
@@ -282,8 +282,8 @@ impl ServerSession {
         reply.alert(AlertCode::SESSION_ABORT);
     }
 
-    fn enter(&mut self, sent: Vec<Sent>, order: &Arc<PlannedCommand>) {
-        for Sent { cmd_id, what } in sent {
+    fn enter(&mut self, sent: Vec<(u32, String)>, order: &Arc<PlannedCommand>) {
+        for (cmd_id, what) in sent {
             let order = order.value().is_some().then(|| order.clone());
             self.sent
                 .insert((self.msg_id, cmd_id), SentCommand { what, order });

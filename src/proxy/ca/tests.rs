@@ -143,11 +143,7 @@ fn broken_files_are_named() {
     check(
         &|p| {
             let (_other, authority) = made();
-            fs::write(
-                p.join("dmtap-ca-cert.cer"),
-                pem_of("CERTIFICATE", authority.certificate()),
-            )
-            .unwrap();
+            fs::write(p.join("dmtap-ca-cert.cer"), pem_of(authority.certificate())).unwrap();
         },
         "dmtap-ca-cert.cer: it does not hold the certificate of",
     );

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use tokio::io::AsyncWriteExt;
 
-use super::{IncomingConnection, Refusal, TLS_HANDSHAKE, Target, within};
+use super::{IncomingConnection, NotServed, TLS_HANDSHAKE, Target, within};
 use crate::error_text;
 use crate::flow::event::Event;
 use crate::flow::{ConnectionAction, ConnectionDecision, TlsAlert};
 use crate::proxy::context::{Shared, now};
 use crate::proxy::interruptible_sleep;
+use crate::proxy::live_rules::RuleSnapshot;
 use crate::proxy::tunnel;
 use crate::proxy::wire::Wire;
 use crate::rules::{ConnectionInput, ReceivedUnit, Stage};
@@ -33,10 +34,10 @@ impl IncomingConnection {
     }
 
     /// Resets the connection.
-    pub(super) fn refuse(&self, wire: Wire) -> Result<(), Refusal> {
+    pub(super) fn refuse(&self, wire: Wire) -> Result<(), NotServed> {
         wire.handle().reset();
         let why = self.decision.as_ref().map_or_else(String::new, reason);
-        Err(Refusal::Intended(why))
+        Err(NotServed::Intended(why))
     }
 
     /// Asks the rules if addresses are enough for them. Returns `None` if they need more, or no rule may refuse
@@ -48,15 +49,7 @@ impl IncomingConnection {
             return None;
         }
         snapshot.count_arrival(Stage::Connection);
-        let input = self.input(None);
-        Some(
-            self.emit(
-                shared,
-                snapshot
-                    .rules
-                    .decide_connection(&input, &mut snapshot.tally()),
-            ),
-        )
+        Some(self.ask(shared, &snapshot, &self.input(None)))
     }
 
     /// Asks the rules that read the ClientHello. `first` is its first byte.
@@ -84,14 +77,9 @@ impl IncomingConnection {
         let input = ConnectionInput {
             sni: sni.as_deref(),
             tls: Some(first == TLS_HANDSHAKE),
-            ..self.input(Some(target.host()))
+            ..self.input(Some(&target.origin().host))
         };
-        Ok(self.emit(
-            shared,
-            snapshot
-                .rules
-                .decide_connection(&input, &mut snapshot.tally()),
-        ))
+        Ok(self.ask(shared, &snapshot, &input))
     }
 
     /// Asks the rules about a request that itself names its server, `host`. Such a request is in clear text: for a TLS
@@ -106,12 +94,7 @@ impl IncomingConnection {
             arrival: ReceivedUnit::Request,
             ..self.input(Some(host))
         };
-        self.emit(
-            shared,
-            snapshot
-                .rules
-                .decide_connection(&input, &mut snapshot.tally()),
-        )
+        self.ask(shared, &snapshot, &input)
     }
 
     fn input<'a>(&self, host: Option<&'a str>) -> ConnectionInput<'a> {
@@ -125,7 +108,15 @@ impl IncomingConnection {
         }
     }
 
-    fn emit(&self, shared: &Shared, decision: ConnectionDecision) -> ConnectionDecision {
+    /// Asks the rules, and reports those that acted.
+    fn ask(
+        &self,
+        shared: &Shared,
+        snapshot: &RuleSnapshot,
+        input: &ConnectionInput<'_>,
+    ) -> ConnectionDecision {
+        let rules = &snapshot.rules;
+        let decision = rules.decide_connection(input, &mut snapshot.tally());
         if !decision.applied.is_empty() {
             shared.emit(Event::ConnectionDecided {
                 connection: self.id,
@@ -146,7 +137,7 @@ impl IncomingConnection {
         mut wire: Wire,
         target: Target,
         decision: &ConnectionDecision,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), NotServed> {
         let done = match decision.action {
             ConnectionAction::Serve | ConnectionAction::HangUp => Ok(()),
             ConnectionAction::Refuse => {
@@ -167,7 +158,7 @@ impl IncomingConnection {
         if let Err(error) = done {
             tracing::debug!("{}: {error}", self.id);
         }
-        Err(Refusal::Intended(reason(decision)))
+        Err(NotServed::Intended(reason(decision)))
     }
 }
 

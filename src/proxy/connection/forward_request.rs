@@ -8,7 +8,8 @@ use hyper::body::Incoming;
 use parking_lot::Mutex;
 
 use super::decide::reason;
-use super::{CloseEventGuard, IncomingConnection, Refusal};
+use super::{CloseEventGuard, IncomingConnection, NotServed};
+use crate::flow::origin::Origin;
 use crate::flow::{Connection, ConnectionAction};
 use crate::proxy::body::Body;
 use crate::proxy::connection_handle::ConnectionHandle;
@@ -16,7 +17,7 @@ use crate::proxy::context::{Context, Server, Shared, now};
 use crate::proxy::exchange::{self, Dropped, refuse};
 use crate::proxy::failure::{malformed, unfinished};
 use crate::proxy::route;
-use crate::proxy::settings::{Scheme, Upstream};
+use crate::proxy::settings::Scheme;
 use crate::proxy::upstream::ServerLink;
 use crate::proxy::wire::Wire;
 
@@ -31,7 +32,7 @@ pub(super) struct ForwardProxyConnection<'a> {
 
 #[derive(Default)]
 struct State {
-    tunnel: Option<(String, u16)>,
+    tunnel: Option<Origin>,
     connection: Option<(Arc<Connection>, CloseEventGuard)>,
     /// The host of the last request for which the rules were asked.
     host: Option<String>,
@@ -53,12 +54,8 @@ impl<'a> ForwardProxyConnection<'a> {
         }
     }
 
-    fn state(&self) -> parking_lot::MutexGuard<'_, State> {
-        self.state.lock()
-    }
-
-    pub(super) fn tunnel(&self) -> Option<(String, u16)> {
-        self.state().tunnel.take()
+    pub(super) fn tunnel(&self) -> Option<Origin> {
+        self.state.lock().tunnel.take()
     }
 
     pub(super) async fn serve(
@@ -71,7 +68,7 @@ impl<'a> ForwardProxyConnection<'a> {
             let (Some(named), Some(port)) = (named, port) else {
                 return Ok(self.answer_400("CONNECT needs host:port, with a port from 1 to 65535"));
             };
-            self.state().tunnel = Some((bare_host(named.host()), port));
+            self.state.lock().tunnel = Some(Origin::new(Scheme::Https, named.host(), port));
             return Ok(Response::new(Body::default()));
         }
         // A device that knows dmtap's address gets its certificate as from any server.
@@ -80,17 +77,17 @@ impl<'a> ForwardProxyConnection<'a> {
         {
             return Ok(own);
         }
-        let Some(upstream) = named_server(request.uri()) else {
+        let Some(origin) = named_server(request.uri()) else {
             let why = "no CONNECT, and no full http:// address with a valid port: this is a proxy. Is --mode reverse: meant?";
             return Ok(self.answer_400(why));
         };
-        let Some(server) = Server::named(&upstream) else {
+        let Some(server) = Server::named(&origin) else {
             return Ok(self.answer_400("the server's name is not valid in a URL"));
         };
-        self.decide_connection(&upstream.host)?;
+        self.decide_connection(&origin.host)?;
         let context = Context {
             shared: self.shared.clone(),
-            connection: self.connection(&upstream),
+            connection: self.connection(&origin),
             server,
             link: self.link.clone(),
             handle: self.handle.clone(),
@@ -100,7 +97,7 @@ impl<'a> ForwardProxyConnection<'a> {
 
     /// Refuses a request that names no server, and ends the connection.
     fn answer_400(&self, why: &str) -> Response<Body> {
-        self.state().answered = Some(format!("answered 400: {why}"));
+        self.state.lock().answered = Some(format!("answered 400: {why}"));
         let mut response = refuse(StatusCode::BAD_REQUEST, why);
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(header::CONNECTION, close);
@@ -110,7 +107,7 @@ impl<'a> ForwardProxyConnection<'a> {
     /// Asks the rules about the connection: at its first request, and at each request for another host than the one
     /// before.
     fn decide_connection(&self, host: &str) -> Result<(), Dropped> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if self.incoming.decision.is_some() || state.host.as_deref() == Some(host) {
             return Ok(());
         }
@@ -125,9 +122,9 @@ impl<'a> ForwardProxyConnection<'a> {
     }
 
     /// Returns the connection for a request to this server. The first request emits its event.
-    fn connection(&self, server: &Upstream) -> Arc<Connection> {
-        let server = server.to_string();
-        let mut state = self.state();
+    fn connection(&self, server: &Origin) -> Arc<Connection> {
+        let server = server.host_and_port();
+        let mut state = self.state.lock();
         if let Some((connection, _)) = &mut state.connection {
             if connection.server != server {
                 *connection = Arc::new(self.incoming.connection(server, None));
@@ -143,20 +140,20 @@ impl<'a> ForwardProxyConnection<'a> {
     /// Returns the connection for a tunnel. It has a new number if this connection carried requests before.
     pub(super) fn tunnelling(&self) -> IncomingConnection {
         let mut incoming = self.incoming.clone();
-        if self.state().connection.take().is_some() {
+        if self.state.lock().connection.take().is_some() {
             incoming.id = self.shared.next_connection();
             incoming.opened = now();
         }
         incoming
     }
 
-    pub(super) fn ended(&self, ended: hyper::Result<()>) -> Result<(), Refusal> {
-        let mut state = self.state();
+    pub(super) fn ended(&self, ended: hyper::Result<()>) -> Result<(), NotServed> {
+        let mut state = self.state.lock();
         let (opened, refused) = (state.connection.take(), state.refused.take());
         let answered = state.answered.take();
         drop(state);
         if let (None, Some(why)) = (&opened, refused) {
-            return Err(Refusal::Intended(why));
+            return Err(NotServed::Intended(why));
         }
         if let Some(why) = ended.as_ref().err().and_then(|error| malformed(error)) {
             let IncomingConnection { id, device, .. } = self.incoming;
@@ -174,22 +171,21 @@ impl<'a> ForwardProxyConnection<'a> {
             }
             (Some(_), Ok(())) => Ok(()),
             (None, Err(error)) => Err(unfinished(&error).into()),
-            (None, Ok(())) => Err("the device hung up without a request".into()),
+            (None, Ok(())) => Err(NotServed::Fault(
+                "the device hung up without a request".into(),
+            )),
         }
     }
 }
 
-fn named_server(uri: &Uri) -> Option<Upstream> {
+fn named_server(uri: &Uri) -> Option<Origin> {
     let scheme = match uri.scheme_str()? {
         "http" => Scheme::Http,
         "https" => Scheme::Https,
         _ => return None,
     };
-    Some(Upstream {
-        scheme,
-        host: bare_host(uri.host()?),
-        port: port_of(uri.authority()?, scheme)?,
-    })
+    let port = port_of(uri.authority()?, scheme)?;
+    Some(Origin::new(scheme, uri.host()?, port))
 }
 
 /// Returns the port that is named, or the scheme's default port; `None` if the port is invalid.
@@ -202,9 +198,4 @@ fn port_of(named: &Authority, scheme: Scheme) -> Option<u16> {
         None | Some("") => Some(scheme.port()),
         Some(port) => port.parse().ok().filter(|port| *port != 0),
     }
-}
-
-/// Returns a host without the brackets of IPv6.
-fn bare_host(host: &str) -> String {
-    host.trim_start_matches('[').trim_end_matches(']').into()
 }

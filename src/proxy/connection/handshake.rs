@@ -1,13 +1,14 @@
 //! The TLS handshake with a device.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use rustls::server::Acceptor;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::Refusal;
+use super::NotServed;
 use crate::flow::{ConnectionDecision, EffectDetail, RuleEffect, TlsDetails, TlsTerms};
 use crate::proxy::context::Shared;
 use crate::proxy::failure::{device_handshake, spoiled_handshake};
@@ -18,11 +19,12 @@ pub(super) async fn handshake(
     shared: &Shared,
     wire: Wire,
     host: &str,
-    terms: TlsTerms,
-) -> Result<TlsStream<Wire>, Failed> {
+    decision: &ConnectionDecision,
+) -> Result<TlsStream<Wire>, NotServed> {
+    let failed = |error| failed(&error, decision, shared.tls.authority().certificate_file());
     let local = wire.local_addr();
     let hello = LazyConfigAcceptor::new(Acceptor::default(), wire);
-    let start = hello.await.map_err(Failed::Device)?;
+    let start = hello.await.map_err(failed)?;
     // Without SNI the device may have connected by the server's name, or by dmtap's address.
     let asked = start.client_hello().server_name().map(str::to_owned);
     let local = local.map_or_else(|_| String::new(), |address| address.ip().to_string());
@@ -33,36 +35,22 @@ pub(super) async fn handshake(
     let names: Vec<&str> = names.into_iter().filter(|name| !name.is_empty()).collect();
     let config = shared
         .tls
-        .config_on(&names, shared.client_certs.request(&names), terms)
-        .map_err(|e| Failed::Own(e.to_string()))?;
-    let stream = start.into_stream(config).await;
-    stream.map_err(Failed::Device)
+        .config_on(&names, shared.client_certs.request(&names), decision.tls)
+        .map_err(|error| error.to_string())?;
+    start.into_stream(config).await.map_err(failed)
 }
 
-/// The reason why a handshake failed.
-pub(super) enum Failed {
-    /// dmtap has no certificate to show.
-    Own(String),
-    /// The peers did not agree, or the device left.
-    Device(io::Error),
-}
-
-impl Failed {
-    /// Returns the refusal. It names the rule that spoiled the handshake; without such a rule, it says what helps.
-    pub(super) fn refusal(self, decision: &ConnectionDecision, ca: &str) -> Refusal {
-        let error = match self {
-            Self::Own(why) => return Refusal::Fault(why),
-            Self::Device(error) => error,
-        };
-        let spoils = |applied: &&RuleEffect| applied.changes.iter().any(EffectDetail::is_done);
-        let spoiled = decision.tls != TlsTerms::default();
-        match decision.applied.iter().rfind(spoils).filter(|_| spoiled) {
-            Some(applied) => {
-                let what = spoiled_handshake(&error);
-                Refusal::Intended(format!("{what}, as rule `{}` intends", applied.rule))
-            }
-            None => Refusal::Fault(device_handshake(&error, ca)),
+/// Says why the device and dmtap did not agree. The text names the rule that spoiled the handshake; without such a
+/// rule, it says what helps.
+fn failed(error: &io::Error, decision: &ConnectionDecision, ca: &Path) -> NotServed {
+    let spoils = |applied: &&RuleEffect| applied.changes.iter().any(EffectDetail::is_done);
+    let spoiled = decision.tls != TlsTerms::default();
+    match decision.applied.iter().rfind(spoils).filter(|_| spoiled) {
+        Some(applied) => {
+            let what = spoiled_handshake(error);
+            NotServed::Intended(format!("{what}, as rule `{}` intends", applied.rule))
         }
+        None => NotServed::Fault(device_handshake(error, &ca.display().to_string())),
     }
 }
 

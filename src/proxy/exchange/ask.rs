@@ -7,7 +7,7 @@ use super::Exchange;
 use crate::flow::Note;
 use crate::proxy::body::Body;
 use crate::proxy::failure::Failure;
-use crate::proxy::upstream::SendError;
+use crate::proxy::upstream::{NotAnswered, Repeat};
 
 impl Exchange {
     /// Sends the request and waits for the head of the response. A request whose body is in memory is sent once more if
@@ -24,9 +24,9 @@ impl Exchange {
                 return self.ask_once(parts, body).await.map_err(|not| not.failure);
             };
             match self.ask_once(parts.clone(), body).await {
-                Err(not) if repeated < not.repeats => {
+                Err(not) if repeated < most_repeats(not.repeat) => {
                     (body, repeated) = (copy, repeated + 1);
-                    self.is_sent_again |= not.may_be_processed;
+                    self.is_sent_again |= not.repeat == Repeat::Once;
                 }
                 Err(mut not) if self.is_sent_again => {
                     not.failure.why.push_str(SENT_AGAIN);
@@ -57,39 +57,31 @@ impl Exchange {
         let asking = link.send(&shared.upstreams, self.head.version, identity, request);
         tokio::select! {
             biased;
-            asked = asking => asked.map_err(|error| {
-                let of_device = progress.failure(limits);
-                let repeats = match error {
-                    SendError::NotProcessed(_) => MOST_REPEATS,
-                    SendError::Silent(_) => 1,
-                    SendError::Connect(_) | SendError::Http(_) => 0,
-                };
-                NotAnswered {
-                    may_be_processed: matches!(error, SendError::Silent(_)),
-                    repeats: if of_device.is_some() { 0 } else { repeats },
-                    failure: of_device.unwrap_or_else(|| Failure::of(error.cause())),
-                }
+            asked = asking => asked.map_err(|not| match progress.failure() {
+                // The device is to blame.
+                Some(failure) => NotAnswered {
+                    failure,
+                    repeat: Repeat::Never,
+                },
+                None => not,
             }),
             failure = progress.overdue(limits) => Err(NotAnswered {
                 failure,
-                may_be_processed: true,
-                repeats: 0,
+                repeat: Repeat::Never,
             }),
         }
     }
 }
 
-/// A request without a response.
-struct NotAnswered {
-    failure: Failure,
-    /// How often the request may be repeated, counted from the first attempt.
-    repeats: usize,
-    /// Whether the server may have processed the request all the same.
-    may_be_processed: bool,
+/// Returns how often a request may be repeated, counted from the first attempt.
+fn most_repeats(repeat: Repeat) -> usize {
+    match repeat {
+        Repeat::Never => 0,
+        Repeat::Once => 1,
+        Repeat::Often => 4,
+    }
 }
 
 /// The end of the reason why there is no response to a request that was sent again.
 const SENT_AGAIN: &str =
     ", and dmtap had sent the request before, on a connection that the server closed";
-/// The most repetitions of a request that the server did not process.
-const MOST_REPEATS: usize = 4;

@@ -12,7 +12,7 @@ use http_body::Body as _;
 use super::{Dropped, Exchange};
 use crate::flow::{Delivery, DeliveryStep, Pace, StatedLength};
 use crate::proxy::body::Body;
-use crate::proxy::connection_handle::{CloseKind, CloseSequence};
+use crate::proxy::connection_handle::{CloseKind, CloseSequence, ConnectionHandle};
 use crate::proxy::context::FailedEnd;
 use crate::proxy::failure::Failure;
 use crate::proxy::interruptible_sleep;
@@ -87,8 +87,7 @@ impl Exchange {
             }
             None => End::Whole,
         };
-        let handle = &self.context.handle;
-        let run = PacedBody::new(handle, plan.paces, bytes, end, Length::Known);
+        let run = PacedBody::new(self.client(), plan.paces, bytes, end, Length::Known);
         Ok(body.running(run))
     }
 
@@ -109,57 +108,55 @@ impl Exchange {
         }
         let plan = DeliveryPlan::of(delivery);
         interruptible_sleep::wait(&self.context.handle.stop(), plan.wait).await;
-        let protocol = self.protocol();
+        let (handle, protocol) = self.client();
         let Some(bytes) = plan.sends else {
-            let noisy = matches!(protocol, ClientProtocol::Two(_)) && !plan.noise.is_empty();
-            if !noisy {
+            if protocol == ClientProtocol::One || plan.noise.is_empty() {
                 return Err(self.end(&plan).await);
             }
             // HTTP/2 can send bytes only in a message.
-            response = Response::new(Body::default());
-            let last = plan.last(CloseKind::Close);
-            let end = End::Cut(protocol, last);
-            let run = PacedBody::new(&self.context.handle, Vec::new(), 0, end, Length::Hidden);
-            return Ok(response.map(|body| body.running(run)));
+            let end = End::Cut(plan.last(CloseKind::Close));
+            let run = PacedBody::new((handle, protocol), Vec::new(), 0, end, Length::Hidden);
+            return Ok(Response::new(Body::default().running(run)));
         };
         let mut last = plan.last(plan.ending.unwrap_or(CloseKind::Close));
-        let length = announce(&plan, &protocol, &mut response, &mut last);
+        let length = announce(&plan, protocol, &mut response, &mut last);
         let end = match (plan.ending, length, bytes) {
             (None, ..) => End::Whole,
             // hyper reports a body that is too short as an error of dmtap.
-            (Some(_), Length::Hidden, _) if matches!(protocol, ClientProtocol::One(_)) => {
-                End::Cut(protocol, last)
-            }
+            (Some(_), Length::Hidden, _) if protocol == ClientProtocol::One => End::Cut(last),
             (Some(_), Length::Hidden, u64::MAX) => End::Whole,
-            (Some(_), _, u64::MAX) => End::WholeThen(protocol, last),
-            (Some(_), ..) => End::Cut(protocol, last),
+            (Some(_), _, u64::MAX) => End::WholeThen(last),
+            (Some(_), ..) => End::Cut(last),
         };
-        self.say_close(&end, &mut response);
-        if let End::WholeThen(ClientProtocol::One(handle), last)
-        | End::Cut(ClientProtocol::One(handle), last) = &end
-            && asks_for_no_body(&response, length)
-        {
-            handle.finish(last.clone());
-            return Ok(response.map(|_| Body::default()));
+        if matches!(end, End::Whole) && length == Length::Known && response.body().is_end_stream() {
+            // There is nothing to send slowly, and hyper takes a body with a delivery for one with content: a 304 may
+            // state the length of what it does not have.
+            return Ok(response);
         }
-        let run = PacedBody::new(&self.context.handle, plan.paces, bytes, end, length);
+        if protocol == ClientProtocol::One {
+            if matches!(end, End::WholeThen(_)) {
+                // The device may wait for the end of the connection.
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(header::CONNECTION, close);
+            }
+            if let Some(last) = end.closing()
+                && asks_for_no_body(&response, length)
+            {
+                handle.finish(last.clone());
+                return Ok(response.map(|_| Body::default()));
+            }
+        }
+        let run = PacedBody::new((handle, protocol), plan.paces, bytes, end, length);
         Ok(response.map(|body| body.running(run)))
     }
 
-    /// Announces the end of the connection to a device that waits for it.
-    fn say_close<B>(&self, end: &End, response: &mut Response<B>) {
-        if matches!(end, End::WholeThen(ClientProtocol::One(_), _)) {
-            let close = HeaderValue::from_static("close");
-            response.headers_mut().insert(header::CONNECTION, close);
-        }
-    }
-
-    fn protocol(&self) -> ClientProtocol {
-        let handle = self.context.handle.clone();
-        match self.head.version {
-            Version::HTTP_2 => ClientProtocol::Two(handle),
-            _ => ClientProtocol::One(handle),
-        }
+    /// Returns the device's connection and its HTTP version.
+    fn client(&self) -> (ConnectionHandle, ClientProtocol) {
+        let protocol = match self.head.version {
+            Version::HTTP_2 => ClientProtocol::Two,
+            _ => ClientProtocol::One,
+        };
+        (self.context.handle.clone(), protocol)
     }
 
     /// Ends the device's connection, or its stream, without a response.
@@ -176,11 +173,12 @@ impl Exchange {
             };
             self.emit_failed(FailedEnd::ByRule, Failure::of_device(how.into()));
         }
-        match (self.protocol(), last.ending) {
+        let (handle, protocol) = self.client();
+        match (protocol, last.ending) {
             // In HTTP/2 the error alone resets the stream, and the connection stays.
-            (ClientProtocol::Two(_), _) => {}
-            (ClientProtocol::One(handle), CloseKind::Reset) => handle.reset(),
-            (ClientProtocol::One(handle), CloseKind::Close) => {
+            (ClientProtocol::Two, _) => {}
+            (ClientProtocol::One, CloseKind::Reset) => handle.reset(),
+            (ClientProtocol::One, CloseKind::Close) => {
                 let longest = last.wait + CLOSE_TIMEOUT;
                 handle.finish(last);
                 // `ScriptedClose` ends the connection, and with it this task.
@@ -203,7 +201,7 @@ fn asks_for_no_body(response: &Response<Body>, length: Length) -> bool {
 /// Makes the head state another length than that of the body.
 fn announce(
     plan: &DeliveryPlan,
-    protocol: &ClientProtocol,
+    protocol: ClientProtocol,
     response: &mut Response<Body>,
     last: &mut CloseSequence,
 ) -> Length {
@@ -226,7 +224,7 @@ fn announce(
     };
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    if let (ClientProtocol::One(_), Some(excess)) =
+    if let (ClientProtocol::One, Some(excess)) =
         (protocol, truth.and_then(|truth| truth.checked_sub(length)))
     {
         // hyper writes no more bytes than the head states, so `ScriptedClose` writes the rest.

@@ -33,7 +33,7 @@ impl Exchange {
             budget: &shared.budget,
         };
         let needed = needed || settings.body_capture != BodyCapture::Pass || self.swap.is_some();
-        let may_hold = self.route.kept.is_some() || self.may_be_swapped() || !self.pairs.is_empty();
+        let may_hold = self.route.stay.is_some() || self.may_be_swapped() || !self.pairs.is_empty();
         let is_page = stage == Stage::Response && media::is_page(headers);
         let is_message = is_page || media::is_message(headers) || media::is_provisioning(headers);
         match framing {
@@ -53,8 +53,8 @@ impl Exchange {
             Stage::Response => Side::Device,
             Stage::Request | Stage::Connection => Side::Server,
         };
-        let kept = self.route.kept.as_ref();
-        kept.is_some_and(|kept| stay::may_hold(body, to, kept.extent))
+        let context = self.route.stay.as_ref();
+        context.is_some_and(|context| stay::may_hold(body, to, context.extent))
             || self.may_be_swapped()
             || self.pairs.may_be_in(body)
     }

@@ -11,7 +11,7 @@ use crate::dm::{EnrollmentMessage, Envelope};
 use crate::flow::{ClientAuth, Note, RuleEffect, ShownCertificate};
 use crate::identity::enrollment::Asked;
 use crate::identity::{Signer, hosts};
-use crate::markup::{Document, Limits};
+use crate::markup::Document;
 use crate::proxy::client_certs::sha256_of;
 use crate::proxy::headers;
 use crate::proxy::identity::Swap;
@@ -40,13 +40,12 @@ impl Exchange {
         decided.notes.extend(asked.note_attestation());
         let server = self.route.connection.server.clone();
         let begun = identities.begin(&asked, &server).await;
-        let changed = begun.and_then(|prepared| {
-            let effect = asked
-                .with_token(&prepared.token, prepared.text)
-                .map_err(|error| error.to_string())?;
+        let changed = begun.and_then(|(swap, effect)| {
             let limits = read::limits(self.context.shared.settings.max_body);
-            enter(&document, effect, &self.head.headers, &limits, decided)?;
-            Ok(prepared.swap)
+            let sent = patched(&document, &effect.patch, &self.head.headers, &limits)
+                .ok_or("the message could not be read any more")?;
+            send(sent, effect, decided);
+            Ok(swap)
         });
         match changed {
             Ok(swap) => self.swap = Some(swap),
@@ -174,7 +173,7 @@ impl Exchange {
         let limits = read::limits(shared.settings.max_body);
         let authority = shared.tls.authority();
         let ready = swap.answered(&shared.identities, authority, &document, hosts, &limits)?;
-        let (body, after) = patched(&document, &ready.effect.patch, headers, &limits)
+        let sent = patched(&document, &ready.effect.patch, headers, &limits)
             .ok_or("the answer could not be read any more")?;
         let device = ready.identity.device_certificate.octets();
         let serial = match ready.has_own_serial {
@@ -187,10 +186,7 @@ impl Exchange {
         shared
             .conversations
             .know_signer(&device.unwrap_or_default());
-        let verdict = &mut decided.verdict;
-        verdict.body = Some(body);
-        verdict.document = Some(after);
-        verdict.applied.push(effect);
+        send(sent, effect, decided);
         Ok(Note::new(
             "SWAP-01",
             format!(
@@ -208,20 +204,11 @@ fn grants(document: &Document) -> bool {
 }
 
 /// Makes a changed message the one that is sent.
-fn enter(
-    document: &Document,
-    effect: RuleEffect,
-    headers: &HeaderMap,
-    limits: &Limits,
-    decided: &mut Decision,
-) -> Result<(), String> {
-    let changed: Option<(Bytes, Arc<Document>)> = patched(document, &effect.patch, headers, limits);
-    let (body, document) = changed.ok_or("the message could not be read any more")?;
+fn send((body, document): (Bytes, Arc<Document>), effect: RuleEffect, decided: &mut Decision) {
     let verdict = &mut decided.verdict;
     verdict.body = Some(body);
     verdict.document = Some(document);
     verdict.applied.push(effect);
-    Ok(())
 }
 
 fn not_swapped(device_id: &str, why: &str) -> Note {

@@ -11,6 +11,7 @@ use rustls::{AlertDescription, CertificateError};
 use super::{alert_name, chain, reason_name};
 use crate::error_text;
 use crate::flow::FailureCause;
+use crate::proxy::device_certificate::is_of_unknown_issuer;
 use crate::proxy::trust::Distrust;
 use crate::proxy::upstream::ConnectError;
 
@@ -117,13 +118,6 @@ pub(super) fn with_help(f: &mut fmt::Formatter<'_>, what: &str, help: Option<&st
 
 /// The error, and what helps.
 type Words = (String, Option<String>);
-
-fn is_of_unknown_issuer(error: &rustls::Error) -> bool {
-    matches!(
-        error,
-        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)
-    )
-}
 
 /// Describes an error of a connection to a server.
 fn in_words(error: &(dyn Error + 'static)) -> String {

@@ -8,10 +8,9 @@ use hashlink::LruCache;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::keys::KeyStock;
 use super::store::{IdentityStore, StoreError};
 use super::stored::{IdentityId, StoredIdentity};
-use crate::identity::hosts::{plain, without_port};
+use crate::flow::origin::{Origin, Scheme, plain_host};
 use crate::identity::session::Pairs;
 use crate::identity::{CertificateParts, Strings};
 use crate::proxy::client_identity::ClientIdentity;
@@ -21,7 +20,6 @@ use crate::proxy::settings::{Settings, SwapSettings};
 #[derive(Debug)]
 pub(in crate::proxy) struct Identities {
     pub(super) store: Option<IdentityStore>,
-    pub(super) keys: KeyStock,
     /// The string type in certificate requests.
     pub(super) strings: Strings,
     swaps: SwapSettings,
@@ -59,7 +57,6 @@ impl Identities {
         };
         let identities = Self {
             store,
-            keys: KeyStock::default(),
             strings: settings.csr_strings,
             swaps: settings.swap.clone(),
             under_way: Arc::new(Semaphore::new(settings.limits.enrollments)),
@@ -82,19 +79,9 @@ impl Identities {
         match &self.swaps {
             SwapSettings::Off => false,
             SwapSettings::All => true,
-            SwapSettings::Hosts(hosts) => hosts.iter().any(|own| plain(own) == plain(host)),
-        }
-    }
-
-    /// Whether any enrollments are swapped.
-    pub(in crate::proxy) fn swaps_any(&self) -> bool {
-        self.swaps != SwapSettings::Off
-    }
-
-    /// Generates keys in advance, if any will be needed.
-    pub(in crate::proxy) fn prepare(&self) {
-        if self.swaps_any() {
-            self.keys.fill();
+            SwapSettings::Hosts(hosts) => {
+                hosts.iter().any(|own| plain_host(own) == plain_host(host))
+            }
         }
     }
 
@@ -143,7 +130,7 @@ impl Identities {
         let identity = self.held(sha256)?;
         let known = self.known.lock();
         let hosts = known.hosts.get(&IdentityId::of_hash(sha256))?;
-        hosts.contains(&plain(host)).then_some(identity)
+        hosts.contains(&plain_host(host)).then_some(identity)
     }
 
     /// Returns the identity for the device certificate with this SHA-256, for any host.
@@ -170,7 +157,7 @@ impl Identities {
 
     /// Whether an identity goes to this host.
     pub(in crate::proxy) fn go_to(&self, host: &str) -> bool {
-        let host = plain(host);
+        let host = plain_host(host);
         let known = self.known.lock();
         known.hosts.values().any(|hosts| hosts.contains(&host))
     }
@@ -252,13 +239,13 @@ impl Identities {
     pub(super) fn know(&self, identity: &StoredIdentity) {
         let server = identity.server_certificate.octets().unwrap_or_default();
         let device = identity.device_certificate.octets().unwrap_or_default();
-        let own = plain(without_port(&identity.server));
+        let own = Origin::of_authority(Scheme::Https, &identity.server);
         let mut known = self.known.lock();
         if let Ok(parts) = CertificateParts::read(&device) {
             known.serials.insert(parts.serial().to_vec());
         }
         let hosts = known.hosts.entry(identity.id.clone()).or_default();
-        hosts.insert(own);
+        hosts.extend(own.map(|own| own.host));
         hosts.extend(identity.hosts.iter().cloned());
         Arc::make_mut(&mut known.pairs).add(&device, &server);
     }

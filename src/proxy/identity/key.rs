@@ -7,7 +7,7 @@ use rcgen::{KeyPair, PublicKeyData as _, RsaKeySize};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::sign::SigningKey;
 
-use crate::identity::{KeyKind, Scheme, SignError, Signer};
+use crate::identity::{KeyKind, SignError, Signer, SigningScheme};
 use crate::proxy::client_identity::sign;
 use crate::proxy::tls::provider;
 
@@ -64,7 +64,7 @@ impl OwnKey {
 }
 
 /// Returns the size of the key that is generated for a request of `bits`.
-pub(super) fn rounded(bits: usize) -> Option<usize> {
+fn rounded(bits: usize) -> Option<usize> {
     SIZES.into_iter().find(|size| bits <= *size)
 }
 
@@ -73,7 +73,7 @@ impl Signer for OwnKey {
         &self.public_key
     }
 
-    fn sign(&self, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>, SignError> {
+    fn sign(&self, scheme: SigningScheme, message: &[u8]) -> Result<Vec<u8>, SignError> {
         sign(&*self.key, scheme, message)
     }
 }

@@ -14,7 +14,7 @@ use rustls::pki_types::CertificateDer;
 use super::key::OwnKey;
 use super::stored::{CertificateDetails, IdentityId, StoredIdentity};
 use crate::error_text;
-use crate::proxy::ca::{certificates, pem_of, private_directory, write_draft};
+use crate::proxy::ca::{certificates, is_open, pem_of, private_directory, write_draft};
 use crate::proxy::client_identity::ClientIdentity;
 use crate::proxy::pem_file;
 
@@ -339,7 +339,7 @@ fn unfinished(name: &str) -> Option<(IdentityId, u32, &str)> {
 
 /// Returns a certificate, its chain and its key in PEM, in this order, for the store.
 pub fn identity_pem(chain: &[&[u8]], key: &OwnKey) -> String {
-    let certificates = chain.iter().map(|der| pem_of("CERTIFICATE", der));
+    let certificates = chain.iter().map(|der| pem_of(der));
     certificates.collect::<String>() + &key.pem()
 }
 
@@ -361,18 +361,13 @@ fn fits(identity: &StoredIdentity, pem: &[u8]) -> Result<(), String> {
 
 /// Checks that nobody else may read a file or folder.
 fn closed(path: &Path, mode: &'static str) -> Result<(), StoreError> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let metadata = fs::metadata(path).map_err(|error| StoreError::io(path, error))?;
-        if metadata.permissions().mode() & 0o077 != 0 {
-            let path = path.to_owned();
-            return Err(StoreError::Open { path, mode });
-        }
+    match is_open(path).map_err(|error| StoreError::io(path, error))? {
+        true => Err(StoreError::Open {
+            path: path.to_owned(),
+            mode,
+        }),
+        false => Ok(()),
     }
-    #[cfg(not(unix))]
-    let _ = (path, mode);
-    Ok(())
 }
 
 /// Syncs the names in a folder to the disk.

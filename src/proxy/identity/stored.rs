@@ -134,7 +134,7 @@ impl CertificateDetails {
 }
 
 /// Returns the SHA-256 of octets.
-pub(super) fn sha256(octets: &[u8]) -> [u8; 32] {
+pub(in crate::proxy) fn sha256(octets: &[u8]) -> [u8; 32] {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, octets);
     let mut hash = [0; 32];
     hash.copy_from_slice(digest.as_ref());

@@ -7,14 +7,15 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::identities::Identities;
-use super::key::OwnKey;
+use super::key::{KeyError, OwnKey};
 use super::store::{IdentityStore, identity_pem};
 use super::stored::{CertificateDetails, IdentityId, StoredIdentity, sha256};
 use crate::dm::token::TokenKind;
 use crate::flow::RuleEffect;
 use crate::identity::KeyKind;
-use crate::identity::enrollment::{self, Asked, Granted};
-use crate::identity::{CertificateParts, CertificationRequest, Replacement, SignedRequest, Signer};
+use crate::identity::enrollment::{self, Asked};
+use crate::identity::session::Pairs;
+use crate::identity::{CertificateParts, CertificationRequest, SignedRequest, Signer};
 use crate::markup::{Document, Limits};
 use crate::proxy::ca::Authority;
 use crate::proxy::client_identity::ClientIdentity;
@@ -36,18 +37,9 @@ pub(in crate::proxy) struct Swap {
     _permit: OwnedSemaphorePermit,
 }
 
-/// A prepared swap: the state of the enrollment, and the request that replaces the device's.
-#[derive(Debug)]
-pub(in crate::proxy) struct Prepared {
-    pub(in crate::proxy) swap: Swap,
-    /// The certificate request for dmtap's key, in DER. A renewal is signed with the old key.
-    pub(in crate::proxy) token: Vec<u8>,
-    /// The description of the request for people.
-    pub(in crate::proxy) text: String,
-}
-
 impl Identities {
-    /// Makes the certificate request for a key of dmtap's own.
+    /// Begins a swap: makes the certificate request for a key of dmtap's own, and returns the effect that puts it in
+    /// place of the device's. A renewal is signed with the old key.
     ///
     /// # Errors
     /// The reason why there is no swap, as text.
@@ -55,7 +47,7 @@ impl Identities {
         &self,
         asked: &Asked<'_>,
         server: &str,
-    ) -> Result<Prepared, String> {
+    ) -> Result<(Swap, RuleEffect), String> {
         let renewal = match asked.kind {
             TokenKind::Pkcs10 => None,
             TokenKind::Pkcs7 => Some(self.renewal(&asked.octets)?),
@@ -72,10 +64,9 @@ impl Identities {
         };
         let permit = self.permit()?;
         let begun = Instant::now();
-        let key = self
-            .keys
-            .take(kind)
-            .await
+        let key = tokio::task::spawn_blocking(move || OwnKey::generate(kind)).await;
+        let key = key
+            .unwrap_or(Err(KeyError::Make))
             .map_err(|error| error.to_string())?;
         let request = read
             .with_key(&key, self.strings)
@@ -92,34 +83,29 @@ impl Identities {
             },
         );
         let token = match &renewal {
-            Some(renewal) => renewal.anew(&request)?,
+            // dmtap signs with the key that it has for the server.
+            Some(Renewal { signed, old, .. }) => signed
+                .anew(&request, old.certificate(), old)
+                .map_err(|error| error.to_string())?,
             None => request,
         };
-        Ok(Prepared {
-            swap: Swap {
-                key,
-                device_key: read.public_key().to_vec(),
-                device_id: asked.device_id.clone(),
-                server: server.to_owned(),
-                begun,
-                renews: renewal.map(|renewal| renewal.id),
-                has_illegal_strings,
-                _permit: permit,
-            },
-            token,
-            text,
-        })
+        let effect = asked.with_token(&token, text);
+        let effect = effect.map_err(|error| error.to_string())?;
+        let swap = Swap {
+            key,
+            device_key: read.public_key().to_vec(),
+            device_id: asked.device_id.clone(),
+            server: server.to_owned(),
+            begun,
+            renews: renewal.map(|renewal| renewal.id),
+            has_illegal_strings,
+            _permit: permit,
+        };
+        Ok((swap, effect))
     }
-}
 
-/// A renewal that the owner of an identity's device certificate signed.
-struct Renewal {
-    signed: SignedRequest,
-    id: IdentityId,
-    old: ClientIdentity,
-}
-
-impl Identities {
+    /// Reads a renewal, and finds the identity that it renews.
+    ///
     /// # Errors
     /// The reason why there is no swap, as text.
     fn renewal(&self, octets: &[u8]) -> Result<Renewal, String> {
@@ -134,13 +120,11 @@ impl Identities {
     }
 }
 
-impl Renewal {
-    /// Returns the renewal with another request, signed with the key that dmtap has for the server.
-    fn anew(&self, request: &[u8]) -> Result<Vec<u8>, String> {
-        let old = &self.old;
-        let signed = self.signed.anew(request, old.certificate(), old);
-        signed.map_err(|error| error.to_string())
-    }
+/// A renewal that the owner of an identity's device certificate signed.
+struct Renewal {
+    signed: SignedRequest,
+    id: IdentityId,
+    old: ClientIdentity,
 }
 
 /// A swap that is finished except for storing the identity.
@@ -173,23 +157,16 @@ impl Swap {
         }
         let granted = enrollment::granted(document, limits, self.key.public_key())
             .map_err(|error| error.to_string())?;
-        let Granted {
-            certificate: server,
-            authorities,
-        } = &granted;
+        let (server, authorities) = (&granted.certificate, &granted.authorities);
         let parts = CertificateParts::read(server).map_err(|error| error.to_string())?;
-        let issuer = authority
-            .issuer()
-            .ok_or("dmtap's CA signs in a way that certificates of devices cannot have")?;
+        let issuer = authority.issuer().map_err(|error| error.to_string())?;
         let serial = identities.serial(parts.serial())?;
         let device = parts
             .reissued(&self.device_key, &issuer, serial)
             .map_err(|error| error.to_string())?;
-        let replacement = Replacement {
-            server,
-            device: &device,
-        };
-        let effect = enrollment::with_certificate(document, limits, replacement)
+        let mut pair = Pairs::default();
+        pair.add(&device, server);
+        let effect = enrollment::with_certificate(document, limits, &pair)
             .map_err(|error| error.to_string())?;
         let facts = |der: &[u8]| CertificateDetails::of(der).ok_or("a certificate cannot be read");
         let identity = StoredIdentity {

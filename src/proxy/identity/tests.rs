@@ -156,11 +156,9 @@ async fn an_answer_after_more_than_15_minutes_is_not_swapped() {
     let asked = Asked::of(&request).unwrap();
     let mut texts = Vec::new();
     for minutes in [14, 16] {
-        let begun = identities.begin(&asked, "mdm.example:443").await.unwrap();
+        let (swap, _) = identities.begin(&asked, "mdm.example:443").await.unwrap();
         tokio::time::advance(std::time::Duration::from_secs(minutes * 60)).await;
-        let answered = begun
-            .swap
-            .answered(&identities, &authority, &response, Vec::new(), &limits);
+        let answered = swap.answered(&identities, &authority, &response, Vec::new(), &limits);
         texts.push(answered.err().unwrap());
     }
     // The first answer fails because its certificate is for another key.

@@ -80,23 +80,17 @@ pub(super) struct HitCounters {
 impl Hits {
     /// Returns the hits since an earlier reading.
     pub(super) fn since(self, before: &Self) -> Self {
-        let messages = self.messages.saturating_sub(before.messages);
+        let since = |count: fn(&Self) -> u64| count(&self).saturating_sub(count(before));
+        let messages = since(|hits| hits.messages);
         Self {
             messages,
-            matches: self.matches.saturating_sub(before.matches),
-            failed: self.failed.saturating_sub(before.failed),
-            partly: self.partly.saturating_sub(before.partly),
-            excluded_by_limit: self
-                .excluded_by_limit
-                .saturating_sub(before.excluded_by_limit),
-            excluded_by_scenario: self
-                .excluded_by_scenario
-                .saturating_sub(before.excluded_by_scenario),
-            excluded_unread: (
-                (self.excluded_unread.0).saturating_sub(before.excluded_unread.0),
-                self.excluded_unread.1,
-            ),
-            arrived: self.arrived.saturating_sub(before.arrived),
+            matches: since(|hits| hits.matches),
+            failed: since(|hits| hits.failed),
+            partly: since(|hits| hits.partly),
+            excluded_by_limit: since(|hits| hits.excluded_by_limit),
+            excluded_by_scenario: since(|hits| hits.excluded_by_scenario),
+            excluded_unread: (since(|hits| hits.excluded_unread.0), self.excluded_unread.1),
+            arrived: since(|hits| hits.arrived),
             last: self.last.filter(|_| messages > 0),
         }
     }

@@ -30,7 +30,7 @@ use crate::proxy::client_identity::ClientIdentity;
 use crate::proxy::failure::{self, Failure, PlainError, ServerError};
 use crate::proxy::headers::{MAX_HEAD_BYTES, MOST_FIELDS};
 use crate::proxy::self_wake::repolled;
-use crate::proxy::settings::{Mode, Resolve, Settings, Trust, Upstream};
+use crate::proxy::settings::{Mode, Resolve, Settings, Trust};
 use crate::proxy::trust;
 
 /// The dialer, which makes connections to servers.
@@ -70,7 +70,7 @@ impl Dialer {
         offer: Offer,
         identity: Option<&ClientIdentity>,
         refused: impl FnOnce(Reason) -> ConnectError,
-    ) -> Result<Connection, ConnectError> {
+    ) -> Result<ServerConnection, ConnectError> {
         // The future is on the heap: TLS makes it large, and the futures of most requests, which would grow by it, dial
         // no server.
         let connecting = Box::pin(trust::watched(self.connect(target, offer, identity)));
@@ -88,7 +88,7 @@ impl Dialer {
         target: &Uri,
         offer: Offer,
         identity: Option<&ClientIdentity>,
-    ) -> Result<Connection, ConnectError> {
+    ) -> Result<ServerConnection, ConnectError> {
         match self.connect_offering(target, offer, identity).await {
             Err(error) if offer == Offer::Http1First && error.is_about_alpn() => {
                 let offer = Offer::Http2Or1;
@@ -103,7 +103,7 @@ impl Dialer {
         target: &Uri,
         offer: Offer,
         identity: Option<&ClientIdentity>,
-    ) -> Result<Connection, ConnectError> {
+    ) -> Result<ServerConnection, ConnectError> {
         let tcp = self.tcp.clone().call(target.clone()).await?.into_inner();
         if target.scheme_str() != Some("https") {
             let is_http2 = offer == Offer::Http2;
@@ -146,7 +146,7 @@ impl Dialer {
         stream: S,
         is_http2: bool,
         handshake: Handshake,
-    ) -> Result<Connection, ConnectError>
+    ) -> Result<ServerConnection, ConnectError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -167,7 +167,7 @@ impl Dialer {
                 .map_err(ConnectError::other)?;
             drive(connection);
             let sender = Sender::Http2(send);
-            return Ok(Connection { sender, observed });
+            return Ok(ServerConnection { sender, observed });
         }
         let (send, connection) = http1::Builder::new()
             .preserve_header_case(true)
@@ -177,7 +177,7 @@ impl Dialer {
             .map_err(ConnectError::other)?;
         drive(connection);
         let sender = Sender::Http1(send);
-        Ok(Connection { sender, observed })
+        Ok(ServerConnection { sender, observed })
     }
 }
 
@@ -185,9 +185,8 @@ fn named(settings: &Settings) -> Option<Vec<Origin>> {
     let (Mode::Reverse { server }, Trust::Anything) = (&settings.mode, &settings.trust) else {
         return None;
     };
-    let first = Origin::new(server.scheme, &server.host, server.port);
     let maps = settings.stay.maps.iter().map(|pair| pair.server.clone());
-    Some(maps.chain([first]).collect())
+    Some(maps.chain([server.clone()]).collect())
 }
 
 /// Returns the error of an unverified server that the user did not name. `-k` does not help.
@@ -213,7 +212,7 @@ fn drive(connection: impl Future<Output = hyper::Result<()>> + Send + 'static) {
 
 /// An open connection to a server.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(super) struct ServerConnection {
     sender: Sender,
     observed: Arc<Observed>,
 }
@@ -239,7 +238,7 @@ pub(super) struct Failed {
     pub(super) refusal: Option<Reason>,
 }
 
-impl Connection {
+impl ServerConnection {
     /// Returns how the connection began.
     pub(super) fn handshake(&self) -> Handshake {
         self.observed.handshake
@@ -303,7 +302,9 @@ impl Connection {
         let sent = sent.map_err(|mut failed| {
             let unsent = failed.take_message().map(Box::new);
             let error = failed.into_error();
-            let is_broken = error.source().is_some_and(has_broken_body);
+            // hyper counts a body that broke off as an error of its user, like an HTTP/2 request that still waited for
+            // its stream when the connection ended.
+            let is_broken = failure::chain(&error).any(|error| error.is::<Broken>());
             let is_user = error.is_user();
             let (is_silent, is_unprocessed) = match &self.sender {
                 Sender::Http1(_) => (!self.observed.received.load(Ordering::Relaxed), false),
@@ -326,19 +327,13 @@ impl Connection {
 /// Whether an HTTP/2 error says that the request was not processed (RFC 9113 §8.7): its stream was refused, or a GOAWAY
 /// without an error names an earlier stream as the last one.
 fn is_refused(error: &hyper::Error) -> bool {
-    std::iter::successors(error.source(), |&error| error.source())
+    failure::chain(error)
         .find_map(|error| error.downcast_ref::<h2::Error>())
         .is_some_and(|error| match error.reason() {
             Some(h2::Reason::REFUSED_STREAM) => error.is_remote(),
             Some(h2::Reason::NO_ERROR) => error.is_remote() && error.is_go_away(),
             _ => false,
         })
-}
-
-/// Whether the body of the request broke off. hyper counts this as an error of its user, like an HTTP/2 request that
-/// still waited for its stream when the connection ended.
-fn has_broken_body(error: &(dyn Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |&error| error.source()).any(|error| error.is::<Broken>())
 }
 
 /// Makes a plain TCP connection to a server, with the same time limit and the same forbidden addresses as any other.
@@ -348,9 +343,9 @@ fn has_broken_body(error: &(dyn Error + 'static)) -> bool {
 pub(in crate::proxy) async fn connect(
     settings: &Settings,
     listener: SocketAddr,
-    server: &Upstream,
+    server: &Origin,
 ) -> Result<TcpStream, String> {
-    let address = format!("http://{}:{}", server.bracketed(), server.port);
+    let address = format!("http://{}", server.host_and_port());
     let address: Uri = address
         .parse()
         .map_err(|_| "the server's name is not valid in a URL")?;

@@ -1,6 +1,5 @@
 //! Connections to servers that no device connection uses at present.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::ServerKey;
-use super::dial::Connection;
+use super::dial::ServerConnection;
 
 /// The idle connections, limited in number and in time.
 pub(super) struct IdleConnections {
@@ -19,8 +18,8 @@ pub(super) struct IdleConnections {
 
 #[derive(Default)]
 struct State {
-    by_server: HashMap<ServerKey, Vec<(Instant, Connection)>>,
-    total: usize,
+    /// The connections with the times at which they became idle, in this order.
+    connections: Vec<(Instant, ServerKey, ServerConnection)>,
     /// Whether a task removes the connections that were idle for too long.
     is_swept: bool,
 }
@@ -35,33 +34,27 @@ impl IdleConnections {
     }
 
     /// Takes the ready connection that was used last.
-    pub(super) fn take(&self, key: &ServerKey) -> Option<Connection> {
-        let mut state = self.state.lock();
-        let of_server = state.by_server.get_mut(key)?;
-        let before = of_server.len();
-        let found = std::iter::from_fn(|| of_server.pop())
-            .map(|(_, connection)| connection)
-            .find(Connection::is_ready);
-        let gone = before - of_server.len();
-        if of_server.is_empty() {
-            state.by_server.remove(key);
+    pub(super) fn take(&self, key: &ServerKey) -> Option<ServerConnection> {
+        let connections = &mut self.state.lock().connections;
+        loop {
+            let at = connections.iter().rposition(|(_, known, _)| known == key)?;
+            let (.., connection) = connections.remove(at);
+            if connection.is_ready() {
+                return Some(connection);
+            }
         }
-        state.total -= gone;
-        found
     }
 
-    /// Keeps a connection for the next device connection that needs it. Closes it if too many are kept.
-    pub(super) fn put(self: &Arc<Self>, key: ServerKey, connection: Connection) {
+    /// Keeps a connection for the next device connection that needs it. If too many are kept, the oldest one is closed.
+    pub(super) fn put(self: &Arc<Self>, key: ServerKey, connection: ServerConnection) {
+        if connection.is_closed() {
+            return;
+        }
         let mut state = self.state.lock();
-        if connection.is_closed() || state.total >= MOST_IDLE {
-            return;
+        if state.connections.len() >= MOST_IDLE {
+            state.connections.remove(0);
         }
-        let of_server = state.by_server.entry(key).or_default();
-        if of_server.len() >= MOST_IDLE_PER_SERVER {
-            return;
-        }
-        of_server.push((Instant::now(), connection));
-        state.total += 1;
+        state.connections.push((Instant::now(), key, connection));
         // Without a runtime the program is ending, and the connections end with it.
         if !state.is_swept
             && let Ok(runtime) = Handle::try_current()
@@ -74,14 +67,10 @@ impl IdleConnections {
     /// Closes the connections that were idle for too long. Returns whether any is left.
     fn close_old(&self) -> bool {
         let mut state = self.state.lock();
-        let limit = self.limit;
-        state.by_server.retain(|_, of_server| {
-            of_server
-                .retain(|(since, connection)| since.elapsed() < limit && !connection.is_closed());
-            !of_server.is_empty()
+        state.connections.retain(|(since, _, connection)| {
+            since.elapsed() < self.limit && !connection.is_closed()
         });
-        state.total = state.by_server.values().map(Vec::len).sum();
-        state.is_swept = state.total > 0;
+        state.is_swept = !state.connections.is_empty();
         state.is_swept
     }
 }
@@ -95,9 +84,7 @@ async fn sweep(idle: Arc<IdleConnections>) {
     }
 }
 
-/// The most idle connections to one server.
-const MOST_IDLE_PER_SERVER: usize = 256;
-/// The most idle connections to all servers.
+/// The most idle connections.
 const MOST_IDLE: usize = 1024;
 /// The shortest time between two checks for connections that were idle for too long.
 const MIN_SWEEP_INTERVAL: Duration = Duration::from_millis(100);

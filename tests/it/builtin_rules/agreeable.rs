@@ -12,7 +12,7 @@ use dmtap::dm::Message;
 use dmtap::flow::event::{Event, EventSink};
 use dmtap::markup::{Document, Hint, Limits, decode, tag};
 use dmtap::peer::{Plan, PlannedCommand, Server};
-use dmtap::proxy::{Authority, Proxy, Scheme, Settings, Trust, Upstream};
+use dmtap::proxy::{Authority, Origin, Proxy, Scheme, Settings, Trust};
 use dmtap::rules::load;
 use http_body_util::{BodyExt, Full};
 use parking_lot::Mutex;
@@ -135,7 +135,7 @@ async fn play(builtin: &BuiltinRule, authority: Arc<Authority>) -> Vec<(Bytes, S
     let rules = load::parse_all([(builtin.name, &*text)]).unwrap();
     let stop = CancellationToken::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let upstream = Upstream {
+    let upstream = Origin {
         scheme: Scheme::Https,
         host: "localhost".into(),
         port: listener.local_addr().unwrap().port(),

@@ -13,7 +13,7 @@ use dmtap::flow::event::{Event, EventSink};
 use dmtap::flow::{CapturedMessage, RuleEffect, Side};
 use dmtap::markup::{Hint, Limits, decode};
 use dmtap::peer::{Device, Encoding, Plan, Profile, Server, device::demo_tree};
-use dmtap::proxy::{Authority, Proxy, Scheme, Settings, Trust, Upstream};
+use dmtap::proxy::{Authority, Origin, Proxy, Scheme, Settings, Trust};
 use dmtap::rules::load;
 use dmtap::stay::Extent;
 use http_body_util::{BodyExt, Full};
@@ -70,7 +70,7 @@ pub async fn play_plan(
     let rules = load::parse_all([(builtin.name, builtin.text)]).unwrap();
     let stop = CancellationToken::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let upstream = Upstream {
+    let upstream = Origin {
         scheme: Scheme::Https,
         host: "localhost".into(),
         port: listener.local_addr().unwrap().port(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use dmtap::app::doctor::{Doctor, Finding};
 use dmtap::flow::{Event, EventSink};
-use dmtap::proxy::{Authority, Proxy, Resolve, Scheme, Settings, Trust, Upstream};
+use dmtap::proxy::{Authority, Origin, Proxy, Resolve, Scheme, Settings, Trust};
 use rustls::RootCertStore;
 use rustls::server::WebPkiClientVerifier;
 use tokio::net::TcpListener;
@@ -38,7 +38,7 @@ impl EventSink for Nobody {
 async fn everything_is_right_where_dmtap_stands_in_front_of_a_server() {
     for redirects in [false, true] {
         let bench = Bench::new(redirects).await;
-        let mut settings = Settings::reverse(Upstream {
+        let mut settings = Settings::reverse(Origin {
             scheme: Scheme::Https,
             host: "localhost".into(),
             port: bench.address.port(),
@@ -196,7 +196,7 @@ async fn a_mail_domain_without_a_name_is_only_noted() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_dmtap_at_the_public_address_is_found() {
     let bench = Bench::new(false).await;
-    let mut settings = Settings::reverse(Upstream {
+    let mut settings = Settings::reverse(Origin {
         scheme: Scheme::Https,
         host: "localhost".into(),
         port: bench.address.port(),

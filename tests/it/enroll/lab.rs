@@ -10,7 +10,7 @@ use dmtap::app::dial::HttpClient;
 use dmtap::flow::event::Event;
 use dmtap::flow::{CapturedMessage, Note};
 use dmtap::peer::enroll::{EnrollServer, Enrollment, EnrollmentCa, PrivateKey};
-use dmtap::proxy::{IdentityStore, LiveRules, Proxy, Scheme, Settings, SwapSettings, Upstream};
+use dmtap::proxy::{IdentityStore, LiveRules, Origin, Proxy, Scheme, Settings, SwapSettings};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -45,7 +45,7 @@ impl Lab {
     ) -> Self {
         let (authority, trust) = bench_trust;
         let port = server.port();
-        let mut settings = Settings::reverse(Upstream {
+        let mut settings = Settings::reverse(Origin {
             scheme: Scheme::Https,
             host: DISCOVERY.into(),
             port,

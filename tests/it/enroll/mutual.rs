@@ -13,7 +13,7 @@ use dmtap::flow::event::Event;
 use dmtap::identity::cms::name_of;
 use dmtap::identity::{CertificateParts, message_signature};
 use dmtap::peer::enroll::{EnrollServer, EnrollmentCa, PrivateKey};
-use dmtap::proxy::{IdentityStore, Proxy, Scheme, Settings, SwapSettings, Upstream};
+use dmtap::proxy::{IdentityStore, Origin, Proxy, Scheme, Settings, SwapSettings};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -150,7 +150,7 @@ async fn the_server_sees_the_certificate_that_it_issued_and_signatures_by_its_ke
     let folder = tempfile::tempdir().unwrap();
     let authority = Arc::new(Authority::load_or_create(folder.path()).unwrap());
     let address = server(&authority).await;
-    let mut settings = Settings::reverse(Upstream {
+    let mut settings = Settings::reverse(Origin {
         scheme: Scheme::Https,
         host: NAME.into(),
         port: address.port(),

@@ -10,7 +10,7 @@ use dmtap::app::enroll_server::new_key;
 use dmtap::flow::origin::OriginPair;
 use dmtap::peer::enroll::EnrollProfile;
 use dmtap::proxy::{
-    Authority, Proxy, Resolve, Scheme, Settings, SwapSettings, Trust, Upstream, UpstreamHttp,
+    Authority, Origin, Proxy, Resolve, Scheme, Settings, SwapSettings, Trust, UpstreamHttp,
 };
 use tempfile::TempDir;
 
@@ -88,7 +88,7 @@ async fn hosts_that_only_a_server_named_are_verified_even_with_k() {
 /// A proxy in front of the first name, which finds both without DNS.
 fn behind(bench: &Bench) -> Settings {
     let port = bench.address.port();
-    let mut settings = Settings::reverse(Upstream {
+    let mut settings = Settings::reverse(Origin {
         scheme: Scheme::Https,
         host: DISCOVERY.into(),
         port,

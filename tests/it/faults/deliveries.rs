@@ -58,6 +58,25 @@ async fn a_message_that_is_slow_arrives_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_response_that_states_a_length_and_has_no_body_may_be_late() {
+    if !have("curl") {
+        return;
+    }
+    const NOT_MODIFIED: &[u8] = b"HTTP/1.1 304 Not Modified\r\nContent-Length: 77\r\n\r\n";
+    for step in [r#"{ delay = "20ms" }"#, r#"{ bandwidth = "1 KB/s" }"#] {
+        for http in Http::BOTH {
+            let directory = tempfile::tempdir().unwrap();
+            let (server, _) = Server::fixed(directory.path(), NOT_MODIFIED.to_vec()).await;
+            let lab = Lab::with(directory, server, &rule("response", step)).await;
+            let curled = lab.post(http, b"hi").await;
+            let ended = (curled.code, curled.status);
+            assert_eq!(ended, (0, 304), "{http:?} {step}: {}", curled.error);
+            lab.rig.stop().await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_body_is_cut_at_the_byte() {
     if !have("curl") {
         return;

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use dmtap::dm::certificate::thumbprint;
 use dmtap::dm::{EnrollmentMessage, Envelope, Provisioning};
 use dmtap::identity::Strings;
-use dmtap::identity::{CertificateParts, CertificationRequest, NoSwap, Replacement, document};
+use dmtap::identity::session::Pairs;
+use dmtap::identity::{CertificateParts, CertificationRequest, NoSwap, document};
 use dmtap::markup::{Document, Embedded, Hint, Limits, decode, edit};
 
 use super::*;
@@ -96,11 +97,9 @@ fn swapped(document: &str, swap: &Swap) -> (String, Bytes) {
     let found = document::certificate_for(provisioning, own_key_bytes()).unwrap();
     assert_eq!(found, swap.server);
     let path = outer.element(inner.holder()).unwrap().path();
-    let replacement = Replacement {
-        server: &swap.server,
-        device: &swap.device,
-    };
-    let (edits, changes) = document::replace(&inner, &path, replacement);
+    let mut pair = Pairs::default();
+    pair.add(&swap.device, &swap.server);
+    let (edits, changes) = document::replace(&inner, &path, &pair);
     assert_eq!(edits.len(), changes.len());
     let patch = edit::plan_within(&outer, &edits, &Limits::default()).unwrap();
     let after = patch.apply(outer.source());

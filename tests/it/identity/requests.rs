@@ -1,7 +1,7 @@
 //! Certificate requests remade for another key.
 
 use dmtap::identity::Strings;
-use dmtap::identity::{CertificationRequest, Digest, KeyKind, Scheme, Signer};
+use dmtap::identity::{CertificationRequest, Digest, KeyKind, Signer, SigningScheme};
 use dmtap::proxy::OwnKey;
 
 use super::{FORMS, device_key, own_key, request, said};
@@ -92,7 +92,11 @@ fn a_request_for_a_key_that_dmtap_does_not_make_is_refused_for_its_kind() {
 #[test]
 fn keys_show_nothing_of_themselves() {
     assert_eq!(format!("{:?}", own_key()), "OwnKey { .. }");
-    assert!(own_key().sign(Scheme::Pkcs1(Digest::Sha1), b"").is_err());
+    assert!(
+        own_key()
+            .sign(SigningScheme::Pkcs1(Digest::Sha1), b"")
+            .is_err()
+    );
 }
 
 #[test]

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use dmtap::peer::enroll::{
     CsrForm, EnrollProfile, EnrollServer, EnrollingDevice, Enrollment, EnrollmentCa, Login,
-    PrivateKey, Refusal, ShownCertificate, Sites, Step, User,
+    PresentedCertificate, PrivateKey, RefusedAnswer, Sites, Step, User,
 };
 use dmtap::peer::{Encoding, Tree};
 use http::{HeaderValue, Request, Response, StatusCode, header};
@@ -89,7 +89,7 @@ fn who_is_not_known_gets_the_fault_that_windows_shows() {
         |_| {},
         |_, _| {},
     );
-    let Err(Refusal::Fault { code, hresult, .. }) = refused else {
+    let Err(RefusedAnswer::Fault { code, hresult, .. }) = refused else {
         panic!("{refused:?}")
     };
     assert_eq!(
@@ -102,7 +102,7 @@ fn who_is_not_known_gets_the_fault_that_windows_shows() {
         |_| {},
         |_, _| {},
     );
-    let expected = Refusal::Login {
+    let expected = RefusedAnswer::Login {
         asked: "OnPremise".into(),
         given: "Federated",
     };
@@ -119,7 +119,7 @@ fn a_redirect_is_followed_only_where_the_user_allows_it() {
         |_| {},
         |_, _| {},
     );
-    let expected = Refusal::Redirect {
+    let expected = RefusedAnswer::Redirect {
         step: "the GET of discovery",
         to: to.into(),
     };
@@ -152,7 +152,7 @@ fn the_server_refuses_a_message_that_is_for_another_address() {
     let refused = refused.unwrap_err();
     let is_misdirected = matches!(
         &refused,
-        Refusal::Http {
+        RefusedAnswer::Http {
             step: "GetPolicies",
             status: StatusCode::MISDIRECTED_REQUEST,
             ..
@@ -168,7 +168,7 @@ fn the_server_refuses_a_message_that_is_for_another_address() {
         other_to,
         |_, _| {},
     );
-    let Err(Refusal::Fault { code, .. }) = refused else {
+    let Err(RefusedAnswer::Fault { code, .. }) = refused else {
         panic!("{refused:?}")
     };
     assert_eq!(code, "a:DestinationUnreachable");
@@ -186,7 +186,7 @@ fn a_chunked_answer_is_refused() {
         }
     };
     let refused = enroll(&mut server(), alice(CsrForm::Windows10), |_| {}, chunked);
-    assert_eq!(refused.unwrap_err(), Refusal::Chunked("Discover"));
+    assert_eq!(refused.unwrap_err(), RefusedAnswer::Chunked("Discover"));
 }
 
 #[test]
@@ -202,7 +202,10 @@ fn policy_and_enrollment_must_have_one_host() {
     };
     let refused = enroll(&mut server(), alice(CsrForm::Windows10), |_| {}, apart);
     let (policy, enrollment) = ("x.example".into(), "mdm.example".into());
-    assert_eq!(refused.unwrap_err(), Refusal::Hosts { policy, enrollment });
+    assert_eq!(
+        refused.unwrap_err(),
+        RefusedAnswer::Hosts { policy, enrollment }
+    );
 }
 
 #[test]
@@ -278,7 +281,7 @@ fn a_thumbprint_that_is_not_the_sha_1_is_refused() {
         changed.replace_range(at..=at, digit);
         changed
     });
-    let Err(Refusal::Thumbprint { store, name, sha1 }) = refused else {
+    let Err(RefusedAnswer::Thumbprint { store, name, sha1 }) = refused else {
         panic!("{refused:?}")
     };
     assert_eq!(
@@ -302,7 +305,7 @@ fn a_certificate_for_another_key_is_refused() {
     };
     let refused = run(&mut server, profile, key(0), |_| {}, swap);
     assert!(
-        matches!(refused, Err(Refusal::ForeignKey(_))),
+        matches!(refused, Err(RefusedAnswer::ForeignKey(_))),
         "{refused:?}"
     );
 }
@@ -321,7 +324,7 @@ fn the_list_of_addresses_moves_the_device() {
 }
 
 /// What the device makes of a provisioning document that `change` changed.
-fn with_document(change: impl Fn(&String) -> String) -> Result<Enrollment, Refusal> {
+fn with_document(change: impl Fn(&String) -> String) -> Result<Enrollment, RefusedAnswer> {
     let changed = |step: usize, response: &mut Response<Bytes>| {
         if step != 4 {
             return;
@@ -344,7 +347,7 @@ fn sessions_take_the_last_certificate_of_the_device_and_no_other() {
     let id = profile.device_id.clone();
     let refused =
         |server: &mut EnrollServer, shown: Option<&[u8]>, device: &str, expected: &str| {
-            let shown = shown.map(|der| ShownCertificate(der.to_vec()));
+            let shown = shown.map(|der| PresentedCertificate(der.to_vec()));
             let why = server.admit(shown.as_ref(), device, NOW).unwrap_err();
             assert!(why.contains(expected), "{why}");
         };
@@ -365,7 +368,7 @@ fn sessions_take_the_last_certificate_of_the_device_and_no_other() {
         &id,
         "is not by the CA of this server",
     );
-    let shown = |der: &[u8]| ShownCertificate(der.to_vec());
+    let shown = |der: &[u8]| PresentedCertificate(der.to_vec());
     server.admit(Some(&shown(&first)), &id, NOW).unwrap();
     let years = NOW + Duration::from_secs(3 * 365 * 24 * 3600);
     server.admit(Some(&shown(&first)), &id, years).unwrap_err();
@@ -380,13 +383,13 @@ fn sessions_take_the_last_certificate_of_the_device_and_no_other() {
         if let Some(shown) = shown {
             request
                 .extensions_mut()
-                .insert(ShownCertificate(shown.to_vec()));
+                .insert(PresentedCertificate(shown.to_vec()));
         }
         device.answer(&server.answer(&request, NOW))
     };
     assert!(matches!(
         renew(&mut server, None),
-        Err(Refusal::Fault { .. })
+        Err(RefusedAnswer::Fault { .. })
     ));
     let Ok(Step::Enrolled(renewed)) = renew(&mut server, Some(&first)) else {
         panic!("it is not renewed");
@@ -416,7 +419,7 @@ fn enroll(
     profile: EnrollProfile,
     on_request: impl FnMut(&mut Request<Bytes>),
     on_response: impl FnMut(usize, &mut Response<Bytes>),
-) -> Result<Enrollment, Refusal> {
+) -> Result<Enrollment, RefusedAnswer> {
     run(server, profile, key(0), on_request, on_response)
 }
 
@@ -427,7 +430,7 @@ fn run(
     key: Arc<PrivateKey>,
     mut on_request: impl FnMut(&mut Request<Bytes>),
     mut on_response: impl FnMut(usize, &mut Response<Bytes>),
-) -> Result<Enrollment, Refusal> {
+) -> Result<Enrollment, RefusedAnswer> {
     let url = "https://enroll.example:8443/EnrollmentServer/Discovery.svc"
         .parse()
         .unwrap();

@@ -1,7 +1,7 @@
 //! Connections: made, shared, refused and ended.
 
 use dmtap::flow::event::Event;
-use dmtap::proxy::{BodyCapture, Scheme, Settings, Trust, Upstream};
+use dmtap::proxy::{BodyCapture, Origin, Scheme, Settings, Trust};
 use tokio::net::TcpStream;
 
 use super::device::{Device, tls};
@@ -86,7 +86,7 @@ async fn clear_text_is_served_at_the_same_port() {
 async fn a_device_without_sni_gets_a_certificate_for_the_server() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path(), &["http/1.1"]).await;
-    let upstream = Upstream {
+    let upstream = Origin {
         scheme: Scheme::Https,
         host: "127.0.0.1".into(),
         port: server.address.port(),

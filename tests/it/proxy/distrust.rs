@@ -4,7 +4,7 @@ use crate::support::provider;
 use std::path::Path;
 use std::sync::Arc;
 
-use dmtap::proxy::{Scheme, Settings, Trust, Upstream};
+use dmtap::proxy::{Origin, Scheme, Settings, Trust};
 use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -57,7 +57,7 @@ const HELLO: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
 async fn asked(host: &str, port: u16, trust: Trust) -> (u16, String) {
     let settings = Settings {
         trust,
-        ..Settings::reverse(Upstream {
+        ..Settings::reverse(Origin {
             scheme: Scheme::Https,
             host: host.into(),
             port,

@@ -2,7 +2,7 @@
 
 use dmtap::flow::Side;
 use dmtap::flow::event::Event;
-use dmtap::proxy::{Limits, Scheme, Settings, Trust, Upstream};
+use dmtap::proxy::{Limits, Origin, Scheme, Settings, Trust};
 use std::time::Duration;
 
 use super::rig::{Rig, in_front_of};
@@ -37,7 +37,7 @@ async fn refused(settings: Settings) -> (u16, String) {
 }
 
 fn https(host: &str, port: u16) -> Settings {
-    Settings::reverse(Upstream {
+    Settings::reverse(Origin {
         scheme: Scheme::Https,
         host: host.into(),
         port,

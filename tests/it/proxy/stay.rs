@@ -5,7 +5,7 @@ use std::path::Path;
 use bytes::Bytes;
 use dmtap::flow::Event;
 use dmtap::flow::origin::OriginPair;
-use dmtap::proxy::{BodyCapture, Resolve, Settings, StaySettings, Trust, Upstream};
+use dmtap::proxy::{BodyCapture, Origin, Resolve, Settings, StaySettings, Trust};
 use dmtap::stay::Extent;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
@@ -55,7 +55,7 @@ impl Lab {
             let name = format!("{name}.example.com");
             Resolve::new(&name, server.address.port(), server.address)
         };
-        let upstream: Upstream = server("mdm", &self.mdm).parse().unwrap();
+        let upstream: Origin = server("mdm", &self.mdm).parse().unwrap();
         Settings {
             trust: Trust::PlatformAnd(self.directory.path().join("roots.pem")),
             stay: StaySettings {

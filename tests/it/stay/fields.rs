@@ -84,7 +84,13 @@ fn decided(row: &Row) -> (Verdict, Vec<String>) {
         version: Version::HTTP_11,
         headers,
     };
-    let (map, learned, limits) = (map(), LearnedHosts::default(), Limits::default());
+    let limits = Limits::default();
+    let stay = StayContext {
+        map: map(),
+        learned: Arc::new(LearnedHosts::default()),
+        extent: Extent::Followed,
+        path: path.to_owned(),
+    };
     let body = Arc::new(document(Bytes::from_static(b"<html/>")));
     let input = MessageInput {
         connection: &connection,
@@ -96,12 +102,7 @@ fn decided(row: &Row) -> (Verdict, Vec<String>) {
         why_unread: None,
         utf16: None,
         limits: &limits,
-        stay: Some(StayContext {
-            map: &map,
-            learned: &learned,
-            extent: Extent::Followed,
-            path,
-        }),
+        stay: Some(&stay),
         pairs: None,
         identity: None,
     };

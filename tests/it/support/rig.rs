@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use dmtap::flow::CapturedMessage;
 use dmtap::flow::event::{Event, EventSink};
-use dmtap::proxy::{Authority, LiveRules, Proxy, Scheme, Settings, Trust, Upstream};
+use dmtap::proxy::{Authority, LiveRules, Origin, Proxy, Scheme, Settings, Trust};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -86,7 +86,7 @@ impl Rig {
 pub fn in_front_of(address: SocketAddr, ca: &Path) -> Settings {
     Settings {
         trust: Trust::PlatformAnd(ca.to_owned()),
-        ..Settings::reverse(Upstream {
+        ..Settings::reverse(Origin {
             scheme: Scheme::Https,
             host: "localhost".into(),
             port: address.port(),

@@ -4,7 +4,7 @@ use der::{Decode, Encode};
 use x509_cert::certificate::Certificate as Parsed;
 
 use super::criteria;
-use super::refusal::Refusal;
+use super::refused_answer::RefusedAnswer;
 use crate::dm::certificate::{Certificate, thumbprint};
 use crate::dm::provisioning::{Account, Characteristic, Provisioning};
 use crate::markup::Document;
@@ -98,9 +98,9 @@ impl Enrollment {
 /// Checks a document as Windows does, and returns the resulting enrollment.
 ///
 /// # Errors
-/// Returns a [`Refusal`] if a check fails.
-pub(super) fn accept(document: &Document, public_key: &[u8]) -> Result<Enrollment, Refusal> {
-    let lacks = |what: &str| Refusal::Unusable {
+/// Returns a [`RefusedAnswer`] if a check fails.
+pub(super) fn accept(document: &Document, public_key: &[u8]) -> Result<Enrollment, RefusedAnswer> {
+    let lacks = |what: &str| RefusedAnswer::Unusable {
         step: "RequestSecurityToken",
         why: format!("the provisioning document has no {what}"),
     };
@@ -118,7 +118,7 @@ pub(super) fn accept(document: &Document, public_key: &[u8]) -> Result<Enrollmen
     let mut nodes = document.providers().filter_map(Characteristic::type_name);
     let node = nodes.next().ok_or_else(|| lacks("DMClient/Provider"))?;
     if node != provider_id && !nodes.any(|node| node == provider_id) {
-        return Err(Refusal::ProviderId {
+        return Err(RefusedAnswer::ProviderId {
             account: provider_id,
             node: node.into_owned(),
         });
@@ -136,7 +136,7 @@ pub(super) fn accept(document: &Document, public_key: &[u8]) -> Result<Enrollmen
         stored.is_own() && wanted.as_deref().is_none_or(fits)
     });
     let found = found.ok_or_else(|| match wanted {
-        Some(wanted) => Refusal::NoCertificate(wanted.into_owned()),
+        Some(wanted) => RefusedAnswer::NoCertificate(wanted.into_owned()),
         None => lacks("certificate in CertificateStore/My"),
     })?;
     let certificate = found.octets().unwrap_or_default();
@@ -146,7 +146,7 @@ pub(super) fn accept(document: &Document, public_key: &[u8]) -> Result<Enrollmen
     let own = Parsed::from_der(&certificate)
         .and_then(|parsed| parsed.tbs_certificate.subject_public_key_info.to_der());
     if own.as_deref() != Ok(public_key) {
-        return Err(Refusal::ForeignKey(subject));
+        return Err(RefusedAnswer::ForeignKey(subject));
     }
     let encoding = account.default_encoding().unwrap_or_default();
     Ok(Enrollment {
@@ -165,7 +165,7 @@ pub(super) fn accept(document: &Document, public_key: &[u8]) -> Result<Enrollmen
 }
 
 /// Checks that the name of each certificate is its SHA-1.
-fn check_thumbprints(document: Provisioning<'_>) -> Result<(), Refusal> {
+fn check_thumbprints(document: Provisioning<'_>) -> Result<(), RefusedAnswer> {
     for stored in document.certificates() {
         let name = stored.thumbprint().unwrap_or_default();
         let sha1 = stored
@@ -173,7 +173,7 @@ fn check_thumbprints(document: Provisioning<'_>) -> Result<(), Refusal> {
             .map(|der| thumbprint(&der))
             .unwrap_or_default();
         if !name.eq_ignore_ascii_case(&sha1) {
-            return Err(Refusal::Thumbprint {
+            return Err(RefusedAnswer::Thumbprint {
                 store: format!("{}\\{}", stored.store(), stored.scope()),
                 name: name.into_owned(),
                 sha1,
@@ -185,9 +185,9 @@ fn check_thumbprints(document: Provisioning<'_>) -> Result<(), Refusal> {
 
 /// Checks that both levels are present, each with a secret, and with the first nonce if digests are required: without
 /// it Windows fails with 0x80070057.
-fn check_app_auth(account: Account<'_>) -> Result<(), Refusal> {
+fn check_app_auth(account: Account<'_>) -> Result<(), RefusedAnswer> {
     for level in ["APPSRV", "CLIENT"] {
-        let lacks = |lacks| Refusal::AppAuth { level, lacks };
+        let lacks = |lacks| RefusedAnswer::AppAuth { level, lacks };
         let auth = account
             .auths()
             .find(|auth| auth.value("AAUTHLEVEL").as_deref() == Some(level));

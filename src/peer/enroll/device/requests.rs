@@ -8,9 +8,10 @@ use http::{Request, Uri};
 
 use super::super::soap::{
     ADDRESSING, BASE64_BINARY, DISCOVERY, ENVELOPE_12, ISSUE, PKCS7, PKCS10, POLICY, RENEW,
-    SOAP_12, TOKEN_TYPE, USER_TOKEN, WSSE, WST, WSU, action, text,
+    SOAP_12, TOKEN_TYPE, USER_TOKEN, WSSE, WST, WSU, action, escape,
 };
 use super::EnrollProfile;
+use crate::dm::enrollment::RequestType;
 use crate::peer::enroll::Login;
 
 /// Makes the request that asks whether there is a server.
@@ -22,7 +23,7 @@ pub fn exists(url: &Uri) -> Request<Bytes> {
 
 /// Makes a Discover.
 pub fn discover(url: &Uri, profile: &EnrollProfile) -> Request<Bytes> {
-    let (user, build) = (text(&profile.user), text(&profile.os_version));
+    let (user, build) = (escape(&profile.user), escape(&profile.os_version));
     let version = profile.request_version();
     let body = format!(
         "<Discover xmlns=\"{DISCOVERY}\"><request xmlns:i=\"http://www.w3.org/2001/XMLSchema-instance\">\
@@ -56,28 +57,22 @@ pub(super) fn get_policies(url: &Uri, profile: &EnrollProfile) -> Request<Bytes>
     )
 }
 
-/// The certificate request of a device as text: PKCS#10, or PKCS#7 for a renewal.
-#[derive(Debug)]
-pub(super) enum CertificateToken {
-    Pkcs10(String),
-    Pkcs7(String),
-}
-
 /// The identifier of the hardware: 64 hexadecimal digits.
 const HW_DEV_ID: &str = "D3A1B2C4E5F60718293A4B5C6D7E8F90D3A1B2C4E5F60718293A4B5C6D7E8F90";
 
-/// Makes a RequestSecurityToken.
+/// Makes a RequestSecurityToken. `token` is the certificate request in base64: PKCS#10 to issue, PKCS#7 to renew.
 pub(super) fn request_token(
     url: &Uri,
     profile: &EnrollProfile,
-    token: &CertificateToken,
+    request_type: RequestType,
+    token: &str,
 ) -> Request<Bytes> {
-    let (request_type, value_type, token) = match token {
-        CertificateToken::Pkcs10(token) => (ISSUE, PKCS10, token),
-        CertificateToken::Pkcs7(token) => (RENEW, PKCS7, token),
+    let (request_type, value_type) = match request_type {
+        RequestType::Renew => (RENEW, PKCS7),
+        _ => (ISSUE, PKCS10),
     };
     let item = |(name, value): &(&str, &str)| {
-        let value = text(value);
+        let value = escape(*value);
         format!("<ac:ContextItem Name=\"{name}\"><ac:Value>{value}</ac:Value></ac:ContextItem>")
     };
     let items = [
@@ -131,7 +126,7 @@ fn security(profile: &EnrollProfile) -> String {
             )
         }
         Login::Password(password) => {
-            let (user, password) = (text(&profile.user), text(password));
+            let (user, password) = (escape(&profile.user), escape(password));
             format!(
                 "<wsse:UsernameToken u:Id=\"uuid-cc1ccc1f-2fba-4bcf-b063-ffc0cac77917-4\">\
                  <wsse:Username>{user}</wsse:Username><wsse:Password wsse:Type=\"http://docs.oasis-open.org/wss/2004/01/\
@@ -145,7 +140,7 @@ fn security(profile: &EnrollProfile) -> String {
 
 fn post(url: &Uri, action: &str, id: &str, security: &str, body: &str) -> Request<Bytes> {
     let to = with_port(url);
-    let to = text(&to);
+    let to = escape(&to);
     let envelope = format!(
         "<s:Envelope xmlns:s=\"{ENVELOPE_12}\" xmlns:a=\"{ADDRESSING}\" xmlns:u=\"{WSU}\" xmlns:wsse=\"{WSSE}\" \
          xmlns:wst=\"{WST}\" xmlns:ac=\"http://schemas.xmlsoap.org/ws/2006/12/authorization\"><s:Header>\

@@ -1,8 +1,7 @@
 //! Decides which certificates the server accepts, for management sessions and for renewals.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
-
-use x509_cert::serial_number::SerialNumber;
 
 use super::answers::Fault;
 use super::{EnrollServer, User};
@@ -12,7 +11,7 @@ use crate::identity::SignedRequest;
 
 /// The client certificate of a request's connection, DER. It is attached to the request as an extension.
 #[derive(Clone, Debug)]
-pub struct ShownCertificate(pub Vec<u8>);
+pub struct PresentedCertificate(pub Vec<u8>);
 
 /// A grant of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +24,8 @@ pub struct Granted {
     pub thumbprint: String,
     /// The certificate, DER.
     pub certificate: Vec<u8>,
-    pub(super) serial: SerialNumber,
+    /// The time in which the certificate is valid, since 1970.
+    pub(super) validity: RangeInclusive<Duration>,
     /// Whether a session began with the certificate.
     pub(super) is_used: bool,
 }
@@ -39,31 +39,32 @@ impl EnrollServer {
     /// Returns the reason as a text.
     pub fn admit(
         &mut self,
-        shown: Option<&ShownCertificate>,
+        shown: Option<&PresentedCertificate>,
         device: &str,
         now: Duration,
     ) -> Result<(), String> {
-        let Some(ShownCertificate(der)) = shown else {
+        let Some(PresentedCertificate(der)) = shown else {
             return Err("management sessions take a client certificate".into());
         };
         let own = thumbprint(der);
-        let Some((name, serial)) = self.ca.verified(der, now) else {
+        let mut granted = self.granted.iter();
+        let at = granted
+            .position(|granted| granted.certificate == *der && granted.validity.contains(&now));
+        let Some(at) = at else {
             return Err(format!(
                 "the client certificate {own} is not by the CA of this server, or not valid now"
             ));
         };
+        let name = &self.granted[at].device;
         if name != device {
             return Err(format!(
                 "the client certificate {own} is for {name}, and the device is {device}"
             ));
         }
-        let mut granted = self.granted.iter_mut().rev();
-        let mut granted = granted.by_ref().filter(|granted| granted.device == device);
-        let last = granted.next();
-        let is = |granted: &Granted| granted.thumbprint == own && granted.serial == serial;
-        match last {
-            Some(last) if is(last) => last.is_used = true,
-            Some(last) if !last.is_used && granted.next().is_some_and(|granted| is(granted)) => {}
+        let mut newer = granted.filter(|granted| granted.device == device);
+        match (newer.next(), newer.next()) {
+            (None, _) => self.granted[at].is_used = true,
+            (Some(last), None) if !last.is_used => {}
             _ => {
                 return Err(format!(
                     "the client certificate {own} is not the last that this server issued to {device}"
@@ -77,7 +78,10 @@ impl EnrollServer {
     ///
     /// # Errors
     /// Fails if they differ.
-    pub fn compare(shown: &ShownCertificate, values: &[(String, String)]) -> Result<(), String> {
+    pub fn compare(
+        shown: &PresentedCertificate,
+        values: &[(String, String)],
+    ) -> Result<(), String> {
         let own = thumbprint(&shown.0);
         let reported = values.iter().filter(|(uri, _)| {
             let leaf = uri.rsplit('/').next().unwrap_or_default();
@@ -96,7 +100,7 @@ impl EnrollServer {
     pub(super) fn holder(
         &mut self,
         signed: &SignedRequest,
-        shown: Option<&ShownCertificate>,
+        shown: Option<&PresentedCertificate>,
         asked: RequestSecurityToken<'_>,
         now: Duration,
     ) -> Result<User, Fault> {

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::super::soap::{
     ADDRESSING, BASE64_BINARY, DISCOVERY, ENVELOPE_11, ENVELOPE_12, POLICY, PROVISION_DOC,
-    TOKEN_TYPE, WSSE, WST, WSTEP, WSU, action, text,
+    TOKEN_TYPE, WSSE, WST, WSTEP, WSU, action, escape,
 };
 use super::{ENROLLMENT_PATH, POLICY_PATH};
 use crate::dm::Envelope;
@@ -47,7 +47,7 @@ pub(super) fn discovered(
     is_federated: bool,
     version: &str,
 ) -> String {
-    let origin = text(origin);
+    let origin = escape(origin);
     let policy = if is_federated {
         "Federated"
     } else {
@@ -73,7 +73,7 @@ pub(super) fn discovered(
 
 /// Makes a GetPoliciesResponse: RSA with 2048 bits, and SHA-256.
 pub(super) fn policies(asked: Envelope<'_>, origin: &str) -> String {
-    let origin = text(origin);
+    let origin = escape(origin);
     let body = format!(
         "<GetPoliciesResponse xmlns=\"{POLICY}\" xmlns:i=\"http://www.w3.org/2001/XMLSchema-instance\"><response>\
          <policyID/><policyFriendlyName i:nil=\"true\"/><nextUpdateHours i:nil=\"true\"/>\
@@ -130,7 +130,7 @@ pub(super) fn fault(asked: Envelope<'_>, fault: &Fault) -> String {
         subcode,
         reason,
     } = fault;
-    let reason = text(reason);
+    let reason = escape(reason);
     let body = format!(
         "<s:Fault><s:Code><s:Value>{code}</s:Value><s:Subcode><s:Value>{subcode}</s:Value></s:Subcode></s:Code>\
          <s:Reason><s:Text xml:lang=\"en-us\">{reason}</s:Text></s:Reason></s:Fault>"
@@ -143,8 +143,7 @@ fn envelope(asked: Envelope<'_>, action: &str, header: &str, body: &str) -> Stri
         Some(SoapVersion::V1_1) => ENVELOPE_11,
         _ => ENVELOPE_12,
     };
-    let relates = asked.message_id().unwrap_or_default();
-    let relates = text(&relates);
+    let relates = escape(asked.message_id().unwrap_or_default());
     format!(
         "<s:Envelope xmlns:s=\"{namespace}\" xmlns:a=\"{ADDRESSING}\"><s:Header>\
          <a:Action s:mustUnderstand=\"1\">{action}</a:Action><a:RelatesTo>{relates}</a:RelatesTo>{header}</s:Header>\

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::super::certificate::subject_text;
-use super::super::soap::text;
+use super::super::soap::escape;
 use super::PROVIDER_ID;
 use crate::dm::certificate::thumbprint;
 use crate::peer::Encoding;
@@ -49,7 +49,7 @@ impl Provisioning<'_> {
         };
         let (root, certificate) = (node(self.root), node(self.certificate));
         let store = self.store();
-        let renewal = text(self.renewal);
+        let renewal = escape(self.renewal);
         write!(
             f,
             "<characteristic type=\"CertificateStore\"><characteristic type=\"Root\">\
@@ -67,7 +67,7 @@ impl Provisioning<'_> {
 
     /// Writes the w7 account, with the credentials for both directions.
     fn account(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let address = text(self.address);
+        let address = escape(self.address);
         let encoding = self.encoding.media_type();
         let subject = subject_text(self.device);
         let subject = utf8_percent_encode(&subject, RESERVED);
@@ -96,7 +96,7 @@ impl Provisioning<'_> {
 
     /// Writes the DMClient node of the provider.
     fn client(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (user, address) = (text(self.user), text(self.address));
+        let (user, address) = (escape(self.user), escape(self.address));
         let serial = self.serial;
         write!(
             f,

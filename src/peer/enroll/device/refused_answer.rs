@@ -5,7 +5,7 @@ use http::{HeaderMap, StatusCode};
 
 /// The reason for which the device refuses a server's answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum RefusedAnswer {
     /// The answer is chunked: Windows requires a Content-Length.
     #[error("the answer to {0} has no Content-Length: Windows refuses chunked answers")]
     Chunked(&'static str),
