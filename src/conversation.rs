@@ -153,29 +153,18 @@ impl Conversations {
     ) -> (SessionHandle, Decision) {
         let (session, note) = match self.enter(request, now) {
             Ok(session) => (session, None),
-            Err(error) => (None, Some(note_no_session(error))),
+            Err(error) => (None, Some(Note::new("SES-01", error.to_string()))),
         };
         let mut handle = self.handle(session);
         let (checked, seals) = handle.check_credentials(request);
         let sealed = sealed(request, &seals);
-        let (rewritten, notes) = match &request.stay {
+        let (stayed, notes) = match &request.stay {
             Some(stay) => stay.request(request, sealed),
             None => (None, Vec::new()),
         };
-        let seen = MessageInput {
-            document: rewritten
-                .as_ref()
-                .map(|it| &it.document)
-                .or(request.document),
-            body: rewritten.as_ref().map(|it| &it.body).or(request.body),
-            ..*request
-        };
+        let seen = request.after(stayed.as_ref());
         let (paired, note_paired) = seen.paired_request(sealed);
-        let seen = MessageInput {
-            document: paired.as_ref().map(|it| &it.document).or(seen.document),
-            body: paired.as_ref().map(|it| &it.body).or(seen.body),
-            ..seen
-        };
+        let seen = seen.after(paired.as_ref());
         let mut decided = handle.decide(&seen, rules, state, seals);
         if let (Some(stay), Some(answer)) = (&request.stay, &mut decided.verdict.answer) {
             stay.answer(&seen, answer);
@@ -184,8 +173,8 @@ impl Conversations {
         decided.notes.extend(note);
         decided.notes.extend(notes);
         decided.notes.extend(note_paired);
-        if let Some(rewritten) = Rewritten::both(rewritten, paired) {
-            rewritten.enter(&mut decided);
+        for rewritten in [paired, stayed].into_iter().flatten() {
+            rewritten.enter(&mut decided.verdict);
         }
         (handle, decided)
     }
@@ -202,7 +191,11 @@ impl Conversations {
     }
 
     fn handle(&self, session: Option<SharedSession>) -> SessionHandle {
-        SessionHandle::of(session, self.known.clone())
+        SessionHandle {
+            session,
+            known: self.known.clone(),
+            ..SessionHandle::default()
+        }
     }
 
     /// Returns the session that a message names, if any.
@@ -237,14 +230,25 @@ impl<'a> MessageInput<'a> {
         }
     }
 
+    /// Returns the message as it is after a rewrite.
+    fn after<'r>(&self, rewritten: Option<&'r Rewritten>) -> MessageInput<'r>
+    where
+        'a: 'r,
+    {
+        match rewritten {
+            Some(Rewritten { document, body, .. }) => MessageInput {
+                document: Some(document),
+                body: Some(body),
+                ..*self
+            },
+            None => *self,
+        }
+    }
+
     /// Returns the SyncML message, if the document is one.
     fn message(&self) -> Option<Message<'a>> {
         Message::of(self.document?)
     }
-}
-
-fn note_no_session(error: KeyTooLong) -> Note {
-    Note::new("SES-01", error.to_string())
 }
 
 #[cfg(test)]
