@@ -152,7 +152,7 @@ impl<'a> Evaluation<'a> {
     fn is_idle(&self, rule: &Rule) -> bool {
         let bytes = self.body();
         let body = bytes.as_ref().map(|bytes| self.body_of(bytes));
-        act::is_idle(rule, self.input, &self.verdict.head, body.as_ref())
+        act::is_idle(rule, self.input, &self.verdict, body.as_ref())
     }
 
     /// Returns the current message, for matchers.
