@@ -186,7 +186,7 @@ pub(super) struct MatchContext<'a> {
     pub(super) input: &'a RuleInput<'a>,
     /// The document as earlier rules left it.
     pub(super) document: Option<&'a Document>,
-    pub(super) answers: Option<&'a LinkedAnswers<'a>>,
+    pub(super) answers: &'a LinkedAnswers<'a>,
 }
 
 impl Matcher {
