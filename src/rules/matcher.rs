@@ -219,11 +219,6 @@ impl Matcher {
         self.kinds.filter(|_| *self == only)
     }
 
-    /// Whether the matcher has no condition, so that it matches everything.
-    pub fn asks_nothing(&self) -> bool {
-        *self == Self::default()
-    }
-
     fn inner(&self) -> impl Iterator<Item = &Self> {
         let not = self.not.as_deref().into_iter();
         not.chain(&self.any).chain(&self.all)
