@@ -19,7 +19,6 @@ use crate::rules::{Stage, SyntheticResponse};
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema, IntoStaticStr, VariantNames)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
-#[non_exhaustive]
 pub enum FaultStep {
     /// dmtap answers the device with this HTTP status instead of the server; at `request` it does not ask the server.
     #[schemars(extend("examples" = [503]))]
@@ -72,12 +71,13 @@ pub enum FaultStep {
 /// A response that dmtap itself writes.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(from = "AnswerTable")]
-#[schemars(with = "AnswerTable", rename = "answer")]
+#[schemars(inline, with = "AnswerTable")]
 pub struct Answer(pub SyntheticResponse);
 
 /// A response that dmtap itself writes.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename = "a step", rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(inline)]
 struct AnswerTable {
     #[serde(rename = "=")]
     status: Code<Http>,
