@@ -193,7 +193,7 @@ any_form!(
     Length,
     |value| {
         let percent = match value {
-            Scalar::Number(bytes) | Scalar::Based(bytes) => return Ok(Self::Bytes(bytes)),
+            Scalar::Number { value: bytes, .. } => return Ok(Self::Bytes(bytes)),
             Scalar::Text(text) => text.strip_suffix('%').and_then(|number| number.trim().parse().ok()),
             _ => None,
         };
