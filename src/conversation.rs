@@ -153,18 +153,18 @@ impl Conversations {
     ) -> (SessionHandle, Decision) {
         let (session, note) = match self.enter(request, now) {
             Ok(session) => (session, None),
-            Err(error) => (None, Some(note_no_session(error))),
+            Err(error) => (None, Some(Note::new("SES-01", error.to_string()))),
         };
         let mut handle = self.handle(session);
         let (checked, seals) = handle.check_credentials(request);
         let sealed = sealed(request, &seals);
-        let (rewritten, notes) = match &request.stay {
+        let (stayed, notes) = match &request.stay {
             Some(stay) => stay.request(request, sealed),
             None => (None, Vec::new()),
         };
-        let seen = request.as_rewritten(rewritten.as_ref());
+        let seen = request.after(stayed.as_ref());
         let (paired, note_paired) = seen.paired_request(sealed);
-        let seen = seen.as_rewritten(paired.as_ref());
+        let seen = seen.after(paired.as_ref());
         let mut decided = handle.decide(&seen, rules, state, seals);
         if let (Some(stay), Some(answer)) = (&request.stay, &mut decided.verdict.answer) {
             stay.answer(&seen, answer);
@@ -173,8 +173,8 @@ impl Conversations {
         decided.notes.extend(note);
         decided.notes.extend(notes);
         decided.notes.extend(note_paired);
-        if let Some(rewritten) = Rewritten::both(rewritten, paired) {
-            rewritten.enter(&mut decided);
+        for rewritten in [paired, stayed].into_iter().flatten() {
+            rewritten.enter(&mut decided.verdict);
         }
         (handle, decided)
     }
@@ -191,7 +191,11 @@ impl Conversations {
     }
 
     fn handle(&self, session: Option<SharedSession>) -> SessionHandle {
-        SessionHandle::of(session, self.known.clone())
+        SessionHandle {
+            session,
+            known: self.known.clone(),
+            ..SessionHandle::default()
+        }
     }
 
     /// Returns the session that a message names, if any.
@@ -226,15 +230,18 @@ impl<'a> MessageInput<'a> {
         }
     }
 
-    /// Returns the message with the document and the body that dmtap wrote in place of its own.
-    fn as_rewritten<'r>(&self, rewritten: Option<&'r Rewritten>) -> MessageInput<'r>
+    /// Returns the message as it is after a rewrite.
+    fn after<'r>(&self, rewritten: Option<&'r Rewritten>) -> MessageInput<'r>
     where
         'a: 'r,
     {
-        MessageInput {
-            document: rewritten.map(|it| &it.document).or(self.document),
-            body: rewritten.map(|it| &it.body).or(self.body),
-            ..*self
+        match rewritten {
+            Some(Rewritten { document, body, .. }) => MessageInput {
+                document: Some(document),
+                body: Some(body),
+                ..*self
+            },
+            None => *self,
         }
     }
 
@@ -242,10 +249,6 @@ impl<'a> MessageInput<'a> {
     fn message(&self) -> Option<Message<'a>> {
         Message::of(self.document?)
     }
-}
-
-fn note_no_session(error: KeyTooLong) -> Note {
-    Note::new("SES-01", error.to_string())
 }
 
 #[cfg(test)]

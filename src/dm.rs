@@ -32,6 +32,7 @@ pub use command::{Alert, Command, CommandKind, Item, Meta, Status};
 pub use dialect::Dialect;
 pub use enrollment::EnrollmentMessage;
 pub use hresult::Hresult;
+pub(crate) use message::trimmed;
 pub use message::{Message, SyncBody, SyncHdr};
 pub use provisioning::Provisioning;
 pub use refs::{Refs, asked_kind};

@@ -10,9 +10,12 @@ mod value;
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
+use strum::IntoStaticStr;
+
 pub use locuri::{csp_name, csp_of, only_scope};
 pub use near::near;
 pub use result::{RESULT_OF_STATUS, number, parts, result, result_in_text};
+pub use table::rules_for;
 pub use value::{
     ReportedValue, code_words, declared_configuration_failure, reported_value, update_result,
 };
@@ -35,7 +38,8 @@ pub struct Fact {
 }
 
 /// The kinds of facts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum FactKind {
     /// A code of a Status.
     Status,
@@ -64,19 +68,7 @@ pub enum FactKind {
 impl FactKind {
     /// Returns the name in JSON.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Status => "status",
-            Self::Alert => "alert",
-            Self::AlertType => "alert-type",
-            Self::Element => "element",
-            Self::Header => "header",
-            Self::Csp => "csp",
-            Self::Result => "result",
-            Self::Note => "note",
-            Self::Finding => "finding",
-            Self::Rule => "rule",
-            Self::Step => "step",
-        }
+        self.into()
     }
 }
 
@@ -160,11 +152,6 @@ fn status_of_intune(word: &str) -> Option<&str> {
     let rest = word.get(at..)?;
     let end = rest.find(|c: char| !c.is_ascii_digit());
     rest.get(..end.unwrap_or(rest.len()))
-}
-
-/// Returns the built-in rules that cause what a key names: a finding, a note, an alert, an element.
-pub fn rules_for(key: &str) -> impl Iterator<Item = &'static str> {
-    table::rules_for(key)
 }
 
 fn coded(kind: FactKind, code: u16) -> Option<&'static Fact> {

@@ -18,6 +18,7 @@ use std::ops::Range;
 pub use command::{CommandInput, ValueInput};
 pub use error::FilterError;
 pub use value::Value;
+pub(crate) use value::regex_reason;
 use word::WORDS;
 pub use word::{About, Word};
 

@@ -25,7 +25,7 @@ pub use page::page;
 pub use prefilter::may_hold;
 
 use crate::flow::origin::{LearnedHosts, NamedHost, OriginMap};
-use crate::flow::{EffectDetail, Note, RuleEffect, Severity, Side};
+use crate::flow::{EffectDetail, Note, RuleEffect, Side};
 use crate::markup::{self, Document, Limits};
 use crate::patch::Patch;
 use places::Place;
@@ -78,17 +78,13 @@ pub struct StayOutcome {
 /// Applies the rule to a message.
 pub fn stay(document: &Document, input: &StayInput<'_>) -> StayOutcome {
     let places = places::of(document, input);
-    let own = input.received.map(|received| {
-        let places = places::of(received, input).places;
-        places.into_iter().map(key).collect::<HashSet<_>>()
-    });
-    let is_servers = |place: &Place| {
-        own.as_ref()
-            .is_none_or(|own| own.contains(&key(place.clone())))
-    };
+    let received = input.received.map(|received| places::of(received, input));
+    let own = received.as_ref();
+    let own: Option<HashSet<_>> = own.map(|own| own.places.iter().map(key).collect());
+    let is_servers = |place: &&Place| own.as_ref().is_none_or(|own| own.contains(&key(place)));
     let sealed = input.sealed.or(places.signature);
     let mut rewriter = UrlRewriter::new(input, sealed);
-    rewriter.turn_all(places.places.iter().filter(|place| is_servers(place)));
+    rewriter.turn_all(places.places.iter().filter(is_servers));
     if places.is_cut {
         rewriter.note_cut();
     }
@@ -100,20 +96,16 @@ pub fn stay(document: &Document, input: &StayInput<'_>) -> StayOutcome {
         Ok(patch) => outcome.effect = Some(effect(changes, patch)),
         Err(error) => {
             outcome.learned.clear();
-            outcome.notes.push(Note {
-                id: "STAY-02",
-                severity: Severity::Warning,
-                at: None,
-                text: format!("the URLs of the message cannot be rewritten: {error}"),
-            });
+            let text = format!("the URLs of the message cannot be rewritten: {error}");
+            outcome.notes.push(Note::new("STAY-02", text));
         }
     }
     outcome
 }
 
 /// Returns the kind and the value of a place, to compare places independently of their position.
-fn key(place: Place) -> (&'static str, String) {
-    (place.kind.map_or("", |kind| kind.name), place.value)
+fn key(place: &Place) -> (&'static str, &str) {
+    (place.kind.map_or("", |kind| kind.name), &place.value)
 }
 
 /// Returns the rule effect for records.

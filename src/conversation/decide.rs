@@ -11,7 +11,7 @@ use super::view::SessionView;
 use super::{Decision, MessageInput};
 use crate::flow::reconciler::ReconcileContext;
 use crate::flow::{EffectDetail, EffectKind, RuleEffect, media};
-use crate::rules::{HeadEdit, RuleSet, RuleState, Verdict};
+use crate::rules::{RuleSet, RuleState, Verdict};
 
 impl SessionHandle {
     /// Decides on one half of the exchange.
@@ -84,7 +84,7 @@ fn leaving(message: &MessageInput<'_>, verdict: &Verdict) -> LeavingMessage {
     if verdict.answer.is_some() || !verdict.delivery.is_whole() {
         return LeavingMessage::Nothing;
     }
-    let restated = restated(verdict);
+    let restated = verdict.status();
     let has_body = !matches!(
         restated,
         Some(StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
@@ -102,23 +102,11 @@ fn leaving(message: &MessageInput<'_>, verdict: &Verdict) -> LeavingMessage {
         return LeavingMessage::Unread;
     }
     let mut headers = response.headers.clone();
-    verdict
-        .head
-        .iter()
-        .for_each(|edit| edit.apply(&mut headers));
+    verdict.edit_headers(&mut headers);
     match headers.contains_key(header::RETRY_AFTER) {
         true => LeavingMessage::Nothing,
         false => LeavingMessage::End,
     }
-}
-
-/// Returns the status that rules set in place of the response's own status.
-fn restated(verdict: &Verdict) -> Option<StatusCode> {
-    let mut edits = verdict.head.iter().rev();
-    edits.find_map(|edit| match edit {
-        HeadEdit::Status(status) => Some(*status),
-        _ => None,
-    })
 }
 
 /// Whether a response without a DM message ends the conversation: it is empty, or an error.

@@ -38,14 +38,6 @@ pub(super) enum LeavingMessage {
 }
 
 impl SessionHandle {
-    pub(super) fn of(session: Option<SharedSession>, known: Arc<Mutex<Known>>) -> Self {
-        Self {
-            session,
-            leaving: LeavingMessage::default(),
-            known,
-        }
-    }
-
     /// Decides on the response of the exchange.
     pub fn response(
         &mut self,

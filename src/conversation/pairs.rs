@@ -1,7 +1,7 @@
 //! The replacement of certificates that stand for each other. It happens on a request before the rules, which see the
 //! certificates that the server knows, and on a response after the rules.
 
-use super::stay::{Rewritten, patched};
+use super::stay::Rewritten;
 use super::{Decision, MessageInput};
 use crate::flow::Note;
 use crate::identity::session::SIGNED_ID;
@@ -18,14 +18,7 @@ impl MessageInput<'_> {
         };
         let (effect, note) = pairs.map(document, self.speaker(), sealed);
         let notes = note.into_iter().chain(self.note_signed_id(document));
-        let rewritten = effect.and_then(|effect| {
-            let (body, document) = patched(document, &effect.patch, self.headers(), self.limits)?;
-            Some(Rewritten {
-                document,
-                body,
-                effects: vec![effect],
-            })
-        });
+        let rewritten = effect.and_then(|effect| Rewritten::by(effect, document, self));
         (rewritten, notes.collect())
     }
 
@@ -52,14 +45,10 @@ impl MessageInput<'_> {
         };
         let (effect, note) = pairs.map(document, self.speaker(), sealed);
         decided.notes.extend(note);
-        let Some(effect) = effect else {
-            return;
-        };
-        let changed = patched(document, &effect.patch, self.headers(), self.limits);
-        if let Some((body, document)) = changed {
-            verdict.body = Some(body);
-            verdict.document = Some(document);
-            verdict.applied.push(effect);
+        if let Some(rewritten) = effect.and_then(|it| Rewritten::by(it, document, self)) {
+            verdict.body = Some(rewritten.body);
+            verdict.document = Some(rewritten.document);
+            verdict.applied.push(rewritten.effect);
         }
     }
 }

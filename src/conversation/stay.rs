@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{self, HeaderName, HeaderValue};
 
-use super::{Decision, MessageInput};
+use super::MessageInput;
 use crate::dm::Dialect;
 use crate::flow::origin::{LearnedHosts, NamedHost, OriginMap, Reach, Turned};
 use crate::flow::{EffectDetail, EffectKind, Note, RuleEffect, Side, media};
@@ -29,12 +29,11 @@ pub struct StayContext {
     pub path: String,
 }
 
-/// A request as the server gets it.
+/// A message after a rewrite, by `stay` or by the replacement of certificates.
 pub(super) struct Rewritten {
     pub(super) document: Arc<Document>,
     pub(super) body: Bytes,
-    /// The rule effects, in the order in which they happened.
-    pub(super) effects: Vec<RuleEffect>,
+    pub(super) effect: RuleEffect,
 }
 
 impl StayContext {
@@ -48,15 +47,8 @@ impl StayContext {
             return (None, Vec::new());
         };
         let stayed = self.stay(message, document, None, sealed);
-        let rewritten = stayed.effect.and_then(|effect| {
-            let (body, document) =
-                patched(document, &effect.patch, message.headers(), message.limits)?;
-            Some(Rewritten {
-                document,
-                body,
-                effects: vec![effect],
-            })
-        });
+        let effect = stayed.effect;
+        let rewritten = effect.and_then(|effect| Rewritten::by(effect, document, message));
         (rewritten, stayed.notes)
     }
 
@@ -120,13 +112,8 @@ impl StayContext {
             Extent::Followed => None,
         };
         let input = StayInput {
-            to: Side::Device,
-            map: &self.map,
-            learned: &self.learned,
-            extent: self.extent,
             received: message.document.map(|document| &**document),
-            sealed: None,
-            limits: message.limits,
+            ..self.input(message, Side::Device)
         };
         let effect = document.and_then(|document| stay::stay(&document, &input).effect);
         if let Some(effect) = effect {
@@ -146,15 +133,23 @@ impl StayContext {
             return StayOutcome::default();
         }
         let input = StayInput {
+            received,
+            sealed,
+            ..self.input(message, to)
+        };
+        stay::stay(document, &input)
+    }
+
+    fn input<'i>(&'i self, message: &MessageInput<'i>, to: Side) -> StayInput<'i> {
+        StayInput {
             to,
             map: &self.map,
             learned: &self.learned,
             extent: self.extent,
-            received,
-            sealed,
+            received: None,
+            sealed: None,
             limits: message.limits,
-        };
-        stay::stay(document, &input)
+        }
     }
 
     /// Returns notes on a response that is JSON.
@@ -231,20 +226,22 @@ impl StayContext {
 }
 
 impl Rewritten {
-    /// Combines two rewrites of one request.
-    pub(super) fn both(first: Option<Self>, second: Option<Self>) -> Option<Self> {
-        match (first, second) {
-            (Some(first), Some(mut second)) => {
-                second.effects.splice(0..0, first.effects);
-                Some(second)
-            }
-            (first, second) => second.or(first),
-        }
+    /// Rewrites the document of a message. Returns `None` if the result does not decode.
+    pub(super) fn by(
+        effect: RuleEffect,
+        document: &Document,
+        message: &MessageInput<'_>,
+    ) -> Option<Self> {
+        let (body, document) = patched(document, &effect.patch, message.headers(), message.limits)?;
+        Some(Self {
+            document,
+            body,
+            effect,
+        })
     }
 
-    /// Makes the rewritten request the one that is sent, unless the rules changed it.
-    pub(super) fn enter(self, decided: &mut Decision) {
-        let verdict = &mut decided.verdict;
+    /// Makes the rewritten request the one that is sent, unless a later rewrite or the rules changed it.
+    pub(super) fn enter(self, verdict: &mut Verdict) {
         if verdict.answer.is_some() {
             return;
         }
@@ -252,7 +249,7 @@ impl Rewritten {
             verdict.body = Some(self.body);
             verdict.document = Some(self.document);
         }
-        verdict.applied.splice(0..0, self.effects);
+        verdict.applied.insert(0, self.effect);
     }
 }
 

@@ -46,6 +46,7 @@ pub(super) struct Sessions {
 
 #[derive(Debug)]
 struct Table {
+    owed: Arc<AtomicUsize>,
     /// The sessions, the one that was silent for the longest time first.
     sessions: LinkedHashMap<SessionKey, TableEntry>,
     begun: u64,
@@ -67,7 +68,6 @@ struct TableEntry {
 #[derive(Clone, Debug)]
 pub(super) struct SharedSession {
     table: Arc<Mutex<Table>>,
-    owed: Arc<AtomicUsize>,
     session: Arc<Mutex<SessionEntry>>,
     /// The tag of the request.
     tag: SessionTag,
@@ -75,7 +75,9 @@ pub(super) struct SharedSession {
 
 impl Sessions {
     pub(super) fn new(limits: SessionLimits) -> Self {
+        let owed = Arc::default();
         let table = Table {
+            owed: Arc::clone(&owed),
             sessions: LinkedHashMap::new(),
             begun: 0,
             begun_by: LinkedHashMap::new(),
@@ -84,7 +86,7 @@ impl Sessions {
         };
         Self {
             table: Arc::new(Mutex::new(table)),
-            owed: Arc::default(),
+            owed,
         }
     }
 
@@ -114,12 +116,11 @@ impl Sessions {
         if speaker == Side::Device {
             entry.session.note_message(message);
         }
-        entry.recount(&self.owed, true);
+        entry.recount(true);
         let tag = entry.session.tag(message);
         drop(entry);
         SharedSession {
             table: self.table.clone(),
-            owed: self.owed.clone(),
             session,
             tag,
         }
@@ -150,7 +151,8 @@ impl Table {
         session.of_device = self.count_of_device(&key.device);
         let session = Arc::new(Mutex::new(SessionEntry {
             session,
-            counted: None,
+            owed: self.owed.clone(),
+            is_counted: false,
             is_over: false,
         }));
         let held = TableEntry {
@@ -223,7 +225,7 @@ impl SharedSession {
         if let Some(document) = document {
             let mut entry = self.session.lock();
             view = SessionView::of(&mut entry.session, speaker, document);
-            entry.recount(&self.owed, true);
+            entry.recount(true);
         }
         // The tag is that of this exchange, even if another exchange has begun since.
         view.tag = Some(self.tag(speaker, document.and_then(Message::of)));
@@ -237,7 +239,7 @@ impl SharedSession {
         }
         let mut entry = self.session.lock();
         let taken = entry.session.reconciler.take_on(effects);
-        entry.recount(&self.owed, true);
+        entry.recount(true);
         taken
     }
 
@@ -249,7 +251,7 @@ impl SharedSession {
     ) -> Reconciled {
         let mut entry = self.session.lock();
         let reconciled = entry.session.reconcile(document, context);
-        entry.recount(&self.owed, true);
+        entry.recount(true);
         reconciled
     }
 
@@ -265,7 +267,7 @@ impl SharedSession {
         entry.session.delivered(to, document, original);
         if is_last {
             entry.is_over = true;
-            entry.recount(&self.owed, false);
+            entry.recount(false);
         }
         let bytes = entry.session.bytes();
         drop(entry);
@@ -282,7 +284,7 @@ impl SharedSession {
         let mut entry = self.session.lock();
         // A device whose first message failed sends it once more. That does not begin another session.
         entry.is_over = self.tag.message != Some(1);
-        entry.recount(&self.owed, false);
+        entry.recount(false);
     }
 
     /// Returns the tag of what `speaker` sends in this exchange, which need not be a message.
@@ -297,11 +299,13 @@ impl SharedSession {
     }
 }
 
-/// A session, and whether it counts as one with obligations.
+/// A session, and whether it counts as one with obligations. It stops counting when it is dropped.
 #[derive(Debug)]
 struct SessionEntry {
     session: Session,
-    counted: Option<ObligationCount>,
+    /// The number of sessions with obligations.
+    owed: Arc<AtomicUsize>,
+    is_counted: bool,
     /// Whether a message with MsgID 1 would begin another session.
     is_over: bool,
 }
@@ -309,30 +313,20 @@ struct SessionEntry {
 impl SessionEntry {
     /// Updates whether the session counts as one with obligations. `continues` is false after its last message: only a
     /// repetition of that message could still need them.
-    fn recount(&mut self, owed: &Arc<AtomicUsize>, continues: bool) {
+    fn recount(&mut self, continues: bool) {
         let owes = continues && !self.session.reconciler.is_empty();
-        match (owes, &self.counted) {
-            (true, None) => self.counted = Some(ObligationCount::new(owed)),
-            (false, Some(_)) => self.counted = None,
-            _ => {}
-        }
+        let before = std::mem::replace(&mut self.is_counted, owes);
+        match (before, owes) {
+            (false, true) => self.owed.fetch_add(1, Ordering::Relaxed),
+            (true, false) => self.owed.fetch_sub(1, Ordering::Relaxed),
+            _ => 0,
+        };
     }
 }
 
-/// A guard that counts one session with obligations while it exists. It is dropped with a session that is forgotten.
-#[derive(Debug)]
-struct ObligationCount(Arc<AtomicUsize>);
-
-impl ObligationCount {
-    fn new(owed: &Arc<AtomicUsize>) -> Self {
-        owed.fetch_add(1, Ordering::Relaxed);
-        Self(owed.clone())
-    }
-}
-
-impl Drop for ObligationCount {
+impl Drop for SessionEntry {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.recount(false);
     }
 }
 

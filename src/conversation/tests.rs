@@ -21,23 +21,6 @@ struct Stage {
     rules: RuleSet,
 }
 
-/// A state for rules that count nothing.
-struct NoState;
-
-impl RuleState for NoState {
-    fn count(&mut self, _: usize, _: &str) -> u64 {
-        1
-    }
-
-    fn state(&mut self, _: (Option<&str>, &str), _: &str) -> Option<Arc<str>> {
-        None
-    }
-
-    fn advance(&mut self, _: (Option<&str>, &str), _: &str, _: Option<&str>, _: &str) -> bool {
-        true
-    }
-}
-
 impl Stage {
     fn new(rules: &str) -> Self {
         Self {
@@ -85,8 +68,12 @@ impl Stage {
 
     fn request(&self, document: &Arc<Document>) -> (SessionHandle, Decision) {
         let input = self.input(document);
-        self.conversations
-            .request(&input, &self.rules, &mut NoState, Timestamp(0))
+        self.conversations.request(
+            &input,
+            &self.rules,
+            &mut InMemoryState::default(),
+            Timestamp(0),
+        )
     }
 
     /// Passes a response. Returns the number of the session that a later device message with MsgID 1 belongs to.
@@ -101,7 +88,7 @@ impl Stage {
                 response: Some(&self.response),
                 ..self.input(response)
             };
-            let decided = handle.response(&input, &self.rules, &mut NoState);
+            let decided = handle.response(&input, &self.rules, &mut InMemoryState::default());
             assert_eq!(decided.verdict.applied.len(), self.rules.rules().len());
             handle.delivered(Side::Device);
         };
@@ -293,7 +280,7 @@ fn an_answer_to_a_command_of_the_server_reaches_it_under_the_number_that_the_ser
                 response: Some(&stage.response),
                 ..stage.input(&response)
             };
-            handle.response(&input, &stage.rules, &mut NoState);
+            handle.response(&input, &stage.rules, &mut InMemoryState::default());
             handle.delivered(Side::Device);
             decided
         };

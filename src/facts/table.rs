@@ -18,8 +18,8 @@ const TABLES: [(FactKind, &str); 8] = [
     (FactKind::Finding, include_str!("../../facts/finding.tsv")),
 ];
 
-/// Returns the built-in rules that cause what a key names.
-pub(super) fn rules_for(key: &str) -> impl Iterator<Item = &'static str> {
+/// Returns the built-in rules that cause what a key names: a finding, a note, an alert, an element.
+pub fn rules_for(key: &str) -> impl Iterator<Item = &'static str> {
     let rows = include_str!("../../facts/rule.tsv").lines();
     let row = rows
         .filter_map(|row| row.split_once('\t'))

@@ -24,11 +24,6 @@ impl FilterError {
         }
     }
 
-    /// Returns the column of the error, from 1.
-    pub fn column(&self) -> usize {
-        self.characters_to(self.span.start) + 1
-    }
-
     /// Returns the byte range of the error.
     pub fn span(&self) -> Range<usize> {
         self.span.clone()

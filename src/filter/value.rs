@@ -166,18 +166,20 @@ fn pattern(text: &str) -> Result<Regex, Wrong> {
     built.map_err(|error| {
         let why = match &error {
             regex::Error::CompiledTooBig(_) => "it is too large".to_owned(),
-            // Only the last line of the multi-line message has the reason.
-            error => {
-                let text = error.to_string();
-                let last = text.lines().last().unwrap_or_default();
-                last.trim_start_matches("error: ").to_owned()
-            }
+            error => regex_reason(error),
         };
         (
             format!("`{text}` is not a regular expression: {why}"),
             "write \\ in front of a character that is meant as it is".into(),
         )
     })
+}
+
+/// Returns the reason why a regular expression is not valid: the last line of the parser's message.
+pub(crate) fn regex_reason(error: &regex::Error) -> String {
+    let text = error.to_string();
+    let last = text.lines().last().unwrap_or_default();
+    last.trim_start_matches("error: ").to_owned()
 }
 
 /// Returns the pattern for a LocURI: with `*` (within a segment) or `**` (any segments) for a whole LocURI, otherwise

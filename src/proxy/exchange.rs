@@ -370,13 +370,13 @@ impl Exchange {
         decided: Decision,
         headers: &mut http::HeaderMap,
     ) -> Outcome {
-        let verdict = decided.verdict;
+        let mut verdict = decided.verdict;
         let is_changed = verdict.body.is_some();
-        if let Some(bytes) = verdict.body {
+        if let Some(bytes) = verdict.body.take() {
             framing::drop_trailers(&mut incoming, headers);
             let bytes = incoming.encoded(bytes);
             headers::fit_changed_body(headers, bytes.len());
-            incoming.change(bytes, verdict.document);
+            incoming.change(bytes, verdict.document.take());
         }
         // Senders sign the body before content coding.
         let is_sealed = !decided.seals.is_empty() && !is_changed;
@@ -386,7 +386,8 @@ impl Exchange {
         };
         let notes = self.seal(&decided.seals, headers, (&sent, is_changed));
         incoming.notes.extend(notes);
-        let status = head::edit(&verdict.head, headers);
+        verdict.edit_headers(headers);
+        let status = verdict.status();
         self.repeat = verdict.duplicate;
         incoming.notes.extend(decided.notes);
         let message = CapturedMessage {

@@ -1,13 +1,13 @@
 //! The command that an answer refers to, also after a rule has changed the message.
 
 use std::borrow::Cow;
-use std::cell::{Cell, OnceCell};
+use std::cell::OnceCell;
 use std::collections::HashMap;
 
 use super::RuleInput;
 use crate::dm::{Command, CommandKind, Refs, asked_kind};
 use crate::flow::{AnswerLink, AnswerTarget};
-use crate::markup::{Document, NodeId};
+use crate::markup::Document;
 
 /// The links from the answers of a message to commands. In the received document an answer is looked up by its node, in
 /// a document that rules have changed by MsgRef and CmdRef, which survive edits.
@@ -16,8 +16,6 @@ pub(super) struct LinkedAnswers<'a> {
     /// The links, in document order.
     links: &'a [AnswerLink],
     by_refs: OnceCell<HashMap<RefsOf, usize>>,
-    /// The index at which the next lookup begins, because most lookups are in document order.
-    next: Cell<usize>,
 }
 
 impl<'a> LinkedAnswers<'a> {
@@ -26,7 +24,6 @@ impl<'a> LinkedAnswers<'a> {
             document: input.document.map(|document| &**document),
             links: input.links,
             by_refs: OnceCell::new(),
-            next: Cell::new(0),
         }
     }
 
@@ -34,7 +31,10 @@ impl<'a> LinkedAnswers<'a> {
         let element = answer.element();
         let document = self.document?;
         let at = if std::ptr::eq(element.document(), document) {
-            self.at(element.id())?
+            let node = element.id();
+            self.links
+                .binary_search_by_key(&node, |link| link.from)
+                .ok()?
         } else {
             let (message, command) = refs(answer)?;
             let refs = (message.into_owned(), command.into_owned());
@@ -44,19 +44,6 @@ impl<'a> LinkedAnswers<'a> {
             *of_kind.or_else(|| known.get(&(refs, None)))?
         };
         self.links.get(at).map(|link| &link.to)
-    }
-
-    fn at(&self, node: NodeId) -> Option<usize> {
-        let next = self.next.get();
-        let at = match self.links.get(next) {
-            Some(link) if link.from == node => next,
-            _ => self
-                .links
-                .binary_search_by_key(&node, |link| link.from)
-                .ok()?,
-        };
-        self.next.set(at + 1);
-        Some(at)
     }
 
     fn by_refs(&self, document: &Document) -> &HashMap<RefsOf, usize> {

@@ -49,10 +49,11 @@ impl RuleSet {
                     continue;
                 }
             }
-            let (applied, done) = receive(rule, input, &mut decision);
-            rule_state.acted(number, done, applied.is_complete());
+            let applied = receive(rule, input, &mut decision);
+            let has_acted = applied.changes.iter().any(EffectDetail::is_done);
+            rule_state.acted(number, usize::from(has_acted), applied.is_complete());
             decision.applied.push(applied);
-            if done > 0 && rule.steps.iter().any(Step::ends) {
+            if has_acted && rule.steps.iter().any(Step::ends) {
                 break;
             }
         }
@@ -65,14 +66,13 @@ impl RuleSet {
     }
 }
 
-/// Runs the steps of a rule; returns their effect details, and 1 if one of them acted.
+/// Runs the steps of a rule.
 fn receive(
     rule: &Rule,
     input: &ConnectionInput<'_>,
     decision: &mut ConnectionDecision,
-) -> (RuleEffect, usize) {
+) -> RuleEffect {
     let mut changes = Vec::new();
-    let mut done = 0;
     for step in &rule.steps {
         let Step::Connection(step) = step else {
             continue;
@@ -88,11 +88,10 @@ fn receive(
             changes.push(EffectDetail::declined(step.name(), why));
             continue;
         }
-        done = 1;
         let (kind, after) = carry_out(step, decision);
         changes.push(EffectDetail::of_message(kind, step.name(), "", after));
     }
-    (RuleEffect::new(rule.name(), changes), done)
+    RuleEffect::new(rule.name(), changes)
 }
 
 /// Carries out a step; returns the kind of its effect, and the value that it set.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::answers::LinkedAnswers;
 use super::chance::{DEFAULT_SEED, conversation_key};
 use super::evaluation::Evaluation;
 use super::index::Index;
@@ -95,7 +96,8 @@ impl RuleSet {
             Stage::Response => &self.response,
             Stage::Connection => return Verdict::default(),
         };
-        let mut evaluation = Evaluation::new(input, index, self.seed);
+        let answers = LinkedAnswers::of(input);
+        let mut evaluation = Evaluation::new(input, &answers, index, self.seed);
         let mut from = 0;
         while let Some(number) = evaluation.next(from) {
             from = number + 1;

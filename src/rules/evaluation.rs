@@ -22,13 +22,13 @@ use crate::patch::Patch;
 /// The state of the evaluation: the message as the rules so far left it.
 pub(super) struct Evaluation<'a> {
     input: &'a RuleInput<'a>,
+    answers: &'a LinkedAnswers<'a>,
     index: &'a Index,
     /// The seed for jitter and noise.
     seed: u64,
     /// The rules that have a text of the message as an index key; changes of the document do not affect them.
     by_text: BTreeSet<usize>,
     document: Option<Arc<Document>>,
-    answers: Option<LinkedAnswers<'a>>,
     /// The commands of the current document.
     commands: Option<Commands>,
     /// The rules that may match the current document.
@@ -39,14 +39,19 @@ pub(super) struct Evaluation<'a> {
 }
 
 impl<'a> Evaluation<'a> {
-    pub(super) fn new(input: &'a RuleInput<'a>, index: &'a Index, seed: u64) -> Self {
+    pub(super) fn new(
+        input: &'a RuleInput<'a>,
+        answers: &'a LinkedAnswers<'a>,
+        index: &'a Index,
+        seed: u64,
+    ) -> Self {
         Self {
             input,
+            answers,
             index,
             seed,
             by_text: index.with_texts_of(input),
             document: input.document.cloned(),
-            answers: None,
             commands: None,
             candidates: None,
             verdict: Verdict::default(),
@@ -152,7 +157,7 @@ impl<'a> Evaluation<'a> {
     fn is_idle(&self, rule: &Rule) -> bool {
         let bytes = self.body();
         let body = bytes.as_ref().map(|bytes| self.body_of(bytes));
-        act::is_idle(rule, self.input, &self.verdict.head, body.as_ref())
+        act::is_idle(rule, self.input, &self.verdict, body.as_ref())
     }
 
     /// Returns the current message, for matchers.
@@ -160,17 +165,15 @@ impl<'a> Evaluation<'a> {
         MatchContext {
             input: self.input,
             document: self.document.as_deref(),
-            answers: self.answers.as_ref(),
+            answers: self.answers,
         }
     }
 
     /// Returns the commands of the current document; they are read on first use.
     fn commands(&mut self) -> Option<&Commands> {
         let document = self.document.as_ref()?;
-        let answers = &mut self.answers;
-        let answers = answers.get_or_insert_with(|| LinkedAnswers::of(self.input));
         let commands = &mut self.commands;
-        Some(commands.get_or_insert_with(|| Commands::of(document, answers, self.index)))
+        Some(commands.get_or_insert_with(|| Commands::of(document, self.answers, self.index)))
     }
 
     /// Carries out the steps of a rule: its edits, and the changes of bytes on top of them, become one patch; other
@@ -179,54 +182,39 @@ impl<'a> Evaluation<'a> {
         let mut applied = RuleEffect::new(rule.name(), Vec::new());
         // Templates are filled from the message as the rule found it.
         let (document, body) = (self.document.clone(), self.body());
-        let answers = self.answers.take();
-        let answers = answers.unwrap_or_else(|| LinkedAnswers::of(self.input));
-        let mut values = Values::new(self.input, document.as_deref(), Some(&answers));
+        let mut values = Values::new(self.input, document.as_deref(), self.answers);
         let planned = match &document {
             Some(document) => self.edit(rule, document, &mut values, selection, &mut applied),
             None => true,
         };
         let selected = selection.first();
         for step in &rule.steps {
-            match step {
-                Step::Edit(_) | Step::Protocol(_) | Step::Connection(_) => {}
-                Step::Head(step) => {
-                    let verdict = &mut self.verdict;
-                    let change = act::head(step, self.input, &mut values, selected, verdict);
-                    applied.changes.push(change);
-                }
+            let verdict = &mut self.verdict;
+            let change = match step {
+                Step::Edit(_) | Step::Protocol(_) | Step::Connection(_) => continue,
+                Step::Head(step) => act::head(step, self.input, &mut values, selected, verdict),
                 Step::Raw(step) => {
-                    if let Some(found) = body.as_ref().filter(|_| planned) {
-                        match self.raw(step, &mut values, selected) {
-                            Ok((patch, change)) => {
-                                let body = patch.apply(&self.body().unwrap_or_default());
-                                applied.patch = applied.patch.then(&patch, found);
-                                applied.changes.push(change);
-                                self.accept(rule, body);
-                            }
-                            Err(why) => applied
-                                .changes
-                                .push(EffectDetail::declined(step.name(), &why)),
+                    let Some(found) = body.as_ref().filter(|_| planned) else {
+                        continue;
+                    };
+                    match self.raw(step, &mut values, selected) {
+                        Ok((patch, change)) => {
+                            let body = patch.apply(&self.body().unwrap_or_default());
+                            applied.patch = applied.patch.then(&patch, found);
+                            self.accept(rule, body);
+                            change
                         }
+                        Err(why) => EffectDetail::declined(step.name(), &why),
                     }
                 }
-                Step::Soap(step) => {
-                    let document = self.document.as_deref();
-                    let change = act::soap(step, self.input, document, &mut self.verdict);
-                    applied.changes.push(change);
-                }
+                Step::Soap(step) => act::soap(step, self.input, self.document.as_deref(), verdict),
                 Step::Scenario(step @ ScenarioStep::AdvanceScenario) => {
-                    applied
-                        .changes
-                        .push(act::advance_scenario(step.name(), rule));
+                    act::advance_scenario(step.name(), rule)
                 }
-                Step::Fault(step) => {
-                    let change = act::leave(step, rule, self.seed, self.input, &mut self.verdict);
-                    applied.changes.push(change);
-                }
-            }
+                Step::Fault(step) => act::leave(step, rule, self.seed, self.input, verdict),
+            };
+            applied.changes.push(change);
         }
-        self.answers = Some(answers);
         self.verdict.applied.push(applied);
     }
 

@@ -45,9 +45,7 @@ use crate::nearest::closest;
 /// # Errors
 /// All errors in the file.
 pub fn parse(file_name: &str, text: &str) -> Result<Vec<Rule>, RuleErrors> {
-    let mut loader = Loader::default();
-    loader.read(file_name, text, &no_includes);
-    loader.close()
+    parse_beside([], [(file_name, text)], &no_includes)
 }
 
 /// Loads the rule set of several files, each a name and a text, in the given order.
@@ -68,12 +66,8 @@ pub fn parse_all_with<'t>(
     files: impl IntoIterator<Item = (&'t str, &'t str)>,
     reader: Reader<'_>,
 ) -> Result<RuleSet, RuleErrors> {
-    let mut loader = Loader::default();
-    for (name, text) in files {
-        loader.read(name, text, reader);
-    }
-    let rules = loader.close()?.into_iter().map(Arc::new);
-    Ok(RuleSet::arranged(rules.collect()))
+    let rules = parse_beside([], files, reader)?.into_iter();
+    Ok(RuleSet::arranged(rules.map(Arc::new).collect()))
 }
 
 /// The reader for rules that do not come from a folder; it refuses every file.
@@ -158,7 +152,7 @@ impl Loader {
         let mut ends = Endpoints::default();
         for value in rules {
             let Some(table) = Table::of(value) else {
-                read::<RuleTable<Matcher, Limit>>(value, "rule", report);
+                read::<RuleTable<Matcher, Limit>>(value, "rule", LeftOut::default(), report);
                 continue;
             };
             let before = report.count();
@@ -184,11 +178,11 @@ impl Loader {
         if stage_of(table) == Some(Stage::Connection.name()) {
             return connection_rule(value, table, report);
         }
-        let (rule, left_out) = read::<RuleTable<Matcher, Limit>>(value, "rule", report);
+        let (rule, left_out) =
+            read::<RuleTable<Matcher, Limit>>(value, "rule", LeftOut::default(), report);
         needs(table, report);
         let rule = rule?;
-        let rest = left_out.rest(value)?;
-        let rest = Table::of(&rest)?;
+        let rest = table.without(&left_out);
         let all_known = table.keys().iter().all(|(key, _)| KEYS.contains(key));
         let is_whole = |key: &str| {
             let value = table.value(key);
@@ -281,13 +275,11 @@ fn connection_rule<'t>(
     report: &mut Report<'_>,
 ) -> Option<Rule> {
     let refused = refuse_parts_of_messages(table, report);
-    let value = refused.rest(value)?;
     let (rule, left_out) =
-        read::<RuleTable<ConnectionMatcher, ConnectionLimit>>(&value, "rule", report);
+        read::<RuleTable<ConnectionMatcher, ConnectionLimit>>(value, "rule", refused, report);
     needs(table, report);
     let rule = rule?;
-    let rest = left_out.rest(&value)?;
-    let rest = Table::of(&rest)?;
+    let rest = table.without(&left_out);
     let is_whole = |key| table.value(key).is_some_and(|it| !left_out.touches(it));
     let (stage, steps) = (Stage::Connection, rule.step.unwrap_or_default());
     step_validate::each(&steps, rest, stage, report);
@@ -387,8 +379,7 @@ fn needs(rule: Table<'_>, report: &mut Report<'_>) {
 }
 
 fn files(steps: &mut [Step], rule: Table<'_>, report: &mut Report<'_>) {
-    let tables = rule.values("step").into_iter().filter_map(Table::of);
-    for (step, table) in steps.iter_mut().zip(tables) {
+    for (step, table) in steps.iter_mut().zip(rule.tables("step")) {
         let Step::Raw(RawStep::SetBody(NewBody { content, .. })) = step else {
             continue;
         };

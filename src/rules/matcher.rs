@@ -186,7 +186,7 @@ pub(super) struct MatchContext<'a> {
     pub(super) input: &'a RuleInput<'a>,
     /// The document as earlier rules left it.
     pub(super) document: Option<&'a Document>,
-    pub(super) answers: Option<&'a LinkedAnswers<'a>>,
+    pub(super) answers: &'a LinkedAnswers<'a>,
 }
 
 impl Matcher {
@@ -217,11 +217,6 @@ impl Matcher {
             ..Self::default()
         };
         self.kinds.filter(|_| *self == only)
-    }
-
-    /// Whether the matcher has no condition, so that it matches everything.
-    pub fn asks_nothing(&self) -> bool {
-        *self == Self::default()
     }
 
     fn inner(&self) -> impl Iterator<Item = &Self> {

@@ -46,6 +46,11 @@ impl Mistake {
         }))
     }
 
+    /// Returns the mistake of another value than `true` under a key that is written `key = true`.
+    pub(in crate::rules) fn only_true(help: impl Into<String>) -> Self {
+        Self::new(format!("`{KEY}` is written {KEY} = true")).help(help)
+    }
+
     pub(in crate::rules) fn label(mut self, label: impl Into<String>) -> Self {
         self.0.label = label.into();
         self

@@ -35,11 +35,6 @@ enum Predicate {
 pub struct BadPlace;
 
 impl ElementPlace {
-    /// Returns the place of a command's value, `Item/Data`.
-    pub fn value() -> Self {
-        Self::parse("Item/Data").unwrap_or_default()
-    }
-
     /// Parses `Item/Data`, `Item[2]/Data` or `parm[@name='ADDR']`; numbers count from 1.
     ///
     /// # Errors

@@ -84,9 +84,9 @@ impl Commands {
         let of_kind = self.entries.iter().filter(|entry| kinds.has(entry.kind));
         let select = |entry: &Entry| {
             let command = Command::of(document.element(entry.node)?)?;
-            let about = match context.answers.filter(|_| asks_uris) {
-                Some(answers) => target_nodes::of(command, answers),
-                None => Vec::new(),
+            let about = match asks_uris {
+                true => target_nodes::of(command, context.answers),
+                false => Vec::new(),
             };
             let seen = Seen {
                 command,

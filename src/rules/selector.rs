@@ -15,7 +15,7 @@ use std::rc::Rc;
 use super::place::{self, BadPlace, ElementPlace};
 use crate::markup::{Document, Element, Embedded, Limits, NodeId, Path};
 
-/// The place where a step acts or a matcher looks.
+/// The place where a step acts or a matcher looks. The default is the selected element itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selector {
     /// Whether the place begins at the root of the message, not at the selected element.
@@ -52,17 +52,9 @@ struct Inside {
 }
 
 impl Selector {
-    /// Returns the place of the selected element itself.
-    pub fn selected() -> Self {
-        Self::default()
-    }
-
     /// Returns the place of a command's value, `Item/Data`.
     pub fn value() -> Self {
-        Self {
-            start: ElementPlace::value(),
-            ..Self::default()
-        }
+        Self::parse("Item/Data").unwrap_or_default()
     }
 
     /// Parses a place.

@@ -44,7 +44,6 @@ macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident($type:ty): $title:literal;)*) => {
         /// One step of a rule: one variant for each kind of step.
         #[derive(Clone, Debug, PartialEq, Eq)]
-        #[non_exhaustive]
         pub enum Step {
             $($(#[$doc])* $kind($type),)*
         }

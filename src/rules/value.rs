@@ -72,9 +72,11 @@ pub(super) fn from_text<T: serde::de::DeserializeOwned>(text: &str) -> Result<T,
 #[derive(Clone, Debug)]
 pub(super) enum Scalar {
     Text(String),
-    Number(i64),
-    /// A number in another base than ten, which does not read as the text of its value.
-    Based(i64),
+    /// A whole number. If it is not written in base ten, it does not read as the text of its value.
+    Number {
+        value: i64,
+        is_decimal: bool,
+    },
     Truth(bool),
     /// Any other value, by its kind; no key accepts it.
     Other(&'static str),
@@ -84,27 +86,22 @@ impl Scalar {
     pub(super) fn text(self) -> Result<String, Mistake> {
         match self {
             Self::Text(text) => Ok(text),
-            Self::Number(number) => Ok(number.to_string()),
+            Self::Number {
+                value,
+                is_decimal: true,
+            } => Ok(value.to_string()),
             Self::Truth(truth) => Ok(truth.to_string()),
-            Self::Based(_) | Self::Other(_) => {
+            Self::Number { .. } | Self::Other(_) => {
                 Err(wrong(format!("`{KEY}` must be a text in quotes"))
                     .label(format!("this is {}", self.kind())))
             }
         }
     }
 
-    /// Treats a number in another base as a plain number, for keys that accept numbers.
-    pub(super) fn in_any_base(self) -> Self {
-        match self {
-            Self::Based(number) => Self::Number(number),
-            other => other,
-        }
-    }
-
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Text(_) => "a text",
-            Self::Number(_) | Self::Based(_) => "a whole number",
+            Self::Number { .. } => "a whole number",
             Self::Truth(_) => "true or false",
             Self::Other(kind) => kind,
         }
@@ -125,16 +122,18 @@ impl<'de> serde::Deserialize<'de> for Scalar {
                 Ok(Scalar::Text(text.to_owned()))
             }
 
-            fn visit_i64<E>(self, number: i64) -> Result<Scalar, E> {
-                Ok(Scalar::Number(number))
+            fn visit_i64<E>(self, value: i64) -> Result<Scalar, E> {
+                let is_decimal = true;
+                Ok(Scalar::Number { value, is_decimal })
             }
 
             fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Scalar, E> {
-                i64::try_from(number).map(Scalar::Number).map_err(E::custom)
+                self.visit_i64(i64::try_from(number).map_err(E::custom)?)
             }
 
             fn visit_i128<E: serde::de::Error>(self, number: i128) -> Result<Scalar, E> {
-                i64::try_from(number).map(Scalar::Based).map_err(E::custom)
+                let (value, is_decimal) = (i64::try_from(number).map_err(E::custom)?, false);
+                Ok(Scalar::Number { value, is_decimal })
             }
 
             fn visit_f64<E>(self, _: f64) -> Result<Scalar, E> {

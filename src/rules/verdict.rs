@@ -47,7 +47,6 @@ pub struct SyntheticResponse {
 
 /// A change of the head of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum HeadEdit {
     /// Sets a field to this value, and removes other fields of the name.
     Set(HeaderName, HeaderValue),
@@ -77,6 +76,19 @@ impl Verdict {
             None => received,
         };
         leaving.filter(|_| self.answer.is_none())
+    }
+
+    /// Returns the status that replaces the one of the response, if a rule set one.
+    pub fn status(&self) -> Option<StatusCode> {
+        self.head.iter().rev().find_map(|edit| match edit {
+            HeadEdit::Status(status) => Some(*status),
+            _ => None,
+        })
+    }
+
+    /// Applies the changes of the head to header fields.
+    pub fn edit_headers(&self, headers: &mut HeaderMap) {
+        self.head.iter().for_each(|edit| edit.apply(headers));
     }
 
     /// Adds the changes that reconciling made to `document`; `content_type` is the Content-Type of its message.
@@ -116,7 +128,7 @@ impl SyntheticResponse {
 
 impl HeadEdit {
     /// Applies the change to header fields; the other fields keep their order.
-    pub fn apply(&self, headers: &mut HeaderMap) {
+    fn apply(&self, headers: &mut HeaderMap) {
         match self {
             Self::Set(name, value) => drop(headers.insert(name, value.clone())),
             Self::Add(name, value) => drop(headers.append(name, value.clone())),

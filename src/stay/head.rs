@@ -47,20 +47,11 @@ fn with_scheme(
     let Some(url) = UrlOrigin::of(&whole) else {
         return Turned::Same;
     };
-    match map.to_device(&url, reach, learned) {
-        Turned::To {
-            length,
-            with,
-            origin,
-            learned,
-        } => Turned::To {
-            length: length - scheme.len(),
-            with,
-            origin,
-            learned,
-        },
-        turned => turned,
+    let mut turned = map.to_device(&url, reach, learned);
+    if let Turned::To { length, .. } = &mut turned {
+        *length -= scheme.len();
     }
+    turned
 }
 
 /// Returns the names of the header fields present that sign the bytes of a body.

@@ -1,8 +1,8 @@
 //! The JSON of linked enrollment (WinDC): dmtap does not rewrite its URLs, but notes those that lead past dmtap.
 
 use super::turn::left_as_it_is;
+use crate::flow::Note;
 use crate::flow::origin::{LearnedHosts, OriginMap, Reach, Turned, UrlOrigin};
-use crate::flow::{Note, Severity};
 
 /// Returns the notes on the URLs in a JSON body.
 pub fn linked_enrollment(body: &[u8], map: &OriginMap) -> Vec<Note> {
@@ -19,12 +19,10 @@ pub fn linked_enrollment(body: &[u8], map: &OriginMap) -> Vec<Note> {
             Turned::Same => None,
             // Sign-in pages of unmapped hosts are not noted.
             Turned::Away(_) if PAGES.contains(key) => None,
-            Turned::To { .. } | Turned::Away(_) => Some(Note {
-                id: "STAY-01",
-                severity: Severity::Warning,
-                at: None,
-                text: left_as_it_is(&url.origin.authority(), key),
-            }),
+            Turned::To { .. } | Turned::Away(_) => {
+                let text = left_as_it_is(&url.origin.authority(), key);
+                Some(Note::new("STAY-01", text))
+            }
         }
     });
     notes.collect()

@@ -65,12 +65,7 @@ pub fn page(body: &[u8], received: &[u8], map: &OriginMap) -> StayOutcome {
         };
         if notes.len() < MOST_NOTES && !hosts.contains(&host) {
             hosts.push(host);
-            notes.push(Note {
-                id: "STAY-06",
-                severity,
-                at: None,
-                text,
-            });
+            notes.push(Note::new("STAY-06", text).with_severity(severity));
         }
     }
     let patch = Patch::new(splices).unwrap_or_default();

@@ -78,10 +78,10 @@ struct Inside {
 }
 
 impl Inside {
-    fn path(&self, element: Element<'_>) -> String {
+    fn path(&self, element: Element<'_>) -> Path {
         match &self.path {
-            Some(outer) => outer.joined(&element.path()).to_string(),
-            None => element.path().to_string(),
+            Some(outer) => outer.joined(&element.path()),
+            None => element.path(),
         }
     }
 }
@@ -106,15 +106,11 @@ impl Finder<'_, '_> {
         else {
             return false;
         };
-        let path = match &inside.path {
-            Some(outer) => outer.joined(&holder.path()),
-            None => holder.path(),
-        };
         let mut holders = inside.holders.clone();
         holders.push(holder.id());
         let inside = Inside {
             holders,
-            path: Some(path),
+            path: Some(inside.path(holder)),
         };
         self.visit(embedded.document(), &inside, embedded.limits());
         true
@@ -237,13 +233,14 @@ impl Finder<'_, '_> {
                     .join("/")
                     .to_ascii_lowercase()
             });
-        self.push_text(data, inside, kind);
-        if let Some(place) = self.found.places.last_mut() {
-            place.group = group;
-            place.name = Some(node.to_owned());
-            place.is_download = is_download;
-            place.size = size(item, &place.value);
-        }
+        let place = text_place(data, inside, kind);
+        self.push(Place {
+            group,
+            name: Some(node.to_owned()),
+            is_download,
+            size: size(item, &place.value),
+            ..place
+        });
     }
 
     fn sync_hdr(&mut self, header: Element<'_>, inside: &Inside) {
@@ -261,19 +258,7 @@ impl Finder<'_, '_> {
     }
 
     fn push_text(&mut self, element: Element<'_>, inside: &Inside, kind: Option<&'static Kind>) {
-        self.push(Place {
-            holders: inside.holders.clone(),
-            element: element.id(),
-            part: Part::Text,
-            text: only_text(element),
-            path: inside.path(element),
-            name: None,
-            value: element.text().into_owned(),
-            kind,
-            group: None,
-            is_download: false,
-            size: None,
-        });
+        self.push(text_place(element, inside, kind));
     }
 
     fn push(&mut self, place: Place) {
@@ -281,6 +266,23 @@ impl Finder<'_, '_> {
             true => self.found.places.push(place),
             false => self.found.is_cut = true,
         }
+    }
+}
+
+/// Returns the place of the text of an element.
+fn text_place(element: Element<'_>, inside: &Inside, kind: Option<&'static Kind>) -> Place {
+    Place {
+        holders: inside.holders.clone(),
+        element: element.id(),
+        part: Part::Text,
+        text: only_text(element),
+        path: inside.path(element).to_string(),
+        name: None,
+        value: element.text().into_owned(),
+        kind,
+        group: None,
+        is_download: false,
+        size: None,
     }
 }
 

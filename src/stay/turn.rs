@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use super::kind::{self, Form, Kind};
 use super::places::{MOST_PLACES, Part, Place};
-use super::value::{self, Change};
+use super::value;
 use super::{StayInput, StayOutcome};
 use crate::flow::origin::{LearnedHosts, NamedHost, Origin, Reach, Turned};
 use crate::flow::{EffectDetail, Note, Severity, Side};
 use crate::markup::edit::{Edit, NestedEdit};
-use crate::patch::{Patch, Span, Splice};
+use crate::patch::{Patch, Splice};
 
 /// The state while the places of one message are rewritten.
 pub(super) struct UrlRewriter<'a> {
@@ -81,7 +81,7 @@ impl<'a> UrlRewriter<'a> {
             }
             match &turned {
                 Turned::Same => {}
-                Turned::Away(host) => self.note_away(place, Some(kind), host),
+                Turned::Away(host) => self.note_away(place, kind, host),
                 Turned::To { learned, .. } => {
                     if let Some(named) = learned.clone() {
                         self.learn(named);
@@ -95,7 +95,7 @@ impl<'a> UrlRewriter<'a> {
                 changes.push(change);
             }
         }
-        self.edit(place, &changes);
+        self.edit(place, changes);
     }
 
     fn learn(&mut self, named: NamedHost) {
@@ -115,7 +115,7 @@ impl<'a> UrlRewriter<'a> {
             return;
         };
         if self.sealed.is_none() && written.is_some_and(|written| written != port) {
-            self.edit(place, &[whole(&place.value, port.to_string())]);
+            self.edit(place, vec![value::whole(&place.value, port.to_string())]);
         }
     }
 
@@ -130,14 +130,17 @@ impl<'a> UrlRewriter<'a> {
         }
         let stays = self.sealed.is_some() || self.input.map.is_identity();
         let what = if stays { "is on" } else { "is switched off" };
-        let name = kind.name;
-        self.note(
-            "STAY-03",
-            if stays { Severity::Warning } else { Severity::Info },
-            format!("{name} {what}: dmtap's certificates have no CRL that the device could look for ({})", place.shown()),
+        let (name, place_name) = (kind.name, place.shown());
+        let text = format!(
+            "{name} {what}: dmtap's certificates have no CRL that the device could look for ({place_name})"
         );
+        let note = Note::new("STAY-03", text);
+        self.note(match stays {
+            true => note.with_severity(Severity::Warning),
+            false => note,
+        });
         if !stays {
-            self.edit(place, &[whole(&place.value, off.to_owned())]);
+            self.edit(place, vec![value::whole(&place.value, off.to_owned())]);
         }
     }
 
@@ -145,14 +148,9 @@ impl<'a> UrlRewriter<'a> {
     fn left_over(&mut self, place: &Place) {
         if place.is_download {
             if let Some(host) = first_host(&place.value) {
-                self.note(
-                    "STAY-05",
-                    Severity::Info,
-                    format!(
-                        "the device downloads from {host} itself ({})",
-                        place.shown()
-                    ),
-                );
+                let path = place.shown();
+                let text = format!("the device downloads from {host} itself ({path})");
+                self.note(Note::new("STAY-05", text));
             }
             return;
         }
@@ -161,16 +159,19 @@ impl<'a> UrlRewriter<'a> {
             let mut pairs = self.input.map.pairs().iter();
             if pairs.any(|pair| pair.server == *origin && pair.public != *origin) {
                 let text = left_as_it_is(&origin.authority(), place.shown());
-                self.note("STAY-01", Severity::Warning, text);
+                self.note(Note::new("STAY-01", text));
             }
         }
     }
 
-    fn edit(&mut self, place: &Place, changes: &[Change]) {
+    fn edit(&mut self, place: &Place, changes: Vec<Splice>) {
         if changes.is_empty() {
             return;
         }
-        let after = value::changed(&place.value, changes);
+        // The changes are disjoint.
+        let patch = Patch::new(changes).unwrap_or_default();
+        let after = patch.apply(&place.value.clone().into());
+        let after = String::from_utf8_lossy(&after).into_owned();
         self.changes.push(EffectDetail::rewritten(
             place.path.clone(),
             &place.value,
@@ -183,10 +184,7 @@ impl<'a> UrlRewriter<'a> {
                 name: "value".into(),
                 value: after.clone(),
             },
-            (_, Some(text)) => Edit::PatchText {
-                text: *text,
-                patch: patch(changes),
-            },
+            (_, Some(text)) => Edit::PatchText { text: *text, patch },
             (Part::Text, None) => Edit::SetText {
                 element,
                 text: after.clone(),
@@ -218,50 +216,43 @@ impl<'a> UrlRewriter<'a> {
                 origin.authority()
             ),
         };
-        self.note("STAY-02", Severity::Warning, why);
+        self.note(Note::new("STAY-02", why));
     }
 
-    fn note_away(&mut self, place: &Place, kind: Option<&Kind>, host: &str) {
+    fn note_away(&mut self, place: &Place, kind: &Kind, host: &str) {
         if self.input.to == Side::Server {
             return;
         }
         let path = place.shown();
-        let is_page =
-            kind.is_some_and(|kind| kind.reach == Reach::Mapped && kind::DISCOVERY.contains(kind));
-        match is_page {
-            true => self.note(
+        let is_page = kind.reach == Reach::Mapped && kind::DISCOVERY.contains(kind);
+        self.note(match is_page {
+            true => Note::new(
                 "STAY-04",
-                Severity::Info,
                 format!(
                     "the sign-in page is at {host} ({path}), outside dmtap; add --map PUBLIC=https://{host} to see it"
                 ),
             ),
-            false => self.note("STAY-01", Severity::Warning, leads_away(host, path)),
-        }
+            false => Note::new("STAY-01", leads_away(host, path)),
+        });
     }
 
     pub(super) fn note_cut(&mut self) {
         let text = format!(
             "the message has more than {MOST_PLACES} places that may hold URLs: the others stay"
         );
-        self.note("STAY-01", Severity::Warning, text);
+        self.note(Note::new("STAY-01", text));
     }
 
-    fn note(&mut self, id: &'static str, severity: Severity, text: String) {
+    fn note(&mut self, mut note: Note) {
         if self.outcome.notes.len() >= MOST_NOTES {
             self.unnoted += 1;
             return;
         }
-        let text = match text.char_indices().nth(LONGEST_NOTE) {
-            Some((end, _)) => format!("{}…", &text[..end]),
-            None => text,
-        };
-        self.outcome.notes.push(Note {
-            id,
-            severity,
-            at: None,
-            text,
-        });
+        if let Some((end, _)) = note.text.char_indices().nth(LONGEST_NOTE) {
+            note.text.truncate(end);
+            note.text.push('…');
+        }
+        self.outcome.notes.push(note);
     }
 
     /// Returns the edits, their details for records, and the rest of the outcome.
@@ -292,24 +283,6 @@ pub fn signs_in(host: &str, path: &str) -> String {
     format!(
         "the sign-in page is at {host} ({path}), outside dmtap; --map PUBLIC=https://{host} would show it"
     )
-}
-
-/// Returns the change that replaces a value, except for the white space around it.
-fn whole(value: &str, with: String) -> Change {
-    Change {
-        at: value.len() - value.trim_start().len(),
-        length: value.trim().len(),
-        with,
-    }
-}
-
-fn patch(changes: &[Change]) -> Patch {
-    let splice = |change: &Change| Splice {
-        span: Span::new(change.at as u32, (change.at + change.length) as u32),
-        with: change.with.clone().into_bytes(),
-    };
-    // The changes are in order and disjoint.
-    Patch::new(changes.iter().map(splice).collect()).unwrap_or_default()
 }
 
 fn first_host(value: &str) -> Option<String> {

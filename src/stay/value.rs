@@ -2,20 +2,13 @@
 
 use super::kind::Form;
 use crate::flow::origin::{Origin, Scheme, Turned, UrlOrigin};
+use crate::patch::{Span, Splice};
 
 #[derive(Clone, Debug)]
 pub(super) struct FoundUrl {
     pub(super) at: usize,
     pub(super) url: UrlOrigin,
     pub(super) is_bare: bool,
-}
-
-/// A replacement of bytes in a value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Change {
-    pub(super) at: usize,
-    pub(super) length: usize,
-    pub(super) with: String,
 }
 
 pub(super) fn urls(value: &str, form: Form) -> Vec<FoundUrl> {
@@ -65,7 +58,7 @@ impl FoundUrl {
     }
 
     /// Returns the change of the value for a rewritten URL, and the new origin.
-    pub(super) fn change(&self, turned: Turned) -> Option<(Change, Origin)> {
+    pub(super) fn change(&self, turned: Turned) -> Option<(Splice, Origin)> {
         let Turned::To {
             length,
             with,
@@ -79,12 +72,7 @@ impl FoundUrl {
             (true, Scheme::Https) => with[HTTPS.len()..].to_owned(),
             _ => with,
         };
-        let change = Change {
-            at: self.at,
-            length: length - self.before(),
-            with,
-        };
-        Some((change, origin))
+        Some((splice(self.at, length - self.before(), with), origin))
     }
 
     fn before(&self) -> usize {
@@ -92,17 +80,17 @@ impl FoundUrl {
     }
 }
 
-/// Returns the value after the changes, which must be in order.
-pub(super) fn changed(value: &str, changes: &[Change]) -> String {
-    let mut out = String::with_capacity(value.len());
-    let mut from = 0;
-    for change in changes {
-        out.push_str(&value[from..change.at]);
-        out.push_str(&change.with);
-        from = change.at + change.length;
+/// Returns the replacement of a whole value, except for the white space around it.
+pub(super) fn whole(value: &str, with: String) -> Splice {
+    let at = value.len() - value.trim_start().len();
+    splice(at, value.trim().len(), with)
+}
+
+fn splice(at: usize, length: usize, with: String) -> Splice {
+    Splice {
+        span: Span::new(at as u32, (at + length) as u32),
+        with: with.into_bytes(),
     }
-    out.push_str(&value[from..]);
-    out
 }
 
 fn separates(c: char) -> bool {

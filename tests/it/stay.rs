@@ -369,3 +369,27 @@ fn header_fields_lead_to_dmtap() {
     );
     assert_eq!(mapped.apply("https://login.example.net/"), None);
 }
+
+#[test]
+fn the_place_behind_the_last_one_that_is_examined_stays_as_it_is() {
+    let item = |url: &str| {
+        format!(
+            "<Item><Target><LocURI>./Vendor/MSFT/DMClient/Provider/P/ManagementServiceAddress</LocURI></Target>\
+             <Meta><Size xmlns=\"syncml:metinf\">{}</Size></Meta><Data>{url}</Data></Item>",
+            url.len()
+        )
+    };
+    let message = |items: &str| {
+        format!(
+            "<SyncML xmlns=\"SYNCML:SYNCML1.2\"><SyncHdr/><SyncBody><Add><CmdID>1</CmdID>{items}</Add></SyncBody></SyncML>"
+        )
+    };
+    let (before, after) = (
+        item("https://mdm.example.com/a"),
+        item("https://lab.test:8443/a"),
+    );
+    let sent = message(&before.repeat(1_001));
+    let (bytes, stayed) = turned(&sent.into(), Side::Device, Extent::Followed);
+    assert_eq!(shown(&bytes), message(&(after.repeat(1_000) + &before)));
+    assert!(stayed.notes[0].text.contains("more than 1000 places"));
+}

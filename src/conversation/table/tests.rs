@@ -8,17 +8,8 @@ use crate::markup::{self, Hint};
 const SERVER: &str = "localhost:443";
 
 fn message(session: &str, text: &str) -> Arc<Document> {
-    let source = format!(
-        "<SyncML><SyncHdr><SessionID>{session}</SessionID><MsgID>1</MsgID>\
-         <Source><LocURI>urn:uuid:1</LocURI></Source></SyncHdr>\
-         <SyncBody><Get><CmdID>1</CmdID><Data>{text}</Data></Get></SyncBody></SyncML>"
-    );
-    let document = markup::decode(source.into(), Hint::default(), &markup::Limits::default());
-    Arc::new(document.unwrap())
-}
-
-fn sessions(limits: SessionLimits) -> Sessions {
-    Sessions::new(limits)
+    let get = format!("<Get><CmdID>1</CmdID><Data>{text}</Data></Get>");
+    numbered(session, 1, &get)
 }
 
 const NOW: Timestamp = Timestamp(0);
@@ -51,7 +42,7 @@ impl Sessions {
 
 #[test]
 fn the_sessions_of_a_device_are_counted() {
-    let table = sessions(SessionLimits::default());
+    let table = Sessions::new(SessionLimits::default());
     let of_device = |session: &str| {
         let place = table.begin(SERVER, &message(session, "x"));
         place.tag.of_device
@@ -62,7 +53,7 @@ fn the_sessions_of_a_device_are_counted() {
 #[test]
 fn the_longest_silent_session_makes_room_for_more_bytes() {
     let one = message("1", "x").bytes() + 1;
-    let table = sessions(SessionLimits {
+    let table = Sessions::new(SessionLimits {
         bytes: 3 * one,
         ..SessionLimits::default()
     });
@@ -74,7 +65,7 @@ fn the_longest_silent_session_makes_room_for_more_bytes() {
 
 #[test]
 fn a_session_larger_than_all_room_is_forgotten_at_once() {
-    let table = sessions(SessionLimits {
+    let table = Sessions::new(SessionLimits {
         bytes: 1,
         ..SessionLimits::default()
     });
@@ -84,7 +75,7 @@ fn a_session_larger_than_all_room_is_forgotten_at_once() {
 
 #[test]
 fn many_sessions_stay_within_their_number() {
-    let table = sessions(SessionLimits {
+    let table = Sessions::new(SessionLimits {
         count: 2,
         ..SessionLimits::default()
     });
@@ -95,7 +86,7 @@ fn many_sessions_stay_within_their_number() {
 
 #[test]
 fn silent_sessions_are_dropped_also_where_there_is_room() {
-    let table = sessions(SessionLimits {
+    let table = Sessions::new(SessionLimits {
         silence: Duration::ZERO,
         ..SessionLimits::default()
     });
@@ -106,7 +97,7 @@ fn silent_sessions_are_dropped_also_where_there_is_room() {
 
 #[test]
 fn a_ledger_keeps_its_newest_message_and_so_many_bytes() {
-    let table = sessions(SessionLimits::default());
+    let table = Sessions::new(SessionLimits::default());
     let long = "x".repeat(3 << 20);
     for _ in 0..5 {
         table.pass("1", &long);
@@ -172,7 +163,7 @@ impl Sessions {
 #[test]
 fn bodies_are_read_for_as_long_as_a_session_is_owed_something() {
     let check = |what: &str, step: &dyn Fn(&Sessions, SharedSession), owes: bool| {
-        let table = sessions(SessionLimits {
+        let table = Sessions::new(SessionLimits {
             count: 2,
             ..SessionLimits::default()
         });
@@ -286,7 +277,7 @@ fn behind_a_session_that_ended_message_1_begins_another_one() {
         place.delivered(Side::Device, numbered("1", number, commands), None);
     };
     let check = |what: &str, end: &dyn Fn(&Sessions), next: u32, expected: (u64, u32)| {
-        let table = sessions(SessionLimits::default());
+        let table = Sessions::new(SessionLimits::default());
         let place = table.ask("1", 1);
         answered(&place, 1, GET);
         end(&table);
@@ -315,7 +306,7 @@ fn behind_a_session_that_ended_message_1_begins_another_one() {
 
 #[test]
 fn a_session_that_gives_its_place_to_another_one_gives_its_bytes_back() {
-    let table = sessions(SessionLimits::default());
+    let table = Sessions::new(SessionLimits::default());
     let talk = || {
         table.ask("1", 1);
         let document = numbered("1", 2, HEADER);
@@ -328,7 +319,7 @@ fn a_session_that_gives_its_place_to_another_one_gives_its_bytes_back() {
 
 #[test]
 fn what_is_promised_is_not_copied_for_each_message() {
-    let table = sessions(SessionLimits::default());
+    let table = Sessions::new(SessionLimits::default());
     let place = table.ask("1", 1);
     place.take_on(&owed()).unwrap();
     let document = numbered("1", 2, HEADER);
@@ -345,7 +336,7 @@ fn what_is_promised_is_not_copied_for_each_message() {
 
 #[test]
 fn a_session_silent_for_too_long_is_owed_nothing_though_none_other_comes() {
-    let table = sessions(SessionLimits {
+    let table = Sessions::new(SessionLimits {
         silence: Duration::ZERO,
         ..SessionLimits::default()
     });
@@ -359,7 +350,7 @@ fn a_session_silent_for_too_long_is_owed_nothing_though_none_other_comes() {
 
 #[test]
 fn two_servers_with_the_same_device_and_session_id_have_a_session_each() {
-    let table = sessions(SessionLimits::default());
+    let table = Sessions::new(SessionLimits::default());
     let document = message("1", "x");
     let mut number = |server: &str| {
         let place = table.begin(server, &document);

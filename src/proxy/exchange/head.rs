@@ -1,25 +1,12 @@
 //! Changes of heads by rules.
 
 use http::StatusCode;
-use http::header::{self, HeaderMap};
+use http::header;
 use http::response::Parts;
 use hyper::ext::ReasonPhrase;
 
 use crate::proxy::body::Body;
 use crate::proxy::message::PendingEvent;
-use crate::rules::HeadEdit;
-
-/// Applies changes to header fields. Returns the status to send in place of the received one.
-pub(super) fn edit(edits: &[HeadEdit], headers: &mut HeaderMap) -> Option<StatusCode> {
-    let mut status = None;
-    for edit in edits {
-        edit.apply(headers);
-        if let HeadEdit::Status(other) = edit {
-            status = Some(*other);
-        }
-    }
-    status
-}
 
 /// Gives a response another status. If a response with this status cannot have a body (RFC 9110 §6.4.1), the body and
 /// its length are removed.

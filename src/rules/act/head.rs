@@ -17,11 +17,12 @@ pub(in crate::rules) fn head(
     selected: Option<&Selected>,
     verdict: &mut Verdict,
 ) -> EffectDetail {
-    let headers = headers_now(input, &verdict.head);
+    let mut headers = input.headers().clone();
+    verdict.edit_headers(&mut headers);
     match planned(step, &headers, values, selected) {
         Ok((edit, before, after)) => {
             let (kind, before) = match &edit {
-                HeadEdit::Status(_) => (EffectKind::HttpStatus, status_now(input, &verdict.head)),
+                HeadEdit::Status(_) => (EffectKind::HttpStatus, status_now(input, verdict)),
                 _ => (EffectKind::Header, before),
             };
             verdict.head.push(edit);
@@ -77,19 +78,8 @@ fn shown(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     (!values.is_empty()).then(|| values.join(", "))
 }
 
-/// Returns the header fields as the rules so far left them.
-pub(super) fn headers_now(input: &RuleInput<'_>, edits: &[HeadEdit]) -> HeaderMap {
-    let mut headers = input.headers().clone();
-    edits.iter().for_each(|edit| edit.apply(&mut headers));
-    headers
-}
-
-fn status_now(input: &RuleInput<'_>, edits: &[HeadEdit]) -> String {
-    let set = edits.iter().rev().find_map(|edit| match edit {
-        HeadEdit::Status(status) => Some(*status),
-        _ => None,
-    });
+fn status_now(input: &RuleInput<'_>, verdict: &Verdict) -> String {
     let received = || Some(input.response?.status);
-    let status = set.or_else(received);
+    let status = verdict.status().or_else(received);
     status.map_or_else(String::new, |status| status.to_string())
 }

@@ -1,15 +1,14 @@
 //! Rules that have nothing to do in a message, because the thing to remove or replace is missing.
 
 use super::Body;
-use super::head::headers_now;
 use crate::rules::step::{HeadStep, RawStep};
-use crate::rules::{HeadEdit, Rule, RuleInput, Step};
+use crate::rules::{Rule, RuleInput, Step, Verdict};
 
 /// Whether no step of a rule has anything to do. Only `replace-text` and `remove-header` can have nothing to do.
 pub(in crate::rules) fn is_idle(
     rule: &Rule,
     input: &RuleInput<'_>,
-    edits: &[HeadEdit],
+    verdict: &Verdict,
     body: Option<&Body<'_>>,
 ) -> bool {
     rule.steps.iter().all(|step| match step {
@@ -17,7 +16,9 @@ pub(in crate::rules) fn is_idle(
             !body.is_some_and(|body| body.matches(&pattern.0))
         }
         Step::Head(HeadStep::RemoveHeader(name)) => {
-            !headers_now(input, edits).contains_key(&name.0)
+            let mut headers = input.headers().clone();
+            verdict.edit_headers(&mut headers);
+            !headers.contains_key(&name.0)
         }
         _ => false,
     })

@@ -15,7 +15,7 @@ use crate::rules::template::{Escape, Name, Template};
 pub(in crate::rules) struct Values<'a> {
     input: &'a RuleInput<'a>,
     document: Option<&'a Document>,
-    answers: Option<&'a LinkedAnswers<'a>>,
+    answers: &'a LinkedAnswers<'a>,
     /// The source of CmdIDs that are free in the message.
     ids: Option<CmdIdAllocator>,
 }
@@ -24,7 +24,7 @@ impl<'a> Values<'a> {
     pub(in crate::rules) fn new(
         input: &'a RuleInput<'a>,
         document: Option<&'a Document>,
-        answers: Option<&'a LinkedAnswers<'a>>,
+        answers: &'a LinkedAnswers<'a>,
     ) -> Self {
         Self {
             input,
@@ -100,7 +100,7 @@ impl<'a> Values<'a> {
             Name::CmdId => command.cmd_id()?,
             Name::CmdRef => Refs::of(command)?.cmd_ref?,
             Name::MsgRef => Refs::of(command)?.msg_ref?,
-            Name::LocUri => return target_nodes::loc_uri(command, self.answers?, &selected.items),
+            Name::LocUri => return target_nodes::loc_uri(command, self.answers, &selected.items),
             _ => data(command, selected)?.text(),
         };
         Some(value.into_owned())

@@ -37,13 +37,14 @@ use crate::rules::mistake::{KEY, Mistake, kind, list};
 use crate::rules::step::STEP;
 use crate::rules::value::{no_word, unknown_word};
 
-/// Reads the value of `key`. Mistakes are reported, and left out of the returned value.
+/// Reads the value of `key`, without the parts that are left out already. Mistakes are reported, and left out of the
+/// returned value.
 pub(super) fn read<'t, T: Deserialize<'t>>(
     value: &'t Value<'t>,
     key: &'t str,
+    mut left_out: LeftOut,
     report: &mut Report<'_>,
 ) -> (Option<T>, LeftOut) {
-    let mut left_out = LeftOut::default();
     let start = value.span().start;
     loop {
         let node = Node {

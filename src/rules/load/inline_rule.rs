@@ -84,7 +84,7 @@ fn fail_rules(argument: &mut Argument<'_>) -> Option<Vec<Rule>> {
     }
     let mut rules = vec![argument.rule("", Stage::Request, on(CommandKind::Status), steps)];
     if !code.status().is_success() {
-        let at = Selector::selected();
+        let at = Selector::default();
         let remove = vec![Step::Edit(EditStep::Remove { at })];
         let on_results = on(CommandKind::Results);
         rules.push(argument.rule(" (Results)", Stage::Request, on_results, remove));

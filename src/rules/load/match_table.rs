@@ -67,18 +67,15 @@ fn check_level(
     let all = matcher.all.iter_mut().collect();
     let inner: [(&str, Vec<&mut Matcher>); 3] = [("not", not), ("any", any), ("all", all)];
     for (key, matchers) in inner {
-        for (value, matcher) in table.values(key).into_iter().zip(matchers) {
-            let Some(table) = Table::of(value) else {
-                continue;
-            };
+        for (table, matcher) in table.tables(key).zip(matchers) {
             if depth == MAX_NESTING {
                 let title = format!("`{key}` stands deeper than {MAX_NESTING} tables");
                 report
-                    .wrong(value.span(), title)
+                    .wrong(table.span(), title)
                     .help("write a rule for each case: dmtap evaluates every rule");
             } else if table.is_empty() {
                 report
-                    .wrong(value.span(), format!("an empty table in `{key}`"))
+                    .wrong(table.span(), format!("an empty table in `{key}`"))
                     .label("this matches everything")
                     .help("write keys as in `match`: { command = \"Get\" }");
             } else {
@@ -122,8 +119,7 @@ fn warn_of_regex(key: &str, value: &Value<'_>, report: &mut Report<'_>) {
 
 /// Warns of patterns and places that are valid but probably match nothing.
 fn warn(table: Table<'_>, report: &mut Report<'_>) {
-    let answers = table.values("answers").into_iter().filter_map(Table::of);
-    for table in answers.chain([table]) {
+    for table in table.tables("answers").chain([table]) {
         for key in GLOBS {
             for value in table.values(key) {
                 warn_of_regex(key, value, report);
@@ -135,7 +131,7 @@ fn warn(table: Table<'_>, report: &mut Report<'_>) {
             }
         }
     }
-    let wheres = table.values("where").into_iter().filter_map(Table::of);
+    let wheres = table.tables("where");
     let wheres = wheres.filter_map(|table| table.value("at"));
     for value in table.values("has").into_iter().chain(wheres) {
         place::warn(value, report);

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::deserialize::LeftOut;
 use crate::nearest::closest;
 use crate::rules::RuleError;
 use crate::rules::mistake::Mistake;
@@ -130,6 +131,8 @@ pub(super) struct Table<'t> {
     map: &'t DeTable<'t>,
     start: usize,
     end: usize,
+    /// The wrong parts, which the table does not show.
+    left_out: &'t LeftOut,
 }
 
 impl<'t> Table<'t> {
@@ -140,7 +143,13 @@ impl<'t> Table<'t> {
             map,
             start: span.start,
             end: span.end,
+            left_out: LeftOut::NONE,
         })
+    }
+
+    /// Returns the table without its wrong parts.
+    pub(super) fn without(self, left_out: &'t LeftOut) -> Self {
+        Self { left_out, ..self }
     }
 
     pub(super) fn span(&self) -> Range<usize> {
@@ -152,7 +161,13 @@ impl<'t> Table<'t> {
     }
 
     pub(super) fn value(&self, key: &str) -> Option<&'t Value<'t>> {
-        self.map.get(key)
+        self.entry(key).map(|(_, value)| value)
+    }
+
+    fn entry(&self, key: &str) -> Option<(Range<usize>, &'t Value<'t>)> {
+        let (key, value) = self.map.get_key_value(key)?;
+        let is_right = !self.left_out.has(&key.span()) && self.left_out.keeps(value);
+        is_right.then(|| (key.span(), value))
     }
 
     /// Returns the value under a key, or each element of a list; nothing if the key is missing.
@@ -160,7 +175,10 @@ impl<'t> Table<'t> {
         match self.value(key) {
             None => Vec::new(),
             Some(value) => match value.get_ref() {
-                DeValue::Array(values) => values.iter().collect(),
+                DeValue::Array(values) => {
+                    let values = values.iter();
+                    values.filter(|it| self.left_out.keeps(it)).collect()
+                }
                 _ => vec![value],
             },
         }
@@ -168,7 +186,15 @@ impl<'t> Table<'t> {
 
     /// Returns the table under a key, if there is one.
     pub(super) fn table(&self, key: &str) -> Option<Self> {
-        self.value(key).and_then(Self::of)
+        let table = self.value(key).and_then(Self::of)?;
+        Some(table.without(self.left_out))
+    }
+
+    /// Returns the tables among the values under a key.
+    pub(super) fn tables(&self, key: &str) -> impl Iterator<Item = Self> + use<'t> {
+        let left_out = self.left_out;
+        let tables = self.values(key).into_iter().filter_map(Self::of);
+        tables.map(move |table| table.without(left_out))
     }
 
     /// Returns the keys with their places, in file order.
@@ -180,8 +206,7 @@ impl<'t> Table<'t> {
     }
 
     pub(super) fn key_span(&self, key: &str) -> Range<usize> {
-        let found = self.map.get_key_value(key);
-        found.map_or(self.span(), |(key, _)| key.span())
+        self.entry(key).map_or(self.span(), |(span, _)| span)
     }
 
     /// Returns the place of the value under a key; the whole table if the key is missing.

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::rules::limit::{Count, SkipCount};
-use crate::rules::mistake::{KEY, Mistake};
+use crate::rules::mistake::Mistake;
 use crate::rules::value::{Scalar, any_form, written};
 use crate::rules::{Limit, Per, Scenario, Stage, Step};
 
@@ -39,8 +39,7 @@ any_form!(
     End,
     |value| match value {
         Scalar::Truth(true) => Ok(Self),
-        _ => Err(Mistake::new(format!("`{KEY}` is written {KEY} = true"))
-            .help("leave it out: dmtap then evaluates later rules, too")),
+        _ => Err(Mistake::only_true("leave it out: dmtap then evaluates later rules, too")),
     },
     {"const": true}
 );

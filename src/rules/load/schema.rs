@@ -62,16 +62,14 @@ impl StepKeys {
 /// Returns all verbs, grouped by kind.
 pub fn step_keys() -> &'static [StepKeys] {
     static STEPS: LazyLock<Vec<StepKeys>> = LazyLock::new(|| {
-        let mut generator = generator();
-        let kinds = Step::kinds(&mut generator);
-        let definitions = generator.definitions().clone();
         let of_kind = |(kind, schema): (&'static str, Schema)| {
             let stages = schema.get("x-stages").cloned();
             let variants = schema.get("oneOf").and_then(Value::as_array).cloned();
             let variants = variants.unwrap_or_else(|| vec![schema.to_value()]);
-            let step = |variant: &Value| of_variant(kind, variant, stages.as_ref(), &definitions);
+            let step = |variant: &Value| of_variant(kind, variant, stages.as_ref());
             variants.iter().map(step).collect::<Vec<_>>()
         };
+        let kinds = Step::kinds(&mut generator());
         kinds.into_iter().flat_map(of_kind).collect()
     });
     &STEPS
@@ -114,8 +112,6 @@ pub fn schema() -> Value {
         });
     }
     let mut definitions = generator.take_definitions(false);
-    // Tables with a verb were merged into the steps.
-    definitions.retain(|_, table| table["properties"].get("=").is_none());
     definitions.insert("rule".into(), rule);
     definitions.insert("rule-of-its-stage".into(), rule_of_its_stage());
     definitions.insert("match-of-request".into(), match_of_request());
@@ -211,12 +207,7 @@ fn match_of_request() -> Value {
     json!({"properties": keys})
 }
 
-fn of_variant(
-    kind: &'static str,
-    variant: &Value,
-    stages: Option<&Value>,
-    definitions: &Map<String, Value>,
-) -> StepKeys {
+fn of_variant(kind: &'static str, variant: &Value, stages: Option<&Value>) -> StepKeys {
     let stages = variant.get("x-stages").or(stages).cloned();
     let stages = stages.unwrap_or_else(|| json!([Stage::Request.name(), Stage::Response.name()]));
     let switch = json!({"const": true, "examples": [true]});
@@ -226,17 +217,12 @@ fn of_variant(
         .map_or((variant["const"].as_str(), &switch), |(name, content)| {
             (Some(&**name), content)
         });
-    let has_verb = |table: &&Value| table["properties"].get("=").is_some();
-    let table = name_of(&content["$ref"]).and_then(|name| definitions.get(name));
-    // The fields of a variant are inline, the fields of a separate type are in the definitions.
-    let is_table = content.get("properties").is_some();
-    let table = table.filter(has_verb).or(is_table.then_some(content));
     let mut together = keywords(variant);
-    together.extend(table.into_iter().flat_map(keywords));
-    let mut values = table.map_or_else(Map::new, |table| {
-        table["properties"].as_object().cloned().unwrap_or_default()
-    });
-    let mut value = match (values.remove("="), table) {
+    together.extend(keywords(content));
+    // The fields of a step are inline; the table that is the value of a verb is in the definitions.
+    let fields = content["properties"].as_object();
+    let mut values = fields.cloned().unwrap_or_default();
+    let mut value = match (values.remove("="), fields) {
         (Some(value), _) => value,
         (None, Some(_)) => switch.clone(),
         (None, None) => content.clone(),
@@ -246,7 +232,7 @@ fn of_variant(
             value[key] = text.clone();
         }
     }
-    let required = table.map_or_else(Vec::new, |table| texts(&table["required"]));
+    let required = texts(&content["required"]);
     StepKeys {
         kind,
         name: name.unwrap_or_default().into(),

@@ -51,8 +51,7 @@ pub(super) fn together(
 }
 
 fn placed<'t>(steps: &'t [Step], rule: Table<'t>) -> Vec<Placed<'t>> {
-    let tables = rule.values("step").into_iter().filter_map(Table::of);
-    let steps = steps.iter().zip(tables);
+    let steps = steps.iter().zip(rule.tables("step"));
     steps
         .map(|(step, table)| (step, table.key_span(step.name()), table))
         .collect()
@@ -385,24 +384,22 @@ fn needs_commands(step: &EditStep, span: &Range<usize>, report: &mut Report<'_>)
 
 /// Reports a `tls-min` that is newer than `tls-max`.
 fn agree_on_versions(steps: &[Placed<'_>], report: &mut Report<'_>) {
-    let min = steps.iter().find_map(|(step, span, _)| match step {
-        Step::Connection(step @ ConnectionStep::TlsMin(version)) => {
-            Some((version.0, step.name(), span))
-        }
-        _ => None,
-    });
-    let max = steps.iter().find_map(|(step, span, _)| match step {
-        Step::Connection(step @ ConnectionStep::TlsMax(version)) => {
-            Some((version.0, step.name(), span))
-        }
-        _ => None,
-    });
-    let clash = min.zip(max).filter(|(min, max)| min.0 > max.0);
-    if let Some(((_, floor, min), (_, ceiling, max))) = clash {
+    let mut bounds = [None, None];
+    for (step, span, _) in steps {
+        let (bound, version) = match step {
+            Step::Connection(ConnectionStep::TlsMin(version)) => (0, version.0),
+            Step::Connection(ConnectionStep::TlsMax(version)) => (1, version.0),
+            _ => continue,
+        };
+        bounds[bound].get_or_insert((version, step.name(), span));
+    }
+    if let [Some((min, floor, at)), Some((max, ceiling, other))] = bounds
+        && min > max
+    {
         report
-            .wrong(min.clone(), "no version of TLS is left")
+            .wrong(at.clone(), "no version of TLS is left")
             .label(format!("`{floor}` is newer than `{ceiling}`"))
-            .also(max.clone(), "no newer one than this")
+            .also(other.clone(), "no newer one than this")
             .help("to end the handshake so: handshake-alert = \"protocol_version\"");
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::report::{Report, Table};
-use crate::rules::Rule;
+use crate::rules::{ConnectionMatcher, Matcher, Rule};
 
 /// The rules of a file that end the evaluation for every message of their stage.
 #[derive(Default)]
@@ -32,9 +32,11 @@ impl Endpoints {
                 ));
             return;
         }
-        let always = rule.matcher.asks_nothing() && rule.limit.is_none();
-        let always = always && rule.connection.asks_nothing();
-        let always = always && rule.scenario.as_ref().is_none_or(|s| s.requires.is_none());
+        let requires = rule.scenario.as_ref().and_then(|it| it.requires.as_ref());
+        let always = rule.matcher == Matcher::default()
+            && rule.connection == ConnectionMatcher::default()
+            && rule.limit.is_none()
+            && requires.is_none();
         if always && rule.ends() {
             let rule = rule.clone();
             self.0.push(End { rule, span: name });

@@ -128,9 +128,7 @@ impl Matcher {
 
 impl AnswersMatcher {
     fn fits(&self, context: &MatchContext<'_>, answer: Command<'_>) -> bool {
-        let Some(answers) = context.answers else {
-            return false;
-        };
+        let answers = context.answers;
         let name = || answered_name(answer, answers);
         if !any(&self.names, name, |asked, name| asked == name) {
             return false;

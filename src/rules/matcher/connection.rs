@@ -27,11 +27,6 @@ pub struct ConnectionMatcher {
 }
 
 impl ConnectionMatcher {
-    /// Whether the matcher has no condition, so that it matches every connection.
-    pub fn asks_nothing(&self) -> bool {
-        *self == Self::default()
-    }
-
     /// Whether the matcher needs only the addresses of a connection.
     pub fn asks_addresses_only(&self) -> bool {
         self.sni.is_empty() && self.host.is_empty()

@@ -108,8 +108,6 @@ impl MatchContext<'_> {
         let Some(message) = self.document.and_then(Message::of) else {
             return false;
         };
-        let linked = LinkedAnswers::of(self.input);
-        let answers = self.answers.unwrap_or(&linked);
         let results = message.all_commands();
         let results = results.filter(|command| command.kind() == CommandKind::Results);
         let results: HashMap<_, _> = results
@@ -120,7 +118,7 @@ impl MatchContext<'_> {
             .any(|command| match Refs::of(command) {
                 Some(refs) => {
                     let results = results.get(&refs.or_empty()).copied();
-                    holds(&answered(command, results, answers))
+                    holds(&answered(command, results, self.answers))
                 }
                 None => holds(&asked(command)),
             })

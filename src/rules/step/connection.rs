@@ -11,7 +11,6 @@ use crate::rules::value::{OneOf, Time};
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema, IntoStaticStr, VariantNames)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
-#[non_exhaustive]
 #[schemars(extend("x-stages" = ["connection"]))]
 pub enum ConnectionStep {
     /// Refuses the connection with a TCP reset.

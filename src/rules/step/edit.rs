@@ -13,7 +13,6 @@ use crate::rules::value::{AttributeName, Code, SyncMl, True, XmlTemplate};
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema, IntoStaticStr, VariantNames)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
-#[non_exhaustive]
 pub enum EditStep {
     /// Changes the code of the selected Status; the attributes of its Data stay.
     #[schemars(extend("examples" = [500]))]
@@ -39,7 +38,7 @@ pub enum EditStep {
         #[schemars(extend("examples" = ["0x80070002"]))]
         value: Template,
         /// The place of the element to change: by default the selected command.
-        #[serde(default = "Selector::selected")]
+        #[serde(default)]
         #[schemars(extend("examples" = ["Item/Data", "SyncBody/Final"]))]
         at: Selector,
     },
@@ -50,7 +49,7 @@ pub enum EditStep {
         #[serde(rename = "=")]
         name: AttributeName,
         /// The place of the element to change: by default the selected command.
-        #[serde(default = "Selector::selected")]
+        #[serde(default)]
         #[schemars(extend("examples" = ["Item/Data", "SyncBody/Final"]))]
         at: Selector,
     },
@@ -64,14 +63,14 @@ pub enum EditStep {
         #[serde(rename = "=")]
         fragment: XmlTemplate,
         /// The place of the element to change: by default the selected command.
-        #[serde(default = "Selector::selected")]
+        #[serde(default)]
         #[schemars(extend("examples" = ["Item/Data", "SyncBody/Final"]))]
         at: Selector,
     },
     /// Removes the selected command, or the element at the place `at`.
     Remove {
         /// The place of the element to change: by default the selected command.
-        #[serde(default = "Selector::selected")]
+        #[serde(default)]
         #[schemars(extend("examples" = ["Item/Data", "SyncBody/Final"]))]
         at: Selector,
     },
@@ -84,7 +83,7 @@ pub enum EditStep {
     /// Copies the selected command, or the element at the place `at`, byte for byte, and inserts the copy after it.
     Duplicate {
         /// The place of the element to change: by default the selected command.
-        #[serde(default = "Selector::selected")]
+        #[serde(default)]
         #[schemars(extend("examples" = ["Item/Data", "SyncBody/Final"]))]
         at: Selector,
         /// Gives the copy new CmdIDs, so that it is a command of its own.

@@ -19,7 +19,6 @@ use crate::rules::{Stage, SyntheticResponse};
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema, IntoStaticStr, VariantNames)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
-#[non_exhaustive]
 pub enum FaultStep {
     /// dmtap answers the device with this HTTP status instead of the server; at `request` it does not ask the server.
     #[schemars(extend("examples" = [503]))]
@@ -72,12 +71,13 @@ pub enum FaultStep {
 /// A response that dmtap itself writes.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(from = "AnswerTable")]
-#[schemars(with = "AnswerTable", rename = "answer")]
+#[schemars(inline, with = "AnswerTable")]
 pub struct Answer(pub SyntheticResponse);
 
 /// A response that dmtap itself writes.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename = "a step", rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(inline)]
 struct AnswerTable {
     #[serde(rename = "=")]
     status: Code<Http>,
@@ -186,8 +186,9 @@ impl TryFrom<Scalar> for Timeout {
         match value {
             Scalar::Truth(true) => Ok(Self(Time::LONGEST)),
             Scalar::Text(text) => Time::parse(&text).map(Self),
-            Scalar::Truth(false) => Err(Mistake::new(format!("`{KEY}` is written {KEY} = true"))
-                .help("leave the step out if it is not to run")),
+            Scalar::Truth(false) => {
+                Err(Mistake::only_true("leave the step out if it is not to run"))
+            }
             _ => Time::parse("").map(Self),
         }
     }
@@ -232,13 +233,15 @@ impl TryFrom<ResetTable> for ResetPeer {
         match (table.now, table.after) {
             (_, Some(after)) => Ok(Self::After(after.0)),
             (Some(Scalar::Truth(true)), None) => Ok(Self::Now),
-            (Some(Scalar::Number(bytes @ 0..) | Scalar::Based(bytes @ 0..)), None) => Err(
-                Mistake::new(format!("`{KEY}` is written {KEY} = true")).help(format!(
-                    "to reset after so many bytes: {KEY} = {{ after = {bytes} }}"
-                )),
-            ),
-            (Some(_), None) => Err(Mistake::new(format!("`{KEY}` is written {KEY} = true"))
-                .help("leave the step out if it is not to run")),
+            (
+                Some(Scalar::Number {
+                    value: bytes @ 0.., ..
+                }),
+                None,
+            ) => Err(Mistake::only_true(format!(
+                "to reset after so many bytes: {KEY} = {{ after = {bytes} }}"
+            ))),
+            (Some(_), None) => Err(Mistake::only_true("leave the step out if it is not to run")),
             (None, None) => Err(
                 Mistake::new(format!("`{KEY}` does not say after how many bytes"))
                     .help("reset-peer = { after = 1200 }, or reset-peer = true for at once"),
@@ -255,8 +258,8 @@ any_form!(
     Announced,
     |value| {
         let text = match value {
-            Scalar::Number(number) | Scalar::Based(number) => {
-                let length = ByteCount::new(number)?;
+            Scalar::Number { value, .. } => {
+                let length = ByteCount::new(value)?;
                 return Ok(Self(StatedLength::Exactly(length.0)));
             }
             Scalar::Text(text) => text,

@@ -11,7 +11,6 @@ use crate::rules::value::{Code, FieldName, HeaderText, Http};
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema, IntoStaticStr, VariantNames)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
-#[non_exhaustive]
 pub enum HeadStep {
     /// Sets a header field to `value`, and removes other fields of this name.
     #[schemars(extend("examples" = ["Retry-After"]))]

@@ -11,7 +11,7 @@ use crate::rules::value::CommandXml;
 /// Something to put at a position, which one of four keys names.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "Sides<T>")]
-#[schemars(with = "Sides<T>", rename = "sides", bound = "T: JsonSchema")]
+#[schemars(inline, with = "Sides<T>", bound = "T: JsonSchema")]
 pub struct Insertion<T> {
     /// The inserted fragment, or the place of the copied or moved element.
     pub what: T,
@@ -22,7 +22,7 @@ pub struct Insertion<T> {
 /// An injected command, and its position.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "Sides<CommandXml>")]
-#[schemars(with = "Sides<CommandXml>", rename = "sides")]
+#[schemars(inline, with = "Sides<CommandXml>")]
 pub struct Injection {
     /// The command.
     pub command: CommandXml,
@@ -56,7 +56,7 @@ pub enum Relation {
 /// Something to put at a position, which one of four keys names.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename = "a step", rename_all = "kebab-case", deny_unknown_fields)]
-#[schemars(bound = "T: JsonSchema")]
+#[schemars(inline, bound = "T: JsonSchema")]
 pub(in crate::rules) struct Sides<T> {
     #[serde(rename = "=")]
     what: T,

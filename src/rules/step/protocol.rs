@@ -15,7 +15,6 @@ use crate::rules::value::{Among, Code, NotZero, RetryAfter, SyncMl, Within, writ
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema, IntoStaticStr, VariantNames)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
-#[non_exhaustive]
 pub enum ProtocolStep {
     /// Removes the selected commands, so that their receiver does not get them; dmtap adds this Status to the next message to their sender.
     #[schemars(extend("examples" = [500]))]
@@ -79,7 +78,7 @@ pub enum ProtocolStep {
 /// The failure of an Atomic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename = "a step", deny_unknown_fields)]
-#[schemars(rename = "atomic-rollback")]
+#[schemars(inline)]
 pub struct AtomicFailure {
     /// The Status of the command that fails.
     #[serde(rename = "=")]
@@ -99,7 +98,7 @@ fn undone() -> Among<216, 516, 516> {
 /// An authentication challenge.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename = "a step", deny_unknown_fields)]
-#[schemars(rename = "challenge", extend("if" = {"required": ["scheme"], "properties": {"scheme": {"const": "basic"}}}, "then" = {"properties": {"nonce": false}}))]
+#[schemars(inline, extend("if" = {"required": ["scheme"], "properties": {"scheme": {"const": "basic"}}}, "then" = {"properties": {"nonce": false}}))]
 pub struct Challenge {
     /// The code of the Status for the header and for every command.
     #[serde(rename = "=")]
@@ -166,7 +165,7 @@ written!(
 /// The answer of a busy server.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename = "a step", rename_all = "kebab-case", deny_unknown_fields)]
-#[schemars(rename = "busy", extend("if" = {"properties": {"busy": {"const": 417}}}, "then" = {"properties": {"retry-after": false}}))]
+#[schemars(inline, extend("if" = {"properties": {"busy": {"const": 417}}}, "then" = {"properties": {"retry-after": false}}))]
 pub struct Busy {
     /// The code of the Status or of the HTTP response.
     #[serde(rename = "=")]

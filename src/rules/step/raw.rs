@@ -15,7 +15,6 @@ use crate::rules::value::{Pattern, Scalar, Within, any_form, written};
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema, IntoStaticStr, VariantNames)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
-#[non_exhaustive]
 pub enum RawStep {
     /// Replaces the body by a text, or by the content that a table names.
     #[schemars(extend("examples" = ["not found", {"file": "body.xml"}, {"base64": "AAEC"}]))]
@@ -194,7 +193,7 @@ any_form!(
     Length,
     |value| {
         let percent = match value {
-            Scalar::Number(bytes) | Scalar::Based(bytes) => return Ok(Self::Bytes(bytes)),
+            Scalar::Number { value: bytes, .. } => return Ok(Self::Bytes(bytes)),
             Scalar::Text(text) => text.strip_suffix('%').and_then(|number| number.trim().parse().ok()),
             _ => None,
         };

@@ -10,7 +10,6 @@ use strum::{IntoStaticStr, VariantNames};
 )]
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
-#[non_exhaustive]
 pub enum ScenarioStep {
     /// Changes nothing in the message; the rule only sets its scenario to the state in `becomes`.
     AdvanceScenario,

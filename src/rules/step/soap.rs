@@ -10,7 +10,6 @@ use crate::rules::value::{Named, OneOf};
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema, IntoStaticStr, VariantNames)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
-#[non_exhaustive]
 pub enum SoapStep {
     /// dmtap answers a SOAP message of enrollment with a SOAP fault instead of the server; at `request` it does not ask the server.
     #[schemars(extend("examples" = [{"subcode": "s:Authorization", "error-type": "DeviceCapReached"}]))]

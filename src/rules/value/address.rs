@@ -59,9 +59,9 @@ impl AsRef<Glob> for Listener {
 
 any_form!(
     Listener,
-    |value| match value.in_any_base() {
-        Scalar::Number(port) if (1..=i64::from(u16::MAX)).contains(&port) => Ok(Self(Glob::new(&format!("*:{port}")))),
-        Scalar::Number(port) => Err(wrong(format!("`{KEY}` cannot be {port}")).label("from 1 to 65535")),
+    |value| match value {
+        Scalar::Number { value: port @ 1..=0xffff, .. } => Ok(Self(Glob::new(&format!("*:{port}")))),
+        Scalar::Number { value: port, .. } => Err(wrong(format!("`{KEY}` cannot be {port}")).label("from 1 to 65535")),
         Scalar::Text(text) if is_socket(&text) => Ok(Self(Glob::new(&text))),
         Scalar::Text(text) => Err(no_listener(&text)),
         other => Err(no_listener(&other.text()?)),

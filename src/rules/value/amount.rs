@@ -67,11 +67,11 @@ any_form!(RetryAfter, RetryAfter::new, {"type": ["string", "integer"]});
 
 impl RetryAfter {
     fn new(value: Scalar) -> Result<Self, Mistake> {
-        let text = match value.in_any_base() {
-            Scalar::Number(seconds) if (0..=LONGEST_RETRY).contains(&seconds) => {
+        let text = match value {
+            Scalar::Number { value: seconds, .. } if (0..=LONGEST_RETRY).contains(&seconds) => {
                 return Ok(Self(seconds.to_string()));
             }
-            Scalar::Number(seconds) => {
+            Scalar::Number { value: seconds, .. } => {
                 return Err(wrong(format!("`{KEY}` cannot be {seconds}"))
                     .label(format!("from 0 to {LONGEST_RETRY}")));
             }

@@ -119,7 +119,7 @@ impl<F: Family> TryFrom<CodeTable> for Code<F> {
 
     fn try_from(table: CodeTable) -> Result<Self, Mistake> {
         match (table.plain, table.code, table.force) {
-            (Some(Scalar::Number(number) | Scalar::Based(number)), ..) => Self::known(number),
+            (Some(Scalar::Number { value, .. }), ..) => Self::known(value),
             (Some(_), ..) => Err(wrong(format!("`{KEY}` must be a number such as 500"))),
             (None, Some(code), Some(true)) => Self::forced(code),
             (None, Some(code), _) => Self::known(code),
@@ -166,11 +166,6 @@ impl<F: Family> Code<F> {
             )),
             false => mistake,
         })
-    }
-
-    /// Returns the number.
-    pub fn get(self) -> u16 {
-        self.0
     }
 }
 
@@ -268,8 +263,8 @@ impl<const A: u16, const B: u16, const C: u16> TryFrom<Scalar> for Among<A, B, C
     fn try_from(value: Scalar) -> Result<Self, Mistake> {
         let mut codes = vec![A, B, C];
         codes.dedup();
-        if let Scalar::Number(number) = value.in_any_base()
-            && let Some(code) = codes.iter().find(|code| i64::from(**code) == number)
+        if let Scalar::Number { value, .. } = value
+            && let Some(code) = codes.iter().find(|code| i64::from(**code) == value)
         {
             return Ok(Self(*code));
         }

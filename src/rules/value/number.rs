@@ -36,8 +36,8 @@ pub struct NotZero(pub i64);
 
 super::any_form!(
     NotZero,
-    |value| match value.in_any_base() {
-        Scalar::Number(by) if by != 0 => Ok(Self(by)),
+    |value| match value {
+        Scalar::Number { value: by @ (..=-1 | 1..), .. } => Ok(Self(by)),
         _ => Err(wrong(format!("`{KEY}` says by how many bytes, and not 0"))
             .help(format!("{KEY} = 1 announces one byte more than comes, -1 one less"))),
     },
@@ -53,13 +53,15 @@ impl<const LEAST: u64> TryFrom<Scalar> for NumberRange<LEAST> {
     type Error = Mistake;
 
     fn try_from(value: Scalar) -> Result<Self, Mistake> {
-        match value.in_any_base() {
+        match value {
             Scalar::Text(text) => Self::parse(&text),
-            Scalar::Number(0) if LEAST == 1 => Err(wrong(format!("no {KEY} has the number 0"))
-                .label(format!("the first {KEY} has the number 1"))
-                .help(format!("write {KEY} = 1, or a range such as \"2..\""))),
-            Scalar::Number(number) => {
-                let number = Within::<LEAST, { u32::MAX as u64 }>::new(number)?;
+            Scalar::Number { value: 0, .. } if LEAST == 1 => {
+                Err(wrong(format!("no {KEY} has the number 0"))
+                    .label(format!("the first {KEY} has the number 1"))
+                    .help(format!("write {KEY} = 1, or a range such as \"2..\"")))
+            }
+            Scalar::Number { value, .. } => {
+                let number = Within::<LEAST, { u32::MAX as u64 }>::new(value)?;
                 Ok(Self(number.0..=number.0))
             }
             other => Err(wrong(format!("`{KEY}` must be a whole number"))

@@ -8,6 +8,7 @@ use strum::VariantNames;
 
 use super::{Scalar, any_form, written, wrong};
 use crate::dm::{Command, CommandKind};
+use crate::filter::regex_reason;
 use crate::markup::edit::Fragment;
 use crate::markup::tag;
 use crate::nearest::closest;
@@ -261,17 +262,11 @@ written!(
     Pattern,
     |text| Regex::new(text).map(Self).map_err(|error| {
         wrong(format!("`{KEY}` is not a regular expression"))
-            .label(reason(&error))
+            .label(regex_reason(&error))
             .help("signs that mean themselves have a backslash in front, as in '\\./Vendor'")
     }),
     {"type": "string"}
 );
-
-fn reason(error: &regex::Error) -> String {
-    let why = error.to_string();
-    let last = why.lines().last().unwrap_or_default();
-    last.trim_start_matches("error: ").to_owned()
-}
 
 /// A regular expression of bounded size, for values.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -290,7 +285,7 @@ any_form!(
             .build();
         built.map(|regex| Self(Pattern(regex))).map_err(|error| {
             wrong("this is not a regular expression")
-                .label(reason(&error))
+                .label(regex_reason(&error))
                 .help("write it in single quotes, so that backslashes are the expression's: '\\d+'")
         })
     },

@@ -83,7 +83,7 @@ any_form!(
     True,
     |value| match value {
         Scalar::Truth(true) => Ok(Self),
-        _ => Err(wrong(format!("`{KEY}` is written {KEY} = true")).help(format!("leave `{KEY}` out if it is not to hold"))),
+        _ => Err(Mistake::only_true(format!("leave `{KEY}` out if it is not to hold"))),
     },
     {"const": true}
 );

@@ -30,10 +30,7 @@ fn check(steps: &str, expected: &[(&str, &str)], reported: &[(&str, &str)]) {
     for (name, value) in fields {
         headers.append(name, value.parse().unwrap());
     }
-    verdict
-        .head
-        .iter()
-        .for_each(|edit| edit.apply(&mut headers));
+    verdict.edit_headers(&mut headers);
     let headers: Vec<_> = headers
         .iter()
         .map(|(n, v)| (n.as_str(), v.to_str().unwrap()))

@@ -2,12 +2,7 @@
 
 use dmtap::rules::load;
 
-use super::support::drawn;
-
-/// The errors of a file, exactly as drawn.
-fn check(file: &str, expected: &str) {
-    assert_eq!(drawn(file), expected.trim_start_matches('\n'), "{file}");
-}
+use super::support::check;
 
 /// Every error of a rule with this `match`: its place, title, and nothing else.
 fn titles(stage: &str, matcher: &str) -> Vec<String> {
@@ -25,264 +20,190 @@ fn what_can_never_match_is_refused() {
     let check = |stage: &str, matcher: &str, expected: &str| {
         assert_eq!(titles(stage, matcher), [expected], "{matcher}");
     };
-    check(
-        "request",
+    let request = |matcher: &str, expected: &str| check("request", matcher, expected);
+    let response = |matcher: &str, expected: &str| check("response", matcher, expected);
+    request(
         "{ command = \"Get\", status = 200 }",
         "t:4:28: only a Status has `status`",
     );
-    check(
-        "request",
+    request(
         "{ command = \"Get\", answers = \"Exec\" }",
         "t:4:28: only a Status or Results has `answers`",
     );
-    check(
-        "request",
+    request(
         "{ command = \"Exec\", alert = 1226 }",
         "t:4:29: only an Alert has `alert`",
     );
-    check(
-        "request",
+    request(
         "{ status = 200, alert = 1226 }",
         "t:4:25: only an Alert has `alert`",
     );
-    check(
-        "request",
+    request(
         "{ command = \"Status\", alert-type = \"x\" }",
         "t:4:31: only an Alert has `alert-type`",
     );
-    check(
-        "request",
-        "{ alert = 1227 }",
-        "t:4:19: OMA DM has no alert code 1227",
-    );
-    check(
-        "request",
+    request("{ alert = 1227 }", "t:4:19: OMA DM has no alert code 1227");
+    request(
         "{ http-status = 503 }",
         "t:4:11: a request has no HTTP status",
     );
-    check(
-        "request",
+    request(
         "{ not = { http-status = 503 } }",
         "t:4:19: a request has no HTTP status",
     );
-    check(
-        "request",
+    request(
         "{ path = \"/dm?mode=Machine\" }",
         "t:4:18: no path has a query: `/dm?mode=Machine`",
     );
-    check(
-        "request",
-        "{ path = \"dm\" }",
-        "t:4:18: no path begins as `dm` does",
-    );
-    check(
-        "request",
+    request("{ path = \"dm\" }", "t:4:18: no path begins as `dm` does");
+    request(
         "{ query = \"?a\" }",
         "t:4:19: a query is matched without its question mark",
     );
-    check(
-        "request",
+    request(
         "{ host = \"https://mdm.example/\" }",
         "t:4:18: `https://mdm.example/` is not the name of a host",
     );
-    check(
-        "request",
+    request(
         "{ host = \"mdm.example:443\" }",
         "t:4:18: `mdm.example:443` is not the name of a host",
     );
-    check(
-        "request",
+    request(
         "{ media-type = \"text/xml; charset=utf-8\" }",
         "t:4:24: a media type is matched without parameters",
     );
-    check(
-        "request",
-        "{ message = 0 }",
-        "t:4:21: no message has the number 0",
-    );
-    check(
-        "request",
-        "{ exchange = 0 }",
-        "t:4:22: no exchange has the number 0",
-    );
-    check(
-        "request",
+    request("{ message = 0 }", "t:4:21: no message has the number 0");
+    request("{ exchange = 0 }", "t:4:22: no exchange has the number 0");
+    request(
         "{ package = 0 }",
         "t:4:21: no message of this stage is of that package",
     );
-    check(
-        "request",
+    request(
         "{ package = 2 }",
         "t:4:21: no message of this stage is of that package",
     );
-    check(
-        "response",
+    response(
         "{ package = [1, 3] }",
         "t:4:21: no message of this stage is of that package",
     );
-    check(
-        "request",
-        "{ message = \"4..2\" }",
-        "t:4:21: no number is in `4..2`",
-    );
-    check(
-        "request",
+    request("{ message = \"4..2\" }", "t:4:21: no number is in `4..2`");
+    request(
         "{ message = \"2-4\" }",
         "t:4:21: `2-4` is not a range of numbers",
     );
-    check(
-        "request",
+    request(
         "{ message = \"..\" }",
         "t:4:21: `..` is not a range of numbers",
     );
-    check(
-        "request",
-        "{ cmd-id = \"0\" }",
-        "t:4:20: no command has the CmdID 0",
-    );
-    check(
-        "request",
+    request("{ cmd-id = \"0\" }", "t:4:20: no command has the CmdID 0");
+    request(
         "{ peer = \"10.1.2.3/8\" }",
         "t:4:18: `10.1.2.3/8` is not an address of a device",
     );
-    check(
-        "request",
+    request(
         "{ peer = \"localhost\" }",
         "t:4:18: `localhost` is not an address of a device",
     );
-    check(
-        "request",
+    request(
         "{ encoding = \"json\" }",
         "t:4:22: `encoding` cannot be `json`",
     );
-    check(
-        "request",
+    request(
         "{ encoding = \"wbxml\", dialect = \"soap\" }",
         "t:4:22: SOAP is never WBXML",
     );
-    check(
-        "request",
+    request(
         "{ dialect = \"soap\", command = \"Get\" }",
         "t:4:29: only SyncML has commands, and `command`",
     );
-    check(
-        "request",
+    request(
         "{ command = \"Atomic\", loc-uri = \"./A\" }",
         "t:4:31: an Atomic or Sequence has no Item, and no `loc-uri`",
     );
-    check(
-        "request",
+    request(
         "{ answers = \"SyncHdr\", loc-uri = \"./A\" }",
         "t:4:32: the SyncHdr is about no node, and so is its Status",
     );
-    check(
-        "request",
+    request(
         "{ answers = { command = \"SyncHdr\", loc-uri = \"./A\" } }",
         "t:4:21: the SyncHdr is about no node and has no Item",
     );
-    check(
-        "request",
+    request(
         "{ command = \"Results\", answers = \"SyncHdr\" }",
         "t:4:42: only a Status answers the header",
     );
-    check(
-        "response",
+    response(
         "{ header = { name = \"User-Agent\" } }",
         "t:4:11: a response has no header `user-agent`",
     );
-    check(
-        "request",
+    request(
         "{ header = { name = \"a b\" } }",
         "t:4:29: `a b` is not the name of a header",
     );
-    check(
-        "request",
+    request(
         "{ header = { value = \"x\" } }",
         "t:4:20: a header has no `name`",
     );
-    check(
-        "request",
+    request(
         "{ has = \"Item/Meta/Mark\" }",
         "t:4:17: `Item/Meta/Mark` never exists here",
     );
-    check(
-        "request",
+    request(
         "{ command = \"Alert\", has = \"SyncHdr/Cred\" }",
         "t:4:36: `SyncHdr/Cred` never exists here",
     );
-    check(
-        "request",
+    request(
         "{ command = \"Alert\", has = \"Item//Data\" }",
         "t:4:36: `Item//Data` is not a place",
     );
-    check(
-        "request",
+    request(
         "{ command = \"Alert\", has = \"Item/Data!Node\" }",
         "t:4:36: `Item/Data!Node` is not a place",
     );
-    check(
-        "request",
+    request(
         "{ command = \"Alert\", where = { at = \"Data\" } }",
         "t:4:38: one comparison is needed",
     );
-    check(
-        "request",
+    request(
         "{ command = \"Alert\", where = { equals = \"x\" } }",
         "t:4:38: `where` has no `at`",
     );
-    check(
-        "request",
+    request(
         "{ data = { contains = \"a\", regex = \"b\" } }",
         "t:4:18: one comparison is needed",
     );
-    check(
-        "request",
+    request(
         "{ data = { contains = \"\" } }",
         "t:4:31: `contains` is empty",
     );
-    check(
-        "request",
+    request(
         "{ data = { regex = \"(\" } }",
         "t:4:28: this is not a regular expression",
     );
-    check(
-        "request",
+    request(
         "{ data = { regx = \"(\" } }",
         "t:4:20: a comparison has no key `regx`",
     );
-    check(
-        "request",
+    request(
         "{ data = { regex = '(\\w{1000}){1000}' } }",
         "t:4:28: this is not a regular expression",
     );
-    check("request", "{ not = {} }", "t:4:17: an empty table in `not`");
-    check(
-        "request",
-        "{ any = [] }",
-        "t:4:17: the list of `any` is empty",
-    );
-    check(
-        "request",
-        "{ not = [{ host = \"a\" }] }",
-        "t:4:17: `not` is one table",
-    );
-    check(
-        "request",
+    request("{ not = {} }", "t:4:17: an empty table in `not`");
+    request("{ any = [] }", "t:4:17: the list of `any` is empty");
+    request("{ not = [{ host = \"a\" }] }", "t:4:17: `not` is one table");
+    request(
         "{ any = [{ comand = \"Get\" }] }",
         "t:4:20: `any` has no key `comand`",
     );
-    check(
-        "request",
+    request(
         "{ command = \"Get\", not = { command = \"Get\" } }",
         "t:4:9: no command can match all of this",
     );
-    check(
-        "request",
+    request(
         "{ command = \"Get\", any = [{ status = 200 }, { alert = 1226 }] }",
         "t:4:9: no command can match all of this",
     );
-    check(
-        "request",
+    request(
         "{ all = [{ status = 200 }, { command = \"Get\" }] }",
         "t:4:9: no command can match all of this",
     );
@@ -294,11 +215,7 @@ fn what_can_never_match_is_refused() {
         )
     };
     assert!(titles("request", &deep(8)).is_empty());
-    check(
-        "request",
-        &deep(9),
-        "t:4:81: `not` stands deeper than 8 tables",
-    );
+    request(&deep(9), "t:4:81: `not` stands deeper than 8 tables");
 }
 
 #[test]

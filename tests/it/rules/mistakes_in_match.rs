@@ -1,11 +1,6 @@
 //! Mistakes in rule files: matchers.
 
-use super::support::drawn;
-
-/// The errors of a file, exactly as drawn.
-fn check(file: &str, expected: &str) {
-    assert_eq!(drawn(file), expected.trim_start_matches('\n'), "{file}");
-}
+use super::support::check;
 
 #[test]
 fn a_match_has_keys_and_commands_of_the_standard() {

@@ -1,11 +1,6 @@
 //! Mistakes in rule files: chance, scenarios, and rules that no message reaches.
 
-use super::support::drawn;
-
-/// The errors of a file, exactly as drawn.
-fn check(file: &str, expected: &str) {
-    assert_eq!(drawn(file), expected.trim_start_matches('\n'), "{file}");
-}
+use super::support::{check, drawn};
 
 #[test]
 fn a_chance_is_a_part_of_one() {

@@ -1,13 +1,6 @@
 //! Mistakes in rule files: steps.
 
-use super::support::{REFERENCE, drawn};
-
-/// The errors of a file, exactly as drawn.
-fn check(file: &str, expected: &str) {
-    let expected = expected.trim_start_matches('\n');
-    let expected = expected.replace("REFERENCE", REFERENCE);
-    assert_eq!(drawn(file), expected, "{file}");
-}
+use super::support::check;
 
 #[test]
 fn a_step_has_one_verb() {

@@ -1,16 +1,6 @@
 //! Values of the wrong form in any place: each is refused, with the values that its key takes.
 
-use super::support::drawn;
-
-/// A rule with these keys is refused with these words, in as many errors.
-fn check(stage: &str, keys: &str, words: &[&str]) {
-    let file = format!("[[rule]]\nname = \"a\"\nstage = \"{stage}\"\n{keys}\n");
-    let drawn = drawn(&file);
-    assert_eq!(drawn.matches("error:").count(), 1, "{file}\n{drawn}");
-    for word in words {
-        assert!(drawn.contains(word), "{word}\n{file}\n{drawn}");
-    }
-}
+use super::support::{check_rule as check, drawn};
 
 fn check_step(step: &str, words: &[&str]) {
     let matcher = "match = { command = \"Status\" }";

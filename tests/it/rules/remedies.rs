@@ -3,23 +3,7 @@
 use dmtap::rules::load::inline_rule;
 use dmtap::rules::{ErrorStyle, Rule, RuleErrors, load};
 
-use super::support::drawn;
-
-/// A file is refused with these words in one error, and taken where there are none.
-fn check_file(file: &str, words: &[&str]) {
-    let drawn = drawn(file);
-    let errors = drawn.matches("error:").count();
-    assert_eq!(errors, usize::from(!words.is_empty()), "{file}\n{drawn}");
-    for word in words {
-        assert!(drawn.contains(word), "{file}\n{drawn}");
-    }
-}
-
-/// The same of one rule with these keys, at a stage.
-fn check(stage: &str, keys: &str, words: &[&str]) {
-    let file = format!("[[rule]]\nname = \"a\"\nstage = \"{stage}\"\n{keys}\n");
-    check_file(&file, words);
-}
+use super::support::{check_file, check_rule as check, drawn};
 
 /// The same of an argument of the command line.
 fn check_line(rules: Result<Vec<Rule>, RuleErrors>, words: &[&str]) {

@@ -1,21 +1,6 @@
 //! Files that are not TOML: one error for one slip, with the correct text.
 
-use super::support::drawn;
-
-/// A file is refused in one error with these words.
-fn check_file(file: &str, words: &[&str]) {
-    let drawn = drawn(file);
-    assert_eq!(drawn.matches("error:").count(), 1, "{file}\n{drawn}");
-    for word in words {
-        assert!(drawn.contains(word), "{file}\n{drawn}");
-    }
-}
-
-/// The same of one rule with these keys, at a stage.
-fn check(stage: &str, keys: &str, words: &[&str]) {
-    let file = format!("[[rule]]\nname = \"a\"\nstage = \"{stage}\"\n{keys}\n");
-    check_file(&file, words);
-}
+use super::support::{check_file, check_rule as check};
 
 #[test]
 fn what_is_written_as_in_another_language_is_one_error() {

@@ -155,6 +155,29 @@ pub(crate) fn drawn(file: &str) -> String {
     }
 }
 
+/// Checks the errors of a file, exactly as drawn; `REFERENCE` stands for the place of all words.
+pub(crate) fn check(file: &str, expected: &str) {
+    let expected = expected.trim_start_matches('\n');
+    let expected = expected.replace("REFERENCE", "`dmtap rules schema`");
+    assert_eq!(drawn(file), expected, "{file}");
+}
+
+/// Checks that a file is refused with these words in one error, and accepted if there are none.
+pub(crate) fn check_file(file: &str, words: &[&str]) {
+    let drawn = drawn(file);
+    let errors = drawn.matches("error:").count();
+    assert_eq!(errors, usize::from(!words.is_empty()), "{file}\n{drawn}");
+    for word in words {
+        assert!(drawn.contains(word), "{word}\n{file}\n{drawn}");
+    }
+}
+
+/// Checks the same of one rule with these keys, at a stage.
+pub(crate) fn check_rule(stage: &str, keys: &str, words: &[&str]) {
+    let file = format!("[[rule]]\nname = \"a\"\nstage = \"{stage}\"\n{keys}\n");
+    check_file(&file, words);
+}
+
 /// A message with these commands in its body.
 pub(crate) fn message(number: u32, commands: &str) -> Document {
     decode(&message_text(number, commands))
@@ -201,6 +224,3 @@ pub(crate) fn status(id: u32, message: u32, answered: u32, name: &str, code: u16
          <Cmd>{name}</Cmd><Data>{code}</Data></Status>"
     )
 }
-
-/// Where errors send people for all words.
-pub(crate) const REFERENCE: &str = "`dmtap rules schema`";

@@ -68,7 +68,10 @@ fn renewal(renewal: Characteristic<'_>, secret_spans: &SecretSpans) -> GrantReco
     facts.add_some("RenewPeriod", period);
     facts.add_some("RetryInterval", renewal.value("RetryInterval"));
     facts.add_some("ROBOSupport", renewal.value("ROBOSupport"));
-    facts.add_some("ServerURL", address(renewal.value("ServerURL"), secret_spans));
+    facts.add_some(
+        "ServerURL",
+        address(renewal.value("ServerURL"), secret_spans),
+    );
     part("renewal", None::<SmolStr>, facts)
 }
 
@@ -76,7 +79,10 @@ fn account(account: Account<'_>, secret_spans: &SecretSpans) -> GrantRecord {
     let mut facts = Facts::default();
     facts.add_some("ADDR", address(account.address(), secret_spans));
     facts.add_some("PORTNBR", account.port());
-    facts.add_some("ServerList", address(account.value("ServerList"), secret_spans));
+    facts.add_some(
+        "ServerList",
+        address(account.value("ServerList"), secret_spans),
+    );
     for name in ["NAME", "DEFAULTENCODING", "PROTOVER", "ROLE", "CRLCheck"] {
         facts.add_some(name, account.value(name));
     }
@@ -93,7 +99,7 @@ fn account(account: Account<'_>, secret_spans: &SecretSpans) -> GrantRecord {
             false => "",
         };
         let text = format!("{level} {kind}{}{lacks}", user.unwrap_or_default());
-        facts.add("APPAUTH", text.trim().to_);
+        facts.add("APPAUTH", text.trim().to_owned());
     }
     part("account", account.provider_id(), facts)
 }

@@ -53,8 +53,7 @@ impl<'r, 't> Verb<'r, 't> {
         if self.value.get_ref().as_bool() == Some(true) {
             return Ok(());
         }
-        let mistake = Mistake::new(format!("`{KEY}` is written {KEY} = true"));
-        let mistake = mistake.help("leave the step out if it is not to run");
+        let mistake = Mistake::only_true("leave the step out if it is not to run");
         Err(self.wrong(Failure::Mistake(mistake)))
     }
 

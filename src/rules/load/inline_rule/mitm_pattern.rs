@@ -10,7 +10,7 @@ use http::header::HOST;
 use regex::RegexBuilder;
 
 use super::Argument;
-use crate::filter::{Filter, Term, Value, Word};
+use crate::filter::{Filter, Term, Value, Word, regex_reason};
 use crate::rules::mistake::Mistake;
 use crate::rules::template::Template;
 use crate::rules::value::{Alert, Code, FieldName, HeaderText, Http, Pattern, SyncMl, from_text};
@@ -76,13 +76,9 @@ fn body_step(argument: &mut Argument<'_>, parts: &Parts) -> Option<RawStep> {
     let pattern = match pattern.dot_matches_new_line(true).build() {
         Ok(pattern) => Pattern(pattern),
         Err(error) => {
-            let why = error.to_string();
-            let why = why.lines().last().unwrap_or_default();
+            let why = regex_reason(&error);
             let title = format!("`{subject}` is not a regular expression");
-            let help = format!(
-                "{}; signs that mean themselves have a backslash in front",
-                why.trim_start_matches("error: ")
-            );
+            let help = format!("{why}; signs that mean themselves have a backslash in front");
             return argument.wrong(parts.subject.clone(), title, &help);
         }
     };

@@ -24,8 +24,8 @@ pub(in crate::rules::load) fn of_requests(table: Table<'_>, report: &mut Report<
                 .help(format!("write stage = \"response\", or leave `{key}` out"));
         }
     }
-    let inner = ["not", "any", "all"].map(|key| table.values(key));
-    for table in inner.into_iter().flatten().filter_map(Table::of) {
+    let inner = ["not", "any", "all"].map(|key| table.tables(key));
+    for table in inner.into_iter().flatten() {
         of_requests(table, report);
     }
 }
