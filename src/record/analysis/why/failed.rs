@@ -191,16 +191,11 @@ impl<'s> Case<'s> {
             return finding;
         }
         let is_deleted = failed == 404 && self.deleted_before(first).is_some();
-        let is_gone = is_delete_of_nothing(first, failed);
-        let is_escaped = self.escaped_before(first, failed).is_some();
-        let seems_lacking = !is_deleted
-            && !is_gone
-            && !is_escaped
-            && !is_partial
-            && self.mistake(first, failed).is_none()
-            && self.of_csp(first, failed, &mut finding);
+        let cause = self.cause(first, failed);
+        let is_known = is_partial || cause.is_certain || is_delete_of_nothing(first, failed);
+        let seems_lacking = !is_known && self.of_csp(first, failed, &mut finding);
         if !seems_lacking {
-            finding.why.extend(self.cause(first, failed));
+            finding.why.extend(cause.why);
         }
         if lacks_cmd_id(first, failed) {
             finding.by = Some(first.from);
@@ -219,7 +214,7 @@ impl<'s> Case<'s> {
         finding.next = match seems_lacking {
             true if self.session.is_windows => "Get ./Device/Vendor/MSFT/DeviceManageability/Capabilities/CSPVersions lists the CSPs it has".into(),
             true => "look in the device's description (DDF) which objects it has".into(),
-            false => self.next(first, failed),
+            false => cause.next,
         };
         finding
     }
