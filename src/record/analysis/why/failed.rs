@@ -7,6 +7,7 @@ use smol_str::SmolStr;
 
 use super::cause::is_delete_of_nothing;
 use super::mistake::lacks_cmd_id;
+use super::values::failed_document;
 use super::words::{self, code, named};
 use super::{Case, about, csp};
 use crate::dm::{StatusCode, locuri};
@@ -85,7 +86,7 @@ impl<'s> Case<'s> {
             findings.push(self.group(group, &of_group));
         }
         findings.extend(self.reported());
-        findings.extend(self.failed_documents());
+        findings.extend(self.session.documents.iter().map(failed_document));
         findings.extend(self.reported_by_values());
         findings
     }
