@@ -80,16 +80,15 @@ impl<'s> Case<'s> {
                     .into()
             }
             Some(cause) => {
-                finding
-                    .why
-                    .extend(self.cause(cause, answer.received.unwrap_or_default()));
-                self.repeated(cause, &mut finding);
                 let failed = answer.received.unwrap_or_default();
+                let shown = self.cause(cause, failed);
+                finding.why.extend(shown.why);
+                self.repeated(cause, &mut finding);
                 if lacks_cmd_id(cause, failed) {
                     finding.by = Some(cause.from);
                     let lacking = children.iter().filter(|it| it.asked.cmd_id.is_empty());
                     finding.next = match lacking.count() {
-                        0 | 1 => self.next(cause, failed),
+                        0 | 1 => shown.next,
                         more => format!("give every command a CmdID: these {more} have none"),
                     };
                     return Some(finding);
@@ -103,7 +102,7 @@ impl<'s> Case<'s> {
                     0 | 1 => "this one command".to_owned(),
                     more => format!("these {more} commands"),
                 };
-                format!("see to {these} first: {}", self.next(cause, failed))
+                format!("see to {these} first: {}", shown.next)
             }
             None => format!(
                 "look at the device's {}: the Statuses name no command as the cause",

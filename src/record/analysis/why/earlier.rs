@@ -144,12 +144,8 @@ impl<'s> Case<'s> {
 
     /// The newest command of this session on the node of one that got 404, or on one in it, whose document was escaped
     /// twice: the device got it, answered that it did it, and did nothing. What it did on the same node later counts more.
-    pub(super) fn escaped_before(
-        &self,
-        transaction: &Transaction,
-        failed: u16,
-    ) -> Option<&'s Transaction> {
-        let missing = locuri::canonical(transaction.failed_node().filter(|_| failed == 404)?);
+    pub(super) fn escaped_before(&self, transaction: &Transaction) -> Option<&'s Transaction> {
+        let missing = locuri::canonical(transaction.failed_node()?);
         let before = transaction.number as usize - 1;
         let mut done_later: HashSet<String> = HashSet::new();
         for it in self.session.transactions.get(..before)?.iter().rev() {

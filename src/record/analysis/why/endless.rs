@@ -1,4 +1,4 @@
-//! Sessions that go on and on: the server sends the same command in each message, or never says that it is done.
+//! Sessions that do not end, because the server sends the same command in each message.
 
 use std::collections::HashMap;
 
@@ -42,10 +42,7 @@ impl Case<'_> {
         );
         finding.blame("acted on this.", Side::Server);
         finding.why.push(format!("first {}", words::asked(first)));
-        finding.why.push(match last.answer() {
-            Some(answer) => format!("last {}", words::asked_and_answered(last, answer)),
-            None => format!("last {}", words::asked(last)),
-        });
+        finding.why.push(format!("last {}", words::places(last)));
         finding.why.push(
             "A session ends when the server sends a message with Final and without commands."
                 .into(),
@@ -55,5 +52,5 @@ impl Case<'_> {
     }
 }
 
-/// Messages with the same command that are too many.
+/// The number of messages with the same command that makes a finding.
 const MANY: usize = 10;

@@ -7,6 +7,7 @@ use smol_str::SmolStr;
 
 use super::cause::is_delete_of_nothing;
 use super::mistake::lacks_cmd_id;
+use super::values::failed_document;
 use super::words::{self, code, named};
 use super::{Case, about, csp};
 use crate::dm::{StatusCode, locuri};
@@ -85,7 +86,7 @@ impl<'s> Case<'s> {
             findings.push(self.group(group, &of_group));
         }
         findings.extend(self.reported());
-        findings.extend(self.failed_documents());
+        findings.extend(self.session.documents.iter().map(failed_document));
         findings.extend(self.reported_by_values());
         findings
     }
@@ -191,16 +192,11 @@ impl<'s> Case<'s> {
             return finding;
         }
         let is_deleted = failed == 404 && self.deleted_before(first).is_some();
-        let is_gone = is_delete_of_nothing(first, failed);
-        let is_escaped = self.escaped_before(first, failed).is_some();
-        let seems_lacking = !is_deleted
-            && !is_gone
-            && !is_escaped
-            && !is_partial
-            && self.mistake(first, failed).is_none()
-            && self.of_csp(first, failed, &mut finding);
+        let cause = self.cause(first, failed);
+        let is_known = is_partial || cause.is_certain || is_delete_of_nothing(first, failed);
+        let seems_lacking = !is_known && self.of_csp(first, failed, &mut finding);
         if !seems_lacking {
-            finding.why.extend(self.cause(first, failed));
+            finding.why.extend(cause.why);
         }
         if lacks_cmd_id(first, failed) {
             finding.by = Some(first.from);
@@ -219,7 +215,7 @@ impl<'s> Case<'s> {
         finding.next = match seems_lacking {
             true if self.session.is_windows => "Get ./Device/Vendor/MSFT/DeviceManageability/Capabilities/CSPVersions lists the CSPs it has".into(),
             true => "look in the device's description (DDF) which objects it has".into(),
-            false => self.next(first, failed),
+            false => cause.next,
         };
         finding
     }

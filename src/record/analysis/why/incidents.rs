@@ -175,10 +175,7 @@ impl<'s> Case<'s> {
     fn retried_so(&self, group: &[&Incident]) -> SessionFinding {
         let mut finding = finding("WHY-05", group);
         finding.pending = false;
-        let times = match group.len() {
-            1 => String::new(),
-            more => format!(", {more} times"),
-        };
+        let times = words::times(group.len());
         let first = group[0];
         finding.what = match &first.what {
             IncidentKind::Http {
@@ -259,10 +256,7 @@ impl<'s> Case<'s> {
         let first = again.first()?;
         let mut finding = finding("WHY-05", &again);
         finding.pending = false;
-        let times = match again.len() {
-            1 => String::new(),
-            more => format!(", {more} times"),
-        };
+        let times = words::times(again.len());
         finding.what = format!(
             "The server closed the connection without an answer, and dmtap sent the request again{times}"
         );

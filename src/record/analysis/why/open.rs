@@ -1,6 +1,4 @@
-//! Commands that are not answered, or not done yet.
-
-use smol_str::SmolStr;
+//! Commands without an answer, and commands that still run.
 
 use super::failed::failure;
 use super::mistake::OWN_ID;
@@ -15,35 +13,28 @@ use crate::record::analysis::session::{RefusedResults, WrongRef, has_results, wi
 use crate::record::model::SessionFinding;
 
 impl<'s> Case<'s> {
-    /// WHY-02, WHY-09, WHY-10, and WHY-15 where the record lacks something. What `known` findings say of the end of some
-    /// work is not said again.
+    /// WHY-02, WHY-09, WHY-10, and WHY-15 if the record lacks something. There is no WHY-09 about a command that one of the
+    /// `known` findings is about.
     pub(super) fn open(&self, known: &[SessionFinding]) -> Vec<SessionFinding> {
         let mut findings = Vec::new();
         findings.extend(self.unanswered());
         let incomplete = self.session.incomplete.iter();
-        let incomplete =
-            incomplete.filter(|(at, _)| failure(&self.session.transactions[*at]).is_none());
-        findings.extend(
-            incomplete.map(|(at, size)| self.incomplete(&self.session.transactions[*at], *size)),
-        );
+        let incomplete = incomplete.map(|(at, size)| (&self.session.transactions[*at], *size));
+        let incomplete = incomplete.filter(|(object, _)| failure(object).is_none());
+        findings.extend(incomplete.map(|(object, size)| incomplete_object(object, size)));
         findings.extend(self.misnumbered());
         findings.extend(self.without_results());
         findings.extend(self.refused_results());
         let works = Works::of(&self.session.transactions);
-        let is_known = |it: &Transaction| {
+        let is_known = |it: &&Transaction| {
             let last = it.node().and_then(|node| works.last_about(node));
-            last.is_some_and(|last| last.get.number > it.number)
+            let mut named = known.iter().flat_map(|finding| &finding.transactions);
+            last.is_some_and(|last| last.get.number > it.number) || named.any(|at| *at == it.number)
         };
         let in_progress = self
             .transactions()
-            .filter(|it| it.outcome == TransactionOutcome::InProgress)
-            .filter(|it| !is_known(it))
-            .filter(|it| {
-                !known
-                    .iter()
-                    .any(|finding| finding.transactions.contains(&it.number))
-            });
-        findings.extend(in_progress.map(accepted));
+            .filter(|it| it.outcome == TransactionOutcome::InProgress);
+        findings.extend(in_progress.filter(|it| !is_known(it)).map(accepted));
         findings.extend(self.torn());
         findings
     }
@@ -78,17 +69,13 @@ impl<'s> Case<'s> {
         let first = group[0];
         let asked = first.from.other();
         finding.code = None;
-        let unanswered = lacking(first).unwrap_or_else(|| named(first));
-        finding.what = match group.len() {
-            1 if !first.results.is_empty() && lacking(first).is_none() => {
-                format!("{unanswered}: its Results came, and no Status")
-            }
-            1 => format!("{unanswered}: never answered"),
-            more => format!(
-                "{unanswered} and {}: never answered",
-                counted(more - 1, "other command")
-            ),
+        let name = |it: &Transaction| lacking(it).unwrap_or_else(|| named(it));
+        let has_results = !first.results.is_empty() && lacking(first).is_none();
+        let how = match group.len() == 1 && has_results {
+            true => "its Results came, and no Status",
+            false => "never answered",
         };
+        finding.what = format!("{}: {how}", words::with_others(name(first), group.len()));
         let removed = first.answers.iter().find(|it| it.received.is_none());
         let removed = removed.and_then(|it| Some((it.sent?, it.place.exchange)));
         let how = match (removed, first.delivery) {
@@ -109,7 +96,7 @@ impl<'s> Case<'s> {
                 true => words::asked(transaction),
                 false => format!(
                     "likewise {}, {}",
-                    lacking(transaction).unwrap_or_else(|| named(transaction)),
+                    name(transaction),
                     words::asked(transaction)
                 ),
             });
@@ -131,8 +118,8 @@ impl<'s> Case<'s> {
             return finding;
         }
         // One of these may be the answer.
-        let strays = self.session.orphans.iter().take(MOST_LISTED);
-        finding.why.extend(strays.cloned());
+        let orphans = self.session.orphans.iter().take(MOST_LISTED);
+        finding.why.extend(orphans.cloned());
         let answered = self
             .transactions()
             .filter(|it| it.from == first.from && !it.answers.is_empty());
@@ -148,7 +135,7 @@ impl<'s> Case<'s> {
             Side::Device => finding.next =
                 "Get the node in a later session: whether the command was carried out is not known"
                     .into(),
-            // Devices go on without it, where the server says anything at all.
+            // Devices go on without the answer if the server says anything at all.
             Side::Server => {
                 let has_asked = self.transactions().any(|it| it.from == Side::Server);
                 finding.pending = !self.session.server_answers && !has_asked;
@@ -160,25 +147,24 @@ impl<'s> Case<'s> {
         finding
     }
 
-    /// Whether an answer came to it whose CmdRef names no command.
+    /// Whether an answer to a command came whose CmdRef names no command.
     fn is_misnumbered(&self, transaction: &Transaction) -> bool {
         let mut answers = self.session.misnumbered.iter();
         answers.any(|(at, _)| at + 1 == transaction.number as usize)
     }
 
-    /// WHY-02 of commands whose answers have the CmdRef of none.
+    /// WHY-02 of commands whose answers have a wrong CmdRef or MsgRef.
     fn misnumbered(&self) -> Option<SessionFinding> {
         let transactions = &self.session.transactions;
         let answers = self.session.misnumbered.iter();
-        let mut answers: Vec<_> = answers.map(|(at, id)| (&transactions[*at], id)).collect();
-        // A Status and Results of one command.
+        let mut answers: Vec<_> = answers
+            .map(|(at, wrong)| (&transactions[*at], wrong))
+            .collect();
+        // The Status and the Results of one command.
         answers.dedup_by_key(|(transaction, _)| transaction.number);
         let (first, _) = answers.first()?;
         let asked = first.from.other();
-        let all: Vec<_> = answers
-            .iter()
-            .map(|(transaction, _)| *transaction)
-            .collect();
+        let all: Vec<_> = answers.iter().map(|(it, _)| *it).collect();
         let mut finding = about("WHY-02", &all);
         finding.code = None;
         let lacks_it =
@@ -191,14 +177,11 @@ impl<'s> Case<'s> {
             (true, true) => "answered without a MsgRef",
             (false, true) => "answered under a wrong MsgRef",
         };
-        // Of several Items the one that the Results are about.
+        // The Item that the Results are about, of several.
         let node = first.results.first().filter(|_| first.items.len() > 1);
         let node = node.and_then(|item| item.node.as_deref());
         let name = node.map_or_else(|| named(first), |node| format!("{} {node}", first.command));
-        finding.what = match all.len() {
-            1 => format!("{name}: {how}"),
-            more => format!("{name} and {}: {how}", counted(more - 1, "other command")),
-        };
+        finding.what = format!("{}: {how}", words::with_others(name, all.len()));
         finding.list(&answers, MOST_LISTED, "", |(transaction, wrong)| {
             let likewise = match transaction.number == first.number {
                 true => String::new(),
@@ -234,21 +217,14 @@ impl<'s> Case<'s> {
     }
 
     /// WHY-01 of Results that the server refuses.
-    pub(super) fn refused_results(&self) -> Option<SessionFinding> {
+    fn refused_results(&self) -> Option<SessionFinding> {
         let all = &self.session.refused_results;
         let first = all.first()?;
         let transaction = |it: &RefusedResults| &self.session.transactions[it.transaction];
         let transactions: Vec<_> = all.iter().map(transaction).collect();
         let mut finding = about("WHY-01", &transactions);
-        let named = named(transaction(first));
-        let refused = code(first.code);
-        finding.what = match all.len() {
-            1 => format!("The Results of {named}: {refused}"),
-            more => format!(
-                "The Results of {named} and {}: {refused}",
-                counted(more - 1, "other command")
-            ),
-        };
+        let names = words::with_others(named(transaction(first)), all.len());
+        finding.what = format!("The Results of {names}: {}", code(first.code));
         (finding.code, finding.value) = (Some(first.code), None);
         finding.rules.extend(first.rules.iter().cloned());
         finding
@@ -269,7 +245,7 @@ impl<'s> Case<'s> {
         Some(finding)
     }
 
-    /// WHY-02 of Gets that succeeded and whose Results did not come.
+    /// WHY-02 of Gets that succeeded without Results.
     fn without_results(&self) -> Option<SessionFinding> {
         let lacks = |it: &&Transaction| {
             let is_sent = it.from == Side::Server && it.delivery == CommandDelivery::Delivered;
@@ -298,28 +274,7 @@ impl<'s> Case<'s> {
         Some(finding)
     }
 
-    /// WHY-10.
-    fn incomplete(&self, transaction: &Transaction, size: Option<u64>) -> SessionFinding {
-        let mut finding = about("WHY-10", &[transaction]);
-        finding.what = format!("{}: large object not completed", named(transaction));
-        finding.blame("acted on this.", transaction.from);
-        finding.why.push(words::asked(transaction));
-        let last = match transaction.chunks {
-            // A rule made a chunk of the whole object.
-            0 => "chunk",
-            _ => "one",
-        };
-        let came = came(transaction, size);
-        finding.why.push(format!("{came}, and no last {last}."));
-        let sender = words::side(transaction.from);
-        finding.advise(
-            format!("let {sender} send the object again from its first chunk"),
-            " to see whether the object is completed",
-        );
-        finding
-    }
-
-    /// Whether the message it stands in was refused as a whole.
+    /// Whether the message of a command was refused as a whole.
     fn is_refused(&self, transaction: &Transaction) -> bool {
         self.session
             .incidents
@@ -332,7 +287,7 @@ impl<'s> Case<'s> {
             })
     }
 
-    /// Whether the answer to a command may stand in a message that could not be read.
+    /// Whether the answer to a command may be in a message that could not be read.
     fn may_be_unread(&self, transaction: &Transaction) -> bool {
         self.session.incidents.iter().any(|incident| {
             let is_later = incident.exchange >= transaction.asked.exchange;
@@ -340,10 +295,12 @@ impl<'s> Case<'s> {
         })
     }
 
-    /// Which messages the record lacks between others.
-    fn missing(&self) -> Vec<String> {
-        let gaps = self.session.missing.iter().take(MOST_LISTED);
-        let words = gaps.map(|(from, first, last)| {
+    /// WHY-15: the record does not have the whole session.
+    fn torn(&self) -> Option<SessionFinding> {
+        let summary = &self.session.summary;
+        let is_open = *self.end() == SessionEnd::Open;
+        let missing = self.session.missing.iter().take(MOST_LISTED);
+        let missing = missing.map(|(from, first, last)| {
             let (messages, are) = match first == last {
                 true => (format!("Message {first}"), "is"),
                 false => (format!("Messages {first} to {last}"), "are"),
@@ -351,19 +308,11 @@ impl<'s> Case<'s> {
             let from = words::side(*from);
             format!("{messages} of {from} {are} not in the record, or {from} skipped the number.")
         });
-        words.collect()
-    }
-
-    /// WHY-15: the record has not all of the session.
-    fn torn(&self) -> Option<SessionFinding> {
-        let summary = &self.session.summary;
-        let is_open = *self.end() == SessionEnd::Open;
-        let missing = self.missing();
         let lacks_end = self.session.lacks_end.then(|| {
             "The record says that the session finished: a filter (--save-filter) may have left out messages."
                 .to_owned()
         });
-        let has_gaps = is_open || lacks_end.is_some() || !missing.is_empty();
+        let has_gaps = is_open || lacks_end.is_some() || !self.session.missing.is_empty();
         let lost = if has_gaps { self.lost() } else { None };
         if !summary.starts_late && !has_gaps {
             return None;
@@ -406,11 +355,8 @@ impl<'s> Case<'s> {
             )
         });
         // The finding about messages that could not be read lists them already.
-        let is_unread = self
-            .of(|what| matches!(what, IncidentKind::Unread { .. }))
-            .next()
-            .is_some();
-        let orphans = match is_unread {
+        let mut incidents = self.session.incidents.iter();
+        let orphans = match incidents.any(|it| matches!(it.what, IncidentKind::Unread { .. })) {
             true => &[][..],
             false => &self.session.orphans[..],
         };
@@ -439,21 +385,38 @@ impl<'s> Case<'s> {
     }
 }
 
-/// A Get of several Items, some of which came in Results without a Status: the first that did not come.
+/// WHY-10.
+fn incomplete_object(object: &Transaction, size: Option<u64>) -> SessionFinding {
+    let mut finding = about("WHY-10", &[object]);
+    finding.what = format!("{}: large object not completed", named(object));
+    finding.blame("acted on this.", object.from);
+    finding.why.push(words::asked(object));
+    let last = match object.chunks {
+        // A rule made a chunk of the whole object.
+        0 => "chunk",
+        _ => "one",
+    };
+    let came = came(object, size);
+    finding.why.push(format!("{came}, and no last {last}."));
+    let sender = words::side(object.from);
+    finding.advise(
+        format!("let {sender} send the object again from its first chunk"),
+        " to see whether the object is completed",
+    );
+    finding
+}
+
+/// Returns the first Item without Results of a Get that has Results for some of its Items: `Get ./DevDetail/HwV`.
 fn lacking(transaction: &Transaction) -> Option<String> {
     let node = without_results(transaction)?;
     Some(format!("{} {node}", transaction.command))
 }
 
-/// `The Results of ./DevDetail/SwV came.`
+/// `Of its Items the Results of ./DevDetail/SwV came.`
 fn answered_items(transaction: &Transaction) -> Option<String> {
-    let nodes = transaction
-        .items
-        .iter()
-        .filter_map(|item| item.node.as_ref());
+    let nodes = transaction.items.iter().filter_map(|it| it.node.as_deref());
     let came: Vec<&str> = nodes
         .filter(|node| has_results(transaction, node))
-        .map(SmolStr::as_str)
         .collect();
     let came = (!came.is_empty()).then(|| came.join(", "))?;
     Some(format!("Of its Items the Results of {came} came."))
@@ -479,11 +442,7 @@ fn accepted(transaction: &Transaction) -> SessionFinding {
         code(got)
     );
     finding.by_rules("acted on this.");
-    if let Some(answer) = transaction.answer() {
-        finding
-            .why
-            .push(words::asked_and_answered(transaction, answer));
-    }
+    finding.why.push(words::places(transaction));
     finding.advise(
         "wait for an Alert 1226 about the node, or Get its status in a later session",
         " to see what the device answers by itself",
@@ -491,5 +450,5 @@ fn accepted(transaction: &Transaction) -> SessionFinding {
     finding
 }
 
-/// Commands that are listed.
+/// The most lines of one kind in a finding.
 const MOST_LISTED: usize = 5;

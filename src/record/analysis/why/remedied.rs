@@ -1,14 +1,13 @@
-//! Failures that a later command remedied: nothing is left to do.
+//! Failed commands that need nothing more.
 
 use super::words::{self, code, named};
 use super::{Case, about};
 use crate::flow::{Transaction, TransactionOutcome};
-use crate::printable::counted;
 use crate::record::analysis::finding::grouped;
 use crate::record::model::SessionFinding;
 
 impl<'s> Case<'s> {
-    /// WHY-01 of these, for what is worth knowing.
+    /// WHY-01 of these commands, without anything to do.
     pub(super) fn remedied(&self) -> Vec<SessionFinding> {
         let remedied = self.transactions().filter(|it| {
             it.outcome == TransactionOutcome::Remedied && self.atomic_of(it).is_none()
@@ -29,14 +28,7 @@ impl<'s> Case<'s> {
         let first = group[0];
         let mut finding = about("WHY-01", group);
         finding.pending = false;
-        let name = match group.len() {
-            1 => named(first),
-            more => format!(
-                "{} and {}",
-                named(first),
-                counted(more - 1, "other command")
-            ),
-        };
+        let name = words::with_others(named(first), group.len());
         let later = |failed: &Transaction| {
             let number = *self.session.remedies.get(&failed.number)?;
             self.session.transactions.get(number as usize - 1)
@@ -52,9 +44,9 @@ impl<'s> Case<'s> {
         let got = code(first.code().unwrap_or_default());
         finding.what = format!("{name}: {got}, {how}");
         finding.list(group, MOST_LISTED, "", |failed| {
-            let asked = match failed.answer().filter(|_| later(failed).is_none()) {
-                Some(answer) => words::asked_and_answered(failed, answer),
-                None => words::asked(failed),
+            let asked = match later(failed) {
+                Some(_) => words::asked(failed),
+                None => words::places(failed),
             };
             let asked = match failed.number == first.number {
                 true => asked,
@@ -77,8 +69,8 @@ impl<'s> Case<'s> {
     }
 }
 
-/// Failures that are looked into.
+/// The most failed commands that are looked at.
 const MOST: usize = 1_000;
 
-/// Commands that are listed.
+/// The most commands that a finding lists.
 const MOST_LISTED: usize = 5;

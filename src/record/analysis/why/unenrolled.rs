@@ -1,4 +1,4 @@
-//! The end of the management of a device: nothing comes from it any more.
+//! The end of the management of a device, by its user or by the server.
 
 use super::failed::is_success;
 use super::words::{self, named};
@@ -8,7 +8,7 @@ use crate::flow::{Side, Transaction};
 use crate::record::model::SessionFinding;
 
 impl Case<'_> {
-    /// WHY-03 of the user or the server who unenrolled the device. It is no failure, and it is over.
+    /// WHY-03 of a device that was unenrolled: no failure, and nothing is left to do.
     pub(super) fn unenrolled(&self) -> Option<SessionFinding> {
         let last = self
             .transactions()
@@ -29,10 +29,7 @@ impl Case<'_> {
             }
             Side::Server => {
                 finding.what = format!("The server unenrolled the device: {}", named(last));
-                let answer = last
-                    .answer()
-                    .map(|answer| words::asked_and_answered(last, answer));
-                finding.why.extend(answer);
+                finding.why.push(words::places(last));
             }
         }
         finding
@@ -64,7 +61,8 @@ fn is_by_server(transaction: &Transaction) -> bool {
         && is_unenroll(&node)
 }
 
-/// `DMClient/Unenroll`, or that of a provider; below it stands the one of declared configuration.
+/// Whether a node is `DMClient/Unenroll`, or that of a provider. The provider's other Unenroll nodes, such as that of
+/// declared configuration, are deeper.
 fn is_unenroll(node: &str) -> bool {
     let segments: Vec<&str> = node.split('/').collect();
     matches!(
@@ -74,5 +72,5 @@ fn is_unenroll(node: &str) -> bool {
     )
 }
 
-/// The Type of the Alert.
+/// The Type of the Alert in which the user asks for the end.
 const USER_REQUEST: &str = "com.microsoft:mdm.unenrollment.userrequest";

@@ -1,4 +1,4 @@
-//! Failures inside values: what a CSP does behind the answer to a command, and how a node says that it ended.
+//! Results of work that a CSP does after it answered a command, as the values of nodes report them.
 
 use hashlink::LinkedHashMap;
 
@@ -11,11 +11,11 @@ use crate::flow::{Side, Transaction, TransactionItem, TransactionOutcome};
 use crate::record::analysis::session::{DocumentKind, FailedDocument};
 use crate::record::model::SessionFinding;
 
-/// What Results say of work: by the node that the work is on, canonical, the last value of each node that tells of it.
+/// The reports on work in Results: by the canonical node of the work, the last value of each node that reports on it.
 #[derive(Default)]
 pub(in crate::record::analysis) struct Works<'s>(LinkedHashMap<String, Vec<Reported<'s>>>);
 
-/// A value that Results gave to a Get, with what it means.
+/// A value in the Results of a Get, with its meaning.
 pub(in crate::record::analysis) struct Reported<'s> {
     pub(in crate::record::analysis) get: &'s Transaction,
     pub(in crate::record::analysis) item: &'s TransactionItem,
@@ -23,7 +23,7 @@ pub(in crate::record::analysis) struct Reported<'s> {
 }
 
 impl<'s> Works<'s> {
-    /// What the Results of a session say.
+    /// Returns the reports in the Results of a session.
     pub(in crate::record::analysis) fn of(session: &'s [Transaction]) -> Self {
         let mut works = Self::default();
         let results = session
@@ -43,7 +43,7 @@ impl<'s> Works<'s> {
         works
     }
 
-    /// The last value that tells how the work on a node, or on one around it, went on.
+    /// Returns the last value that reports on the work on a node, or on a node around it.
     pub(in crate::record::analysis) fn last_about(&self, node: &str) -> Option<&Reported<'s>> {
         let node = locuri::canonical(node);
         let ends = node.match_indices('/').map(|(end, _)| end);
@@ -52,8 +52,8 @@ impl<'s> Works<'s> {
     }
 }
 
-/// The values that count of those about one work: of failures, or else of work that goes on, those that came after the last
-/// success; else the successes.
+/// Returns the values about one work that count: the failures after the last success, or else the values after it that
+/// say that the work goes on, or else the successes.
 fn latest<'w, 's>(work: &'w [Reported<'s>]) -> Vec<&'w Reported<'s>> {
     let done: Vec<_> = work
         .iter()
@@ -74,7 +74,7 @@ fn latest<'w, 's>(work: &'w [Reported<'s>]) -> Vec<&'w Reported<'s>> {
 }
 
 impl Reported<'_> {
-    /// What it means, where it is no success.
+    /// Returns the meaning of a value; empty for a success.
     fn meaning(&self) -> &str {
         match &self.value {
             ReportedValue::Failed(meaning) | ReportedValue::Pending(meaning) => meaning,
@@ -88,8 +88,8 @@ impl Reported<'_> {
 }
 
 impl<'s> Case<'s> {
-    /// WHY-01 of work that failed and WHY-09 of work that goes on, by values of nodes; WHY-09 of work that began, of which
-    /// nobody asked how it ended.
+    /// WHY-01 of work that failed, WHY-09 of work that goes on, and WHY-09 of work that began and whose end the server did
+    /// not ask for.
     pub(super) fn reported_by_values(&self) -> Vec<SessionFinding> {
         let works = Works::of(&self.session.transactions);
         let findings = works.0.iter();
@@ -144,13 +144,11 @@ impl<'s> Case<'s> {
         (finding.code, finding.value) = (None, None);
         finding.hresult = last.item.value.clone().filter(|_| has_failed);
         finding.blame("acted on this.", Side::Device);
-        if let Some((begun, answer)) = begun.and_then(|it| Some((it, it.answer()?))) {
-            let got = answer.code().map(words::code).unwrap_or_default();
-            finding.why.push(format!(
-                "{}: {got} means only that the work began",
-                words::asked_and_answered(begun, answer)
-            ));
-        }
+        finding.why.extend(begun.map(|begun| {
+            let got = begun.code().map(words::code).unwrap_or_default();
+            let places = words::places(begun);
+            format!("{places}: {got} means only that the work began")
+        }));
         let gets = values.iter().take(MOST_LISTED);
         finding.why.extend(gets.map(|value| {
             if begun.is_none() && value.node() == last.node() {
@@ -172,23 +170,17 @@ impl<'s> Case<'s> {
         Some(finding)
     }
 
-    /// Whether an Alert reports the end of the work behind a node.
+    /// Whether an Alert reports on the work below a node.
     fn is_reported(&self, parent: &str) -> bool {
         let is_below = |node| locuri::is_within(node, parent);
         self.transactions().any(|it| {
             it.from == Side::Device && it.alert.is_some() && it.node().is_some_and(is_below)
         })
     }
-
-    /// WHY-01 of documents of declared configuration.
-    pub(super) fn failed_documents(&self) -> Vec<SessionFinding> {
-        let documents = self.session.documents.iter();
-        documents.map(failed_document).collect()
-    }
 }
 
-/// WHY-01 of values that report a failure, in Results whose Get the record does not have, about work of which it knows
-/// nothing else.
+/// WHY-01 of values that report a failure, in Results whose Get the record does not have. Work that `known` reports on is
+/// left out.
 pub(in crate::record::analysis) fn reported_unasked(
     unasked: &[Transaction],
     known: &Works<'_>,
@@ -239,7 +231,7 @@ pub(in crate::record::analysis) fn reported_unasked(
     findings.take(super::MOST_FINDINGS).collect()
 }
 
-/// Where to look for the cause of work that failed below a node, canonical.
+/// Returns the advice about work that failed below a canonical node, where there is a special one.
 fn next_of_failed(parent: &str) -> Option<&'static str> {
     let known = NEXT_OF_FAILED
         .iter()
@@ -296,7 +288,7 @@ pub(in crate::record::analysis) fn failed_document(document: &FailedDocument) ->
         }
     };
     SessionFinding {
-        // The archive is there, without what could not be gathered.
+        // With state 0 the archive is there, without the parts that failed.
         pending: document.kind == DocumentKind::DeclaredConfiguration || state != 0,
         what,
         by: Some(Side::Device),
@@ -309,13 +301,13 @@ pub(in crate::record::analysis) fn failed_document(document: &FailedDocument) ->
     }
 }
 
-/// The node that the work is on of which a node tells, both canonical: the one around it as a rule.
+/// Returns the node of the work that a node reports on, both canonical: as a rule, the parent.
 pub(in crate::record::analysis) fn work_of(node: &str) -> String {
     match node.rsplit_once('/') {
         Some((parent, "rotaterecoverypasswordsstatus")) => {
             parent.replace("/status", "/rotaterecoverypasswords")
         }
-        // The others tell nothing of each other.
+        // The other status nodes say nothing about each other.
         Some((parent, _)) if parent.ends_with("/bitlocker/status") => node.to_owned(),
         Some((parent, _)) => parent.to_owned(),
         None => String::new(),
@@ -329,17 +321,17 @@ fn failed_parts(count: usize) -> String {
     }
 }
 
-/// What Windows does after it answered a command.
+/// Work that Windows does after it answered an Exec.
 struct LaterWork {
-    /// A part of the node that is executed, and its end.
+    /// A part of the node, and its end.
     node: (&'static str, &'static str),
-    /// What it does.
+    /// The work, as the end of a sentence.
     does: &'static str,
-    /// How to ask how that ended.
+    /// The advice how to ask for the result.
     next: &'static str,
 }
 
-/// The work that a command starts, with the node around its own, canonical.
+/// Returns the work that a command starts, with the canonical node around the node of the command.
 fn later_work(transaction: &Transaction) -> Option<(String, &'static LaterWork)> {
     let node = transaction.node().map(locuri::canonical)?;
     let is_exec = transaction.command == "Exec" && transaction.from == Side::Server;
@@ -364,7 +356,7 @@ const LATER_WORK: [LaterWork; 2] = [
     },
 ];
 
-/// WHY-09: Windows answers first, and works then.
+/// WHY-09 of work whose end the server did not ask for.
 fn not_asked_about(transaction: &Transaction, work: &LaterWork) -> SessionFinding {
     let mut finding = about("WHY-09", &[transaction]);
     let got = transaction.code().map(words::code).unwrap_or_default();
@@ -373,11 +365,7 @@ fn not_asked_about(transaction: &Transaction, work: &LaterWork) -> SessionFindin
         "{}: {got}, and nobody asked how it ended",
         named(transaction)
     );
-    if let Some(answer) = transaction.answer() {
-        finding
-            .why
-            .push(words::asked_and_answered(transaction, answer));
-    }
+    finding.why.push(words::places(transaction));
     let why = format!("Windows answers at once, and {} afterwards.", work.does);
     finding.why.push(why);
     finding.next = work.next.into();
@@ -398,5 +386,5 @@ const NEXT_OF_FAILED: [(&str, &str); 3] = [
         "see manage-bde -status on the device, and its event log BitLocker-API/Management",
     ),
 ];
-/// Values that are listed.
+/// The most values that a finding lists.
 const MOST_LISTED: usize = 5;

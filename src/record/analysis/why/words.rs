@@ -1,10 +1,11 @@
-//! How places, codes and times are written in findings.
+//! The texts for places, codes and times in findings.
 
 use jiff::tz::TimeZone;
 
 use crate::dm::{AlertCode, StatusCode};
 use crate::facts;
 use crate::flow::{CommandAnswer, CommandPlace, SessionEnd, Side, Transaction};
+use crate::printable::counted;
 use crate::record::model::SessionSummary;
 
 /// `Replace ./Device/Vendor/MSFT/X`
@@ -23,6 +24,22 @@ pub(super) fn named_by(transaction: &Transaction, answer: &CommandAnswer) -> Str
     match answer.node.as_ref().filter(|_| transaction.items.len() > 1) {
         Some(node) => format!("{} {node}", transaction.command),
         None => named(transaction),
+    }
+}
+
+/// `Replace ./Device/Vendor/MSFT/X and 2 other commands`, for the name of the first of `count` commands.
+pub(super) fn with_others(name: String, count: usize) -> String {
+    match count {
+        0 | 1 => name,
+        more => format!("{name} and {}", counted(more - 1, "other command")),
+    }
+}
+
+/// `, 3 times`; empty for once.
+pub(super) fn times(count: usize) -> String {
+    match count {
+        1 => String::new(),
+        more => format!(", {more} times"),
     }
 }
 
@@ -59,6 +76,14 @@ pub(super) fn asked_and_answered(transaction: &Transaction, answer: &CommandAnsw
     )
 }
 
+/// The same with the answer that counts, where there is one.
+pub(super) fn places(transaction: &Transaction) -> String {
+    match transaction.answer() {
+        Some(answer) => asked_and_answered(transaction, answer),
+        None => asked(transaction),
+    }
+}
+
 /// `x30 message 2 CmdID 6  Replace ./Device/X = "1" → 404 Not found in x31`
 pub fn transaction_line(transaction: &Transaction) -> String {
     let place = &transaction.asked;
@@ -86,7 +111,7 @@ pub fn transaction_line(transaction: &Transaction) -> String {
     line
 }
 
-/// `0x86000002 CFGMGR_E_NODENOTFOUND, there is no such node`; a number that is not known stays alone.
+/// `0x86000002 CFGMGR_E_NODENOTFOUND, there is no such node`; an unknown number stays as it is.
 pub fn hresult_words(text: &str) -> String {
     match facts::result_in_text(text) {
         Some(fact) => format!("{text} {}", fact.words()),
@@ -94,7 +119,7 @@ pub fn hresult_words(text: &str) -> String {
     }
 }
 
-/// How Intune shows a Status: `-2016345708 (0x87D10194)`.
+/// Intune's number for a Status: `-2016345708 (0x87D10194)`.
 pub(super) fn intune(code: u16) -> String {
     let number = facts::RESULT_OF_STATUS | u32::from(code);
     format!("{} (0x{number:08X})", number.cast_signed())
@@ -118,19 +143,19 @@ pub(super) fn rules(rules: &[smol_str::SmolStr]) -> String {
     }
 }
 
-/// `The rule a of dmtap did this`, with how.
+/// `Rule a of dmtap did this.`, for `did this.`.
 pub(in crate::record::analysis) fn by_rules(names: &[smol_str::SmolStr], how: &str) -> String {
     format!("{} of dmtap {how}", capital(&rules(names)))
 }
 
-/// A sentence with a capital at its beginning.
+/// Returns a sentence with a capital letter at its beginning.
 pub(super) fn capital(words: &str) -> String {
     let mut letters = words.chars();
     let first = letters.next().map(|letter| letter.to_ascii_uppercase());
     first.into_iter().chain(letters).collect()
 }
 
-/// `device`, `server`, with its article.
+/// `the device`, `the server`
 pub(super) fn side(side: Side) -> &'static str {
     match side {
         Side::Device => "the device",
@@ -138,7 +163,7 @@ pub(super) fn side(side: Side) -> &'static str {
     }
 }
 
-/// `at 09:12:05 UTC`; in a log without times `at this exchange`.
+/// `at 09:12:05 UTC`; for a log without times `at this exchange`.
 pub(in crate::record::analysis) fn at(at_us: u64) -> String {
     match at_us {
         0 => "at this exchange".to_owned(),
@@ -146,7 +171,7 @@ pub(in crate::record::analysis) fn at(at_us: u64) -> String {
     }
 }
 
-/// `, since 2026-03-01 09:12`, in UTC; of the same day as `now_us` only the time. Nothing in a log without times.
+/// `, since 2026-03-01 09:12`, in UTC; only the time if it is the day of `now_us`. Empty for a log without times.
 pub(super) fn since(at_us: u64, now_us: u64) -> String {
     let day = |at| zoned(at, "%Y-%m-%d");
     match day(at_us) == day(now_us) {
@@ -171,7 +196,7 @@ pub(super) fn duration(micros: u64) -> String {
     }
 }
 
-/// What an attempt of a device to get a certificate is called.
+/// The name of an attempt of a device to get a certificate.
 pub fn attempt_words(is_renewal: bool) -> &'static str {
     match is_renewal {
         true => "renewal",
@@ -179,22 +204,19 @@ pub fn attempt_words(is_renewal: bool) -> &'static str {
     }
 }
 
-/// How a session ended, in a few words.
+/// The end of a session in a few words.
 pub fn end_words(summary: &SessionSummary) -> String {
-    match (&summary.end, &summary.end_rule) {
-        (SessionEnd::Aborted { .. }, Some(rule)) => format!("aborted by rule {rule}"),
-        (SessionEnd::BrokenOff { .. }, Some(rule)) => format!("broken off by rule {rule}"),
-        (end, _) => ended(end),
-    }
-}
-
-fn ended(end: &SessionEnd) -> String {
-    match end {
+    let rule = summary.end_rule.as_ref().map(|rule| format!("rule {rule}"));
+    let by = |peer: Side| rule.clone().unwrap_or_else(|| side(peer).to_owned());
+    match summary.end {
         SessionEnd::Open => "not over".to_owned(),
         SessionEnd::Finished => "finished".to_owned(),
-        SessionEnd::Aborted { by } => format!("aborted by {}", side(*by)),
-        SessionEnd::BrokenOff { by: Some(by), .. } => format!("broken off by {}", side(*by)),
-        SessionEnd::BrokenOff { by: None, .. } => "broken off".to_owned(),
+        SessionEnd::Aborted { by: peer } => format!("aborted by {}", by(peer)),
+        SessionEnd::BrokenOff { by: Some(peer), .. } => format!("broken off by {}", by(peer)),
+        SessionEnd::BrokenOff { by: None, .. } => match &rule {
+            Some(rule) => format!("broken off by {rule}"),
+            None => "broken off".to_owned(),
+        },
         SessionEnd::Silent => "the device did not come back".to_owned(),
         SessionEnd::WithoutFinal => "not closed by the server".to_owned(),
         SessionEnd::Refused { status: ..400 } => "refused".to_owned(),
