@@ -72,7 +72,7 @@ pub struct Cli {
     verbose: u8,
 }
 
-/// How results are written.
+/// The format of results.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Output {
     /// For people.
@@ -82,7 +82,7 @@ pub enum Output {
     Json,
 }
 
-/// Whether output has colours.
+/// The use of colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum Color {
     /// On a terminal.
@@ -95,7 +95,7 @@ enum Color {
 }
 
 impl Color {
-    /// Sets the choice for everything that is printed from now on.
+    /// Sets the choice for all later output.
     fn apply(self) {
         match self {
             Self::Auto => anstream::ColorChoice::Auto,
@@ -125,7 +125,7 @@ enum Verb {
     Completions(completions::Completions),
 }
 
-/// Refuses `--output json` where a verb has no JSON to give.
+/// Refuses `--output json` for a verb without JSON.
 fn only_text(output: Output, verb: &str) -> Outcome {
     match output {
         Output::Text => Ok(()),
@@ -133,10 +133,10 @@ fn only_text(output: Output, verb: &str) -> Outcome {
     }
 }
 
-/// Why a verb ends without success.
+/// The failure of a verb, with the text to print.
 #[derive(Debug)]
 pub enum Failure {
-    /// The thing asked about failed: exit code 1.
+    /// The examined thing failed: exit code 1.
     Failed(String),
     /// Wrong usage or configuration: exit code 2.
     Usage(String),
@@ -147,12 +147,12 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// The thing asked about failed, for this reason.
+    /// Creates a failure of the examined thing, for this reason.
     fn failed(why: impl Display) -> Self {
         Self::Failed(format!("error: {why}"))
     }
 
-    /// Wrong usage or configuration, for this reason.
+    /// Creates a failure for wrong usage or configuration, for this reason.
     fn usage(why: impl Display) -> Self {
         Self::Usage(format!("error: {why}"))
     }
@@ -166,7 +166,7 @@ impl Failure {
         Self::failed(format_args!("cannot write {what}: {why}"))
     }
 
-    /// The text to print.
+    /// Returns the text to print.
     fn why(&self) -> &str {
         match self {
             Self::Failed(why) | Self::Usage(why) | Self::Rules(why) | Self::Interrupted(why) => why,
@@ -182,7 +182,7 @@ impl Failure {
     }
 }
 
-/// How a command ends.
+/// The end of a verb.
 pub type Outcome = Result<(), Failure>;
 
 /// Runs the program.
@@ -220,13 +220,13 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The command line, with help that offers no `--output` where there is no JSON.
+/// Parses the command line. The help of a verb without JSON does not show `--output`.
 fn parse() -> Cli {
     use clap::{CommandFactory as _, FromArgMatches as _};
     let mut command = Cli::command();
     let output = |option: &&clap::Arg| option.get_id() == "output";
     let output = command.get_arguments().find(output).cloned();
-    // A verb that has an option itself does not get the global one.
+    // An option of the verb itself replaces the global one.
     let hidden = output.map(|output| output.global(false).hide(true));
     for verb in ["encode", "completions"] {
         command = command.mut_subcommand(verb, |verb| verb.args(hidden.clone()));
@@ -237,7 +237,7 @@ fn parse() -> Cli {
     found.unwrap_or_else(|error| error.exit())
 }
 
-/// Ends with the error of a command line; where something is missing, with an example of the verb behind it.
+/// Ends with the error of a command line; if an argument is missing, with an example of the verb behind it.
 fn exit_with_example(command: &clap::Command, error: &clap::Error) -> ! {
     if error.kind() == clap::error::ErrorKind::MissingRequiredArgument {
         let mut verb = command;
@@ -247,7 +247,7 @@ fn exit_with_example(command: &clap::Command, error: &clap::Error) -> ! {
         let help = verb.get_after_help().map(ToString::to_string);
         let example = help.as_deref().and_then(|help| help.lines().nth(1));
         if let Some(example) = example {
-            // The end is the same whether somebody reads it or not.
+            // Nobody may read it, which changes nothing.
             let _ = error.print();
             let _ = writeln!(io::stderr(), "\nExample:\n{example}");
             std::process::exit(error.exit_code());
@@ -257,7 +257,7 @@ fn exit_with_example(command: &clap::Command, error: &clap::Error) -> ! {
 }
 
 impl Verb {
-    /// Whether whoever reads standard error sees the transcript as well, with what failed in it.
+    /// Whether the reader of standard error also sees the transcript, which shows the failures.
     fn is_shown_on_stderr(&self, output: Output) -> bool {
         let prints = match self {
             Self::Proxy(proxy) => proxy.prints_transcript(output),
@@ -267,7 +267,7 @@ impl Verb {
         prints && print::is_stdout_stderr()
     }
 
-    /// Whether others depend on it while it runs, so that it must not block on an unread output.
+    /// Whether others depend on the verb while it runs, so that an unread output must not block it.
     fn serves(&self) -> bool {
         matches!(
             self,
@@ -276,12 +276,12 @@ impl Verb {
     }
 }
 
-/// On drop, waits a moment for the last output to be read.
+/// A guard that waits a moment for the last output to be read, when it is dropped.
 struct Printed;
 
 impl Drop for Printed {
     fn drop(&mut self) {
-        // The end is the same whether somebody reads it or not.
+        // Nobody may read it, which changes nothing.
         let _ = print::STDOUT.finish(LAST_WORDS);
         let _ = print::STDERR.finish(LAST_WORDS);
     }
@@ -296,18 +296,18 @@ fn complain(failure: &Failure) -> ExitCode {
     ExitCode::from(failure.exit_code())
 }
 
-/// Logs to standard error; `has_transcript` is whether its reader sees the transcript too.
+/// Starts the log on standard error; `has_transcript` is whether its reader also sees the transcript.
 fn log_to_stderr(verbose: u8, has_transcript: bool) {
     use tracing_subscriber::EnvFilter;
     let default = match verbose {
-        // The caller of the verifier reports what it finds, with a remedy.
+        // dmtap itself reports the errors of the verifier, with a remedy.
         0 => "warn,rustls_platform_verifier=off",
         1 => "dmtap=info,warn,rustls_platform_verifier=off",
         2 => "dmtap=debug,info",
         _ => "trace",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| match has_transcript {
-        // A failure is printed once.
+        // The transcript shows the failures already.
         true => EnvFilter::new(format!("{default},{IN_TRANSCRIPT}=off")),
         false => EnvFilter::new(default),
     });
@@ -315,7 +315,7 @@ fn log_to_stderr(verbose: u8, has_transcript: bool) {
         .with_env_filter(filter)
         .log_internal_errors(false)
         .with_writer(&print::STDERR);
-    // A second subscriber can only be refused; the first one then goes on serving.
+    // An error means that there is a subscriber already, which stays.
     let _ = match io::stderr().is_terminal() {
         true => log.with_target(false).without_time().try_init(),
         false => log.with_target(false).try_init(),
@@ -332,12 +332,12 @@ fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
         Failure::Failed(format!("error: cannot start the runtime: {why}"))
     })?;
     let done = runtime.block_on(work);
-    // Reading a pipe that is named as a file may never end.
+    // Reading from a pipe may never end.
     runtime.shutdown_timeout(LAST_WORDS);
     Ok(done)
 }
 
-/// The same for work that a signal ends: the failure has these words then.
+/// Like [`block_on`], but a signal ends the work: then the failure has these words.
 fn block_on_unless_interrupted<T>(
     work: impl Future<Output = T>,
     words: &str,
@@ -346,7 +346,7 @@ fn block_on_unless_interrupted<T>(
     ended.ok_or_else(|| Failure::Interrupted(words.into()))
 }
 
-/// A time: `5s`, `500ms`, `2m`; a bare number is seconds.
+/// Parses a time: `5s`, `500ms`, `2m`; a bare number is seconds.
 fn duration(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().map(SignedDuration::try_from_secs_f64);
     let duration = seconds.unwrap_or_else(|_| text.parse());
@@ -354,7 +354,7 @@ fn duration(text: &str) -> Result<Duration, String> {
     duration.map_err(|_| format!("{text} is not a time: write 5s, 500ms or 2m"))
 }
 
-/// The address of `--listen-host`: an IP address, or a name of this machine such as `localhost`.
+/// Parses the address of `--listen-host`: an IP address, or a name of this machine such as `localhost`.
 fn listen_host(text: &str) -> Result<IpAddr, String> {
     let bare = text
         .strip_prefix('[')
@@ -380,7 +380,7 @@ fn listen_host(text: &str) -> Result<IpAddr, String> {
     })
 }
 
-/// dmtap's certificate authority: in `confdir`, else in `~/.dmtap`.
+/// Returns dmtap's certificate authority: in `confdir`, else in `~/.dmtap`.
 fn authority(confdir: Option<&Path>) -> Result<Authority, Failure> {
     let folder = self::confdir(confdir)?;
     Authority::load_or_create(&folder).map_err(|error| {
@@ -392,7 +392,7 @@ fn authority(confdir: Option<&Path>) -> Result<Authority, Failure> {
     })
 }
 
-/// The folder of the CA: `confdir`, else `~/.dmtap`.
+/// Returns the folder of the CA: `confdir`, else `~/.dmtap`.
 fn confdir(confdir: Option<&Path>) -> Result<PathBuf, Failure> {
     let home = || std::env::home_dir().filter(|home| !home.as_os_str().is_empty());
     match confdir {
@@ -403,13 +403,13 @@ fn confdir(confdir: Option<&Path>) -> Result<PathBuf, Failure> {
     }
 }
 
-/// A filter of the command line; without text there is none.
+/// Parses a filter of the command line.
 fn filter(text: Option<&str>) -> Result<Option<Filter>, Failure> {
     let read = text.map(Filter::read).transpose();
     read.map_err(|error| Failure::Usage(error.to_string()))
 }
 
-/// A filter that the shell may have split into words.
+/// Parses a filter that the shell may have split into words.
 fn filter_of(words: &[String]) -> Result<Option<Filter>, Failure> {
     let text = words.join(" ");
     filter((!words.is_empty()).then_some(&text))
@@ -422,7 +422,7 @@ fn no_match(filter: &[String], exchanges: u64) {
     print::line(&format!("no exchange matches {filter} ({read} read)"));
 }
 
-/// The bytes of a file, or of standard input for `-`.
+/// Reads a file, or standard input for `-`.
 fn read_input(file: &Path) -> Result<Vec<u8>, Failure> {
     if file.as_os_str() != "-" {
         let read = rule_includes::read_bounded(file, MOST_INPUT);
@@ -432,12 +432,12 @@ fn read_input(file: &Path) -> Result<Vec<u8>, Failure> {
     read.map_err(|why| Failure::unreadable("standard input", why))
 }
 
-/// Writes to standard output. A reader that went away (`| head`) is no error.
+/// Writes to standard output. A reader that left (`| head`) is no error.
 fn write_output(bytes: &[u8]) -> Outcome {
     write_to(anstream::stdout().lock(), bytes)
 }
 
-/// The same for bytes that are no text, in which no colours are looked for.
+/// Like [`write_output`], for bytes that are no text and have no colours.
 fn write_bytes(bytes: &[u8]) -> Outcome {
     write_to(io::stdout().lock(), bytes)
 }
@@ -451,12 +451,13 @@ fn write_to(mut out: impl Write, bytes: &[u8]) -> Outcome {
     }
 }
 
-/// A value as a line of JSON.
+/// Returns a value as a line of JSON.
 fn json_line(value: impl Display) -> String {
     format!("{value}\n")
 }
 
-/// The same for text: what a terminal would obey or hide is escaped. JSON has escapes of its own.
+/// Like [`write_output`], but characters that a terminal would obey or hide are escaped in text; JSON has escapes of its
+/// own.
 fn write_text(text: &str, output: Output) -> Outcome {
     match output {
         Output::Text => write_output(printable::lines(text).as_bytes()),
@@ -464,7 +465,7 @@ fn write_text(text: &str, output: Output) -> Outcome {
     }
 }
 
-/// The same for verbs that catch signals: they end even if nobody reads.
+/// Like [`write_text`], for verbs that catch signals: they end even if nobody reads.
 fn write_and_end(text: &str, output: Output) -> Outcome {
     let text = match output {
         Output::Text => printable::lines(text),
@@ -475,10 +476,10 @@ fn write_and_end(text: &str, output: Output) -> Outcome {
     written.map_err(|error| Failure::unwritable("standard output", &error))
 }
 
-/// How long the end waits for somebody to read what is still to be printed.
-const LAST_WORDS: std::time::Duration = std::time::Duration::from_secs(1);
+/// The time limit for printing the rest of the output at the end.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// Most bytes taken from a file or standard input, or of a message that is tried.
+/// The limit of a file or standard input, in bytes.
 const MOST_INPUT: u64 = 256 << 20;
 
 const EXAMPLES: &str = "\

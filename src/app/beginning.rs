@@ -1,4 +1,4 @@
-//! The lines with which a run begins: where dmtap listens, and the run that a record is of.
+//! The records at the beginning of a run: the address of dmtap, and the run itself.
 
 use std::net::SocketAddr;
 
@@ -10,7 +10,7 @@ use crate::proxy::{Authority, Settings, now};
 use crate::record::model::{ListenerRecord, RuleFileRecord, RunRecord, StartRecord};
 use crate::rules::chance::DEFAULT_SEED;
 
-/// The run that begins now with these rules.
+/// Returns the record of a run that begins now, with its rules.
 pub(super) fn run(settings: &Settings, sources: Option<&Sources>) -> RunRecord {
     let mode = settings.mode.to_string();
     let seed = sources.map_or(DEFAULT_SEED, Sources::seed);
@@ -27,13 +27,13 @@ pub(super) fn run(settings: &Settings, sources: Option<&Sources>) -> RunRecord {
     }
 }
 
-/// dmtap listens at this address.
+/// Returns the record that dmtap listens at this address.
 pub fn start(scheme: &str, address: SocketAddr, authority: &Authority) -> StartRecord {
     let ca = authority.certificate_file().display().to_string();
     StartRecord::new(now(), ListenerRecord::new(scheme, address), ca)
 }
 
-/// An id that no other run has.
+/// Returns an id that no other run has.
 fn id() -> String {
     let mut bytes = [0; 8];
     match rand::fill(&mut bytes) {

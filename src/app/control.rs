@@ -1,8 +1,8 @@
-//! The control API: rules listed, added, replaced, removed, enabled and disabled while dmtap runs; and what passes,
-//! session by session and exchange by exchange.
+//! The control API: it lists, adds, replaces, removes, enables and disables rules while dmtap runs, and returns the
+//! sessions and exchanges that pass.
 //!
 //! It has a port of its own on loopback. Requests need the token; those of a browser are refused in any case; and the
-//! control API is never reachable through the proxy (`proxy::Settings::private`).
+//! control API cannot be reached through the proxy (`proxy::Settings::private`).
 
 mod answer;
 mod api;
@@ -20,37 +20,37 @@ use std::time::Duration;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use answer::{Answer, Body};
+use answer::Answer;
+use api::Done;
 use guard::Guard;
 pub use token::{Token, TokenError};
 pub use traffic::Traffic;
 
 use super::rule_sources::RuleSetUpdater;
-use super::rule_sources::watch::OnChange;
 use crate::proxy::{accept_until, all_ended, cannot_listen};
 
-/// Where the control API listens, and who may use it.
+/// The settings of the control API.
 #[derive(Debug)]
 pub struct ControlSettings {
-    /// Where it listens. Port 0 takes a free one.
+    /// The address to listen at. Port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Whether other machines may reach it.
+    /// The machines that may reach it.
     pub reach: Reach,
     /// The token that requests need.
     pub token: Token,
 }
 
-/// Who may reach the control API.
+/// The machines that may reach the control API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// This machine.
+    /// This machine alone.
     Loopback,
-    /// Every machine that reaches the address it listens at.
+    /// Every machine that can connect to its address.
     Anybody,
 }
 
@@ -58,7 +58,6 @@ pub enum Reach {
 #[derive(Debug)]
 pub struct Control {
     listener: TcpListener,
-    address: SocketAddr,
     guard: Guard,
 }
 
@@ -66,7 +65,7 @@ impl Control {
     /// Binds the listener. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// Where the address is taken, or is none of loopback and that was not asked for; the text says which.
+    /// The address is taken, or other machines can reach it although `reach` does not allow that; the text says which.
     pub async fn bind(settings: ControlSettings) -> io::Result<Self> {
         let listen = settings.listen;
         if settings.reach == Reach::Loopback && !listen.ip().is_loopback() {
@@ -83,54 +82,49 @@ impl Control {
         let address = listener.local_addr()?;
         Ok(Self {
             listener,
-            address,
             guard: Guard::new(address, settings.reach, settings.token),
         })
     }
 
-    /// The address it listens at.
+    /// Returns the address at which it listens.
     pub fn local_addr(&self) -> SocketAddr {
-        self.address
+        self.guard.address
     }
 
-    /// The token that requests need.
+    /// Returns the token that requests need.
     pub fn token(&self) -> &Token {
-        self.guard.token()
+        &self.guard.token
     }
 
-    /// Serves requests until `stop`; `on_change` gets what changes.
-    pub async fn run(
-        self,
-        rules: Arc<RuleSetUpdater>,
-        traffic: Traffic,
-        on_change: OnChange,
-        stop: CancellationToken,
-    ) {
+    /// Serves requests until `stop`.
+    pub async fn run(self, rules: Arc<RuleSetUpdater>, traffic: Traffic, stop: CancellationToken) {
         let api = Arc::new(Api {
             guard: self.guard,
             rules,
             traffic,
-            on_change,
             stop: stop.clone(),
         });
         let serve = |tcp, _| serve(api.clone(), tcp, stop.clone());
         let mut connections = accept_until(self.listener, CONNECTIONS, &stop, serve).await;
-        // An answer on its way arrives; nobody is waited for longer.
+        // Answers under way still arrive; nothing else delays the end.
         let _ = tokio::time::timeout(GRACE, all_ended(&mut connections)).await;
     }
 }
 
-/// What every connection needs.
+/// The state that all connections share.
 struct Api {
     guard: Guard,
     rules: Arc<RuleSetUpdater>,
     traffic: Traffic,
-    on_change: OnChange,
     stop: CancellationToken,
 }
 
 async fn serve(api: Arc<Api>, tcp: TcpStream, stop: CancellationToken) {
-    let service = service_fn(|request| answer(&api, request));
+    let service = service_fn(async |request| {
+        let answered = answer(&api, request).await;
+        let answer = answered.unwrap_or_else(|refusal| refusal);
+        Ok::<_, Infallible>(answer.into_response())
+    });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(TIMEOUT)
@@ -149,48 +143,51 @@ async fn serve(api: Arc<Api>, tcp: TcpStream, stop: CancellationToken) {
     }
 }
 
-async fn answer(api: &Api, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+async fn answer(api: &Api, request: Request<Incoming>) -> Done {
     let (head, body) = request.into_parts();
-    if let Some(refusal) = api.guard.refuses(&head) {
+    api.guard.check(&head).inspect_err(|refusal| {
         let (method, path, why) = (&head.method, head.uri.path(), refusal.why());
         tracing::warn!("control: {method} {path} refused: {why}");
-        return Ok(refusal.into_response());
-    }
+    })?;
     if body.size_hint().lower() > BODY_BYTES as u64 {
-        return Ok(Answer::too_large(BODY_BYTES).into_response());
+        return Err(Answer::too_large(BODY_BYTES));
     }
     let body = Limited::new(body, BODY_BYTES).collect();
     let body = match tokio::time::timeout(TIMEOUT, body).await {
         Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            return Ok(Answer::too_large(BODY_BYTES).into_response());
+            return Err(Answer::too_large(BODY_BYTES));
         }
-        Ok(Err(_)) | Err(_) => return Ok(Answer::broken_body().into_response()),
+        Ok(Err(_)) | Err(_) => {
+            let why = "the body did not come whole in time";
+            return Err(Answer::error(StatusCode::REQUEST_TIMEOUT, why));
+        }
     };
     if let Some(query) = query::waiting(&head) {
-        // What ends the wait is looked at again below.
+        // The exchange that ends the wait is read below.
         let wait = api.stop.run_until_cancelled(api.traffic.wait(&query));
         if wait.await == Some(false) {
-            return Ok(Answer::too_many_waiting().into_response());
+            let why = "too many requests wait already";
+            let refusal = Answer::error(StatusCode::SERVICE_UNAVAILABLE, why);
+            return Err(refusal.help("ask without wait, or later"));
         }
     }
-    let (rules, on_change) = (api.rules.clone(), api.on_change.clone());
-    let traffic = api.traffic.clone();
-    // Reading a thousand rules takes a while, and the traffic is not to wait for it.
-    let answered = tokio::task::spawn_blocking(move || {
-        api::answer(&rules, &traffic, &on_change, &head, &body)
-    });
-    let answered = answered.await.unwrap_or_else(|_| Answer::fault());
-    Ok(answered.into_response())
+    let (rules, traffic) = (api.rules.clone(), api.traffic.clone());
+    // Reading a thousand rules takes a while; the traffic must not wait for it.
+    let answered = tokio::task::spawn_blocking(move || api::answer(&rules, &traffic, &head, &body));
+    answered.await.unwrap_or_else(|_| {
+        let why = "a fault in dmtap; its log says more";
+        Err(Answer::error(StatusCode::INTERNAL_SERVER_ERROR, why))
+    })
 }
 
-/// Connections at a time; more wait in the listener's queue.
+/// The limit of connections at a time; more wait in the listener's queue.
 const CONNECTIONS: usize = 32;
-/// The largest body, in bytes.
+/// The limit of a body, in bytes.
 const BODY_BYTES: usize = 1 << 20;
-/// The largest head, in bytes.
+/// The limit of a head, in bytes.
 const HEAD_BYTES: usize = 16 << 10;
-/// For a head, and for a body.
+/// The time limit for a head, and for a body.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// How long answers on their way may take when it stops.
+/// The time limit for answers under way when the API stops.
 const GRACE: Duration = Duration::from_millis(200);

@@ -16,7 +16,7 @@ use crate::peer::enroll::device::first_line;
 use crate::peer::{Device, Encoding};
 use crate::proxy::ServerError;
 
-/// Why a session did not come to its end.
+/// The reason why a session did not come to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
     /// No response: the connection or TLS failed.
@@ -24,35 +24,35 @@ pub enum SessionError {
     NoResponse {
         /// The address.
         url: Uri,
-        /// Why, and what helps.
+        /// The reason, and the remedy.
         why: ServerError,
     },
     /// An HTTP error.
     #[error("{}", http_error(*.0, .1))]
     Http(StatusCode, String),
-    /// The server is busy, again and again, and says when to come back.
+    /// The server is still busy after all tries, and names the time until the next one.
     #[error("the server answered HTTP {0}, to be asked again after {seconds} s", seconds = .1.as_secs())]
     Busy(StatusCode, Duration),
-    /// The answer made no sense to the device.
+    /// The device cannot use the answer.
     #[error("{0}")]
     Broken(String),
-    /// It went on and on.
+    /// It reached the limit of messages.
     #[error("the session did not end within {MOST_MESSAGES} messages")]
     Endless,
 }
 
-/// A SessionID of 1 to 4 hexadecimal digits, as Windows has them; two runs have the same one once in 65,535 times.
+/// Returns a SessionID of 1 to 4 hexadecimal digits, as Windows has them; two runs have the same once in 65,535 times.
 pub fn random_session_id() -> String {
     let mut bytes = [0; 2];
-    // Without random bytes it is what stands there, and the session is one all the same.
+    // Without random bytes the id is 1, which is valid, too.
     let _ = aws_lc_rs::rand::fill(&mut bytes);
     format!("{:X}", u16::from_be_bytes(bytes).max(1))
 }
 
-/// When a device tries again because the server is busy.
+/// The wait of a device for a busy server.
 #[derive(Clone, Copy, Debug)]
 pub struct RetryPolicy {
-    /// It waits no longer, whatever the server says.
+    /// The longest wait, whatever the server asks for.
     pub longest: Duration,
     /// Receives the time that the server asks to wait, before each wait.
     pub on_busy: fn(Duration),
@@ -70,7 +70,7 @@ impl Default for RetryPolicy {
 /// Runs one session from package 1 to its end and returns how many messages the device sent.
 ///
 /// # Errors
-/// [`SessionError`]; what the device did until then stands in [`Device::done`].
+/// [`SessionError`]; [`Device::done`] has the commands until then.
 pub async fn run_session(
     client: &HttpClient,
     url: &Uri,
@@ -85,7 +85,7 @@ pub async fn run_session(
         let body = on_wire(message, wire).map_err(SessionError::Broken)?;
         let answer = post_with_retries(client, &url, body, wire, retry).await?;
         if answer.is_empty() {
-            // Windows takes an empty 200 for the end of the session.
+            // For Windows an empty 200 is the end of the session.
             return Ok(sent);
         }
         let document =
@@ -109,7 +109,7 @@ pub async fn run_session(
     Err(SessionError::Endless)
 }
 
-/// Posts, and once more where the server is busy and says for how long (MS-MDM 3.1.6).
+/// Posts a message, again while the server is busy and names a time (MS-MDM 3.1.6).
 async fn post_with_retries(
     client: &HttpClient,
     url: &Uri,
@@ -187,7 +187,7 @@ async fn post(
     }
 }
 
-/// An HTTP error with the first line of its text. dmtap's own errors are not the server's.
+/// Describes an HTTP error with the first line of its text. dmtap's own errors are not those of the server.
 fn http_error(status: StatusCode, text: &str) -> String {
     match text {
         "" => format!("the server answered HTTP {status}"),
@@ -196,13 +196,13 @@ fn http_error(status: StatusCode, text: &str) -> String {
     }
 }
 
-/// Bytes of an error's text that are read at most.
+/// The limit of an error's text, in bytes.
 const MOST_ERROR: usize = 64 << 10;
-/// Messages a device sends in one session at most.
+/// The limit of messages of a device in one session.
 const MOST_MESSAGES: u32 = 200;
-/// How often a message is posted to a busy server.
+/// The limit of tries to post a message to a busy server.
 const MOST_TRIES: u32 = 3;
-/// The statuses that say so.
+/// The statuses of a busy server.
 const BUSY: [StatusCode; 2] = [
     StatusCode::SERVICE_UNAVAILABLE,
     StatusCode::TOO_MANY_REQUESTS,

@@ -1,4 +1,4 @@
-//! How the simulated device reaches servers: names may lead elsewhere than DNS says, and each host is noted.
+//! The connections of the simulated device: a table of names comes before DNS, and each host is noted.
 
 use std::future::Future;
 use std::io;
@@ -23,7 +23,7 @@ use tower_service::Service;
 use crate::peer::enroll::PrivateKey;
 use crate::proxy::{PlainError, Resolve, Trust, client_config};
 
-/// Opens connections, by the table first, and notes each host with its port.
+/// A connector that looks names up in a table first, and notes each host with its port.
 #[derive(Clone, Debug)]
 pub struct Dialer {
     table: Arc<[Resolve]>,
@@ -32,7 +32,7 @@ pub struct Dialer {
 }
 
 impl Dialer {
-    /// One that asks DNS for names that are not in the table.
+    /// Creates a dialer that asks DNS for names that are not in the table.
     pub fn new(table: Vec<Resolve>) -> Self {
         Self {
             table: table.into(),
@@ -41,7 +41,7 @@ impl Dialer {
         }
     }
 
-    /// One that knows the table and nothing else.
+    /// Creates a dialer without DNS.
     pub fn without_dns(table: Vec<Resolve>) -> Self {
         Self {
             dns: false,
@@ -49,24 +49,24 @@ impl Dialer {
         }
     }
 
-    /// Each host and port that was connected to, in order, once.
+    /// Returns each host and port that it connected to, once, in order.
     pub fn contacted(&self) -> Vec<String> {
         self.contacted.lock().clone()
     }
 
-    /// A client that trusts these servers and connects so.
+    /// Creates an HTTP client that connects with this dialer.
     ///
     /// # Errors
-    /// In words, where the certificates cannot be loaded.
+    /// The certificates of `trust` cannot be loaded.
     pub fn client(&self, trust: &Trust) -> Result<HttpClient, String> {
         let config = client_config(trust).map_err(|error| error.to_string())?;
         Ok(self.with_config(config))
     }
 
-    /// The same, which shows this certificate, DER, to servers that ask for one.
+    /// Like [`Self::client`], but it presents this certificate, DER, to servers that ask for one.
     ///
     /// # Errors
-    /// As those of [`Self::client`].
+    /// Those of [`Self::client`]; a key that cannot be used.
     pub fn client_with(
         &self,
         trust: &Trust,
@@ -94,10 +94,7 @@ impl Dialer {
 
     async fn dial(self, uri: Uri) -> io::Result<TokioIo<TcpStream>> {
         let host = uri.host().unwrap_or_default().to_ascii_lowercase();
-        let port = uri.port_u16().unwrap_or(match uri.scheme_str() {
-            Some("http") => 80,
-            _ => 443,
-        });
+        let port = port_of(&uri);
         let known = self.table.iter().find_map(|line| line.of(&host, port));
         let literal = host.trim_matches(['[', ']']).parse::<IpAddr>().ok();
         let is_here = literal.is_some_and(|ip| ip.is_loopback()) || host == "localhost";
@@ -135,10 +132,18 @@ impl Service<Uri> for Dialer {
     }
 }
 
-/// What a device speaks HTTP with.
+/// Returns the port of a URI, or the default port of its scheme.
+pub(super) fn port_of(uri: &Uri) -> u16 {
+    uri.port_u16().unwrap_or(match uri.scheme_str() {
+        Some("http") => 80,
+        _ => 443,
+    })
+}
+
+/// The HTTP client of the simulated device.
 pub type HttpClient = Client<HttpsConnector<Dialer>, Full<Bytes>>;
 
-/// Hosts that are noted.
+/// The limit of noted hosts.
 const MOST_HOSTS: usize = 1024;
 
 #[cfg(test)]

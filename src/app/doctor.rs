@@ -1,4 +1,4 @@
-//! Whether everything is there for a device to enroll through dmtap: names, ports, certificates, clock, discovery.
+//! The checks of `dmtap doctor` before a device enrolls through dmtap: names, ports, certificates, clock, discovery.
 
 mod discovery;
 mod probe;
@@ -8,46 +8,48 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use http::Uri;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
-use super::dial::Dialer;
+use super::dial::{Dialer, port_of};
 use super::rule_includes;
 use crate::dm::Certificate;
 use crate::peer::enroll::server::DISCOVERY_PATH;
 use crate::proxy::{Resolve, Trust};
 use probe::Handshake;
 
-/// What is examined.
+/// The hosts and certificates to examine.
 #[derive(Clone, Debug)]
 pub struct Doctor {
     /// The server, or its discovery address.
     pub server: Uri,
     /// The mail domain of the users.
     pub domain: Option<String>,
-    /// Where devices find dmtap.
+    /// The origin at which devices reach dmtap.
     pub public: Option<Uri>,
-    /// Which servers are trusted.
+    /// The trusted servers.
     pub trust: Trust,
     /// The certificate of dmtap's CA, PEM.
     pub ca: PathBuf,
-    /// Names that lead elsewhere than DNS says.
+    /// The addresses of hosts that replace those of DNS.
     pub resolve: Vec<Resolve>,
 }
 
-/// One thing that was examined.
+/// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// What.
+    /// The name of the check.
     pub what: &'static str,
-    /// How it is.
+    /// The result in words.
     pub text: String,
-    /// What to do, where it is not right.
+    /// The remedy, if something is wrong.
     pub remedy: Option<String>,
-    /// Whether devices can only enroll where it is right.
+    /// Whether devices need this for enrollment.
     pub is_needed: bool,
 }
 
 impl Finding {
-    /// It is as it should be.
+    /// Creates the result of a check that passed.
     fn ok(what: &'static str, text: impl Into<String>) -> Self {
         Self {
             what,
@@ -57,7 +59,7 @@ impl Finding {
         }
     }
 
-    /// It is not.
+    /// Creates the result of a check that failed.
     fn wrong(what: &'static str, text: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
             what,
@@ -67,7 +69,7 @@ impl Finding {
         }
     }
 
-    /// It is not, and devices can enroll all the same.
+    /// Creates the result of a check that failed, but that devices do not need.
     fn optional(what: &'static str, text: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
             is_needed: false,
@@ -75,14 +77,14 @@ impl Finding {
         }
     }
 
-    /// Whether devices can enroll as far as this goes.
+    /// Whether devices can enroll in spite of this result.
     pub fn is_ok(&self) -> bool {
         self.remedy.is_none() || !self.is_needed
     }
 }
 
 impl Doctor {
-    /// Examines everything, in the order in which a device meets it.
+    /// Runs all checks, in the order in which a device needs them.
     pub async fn examine(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
         if let Some(domain) = &self.domain {
@@ -95,7 +97,7 @@ impl Doctor {
         findings
     }
 
-    /// The name that Windows makes of a mail domain.
+    /// Checks the host name that Windows derives from a mail domain.
     async fn domain(&self, domain: &str) -> Finding {
         let name = format!("enterpriseenrollment.{domain}");
         match self.lookup(&name, 443).await {
@@ -112,10 +114,10 @@ impl Doctor {
         }
     }
 
-    /// What devices meet: dmtap's name, its port, and the certificate that it shows.
+    /// Checks dmtap as devices reach it: its name, its port, and its certificate.
     ///
     /// # Errors
-    /// What ends the examination.
+    /// The failure that ends these checks.
     async fn public(&self, findings: &mut Vec<Finding>) -> Result<(), Finding> {
         findings.push(self.own_ca());
         let Some(public) = &self.public else {
@@ -173,16 +175,16 @@ impl Doctor {
         }
     }
 
-    /// The certificate of dmtap's CA.
+    /// Returns the certificate of dmtap's CA.
     fn read_ca(&self) -> Option<Certificate> {
-        let read = rule_includes::read_bounded(&self.ca, rule_includes::MOST).ok();
-        read.and_then(|pem| probe::first_certificate(&pem))
+        let pem = rule_includes::read_bounded(&self.ca, rule_includes::MOST).ok()?;
+        Certificate::read(&CertificateDer::from_pem_slice(&pem).ok()?)
     }
 
-    /// The server's name, port, certificate and discovery.
+    /// Checks the server's name, port, certificate and discovery.
     ///
     /// # Errors
-    /// What ends the examination.
+    /// The failure that ends these checks.
     async fn server(&self, findings: &mut Vec<Finding>) -> Result<(), Finding> {
         let (host, port) = host_and_port(&self.server);
         let addresses = self.lookup(&host, port).await.map_err(|why| {
@@ -220,7 +222,7 @@ impl Doctor {
         discovery::examine(self, &dialer, &handshake, findings).await
     }
 
-    /// The addresses of a name, by the table first.
+    /// Returns the addresses of a name; the table comes before DNS.
     async fn lookup(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
         if let Some(to) = self.resolve.iter().find_map(|line| line.of(host, port)) {
             return Ok(vec![to]);
@@ -237,7 +239,7 @@ impl Doctor {
         }
     }
 
-    /// Where discovery is.
+    /// Returns the address of discovery.
     fn discovery_url(&self) -> String {
         let path = match self.server.path() {
             "" | "/" => DISCOVERY_PATH,
@@ -253,12 +255,7 @@ fn origin(uri: &Uri) -> String {
 }
 
 fn host_and_port(uri: &Uri) -> (String, u16) {
-    let host = uri.host().unwrap_or_default().to_owned();
-    let default = match uri.scheme_str() {
-        Some("http") => 80,
-        _ => 443,
-    };
-    (host, uri.port_u16().unwrap_or(default))
+    (uri.host().unwrap_or_default().to_owned(), port_of(uri))
 }
 
 fn list(addresses: &[SocketAddr]) -> String {

@@ -1,4 +1,4 @@
-//! The enrolling device on the network: enrollment, then management sessions at the address it was given.
+//! The enrolling device on the network: enrollment, then management sessions at the address from the server.
 
 pub mod report;
 
@@ -19,30 +19,30 @@ use crate::peer::enroll::{
 use crate::peer::{Device, Encoding, Profile, device};
 use crate::proxy::ServerError;
 
-/// Why a device is not enrolled, or does not get through its sessions.
+/// The reason why a device is not enrolled, or a session failed.
 #[derive(Debug, thiserror::Error)]
 pub enum EnrollError {
-    /// Nobody answered, or nobody it trusts.
+    /// No server answered, or only one that the device does not trust.
     #[error("no response from {url}: {why}")]
     NoResponse {
         /// The address.
         url: Uri,
-        /// Why, with all causes.
+        /// The reason, with all causes.
         why: String,
     },
     /// The device refused an answer.
     #[error("the device refuses: {0}")]
     Refused(RefusedAnswer),
-    /// The answer is an error itself: an HTTP error, or a fault.
+    /// The answer is an error: an HTTP error, or a fault.
     #[error("{0}")]
     Answered(RefusedAnswer),
     /// A management session failed.
     #[error(transparent)]
     Session(#[from] SessionError),
-    /// The address of the next session is none.
+    /// The address of the next session is not valid.
     #[error("the device is to go to {0:?}, which is not an address")]
     Address(String),
-    /// It went on and on.
+    /// It reached the limit of requests.
     #[error("the enrollment did not end within {MOST_REQUESTS} requests")]
     Endless,
 }
@@ -57,9 +57,6 @@ impl From<RefusedAnswer> for EnrollError {
 }
 
 /// Enrolls a device at a discovery address.
-///
-/// # Errors
-/// [`EnrollError`].
 pub async fn enroll(
     client: &HttpClient,
     profile: EnrollProfile,
@@ -78,9 +75,6 @@ pub async fn enroll(
 }
 
 /// Renews the certificate of an enrolled device, whose key is `old`, with a new key.
-///
-/// # Errors
-/// [`EnrollError`].
 pub async fn renew(
     client: &HttpClient,
     profile: EnrollProfile,
@@ -88,7 +82,7 @@ pub async fn renew(
     old: &PrivateKey,
     key: Arc<PrivateKey>,
 ) -> Result<Enrollment, EnrollError> {
-    // The client shows the old certificate, where it is asked for one.
+    // The client presents the old certificate to a server that asks for one.
     let url = enrollment.renewal.clone().unwrap_or_default();
     let address = url.parse().map_err(|_| EnrollError::Address(url))?;
     let old = (&*enrollment.certificate, old);
@@ -100,10 +94,7 @@ pub async fn renew(
     }
 }
 
-/// One request and its whole answer.
-///
-/// # Errors
-/// [`EnrollError::NoResponse`].
+/// Sends a request and returns the whole answer.
 pub async fn send(
     client: &HttpClient,
     request: Request<Bytes>,
@@ -133,24 +124,24 @@ pub async fn send(
 /// One management session of an enrolled device.
 #[derive(Debug)]
 pub struct ManagementSession {
-    /// Where it went.
+    /// The address of the server.
     pub url: Uri,
-    /// What was spoken.
+    /// The encoding of the messages.
     pub encoding: Encoding,
-    /// The commands that the device carried out, and its answers.
+    /// The commands of the server, and the device's answers.
     pub done: Vec<(String, StatusCode)>,
 }
 
 /// An enrolled device with its tree.
 #[derive(Debug)]
 pub struct EnrolledDevice {
-    /// What the server granted.
+    /// The enrollment that the server granted.
     pub enrollment: Enrollment,
     device: Device,
 }
 
 impl EnrolledDevice {
-    /// A device with the nodes of its account.
+    /// Creates a device with the nodes of its account.
     pub fn new(enrollment: Enrollment, device_id: String) -> Self {
         let profile = Profile {
             id: device_id,
@@ -163,7 +154,7 @@ impl EnrolledDevice {
         }
     }
 
-    /// Takes the certificate of a renewal in place of the one it had.
+    /// Replaces the certificate by that of a renewal.
     pub fn renewed(&mut self, renewed: Enrollment) {
         self.device
             .change_tree(|tree| renewed.certificate_in_tree(tree));
@@ -172,10 +163,7 @@ impl EnrolledDevice {
         self.enrollment.subject = renewed.subject;
     }
 
-    /// Runs one session, at the address that holds now.
-    ///
-    /// # Errors
-    /// [`EnrollError`].
+    /// Runs one session, at the current address.
     pub async fn session(
         &mut self,
         client: &HttpClient,
@@ -195,7 +183,7 @@ impl EnrolledDevice {
     }
 }
 
-/// Requests of one enrollment: three and redirects.
+/// The limit of requests of one enrollment: three, and redirects.
 const MOST_REQUESTS: u32 = 20;
-/// How long an answer may take.
+/// The time limit for an answer.
 const ANSWER: Duration = Duration::from_secs(60);

@@ -15,31 +15,31 @@ use rustls::server::WebPkiClientVerifier;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::https;
+use super::https::{self, ServerTls};
 use super::server::{self, OnLine, Shared};
 use crate::peer::Server;
 use crate::peer::enroll::server::{Granted, MANAGEMENT_PATH, MOVED_PATH};
 use crate::peer::enroll::{EnrollServer, EnrollmentCa, PrivateKey, Sites, User};
 use crate::proxy::Authority;
 
-/// A server that enrolls devices, and the two places where it manages them.
+/// A server that enrolls devices, with its two management servers.
 pub struct EnrollService {
     enroll: Mutex<EnrollServer>,
-    /// Where sessions begin; the last command moves the device.
+    /// The management server of the first sessions; its last command moves the device.
     pub first: Shared,
-    /// Where they go on.
+    /// The management server of the later sessions.
     pub moved: Shared,
-    /// Gets what devices answer to commands.
+    /// Receives the answers of devices to commands.
     pub on_line: OnLine,
-    /// Gets what is granted.
+    /// Receives the granted certificates.
     pub on_grant: fn(&Granted),
 }
 
 impl EnrollService {
-    /// A server at these names, with a CA that nobody has seen before; `adapt` may change what it does.
+    /// Creates a server at these names, with a new CA; `adapt` may change its behaviour.
     ///
     /// # Errors
-    /// In words, where the CA cannot be made.
+    /// The CA cannot be created.
     pub fn new(
         sites: Sites,
         users: Vec<User>,
@@ -59,7 +59,7 @@ impl EnrollService {
         })
     }
 
-    /// What it has granted.
+    /// Returns the granted certificates.
     pub fn granted(&self) -> Vec<Granted> {
         let enroll = self.enroll.lock();
         enroll.granted().to_vec()
@@ -106,57 +106,13 @@ impl EnrollService {
         granted.iter().for_each(self.on_grant);
         response.map(Full::new)
     }
-}
 
-/// Serves until `stop`, then lets running exchanges end.
-pub async fn serve(
-    listener: TcpListener,
-    tls: ServerTls,
-    service: Arc<EnrollService>,
-    stop: CancellationToken,
-) {
-    let respond = move |request| {
-        let service = service.clone();
-        async move { service.respond(request).await }
-    };
-    https::serve(listener, move |name| tls.at(name), respond, stop).await;
-}
-
-/// TLS of an enrolling server. Every name asks for a client certificate; that of management sessions demands one.
-#[derive(Clone)]
-pub struct ServerTls {
-    asking: Arc<rustls::ServerConfig>,
-    /// Where the name is no other's.
-    demanding: Option<(String, Arc<rustls::ServerConfig>)>,
-}
-
-impl ServerTls {
-    fn at(&self, name: Option<&str>) -> Arc<rustls::ServerConfig> {
-        match &self.demanding {
-            Some((own, demanding)) if name.is_some_and(|name| name.eq_ignore_ascii_case(own)) => {
-                demanding.clone()
-            }
-            _ => self.asking.clone(),
-        }
-    }
-}
-
-/// The same for every name.
-impl From<Arc<rustls::ServerConfig>> for ServerTls {
-    fn from(asking: Arc<rustls::ServerConfig>) -> Self {
-        Self {
-            asking,
-            demanding: None,
-        }
-    }
-}
-
-impl EnrollService {
-    /// TLS for the names of this server, with leaves of `authority`.
+    /// Returns the TLS settings for each name of this server, with leaves of `authority`. Every name asks for a client
+    /// certificate; that of management sessions demands one, if it is a name of its own.
     ///
     /// # Errors
-    /// In words, where no certificate can be made.
-    pub fn tls(&self, authority: &Authority) -> Result<ServerTls, String> {
+    /// A certificate cannot be created.
+    pub fn tls(&self, authority: &Authority) -> Result<impl ServerTls + use<>, String> {
         let enroll = self.enroll.lock();
         let mut roots = rustls::RootCertStore::empty();
         let words = |error: rustls::server::VerifierBuilderError| error.to_string();
@@ -164,27 +120,45 @@ impl EnrollService {
         ca.map_err(|error| error.to_string())?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let clients = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
-        let names = enroll.names();
-        let [discovery, management, sessions] = &names;
+        let [discovery, management, sessions] = enroll.names();
         let asking = clients.clone().allow_unauthenticated().build();
-        let all = [&**discovery, management, sessions];
+        let all = [&*discovery, &*management, &*sessions];
         let asking = https::tls(authority, &all, Some(asking.map_err(words)?))?;
-        let demanding = match [discovery, management].contains(&sessions) {
-            true => None,
+        let demanding = match [&discovery, &management].contains(&&sessions) {
+            true => asking.clone(),
             false => {
                 let clients = clients.build().map_err(words)?;
-                let tls = https::tls(authority, &[sessions], Some(clients))?;
-                Some((sessions.clone(), tls))
+                https::tls(authority, &[&*sessions], Some(clients))?
             }
         };
-        Ok(ServerTls { asking, demanding })
+        Ok(move |name: Option<&str>| {
+            let is_of_sessions = name.is_some_and(|name| name.eq_ignore_ascii_case(&sessions));
+            match is_of_sessions {
+                true => demanding.clone(),
+                false => asking.clone(),
+            }
+        })
     }
 }
 
-/// A new RSA key; takes some tenths of a second.
+/// Serves until `stop`, then lets running exchanges end.
+pub async fn serve(
+    listener: TcpListener,
+    tls: impl ServerTls,
+    service: Arc<EnrollService>,
+    stop: CancellationToken,
+) {
+    let respond = move |request| {
+        let service = service.clone();
+        async move { service.respond(request).await }
+    };
+    https::serve(listener, tls, respond, stop).await;
+}
+
+/// Creates an RSA key, which takes some tenths of a second.
 ///
 /// # Errors
-/// In words, where the machine has no random numbers.
+/// The machine has no random numbers.
 pub fn new_key() -> Result<Arc<PrivateKey>, String> {
     let pair = KeyPair::generate(KeySize::Rsa2048).map_err(|error| error.to_string())?;
     let pkcs8: Pkcs8V1Der<'_> = pair.as_der().map_err(|error| error.to_string())?;

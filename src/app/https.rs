@@ -1,4 +1,4 @@
-//! HTTPS around a function from request to response: what both simulated servers listen with.
+//! The HTTPS listener of both simulated servers, around a function from request to response.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -22,10 +22,21 @@ use crate::markup::Limits;
 use crate::peer::enroll::PresentedCertificate;
 use crate::proxy::{Authority, accept_until, all_ended};
 
-/// Serves until `stop`, then lets running exchanges end. `tls` is asked with the name that a device connects to.
+/// A function that returns the TLS settings for the name that a device connects to.
+pub trait ServerTls:
+    Fn(Option<&str>) -> Arc<rustls::ServerConfig> + Clone + Send + Sync + 'static
+{
+}
+
+impl<T> ServerTls for T where
+    T: Fn(Option<&str>) -> Arc<rustls::ServerConfig> + Clone + Send + Sync + 'static
+{
+}
+
+/// Serves until `stop`, then lets running exchanges end.
 pub(super) async fn serve<R, F>(
     listener: TcpListener,
-    tls: impl Fn(Option<&str>) -> Arc<rustls::ServerConfig> + Clone + Send + Sync + 'static,
+    tls: impl ServerTls,
     respond: R,
     stop: CancellationToken,
 ) where
@@ -85,19 +96,19 @@ async fn serve_one<R, F>(
     let _ = connection.await;
 }
 
-/// Ends a connection that was refused with an alert. What the device still sends is read: else TCP resets the connection,
-/// and the alert may be lost.
+/// Ends a connection that was refused with an alert. It reads the rest of the device's data: otherwise TCP resets the
+/// connection, and the alert may be lost.
 async fn read_to_end(mut socket: TcpStream) {
     if socket.shutdown().await.is_ok() {
-        // Its length does not matter, and an error is the end, too.
+        // The length does not matter, and an error is the end, too.
         let _ = tokio::io::copy(&mut socket, &mut tokio::io::sink()).await;
     }
 }
 
-/// A whole body, which must come in time and be no longer than a message may be.
+/// Reads a whole body.
 ///
 /// # Errors
-/// In words.
+/// The body is late, incomplete, or longer than a message may be; in words.
 pub(super) async fn body(body: Incoming) -> Result<Bytes, String> {
     let body = Limited::new(body, Limits::default().bytes).collect();
     let body = tokio::time::timeout(BODY, body).await;
@@ -106,11 +117,11 @@ pub(super) async fn body(body: Incoming) -> Result<Bytes, String> {
     Ok(body.to_bytes())
 }
 
-/// TLS with a leaf of `authority` for these names, both versions of HTTP, and client certificates that are judged so;
-/// `None` asks nobody for one.
+/// Creates TLS settings with a leaf of `authority` for these names, and with both versions of HTTP. `clients` verifies
+/// client certificates; without it the server does not ask for them.
 ///
 /// # Errors
-/// In words, where no certificate can be made.
+/// A certificate cannot be created.
 pub fn tls(
     authority: &Authority,
     names: &[&str],
@@ -127,13 +138,13 @@ pub fn tls(
     Ok(Arc::new(config))
 }
 
-/// How long a TLS handshake may take.
+/// The time limit for a TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// How long a kept connection may be silent.
+/// The time limit for an idle connection.
 const IDLE: Duration = Duration::from_secs(60);
-/// How long a body may take.
+/// The time limit for a body.
 const BODY: Duration = Duration::from_secs(60);
-/// Connections at a time; more wait.
+/// The limit of connections; more wait.
 const CONNECTIONS: usize = 1024;
-/// How long running exchanges have to end.
+/// The time limit for running exchanges after `stop`.
 const GRACE: Duration = Duration::from_secs(5);

@@ -1,8 +1,7 @@
 //! Sessions from a file that is not a record: a trace of a device, a server's log, a single message.
 //!
-//! The messages are carved out of the text, and each goes through the conversation as one that passes the proxy
-//! does, with no rules. What only the network knows is absent: addresses, heads, and when nothing dates a message,
-//! the time (then it is 1970).
+//! The messages are carved out of the text, and each goes through the conversation as if it passed the proxy without
+//! rules. Facts of the network are absent: addresses and heads, and the time of a message without a date (it is 1970).
 
 mod commands_alone;
 mod curl;
@@ -28,9 +27,9 @@ use bytes::Bytes;
 use jiff::tz::Offset;
 use memchr::memmem;
 
-pub use self::date::DateOrder;
+pub use self::date::DateReading;
 
-use self::date::{WrittenDate, order_of};
+use self::date::{DateOrder, WrittenDate, order_of};
 pub use self::find::is_notification;
 use self::find::{found, in_plain_utf8};
 use self::order::{in_order, without_copies};
@@ -55,20 +54,11 @@ use crate::record::analysis::Analysis;
 use crate::record::{Damage, EventRecord, Masking, replay};
 use crate::rules::RuleSet;
 
-/// How the dates of a log are read.
-#[derive(Clone, Copy, Debug)]
-pub struct DateReading {
-    /// The order of day, month and year; `None`: the file shows it.
-    pub order: Option<DateOrder>,
-    /// The zone of the times.
-    pub zone: Offset,
-}
-
-/// Reads the events of a file in order, each with its line from 1 where it has one: of a record of JSON lines, or of any other file with
-/// messages in it. Lines of a record that cannot be read are skipped and returned.
+/// Reads the events of a file in order: of a record of JSON lines, or of any other file with messages in it. Each comes
+/// with its line, from 1, if it has one. Lines of a record that cannot be read are skipped and returned.
 ///
 /// # Errors
-/// Those of [`replay`], which a file without any message has, too, and those of the reader.
+/// Those of [`replay`], also for a file without any message, and those of the reader.
 pub fn read_file(
     mut input: impl BufRead,
     dates: DateReading,
@@ -88,7 +78,7 @@ pub fn read_file(
     if let Some(why) = unread.or_else(|| har::broken(&in_plain_utf8(&text))) {
         return Err(io::Error::new(io::ErrorKind::InvalidData, why));
     }
-    // The first line alone may be torn.
+    // The first line of a record may be cut off.
     let mut lines = text.split(|byte| *byte == b'\n');
     let has_lines = lines.any(|line| line.starts_with(LINE));
     if !has_lines {
@@ -117,7 +107,7 @@ pub fn read_file(
     }
 }
 
-/// Several files as one text: in their order, or in turns where one has the requests and the other the responses.
+/// Joins several files to one text: in their order, or in turns if one has the requests and the other the responses.
 pub fn joined(files: &[Bytes]) -> Bytes {
     let plain = |file: &Bytes| {
         let file = gunzipped(file, MOST_BYTES).map_or_else(|| file.clone(), |(plain, _)| plain);
@@ -141,25 +131,9 @@ pub fn joined(files: &[Bytes]) -> Bytes {
     }
 }
 
-/// A message of a file that is not a record.
-pub struct LoggedMessage {
-    /// Who sent it, where the file says so.
-    pub speaker: Option<Side>,
-    /// What it says, or why it cannot be read.
-    pub parsed: ParsedBody,
-}
-
-/// The messages of a file that is not a record, in order.
+/// Returns the messages of a file that is not a record, in order.
 pub fn messages(text: &Bytes, limits: &Limits) -> Vec<LoggedMessage> {
-    let (mut found, _) = found(text, limits);
-    found.truncate(MOST_MESSAGES);
-    let (order, zone) = (date_order(&found), Offset::UTC);
-    in_order(&mut found, |it| it.moment(order, zone));
-    let messages = found.into_iter().map(|found| LoggedMessage {
-        speaker: found.speaker(),
-        parsed: found.parsed,
-    });
-    messages.collect()
+    in_order_of_dates(text, limits, DateReading::default()).0
 }
 
 /// Whether a file that is not a record has a message.
@@ -167,24 +141,33 @@ pub fn has_messages(text: &Bytes) -> bool {
     !messages(text, &Limits::default()).is_empty()
 }
 
-/// The order of day, month and year that the dates of a file show.
-fn date_order(found: &[Found]) -> DateOrder {
-    let written: Vec<_> = found.iter().filter_map(|found| found.date).collect();
-    order_of(&written)
+/// Returns the messages of a file that is not a record, in order; the remark about the unread part of a packed file; and
+/// the order of day, month and year in the dates.
+fn in_order_of_dates(
+    text: &Bytes,
+    limits: &Limits,
+    dates: DateReading,
+) -> (Vec<LoggedMessage>, Option<String>, DateOrder) {
+    let (mut found, missing) = found(text, limits);
+    found.truncate(MOST_MESSAGES);
+    let order = dates.date_order.unwrap_or_else(|| {
+        let written: Vec<_> = found.iter().filter_map(|found| found.date).collect();
+        order_of(&written)
+    });
+    in_order(&mut found, |it| it.moment(order, dates.zone));
+    (found, missing, order)
 }
 
-/// The events of a file that is not a record, as the proxy would have recorded them, with the lines of their messages; none
-/// if it has no message. Also notes for people: what was not read, and how dates without a zone were.
+/// Returns the events of a file that is not a record, as the proxy would have recorded them, with the lines of their
+/// messages; none if it has no message. Also returns notes for people: about unread parts, and the reading of dates
+/// without a zone.
 fn events(
     text: &Bytes,
     dates: DateReading,
     masking: Masking,
 ) -> (Vec<(EventRecord, Option<u64>)>, Vec<String>) {
     let limits = Limits::default();
-    let (mut found, missing) = found(text, &limits);
-    found.truncate(MOST_MESSAGES);
-    let order = dates.order.unwrap_or_else(|| date_order(&found));
-    in_order(&mut found, |it| it.moment(order, dates.zone));
+    let (mut found, missing, order) = in_order_of_dates(text, &limits, dates);
     let copies = without_copies(&mut found, |it| it.moment(order, dates.zone));
     let copies = (copies > 0).then(|| {
         format!(
@@ -237,27 +220,28 @@ fn events(
     )
 }
 
-/// A message of the file.
-struct Found {
+/// A message of a file that is not a record.
+pub struct LoggedMessage {
     /// Its line in the file, from 1; absent inside a JSON document of several lines.
     line: Option<u64>,
     bytes: Bytes,
-    parsed: ParsedBody,
+    /// Its document, or the reason why it cannot be read.
+    pub parsed: ParsedBody,
     date: Option<WrittenDate>,
-    /// Its HTTP head, which a HAR has.
+    /// Its HTTP head, if the file has it, as a HAR.
     head: Option<Head>,
-    /// Host and port of the server, where the file has them besides the message.
+    /// Host and port of the server, if the file has them outside the message.
     server: Option<String>,
     /// Whether it answers the message in front of it, as in a HAR.
     is_answer: bool,
-    /// From the beginning of the request to the response, in a HAR.
+    /// The time from the beginning of the request to the response, in a HAR.
     took: Duration,
-    /// Of a request: why no answer came, where the file says so.
+    /// For a request: the reason why no answer came, if the file has it.
     no_answer: Option<String>,
 }
 
-impl Found {
-    /// These bytes, of which nothing else is known.
+impl LoggedMessage {
+    /// Creates a message from bytes alone.
     fn of(bytes: Bytes) -> Self {
         Self {
             line: None,
@@ -272,6 +256,11 @@ impl Found {
         }
     }
 
+    /// Whether it decodes.
+    fn is_read(&self) -> bool {
+        self.parsed.document().is_some()
+    }
+
     /// Whether it is a message of SyncML, or one that breaks off; other bytes may begin like WBXML.
     fn may_be_message(&self) -> bool {
         let is_message = |document: &Document| Message::of(document).is_some();
@@ -282,7 +271,7 @@ impl Found {
         has_message(&self.bytes) || front().as_ref().is_some_and(is_message)
     }
 
-    /// Whether it is the package 0 that makes a device begin a session.
+    /// Whether it is a notification (package 0), which makes a device begin a session.
     fn is_notification(&self) -> bool {
         let media_type = |parsed: &ParsedBody| match parsed {
             ParsedBody::Unread(NotParsed::MediaType(it)) => it == NOTIFICATION,
@@ -291,15 +280,15 @@ impl Found {
         self.head.is_none() && media_type(&self.parsed)
     }
 
-    /// Who sent it, by its head.
-    fn speaker(&self) -> Option<Side> {
+    /// Returns the sender, if the message has a head.
+    pub fn speaker(&self) -> Option<Side> {
         Some(match self.head.as_ref()? {
             Head::Request(_) => Side::Device,
             Head::Response(_) => Side::Server,
         })
     }
 
-    /// Whether the device sent it, where the message itself says so.
+    /// Whether the device sent it; `None` if the message itself does not show it.
     fn is_of_device(&self) -> Option<bool> {
         let (side, evidence) = speaker_of(self.parsed.document()?);
         (evidence == Evidence::Message).then_some(side == Side::Device)
@@ -342,7 +331,7 @@ impl Found {
             false => conversation.message(speaker, self.bytes.clone(), document),
         };
         let is_cut = is_cut(&self.bytes);
-        // What refers to the part behind a cut refers to what nobody saw.
+        // References to the part behind a cut cannot be resolved.
         let is_missing = matches!(
             self.parsed,
             ParsedBody::Unread(NotParsed::NotRecorded { .. } | NotParsed::Coding(_))
@@ -360,11 +349,11 @@ impl Found {
         }
         let mut decision = conversation.decide(&RuleSet::default(), &passed);
         if is_broken {
-            // A part of a message shows whose it is. What it says and breaks is not known.
+            // A part of a message shows its session; its commands and mistakes are not known.
             (decision.links, decision.notes) = (Vec::new(), Vec::new());
         }
         if is_cut {
-            // The last answer may have lost what it refers to.
+            // The last answer may refer to a command in the lost part.
             decision.notes.retain(|note| note.id != "STA-03");
         }
         let mut notes: Vec<_> = is_cut.then(cut).into_iter().collect();
@@ -408,7 +397,7 @@ impl Found {
             Side::Server => Event::Response(message),
         };
         let mut record = EventRecord::of(seq, &event, masking);
-        // The file does not show them.
+        // The file does not have these values.
         if !is_known {
             record.head = None;
         }
@@ -418,7 +407,7 @@ impl Found {
     }
 }
 
-/// What a notification asks for.
+/// Returns the note about a notification.
 fn asks(notification: Notification<'_>) -> Note {
     Note {
         id: "LOG-02",
@@ -432,7 +421,7 @@ fn asks(notification: Notification<'_>) -> Note {
     }
 }
 
-/// Host and port of the server, by the address in the header.
+/// Returns host and port of the server, from the address in the header.
 fn server_of(document: &Document, speaker: Side) -> Option<String> {
     if let Some(envelope) = Envelope::of(document) {
         let origin = UrlOrigin::of(&envelope.to()?)?.origin;
@@ -447,7 +436,7 @@ fn server_of(document: &Document, speaker: Side) -> Option<String> {
     Some(format!("{}:{}", origin.host, origin.port))
 }
 
-/// Whether a message ends with the comment that SyncMLViewer writes where it had only the first 64 KB.
+/// Whether a message ends with the comment that SyncMLViewer writes if it had only the first 64 KB.
 fn is_cut(message: &[u8]) -> bool {
     let end = &message[message.len().saturating_sub(LONGEST_CUT_END)..];
     memmem::find(end, b"truncated xml data -->").is_some()
@@ -465,11 +454,11 @@ fn cut() -> Note {
 
 /// The media type of a notification.
 const NOTIFICATION: &str = "application/vnd.syncml.notification";
-/// How each line of a record begins.
+/// The beginning of each line of a record.
 pub const LINE: &[u8] = b"{\"v\":";
-/// Bytes of a file that is not a record.
+/// The limit of a file that is not a record, in bytes.
 const MOST_BYTES: u64 = 256 << 20;
-/// Messages of one file.
+/// The limit of messages of one file.
 const MOST_MESSAGES: usize = 100_000;
-/// Bytes of the comment about a cut, and of the end tags behind it.
+/// The limit of the comment about a cut with the end tags behind it, in bytes.
 const LONGEST_CUT_END: usize = 4096;

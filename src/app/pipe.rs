@@ -1,22 +1,22 @@
-//! Standard output that somebody may stop reading (`| head`): what follows goes nowhere, and nothing is wrong.
+//! Standard output whose reader may leave (`| head`), which is no error: the rest is dropped.
 
 use std::io::{self, ErrorKind, Write};
 
-/// A writer that takes everything once its reader has left.
+/// A writer that drops everything after its reader has left.
 #[derive(Debug)]
 pub struct Pipe<W> {
     out: W,
-    /// Whether there is still somebody who reads.
+    /// Whether the reader is still there.
     open: bool,
 }
 
 impl<W: Write> Pipe<W> {
-    /// A pipe into `out`.
+    /// Creates a pipe into `out`.
     pub fn new(out: W) -> Self {
         Self { out, open: true }
     }
 
-    /// What came of writing; `left` is what it comes to where the reader has left.
+    /// Returns the result of writing, or `left` if the reader has left.
     fn after<T>(&mut self, written: io::Result<T>, left: T) -> io::Result<T> {
         match written {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => {

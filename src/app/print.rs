@@ -1,7 +1,7 @@
-//! Standard error and standard output that perhaps nobody reads: text waits in a bounded queue, and a thread writes it.
+//! Standard error and standard output, which may have no reader: text waits in a bounded queue, and a thread writes it.
 //!
-//! A full pipe stops that thread alone. What finds the queue full is dropped and counted, and a write error is no
-//! reason to end. Standard output has other rules than a log: it may be a record, so this is no log writer of a library.
+//! A full pipe stops only that thread. Text for a full queue is dropped and counted, and a write error is no reason to
+//! end. Standard output may be a record, so the log writer of a library does not fit.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IsTerminal as _, Write};
@@ -20,15 +20,15 @@ use crate::printable;
 /// Standard error: the log, and everything else for the person who runs dmtap.
 pub static STDERR: Printer = Printer::new(|| Box::new(anstream::stderr()));
 
-/// Standard output, where a program that serves others writes there.
+/// Standard output of verbs that serve others.
 pub static STDOUT: Printer = Printer::new(|| Box::new(anstream::stdout()));
 
-/// Prints lines on standard error; what a terminal would obey or hide is escaped.
+/// Prints lines on standard error; characters that a terminal would obey or hide are escaped.
 pub fn line(words: &str) {
     STDERR.put(format!("{}\n", printable::lines(words)).into_bytes());
 }
 
-/// The same for lines with colours of dmtap's own.
+/// Like [`line`], for lines with colours of dmtap's own.
 pub fn coloured(words: &str) {
     STDERR.put(format!("{}\n", printable::coloured_lines(words)).into_bytes());
 }
@@ -53,14 +53,14 @@ pub fn is_stdout_stderr() -> bool {
     }
 }
 
-/// The width of the terminal that standard output is; a file or a pipe has none.
+/// Returns the width of the terminal at standard output; `None` for a file or a pipe.
 pub fn columns() -> Option<usize> {
     let is_terminal = io::stdout().is_terminal();
     let size = is_terminal.then(terminal_size::terminal_size).flatten();
     size.map(|(width, _)| usize::from(width.0))
 }
 
-/// Prints panics through the queue as well: the standard hook waits for a reader.
+/// Prints panics through the queue, too: the standard hook waits for a reader.
 pub fn print_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let backtrace = std::backtrace::Backtrace::capture();
@@ -74,12 +74,12 @@ pub fn print_panics() {
     }));
 }
 
-/// What becomes of text that finds the queue full.
+/// The behaviour of a full queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Full {
-    /// It is dropped and counted: for programs that serve others.
+    /// Text is dropped and counted: for verbs that serve others.
     Drop,
-    /// Who prints it waits, as a program does that has nothing else to do.
+    /// The caller waits: for verbs that have nothing else to do.
     Wait,
 }
 
@@ -94,10 +94,10 @@ pub struct Printer {
 struct State {
     full: Full,
     waiting: VecDeque<Vec<u8>>,
-    /// Bytes that wait.
+    /// The size of the waiting texts, in bytes.
     bytes: usize,
     dropped: u64,
-    /// Texts written, be it in vain.
+    /// The number of texts that were written, or failed to be.
     done: u64,
     started: bool,
     writing: bool,
@@ -105,7 +105,7 @@ struct State {
     repeats: Vec<Repeat>,
 }
 
-/// Warnings of one kind in one span of time.
+/// The warnings of one kind in one span of time.
 struct Repeat {
     kind: Identifier,
     since: Instant,
@@ -124,7 +124,7 @@ impl Printer {
         }
     }
 
-    /// Chooses what becomes of text that finds the queue full; [`Full::Drop`] unless chosen.
+    /// Sets the behaviour of a full queue; the default is [`Full::Drop`].
     pub fn when_full(&self, full: Full) {
         self.lock().full = full;
     }
@@ -139,7 +139,7 @@ impl Printer {
         self.filled.notify_one();
     }
 
-    /// Queues a line of the log, or counts it where too many of its kind came.
+    /// Queues a line of the log, or only counts it after too many of its kind.
     fn put_repeated(&'static self, kind: Identifier, text: Vec<u8>) {
         let mut state = self.start();
         state.put_repeated(kind, text, Instant::now());
@@ -149,7 +149,7 @@ impl Printer {
     /// Waits until everything is written, but no longer than `limit` for the next text.
     ///
     /// # Errors
-    /// [`ErrorKind::TimedOut`] where nobody reads; else the last error of writing. A reader that went away is none.
+    /// [`ErrorKind::TimedOut`] if nobody reads; else the last error of writing. A reader that left is no error.
     pub fn finish(&self, limit: Duration) -> io::Result<()> {
         let mut state = self.lock();
         state.sum_up(None);
@@ -174,7 +174,7 @@ impl Printer {
         }
     }
 
-    /// The state, with the thread running.
+    /// Starts the thread, if it does not run yet, and returns the state.
     fn start(&'static self) -> MutexGuard<'static, State> {
         let mut state = self.lock();
         if !state.started {
@@ -246,7 +246,7 @@ impl State {
         if self.dropped == 0 {
             return Some(text);
         }
-        // Dropped behind this one, or further behind: nobody read either.
+        // The dropped texts came after this one, but the note stands in front of it.
         let dropped = std::mem::take(&mut self.dropped);
         let note =
             format!("dmtap: this output was not read for a while, {dropped} lines were dropped\n");
@@ -274,7 +274,7 @@ impl State {
         self.put(text);
     }
 
-    /// Ends the spans of time that are over by `now`, or all of them, and reports what they hid.
+    /// Ends the spans of time that are over at `now`, or all of them, and reports the hidden warnings.
     fn sum_up(&mut self, now: Option<Instant>) {
         let is_over = |repeat: &mut Repeat| {
             now.is_none_or(|now| now.saturating_duration_since(repeat.since) >= SPAN)
@@ -286,7 +286,7 @@ impl State {
         }
     }
 
-    /// How long until something hidden is to be reported.
+    /// Returns the time until the next report of hidden warnings.
     fn due(&self) -> Option<Duration> {
         let hidden = self.repeats.iter().filter(|repeat| repeat.hidden > 0);
         hidden
@@ -307,7 +307,7 @@ fn wait(condition: &Condvar, state: &mut MutexGuard<'_, State>, limit: Option<Du
 /// Writes one event of the log.
 pub struct LogLine {
     printer: &'static Printer,
-    /// Of warnings and errors, which of them it is.
+    /// The place in the source of a warning or error.
     kind: Option<Identifier>,
 }
 
@@ -326,7 +326,7 @@ impl Write for LogLine {
     }
 }
 
-/// An event is one line, whatever it quotes.
+/// Returns an event as one line, with control characters escaped.
 fn log_line(event: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(event);
     let text = printable::coloured_line(text.trim_end_matches('\n'));
@@ -351,11 +351,11 @@ impl MakeWriter<'_> for &'static Printer {
     }
 }
 
-/// Bytes that wait at most; a single text may be longer.
+/// The limit of waiting texts, in bytes; a single text may be longer.
 const MOST: usize = 1 << 20;
-/// Warnings of one kind that are shown in one span of time.
+/// The limit of shown warnings of one kind in one span of time.
 const BURST: u32 = 10;
-/// After which more of them are shown.
+/// The span of time for this limit.
 const SPAN: Duration = Duration::from_secs(10);
 
 #[cfg(test)]

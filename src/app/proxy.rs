@@ -1,4 +1,4 @@
-//! The proxy with its journal: started, run until a signal, and closed in good order.
+//! The run of a proxy with its journal, from the start to a signal and the end of the records.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -9,7 +9,7 @@ use super::beginning;
 use super::control::{Control, ControlSettings, Token, Traffic};
 use super::pipe::Pipe;
 use super::print;
-use super::rule_sources::watch::{OnChange, Watch};
+use super::rule_sources::watch::Watch;
 use super::rule_sources::{KeysMet, RuleSetUpdater, Sources, report, require_hits};
 use super::signal;
 use crate::error_text;
@@ -23,22 +23,22 @@ use crate::record::{
     jsonl, select,
 };
 
-/// Where a run is recorded.
+/// The outputs of a run.
 #[derive(Clone, Debug)]
 pub struct RecordOutputs {
-    /// On standard output.
+    /// The content of standard output.
     pub live: Live,
-    /// In files; the extension says in which form.
+    /// The record files; the extension is that of the form.
     pub files: Vec<String>,
-    /// Whether secrets are masked there.
+    /// Whether the outputs mask secrets.
     pub masking: Masking,
-    /// Which exchanges standard output shows; all without one.
+    /// The filter of the exchanges on standard output; without it all are shown.
     pub view: Option<Filter>,
-    /// Which exchanges files get.
+    /// The filter of the exchanges in files.
     pub save: Option<Filter>,
 }
 
-/// What standard output shows.
+/// The content of standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Live {
     /// Nothing.
@@ -49,31 +49,29 @@ pub enum Live {
     JsonLines,
 }
 
-/// The rules of a run, and what can change them.
+/// The rules of a run, with the ways to change them.
 pub struct Rules {
-    /// Where they come from.
+    /// The sources of the rules.
     pub sources: Sources,
-    /// The control API, if there is to be one.
+    /// The control API, if it is enabled.
     pub control: Option<ControlSettings>,
-    /// Receives a line about each change.
-    pub on_change: OnChange,
     /// Whether a rule that never acts makes the run fail.
     pub require_hits: bool,
 }
 
 /// A proxy that is about to run.
 pub struct Running<'r> {
-    /// Where it listens.
+    /// The address at which it listens.
     pub address: SocketAddr,
     /// Its settings.
     pub settings: &'r Settings,
     /// Its CA.
     pub authority: &'r Authority,
-    /// Where the control API listens, and its token.
+    /// The address of the control API, and its token.
     pub control: Option<(SocketAddr, Token)>,
 }
 
-/// Why a run failed.
+/// The reason why a run failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// It could not start.
@@ -82,21 +80,21 @@ pub enum RunError {
     /// A record is not complete.
     #[error("{0}")]
     Record(String),
-    /// A rule never acted that had to.
+    /// A rule never acted, although `--require-hits` demands it.
     #[error("{0}")]
     Hits(String),
 }
 
 impl RecordOutputs {
-    /// Whether nothing is recorded, so that nothing must be decoded.
+    /// Whether there is no output, so that nothing must be decoded.
     pub fn is_silent(&self) -> bool {
         self.live == Live::Nothing && self.files.is_empty()
     }
 
-    /// A line for each record that is there and will be overwritten.
+    /// Returns a line for each existing record that will be overwritten.
     fn overwritten(&self) -> Vec<String> {
         let is_full = |file: &&String| {
-            // One that is appended to begins with +.
+            // A leading + means that the record is appended to.
             let there = std::fs::metadata(file);
             !file.starts_with('+') && there.is_ok_and(|there| there.is_file() && there.len() > 0)
         };
@@ -107,10 +105,10 @@ impl RecordOutputs {
         self.files.iter().filter(is_full).map(line).collect()
     }
 
-    /// The journal of this run, before it starts; standard output begins with `start`.
+    /// Returns the journal of this run, not yet started; standard output begins with `start`.
     ///
     /// # Errors
-    /// A file that cannot be opened, or an extension that names no form.
+    /// A file cannot be opened, or its extension names no form.
     pub(super) fn builder(
         &self,
         run: &RunRecord,
@@ -152,37 +150,36 @@ impl RecordOutputs {
     }
 }
 
-/// Standard output may be a pipe that nobody reads: there, events are left out before the traffic waits.
+/// The sink for standard output, which may be a pipe that nobody reads: it drops events, so that the traffic never waits.
 const STDOUT: &str = "standard output";
 
-/// What `--require-hits` knows of the messages.
+/// The sink that collects the values of the messages for `--require-hits`.
 const HITS: &str = "--require-hits";
 
-/// What the control API shows.
+/// The sink with the traffic for the control API.
 const CONTROL: &str = "control API";
 
-/// At SIGHUP opens records that were rotated away again. Where there was none, and `is_reloading` says that no rule
-/// files are read again either, it cancels `stop`: the terminal was closed, or a connection to it was lost.
+/// Opens records again that were moved away, at each SIGHUP. If there was none, and no rule files are read again either
+/// (`is_reloading`), it cancels `stop`: the terminal was closed, or the connection to it was lost.
 async fn hang_up(
     mut hangups: signal::Hangups,
     events: Arc<LateJournal>,
     is_reloading: bool,
-    on_change: OnChange,
     stop: CancellationToken,
 ) {
     loop {
         hangups.next().await;
         let events = events.clone();
-        let renewing = tokio::task::spawn_blocking(move || match events.0.get() {
-            Some(Ok(journal)) => journal.renew(),
-            _ => Vec::new(),
+        let renewing = tokio::task::spawn_blocking(move || {
+            let journal = events.0.get();
+            journal.map_or_else(Vec::new, Journal::renew)
         });
         let renewed = renewing.await.unwrap_or_default();
         if renewed.is_empty() && !is_reloading {
             return stop.cancel();
         }
         for (file, done) in renewed {
-            on_change(&match done {
+            print::coloured(&match done {
                 Ok(()) => format!("record: {file} was moved away, a new one is begun"),
                 Err(error) => {
                     let why = error_text::io(&error);
@@ -194,9 +191,6 @@ async fn hang_up(
 }
 
 /// Runs the proxy until SIGINT or SIGTERM; `announce` is called when it listens.
-///
-/// # Errors
-/// [`RunError`].
 pub async fn run(
     mut settings: Settings,
     authority: Arc<Authority>,
@@ -227,32 +221,26 @@ pub async fn run(
     let overwritten = reports.overwritten();
     let traffic = Traffic::default();
     let met = KeysMet::default();
-    let journal = events.0.get_or_init(|| {
-        let mut builder = reports.builder(&run, Some(listening))?;
-        if control.is_some() {
-            builder = builder.sessions(traffic.sessions.clone());
-            builder = builder.sink(CONTROL, Box::new(traffic.clone()), WhenFull::Block);
-        }
-        if rules.require_hits {
-            builder = builder.sink(HITS, Box::new(met.clone()), WhenFull::Block);
-        }
-        Ok(builder.start())
-    });
-    let journal = journal
-        .as_ref()
-        .map_err(|error| RunError::Start(error.clone()))?;
-    overwritten.iter().for_each(|line| (rules.on_change)(line));
+    let mut builder = reports.builder(&run, Some(listening)).map_err(start)?;
+    if control.is_some() {
+        builder = builder.sessions(traffic.sessions.clone());
+        builder = builder.sink(CONTROL, Box::new(traffic.clone()), WhenFull::Block);
+    }
+    if rules.require_hits {
+        builder = builder.sink(HITS, Box::new(met.clone()), WhenFull::Block);
+    }
+    let journal = events.0.get_or_init(|| builder.start());
+    overwritten.iter().for_each(|line| print::coloured(line));
     tokio::spawn(signal::cancel_on_signal(stop.clone()));
     let hang_up = hang_up(
         signal::Hangups::new(),
         events.clone(),
         !arguments.is_empty(),
-        rules.on_change.clone(),
         stop.clone(),
     );
     tokio::spawn(hang_up);
     if !arguments.is_empty() {
-        let watch = Watch::begin(updater.clone(), rules.on_change.clone());
+        let watch = Watch::begin(updater.clone());
         tokio::spawn(watch.run(stop.clone()));
     }
     announce(&Running {
@@ -264,8 +252,7 @@ pub async fn run(
             .map(|control| (control.local_addr(), control.token().clone())),
     });
     if let Some(control) = control {
-        let (rules, on_change) = (updater.clone(), rules.on_change.clone());
-        tokio::spawn(control.run(rules, traffic, on_change, stop.clone()));
+        tokio::spawn(control.run(updater.clone(), traffic, stop.clone()));
     }
     proxy.run(stop).await;
     let closed = journal.close();
@@ -273,7 +260,7 @@ pub async fn run(
     let mut sinks = summary.sinks.iter();
     let has_output = sinks.all(|sink| sink.name != STDOUT || sink.failure.is_none());
     let summed = match has_output || reports.live != Live::JsonLines {
-        true => sum_up(&updater, reports.live, &rules.on_change),
+        true => sum_up(&updater, reports.live),
         false => Ok(()),
     };
     let acted = match rules.require_hits {
@@ -286,7 +273,7 @@ pub async fn run(
         .and(acted)
 }
 
-/// Binds the control API, and closes the way to it through the proxy.
+/// Binds the control API, and makes the proxy refuse connections to it.
 async fn open_control(
     control: Option<ControlSettings>,
     settings: &mut Settings,
@@ -306,23 +293,23 @@ async fn open_control(
     Ok(Some(control))
 }
 
-/// Reports what the rules did.
-fn sum_up(updater: &RuleSetUpdater, live: Live, on_change: &OnChange) -> Result<(), RunError> {
+/// Prints what the rules did.
+fn sum_up(updater: &RuleSetUpdater, live: Live) -> Result<(), RunError> {
     let entries = updater.entries_of_run();
     if entries.is_empty() {
         return Ok(());
     }
     if live != Live::JsonLines {
-        on_change(&report::summary(&entries));
+        print::coloured(&report::summary(&entries));
         return Ok(());
     }
-    // The journal's thread may be stuck there, and keeps it to itself then.
+    // The journal's thread may hang in a write to standard output, so another thread writes this line.
     print::STDOUT.put(report::summary_line(&entries).into_bytes());
     let written = print::STDOUT.finish(FAREWELL);
     written.map_err(|error| RunError::Record(format!("{STDOUT}: {}", error_text::io(&error))))
 }
 
-/// What devices speak to the proxy.
+/// Returns the URL scheme of the proxy's own address.
 pub fn scheme(mode: &Mode) -> &'static str {
     match mode {
         Mode::Reverse { .. } => "https",
@@ -334,14 +321,13 @@ fn start(error: impl std::fmt::Display) -> RunError {
     RunError::Start(error.to_string())
 }
 
-/// A journal that is opened once the proxy is bound: a start that fails must not empty the record of a run in
-/// progress.
+/// A journal that is opened after the proxy is bound: a start that fails must not empty the record of a run in progress.
 #[derive(Default)]
-struct LateJournal(OnceLock<Result<Journal, String>>);
+struct LateJournal(OnceLock<Journal>);
 
 impl EventSink for LateJournal {
     fn on_event(&self, event: Event) {
-        if let Some(Ok(journal)) = self.0.get() {
+        if let Some(journal) = self.0.get() {
             journal.on_event(event);
         }
     }

@@ -1,4 +1,4 @@
-//! The JSON Schema of JSON lines, out of the types that they are written from.
+//! The JSON Schema of JSON lines, generated from their types.
 
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
@@ -7,8 +7,8 @@ use super::rule_sources::report::RulesRecord;
 use crate::record::jsonl;
 use crate::record::model::{EventKind, EventRecord, RunRecord, StartRecord, VERSION};
 
-/// The schema of one line of a record, and of `--output json`. It allows fields and events that it does not describe,
-/// since a later version may add some.
+/// Returns the schema of one line of a record, and of `--output json`. It allows other fields and events, since a later
+/// version may add some.
 pub fn schema() -> Value {
     let settings = SchemaSettings::draft2020_12().for_serialize();
     let mut generator = settings.into_generator();
@@ -45,12 +45,12 @@ pub fn schema() -> Value {
     schema
 }
 
-/// The lines of an event.
+/// Returns the condition for the lines of an event.
 fn line(event: Value, fields: impl Into<Value>) -> Value {
     json!({"if": {"properties": {"event": event}}, "then": fields.into()})
 }
 
-/// Fields that an event always has, beyond those that all have.
+/// The fields that an event always has, beyond those of all events.
 const NEEDED: &[(&str, &[&str])] = &[
     ("request", &["exchange", "from"]),
     ("response", &["exchange", "from"]),
@@ -61,7 +61,7 @@ const NEEDED: &[(&str, &[&str])] = &[
     ("session", &["exchange", "summary"]),
 ];
 
-/// A field that does not apply is absent, never null.
+/// Removes null from the types of a schema: a field that does not apply is absent.
 fn without_null(schema: &mut Value) {
     match schema {
         Value::Array(schemas) => schemas.iter_mut().for_each(without_null),

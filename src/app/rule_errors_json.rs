@@ -1,11 +1,11 @@
-//! What is wrong with rule files, for programs.
+//! The mistakes in rule files as JSON.
 
 use serde_json::{Value, json};
 
 use crate::rules::{ErrorStyle, RuleError};
 
-/// Each mistake: its file, line and column from 1, what is wrong in a line, the label at the place, what would be
-/// right, and all of it as it is drawn on a terminal.
+/// Returns each mistake: its file, line and column from 1, the message in one line, the label at the place, what would be
+/// right, and the drawing that a terminal shows.
 pub fn each<'e>(errors: impl IntoIterator<Item = &'e RuleError>) -> Vec<Value> {
     let each = errors.into_iter().map(|error| {
         let (line, column) = error.place();

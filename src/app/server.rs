@@ -22,21 +22,21 @@ use crate::proxy::Authority;
 /// The server's state, shared by its connections.
 pub type Shared = Arc<Mutex<Server>>;
 
-/// What the server learned from a message of a device.
+/// The answers of a device in one message.
 #[derive(Debug)]
 pub struct ServerLine<'a> {
     /// The device.
     pub device: &'a str,
     /// The SessionID.
     pub session: &'a str,
-    /// What it answered to commands: the command and the code.
+    /// The commands, and the codes of the answers.
     pub outcomes: &'a [(String, Outcome)],
 }
 
-/// Receives what the server learned.
+/// A function that receives the answers of devices.
 pub type OnLine = fn(&ServerLine<'_>);
 
-/// Serves until `stop`, then lets running exchanges end. `on_line` gets what devices answer to commands, as it comes in.
+/// Serves until `stop`, then lets running exchanges end. `on_line` receives the answers of devices to commands.
 pub async fn serve(
     listener: TcpListener,
     tls: Arc<rustls::ServerConfig>,
@@ -48,11 +48,11 @@ pub async fn serve(
         let server = server.clone();
         async move { respond(request, &server, on_line, |_, _| Ok(())).await }
     };
-    https::serve(listener, move |_| tls.clone(), respond, stop).await;
+    https::serve(listener, move |_: Option<&str>| tls.clone(), respond, stop).await;
 }
 
-/// The answer of the server to one request. `check` gets the device and the values that it reports, and refuses it with
-/// a text.
+/// Returns the response of the server to one request. `check` receives the device and its reported values, and may refuse
+/// them with a text.
 pub(super) async fn respond(
     request: Request<Incoming>,
     server: &Shared,
@@ -103,7 +103,7 @@ async fn answer(
     Ok(response.expect("a known media type is a valid header"))
 }
 
-/// The server's answer, after the callback received what the device's message says.
+/// Returns the server's answer, after `on_line` received the answers in the device's message.
 fn reply(
     server: &Shared,
     document: &Document,
@@ -134,10 +134,10 @@ fn reply(
     Some(checked.and(Ok(reply?)))
 }
 
-/// TLS for the server, with a leaf of `authority` for this machine's names.
+/// Returns TLS settings for the server, with a leaf of `authority` for this machine's names.
 ///
 /// # Errors
-/// In words, where no certificate can be made.
+/// The certificate cannot be created.
 pub fn tls(authority: &Authority) -> Result<Arc<rustls::ServerConfig>, String> {
     https::tls(authority, &["localhost", "127.0.0.1", "::1"], None)
 }

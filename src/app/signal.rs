@@ -1,9 +1,9 @@
-//! Interrupts: SIGINT and SIGTERM end the program in good order, and SIGHUP where it asks for nothing else.
+//! Signals: SIGINT and SIGTERM end the program in good order, and so does SIGHUP if it has no other meaning.
 
 use tokio_util::sync::CancellationToken;
 
-/// Listens from now on, and when polled waits for the first signal and cancels `stop`. A second one ends the program at
-/// once. Must be called within a tokio runtime.
+/// Waits for the first SIGINT or SIGTERM and cancels `stop`; a second one ends the program at once. Signals count from the
+/// call on, not only when the future is polled. Must be called within a tokio runtime.
 pub fn cancel_on_signal(stop: CancellationToken) -> impl Future<Output = ()> {
     let first = interrupted();
     async move {
@@ -14,18 +14,18 @@ pub fn cancel_on_signal(stop: CancellationToken) -> impl Future<Output = ()> {
     }
 }
 
-/// What comes of `work`, or `None` where a signal ends the program first.
+/// Returns the result of `work`, or `None` if a signal comes first.
 pub async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
-        // The signal is listened for before the work begins to show.
+        // The signals must be caught before the work begins.
         biased;
         () = interrupted() => None,
-        () = hung_up() => None,
+        () = async { Hangups::new().next().await } => None,
         done = work => Some(done),
     }
 }
 
-/// The same for the first SIGHUP: the terminal was closed, or a connection to it was lost.
+/// Waits for the first SIGHUP and cancels `stop`: the terminal was closed, or the connection to it was lost.
 pub fn cancel_on_hangup(stop: CancellationToken) -> impl Future<Output = ()> {
     let mut hangups = Hangups::new();
     async move {
@@ -34,18 +34,14 @@ pub fn cancel_on_hangup(stop: CancellationToken) -> impl Future<Output = ()> {
     }
 }
 
-async fn hung_up() {
-    Hangups::new().next().await;
-}
-
-/// SIGHUP, where there is such a thing. Where it was ignored at the start (`nohup`) it stays so.
+/// The stream of SIGHUP, which is ignored if it was at the start (`nohup`); empty on systems without this signal.
 pub struct Hangups {
     #[cfg(unix)]
     signal: Option<tokio::signal::unix::Signal>,
 }
 
 impl Hangups {
-    /// Listens from now on. Must be called within a tokio runtime.
+    /// Catches the signal from now on. Must be called within a tokio runtime.
     #[expect(
         clippy::new_without_default,
         reason = "a default value should not catch signals"
@@ -62,7 +58,7 @@ impl Hangups {
         }
     }
 
-    /// Waits for the next.
+    /// Waits for the next signal.
     pub async fn next(&mut self) {
         #[cfg(unix)]
         if let Some(signal) = &mut self.signal
@@ -74,8 +70,8 @@ impl Hangups {
     }
 }
 
-/// Whether the program was started with SIGHUP ignored; only Linux tells without unsafe code. Listening changes the
-/// answer, so it is the first one that counts.
+/// Whether the program was started with SIGHUP ignored; only Linux shows it without unsafe code. Catching the signal
+/// changes the answer, so the first one counts.
 #[cfg(unix)]
 fn hangups_are_ignored() -> bool {
     static AT_START: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
@@ -90,27 +86,27 @@ fn hangups_are_ignored() -> bool {
     })
 }
 
-/// Lets a file that reaches the limit of its size (`ulimit -f`) be an error of writing instead of the end.
+/// Makes the limit of file sizes (`ulimit -f`) an error of writing, instead of the end of the program.
 pub fn survive_file_limits() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        // The number on Linux and on BSDs. What listens once stays installed.
+        // The number on Linux and on BSDs. The handler stays installed.
         const SIGXFSZ: i32 = 25;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build();
         if let Ok(runtime) = runtime {
-            // Where it cannot be listened for, the limit ends the program as it does others.
+            // Without the handler, the limit ends the program as usual.
             let _ = runtime.block_on(async { signal(SignalKind::from_raw(SIGXFSZ)) });
         }
     }
 }
 
-/// The exit code of a program that a signal ended, as shells have it: 128 and the number of SIGINT.
+/// The exit code after a signal, as shells have it: 128 and the number of SIGINT.
 pub const INTERRUPTED: u8 = 130;
 
-/// A signal that comes before this is polled counts, too.
+/// Waits for SIGINT or SIGTERM; a signal before the first poll counts, too.
 #[cfg(unix)]
 fn interrupted() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};

@@ -1,4 +1,4 @@
-//! What a record shows: its sessions with what is to be concluded from them.
+//! The answer of `dmtap why`: the sessions of a record with the findings about them.
 
 mod about;
 
@@ -23,41 +23,41 @@ use crate::record::select::{ExchangeNumbers, may_select};
 use crate::record::transcript::{self, Failures};
 use crate::record::{self, Colour, EventRecord};
 
-/// What is asked of a record, and what it has of that.
+/// A question about a record, and the sessions and findings of the answer.
 pub struct Question {
     /// Only this session.
     pub session: Option<u64>,
-    /// Whether what rules of dmtap did is left out.
+    /// Whether the effects of dmtap's rules are left out.
     pub ignore_rules: bool,
-    /// Only findings about transactions that this may select, in the exchanges that it selected.
+    /// Only findings about transactions that this filter may select, in the exchanges that it selected.
     pub filter: Option<Filter>,
     /// Those exchanges, with their runs.
     pub selected: ExchangeNumbers,
     about: Option<About>,
-    /// Where nothing was selected, why.
+    /// The reason why nothing was selected.
     unselected: Option<String>,
     analysis: Analysis,
     linter: Linter,
     /// The run of the newest event.
     run: u32,
     sessions: Vec<KeptSession>,
-    /// The places of those that a later session may settle, by server and device.
+    /// The indexes of sessions that a later session may settle, by server and device.
     by_peers: HashMap<(Option<SmolStr>, SmolStr), Vec<usize>>,
-    /// Messages that could not be read, and sessions of which not every command or item is kept.
+    /// The number of unread messages, and of sessions of which not every command or item is kept.
     unread: usize,
     counts: Counts,
     messages: u64,
 }
 
-/// The sessions of a record.
+/// The counts of the sessions of a record.
 #[derive(Clone, Copy, Default)]
 struct Counts {
     all: u64,
-    /// Those that `--session` selects.
+    /// The sessions that `--session` selects.
     selected: u64,
-    /// Those that are kept with something pending, and without.
+    /// The kept sessions with something pending, and without.
     kept: [usize; 2],
-    /// Beyond those, by the same.
+    /// The sessions that were not kept, with something pending, and without.
     left_out: [u64; 2],
 }
 
@@ -66,14 +66,14 @@ struct KeptSession {
     summary: SessionSummary,
     /// Its run in the record.
     run: u32,
-    /// Its commands on the node that is asked about.
+    /// Its commands on the node of `--about`.
     transactions: Vec<Transaction>,
-    /// What a later session may settle.
+    /// The failures that a later session may settle.
     left: Left,
 }
 
 impl Question {
-    /// What is pending, about one node or all.
+    /// Creates a question about the pending findings of one node or all.
     pub fn new(options: Options, about: Option<About>) -> Self {
         Self {
             session: None,
@@ -111,7 +111,7 @@ impl Question {
         over.into_iter().for_each(|session| self.over(session));
     }
 
-    /// An event of a file that is not a record of the proxy, with the notes of lint that such a file lacks.
+    /// Returns an event of a file that is not a record of the proxy with notes of lint, which such a file lacks.
     fn with_notes(&mut self, event: &EventRecord) -> Option<EventRecord> {
         let is_of_file = event.connection.device.is_none_or(|it| it.port() == 0);
         if !is_of_file {
@@ -206,7 +206,7 @@ impl Question {
                 transactions.retain(|transaction| about.is_of(transaction));
                 let is_about = |finding: &SessionFinding| {
                     let numbers = transactions.iter().map(|it| it.number);
-                    // What ended the session, or what kept the answer from who asked.
+                    // The finding ended the session, or concerns the exchange of an answer.
                     let is_hit = |it: &Transaction| {
                         let mut answers = it.answers.iter();
                         it.outcome == TransactionOutcome::Lost
@@ -223,7 +223,7 @@ impl Question {
             }
             None => transactions.clear(),
         }
-        let sort = usize::from(!summary.findings.iter().any(|finding| finding.pending));
+        let sort = usize::from(!is_pending(&summary));
         match self.counts.kept[sort] < MOST_SESSIONS {
             true => {
                 self.counts.kept[sort] += 1;
@@ -242,7 +242,7 @@ impl Question {
         }
     }
 
-    /// Settles findings of earlier sessions of the same peers that a session answers.
+    /// Settles findings of earlier sessions of the same peers that this session resolves.
     fn settle(&mut self, session: &AnalysedSession) {
         let Some(earlier) = self.by_peers.get(&peers(&session.summary)) else {
             return;
@@ -256,32 +256,31 @@ impl Question {
     }
 }
 
-/// What there is to say, once the record is at its end.
+/// The answer, after the end of the record.
 impl Question {
     /// Whether something is pending.
     pub fn is_pending(&self) -> bool {
-        let findings = self.sessions.iter().flat_map(|it| &it.summary.findings);
-        { findings }.any(|finding| finding.pending)
+        self.sessions.iter().any(|it| is_pending(&it.summary))
             || self.counts.left_out[0] > 0
             || self.never_sent().is_some()
     }
 
-    /// Whether a session is asked about that the record does not have.
+    /// Whether the record does not have the session of `--session`.
     pub fn lacks_session(&self) -> bool {
         self.session.is_some() && self.counts.selected == 0
     }
 
-    /// Whether the record has no message, of which anything could be pending.
+    /// Whether the record has no message.
     pub fn lacks_messages(&self) -> bool {
         self.messages == 0
     }
 
-    /// Whether a session or filter is asked about that the record has nothing of.
+    /// Whether the session or the filter selects nothing.
     pub fn selects_nothing(&self) -> bool {
         self.unselected.is_some()
     }
 
-    /// What failed, for a table.
+    /// Returns the failures, for a table.
     pub fn failures(&self) -> Failures {
         let mut failures = Failures::default();
         let sessions = self.sessions.iter();
@@ -289,7 +288,7 @@ impl Question {
         failures
     }
 
-    /// For people; `events` is how many the record has.
+    /// Returns the answer for people; `events` is the number of events in the record.
     pub fn text(&self, events: u64) -> String {
         let mut text = String::new();
         for KeptSession {
@@ -324,17 +323,15 @@ impl Question {
         let shown = self.sessions.iter();
         let shown = shown.filter(|it| it.summary.number.is_some()).count() as u64;
         let left_out: u64 = self.counts.left_out.iter().sum();
-        let is_open = |it: &&KeptSession| it.summary.findings.iter().any(|finding| finding.pending);
-        let open = self.sessions.iter().filter(is_open);
-        let has_number = |it: &&KeptSession| it.summary.number.is_some();
-        let in_sessions = open.clone().filter(has_number).count() as u64;
+        let summaries = self.sessions.iter().map(|it| &it.summary);
+        let open: Vec<_> = summaries.filter(|it| is_pending(it)).collect();
+        let in_sessions = open.iter().filter(|it| it.number.is_some()).count() as u64;
         let in_sessions = in_sessions + self.counts.left_out[0];
-        let of_enrollments = |it: &&KeptSession| is_enrollment(&it.summary);
-        let in_enrollments = open.clone().filter(of_enrollments).count() as u64;
-        let mut of_renewals = open.clone().filter(of_enrollments);
-        let are_renewals = of_renewals.all(|it| it.summary.is_renewal);
-        let elsewhere = |it: &&KeptSession| !has_number(it) && !of_enrollments(it);
-        let elsewhere = open.filter(elsewhere).count() as u64;
+        let enrollments = || open.iter().filter(|it| is_enrollment(it));
+        let in_enrollments = enrollments().count() as u64;
+        let are_renewals = enrollments().all(|it| it.is_renewal);
+        let open = open.len() as u64 + self.counts.left_out[0];
+        let elsewhere = open - in_sessions - in_enrollments;
         let sessions = |count: u64| counted(count, "session");
         let in_record = sessions(self.counts.all);
         let is_all = self.session.is_none() && self.filter.is_none() && self.about.is_none();
@@ -368,7 +365,6 @@ impl Question {
             places.push("outside of sessions".to_owned());
         }
         let places = places.join(" and ");
-        let open = in_sessions + in_enrollments + elsewhere;
         let _ = match (&self.unselected, open) {
             _ if events == 0 => writeln!(
                 text,
@@ -426,7 +422,7 @@ impl Question {
         text
     }
 
-    /// WHY-14.
+    /// WHY-14: no command of the server names the node of `--about`.
     fn never_sent(&self) -> Option<SessionFinding> {
         let about = self.about.as_ref()?;
         let mut named = self.sessions.iter().flat_map(|it| &it.transactions);
@@ -459,18 +455,23 @@ impl Question {
     }
 }
 
-/// The server and the device of a session.
+/// Returns the server and the device of a session.
 fn peers(summary: &SessionSummary) -> (Option<SmolStr>, SmolStr) {
     (summary.server.clone(), summary.device.clone())
 }
 
-/// Whether it is one of an enrollment, not of a session.
+/// Whether a finding of a session is pending.
+fn is_pending(summary: &SessionSummary) -> bool {
+    summary.findings.iter().any(|finding| finding.pending)
+}
+
+/// Whether a summary is that of an enrollment.
 fn is_enrollment(summary: &SessionSummary) -> bool {
     summary.number.is_none() && summary.end != SessionEnd::Open
 }
 
-/// Sessions that are kept with something pending, and as many without.
+/// The limit of kept sessions with something pending, and of those without.
 const MOST_SESSIONS: usize = 10_000;
 
-/// Sessions of a device before another one that it may settle, the newest.
+/// The limit of earlier sessions of a device that a session may settle; the newest count.
 const MOST_EARLIER: usize = 100;

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::{Failure, Output};
@@ -18,9 +20,9 @@ use crate::record::model::EnrollmentRecord;
 use crate::record::redact::Redactor;
 use crate::record::{Masking, transcript};
 
-/// What a message of enrollment says, and then each node on a line: its offset, its name, its text, the name of a code, the length of a long text. Documents
-/// inside stand opened in place, with offsets of their own, and so do certificates and tokens; what was let pass comes
-/// last. For a terminal long texts are cut.
+/// Returns a document as text: the summary of an enrollment message, then each node on a line with its offset, its name,
+/// its text, the name of a code, and the length of a long text. Documents inside are opened in place, with offsets of
+/// their own, and so are certificates and tokens; accepted deviations come last. Long texts are cut for a terminal.
 pub(super) fn annotated(document: &Document, is_terminal: bool) -> String {
     let most = if is_terminal { LONGEST } else { usize::MAX };
     let mut out = header(document);
@@ -35,7 +37,7 @@ pub(super) fn annotated(document: &Document, is_terminal: bool) -> String {
     out
 }
 
-/// The lines of one document, `indent` levels to the right. Recursion ends with [`Limits::embedded`].
+/// Adds the lines of one document, `indent` levels to the right. [`Limits::embedded`] bounds the recursion.
 fn lines(out: &mut String, document: &Document, limits: &Limits, indent: usize, most: usize) {
     let mut flags = document.flags().to_vec();
     let mut between = document
@@ -71,7 +73,7 @@ fn lines(out: &mut String, document: &Document, limits: &Limits, indent: usize, 
     }
 }
 
-/// What the certificates and tokens in an element say.
+/// Adds the contents of the certificates and tokens in an element.
 fn unfolded(out: &mut String, element: Element<'_>, indent: usize) {
     let attributes = element.attributes();
     let values = attributes.filter_map(|a| transcript::unfolded(&a.value()));
@@ -82,7 +84,7 @@ fn unfolded(out: &mut String, element: Element<'_>, indent: usize) {
     }
 }
 
-/// The start of an element's line: its offset, its name, its attributes.
+/// Adds the start of an element's line: its offset, its name, its attributes.
 fn tag_line(out: &mut String, element: Element<'_>, depth: usize) {
     let (at, place) = (element.span().start, "  ".repeat(depth));
     let _ = write!(out, "{at:>7}  {place}{}", element.local());
@@ -91,7 +93,7 @@ fn tag_line(out: &mut String, element: Element<'_>, depth: usize) {
     }
 }
 
-/// A document inside, marked off from the one around; its offsets count from its own beginning.
+/// Adds a document inside another one, in a frame; its offsets count from its own beginning.
 fn inside(out: &mut String, embedded: &Embedded, indent: usize, most: usize) {
     let inner = embedded.document();
     let (wrapping, place) = (embedded.wrapping().name(), "  ".repeat(indent));
@@ -104,7 +106,7 @@ fn inside(out: &mut String, embedded: &Embedded, indent: usize, most: usize) {
     let _ = writeln!(out, "         {place}└");
 }
 
-/// A notification in words; `fits` tells whether its digest was found right.
+/// Describes a notification; `fits` is whether its digest is right, if it was checked.
 pub(super) fn notification(
     notification: Notification<'_>,
     fits: Option<bool>,
@@ -152,20 +154,20 @@ pub(super) fn notification(
     text
 }
 
-/// A flag in words, with its class.
+/// Describes a flag, with its class.
 pub(super) fn flag_text(flag: &Flag) -> String {
     let id = flag.kind.id().map_or(String::new(), |id| format!("{id} "));
     format!("{id}{}", flag.kind)
 }
 
-/// A refusal in words, with its class.
+/// Describes the error of a decoder, with its class.
 pub(super) fn refused(error: &DecodeError) -> String {
     let id = error.kind.id().map_or(String::new(), |id| format!("{id} "));
     format!("at byte {}: {id}{}", error.at, error.kind)
 }
 
-/// The exit code of a message that cannot be decoded, with this text: a broken one failed; what is no message at all was
-/// the wrong file.
+/// Returns the failure for a message that cannot be decoded, with this text: a broken message has exit code 1; a file
+/// without any markup was wrong usage.
 pub(super) fn failure(error: &DecodeError, why: String) -> Failure {
     match error.kind {
         DecodeErrorKind::NotMarkup | DecodeErrorKind::Empty => Failure::Usage(why),
@@ -173,8 +175,8 @@ pub(super) fn failure(error: &DecodeError, why: String) -> Failure {
     }
 }
 
-/// What makes strict mode refuse a document: all that was let pass, and documents too deep inside (F31). OPAQUE
-/// declared as WBXML that is none (F32) is reported by `--annotate` and refused by no mode.
+/// Returns the reasons why strict mode refuses a document: all accepted deviations, and documents too deep inside (F31).
+/// No mode refuses OPAQUE that is declared as WBXML and is none (F32), but `--annotate` reports it.
 pub(super) fn breaches(document: &Document) -> Vec<Flag> {
     let mut found = document.flags().to_vec();
     too_deep(document, &Limits::default(), None, &mut found);
@@ -213,7 +215,7 @@ fn header(document: &Document) -> String {
     }
 }
 
-/// A text next to the roots of a fragment, on a line of its own.
+/// Adds a text next to the roots of a fragment, on a line of its own.
 fn text_between(out: &mut String, text: Text<'_>, indent: usize, most: usize) {
     let _ = write!(out, "{:>7}  {}", text.span().start, "  ".repeat(indent));
     piece(out, text, most);
@@ -240,7 +242,7 @@ fn piece(out: &mut String, text: Text<'_>, most: usize) {
     }
 }
 
-/// What a code in this element means.
+/// Returns the meaning of the code in an element.
 fn meaning(element: Element<'_>) -> Option<String> {
     if !element.is(tag::DATA) {
         return None;
@@ -260,7 +262,7 @@ fn meaning(element: Element<'_>) -> Option<String> {
     }
 }
 
-/// The whole tree as JSON.
+/// Returns the whole tree as JSON.
 pub(super) fn json(document: &Document) -> Value {
     let mut value = document_json(document, &Limits::default());
     value["v"] = 1.into();
@@ -270,7 +272,7 @@ pub(super) fn json(document: &Document) -> Value {
 fn document_json(document: &Document, limits: &Limits) -> Value {
     let encoding = document.encoding().name().to_lowercase();
     let mut flags = document.flags().to_vec();
-    // Depth is bounded by the decoder's limit, so that recursion here is too.
+    // The decoder's limit of depth bounds this recursion, too.
     let top = document
         .top_ids()
         .map(|id| match (document.element(id), Text::of(document, id)) {
@@ -302,7 +304,7 @@ fn element_json(element: Element<'_>, limits: &Limits, flags: &mut Vec<Flag>) ->
     if element.texts().next().is_some() {
         match std::str::from_utf8(&element.octets()) {
             Ok(text) => value["text"] = text.into(),
-            Err(_) => value["base64"] = base64_of(&element.octets()).into(),
+            Err(_) => value["base64"] = STANDARD.encode(element.octets()).into(),
         }
     }
     match element.open(limits) {
@@ -324,10 +326,5 @@ fn element_json(element: Element<'_>, limits: &Limits, flags: &mut Vec<Flag>) ->
     value
 }
 
-fn base64_of(octets: &[u8]) -> String {
-    use base64::Engine;
-    base64::engine::general_purpose::STANDARD.encode(octets)
-}
-
-/// Characters of a text that a terminal shows.
+/// The limit of a text on a terminal, in characters.
 const LONGEST: usize = 120;

@@ -84,7 +84,7 @@ impl Ca {
     }
 }
 
-/// Its subject and SHA-256, to compare with what the device shows.
+/// Returns subject and SHA-256 of the CA, to compare them with those on the device.
 fn facts(authority: &Authority) -> String {
     let der = authority.certificate_der();
     let subject = Certificate::read(&der).map(|certificate| certificate.subject);
@@ -104,5 +104,5 @@ fn by_extension(path: Option<&Path>) -> Format {
     }
 }
 
-/// The file that makes a folder the folder of a CA.
+/// The file with the key, which every folder of a CA has.
 const SECRET: &str = "dmtap-ca.pem";

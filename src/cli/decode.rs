@@ -107,7 +107,7 @@ impl Decode {
             true => annotate::breaches(&document),
             false => Vec::new(),
         };
-        // A tree shows what is refused; XML would say that the message could be read.
+        // A tree shows the refused deviations; XML would suggest a valid message.
         let shows_flags = self.annotate || output == Output::Json;
         if breaches.is_empty() || shows_flags {
             self.print(&self.text(&document, output), output)?;
@@ -138,7 +138,7 @@ impl Decode {
         }
     }
 
-    /// XML is what the message says: only a terminal is kept from what it would obey or hide.
+    /// Prints the document. Only for a terminal, XML gets escapes for characters that a terminal would obey or hide.
     fn print(&self, text: &str, output: Output) -> Outcome {
         match self.annotate || std::io::stdout().is_terminal() {
             true => write_text(text, output),

@@ -109,7 +109,7 @@ impl Device {
     }
 }
 
-/// The default's, which says that it waits.
+/// Returns the default policy, but with a line about each wait.
 fn retry() -> RetryPolicy {
     let on_busy = |asked: Duration| {
         let longest = RetryPolicy::default().longest;
@@ -126,7 +126,7 @@ fn retry() -> RetryPolicy {
     }
 }
 
-/// What would help, where that is known.
+/// Returns the remedy, if one is known.
 fn remedy(error: &SessionError, trust: &Trust) -> &'static str {
     match (error, trust) {
         (SessionError::NoResponse { why, .. }, Trust::Platform) if why.is_untrusted => {
@@ -136,7 +136,7 @@ fn remedy(error: &SessionError, trust: &Trust) -> &'static str {
     }
 }
 
-/// The text for a server that refuses a whole message.
+/// Returns the text for a server that refuses a whole message.
 fn refusal(code: StatusCode) -> String {
     let what = match code.0 {
         401 | 407 => "the login",
@@ -156,5 +156,5 @@ fn report(device: &peer::Device, output: Output) -> String {
     device.done.iter().map(line).collect()
 }
 
-/// How wide the column of codes is at least, in characters.
+/// The least width of the column of codes, in characters.
 const NARROWEST: usize = 28;

@@ -1,4 +1,4 @@
-//! `dmtap doctor`: what is missing before a device can enroll through dmtap.
+//! `dmtap doctor`: the checks before a device enrolls through dmtap.
 
 use std::path::PathBuf;
 

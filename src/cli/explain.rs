@@ -1,4 +1,4 @@
-//! `dmtap explain`: what a number, a name or an id means.
+//! `dmtap explain`: the meaning of a number, a name or an id.
 
 use super::{Failure, Outcome, Output, write_text};
 use crate::builtin_rules::{self, BUILTIN_RULES, BuiltinRule};
@@ -44,7 +44,7 @@ impl Explain {
                 }
             }
             for fact in &found {
-                // Of the notes of one id, rules bring about the error.
+                // An id may have an info note beside an error; rules cause the error.
                 let is_beside = fact.kind == FactKind::Note && fact.first_name() == "info";
                 let rules = match is_beside && found.len() > 1 {
                     true => Vec::new(),
@@ -69,8 +69,8 @@ impl Explain {
     }
 }
 
-/// What a word means; also built-in rules, steps of rules, and the names in the faults of enrollment, such as
-/// `DeviceCapReached`.
+/// Returns the facts about a word, also built-in rules, steps of rules, and the names in the faults of enrollment, such
+/// as `DeviceCapReached`.
 fn found(word: &str) -> Vec<Fact> {
     let mut found = facts::find(word);
     found.extend(builtin_rules::find(word).map(|rule| Fact {
@@ -97,7 +97,7 @@ fn found(word: &str) -> Vec<Fact> {
     found
 }
 
-/// The names that come near a word.
+/// Returns the names that are similar to a word.
 fn near(word: &str) -> Vec<&'static str> {
     let rules = BUILTIN_RULES.iter().map(|rule| rule.name);
     let steps = step_keys().iter().map(|step| step.name.as_str());
@@ -106,7 +106,7 @@ fn near(word: &str) -> Vec<&'static str> {
 
 fn not_known(word: &str) -> String {
     let mut why = format!("error: `{}` is not known", printable::lines(word));
-    // The digits of another number are no slip.
+    // A similar number is no misspelling.
     if let Some(number) = facts::number(word.trim()) {
         why.push_str(&format!("\nhelp: {}", facts::parts(number)));
         return why;
@@ -192,7 +192,7 @@ fn title(fact: &Fact) -> String {
     }
 }
 
-/// How what was asked for belongs to the fact, where it is written in another way.
+/// Explains the relation of the word to the fact, if the word is another form of it.
 fn about(asked: &str, fact: &Fact) -> Option<String> {
     let asked = asked.trim();
     let number = facts::number(asked);
@@ -200,7 +200,7 @@ fn about(asked: &str, fact: &Fact) -> Option<String> {
         FactKind::Status => {
             let code = u64::from(code_of_status(fact)?);
             let shown = number.filter(|number| *number != code)?;
-            // The lower half alone is a code.
+            // The Status is only the lower half of the number.
             Some(format!(
                 "{asked} is the way Intune shows the Status {code} (0x{shown:08X})."
             ))
@@ -219,7 +219,7 @@ fn about(asked: &str, fact: &Fact) -> Option<String> {
     }
 }
 
-/// Whose node a LocURI names, and which policy.
+/// Describes the node of a LocURI: of device or user, and the policy.
 fn place(loc_uri: &str) -> String {
     let segments: Vec<&str> = loc_uri.split(['/', '?']).collect();
     let is_of_user = locuri::is_of_user(loc_uri);
@@ -255,7 +255,7 @@ fn code_of_status(fact: &Fact) -> Option<u16> {
     code.flatten()
 }
 
-/// The built-in rules that cause what a fact is about.
+/// Returns the built-in rules that cause the subject of a fact.
 fn injecting(fact: &Fact) -> Vec<&'static str> {
     let causes = |rule: &&BuiltinRule| match fact.kind {
         FactKind::Status => {
@@ -283,7 +283,7 @@ fn has_step(rule: &BuiltinRule, fits: impl Fn(&Step) -> bool) -> bool {
     rules.iter().any(|rule| rule.steps.iter().any(&fits))
 }
 
-/// Rules write the result that a device shows into the comment on top, or answer with the HTTP status that it is about.
+/// Whether a rule causes a result of Windows: its comment names the result, or it answers with the HTTP status of it.
 fn names_result(rule: &BuiltinRule, fact: &Fact) -> bool {
     let http = fact.key.strip_prefix("0x8019");
     let status = http.and_then(|code| u16::from_str_radix(code, 16).ok());
@@ -300,7 +300,7 @@ fn in_json(asked: &str, fact: &Fact, rules: &[&str]) -> String {
         FactKind::Result => facts::number(&fact.key).and_then(|code| code.try_into().ok()),
         _ => None,
     };
-    // A note is called by its id.
+    // The name of a note is its id.
     let (name, severity) = match fact.kind {
         FactKind::Note => (&*fact.key, Some(fact.first_name())),
         _ => (fact.first_name(), None),
@@ -324,7 +324,7 @@ fn in_json(asked: &str, fact: &Fact, rules: &[&str]) -> String {
     format!("{value}\n")
 }
 
-/// Words with a label in front, on lines of at most [`WIDTH`] columns.
+/// Wraps words with a label in front to lines of at most [`WIDTH`] columns.
 fn wrapped(label: &str, words: &str) -> String {
     let mut text = String::from(" ");
     let mut columns = 1;
@@ -352,5 +352,5 @@ fn wrapped(label: &str, words: &str) -> String {
 
 const WIDTH: usize = 100;
 
-/// The most rules that are named for one fact.
+/// The limit of rules that are named for one fact.
 const MOST_RULES: usize = 4;

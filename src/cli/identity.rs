@@ -130,7 +130,7 @@ fn failure(error: StoreError) -> Failure {
 fn line(identity: &StoredIdentity, output: Output) -> String {
     match output {
         Output::Text => format!("{}\n", summary(identity)),
-        // It has no key, and strings only.
+        // It has only strings, and no key.
         Output::Json => serde_json::to_string(identity).unwrap_or_default() + "\n",
     }
 }

@@ -1,11 +1,10 @@
-//! `dmtap lint`: what peers break of OMA DM.
+//! `dmtap lint`: the rules of OMA DM that peers break.
 
 use std::cell::RefCell;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use jiff::tz::Offset;
 
 use super::session_file::refuse_files;
 use super::{Failure, Outcome, Output, filter_of, no_match, read_input, write_text};
@@ -113,7 +112,7 @@ impl LintVerb {
         }
     }
 
-    /// Judges all files: those with sessions each for itself, messages in files of their own as one conversation.
+    /// Judges all files: each file with sessions on its own, and all files with a single message as one conversation.
     fn lint(&self, profile: Profile) -> Result<(Lint, String), Failure> {
         let is_file = |more: &&String| Path::new(more).exists();
         let more = self.more.iter().take_while(is_file).map(PathBuf::from);
@@ -126,8 +125,7 @@ impl LintVerb {
             let source = read_input(file)?;
             if record::is_record(&source) || is_log(&source) {
                 let (found, damaged) = self.record(file, &source, words, profile)?;
-                lint.messages.extend(found.messages);
-                lint.synchronization += found.synchronization;
+                lint.add(found);
                 damage += &damaged;
             } else if words.is_empty() {
                 messages.push((printable::path(file), unpack(source)));
@@ -139,10 +137,7 @@ impl LintVerb {
                 )));
             }
         }
-        let found = Lint::messages(messages, profile).map_err(Failure::Usage)?;
-        lint.messages.extend(found.messages);
-        lint.synchronization += found.synchronization;
-        lint.others.extend(found.others);
+        lint.add(Lint::messages(messages, profile).map_err(Failure::Usage)?);
         Ok((lint, damage))
     }
 
@@ -154,13 +149,9 @@ impl LintVerb {
         profile: Profile,
     ) -> Result<(Lint, String), Failure> {
         let name = printable::path(file);
-        let dates = DateReading {
-            order: None,
-            zone: Offset::UTC,
-        };
         let damage = RefCell::new(String::new());
         let read = |each: &mut EachWithLine<'_>| -> Result<(), Failure> {
-            let read = message_log::read_file(Cursor::new(source), dates, each);
+            let read = message_log::read_file(Cursor::new(source), DateReading::default(), each);
             let damaged =
                 read.map_err(|error| Failure::unreadable(&name, error_text::io(&error)))?;
             let lines = damaged
@@ -188,7 +179,7 @@ impl LintVerb {
     }
 }
 
-/// A line for each note, and a summary.
+/// Returns a line for each note, and a summary.
 fn lines(lint: &Lint) -> String {
     let mut text = String::new();
     for message in &lint.messages {

@@ -151,7 +151,6 @@ impl Proxy {
         let rules = proxy::Rules {
             sources,
             control: self.control.settings()?,
-            on_change: Arc::new(print::coloured),
             require_hits: self.require_hits,
         };
         let authority = Arc::new(authority(self.confdir.as_deref())?);

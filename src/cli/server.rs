@@ -73,7 +73,7 @@ impl Server {
                 listener.map_err(|error| Failure::usage(cannot_listen(address, &error)))?;
             let address = listener.local_addr().unwrap_or(address);
             let stop = CancellationToken::new();
-            // Before the line that others wait for.
+            // Signals are caught before the line that others wait for.
             tokio::spawn(signal::cancel_on_signal(stop.clone()));
             tokio::spawn(signal::cancel_on_hangup(stop.clone()));
             print::line(&format!(
@@ -136,7 +136,7 @@ fn json_lines(record: &ServerLine<'_>) {
     print(record.outcomes.iter().map(line).collect());
 }
 
-/// A reader that went away, or reads nothing, is no reason to leave devices alone.
+/// Prints lines without waiting for the reader of standard output, since devices must not wait for it.
 fn print(lines: String) {
     print::STDOUT.put(lines.into_bytes());
 }

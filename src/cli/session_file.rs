@@ -1,16 +1,14 @@
-//! The file that a verb reads sessions from: a record, or any file with SyncML messages in it.
+//! The file from which a verb reads sessions: a record, or any file with SyncML messages in it.
 
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use jiff::fmt::temporal::DateTimeParser;
-use jiff::tz::Offset;
 use memchr::memmem;
 
 use super::{Failure, Outcome, read_input};
-use crate::app::message_log::{self, DateOrder, DateReading};
+use crate::app::message_log::{self, DateReading};
 use crate::app::why::Question;
 use crate::error_text;
 use crate::filter::Filter;
@@ -18,7 +16,7 @@ use crate::printable;
 use crate::record::select::{self, ExchangeNumbers, Exchanges};
 use crate::record::{Damage, EventRecord, is_record};
 
-/// A file with sessions or several with one conversation, and how dates are read where it is not a record.
+/// A file with sessions, or several files with one conversation, and the reading of dates in files that are no records.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct SessionFile {
     /// A record (JSON lines), or a file with SyncML messages in it: a trace of SyncMLViewer, a HAR, flows of
@@ -26,19 +24,15 @@ pub(super) struct SessionFile {
     file: PathBuf,
     #[arg(skip)]
     more: Vec<PathBuf>,
-    /// Order of day, month and year in the dates of a file that is not a record. By default the file shows it.
-    #[arg(long, value_enum, value_name = "ORDER")]
-    date_order: Option<DateOrder>,
-    /// Time zone of the dates in a file that is not a record, such as +01:00.
-    #[arg(long, default_value = "+00:00", value_parser = offset, value_name = "OFFSET", allow_hyphen_values = true)]
-    zone: Offset,
+    #[command(flatten)]
+    dates: DateReading,
 }
 
 impl SessionFile {
     /// Takes the files in front of a filter as more files of the same conversation.
     ///
     /// # Errors
-    /// A file behind the filter's first word, or one that is not there.
+    /// A file behind the filter's first word, or one that does not exist.
     pub(super) fn take_more(&mut self, words: &mut Vec<String>) -> Outcome {
         let files = words
             .iter()
@@ -48,18 +42,17 @@ impl SessionFile {
         refuse_files(words, "files come before the filter")
     }
 
-    /// The name of the file, for people.
+    /// Returns the name of the file, for people.
     pub(super) fn name(&self) -> String {
         let files = std::iter::once(&self.file).chain(&self.more);
         let names: Vec<_> = files.map(|file| printable::path(file)).collect();
         names.join(" with ")
     }
 
-    /// Gives its events in order, and returns damaged lines. A reader of what is printed that went away (`| head`)
-    /// ends it.
+    /// Passes its events on in order, and returns damaged lines. If nobody reads the output any more (`| head`), it ends.
     ///
     /// # Errors
-    /// A file that cannot be read, or that has no message.
+    /// The file cannot be read, or has no message.
     pub(super) fn read(
         &self,
         mut on_event: impl FnMut(EventRecord) -> io::Result<()>,
@@ -71,11 +64,8 @@ impl SessionFile {
             true => Box::new(io::stdin()),
             false => Box::new(File::open(&self.file).map_err(unreadable)?),
         };
-        let dates = DateReading {
-            order: self.date_order,
-            zone: self.zone,
-        };
-        match message_log::read_file(BufReader::new(input), dates, |event, _| on_event(event)) {
+        let input = BufReader::new(input);
+        match message_log::read_file(input, self.dates, |event, _| on_event(event)) {
             Ok(damaged) => Ok(damaged),
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Vec::new()),
             Err(error) if error.kind() == ErrorKind::InvalidData => {
@@ -86,7 +76,7 @@ impl SessionFile {
         }
     }
 
-    /// All files as one text.
+    /// Returns all files as one text.
     fn joined(&self) -> Result<Bytes, Failure> {
         let files = std::iter::once(&self.file).chain(&self.more).map(|file| {
             let text = read_input(file)?;
@@ -109,10 +99,7 @@ impl SessionFile {
         Ok(message_log::joined(&files.collect::<Result<Vec<_>, _>>()?))
     }
 
-    /// The exchanges that a filter selects. A file is read twice for it: answers find their commands first.
-    ///
-    /// # Errors
-    /// Those of [`Self::read`].
+    /// Returns the exchanges that a filter selects. It reads the file once more for them, to find the commands of answers.
     pub(super) fn exchanges(&self, filter: Option<Filter>) -> Result<Option<Exchanges>, Failure> {
         Ok(match filter {
             Some(filter) if self.file.as_os_str() != "-" => {
@@ -123,10 +110,7 @@ impl SessionFile {
         })
     }
 
-    /// Answers a question with the events of the file. Gives how many there are, and damaged lines.
-    ///
-    /// # Errors
-    /// Those of [`Self::read`].
+    /// Answers a question with the events of the file. Returns their number, and damaged lines.
     pub(super) fn ask(&self, question: &mut Question) -> Result<(u64, Vec<Damage>), Failure> {
         let mut exchanges = self.exchanges(question.filter.clone())?;
         let mut selected = ExchangeNumbers::new();
@@ -146,7 +130,7 @@ impl SessionFile {
         Ok((events, damaged))
     }
 
-    /// Why nothing can be shown of a file without an event.
+    /// Returns the failure for a file without an event.
     pub(super) fn empty(&self) -> Failure {
         Failure::Usage(format!(
             "error: {} is empty: it records no event",
@@ -167,10 +151,10 @@ impl SessionFile {
     }
 }
 
-/// Refuses a filter that has the name of a file in it; `remedy` says where files stand.
+/// Refuses a filter with the name of a file in it; `remedy` says where files belong.
 ///
 /// # Errors
-/// A file, whether it is there or not.
+/// A file, whether it exists or not.
 pub(super) fn refuse_files(filter: &[String], remedy: &str) -> Outcome {
     let before = std::iter::once("").chain(filter.iter().map(String::as_str));
     // The word behind `~u` is its value.
@@ -188,7 +172,7 @@ pub(super) fn refuse_files(filter: &[String], remedy: &str) -> Outcome {
     }
 }
 
-/// Whether a word is the name of a file. A number is a code, whatever the working folder holds.
+/// Whether a word is the name of a file. A number is a code, even if a file has this name.
 fn names_file(word: &str) -> bool {
     let is_number = word.bytes().all(|byte| byte.is_ascii_digit());
     is_file_name(word) || !is_number && Path::new(word).is_file()
@@ -200,14 +184,8 @@ fn is_file_name(word: &str) -> bool {
     extension.is_some_and(|it| FILES.contains(&it)) && !word.contains([' ', '~', '*'])
 }
 
-/// Extensions of files with sessions or messages in them.
+/// The extensions of files with sessions or messages in them.
 const FILES: [&str; 14] = [
     "jsonl", "json", "xml", "wbxml", "har", "log", "txt", "gz", "zip", "saz", "eml", "evtx", "cab",
     "html",
 ];
-
-fn offset(text: &str) -> Result<Offset, String> {
-    let zone = DateTimeParser::new().parse_time_zone(text);
-    let offset = zone.and_then(|zone| zone.to_fixed_offset());
-    offset.map_err(|_| "an offset from UTC has the form +01:00 or -05:00".to_owned())
-}

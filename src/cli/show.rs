@@ -1,4 +1,4 @@
-//! `dmtap show`: a recorded session for people.
+//! `dmtap show`: recorded sessions for people.
 
 use std::collections::BTreeSet;
 use std::io::{BufWriter, ErrorKind};
@@ -92,7 +92,7 @@ impl Show {
         };
         let mut exchanges = self.file.exchanges(filter)?;
         let (mut events, mut shown, mut written) = (0_u64, 0_u64, 0_u64);
-        // The newest body, with its run.
+        // The last body, with its run.
         let mut body = None;
         let mut runs = BTreeSet::new();
         let mut write = |event: &EventRecord| {
@@ -154,7 +154,7 @@ impl Show {
         }
     }
 
-    /// Prints what failed, of the exchanges that a filter selects.
+    /// Prints the failures in the exchanges that a filter selects.
     fn failures(&self, filter: Option<Filter>, output: Output) -> Outcome {
         let mut question = Question::new(Options::default(), None);
         question.filter = filter;

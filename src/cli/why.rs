@@ -1,4 +1,4 @@
-//! `dmtap why`: what a record shows about commands that failed, are not answered, or not done yet.
+//! `dmtap why`: the commands in a record that failed, have no answer, or are not done yet.
 
 use std::time::Duration;
 
@@ -73,7 +73,7 @@ impl Why {
     }
 }
 
-/// The address of a node.
+/// Parses the address of a node.
 fn locuri(text: &str) -> Result<String, String> {
     match text.starts_with('.') || text.contains('/') {
         true => Ok(text.to_owned()),

@@ -1,4 +1,4 @@
-//! What the control API answers: JSON, with a word on what would be right where something is wrong.
+//! The answers of the control API: JSON; that of an error also says what would be right.
 
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
@@ -13,58 +13,48 @@ use crate::rules::{ErrorStyle, RuleErrors};
 
 pub(super) type Body = Full<Bytes>;
 
-/// An answer in the making.
-#[derive(Debug)]
+/// An answer before it becomes an HTTP response.
+#[derive(Debug, Default)]
 pub(super) struct Answer {
     status: StatusCode,
-    content: Said,
+    /// The JSON of a success; empty if there is nothing to return.
+    json: String,
+    /// The error and what would be right; empty in a success.
+    error: Map<String, Value>,
     field: Option<(header::HeaderName, String)>,
 }
 
-/// A body in the making.
-#[derive(Debug)]
-enum Said {
-    Nothing,
-    /// JSON, its fields in the order of the type.
-    Done(String),
-    /// What is wrong, and what would be right.
-    Wrong(Map<String, Value>),
-}
-
 impl Answer {
-    /// A success that says something.
+    /// Creates a success with a value, whose fields keep the order of its type.
     pub(super) fn of(status: StatusCode, value: impl Serialize) -> Self {
-        let said = serde_json::to_string(&value);
+        let json = serde_json::to_string(&value);
+        let json = json.expect("texts and numbers make JSON");
         Self {
             status,
-            content: Said::Done(said.expect("texts and numbers make JSON")),
-            field: None,
+            ..Self::json(json)
         }
     }
 
-    /// A success whose JSON is there already.
-    pub(super) fn json(text: String) -> Self {
+    /// Creates a success from JSON.
+    pub(super) fn json(json: String) -> Self {
         Self {
-            status: StatusCode::OK,
-            content: Said::Done(text),
-            field: None,
+            json,
+            ..Self::default()
         }
     }
 
-    /// A success that says nothing.
+    /// Creates a success without content.
     pub(super) fn done() -> Self {
         Self {
             status: StatusCode::NO_CONTENT,
-            content: Said::Nothing,
-            field: None,
+            ..Self::default()
         }
     }
 
     pub(super) fn error(status: StatusCode, why: impl Into<String>) -> Self {
         let answer = Self {
             status,
-            content: Said::Wrong(Map::new()),
-            field: None,
+            ..Self::default()
         };
         answer.with("error", why.into())
     }
@@ -75,27 +65,25 @@ impl Answer {
     }
 
     fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
-        if let Said::Wrong(fields) = &mut self.content {
-            fields.insert(key.to_owned(), value.into());
-        }
+        self.error.insert(key.to_owned(), value.into());
         self
     }
 
     pub(super) fn unauthorized(why: &str) -> Self {
-        let mut answer = Self::error(StatusCode::UNAUTHORIZED, why);
-        answer.field = Some((header::WWW_AUTHENTICATE, "Bearer".into()));
-        answer
+        Self {
+            field: Some((header::WWW_AUTHENTICATE, "Bearer".into())),
+            ..Self::error(StatusCode::UNAUTHORIZED, why)
+        }
     }
 
     pub(super) fn wrong_method(allowed: &[&str]) -> Self {
         let allowed = allowed.join(", ");
-        let mut answer = Self::error(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "this method does nothing here",
-        )
-        .help(format!("use {allowed}"));
-        answer.field = Some((header::ALLOW, allowed));
-        answer
+        let why = "this method does nothing here";
+        let answer = Self::error(StatusCode::METHOD_NOT_ALLOWED, why);
+        Self {
+            field: Some((header::ALLOW, allowed.clone())),
+            ..answer.help(format!("use {allowed}"))
+        }
     }
 
     pub(super) fn too_large(limit: usize) -> Self {
@@ -104,27 +92,44 @@ impl Answer {
             .help("send the rules in several requests, or load them as files with --rules")
     }
 
-    pub(super) fn too_many_waiting() -> Self {
-        let why = "too many requests wait already";
-        Self::error(StatusCode::SERVICE_UNAVAILABLE, why).help("ask without wait, or later")
+    /// Returns the reason of an error; empty for a success.
+    pub(super) fn why(&self) -> &str {
+        let why = self.error.get("error").and_then(Value::as_str);
+        why.unwrap_or_default()
     }
 
-    pub(super) fn broken_body() -> Self {
-        Self::error(
-            StatusCode::REQUEST_TIMEOUT,
-            "the body did not come whole in time",
-        )
+    #[cfg(test)]
+    pub(super) fn status(&self) -> u16 {
+        self.status.as_u16()
     }
 
-    pub(super) fn fault() -> Self {
-        let why = "a fault in dmtap; its log says more";
-        Self::error(StatusCode::INTERNAL_SERVER_ERROR, why)
+    pub(super) fn into_response(self) -> Response<Body> {
+        let body = match (self.error.is_empty(), self.json.is_empty()) {
+            (false, _) => format!("{}\n", Value::from(self.error)),
+            (true, false) => self.json + "\n",
+            (true, true) => String::new(),
+        };
+        let mut response = Response::new(Full::from(body));
+        *response.status_mut() = self.status;
+        let fields = response.headers_mut();
+        let fixed = HeaderValue::from_static;
+        fields.insert(header::CONTENT_TYPE, fixed("application/json"));
+        fields.insert(header::CACHE_CONTROL, fixed("no-store"));
+        fields.insert(header::X_CONTENT_TYPE_OPTIONS, fixed("nosniff"));
+        if let Some((name, value)) = self.field
+            && let Ok(value) = value.parse()
+        {
+            fields.insert(name, value);
+        }
+        response
     }
+}
 
-    /// Why a change was not made.
-    pub(super) fn refusal(error: &ChangeError) -> Self {
+/// The answer to a change that was refused.
+impl From<ChangeError> for Answer {
+    fn from(error: ChangeError) -> Self {
         let with = |status| Self::error(status, error.to_string());
-        match error {
+        match &error {
             ChangeError::Rules(errors) => wrong(StatusCode::BAD_REQUEST, errors),
             ChangeError::Taken(errors) => wrong(StatusCode::CONFLICT, errors)
                 .help("choose another name, or PUT /rules/NAME to replace the rule"),
@@ -147,44 +152,9 @@ impl Answer {
             ChangeError::Duplicate(_) => with(StatusCode::CONFLICT),
         }
     }
-
-    /// What is wrong, where something is.
-    pub(super) fn why(&self) -> &str {
-        let why = match &self.content {
-            Said::Wrong(fields) => fields.get("error").and_then(Value::as_str),
-            _ => None,
-        };
-        why.unwrap_or_default()
-    }
-
-    #[cfg(test)]
-    pub(super) fn status(&self) -> u16 {
-        self.status.as_u16()
-    }
-
-    pub(super) fn into_response(self) -> Response<Body> {
-        let body = match self.content {
-            Said::Nothing => Bytes::new(),
-            Said::Done(text) => (text + "\n").into(),
-            Said::Wrong(fields) => format!("{}\n", Value::from(fields)).into(),
-        };
-        let mut response = Response::new(Full::new(body));
-        *response.status_mut() = self.status;
-        let fields = response.headers_mut();
-        let fixed = HeaderValue::from_static;
-        fields.insert(header::CONTENT_TYPE, fixed("application/json"));
-        fields.insert(header::CACHE_CONTROL, fixed("no-store"));
-        fields.insert(header::X_CONTENT_TYPE_OPTIONS, fixed("nosniff"));
-        if let Some((name, value)) = self.field
-            && let Ok(value) = value.parse()
-        {
-            fields.insert(name, value);
-        }
-        response
-    }
 }
 
-/// Rules that are wrong: each error with its place, and all of them as they are drawn on a terminal.
+/// Creates the answer to rules with mistakes: each mistake with its place, and the drawing that a terminal shows.
 fn wrong(status: StatusCode, errors: &RuleErrors) -> Answer {
     let first = errors.errors().first().map_or("", |error| error.title());
     Answer::error(status, first)

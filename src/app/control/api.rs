@@ -1,22 +1,22 @@
-//! What can be asked for, and what it does.
+//! The requests of the control API.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use http::request::Parts;
 use http::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
-use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::query;
 use super::traffic::Traffic;
+use crate::app::print;
 use crate::app::rule_sources::report::EntryReport;
-use crate::app::rule_sources::watch::OnChange;
 use crate::app::rule_sources::{ChangeError, Entry, Put, RuleSetUpdater, Sources, scope};
 use crate::rules::SCOPE_HEADER;
 
-/// Every request, for those who ask for something else. `docs/control.md` says more.
+/// Every request, for the answer to an unknown one; `docs/control.md` describes them.
 const REQUESTS: [&str; 19] = [
     "GET /",
     "GET /version",
@@ -39,90 +39,85 @@ const REQUESTS: [&str; 19] = [
     "GET /exchanges",
 ];
 
-/// Answers one request. Blocks for as long as rules are read.
-pub(super) fn answer(
-    rules: &RuleSetUpdater,
-    traffic: &Traffic,
-    on_change: &OnChange,
-    head: &Parts,
-    body: &[u8],
-) -> Answer {
-    let path = head
-        .uri
-        .path()
-        .trim_start_matches('/')
-        .trim_end_matches('/');
-    let Some(segments) = path.split('/').map(decoded).collect::<Option<Vec<_>>>() else {
+/// Answers one request. Blocks while it reads rules.
+pub(super) fn answer(rules: &RuleSetUpdater, traffic: &Traffic, head: &Parts, body: &[u8]) -> Done {
+    let path = head.uri.path().trim_matches('/');
+    let segments = path.split('/').map(decoded).collect::<Option<Vec<_>>>();
+    let segments = segments.ok_or_else(|| {
         let why = "a name in the path is not percent-encoded UTF-8";
-        return Answer::error(StatusCode::BAD_REQUEST, why);
-    };
+        Answer::error(StatusCode::BAD_REQUEST, why)
+    })?;
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-    let scope = match scope_of(head) {
-        Ok(scope) => scope,
-        Err(wrong) => return wrong,
-    };
     let requests = RuleRequests {
         rules,
-        scope,
-        on_change,
+        scope: scope_of(head)?,
     };
-    let done = match &segments[..] {
-        [""] => read_only(&head.method, || Ok(Answer::of(StatusCode::OK, overview()))),
-        ["version"] => read_only(&head.method, || Ok(Answer::of(StatusCode::OK, version()))),
-        ["rules"] => requests.rules(&head.method, body),
-        ["rules", name] => requests.rule(&head.method, name, body),
-        ["rules", name, "enable"] => act(&head.method, || {
-            requests.switch(name, "enabled", Sources::enable)
-        }),
-        ["rules", name, "disable"] => act(&head.method, || {
-            requests.switch(name, "disabled", Sources::disable)
-        }),
-        ["reset"] => act(&head.method, || requests.reset()),
-        ["restore"] => act(&head.method, || requests.restore()),
-        ["reload"] => act(&head.method, || requests.reload()),
-        ["scopes"] => read_only(&head.method, || {
-            let scopes = json!({"scopes": rules.scopes()});
-            Ok(Answer::of(StatusCode::OK, scopes))
-        }),
-        ["scopes", name] => requests.scope(head, name),
-        ["sessions"] => read_only(&head.method, || Ok(sessions(traffic, head))),
-        ["sessions", number] => read_only(&head.method, || Ok(session(traffic, number))),
-        ["exchanges"] => read_only(&head.method, || Ok(exchanges(traffic, head))),
-        _ => Ok(unknown()),
+    let method = match head.method {
+        Method::HEAD => "GET",
+        _ => head.method.as_str(),
     };
-    done.unwrap_or_else(|error| Answer::refusal(&error))
+    let found = match (method, &segments[..]) {
+        ("GET", [""]) => json!({"requests": REQUESTS}),
+        ("GET", ["version"]) => {
+            json!({"name": "dmtap", "version": env!("CARGO_PKG_VERSION"), "control": 1})
+        }
+        ("GET", ["rules"]) => return Ok(requests.list()),
+        ("POST", ["rules"]) => return requests.add(body),
+        ("GET", ["rules", name]) => return requests.show(StatusCode::OK, name),
+        ("PUT", ["rules", name]) => return requests.put(name, body),
+        ("DELETE", ["rules", name]) => return requests.remove(name),
+        ("POST", ["rules", name, "enable"]) => {
+            return requests.switch(name, "enabled", Sources::enable);
+        }
+        ("POST", ["rules", name, "disable"]) => {
+            return requests.switch(name, "disabled", Sources::disable);
+        }
+        ("POST", ["reset"]) => return Ok(requests.reset()),
+        ("POST", ["restore"]) => return requests.restore(),
+        ("POST", ["reload"]) => return requests.reload(),
+        ("GET", ["scopes"]) => json!({"scopes": rules.scopes()}),
+        (_, ["scopes", name]) if !scope::is_name(name) => return Err(no_scope()),
+        ("GET", ["scopes", name]) => return requests.show_scope(StatusCode::OK, name),
+        ("PUT", ["scopes", name]) => return requests.bind_scope(head, name),
+        ("DELETE", ["scopes", name]) => return requests.remove_scope(name),
+        ("GET", ["sessions"]) => {
+            traffic.sessions(&query::read(head, &["after", "limit", "device"])?)
+        }
+        ("GET", ["sessions", number]) => session(traffic, number)?,
+        ("GET", ["exchanges"]) => {
+            let query = query::read(head, &query::EXCHANGES)?;
+            return Ok(Answer::json(traffic.exchanges(&query).json()));
+        }
+        (_, segments) => return Err(no_request(segments)),
+    };
+    Ok(Answer::of(StatusCode::OK, found))
 }
 
-type Done = Result<Answer, ChangeError>;
+/// The answer to a request; `Err` is a refusal.
+pub(super) type Done = Result<Answer, Answer>;
 
-fn read_only(method: &Method, answer: impl FnOnce() -> Done) -> Done {
-    match *method {
-        Method::GET | Method::HEAD => answer(),
-        _ => Ok(Answer::wrong_method(&["GET"])),
+/// Refuses a path that is not in [`REQUESTS`], or a method that is not there for it.
+fn no_request(segments: &[&str]) -> Answer {
+    let is_at = |path: &str| {
+        let path: Vec<&str> = path.split('/').collect();
+        let mut pairs = path.iter().zip(segments);
+        path.len() == segments.len()
+            && pairs.all(|(known, it)| known == it || ["NAME", "NUMBER"].contains(known))
+    };
+    let allowed = REQUESTS.iter().filter_map(|request| {
+        let (method, path) = request.split_once(" /")?;
+        is_at(path).then_some(method)
+    });
+    match &allowed.collect::<Vec<_>>()[..] {
+        [] => {
+            let help = format!("there is {}", REQUESTS.join(", "));
+            Answer::error(StatusCode::NOT_FOUND, "there is nothing at this path").help(help)
+        }
+        allowed => Answer::wrong_method(allowed),
     }
 }
 
-fn act(method: &Method, act: impl FnOnce() -> Done) -> Done {
-    match *method {
-        Method::POST => act(),
-        _ => Ok(Answer::wrong_method(&["POST"])),
-    }
-}
-
-fn overview() -> serde_json::Value {
-    json!({"requests": REQUESTS})
-}
-
-fn version() -> serde_json::Value {
-    json!({"name": "dmtap", "version": env!("CARGO_PKG_VERSION"), "control": 1})
-}
-
-fn unknown() -> Answer {
-    let help = format!("there is {}", REQUESTS.join(", "));
-    Answer::error(StatusCode::NOT_FOUND, "there is nothing at this path").help(help)
-}
-
-/// The scope that a request is about.
+/// Returns the scope that a request names in its header field.
 fn scope_of(head: &Parts) -> Result<Option<&str>, Answer> {
     let mut named = head.headers.get_all(SCOPE_HEADER).iter();
     let Some(scope) = named.next() else {
@@ -143,142 +138,88 @@ fn no_scope() -> Answer {
     .help("a scope has one name of at most 64 letters, digits, `.`, `_` and `-`")
 }
 
-fn sessions(traffic: &Traffic, head: &Parts) -> Answer {
-    match query::read(head, &["after", "limit", "device"]) {
-        Ok(query) => Answer::of(StatusCode::OK, traffic.sessions(&query)),
-        Err(why) => why,
-    }
-}
-
-fn session(traffic: &Traffic, number: &str) -> Answer {
+fn session(traffic: &Traffic, number: &str) -> Result<Value, Answer> {
     let found = number.parse().ok().and_then(|it| traffic.session(it));
-    match found {
-        Some(session) => Answer::of(StatusCode::OK, session),
-        None => Answer::error(
-            StatusCode::NOT_FOUND,
-            format!("there is no session {number}"),
-        )
-        .help("GET /sessions lists them; of sessions that are over the newest 1000 are kept"),
-    }
+    found.ok_or_else(|| {
+        let why = format!("there is no session {number}");
+        Answer::error(StatusCode::NOT_FOUND, why)
+            .help("GET /sessions lists them; of sessions that are over the newest 1000 are kept")
+    })
 }
 
-fn exchanges(traffic: &Traffic, head: &Parts) -> Answer {
-    match query::read(head, &query::EXCHANGES) {
-        Ok(query) => Answer::json(traffic.exchanges(&query).json()),
-        Err(why) => why,
-    }
-}
-
-/// Rules as JSON.
-#[derive(Serialize)]
-struct List<'e> {
-    rules: Vec<EntryReport<'e>>,
-}
-
-impl<'e> List<'e> {
-    fn of(entries: impl Iterator<Item = &'e Entry>) -> Self {
-        Self {
-            rules: entries.map(EntryReport::of).collect(),
-        }
-    }
-}
-
-/// The requests about rules.
+/// The requests about rules and scopes.
 struct RuleRequests<'a> {
     rules: &'a RuleSetUpdater,
     /// The scope that they are about; without one, the rules of no scope.
     scope: Option<&'a str>,
-    on_change: &'a OnChange,
 }
 
 impl RuleRequests<'_> {
-    /// A request about a scope itself.
-    fn scope(&self, head: &Parts, name: &str) -> Done {
-        if !scope::is_name(name) {
-            return Ok(no_scope());
+    fn show_scope(&self, status: StatusCode, name: &str) -> Done {
+        let scopes = self.rules.scopes();
+        match scopes.iter().find(|scope| scope.name == name) {
+            Some(scope) => Ok(Answer::of(status, scope)),
+            None => {
+                let why = format!("there is no scope `{name}`");
+                Err(Answer::error(StatusCode::NOT_FOUND, why).help("GET /scopes lists all"))
+            }
         }
-        let known = || self.rules.scopes().into_iter().find(|it| it.name == name);
-        let unknown = || {
-            Answer::error(StatusCode::NOT_FOUND, format!("there is no scope `{name}`"))
-                .help("GET /scopes lists all")
+    }
+
+    fn bind_scope(&self, head: &Parts, name: &str) -> Done {
+        let device = query::read(head, &["device"])?.device;
+        let device = device.filter(|device| !device.is_empty());
+        let status = match self.show_scope(StatusCode::OK, name) {
+            Ok(_) => StatusCode::OK,
+            Err(_) => StatusCode::CREATED,
         };
-        match head.method {
-            Method::GET | Method::HEAD => {
-                Ok(known().map_or_else(unknown, |scope| Answer::of(StatusCode::OK, scope)))
-            }
-            Method::PUT => {
-                let device = match query::read(head, &["device"]) {
-                    Ok(query) => query.device,
-                    Err(wrong) => return Ok(wrong),
-                };
-                let status = known().map_or(StatusCode::CREATED, |_| StatusCode::OK);
-                let device = device.as_deref().filter(|device| !device.is_empty());
-                self.rules
-                    .change(|sources| sources.bind_scope(name, device))?;
-                self.log("made scope", name);
-                Ok(known().map_or_else(unknown, |scope| Answer::of(status, scope)))
-            }
-            Method::DELETE if known().is_none() => Ok(unknown()),
-            Method::DELETE => {
-                self.rules.restore(Some(name))?;
-                self.log("removed scope", name);
-                Ok(Answer::done())
-            }
-            _ => Ok(Answer::wrong_method(&["GET", "PUT", "DELETE"])),
-        }
+        self.rules
+            .change(|sources| sources.bind_scope(name, device.as_deref()))?;
+        self.log("made scope", name);
+        self.show_scope(status, name)
     }
 
-    fn rules(&self, method: &Method, body: &[u8]) -> Done {
-        match *method {
-            Method::GET | Method::HEAD => {
-                let entries = self.rules.entries_in(self.scope);
-                Ok(Answer::of(StatusCode::OK, List::of(entries.iter())))
-            }
-            Method::POST => self.add(body),
-            _ => Ok(Answer::wrong_method(&["GET", "POST"])),
-        }
+    fn remove_scope(&self, name: &str) -> Done {
+        self.show_scope(StatusCode::OK, name)?;
+        self.rules.restore(Some(name))?;
+        self.log("removed scope", name);
+        Ok(Answer::done())
     }
 
-    fn rule(&self, method: &Method, name: &str, body: &[u8]) -> Done {
-        match *method {
-            Method::GET | Method::HEAD => self.show(StatusCode::OK, name),
-            Method::PUT => self.put(name, body),
-            Method::DELETE => {
-                self.rules
-                    .change(|sources| sources.remove(self.scope, name))?;
-                self.log("removed", name);
-                Ok(Answer::done())
-            }
-            _ => Ok(Answer::wrong_method(&["GET", "PUT", "DELETE"])),
-        }
+    fn list(&self) -> Answer {
+        let entries = self.rules.entries_in(self.scope);
+        rules(StatusCode::OK, entries.iter())
     }
 
     fn add(&self, body: &[u8]) -> Done {
-        let Ok(text) = std::str::from_utf8(body) else {
-            return Ok(no_text());
-        };
+        let text = text(body)?;
         let names = self.rules.change(|sources| sources.add(self.scope, text))?;
         self.log("added", &names.join(", "));
         let entries = self.rules.entries_in(self.scope);
         let added = entries
             .iter()
             .filter(|entry| names.contains(&entry.rule.name));
-        Ok(Answer::of(StatusCode::CREATED, List::of(added)))
+        Ok(rules(StatusCode::CREATED, added))
     }
 
     fn put(&self, name: &str, body: &[u8]) -> Done {
-        let Ok(text) = std::str::from_utf8(body) else {
-            return Ok(no_text());
-        };
-        let (status, did) = match self
+        let text = text(body)?;
+        let put = self
             .rules
-            .change(|sources| sources.put(self.scope, name, text))?
-        {
+            .change(|sources| sources.put(self.scope, name, text))?;
+        let (status, did) = match put {
             Put::Added => (StatusCode::CREATED, "added"),
             Put::Replaced => (StatusCode::OK, "replaced"),
         };
         self.log(did, name);
         self.show(status, name)
+    }
+
+    fn remove(&self, name: &str) -> Done {
+        self.rules
+            .change(|sources| sources.remove(self.scope, name))?;
+        self.log("removed", name);
+        Ok(Answer::done())
     }
 
     fn switch(
@@ -293,16 +234,16 @@ impl RuleRequests<'_> {
         self.show(StatusCode::OK, name)
     }
 
-    fn reset(&self) -> Done {
+    fn reset(&self) -> Answer {
         self.rules.reset(self.scope);
         self.log("reset all counts", "");
-        Ok(Answer::done())
+        Answer::done()
     }
 
     fn restore(&self) -> Done {
         self.rules.restore(self.scope)?;
         self.log("put everything back as it was at the start", "");
-        self.rules(&Method::GET, &[])
+        Ok(self.list())
     }
 
     fn reload(&self) -> Done {
@@ -328,16 +269,24 @@ impl RuleRequests<'_> {
             Some(scope) => format!("rules: control in scope {scope} {did} {what}"),
             None => format!("rules: control {did} {what}"),
         };
-        (self.on_change)(line.trim_end());
+        print::coloured(line.trim_end());
     }
 }
 
-fn no_text() -> Answer {
-    Answer::error(StatusCode::BAD_REQUEST, "the body is not UTF-8")
-        .help("the body is TOML as in a rule file")
+/// Creates the answer with a list of rules.
+fn rules<'e>(status: StatusCode, entries: impl Iterator<Item = &'e Entry>) -> Answer {
+    let rules: Vec<_> = entries.map(EntryReport::of).collect();
+    Answer::of(status, BTreeMap::from([("rules", rules)]))
 }
 
-/// A segment of a path without its percent-encoding (RFC 3986 §2.1); `None` if that is broken.
+fn text(body: &[u8]) -> Result<&str, Answer> {
+    std::str::from_utf8(body).map_err(|_| {
+        Answer::error(StatusCode::BAD_REQUEST, "the body is not UTF-8")
+            .help("the body is TOML as in a rule file")
+    })
+}
+
+/// Returns a segment of a path without its percent-encoding (RFC 3986 §2.1); `None` if that is broken.
 fn decoded(segment: &str) -> Option<String> {
     let is_hex =
         |part: &str| part.len() >= 2 && part.bytes().take(2).all(|b| b.is_ascii_hexdigit());

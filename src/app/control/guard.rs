@@ -1,4 +1,4 @@
-//! Who is answered: one who shows the token, is no browser, and asked this address by its own name.
+//! The check of requests: they need the token, come from no browser, and name this address as their host.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -12,9 +12,9 @@ use super::{Reach, Token};
 /// The guard of one listener.
 #[derive(Debug)]
 pub(super) struct Guard {
-    address: SocketAddr,
+    pub(super) address: SocketAddr,
     reach: Reach,
-    token: Token,
+    pub(super) token: Token,
 }
 
 impl Guard {
@@ -26,45 +26,37 @@ impl Guard {
         }
     }
 
-    pub(super) fn token(&self) -> &Token {
-        &self.token
-    }
-
-    /// Why a request is not answered, if it is not.
-    pub(super) fn refuses(&self, head: &Parts) -> Option<Answer> {
-        // A page of any origin can make a browser send requests here: those say so in these fields.
-        let browser = head.headers.contains_key(ORIGIN)
-            || head
-                .headers
-                .get(FETCH_SITE)
-                .is_some_and(|site| site != "none");
-        if browser {
-            let why = match head.headers.contains_key(ORIGIN) {
+    /// Checks whether a request may be answered.
+    pub(super) fn check(&self, head: &Parts) -> Result<(), Answer> {
+        // A page of any origin can make a browser send requests here; browsers then add one of these fields.
+        let has_origin = head.headers.contains_key(ORIGIN);
+        let site = head.headers.get(FETCH_SITE);
+        if has_origin || site.is_some_and(|site| site != "none") {
+            let why = match has_origin {
                 true => "the control API answers no browser, and the request has Origin",
                 false => "the control API answers no browser, and the request has Sec-Fetch-Site",
             };
-            return Some(Answer::error(StatusCode::FORBIDDEN, why).help(
+            return Err(Answer::error(StatusCode::FORBIDDEN, why).help(
                 "ask from a program, such as curl or a test suite, without Origin and Sec-Fetch-Site",
             ));
         }
         if !self.is_named(head) {
-            // A name of somebody else's that leads here (DNS rebinding), or a request meant for a proxy.
+            // A foreign name that leads here (DNS rebinding), or a request meant for a proxy.
             let why = "the request is not addressed to the control API";
             let right = format!("http://{}", self.address);
             let help =
                 format!("ask {right}, by address or as localhost with the port, not by proxy");
-            return Some(Answer::error(StatusCode::FORBIDDEN, why).help(help));
+            return Err(Answer::error(StatusCode::FORBIDDEN, why).help(help));
         }
-        if let Err(why) = self.is_shown_the_token(&head.headers) {
-            return Some(Answer::unauthorized(why).help(
+        self.check_token(&head.headers).map_err(|why| {
+            Answer::unauthorized(why).help(
                 "send Authorization: Bearer TOKEN; the token is what dmtap said at its start, or what stands in \
                  --control-token-file or DMTAP_CONTROL_TOKEN",
-            ));
-        }
-        None
+            )
+        })
     }
 
-    /// Whether the request names this listener, in every place where it names one.
+    /// Whether the request names this listener wherever it names a host.
     fn is_named(&self, head: &Parts) -> bool {
         let mut hosts = head.headers.get_all(HOST).iter();
         let (Some(host), None) = (hosts.next(), hosts.next()) else {
@@ -86,12 +78,12 @@ impl Guard {
         match name.parse::<IpAddr>() {
             // An address cannot be made to lead elsewhere.
             Ok(ip) => ip.is_loopback() || ip == self.address.ip() || self.reach == Reach::Anybody,
-            // What other machines call this one is not known: there the token alone guards.
+            // The names that other machines use for this one are not known: there the token alone guards.
             Err(_) => name.eq_ignore_ascii_case("localhost") || self.reach == Reach::Anybody,
         }
     }
 
-    fn is_shown_the_token(&self, headers: &HeaderMap) -> Result<(), &'static str> {
+    fn check_token(&self, headers: &HeaderMap) -> Result<(), &'static str> {
         let mut shown = headers.get_all(AUTHORIZATION).iter();
         let shown = match (shown.next(), shown.next()) {
             (Some(shown), None) => shown.as_bytes(),
@@ -109,7 +101,7 @@ impl Guard {
     }
 }
 
-/// What browsers say of where a request comes from; `none` is an address typed by hand.
+/// The field in which browsers name the origin of a request; `none` is an address typed by hand.
 const FETCH_SITE: &str = "sec-fetch-site";
 const BEARER: &[u8] = b"Bearer ";
 
@@ -131,7 +123,7 @@ mod tests {
             request.header(*name, *value)
         });
         let (head, ()) = request.body(()).unwrap().into_parts();
-        guard.refuses(&head)
+        guard.check(&head).err()
     }
 
     #[test]

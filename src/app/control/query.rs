@@ -10,9 +10,6 @@ use super::answer::Answer;
 use super::traffic::{LONGEST_WAIT, MOST_PAGE, PageQuery};
 
 /// Reads a query that may have these fields.
-///
-/// # Errors
-/// The answer that says what is wrong.
 pub(super) fn read(head: &Parts, known: &[&str]) -> Result<PageQuery, Answer> {
     let mut query = PageQuery::default();
     let fields = head.uri.query().unwrap_or_default();
@@ -53,7 +50,7 @@ pub(super) fn read(head: &Parts, known: &[&str]) -> Result<PageQuery, Answer> {
 /// The fields of a query for exchanges.
 pub(super) const EXCHANGES: [&str; 4] = ["after", "limit", "device", "wait"];
 
-/// The query of a request that may wait, if it is one.
+/// Returns the query of a request that wants to wait.
 pub(super) fn waiting(head: &Parts) -> Option<PageQuery> {
     let is_read = matches!(head.method, Method::GET | Method::HEAD);
     let is_exchanges = is_read && head.uri.path().trim_matches('/') == "exchanges";

@@ -1,4 +1,4 @@
-//! The token that whoever uses the control API must show.
+//! The token that requests to the control API need.
 
 use std::io::Read;
 use std::path::Path;
@@ -11,19 +11,19 @@ use subtle::ConstantTimeEq;
 use crate::error_text;
 use crate::proxy::{warn_if_readable, write_private};
 
-/// A secret of [`LEAST`] characters or more. It is shown by [`Token::reveal`] alone.
+/// A secret of [`LEAST`] characters or more. Only [`Token::reveal`] shows it.
 #[derive(Clone)]
 pub struct Token(String);
 
-/// Why there is no token.
+/// The reason why there is no token.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
-    /// It can be guessed, or is no header field.
+    /// It is too short, or cannot be in a header field.
     #[error(
         "a token has {LEAST} characters or more, all of them letters, digits or signs of ASCII without spaces"
     )]
     Weak,
-    /// Its file.
+    /// Its file cannot be read or written.
     #[error("cannot read or write the token's file {0}: {why}", why = error_text::io(.1))]
     File(String, io::Error),
     /// The system gives no random bytes.
@@ -32,7 +32,7 @@ pub enum TokenError {
 }
 
 impl Token {
-    /// A token that somebody chose; white space around it is left out.
+    /// Creates a token from a text, without the white space around it.
     ///
     /// # Errors
     /// [`TokenError::Weak`].
@@ -45,20 +45,14 @@ impl Token {
         }
     }
 
-    /// A new one of 192 random bits.
-    ///
-    /// # Errors
-    /// [`TokenError::NoRandom`].
+    /// Creates a token of 192 random bits.
     pub fn random() -> Result<Self, TokenError> {
         let mut bytes = [0; 24];
         aws_lc_rs::rand::fill(&mut bytes).map_err(|_| TokenError::NoRandom)?;
         Ok(Self(BASE64.encode(bytes)))
     }
 
-    /// The token in a file; where there is none, a new one is written there for its owner alone to read.
-    ///
-    /// # Errors
-    /// [`TokenError`].
+    /// Returns the token in a file. If there is no file, it writes a new token there that only the owner can read.
     pub fn in_file(file: &Path) -> Result<Self, TokenError> {
         let failed = |error| TokenError::File(file.display().to_string(), error);
         match fs::File::open(file) {
@@ -76,7 +70,7 @@ impl Token {
                     .as_ref()
                     .is_err_and(|error| error.kind() != io::ErrorKind::AlreadyExists)
                 {
-                    // Half a token would be refused at the next start.
+                    // A part of a token would be refused at the next start.
                     let _ = fs::remove_file(file);
                 }
                 written.map_err(failed)?;
@@ -86,12 +80,12 @@ impl Token {
         }
     }
 
-    /// The secret itself.
+    /// Returns the secret itself.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// Whether a text is this token. The time that takes says nothing about where they differ.
+    /// Whether a text is this token. The time of the comparison does not depend on the first difference.
     pub(super) fn is(&self, text: &[u8]) -> bool {
         self.0.as_bytes().ct_eq(text).into()
     }
@@ -103,9 +97,9 @@ impl fmt::Debug for Token {
     }
 }
 
-/// The fewest characters of a token.
+/// The least length of a token, in characters.
 const LEAST: usize = 16;
-/// Most bytes read of a token's file.
+/// The limit of a token's file, in bytes.
 const MOST_FILE: u64 = 4096;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What the control API shows of the traffic: the newest sessions and exchanges of the run, as the records have them.
+//! The traffic for the control API: the newest sessions and exchanges of the run, as the records have them.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -18,53 +18,53 @@ use crate::record::journal::Sessions;
 use crate::record::model::EventKind;
 use crate::record::{EventRecord, Sink, jsonl};
 
-/// The traffic of a run; clones share it. As a sink it takes in the records of the run.
+/// A sink that keeps the newest traffic of a run; clones share it.
 #[derive(Clone)]
 pub struct Traffic {
-    /// The sessions of the run, which the journal follows.
+    /// The sessions of the run, which the journal updates.
     pub sessions: Sessions,
     shared: Arc<Shared>,
 }
 
 struct Shared {
     state: Mutex<State>,
-    /// An exchange ended.
+    /// Notified when an exchange ends.
     grown: Notify,
     waiting: Semaphore,
 }
 
 #[derive(Default)]
 struct State {
-    /// Exchanges under way.
+    /// The exchanges under way.
     open: LinkedHashMap<u64, Exchange>,
-    /// Exchanges that ended, in the order in which they did.
+    /// The exchanges that ended, in that order.
     over: VecDeque<(u64, Arc<Exchange>)>,
-    /// Bytes of the JSON that is kept.
+    /// The size of the kept JSON, in bytes.
     bytes: usize,
 }
 
 /// The records of an exchange.
 struct Exchange {
-    /// The device, where the exchange belongs to a session.
+    /// The device, if the exchange belongs to a session.
     device: Option<SmolStr>,
-    /// As JSON; while it is under way, without its end.
+    /// The exchange as JSON; while it is under way, without the closing bracket.
     json: String,
 }
 
-/// Which part of a list is asked for.
+/// The query of a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct PageQuery {
-    /// What comes after this number.
+    /// Only entries after this number.
     pub(super) after: u64,
-    /// At most so many entries.
+    /// The limit of entries.
     pub(super) limit: Option<usize>,
-    /// Only those of this device.
+    /// Only entries of this device.
     pub(super) device: Option<String>,
-    /// How long to wait where there is nothing yet.
+    /// The time to wait if there is no entry yet.
     pub(super) wait: Duration,
 }
 
-/// Exchanges that are asked for. Nobody waits while somebody writes them.
+/// The exchanges of a page. They become JSON after the lock is released.
 pub(super) struct ExchangePage {
     exchanges: Vec<Arc<Exchange>>,
     last: u64,
@@ -95,7 +95,7 @@ impl Sink for Traffic {
 }
 
 impl Traffic {
-    /// The sessions of a page, and enrollments that came to nothing.
+    /// Returns the sessions of a page, and enrollments without a session.
     pub(super) fn sessions(&self, query: &PageQuery) -> Value {
         let device = query.device.as_deref();
         let numbers = self.sessions.numbers(query.after, device);
@@ -116,7 +116,7 @@ impl Traffic {
         })
     }
 
-    /// One session with its transactions.
+    /// Returns one session with its transactions.
     pub(super) fn session(&self, number: u64) -> Option<Value> {
         let (session, is_over) = self.sessions.session(number)?;
         let mut json = session_json(&session, is_over);
@@ -124,7 +124,7 @@ impl Traffic {
         Some(json)
     }
 
-    /// The exchanges of a page.
+    /// Returns the exchanges of a page.
     pub(super) fn exchanges(&self, query: &PageQuery) -> ExchangePage {
         let state = self.state();
         let from = state.position_after(query.after);
@@ -150,7 +150,7 @@ impl Traffic {
         page
     }
 
-    /// Waits until an exchange that is asked for ends, or as long as was asked for; `false`, and at once, where too many
+    /// Waits until an exchange of the query ends, or until its time is over. Returns `false` at once if too many requests
     /// wait already.
     pub(super) async fn wait(&self, query: &PageQuery) -> bool {
         let Ok(_place) = self.shared.waiting.try_acquire() else {
@@ -188,7 +188,7 @@ impl PageQuery {
 }
 
 impl ExchangePage {
-    /// As JSON: each exchange with the records of its request and of its response, or of how it failed.
+    /// Returns the page as JSON: each exchange with the records of its request, and of its response or failure.
     pub(super) fn json(self) -> String {
         let mut text = "{\"exchanges\":[".to_owned();
         for (number, exchange) in self.exchanges.iter().enumerate() {
@@ -204,8 +204,8 @@ impl ExchangePage {
     }
 }
 
-/// A session without its transactions. `verdict` is `failed` where a finding is left open, else `ok`; `null` while nothing
-/// failed and more can come.
+/// Returns a session without its transactions. `verdict` is `failed` if a finding is pending, else `ok`; `null` while the
+/// session is open and nothing failed.
 fn session_json(session: &AnalysedSession, is_over: bool) -> Value {
     let has_failed = session.summary.findings.iter().any(|it| it.pending);
     let verdict = match has_failed {
@@ -219,7 +219,7 @@ fn session_json(session: &AnalysedSession, is_over: bool) -> Value {
 }
 
 impl State {
-    /// Takes in the record of an exchange; whether it ended with it.
+    /// Takes in a record of an exchange. Returns whether the exchange ended with it.
     fn exchange(&mut self, record: &EventRecord) -> io::Result<bool> {
         let Some(number) = record.exchange else {
             return Ok(false);
@@ -255,7 +255,7 @@ impl State {
         Ok(is_over)
     }
 
-    /// Adds to an exchange that is over that the device did not take its response.
+    /// Adds the failure of a device to take the response, which comes after the end of the exchange.
     fn not_taken(&mut self, number: u64, record: &EventRecord) -> io::Result<()> {
         let mut newest = self.over.iter_mut().rev();
         let Some((_, over)) = newest.find(|(known, _)| *known == number) else {
@@ -271,7 +271,7 @@ impl State {
         Ok(())
     }
 
-    /// Forgets the oldest of what is more than is kept.
+    /// Removes the oldest exchanges beyond the limits.
     fn make_room(&mut self) {
         while self.over.len() > MOST_EXCHANGES || self.bytes > MOST_BYTES && self.over.len() > 1 {
             let oldest = self.over.pop_front();
@@ -283,7 +283,7 @@ impl State {
         }
     }
 
-    /// The place of the exchange that ended next after this one; `None` if that is not kept, or not known.
+    /// Returns the index of the exchange that ended next after this one; `None` if this one is not kept, or unknown.
     fn position_after(&self, number: u64) -> Option<usize> {
         if number == 0 {
             return Some(0);
@@ -292,7 +292,7 @@ impl State {
         before.map(|before| before + 1)
     }
 
-    /// Whether an exchange that is asked for ended.
+    /// Whether an exchange of the query ended.
     fn has(&self, query: &PageQuery) -> bool {
         let from = self.position_after(query.after).unwrap_or_default();
         let mut ended = self.over.range(from..);
@@ -300,17 +300,17 @@ impl State {
     }
 }
 
-/// Exchanges that ended and are still shown, and those under way.
+/// The limit of exchanges that ended, and of those under way.
 const MOST_EXCHANGES: usize = 10_000;
-/// Bytes of all of them.
+/// The limit of all of them, in bytes.
 const MOST_BYTES: usize = 64 << 20;
-/// Entries of a page, unless asked otherwise.
+/// The limit of entries of a page, unless the query has another.
 const PAGE: usize = 100;
-/// Entries of a page at most.
+/// The highest limit that a query can have.
 pub(super) const MOST_PAGE: usize = 1_000;
-/// Bytes of a page of exchanges, of which one may be larger.
+/// The limit of a page of exchanges, in bytes; a single exchange may be larger.
 const PAGE_BYTES: usize = 8 << 20;
-/// Requests that wait at a time.
+/// The limit of waiting requests.
 const MOST_WAITING: usize = 16;
 /// The longest wait.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -359,7 +359,7 @@ mod tests {
         for event in ["request", "failed", "response"] {
             assert_eq!(whole[event]["event"], event, "{whole}");
         }
-        // One that nobody answers is over at once.
+        // An exchange without an answer is over at once.
         traffic.write_event(&record(4, "request", 2, "a")).unwrap();
         traffic.write_event(&record(5, "failed", 2, "a")).unwrap();
         assert_eq!(numbers(&page(&traffic, 1, None)), [2]);
@@ -413,7 +413,7 @@ mod tests {
         traffic.write_event(&record(1, "response", 1, "a")).unwrap();
         let page = traffic.exchanges(&PageQuery::default());
         let kept = traffic.state().over[0].1.clone();
-        // The page has the texts themselves, and no copy was made under the lock.
+        // The page shares the texts: no copy was made under the lock.
         assert!(Arc::ptr_eq(&page.exchanges[0], &kept));
         traffic.write_event(&record(2, "response", 2, "a")).unwrap();
         assert!(page.json().contains("\"exchange\":1"));

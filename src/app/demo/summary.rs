@@ -1,4 +1,4 @@
-//! What the device answered and what the server received, side by side.
+//! The answers of the device and the Statuses that the server received, side by side.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::dm::StatusCode;
 use crate::flow::EffectKind;
 use crate::peer::Encoding;
 
-/// What one side knows, in order: the command and the code of its outcome.
+/// The outcomes that one side knows, in order: the command and the code.
 pub(super) type Outcomes = [(String, StatusCode)];
 
 /// One command: the device's answer, if it saw the command, and the Status that the server received, if any.
@@ -29,17 +29,17 @@ pub(super) struct SummaryLine {
 pub(super) struct Session {
     pub(super) wire: Encoding,
     pub(super) lines: Vec<SummaryLine>,
-    /// Why it did not come to its end.
+    /// The reason why it broke off.
     pub(super) broken: Option<SessionError>,
 }
 
-/// Puts both sides together, in whatever order the Statuses came; either may lack commands that the other one knows.
+/// Pairs the outcomes of both sides, in any order of the Statuses; each side may lack commands of the other.
 pub(super) fn both_sides(device: &Outcomes, server: &Outcomes) -> Vec<SummaryLine> {
-    // The reference server keeps no record of what became of its own Alert 1222.
+    // The reference server keeps no outcome of its own Alert 1222.
     let device: Vec<_> = device.iter().filter(|(w, _)| w != NEXT_MESSAGE).collect();
     let mut received: Vec<Option<&(String, StatusCode)>> = server.iter().map(Some).collect();
     let mut pairs: Vec<Option<(usize, StatusCode)>> = vec![None; device.len()];
-    // A Status with the code of the answer is taken for its own rather than one with another code.
+    // A Status with the code of the answer is preferred to one with another code.
     for is_strict in [true, false] {
         for (pair, outcome) in pairs.iter_mut().zip(&device) {
             let is_its = |other: &&(String, StatusCode)| match is_strict {
@@ -80,7 +80,7 @@ pub(super) fn both_sides(device: &Outcomes, server: &Outcomes) -> Vec<SummaryLin
     lines
 }
 
-/// The end of the demo, for people.
+/// Returns the end of the demo, for people.
 pub(super) fn closing(
     is_short: bool,
     sessions: &[Session],
@@ -106,7 +106,7 @@ pub(super) fn closing(
     text
 }
 
-/// The commands for which both sides know 404: no rule made it, the plan asks for nodes that are not there.
+/// Returns the commands for which both sides know 404: no rule made it, the plan asks for nodes that are not there.
 fn not_found(sessions: &[Session]) -> String {
     let not_found = Some(StatusCode(404));
     let lines = sessions.iter().flat_map(|session| &session.lines);
@@ -121,7 +121,7 @@ fn not_found(sessions: &[Session]) -> String {
     )
 }
 
-/// Where the records are, and what reads them.
+/// Returns the files of the records, and the programs that read them.
 pub(super) fn records(files: &[String]) -> String {
     format!(
         "Records: {}\nTry:     dmtap show {}    wireshark {}\n",
@@ -131,7 +131,7 @@ pub(super) fn records(files: &[String]) -> String {
     )
 }
 
-/// Built-in rules that had nothing to act on, because the demo's device does not enroll.
+/// Returns the built-in rules that could not act because the demo's device does not enroll.
 fn beside_the_demo(entries: &[Entry]) -> String {
     let idle = BUILTIN_RULES.iter().filter(|rule| {
         let file: Arc<str> = rule.file().into();
@@ -148,7 +148,7 @@ fn beside_the_demo(entries: &[Entry]) -> String {
         .collect()
 }
 
-/// How the sessions broke off, and where the two sides differ or that they do not; an empty line follows.
+/// Returns the sessions that broke off, and the differences of both sides; an empty line follows.
 fn table(sessions: &[Session], effects: &Effects) -> String {
     let mut text = String::new();
     for session in sessions {
@@ -178,7 +178,7 @@ fn table(sessions: &[Session], effects: &Effects) -> String {
     text
 }
 
-/// What there is to say where no command has another Status at the server than at the device.
+/// Returns the line for a demo in which no command has different Statuses at server and device.
 fn sameness(effects: &Effects) -> &'static str {
     if effects.has(EffectKind::Tunnelled) {
         "dmtap passed the connections on unread, and knows no status of either side"
@@ -189,7 +189,7 @@ fn sameness(effects: &Effects) -> &'static str {
     }
 }
 
-/// What the two sides of a session know differently: the command, and the Status that each of them knows.
+/// Returns the differences of a session: the command, and the Status that each side knows.
 fn rows(session: &Session) -> Vec<[String; 3]> {
     let code = |code: Option<StatusCode>| code.map_or("nothing".into(), |c| c.to_string());
     let differ = session
@@ -208,18 +208,18 @@ fn columns([what, device, server]: &[String; 3], [first, second]: [usize; 2]) ->
     format!("  {what:<first$} {device:<second$} {server}\n")
 }
 
-/// What the short demo shows, and that nothing else failed.
+/// The explanation of the failures in the short demo.
 const PLANNED: &str = "\
 The demo worked. The failures above are planned, two in each session:
   500  the device ran the Add, and rule command-fails gave the server a failure instead
   404  the server deletes a node and then asks for it, to see that it is gone
 
 ";
-/// How a device's outcomes name the Alert with which a server asks for the next message.
+/// The name, in a device's outcomes, of the Alert with which a server asks for the next message.
 const NEXT_MESSAGE: &str = "Alert 1222";
-/// How wide the commands' column is at least, in characters.
+/// The least width of the commands' column, in characters.
 const NARROWEST: usize = 54;
-/// How wide the column of the device's codes is at least, in characters.
+/// The least width of the column of the device's codes, in characters.
 const NARROWEST_CODE: usize = 28;
 
 #[cfg(test)]

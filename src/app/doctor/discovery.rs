@@ -1,4 +1,4 @@
-//! What the server answers to discovery, and what else its answer shows.
+//! The checks with discovery: its answer, the client certificate, the clock, and the hosts that it names.
 
 use http::header::{DATE, LOCATION};
 use http::{Response, Uri};
@@ -15,10 +15,10 @@ use crate::peer::enroll::{CsrForm, EnrollProfile, Login};
 use crate::proxy::Trust;
 use bytes::Bytes;
 
-/// Client certificate, clock and discovery.
+/// Checks client certificate, clock and discovery.
 ///
 /// # Errors
-/// What ends the examination.
+/// The failure that ends these checks.
 pub(super) async fn examine(
     doctor: &Doctor,
     dialer: &Dialer,
@@ -31,7 +31,7 @@ pub(super) async fn examine(
         let remedy = "give an address such as https://mdm.example.com";
         wrong(format!("{url} is not an address"), remedy)
     })?;
-    // What is wrong with the certificate was found before.
+    // The certificate was checked before.
     let client = dialer.client(&Trust::Anything);
     let client = client.map_err(|why| wrong(why, "check the file of --server-ca"))?;
     let there = send(&client, exists_request(&url)).await;
@@ -74,7 +74,7 @@ pub(super) async fn examine(
     Ok(())
 }
 
-/// Asks as a device of some user asks, then examines each host where the device goes on.
+/// Sends Discover as a device does, then checks each host to which the answer leads.
 async fn discover(doctor: &Doctor, client: &HttpClient, url: &Uri) -> Vec<Finding> {
     let domain = doctor.domain.as_deref().unwrap_or("example.com");
     let user = format!("doctor@{domain}");
@@ -92,7 +92,7 @@ async fn discover(doctor: &Doctor, client: &HttpClient, url: &Uri) -> Vec<Findin
     findings
 }
 
-/// Name, port and certificate of a host that discovery leads to.
+/// Checks name, port and certificate of a host to which discovery leads.
 async fn named_host(doctor: &Doctor, named: &Uri) -> Finding {
     let what = "named host";
     let (host, port) = host_and_port(named);
@@ -137,7 +137,7 @@ fn client_certificate(
     }
 }
 
-/// The server's clock against that of this machine.
+/// Compares the server's clock with that of this machine.
 fn clock(answer: &Response<Bytes>) -> Option<Finding> {
     let theirs = answer.headers().get(DATE)?.to_str().ok()?;
     let theirs = jiff::fmt::rfc2822::parse(theirs).ok()?.timestamp();
@@ -154,7 +154,7 @@ fn clock(answer: &Response<Bytes>) -> Option<Finding> {
     })
 }
 
-/// What discovery says, and the other origins that it names.
+/// Returns the result of discovery, and the other origins in its answer.
 fn discovered(url: &Uri, answer: Result<Response<Bytes>, EnrollError>) -> (Finding, Vec<String>) {
     let what = "discovery";
     let remedy = "check the server's log: Windows stops here, too";
@@ -195,7 +195,7 @@ fn discovered(url: &Uri, answer: Result<Response<Bytes>, EnrollError>) -> (Findi
     (Finding::ok(what, text), others)
 }
 
-/// Hosts of one discovery that are examined at most.
+/// The limit of checked hosts of one discovery.
 const MOST_NAMED: usize = 8;
-/// Seconds that clocks may differ.
+/// The limit of the difference of the clocks, in seconds.
 const CLOCKS_APART: i64 = 300;

@@ -1,4 +1,4 @@
-//! One TLS handshake, looked at: the chain, and whether a client certificate was asked for.
+//! A TLS handshake with a server, for its certificate chain and its request for a client certificate.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use rustls::SignatureScheme;
 use rustls::client::ResolvesClientCert;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::ServerName;
 use rustls::sign::CertifiedKey;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -19,7 +18,7 @@ use crate::dm::Certificate;
 use crate::error_text;
 use crate::proxy::{ServerError, Trust, client_config};
 
-/// What a handshake showed.
+/// The result of a handshake.
 #[derive(Debug)]
 pub(super) struct Handshake {
     chain: Vec<Certificate>,
@@ -27,17 +26,17 @@ pub(super) struct Handshake {
     pub(super) asks: bool,
 }
 
-/// Why there was none.
+/// The reason why a handshake failed.
 #[derive(Debug)]
 pub(super) struct Failed {
-    /// Whether nobody answered at all.
+    /// Whether nobody accepted the connection.
     pub(super) is_tcp: bool,
     why: String,
     help: Option<String>,
 }
 
 impl Handshake {
-    /// Connects to the first address that answers.
+    /// Performs a handshake with the first address that answers.
     pub(super) async fn with(
         addresses: &[SocketAddr],
         host: &str,
@@ -85,12 +84,12 @@ impl Handshake {
         })
     }
 
-    /// Who issued the certificate.
+    /// Returns the issuer of the certificate.
     pub(super) fn issuer(&self) -> Option<String> {
         self.chain.first().map(|leaf| leaf.issuer.clone())
     }
 
-    /// The chain for people.
+    /// Returns the chain in words.
     pub(super) fn chain_text(&self) -> String {
         let Some(leaf) = self.chain.first() else {
             return "no certificate that can be read".into();
@@ -105,7 +104,7 @@ impl Handshake {
 }
 
 impl Failed {
-    /// What helps.
+    /// Returns the remedy.
     pub(super) fn remedy(&self) -> &str {
         let general =
             "mend the certificate of the server, or start dmtap proxy with -k, which accepts any";
@@ -119,12 +118,7 @@ impl fmt::Display for Failed {
     }
 }
 
-/// The first certificate of a PEM file.
-pub(super) fn first_certificate(pem: &[u8]) -> Option<Certificate> {
-    Certificate::read(&CertificateDer::from_pem_slice(pem).ok()?)
-}
-
-/// Has no certificate, and notes that one was asked for.
+/// A resolver without a certificate that notes the request for one.
 #[derive(Debug, Default)]
 struct Asked(AtomicBool);
 
@@ -139,5 +133,5 @@ impl ResolvesClientCert for Asked {
     }
 }
 
-/// How long connecting and TLS may take, each.
+/// The time limit for the connection, and for TLS.
 const PATIENCE: Duration = Duration::from_secs(10);

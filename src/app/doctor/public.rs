@@ -1,4 +1,4 @@
-//! What devices meet at the public origin: the certificate there, and who answers.
+//! The checks of the public origin: its certificate, and whether dmtap answers there.
 
 use std::net::SocketAddr;
 
@@ -12,7 +12,7 @@ use crate::dm::Certificate;
 use crate::proxy::{Resolve, Trust};
 use bytes::Bytes;
 
-/// Who answers: dmtap serves its CA certificate, and no other server does.
+/// Checks whether dmtap answers: only dmtap serves its CA certificate.
 pub(super) async fn answers(doctor: &Doctor, public: &Uri, addresses: &[SocketAddr]) -> Finding {
     let what = "public answer";
     let (host, port) = host_and_port(public);
@@ -21,7 +21,7 @@ pub(super) async fn answers(doctor: &Doctor, public: &Uri, addresses: &[SocketAd
         .map(|first| Resolve::new(&host, port, *first));
     let url = format!("{}{CA}", origin(public));
     let request = Request::get(&url).body(Bytes::new());
-    // What is wrong with the certificate is a finding of its own.
+    // The check of the certificate is another one.
     let client = Dialer::new(table.into_iter().collect()).client(&Trust::Anything);
     let (Ok(request), Ok(client)) = (request, client) else {
         let remedy = "give an address such as https://dmtap.lab:8080";
@@ -54,7 +54,7 @@ pub(super) async fn answers(doctor: &Doctor, public: &Uri, addresses: &[SocketAd
     }
 }
 
-/// The certificate that devices are shown.
+/// Checks the certificate that devices receive.
 pub(super) async fn shown(
     doctor: &Doctor,
     host: &str,
@@ -93,5 +93,5 @@ pub(super) async fn shown(
     }
 }
 
-/// Where dmtap serves its CA certificate.
+/// The path of dmtap's CA certificate.
 const CA: &str = "/.dmtap/ca.cer";

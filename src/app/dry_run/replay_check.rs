@@ -1,4 +1,4 @@
-//! Which messages of a record would still have been said, once rules kept a request from the server.
+//! The check whether a message of a record would still have been sent after rules kept a request from the server.
 
 use std::collections::HashSet;
 
@@ -6,25 +6,25 @@ use super::Passed;
 use crate::dm::Message;
 use crate::flow::{ExchangeId, SessionKey, Side};
 
-/// Whether a message of a record would still have been said.
+/// Whether a message of a record would still have been sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Applicability {
-    /// Nothing speaks against it.
+    /// It would have been sent.
     Fits,
-    /// It answers a request that the server never got.
+    /// It answers a request that the server never received.
     Unasked,
-    /// It belongs to a session that went another way before; the first one that is met.
+    /// It is the first message that no longer fits its session.
     First,
-    /// Another one of those.
+    /// It is a later message of such a session.
     Later,
 }
 
-/// Exchanges that never reached the server, and their sessions.
+/// The exchanges that never reached the server, and their sessions.
 #[derive(Debug, Default)]
 pub(super) struct Unasked {
     exchanges: HashSet<ExchangeId>,
     sessions: HashSet<SessionKey>,
-    /// Those of which a message was met since.
+    /// The sessions of which a message came since.
     reported: HashSet<SessionKey>,
 }
 
@@ -34,7 +34,7 @@ impl Unasked {
         self.sessions.extend(session);
     }
 
-    /// Says whether the exchange was one of those; it is none any more, nor is its session.
+    /// Removes an exchange and its session, and returns whether the exchange was there.
     pub(super) fn forgive(&mut self, exchange: ExchangeId, session: Option<SessionKey>) -> bool {
         if !self.exchanges.remove(&exchange) {
             return false;
@@ -52,7 +52,7 @@ impl Unasked {
         let Some(session) = session.filter(|session| self.sessions.contains(session)) else {
             return Applicability::Fits;
         };
-        // SessionIDs come again: a first message begins anew.
+        // SessionIDs repeat: a first message begins a new session.
         if passed.speaker == Side::Device && is_first(passed) {
             self.sessions.remove(&session);
             self.reported.remove(&session);

@@ -1,4 +1,4 @@
-//! Why a rule did nothing to a message, as far as that is known without its full matcher.
+//! The reason why a rule did nothing to a message, as far as it is known without the full matcher.
 
 use http::Uri;
 
@@ -7,10 +7,10 @@ use crate::dm::Message;
 use crate::rules::glob::Glob;
 use crate::rules::{Matcher, Rule, Stage};
 
-/// Where the address of a message comes from.
+/// The origin of the address of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Address {
-    /// `--url`, as that of all messages from files.
+    /// `--url`, for messages from files.
     Option,
     /// The record.
     Record,
@@ -19,7 +19,7 @@ pub enum Address {
 /// The reason for rules that apply before there is any message.
 pub const CONNECTIONS: &str = "is about connections: it cannot be tried on a message";
 
-/// Why a rule did nothing to a message, in words.
+/// Returns the reason why a rule did nothing to a message, in words.
 pub fn why(rule: &Rule, passed: &Passed, address: Address) -> String {
     if rule.stage == Stage::Connection {
         return CONNECTIONS.into();
@@ -45,7 +45,7 @@ pub fn why(rule: &Rule, passed: &Passed, address: Address) -> String {
     }
 }
 
-/// What of the address a matcher does not match.
+/// Returns the part of the address that a matcher does not match, in words.
 fn elsewhere(matcher: &Matcher, uri: &Uri) -> Option<String> {
     fn misses<G: AsRef<Glob>>(patterns: &[G], text: &str) -> bool {
         !patterns.is_empty() && !patterns.iter().any(|p| p.as_ref().matches(text))

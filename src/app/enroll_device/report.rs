@@ -1,4 +1,4 @@
-//! What a device did, for people and for programs.
+//! Reports about a device, for people and for programs.
 
 use serde_json::json;
 
@@ -22,7 +22,7 @@ impl Report {
     }
 }
 
-/// What was granted.
+/// Returns the report about an enrollment.
 pub fn enrolled(enrollment: &Enrollment) -> Report {
     let Enrollment {
         provider_id,
@@ -44,7 +44,7 @@ pub fn enrolled(enrollment: &Enrollment) -> Report {
     )
 }
 
-/// A new certificate in place of the old one.
+/// Returns the report about a renewed certificate.
 pub fn renewed(enrollment: &Enrollment) -> Report {
     let (subject, thumbprint) = (&enrollment.subject, &enrollment.thumbprint);
     Report::new(
@@ -55,7 +55,7 @@ pub fn renewed(enrollment: &Enrollment) -> Report {
     )
 }
 
-/// A management session.
+/// Returns the report about a management session.
 pub fn session(session: &ManagementSession) -> Report {
     let errors = session.done.iter().filter(|(_, code)| !code.is_success());
     let errors = errors.map(|(what, code)| format!("{} {}", code.0, printable::line(what)));
@@ -77,7 +77,7 @@ pub fn session(session: &ManagementSession) -> Report {
     )
 }
 
-/// The hosts that the device connected to; for people nothing where there is none.
+/// Returns the report about the hosts of the device's connections; the text is empty without hosts.
 pub fn contacted(hosts: &[String]) -> Report {
     let text = match hosts.is_empty() {
         true => String::new(),
@@ -86,7 +86,7 @@ pub fn contacted(hosts: &[String]) -> Report {
     Report::new(text, json!({"v": 1, "connected": hosts}))
 }
 
-/// What messages are written in.
+/// Returns the name of an encoding.
 pub fn name(encoding: Encoding) -> &'static str {
     match encoding {
         Encoding::Xml => "XML",

@@ -1,4 +1,4 @@
-//! What a file given to lint is: a log with messages in it, or a message.
+//! The kind of a file for lint: a log with messages in it, or a single message.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use crate::dm::{Dialect, Message};
 use crate::markup::utf16::in_utf8;
 use crate::markup::{Document, Hint, Limits, decode, wbxml};
 
-/// Whether it is a text with messages in it, such as a trace of SyncMLViewer, and no message, nor a message with more
-/// around it. A single message that does not decode is none.
+/// Whether a file is a log: a text with messages in it, such as a trace of SyncMLViewer. A single message is not one, also
+/// if more text is around it, or if it does not decode.
 pub fn is_log(source: &[u8]) -> bool {
     let source = Bytes::copy_from_slice(source);
     let limits = Limits::default();
@@ -36,8 +36,8 @@ pub fn is_log(source: &[u8]) -> bool {
     !whole.is_ok_and(|whole| Dialect::of(&whole) != Dialect::Other)
 }
 
-/// The one message of a file that does not decode, because more stands in front of it or behind it (a warning of a program,
-/// a second mark of the byte order, the message once more), and where it begins. In a log something else stands in front.
+/// Returns the only message of a file that does not decode because of more text in front of it or behind it (a warning of
+/// a program, a second byte order mark, the message once more), and its offset. A log has other text in front.
 pub(super) fn message_with_more(source: &[u8]) -> Option<(usize, Arc<Document>)> {
     let source = Bytes::copy_from_slice(source);
     with_more(&source, &messages(&source, &Limits::default()))

@@ -1,4 +1,4 @@
-//! What lint found, as text, JUnit and SARIF.
+//! The results of lint as text, JUnit and SARIF.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::facts;
 use crate::flow::Severity;
 use crate::printable::counted;
 
-/// For people: grouped by rule and sender, the worst first.
+/// Returns the results as text: grouped by rule and sender, the worst first.
 pub fn text(lint: &Lint) -> String {
     let mut groups: BTreeMap<Group<'_>, Vec<(&Linted, &Remark)>> = BTreeMap::new();
     for message in &lint.messages {
@@ -61,11 +61,10 @@ pub fn text(lint: &Lint) -> String {
     text
 }
 
-/// Where in its message a note is.
+/// Returns the place of a note in its message, in words.
 fn place_in(note: &Remark) -> String {
-    note.at
-        .map(|at| format!(" at byte {at}"))
-        .unwrap_or_default()
+    let place = note.at.map(|at| format!(" at byte {at}"));
+    place.unwrap_or_default()
 }
 
 /// Notes of a group, in the order in which groups are listed.
@@ -91,13 +90,10 @@ fn summary(lint: &Lint) -> String {
     text + "\n"
 }
 
-/// Notes of a group that are listed one by one.
+/// The limit of notes of a group that are listed one by one.
 const SHOWN: usize = 5;
 
-/// As JUnit: each message is a test case, which fails if it has a note as severe as `fail_on`.
-///
-/// # Errors
-/// The library's, in words.
+/// Returns the results as JUnit: each message is a test case, which fails if it has a note as severe as `fail_on`.
 pub fn junit(lint: &Lint, fail_on: Severity) -> Result<String, String> {
     let mut suite = TestSuite::new("dmtap lint");
     let mut names = BTreeMap::new();
@@ -138,7 +134,7 @@ pub fn junit(lint: &Lint, fail_on: Severity) -> Result<String, String> {
     report.to_string().map_err(|error| error.to_string())
 }
 
-/// As SARIF 2.1.0.
+/// Returns the results as SARIF 2.1.0.
 pub fn sarif(lint: &Lint) -> String {
     let mut ids: Vec<&str> = Vec::new();
     let mut results = Vec::new();
@@ -178,15 +174,14 @@ fn rule(id: &str) -> Value {
 
 fn result(message: &Linted, note: &Remark, index: usize) -> Value {
     let mut place = json!({"artifactLocation": {"uri": uri(&message.file)}});
-    // The offset is that in the file where this is WBXML; elsewhere a message may stand in it in another encoding.
-    let region = match (note.line, note.column, note.at) {
-        (Some(line), Some(column), _) => Some(json!({"startLine": line, "startColumn": column})),
-        (Some(line), None, _) => Some(json!({"startLine": line})),
-        (None, _, Some(at)) => Some(json!({"byteOffset": at, "byteLength": 0})),
-        _ => None,
-    };
-    if let Some(region) = region {
-        place["region"] = region;
+    // The offset counts in the file if this is WBXML; other messages may have another encoding in the file.
+    match (note.line, note.column, note.at) {
+        (Some(line), Some(column), _) => {
+            place["region"] = json!({"startLine": line, "startColumn": column});
+        }
+        (Some(line), None, _) => place["region"] = json!({"startLine": line}),
+        (None, _, Some(at)) => place["region"] = json!({"byteOffset": at, "byteLength": 0}),
+        (None, _, None) => {}
     }
     json!({
         "ruleId": note.id,

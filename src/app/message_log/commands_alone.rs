@@ -1,16 +1,15 @@
-//! Commands outside of messages: a server shows what it sent beside the answer of the device, as the results of a command
-//! in Fleet.
+//! Commands outside of messages: a server may show its command beside the answer of the device, as Fleet does.
 
 use bytes::Bytes;
 use memchr::memmem;
 
-use super::Found;
+use super::LoggedMessage;
 use super::find::read;
 use crate::dm::Message;
 use crate::markup::{Hint, Limits, decode};
 
-/// The commands in a text without messages, each in a message of its own.
-pub(super) fn commands_alone(text: &[u8], limits: &Limits) -> Vec<Found> {
+/// Returns the commands in a text without messages, each in a message of its own.
+pub(super) fn commands_alone(text: &[u8], limits: &Limits) -> Vec<LoggedMessage> {
     let mut found = Vec::new();
     let mut rest = &text[text.len().saturating_sub(LONGEST)..];
     while found.len() < MOST && memmem::find(rest, b"<CmdID>").is_some() {
@@ -31,9 +30,9 @@ pub(super) fn commands_alone(text: &[u8], limits: &Limits) -> Vec<Found> {
         let bytes = Bytes::from(parts.concat());
         let document = decode(bytes.clone(), Hint::default(), limits).ok();
         let document = document.filter(|it| Message::of(it).is_some());
-        found.extend(document.map(|document| Found {
+        found.extend(document.map(|document| LoggedMessage {
             parsed: read(document),
-            ..Found::of(bytes)
+            ..LoggedMessage::of(bytes)
         }));
     }
     found
@@ -41,6 +40,7 @@ pub(super) fn commands_alone(text: &[u8], limits: &Limits) -> Vec<Found> {
 
 const NAMES: [&str; 6] = ["Add", "Atomic", "Delete", "Exec", "Get", "Replace"];
 
-/// Commands of one text, and bytes at its end in which they are looked for.
+/// The limit of commands of one text.
 const MOST: usize = 100;
+/// The limit of the end of a text that is searched, in bytes.
 const LONGEST: usize = 256 << 10;

@@ -1,14 +1,14 @@
-//! What `curl -v` prints, as the messages of HTTP that it shows.
+//! The output of `curl -v`, as messages of HTTP.
 //!
 //! ```text
-//! > POST /dm HTTP/1.1            what curl sent; it does not show the body
-//! < HTTP/1.1 200 OK              what it received
+//! > POST /dm HTTP/1.1            the request; curl does not show its body
+//! < HTTP/1.1 200 OK              the response
 //! <SyncML …                      the body of the response
 //! * Connection #0 to host …      a remark
 //! ```
 
-/// The heads without the signs in front of their lines, and the bodies of responses as they are; `None` for a text
-/// without such a head.
+/// Returns the heads without the signs in front of their lines, and the bodies of responses as they are; `None` for a
+/// text without such a head.
 pub(super) fn as_http(text: &[u8]) -> Option<Vec<u8>> {
     let lines = || text.split_inclusive(|byte| *byte == b'\n');
     if !lines().any(|line| begins_head(line).is_some()) {
@@ -46,12 +46,12 @@ pub(super) fn as_http(text: &[u8]) -> Option<Vec<u8>> {
     Some(plain)
 }
 
-/// What the lines belong to.
+/// The part of the output to which lines belong.
 #[derive(Clone, Copy)]
 enum State {
     /// A head, whose lines begin with this sign.
     Head(u8),
-    /// A request whose head is complete: remarks and progress follow, which are left out.
+    /// Behind the head of a request: the remarks and progress there are left out.
     Sent,
     /// Remarks in front of or behind the body of a response, which are left out.
     Remarks,
@@ -59,7 +59,7 @@ enum State {
     Body,
 }
 
-/// The sign of a head that begins with this line.
+/// Returns the sign of a head that begins with this line.
 fn begins_head(line: &[u8]) -> Option<u8> {
     let line = line.trim_ascii_end();
     match line {
@@ -79,7 +79,7 @@ fn is_remark(line: &[u8]) -> bool {
         "* Connection #",
         "* Closing connection",
         "* Re-using existing",
-        "* Found bundle",
+        "* LoggedMessage bundle",
         "* Hostname ",
         "* Host ",
         "*   Trying ",
@@ -90,7 +90,7 @@ fn is_remark(line: &[u8]) -> bool {
         .any(|remark| line.starts_with(remark.as_bytes()))
 }
 
-/// Whether the line counts data that go elsewhere: `{ [812 bytes data]`.
+/// Whether the line counts data in another output: `{ [812 bytes data]`.
 fn is_count(line: &[u8]) -> bool {
     let is_count = line.trim_ascii_end().ends_with(b"bytes data]");
     is_count && (line.starts_with(b"{ [") || line.starts_with(b"} ["))

@@ -1,11 +1,38 @@
-//! Dates in front of messages: as .NET writes them in the culture of a machine, and as logs write them.
+//! Dates in front of messages, in the forms of .NET for the culture of a machine, and in those of logs.
 
 use jiff::civil::DateTime;
+use jiff::fmt::temporal::DateTimeParser;
 use jiff::tz::Offset;
+
+/// The reading of the dates in a file that is not a record.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct DateReading {
+    /// Order of day, month and year in the dates of a file that is not a record. By default the file shows it.
+    #[arg(long, value_enum, value_name = "ORDER")]
+    pub(super) date_order: Option<DateOrder>,
+    /// Time zone of the dates in a file that is not a record, such as +01:00.
+    #[arg(long, default_value = "+00:00", value_parser = offset, value_name = "OFFSET", allow_hyphen_values = true)]
+    pub(super) zone: Offset,
+}
+
+impl Default for DateReading {
+    fn default() -> Self {
+        Self {
+            date_order: None,
+            zone: Offset::UTC,
+        }
+    }
+}
+
+fn offset(text: &str) -> Result<Offset, String> {
+    let zone = DateTimeParser::new().parse_time_zone(text);
+    let offset = zone.and_then(|zone| zone.to_fixed_offset());
+    offset.map_err(|_| "an offset from UTC has the form +01:00 or -05:00".to_owned())
+}
 
 /// The order of day, month and year in a date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum DateOrder {
+pub(super) enum DateOrder {
     /// Day, month, year.
     Dmy,
     /// Month, day, year.
@@ -15,7 +42,7 @@ pub enum DateOrder {
 }
 
 impl DateOrder {
-    /// For people.
+    /// Returns the order in words.
     pub(super) fn words(self) -> &'static str {
         match self {
             Self::Dmy => "day/month/year",
@@ -28,22 +55,22 @@ impl DateOrder {
 /// A date and a time whose order of day and month may not be known yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct WrittenDate {
-    /// The three numbers of the date, as they stand.
+    /// The three numbers of the date, as they are written.
     date: [i16; 3],
-    /// What stands between them.
+    /// The character between them.
     separator: u8,
     hour: i8,
     minute: i8,
     second: i8,
-    /// Microseconds of the second.
+    /// The microseconds of the second.
     micros: i32,
     has_am_pm: bool,
-    /// The zone, where it is written.
+    /// The zone, if it is written.
     zone: Option<Offset>,
 }
 
 impl WrittenDate {
-    /// The last date with a time in a text.
+    /// Returns the last date with a time in a text.
     pub(super) fn last_in(text: &str) -> Option<Self> {
         let digit = |(at, byte): &(usize, u8)| {
             let before = at.checked_sub(1).map(|before| text.as_bytes()[before]);
@@ -54,7 +81,7 @@ impl WrittenDate {
         starts.find_map(|(at, _)| Self::parse(&text[at..]))
     }
 
-    /// A date and a time at the beginning of a text: `1/17/2025 10:22:33 AM`, `17.01.2025 10:22:33`,
+    /// Parses a date and a time at the beginning of a text: `1/17/2025 10:22:33 AM`, `17.01.2025 10:22:33`,
     /// `2025-01-17T10:22:33Z`.
     fn parse(text: &str) -> Option<Self> {
         let mut rest = text;
@@ -104,12 +131,12 @@ impl WrittenDate {
         })
     }
 
-    /// The zone, where it is written.
+    /// Returns the zone, if it is written.
     pub(super) fn zone(&self) -> Option<Offset> {
         self.zone
     }
 
-    /// The order that this date alone shows.
+    /// Returns the order that this date alone shows.
     fn order(&self) -> Option<DateOrder> {
         match self.date {
             [year, _, _] if year > 31 => Some(DateOrder::Ymd),
@@ -120,7 +147,7 @@ impl WrittenDate {
         }
     }
 
-    /// The moment, in a given order; `None` where there is no such day.
+    /// Returns the moment in a given order; `None` if there is no such day.
     pub(super) fn moment(&self, order: DateOrder) -> Option<DateTime> {
         let [a, b, c] = self.date;
         let (year, month, day) = match order {
@@ -143,7 +170,7 @@ impl WrittenDate {
     }
 }
 
-/// The order that all dates of a file have. Where no date shows it: the one in which time does not run backwards,
+/// Returns the order of all dates of a file. If no date shows it, it is the one in which time does not run backwards,
 /// else that of cultures with AM and PM.
 pub(super) fn order_of(dates: &[WrittenDate]) -> DateOrder {
     if let Some(order) = dates.iter().find_map(WrittenDate::order) {
@@ -181,7 +208,7 @@ fn fraction(text: &mut &str) -> i32 {
     digits.parse().unwrap_or(0)
 }
 
-/// `Z`, `+01:00`, `-0530`: the zone behind the seconds of RFC 3339 and ISO 8601.
+/// Parses the zone behind the seconds of RFC 3339 and ISO 8601: `Z`, `+01:00`, `-0530`.
 fn zone_of(text: &str) -> Option<Offset> {
     let sign = match text.bytes().next()? {
         b'Z' => return Some(Offset::UTC),
@@ -202,7 +229,7 @@ fn zone_of(text: &str) -> Option<Offset> {
     Offset::from_seconds(sign * minutes * 60).ok()
 }
 
-/// Takes a number of at most so many digits from a text.
+/// Takes a number of at most this many digits from a text.
 fn number(text: &mut &str, digits: usize) -> Option<i16> {
     let length = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, rest) = text.split_at(length);
@@ -210,7 +237,7 @@ fn number(text: &mut &str, digits: usize) -> Option<i16> {
     (length <= digits).then(|| number.parse().ok())?
 }
 
-/// Numbers in front of a message in which a date is looked for, from the last one on.
+/// The limit of numbers in front of a message that may begin its date, counted from the last one.
 const MOST_NUMBERS: usize = 64;
 
 #[cfg(test)]

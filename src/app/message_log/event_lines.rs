@@ -1,4 +1,5 @@
-//! What the lines of an event log name, and other texts without messages: codes of errors, and the node beside each.
+//! The failures in the lines of an event log, and in other texts without messages: codes of errors, and the node beside
+//! each.
 //!
 //! ```text
 //! MDM ConfigurationManager: Command failure status. …, CSP URI: (./Device/A/B), Result: (Access is denied.).
@@ -16,17 +17,17 @@ use crate::dm::soap::local_code;
 use crate::dm::{Hresult, StatusCode};
 use crate::facts;
 
-/// A failure that a text names.
+/// A failure in a text.
 #[derive(Debug, PartialEq, Eq)]
 struct NamedFailure {
-    /// A result of Windows, or words that stand for none that is known.
+    /// A result of Windows, or words without a known result.
     result: Result<u32, String>,
-    /// The node, where one stands beside it.
+    /// The node, if one is named beside it.
     node: Option<String>,
 }
 
 impl NamedFailure {
-    /// For people.
+    /// Returns the failure in words.
     fn words(&self) -> String {
         let what = match &self.result {
             Err(words) => words.clone(),
@@ -41,7 +42,7 @@ impl NamedFailure {
         }
     }
 
-    /// Those of enrollment and of the session (0x8018…, 0x8019…) come first, those that say little last.
+    /// Returns the rank: failures of enrollment and of the session (0x8018…, 0x8019…) come first, unspecific ones last.
     fn rank(&self) -> u8 {
         match self.result.as_ref().map_or(0, |code| *code) {
             code if matches!(code >> 16, 0x8018 | 0x8019) => 0,
@@ -52,9 +53,9 @@ impl NamedFailure {
     }
 }
 
-/// Prints the failures that the results of events name, and anywhere else in a text without messages.
+/// Prints the failures in the results of events; with `is_anywhere` also those in the rest of the text.
 pub(super) fn print_named(text: &[u8], is_anywhere: bool) {
-    // Most files with messages have no event.
+    // Most files with messages have no event, and need no search.
     let is_event =
         || memmem::find(text, b": (").is_some() || memmem::find(text, EVENT_DATA).is_some();
     if !is_anywhere && !is_event() {
@@ -69,7 +70,7 @@ pub(super) fn print_named(text: &[u8], is_anywhere: bool) {
     }
 }
 
-/// The code that a text without messages is most likely about.
+/// Returns the code that a text without messages is most likely about.
 pub(super) fn first_code(text: &[u8]) -> Option<String> {
     let named = named(&in_one_line(text), true);
     let code = named.iter().find_map(|it| Some(*it.result.as_ref().ok()?));
@@ -77,7 +78,7 @@ pub(super) fn first_code(text: &[u8]) -> Option<String> {
     code.or_else(|| status_in(text))
 }
 
-/// The code of a Status that a text without messages names: `status 216`.
+/// Returns the code of a Status in a text without messages: `status 216`.
 fn status_in(text: &[u8]) -> Option<String> {
     let codes = memmem::find_iter(text, b"status ").map(|at| {
         let digits = text[at + 7..]
@@ -89,7 +90,7 @@ fn status_in(text: &[u8]) -> Option<String> {
     { codes }.find(|code| code.len() == 3 && code.starts_with(['2', '4', '5']))
 }
 
-/// The beginning of a text without its line breaks: a table wraps the text of an event.
+/// Returns the beginning of a text without its line breaks: a table wraps the text of an event.
 fn in_one_line(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(&text[..text.len().min(MOST_BYTES)]);
     let mut line = String::with_capacity(text.len());
@@ -119,7 +120,7 @@ fn named(text: &str, is_anywhere: bool) -> Vec<NamedFailure> {
         let Some((inside, _)) = inside.split_once(')') else {
             continue;
         };
-        // The event begins behind the result of the one before.
+        // The event begins behind the result of the previous one.
         let begin = text.ceil_char_boundary(behind.max(at.saturating_sub(LONGEST_EVENT)));
         let event = text.get(begin..at).unwrap_or_default();
         behind = begins + inside.len();
@@ -130,7 +131,7 @@ fn named(text: &str, is_anywhere: bool) -> Vec<NamedFailure> {
         match result.or(known) {
             Some(0) => {}
             Some(code) => add(Ok(code), node_before(event)),
-            // Other programs write results, too.
+            // Other programs write results without a node.
             None => {
                 if let Some(node) = node_before(event) {
                     add(Err(inside.to_owned()), Some(node));
@@ -162,8 +163,7 @@ fn named(text: &str, is_anywhere: bool) -> Vec<NamedFailure> {
             add(Err(StatusCode(code).to_string()), Some(node.to_owned()));
         }
     }
-    let others = is_anywhere.then(|| codes(text)).into_iter().flatten();
-    for code in others {
+    for code in codes(text).filter(|_| is_anywhere) {
         let is_it = |known: &NamedFailure| known.result == Ok(code);
         if found.len() < MOST_NAMED && !found.iter().any(is_it) {
             found.push(NamedFailure {
@@ -176,7 +176,7 @@ fn named(text: &str, is_anywhere: bool) -> Vec<NamedFailure> {
     found
 }
 
-/// The results of Windows in a text: `0x8018000a`, and in decimal where they are known, `2149056522`, `-2145910774`.
+/// Returns the results of Windows in a text: `0x8018000a`; known ones also in decimal: `2149056522`, `-2145910774`.
 fn codes(text: &str) -> impl Iterator<Item = u32> + '_ {
     let words = text.split(|it: char| !it.is_ascii_alphanumeric() && it != '-');
     words.filter_map(|word| {
@@ -198,14 +198,14 @@ fn codes(text: &str) -> impl Iterator<Item = u32> + '_ {
     })
 }
 
-/// The result of an answer of HTTP that its text ends with: `Bad request (400`.
+/// Returns the result for an HTTP status at the end of a text: `Bad request (400`.
 fn http(text: &str) -> Option<u32> {
     let (_, status) = text.rsplit_once(" (")?;
     let status = status.parse().ok().filter(|it| (400..600).contains(it))?;
     Some(Hresult::of_http(status).0)
 }
 
-/// The node that an event names in front of its result.
+/// Returns the node that an event names in front of its result.
 fn node_before(text: &str) -> Option<String> {
     let (_, event) = text.rsplit_once("MDM ")?;
     let (_, behind) = event.split_once(": (./")?;
@@ -213,7 +213,7 @@ fn node_before(text: &str) -> Option<String> {
     Some(format!("./{node}"))
 }
 
-/// What stands in front of the result of an event, in the languages of Windows.
+/// The label of the result of an event, in the languages of Windows.
 const RESULTS: [&str; 6] = [
     "Failed (",
     "Result: (",
@@ -222,17 +222,17 @@ const RESULTS: [&str; 6] = [
     "Resultado: (",
     "Risultato: (",
 ];
-/// What stands in front of the subcode of a fault in an event of enrollment.
+/// The label of the subcode of a fault in an event of enrollment.
 const FAULT: &str = "Fault/Code/Subcode/Value=(";
-/// How the data of an event begin in XML.
+/// The beginning of the data of an event in XML.
 const EVENT_DATA: &[u8] = b"<EventData>";
-/// Bytes of a result.
+/// The limit of a result, in bytes.
 const LONGEST_RESULT: usize = 512;
-/// Bytes of an event in front of its result.
+/// The limit of the part of an event in front of its result, in bytes.
 const LONGEST_EVENT: usize = 2_048;
-/// How Windows writes results in words (FormatMessage); 0 is no failure.
+/// The texts of Windows for results (FormatMessage); 0 is no failure.
 const MESSAGES: [(&str, u32); 30] = [
-    // Up to the first closing bracket, as the others.
+    // Cut at the first closing bracket, like every text.
     ("Mobile Device Management (MDM", 0x8018_0031),
     ("The operation completed successfully", 0),
     ("Der Vorgang wurde erfolgreich beendet", 0),
@@ -279,9 +279,9 @@ const MESSAGES: [(&str, u32); 30] = [
     ("Unspecified error", 0x8000_4005),
     ("Catastrophic failure", 0x8000_FFFF),
 ];
-/// Failures that are named.
+/// The limit of failures.
 const MOST_NAMED: usize = 1_000;
-/// Failures that are printed.
+/// The limit of printed failures.
 const MOST_PRINTED: usize = 20;
-/// Bytes of a text in which they are looked for.
+/// The limit of the searched part of a text, in bytes.
 const MOST_BYTES: usize = 16 << 20;

@@ -12,7 +12,8 @@ use super::date::WrittenDate;
 use super::other_file::of_other_program;
 use super::packed_file::{gunzipped, unzipped};
 use super::{
-    Found, MOST_BYTES, NOTIFICATION, curl, har, is_cut, last_answer, mitm_flows, raw_http, table,
+    LoggedMessage, MOST_BYTES, NOTIFICATION, curl, har, is_cut, last_answer, mitm_flows, raw_http,
+    table,
 };
 use crate::dm::carve::{carve, has_message};
 use crate::dm::notification::Notification;
@@ -23,8 +24,8 @@ use crate::flow::{NotParsed, ParsedBody};
 use crate::markup::utf16::{in_utf8, windows_1252};
 use crate::markup::{DecodeError, Document, Element, Hint, Limits, before_break, decode, wbxml};
 
-/// The messages of a file, in order, and for people why they are not all where it is packed.
-pub(super) fn found(file: &Bytes, limits: &Limits) -> (Vec<Found>, Option<String>) {
+/// Returns the messages of a file in the order of the file, and a remark about the unread part of a packed one.
+pub(super) fn found(file: &Bytes, limits: &Limits) -> (Vec<LoggedMessage>, Option<String>) {
     if let Some((files, missing)) = unzipped(file, MOST_BYTES) {
         let found = raw_http::saz(&files, limits).unwrap_or_else(|| {
             let found = files.iter().flat_map(|(_, file)| in_file(file, limits));
@@ -38,16 +39,16 @@ pub(super) fn found(file: &Bytes, limits: &Limits) -> (Vec<Found>, Option<String
     }
 }
 
-/// The messages of a file that is not compressed.
-fn in_file(text: &Bytes, limits: &Limits) -> Vec<Found> {
+/// Returns the messages of a file that is not compressed.
+fn in_file(text: &Bytes, limits: &Limits) -> Vec<LoggedMessage> {
     if let Some(flows) = mitm_flows::as_har(text, limits) {
         return har::messages(&flows, limits).unwrap_or_default();
     }
     let alone = unpack(text.to_vec());
     if is_notification(&alone) {
-        return vec![Found {
+        return vec![LoggedMessage {
             parsed: ParsedBody::Unread(NotParsed::MediaType(NOTIFICATION.to_owned())),
-            ..Found::of(alone)
+            ..LoggedMessage::of(alone)
         }];
     }
     if of_other_program(&alone).is_some() {
@@ -68,35 +69,34 @@ fn in_file(text: &Bytes, limits: &Limits) -> Vec<Found> {
     }
 }
 
-/// Messages whose lines in the file are not known.
-fn without_lines(mut found: Vec<Found>) -> Vec<Found> {
+/// Removes the lines of messages, for a text that is not that of the file.
+fn without_lines(mut found: Vec<LoggedMessage>) -> Vec<LoggedMessage> {
     found.iter_mut().for_each(|found| found.line = None);
     found
 }
 
-/// The messages of a text in UTF-8.
-fn in_plain_text(text: Bytes, limits: &Limits) -> Vec<Found> {
+/// Returns the messages of a text in UTF-8.
+fn in_plain_text(text: Bytes, limits: &Limits) -> Vec<LoggedMessage> {
     let text = raw_http::with_chunks_joined(&text).map_or(text, Bytes::from);
-    // In JSON the text of a message is escaped: it would be carved as a broken one, or not at all.
+    // In JSON the text of a message is escaped: carved as it is, it would be a broken message, or none.
     let mut found = in_json(&text, limits);
     if found.is_empty() {
         found = in_text(&text, limits, None);
     }
-    let is_read = |found: &Found| found.parsed.document().is_some();
-    if found.iter().any(|it| is_read(it) || it.head.is_some()) {
+    if found.iter().any(|it| it.is_read() || it.head.is_some()) {
         last_answer::note_missing(&text, &mut found);
         return found;
     }
     // The characters beside the octets of a dump look like a broken message.
     let packed = in_packed_lines(&text, limits);
-    match found.is_empty() || packed.iter().any(is_read) {
+    match found.is_empty() || packed.iter().any(LoggedMessage::is_read) {
         true => packed,
         false => found,
     }
 }
 
-/// The messages in blocks of base64, in dumps, and packed in lines.
-fn in_packed_lines(text: &Bytes, limits: &Limits) -> Vec<Found> {
+/// Returns the messages in blocks of base64, in dumps, and packed in lines.
+fn in_packed_lines(text: &Bytes, limits: &Limits) -> Vec<LoggedMessage> {
     let mut found = Vec::new();
     // A line of a block may look like a message by itself.
     let mut of_blocks = HashSet::new();
@@ -105,9 +105,9 @@ fn in_packed_lines(text: &Bytes, limits: &Limits) -> Vec<Found> {
             true => vec![whole(bytes, limits, None)],
             false => in_text(&bytes, limits, None),
         };
-        let messages = messages.into_iter().filter(Found::may_be_message);
+        let messages = messages.into_iter().filter(LoggedMessage::may_be_message);
         let before = found.len();
-        found.extend(messages.map(|found| Found {
+        found.extend(messages.map(|found| LoggedMessage {
             line: Some(*lines.start()),
             ..found
         }));
@@ -117,38 +117,36 @@ fn in_packed_lines(text: &Bytes, limits: &Limits) -> Vec<Found> {
     }
     let packed = in_lines(text).into_iter();
     let packed = packed.filter(|(line, _)| !of_blocks.contains(line));
-    let packed = packed.map(|(line, bytes)| Found {
+    let packed = packed.map(|(line, bytes)| LoggedMessage {
         line: Some(line),
         ..whole(bytes, limits, None)
     });
-    found.extend(packed.filter(Found::may_be_message));
+    found.extend(packed.filter(LoggedMessage::may_be_message));
     found.sort_by_key(|found| found.line);
     found
 }
 
-/// Whether bytes are a notification, and no message: its digest may begin as one does.
+/// Whether bytes are a notification and no message; the digest of a notification may begin like a message.
 pub fn is_notification(bytes: &Bytes) -> bool {
     let is_message = || decode(bytes.clone(), Hint::default(), &Limits::default()).is_ok();
     Notification::of(bytes).is_some() && !is_message()
 }
 
-/// The messages of a text, also of one whose lines are pieces of a longer one.
-fn in_text(text: &Bytes, limits: &Limits, date: Option<WrittenDate>) -> Vec<Found> {
+/// Returns the messages of a text, also of one whose lines are pieces of a longer one.
+fn in_text(text: &Bytes, limits: &Limits, date: Option<WrittenDate>) -> Vec<LoggedMessage> {
     let joined = std::str::from_utf8(text).ok().and_then(unescape::joined);
     let joined = joined.map(|joined| in_whole_text(&joined.into(), limits, date));
-    let is_read = |found: &Found| found.parsed.document().is_some();
-    match joined.filter(|found| found.iter().any(is_read)) {
+    match joined.filter(|found| found.iter().any(LoggedMessage::is_read)) {
         Some(found) => without_lines(found),
         None => in_whole_text(text, limits, date),
     }
 }
 
-/// The messages of a text, as it is or with escapes undone; `date` is that of those without one in front of them.
-fn in_whole_text(text: &Bytes, limits: &Limits, date: Option<WrittenDate>) -> Vec<Found> {
-    let is_read = |found: &Found| found.parsed.document().is_some();
+/// Returns the messages of a text, as it is or with escapes undone; `date` is for those without a date in front of them.
+fn in_whole_text(text: &Bytes, limits: &Limits, date: Option<WrittenDate>) -> Vec<LoggedMessage> {
     let mut found = carved(text, limits, date);
     let names_one = || ROOTS.iter().any(|root| memmem::find(text, root).is_some());
-    if found.iter().any(is_read) || !names_one() {
+    if found.iter().any(LoggedMessage::is_read) || !names_one() {
         return found;
     }
     let Ok(escaped) = std::str::from_utf8(text) else {
@@ -164,7 +162,7 @@ fn in_whole_text(text: &Bytes, limits: &Limits, date: Option<WrittenDate>) -> Ve
         if lines(&plain) != lines(text) {
             more = without_lines(more);
         }
-        if more.iter().any(is_read) {
+        if more.iter().any(LoggedMessage::is_read) {
             return more;
         }
         if found.is_empty() {
@@ -174,8 +172,8 @@ fn in_whole_text(text: &Bytes, limits: &Limits, date: Option<WrittenDate>) -> Ve
     found
 }
 
-/// The messages of a text; `date` is that of those without one in front of them.
-fn carved(text: &Bytes, limits: &Limits, date: Option<WrittenDate>) -> Vec<Found> {
+/// Returns the messages of a text; `date` is for those without a date in front of them.
+fn carved(text: &Bytes, limits: &Limits, date: Option<WrittenDate>) -> Vec<LoggedMessage> {
     let (mut line, mut counted) = (1, 0);
     let messages = carve(text, limits).flat_map(|message| {
         let start = message.range.start;
@@ -186,11 +184,11 @@ fn carved(text: &Bytes, limits: &Limits, date: Option<WrittenDate>) -> Vec<Found
         let before = &before[before.len().saturating_sub(LONGEST_BEFORE)..];
         let place = message.range.clone();
         let (bytes, parsed) = parse_body(text.slice(message.range), message.document, limits);
-        let found = Found {
+        let found = LoggedMessage {
             line: Some(line),
             parsed,
             date: WrittenDate::last_in(&String::from_utf8_lossy(before)).or(date),
-            ..Found::of(bytes)
+            ..LoggedMessage::of(bytes)
         };
         let alone = alone
             .into_iter()
@@ -202,7 +200,7 @@ fn carved(text: &Bytes, limits: &Limits, date: Option<WrittenDate>) -> Vec<Found
 }
 
 /// Whether a message is of OMA DM: an envelope may be of any service.
-fn is_of_dm(found: &Found) -> bool {
+fn is_of_dm(found: &LoggedMessage) -> bool {
     let begins = &found.bytes[..found.bytes.len().min(LONGEST_TAG)];
     if memmem::find(begins, b"nvelope").is_none() || memmem::find(begins, b"SyncML").is_some() {
         return true;
@@ -214,7 +212,7 @@ fn is_of_dm(found: &Found) -> bool {
     fault.is_some() || memmem::find(&found.bytes, b"nrollment").is_some()
 }
 
-/// A message, and what it says: one that does not decode may stand under escapes, or be cut.
+/// Parses a message; one that does not decode may have escapes, or be cut.
 fn parse_body(
     bytes: Bytes,
     decoded: Result<Document, DecodeError>,
@@ -237,7 +235,7 @@ fn parse_body(
     }
 }
 
-/// A message whose commands stand in its SyncML without a SyncBody, as in excerpts: with one around them.
+/// Adds a SyncBody around the commands of a message without one, as excerpts have it.
 fn with_body(document: &Document, limits: &Limits) -> Option<(Bytes, Document)> {
     let message = Message::of(document).filter(|it| it.body().is_none())?;
     let elements = || message.element().elements();
@@ -263,7 +261,7 @@ fn with_body(document: &Document, limits: &Limits) -> Option<(Bytes, Document)> 
     Some((bytes, document))
 }
 
-/// A message that decodes once its escapes are undone.
+/// Returns a message that decodes after its escapes are undone.
 fn without_escapes(bytes: &[u8], limits: &Limits) -> Option<(Bytes, Document)> {
     let escaped = std::str::from_utf8(bytes)
         .ok()
@@ -281,9 +279,9 @@ pub(super) fn read(document: Document) -> ParsedBody {
     ParsedBody::Document(Arc::new(document), dialect)
 }
 
-/// The messages in the texts of JSON: of one document, as browsers and proxies save traffic (HAR), or of lines, as
-/// servers log them.
-fn in_json(text: &[u8], limits: &Limits) -> Vec<Found> {
+/// Returns the messages in the texts of JSON: in one document, as browsers and proxies save traffic (HAR), or in lines,
+/// as servers log them.
+fn in_json(text: &[u8], limits: &Limits) -> Vec<LoggedMessage> {
     if let (true, Ok(value)) = (
         text.len() <= MOST_JSON_BYTES,
         serde_json::from_slice::<Value>(text),
@@ -293,12 +291,12 @@ fn in_json(text: &[u8], limits: &Limits) -> Vec<Found> {
     }
     let lines = (1..).zip(text.split(|byte| *byte == b'\n'));
     let values = lines.filter_map(|(number, line)| {
-        // It is not at the beginning where something is logged in front of it.
+        // A log may have a prefix in front of the JSON.
         let start = line.iter().position(|byte| *byte == b'{')?;
         let value: Value = serde_json::from_slice(&line[start..]).ok()?;
         Some((number, value))
     });
-    // For each stream of Docker the line that goes on.
+    // The unfinished line of each stream of Docker.
     let mut open = HashMap::new();
     let mut found = Vec::new();
     let mut add = |(number, value): (u64, Value)| {
@@ -311,7 +309,7 @@ fn in_json(text: &[u8], limits: &Limits) -> Vec<Found> {
             .for_each(&mut add);
     }
     open.into_values().for_each(add);
-    // A line that goes on ends behind others.
+    // An unfinished line ends behind others.
     found.sort_by_key(|(number, _)| *number);
     found
         .into_iter()
@@ -319,8 +317,8 @@ fn in_json(text: &[u8], limits: &Limits) -> Vec<Found> {
         .collect()
 }
 
-/// A line of a program, with the number of its first record: in a log of Docker a long one stands in several records, of
-/// which only the last ends with a line break. `open` has for each stream the line that goes on.
+/// Returns a whole line of a program, with the number of its first record: in a log of Docker a long line has several
+/// records, and only the last one ends with a line break. `open` has the unfinished line of each stream.
 fn whole_line(
     open: &mut HashMap<String, (u64, Value)>,
     number: u64,
@@ -347,13 +345,13 @@ fn whole_line(
     None
 }
 
-/// `line` is that of the value, where it has one; `date` that of a value around it.
+/// Returns the messages in a JSON value. `line` is its line, if known; `date` is that of the value around it.
 fn in_value(
     value: &Value,
     limits: &Limits,
     line: Option<u64>,
     date: Option<WrittenDate>,
-) -> Vec<Found> {
+) -> Vec<LoggedMessage> {
     if let Some(found) = har::messages(value, limits) {
         return found;
     }
@@ -383,7 +381,9 @@ fn in_value(
             false => unpack(text.as_bytes().to_vec()),
         };
         match wbxml::looks_like(&text) {
-            true => Vec::from_iter(Some(whole(text, limits, date)).filter(Found::may_be_message)),
+            true => Vec::from_iter(
+                Some(whole(text, limits, date)).filter(LoggedMessage::may_be_message),
+            ),
             false => {
                 let found = in_text(&text, limits, date);
                 if found.is_empty() {
@@ -393,26 +393,26 @@ fn in_value(
             }
         }
     });
-    let mut found: Vec<_> = found.map(|found| Found { line, ..found }).collect();
-    // A date stands for all that was logged at once, as it stands in front of the first message of a text.
+    let mut found: Vec<_> = found.map(|found| LoggedMessage { line, ..found }).collect();
+    // The date is that of the first message, as a date in front of a text is.
     let others = found.iter_mut().skip(1);
     others.for_each(|found| found.date = found.date.filter(|own| Some(*own) != date));
-    // Without a message beside them nothing answers them.
+    // Commands alone matter only beside a message that answers them.
     if found.is_empty() {
         return found;
     }
     alone.into_iter().chain(found).collect()
 }
 
-/// A message that is all of a text.
-fn whole(bytes: Bytes, limits: &Limits, date: Option<WrittenDate>) -> Found {
+/// Parses a text that is one message.
+fn whole(bytes: Bytes, limits: &Limits, date: Option<WrittenDate>) -> LoggedMessage {
     let decoded = decode(bytes.clone(), Hint::default(), limits);
     let (bytes, parsed) = parse_body(bytes, decoded, limits);
-    Found {
+    LoggedMessage {
         line: Some(1),
         parsed,
         date,
-        ..Found::of(bytes)
+        ..LoggedMessage::of(bytes)
     }
 }
 
@@ -425,7 +425,7 @@ fn texts_of<'v>(value: &'v Value, texts: &mut Vec<&'v str>) {
     }
 }
 
-/// A text in UTF-8 without a byte order mark; PowerShell writes UTF-16.
+/// Converts a text to UTF-8 without a byte order mark; PowerShell writes UTF-16.
 pub(super) fn in_plain_utf8(text: &Bytes) -> Bytes {
     let is_little = match text.as_ref() {
         [0xff, 0xfe, ..] => true,
@@ -441,20 +441,17 @@ pub(super) fn in_plain_utf8(text: &Bytes) -> Bytes {
         true => u16::from_le_bytes([pair[0], pair[1]]),
         false => u16::from_be_bytes([pair[0], pair[1]]),
     });
-    let characters = char::decode_utf16(units);
-    let text: String = characters
-        .map(|character| character.unwrap_or(char::REPLACEMENT_CHARACTER))
-        .collect();
-    text.into()
+    let units: Vec<u16> = units.collect();
+    String::from_utf16_lossy(&units).into()
 }
 
-/// Parts of the names of root elements that messages have, in any spelling of escapes.
+/// Parts of the names of the root elements of messages, in any spelling of escapes.
 const ROOTS: [&[u8]; 3] = [b"SyncML", b"nvelope", b"wap-provisioningdoc"];
-/// Bytes of a start tag in which its name is looked for.
+/// The limit of the part of a start tag that must have the name, in bytes.
 const LONGEST_TAG: usize = 80;
-/// Bytes of one JSON document; of a larger file the lines are read.
+/// The limit of one JSON document, in bytes; a larger file is read line by line.
 const MOST_JSON_BYTES: usize = 64 << 20;
-/// Bytes of a text in JSON that may be a message in base64 or hex.
+/// The least length of a text in JSON that may be a message in base64 or hex, in bytes.
 const SHORTEST_PACKED: usize = 40;
-/// Bytes in front of a message in which its date is looked for.
+/// The limit of the text in front of a message that may have its date, in bytes.
 const LONGEST_BEFORE: usize = 512;

@@ -9,8 +9,9 @@ use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, Method, StatusCode, Uri, Version};
 use serde_json::Value;
 
-use super::Found;
+use super::LoggedMessage;
 use super::date::WrittenDate;
+use crate::app::dial::port_of;
 use crate::app::dry_run::header_map;
 use crate::dm::Dialect;
 use crate::flow::{
@@ -21,14 +22,14 @@ use crate::markup::utf16::in_utf8;
 use crate::markup::{Limits, decode};
 use crate::record::{EventRecord, Masking};
 
-/// Request and response of each entry that has to do with OMA DM; `None` if this is no HAR.
-pub(super) fn messages(archive: &Value, limits: &Limits) -> Option<Vec<Found>> {
+/// Returns request and response of each entry with messages of OMA DM; `None` if this is no HAR.
+pub(super) fn messages(archive: &Value, limits: &Limits) -> Option<Vec<LoggedMessage>> {
     let entries = archive.pointer("/log/entries")?.as_array()?;
     let found = entries.iter().filter_map(|entry| of_entry(entry, limits));
     Some(found.flatten().collect())
 }
 
-/// Why a text that begins as a HAR cannot be read as one; `None` for a whole one, and for any other text.
+/// Returns the reason why a text that begins like a HAR is not one; `None` for a whole HAR, and for any other text.
 pub(super) fn broken(text: &[u8]) -> Option<String> {
     let mut rest = text;
     for token in [&b"{"[..], b"\"log\"", b":", b"{"] {
@@ -47,7 +48,7 @@ pub(super) fn broken(text: &[u8]) -> Option<String> {
     })
 }
 
-fn of_entry(entry: &Value, limits: &Limits) -> Option<Vec<Found>> {
+fn of_entry(entry: &Value, limits: &Limits) -> Option<Vec<LoggedMessage>> {
     let (request, response) = (entry.get("request")?, &entry["response"]);
     let date = entry["startedDateTime"]
         .as_str()
@@ -75,14 +76,15 @@ fn of_entry(entry: &Value, limits: &Limits) -> Option<Vec<Found>> {
                 headers: headers(response),
             });
             let body = body(&response["content"], response);
-            Some(Found {
+            Some(LoggedMessage {
                 took,
                 ..half(head, body, limits)
             })
         }
     };
-    // Servers answer a message with a message: there was a body that the exporter left out.
-    let is_message = |it: &Found| matches!(it.parsed, ParsedBody::Document(_, Dialect::SyncMl));
+    // A server answers a message with a message, so the request had a body, which the exporter left out.
+    let is_message =
+        |it: &LoggedMessage| matches!(it.parsed, ParsedBody::Document(_, Dialect::SyncMl));
     let asked_body = match asked_body {
         Ok(body) if body.is_empty() && answered.as_ref().is_some_and(is_message) => {
             Err(NotParsed::NotRecorded { bytes: None })
@@ -91,7 +93,7 @@ fn of_entry(entry: &Value, limits: &Limits) -> Option<Vec<Found>> {
     };
     let no_status = || format!("its status {} is not one of HTTP", response["status"]);
     let no_answer = no_answer.or_else(|| answered.is_none().then(no_status));
-    let asked = Found {
+    let asked = LoggedMessage {
         date,
         no_answer,
         ..half(Head::Request(asked.into()), asked_body, limits)
@@ -99,8 +101,11 @@ fn of_entry(entry: &Value, limits: &Limits) -> Option<Vec<Found>> {
     exchange(asked, answered)
 }
 
-/// A request and its response, where they have to do with OMA DM.
-pub(super) fn exchange(asked: Found, answered: Option<Found>) -> Option<Vec<Found>> {
+/// Returns a request and its response, if one of them has to do with OMA DM.
+pub(super) fn exchange(
+    asked: LoggedMessage,
+    answered: Option<LoggedMessage>,
+) -> Option<Vec<LoggedMessage>> {
     if !is_of_dm(&asked) && !answered.as_ref().is_some_and(is_of_dm) {
         return None;
     }
@@ -108,18 +113,20 @@ pub(super) fn exchange(asked: Found, answered: Option<Found>) -> Option<Vec<Foun
         Some(Head::Request(head)) => server(&head.uri),
         _ => None,
     };
-    let answered = answered.map(|it| Found {
+    let answered = answered.map(|it| LoggedMessage {
         is_answer: true,
         ..it
     });
-    let halves = std::iter::once(asked).chain(answered).map(|half| Found {
-        server: server.clone(),
-        ..half
-    });
+    let halves = std::iter::once(asked)
+        .chain(answered)
+        .map(|half| LoggedMessage {
+            server: server.clone(),
+            ..half
+        });
     Some(halves.collect())
 }
 
-/// Why no answer came, where the file says so: a browser writes the status 0.
+/// Returns the reason why no answer came, if the file has it: a browser writes the status 0.
 fn no_answer(entry: &Value) -> Option<String> {
     let response = &entry["response"];
     let words = [
@@ -141,7 +148,7 @@ fn no_answer(entry: &Value) -> Option<String> {
     (!has_status || is_broken).then(|| words.unwrap_or("the file does not say why").to_owned())
 }
 
-/// The event that no answer came to this request, and why not, in the words of who saved the traffic.
+/// Returns the event of a request without an answer; the reason is in the words of the program that saved the file.
 pub(super) fn failed(
     seq: u64,
     at: Timestamp,
@@ -149,7 +156,7 @@ pub(super) fn failed(
     words: &str,
     masking: Masking,
 ) -> EventRecord {
-    // `ConnectionResetError` has three words.
+    // Names such as `ConnectionResetError` are split into words.
     let (mut spaced, mut before) = (String::with_capacity(words.len()), ' ');
     for character in words.chars() {
         if before.is_ascii_lowercase() && character.is_ascii_uppercase() {
@@ -184,20 +191,20 @@ pub(super) fn failed(
     EventRecord::of(seq, &event, masking)
 }
 
-/// Request or response, with its body or why there is none to read.
-pub(super) fn half(head: Head, body: Result<Bytes, NotParsed>, limits: &Limits) -> Found {
+/// Creates a request or response from its body, or from the reason why it has none.
+pub(super) fn half(head: Head, body: Result<Bytes, NotParsed>, limits: &Limits) -> LoggedMessage {
     let parsed = match &body {
         Ok(body) => parse_body(body, head.headers(), limits),
         Err(why) => ParsedBody::Unread(why.clone()),
     };
-    Found {
+    LoggedMessage {
         parsed,
         head: Some(head),
-        ..Found::of(body.unwrap_or_default())
+        ..LoggedMessage::of(body.unwrap_or_default())
     }
 }
 
-fn is_of_dm(found: &Found) -> bool {
+fn is_of_dm(found: &LoggedMessage) -> bool {
     let is_known = match &found.parsed {
         ParsedBody::Document(_, dialect) => *dialect != Dialect::Other,
         ParsedBody::Undecodable(_) => true,
@@ -210,16 +217,12 @@ fn is_of_dm(found: &Found) -> bool {
             .is_some_and(|head| media::is_message(head.headers()))
 }
 
-/// Host and port of the server, where the address has them.
+/// Returns host and port of the server, if the address has a host.
 fn server(uri: &Uri) -> Option<String> {
-    let port = uri.port_u16().unwrap_or(match uri.scheme_str() {
-        Some("http") => 80,
-        _ => 443,
-    });
-    Some(format!("{}:{port}", uri.host()?))
+    Some(format!("{}:{}", uri.host()?, port_of(uri)))
 }
 
-/// The body of a request or response. An exporter may leave it out, or write an empty text for it: its sizes show that.
+/// Returns the body of a request or response. An exporter may leave it out, or write an empty text; its sizes show that.
 fn body(content: &Value, message: &Value) -> Result<Bytes, NotParsed> {
     let text = content["text"].as_str();
     if let Some(text) = text.filter(|text| !text.is_empty()) {
@@ -276,9 +279,10 @@ fn version(message: &Value) -> Version {
     }
 }
 
-/// How words begin with which programs say that the device ended an exchange, and that the server did.
-pub(super) const OF_DEVICE: [&str; 4] = ["ABORTED", "ECONNABORTED", "CANCEL", "BLOCKED"];
-pub(super) const OF_SERVER: [&str; 9] = [
+/// The beginnings of words for an exchange that the device ended.
+const OF_DEVICE: [&str; 4] = ["ABORTED", "ECONNABORTED", "CANCEL", "BLOCKED"];
+/// The beginnings of words for an exchange that the server ended.
+const OF_SERVER: [&str; 9] = [
     "RESET",
     "ECONNRESET",
     "REFUSED",
@@ -289,8 +293,8 @@ pub(super) const OF_SERVER: [&str; 9] = [
     "TIMEOUT",
     "ETIMEDOUT",
 ];
-/// What stands in them where there was no connection, or no TLS on it.
-pub(super) const NOT_CONNECTED: [&str; 8] = [
+/// The beginnings of words for a connection that failed, or its TLS.
+const NOT_CONNECTED: [&str; 8] = [
     "CERT",
     "SSL",
     "TLS",

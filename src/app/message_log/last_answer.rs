@@ -1,5 +1,5 @@
-//! A log that goes on behind a device's last message without its answer: the request failed on the server, or its log
-//! does not have the answer.
+//! A log that continues behind a device's last message without its answer: the request failed on the server, or the log
+//! lacks the answer.
 //!
 //! ```text
 //! … recv <SyncML>…</SyncML>
@@ -10,20 +10,20 @@
 use memchr::memmem;
 use serde_json::Value;
 
-use super::Found;
+use super::LoggedMessage;
 use super::date::WrittenDate;
 use super::order::exchange_key;
 use crate::dm::Message;
 
-/// Says of the last message, if it is a device's, that no answer came, where the log goes on and has answers to others. An
-/// error of HTTP for its path is named.
-pub(super) fn note_missing(text: &[u8], found: &mut [Found]) {
+/// Sets the reason why no answer came to the last message, if a device sent it, the log continues, and other messages have
+/// answers. An HTTP error for its path is named.
+pub(super) fn note_missing(text: &[u8], found: &mut [LoggedMessage]) {
     let has_answers = found.iter().any(|it| it.is_of_device() == Some(false));
     let is_bare = found.iter().all(|it| it.head.is_none());
     let Some((last, before)) = found.split_last_mut().filter(|_| has_answers && is_bare) else {
         return;
     };
-    // The newest message may come first.
+    // The log may have the newest message first.
     let key = exchange_key(last);
     let is_answered = || before.iter().any(|it| exchange_key(it) == key);
     if last.is_of_device() != Some(true) || last.date.is_none() || is_answered() {
@@ -39,7 +39,7 @@ pub(super) fn note_missing(text: &[u8], found: &mut [Found]) {
     let behind = &lines[end.map_or(0, |end| end + 1)..];
     let status = |(number, line): &(u64, &[u8])| Some((*number, status_in(line, &path)?));
     last.no_answer = match behind.iter().find_map(status) {
-        // It was answered, and the log does not have the answer.
+        // It was answered, but the log lacks the answer.
         Some((_, ..400)) => None,
         Some((line, status)) => Some(format!("line {line} of the file has HTTP {status} instead")),
         None if behind.iter().any(|(_, line)| is_logged(line)) => {
@@ -49,8 +49,8 @@ pub(super) fn note_missing(text: &[u8], found: &mut [Found]) {
     };
 }
 
-/// The path at which a device addresses its server.
-fn path_of(found: &Found) -> Option<String> {
+/// Returns the path of the server's address in a device's message.
+fn path_of(found: &LoggedMessage) -> Option<String> {
     let target = Message::of(found.parsed.document()?)?.header()?.target()?;
     let (_, behind) = target.split_once("://")?;
     let (_, path) = behind.split_once('/')?;
@@ -61,7 +61,7 @@ fn is_logged(line: &[u8]) -> bool {
     WrittenDate::last_in(&String::from_utf8_lossy(line)).is_some()
 }
 
-/// The status of HTTP that a line has for this path: `"POST /dm HTTP/1.1" 500`, or in JSON.
+/// Returns the HTTP status that a line has for this path: `"POST /dm HTTP/1.1" 500`, or in JSON.
 fn status_in(line: &[u8], path: &str) -> Option<u16> {
     let line = String::from_utf8_lossy(line);
     if let Some(at) = line.find('{')

@@ -1,4 +1,4 @@
-//! The flows that mitmproxy saves (`mitmdump -w FILE`): dictionaries of tnetstrings, read as a HAR.
+//! The flows that mitmproxy saves (`mitmdump -w FILE`): dictionaries of tnetstrings, converted to a HAR.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,7 +9,7 @@ use crate::app::dry_run::header_map;
 use crate::markup::Limits;
 use crate::proxy::without_codings;
 
-/// The exchanges of a file of flows as a HAR; `None` for any other file. A flow that is cut ends it.
+/// Returns the exchanges of a file of flows as a HAR; `None` for any other file. An incomplete flow ends it.
 pub(super) fn as_har(mut file: &[u8], limits: &Limits) -> Option<Value> {
     let mut entries = Vec::new();
     while let Some((flow, rest)) = value(file, DEPTH) {
@@ -69,7 +69,7 @@ fn fields(message: &Value) -> Value {
     fields.map(field).collect()
 }
 
-/// The body without its codings; as it is where they cannot be undone.
+/// Returns the body without its codings; as it is if they cannot be undone.
 fn content(message: &Value, limits: &Limits) -> Value {
     let Some(text) = message["content"].as_str() else {
         return Value::Null;
@@ -81,8 +81,8 @@ fn content(message: &Value, limits: &Limits) -> Value {
     json!({"size": plain.len(), "encoding": "base64", "text": STANDARD.encode(plain)})
 }
 
-/// The tnetstring that a text begins with (<https://tnetstrings.info>, with mitmproxy's `;` for text), and what follows
-/// it. Bytes become text, one character each.
+/// Returns the tnetstring at the beginning of a text (<https://tnetstrings.info>, with mitmproxy's `;` for text), and the
+/// rest. Bytes become text, one character each.
 fn value(text: &[u8], depth: usize) -> Option<(Value, &[u8])> {
     let colon = memchr::memchr(b':', &text[..text.len().min(LONGEST_LENGTH)])?;
     let length: usize = str::from_utf8(&text[..colon]).ok()?.parse().ok()?;
@@ -124,7 +124,7 @@ fn pairs(values: Vec<Value>) -> Option<Map<String, Value>> {
     Some(map)
 }
 
-/// Dictionaries and lists inside each other; flows have five.
+/// The limit of nested dictionaries and lists; flows have five.
 const DEPTH: usize = 16;
-/// Digits of a length, and the colon.
+/// The limit of a length with its colon, in bytes.
 const LONGEST_LENGTH: usize = 12;

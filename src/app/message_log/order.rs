@@ -1,15 +1,18 @@
-//! The order of the messages of a file: by their times where it has them. Consoles and log explorers show the newest first.
+//! The order of the messages of a file: by their times, if it has them. Consoles and log explorers show the newest first.
 
 use std::collections::{HashMap, VecDeque};
 
-use super::Found;
+use super::LoggedMessage;
 use crate::app::dry_run::speaker_of;
 use crate::dm::Message;
 use crate::flow::{Side, Timestamp};
 
-/// Puts messages into the order in which they were sent. A message without a time of its own stays with the one in front
-/// of it; among those of one time, the numbers of the messages decide.
-pub(super) fn in_order(found: &mut Vec<Found>, moment: impl Fn(&Found) -> Option<Timestamp>) {
+/// Puts messages into the order in which they were sent. A message without a time stays behind the one in front of it; the
+/// message numbers decide about those with the same time.
+pub(super) fn in_order(
+    found: &mut Vec<LoggedMessage>,
+    moment: impl Fn(&LoggedMessage) -> Option<Timestamp>,
+) {
     let moments: Vec<_> = found.iter().map(moment).collect();
     let times: Vec<_> = moments.iter().flatten().collect();
     if times.len() < 2 {
@@ -20,7 +23,7 @@ pub(super) fn in_order(found: &mut Vec<Found>, moment: impl Fn(&Found) -> Option
         times.is_sorted(),
         times.is_sorted_by(|one, next| one >= next),
     );
-    let mut blocks: Vec<(Option<Timestamp>, Vec<Found>)> = Vec::new();
+    let mut blocks: Vec<(Option<Timestamp>, Vec<LoggedMessage>)> = Vec::new();
     for (message, at) in found.drain(..).zip(moments) {
         match blocks.last_mut().filter(|_| at.is_none()) {
             Some((_, block)) => block.push(message),
@@ -39,11 +42,11 @@ pub(super) fn in_order(found: &mut Vec<Found>, moment: impl Fn(&Found) -> Option
     }
 }
 
-/// Leaves out what stands in a text twice, as where a program logs what comes in and what it hands on: a message with the
-/// bytes and the time of the one before. Says how many they are.
+/// Removes a message with the bytes and the time of the previous one: a program may log both the receipt and the
+/// forwarding of a message. Returns the number of removed messages.
 pub(super) fn without_copies(
-    found: &mut Vec<Found>,
-    moment: impl Fn(&Found) -> Option<Timestamp>,
+    found: &mut Vec<LoggedMessage>,
+    moment: impl Fn(&LoggedMessage) -> Option<Timestamp>,
 ) -> usize {
     let before = found.len();
     found.dedup_by(|next, one| {
@@ -53,10 +56,10 @@ pub(super) fn without_copies(
     before - found.len()
 }
 
-/// All messages of one side and then all of the other, as files with one direction each have them: each answer of the
-/// server behind the message that its Status of the SyncHdr refers to. Other messages stay as they are.
-fn in_turns(found: Vec<Found>) -> Vec<Found> {
-    let is_bare = |it: &Found| it.head.is_none() && !it.is_answer;
+/// Orders messages of which one side comes before the other, as two files with one direction each have them: puts each
+/// answer of the server behind the message to which its Status for the SyncHdr refers. Other messages stay as they are.
+fn in_turns(found: Vec<LoggedMessage>) -> Vec<LoggedMessage> {
+    let is_bare = |it: &LoggedMessage| it.head.is_none() && !it.is_answer;
     let sides = found
         .iter()
         .map(|it| it.is_of_device().filter(|_| is_bare(it)));
@@ -72,8 +75,9 @@ fn in_turns(found: Vec<Found>) -> Vec<Found> {
             asked.entry(key).or_default().push_back(place);
         }
     }
-    let mut request_of = |answer: &Found| asked.get_mut(&exchange_key(answer)?)?.pop_front();
-    // An answer that refers to none of them stays behind the one in front of it.
+    let mut request_of =
+        |answer: &LoggedMessage| asked.get_mut(&exchange_key(answer)?)?.pop_front();
+    // An answer without such a message stays behind the previous answer.
     let (mut last, mut places) = (0, Vec::with_capacity(found.len()));
     for (place, message) in found.iter().enumerate() {
         places.push(match sides[place] {
@@ -92,8 +96,8 @@ fn in_turns(found: Vec<Found>) -> Vec<Found> {
     placed.into_iter().map(|(_, message)| message).collect()
 }
 
-/// What a message of a device and its answer have in common: SessionID, device, and the MsgID of the device's message.
-pub(super) fn exchange_key(found: &Found) -> Option<[String; 3]> {
+/// Returns the key of a device's message and its answer: SessionID, device, and the MsgID of the device's message.
+pub(super) fn exchange_key(found: &LoggedMessage) -> Option<[String; 3]> {
     let message = Message::of(found.parsed.document()?)?;
     let header = message.header()?;
     let (device, number) = match found.is_of_device()? {
@@ -104,13 +108,13 @@ pub(super) fn exchange_key(found: &Found) -> Option<[String; 3]> {
     Some([session, device.to_ascii_lowercase(), number.into_owned()])
 }
 
-/// Messages without times of their own: turned around where their numbers only fall.
-fn by_numbers(found: Vec<Found>) -> Vec<Found> {
+/// Reverses messages without times if their numbers only fall.
+fn by_numbers(found: Vec<LoggedMessage>) -> Vec<LoggedMessage> {
     if !runs_backwards(&found) {
         return found;
     }
     let begins = block_begins(&found);
-    let mut blocks: Vec<Vec<Found>> = Vec::new();
+    let mut blocks: Vec<Vec<LoggedMessage>> = Vec::new();
     for (message, begins) in found.into_iter().zip(begins) {
         match blocks.last_mut().filter(|_| !begins) {
             Some(block) => block.push(message),
@@ -121,7 +125,7 @@ fn by_numbers(found: Vec<Found>) -> Vec<Found> {
 }
 
 /// Whether the numbers of the messages of each session and side only fall.
-fn runs_backwards(found: &[Found]) -> bool {
+fn runs_backwards(found: &[LoggedMessage]) -> bool {
     let mut last: HashMap<(String, Side), u32> = HashMap::new();
     let mut falls = false;
     for found in found {
@@ -137,8 +141,8 @@ fn runs_backwards(found: &[Found]) -> bool {
     falls
 }
 
-/// The session of a message with its sender, and the number of the message.
-fn numbered(found: &Found) -> Option<((String, Side), u32)> {
+/// Returns the session and the sender of a message, and its number.
+fn numbered(found: &LoggedMessage) -> Option<((String, Side), u32)> {
     let document = found.parsed.document()?;
     let header = Message::of(document)?.header()?;
     let side = found.speaker().unwrap_or_else(|| speaker_of(document).0);
@@ -146,8 +150,8 @@ fn numbered(found: &Found) -> Option<((String, Side), u32)> {
     Some(((session, side), header.msg_id()?.parse().ok()?))
 }
 
-/// Where blocks of messages begin that stand in the order of time: each message is one, or each request with its answer.
-fn block_begins(found: &[Found]) -> Vec<bool> {
+/// Returns for each message whether a block begins with it: a message, or a request with its answer.
+fn block_begins(found: &[LoggedMessage]) -> Vec<bool> {
     let sides = found
         .iter()
         .map(|found| numbered(found).map(|((_, side), _)| side));

@@ -1,4 +1,4 @@
-//! Files without a message: what each is, and what to do instead.
+//! Files without a message: the kind of each, and the remedy.
 
 use bytes::Bytes;
 use memchr::memmem;
@@ -8,11 +8,11 @@ use super::event_lines;
 use super::find::in_plain_utf8;
 use super::packed_file::unzipped;
 
-/// What to do with commands outside of a message.
+/// The remedy for commands outside of a message.
 pub(in crate::app) const COMMANDS_ALONE: &str = "its commands of SyncML are not messages: put <SyncML><SyncBody> in front of \
                                                  them, and </SyncBody></SyncML> behind";
 
-/// What a file is that dmtap does not read, by its first bytes, and what to do with it.
+/// Returns the kind and the remedy of a file that dmtap does not read, by its first bytes.
 pub(in crate::app) fn of_other_program(file: &[u8]) -> Option<&'static str> {
     // The root element of a message in WBXML with an unknown document type.
     let is_syncml = file
@@ -24,7 +24,7 @@ pub(in crate::app) fn of_other_program(file: &[u8]) -> Option<&'static str> {
     Some(what)
 }
 
-/// Why a file that is not a record has nothing to show.
+/// Returns the reason why a file that is not a record shows nothing.
 pub(in crate::app) fn nothing_found(file: &Bytes) -> String {
     if let Some(what) = of_other_program(file) {
         return what.to_owned();
@@ -55,7 +55,7 @@ pub(in crate::app) fn nothing_found(file: &Bytes) -> String {
 
 const NO_MESSAGE: &str = "no message of SyncML or enrollment stands in it: dmtap reads the JSON lines that `-w FILE.jsonl` \
                           writes, and files with messages in them";
-/// How files of other programs begin, and what to do with each.
+/// The beginnings of files of other programs, each with the remedy.
 const KNOWN: [(&[u8], &str); 6] = [
     (
         &[0x0a, 0x0d, 0x0d, 0x0a],
@@ -86,5 +86,5 @@ const REPORT: &str = "this is a report of MdmDiagnosticsTool, which has settings
 const ACTIVE_SYNC: &[u8] = &[0x03, 0x01, 0x6a, 0x00];
 /// The token of `SyncML` without its flags (OMA-SyncML-RepPro 8).
 const SYNCML: u8 = 0x2d;
-/// Bytes in front of the root of a document.
+/// The limit of the text in front of the root of a document, in bytes.
 const LONGEST_FRONT: usize = 64;

@@ -1,4 +1,4 @@
-//! Files that are compressed: gzip, and the ZIP that a SAZ of Fiddler is.
+//! Compressed files: gzip, and ZIP, which Fiddler's SAZ is, too.
 
 use std::borrow::Cow;
 use std::io::{Cursor, Read};
@@ -9,11 +9,11 @@ use zip::ZipArchive;
 
 use crate::printable::counted;
 
-/// What a file of gzip has in it, at most `limit` bytes, and for people why that is not all; `None` for any other file.
+/// Returns the content of a gzip file, at most `limit` bytes, and a remark about the unread rest; `None` for any other file.
 pub(super) fn gunzipped(file: &[u8], limit: u64) -> Option<(Bytes, Option<String>)> {
     file.starts_with(&[0x1f, 0x8b]).then_some(())?;
     let mut plain = Vec::new();
-    // What stands in front of a break is worth reading.
+    // The part in front of a break is worth reading.
     let read = MultiGzDecoder::new(file)
         .take(limit + 1)
         .read_to_end(&mut plain);
@@ -34,7 +34,7 @@ pub(super) fn gunzipped(file: &[u8], limit: u64) -> Option<(Bytes, Option<String
 /// The files of a ZIP.
 type Unzipped = Vec<(String, Bytes)>;
 
-/// The files of a ZIP with their names, at most `limit` bytes of all together, and for people how many are not read;
+/// Returns the files of a ZIP with their names, together at most `limit` bytes, and a remark about the unread files;
 /// `None` for any other file.
 pub(super) fn unzipped(zip: &Bytes, mut limit: u64) -> Option<(Unzipped, Option<String>)> {
     zip.starts_with(b"PK\x03\x04").then_some(())?;
@@ -63,5 +63,5 @@ pub(super) fn unzipped(zip: &Bytes, mut limit: u64) -> Option<(Unzipped, Option<
     Some((files, (unread > 0).then_some(missing)))
 }
 
-/// Files of one ZIP.
+/// The limit of files of one ZIP.
 const MOST_FILES: usize = 100_000;

@@ -1,4 +1,4 @@
-//! Messages of HTTP as they were on the wire: in the SAZ files of Fiddler, in the items that Burp saves, in text.
+//! Messages of HTTP in the form of the wire: in the SAZ files of Fiddler, in the items that Burp saves, in text.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -10,7 +10,7 @@ use http::header::CONTENT_LENGTH;
 use http::{Method, Uri, Version};
 use memchr::memmem;
 
-use super::Found;
+use super::LoggedMessage;
 use super::date::WrittenDate;
 use super::har::{exchange, half};
 use crate::app::dry_run::header_map;
@@ -19,8 +19,8 @@ use crate::flow::{Head, NotParsed, ParsedBody, RequestHead, ResponseHead};
 use crate::markup::Limits;
 use crate::proxy::without_codings;
 
-/// The exchanges of a SAZ, by the files in it: `raw/7_c.txt` is a request, `_s` its response, `_m.xml` has its times.
-pub(super) fn saz(files: &[(String, Bytes)], limits: &Limits) -> Option<Vec<Found>> {
+/// Returns the exchanges of a SAZ from its files: `raw/7_c.txt` is a request, `_s` its response, `_m.xml` has its times.
+pub(super) fn saz(files: &[(String, Bytes)], limits: &Limits) -> Option<Vec<LoggedMessage>> {
     let numbered = files.iter().filter_map(|(name, request)| {
         let stem = name.strip_suffix("_c.txt")?;
         let number: u64 = stem.rsplit(['/', '\\']).next()?.parse().ok()?;
@@ -48,8 +48,8 @@ pub(super) fn saz(files: &[(String, Bytes)], limits: &Limits) -> Option<Vec<Foun
     (!numbered.is_empty()).then(|| found.flatten().collect())
 }
 
-/// The exchanges of items that Burp saved.
-pub(super) fn burp(text: &[u8], limits: &Limits) -> Option<Vec<Found>> {
+/// Returns the exchanges of items that Burp saved.
+pub(super) fn burp(text: &[u8], limits: &Limits) -> Option<Vec<LoggedMessage>> {
     let text = std::str::from_utf8(text).ok()?;
     let (_, items) = text.split_once("<items burpVersion")?;
     let items = items.split("<item>").skip(1);
@@ -67,7 +67,7 @@ pub(super) fn burp(text: &[u8], limits: &Limits) -> Option<Vec<Found>> {
     Some(found.flatten().collect())
 }
 
-/// The content of an element of an item, which stands in CDATA and may be in base64.
+/// Returns the content of an element of an item, which is in CDATA and perhaps in base64.
 fn field(item: &str, name: &str) -> Option<Bytes> {
     // `<responselength>` stands in front of `<response>`.
     let tag = format!("<{name}");
@@ -93,9 +93,9 @@ fn raw_exchange(
     url: Option<&str>,
     date: Option<WrittenDate>,
     limits: &Limits,
-) -> Option<Vec<Found>> {
+) -> Option<Vec<LoggedMessage>> {
     let (head, begins) = head_of(request, url)?;
-    let mut asked = Found {
+    let mut asked = LoggedMessage {
         date,
         ..message(head, &request.slice(begins..), limits)
     };
@@ -107,8 +107,8 @@ fn raw_exchange(
     exchange(asked, answered)
 }
 
-/// The head at the beginning of a message, and where its body begins; `url` is that of the request, where something
-/// else than its first line has it.
+/// Returns the head at the beginning of a message, and the offset of its body; `url` is the address of the request, if
+/// the file has it outside the message.
 fn head_of(raw: &[u8], url: Option<&str>) -> Option<(Head, usize)> {
     let begins = body_begins(&raw[..raw.len().min(LONGEST_HEAD)]).unwrap_or(raw.len());
     let head = String::from_utf8_lossy(raw.get(..begins.min(LONGEST_HEAD))?).into_owned();
@@ -139,8 +139,8 @@ fn head_of(raw: &[u8], url: Option<&str>) -> Option<(Head, usize)> {
     Some((Head::Request(request.into()), begins))
 }
 
-/// A message with this head, and this body with its framing and codings.
-fn message(head: Head, body: &Bytes, limits: &Limits) -> Found {
+/// Creates a message from this head, and this body with its framing and codings.
+fn message(head: Head, body: &Bytes, limits: &Limits) -> LoggedMessage {
     let headers = head.headers();
     let field = |name| headers.get(name).and_then(|it| it.to_str().ok());
     let is_chunked = field("transfer-encoding") == Some("chunked");
@@ -150,16 +150,16 @@ fn message(head: Head, body: &Bytes, limits: &Limits) -> Found {
     half(head, plain, limits)
 }
 
-/// The messages of a text, each with its place in it, with the heads of HTTP in front of them; and between them the other
-/// halves of their exchanges, which have no message: an error of HTTP.
+/// Adds to the messages of a text, each with its place in it, the heads of HTTP in front of them, and the other halves of
+/// their exchanges that have no message, such as an error of HTTP.
 pub(super) fn with_heads(
     text: &Bytes,
-    messages: Vec<(Range<usize>, Found)>,
+    messages: Vec<(Range<usize>, LoggedMessage)>,
     limits: &Limits,
-) -> Vec<Found> {
+) -> Vec<LoggedMessage> {
     let ranges: Vec<_> = messages.iter().map(|(range, _)| range.clone()).collect();
     let starts = head_starts(text, &ranges);
-    // Heads of responses alone may be of other services that a log names.
+    // Heads of responses alone may belong to other services in a log.
     let is_traffic =
         starts.first() == Some(&0) || starts.iter().any(|at| !is_response(&text[*at..]));
     let is_of_dm = !messages.is_empty() || memmem::find(text, MEDIA_TYPE).is_some();
@@ -181,22 +181,22 @@ pub(super) fn with_heads(
         let Some((head, begins)) = head_of(&piece, None) else {
             continue;
         };
-        let is_of = |message: &Found| match &head {
+        let is_of = |message: &LoggedMessage| match &head {
             Head::Request(_) => message.is_of_device() != Some(false),
             Head::Response(_) => message.is_of_device() != Some(true),
         };
         match (inside.map(|(_, message)| is_of(message)), &head) {
-            (Some(true), _) => halves.extend(messages.next().map(|(_, message)| Found {
+            (Some(true), _) => halves.extend(messages.next().map(|(_, message)| LoggedMessage {
                 head: Some(head),
                 ..message
             })),
-            // The log has its messages elsewhere than behind their heads.
+            // The log does not have its messages behind their heads.
             (Some(false), Head::Request(_)) => {}
             (Some(false), Head::Response(head)) if head.status.is_success() => {}
             _ => {
                 let date = WrittenDate::last_in(&String::from_utf8_lossy(&piece[..begins]));
                 let half = without_message(head, &piece.slice(begins..), limits);
-                halves.extend(half.map(|half| Found {
+                halves.extend(half.map(|half| LoggedMessage {
                     line: Some(line),
                     date,
                     ..half
@@ -208,8 +208,8 @@ pub(super) fn with_heads(
     in_exchanges(halves)
 }
 
-/// Requests in one text and the responses in another, as Wireshark saves the directions of a stream, in turns; `None` for
-/// other texts.
+/// Joins requests in one text and responses in another in turns, as Wireshark saves the directions of a stream; `None`
+/// for other texts.
 pub(super) fn in_turns(one: &Bytes, other: &Bytes, limits: &Limits) -> Option<Bytes> {
     let pieces = |text: &Bytes| -> Vec<Bytes> {
         let messages: Vec<_> = carve(text, limits).map(|message| message.range).collect();
@@ -219,7 +219,7 @@ pub(super) fn in_turns(one: &Bytes, other: &Bytes, limits: &Limits) -> Option<By
             .iter()
             .zip(ends)
             .map(|(at, end)| text.slice(*at..end));
-        // An answer that others follow.
+        // An informational response comes before the real one.
         pieces
             .filter(|piece| !piece.starts_with(b"HTTP/1.1 1"))
             .collect()
@@ -249,10 +249,10 @@ fn is_response(head: &[u8]) -> bool {
     head.starts_with(b"HTTP/")
 }
 
-/// Messages of a text, and halves of exchanges without one where the other half has one.
-fn in_exchanges(halves: Vec<Found>) -> Vec<Found> {
-    let (mut found, mut asked) = (Vec::new(), None::<Found>);
-    let alone = |asked: Option<Found>| asked.and_then(|asked| exchange(asked, None));
+/// Returns the messages of a text, and halves without a message if the other half has one.
+fn in_exchanges(halves: Vec<LoggedMessage>) -> Vec<LoggedMessage> {
+    let (mut found, mut asked) = (Vec::new(), None::<LoggedMessage>);
+    let alone = |asked: Option<LoggedMessage>| asked.and_then(|asked| exchange(asked, None));
     for half in halves {
         let has_message = !matches!(half.parsed, ParsedBody::Empty | ParsedBody::Unread(_));
         match (&half.head, asked.take()) {
@@ -271,8 +271,8 @@ fn in_exchanges(halves: Vec<Found>) -> Vec<Found> {
         }
     }
     found.extend(alone(asked).into_iter().flatten());
-    // Of a message without a head only its own words name the server: they may name it otherwise. Of a response whose
-    // request is not in the text it is that of the others.
+    // A message without a head names the server itself, perhaps by another name. A response without its request has the
+    // server of the others.
     let is_headless = found.iter().any(|it| it.head.is_none());
     let server = found.iter().find_map(|it| it.server.clone());
     for half in &mut found {
@@ -284,8 +284,8 @@ fn in_exchanges(halves: Vec<Found>) -> Vec<Found> {
     found
 }
 
-/// A half of an exchange whose body is no message, as far as the text has it; `None` for an answer that others follow.
-fn without_message(head: Head, body: &Bytes, limits: &Limits) -> Option<Found> {
+/// Returns a half of an exchange whose body is no message, as far as the text has it; `None` for an informational response.
+fn without_message(head: Head, body: &Bytes, limits: &Limits) -> Option<LoggedMessage> {
     if let Head::Response(ResponseHead { status, .. }) = &head
         && status.is_informational()
     {
@@ -296,7 +296,7 @@ fn without_message(head: Head, body: &Bytes, limits: &Limits) -> Option<Found> {
     let is_line = |byte: &u8| *byte == b'-' || byte.is_ascii_whitespace();
     Some(match length.map(|length| (length, body.get(..length))) {
         Some((_, Some(whole))) => message(head, &body.slice_ref(whole), limits),
-        // A line stands between the exchanges of Fiddler.
+        // Fiddler writes a line between exchanges.
         _ if !body.iter().all(is_line) => message(head, &body.slice_ref(body.trim_ascii()), limits),
         Some((length, _)) => {
             let bytes = u64::try_from(length).ok();
@@ -306,9 +306,10 @@ fn without_message(head: Head, body: &Bytes, limits: &Limits) -> Option<Found> {
     })
 }
 
-/// Where the heads of HTTP begin in a text: at the first byte of a line, or directly behind a body. In a message there is none.
+/// Returns the offsets of HTTP heads in a text: at the beginning of a line, or directly behind a body; never inside a
+/// message.
 fn head_starts(text: &[u8], messages: &[Range<usize>]) -> Vec<usize> {
-    // A body that is not text ends anywhere.
+    // A body that is not text may end within a line.
     let (mut starts, mut behind) = (Vec::new(), 0);
     for at in memmem::find_iter(text, b"HTTP/") {
         let next = messages.partition_point(|range| range.end <= at);
@@ -325,7 +326,7 @@ fn head_starts(text: &[u8], messages: &[Range<usize>]) -> Vec<usize> {
     starts
 }
 
-/// Where the head begins whose first line has its version here.
+/// Returns the offset of the head whose first line has its version here.
 fn head_start(text: &[u8], at: usize) -> Option<usize> {
     let line = &text[at..text.len().min(at + LONGEST_SIZE)];
     let line = line.split(|byte| *byte == b'\n').next()?.trim_ascii_end();
@@ -351,7 +352,7 @@ fn head_start(text: &[u8], at: usize) -> Option<usize> {
     Some(at - 1 - front.len() + target - method.len())
 }
 
-/// Where a message ends whose head says how long its body is.
+/// Returns the length of a message whose head has the length of its body.
 fn body_end(text: &[u8]) -> Option<usize> {
     let begins = body_begins(&text[..text.len().min(LONGEST_HEAD)])?;
     let (head, _) = head_of(&text[..begins], None)?;
@@ -359,17 +360,18 @@ fn body_end(text: &[u8]) -> Option<usize> {
     begins.checked_add(length.to_str().ok()?.parse().ok()?)
 }
 
-/// Where the empty line behind a head ends.
+/// Returns the offset behind the empty line after a head.
 fn body_begins(text: &[u8]) -> Option<usize> {
     let ends =
         ["\r\n\r\n", "\n\n"].map(|end| Some(memmem::find(text, end.as_bytes())? + end.len()));
     ends.into_iter().flatten().min()
 }
 
-/// A body without the sizes of its chunks (RFC 9112 §7.1), and how long it was with them. Line breaks may have lost their CR.
+/// Returns a body without the sizes of its chunks (RFC 9112 §7.1), and its length with them. Line breaks may lack their
+/// CR.
 ///
 /// # Errors
-/// Where it breaks.
+/// The offset of the first mistake.
 fn without_chunks(body: &[u8]) -> Result<(Vec<u8>, usize), usize> {
     let (mut joined, mut at) = (Vec::new(), 0);
     loop {
@@ -392,7 +394,7 @@ fn without_chunks(body: &[u8]) -> Result<(Vec<u8>, usize), usize> {
     }
 }
 
-/// A text with messages of HTTP whose bodies are in chunks, without the sizes of those; `None` where there are none.
+/// Removes the sizes of the chunks from the messages of HTTP in a text; `None` if there are none.
 pub(super) fn with_chunks_joined(text: &[u8]) -> Option<Vec<u8>> {
     let (mut plain, mut taken, mut looked_at) = (Vec::new(), 0, 0);
     for at in memmem::find_iter(text, b"hunked") {
@@ -422,10 +424,11 @@ pub(super) fn with_chunks_joined(text: &[u8]) -> Option<Vec<u8>> {
 
 /// The methods of requests that devices and proxies send.
 const METHODS: [&[u8]; 5] = [b"POST", b"GET", b"HEAD", b"OPTIONS", b"CONNECT"];
-/// How the media types of DM begin.
+/// The beginning of the media types of DM.
 const MEDIA_TYPE: &[u8] = b"application/vnd.syncml";
 /// The field that announces chunks, in lower case.
 const FIELD: &[u8] = b"transfer-encoding:";
-/// Bytes of the line with the size of a chunk, and of a head.
+/// The limit of the line with the size of a chunk, in bytes.
 const LONGEST_SIZE: usize = 256;
+/// The limit of a head, in bytes.
 const LONGEST_HEAD: usize = 64 << 10;

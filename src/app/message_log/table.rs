@@ -1,4 +1,4 @@
-//! A table of text, as `fleetctl get mdm-command-results` prints it: a message stands in one column of many lines.
+//! A table of text, as `fleetctl get mdm-command-results` prints it: a message fills one column over many lines.
 //!
 //! ```text
 //! +------+------------------+
@@ -10,7 +10,7 @@
 
 use memchr::memmem;
 
-/// The cells of a table below each other, those of one column together; `None` for a text without a table.
+/// Returns the cells of a table, column by column; `None` for a text without a table.
 pub(super) fn by_columns(text: &[u8]) -> Option<String> {
     if !text.starts_with(BORDER) && memmem::find(text, b"\n+-").is_none() {
         return None;
@@ -42,7 +42,7 @@ pub(super) fn by_columns(text: &[u8]) -> Option<String> {
     has_table.then_some(plain)
 }
 
-/// Where the columns of a table have their edges, in the line above or below its rows.
+/// Returns the offsets of the columns' edges in the line above or below the rows of a table.
 fn edges(line: &str) -> Option<Vec<usize>> {
     let line = line.trim_end();
     let is_border =
@@ -55,5 +55,5 @@ fn edges(line: &str) -> Option<Vec<usize>> {
     is_border.then(edges).filter(|edges| edges.len() > 1)
 }
 
-/// How the line above a table begins.
+/// The beginning of the line above a table.
 const BORDER: &[u8] = b"+-";

@@ -1,4 +1,4 @@
-//! Reloads rules when their files change while dmtap runs, and at SIGHUP.
+//! The watch on rule files: it reloads the rules when a file changes, and at SIGHUP.
 
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -9,23 +9,20 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{ChangeError, Reloaded, RuleSetUpdater, WatchPaths};
+use crate::app::print;
 use crate::app::signal::Hangups;
 use crate::error_text;
 use crate::printable::counted;
 use crate::rules::ErrorStyle;
 
-/// Tells a line, or an error drawn over several, to the person who runs dmtap.
-pub type OnChange = Arc<dyn Fn(&str) + Send + Sync>;
-
 /// Reloads the rules when their files change.
 pub struct Watch {
     rules: Arc<RuleSetUpdater>,
     places: WatchPaths,
-    on_change: OnChange,
     reported: Reported,
     changed: mpsc::Receiver<()>,
     sender: mpsc::Sender<()>,
-    /// Dropped, it watches no more.
+    /// Watches until it is dropped.
     watcher: Option<RecommendedWatcher>,
     hangups: Hangups,
     at_terminal: bool,
@@ -33,14 +30,13 @@ pub struct Watch {
 
 impl Watch {
     /// Begins to watch the rule files. Must be called within a tokio runtime.
-    pub fn begin(rules: Arc<RuleSetUpdater>, on_change: OnChange) -> Self {
-        // One wake is enough for any number of changes: everything is read.
+    pub fn begin(rules: Arc<RuleSetUpdater>) -> Self {
+        // One message is enough for any number of changes: all files are read.
         let (sender, changed) = mpsc::channel(1);
         let places = rules.places();
         let mut watch = Self {
             rules,
             places: WatchPaths::default(),
-            on_change,
             reported: Reported::default(),
             changed,
             sender,
@@ -52,7 +48,7 @@ impl Watch {
         watch
     }
 
-    /// Watches until `stop`, which it cancels where the terminal it was started from is gone.
+    /// Watches until `stop`, which it cancels if the terminal that dmtap was started from is closed.
     pub async fn run(mut self, stop: CancellationToken) {
         loop {
             let asked = tokio::select! {
@@ -70,17 +66,17 @@ impl Watch {
             let Ok((done, places)) = reading.await else {
                 continue;
             };
-            // A signal is sent where something was not noticed: the watch itself may be at fault.
+            // Somebody sends the signal because a change was not noticed: the watch itself may be at fault.
             if places != self.places || asked == Asked::Signal {
                 self.look(places);
             }
             for words in self.reported.words(done, asked) {
-                (self.on_change)(&words);
+                print::coloured(&words);
             }
         }
     }
 
-    /// A closed terminal says SIGHUP, too, and means that the program is to end.
+    /// Whether the terminal was closed, which also sends SIGHUP and means that the program is to end.
     fn terminal_is_gone(&self) -> bool {
         self.at_terminal && !std::io::stderr().is_terminal()
     }
@@ -102,17 +98,17 @@ impl Watch {
         self.watcher = watched
             .map_err(|error| {
                 let why = error_text::watch(&error);
-                (self.on_change)(&format!(
+                print::coloured(&format!(
                     "rules: changes of the files are not noticed ({why}); SIGHUP reads them again"
                 ));
             })
             .ok();
         self.places = places;
-        // What was saved between the last reading and now.
+        // A file may have been saved between the last reading and now.
         let _ = self.sender.try_send(());
     }
 
-    /// A save is several events, and between two of them the file may be empty.
+    /// Waits for the end of a save: it is several events, and between two of them the file may be empty.
     async fn until_quiet(&mut self) {
         let quiet = async {
             while let Ok(Some(())) = tokio::time::timeout(QUIET, self.changed.recv()).await {}
@@ -121,14 +117,14 @@ impl Watch {
     }
 }
 
-/// Why the files are read.
+/// The reason why the files are read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Asked {
     Saved,
     Signal,
 }
 
-/// The last report, so that nothing is reported twice.
+/// The last report, which is not repeated.
 #[derive(Default)]
 struct Reported {
     refused: Option<String>,
@@ -178,9 +174,9 @@ impl Reported {
     }
 }
 
-/// For how long nothing more must happen before the files are read.
+/// The time without an event before the files are read.
 const QUIET: Duration = Duration::from_millis(50);
-/// For how long that is waited for.
+/// The limit of the wait for it.
 const LONGEST: Duration = Duration::from_millis(500);
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The folders in which changes of rule files are noticed.
 //!
-//! Watched are the folders that files are in: editors put a new file in the place of the old one, and a watch on
-//! the file itself would go with it.
+//! The watch is on the folders of the files: editors replace a file by a new one, and a watch on the old file would
+//! see nothing more.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -11,17 +11,17 @@ use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind, R
 
 use super::read;
 
-/// Folders to watch, and names that count in them.
+/// The folders to watch, and the names in them that matter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WatchPaths {
     folders: BTreeSet<PathBuf>,
     names: BTreeSet<OsString>,
-    /// Whether folders were asked for, so that those in them count.
+    /// Whether an argument is a folder, so that folders in it matter.
     nested: bool,
 }
 
 impl WatchPaths {
-    /// Those of files and folders of rules, and of the files that rules name. Blocks.
+    /// Returns the paths for files and folders of rules, and for the files that rules name. Blocks.
     pub(super) fn of(arguments: &[PathBuf], includes: &[PathBuf]) -> Self {
         let mut places = Self::default();
         for path in arguments {
@@ -30,7 +30,7 @@ impl WatchPaths {
             places.folders.extend(inside);
         }
         let files = arguments.iter().filter(|path| !path.is_dir());
-        // A folder that is gone cannot be watched, and must not keep the others from it.
+        // A folder that is gone cannot be watched, and must not prevent the watch on the others.
         let has_folder = |path: &&PathBuf| folder(path).is_dir();
         for path in files
             .chain(includes.iter().filter(has_folder))
@@ -45,12 +45,12 @@ impl WatchPaths {
         places
     }
 
-    /// The folders.
+    /// Returns the folders to watch.
     pub fn folders(&self) -> impl Iterator<Item = &Path> {
         self.folders.iter().map(PathBuf::as_path)
     }
 
-    /// Whether an event may have to do with the files. Reading them is an event, too, and not one of these.
+    /// Whether an event may be a change of the files. Reading them is an event, too, but no change.
     pub fn concern(&self, event: &notify::Event) -> bool {
         let written = AccessKind::Close(AccessMode::Write);
         if matches!(event.kind, EventKind::Access(kind) if kind != written) {
@@ -64,7 +64,7 @@ impl WatchPaths {
         );
         let ours = |path: &PathBuf| {
             let name = path.file_name();
-            // `..data`: the link that is put in place of another when a mounted ConfigMap changes.
+            // `..data`: the link that is replaced when a mounted ConfigMap changes.
             name.is_some_and(|name| self.names.contains(name) || name == "..data")
                 || path.extension().is_some_and(|form| form == "toml")
         };
@@ -75,13 +75,13 @@ impl WatchPaths {
     }
 }
 
-/// A path, and where it leads if it is a link.
+/// Returns a path, and the target if it is a link.
 fn both(path: &Path) -> Vec<PathBuf> {
     let real = path.canonicalize();
     std::iter::once(path.to_owned()).chain(real).collect()
 }
 
-/// The folder in which changes of a file show.
+/// Returns the folder of a file.
 fn folder(path: &Path) -> PathBuf {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),

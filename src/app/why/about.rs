@@ -3,14 +3,14 @@
 use crate::dm::locuri;
 use crate::flow::Transaction;
 
-/// A node that is asked about, and those below it.
+/// A node, with the nodes below it.
 pub struct About {
     pub(super) given: String,
     node: String,
 }
 
 impl About {
-    /// The node with this address, in any spelling.
+    /// Creates the node with this address, in any spelling.
     pub fn new(given: &str) -> Self {
         Self {
             given: given.to_owned(),
@@ -18,17 +18,13 @@ impl About {
         }
     }
 
-    pub(super) fn covers(&self, node: &str) -> bool {
-        let node = locuri::canonical(node);
-        let rest = node.strip_prefix(&self.node);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || self.node.is_empty())
-    }
-
+    /// Whether an item of a transaction has this node, or one below it.
     pub(super) fn is_of(&self, transaction: &Transaction) -> bool {
-        let items = transaction
-            .items
-            .iter()
-            .filter_map(|item| item.node.as_deref());
-        { items }.any(|node| self.covers(node))
+        let mut nodes = transaction.items.iter().filter_map(|it| it.node.as_deref());
+        nodes.any(|node| {
+            let node = locuri::canonical(node);
+            let below = node.strip_prefix(&self.node);
+            below.is_some_and(|it| it.is_empty() || it.starts_with('/') || self.node.is_empty())
+        })
     }
 }

@@ -1,4 +1,4 @@
-//! `--control`: rules switched while dmtap runs.
+//! The options of the control API, `--control` and others.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -24,15 +24,15 @@ pub(super) struct ControlArguments {
 }
 
 impl ControlArguments {
-    /// Whether there is to be a control API.
+    /// Whether the control API is enabled.
     pub(super) fn is_given(&self) -> bool {
         self.control.is_some()
     }
 
-    /// The settings of the control API, if it is enabled.
+    /// Returns the settings of the control API, if it is enabled.
     ///
     /// # Errors
-    /// A token that cannot be read or is too short.
+    /// The token cannot be read, or is too short.
     pub(super) fn settings(&self) -> Result<Option<ControlSettings>, Failure> {
         let Some(listen) = self.control else {
             return Ok(None);
@@ -54,7 +54,7 @@ impl ControlArguments {
         }))
     }
 
-    /// What is wrong with a token, and where it was chosen.
+    /// Describes the error of a token, with its source.
     fn blame(&self, error: &TokenError) -> String {
         match (error, &self.control_token_file) {
             (TokenError::Weak, Some(file)) => format!("{}: {error}", file.display()),

@@ -1,18 +1,18 @@
-//! `dmtap rules show stay`: the rule that is no file.
+//! `dmtap rules show stay`: the built-in rule that has no file.
 
 use crate::builtin_rules::BuiltinRule;
 use crate::cli::{Outcome, Output, only_text, write_output};
 use crate::flow::origin::Reach;
 use crate::stay::kind::{self, Form};
 
-/// The rule among the built-in ones.
+/// The rule `stay` in the form of a built-in rule.
 pub(super) static STAY: [BuiltinRule; 1] = [BuiltinRule {
     theme: "enrollment",
     name: crate::stay::NAME,
     text: INTRODUCTION,
 }];
 
-/// Prints what the rule does.
+/// Prints the description of the rule.
 pub(super) fn show(output: Output) -> Outcome {
     only_text(output, "rules show stay")?;
     let mut text = INTRODUCTION.to_owned();

@@ -160,8 +160,9 @@ impl Try {
         }
         let mut documents = Vec::new();
         for message in message_log::messages(&source, &self.limits()) {
+            let speaker = message.speaker();
             match message.parsed {
-                ParsedBody::Document(document, _) => documents.push((message.speaker, document)),
+                ParsedBody::Document(document, _) => documents.push((speaker, document)),
                 ParsedBody::Undecodable(error) => {
                     let why = annotate::refused(&error);
                     let file = file.display();

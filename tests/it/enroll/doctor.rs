@@ -245,12 +245,13 @@ async fn a_server_that_wants_client_certificates_is_found() {
             .unwrap()
             .with_client_cert_verifier(verifier.build().unwrap())
             .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(leaf)));
+        let tls = Arc::new(tls);
+        let tls = move |_: Option<&str>| tls.clone();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let service = bench.service.clone();
-        let serving =
-            super::enroll_server::serve(listener, Arc::new(tls).into(), service, stop.clone());
+        let serving = super::enroll_server::serve(listener, tls, service, stop.clone());
         tokio::spawn(serving);
         let port = bench.address.port();
         let mut doctor = bench.doctor();

@@ -12,7 +12,7 @@ use crate::cli::{Failure, MOST_INPUT};
 use crate::error_text;
 use crate::markup::Limits;
 
-/// What a file holds, by how it begins.
+/// The content of a file.
 pub(super) enum Source {
     /// The bytes of one message.
     Message(Bytes),
@@ -21,7 +21,7 @@ pub(super) enum Source {
 }
 
 impl Source {
-    /// Opens a file, or standard input for `-`. Of a record nothing is read yet but its beginning.
+    /// Opens a file, or standard input for `-`. Reads only the beginning of a record.
     pub(super) fn open(file: &Path) -> Result<Self, Failure> {
         let is_stdin = file.as_os_str() == "-";
         let name: &dyn Display = match is_stdin {
@@ -40,7 +40,7 @@ impl Source {
         }
         let bytes = rule_includes::take_bounded(input, MOST_INPUT);
         let bytes = bytes.map_err(|why| Failure::unreadable(name, why))?;
-        // XML begins with `<`, WBXML with its version, and base64 knows no brace. JSON may be a log, or a damaged record.
+        // XML begins with `<`, WBXML with its version, and base64 has no brace. JSON may be a log, or a damaged record.
         let bytes = Bytes::from(bytes);
         let is_json = bytes.trim_ascii_start().starts_with(b"{");
         match is_json && message_log::messages(&bytes, &Limits::default()).is_empty() {
