@@ -28,9 +28,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use toml::de::{DeTable, DeValue};
 
-use self::deserialize::{LeftOut, read, unknown_key};
+use self::deserialize::{read, unknown_key};
 pub use self::report::Reader;
-use self::report::{Report, Table, Value};
+use self::report::{LeftOut, Report, Table, Value};
 use self::rule_table::{CONNECTION_KEYS, ConnectionLimit, KEYS, RuleTable};
 use self::scenario::Scenarios;
 pub use self::schema::{StepKeys, schema, schema_text, step_keys};

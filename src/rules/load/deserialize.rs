@@ -14,7 +14,6 @@
 
 mod entries;
 mod keys;
-mod left_out;
 mod verb;
 
 use std::ops::Range;
@@ -29,9 +28,8 @@ use toml::de::{DeTable, DeValue};
 
 use self::entries::{Elements, Entries};
 pub(super) use self::keys::{MOST_KEYS, unknown_key};
-pub(super) use self::left_out::LeftOut;
 use self::verb::Verb;
-use super::report::{MOST_ERRORS, REFERENCE, Report, Value, integer};
+use super::report::{LeftOut, MOST_ERRORS, REFERENCE, Report, Value, integer};
 use crate::nearest::closest;
 use crate::rules::mistake::{KEY, Mistake, kind, list};
 use crate::rules::step::STEP;

@@ -1,5 +1,7 @@
 //! The errors of one rule file, and access to its TOML tree.
 
+mod left_out;
+
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -7,7 +9,7 @@ use bytes::Bytes;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::deserialize::LeftOut;
+pub(super) use self::left_out::LeftOut;
 use crate::nearest::closest;
 use crate::rules::RuleError;
 use crate::rules::mistake::Mistake;

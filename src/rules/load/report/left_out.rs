@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use toml::de::DeValue;
 
-use crate::rules::load::report::Value;
+use super::Value;
 
 /// The offsets at which wrong or unknown keys and elements begin.
 #[derive(Default)]
