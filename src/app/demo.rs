@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::Uri;
 use parking_lot::Mutex;
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -29,84 +30,50 @@ mod open_connections;
 mod recorded_proxy;
 mod summary;
 
-/// What is shown.
-pub struct Play {
-    /// Where the rules in force come from.
-    pub sources: Sources,
-    /// What the server asks for.
-    pub plan: Plan,
-    /// Whether it is the short one, in which a session that breaks off is an error: some rules break the connection on
-    /// purpose.
-    pub is_short: bool,
-}
-
-impl Play {
-    /// The short one, with one built-in rule.
-    ///
-    /// # Errors
-    /// In words, if the built-in rule is invalid.
-    pub fn short(seed: u64) -> Result<Self, String> {
-        let rule = builtin_rules::find(DEMO_RULE)
-            .ok_or_else(|| format!("no built-in rule {DEMO_RULE}"))?;
-        let given = vec![(rule.file(), rule.text.to_owned())];
-        let sources = Sources::open(&[], given, seed).map_err(|error| error.to_string())?;
-        Ok(Self {
-            sources,
-            plan: Plan::demo(),
-            is_short: true,
-        })
-    }
-
-    /// A longer one, with these rules.
-    pub fn with(sources: Sources) -> Self {
-        let builtin = sources
-            .rules()
-            .filter_map(|rule| builtin_rules::find(rule.name()));
-        let plan = match { builtin }.any(|rule| rule.is_about_chunks()) {
-            true => Plan::large(),
-            false => Plan::for_builtin_rules(),
-        };
-        Self {
-            is_short: false,
-            sources,
-            plan,
-        }
-    }
-}
-
-/// What a demo prints at the end.
+/// The end of a demo.
 pub struct Closing {
-    /// For people.
+    /// The text to print.
     pub text: String,
     /// The same as lines of JSON.
     pub lines: String,
-    /// Why the demo fails, in one line: a device left dmtap for another host, or did not get through its sessions.
+    /// The failure of the demo, in one line: a device left dmtap for another host, or a session did not end well.
     pub failure: Option<String>,
-    /// Which rules never acted, if some did not.
+    /// The rules that never acted, if there are any.
     pub acted: Result<(), String>,
 }
 
-/// Runs the demo; calls `on_busy` with the time that a busy server asks for, which the demo's device does not wait.
-///
-/// # Errors
-/// In words, where something did not work.
-pub async fn run(live: Live, play: Play, on_busy: fn(Duration)) -> Result<Closing, String> {
-    within_limit(staged(live, play, on_busy)).await
-}
-
-/// A demo never hangs.
-async fn within_limit<T>(demo: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+/// Runs a demo within [`LONGEST`].
+pub async fn within_limit<T>(demo: impl Future<Output = Result<T, String>>) -> Result<T, String> {
     let ended = tokio::time::timeout(LONGEST, demo).await;
     ended.map_err(|_| format!("the demo did not end within {} s", LONGEST.as_secs()))?
 }
 
-async fn staged(live: Live, play: Play, on_busy: fn(Duration)) -> Result<Closing, String> {
+/// Runs the demo, without rules the short one with [`DEMO_RULE`]. Calls `on_busy` with the time that a busy server asks
+/// for, which the demo's device does not wait.
+pub async fn run(
+    live: Live,
+    rules: Option<Sources>,
+    seed: u64,
+    on_busy: fn(Duration),
+) -> Result<Closing, String> {
     let reports = reports(live)?;
-    // Readable by this user only, and gone at the end.
-    let secrets = tempfile::tempdir().map_err(|error| error_text::io(&error))?;
-    let authority = Authority::load_or_create(secrets.path()).map_err(|error| error.to_string())?;
-    let is_short = play.is_short;
-    let stage = Stage::set(Arc::new(authority), &reports, play, on_busy).await?;
+    let (_secrets, authority) = new_authority()?;
+    // In a longer demo the session may break off: some rules break the connection on purpose.
+    let is_short = rules.is_none();
+    let (sources, plan) = match rules {
+        Some(sources) => {
+            let plan = plan_for(&sources);
+            (sources, plan)
+        }
+        None => {
+            let rule = builtin_rules::find(DEMO_RULE)
+                .ok_or_else(|| format!("no built-in rule {DEMO_RULE}"))?;
+            let given = vec![(rule.file(), rule.text.to_owned())];
+            let sources = Sources::open(&[], given, seed).map_err(|error| error.drawn())?;
+            (sources, Plan::demo())
+        }
+    };
+    let stage = Stage::set(authority, &reports, sources, plan, on_busy).await?;
     let (rules, effects) = (stage.proxy.rules.clone(), stage.proxy.effects.clone());
 
     let mut sessions = Vec::new();
@@ -120,20 +87,25 @@ async fn staged(live: Live, play: Play, on_busy: fn(Duration)) -> Result<Closing
     stage.proxy.end().await?;
     let entries = rules.map_or_else(Vec::new, |rules| rules.entries());
     Ok(Closing {
-        text: summary::closing(
-            is_short,
-            &sessions,
-            &entries,
-            &effects.effects(),
-            &reports.files,
-        ),
+        text: summary::closing(is_short, &sessions, &entries, &effects, &reports.files),
         lines: summary_line(&entries),
         failure: None,
         acted: require_hits(&entries, None),
     })
 }
 
-/// Where a demo is recorded.
+/// Returns the commands of the server for a longer demo.
+fn plan_for(sources: &Sources) -> Plan {
+    let builtin = sources
+        .rules()
+        .filter_map(|rule| builtin_rules::find(rule.name()));
+    match { builtin }.any(|rule| rule.is_about_chunks()) {
+        true => Plan::large(),
+        false => Plan::for_builtin_rules(),
+    }
+}
+
+/// Returns the records of a demo.
 fn reports(live: Live) -> Result<RecordOutputs, String> {
     fs::create_dir_all(FOLDER)
         .map_err(|error| format!("cannot make {FOLDER}: {}", error_text::io(&error)))?;
@@ -145,6 +117,21 @@ fn reports(live: Live) -> Result<RecordOutputs, String> {
         view: None,
         save: None,
     })
+}
+
+/// Creates a CA in a folder that only this user can read, and that is removed when it is dropped.
+fn new_authority() -> Result<(TempDir, Arc<Authority>), String> {
+    let secrets = tempfile::tempdir().map_err(|error| error_text::io(&error))?;
+    let authority = Authority::load_or_create(secrets.path()).map_err(|error| error.to_string())?;
+    Ok((secrets, Arc::new(authority)))
+}
+
+/// Binds a free port on loopback.
+async fn listen() -> Result<(TcpListener, u16), String> {
+    let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
+    let bound = bound.and_then(|listener| Ok((listener.local_addr()?.port(), listener)));
+    let (port, listener) = bound.map_err(|error| error_text::io(&error))?;
+    Ok((listener, port))
 }
 
 /// Everything that runs during the demo.
@@ -160,20 +147,17 @@ impl Stage {
     async fn set(
         authority: Arc<Authority>,
         reports: &RecordOutputs,
-        play: Play,
+        sources: Sources,
+        plan: Plan,
         on_busy: fn(Duration),
     ) -> Result<Self, String> {
-        let words = |error: std::io::Error| error_text::io(&error);
         let stop = CancellationToken::new();
-        let server = Arc::new(Mutex::new(Server::new(play.plan)));
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .map_err(words)?;
-        let port = listener.local_addr().map_err(words)?.port();
+        let server = Arc::new(Mutex::new(Server::new(plan)));
+        let (listener, port) = listen().await?;
         let tls = server::tls(&authority)?;
         let serving = server::serve(listener, tls, server.clone(), |_| {}, stop.clone());
-        let settings = settings(port, &authority);
-        let (own, sources) = (authority.clone(), Some(play.sources));
+        let settings = settings("localhost", port, &authority);
+        let (own, sources) = (authority.clone(), Some(sources));
         let proxy = RecordedProxy::begin(settings, own, reports, sources, serving, stop).await?;
         let address = format!("https://localhost:{}{PATH}", proxy.port);
         let address = address
@@ -210,11 +194,11 @@ impl Stage {
     }
 }
 
-/// The proxy's, in front of the server at this port.
-fn settings(port: u16, authority: &Authority) -> Settings {
+/// Returns the settings of the proxy in front of a server of the demo.
+fn settings(host: &str, port: u16, authority: &Authority) -> Settings {
     let server = Origin {
         scheme: Scheme::Https,
-        host: "localhost".into(),
+        host: host.into(),
         port,
     };
     let mut settings = Settings::reverse(server);
@@ -223,13 +207,13 @@ fn settings(port: u16, authority: &Authority) -> Settings {
     settings
 }
 
-/// Where the records go, in the current folder.
+/// The folder of the records, in the current folder.
 const FOLDER: &str = "dmtap-demo";
-/// Longer than any machine needs.
+/// The time limit of a demo, longer than any machine needs.
 const LONGEST: Duration = Duration::from_secs(30);
-/// How long the demo's device waits for a busy server at most.
+/// The longest wait of the demo's device for a busy server.
 const SHORT_WAIT: Duration = Duration::from_secs(1);
-/// How long the last connection may take to end at most.
+/// The time limit for the end of the last connection.
 const CLOSING: Duration = Duration::from_secs(2);
 const PATH: &str = "/ManagementServer/MDM.svc?mode=Maintenance";
 /// The rule of the short demo.

@@ -1,8 +1,8 @@
-//! Rules tried on messages that passed before: the conversation is followed as the proxy follows it, without a network.
+//! The trial of rules on messages of the past: the conversation is followed as in the proxy, without a network.
 //!
 //! ```text
 //! messages from files ─► DryRun::message ─┐
-//!                                         ├─► Passed ─► DryRun::play ─► Verdict
+//!                                         ├─► Passed ─► DryRun::decide ─► Decision
 //! a record of JSON lines ─► Recorded ─────┘
 //! ```
 
@@ -17,7 +17,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri, Version};
 
-pub use self::recorded::{Recorded, Replayed, header_map};
+pub use self::recorded::{Recorded, header_map};
 pub use self::replay_check::Applicability;
 pub use self::sender::{Evidence, Speakers, speaker_of};
 
@@ -32,57 +32,59 @@ use crate::flow::{
 use crate::markup::{Document, Limits};
 use crate::rules::{RuleSet, Verdict};
 
-/// Conversations that rules are tried on, message by message.
+/// Conversations on which rules are tried, message by message.
 #[derive(Debug)]
 pub struct DryRun {
     conversations: Conversations,
-    /// Exchanges whose response is still to come.
+    /// The exchanges whose response is still to come.
     open: BTreeMap<ExchangeId, SessionHandle>,
     state: InMemoryState,
     unasked: Unasked,
     limits: Limits,
     exchanges: u64,
-    /// The last exchange of each session: a log may mix the messages of several.
+    /// The last exchange of each session; a log may mix several sessions.
     last: HashMap<SessionKey, ExchangeId>,
-    /// Exchanges with a response, where responses come without requests: the next one is of another exchange.
+    /// The exchanges with a response: if the log has no requests, the next response belongs to another exchange.
     answered: BTreeSet<ExchangeId>,
-    /// The message before, where a device sent it.
+    /// The previous message, if a device sent it.
     asked: Option<Arc<Document>>,
     request: RequestHead,
     response: ResponseHead,
     connection: Connection,
 }
 
-/// A message with what is known of its passage.
+/// A message with the facts of its exchange.
 #[derive(Clone, Debug)]
 pub struct Passed {
-    /// Who spoke.
+    /// The sender.
     pub speaker: Side,
-    /// When.
+    /// The time.
     pub at: Timestamp,
-    /// The exchange it is half of.
+    /// The exchange that it belongs to.
     pub exchange: ExchangeId,
     /// The device's connection.
     pub connection: Connection,
     /// The head of the request.
     pub request: RequestHead,
-    /// The head of the response, where it is one.
+    /// The head of the response, for a response.
     pub response: Option<ResponseHead>,
-    /// The body without content coding, where it was read.
+    /// The body without content coding, if it was read.
     pub body: Option<Bytes>,
-    /// The body decoded, where it decodes.
+    /// The decoded body, if it decodes.
     pub document: Option<Arc<Document>>,
-    /// Whether `document` is only what stands in front of the place where the body breaks.
+    /// Whether `document` is only the part in front of the place where the body breaks.
     pub is_broken: bool,
-    /// Whether dmtap's own rules changed it before the user's rules saw it, and the record does not say how.
+    /// Whether dmtap's own rules changed it before the user's rules saw it, and the record does not have the change.
     pub is_as_received: bool,
-    /// What was sent then in the place of the document, where that was something else.
+    /// Whether it is an answer that dmtap gave in the server's place.
+    pub is_own: bool,
+    /// The document that was sent, if it was another one.
     pub sent: Option<Arc<Document>>,
 }
 
 impl DryRun {
-    /// Messages are taken to have gone to this address of a server, and to have come from there. `limits` bounds the
-    /// decoding of what rules change.
+    /// Creates a trial in which `uri` is the server's address in all messages from files. `limits` bounds the decoding of
+    /// messages that rules change.
     pub fn new(uri: Uri, limits: Limits) -> Self {
         let server = uri.authority().map_or("", |authority| authority.as_str());
         Self {
@@ -110,7 +112,7 @@ impl DryRun {
         }
     }
 
-    /// The next message of one conversation, of which nothing else is known.
+    /// Returns the next message of one conversation, without facts of its exchange.
     pub fn message(
         &mut self,
         speaker: Side,
@@ -127,7 +129,7 @@ impl DryRun {
             return self.answer(body, document);
         }
         if speaker == Side::Device || is_answered {
-            // The device goes on: the server had its message before this one, and answered it.
+            // The device continues, so the server received its previous message, and answered it.
             if let Some(before) = self.open.get_mut(&exchange) {
                 before.delivered(Side::Server);
                 before.response_unseen();
@@ -142,7 +144,7 @@ impl DryRun {
         self.passed(speaker, exchange, body, document)
     }
 
-    /// The answer to the message before, whatever its header names.
+    /// Returns the answer to the previous message, whatever its header names.
     pub fn answer(&mut self, body: Bytes, document: Option<Arc<Document>>) -> Passed {
         self.passed(Side::Server, ExchangeId(self.exchanges), body, document)
     }
@@ -172,16 +174,12 @@ impl DryRun {
             document,
             is_broken: false,
             is_as_received: false,
+            is_own: false,
             sent: None,
         }
     }
 
-    /// Does with the next message what the proxy does, and gives what leaves.
-    pub fn play(&mut self, rules: &RuleSet, passed: &Passed) -> Verdict {
-        self.decide(rules, passed).verdict
-    }
-
-    /// Does with the next message what the proxy does.
+    /// Handles the next message as the proxy does.
     pub fn decide(&mut self, rules: &RuleSet, passed: &Passed) -> Decision {
         let limits = self.limits;
         let input = passed.input(&limits);
@@ -219,15 +217,15 @@ impl DryRun {
         decided
     }
 
-    /// Whether the next message of a record would still have been said, after what the rules did before it.
+    /// Whether the next message of a record would still have been sent, after the earlier effects of the rules.
     pub fn fits(&mut self, passed: &Passed) -> Applicability {
         let session = self.key(passed);
         self.unasked.fit(passed, session)
     }
 
-    /// Takes notice of what dmtap itself said to the device when the record was made.
+    /// Takes an answer that dmtap itself gave to the device when the record was made.
     pub fn overhear(&mut self, passed: &Passed) {
-        // It was not the server then either that answered: the record goes on as the trial does.
+        // The server did not answer then either: the record still fits the trial.
         let session = self.key(passed);
         if self.unasked.forgive(passed.exchange, session) {
             return;
@@ -244,7 +242,7 @@ impl DryRun {
         }
     }
 
-    /// The handle of the exchange that this response ends; the server got the request.
+    /// Returns the handle of the exchange that this response ends; the server received the request.
     fn handle(&mut self, response: &Passed) -> SessionHandle {
         if let Some(mut handle) = self.open.remove(&response.exchange) {
             handle.delivered(Side::Server);
@@ -254,7 +252,7 @@ impl DryRun {
         self.conversations.without_request(&input, response.at)
     }
 
-    /// Which session a message is of, if any.
+    /// Returns the session of a message, if it has one.
     fn key(&self, passed: &Passed) -> Option<SessionKey> {
         if let (Side::Server, Some(handle)) = (passed.speaker, self.open.get(&passed.exchange)) {
             return Some(handle.tag(Side::Device, None)?.key);
@@ -264,12 +262,12 @@ impl DryRun {
     }
 }
 
-/// The session that a message names.
+/// Returns the session that a message names.
 fn session_of(server: &str, speaker: Side, document: Option<&Document>) -> Option<SessionKey> {
     SessionKey::of(server, speaker, Message::of(document?)?).ok()?
 }
 
-/// Whether a message of the server answers this one of a device, which has another SessionID or names the device otherwise.
+/// Whether a message of the server answers this one of a device, also with another SessionID or another name of the device.
 fn answers(answer: &Document, asked: &Document) -> bool {
     let [answer, asked] = [answer, asked].map(Message::of);
     let (Some(answer), Some(asked)) = (answer, asked) else {
@@ -307,7 +305,7 @@ impl Passed {
         }
     }
 
-    /// The header fields of the message.
+    /// Returns the header fields of the message.
     fn headers(&self) -> &HeaderMap {
         match &self.response {
             Some(head) => &head.headers,
@@ -327,5 +325,5 @@ fn connection(server: &str) -> Connection {
     }
 }
 
-/// Exchanges without a response at a time.
+/// The limit of exchanges that are remembered.
 const MOST_OPEN: usize = 4096;

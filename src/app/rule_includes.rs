@@ -1,4 +1,4 @@
-//! Files that rule files name, read where the program may read files.
+//! The files that rule files name.
 
 use std::fs;
 use std::io::Read;
@@ -7,19 +7,10 @@ use std::path::{Path, PathBuf};
 use crate::error_text;
 use bytes::Bytes;
 
-/// The content of `path` as the rule file names it: from the folder of the rule file, if it is not absolute.
-/// A reader for [`crate::rules::load::parse_all_with`].
+/// Reads a file that a rule file names; `file` is the result of [`place`].
 ///
 /// # Errors
-/// Why it cannot be read, in words; more than 16 MiB are not.
-pub fn read(rule_file: &str, path: &str) -> Result<Bytes, String> {
-    read_at(&place(rule_file, path))
-}
-
-/// The content of a file that a rule file names; `file` is what [`place`] gives.
-///
-/// # Errors
-/// Those of [`read`].
+/// The reason why it cannot be read, in words; a file of more than 16 MiB is refused.
 pub fn read_at(file: &Path) -> Result<Bytes, String> {
     let there = fs::metadata(file).map_err(|error| error_text::io(&error))?;
     if there.is_file() && there.len() > MOST {
@@ -33,19 +24,16 @@ pub fn read_at(file: &Path) -> Result<Bytes, String> {
     Ok(read_bounded(file, MOST)?.into())
 }
 
-/// The content of a file that has no more bytes than `most`, whatever kind of file it is.
+/// Reads a file of any kind with at most `most` bytes.
 ///
 /// # Errors
-/// Why it cannot be read, in words.
+/// The reason why it cannot be read, in words.
 pub fn read_bounded(file: &Path, most: u64) -> Result<Vec<u8>, String> {
     let open = fs::File::open(file).map_err(|error| error_text::io(&error))?;
     take_bounded(open, most)
 }
 
-/// What `input` gives, if it is no more bytes than `most`.
-///
-/// # Errors
-/// Those of [`read_bounded`].
+/// Reads at most `most` bytes from `input`.
 pub fn take_bounded(input: impl Read, most: u64) -> Result<Vec<u8>, String> {
     let mut content = Vec::new();
     let read = input.take(most + 1).read_to_end(&mut content);
@@ -56,11 +44,11 @@ pub fn take_bounded(input: impl Read, most: u64) -> Result<Vec<u8>, String> {
     }
 }
 
-/// Where the file is that a rule file names.
+/// Returns the path of a file that a rule file names: relative to the folder of the rule file, if it is not absolute.
 pub fn place(rule_file: &str, path: &str) -> PathBuf {
     let folder = Path::new(rule_file).parent();
     folder.map_or_else(|| path.into(), |folder| folder.join(path))
 }
 
-/// Most bytes of a file that rules name, and of a file of rules or of a plan.
+/// The limit of a file that rules name, and of a rule file or a plan, in bytes.
 pub const MOST: u64 = 16 << 20;

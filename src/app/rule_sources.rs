@@ -1,4 +1,4 @@
-//! The live rule set: where its rules come from, and how they change while dmtap runs.
+//! The live rule set: the sources of its rules, and their changes while dmtap runs.
 //!
 //! ```text
 //!  --rules FILE or FOLDER ─► read ─┐
@@ -7,7 +7,7 @@
 //!                     a save, SIGHUP ─► watch
 //! ```
 //!
-//! [`Sources`] is plain data. A change is made on a copy, which takes its place when all of it is right.
+//! [`Sources`] is plain data. A change is made on a copy, which replaces the original if it has no mistake.
 
 mod change;
 mod keys_met;
@@ -26,8 +26,9 @@ use parking_lot::{Mutex, MutexGuard};
 pub use change::{ChangeError, Put};
 pub use keys_met::KeysMet;
 pub use never_acted::{list as list_never_acted, require_hits};
+pub use read::OpenError;
 pub use scope::Scope;
-pub use sources::{OpenError, Reloaded, Sources};
+pub use sources::{Reloaded, Sources};
 pub use watch_paths::WatchPaths;
 
 use crate::proxy::{Hits, LiveRules};
@@ -38,27 +39,27 @@ use crate::rules::Rule;
 pub struct RuleSetUpdater {
     sources: Mutex<Sources>,
     in_force: Arc<LiveRules>,
-    /// Held from reading the files until what they say is in force: what was read last is taken last.
+    /// Held from reading the files until their rules are in force, so that the last reading takes effect last.
     reloading: Mutex<()>,
 }
 
-/// A rule with how it stands.
+/// A rule with its state and hits.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// What it says, and where that is written.
+    /// The rule.
     pub rule: Rule,
-    /// How it stands.
+    /// Its state.
     pub state: SourceState,
-    /// How often it acted since the last reset.
+    /// Its hits since the last reset.
     pub hits: Hits,
-    /// How often it acted in the whole run, and others of its name before it.
+    /// Its hits in the whole run, with those of earlier rules of its name.
     pub run: Hits,
 }
 
-/// How a rule stands.
+/// The state of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SourceState {
-    /// It acts.
+    /// It is in force.
     InForce,
     /// It was disabled, and keeps its place.
     Disabled,
@@ -81,7 +82,7 @@ impl Entry {
 }
 
 impl RuleSetUpdater {
-    /// The rule set of these sources; `in_force` is the proxy's.
+    /// Creates the rule set of these sources; `in_force` is the proxy's.
     ///
     /// # Errors
     /// [`ChangeError`] if the sources do not form one rule set.
@@ -95,14 +96,14 @@ impl RuleSetUpdater {
         Ok(updater)
     }
 
-    /// The rules in the order in which they act, disabled ones too.
+    /// Returns the rules in the order in which they act, disabled ones too.
     pub fn entries(&self) -> Vec<Entry> {
         let sources = self.sources();
         let rules = sources.rules();
         rules.map(|rule| self.entry_of(&sources, rule)).collect()
     }
 
-    /// The same, and behind them those that were there in this run and are not any more.
+    /// Like [`Self::entries`], and behind them the rules that were removed during this run.
     pub fn entries_of_run(&self) -> Vec<Entry> {
         let mut entries = self.entries();
         let left = self.in_force.left().into_iter();
@@ -115,19 +116,19 @@ impl RuleSetUpdater {
         entries
     }
 
-    /// The rules of a scope; without one, those of no scope.
+    /// Returns the rules of a scope; without a scope, those of no scope.
     pub fn entries_in(&self, scope: Option<&str>) -> Vec<Entry> {
         let sources = self.sources();
         let rules = sources.rules_in(scope);
         rules.map(|rule| self.entry_of(&sources, rule)).collect()
     }
 
-    /// The scopes by name.
+    /// Returns the scopes by name.
     pub fn scopes(&self) -> Vec<Scope> {
         self.sources().scopes().collect()
     }
 
-    /// One rule of a scope.
+    /// Returns one rule of a scope.
     ///
     /// # Errors
     /// [`ChangeError::Unknown`].
@@ -149,10 +150,10 @@ impl RuleSetUpdater {
         }
     }
 
-    /// Changes the sources, and puts what they are then in force at the next exchange; all of it or nothing.
+    /// Changes the sources; their rules are in force from the next exchange on. It makes all of a change or nothing.
     ///
     /// # Errors
-    /// What the change says, in which case everything stays as it was.
+    /// The error of the change, after which everything is as before.
     pub fn change<T>(
         &self,
         change: impl FnOnce(&mut Sources) -> Result<T, ChangeError>,
@@ -166,13 +167,12 @@ impl RuleSetUpdater {
         Ok(done)
     }
 
-    /// Begins all counts of a scope anew: hits, what limits counted, and states of scenarios. Without a scope, those
-    /// outside of scopes.
+    /// Resets all counts of a scope: hits, limits, and states of scenarios. Without a scope, those outside of scopes.
     pub fn reset(&self, scope: Option<&str>) {
         self.in_force.reset(scope);
     }
 
-    /// Puts everything back as it was at the start, or as files that were saved since have it, counts too; with a scope,
+    /// Restores the rules of the start, or those of the files as they are now, and resets the counts; with a scope,
     /// removes it with its rules.
     ///
     /// # Errors
@@ -191,7 +191,7 @@ impl RuleSetUpdater {
     /// Reads the rule files again. Blocks while it reads.
     ///
     /// # Errors
-    /// What is wrong with them; the rules in force stay.
+    /// The mistakes in them; the rules in force stay.
     pub fn reload(&self) -> Result<Reloaded, ChangeError> {
         let _turn = self.reloading.lock();
         let arguments = self.sources().arguments();
@@ -199,7 +199,7 @@ impl RuleSetUpdater {
         self.change(|sources| sources.reload(found))
     }
 
-    /// What must be watched to notice changes: folders, and names in them. Blocks.
+    /// Returns the paths to watch for changes. Blocks.
     pub fn places(&self) -> WatchPaths {
         let sources = self.sources();
         let (arguments, includes) = (sources.arguments(), sources.includes());

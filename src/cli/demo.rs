@@ -1,16 +1,16 @@
-//! `dmtap demo`: a whole session on this machine.
+//! `dmtap demo`: whole sessions on this machine.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::proxy::stay::Stay;
 use super::rule_args::RuleArgs;
 use super::{Failure, Outcome, Output};
-use crate::app::demo::{self, Closing, Play};
+use crate::app::demo::{self, Closing};
 use crate::app::print;
 use crate::app::proxy::Live;
 use crate::app::rule_sources::Sources;
 use crate::proxy::{StaySettings, SwapSettings};
-use crate::stay::Extent;
 
 /// Run two sessions on this machine, one in XML and one in WBXML, with one command failed on purpose or a rule you name.
 ///
@@ -52,18 +52,6 @@ pub struct Demo {
     no_swap: bool,
 }
 
-/// Which URLs dmtap rewrites.
-#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
-enum Stay {
-    /// Rewrite the URLs that devices follow.
-    #[default]
-    On,
-    /// Rewrite no URL: the devices leave dmtap.
-    Off,
-    /// Rewrite those, and Target and Source of SyncHdr.
-    Full,
-}
-
 impl Demo {
     /// Runs the verb.
     ///
@@ -77,17 +65,14 @@ impl Demo {
         if self.enroll {
             return self.enroll(live, output);
         }
-        let play = match self.sources()? {
-            None => Play::short(self.picked.seed).map_err(Failure::Failed)?,
-            Some(sources) => Play::with(sources),
-        };
-        self.end(demo::run(live, play, print_wait), output)
+        let (rules, seed) = (self.sources()?, self.picked.seed);
+        self.end(demo::run(live, rules, seed, print_wait), output)
     }
 
-    /// Runs a demo to its end, and prints what came of it.
+    /// Runs a demo to its end, and prints the result.
     fn end(&self, run: impl Future<Output = Result<Closing, String>>, output: Output) -> Outcome {
         let stopped = "interrupted: the demo stopped, and its records end here";
-        let ended = super::block_on_unless_interrupted(run, stopped)?;
+        let ended = super::block_on_unless_interrupted(demo::within_limit(run), stopped)?;
         let closing = ended.map_err(Failure::failed)?;
         let text = match output {
             Output::Text => &closing.text,
@@ -100,10 +85,8 @@ impl Demo {
             _ => Ok(()),
         }
     }
-}
 
-impl Demo {
-    /// The rules that were given, if any.
+    /// Returns the rules of the command line, if there are any.
     fn sources(&self) -> Result<Option<Sources>, Failure> {
         if self.rules.is_empty() && self.picked.is_empty() {
             return Ok(None);
@@ -116,11 +99,7 @@ impl Demo {
     fn enroll(&self, live: Live, output: Output) -> Outcome {
         let sources = self.sources()?;
         let stay = StaySettings {
-            extent: match self.stay {
-                Stay::On => Some(Extent::Followed),
-                Stay::Off => None,
-                Stay::Full => Some(Extent::Full),
-            },
+            extent: self.stay.extent(),
             ..StaySettings::default()
         };
         let swap = match self.no_swap {

@@ -1,7 +1,7 @@
 //! `dmtap proxy`: the intercepting proxy.
 
 mod control;
-mod stay;
+pub(super) mod stay;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -147,7 +147,7 @@ impl Proxy {
     /// Wrong settings or rules (2), an address that is taken (2), a record that could not be kept (1).
     pub fn run(self, output: Output) -> Outcome {
         let sources = self.picked.open(&self.rules)?;
-        let draw = sources.draw();
+        let are_random = sources.are_random();
         let rules = proxy::Rules {
             sources,
             control: self.control.settings()?,
@@ -170,7 +170,7 @@ impl Proxy {
             announce(running);
             self.stay.announce();
             self.control.announce(running);
-            if draw {
+            if are_random {
                 self.picked.announce_seed();
             }
         };
@@ -182,7 +182,7 @@ impl Proxy {
         })
     }
 
-    /// Whether standard output has the transcript.
+    /// Whether the transcript goes to standard output.
     pub(super) fn prints_transcript(&self, output: Output) -> bool {
         self.live(output) == proxy::Live::Transcript
     }
@@ -195,7 +195,7 @@ impl Proxy {
         }
     }
 
-    /// Where dmtap enrolls in place of devices.
+    /// Returns the servers at which dmtap enrolls in place of devices.
     fn swap(&self) -> Result<SwapSettings, Failure> {
         match (self.swap_client_identity.as_deref(), &self.mode) {
             (None, _) => Ok(SwapSettings::Off),
@@ -308,7 +308,7 @@ fn request_client_cert(text: &str) -> Result<(Option<String>, RequestClientCert)
     Ok((name, request))
 }
 
-/// A filter of what passes: what only a whole record shows is true of nothing then.
+/// Parses a filter of passing messages; it refuses terms that need a whole record.
 fn live_filter(text: Option<&str>) -> Result<Option<Filter>, Failure> {
     let filter = filter(text)?;
     let mut terms = filter.iter().flat_map(Filter::terms);

@@ -7,7 +7,7 @@ use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 
 use super::Failure;
 use crate::app::print;
-use crate::app::rule_sources::{OpenError, Sources};
+use crate::app::rule_sources::Sources;
 use crate::builtin_rules::{self, BUILTIN_RULES, BuiltinRule};
 use crate::nearest::closest;
 use crate::printable;
@@ -48,12 +48,12 @@ impl RuleArgs {
         self.builtin.is_empty() && lines.iter().all(|lines| lines.is_empty())
     }
 
-    /// Prints how to get the same faults again.
+    /// Prints the option that repeats the same faults.
     pub(super) fn announce_seed(&self) {
         print::line(&format!("random choices use --seed {}", self.seed));
     }
 
-    /// The rules that options make, each with its argument, or every mistake.
+    /// Returns the rules of the one-line options, each with its argument, or every mistake.
     fn built(&self) -> Result<Vec<(&str, Vec<Rule>)>, RuleErrors> {
         type Build = fn(&str) -> Result<Vec<Rule>, RuleErrors>;
         let options: [(&str, &[String], Build); 3] = [
@@ -73,20 +73,17 @@ impl RuleArgs {
         RuleErrors::or_all(built)
     }
 
-    /// The rules of these files and folders, then those of the command line.
+    /// Returns the rules of these files and folders, then those of the command line.
     ///
     /// # Errors
     /// Every file that cannot be read or has mistakes.
     pub(super) fn open(&self, files: &[PathBuf]) -> Result<Sources, Failure> {
-        let usage = |errors: RuleErrors| Failure::Rules(errors.render(ErrorStyle::Coloured));
-        let built = self.built().map_err(usage)?;
+        let built = self.built();
+        let built = built.map_err(|errors| Failure::Rules(errors.render(ErrorStyle::Coloured)))?;
         let builtin = self.builtin.iter();
         let builtin = builtin.map(|rule| (rule.file(), rule.text.to_owned()));
         let sources = Sources::open(files, builtin.collect(), self.seed);
-        let mut sources = sources.map_err(|error| match error {
-            OpenError::Unreadable(lines) => Failure::Usage(lines),
-            OpenError::Rules(errors) => usage(errors),
-        })?;
+        let mut sources = sources.map_err(|error| Failure::Rules(error.drawn()))?;
         for (argument, rules) in built {
             sources.add_built(argument, rules);
         }
@@ -101,14 +98,14 @@ impl RuleArgs {
     }
 }
 
-/// Parses the name of a built-in rule, or of one of these; the error for a wrong name suggests the nearest one.
+/// Returns a parser for the name of a built-in rule, or of one of `others`; its error suggests the nearest name.
 pub(super) fn builtin_rule(
     others: &'static [BuiltinRule],
 ) -> impl TypedValueParser<Value = &'static BuiltinRule> {
     BuiltinRuleParser(others)
 }
 
-/// Suggests the nearest name, where clap would print all of them.
+/// A parser that suggests the nearest name, while clap would print all names.
 #[derive(Clone)]
 struct BuiltinRuleParser(&'static [BuiltinRule]);
 
@@ -127,7 +124,7 @@ impl TypedValueParser for BuiltinRuleParser {
             let found = other.or_else(|| builtin_rules::find(&name));
             found.ok_or_else(|| no_such_rule(&name))
         };
-        // clap's own words around it name the argument.
+        // clap adds the argument to the error.
         let parser = StringValueParser::new().try_map(find);
         parser.parse_ref(command, argument, value)
     }
@@ -139,7 +136,7 @@ impl TypedValueParser for BuiltinRuleParser {
     }
 }
 
-/// The most names that an error lists.
+/// The limit of names in an error.
 const MOST: usize = 5;
 
 fn no_such_rule(name: &str) -> String {

@@ -1,4 +1,4 @@
-//! What each rule did, collected from the records of the sessions.
+//! The effects of each rule, collected from the records of the sessions.
 
 use std::fmt::Write;
 use std::io;
@@ -11,89 +11,72 @@ use crate::record::Sink;
 use crate::record::model::{CommandRecord, EventKind, EventRecord};
 use crate::rules::Stage;
 
-/// A sink that remembers what rules did.
+/// A sink that collects the effects of rules, in the order in which they first appear; clones share them.
 #[derive(Clone, Default)]
-pub(super) struct EffectCollector(Arc<Mutex<Effects>>);
+pub(super) struct Effects(Arc<Mutex<Vec<Effect>>>);
 
-/// What rules did, in the order in which it was first seen.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Effects(Vec<Effect>);
-
-/// One thing that a rule did, be it several times.
-#[derive(Clone, Debug)]
+/// One effect of a rule, which may occur several times.
+#[derive(Debug)]
 struct Effect {
     rule: String,
-    /// At which stage.
     stage: &'static str,
-    /// What was changed: a command, or nothing where it is the whole message.
+    /// The changed command; empty for the whole message.
     subject: String,
-    /// Where in it.
+    /// The place in the command or message.
     place: String,
-    /// What was done, the first time.
+    /// The change of the first time.
     change: EffectDetail,
-    /// Whether there were others.
+    /// Whether other times had other changes.
     varies: bool,
     times: usize,
 }
 
-impl EffectCollector {
-    /// What they did so far.
-    pub(super) fn effects(&self) -> Effects {
-        let effects = self.0.lock();
-        effects.clone()
-    }
-}
-
-impl Sink for EffectCollector {
+impl Sink for Effects {
     fn write_event(&mut self, record: &EventRecord) -> io::Result<()> {
         let stage = match record.event {
             EventKind::Admitted => Stage::Connection,
             EventKind::Request => Stage::Request,
             _ => Stage::Response,
         };
-        if !record.applied.is_empty() {
-            let mut effects = self.0.lock();
-            effects.take(record, stage.name());
+        for applied in &record.applied {
+            let mut shifts = applied.changes.iter().filter(|it| it.is_renumbering());
+            let shift = shifts.next();
+            let others = applied.changes.iter().filter(|it| !it.is_renumbering());
+            for change in others.chain(shift) {
+                self.enter(Effect::of(&applied.rule, stage.name(), record, change));
+            }
         }
         Ok(())
     }
 }
 
 impl Effects {
-    fn take(&mut self, event: &EventRecord, stage: &'static str) {
-        for applied in &event.applied {
-            let mut shifts = applied.changes.iter().filter(|it| it.is_renumbering());
-            let shift = shifts.next();
-            let others = applied.changes.iter().filter(|it| !it.is_renumbering());
-            for change in others.chain(shift) {
-                self.enter(Effect::of(&applied.rule, stage, event, change));
-            }
-        }
-    }
-
-    fn enter(&mut self, effect: Effect) {
-        match self.0.iter_mut().find(|known| known.is_like(&effect)) {
+    fn enter(&self, effect: Effect) {
+        let mut effects = self.0.lock();
+        match effects.iter_mut().find(|known| known.is_like(&effect)) {
             Some(known) => {
                 known.varies |= known.what() != effect.what();
                 known.times += 1;
             }
-            None => self.0.push(effect),
+            None => effects.push(effect),
         }
     }
 
-    /// Whether no rule did anything.
+    /// Whether no rule had an effect.
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.lock().is_empty()
     }
 
-    /// Whether a rule did something of this kind.
+    /// Whether a rule had an effect of this kind.
     pub(super) fn has(&self, kind: EffectKind) -> bool {
-        self.0.iter().any(|effect| effect.change.kind == kind)
+        let effects = self.0.lock();
+        effects.iter().any(|effect| effect.change.kind == kind)
     }
 
-    /// What a rule did, a line for each thing.
+    /// Returns the effects of a rule, one a line.
     pub(super) fn of(&self, rule: &str) -> String {
-        let mut own = self.0.iter().filter(|effect| effect.rule == rule);
+        let effects = self.0.lock();
+        let mut own = effects.iter().filter(|effect| effect.rule == rule);
         let mut text = String::new();
         for effect in own.by_ref().take(MOST) {
             let _ = write!(text, "\n      {}", effect.line());
@@ -121,7 +104,7 @@ impl Effect {
         };
         effect.change.before = shown(&change.before);
         effect.change.after = shown(&change.after);
-        // They are listed once for each message.
+        // Reconciling effects have no subject: they are listed once for each message.
         if change.is_reconciling() {
             return effect;
         }
@@ -174,7 +157,7 @@ impl Effect {
     }
 }
 
-/// A command for people: for a Status or Results, what it answers.
+/// Returns the name of a command for people; for a Status or Results with the command that it answers.
 fn subject(command: &CommandRecord) -> String {
     let kind = &command.kind;
     let uri = command.loc_uri.as_deref();
@@ -188,13 +171,13 @@ fn subject(command: &CommandRecord) -> String {
     }
 }
 
-/// Whether a value is nothing but the name of the command, and perhaps of its node.
+/// Whether a value is only the name of the command, perhaps with its node.
 fn is_itself(value: &str, command: &CommandRecord) -> bool {
     let rest = value.strip_prefix(&*command.kind).map(str::trim_start);
     rest.is_some_and(|rest| rest.is_empty() || Some(rest) == command.loc_uri.as_deref())
 }
 
-/// The beginning of a value, in one line.
+/// Returns the beginning of a value, in one line.
 fn shown(value: &str) -> String {
     let mut characters = value.chars();
     let begin = characters.by_ref().take(LONGEST);
@@ -210,7 +193,7 @@ fn shown(value: &str) -> String {
     text
 }
 
-/// The most effects of one rule that are listed one by one.
+/// The limit of effects of one rule that are listed one by one.
 const MOST: usize = 8;
-/// How much of a value is shown, in characters.
+/// The limit of a shown value, in characters.
 const LONGEST: usize = 60;

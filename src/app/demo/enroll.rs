@@ -1,14 +1,15 @@
-//! The enrollment demo: two devices enroll through dmtap at a server with three names, are managed, and renew.
+//! The enrollment demo: two devices enroll through dmtap at a server with three names, run sessions, and renew their
+//! certificates.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use serde_json::json;
-use tokio::net::TcpListener;
+use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use super::recorded_proxy::RecordedProxy;
-use super::{Closing, summary, within_limit};
+use super::{Closing, listen, new_authority, settings, summary};
 use crate::app::device::RetryPolicy;
 use crate::app::dial::{Dialer, HttpClient};
 use crate::app::enroll_device::report::{self, Report};
@@ -19,29 +20,14 @@ use crate::app::rule_sources::report::{summary_line, summary_with};
 use crate::app::rule_sources::{Sources, require_hits};
 use crate::dm::Certificate;
 use crate::dm::certificate::sha256;
-use crate::error_text;
 use crate::identity::{CertificateError, CertificateParts};
 use crate::peer::Encoding;
 use crate::peer::enroll::server::DISCOVERY_PATH;
 use crate::peer::enroll::{CsrForm, EnrollProfile, Enrollment, Login, PrivateKey, Sites, User};
-use crate::proxy::{
-    Authority, Origin, Resolve, Scheme, Settings, StaySettings, SwapSettings, Trust,
-};
+use crate::proxy::{Authority, Resolve, Settings, StaySettings, SwapSettings, Trust};
 
 /// Runs the demo. Without `swap` the server demands certificates whose keys dmtap does not have.
-///
-/// # Errors
-/// In words, where something did not work.
 pub async fn run(
-    live: Live,
-    stay: StaySettings,
-    swap: SwapSettings,
-    rules: Option<Sources>,
-) -> Result<Closing, String> {
-    within_limit(staged(live, stay, swap, rules)).await
-}
-
-async fn staged(
     live: Live,
     stay: StaySettings,
     swap: SwapSettings,
@@ -75,8 +61,6 @@ async fn staged(
     }
     let (rules, effects) = (stage.proxy.rules.clone(), stage.proxy.effects.clone());
     stage.proxy.end().await?;
-    // Only now is it known what the rules did.
-    let effects = effects.effects();
     for (at, why) in ends.into_iter().rev() {
         closing
             .text
@@ -93,13 +77,13 @@ async fn staged(
     closing.text.push_str(&summary::records(&reports.files));
     let line = json!({"v": 1, "left_for": left_for});
     closing.lines.push_str(&format!("{line}\n"));
-    // That a device left explains why it failed; the other way round it does not.
+    // A device that left fails for that reason, so this is the failure to report.
     let left = left_for.map(|host| format!("a device left dmtap for {host}"));
     closing.failure = left.or(failure);
     Ok(closing)
 }
 
-/// A device with each of the two requests and logins.
+/// Returns two devices with different certificate requests and logins.
 fn devices() -> [(EnrollProfile, &'static str); 2] {
     let device = |user: &str, login, form| EnrollProfile::new(user.into(), login, form);
     let token = Login::Token(TOKEN.into());
@@ -123,8 +107,7 @@ struct Stage {
     service: Arc<EnrollService>,
     swap: SwapSettings,
     proxy: RecordedProxy,
-    /// Readable by this user only, and gone at the end.
-    _secrets: tempfile::TempDir,
+    _secrets: TempDir,
 }
 
 impl Stage {
@@ -134,14 +117,8 @@ impl Stage {
         swap: SwapSettings,
         rules: Option<Sources>,
     ) -> Result<Self, String> {
-        let io = |error: std::io::Error| error_text::io(&error);
-        let secrets = tempfile::tempdir().map_err(io)?;
-        let authority = Authority::load_or_create(secrets.path());
-        let authority = Arc::new(authority.map_err(|error| error.to_string())?);
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .map_err(io)?;
-        let server_port = listener.local_addr().map_err(io)?.port();
+        let (secrets, authority) = new_authority()?;
+        let (listener, server_port) = listen().await?;
         let is_strict = stay.extent.is_some();
         let service = tokio::task::spawn_blocking(move || service(server_port, is_strict)).await;
         let service = Arc::new(service.map_err(|error| error.to_string())??);
@@ -149,9 +126,16 @@ impl Stage {
         let stop = CancellationToken::new();
         let serving = enroll_server::serve(listener, tls, service.clone(), stop.clone());
 
-        let mut settings = settings(server_port, &authority, stay);
-        settings.confdir = Some(secrets.path().to_owned());
-        settings.swap = swap.clone();
+        // dmtap learns the other names of the server from its answers.
+        let settings = Settings {
+            stay,
+            swap: swap.clone(),
+            confdir: Some(secrets.path().to_owned()),
+            resolve: [DISCOVERY, MANAGEMENT, SESSIONS]
+                .map(|host| loopback(host, server_port))
+                .into(),
+            ..settings(DISCOVERY, server_port, &authority)
+        };
         let own = authority.clone();
         let proxy = RecordedProxy::begin(settings, own, reports, rules, serving, stop).await?;
         Ok(Self {
@@ -175,14 +159,13 @@ impl Stage {
         )
     }
 
-    /// The names as DNS would know them: the device can reach the server past dmtap.
+    /// Returns a dialer with all names, as from DNS: the device can reach the server without dmtap.
     fn dialer(&self) -> Dialer {
-        let line = |name, port: u16| Resolve::new(name, port, (Ipv4Addr::LOCALHOST, port).into());
         Dialer::without_dns(vec![
-            line(PUBLIC, self.proxy.port),
-            line(DISCOVERY, self.server_port),
-            line(MANAGEMENT, self.server_port),
-            line(SESSIONS, self.server_port),
+            loopback(PUBLIC, self.proxy.port),
+            loopback(DISCOVERY, self.server_port),
+            loopback(MANAGEMENT, self.server_port),
+            loopback(SESSIONS, self.server_port),
         ])
     }
 
@@ -219,8 +202,8 @@ impl Stage {
         session(&mut device, &client, "2", closing).await
     }
 
-    /// Holds the certificate that the device got against the one that the server issued: another key, and the same
-    /// subject.
+    /// Compares the certificate that the device got with the one that the server issued: the keys must differ, and the
+    /// subjects must be equal.
     fn compare(
         &self,
         device: &str,
@@ -289,8 +272,8 @@ async fn made_key() -> Result<Arc<PrivateKey>, String> {
     key.map_err(|error| error.to_string())?
 }
 
-/// The server with both users. A strict one refuses a wrong `To`: without dmtap's help the device would not come as far
-/// as to leave.
+/// Returns the server with both users. A strict one refuses a wrong `To`: without the rewriting of URLs the device would
+/// fail before it can leave.
 fn service(port: u16, is_strict: bool) -> Result<EnrollService, String> {
     let origin = |name: &str| format!("https://{name}:{port}");
     let sites = Sites {
@@ -313,20 +296,9 @@ fn service(port: u16, is_strict: bool) -> Result<EnrollService, String> {
     })
 }
 
-/// The proxy's, in front of discovery; what else the server names it learns from the server.
-fn settings(port: u16, authority: &Authority, stay: StaySettings) -> Settings {
-    let mut settings = Settings::reverse(Origin {
-        scheme: Scheme::Https,
-        host: DISCOVERY.into(),
-        port,
-    });
-    settings.listen.set_port(0);
-    settings.trust = Trust::PlatformAnd(authority.certificate_file().to_owned());
-    settings.stay = stay;
-    settings.resolve = [DISCOVERY, MANAGEMENT, SESSIONS]
-        .map(|host| Resolve::new(host, port, (Ipv4Addr::LOCALHOST, port).into()))
-        .into();
-    settings
+/// Returns the entry for a name on loopback.
+fn loopback(name: &str, port: u16) -> Resolve {
+    Resolve::new(name, port, (Ipv4Addr::LOCALHOST, port).into())
 }
 
 /// The name of dmtap.
@@ -339,6 +311,6 @@ const MANAGEMENT: &str = "mdm.dmtap.test";
 const SESSIONS: &str = "dm.dmtap.test";
 const ALICE: &str = "alice@dmtap.test";
 const BOB: &str = "bob@dmtap.test";
-/// What must not show in a record.
+/// A secret that no record may show.
 const PASSWORD: &str = "Tr0ub4dor&3";
 const TOKEN: &str = "the-token-of-a-sign-in-page";

@@ -1,4 +1,4 @@
-//! Which connections have not ended yet.
+//! The connections that have not ended yet.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -9,23 +9,23 @@ use tokio::sync::watch;
 use crate::flow::{ConnectionId, Event, EventSink};
 use crate::record::Journal;
 
-/// Passes events on to the journal, and knows the connections that are there.
+/// An event sink that passes events on to the journal, and keeps the open connections.
 pub(super) struct OpenConnections {
     journal: Arc<Journal>,
-    there: watch::Sender<HashSet<ConnectionId>>,
+    open: watch::Sender<HashSet<ConnectionId>>,
 }
 
 impl OpenConnections {
     pub(super) fn new(journal: Arc<Journal>) -> Self {
-        let (there, _) = watch::channel(HashSet::new());
-        Self { journal, there }
+        let (open, _) = watch::channel(HashSet::new());
+        Self { journal, open }
     }
 
-    /// Waits until every opened connection has ended, but no longer than this.
-    pub(super) async fn gone(&self, longest: Duration) {
-        let mut there = self.there.subscribe();
-        let gone = there.wait_for(HashSet::is_empty);
-        let _ = tokio::time::timeout(longest, gone).await;
+    /// Waits until all connections have ended, but no longer than `longest`.
+    pub(super) async fn all_ended(&self, longest: Duration) {
+        let mut open = self.open.subscribe();
+        let all_ended = open.wait_for(HashSet::is_empty);
+        let _ = tokio::time::timeout(longest, all_ended).await;
     }
 }
 
@@ -39,13 +39,13 @@ impl EventSink for OpenConnections {
             }
             _ => None,
         };
-        // First the record, then the word that it is complete.
+        // The record gets the event first: an ended connection means that its record is complete.
         self.journal.on_event(event);
-        if let Some((id, is_there)) = change {
-            self.there.send_modify(|there| {
-                match is_there {
-                    true => there.insert(id),
-                    false => there.remove(&id),
+        if let Some((id, is_open)) = change {
+            self.open.send_modify(|open| {
+                match is_open {
+                    true => open.insert(id),
+                    false => open.remove(&id),
                 };
             });
         }

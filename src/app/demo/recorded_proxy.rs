@@ -6,7 +6,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::CLOSING;
-use super::effects::EffectCollector;
+use super::effects::Effects;
 use super::open_connections::OpenConnections;
 use crate::app::beginning;
 use crate::app::proxy::RecordOutputs;
@@ -15,12 +15,12 @@ use crate::error_text;
 use crate::proxy::{Authority, Proxy, Settings};
 use crate::record::{Journal, WhenFull};
 
-/// It runs, and its server with it.
+/// A running proxy with its server.
 pub(super) struct RecordedProxy {
     pub(super) port: u16,
-    /// They are in force as long as this lives.
+    /// The rules in force.
     pub(super) rules: Option<Arc<RuleSetUpdater>>,
-    pub(super) effects: EffectCollector,
+    pub(super) effects: Effects,
     connections: Arc<OpenConnections>,
     journal: Arc<Journal>,
     stop: CancellationToken,
@@ -28,7 +28,7 @@ pub(super) struct RecordedProxy {
 }
 
 impl RecordedProxy {
-    /// Begins, in front of the server `serving`, which `stop` ends.
+    /// Starts the proxy in front of the server `serving`, which `stop` ends.
     pub(super) async fn begin(
         settings: Settings,
         authority: Arc<Authority>,
@@ -37,7 +37,7 @@ impl RecordedProxy {
         serving: impl Future<Output = ()> + Send + 'static,
         stop: CancellationToken,
     ) -> Result<Self, String> {
-        let effects = EffectCollector::default();
+        let effects = Effects::default();
         let journal = reports.builder(&beginning::run(&settings, sources.as_ref()), None)?;
         let journal = journal.sink("effects", Box::new(effects.clone()), WhenFull::Block);
         let journal = Arc::new(journal.start());
@@ -58,10 +58,10 @@ impl RecordedProxy {
         })
     }
 
-    /// Ends everything and completes the records.
+    /// Stops everything and completes the records.
     pub(super) async fn end(self) -> Result<(), String> {
-        // A device that refused a certificate has left before dmtap knows of it.
-        self.connections.gone(CLOSING).await;
+        // A device that refused a certificate has closed its connection before dmtap notices it.
+        self.connections.all_ended(CLOSING).await;
         self.stop.cancel();
         for task in self.running {
             task.await.map_err(|error| error.to_string())?;

@@ -1,4 +1,4 @@
-//! Messages of a record of JSON lines, as they were received.
+//! The messages of a record of JSON lines, as they were received.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -22,28 +22,17 @@ use crate::record::model::{
 };
 use crate::stay;
 
-/// Puts the events of a record together again, in their order.
+/// The reader of the messages in the events of a record.
 #[derive(Debug)]
 pub struct Recorded {
-    /// What bounds the bodies that are read.
+    /// The limits of bodies.
     limits: Limits,
-    /// Heads of requests, until the exchange ends.
+    /// The heads of requests, until the exchange ends.
     requests: HashMap<u64, RequestHead>,
 }
 
-/// What an event of a record was.
-#[derive(Debug)]
-pub enum Replayed {
-    /// A message of one of the peers.
-    Passed(Passed),
-    /// An answer that dmtap gave in the server's place.
-    Own(Passed),
-    /// No message.
-    Other,
-}
-
 impl Recorded {
-    /// Bodies beyond these limits are not read, as in the proxy.
+    /// Creates a reader. Bodies beyond these limits are not read, as in the proxy.
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
@@ -51,13 +40,13 @@ impl Recorded {
         }
     }
 
-    /// The message that an event tells of. What is masked in the record stays masked.
-    pub fn next(&mut self, event: &EventRecord) -> Replayed {
+    /// Returns the message of an event, if it has one. Masked values stay masked.
+    pub fn next(&mut self, event: &EventRecord) -> Option<Passed> {
         let (Some(exchange), Some(head)) = (event.exchange, &event.head) else {
             if let (EventKind::Failed, Some(exchange)) = (event.event, event.exchange) {
                 self.requests.remove(&exchange);
             }
-            return Replayed::Other;
+            return None;
         };
         let (request, response) = match event.event {
             EventKind::Request => {
@@ -70,7 +59,7 @@ impl Recorded {
                 let unknown = || request_to(&event.connection);
                 (request.unwrap_or_else(unknown), Some(response(head)))
             }
-            _ => return Replayed::Other,
+            _ => return None,
         };
         let headers = response.as_ref().map_or(&request.headers, |r| &r.headers);
         let (mut body, mut document) = self.body(event, headers);
@@ -82,7 +71,7 @@ impl Recorded {
                 None => is_as_received = true,
             }
         }
-        let passed = Passed {
+        Some(Passed {
             speaker: match response {
                 Some(_) => Side::Server,
                 None => Side::Device,
@@ -101,15 +90,12 @@ impl Recorded {
             document,
             is_broken: false,
             is_as_received,
-        };
-        match event.own {
-            true => Replayed::Own(passed),
-            false => Replayed::Passed(passed),
-        }
+            is_own: event.own,
+        })
     }
 
-    /// A request as dmtap's own rules left it to those of the user; `Some(None)` where they did not change it. `None`: the
-    /// record does not say how they changed it.
+    /// Returns a request after dmtap's own rules, as the user's rules see it; `Some(None)` if they did not change it, `None`
+    /// if the record does not have the change.
     fn rewritten(
         &self,
         event: &EventRecord,
@@ -128,7 +114,7 @@ impl Recorded {
         Some(Some((rewritten.0, Arc::new(document))))
     }
 
-    /// The body without content coding, as far as the record has it, and what it decodes to.
+    /// Returns the body without content coding, as far as the record has it, and its document.
     fn body(
         &self,
         event: &EventRecord,
@@ -153,7 +139,7 @@ impl Recorded {
     }
 }
 
-/// A body after an effect; `None` where a mask hides what it put there.
+/// Returns a body after an effect; `None` if a mask hides the new bytes.
 fn patched(body: Bytes, effect: &RuleEffectRecord) -> Option<Bytes> {
     let length = body.len() as u32;
     let splices = effect.splices.iter().map(|splice| {
@@ -185,7 +171,7 @@ fn request(head: &HeadRecord, connection: &ConnectionRecord) -> RequestHead {
     }
 }
 
-/// The head of a request of which nothing is known but the connection.
+/// Returns the head of a request of which only the connection is known.
 fn request_to(connection: &ConnectionRecord) -> RequestHead {
     let server = connection.server.as_deref().unwrap_or("localhost");
     RequestHead {
@@ -211,7 +197,7 @@ fn fields(head: &HeadRecord) -> HeaderMap {
     header_map(head.headers.iter().map(|(name, value)| (&**name, &**value)))
 }
 
-/// Header fields out of texts; what is none is left out.
+/// Creates header fields from texts, and leaves out invalid ones.
 pub fn header_map<'f>(fields: impl Iterator<Item = (&'f str, &'f str)>) -> HeaderMap {
     let fields = fields.filter_map(|(name, value)| {
         Some((

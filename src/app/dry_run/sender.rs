@@ -1,4 +1,4 @@
-//! Who sent a message.
+//! The sender of a message, concluded from its header and its commands.
 
 use std::borrow::Cow;
 
@@ -11,25 +11,25 @@ use crate::dm::{
 use crate::flow::Side;
 use crate::markup::{Document, tag};
 
-/// How it is known who speaks.
+/// The evidence for the sender of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Evidence {
-    /// The header says so, or the message has what only this side sends, whatever its header says.
+    /// The header names the sender, or the message has commands that only this side sends.
     Message,
-    /// No header tells, and the commands are what this side usually sends.
+    /// The header does not show the sender, and the commands are usual ones of this side.
     Commands,
 }
 
-/// Who sends each message of a conversation: where header and commands of one disagree, the commands that it answers
-/// show whose it is.
+/// The senders of the messages of a conversation: if header and commands of a message disagree, the commands that it
+/// answers show its sender.
 #[derive(Debug, Default)]
 pub struct Speakers {
-    /// Who sent the last commands: with SessionID, MsgID, CmdID and name.
+    /// The senders of the last commands, by SessionID, MsgID, CmdID and name.
     asked: LinkedHashMap<[String; 4], Side>,
 }
 
 impl Speakers {
-    /// Who sends the next message; `known` is who does, where something else shows it.
+    /// Returns the sender of the next message; `known` is the sender, if something else shows it.
     pub fn of(&mut self, document: &Document, known: Option<Side>) -> (Side, Evidence) {
         let (alone, evidence) = speaker_of(document);
         let header = Message::of(document).and_then(Message::header);
@@ -41,7 +41,7 @@ impl Speakers {
         (side, evidence)
     }
 
-    /// Who sent the commands that a message answers, if all of them are of one side.
+    /// Returns the sender of the commands that a message answers, if all of them are of one side.
     fn asker(&self, document: &Document) -> Option<Side> {
         let session = Message::of(document)?.header()?.session_id()?;
         let askers = commands(document).filter_map(|answer| {
@@ -72,9 +72,9 @@ impl Speakers {
     }
 }
 
-/// Who sends a message, as far as it tells: devices address a server by its URL, and servers a device by its name.
-/// Commands that only one side sends outweigh that: some write Target and Source the wrong way round. Where no header
-/// tells, the commands do: servers ask, and devices answer.
+/// Returns the sender of a message, as far as the message shows it: devices address a server by its URL, and servers a
+/// device by its name. Commands that only one side sends outweigh that: some peers swap Target and Source. Without a
+/// header the commands decide: servers send commands, and devices answer.
 pub fn speaker_of(document: &Document) -> (Side, Evidence) {
     if let Some(envelope) = Envelope::of(document) {
         use EnrollmentMessage::{DiscoverResponse, GetPoliciesResponse, Response};
@@ -96,7 +96,7 @@ pub fn speaker_of(document: &Document) -> (Side, Evidence) {
     let mut by_commands = commands(document).filter_map(only_from);
     let first = by_commands.next();
     let by_commands = first.filter(|first| by_commands.all(|it| it == *first));
-    // Whoever answers the Alert with which a device begins answers what else it asked, also what a device may not ask.
+    // An answer to the first Alert of a device also answers its other commands, even those that a device may not send.
     let by_commands = by_commands.filter(|_| header.is_none() || !is_answer_to_alert(document));
     let proto = header.and_then(SyncHdr::ver_proto);
     // In data synchronization both sides send all commands.
@@ -119,27 +119,27 @@ fn by_header(header: SyncHdr<'_>) -> Option<Side> {
     ) {
         (false, true) => Some(Side::Device),
         (true, false) => Some(Side::Server),
-        // A device has no address of its own to answer to.
+        // A device has no address of its own for answers.
         _ => header.resp_uri().map(|_| Side::Server),
     }
 }
 
-/// The one side of OMA DM that sends such a command (DM Protocol 1.2 §8, DM Representation Protocol 1.2 §6).
+/// Returns the only side of OMA DM that sends such a command (DM Protocol 1.2 §8, DM Representation Protocol 1.2 §6).
 fn only_from(command: Command<'_>) -> Option<Side> {
-    use CommandKind::{Add, Alert, Atomic, Copy, Delete, Exec, Get, Replace, Results, Sequence};
+    use CommandKind::{Alert, Replace, Results};
     match command.kind() {
         Alert => match command.code()? {
             1100..=1104 => Some(Side::Server),
             1200 | 1201 | 1224 | 1226 => Some(Side::Device),
             _ => None,
         },
-        Add | Atomic | Copy | Delete | Exec | Get | Sequence => Some(Side::Server),
+        kind if OF_SERVER.contains(&kind) => Some(Side::Server),
         Results => Some(Side::Device),
         Replace if is_about_itself(command, Item::source) => Some(Side::Device),
         _ => {
             let asked = command.as_status()?.cmd()?;
             match CommandKind::named(&asked)? {
-                Add | Atomic | Copy | Delete | Exec | Get | Sequence => Some(Side::Device),
+                kind if OF_SERVER.contains(&kind) => Some(Side::Device),
                 Results => Some(Side::Server),
                 _ => None,
             }
@@ -147,14 +147,14 @@ fn only_from(command: Command<'_>) -> Option<Side> {
     }
 }
 
-/// Whether a message only answers, and an Alert besides other commands.
+/// Whether a message has only Statuses, one of them for an Alert.
 fn is_answer_to_alert(document: &Document) -> bool {
     let is_answer = |it: Command<'_>| it.as_status().is_some();
     let is_of_alert = |it: Command<'_>| asked_kind(it) == Some(CommandKind::Alert);
     commands(document).all(is_answer) && commands(document).any(is_of_alert)
 }
 
-/// The commands of a message, or of a part of one: its body, or a single command.
+/// Returns the commands of a message, or of a part of one: its body, or a single command.
 fn commands(document: &Document) -> impl Iterator<Item = Command<'_>> {
     let root = document.root();
     let body = match root.is(tag::SYNC_ML) {
@@ -166,18 +166,19 @@ fn commands(document: &Document) -> impl Iterator<Item = Command<'_>> {
     inside.filter_map(Command::of).chain(alone.flatten())
 }
 
-/// Whether only a server says this.
+/// Whether this is a command that usually a server sends.
 fn asks(command: Command<'_>) -> bool {
-    use CommandKind::{Add, Atomic, Copy, Delete, Exec, Get, Replace, Sequence};
     match command.kind() {
-        Add | Atomic | Copy | Delete | Exec | Get | Sequence => true,
-        // A device begins a session with what it is.
-        Replace => !is_about_itself(command, |item| item.source().or_else(|| item.target())),
+        kind if OF_SERVER.contains(&kind) => true,
+        // A device begins a session with a description of itself.
+        CommandKind::Replace => {
+            !is_about_itself(command, |item| item.source().or_else(|| item.target()))
+        }
         _ => false,
     }
 }
 
-/// Whether all nodes of a Replace are those by which a device describes itself.
+/// Whether all nodes of a Replace are those with which a device describes itself.
 fn is_about_itself<'d>(
     replace: Command<'d>,
     node: impl Fn(Item<'d>) -> Option<Cow<'d, str>>,
@@ -188,7 +189,17 @@ fn is_about_itself<'d>(
     uris.peek().is_some() && uris.all(is_own)
 }
 
-/// Commands of which it is remembered who sent them.
+/// The commands that only a server sends.
+const OF_SERVER: [CommandKind; 7] = [
+    CommandKind::Add,
+    CommandKind::Atomic,
+    CommandKind::Copy,
+    CommandKind::Delete,
+    CommandKind::Exec,
+    CommandKind::Get,
+    CommandKind::Sequence,
+];
+/// The limit of commands whose sender is remembered.
 const MOST_ASKED: usize = 10_000;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What the control API does to the rule sources.
+//! The changes that the control API makes to the rule sources.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -9,22 +9,22 @@ use crate::nearest::closest;
 use crate::rules::glob::Glob;
 use crate::rules::{DuplicateName, Rule, RuleErrors, Stage, load};
 
-/// Why a change was not made.
+/// The reason why a change is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeError {
-    /// The rules are wrong.
+    /// The rules have mistakes.
     #[error("{0}")]
     Rules(#[from] RuleErrors),
-    /// The rules are right, and their names are taken.
+    /// The rules have no mistake, but their names are taken.
     #[error("{0}")]
     Taken(RuleErrors),
     /// There is no rule in the text.
     #[error("there is no [[rule]] in the text")]
     NoRule,
-    /// A rule of another name than the one that was asked for, or more than one.
+    /// The text has a rule of another name than the request, or several rules.
     #[error("the text is to be one rule named `{asked}`, and it has {found}")]
     OtherRules {
-        /// The name that was asked for.
+        /// The name in the request.
         asked: String,
         /// The names in the text.
         found: String,
@@ -34,7 +34,7 @@ pub enum ChangeError {
     Unknown {
         /// The name.
         name: String,
-        /// The one that was probably meant.
+        /// The name that was probably meant.
         near: Option<String>,
     },
     /// The rule set is full.
@@ -43,7 +43,7 @@ pub enum ChangeError {
     /// There are too many scopes.
     #[error("there are {MOST_SCOPES} scopes, which is the limit")]
     TooManyScopes,
-    /// A rule about connections, which are received before any request names a scope.
+    /// A rule about connections: dmtap accepts a connection before a request names a scope.
     #[error("rule `{0}` is about connections, which belong to no scope")]
     ConnectionInScope(String),
     /// Two rules have one name.
@@ -51,17 +51,17 @@ pub enum ChangeError {
     Duplicate(#[from] DuplicateName),
 }
 
-/// What became of a rule that was put.
+/// The effect of [`Sources::put`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Put {
-    /// There was none of its name.
+    /// There was no rule of this name.
     Added,
-    /// It stands where the one before it stood.
+    /// The rule took the place of an older one.
     Replaced,
 }
 
 impl Sources {
-    /// Adds the rules of a text behind all others, and gives their full names.
+    /// Adds the rules of a text behind all others, and returns their full names.
     ///
     /// # Errors
     /// [`ChangeError::Rules`], [`ChangeError::Taken`], [`ChangeError::NoRule`], [`ChangeError::TooMany`], and those of
@@ -92,7 +92,7 @@ impl Sources {
         Ok(Put::Added)
     }
 
-    /// Takes a rule out. That of a file comes back when the file is saved with another text.
+    /// Removes a rule. A rule of a file comes back when the file is saved with another text.
     ///
     /// # Errors
     /// [`ChangeError::Unknown`].
@@ -123,7 +123,7 @@ impl Sources {
         Ok(())
     }
 
-    /// Lets a rule rest: it keeps its place and its counts until it is enabled again or leaves its file.
+    /// Disables a rule: it keeps its place and its counts until it is enabled again or leaves its file.
     ///
     /// # Errors
     /// [`ChangeError::Unknown`].
@@ -133,7 +133,8 @@ impl Sources {
         Ok(())
     }
 
-    /// Undoes everything the control API did in a scope, which is gone then; without one, everything outside of scopes.
+    /// Undoes everything that the control API did in a scope, and removes the scope; without a scope, undoes everything
+    /// that it did outside of scopes.
     ///
     /// # Errors
     /// [`ChangeError::Rules`], if the files no longer form one rule set.
@@ -153,7 +154,7 @@ impl Sources {
         }
     }
 
-    /// Makes a scope, or binds one to another device: then the exchanges of this device belong to it as well.
+    /// Creates a scope, or binds one to another device, whose exchanges then belong to it as well.
     ///
     /// # Errors
     /// [`ChangeError::TooManyScopes`].
@@ -169,7 +170,7 @@ impl Sources {
         Ok(())
     }
 
-    /// The scopes by name.
+    /// Returns the scopes by name.
     pub fn scopes(&self) -> impl Iterator<Item = Scope> {
         self.scopes.iter().map(|(name, device)| Scope {
             name: name.to_string(),
@@ -178,12 +179,12 @@ impl Sources {
         })
     }
 
-    /// The rules of a scope; without one, those of no scope.
+    /// Returns the rules of a scope; without a scope, those of no scope.
     pub fn rules_in(&self, scope: Option<&str>) -> impl Iterator<Item = &Arc<Rule>> {
         self.rules().filter(move |rule| rule.scope_name() == scope)
     }
 
-    /// The rule of this name in a scope.
+    /// Returns the rule of this name in a scope.
     ///
     /// # Errors
     /// [`ChangeError::Unknown`].
@@ -200,7 +201,8 @@ impl Sources {
         })
     }
 
-    /// The rules of a text, as rules of the scope; with `only`, the one of that name, which may be taken.
+    /// Returns the rules of a text as rules of the scope. With `only` the text must be one rule of that name, which may
+    /// be taken.
     fn read(
         &self,
         scope: Option<&str>,
@@ -208,9 +210,9 @@ impl Sources {
         only: Option<&str>,
     ) -> Result<Vec<Rule>, ChangeError> {
         let file = self.next_name();
-        // Names and scenarios of a scope are its own.
+        // A scope has names and scenarios of its own.
         let within = |rule: &Arc<Rule>| match scope {
-            Some(_) => unbound(rule, scope).into(),
+            Some(scope) => unbound(rule, scope).into(),
             None => rule.clone(),
         };
         let others: Vec<Arc<Rule>> = self.rules_in(scope).map(within).collect();
@@ -261,12 +263,9 @@ impl Sources {
             self.make_scope(scope)?;
         }
         self.sources.push(RuleSource {
-            origin: Origin::Control,
             name: self.next_name(),
-            text: text.into(),
             rules: rules.into_iter().map(Arc::new).collect(),
-            built: Vec::new(),
-            includes: Vec::new(),
+            ..RuleSource::new(Origin::Control, text.to_owned())
         });
         self.added += 1;
         Ok(())
@@ -282,13 +281,13 @@ impl Sources {
         Ok(())
     }
 
-    /// What errors call the next text of the control API.
+    /// Returns the name of the next text of the control API in errors.
     fn next_name(&self) -> String {
         format!("control:{}", self.added + 1)
     }
 }
 
-/// The names in a text, whatever else is wrong with it.
+/// Returns the names of the rules in a text, which may have mistakes.
 fn names(text: &str) -> Vec<String> {
     let table: toml::Table = text.parse().unwrap_or_default();
     let rules = table.get("rule").and_then(toml::Value::as_array);
@@ -299,7 +298,7 @@ fn names(text: &str) -> Vec<String> {
     names.map(str::to_owned).collect()
 }
 
-/// The most rules of a set to which the control API can still add some.
+/// The number of rules from which on the control API adds none.
 const MOST_RULES: usize = 10_000;
-/// The most scopes at a time.
+/// The limit of scopes.
 const MOST_SCOPES: usize = 1_000;

@@ -1,4 +1,5 @@
-//! Which keys of a rule's `match` no message of a run met, so that a rule that never acted has a nearer reason.
+//! The values that the messages of a run had for the keys of `match`: the reason of a rule that never acted names a key
+//! that no message met.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
@@ -13,26 +14,15 @@ use crate::record::{EventRecord, Sink};
 use crate::rules::glob::Glob;
 use crate::rules::{Matcher, Rule, SCOPE_HEADER, Stage};
 
-/// What the messages of a run had for the keys of matchers; clones share it. As a sink it takes in the records.
+/// A sink that keeps the values of the messages for each key of `match`; clones share them.
 #[derive(Clone, Default)]
-pub struct KeysMet(Arc<Mutex<HashMap<(Key, Stage), Texts>>>);
+pub struct KeysMet(Arc<Mutex<HashMap<(&'static str, Stage), Texts>>>);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Key {
-    Method,
-    Host,
-    Path,
-    Device,
-    Command,
-    LocUri,
-    Scope,
-}
-
-/// Whether a key of a matcher holds of a text.
-type Holds<'m> = dyn Fn(&str) -> bool + 'm;
-
-/// The texts that came for a key; `None` where there were too many, or one was masked.
+/// The values of one key; `None` after too many, or a masked one.
 type Texts = Option<BTreeSet<String>>;
+
+/// Whether a key of a matcher holds for a value.
+type Holds<'m> = dyn Fn(&str) -> bool + 'm;
 
 impl Sink for KeysMet {
     fn write_event(&mut self, record: &EventRecord) -> io::Result<()> {
@@ -45,33 +35,33 @@ impl Sink for KeysMet {
             let uri = head.uri.as_ref().and_then(|uri| uri.parse().ok());
             let uri: http::Uri = uri.unwrap_or_default();
             let host = uri.host().unwrap_or(MASK);
-            // The rules of both stages ask about the request.
+            // Rules of both stages ask about the request.
             for stage in [Stage::Request, Stage::Response] {
-                self.met(Key::Method, stage, head.method.as_deref().unwrap_or(MASK));
-                self.met(Key::Host, stage, host);
-                self.met(Key::Path, stage, uri.path());
+                self.met("method", stage, head.method.as_deref().unwrap_or(MASK));
+                self.met("host", stage, host);
+                self.met("path", stage, uri.path());
                 if let Some(scope) = head.header(SCOPE_HEADER.as_str()) {
-                    self.met(Key::Scope, stage, scope);
+                    self.met(SCOPE, stage, scope);
                 }
             }
         }
         if let Some(session) = &record.session {
-            self.met(Key::Device, stage, &session.device);
+            self.met("device", stage, &session.device);
         }
         for command in &record.commands {
-            self.met(Key::Command, stage, &command.kind);
+            self.met("command", stage, &command.kind);
             for uri in nodes(command) {
-                self.met(Key::LocUri, stage, &locuri::canonical(uri));
+                self.met("loc-uri", stage, &locuri::canonical(uri));
             }
             if command.answers.as_ref().is_some_and(|it| it.more) {
-                self.met(Key::LocUri, stage, MASK);
+                self.met("loc-uri", stage, MASK);
             }
         }
         Ok(())
     }
 }
 
-/// The nodes that a command may be about.
+/// Returns the nodes that a command may be about.
 fn nodes(command: &CommandRecord) -> impl Iterator<Item = &str> {
     let items = command.items.iter();
     let items = items.flat_map(|item| item.target.iter().chain(&item.source));
@@ -81,12 +71,12 @@ fn nodes(command: &CommandRecord) -> impl Iterator<Item = &str> {
 }
 
 impl KeysMet {
-    /// The key of a rule's `match` that matched no message of its stage, if one is known.
+    /// Returns a key of a rule's `match` that held for no message of its stage, if there is one.
     pub(super) fn unmet(&self, rule: &Rule) -> Option<&'static str> {
         let is_outside = rule.scope.as_ref().is_some_and(|scope| {
             let is_device = |it: &str| scope.device.as_ref().is_some_and(|glob| glob.matches(it));
-            self.is_unmet(Key::Scope, rule.stage, &|it| it == &*scope.name)
-                && self.is_unmet(Key::Device, rule.stage, &is_device)
+            self.is_unmet(SCOPE, rule.stage, &|it| it == &*scope.name)
+                && self.is_unmet("device", rule.stage, &is_device)
         });
         match is_outside {
             true => Some(SCOPE),
@@ -94,8 +84,8 @@ impl KeysMet {
         }
     }
 
-    /// Whether this holds of no text that came for a key.
-    fn is_unmet(&self, key: Key, stage: Stage, holds: &Holds<'_>) -> bool {
+    /// Whether this holds for no value of a key.
+    fn is_unmet(&self, key: &'static str, stage: Stage, holds: &Holds<'_>) -> bool {
         match self.0.lock().get(&(key, stage)) {
             Some(Some(texts)) => !texts.iter().any(|text| holds(text)),
             Some(None) => false,
@@ -112,27 +102,27 @@ impl KeysMet {
             commands.is_empty() || commands.iter().any(|command| command.0.name() == name)
         };
         let is_node = |uri: &str| uris.is_empty() || uris.iter().any(|glob| glob.matches(uri));
-        let keys: [(&str, Key, &Holds<'_>); 6] = [
-            ("method", Key::Method, &|it| any(&matcher.method, it)),
-            ("host", Key::Host, &|it| any(&matcher.host, it)),
-            ("path", Key::Path, &|it| any(&matcher.path, it)),
-            ("device", Key::Device, &|it| any(&matcher.device, it)),
-            ("command", Key::Command, &is_command),
-            ("loc-uri", Key::LocUri, &is_node),
+        let keys: [(&str, &Holds<'_>); 6] = [
+            ("method", &|it| any(&matcher.method, it)),
+            ("host", &|it| any(&matcher.host, it)),
+            ("path", &|it| any(&matcher.path, it)),
+            ("device", &|it| any(&matcher.device, it)),
+            ("command", &is_command),
+            ("loc-uri", &is_node),
         ];
-        // A key that the rule does not have holds of every text.
+        // A key that the rule does not have holds for every value.
         let is_asked = |holds: &Holds<'_>| !holds(MASK);
         let mut unmet = keys
             .into_iter()
-            .filter(|(_, key, holds)| is_asked(holds) && self.is_unmet(*key, stage, holds));
-        let own = unmet.next().map(|(name, ..)| name);
+            .filter(|(key, holds)| is_asked(holds) && self.is_unmet(key, stage, holds));
+        let own = unmet.next().map(|(key, _)| key);
         own.or_else(|| {
             let mut inner = matcher.all.iter();
             inner.find_map(|inner| self.unmet_of(inner, stage))
         })
     }
 
-    fn met(&self, key: Key, stage: Stage, text: &str) {
+    fn met(&self, key: &'static str, stage: Stage, text: &str) {
         let mut all = self.0.lock();
         let texts = all.entry((key, stage));
         let texts = texts.or_insert_with(|| Some(BTreeSet::new()));
@@ -148,11 +138,11 @@ impl KeysMet {
     }
 }
 
-/// What a rule of a scope lacks where no message was in that scope.
+/// The key for the scope of a rule.
 pub(super) const SCOPE: &str = "scope";
-/// Texts that are kept for a key.
+/// The limit of values of one key.
 const MOST_TEXTS: usize = 10_000;
-/// Bytes of one of them.
+/// The limit of a value, in bytes.
 const LONGEST_TEXT: usize = 1_024;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Rules that never acted in a run, and the nearest reason.
+//! The rules that never acted in a run, each with the nearest reason.
 
 use std::fmt::Write as _;
 
@@ -8,8 +8,8 @@ use super::{Entry, KeysMet, SourceState};
 use crate::printable::counted;
 use crate::rules::Per;
 
-/// Demands that every rule acted in the run. Disabled rules do not count, and of the rules that one option makes one
-/// is enough. `met` is what the messages had, where somebody looked.
+/// Checks that every rule acted in the run. Disabled rules do not count, and one of the rules of an option is enough.
+/// `met` has the values of the messages, if they were collected.
 ///
 /// # Errors
 /// The rules that never acted, with the nearest reason of each.
@@ -19,7 +19,7 @@ pub fn require_hits(entries: &[Entry], met: Option<&KeysMet>) -> Result<(), Stri
         is_enabled && entry.run.messages == 0 && !is_idle_half(entry, entries)
     };
     let mut missing: Vec<&Entry> = entries.iter().filter(is_due).collect();
-    // Of two that one option made, the first stands for both.
+    // Of two rules of one option the first stands for both.
     missing.dedup_by(|later, first| are_of_one_option(&first.rule, &later.rule));
     let missing = missing.iter();
     let missing = missing.map(|entry| (entry.rule.name.as_str(), reason(entry, met)));
@@ -29,7 +29,7 @@ pub fn require_hits(entries: &[Entry], met: Option<&KeysMet>) -> Result<(), Stri
     }
 }
 
-/// These rules, each with the reason.
+/// Lists rules that never acted, each with the reason.
 pub fn list(missing: &[(&str, String)]) -> String {
     let mut text = format!("error: {} never acted:", counted(missing.len(), "rule"));
     let width = name_column(missing.iter().map(|(name, _)| *name));
@@ -39,7 +39,7 @@ pub fn list(missing: &[(&str, String)]) -> String {
     text
 }
 
-/// Why a rule that never acted did not, as far as its counts tell, and what the messages had.
+/// Returns the reason why a rule never acted, as far as its counts and the values of the messages show it.
 pub(super) fn reason(entry: &Entry, met: Option<&KeysMet>) -> String {
     let (rule, hits) = (&entry.rule, entry.run);
     let unit = unit(rule.stage);
@@ -52,8 +52,7 @@ pub(super) fn reason(entry: &Entry, met: Option<&KeysMet>) -> String {
     }
     if hits.excluded_by_limit > 0 {
         let messages = counted(hits.excluded_by_limit, unit);
-        let per = rule.limit.map(|limit| limit.per);
-        let per = match per {
+        let per = match rule.limit.map(|limit| limit.per) {
             Some(Per::Session) => ": it counts each session separately (per = \"session\")",
             Some(Per::Device) => ": it counts each device separately (per = \"device\")",
             _ => "",
@@ -78,21 +77,17 @@ pub(super) fn reason(entry: &Entry, met: Option<&KeysMet>) -> String {
         };
     }
     let stage = rule.stage.name();
-    let unmet = met.and_then(|met| met.unmet(rule));
-    match (hits.arrived, unmet) {
-        (0, _) => format!("no {stage} arrived"),
-        (came, None) => format!("{} arrived, and none matched", counted(came, stage)),
-        (came, Some(SCOPE)) => {
+    if hits.arrived == 0 {
+        return format!("no {stage} arrived");
+    }
+    let arrived = counted(hits.arrived, stage);
+    match met.and_then(|met| met.unmet(rule)) {
+        None => format!("{arrived} arrived, and none matched"),
+        Some(SCOPE) => {
             let scope = rule.scope.as_ref().map_or("", |scope| &*scope.name);
-            format!(
-                "{} arrived, and none was in its scope `{scope}`",
-                counted(came, stage)
-            )
+            format!("{arrived} arrived, and none was in its scope `{scope}`")
         }
-        (came, Some(key)) => format!(
-            "{} arrived, and none matched its `{key}`",
-            counted(came, stage)
-        ),
+        Some(key) => format!("{arrived} arrived, and none matched its `{key}`"),
     }
 }
 

@@ -8,19 +8,47 @@ use std::path::{Path, PathBuf};
 
 use crate::app::rule_includes;
 use crate::error_text;
+use crate::printable;
+use crate::rules::{ErrorStyle, RuleErrors};
 
 /// A rule file that was looked for.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// Which argument named it, or the folder it is in; from 0.
+    /// The number of the argument that named it or its folder, from 0.
     pub argument: usize,
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
-    /// Its text, or why it cannot be read.
+    /// Its text, or the reason why it cannot be read.
     pub text: Result<String, String>,
 }
 
-/// What every argument names: a file, or all `*.toml` of a folder and of those in it, by path. Blocks.
+/// The reasons why there is no rule set to begin with.
+#[derive(Debug, Default)]
+pub struct OpenError {
+    /// The files that cannot be read, each with the reason.
+    pub unreadable: Vec<(String, String)>,
+    /// The mistakes in the other files.
+    pub rules: Option<RuleErrors>,
+}
+
+impl OpenError {
+    /// Draws all errors with colours.
+    pub fn drawn(&self) -> String {
+        let unreadable = self.unreadable.iter();
+        let lines = unreadable.map(|(file, why)| {
+            let (file, why) = (printable::line(file), printable::line(why));
+            format!("error: cannot read {file}: {why}")
+        });
+        let mut parts: Vec<String> = lines.collect();
+        if let Some(errors) = &self.rules {
+            let gap = if parts.is_empty() { "" } else { "\n" };
+            parts.push(format!("{gap}{}", errors.render(ErrorStyle::Coloured)));
+        }
+        parts.join("\n")
+    }
+}
+
+/// Reads the files of all arguments: each is a file, or a folder with all `*.toml` in it and in its folders. Blocks.
 pub fn files(arguments: &[PathBuf]) -> Vec<Found> {
     let mut found = Vec::new();
     for (argument, path) in arguments.iter().enumerate() {
@@ -40,25 +68,7 @@ pub fn files(arguments: &[PathBuf]) -> Vec<Found> {
     found
 }
 
-/// The files with their texts.
-///
-/// # Errors
-/// One line for each that cannot be read.
-pub fn readable(files: Vec<Found>) -> Result<Vec<(Found, String)>, String> {
-    let (mut readable, mut errors) = (Vec::new(), Vec::new());
-    for file in files {
-        match file.text.clone() {
-            Ok(text) => readable.push((file, text)),
-            Err(why) => errors.push(format!("error: cannot read {}: {why}", file.path.display())),
-        }
-    }
-    match errors.is_empty() {
-        true => Ok(readable),
-        false => Err(errors.join("\n")),
-    }
-}
-
-/// The file itself, or the rule files of a folder and of the folders in it, by path.
+/// Returns the file itself, or the rule files of a folder and of the folders in it, by path.
 fn inside(path: &Path) -> Result<Vec<PathBuf>, String> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
@@ -72,18 +82,18 @@ fn inside(path: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(inside.files)
 }
 
-/// The folders that rule files are taken from: this one and those in it; none of a file.
+/// Returns the folders that rule files are taken from: this one and those in it; none for a file.
 pub(super) fn folders(path: &Path) -> Vec<PathBuf> {
     let mut inside = Inside::default();
     if path.is_dir() {
-        // What was entered up to an error is worth a watch.
+        // The folders entered before an error are worth watching.
         let _ = inside.enter(path, 0);
     }
     inside.folders.sort();
     inside.folders
 }
 
-/// What is found in a folder.
+/// The rule files and folders in a folder.
 #[derive(Default)]
 struct Inside {
     files: Vec<PathBuf>,
@@ -91,7 +101,8 @@ struct Inside {
 }
 
 impl Inside {
-    /// Links to folders are not followed, since they can lead in a circle; hidden folders are of other programs.
+    /// Collects the files of a folder. Links to folders are not followed, since they can lead in a circle; hidden folders
+    /// belong to other programs.
     fn enter(&mut self, folder: &Path, depth: usize) -> Result<(), String> {
         if depth > DEEPEST || self.folders.len() == MOST_FOLDERS {
             let folder = folder.display();
@@ -117,7 +128,7 @@ impl Inside {
     }
 }
 
-/// Whether a folder's file is taken: hidden ones are what editors leave lying about.
+/// Whether a file in a folder is a rule file; hidden ones are leftovers of editors.
 fn is_rule_file(path: &Path) -> bool {
     let is_toml = |form: &std::ffi::OsStr| form.eq_ignore_ascii_case("toml");
     path.extension().is_some_and(is_toml) && !is_hidden(path) && !path.is_dir()
@@ -128,19 +139,19 @@ fn is_hidden(path: &Path) -> bool {
     path.file_name().is_some_and(hidden)
 }
 
-/// How deep folders may be nested in the one that is named.
+/// The limit of nested folders in the named one.
 const DEEPEST: usize = 8;
-/// Folders that rule files are taken from, for one that is named.
+/// The limit of folders that rule files are taken from, for each named one.
 const MOST_FOLDERS: usize = 1_000;
 
 fn text(path: &Path) -> Result<String, String> {
     decoded(rule_includes::read_bounded(path, rule_includes::MOST)?)
 }
 
-/// The text of a file.
+/// Returns the text of a file.
 ///
 /// # Errors
-/// What the bytes are, if they are not UTF-8.
+/// The bytes are not UTF-8; the message says what they are instead.
 pub fn decoded(bytes: Vec<u8>) -> Result<String, String> {
     let is_utf16 = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
     String::from_utf8(bytes).map_err(|error| {
@@ -157,6 +168,12 @@ pub fn decoded(bytes: Vec<u8>) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::rule_sources::Sources;
+
+    fn texts(folder: &Path) -> Result<Vec<String>, String> {
+        let found = files(&[folder.to_owned()]);
+        found.into_iter().map(|file| file.text).collect()
+    }
 
     #[test]
     fn a_folder_is_its_toml_files_by_name() {
@@ -165,9 +182,7 @@ mod tests {
             fs::write(folder.path().join(name), name).unwrap();
         }
         fs::create_dir(folder.path().join("f.toml")).unwrap();
-        let found = readable(files(&[folder.path().to_owned()])).unwrap();
-        let texts: Vec<&str> = found.iter().map(|(_, text)| text.as_str()).collect();
-        assert_eq!(texts, ["a.toml", "b.toml"]);
+        assert_eq!(texts(folder.path()).unwrap(), ["a.toml", "b.toml"]);
     }
 
     #[test]
@@ -188,9 +203,8 @@ mod tests {
         }
         #[cfg(unix)]
         std::os::unix::fs::symlink(folder.path(), folder.path().join("b/loop")).unwrap();
-        let found = readable(files(&[folder.path().to_owned()])).unwrap();
-        let texts: Vec<&str> = found.iter().map(|(_, text)| text.as_str()).collect();
-        assert_eq!(texts, ["a.toml", "b/a.toml", "b/b/c.toml", "c.toml"]);
+        let expected = ["a.toml", "b/a.toml", "b/b/c.toml", "c.toml"];
+        assert_eq!(texts(folder.path()).unwrap(), expected);
         let watched = folders(folder.path());
         let inside = |name: &str| folder.path().join(name);
         assert_eq!(
@@ -205,17 +219,19 @@ mod tests {
         fs::write(folder.path().join("a.toml"), "").unwrap();
         let deep = (0..=DEEPEST).fold(folder.path().to_owned(), |path, _| path.join("d"));
         fs::create_dir_all(&deep).unwrap();
-        let error = readable(files(&[folder.path().to_owned()])).unwrap_err();
+        let error = texts(folder.path()).unwrap_err();
         assert!(error.contains("8 folders"), "{error}");
         fs::remove_dir(deep).unwrap();
-        readable(files(&[folder.path().to_owned()])).unwrap();
+        texts(folder.path()).unwrap();
     }
 
     #[test]
     fn what_cannot_be_read_is_named_with_the_reason() {
         let folder = tempfile::tempdir().unwrap();
         let missing = folder.path().join("missing.toml");
-        let error = readable(files(&[missing, folder.path().to_owned()])).unwrap_err();
+        let arguments = [missing, folder.path().to_owned()];
+        let error = Sources::open(&arguments, Vec::new(), 1).unwrap_err();
+        let error = error.drawn();
         let lines: Vec<&str> = error.lines().collect();
         assert!(lines[0].contains("missing.toml: No such file"), "{error}");
         assert!(lines[1].contains("there is no *.toml in it"), "{error}");

@@ -1,4 +1,4 @@
-//! Rules and how they stand, as JSON and for people.
+//! Rules with their state and hits, as JSON and for people.
 
 use std::borrow::Cow;
 
@@ -11,9 +11,9 @@ use crate::app::rule_errors_json;
 use crate::printable::{self, counted};
 use crate::proxy::Hits;
 use crate::record::jsonl;
-use crate::rules::{Limit, Rule, Scenario, Stage, Step};
+use crate::rules::{Rule, Stage, Step};
 
-/// A rule as the control API and the summary tell it.
+/// A rule as the control API and the summary report it.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct EntryReport<'e> {
     /// Its name.
@@ -21,18 +21,18 @@ pub struct EntryReport<'e> {
     /// The scope it belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<&'e str>,
-    /// When it looks.
+    /// The stage at which it looks.
     pub stage: &'static str,
     /// Whether it is in force; if not, it was disabled or removed.
     pub enabled: bool,
     /// Whether it was in force in this run and no longer is.
     #[serde(skip_serializing_if = "is_there")]
     pub removed: bool,
-    /// Where it is written: a file, or `control:N` for the Nth text the control API took.
+    /// The file that has it, or `control:N` for the Nth text that the control API took.
     pub file: &'e str,
-    /// The line its `[[rule]]` stands in there, from 1.
+    /// The line of its `[[rule]]` in there, from 1.
     pub line: usize,
-    /// How often it acts.
+    /// Its limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<LimitReport>,
     /// Its scenario.
@@ -40,29 +40,29 @@ pub struct EntryReport<'e> {
     pub scenario: Option<ScenarioReport<'e>>,
     /// The verbs of its steps.
     pub steps: Vec<&'static str>,
-    /// What is odd about it, although it loads.
+    /// The warnings about it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<serde_json::Value>,
-    /// Why it never acted in the run, as far as its counts tell.
+    /// The reason why it never acted in the run, as far as its counts show it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
-    /// How often it acted since the last reset.
+    /// Its hits since the last reset.
     pub hits: Hits,
-    /// How often it acted in the whole run, and others of its name before it.
+    /// Its hits in the whole run, with those of earlier rules of its name.
     pub run: Hits,
 }
 
 /// A limit.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct LimitReport {
-    /// Matches ignored first.
+    /// The matches ignored first.
     pub skip: u64,
-    /// Matches acted on after those.
+    /// The matches acted on after those.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub times: Option<u64>,
     /// Whether chance decides which of them.
     pub chance: bool,
-    /// What the count begins anew for.
+    /// The unit for which the count starts again.
     pub per: &'static str,
 }
 
@@ -74,15 +74,15 @@ pub struct ScenarioReport<'e> {
     /// The state in which the rule looks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requires: Option<&'e str>,
-    /// The state it brings about.
+    /// The state that the rule sets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub becomes: Option<&'e str>,
-    /// What has a state of its own.
+    /// The unit that has a state of its own.
     pub per: &'static str,
 }
 
 impl<'e> EntryReport<'e> {
-    /// The report about a rule.
+    /// Creates the report about a rule.
     pub fn of(entry: &'e Entry) -> Self {
         let rule = &entry.rule;
         Self {
@@ -93,8 +93,18 @@ impl<'e> EntryReport<'e> {
             removed: entry.state == SourceState::Removed,
             file: &rule.file,
             line: rule.line,
-            limit: rule.limit.map(limit),
-            scenario: rule.scenario.as_ref().map(scenario),
+            limit: rule.limit.map(|limit| LimitReport {
+                skip: limit.skip.map_or(0, |skip| skip.0),
+                times: limit.times.map(|times| times.0),
+                chance: limit.chance.is_some(),
+                per: limit.per.name(),
+            }),
+            scenario: rule.scenario.as_ref().map(|scenario| ScenarioReport {
+                name: &scenario.name,
+                requires: scenario.requires.as_deref(),
+                becomes: scenario.becomes.as_deref(),
+                per: scenario.per.name(),
+            }),
             steps: rule.steps.iter().map(Step::name).collect(),
             warnings: rule_errors_json::each(&rule.warnings),
             why: (entry.run.messages == 0).then(|| reason(entry, None)),
@@ -104,25 +114,25 @@ impl<'e> EntryReport<'e> {
     }
 }
 
-/// What each rule did in a run: the last line of `--output json`.
+/// The effects of the rules in a run: the last line of `--output json`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct RulesRecord<'e> {
     /// The rules, in the order in which dmtap evaluates them.
     rules: Vec<EntryReport<'e>>,
 }
 
-/// The summary at the end of a run, as the last line of `--output json`.
+/// Returns the summary at the end of a run, as the last line of `--output json`.
 pub fn summary_line(entries: &[Entry]) -> String {
     let rules = entries.iter().map(EntryReport::of).collect();
     jsonl::line(jsonl::RULES, &RulesRecord { rules })
 }
 
-/// The summary at the end of a run, for people; empty without rules.
+/// Returns the summary at the end of a run, for people; empty without rules.
 pub fn summary(entries: &[Entry]) -> String {
     summary_with(entries, |_| String::new())
 }
 
-/// The same, with what `more` says below each rule.
+/// Like [`summary`], with the text of `more` below each rule.
 pub fn summary_with(entries: &[Entry], more: impl Fn(&str) -> String) -> String {
     let shown = entries.iter().filter(|entry| !is_idle_half(entry, entries));
     let shown: Vec<&Entry> = shown.collect();
@@ -144,13 +154,13 @@ pub fn summary_with(entries: &[Entry], more: impl Fn(&str) -> String) -> String 
     text
 }
 
-/// The width of a column of rules' names, in characters.
+/// Returns the width of a column of rule names, in characters.
 pub fn name_column<'n>(names: impl Iterator<Item = &'n str>) -> usize {
     let widths = names.map(|name| short_name(name).chars().count());
     widths.max().unwrap_or_default()
 }
 
-/// A rule's name as a column has it: a long one without its middle.
+/// Returns a rule's name for a column: a long one without its middle.
 pub fn short_name(name: &str) -> Cow<'_, str> {
     let name = printable::line(name);
     let count = name.chars().count();
@@ -163,10 +173,10 @@ pub fn short_name(name: &str) -> Cow<'_, str> {
     format!("{begin}…{end}").into()
 }
 
-/// Characters of a name in a column.
+/// The limit of a name in a column, in characters.
 const WIDEST_NAME: usize = 60;
 
-/// Whether a rule is one of two that an option made, and did nothing where the other one acted.
+/// Whether a rule is one of two that an option made, and did nothing although the other one acted.
 pub(super) fn is_idle_half(entry: &Entry, entries: &[Entry]) -> bool {
     let is_idle = |entry: &Entry| entry.run.messages == 0 && entry.run.failed == 0;
     let mut halves = entries
@@ -184,7 +194,7 @@ pub fn are_of_one_option(one: &Rule, other: &Rule) -> bool {
         || are_of_builtin && (are_halves(one, other) || are_halves(other, one))
 }
 
-/// What a rule did in the whole run, and since the last reset if that is not the same.
+/// Returns in words what a rule did in the whole run, and since the last reset if that differs.
 fn did(entry: &Entry) -> String {
     let mut words = acted(entry, entry.run);
     match entry.state {
@@ -223,7 +233,7 @@ fn acted(entry: &Entry, hits: Hits) -> String {
     words
 }
 
-/// What a rule of this stage acts on.
+/// Returns the name of the unit on which a rule of this stage acts.
 pub(super) fn unit(stage: Stage) -> &'static str {
     match stage {
         Stage::Connection => "connection",
@@ -233,24 +243,6 @@ pub(super) fn unit(stage: Stage) -> &'static str {
 
 fn is_there(removed: &bool) -> bool {
     !removed
-}
-
-fn limit(limit: Limit) -> LimitReport {
-    LimitReport {
-        skip: limit.skip.map_or(0, |skip| skip.0),
-        times: limit.times.map(|times| times.0),
-        chance: limit.chance.is_some(),
-        per: limit.per.name(),
-    }
-}
-
-fn scenario(scenario: &Scenario) -> ScenarioReport<'_> {
-    ScenarioReport {
-        name: &scenario.name,
-        requires: scenario.requires.as_deref(),
-        becomes: scenario.becomes.as_deref(),
-        per: scenario.per.name(),
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! Scopes: rules of one test, so that tests that run at the same time do not undo each other's.
+//! Scopes: the rules of one test, separate from those of tests that run at the same time.
 //!
 //! A rule of a scope acts on the exchanges whose request names the scope in a header field, and on those of the device
-//! that the scope is bound to ([`RuleScope`]). In records it is called `SCOPE/NAME`; its scenario is one of the scope.
+//! that the scope is bound to ([`RuleScope`]). In records its name is `SCOPE/NAME`; its scenario belongs to the scope.
 
 use serde::Serialize;
 
@@ -15,7 +15,7 @@ pub struct Scope {
     pub device: Option<String>,
     /// Its name.
     pub name: String,
-    /// How many rules it has.
+    /// The number of its rules.
     pub rules: usize,
 }
 
@@ -25,7 +25,7 @@ pub fn is_name(text: &str) -> bool {
     (1..=LONGEST_NAME).contains(&text.len()) && text.bytes().all(is_plain)
 }
 
-/// What a rule of this scope is called among all rules.
+/// Returns the name of a rule of this scope among all rules.
 pub(super) fn full_name(scope: Option<&str>, name: &str) -> String {
     match scope {
         Some(scope) => format!("{scope}/{name}"),
@@ -33,13 +33,13 @@ pub(super) fn full_name(scope: Option<&str>, name: &str) -> String {
     }
 }
 
-/// The name of a rule within its scope.
+/// Returns the name of a rule within its scope.
 pub(super) fn name_within<'n>(scope: Option<&str>, name: &'n str) -> &'n str {
     let within = scope.and_then(|scope| name.strip_prefix(scope)?.strip_prefix('/'));
     within.unwrap_or(name)
 }
 
-/// Makes a rule one of this scope.
+/// Puts a rule into a scope.
 pub(super) fn bind(rule: &mut Rule, scope: &str, device: Option<&str>) {
     rule.name = full_name(Some(scope), &rule.name);
     rule.scope = Some(RuleScope {
@@ -48,17 +48,16 @@ pub(super) fn bind(rule: &mut Rule, scope: &str, device: Option<&str>) {
     });
 }
 
-/// A rule of this scope as its text has it.
-pub(super) fn unbound(rule: &Rule, scope: Option<&str>) -> Rule {
-    let mut rule = rule.clone();
-    if scope.is_some() {
-        rule.name = name_within(scope, &rule.name).to_owned();
-        rule.scope = None;
+/// Returns a rule of this scope as its text has it.
+pub(super) fn unbound(rule: &Rule, scope: &str) -> Rule {
+    Rule {
+        name: name_within(Some(scope), &rule.name).to_owned(),
+        scope: None,
+        ..rule.clone()
     }
-    rule
 }
 
-/// Characters of a name at most.
+/// The limit of a name, in characters.
 const LONGEST_NAME: usize = 64;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Where rules come from: files, texts given at the start, and the control API.
+//! The sources of rules: files, texts given at the start, and the control API.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::change::ChangeError;
-use super::read::{self, Found};
+use super::read::{self, Found, OpenError};
 use crate::app::rule_includes;
 use crate::rules::engine::refuse_duplicates;
 use crate::rules::{DuplicateName, ErrorStyle, Rule, RuleErrors, RuleSet, load};
@@ -18,34 +18,34 @@ use crate::rules::{DuplicateName, ErrorStyle, Rule, RuleErrors, RuleSet, load};
 pub struct Sources {
     arguments: Arc<[PathBuf]>,
     pub(super) sources: Vec<RuleSource>,
-    /// Names of rules that were disabled.
+    /// The names of disabled rules.
     pub(super) disabled: BTreeSet<String>,
     /// The scopes that the control API made, with the device that each is bound to.
     pub(super) scopes: BTreeMap<Arc<str>, Option<Arc<str>>>,
-    /// Texts the control API has taken, for the names they get.
+    /// The number of texts that the control API has taken, for the names of the next ones.
     pub(super) added: u64,
     seed: u64,
 }
 
-/// A text with the rules that are taken from it.
+/// A text with its rules.
 #[derive(Clone, Debug)]
 pub(super) struct RuleSource {
     pub(super) origin: Origin,
-    /// As errors name it.
+    /// The name of the text in errors.
     pub(super) name: String,
     pub(super) text: Arc<str>,
-    /// Those of the text, unless the control API put others in their place or removed them.
+    /// The rules of the text, but for those that the control API replaced or removed.
     pub(super) rules: Vec<Arc<Rule>>,
-    /// Those that an option of the command line made of the text, which is its argument and no rule file.
+    /// The rules that an option of the command line made of its argument; the text is that argument, not a rule file.
     pub(super) built: Vec<Arc<Rule>>,
-    /// The files that the text names, with what was in them.
+    /// The files that the text names, with their contents.
     pub(super) includes: Vec<(PathBuf, Bytes)>,
 }
 
-/// Where a text comes from.
+/// The origin of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// A file: the argument that named it or its folder, and where it is.
+    /// A file: the number of the argument that named it or its folder, and its path.
     File(usize, PathBuf),
     /// The command line.
     Given,
@@ -53,59 +53,67 @@ pub(super) enum Origin {
     Control,
 }
 
-/// Why there is no rule set to begin with.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// Files that cannot be read, a line for each.
-    #[error("{0}")]
-    Unreadable(String),
-    /// Rules that are wrong.
-    #[error("{0}")]
-    Rules(RuleErrors),
-}
-
-/// What came of reading the files again.
+/// The result of reading the files again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reloaded {
-    /// Files that say something else than before, or are new.
+    /// The files that are new or have changed.
     pub changed: Vec<String>,
-    /// Files that are gone or cannot be read, with the reason. Their rules stay.
+    /// The files that are gone or cannot be read, with the reason. Their rules stay.
     pub absent: Vec<(String, String)>,
-    /// Rules that are in force now.
+    /// The number of rules in force now.
     pub in_force: usize,
-    /// What is odd about rules of the changed files, drawn.
+    /// The warnings about rules of the changed files, drawn.
     pub warnings: Vec<String>,
 }
 
 impl Sources {
-    /// Reads files and folders; `given` are texts with the names they have for people. Blocks while it reads.
+    /// Reads files and folders; `given` are texts with their names in errors. Blocks while it reads.
     ///
     /// # Errors
-    /// [`OpenError`], with everything that is wrong.
+    /// [`OpenError`], with all mistakes.
     pub fn open(
         arguments: &[PathBuf],
         given: Vec<(String, String)>,
         seed: u64,
     ) -> Result<Self, OpenError> {
+        let mut sources = Self::of(read::files(arguments), given, seed)?;
+        sources.arguments = arguments.into();
+        Ok(sources)
+    }
+
+    /// Like [`Self::open`], with files that were read already.
+    pub fn of(
+        files: Vec<Found>,
+        given: Vec<(String, String)>,
+        seed: u64,
+    ) -> Result<Self, OpenError> {
         let mut sources = Self {
-            arguments: arguments.into(),
+            arguments: Arc::default(),
             sources: Vec::new(),
             disabled: BTreeSet::new(),
             scopes: BTreeMap::new(),
             added: 0,
             seed,
         };
-        let files = read::readable(read::files(arguments)).map_err(OpenError::Unreadable)?;
-        for (found, text) in files {
-            let origin = Origin::File(found.argument, found.path);
-            sources.sources.push(RuleSource::new(origin, text));
+        let mut unreadable = Vec::new();
+        for file in files {
+            let origin = Origin::File(file.argument, file.path);
+            match file.text {
+                Ok(text) => sources.sources.push(RuleSource::new(origin, text)),
+                Err(why) => unreadable.push((origin.name(), why)),
+            }
         }
         for (name, text) in given {
             let source = RuleSource::new(Origin::Given, text);
             sources.sources.push(RuleSource { name, ..source });
         }
-        sources.parse_all().map_err(OpenError::Rules)?;
-        Ok(sources)
+        match (sources.parse_all(), unreadable.is_empty()) {
+            (Ok(()), true) => Ok(sources),
+            (parsed, _) => Err(OpenError {
+                unreadable,
+                rules: parsed.err(),
+            }),
+        }
     }
 
     /// Adds the rules that an option of the command line made of its argument, behind the others.
@@ -119,10 +127,10 @@ impl Sources {
         });
     }
 
-    /// The rules of all sources as one set, and the disabled ones.
+    /// Returns the rules of all sources as one set, and the disabled ones.
     ///
     /// # Errors
-    /// [`DuplicateName`], also where one of the two is disabled; within a scope the loader refuses that first.
+    /// [`DuplicateName`], also if one of the two is disabled; within a scope the loader refuses that first.
     pub fn assemble(&self) -> Result<(RuleSet, Vec<Arc<Rule>>), DuplicateName> {
         let rules: Vec<_> = self.rules().cloned().collect();
         refuse_duplicates(&rules)?;
@@ -131,46 +139,46 @@ impl Sources {
         Ok((RuleSet::from_rules(rules)?.with_seed(self.seed), disabled))
     }
 
-    /// Every rule in the order in which they act, disabled ones too.
+    /// Returns all rules in the order in which they act, disabled ones too.
     pub fn rules(&self) -> impl Iterator<Item = &Arc<Rule>> {
         self.sources.iter().flat_map(|source| &source.rules)
     }
 
-    /// The texts in the order in which their rules act: the name of each, what it says, and the names of its rules.
+    /// Returns the texts in the order in which their rules act: the name of each, the text, and the names of its rules.
     pub fn texts(&self) -> impl Iterator<Item = (&str, &str, impl Iterator<Item = &str>)> {
         let texts = self.sources.iter();
         texts.map(|source| (&*source.name, &*source.text, source.names()))
     }
 
-    /// What the chance of rules is drawn from.
+    /// Returns the seed of the random choices of rules.
     pub fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// Whether a rule of this name would be in force.
+    /// Whether a rule of this name is enabled.
     pub fn enables(&self, name: &str) -> bool {
         !self.disabled.contains(name)
     }
 
-    /// Whether some rule acts by chance, so that the seed matters.
-    pub fn draw(&self) -> bool {
+    /// Whether some rule acts at random, so that the seed matters.
+    pub fn are_random(&self) -> bool {
         let chance = |rule: &Arc<Rule>| rule.limit.is_some_and(|limit| limit.chance.is_some());
         self.rules().any(chance)
     }
 
-    /// The files and folders that were asked for.
+    /// Returns the files and folders of the command line.
     pub fn arguments(&self) -> Arc<[PathBuf]> {
         self.arguments.clone()
     }
 
-    /// The files that rules name, such as bodies to send.
+    /// Returns the files that rules name, such as bodies to send.
     pub fn includes(&self) -> Vec<PathBuf> {
         let sources = self.sources.iter().flat_map(|source| &source.includes);
         sources.map(|(path, _)| path.clone()).collect()
     }
 
-    /// Takes what was found in the files. A file that says the same as before keeps what the control API made
-    /// of it; one that is gone keeps its rules, unless another file brings rules of their names: it was renamed.
+    /// Takes the texts of the files. An unchanged file keeps the changes of the control API to its rules. A file that is
+    /// gone keeps its rules, unless another file has rules of their names: then it was renamed.
     ///
     /// # Errors
     /// [`ChangeError::Rules`].
@@ -194,17 +202,11 @@ impl Sources {
             }
             reloaded.changed.extend(news);
         }
-        let is_file = |source: &&RuleSource| matches!(source.origin, Origin::File(..));
+        let is_file = |source: &RuleSource| matches!(source.origin, Origin::File(..));
         let is_there =
-            |source: &&RuleSource| kept.iter().chain(&changed).any(|other| other.is_of(source));
-        let gone = self.sources.iter().filter(is_file);
-        let mut gone: Vec<RuleSource> = gone.filter(|source| !is_there(source)).cloned().collect();
-        let others = self
-            .sources
-            .iter()
-            .filter(|source| !is_file(source))
-            .cloned();
-        let others: Vec<RuleSource> = others.collect();
+            |source: &RuleSource| kept.iter().chain(&changed).any(|other| other.is_of(source));
+        let (mut gone, others): (Vec<_>, Vec<_>) = self.sources.iter().cloned().partition(is_file);
+        gone.retain(|source| !is_there(source));
 
         let known = kept.iter().chain(&others).flat_map(|source| &source.rules);
         fill(&mut changed, known)?;
@@ -214,14 +216,13 @@ impl Sources {
         let names: HashSet<&str> = changed.iter().flat_map(RuleSource::names).collect();
         gone.retain(|source| !source.names().any(|name| names.contains(name)));
 
-        // What is wrong between files, such as an act that no other file brings about, may stand in either.
+        // A mistake between files, such as a scenario state that no file sets, may be in any of them.
         let given = others
             .iter()
             .filter(|source| source.origin == Origin::Given);
         let texts = kept.iter().chain(&changed).chain(&gone).chain(given);
         fill(&mut texts.cloned().collect::<Vec<_>>(), [])?;
-        // A file is gone as well where its folder is, or has no file left: that is reported once, and only if rules of
-        // it are in force.
+        // The files of a folder that is gone or empty are gone, too. Only files with rules in force are reported.
         gone.retain(|source| !source.rules.is_empty());
         for source in &gone {
             let unread = unreadable.iter().find(|(name, _)| *name == source.name);
@@ -237,19 +238,18 @@ impl Sources {
         Ok(reloaded)
     }
 
-    /// Takes the rules of every page from its text; those of the control API stay as they are.
+    /// Takes the rules of every source from its text; those of the control API stay as they are.
     pub(super) fn parse_all(&mut self) -> Result<(), RuleErrors> {
-        let sources = std::mem::take(&mut self.sources).into_iter();
-        let (mut parsed, scoped): (Vec<_>, Vec<_>) =
-            sources.partition(|source| source.origin != Origin::Control);
-        fill(&mut parsed, [])?;
-        self.sources = [parsed, scoped].concat();
-        Ok(())
+        // The sources of the control API stand behind all others.
+        let of_control = |source: &RuleSource| source.origin == Origin::Control;
+        let end = self.sources.iter().position(of_control);
+        let end = end.unwrap_or(self.sources.len());
+        fill(&mut self.sources[..end], [])
     }
 }
 
 impl RuleSource {
-    fn new(origin: Origin, text: String) -> Self {
+    pub(super) fn new(origin: Origin, text: String) -> Self {
         Self {
             name: origin.name(),
             origin,
@@ -260,7 +260,7 @@ impl RuleSource {
         }
     }
 
-    /// The files that say something else now than they did for this page: its own, or those that it names.
+    /// Returns the files that changed since this source was read: its own, or those that it names.
     fn news(&self, now: &Self) -> Vec<String> {
         if self.text != now.text {
             return vec![now.name.clone()];
@@ -282,7 +282,7 @@ impl RuleSource {
         self.rules.iter().map(|rule| rule.name())
     }
 
-    /// Files stand in the order of their arguments, in a folder by name.
+    /// Returns the position of a file: files stand in the order of their arguments, in a folder by name.
     fn place(&self) -> Option<(usize, &PathBuf)> {
         match &self.origin {
             Origin::File(argument, path) => Some((*argument, path)),
@@ -300,7 +300,7 @@ impl Origin {
     }
 }
 
-/// Parses the rules of sources, which join a set with others.
+/// Parses the rules of sources, which join a set with `others`.
 fn fill<'r>(
     sources: &mut [RuleSource],
     others: impl IntoIterator<Item = &'r Arc<Rule>>,

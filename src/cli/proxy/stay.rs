@@ -1,4 +1,4 @@
-//! `--stay` and the map of origins: what keeps devices on the proxy.
+//! The options that keep devices on the proxy: `--stay` and the map of origins.
 
 use std::path::Path;
 
@@ -8,13 +8,13 @@ use crate::flow::origin::{Origin, OriginPair};
 use crate::proxy::{Mode, Resolve, StaySettings};
 use crate::stay::Extent;
 
-/// Which URLs are rewritten, and between which origins.
+/// The URLs to rewrite, and the pairs of origins.
 #[derive(Debug, clap::Args)]
 pub(super) struct StayArguments {
     /// Rewrite the URLs in enrollment and DM messages that would lead devices past dmtap (dmtap rules show stay):
     /// on in reverse mode. full also rewrites Target and Source of SyncHdr.
-    #[arg(long, value_name = "on|off|full", value_parser = extent)]
-    stay: Option<StayExtent>,
+    #[arg(long, value_name = "on|off|full", hide_possible_values = true)]
+    stay: Option<Stay>,
     /// The origin under which devices reach dmtap, such as https://mdm.lab.example; the default is what each device
     /// names.
     #[arg(long, value_name = "ORIGIN", value_parser = origin)]
@@ -30,20 +30,40 @@ pub(super) struct StayArguments {
     pub(super) resolve: Vec<Resolve>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct StayExtent(Option<Extent>);
+/// The URLs that dmtap rewrites.
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+pub(in crate::cli) enum Stay {
+    /// Rewrite the URLs that devices follow.
+    #[default]
+    On,
+    /// Rewrite no URL: the devices leave dmtap.
+    Off,
+    /// Rewrite those, and Target and Source of SyncHdr.
+    Full,
+}
+
+impl Stay {
+    /// Returns the extent of the rewriting; `None` without it.
+    pub(in crate::cli) fn extent(self) -> Option<Extent> {
+        match self {
+            Self::On => Some(Extent::Followed),
+            Self::Off => None,
+            Self::Full => Some(Extent::Full),
+        }
+    }
+}
 
 impl StayArguments {
-    /// The settings, with the hosts that servers named kept in this folder.
+    /// Returns the settings; dmtap keeps the hosts that servers name in `confdir`.
     ///
     /// # Errors
-    /// Options that do not fit the mode, or each other.
+    /// The options do not fit the mode, or each other.
     pub(super) fn settings(
         &self,
         mode: &Mode,
         confdir: Option<&Path>,
     ) -> Result<StaySettings, Failure> {
-        let is_on = self.stay.is_some_and(|stay| stay.0.is_some());
+        let is_on = self.stay.is_some_and(|stay| stay.extent().is_some());
         if *mode == Mode::Regular && (is_on || self.public.is_some() || !self.maps.is_empty()) {
             let why = "--stay, --public and --map need --mode reverse: devices that know the proxy stay on it";
             return Err(Failure::usage(why));
@@ -57,7 +77,7 @@ impl StayArguments {
             seen.push(&pair.public);
         }
         Ok(StaySettings {
-            extent: self.stay.map_or(Some(Extent::Followed), |stay| stay.0),
+            extent: self.stay.unwrap_or_default().extent(),
             public: self.public.clone(),
             maps: self.maps.clone(),
             learned_file: confdir.map(|folder| folder.join("origins.json")),
@@ -69,15 +89,6 @@ impl StayArguments {
         for OriginPair { public, server } in &self.maps {
             print::line(&format!("{public} → {server}"));
         }
-    }
-}
-
-fn extent(text: &str) -> Result<StayExtent, String> {
-    match text {
-        "on" => Ok(StayExtent(Some(Extent::Followed))),
-        "full" => Ok(StayExtent(Some(Extent::Full))),
-        "off" => Ok(StayExtent(None)),
-        _ => Err("one of on, off, full".into()),
     }
 }
 

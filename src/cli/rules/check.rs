@@ -1,106 +1,61 @@
-//! `dmtap rules check`: what is wrong with rule files.
+//! `dmtap rules check`: the mistakes in rule files.
 
+use std::io;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
 use crate::app::rule_sources::read::{self, Found};
+use crate::app::rule_sources::{OpenError, Sources};
 use crate::app::{print, rule_errors_json, rule_includes};
-use crate::cli::{Failure, Outcome, Output, json_line, read_input, write_output, write_text};
+use crate::cli::{Failure, Outcome, Output, json_line, write_output, write_text};
 use crate::printable;
-use crate::rules::{ErrorStyle, RuleErrors, RuleSet, load};
-
-/// A file's name for people, and its text.
-type Named = (String, String);
-
-/// What is wrong with several files.
-struct Wrong {
-    /// Files that cannot be read, each with the reason.
-    unreadable: Vec<(String, String)>,
-    rules: Option<RuleErrors>,
-    /// Files without rules, where no other has one.
-    empty: Vec<String>,
-}
+use crate::rules::chance::DEFAULT_SEED;
+use crate::rules::{ErrorStyle, RuleErrors};
 
 pub(super) fn run(files: &[PathBuf], output: Output) -> Outcome {
-    let (texts, unreadable) = texts(files)?;
-    let rules = parse(&texts);
-    let is_empty = rules.as_ref().is_ok_and(|rules| rules.rules().is_empty());
-    match (rules, unreadable.is_empty()) {
-        (Ok(rules), true) if !is_empty => print(&texts, &rules, output),
-        (rules, _) => {
-            let names = texts.into_iter().map(|(name, _)| name);
-            let wrong = Wrong {
-                unreadable,
-                rules: rules.err(),
-                empty: names.filter(|_| is_empty).collect(),
-            };
-            Err(wrong.failure(output)?)
+    let (error, empty) = match open(files, DEFAULT_SEED) {
+        Ok(sources) if sources.rules().next().is_some() => return print(&sources, output),
+        Ok(sources) => {
+            let names = sources.texts().map(|(name, ..)| name.to_owned());
+            (OpenError::default(), names.collect())
         }
+        Err(error) => (error, Vec::new()),
+    };
+    if output == Output::Json {
+        write_output(errors_json(&error, &empty).as_bytes())?;
+        return Err(Failure::Usage(String::new()));
     }
+    let line = |file: &String| format!("error: {} has {NO_RULES}\n", printable::line(file));
+    let lines: String = empty.iter().map(line).collect();
+    Err(Failure::Rules(lines + &error.drawn()))
 }
 
-/// The rule set of several files and folders, in order; the error lists every mistake.
-pub(super) fn read_rules(files: &[PathBuf]) -> Result<RuleSet, Failure> {
-    let (texts, unreadable) = texts(files)?;
-    match unreadable.is_empty() {
-        true => rule_set(texts),
-        false => {
-            let rules = parse(&texts).err();
-            let empty = Vec::new();
-            let wrong = Wrong {
-                unreadable,
-                rules,
-                empty,
-            };
-            Err(Failure::Usage(wrong.drawn()))
-        }
-    }
-}
-
-/// The rule set of these texts.
-pub(super) fn rule_set(texts: Vec<Named>) -> Result<RuleSet, Failure> {
-    parse(&texts).map_err(|errors| Failure::Rules(errors.render(ErrorStyle::Coloured)))
-}
-
-fn parse(texts: &[Named]) -> Result<RuleSet, RuleErrors> {
-    let texts = texts.iter();
-    let texts = texts.map(|(name, text)| (name.as_str(), text.as_str()));
-    load::parse_all_with(texts, &rule_includes::read)
-}
-
-/// The files that can be read, and those that cannot; `-` is standard input.
-fn texts(arguments: &[PathBuf]) -> Result<(Vec<Named>, Vec<Named>), Failure> {
-    let (mut texts, mut unreadable) = (Vec::new(), Vec::new());
-    for argument in arguments {
-        let found = match argument.as_os_str() == "-" {
-            true => vec![Found {
-                argument: 0,
-                path: "standard input".into(),
-                text: read::decoded(read_input(argument)?),
-            }],
-            false => read::files(std::slice::from_ref(argument)),
-        };
-        for Found { path, text, .. } in found {
-            let name = path.display().to_string();
-            match text {
-                Ok(text) => texts.push((name, text)),
-                Err(why) => unreadable.push((name, why)),
+/// Reads rule files and folders; `-` is standard input.
+pub(super) fn open(arguments: &[PathBuf], seed: u64) -> Result<Sources, OpenError> {
+    let files = arguments
+        .iter()
+        .flat_map(|argument| match argument.as_os_str() == "-" {
+            true => {
+                let text = rule_includes::take_bounded(io::stdin().lock(), rule_includes::MOST);
+                vec![Found {
+                    argument: 0,
+                    path: "standard input".into(),
+                    text: text.and_then(read::decoded),
+                }]
             }
-        }
-    }
-    Ok((texts, unreadable))
+            false => read::files(std::slice::from_ref(argument)),
+        });
+    Sources::of(files.collect(), Vec::new(), seed)
 }
 
-fn print(texts: &[Named], rules: &RuleSet, output: Output) -> Outcome {
-    let rules = rules.rules();
-    let is_empty = |file: &&Named| !rules.iter().any(|rule| *rule.file == *file.0);
-    let empty = texts.iter().filter(is_empty).map(|(name, _)| name.as_str());
-    let names = rules.iter().map(|rule| rule.name.as_str());
-    let warnings = || rules.iter().flat_map(|rule| &rule.warnings);
-    if output == Output::Text {
-        warnings().for_each(|warning| print::coloured(&warning.render(ErrorStyle::Coloured)));
-    }
+fn print(sources: &Sources, output: Output) -> Outcome {
+    let warnings = || sources.rules().flat_map(|rule| &rule.warnings);
+    let names = sources.rules().map(|rule| rule.name());
+    let empty = sources.texts().filter_map(|(file, _, mut names)| {
+        let is_empty = names.next().is_none();
+        is_empty.then_some(file)
+    });
     let text = match output {
         Output::Json => {
             let (names, empty): (Vec<&str>, Vec<&str>) = (names.collect(), empty.collect());
@@ -109,48 +64,28 @@ fn print(texts: &[Named], rules: &RuleSet, output: Output) -> Outcome {
                 "v": 1, "ok": true, "rules": names, "empty": empty, "warnings": warnings
             }))
         }
-        Output::Text => names
-            .map(|name| format!("ok  {}\n", printable::line(name)))
-            .chain(empty.map(|file| format!("{}: no rules\n", printable::line(file))))
-            .collect(),
+        Output::Text => {
+            warnings().for_each(|warning| print::coloured(&warning.render(ErrorStyle::Coloured)));
+            names
+                .map(|name| format!("ok  {}\n", printable::line(name)))
+                .chain(empty.map(|file| format!("{}: no rules\n", printable::line(file))))
+                .collect()
+        }
     };
     write_text(&text, output)
 }
 
-const NO_RULES: &str = "no rules: [[rule]] begins one";
-
-impl Wrong {
-    /// How the verb ends: text goes to standard error, JSON to standard output.
-    fn failure(self, output: Output) -> Result<Failure, Failure> {
-        if output == Output::Text {
-            return Ok(Failure::Rules(self.drawn()));
-        }
-        let unreadable = self.unreadable.iter();
-        let unreadable = unreadable
-            .map(|(file, why)| json!({"file": file, "title": format!("cannot read it: {why}")}));
-        let rules = self.rules.iter().flat_map(RuleErrors::errors);
-        let rules = rule_errors_json::each(rules);
-        let empty = self.empty.iter();
-        let empty = empty.map(|file| json!({"file": file, "title": NO_RULES}));
-        let errors: Vec<Value> = unreadable.chain(rules).chain(empty).collect();
-        let line = json_line(json!({"v": 1, "ok": false, "errors": errors}));
-        write_output(line.as_bytes())?;
-        Ok(Failure::Usage(String::new()))
-    }
-
-    fn drawn(&self) -> String {
-        let unreadable = self.unreadable.iter();
-        let lines = unreadable.map(|(file, why)| {
-            let (file, why) = (printable::line(file), printable::line(why));
-            format!("error: cannot read {file}: {why}")
-        });
-        let empty = self.empty.iter();
-        let empty = empty.map(|file| format!("error: {} has {NO_RULES}", printable::line(file)));
-        let mut parts: Vec<String> = lines.chain(empty).collect();
-        if let Some(errors) = &self.rules {
-            let gap = if parts.is_empty() { "" } else { "\n" };
-            parts.push(format!("{gap}{}", errors.render(ErrorStyle::Coloured)));
-        }
-        parts.join("\n")
-    }
+/// Returns all errors as a line of JSON; `empty` are files without rules.
+fn errors_json(error: &OpenError, empty: &[String]) -> String {
+    let unreadable = error.unreadable.iter();
+    let unreadable = unreadable
+        .map(|(file, why)| json!({"file": file, "title": format!("cannot read it: {why}")}));
+    let rules = error.rules.iter().flat_map(RuleErrors::errors);
+    let rules = rule_errors_json::each(rules);
+    let empty = empty.iter();
+    let empty = empty.map(|file| json!({"file": file, "title": NO_RULES}));
+    let errors: Vec<Value> = unreadable.chain(rules).chain(empty).collect();
+    json_line(json!({"v": 1, "ok": false, "errors": errors}))
 }
+
+const NO_RULES: &str = "no rules: [[rule]] begins one";

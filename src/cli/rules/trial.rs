@@ -1,10 +1,10 @@
-//! `dmtap rules try`: what rules would do to messages from files and of records.
+//! `dmtap rules try`: the effects of rules on messages from files and of records.
 
+mod effect_counts;
 mod outcome;
 mod record;
-mod rule_summary;
 mod source;
-mod tally;
+mod tried_rules;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,9 +14,9 @@ use clap::ValueEnum;
 use http::Uri;
 use serde_json::json;
 
+use self::effect_counts::EffectCounts;
 use self::outcome::MessageOutcome;
 use self::source::Source;
-use self::tally::EffectCounts;
 use crate::app::dry_run::{DryRun, speaker_of};
 use crate::app::rule_sources::list_never_acted;
 use crate::app::{message_log, print};
@@ -28,7 +28,7 @@ use crate::dm::packed::unpack;
 use crate::flow::{ParsedBody, Side};
 use crate::markup::utf16::in_utf8;
 use crate::markup::{Document, Hint, Limits, decode};
-use crate::rules::{Rule, RuleSet};
+use crate::rules::RuleSet;
 
 /// Try rules on messages, without traffic: which rule matches what, and the message before and after.
 #[derive(Debug, clap::Args)]
@@ -97,9 +97,6 @@ enum StageArgument {
 impl Try {
     pub(super) fn run(self, output: Output) -> Outcome {
         let (rules, messages) = self.rule_set()?;
-        if rules.rules().iter().any(|rule| is_drawn(rule)) {
-            self.picked.announce_seed();
-        }
         let mut trial = DryRun::new(self.url.clone(), self.limits());
         let (mut effects, mut worst) = (EffectCounts::default(), None);
         for file in messages {
@@ -126,7 +123,7 @@ impl Try {
         }
     }
 
-    /// Tries what a file holds, and prints it. Gives what the rules did.
+    /// Tries the rules on the messages of a file, prints the results, and returns the counts.
     fn file(
         &self,
         file: &Path,
@@ -148,7 +145,7 @@ impl Try {
         }
     }
 
-    /// The message in a file, or the messages of a log.
+    /// Returns the message in a file, or the messages of a log.
     fn documents(&self, file: &Path, bytes: Bytes) -> Result<Vec<SentDocument>, Failure> {
         let source = unpack(bytes.into());
         let whole = in_utf8(source.clone())
@@ -211,20 +208,15 @@ impl Try {
             },
         };
         let passed = trial.message(speaker, document.source().clone(), Some(document));
-        let verdict = trial.play(rules, &passed);
+        let verdict = trial.decide(rules, &passed).verdict;
         MessageOutcome::message(file, passed, evidence, verdict, rules)
     }
 }
 
-/// A message, with who sent it where its file says so.
+/// A message, with its sender if the file names it.
 type SentDocument = (Option<Side>, Arc<Document>);
 
-/// Whether chance decides when a rule acts.
-fn is_drawn(rule: &Rule) -> bool {
-    rule.limit.is_some_and(|limit| limit.chance.is_some())
-}
-
-/// The worse of two ends, both of which were reported already.
+/// Returns the worse of two failures, both of which were reported already.
 fn worse(before: Option<Failure>, now: &Failure) -> Failure {
     match (before, now) {
         (Some(Failure::Usage(_) | Failure::Rules(_)), _)
@@ -233,7 +225,7 @@ fn worse(before: Option<Failure>, now: &Failure) -> Failure {
     }
 }
 
-/// Tells that a message cannot be tried: people on standard error, programs by the line that is returned.
+/// Reports that a message cannot be tried: as text on standard error, as JSON in the returned line.
 fn render_failure(file: &Path, failure: &Failure, output: Output) -> String {
     let why = failure.why();
     match output {
@@ -248,7 +240,7 @@ fn render_failure(file: &Path, failure: &Failure, output: Output) -> String {
     }
 }
 
-/// An address with scheme and host.
+/// Parses an address with scheme and host.
 fn address(text: &str) -> Result<Uri, String> {
     let uri = text.parse::<Uri>().map_err(|_| "this is no URL")?;
     match uri.scheme().and(uri.host()) {

@@ -17,7 +17,7 @@ use crate::peer::{Encoding, Plan, Server};
 use crate::printable;
 use crate::proxy::Authority;
 
-/// What an enrolling server is.
+/// The options of an enrolling server.
 #[derive(Debug, clap::Args)]
 pub(super) struct EnrollArguments {
     /// Enroll devices too: discovery, policy and certificates, and management, each under a host name of its own.
@@ -64,7 +64,7 @@ impl EnrollArguments {
     /// Serves until `stop`.
     ///
     /// # Errors
-    /// Names that no certificate can hold.
+    /// A name cannot be in a certificate.
     pub(super) async fn serve(
         &self,
         listener: TcpListener,
@@ -128,7 +128,7 @@ impl EnrollArguments {
         Ok(())
     }
 
-    /// The options of a device for this user; secrets that the command line gave are not repeated.
+    /// Returns the options of a device for this user, without secrets from the command line.
     fn login(&self, user: &User) -> String {
         let is_default = self.user.is_empty() && self.token_user.is_empty();
         let secret = match (&user.login, is_default) {
@@ -175,7 +175,7 @@ fn text_line(granted: &Granted) {
         ..
     } = granted;
     let [user, device] = [user, device].map(|name| printable::line(name));
-    print_out(format!(
+    super::print(format!(
         "enrolled: device {device} of {user}, certificate {thumbprint}\n"
     ));
 }
@@ -184,15 +184,11 @@ fn json_line(granted: &Granted) {
     let line = serde_json::json!({
         "v": 1, "enrolled": granted.device, "user": granted.user, "thumbprint": granted.thumbprint
     });
-    print_out(format!("{line}\n"));
+    super::print(format!("{line}\n"));
 }
 
-fn print_out(line: String) {
-    print::STDOUT.put(line.into_bytes());
-}
-
-/// Who may enroll where nobody is named.
+/// The user if the command line names none.
 const USER: &str = "user@dmtap.test";
 const PASSWORD: &str = "password";
-/// Where the printed example starts dmtap.
+/// The port of dmtap in the printed example.
 const PROXY_PORT: u16 = 8080;

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
-use dmtap::app::dry_run::{Applicability, DryRun, Recorded, Replayed};
+use dmtap::app::dry_run::{Applicability, DryRun, Recorded};
 use dmtap::builtin_rules::BuiltinRule;
 use dmtap::flow::{Event, Side};
 use dmtap::identity::enrollment;
@@ -92,28 +92,25 @@ impl Trial {
             .applied
             .iter()
             .partition(|effect| [stay::NAME, enrollment::NAME].contains(&&*effect.rule));
-        let passed = match recorded.next(event) {
-            Replayed::Passed(passed) => passed,
-            Replayed::Own(passed) => {
-                self.run.overhear(&passed);
-                match self.answers.remove(&number) {
-                    Some(answer) => {
-                        self.compare(&format!("the answer of x{number}"), &answer, left)
-                    }
-                    None if !then.is_empty() => {
-                        self.tried.unknown.push(REPLACED);
-                        self.replaced
-                            .extend(event.session.as_ref().map(|session| session.number));
-                    }
-                    None => self
-                        .tried
-                        .unknown
-                        .push("answered since the exchange failed"),
-                }
-                return;
-            }
-            Replayed::Other => return,
+        let Some(passed) = recorded.next(event) else {
+            return;
         };
+        if passed.is_own {
+            self.run.overhear(&passed);
+            match self.answers.remove(&number) {
+                Some(answer) => self.compare(&format!("the answer of x{number}"), &answer, left),
+                None if !then.is_empty() => {
+                    self.tried.unknown.push(REPLACED);
+                    self.replaced
+                        .extend(event.session.as_ref().map(|session| session.number));
+                }
+                None => self
+                    .tried
+                    .unknown
+                    .push("answered since the exchange failed"),
+            }
+            return;
+        }
         let session = event.session.as_ref().map(|session| session.number);
         if session.is_some_and(|number| self.replaced.contains(&number)) {
             self.tried.unknown.push(REPLACED);
@@ -125,7 +122,7 @@ impl Trial {
                 .push("behind a request that was cut or answered");
             return;
         }
-        let verdict = self.run.play(&self.rules, &passed);
+        let verdict = self.run.decide(&self.rules, &passed).verdict;
         let what = match passed.speaker {
             Side::Device => format!("request x{number}"),
             Side::Server => format!("response x{number}"),

@@ -38,7 +38,10 @@ fn options_that_do_not_fit_are_named() {
         &["--mode", "regular", "--public", "https://a.example"],
         "need --mode reverse:",
     );
-    check(&with(&["--stay", "maybe"]), "one of on, off, full");
+    check(
+        &with(&["--stay", "maybe"]),
+        "[possible values: on, off, full]",
+    );
     check(&with(&["--map", "https://x.example"]), "PUBLIC=SERVER");
     check(
         &with(&["--map", "https://x.example/path=https://b.example"]),

@@ -1,4 +1,4 @@
-//! A message that was tried, and how it is printed.
+//! A message that was tried, and its printed form.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -20,28 +20,28 @@ use crate::rules::{Rule, RuleSet, Stage, SyntheticResponse, Verdict};
 /// A message that was tried.
 pub(super) struct MessageOutcome<'r> {
     file: String,
-    /// Its exchange in a record.
+    /// Its exchange; only for a message of a record.
     exchange: Option<ExchangeId>,
-    /// How the speaker of a message from a file is known; `None`: it was said.
+    /// The evidence for the speaker of a message from a file; `None` if the record or the user named the speaker.
     evidence: Option<Evidence>,
     rules: &'r RuleSet,
-    passed: Passed,
+    pub(super) passed: Passed,
     verdict: Verdict,
 }
 
-/// A rule that did nothing, and why.
+/// A rule that did nothing, with the reason.
 pub(super) struct Silent<'r> {
     pub(super) rule: &'r Rule,
     pub(super) why: String,
-    /// It found something, and could not act on it.
+    /// Whether it matched, and could not act.
     pub(super) failed: bool,
 }
 
-/// The most rules that are listed as having done nothing to a message.
+/// The limit of listed rules that did nothing to a message.
 const MOST_SILENT: usize = 20;
 
 impl<'r> MessageOutcome<'r> {
-    /// What became of a message from a file.
+    /// Creates the outcome of a message from a file.
     pub(super) fn message(
         file: &Path,
         passed: Passed,
@@ -59,7 +59,7 @@ impl<'r> MessageOutcome<'r> {
         }
     }
 
-    /// What became of a message of a record.
+    /// Creates the outcome of a message of a record.
     pub(super) fn recorded(
         file: &Path,
         passed: Passed,
@@ -72,28 +72,19 @@ impl<'r> MessageOutcome<'r> {
         }
     }
 
-    /// Whether a rule did something.
+    /// Whether a rule acted.
     pub(super) fn acts(&self) -> bool {
         self.verdict.applied.iter().any(RuleEffect::has_acted)
     }
 
-    /// The exchange of the message.
-    pub(super) fn tried_in(&self) -> ExchangeId {
-        self.passed.exchange
-    }
-
-    /// The stage of the message.
+    /// Returns the stage of the message.
     pub(super) fn stage(&self) -> Stage {
         Stage::of(self.passed.speaker)
     }
 
-    /// The rules that found something, once each, and whether they did something.
-    pub(super) fn rules(&self) -> Vec<(&str, bool)> {
-        let names: BTreeSet<&str> = self.verdict.applied.iter().map(|it| &*it.rule).collect();
-        names
-            .into_iter()
-            .map(|name| (name, self.did(name)))
-            .collect()
+    /// Returns the names of the rules that acted.
+    pub(super) fn acting_rules(&self) -> BTreeSet<&str> {
+        self.acting().map(|it| &*it.rule).collect()
     }
 
     fn did(&self, rule: &str) -> bool {
@@ -101,13 +92,13 @@ impl<'r> MessageOutcome<'r> {
         applied.any(|entry| entry.rule == rule && entry.has_acted())
     }
 
-    /// What those rules did that did something.
+    /// Returns the effects of the rules that acted.
     fn acting(&self) -> impl Iterator<Item = &RuleEffect> {
         let applied = self.verdict.applied.iter();
         applied.filter(|entry| self.did(&entry.rule))
     }
 
-    /// The rules that did nothing; in front those that nearly did, which is what one wants to know first.
+    /// Returns the rules that did nothing; those that matched come first.
     pub(super) fn silent(&self) -> Vec<Silent<'r>> {
         let address = match self.exchange {
             Some(_) => Address::Record,
@@ -130,33 +121,21 @@ impl<'r> MessageOutcome<'r> {
         silent
     }
 
-    /// All that is known of it.
+    /// Returns the printed form.
     pub(super) fn render(&self, output: Output) -> String {
-        self.in_form(output, &self.silent_as_text())
-    }
-
-    /// What the rules did that did something.
-    pub(super) fn change(&self, output: Output) -> String {
-        self.in_form(output, "")
-    }
-
-    fn in_form(&self, output: Output, silent: &str) -> String {
-        match output {
-            Output::Text => format!(
-                "{}{}{silent}{}",
-                self.head(),
-                self.acts_as_text(),
-                self.diff()
-            ),
-            Output::Json => json_line(self.json()),
+        if output == Output::Json {
+            return json_line(self.json());
         }
+        let mut text = self.head() + &self.acts_as_text();
+        // The summary of a record lists the rules that did nothing.
+        if self.exchange.is_none() {
+            text += &self.silent_as_text();
+        }
+        text + &self.diff()
     }
 
     fn head(&self) -> String {
-        let (file, stage) = (
-            printable::line(&self.file),
-            Stage::of(self.passed.speaker).name(),
-        );
+        let (file, stage) = (printable::line(&self.file), self.stage().name());
         let exchange = self.exchange.map(|exchange| format!(" {exchange}"));
         let exchange = exchange.unwrap_or_default();
         let what = match (&self.passed.document, &self.passed.body) {
@@ -175,7 +154,7 @@ impl<'r> MessageOutcome<'r> {
         let mut out = String::new();
         let mut before = "";
         for applied in self.acting() {
-            // What a rule does now and what it promised before are one thing to who wrote it.
+            // The effect of a rule and its later reconciliation belong together.
             if applied.rule != before {
                 let _ = writeln!(out, "  rule {}", printable::line(&applied.rule));
             }
@@ -203,7 +182,7 @@ impl<'r> MessageOutcome<'r> {
         out
     }
 
-    /// The remark where nothing says who sent the message.
+    /// Returns the remark for a message whose sender is guessed.
     fn guess(&self) -> &'static str {
         match (self.evidence, self.passed.speaker) {
             (Some(Evidence::Commands), Side::Server) => {
@@ -216,7 +195,7 @@ impl<'r> MessageOutcome<'r> {
         }
     }
 
-    /// The message as received and as sent, as XML, line by line; or what the device gets instead.
+    /// Returns the difference between the received and the sent message, as lines of XML; or the answer that replaces it.
     fn diff(&self) -> String {
         if let Some(answer) = &self.verdict.answer {
             return answered(answer, self.passed.speaker);
@@ -250,7 +229,7 @@ impl<'r> MessageOutcome<'r> {
             "v": 1,
             "file": self.file,
             "exchange": self.exchange.map(|exchange| exchange.0),
-            "stage": Stage::of(self.passed.speaker).name(),
+            "stage": self.stage().name(),
             "guessed": self.evidence == Some(Evidence::Commands),
             "applied": applied,
             "silent": silent,
@@ -269,7 +248,7 @@ fn line_of(change: &EffectDetail) -> String {
     }
 }
 
-/// The answer that the device gets in the place of another message.
+/// Returns the answer that the device gets in place of the message, in words.
 fn answered(answer: &SyntheticResponse, speaker: Side) -> String {
     let place = match speaker {
         Side::Device => "the server, which is not asked",
@@ -294,7 +273,7 @@ fn answer_json(answer: &SyntheticResponse) -> Value {
     json!({"status": answer.status.as_u16(), "headers": headers, "body": body(answer)})
 }
 
-/// The body of an answer as XML or text; of other bytes, how many they are.
+/// Returns the body of an answer as XML or text; for other bytes, their number.
 fn body(answer: &SyntheticResponse) -> String {
     let hint = media::hint(&answer.headers);
     let text = in_utf8(answer.body.clone());

@@ -1,11 +1,11 @@
-//! A record that rules are tried on: shown are the messages on which one acts.
+//! The trial of rules on a record; it prints the messages on which a rule acts.
 
 use std::io::{self, BufRead};
 use std::path::Path;
 
+use super::effect_counts::EffectCounts;
 use super::outcome::MessageOutcome;
-use super::tally::EffectCounts;
-use crate::app::dry_run::{Applicability, DryRun, Passed, Recorded, Replayed};
+use crate::app::dry_run::{Applicability, DryRun, Passed, Recorded};
 use crate::cli::{Failure, Output, write_text};
 use crate::error_text;
 use crate::markup::Limits;
@@ -19,10 +19,10 @@ struct Playing<'a> {
     output: Output,
     recorded: Recorded,
     trial: DryRun,
-    tally: EffectCounts,
+    counts: EffectCounts,
 }
 
-/// Tries rules on every message of a record, and prints it. Gives what they did.
+/// Tries rules on every message of a record, prints the results, and returns the counts.
 pub(super) fn play(
     file: &Path,
     lines: Box<dyn BufRead>,
@@ -36,7 +36,7 @@ pub(super) fn play(
         output,
         recorded: Recorded::new(limits),
         trial: DryRun::new(http::Uri::default(), limits),
-        tally: EffectCounts::default(),
+        counts: EffectCounts::default(),
     };
     let damage = replay(lines, |record, _| playing.next(&record));
     let damage = damage.map_err(|error| {
@@ -46,9 +46,9 @@ pub(super) fn play(
             error_text::io(&error)
         ))
     })?;
-    write_text(&playing.tally.render(file, rules, output), output)?;
+    write_text(&playing.counts.render(file, rules, output), output)?;
     match damage.is_empty() {
-        true => Ok(playing.tally),
+        true => Ok(playing.counts),
         false => Err(damaged(file, &damage)),
     }
 }
@@ -63,14 +63,13 @@ fn damaged(file: &Path, damage: &[Damage]) -> Failure {
 
 impl Playing<'_> {
     fn next(&mut self, record: &EventRecord) -> io::Result<()> {
-        let passed = match self.recorded.next(record) {
-            Replayed::Passed(passed) => passed,
-            Replayed::Own(passed) => {
-                self.trial.overhear(&passed);
-                return Ok(());
-            }
-            Replayed::Other => return Ok(()),
+        let Some(passed) = self.recorded.next(record) else {
+            return Ok(());
         };
+        if passed.is_own {
+            self.trial.overhear(&passed);
+            return Ok(());
+        }
         match self.trial.fits(&passed) {
             Applicability::Fits => self.report(passed),
             fit => self.pass_over(&passed, fit),
@@ -78,20 +77,20 @@ impl Playing<'_> {
     }
 
     fn report(&mut self, passed: Passed) -> io::Result<()> {
-        self.tally.as_received += u64::from(passed.is_as_received);
-        let verdict = self.trial.play(self.rules, &passed);
+        self.counts.as_received += u64::from(passed.is_as_received);
+        let verdict = self.trial.decide(self.rules, &passed).verdict;
         let tried = MessageOutcome::recorded(self.file, passed, verdict, self.rules);
-        self.tally.message(&tried);
+        self.counts.message(&tried);
         if !tried.acts() {
             return Ok(());
         }
-        write(&tried.change(self.output), self.output)
+        write(&tried.render(self.output), self.output)
     }
 
-    /// A message that would not have been sent: its session is reported once.
+    /// Counts a message that would not have been sent; its session is reported once.
     fn pass_over(&mut self, passed: &Passed, fit: Applicability) -> io::Result<()> {
-        self.tally.messages += 1;
-        self.tally.not_tried += 1;
+        self.counts.messages += 1;
+        self.counts.not_tried += 1;
         if fit != Applicability::First || self.output == Output::Json {
             return Ok(());
         }

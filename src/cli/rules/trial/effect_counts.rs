@@ -1,4 +1,4 @@
-//! What came of a record that rules were tried on.
+//! The effects of the rules on all tried messages.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -15,30 +15,32 @@ use crate::flow::ExchangeId;
 use crate::printable::counted;
 use crate::rules::{Rule, RuleSet, Stage};
 
-/// How many messages there were, and what each rule did.
+/// The counts of messages, and of the effects of each rule.
 #[derive(Debug, Default)]
 pub(super) struct EffectCounts {
     pub(super) messages: u64,
     pub(super) acted_on: u64,
-    /// Messages that would not have been said.
+    /// The messages that would not have been sent.
     pub(super) not_tried: u64,
-    /// Requests that rules see with dmtap's addresses and certificates, not the server's as in the proxy.
+    /// The requests that rules see with dmtap's addresses and certificates, instead of the server's as in the proxy.
     pub(super) as_received: u64,
-    hits: HashMap<String, Hits>,
+    rules: HashMap<String, RuleCounts>,
 }
 
-/// What a rule did.
+/// The counts of a rule.
 #[derive(Clone, Debug, Default)]
-struct Hits {
+struct RuleCounts {
+    /// The messages on which it acted.
     messages: u64,
+    /// The messages in which it matched and could not act.
     failed: u64,
-    /// Why it could not act, the first time.
+    /// The reason of the first of those.
     unfit: Option<Reason>,
-    /// Why it found nothing, in the first message of its stage.
+    /// The reason why it did not match in the first message of its stage.
     idle: Option<Reason>,
 }
 
-/// Why a rule did nothing to a message of this exchange.
+/// The reason why a rule did nothing to a message of this exchange.
 #[derive(Clone, Debug)]
 struct Reason {
     exchange: ExchangeId,
@@ -46,34 +48,44 @@ struct Reason {
 }
 
 impl EffectCounts {
-    /// Counts what the rules did to the next message.
+    /// Counts the effects on the next message.
     pub(super) fn message(&mut self, tried: &MessageOutcome<'_>) {
         self.messages += 1;
         self.acted_on += u64::from(tried.acts());
-        for (rule, acted) in tried.rules() {
-            self.count(rule, acted);
+        for rule in tried.acting_rules() {
+            self.rules.entry(rule.to_owned()).or_default().messages += 1;
         }
-        for silent in tried.silent() {
-            self.keep(&silent, tried.tried_in(), tried.stage());
+        for Silent { rule, why, failed } in tried.silent() {
+            let counts = self.rules.entry(rule.name().to_owned()).or_default();
+            counts.failed += u64::from(failed);
+            let kept = match failed {
+                true => &mut counts.unfit,
+                false if rule.stage == tried.stage() => &mut counts.idle,
+                false => continue,
+            };
+            kept.get_or_insert_with(|| Reason {
+                exchange: tried.passed.exchange,
+                why,
+            });
         }
     }
 
-    /// Adds what came of another file.
+    /// Adds the counts of another file.
     pub(super) fn add(&mut self, other: Self) {
         self.messages += other.messages;
         self.acted_on += other.acted_on;
         self.not_tried += other.not_tried;
         self.as_received += other.as_received;
-        for (rule, other) in other.hits {
-            let hits = self.hits.entry(rule).or_default();
-            hits.messages += other.messages;
-            hits.failed += other.failed;
-            hits.unfit = hits.unfit.take().or(other.unfit);
-            hits.idle = hits.idle.take().or(other.idle);
+        for (rule, other) in other.rules {
+            let counts = self.rules.entry(rule).or_default();
+            counts.messages += other.messages;
+            counts.failed += other.failed;
+            counts.unfit = counts.unfit.take().or(other.unfit);
+            counts.idle = counts.idle.take().or(other.idle);
         }
     }
 
-    /// The rules that acted on no message, each with the reason; rules about connections are not tried.
+    /// Returns the rules that acted on no message, each with the reason; rules about connections are not tried.
     pub(super) fn never_acted<'r>(&self, rules: &'r RuleSet) -> Vec<(&'r str, String)> {
         let tried = rules.rules().iter();
         let tried = tried.filter(|rule| rule.stage != Stage::Connection);
@@ -84,7 +96,7 @@ impl EffectCounts {
         };
         let idle = tried.filter(|rule| !acts(rule) && !has_acting_half(rule));
         let mut missing: Vec<&Rule> = idle.map(|rule| &**rule).collect();
-        // Of two that one option made, the first stands for both.
+        // Of two rules of one option the first stands for both.
         missing.dedup_by(|later, first| are_of_one_option(first, later));
         let missing = missing.into_iter();
         let missing =
@@ -92,30 +104,7 @@ impl EffectCounts {
         missing.collect()
     }
 
-    /// A rule found something in the next message, and did something, or could not.
-    fn count(&mut self, rule: &str, acted: bool) {
-        let hits = self.hits.entry(rule.to_owned()).or_default();
-        match acted {
-            true => hits.messages += 1,
-            false => hits.failed += 1,
-        }
-    }
-
-    /// Keeps why a rule did nothing to a message of this stage.
-    fn keep(&mut self, silent: &Silent<'_>, exchange: ExchangeId, stage: Stage) {
-        let hits = self.hits.entry(silent.rule.name().to_owned()).or_default();
-        let kept = match silent.failed {
-            true => &mut hits.unfit,
-            false if silent.rule.stage == stage => &mut hits.idle,
-            false => return,
-        };
-        kept.get_or_insert_with(|| Reason {
-            exchange,
-            why: silent.why.clone(),
-        });
-    }
-
-    /// The end of the page.
+    /// Returns the summary of a record.
     pub(super) fn render(&self, file: &Path, rules: &RuleSet, output: Output) -> String {
         match output {
             Output::Text => self.text(file, rules),
@@ -123,15 +112,15 @@ impl EffectCounts {
         }
     }
 
-    fn of(&self, rule: &Rule) -> Hits {
-        self.hits.get(rule.name()).cloned().unwrap_or_default()
+    fn of(&self, rule: &Rule) -> RuleCounts {
+        self.rules.get(rule.name()).cloned().unwrap_or_default()
     }
 
     fn json(&self, file: &Path, rules: &RuleSet) -> String {
         let rule = |rule: &Arc<Rule>| {
-            let hits = self.of(rule);
-            let why = hits.why(rule);
-            json!({"rule": rule.name(), "messages": hits.messages, "failed": hits.failed, "why": why})
+            let counts = self.of(rule);
+            let why = counts.why(rule);
+            json!({"rule": rule.name(), "messages": counts.messages, "failed": counts.failed, "why": why})
         };
         let list: Vec<Value> = rules.rules().iter().map(rule).collect();
         json_line(json!({
@@ -165,14 +154,10 @@ impl EffectCounts {
         }
         let width = name_column(rules.rules().iter().map(|rule| rule.name()));
         for rule in rules.rules() {
-            let hits = self.of(rule);
-            let _ = writeln!(
-                text,
-                "  {:<width$}  {}",
-                short_name(rule.name()),
-                hits.words()
-            );
-            if let Some(why) = hits.why(rule) {
+            let counts = self.of(rule);
+            let (name, words) = (short_name(rule.name()), counts.words());
+            let _ = writeln!(text, "  {name:<width$}  {words}");
+            if let Some(why) = counts.why(rule) {
                 let _ = writeln!(text, "      {why}");
             }
         }
@@ -180,7 +165,7 @@ impl EffectCounts {
     }
 }
 
-impl Hits {
+impl RuleCounts {
     fn words(&self) -> String {
         let did = match self.messages {
             0 => "acts on none".to_owned(),
@@ -192,7 +177,7 @@ impl Hits {
         }
     }
 
-    /// Why the rule could not act, or did not, with the first exchange in which that was so.
+    /// Returns the reason why the rule could not act, or did not match, with the first such exchange.
     fn why(&self, rule: &Rule) -> Option<String> {
         let line = |reason: &Reason| format!("{}: {}", reason.exchange, reason.why);
         if let Some(unfit) = &self.unfit {
