@@ -10,6 +10,7 @@
 
 mod deserialize;
 pub mod inline_rule;
+mod left_out;
 mod loc_uri;
 mod match_table;
 mod place;
@@ -28,7 +29,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use toml::de::{DeTable, DeValue};
 
-use self::deserialize::{LeftOut, read, unknown_key};
+use self::deserialize::{read, unknown_key};
+use self::left_out::LeftOut;
 pub use self::report::Reader;
 use self::report::{Report, Table, Value};
 use self::rule_table::{CONNECTION_KEYS, ConnectionLimit, KEYS, RuleTable};

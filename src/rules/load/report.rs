@@ -7,7 +7,7 @@ use bytes::Bytes;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::deserialize::LeftOut;
+use super::left_out::LeftOut;
 use crate::nearest::closest;
 use crate::rules::RuleError;
 use crate::rules::mistake::Mistake;
