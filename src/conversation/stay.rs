@@ -9,25 +9,12 @@ use http::header::{self, HeaderName, HeaderValue};
 
 use super::MessageInput;
 use crate::dm::Dialect;
-use crate::flow::origin::{LearnedHosts, NamedHost, OriginMap, Reach, Turned};
+use crate::flow::origin::{NamedHost, Reach, Turned};
 use crate::flow::{EffectDetail, EffectKind, Note, RuleEffect, Side, media};
 use crate::markup::{self, Document, Hint, Limits};
 use crate::patch::Patch;
 use crate::rules::{HeadEdit, SyntheticResponse, Verdict};
-use crate::stay::{self, Extent, StayInput, StayOutcome};
-
-/// The facts about an exchange that `stay` needs.
-#[derive(Clone, Copy, Debug)]
-pub struct StayContext<'a> {
-    /// The map of origins for this exchange.
-    pub map: &'a OriginMap,
-    /// The hosts in no pair that have a path.
-    pub learned: &'a LearnedHosts,
-    /// How much `stay` rewrites.
-    pub extent: Extent,
-    /// The path of the request as the device wrote it.
-    pub path: &'a str,
-}
+use crate::stay::{self, Extent, StayContext, StayInput, StayOutcome};
 
 /// A message after a rewrite, by `stay` or by the replacement of certificates.
 pub(super) struct Rewritten {
@@ -36,7 +23,7 @@ pub(super) struct Rewritten {
     pub(super) effect: RuleEffect,
 }
 
-impl StayContext<'_> {
+impl StayContext {
     /// Rewrites a request before the rules see it. Returns the rewritten request and notes.
     pub(super) fn request(
         &self,
@@ -142,10 +129,8 @@ impl StayContext<'_> {
 
     fn input<'i>(&'i self, message: &MessageInput<'i>, to: Side) -> StayInput<'i> {
         StayInput {
+            context: self,
             to,
-            map: self.map,
-            learned: self.learned,
-            extent: self.extent,
             received: None,
             sealed: None,
             limits: message.limits,
@@ -156,7 +141,7 @@ impl StayContext<'_> {
     fn linked(&self, message: &MessageInput<'_>) -> Vec<Note> {
         match message.body {
             Some(body) if media::mentions(message.headers(), "json") => {
-                stay::linked_enrollment(body, self.map)
+                stay::linked_enrollment(body, &self.map)
             }
             _ => Vec::new(),
         }
@@ -166,7 +151,7 @@ impl StayContext<'_> {
     fn page(&self, message: &MessageInput<'_>, body: Option<&Bytes>) -> StayOutcome {
         match (body, message.body) {
             (Some(body), Some(received)) if media::is_page(message.headers()) => {
-                stay::page(body, received, self.map)
+                stay::page(body, received, &self.map)
             }
             _ => StayOutcome::default(),
         }
@@ -185,12 +170,11 @@ impl StayContext<'_> {
                 continue;
             }
             let reach = reach(message);
-            let at = if name == header::REFRESH {
-                url_of_refresh(value)
-            } else {
-                0
+            let at = match name == header::REFRESH {
+                true => stay::url_of_refresh(value.as_bytes()).unwrap_or(value.len()),
+                false => 0,
             };
-            let turned = stay::location(&value[at..], self.path, self.map, reach, self.learned);
+            let turned = stay::location(&value[at..], &self.path, &self.map, reach, &self.learned);
             if let Turned::Away(host) = &turned {
                 stayed.notes.push(note_away(reach, host, &name));
             }
@@ -308,12 +292,4 @@ fn note_away(reach: Reach, host: &str, name: &HeaderName) -> Note {
         Reach::Learned => Note::new("STAY-01", stay::leads_away(host, name.as_str())),
         Reach::Mapped => Note::new("STAY-04", stay::signs_in(host, name.as_str())),
     }
-}
-
-/// Returns the offset of the URL in a Refresh value: `5; url=https://…`.
-fn url_of_refresh(value: &str) -> usize {
-    let found = value.to_ascii_lowercase().find("url=");
-    let at = found.map_or(value.len(), |at| at + "url=".len());
-    let quote = value[at..].starts_with(['"', '\'']);
-    at + usize::from(quote)
 }

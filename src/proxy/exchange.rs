@@ -30,7 +30,7 @@ use super::live_rules::RuleSnapshot;
 use super::message::{IncomingMessage, PendingEvent};
 use super::read::{self, heavy};
 use super::route::{self, Route};
-use crate::conversation::{Decision, MessageInput, SessionHandle, StayContext};
+use crate::conversation::{Decision, MessageInput, SessionHandle};
 use crate::flow::{
     CapturedBody, CapturedMessage, ClientAuth, Delivery, ExchangeId, Head, RequestHead,
     ResponseHead, Side, Timestamp,
@@ -357,21 +357,10 @@ impl Exchange {
             why_unread: incoming.why_unread(),
             utf16: incoming.utf16(),
             limits,
-            stay: self.stay(),
+            stay: self.route.kept.as_ref(),
             pairs: Some(&*self.pairs),
             identity: self.identity().filter(|_| response.is_none()),
         }
-    }
-
-    /// Returns the context of `stay`, if it is in force.
-    fn stay(&self) -> Option<StayContext<'_>> {
-        let kept = self.route.kept.as_ref()?;
-        Some(StayContext {
-            map: &kept.map,
-            learned: &kept.learned,
-            extent: kept.extent,
-            path: &kept.path,
-        })
     }
 
     /// Applies a verdict to a message: to its body, its header fields and its record.

@@ -10,9 +10,9 @@ use super::body::Body;
 use super::context::{Context, Server, Shared};
 use super::exchange::refuse;
 use super::settings::Scheme;
-use super::stay::Kept;
 use crate::flow::Connection;
 use crate::flow::origin::{NamedHost, Origin, host_in_path};
+use crate::stay::StayContext;
 
 /// The destination of one request.
 pub(super) struct Route {
@@ -20,7 +20,7 @@ pub(super) struct Route {
     /// The device's connection, with the server of this request.
     pub(super) connection: Arc<Connection>,
     /// The state that keeps the device on the proxy, if `stay` is in force.
-    pub(super) kept: Option<Kept>,
+    pub(super) kept: Option<StayContext>,
     /// The full URL at the server; `None` if no valid URL results.
     pub(super) uri: Option<Uri>,
 }
@@ -43,7 +43,7 @@ impl Context {
         };
         let (map, origin) = origins.seen_from(&named);
         let path = parts.uri.path();
-        let kept = stay.extent.map(|extent| Kept {
+        let kept = stay.extent.map(|extent| StayContext {
             map,
             learned: stay.learned(),
             extent,

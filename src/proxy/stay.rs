@@ -8,7 +8,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::settings::{Mode, Settings};
-use crate::flow::origin::{LearnedHosts, NamedHost, Origin, OriginMap, Origins};
+use crate::flow::origin::{LearnedHosts, NamedHost, Origin, Origins};
 use crate::stay::Extent;
 
 /// The `stay` state of the whole proxy.
@@ -82,16 +82,6 @@ impl Stay {
     fn lock(&self) -> parking_lot::MutexGuard<'_, Arc<LearnedHosts>> {
         self.learned.lock()
     }
-}
-
-/// The `stay` state of one exchange.
-#[derive(Debug)]
-pub(super) struct Kept {
-    pub(super) map: OriginMap,
-    pub(super) learned: Arc<LearnedHosts>,
-    pub(super) extent: Extent,
-    /// The path of the request as the device wrote it.
-    pub(super) path: String,
 }
 
 /// The format of the file.

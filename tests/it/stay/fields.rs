@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dmtap::conversation::{Conversations, InMemoryState, MessageInput, StayContext};
-use dmtap::flow::origin::LearnedHosts;
+use dmtap::conversation::{Conversations, InMemoryState, MessageInput};
 use dmtap::flow::{Connection, ConnectionId, ExchangeId, RequestHead, ResponseHead, Timestamp};
 use dmtap::markup::Limits;
 use dmtap::rules::{HeadEdit, RuleSet, Verdict};
-use dmtap::stay::Extent;
+use dmtap::stay::{Extent, StayContext};
 use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 
@@ -84,7 +83,13 @@ fn decided(row: &Row) -> (Verdict, Vec<String>) {
         version: Version::HTTP_11,
         headers,
     };
-    let (map, learned, limits) = (map(), LearnedHosts::default(), Limits::default());
+    let limits = Limits::default();
+    let context = StayContext {
+        map: map(),
+        learned: Arc::default(),
+        extent: Extent::Followed,
+        path: path.to_owned(),
+    };
     let body = Arc::new(document(Bytes::from_static(b"<html/>")));
     let input = MessageInput {
         connection: &connection,
@@ -96,12 +101,7 @@ fn decided(row: &Row) -> (Verdict, Vec<String>) {
         why_unread: None,
         utf16: None,
         limits: &limits,
-        stay: Some(StayContext {
-            map: &map,
-            learned: &learned,
-            extent: Extent::Followed,
-            path,
-        }),
+        stay: Some(&context),
         pairs: None,
         identity: None,
     };
