@@ -27,7 +27,7 @@ use std::io;
 
 pub use file::{FileError, FileErrorKind, Named, open, open_all};
 pub use journal::{
-    Builder, CloseError, Journal, Live, SinkSummary, Subscription, Summary, WhenFull,
+    Builder, CloseError, Journal, LiveRecord, SinkSummary, Subscription, Summary, WhenFull,
 };
 pub use jsonl::JsonLines;
 pub use model::EventRecord;

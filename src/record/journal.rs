@@ -21,7 +21,7 @@ use examine::examine;
 use inlet::{Inlet, Numbered};
 use queue::{Bounds, Next, Place, Queue, Ticket, Waited};
 pub use sessions::Sessions;
-pub use subscription::{Live, Subscription};
+pub use subscription::{LiveRecord, Subscription};
 
 /// The most events that wait for one sink.
 pub const QUEUE: usize = 1024;

@@ -30,7 +30,7 @@ pub struct Sources {
 /// A text with the rules that are taken from it.
 #[derive(Clone, Debug)]
 pub(super) struct RuleSource {
-    pub(super) origin: Origin,
+    pub(super) origin: RuleOrigin,
     /// As errors name it.
     pub(super) name: String,
     pub(super) text: Arc<str>,
@@ -44,7 +44,7 @@ pub(super) struct RuleSource {
 
 /// Where a text comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(super) enum RuleOrigin {
     /// A file: the argument that named it or its folder, and where it is.
     File(usize, PathBuf),
     /// The command line.
@@ -97,11 +97,11 @@ impl Sources {
         };
         let files = read::readable(read::files(arguments)).map_err(OpenError::Unreadable)?;
         for (found, text) in files {
-            let origin = Origin::File(found.argument, found.path);
+            let origin = RuleOrigin::File(found.argument, found.path);
             sources.sources.push(RuleSource::new(origin, text));
         }
         for (name, text) in given {
-            let source = RuleSource::new(Origin::Given, text);
+            let source = RuleSource::new(RuleOrigin::Given, text);
             sources.sources.push(RuleSource { name, ..source });
         }
         sources.parse_all().map_err(OpenError::Rules)?;
@@ -115,7 +115,7 @@ impl Sources {
             name: rules.first().map_or("", |rule| &rule.file).to_owned(),
             rules: rules.clone(),
             built: rules,
-            ..RuleSource::new(Origin::Given, argument.to_owned())
+            ..RuleSource::new(RuleOrigin::Given, argument.to_owned())
         });
     }
 
@@ -178,7 +178,7 @@ impl Sources {
         let mut reloaded = Reloaded::default();
         let (mut files, mut unreadable) = (Vec::new(), Vec::new());
         for found in found {
-            let origin = Origin::File(found.argument, found.path);
+            let origin = RuleOrigin::File(found.argument, found.path);
             match found.text {
                 Ok(text) => files.push(RuleSource::new(origin, text)),
                 Err(why) => unreadable.push((origin.name(), why)),
@@ -194,7 +194,7 @@ impl Sources {
             }
             reloaded.changed.extend(news);
         }
-        let is_file = |source: &&RuleSource| matches!(source.origin, Origin::File(..));
+        let is_file = |source: &&RuleSource| matches!(source.origin, RuleOrigin::File(..));
         let is_there =
             |source: &&RuleSource| kept.iter().chain(&changed).any(|other| other.is_of(source));
         let gone = self.sources.iter().filter(is_file);
@@ -217,7 +217,7 @@ impl Sources {
         // What is wrong between files, such as an act that no other file brings about, may stand in either.
         let given = others
             .iter()
-            .filter(|source| source.origin == Origin::Given);
+            .filter(|source| source.origin == RuleOrigin::Given);
         let texts = kept.iter().chain(&changed).chain(&gone).chain(given);
         fill(&mut texts.cloned().collect::<Vec<_>>(), [])?;
         // A file is gone as well where its folder is, or has no file left: that is reported once, and only if rules of
@@ -241,7 +241,7 @@ impl Sources {
     pub(super) fn parse_all(&mut self) -> Result<(), RuleErrors> {
         let sources = std::mem::take(&mut self.sources).into_iter();
         let (mut parsed, scoped): (Vec<_>, Vec<_>) =
-            sources.partition(|source| source.origin != Origin::Control);
+            sources.partition(|source| source.origin != RuleOrigin::Control);
         fill(&mut parsed, [])?;
         self.sources = [parsed, scoped].concat();
         Ok(())
@@ -249,7 +249,7 @@ impl Sources {
 }
 
 impl RuleSource {
-    fn new(origin: Origin, text: String) -> Self {
+    fn new(origin: RuleOrigin, text: String) -> Self {
         Self {
             name: origin.name(),
             origin,
@@ -285,13 +285,13 @@ impl RuleSource {
     /// Files stand in the order of their arguments, in a folder by name.
     fn place(&self) -> Option<(usize, &PathBuf)> {
         match &self.origin {
-            Origin::File(argument, path) => Some((*argument, path)),
-            Origin::Given | Origin::Control => None,
+            RuleOrigin::File(argument, path) => Some((*argument, path)),
+            RuleOrigin::Given | RuleOrigin::Control => None,
         }
     }
 }
 
-impl Origin {
+impl RuleOrigin {
     fn name(&self) -> String {
         match self {
             Self::File(_, path) => path.display().to_string(),

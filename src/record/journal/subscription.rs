@@ -19,7 +19,7 @@ pub struct Subscription {
 
 /// A record for a subscriber.
 #[derive(Clone, Debug)]
-pub struct Live {
+pub struct LiveRecord {
     /// The record; for a very large event, without commands and bodies.
     pub record: Arc<EventRecord>,
     /// The number of events that were missed since the record before.
@@ -40,7 +40,7 @@ impl Subscription {
     }
 
     /// Waits for the next record; returns `None` once the journal is closed and all records were received.
-    pub async fn next(&mut self) -> Option<Live> {
+    pub async fn next(&mut self) -> Option<LiveRecord> {
         loop {
             let record = match self.records.recv().await {
                 Ok(record) => record,
@@ -50,7 +50,7 @@ impl Subscription {
             };
             // The end of a session repeats the number of the event before it.
             if record.event == EventKind::Session {
-                return Some(Live { record, missed: 0 });
+                return Some(LiveRecord { record, missed: 0 });
             }
             // This event was numbered before the subscription began.
             if record.seq <= self.last {
@@ -58,7 +58,7 @@ impl Subscription {
             }
             let missed = record.seq - self.last - 1;
             self.last = record.seq;
-            return Some(Live { record, missed });
+            return Some(LiveRecord { record, missed });
         }
     }
 }
