@@ -35,10 +35,11 @@ pub struct ClientCertMatcher {
     pub verdict: Vec<VerdictName>,
 }
 
-/// The name of a verdict on a certificate.
+/// The verdict on a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
+#[schemars(rename = "Verdict")]
 pub enum VerdictName {
     DmtapCa,
     ClientCa,
