@@ -41,13 +41,14 @@ use crate::identity::session::Pairs;
 use crate::markup::utf16::Utf16;
 use crate::markup::{Document, Limits};
 use crate::rules::{RuleSet, RuleState, Verdict};
+use crate::stay::StayContext;
 
 use self::credentials::Known;
 pub use self::handle::SessionHandle;
 pub use self::rule_state::InMemoryState;
 pub use self::seal::Seal;
 use self::seal::sealed;
-pub use self::stay::{StayContext, patched};
+pub use self::stay::patched;
 pub use self::table::SessionLimits;
 pub use self::view::SessionView;
 
@@ -158,7 +159,7 @@ impl Conversations {
         let mut handle = self.handle(session);
         let (checked, seals) = handle.check_credentials(request);
         let sealed = sealed(request, &seals);
-        let (stayed, notes) = match &request.stay {
+        let (stayed, notes) = match request.stay {
             Some(stay) => stay.request(request, sealed),
             None => (None, Vec::new()),
         };
@@ -166,7 +167,7 @@ impl Conversations {
         let (paired, note_paired) = seen.paired_request(sealed);
         let seen = seen.after(paired.as_ref());
         let mut decided = handle.decide(&seen, rules, state, seals);
-        if let (Some(stay), Some(answer)) = (&request.stay, &mut decided.verdict.answer) {
+        if let (Some(stay), Some(answer)) = (request.stay, &mut decided.verdict.answer) {
             stay.answer(&seen, answer);
         }
         decided.notes.extend(checked);

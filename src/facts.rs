@@ -10,8 +10,6 @@ mod value;
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use strum::IntoStaticStr;
-
 pub use locuri::{csp_name, csp_of, only_scope};
 pub use near::near;
 pub use result::{RESULT_OF_STATUS, number, parts, result, result_in_text};
@@ -38,8 +36,7 @@ pub struct Fact {
 }
 
 /// The kinds of facts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
-#[strum(serialize_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FactKind {
     /// A code of a Status.
     Status,
@@ -68,7 +65,19 @@ pub enum FactKind {
 impl FactKind {
     /// Returns the name in JSON.
     pub fn name(self) -> &'static str {
-        self.into()
+        match self {
+            Self::Status => "status",
+            Self::Alert => "alert",
+            Self::AlertType => "alert-type",
+            Self::Element => "element",
+            Self::Header => "header",
+            Self::Csp => "csp",
+            Self::Result => "result",
+            Self::Note => "note",
+            Self::Finding => "finding",
+            Self::Rule => "rule",
+            Self::Step => "step",
+        }
     }
 }
 

@@ -18,10 +18,11 @@ mod turn;
 mod value;
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 pub use head::{location, seals};
 pub use linked::linked_enrollment;
-pub use page::page;
+pub use page::{page, url_of_refresh};
 pub use prefilter::may_hold;
 
 use crate::flow::origin::{LearnedHosts, NamedHost, OriginMap};
@@ -45,17 +46,26 @@ pub enum Extent {
     Full,
 }
 
+/// The facts about an exchange that the rule needs.
+#[derive(Clone, Debug)]
+pub struct StayContext {
+    /// The origin map for this exchange.
+    pub map: OriginMap,
+    /// The learned hosts: they are in no pair of the map, but have a path under the public origin.
+    pub learned: Arc<LearnedHosts>,
+    /// The set of URLs to rewrite.
+    pub extent: Extent,
+    /// The path of the request as the device wrote it.
+    pub path: String,
+}
+
 /// The properties of a message that the rule needs.
 #[derive(Clone, Copy, Debug)]
 pub struct StayInput<'a> {
+    /// The facts about the exchange.
+    pub context: &'a StayContext,
     /// The receiver of the message.
     pub to: Side,
-    /// The origin map for this exchange.
-    pub map: &'a OriginMap,
-    /// The learned hosts: they are in no pair of the map, but have a path under the public origin.
-    pub learned: &'a LearnedHosts,
-    /// The set of URLs to rewrite.
-    pub extent: Extent,
     /// The message as the server sent it, if other rules have changed it. Text from those rules is not rewritten.
     pub received: Option<&'a Document>,
     /// The header field that signs the bytes of the message and that dmtap cannot renew, such as `x-syncml-hmac`.

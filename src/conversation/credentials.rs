@@ -41,10 +41,10 @@ impl SessionHandle {
         let device = &tag.key.device;
         let (more, key) = known.check(input.speaker(), device, message, hmac.as_ref());
         notes.extend(more);
-        seals.extend(
-            key.zip(hmac)
-                .map(|(key, (hmac, _))| Seal::mac(hmac.user, key)),
-        );
+        if let Some((key, (hmac, _))) = key.zip(hmac) {
+            let user = hmac.user;
+            seals.push(Seal::Mac { user, key });
+        }
         (notes, seals)
     }
 

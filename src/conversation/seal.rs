@@ -12,23 +12,25 @@ use crate::flow::credentials::MacKey;
 use crate::identity::{SignedData, Signer};
 use crate::stay::seals;
 
-/// A field that was right for its message, and what is needed to compute it for other bytes.
+/// A field that was right for its message, with what is needed to compute it for other bytes.
 #[derive(Debug)]
-pub struct Seal {
-    name: &'static str,
-    made: Made,
-}
-
-#[derive(Debug)]
-enum Made {
+pub enum Seal {
+    /// `x-syncml-hmac`.
     Mac {
+        /// The user whose credentials made the field.
         user: String,
+        /// The key that these credentials give.
         key: MacKey,
     },
+    /// A signature in CMS.
     Signature {
+        /// The name of the field.
+        name: &'static str,
+        /// The signed data.
         data: SignedData,
-        /// The public key that signed the data. The server does not know it if `is_foreign`.
+        /// The public key that signed the data.
         key: Vec<u8>,
+        /// Whether the server does not know the public key.
         is_foreign: bool,
     },
 }
@@ -38,34 +40,16 @@ enum Made {
 pub(super) fn sealed(input: &MessageInput<'_>, known: &[Seal]) -> Option<&'static str> {
     input.document?;
     let mut names = seals(input.headers());
-    names.find(|name| !known.iter().any(|seal| seal.name == *name))
+    names.find(|name| !known.iter().any(|seal| seal.name() == *name))
 }
 
 impl Seal {
-    pub(super) fn mac(user: String, key: MacKey) -> Self {
-        Self {
-            name: "x-syncml-hmac",
-            made: Made::Mac { user, key },
-        }
-    }
-
-    pub(super) fn signature(
-        name: &'static str,
-        data: SignedData,
-        key: Vec<u8>,
-        is_foreign: bool,
-    ) -> Self {
-        let made = Made::Signature {
-            data,
-            key,
-            is_foreign,
-        };
-        Self { name, made }
-    }
-
     /// Returns the name of the field.
     pub fn name(&self) -> &'static str {
-        self.name
+        match self {
+            Self::Mac { .. } => "x-syncml-hmac",
+            Self::Signature { name, .. } => name,
+        }
     }
 
     /// Computes the field for the body that is sent, if the body was changed or the server does not know the key.
@@ -77,37 +61,27 @@ impl Seal {
         is_changed: bool,
         identity: Option<(&[u8], &dyn Signer)>,
     ) -> Option<Note> {
-        let (value, whose) = match &self.made {
-            Made::Mac { user, key } if is_changed => {
-                let mac = key.mac(body);
-                let whose = "the credentials that dmtap knows";
-                (
-                    Hmac {
-                        user: user.clone(),
-                        mac,
-                    }
-                    .to_string(),
-                    whose,
-                )
+        let (value, whose) = match self {
+            Self::Mac { user, key } if is_changed => {
+                let (user, mac) = (user.clone(), key.mac(body));
+                let value = Hmac { user, mac }.to_string();
+                (value, "the credentials that dmtap knows")
             }
-            Made::Signature {
+            Self::Signature {
                 data,
                 key,
                 is_foreign,
+                ..
             } if is_changed || *is_foreign => {
                 let (certificate, signer) = identity?;
                 let signed = data.anew(body, key, certificate, signer).ok()?;
-                (
-                    BASE64.encode(signed),
-                    "the key that dmtap has for the server",
-                )
+                let value = BASE64.encode(signed);
+                (value, "the key that dmtap has for the server")
             }
             _ => return None,
         };
-        headers.insert(self.name, HeaderValue::try_from(value).ok()?);
-        Some(Note::new(
-            "SIG-04",
-            format!("{} was computed anew with {whose}", self.name),
-        ))
+        headers.insert(self.name(), HeaderValue::try_from(value).ok()?);
+        let text = format!("{} was computed anew with {whose}", self.name());
+        Some(Note::new("SIG-04", text))
     }
 }

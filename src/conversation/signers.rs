@@ -120,7 +120,12 @@ fn check_field(
             (server == certificate).then_some(())
         };
         let is_held = is_own || stands_for().is_some();
-        is_held.then(|| Seal::signature(name, signature, signer.public_key, !is_own))
+        is_held.then(|| Seal::Signature {
+            name,
+            data: signature,
+            key: signer.public_key,
+            is_foreign: !is_own,
+        })
     });
     Some((note, seal))
 }

@@ -9,25 +9,12 @@ use http::header::{self, HeaderName, HeaderValue};
 
 use super::MessageInput;
 use crate::dm::Dialect;
-use crate::flow::origin::{LearnedHosts, NamedHost, OriginMap, Reach, Turned};
+use crate::flow::origin::{NamedHost, Reach, Turned};
 use crate::flow::{EffectDetail, EffectKind, Note, RuleEffect, Side, media};
 use crate::markup::{self, Document, Hint, Limits};
 use crate::patch::Patch;
 use crate::rules::{HeadEdit, SyntheticResponse, Verdict};
-use crate::stay::{self, Extent, StayInput, StayOutcome};
-
-/// The facts about an exchange that `stay` needs.
-#[derive(Clone, Debug)]
-pub struct StayContext {
-    /// The map of origins for this exchange.
-    pub map: OriginMap,
-    /// The hosts in no pair that have a path.
-    pub learned: Arc<LearnedHosts>,
-    /// How much `stay` rewrites.
-    pub extent: Extent,
-    /// The path of the request as the device wrote it.
-    pub path: String,
-}
+use crate::stay::{self, Extent, StayContext, StayInput, StayOutcome};
 
 /// A message after a rewrite, by `stay` or by the replacement of certificates.
 pub(super) struct Rewritten {
@@ -142,10 +129,8 @@ impl StayContext {
 
     fn input<'i>(&'i self, message: &MessageInput<'i>, to: Side) -> StayInput<'i> {
         StayInput {
+            context: self,
             to,
-            map: &self.map,
-            learned: &self.learned,
-            extent: self.extent,
             received: None,
             sealed: None,
             limits: message.limits,
@@ -185,10 +170,9 @@ impl StayContext {
                 continue;
             }
             let reach = reach(message);
-            let at = if name == header::REFRESH {
-                url_of_refresh(value)
-            } else {
-                0
+            let at = match name == header::REFRESH {
+                true => stay::url_of_refresh(value.as_bytes()).unwrap_or(value.len()),
+                false => 0,
             };
             let turned = stay::location(&value[at..], &self.path, &self.map, reach, &self.learned);
             if let Turned::Away(host) = &turned {
@@ -308,12 +292,4 @@ fn note_away(reach: Reach, host: &str, name: &HeaderName) -> Note {
         Reach::Learned => Note::new("STAY-01", stay::leads_away(host, name.as_str())),
         Reach::Mapped => Note::new("STAY-04", stay::signs_in(host, name.as_str())),
     }
-}
-
-/// Returns the offset of the URL in a Refresh value: `5; url=https://…`.
-fn url_of_refresh(value: &str) -> usize {
-    let found = value.to_ascii_lowercase().find("url=");
-    let at = found.map_or(value.len(), |at| at + "url=".len());
-    let quote = value[at..].starts_with(['"', '\'']);
-    at + usize::from(quote)
 }

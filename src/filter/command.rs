@@ -49,7 +49,7 @@ impl CommandInput<'_> {
             Word::Csp => {
                 self.of_nodes(|node| facts::csp_name(node).is_some_and(|name| value.is_text(name)))
             }
-            Word::Scope => self.of_nodes(|node| value.is_text(scope(node))),
+            Word::Scope => self.of_nodes(|node| value.is_text(owner(node))),
             Word::Cmd => Some(value.is_text(self.name.as_deref()?)),
             Word::Status => Some(value.is_number(self.code?.into())),
             Word::Hr => {
@@ -83,7 +83,7 @@ impl CommandInput<'_> {
 }
 
 /// Returns the owner of a node: the user for `./User/…`, otherwise the device.
-fn scope(node: &str) -> &'static str {
+fn owner(node: &str) -> &'static str {
     match locuri::is_of_user(node) {
         true => "user",
         false => "device",

@@ -10,9 +10,9 @@ use super::body::Body;
 use super::context::{Context, Server, Shared};
 use super::exchange::refuse;
 use super::settings::Scheme;
-use crate::conversation::StayContext;
 use crate::flow::Connection;
 use crate::flow::origin::{NamedHost, Origin, host_in_path};
+use crate::stay::StayContext;
 
 /// The destination of one request.
 pub(super) struct Route {

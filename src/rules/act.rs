@@ -9,7 +9,7 @@ mod raw;
 mod soap;
 mod values;
 
-pub(super) use fault::leave;
+pub(super) use fault::fault;
 pub(super) use head::head;
 pub(super) use idle::is_idle;
 pub(super) use raw::{Body, raw};

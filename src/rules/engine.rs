@@ -107,27 +107,27 @@ impl RuleSet {
             if !rule.concerns(input) || evaluation.is_lost_on(rule, number, rule_state) {
                 continue;
             }
-            let mut asking = Asking {
+            let mut admission = Admission {
                 rule,
                 number,
                 seed: self.seed,
                 input,
                 rule_state,
             };
-            let Some(selection) = asking.admitted(|| evaluation.select(rule)) else {
+            let Some(selection) = admission.admitted(|| evaluation.select(rule)) else {
                 continue;
             };
             evaluation.act(rule, &selection);
             let acted_on = evaluation.acted_on(&selection);
             let is_complete = evaluation.is_complete();
-            asking.rule_state.acted(number, acted_on, is_complete);
+            admission.rule_state.acted(number, acted_on, is_complete);
             if acted_on == 0 {
-                asking.take_back();
-            } else if rule.ends() || evaluation.is_answered() {
+                admission.take_back();
+            } else if rule.ends() || evaluation.verdict.answer.is_some() {
                 break;
             }
         }
-        evaluation.into_verdict()
+        evaluation.verdict
     }
 }
 
@@ -150,7 +150,7 @@ pub fn refuse_duplicates(rules: &[Arc<Rule>]) -> Result<(), DuplicateName> {
     Ok(())
 }
 
-struct Asking<'a, 'f> {
+struct Admission<'a, 'f> {
     rule: &'a Rule,
     number: usize,
     seed: u64,
@@ -158,7 +158,7 @@ struct Asking<'a, 'f> {
     rule_state: &'a mut dyn RuleState,
 }
 
-impl Asking<'_, '_> {
+impl Admission<'_, '_> {
     /// Returns the matches that the rule acts on: those that its scenario and its limit admit.
     fn admitted(&mut self, find: impl FnOnce() -> Vec<Selected>) -> Option<Vec<Selected>> {
         let Some(scenario) = &self.rule.scenario else {

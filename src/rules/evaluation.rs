@@ -33,7 +33,7 @@ pub(super) struct Evaluation<'a> {
     commands: Option<Commands>,
     /// The rules that may match the current document.
     candidates: Option<Vec<usize>>,
-    verdict: Verdict,
+    pub(super) verdict: Verdict,
     /// The reason why there is no document any more, if a rule broke it.
     broken: Option<String>,
 }
@@ -211,7 +211,7 @@ impl<'a> Evaluation<'a> {
                 Step::Scenario(step @ ScenarioStep::AdvanceScenario) => {
                     act::advance_scenario(step.name(), rule)
                 }
-                Step::Fault(step) => act::leave(step, rule, self.seed, self.input, verdict),
+                Step::Fault(step) => act::fault(step, rule, self.seed, self.input, verdict),
             };
             applied.changes.push(change);
         }
@@ -324,14 +324,6 @@ impl<'a> Evaluation<'a> {
             document: self.document.as_deref(),
             limits: self.input.limits,
         }
-    }
-
-    pub(super) fn is_answered(&self) -> bool {
-        self.verdict.answer.is_some()
-    }
-
-    pub(super) fn into_verdict(self) -> Verdict {
-        self.verdict
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) struct Index {
     /// The rules without index keys, in order. A rule that selects commands needs a command of one of these kinds.
     keyless: Vec<(usize, Option<Kinds>)>,
     /// The rules with patterns for LocURIs.
-    uris: LocUriSet,
+    pub(super) uris: LocUriSet,
     /// The rules with an exact Data or CmdID of a command.
     values: HashMap<String, Vec<usize>>,
     /// The rules with exact texts, in lower case, for each of [`FIELDS`].
@@ -86,10 +86,6 @@ impl Index {
         let may_match = move |asked: Option<Kinds>| asked.is_none_or(|asked| asked.meets(kinds));
         let rules = self.keyless.iter().filter(move |rule| may_match(rule.1));
         rules.map(|rule| rule.0)
-    }
-
-    pub(super) fn uris(&self) -> &LocUriSet {
-        &self.uris
     }
 
     /// Whether the commands of a message decide which rules may match.

@@ -10,6 +10,7 @@
 
 mod deserialize;
 pub mod inline_rule;
+mod left_out;
 mod loc_uri;
 mod match_table;
 mod place;
@@ -29,12 +30,13 @@ use bytes::Bytes;
 use toml::de::{DeTable, DeValue};
 
 use self::deserialize::{read, unknown_key};
+use self::left_out::LeftOut;
 pub use self::report::Reader;
-use self::report::{LeftOut, Report, Table, Value};
+use self::report::{Report, Table, Value};
 use self::rule_table::{CONNECTION_KEYS, ConnectionLimit, KEYS, RuleTable};
 use self::scenario::Scenarios;
 pub use self::schema::{StepKeys, schema, schema_text, step_keys};
-use self::unreachable::Endpoints;
+use self::unreachable::EndingRules;
 use super::mistake::list;
 use super::step::{Content, NewBody};
 use super::{ConnectionMatcher, Limit, Matcher, RawStep, Rule, RuleErrors, RuleSet, Stage, Step};
@@ -149,7 +151,7 @@ impl Loader {
                 .help("begin each rule with [[rule]]");
             return;
         };
-        let mut ends = Endpoints::default();
+        let mut ends = EndingRules::default();
         for value in rules {
             let Some(table) = Table::of(value) else {
                 read::<RuleTable<Matcher, Limit>>(value, "rule", LeftOut::default(), report);

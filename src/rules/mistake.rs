@@ -194,3 +194,16 @@ pub(in crate::rules) fn list(words: &[&str]) -> String {
     let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
     quoted.join(", ")
 }
+
+/// Joins words as [`list`] does; of many words, it lists the first [`MOST_LISTED`] and counts the others.
+pub(in crate::rules) fn list_first(words: &[&str]) -> String {
+    match words.get(..MOST_LISTED) {
+        Some(first) if words.len() > MOST_LISTED => {
+            format!("{} and {} more", list(first), words.len() - MOST_LISTED)
+        }
+        _ => list(words),
+    }
+}
+
+/// The most words that an error lists.
+pub(in crate::rules) const MOST_LISTED: usize = 12;

@@ -37,7 +37,7 @@ impl Commands {
             codes: Vec::new(),
             by_key: BTreeSet::new(),
         };
-        let mut search = (!index.uris().is_empty()).then(|| index.uris().search());
+        let mut search = (!index.uris.is_empty()).then(|| index.uris.search());
         let all = Message::of(document).into_iter();
         for command in all.flat_map(Message::all_commands) {
             let (kind, code) = (command.kind(), command.code());

@@ -6,17 +6,17 @@ use crate::flow::AnswerTarget;
 use crate::markup::{Element, NodeId};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct TargetNodes {
+pub(super) struct TargetNode {
     /// The Item of the command that names the node; `None` if a Status or the answered command names it.
     pub(super) item: Option<NodeId>,
     /// The canonical LocURI of the node.
     pub(super) uri: String,
 }
 
-pub(super) fn of(command: Command<'_>, answers: &LinkedAnswers<'_>) -> Vec<TargetNodes> {
+pub(super) fn of(command: Command<'_>, answers: &LinkedAnswers<'_>) -> Vec<TargetNode> {
     let mut nodes = Vec::new();
     each(command, answers, &mut |item, uri| {
-        nodes.push(TargetNodes {
+        nodes.push(TargetNode {
             item,
             uri: locuri::canonical(&uri.text()),
         });
@@ -24,8 +24,8 @@ pub(super) fn of(command: Command<'_>, answers: &LinkedAnswers<'_>) -> Vec<Targe
     nodes
 }
 
-pub(super) fn of_own(command: Command<'_>) -> Vec<TargetNodes> {
-    let about = |(item, uri): Named<'_>| TargetNodes {
+pub(super) fn of_own(command: Command<'_>) -> Vec<TargetNode> {
+    let about = |(item, uri): NamedNode<'_>| TargetNode {
         item: Some(item),
         uri: locuri::canonical(&uri.text()),
     };
@@ -91,9 +91,9 @@ fn each_answered(
     }
 }
 
-type Named<'d> = (NodeId, Element<'d>);
+type NamedNode<'d> = (NodeId, Element<'d>);
 
-fn own(command: Command<'_>) -> impl Iterator<Item = Named<'_>> {
+fn own(command: Command<'_>) -> impl Iterator<Item = NamedNode<'_>> {
     let items = command.items();
     items.filter_map(|item| Some((item.element().id(), item.node()?)))
 }

@@ -14,12 +14,12 @@ pub use code::{Alert, Among, Code, CodeRange, Http, SyncMl};
 pub use number::{NotZero, NumberRange, Within};
 pub use text::{
     AnyFieldName, AttributeName, CmdId, CommandXml, FieldName, HeaderText, Hexadecimal, HostName,
-    MediaType, Part, PathGlob, Pattern, Plain, PlainText, QueryGlob, ServerName, TextPattern,
+    MediaType, PathGlob, Pattern, Plain, PlainText, QueryGlob, SearchText, ServerName, TextPattern,
     XmlTemplate,
 };
 pub(in crate::rules) use text::{as_glob, is_regex};
 pub use word::{Named, OneOf, True};
-pub(in crate::rules) use word::{no_word, unknown_word};
+pub(in crate::rules) use word::{named, no_word, unknown_word};
 
 use serde::de::value::StrDeserializer;
 use serde::de::{IntoDeserializer, MapAccess, SeqAccess};

@@ -127,7 +127,7 @@ fn ways(page: &[u8]) -> Vec<(usize, &'static str)> {
             if let Some((_, way)) = ATTRIBUTES.iter().find(|(name, _)| is(attribute, name)) {
                 ways.push((start, *way));
             } else if refreshes && is(attribute, "content") {
-                let url = refreshed(attribute.value);
+                let url = url_of_refresh(attribute.value);
                 ways.extend(url.map(|url| (attribute.start + url, "refresh of the page")));
             }
         }
@@ -193,8 +193,8 @@ fn attributes(page: &[u8], mut at: usize) -> (Vec<Attribute<'_>>, usize) {
     }
 }
 
-/// Returns the offset of the URL in `content` of a refresh: `5; url='https://…'`.
-fn refreshed(content: &[u8]) -> Option<usize> {
+/// Returns the offset of the URL in a refresh, of a page or of a header field: `5; url='https://…'`.
+pub fn url_of_refresh(content: &[u8]) -> Option<usize> {
     let lower = content.to_ascii_lowercase();
     let name = memmem::find(&lower, b"url")?;
     let before = |byte: &u8| byte.is_ascii_digit() || b" \t\r\n.;,".contains(byte);

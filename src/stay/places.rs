@@ -248,7 +248,7 @@ impl Finder<'_, '_> {
         if let Some(resp_uri) = header.child(tag::RESP_URI).filter(|_| to_device) {
             self.push_text(resp_uri, inside, Some(&kind::RESP_URI));
         }
-        if self.input.extent == Extent::Full {
+        if self.input.context.extent == Extent::Full {
             let ends = [tag::TARGET, tag::SOURCE];
             let ends = ends.map(|end| header.child(end)?.child(tag::LOC_URI));
             for uri in ends.into_iter().flatten() {

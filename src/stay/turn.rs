@@ -6,7 +6,7 @@ use super::kind::{self, Form, Kind};
 use super::places::{MOST_PLACES, Part, Place};
 use super::value;
 use super::{StayInput, StayOutcome};
-use crate::flow::origin::{LearnedHosts, NamedHost, Origin, Reach, Turned};
+use crate::flow::origin::{LearnedHosts, NamedHost, Origin, OriginMap, Reach, Turned};
 use crate::flow::{EffectDetail, Note, Severity, Side};
 use crate::markup::edit::{Edit, NestedEdit};
 use crate::patch::{Patch, Splice};
@@ -14,6 +14,7 @@ use crate::patch::{Patch, Splice};
 /// The state while the places of one message are rewritten.
 pub(super) struct UrlRewriter<'a> {
     input: &'a StayInput<'a>,
+    map: &'a OriginMap,
     sealed: Option<&'static str>,
     /// The learned hosts, including those from this message.
     learned: LearnedHosts,
@@ -29,8 +30,9 @@ impl<'a> UrlRewriter<'a> {
     pub(super) fn new(input: &'a StayInput<'a>, sealed: Option<&'static str>) -> Self {
         Self {
             input,
+            map: &input.context.map,
             sealed,
-            learned: input.learned.clone(),
+            learned: LearnedHosts::clone(&input.context.learned),
             edits: Vec::new(),
             changes: Vec::new(),
             outcome: StayOutcome::default(),
@@ -72,8 +74,8 @@ impl<'a> UrlRewriter<'a> {
             }
             let text = found.text(&place.value);
             let turned = match self.input.to {
-                Side::Device => self.input.map.to_device(&url, kind.reach, &self.learned),
-                Side::Server => self.input.map.to_server(&text),
+                Side::Device => self.map.to_device(&url, kind.reach, &self.learned),
+                Side::Server => self.map.to_server(&text),
             };
             if self.sealed.is_some() {
                 self.note_sealed(place, &turned, &url.origin);
@@ -108,7 +110,7 @@ impl<'a> UrlRewriter<'a> {
         let neighbour = place.group.as_ref().and_then(|group| self.ports.get(group));
         let written = place.value.trim().parse().ok();
         let alone = || match self.input.to {
-            Side::Server => Some(self.input.map.server_at_port(written?)?.port),
+            Side::Server => Some(self.map.server_at_port(written?)?.port),
             Side::Device => None,
         };
         let Some(port) = neighbour.copied().or_else(alone) else {
@@ -128,7 +130,7 @@ impl<'a> UrlRewriter<'a> {
         if self.input.to != Side::Device {
             return;
         }
-        let stays = self.sealed.is_some() || self.input.map.is_identity();
+        let stays = self.sealed.is_some() || self.map.is_identity();
         let what = if stays { "is on" } else { "is switched off" };
         let (name, place_name) = (kind.name, place.shown());
         let text = format!(
@@ -156,7 +158,7 @@ impl<'a> UrlRewriter<'a> {
         }
         for found in value::urls(&place.value, Form::List) {
             let origin = &found.url.origin;
-            let mut pairs = self.input.map.pairs().iter();
+            let mut pairs = self.map.pairs().iter();
             if pairs.any(|pair| pair.server == *origin && pair.public != *origin) {
                 let text = left_as_it_is(&origin.authority(), place.shown());
                 self.note(Note::new("STAY-01", text));

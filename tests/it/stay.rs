@@ -7,6 +7,7 @@ mod pages;
 mod prefilter;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -16,7 +17,7 @@ use dmtap::flow::origin::{LearnedHosts, NamedHost, OriginMap, OriginPair, Origin
 use dmtap::markup::wbxml::encode::{WbxmlOptions, encode};
 use dmtap::markup::{Document, Hint, Limits, decode};
 use dmtap::stay::kind;
-use dmtap::stay::{Extent, StayInput, StayOutcome, location, seals, stay};
+use dmtap::stay::{Extent, StayContext, StayInput, StayOutcome, location, seals, stay};
 
 use frame::{Frame, frames};
 
@@ -61,18 +62,19 @@ fn document(source: impl Into<Bytes>) -> Document {
     decode(source.into(), Hint::default(), &Limits::default()).unwrap()
 }
 
-fn input<'a>(
-    to: Side,
-    extent: Extent,
-    map: &'a OriginMap,
-    learned: &'a LearnedHosts,
-    limits: &'a Limits,
-) -> StayInput<'a> {
-    StayInput {
-        to,
-        map,
-        learned,
+fn context(extent: Extent, learned: LearnedHosts) -> StayContext {
+    StayContext {
+        map: map(),
+        learned: Arc::new(learned),
         extent,
+        path: String::new(),
+    }
+}
+
+fn input<'a>(to: Side, context: &'a StayContext, limits: &'a Limits) -> StayInput<'a> {
+    StayInput {
+        context,
+        to,
         received: None,
         sealed: None,
         limits,
@@ -81,9 +83,9 @@ fn input<'a>(
 
 /// What the rule makes of a message, and what it reports.
 fn turned(source: &Bytes, to: Side, extent: Extent) -> (Bytes, StayOutcome) {
-    let (map, learned, limits) = (map(), LearnedHosts::default(), Limits::default());
+    let (context, limits) = (context(extent, LearnedHosts::default()), Limits::default());
     let document = document(source.clone());
-    let stayed = stay(&document, &input(to, extent, &map, &learned, &limits));
+    let stayed = stay(&document, &input(to, &context, &limits));
     let bytes = match &stayed.effect {
         Some(effect) => effect.patch.apply(source),
         None => source.clone(),
@@ -253,12 +255,13 @@ fn a_message_that_is_signed_as_a_whole_stays() {
         "https://mdm.example.com/s",
         "",
     ));
-    let (map, learned, limits) = (map(), LearnedHosts::default(), Limits::default());
+    let context = context(Extent::Followed, LearnedHosts::default());
+    let limits = Limits::default();
     let mut headers = http::HeaderMap::new();
     headers.insert("X-SyncML-HMAC", http::HeaderValue::from_static("mac=x"));
     let sealed = StayInput {
         sealed: seals(&headers).next(),
-        ..input(Side::Device, Extent::Followed, &map, &learned, &limits)
+        ..input(Side::Device, &context, &limits)
     };
     let stayed = stay(&document(answer), &sealed);
     assert!(stayed.effect.is_none());
@@ -275,10 +278,11 @@ fn what_a_rule_of_the_user_wrote_is_left_alone() {
     let to_device = frame.to_device.as_ref().unwrap();
     let received = document(to_device("https://mdm.example.com/a", ""));
     let written = Bytes::from(to_device("https://dm.example.com:9443/b", ""));
-    let (map, learned, limits) = (map(), LearnedHosts::default(), Limits::default());
+    let context = context(Extent::Followed, LearnedHosts::default());
+    let limits = Limits::default();
     let input = StayInput {
         received: Some(&received),
-        ..input(Side::Device, Extent::Followed, &map, &learned, &limits)
+        ..input(Side::Device, &context, &limits)
     };
     let stayed = stay(&document(written), &input);
     assert!(stayed.effect.is_none());
@@ -315,8 +319,8 @@ fn the_65th_host_gets_no_path() {
     for n in 0..64 {
         learned.add(NamedHost::parse(&format!("h{n}.example.org")).unwrap());
     }
-    let (map, limits) = (map(), Limits::default());
-    let input = input(Side::Device, Extent::Followed, &map, &learned, &limits);
+    let (context, limits) = (context(Extent::Followed, learned), Limits::default());
+    let input = input(Side::Device, &context, &limits);
     let frame = &frames("RespURI")[0];
     let to_device = frame.to_device.as_ref().unwrap();
     let known = stay(

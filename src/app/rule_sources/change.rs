@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::scope::{Scope, bind, full_name, name_within, unbound};
-use super::sources::{Origin, RuleSource, Sources};
+use super::sources::{RuleOrigin, RuleSource, Sources};
 use crate::nearest::closest;
 use crate::rules::glob::Glob;
 use crate::rules::{DuplicateName, Rule, RuleErrors, Stage, load};
@@ -102,7 +102,7 @@ impl Sources {
             source.rules.retain(|rule| rule.name != full);
         }
         self.sources
-            .retain(|source| source.origin != Origin::Control || !source.rules.is_empty());
+            .retain(|source| source.origin != RuleOrigin::Control || !source.rules.is_empty());
         self.disabled.remove(&full);
         if let Some(scope) = scope
             && self.rules_in(Some(scope)).next().is_none()
@@ -143,7 +143,7 @@ impl Sources {
         self.disabled.retain(|name| !names.contains(name));
         let is_of_scope = |rule: &Arc<Rule>| rule.scope_name() == scope;
         self.sources.retain(|source| {
-            source.origin != Origin::Control || !source.rules.iter().any(is_of_scope)
+            source.origin != RuleOrigin::Control || !source.rules.iter().any(is_of_scope)
         });
         match scope {
             Some(scope) => {
@@ -265,7 +265,7 @@ impl Sources {
         self.sources.push(RuleSource {
             name: self.next_name(),
             rules: rules.into_iter().map(Arc::new).collect(),
-            ..RuleSource::new(Origin::Control, text.to_owned())
+            ..RuleSource::new(RuleOrigin::Control, text.to_owned())
         });
         self.added += 1;
         Ok(())

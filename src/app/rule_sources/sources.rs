@@ -30,7 +30,7 @@ pub struct Sources {
 /// A text with its rules.
 #[derive(Clone, Debug)]
 pub(super) struct RuleSource {
-    pub(super) origin: Origin,
+    pub(super) origin: RuleOrigin,
     /// The name of the text in errors.
     pub(super) name: String,
     pub(super) text: Arc<str>,
@@ -44,7 +44,7 @@ pub(super) struct RuleSource {
 
 /// The origin of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(super) enum RuleOrigin {
     /// A file: the number of the argument that named it or its folder, and its path.
     File(usize, PathBuf),
     /// The command line.
@@ -97,14 +97,14 @@ impl Sources {
         };
         let mut unreadable = Vec::new();
         for file in files {
-            let origin = Origin::File(file.argument, file.path);
+            let origin = RuleOrigin::File(file.argument, file.path);
             match file.text {
                 Ok(text) => sources.sources.push(RuleSource::new(origin, text)),
                 Err(why) => unreadable.push((origin.name(), why)),
             }
         }
         for (name, text) in given {
-            let source = RuleSource::new(Origin::Given, text);
+            let source = RuleSource::new(RuleOrigin::Given, text);
             sources.sources.push(RuleSource { name, ..source });
         }
         match (sources.parse_all(), unreadable.is_empty()) {
@@ -123,7 +123,7 @@ impl Sources {
             name: rules.first().map_or("", |rule| &rule.file).to_owned(),
             rules: rules.clone(),
             built: rules,
-            ..RuleSource::new(Origin::Given, argument.to_owned())
+            ..RuleSource::new(RuleOrigin::Given, argument.to_owned())
         });
     }
 
@@ -186,7 +186,7 @@ impl Sources {
         let mut reloaded = Reloaded::default();
         let (mut files, mut unreadable) = (Vec::new(), Vec::new());
         for found in found {
-            let origin = Origin::File(found.argument, found.path);
+            let origin = RuleOrigin::File(found.argument, found.path);
             match found.text {
                 Ok(text) => files.push(RuleSource::new(origin, text)),
                 Err(why) => unreadable.push((origin.name(), why)),
@@ -202,7 +202,7 @@ impl Sources {
             }
             reloaded.changed.extend(news);
         }
-        let is_file = |source: &RuleSource| matches!(source.origin, Origin::File(..));
+        let is_file = |source: &RuleSource| matches!(source.origin, RuleOrigin::File(..));
         let is_there =
             |source: &RuleSource| kept.iter().chain(&changed).any(|other| other.is_of(source));
         let (mut gone, others): (Vec<_>, Vec<_>) = self.sources.iter().cloned().partition(is_file);
@@ -219,7 +219,7 @@ impl Sources {
         // A mistake between files, such as a scenario state that no file sets, may be in any of them.
         let given = others
             .iter()
-            .filter(|source| source.origin == Origin::Given);
+            .filter(|source| source.origin == RuleOrigin::Given);
         let texts = kept.iter().chain(&changed).chain(&gone).chain(given);
         fill(&mut texts.cloned().collect::<Vec<_>>(), [])?;
         // The files of a folder that is gone or empty are gone, too. Only files with rules in force are reported.
@@ -241,7 +241,7 @@ impl Sources {
     /// Takes the rules of every source from its text; those of the control API stay as they are.
     pub(super) fn parse_all(&mut self) -> Result<(), RuleErrors> {
         // The sources of the control API stand behind all others.
-        let of_control = |source: &RuleSource| source.origin == Origin::Control;
+        let of_control = |source: &RuleSource| source.origin == RuleOrigin::Control;
         let end = self.sources.iter().position(of_control);
         let end = end.unwrap_or(self.sources.len());
         fill(&mut self.sources[..end], [])
@@ -249,7 +249,7 @@ impl Sources {
 }
 
 impl RuleSource {
-    pub(super) fn new(origin: Origin, text: String) -> Self {
+    pub(super) fn new(origin: RuleOrigin, text: String) -> Self {
         Self {
             name: origin.name(),
             origin,
@@ -285,13 +285,13 @@ impl RuleSource {
     /// Returns the position of a file: files stand in the order of their arguments, in a folder by name.
     fn place(&self) -> Option<(usize, &PathBuf)> {
         match &self.origin {
-            Origin::File(argument, path) => Some((*argument, path)),
-            Origin::Given | Origin::Control => None,
+            RuleOrigin::File(argument, path) => Some((*argument, path)),
+            RuleOrigin::Given | RuleOrigin::Control => None,
         }
     }
 }
 
-impl Origin {
+impl RuleOrigin {
     fn name(&self) -> String {
         match self {
             Self::File(_, path) => path.display().to_string(),

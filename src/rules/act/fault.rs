@@ -9,7 +9,7 @@ use crate::rules::step::{Answer, FaultStep, ResetPeer, Slicer};
 use crate::rules::value::Time;
 use crate::rules::{Rule, RuleInput, Verdict};
 
-pub(in crate::rules) fn leave(
+pub(in crate::rules) fn fault(
     step: &FaultStep,
     rule: &Rule,
     seed: u64,

@@ -27,9 +27,10 @@ use serde::forward_to_deserialize_any;
 use toml::de::{DeTable, DeValue};
 
 use self::entries::{Elements, Entries};
-pub(super) use self::keys::{MOST_KEYS, unknown_key};
+pub(super) use self::keys::unknown_key;
 use self::verb::Verb;
-use super::report::{LeftOut, MOST_ERRORS, REFERENCE, Report, Value, integer};
+use super::left_out::LeftOut;
+use super::report::{MOST_ERRORS, REFERENCE, Report, Value, integer};
 use crate::nearest::closest;
 use crate::rules::mistake::{KEY, Mistake, kind, list};
 use crate::rules::step::STEP;

@@ -1,7 +1,5 @@
 //! The errors of one rule file, and access to its TOML tree.
 
-mod left_out;
-
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -9,7 +7,7 @@ use bytes::Bytes;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-pub(super) use self::left_out::LeftOut;
+use super::left_out::LeftOut;
 use crate::nearest::closest;
 use crate::rules::RuleError;
 use crate::rules::mistake::Mistake;
@@ -27,9 +25,6 @@ pub(super) struct Report<'r> {
     errors: Vec<RuleError>,
     /// The warnings about the current rule.
     warnings: Vec<RuleError>,
-    /// The last error beyond [`MOST_ERRORS`]; `left_out` counts them.
-    beyond: Option<Box<RuleError>>,
-    left_out: usize,
     reader: Reader<'r>,
 }
 
@@ -43,8 +38,6 @@ impl<'r> Report<'r> {
                 .collect(),
             errors: Vec::new(),
             warnings: Vec::new(),
-            beyond: None,
-            left_out: 0,
             reader,
         }
     }
@@ -53,8 +46,7 @@ impl<'r> Report<'r> {
         (self.reader)(&self.file, path)
     }
 
-    /// Adds an error, and returns it for further details. Of errors beyond [`MOST_ERRORS`], only their number and the
-    /// last one are kept.
+    /// Adds an error, and returns it for further details.
     pub(super) fn wrong(&mut self, span: Range<usize>, title: impl Into<String>) -> &mut RuleError {
         let mistake = Mistake::new(title.into());
         self.add(RuleError::new(&self.file, &self.text, span, mistake))
@@ -69,10 +61,6 @@ impl<'r> Report<'r> {
 
     fn add(&mut self, error: RuleError) -> &mut RuleError {
         let at = self.errors.len();
-        if at >= MOST_ERRORS {
-            self.left_out += 1;
-            return self.beyond.insert(Box::new(error));
-        }
         self.errors.push(error);
         &mut self.errors[at]
     }
@@ -93,7 +81,7 @@ impl<'r> Report<'r> {
     }
 
     pub(super) fn count(&self) -> usize {
-        self.errors.len() + self.left_out
+        self.errors.len()
     }
 
     pub(super) fn file(&self) -> &Arc<str> {
@@ -109,11 +97,13 @@ impl<'r> Report<'r> {
         self.lines.partition_point(|start| *start <= offset)
     }
 
-    /// Returns the errors in file order; the last one counts the errors beyond the maximum.
+    /// Returns the errors in file order; the last one stands for those beyond [`MOST_ERRORS`].
     pub(super) fn into_errors(mut self) -> Vec<RuleError> {
         self.errors.sort_by_key(RuleError::start);
-        let last = self.beyond.map(|last| last.and_more(self.left_out));
-        self.errors.extend(last);
+        let mut more = self.errors.split_off(self.errors.len().min(MOST_ERRORS));
+        let count = more.len();
+        self.errors
+            .extend(more.pop().map(|last| last.and_more(count)));
         self.errors
     }
 }

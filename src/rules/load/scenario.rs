@@ -4,10 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::deserialize::MOST_KEYS;
 use super::report::{MOST_ERRORS, Report, Table};
 use crate::nearest::closest;
-use crate::rules::mistake::{Mistake, list};
+use crate::rules::mistake::{Mistake, list_first};
 use crate::rules::scenario::STARTED;
 use crate::rules::{Rule, RuleError, Scenario};
 
@@ -172,13 +171,7 @@ impl Act {
             Some(near) => format!("did you mean `{near}`?"),
             None => "no rule that can act brings it about".into(),
         });
-        let states = match reached.get(..MOST_KEYS) {
-            Some(first) if reached.len() > MOST_KEYS => {
-                let more = reached.len() - MOST_KEYS;
-                format!("its states are {} and {more} more", list(first))
-            }
-            _ => format!("its states are {}", list(reached)),
-        };
+        let states = format!("its states are {}", list_first(reached));
         self.wrong(mistake.help(states).help(format!(
             "a rule brings it about with scenario = {{ name = \"{name}\", becomes = \"{state}\" }}"
         )))

@@ -7,14 +7,14 @@ use crate::rules::{ConnectionMatcher, Matcher, Rule};
 
 /// The rules of a file that end the evaluation for every message of their stage.
 #[derive(Default)]
-pub(super) struct Endpoints(Vec<End>);
+pub(super) struct EndingRules(Vec<EndingRule>);
 
-struct End {
+struct EndingRule {
     rule: Rule,
     span: Range<usize>,
 }
 
-impl Endpoints {
+impl EndingRules {
     /// Reports a rule that comes after one that leaves nothing to it, and remembers a rule that leaves nothing to later
     /// ones.
     pub(super) fn pass(&mut self, rule: &Rule, table: Table<'_>, report: &mut Report) {
@@ -39,7 +39,7 @@ impl Endpoints {
             && requires.is_none();
         if always && rule.ends() {
             let rule = rule.clone();
-            self.0.push(End { rule, span: name });
+            self.0.push(EndingRule { rule, span: name });
         }
     }
 }

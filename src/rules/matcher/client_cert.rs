@@ -32,14 +32,15 @@ pub struct ClientCertMatcher {
     #[schemars(extend("examples" = ["5F:3C:*"]))]
     pub thumbprint: Vec<Hexadecimal>,
     /// The CA that vouches for the certificate: dmtap's own (`dmtap-ca`), one of `--client-ca` (`client-ca`), or none (`untrusted`).
-    pub verdict: Vec<Verdict>,
+    pub verdict: Vec<VerdictName>,
 }
 
 /// The verdict on a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
-pub enum Verdict {
+#[schemars(rename = "Verdict")]
+pub enum VerdictName {
     DmtapCa,
     ClientCa,
     Untrusted,
@@ -57,12 +58,12 @@ impl ClientCertMatcher {
             && any(
                 &self.verdict,
                 || Some(presented.verdict.name()),
-                Verdict::is,
+                VerdictName::is,
             )
     }
 }
 
-impl Verdict {
+impl VerdictName {
     fn is(&self, name: &&str) -> bool {
         <&str>::from(self) == *name
     }

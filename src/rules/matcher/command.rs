@@ -12,7 +12,7 @@ use crate::flow::AnswerTarget;
 use crate::rules::answers::LinkedAnswers;
 use crate::rules::glob::{Glob, UriGlob};
 use crate::rules::mistake::Mistake;
-use crate::rules::target_nodes::{self, TargetNodes};
+use crate::rules::target_nodes::{self, TargetNode};
 use crate::rules::value::{CmdId, Named, OneOf};
 
 /// The conditions on an answered command.
@@ -34,7 +34,7 @@ pub(in crate::rules) struct Seen<'d> {
     /// The code of a Status or Alert.
     pub(in crate::rules) code: Option<u16>,
     /// The nodes that the command is about.
-    pub(in crate::rules) about: &'d [TargetNodes],
+    pub(in crate::rules) about: &'d [TargetNode],
 }
 
 impl Matcher {
@@ -88,7 +88,7 @@ impl Matcher {
         if self.loc_uri.is_empty() {
             return Some(Items::All);
         }
-        let asked = |about: &&TargetNodes| self.loc_uri.iter().any(|glob| glob.matches(&about.uri));
+        let asked = |about: &&TargetNode| self.loc_uri.iter().any(|glob| glob.matches(&about.uri));
         let mut items = Vec::new();
         for about in seen.about.iter().filter(asked) {
             match about.item {

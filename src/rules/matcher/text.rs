@@ -6,7 +6,7 @@ use serde::Deserialize;
 use crate::markup::{Element, Limits, NodeId};
 use crate::rules::mistake::Mistake;
 use crate::rules::selector::Selector;
-use crate::rules::value::{Part, Pattern, Plain, TextPattern};
+use crate::rules::value::{Pattern, Plain, SearchText, TextPattern};
 
 /// One condition on a text.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
@@ -70,7 +70,7 @@ struct Comparison {
     equals: Option<Plain>,
     /// The text contains this.
     #[schemars(extend("examples" = ["enabled"]))]
-    contains: Option<Part>,
+    contains: Option<SearchText>,
     /// This regular expression matches somewhere in the text; at most 4,096 bytes, best in single quotes.
     #[schemars(extend("examples" = ["^\\d+$"]))]
     regex: Option<TextPattern>,
@@ -101,7 +101,7 @@ struct Where {
     equals: Option<Plain>,
     /// The text contains this.
     #[schemars(extend("examples" = ["enabled"]))]
-    contains: Option<Part>,
+    contains: Option<SearchText>,
     /// This regular expression matches somewhere in the text; at most 4,096 bytes, best in single quotes.
     #[schemars(extend("examples" = ["^\\d+$"]))]
     regex: Option<TextPattern>,
@@ -118,7 +118,7 @@ impl TryFrom<Where> for ValueTest {
 
 fn one_test(
     equals: Option<Plain>,
-    contains: Option<Part>,
+    contains: Option<SearchText>,
     regex: Option<TextPattern>,
 ) -> Result<TextTest, Mistake> {
     let given = [

@@ -54,7 +54,7 @@ pub enum EditStep {
         at: Selector,
     },
     /// Inserts an element, written in XML, before, after or inside the element at a place.
-    #[schemars(extend("examples" = ["<Item><Data>1</Data></Item>"], "oneOf" = [{"required": ["before"]}, {"required": ["after"]}, {"required": ["first-in"]}, {"required": ["last-in"]}]))]
+    #[schemars(extend("examples" = ["<Item><Data>1</Data></Item>"]))]
     Insert(Insertion<XmlTemplate>),
     /// Replaces the selected command, or the element at the place `at`, by an element written in XML.
     #[schemars(extend("examples" = ["<Data>1</Data>"]))]
@@ -75,10 +75,10 @@ pub enum EditStep {
         at: Selector,
     },
     /// Copies the element at this place, byte for byte, to a position before, after or inside another element.
-    #[schemars(extend("examples" = ["Item[1]"], "oneOf" = [{"required": ["before"]}, {"required": ["after"]}, {"required": ["first-in"]}, {"required": ["last-in"]}]))]
+    #[schemars(extend("examples" = ["Item[1]"]))]
     Copy(Insertion<Selector>),
     /// Moves the element at this place to a position before, after or inside another element.
-    #[schemars(extend("examples" = ["Item[2]"], "oneOf" = [{"required": ["before"]}, {"required": ["after"]}, {"required": ["first-in"]}, {"required": ["last-in"]}]))]
+    #[schemars(extend("examples" = ["Item[2]"]))]
     Move(Insertion<Selector>),
     /// Copies the selected command, or the element at the place `at`, byte for byte, and inserts the copy after it.
     Duplicate {

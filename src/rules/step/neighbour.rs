@@ -11,7 +11,7 @@ use crate::rules::value::CommandXml;
 /// Something to put at a position, which one of four keys names.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "Sides<T>")]
-#[schemars(inline, with = "Sides<T>", bound = "T: JsonSchema")]
+#[schemars(inline, with = "Sides<T>", bound = "T: JsonSchema", extend("oneOf" = [{"required": ["before"]}, {"required": ["after"]}, {"required": ["first-in"]}, {"required": ["last-in"]}]))]
 pub struct Insertion<T> {
     /// The inserted fragment, or the place of the copied or moved element.
     pub what: T,
@@ -22,7 +22,7 @@ pub struct Insertion<T> {
 /// An injected command, and its position.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "Sides<CommandXml>")]
-#[schemars(inline, with = "Sides<CommandXml>")]
+#[schemars(inline, with = "Sides<CommandXml>", extend("maxProperties" = 2))]
 pub struct Injection {
     /// The command.
     pub command: CommandXml,

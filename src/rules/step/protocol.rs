@@ -22,7 +22,7 @@ pub enum ProtocolStep {
     /// Removes the selected Status, and the Results for the same command, so that their receiver does not get them.
     HideStatus,
     /// Adds a command, written in XML, by default at the end of the message; dmtap hides its Status and Results from the peer that seems to have sent it.
-    #[schemars(extend("examples" = ["<Get><Item><Target><LocURI>./DevDetail/SwV</LocURI></Target></Item></Get>"], "maxProperties" = 2))]
+    #[schemars(extend("examples" = ["<Get><Item><Target><LocURI>./DevDetail/SwV</LocURI></Target></Item></Get>"]))]
     InjectCommand(Injection),
     /// Makes an Atomic fail at one of its commands: that command gets this code, the Atomic gets 507, and dmtap reports the other commands in it as undone or not run.
     #[schemars(extend("examples" = [404]))]

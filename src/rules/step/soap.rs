@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use strum::{IntoStaticStr, VariantNames};
 
-use crate::rules::value::{Named, OneOf};
+use crate::rules::value::{OneOf, named};
 
 /// An answer to enrollment instead of the server's.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema, IntoStaticStr, VariantNames)]
@@ -48,18 +48,9 @@ pub struct Subcode(pub &'static str);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ErrorType(pub &'static str);
 
-impl Named for Subcode {
-    fn all() -> Vec<(&'static str, Self)> {
-        SoapFault::SUBCODES.map(|name| (name, Self(name))).to_vec()
-    }
-}
-
-impl Named for ErrorType {
-    fn all() -> Vec<(&'static str, Self)> {
-        SoapFault::ERROR_TYPES
-            .map(|name| (name, Self(name)))
-            .to_vec()
-    }
+named! {
+    Subcode: SoapFault::SUBCODES.map(|name| (name, Self(name))).to_vec();
+    ErrorType: SoapFault::ERROR_TYPES.map(|name| (name, Self(name))).to_vec();
 }
 
 fn refused() -> String {

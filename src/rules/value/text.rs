@@ -294,10 +294,10 @@ any_form!(
 
 /// A text to search for, which is not empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part(pub String);
+pub struct SearchText(pub String);
 
 any_form!(
-    Part,
+    SearchText,
     |value| not_empty(value).map(Self),
     {"anyOf": [{"type": "string", "pattern": "."}, {"type": ["integer", "boolean"]}]}
 );

@@ -19,15 +19,17 @@ pub trait Named: Copy + 'static {
 #[serde(try_from = "Scalar", bound = "T: Named")]
 pub struct OneOf<T>(pub T);
 
+/// Implements [`Named`] for types.
 macro_rules! named {
     ($($type:ty: $all:expr;)*) => {$(
-        impl Named for $type {
+        impl $crate::rules::value::Named for $type {
             fn all() -> Vec<(&'static str, Self)> {
                 $all
             }
         }
     )*};
 }
+pub(in crate::rules) use named;
 
 named! {
     CertificateDefect: Self::ALL.to_vec();

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dmtap::conversation::{Conversations, InMemoryState, MessageInput, StayContext};
-use dmtap::flow::origin::LearnedHosts;
+use dmtap::conversation::{Conversations, InMemoryState, MessageInput};
 use dmtap::flow::{Connection, ConnectionId, ExchangeId, RequestHead, ResponseHead, Timestamp};
 use dmtap::markup::Limits;
 use dmtap::rules::{HeadEdit, RuleSet, Verdict};
-use dmtap::stay::Extent;
+use dmtap::stay::{Extent, StayContext};
 use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 
@@ -87,7 +86,7 @@ fn decided(row: &Row) -> (Verdict, Vec<String>) {
     let limits = Limits::default();
     let stay = StayContext {
         map: map(),
-        learned: Arc::new(LearnedHosts::default()),
+        learned: Arc::default(),
         extent: Extent::Followed,
         path: path.to_owned(),
     };

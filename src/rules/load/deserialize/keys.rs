@@ -3,6 +3,7 @@
 use super::*;
 use crate::rules::load::rule_table::KEYS;
 use crate::rules::load::schema::{match_keys, step_named};
+use crate::rules::mistake::{MOST_LISTED, list_first};
 
 impl Node<'_, '_> {
     /// Returns the mistake of a missing key. A key that is there with a wrong value, or misspelt, is not missing.
@@ -80,12 +81,10 @@ pub(in crate::rules::load) fn unknown_key(what: &str, key: &str, known: &[&str])
     if let Some(place) = place_of(key).filter(|_| closest(key, known).is_none()) {
         mistake = mistake.help(place);
     }
-    mistake.help(match known.get(..MOST_KEYS) {
-        Some(first) if known.len() > MOST_KEYS => {
-            let more = known.len() - MOST_KEYS;
-            format!("its keys are {} and {more} more: {REFERENCE}", list(first))
-        }
-        _ => format!("its keys are {}", list(known)),
+    let keys = list_first(known);
+    mistake.help(match known.len() > MOST_LISTED {
+        true => format!("its keys are {keys}: {REFERENCE}"),
+        false => format!("its keys are {keys}"),
     })
 }
 
@@ -106,6 +105,3 @@ fn place_of(key: &str) -> Option<String> {
             .map(|step| format!("`{key}` is a step: step = {{ {} }}", step.example())),
     }
 }
-
-/// The most keys that an error lists.
-pub(in crate::rules::load) const MOST_KEYS: usize = 12;

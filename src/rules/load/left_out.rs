@@ -3,26 +3,25 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use toml::Spanned;
 use toml::de::DeValue;
-
-use super::Value;
 
 /// The offsets at which wrong or unknown keys and elements begin.
 #[derive(Default)]
-pub(in crate::rules::load) struct LeftOut(pub(in crate::rules::load) BTreeSet<usize>);
+pub(super) struct LeftOut(pub(super) BTreeSet<usize>);
 
 impl LeftOut {
     /// Nothing.
-    pub(in crate::rules::load) const NONE: &'static Self = &Self(BTreeSet::new());
+    pub(super) const NONE: &'static Self = &Self(BTreeSet::new());
 
     /// Whether the key or element at this place is left out.
-    pub(in crate::rules::load) fn has(&self, place: &Range<usize>) -> bool {
+    pub(super) fn has(&self, place: &Range<usize>) -> bool {
         self.0.contains(&place.start)
     }
 
     /// Whether something inside a value is left out.
-    pub(in crate::rules::load) fn touches(&self, value: &Value<'_>) -> bool {
-        let is_out = |value: &Value<'_>| self.has(&value.span()) || self.touches(value);
+    pub(super) fn touches(&self, value: &Spanned<DeValue<'_>>) -> bool {
+        let is_out = |value: &Spanned<DeValue<'_>>| self.has(&value.span()) || self.touches(value);
         match value.get_ref() {
             _ if self.0.is_empty() => false,
             DeValue::Table(table) => table
@@ -34,7 +33,7 @@ impl LeftOut {
     }
 
     /// Whether a value counts: it is not left out, and neither is everything in it.
-    pub(in crate::rules::load) fn keeps(&self, value: &Value<'_>) -> bool {
+    pub(super) fn keeps(&self, value: &Spanned<DeValue<'_>>) -> bool {
         !self.has(&value.span())
             && match value.get_ref() {
                 DeValue::Table(table) if !table.is_empty() => table
