@@ -105,7 +105,8 @@ impl Patch {
 
     /// Combines this patch of `source` with `next`, a patch of the result, into one patch of `source`.
     pub fn then(&self, next: &Self, source: &Bytes) -> Self {
-        let pieces = spliced(&self.pieces(source), next.splices());
+        let whole = [Piece::Kept(Span::new(0, source.len() as u32))];
+        let pieces = spliced(&spliced(&whole, &self.splices), &next.splices);
         let mut splices: Vec<Splice> = Vec::new();
         let mut pending = empty_at(0);
         for piece in pieces {
@@ -121,12 +122,6 @@ impl Patch {
         splices.push(pending);
         splices.retain(|splice| splice.span.of(source) != splice.with);
         Self { splices }
-    }
-
-    /// Returns the patched source as a sequence of kept and new pieces.
-    fn pieces(&self, source: &Bytes) -> Vec<Piece> {
-        let whole = [Piece::Kept(Span::new(0, source.len() as u32))];
-        spliced(&whole, &self.splices)
     }
 
     /// Applies every splice to the source. An empty patch returns the same bytes without a copy.

@@ -303,9 +303,7 @@ fn declared(document: &Document) -> Option<String> {
 ///
 /// `None` if the XML is not well-formed.
 pub fn fragment(document: &Document, xml: &str) -> Option<Fragment> {
-    let root = document.root().span().of(document.source());
-    let name = root.iter().take_while(|byte| !b" \t\r\n>/".contains(byte));
-    let has_prefix = !document.is_wbxml() && name.skip(1).any(|byte| *byte == b':');
+    let has_prefix = document.root().tag_name().contains(&b':');
     match has_prefix && !xml.contains("xmlns=\"SYNCML") {
         true => declaring(document, xml),
         false => Fragment::parse(xml).ok(),

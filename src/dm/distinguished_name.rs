@@ -91,8 +91,7 @@ fn quoted(rest: &mut Peekable<Chars<'_>>) -> Option<String> {
             letter => octets.extend(letter.encode_utf8(&mut [0; 4]).bytes()),
         }
     }
-    while rest.next_if(|letter| *letter == ' ').is_some() {}
-    let is_over = rest.peek().is_none_or(|letter| is_separator(*letter));
+    let is_over = is_over(rest);
     is_over.then(|| String::from_utf8(octets).ok())?
 }
 
@@ -103,8 +102,7 @@ fn encoded(rest: &mut Peekable<Chars<'_>>) -> Option<String> {
     while let Some(first) = rest.next_if(char::is_ascii_hexdigit) {
         octets.push(octet(first, rest.next()?)?);
     }
-    while rest.next_if(|letter| *letter == ' ').is_some() {}
-    let is_over = rest.peek().is_none_or(|letter| is_separator(*letter));
+    let is_over = is_over(rest);
     let (_, value) = Any::from_ber(&octets).ok().filter(|_| is_over)?;
     Some(characters(&value))
 }
@@ -126,6 +124,12 @@ fn escape(rest: &mut Peekable<Chars<'_>>, octets: &mut Vec<u8>) -> Option<()> {
 fn octet(first: char, second: char) -> Option<u8> {
     let octet = first.to_digit(16)? * 16 + second.to_digit(16)?;
     u8::try_from(octet).ok()
+}
+
+/// Skips blanks. Returns whether the value ends then.
+fn is_over(rest: &mut Peekable<Chars<'_>>) -> bool {
+    while rest.next_if(|letter| *letter == ' ').is_some() {}
+    rest.peek().is_none_or(|letter| is_separator(*letter))
 }
 
 fn is_separator(letter: char) -> bool {

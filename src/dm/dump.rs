@@ -1,6 +1,5 @@
 //! Bytes in the forms that people paste: dumps with offsets, arrays of source code, strings with escapes.
 
-use std::iter::Peekable;
 use std::ops::{Range, RangeInclusive};
 
 /// Reads a dump with offsets, in the format of `xxd`, `hexdump`, `od`, `tcpdump -X` or Wireshark.
@@ -63,7 +62,9 @@ fn rows(text: &str, base: u32) -> Option<Vec<u8>> {
         if offset != bytes.len() {
             return None;
         }
-        let next = next_offset(&mut lines, base);
+        // None at the last row, and if repeated rows follow.
+        let next = lines.peek().and_then(|line| self::offset(line, base));
+        let next = next.map(|(next, _)| next);
         let count = next.map_or(longest, |next| next.saturating_sub(offset));
         let row = octets_in_front(rest, count.min(longest));
         if next.is_some_and(|next| next != offset + row.len()) {
@@ -75,15 +76,6 @@ fn rows(text: &str, base: u32) -> Option<Vec<u8>> {
         bytes.extend(row);
     }
     Some(bytes).filter(|bytes| !bytes.is_empty())
-}
-
-/// Returns the offset of the next row; `None` at the last row, or if repeated rows follow.
-fn next_offset<'t>(
-    lines: &mut Peekable<impl Iterator<Item = &'t str>>,
-    base: u32,
-) -> Option<usize> {
-    let next = lines.peek()?;
-    offset(next, base).map(|(offset, _)| offset)
 }
 
 fn offset(line: &str, base: u32) -> Option<(usize, &str)> {

@@ -152,16 +152,6 @@ impl<'d> GetPoliciesResponse<'d> {
         around.into_iter().flat_map(|list| texts(list, "provider"))
     }
 
-    /// `validityPeriodSeconds` of the certificate.
-    pub fn validity_seconds(self) -> Option<u64> {
-        self.period("validityPeriodSeconds")
-    }
-
-    /// `renewalPeriodSeconds` of the certificate.
-    pub fn renewal_seconds(self) -> Option<u64> {
-        self.period("renewalPeriodSeconds")
-    }
-
     /// Returns the OID that `hashAlgorithmOIDReference` refers to: its value, otherwise its default name.
     pub fn hash_algorithm(self) -> Option<Cow<'d, str>> {
         let reference = text(self.attributes()?, &["hashAlgorithmOIDReference"])?;
@@ -208,7 +198,8 @@ impl<'d> GetPoliciesResponse<'d> {
         child(self.policy()?, "attributes")
     }
 
-    fn period(self, name: &str) -> Option<u64> {
+    /// Returns `validityPeriodSeconds` or `renewalPeriodSeconds` of the certificate.
+    pub fn period(self, name: &str) -> Option<u64> {
         text(self.attributes()?, &["certificateValidity", name])?
             .parse()
             .ok()

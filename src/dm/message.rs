@@ -26,9 +26,7 @@ impl<'d> Message<'d> {
     pub fn namespace(self) -> Option<Cow<'d, str>> {
         let root = self.0;
         let own = || {
-            let written = root.span().of(root.document().source());
-            let name = written.split(|byte| b" \t\r\n/>".contains(byte)).next();
-            let prefix = name?.strip_prefix(b"<")?.strip_suffix(b":SyncML")?;
+            let prefix = root.tag_name().strip_suffix(b":SyncML")?;
             let declares = |name: &str| name.as_bytes().strip_prefix(b"xmlns:") == Some(prefix);
             root.attributes().find(|it| declares(&it.name()))
         };

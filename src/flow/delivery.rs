@@ -99,9 +99,9 @@ impl Delivery {
     /// Whether the message arrives complete and unchanged, even if late.
     pub fn is_whole(&self) -> bool {
         let spoils =
-            |op: &DeliveryStep| !matches!(op, DeliveryStep::Wait(_) | DeliveryStep::Pace(_));
-        !self.ops.iter().any(spoils)
-            || self.ops.iter().find(|op| spoils(op)) == Some(&DeliveryStep::WHOLE)
+            |op: &&DeliveryStep| !matches!(op, DeliveryStep::Wait(_) | DeliveryStep::Pace(_));
+        let first = self.ops.iter().find(spoils);
+        first.is_none_or(|op| *op == DeliveryStep::WHOLE)
     }
 }
 

@@ -143,6 +143,12 @@ impl Linter {
         }
     }
 
+    fn forget(&mut self, key: &SessionKey) -> Option<Seen> {
+        let seen = self.sessions.remove(key)?;
+        self.bytes -= seen.counted;
+        Some(seen)
+    }
+
     fn judge(&mut self, linted: LintMessage<'_>) -> Vec<Note> {
         let Some(message) = Message::of(linted.document) else {
             return Vec::new();
@@ -173,9 +179,8 @@ impl Linter {
         if names_sync {
             // A session with a message of DM is one of DM, until the device begins another one.
             let begins = linted.speaker == Side::Device && message.is_first();
-            let before = key.as_ref().filter(|_| begins);
-            if let Some(before) = before.and_then(|key| self.sessions.remove(key)) {
-                self.bytes -= before.counted;
+            if let Some(before) = key.as_ref().filter(|_| begins) {
+                self.forget(before);
             }
             if !key
                 .as_ref()
@@ -282,9 +287,8 @@ impl Linter {
     ) -> &mut Seen {
         let known = self.sessions.get(&key);
         if known.is_some_and(|seen| seen.begins_anew(linted, message))
-            && let Some(before) = self.sessions.remove(&key)
+            && let Some(before) = self.forget(&key)
         {
-            self.bytes -= before.counted;
             package::left_open(found, &key, &before);
         }
         let continued = match linted.speaker {
@@ -305,9 +309,9 @@ impl Linter {
             // have begun earlier.
             let begins = linted.speaker == Side::Device && message.is_first();
             let before = begins.then(|| package::before(&self.sessions, &key));
-            let before = before.flatten();
-            if let Some((before, seen)) = before.and_then(|key| self.sessions.remove_entry(&key)) {
-                self.bytes -= seen.counted;
+            if let Some(before) = before.flatten()
+                && let Some(seen) = self.forget(&before)
+            {
                 package::left_open(found, &before, &seen);
             }
             self.sessions.insert(key.clone(), Seen::default());

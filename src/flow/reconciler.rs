@@ -354,12 +354,6 @@ impl Reconciler {
     }
 }
 
-impl OwedByRule {
-    fn bytes(&self) -> usize {
-        size_of::<Self>() + self.rule.len() + self.obligation.bytes()
-    }
-}
-
 impl Obligation {
     /// Whether it is over when `from` sends its message `msg_id`.
     fn is_done(&self, from: Side, msg_id: &str) -> bool {
@@ -428,7 +422,7 @@ fn weight<'a>(obligations: impl Iterator<Item = &'a OwedByRule>) -> usize {
     let mut last: Option<&Arc<[Box<str>]>> = None;
     let mut bytes = 0;
     for owed in obligations {
-        bytes += owed.bytes();
+        bytes += size_of::<OwedByRule>() + owed.rule.len() + owed.obligation.bytes();
         if let Obligation::Status(owed) = &owed.obligation
             && !last.is_some_and(|order| Arc::ptr_eq(order, &owed.order))
         {

@@ -6,7 +6,7 @@ use quick_xml::reader::Reader;
 
 use super::wbxml::header;
 use super::wbxml::token::{END, WITH_ATTRIBUTES, WITH_CONTENT};
-use super::wbxml::token_scanner::{Seen, TokenScanner};
+use super::wbxml::token_scanner::{ScannedToken, TokenScanner};
 use super::{DecodeError, Document, Hint, Limits, decode, wbxml};
 
 /// Returns a document of the whole elements in front of the decoding error, with the elements around them closed;
@@ -56,15 +56,15 @@ fn closed_wbxml(front: &[u8], hint: Hint<'_>) -> Option<Vec<u8>> {
         let was_in_attributes = tokens.in_attributes;
         let Some(seen) = tokens.next() else { break };
         match seen {
-            Seen::Tag(byte) => {
+            ScannedToken::Tag(byte) => {
                 has_content = byte & WITH_CONTENT != 0;
                 if byte & WITH_ATTRIBUTES != 0 {
                     continue;
                 }
                 depth += usize::from(has_content);
             }
-            Seen::End if was_in_attributes => depth += usize::from(has_content),
-            Seen::End => depth = depth.checked_sub(1)?,
+            ScannedToken::End if was_in_attributes => depth += usize::from(has_content),
+            ScannedToken::End => depth = depth.checked_sub(1)?,
             _ => continue,
         }
         whole = Some((tokens.at(), depth));

@@ -237,6 +237,14 @@ impl<'d> Element<'d> {
         self.document.name_text(self.name())
     }
 
+    /// Returns the name in the tag of an XML source, with its prefix; empty for WBXML.
+    pub(crate) fn tag_name(self) -> &'d [u8] {
+        match self.document.encoding {
+            Encoding::Xml(_) => xml::tag_name(self.span().of(&self.document.source)),
+            Encoding::Wbxml(_) => &[],
+        }
+    }
+
     /// Whether the element has this known name.
     pub fn is(self, name: NameId) -> bool {
         self.name() == name

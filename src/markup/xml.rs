@@ -68,6 +68,14 @@ pub(crate) fn attribute_name(document: &Document, id: NodeId) -> &str {
     std::str::from_utf8(attribute::name(written)).unwrap_or_default()
 }
 
+/// Returns the name in a tag, with its prefix.
+pub(crate) fn tag_name(tag: &[u8]) -> &[u8] {
+    let behind = tag.get(1..).unwrap_or_default();
+    let ends = |byte: &u8| is_white(*byte) || matches!(byte, b'/' | b'>');
+    let end = behind.iter().position(ends).unwrap_or(behind.len());
+    &behind[..end]
+}
+
 /// Returns the bytes without the first `open` and the last `close` bytes.
 fn inner(written: &[u8], open: usize, close: usize) -> &[u8] {
     written

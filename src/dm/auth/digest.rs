@@ -25,14 +25,16 @@ impl AccountKey {
     /// Returns the `mac` of `x-syncml-hmac` for a body: `B64(H(key:nonce:B64(H(body))))`. `hashed` is the
     /// [`hash_of_body`].
     pub fn mac(&self, nonce: &[u8], hashed: &str) -> String {
-        let whole = [self.0.as_bytes(), b":", nonce, b":", hashed.as_bytes()].concat();
-        BASE64.encode(Md5::digest(whole))
+        BASE64.encode(self.digest(nonce, hashed))
     }
 
     /// Returns the digest of a notification, as raw octets: `H(key:nonce:B64(H(trigger)))`
     /// (OMA-TS-DM_Notification-V1_2_1 §6.2.2).
     pub fn notification(&self, nonce: &[u8], trigger: &[u8]) -> [u8; 16] {
-        let hashed = hash_of_body(trigger);
+        self.digest(nonce, &hash_of_body(trigger))
+    }
+
+    fn digest(&self, nonce: &[u8], hashed: &str) -> [u8; 16] {
         let whole = [self.0.as_bytes(), b":", nonce, b":", hashed.as_bytes()].concat();
         Md5::digest(whole).into()
     }

@@ -120,9 +120,7 @@ fn is_misplaced(child: &Element<'_>) -> bool {
     if document.is_wbxml() || !META.contains(&child.local()) {
         return false;
     }
-    let written = child.span().of(document.source());
-    let name = written.split(|byte| b" \t\r\n/>".contains(byte)).next();
-    if name.is_some_and(|name| name.contains(&b':')) {
+    if child.tag_name().contains(&b':') {
         return child.space() != Some(Space::MetInf);
     }
     let around = std::iter::successors(Some(*child), |element| element.parent());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Edit, EditError, overlap, plan};
-use crate::markup::{Document, Embedded, Limits, NodeId, Path};
+use crate::markup::{Document, Limits, NodeId, Path};
 use crate::patch::Patch;
 
 /// An edit of a document, or of a document embedded in it.
@@ -54,26 +54,17 @@ pub fn lift(
     }
     // The recursion is as deep as documents are nested, which `Limits::embedded` bounds.
     for (holder, edits) in inside {
-        let embedded = open(document, holder, &edits, limits)?;
+        let element = document.element(holder);
+        let embedded = element.and_then(|element| element.embedded(limits));
+        let embedded = embedded.ok_or_else(|| EditError::Unfit {
+            edit: edits.first().map_or("edit", |within| within.edit.name()),
+            path: format!("{}{}", overlap::path(document, holder), Path::INTO),
+        })?;
         let patch = plan_within(embedded.document(), &edits, embedded.limits());
         let patch = patch.map_err(|error| outside(document, holder, error))?;
         lifted.extend(embedded.lower(&patch)?);
     }
     Ok(lifted)
-}
-
-fn open(
-    document: &Document,
-    holder: NodeId,
-    edits: &[NestedEdit],
-    limits: &Limits,
-) -> Result<Embedded, EditError> {
-    let element = document.element(holder);
-    let embedded = element.and_then(|element| element.embedded(limits));
-    embedded.ok_or_else(|| EditError::Unfit {
-        edit: edits.first().map_or("edit", |within| within.edit.name()),
-        path: format!("{}{}", overlap::path(document, holder), Path::INTO),
-    })
 }
 
 /// Prefixes the place of an error with the path of its holder in the outer document.

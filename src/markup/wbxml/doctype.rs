@@ -73,10 +73,10 @@ impl DocType {
     /// Returns the type of a document whose root is in the space `root`, in `version` ("1.0", "1.1", "1.2"); the newest
     /// type for any other version.
     pub fn of_space(root: Space, version: &str) -> Self {
-        let rows = PUBLIC_IDS.iter().filter(|row| row.2.space() == root);
+        let mut rows = PUBLIC_IDS.iter().filter(|row| row.2.space() == root);
         let ending = format!(" {version}//EN");
         let named = rows.clone().find(|(fpi, ..)| fpi.ends_with(&ending));
-        let found = named.or_else(|| rows.last());
+        let found = named.or_else(|| rows.next_back());
         found.expect("every space has a document type").2
     }
 

@@ -6,7 +6,7 @@ use super::token::*;
 
 /// The kind of a token, as far as code pages are concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Seen {
+pub(crate) enum ScannedToken {
     /// A tag byte. A LITERAL does not depend on pages.
     Tag(u8),
     /// An attribute start token, or LITERAL.
@@ -15,10 +15,8 @@ pub(crate) enum Seen {
     Value,
     /// A page switch: of attributes inside an attribute list, otherwise of tags.
     Switch(u8),
-    /// Character data in content.
+    /// Character data in content, or in the value of an attribute.
     Text,
-    /// A part of an attribute's value.
-    Piece,
     /// END of an attribute list or of an element.
     End,
 }
@@ -43,15 +41,15 @@ impl<'s> TokenScanner<'s> {
         self.input.at
     }
 
-    fn tag(&mut self, byte: u8) -> Option<Seen> {
+    fn tag(&mut self, byte: u8) -> Option<ScannedToken> {
         if byte & TOKEN == LITERAL {
             self.input.number("").ok()?;
         }
         self.in_attributes = byte & WITH_ATTRIBUTES != 0;
-        Some(Seen::Tag(byte))
+        Some(ScannedToken::Tag(byte))
     }
 
-    fn text(&mut self, byte: u8) -> Option<Seen> {
+    fn text(&mut self, byte: u8) -> Option<ScannedToken> {
         match byte {
             STR_I => drop(self.input.terminated().ok()?),
             OPAQUE => {
@@ -60,32 +58,32 @@ impl<'s> TokenScanner<'s> {
             }
             _ => drop(self.input.number("").ok()?),
         }
-        Some(if self.in_attributes {
-            Seen::Piece
-        } else {
-            Seen::Text
-        })
+        Some(ScannedToken::Text)
     }
 }
 
 impl Iterator for TokenScanner<'_> {
-    type Item = Seen;
+    type Item = ScannedToken;
 
     #[inline]
-    fn next(&mut self) -> Option<Seen> {
+    fn next(&mut self) -> Option<ScannedToken> {
         let byte = self.input.byte("").ok()?;
         match byte {
             END => {
                 self.in_attributes = false;
-                Some(Seen::End)
+                Some(ScannedToken::End)
             }
             STR_I | STR_T | ENTITY | OPAQUE => self.text(byte),
-            SWITCH_PAGE => self.input.byte("").ok().map(Seen::Switch),
+            SWITCH_PAGE => self.input.byte("").ok().map(ScannedToken::Switch),
             EXT_I_0..=PI | EXT_T_0..=EXT_T_2 | EXT_0..=EXT_2 => None,
             _ if !self.in_attributes => self.tag(byte),
-            LITERAL => self.input.number("").ok().map(|_| Seen::Start(byte)),
-            0x05..0x80 => Some(Seen::Start(byte)),
-            _ => Some(Seen::Value),
+            LITERAL => self
+                .input
+                .number("")
+                .ok()
+                .map(|_| ScannedToken::Start(byte)),
+            0x05..0x80 => Some(ScannedToken::Start(byte)),
+            _ => Some(ScannedToken::Value),
         }
     }
 }

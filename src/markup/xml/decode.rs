@@ -13,7 +13,7 @@ use quick_xml::events::Event;
 use quick_xml::reader::Reader;
 
 use super::name::{MOST_NAMESPACES, MOST_OWN_NAMES, NameError, Names};
-use super::{Charset, Header, Roots, charset, is_white};
+use super::{Charset, Header, Roots, charset, is_white, tag_name};
 use crate::markup::arena::{Arena, NO_PARENT};
 use crate::markup::error::MOST_FLAGS;
 use crate::markup::vocabulary::same;
@@ -202,12 +202,14 @@ impl<'s> Decoder<'s> {
                 FlagKind::Other("`]]>` stands in text".into()),
             );
         }
-        let run = self.text.get_or_insert(Run {
-            start: span.start,
-            white: true,
-        });
-        run.white &= white;
+        self.extend_text(span.start, white);
         Ok(())
+    }
+
+    /// Continues the text being read, or begins one at `start`.
+    fn extend_text(&mut self, start: u32, white: bool) {
+        let run = self.text.get_or_insert(Run { start, white });
+        run.white &= white;
     }
 
     fn reference(&mut self, span: Span, name: &str) -> Result<(), DecodeError> {
@@ -216,12 +218,7 @@ impl<'s> Decoder<'s> {
         }
         self.check_reference(span.start, name)?;
         // `&#32;` is written on purpose, so it is never treated as indentation.
-        self.text
-            .get_or_insert(Run {
-                start: span.start,
-                white: true,
-            })
-            .white = false;
+        self.extend_text(span.start, false);
         Ok(())
     }
 
@@ -310,18 +307,15 @@ impl<'s> Decoder<'s> {
         if self.open == NO_PARENT {
             return Err(malformed(span.start, "this end tag closes nothing".into()));
         }
-        let tag = &self.source[self.nodes.start(self.open) as usize + 1..];
+        let from_tag = &self.source[self.nodes.start(self.open) as usize..];
+        let tag = &from_tag[1..];
         let after = tag.get(name_length).copied().unwrap_or_default();
         let same = tag
             .get(..name_length)
             .is_some_and(|opened| same(opened, name));
         if !same || !(after == b'>' || is_white(after)) {
-            let opened = tag
-                .iter()
-                .take_while(|&&byte| !is_white(byte) && byte != b'>')
-                .count();
             let text = |bytes| self.header.charset.text(bytes);
-            let (found, opened) = (text(name), text(&tag[..opened]));
+            let (found, opened) = (text(name), text(tag_name(from_tag)));
             let why = format!("</{}> cannot close <{}>", clip(&found), clip(&opened));
             return Err(malformed(span.start, why));
         }
@@ -352,12 +346,10 @@ impl<'s> Decoder<'s> {
 
     fn finish(&mut self, end: u32) -> Result<(), DecodeError> {
         if let Some(open) = self.nodes.get(self.open) {
-            let tag = &self.source[open.span.start as usize + 1..open.span.end as usize];
-            let name = tag
-                .iter()
-                .take_while(|&&byte| !is_white(byte) && byte != b'>')
-                .count();
-            let name = self.header.charset.text(&tag[..name]);
+            let name = self
+                .header
+                .charset
+                .text(tag_name(open.span.of(self.source)));
             return Err(malformed(
                 open.span.start,
                 format!("<{}> is never closed", clip(&name)),

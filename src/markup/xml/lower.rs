@@ -9,7 +9,7 @@ mod part;
 use std::collections::BTreeMap;
 
 use super::attribute::quoted;
-use super::{Charset, escape, is_white, name};
+use super::{Charset, escape, is_white, name, tag_name};
 use crate::markup::edit::{Edit, EditError, Fragment, Place, Rank};
 use crate::markup::{Document, Encoding, Kind, NodeId};
 use crate::patch::{Patch, Span, Splice};
@@ -242,9 +242,7 @@ impl Lowering<'_> {
     fn parts(&self, element: NodeId) -> Parts {
         let node = self.document.node(element);
         let written = node.span.of(&self.document.source);
-        let ends_name = |byte: &u8| is_white(*byte) || matches!(byte, b'/' | b'>');
-        let name = written.iter().position(ends_name).unwrap_or(written.len()) as u32;
-        let name_end = node.span.start + name;
+        let name_end = node.span.start + 1 + tag_name(written).len() as u32;
         let attributes = self
             .document
             .element(element)

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::{Charset, escape, is_allowed, is_white};
+use super::{Charset, escape, is_allowed};
 use crate::markup::convert::{Adaptations, Added, Nesting, Replacement, XmlForms, XmlLayout};
 use crate::markup::wbxml::DocType;
 use crate::markup::{Document, Element, Encoding, Kind, NodeId, Space, Text};
@@ -181,8 +181,9 @@ impl Writer<'_> {
         write: impl Fn(&mut Vec<u8>, &str) -> Result<(), char>,
     ) {
         let start = self.out.len();
+        let may_be_replaced = self.doctype.is_some() && !text.is_ascii();
         let change = match write(&mut self.out, text) {
-            Ok(()) if self.doctype.is_some() && text.contains(char::REPLACEMENT_CHARACTER) => {
+            Ok(()) if may_be_replaced && text.contains(char::REPLACEMENT_CHARACTER) => {
                 "what is no text is shown as U+FFFD"
             }
             Ok(()) => return,
@@ -259,17 +260,10 @@ fn has_attributes(element: Element<'_>) -> bool {
 
 /// Returns the name in an element's tag: with its prefix if the source is XML.
 fn name(element: Element<'_>) -> Cow<'_, str> {
-    let Encoding::Xml(header) = element.document().encoding() else {
-        return Cow::Borrowed(element.local());
-    };
-    let tag = element
-        .span()
-        .of(element.document().source())
-        .get(1..)
-        .unwrap_or_default();
-    let ends = |byte: &u8| is_white(*byte) || matches!(byte, b'/' | b'>');
-    let end = tag.iter().position(ends).unwrap_or(tag.len());
-    header.charset.text(&tag[..end])
+    match element.document().encoding() {
+        Encoding::Xml(header) => header.charset.text(element.tag_name()),
+        Encoding::Wbxml(_) => Cow::Borrowed(element.local()),
+    }
 }
 
 /// The estimated size of tags per node: half that of an element with a text, which has two nodes.

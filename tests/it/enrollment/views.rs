@@ -119,8 +119,8 @@ fn policies_are_read() {
     assert_eq!(response.policy_schema().as_deref(), Some("3"));
     assert_eq!(response.minimal_key_length().as_deref(), Some("2048"));
     assert_eq!(response.crypto_providers().count(), 2);
-    assert_eq!(response.validity_seconds(), Some(31_536_000));
-    assert_eq!(response.renewal_seconds(), Some(3_628_800));
+    assert_eq!(response.period("validityPeriodSeconds"), Some(31_536_000));
+    assert_eq!(response.period("renewalPeriodSeconds"), Some(3_628_800));
     let sha256 = "2.16.840.1.101.3.4.2.1";
     assert_eq!(response.hash_algorithm().as_deref(), Some(sha256));
     let urls: Vec<_> = response.urls().map(|url| url.text()).collect();

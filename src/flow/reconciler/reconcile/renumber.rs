@@ -26,7 +26,7 @@ impl Reconciling<'_> {
                 received,
                 original,
                 ..
-            } if *from == speaker => Some((&owed.rule, received, original)),
+            } if *from == speaker => Some((&owed.rule, &**received, &**original)),
             _ => None,
         });
         let aliases: Vec<_> = aliases.collect();
@@ -53,7 +53,7 @@ impl Reconciling<'_> {
             };
             let received = msg_ref.text();
             let mut newest = aliases.iter().rev();
-            let is_it = |(_, alias, _): &&(_, &Box<str>, _)| ***alias == *received.trim_ascii();
+            let is_it = |(_, alias, _): &&(_, &str, _)| **alias == *received.trim_ascii();
             if let Some((.., original)) = newest.find(is_it) {
                 planned.set(msg_ref, original.to_string());
                 continue;

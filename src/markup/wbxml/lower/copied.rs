@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::pages::Pages;
 use crate::markup::edit::{Edit, Fragment};
 use crate::markup::wbxml::token::{LITERAL, SWITCH_PAGE};
-use crate::markup::wbxml::token_scanner::{Seen, TokenScanner};
+use crate::markup::wbxml::token_scanner::{ScannedToken, TokenScanner};
 use crate::markup::wbxml::writer::Writer;
 use crate::markup::wbxml::{EncodeError, Header};
 use crate::markup::{Document, NodeId};
@@ -37,11 +37,7 @@ pub(super) fn pages_of_originals(
     let mut pages = Pages::default();
     for (node, found) in &mut found {
         let start = document.node(*node).span.start as usize;
-        while tokens.at() < start {
-            let in_attributes = tokens.in_attributes;
-            let Some(seen) = tokens.next() else { break };
-            pages.follow(seen, in_attributes);
-        }
+        pages.follow(&mut tokens, start);
         *found = pages;
     }
     found
@@ -75,12 +71,7 @@ impl Copied {
             tag: writer.page,
             attribute: writer.attribute_page,
         };
-        let mut tokens = TokenScanner::new(&self.bytes, 0);
-        loop {
-            let in_attributes = tokens.in_attributes;
-            let Some(seen) = tokens.next() else { break };
-            pages.follow(seen, in_attributes);
-        }
+        pages.follow(&mut TokenScanner::new(&self.bytes, 0), self.bytes.len());
         writer.page = pages.tag;
         writer.attribute_page = pages.attribute;
     }
@@ -91,9 +82,9 @@ impl Copied {
         loop {
             let (at, in_attributes) = (tokens.at(), tokens.in_attributes);
             match tokens.next()? {
-                Seen::Switch(_) if in_attributes => return None,
-                Seen::Start(byte) if byte != LITERAL => return Some(at),
-                Seen::Value => return Some(at),
+                ScannedToken::Switch(_) if in_attributes => return None,
+                ScannedToken::Start(byte) if byte != LITERAL => return Some(at),
+                ScannedToken::Value => return Some(at),
                 _ => {}
             }
         }

@@ -3,7 +3,7 @@
 use crate::markup::arena::Node;
 use crate::markup::wbxml::Header;
 use crate::markup::wbxml::token::{LITERAL, SWITCH_PAGE, TOKEN};
-use crate::markup::wbxml::token_scanner::{Seen, TokenScanner};
+use crate::markup::wbxml::token_scanner::{ScannedToken, TokenScanner};
 use crate::markup::wbxml::value::page_and_token;
 use crate::markup::{Document, Kind};
 use crate::patch::{Span, Splice};
@@ -16,10 +16,15 @@ pub(super) struct Pages {
 }
 
 impl Pages {
-    /// Updates the pages after a token.
-    pub(super) fn follow(&mut self, seen: Seen, in_attributes: bool) {
-        if let Seen::Switch(page) = seen {
-            *page_of(self, in_attributes) = page;
+    /// Follows the page switches up to `end`.
+    pub(super) fn follow(&mut self, tokens: &mut TokenScanner<'_>, end: usize) {
+        while tokens.at() < end {
+            let in_attributes = tokens.in_attributes;
+            match tokens.next() {
+                Some(ScannedToken::Switch(page)) => *page_of(self, in_attributes) = page,
+                Some(_) => {}
+                None => break,
+            }
         }
     }
 }
@@ -77,15 +82,15 @@ impl<'d> PageTracker<'d> {
             let in_attributes = tokens.in_attributes;
             let Some(seen) = tokens.next() else { break };
             let relies = match seen {
-                Seen::Switch(page) => {
+                ScannedToken::Switch(page) => {
                     *page_of(&mut self.source, in_attributes) = page;
                     *page_of(&mut self.written, in_attributes) = page;
                     false
                 }
-                Seen::Tag(byte) => byte & TOKEN != LITERAL,
-                Seen::Start(byte) => byte != LITERAL,
-                Seen::Value => true,
-                Seen::Text | Seen::Piece | Seen::End => false,
+                ScannedToken::Tag(byte) => byte & TOKEN != LITERAL,
+                ScannedToken::Start(byte) => byte != LITERAL,
+                ScannedToken::Value => true,
+                ScannedToken::Text | ScannedToken::End => false,
             };
             let page = *page_of(&mut self.source, in_attributes);
             let written = page_of(&mut self.written, in_attributes);
@@ -139,7 +144,7 @@ impl<'d> PageTracker<'d> {
         tokens.in_attributes = true;
         while tokens.in_attributes {
             match tokens.next() {
-                Some(Seen::Switch(switched)) => page = switched,
+                Some(ScannedToken::Switch(switched)) => page = switched,
                 Some(_) => {}
                 None => break,
             }
@@ -150,14 +155,7 @@ impl<'d> PageTracker<'d> {
     /// Follows the page switches of the source up to `target`.
     fn skim(&mut self, target: u32) {
         let mut tokens = TokenScanner::new(self.document.source(), self.at as usize);
-        while tokens.at() < target as usize {
-            let in_attributes = tokens.in_attributes;
-            match tokens.next() {
-                Some(Seen::Switch(page)) => *page_of(&mut self.source, in_attributes) = page,
-                Some(_) => {}
-                None => break,
-            }
-        }
+        self.source.follow(&mut tokens, target as usize);
         self.at = target;
     }
 }

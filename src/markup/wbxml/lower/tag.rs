@@ -3,7 +3,7 @@
 use super::copied::Inserted;
 use crate::markup::wbxml::EncodeError;
 use crate::markup::wbxml::token::{END, LITERAL, Reader, TOKEN, WITH_ATTRIBUTES, WITH_CONTENT};
-use crate::markup::wbxml::token_scanner::{Seen, TokenScanner};
+use crate::markup::wbxml::token_scanner::{ScannedToken, TokenScanner};
 use crate::markup::wbxml::value::page_and_token;
 use crate::markup::wbxml::writer::{Form, Writer};
 use crate::markup::{Document, NodeId};
@@ -116,9 +116,9 @@ fn copy(document: &Document, attribute: NodeId, writer: &mut Writer<'_, '_>) {
     let mut relies = false;
     while tokens.at() < node.span.end as usize {
         match tokens.next() {
-            Some(Seen::Switch(page)) => behind = Some(page),
-            Some(Seen::Start(byte)) => relies |= byte != LITERAL,
-            Some(Seen::Value) => relies |= behind.is_none(),
+            Some(ScannedToken::Switch(page)) => behind = Some(page),
+            Some(ScannedToken::Start(byte)) => relies |= byte != LITERAL,
+            Some(ScannedToken::Value) => relies |= behind.is_none(),
             Some(_) => {}
             None => break,
         }

@@ -108,8 +108,14 @@ impl EnrollmentRecord {
         facts.add_some("policySchema", response.policy_schema());
         facts.add_some("minimalKeyLength", response.minimal_key_length());
         facts.add_some("hashAlgorithm", response.hash_algorithm());
-        facts.add_some("validityPeriod", days(response.validity_seconds()));
-        facts.add_some("renewalPeriod", days(response.renewal_seconds()));
+        facts.add_some(
+            "validityPeriod",
+            days(response.period("validityPeriodSeconds")),
+        );
+        facts.add_some(
+            "renewalPeriod",
+            days(response.period("renewalPeriodSeconds")),
+        );
         for provider in response.crypto_providers() {
             facts.add("cryptoProviders", provider);
         }
