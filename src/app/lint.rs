@@ -148,7 +148,6 @@ impl Lint {
         let mut lint = Self::default();
         let mut linter = Linter::new(profile);
         let mut run = 0;
-        let limits = Limits::default();
         read(&mut |mut event, line| {
             if event.summary.is_some() {
                 return Ok(());
@@ -159,7 +158,7 @@ impl Lint {
             }
             // A file that is not a record may begin within a conversation: the linter checks the references of answers.
             event.notes.retain(|note| note.id != "STA-03");
-            let found = record::lint::of_record(&mut linter, &event, &limits);
+            let found = record::lint::of_record(&mut linter, &event);
             if event
                 .exchange
                 .is_some_and(|exchange| selected(event.run, exchange))

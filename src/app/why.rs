@@ -13,7 +13,6 @@ pub use self::about::About;
 use crate::filter::Filter;
 use crate::flow::lint::Linter;
 use crate::flow::{SessionEnd, Side, Transaction, TransactionOutcome};
-use crate::markup::Limits;
 use crate::printable::{self, counted};
 use crate::record::analysis::later::{self, Later, Left};
 use crate::record::analysis::why::{Options, attempt_words, transaction_line};
@@ -117,7 +116,7 @@ impl Question {
         if !is_of_file {
             return None;
         }
-        let found = record::lint::of_record(&mut self.linter, event, &Limits::default());
+        let found = record::lint::of_record(&mut self.linter, event);
         let notes = found.iter().map(NoteRecord::from);
         let mut event = event.clone();
         event.notes.extend(notes);

@@ -67,7 +67,7 @@ fn of_captured(linter: &mut Linter, captured: &CapturedMessage) -> Vec<Note> {
 }
 
 /// Returns the notes of the linter about an event of a record, without the notes that the record already has.
-pub fn of_record(linter: &mut Linter, record: &EventRecord, limits: &Limits) -> Vec<Note> {
+pub fn of_record(linter: &mut Linter, record: &EventRecord) -> Vec<Note> {
     let Some(exchange) = record.exchange else {
         return Vec::new();
     };
@@ -81,7 +81,7 @@ pub fn of_record(linter: &mut Linter, record: &EventRecord, limits: &Limits) -> 
         _ => return Vec::new(),
     };
     let decoded = |body: &BodyRecord| {
-        let document = body.document(record.head.as_ref(), limits);
+        let document = body.document(record.head.as_ref(), &Limits::default());
         document.map(Arc::new)
     };
     if record.is_in_chunks() && !record.notes.iter().any(|note| note.id == "HTTP-04") {

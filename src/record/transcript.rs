@@ -44,10 +44,10 @@ pub struct Transcript<W> {
 
 impl<W: Write> Transcript<W> {
     /// Creates a transcript written to `out`. The caller decides about colours.
-    pub fn new(out: W, style: Colour) -> Self {
+    pub fn new(out: W, colour: Colour) -> Self {
         Self {
             out,
-            buffer: TextBuffer::new(style),
+            buffer: TextBuffer::new(colour),
             day: String::new(),
             run: 0,
             session: None,
@@ -137,8 +137,8 @@ pub fn text(event: &EventRecord) -> String {
 }
 
 /// Returns the text of a session that is over. `run` is its run, from 0, if the record has several.
-pub fn session(summary: &SessionSummary, run: Option<u32>, style: Colour) -> String {
-    let mut buffer = TextBuffer::new(style);
+pub fn session(summary: &SessionSummary, run: Option<u32>, colour: Colour) -> String {
+    let mut buffer = TextBuffer::new(colour);
     session::summary(&mut buffer, summary, run);
     buffer.text().to_owned()
 }

@@ -250,22 +250,25 @@ impl HeadRecord {
             let value = secrets.header(name.as_str(), &value).into();
             (SmolStr::new(name.as_str()), value)
         });
-        let headers = headers.collect();
-        match head {
-            Head::Request(head) => Self {
-                method: Some(head.method.as_str().into()),
-                uri: Some(secrets.target(&head.uri.to_smolstr()).into()),
-                status: None,
-                version: format_smolstr!("{:?}", head.version),
-                headers,
-            },
-            Head::Response(head) => Self {
-                method: None,
-                uri: None,
-                status: Some(head.status.as_u16()),
-                version: format_smolstr!("{:?}", head.version),
-                headers,
-            },
+        let (method, uri, status, version) = match head {
+            Head::Request(head) => {
+                let uri = head.uri.to_smolstr();
+                let uri = secrets.target(&uri).into();
+                (
+                    Some(head.method.as_str().into()),
+                    Some(uri),
+                    None,
+                    head.version,
+                )
+            }
+            Head::Response(head) => (None, None, Some(head.status.as_u16()), head.version),
+        };
+        Self {
+            method,
+            uri,
+            status,
+            version: format_smolstr!("{version:?}"),
+            headers: headers.collect(),
         }
     }
 

@@ -254,16 +254,14 @@ fn scheme_only(value: &str) -> Cow<'_, str> {
 
 /// Masks the MAC: `algorithm=MD5, username="x", mac=********` (OMA-TS-DM_Security-V1_2_1 §5.4).
 fn mac(value: &str) -> Cow<'_, str> {
+    let is_public =
+        |name: &str| ["algorithm", "username"].contains(&&*name.trim().to_ascii_lowercase());
     let parts = value.split(',').map(|part| match part.split_once('=') {
-        Some((name, _)) if !harmless_in_mac(name) => format!("{name}={MASK}"),
+        Some((name, _)) if !is_public(name) => format!("{name}={MASK}"),
         Some(_) => part.to_owned(),
         None => MASK.to_owned(),
     });
     Cow::Owned(parts.collect::<Vec<_>>().join(","))
-}
-
-fn harmless_in_mac(name: &str) -> bool {
-    ["algorithm", "username"].contains(&name.trim().to_ascii_lowercase().as_str())
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use super::value::Values;
 use super::{head, heuristics, merged, token};
 use crate::dm::Meta;
 use crate::flow::AnswerLink;
+use crate::markup::wbxml::token::{ENTITY, STR_T};
 use crate::markup::{Document, Element, Kind, Limits, NameId, NodeId, Space, tag};
 
 /// Finds the secrets of a document and adds their values to `values`. `limits` apply to embedded documents.
@@ -336,10 +337,10 @@ impl<'d, 'v> Walk<'d, 'v> {
     fn address(&mut self, element: Element<'d>) -> bool {
         // Nearly no address has secrets, and its bytes show this quickly.
         let written = element.span().of(self.document.source());
-        // WBXML may store a character elsewhere, with STR_T (0x83) or ENTITY (0x02).
+        // WBXML may store a character elsewhere, with STR_T or ENTITY.
         let is_marked = memchr::memchr3(b'?', b'#', b'@', written)
-            .or_else(|| memchr::memchr3(b'&', b';', 0x83, written))
-            .or_else(|| memchr::memchr(0x02, written));
+            .or_else(|| memchr::memchr3(b'&', b';', STR_T, written))
+            .or_else(|| memchr::memchr(ENTITY, written));
         if is_marked.is_none() {
             return true;
         }

@@ -7,6 +7,7 @@ use std::ops::Range;
 use memchr::memchr;
 
 use super::spans::Rewrite;
+use crate::markup::wbxml::token::{ENTITY, LITERAL, OPAQUE, STR_I, STR_T};
 use crate::markup::{Document, Element, Encoding, Kind, NodeId};
 
 /// A text with its places in the source.
@@ -219,8 +220,8 @@ impl<'s> SourceMappedText<'s> {
         let end = span.end.min(source.len());
         let mut at = span.start;
         if kind == Kind::Attribute {
-            // Skips the start token; an index follows LITERAL (0x04).
-            let literal = source.get(at) == Some(&0x04);
+            // Skips the start token; an index follows LITERAL.
+            let literal = source.get(at) == Some(&LITERAL);
             at += 1;
             at = if literal { number(source, at).1 } else { at };
         }
@@ -228,17 +229,17 @@ impl<'s> SourceMappedText<'s> {
             let token = source[at];
             at += 1;
             match token {
-                0x03 => {
+                STR_I => {
                     let len = memchr(0, &source[at..end]).unwrap_or(end - at);
                     self.literal(source, at..at + len);
                     at += len + 1;
                 }
-                0xC3 => {
+                OPAQUE => {
                     let (len, from) = number(source, at);
                     at = from.saturating_add(len).min(end);
                     self.literal(source, from.min(at)..at);
                 }
-                0x83 => {
+                STR_T => {
                     let (index, next) = number(source, at);
                     let from = table.start.saturating_add(index).min(table.end);
                     let string = source.get(from..table.end).unwrap_or_default();
@@ -246,7 +247,7 @@ impl<'s> SourceMappedText<'s> {
                     self.literal(source, from..from + len);
                     at = next;
                 }
-                0x02 => {
+                ENTITY => {
                     let (code, next) = number(source, at);
                     let character = u32::try_from(code).ok().and_then(char::from_u32);
                     // Masking turns the last byte into `*` (0x2A), which is a valid last byte of a number.

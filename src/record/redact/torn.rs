@@ -2,6 +2,9 @@
 //! not shown.
 
 use super::source_mapped_text::number;
+use crate::markup::wbxml::token::{
+    ENTITY, EXT_I_0, EXT_I_2, EXT_T_0, LITERAL, LITERAL_A, LITERAL_AC, LITERAL_C, OPAQUE, STR_I,
+};
 use crate::markup::{self, Hint, Limits, wbxml};
 
 /// Returns whether secrets cannot be found by their looks in this body.
@@ -52,18 +55,18 @@ fn strings(body: &mut [u8]) -> usize {
     while at < readable {
         let (from, end) = match body[at] {
             // STR_I and EXT_I end at a NUL (WBXML 1.3 §5.8.4).
-            0x03 | 0x40..=0x42 => {
+            STR_I | EXT_I_0..=EXT_I_2 => {
                 let len = memchr::memchr(0, &body[at + 1..]);
                 let Some(end) = len.map(|len| at + 1 + len) else {
                     return at;
                 };
                 (at + 1, end)
             }
-            0xC3 => {
+            OPAQUE => {
                 let (len, from) = number(body, at + 1);
                 (from, from.saturating_add(len))
             }
-            0x02 | 0x04 | 0x44 | 0x80..=0x84 | 0xC4 => {
+            ENTITY | LITERAL | LITERAL_C | EXT_T_0..=LITERAL_A | LITERAL_AC => {
                 at = number(body, at + 1).1;
                 continue;
             }

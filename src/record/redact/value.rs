@@ -20,7 +20,6 @@ pub(super) struct Values {
 
 #[derive(Debug)]
 enum Search {
-    Nothing,
     /// The longest value is first.
     Few(Vec<Finder<'static>>),
     Many(Box<AhoCorasick>),
@@ -65,7 +64,6 @@ impl Values {
     /// Calls `found` with the place of each value; places may overlap.
     pub(super) fn find(&self, text: &[u8], mut found: impl FnMut(Range<usize>)) {
         match self.search() {
-            Search::Nothing => {}
             Search::Few(finders) => {
                 for finder in finders {
                     let len = finder.needle().len();
@@ -111,8 +109,7 @@ impl Search {
         let mut values: Vec<&[u8]> = known.iter().map(|value| &**value).collect();
         values.sort_unstable_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         match values.len() {
-            0 => Self::Nothing,
-            1..=FEW => {
+            0..=FEW => {
                 let finders = values.into_iter().map(|v| Finder::new(v).into_owned());
                 Self::Few(finders.collect())
             }

@@ -22,11 +22,12 @@ pub struct Exchanges {
     /// The run of the newest event.
     run: u32,
     /// Exchanges under way, by number.
-    open: BTreeMap<u64, Open>,
+    open: BTreeMap<u64, Passage<Box<EventRecord>>>,
     waiting_bytes: u64,
     /// The newest exchanges with a response that were not selected: the device may still fail to take the response.
     answered: VecDeque<[EventRecord; 2]>,
-    connections: BTreeMap<u64, Connection>,
+    /// The first events of each connection.
+    connections: BTreeMap<u64, Passage<Vec<EventRecord>>>,
     /// The newest sessions with an exchange that passed.
     sessions: BTreeSet<u64>,
     /// The newest exchanges that passed.
@@ -34,20 +35,12 @@ pub struct Exchanges {
     count: u64,
 }
 
-/// An exchange under way.
-enum Open {
-    /// The request waits.
-    Waits(Box<EventRecord>),
-    /// The request passed, and the rest of the exchange will.
+/// The events of an exchange under way, or of a connection.
+enum Passage<T> {
+    /// They wait for an event that the filter matches.
+    Waits(T),
+    /// Some passed, and all others will.
     Passes,
-}
-
-/// The state of a connection.
-enum Connection {
-    /// The first events wait for an exchange that passes.
-    Waits(Vec<EventRecord>),
-    /// An exchange of the connection passed.
-    Passed,
 }
 
 impl Exchanges {
@@ -95,7 +88,7 @@ impl Exchanges {
                 Ok(())
             }
             (EventKind::Closed, _) => match self.connections.remove(&record.connection.id) {
-                Some(Connection::Passed) => pass(record),
+                Some(Passage::Passes) => pass(record),
                 _ => Ok(()),
             },
             _ => match self.selects(record, None, true) {
@@ -114,8 +107,8 @@ impl Exchanges {
     /// Returns errors of `pass`.
     pub fn finish(&mut self, pass: &mut Pass<'_>) -> io::Result<()> {
         for (_, open) in std::mem::take(&mut self.open) {
-            if let Open::Waits(request) = open {
-                self.decide(&request, None, pass)?;
+            if let Passage::Waits(request) = open {
+                self.decide(&[&request], pass)?;
             }
         }
         self.waiting_bytes = 0;
@@ -155,31 +148,31 @@ impl Exchanges {
     ) -> io::Result<()> {
         self.count += 1;
         if self.selects(record, None, false) {
-            self.open.insert(exchange, Open::Passes);
+            self.open.insert(exchange, Passage::Passes);
             self.pass_connection(record, pass)?;
             return pass(record);
         }
         self.waiting_bytes += weight(record);
         self.open
-            .insert(exchange, Open::Waits(Box::new(record.clone())));
+            .insert(exchange, Passage::Waits(Box::new(record.clone())));
         while self.open.len() > MOST_OPEN
             || self.waiting_bytes > WAITING_BYTES && self.open.len() > 1
         {
-            let Some((_, Open::Waits(oldest))) = self.open.pop_first() else {
+            let Some((_, Passage::Waits(oldest))) = self.open.pop_first() else {
                 continue;
             };
             self.waiting_bytes = self.waiting_bytes.saturating_sub(weight(&oldest));
-            self.decide(&oldest, None, pass)?;
+            self.decide(&[&oldest], pass)?;
         }
         Ok(())
     }
 
     fn end(&mut self, exchange: u64, record: &EventRecord, pass: &mut Pass<'_>) -> io::Result<()> {
         match self.open.remove(&exchange) {
-            Some(Open::Passes) => pass(record),
-            Some(Open::Waits(request)) => {
+            Some(Passage::Passes) => pass(record),
+            Some(Passage::Waits(request)) => {
                 self.waiting_bytes = self.waiting_bytes.saturating_sub(weight(&request));
-                self.decide(&request, Some(record), pass)?;
+                self.decide(&[&request, record], pass)?;
                 if record.event == EventKind::Response && !self.passed.contains(&exchange) {
                     self.answered.push_back([*request, record.clone()]);
                 }
@@ -196,38 +189,30 @@ impl Exchanges {
                 let mut answered = self.answered.iter();
                 let at = answered.position(|[request, _]| request.exchange == Some(exchange));
                 let Some([request, response]) = at.and_then(|at| self.answered.remove(at)) else {
-                    return self.decide(record, None, pass);
+                    return self.decide(&[record], pass);
                 };
                 // The device did not take the response. The exchange may be selected for that.
-                let is_selected = [&request, &response]
-                    .iter()
-                    .any(|half| self.selects(half, Some(record), true));
-                if is_selected || self.selects(record, Some(&request), true) {
-                    self.pass_connection(&request, pass)?;
-                    for event in [&request, &response, record] {
-                        pass(event)?;
-                    }
-                }
-                Ok(())
+                self.decide(&[&request, &response, record], pass)
             }
         }
     }
 
-    /// Passes on both halves of an exchange that is over, if the filter matches either half.
-    fn decide(
-        &mut self,
-        first: &EventRecord,
-        second: Option<&EventRecord>,
-        pass: &mut Pass<'_>,
-    ) -> io::Result<()> {
-        let is_selected = self.selects(first, second, true)
-            || second.is_some_and(|second| self.selects(second, Some(first), true));
+    /// Passes on the events of an exchange that is over, if the filter matches one of them.
+    fn decide(&mut self, events: &[&EventRecord], pass: &mut Pass<'_>) -> io::Result<()> {
+        let (Some(first), Some(last)) = (events.first(), events.last()) else {
+            return Ok(());
+        };
+        // What the last event lacks, the first may have, and the reverse.
+        let is_selected = events.iter().enumerate().any(|(number, event)| {
+            let is_last = number + 1 == events.len();
+            let other = if is_last { first } else { last };
+            self.selects(event, (events.len() > 1).then_some(*other), true)
+        });
         if !is_selected {
             return Ok(());
         }
         self.pass_connection(first, pass)?;
-        pass(first)?;
-        second.map_or(Ok(()), |second| pass(second))
+        events.iter().try_for_each(|event| pass(event))
     }
 
     fn selects(&self, event: &EventRecord, other: Option<&EventRecord>, is_over: bool) -> bool {
@@ -254,8 +239,8 @@ impl Exchanges {
 
     fn connection(&mut self, record: &EventRecord) {
         let entry = self.connections.entry(record.connection.id);
-        let connection = entry.or_insert_with(|| Connection::Waits(Vec::new()));
-        if let Connection::Waits(events) = connection
+        let connection = entry.or_insert_with(|| Passage::Waits(Vec::new()));
+        if let Passage::Waits(events) = connection
             && events.len() < MOST_OF_CONNECTION
         {
             events.push(record.clone());
@@ -277,9 +262,9 @@ impl Exchanges {
         }
         let before = self
             .connections
-            .insert(record.connection.id, Connection::Passed);
+            .insert(record.connection.id, Passage::Passes);
         match before {
-            Some(Connection::Waits(events)) => events.iter().try_for_each(pass),
+            Some(Passage::Waits(events)) => events.iter().try_for_each(pass),
             _ => Ok(()),
         }
     }

@@ -230,7 +230,7 @@ fn first_line(out: &mut TextBuffer, record: &EventRecord) {
             out.quoted(Style::Strong, path_of(uri), LONG);
         }
         if let Some(status) = head.status {
-            out.put(http_ink(status), &http_status(status));
+            out.put(http_style(status), &http_status(status));
             windows_result(out, record, status);
         }
         out.put(Style::Faint, "  ")
@@ -470,7 +470,7 @@ fn http_status(status: u16) -> String {
     }
 }
 
-fn http_ink(status: u16) -> Style {
+fn http_style(status: u16) -> Style {
     match status {
         200..=299 => Style::Good,
         100..=399 => Style::Odd,

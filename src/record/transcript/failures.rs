@@ -64,8 +64,8 @@ impl Failures {
     }
 
     /// Returns the table.
-    pub fn text(&self, style: Colour) -> String {
-        let mut buffer = TextBuffer::new(style);
+    pub fn text(&self, colour: Colour) -> String {
+        let mut buffer = TextBuffer::new(colour);
         self.print(&mut buffer);
         buffer.text().to_owned()
     }

@@ -51,7 +51,7 @@ impl Default for Layout {
 }
 
 pub(super) struct TextBuffer {
-    style: Colour,
+    colour: Colour,
     pub(super) layout: Layout,
     text: String,
     column: usize,
@@ -64,9 +64,9 @@ pub(super) const REASON: usize = 2_000;
 pub(super) const WIDTH: usize = 100;
 
 impl TextBuffer {
-    pub(super) fn new(style: Colour) -> Self {
+    pub(super) fn new(colour: Colour) -> Self {
         Self {
-            style,
+            colour,
             layout: Layout::default(),
             text: String::new(),
             column: 0,
@@ -105,7 +105,7 @@ impl TextBuffer {
     /// Adds dmtap's own words. Text from the traffic goes through [`Self::quoted`].
     pub(super) fn put(&mut self, style: Style, words: &str) -> &mut Self {
         self.column += words.chars().count();
-        match self.style == Colour::Colour && style != Style::Text {
+        match self.colour == Colour::Colour && style != Style::Text {
             true => {
                 let style = style.style();
                 // Writing to a String cannot fail.

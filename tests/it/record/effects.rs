@@ -5,11 +5,11 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use dmtap::flow::{CapturedMessage, EffectDetail, ParsedBody, RuleEffect};
 use dmtap::markup::{self, Hint, Limits};
 use dmtap::patch::{Patch, Span};
+use dmtap::record::Masking;
 use dmtap::record::model::RuleEffectRecord;
-use dmtap::record::{Masking, jsonl};
 
 use crate::record::stage::{Stage, kind_of};
-use crate::record::transcript::{json_lines, transcript};
+use crate::record::transcript::{json_lines, read_lines, transcript};
 
 fn message(commands: &str) -> String {
     format!(
@@ -64,8 +64,7 @@ fn said(message: &mut CapturedMessage, step: &'static str, path: &str, before: &
 
 fn effects(stage: &Stage) -> Vec<RuleEffectRecord> {
     let lines = json_lines(&stage.events, Masking::Masked);
-    let records = lines.split(|byte| *byte == b'\n');
-    let records = records.filter_map(|line| jsonl::read(line).ok());
+    let records = read_lines(&lines).into_iter();
     records.flat_map(|record| record.applied).collect()
 }
 
@@ -245,12 +244,9 @@ fn a_value_with_a_secret_in_it_is_shown_around_it() {
         let mut stage = Stage::new();
         stage.response(&[], add(node, data));
         let lines = json_lines(&stage.events, Masking::Masked);
-        let mut records = lines.split(|byte| *byte == b'\n');
-        let record = records.find_map(|line| {
-            let record = jsonl::read(line).ok()?;
-            record.commands.into_iter().next()
-        });
-        let data = record.unwrap().items.remove(0).data.unwrap();
+        let records = read_lines(&lines).into_iter();
+        let mut commands = records.flat_map(|record| record.commands);
+        let data = commands.next().unwrap().items.remove(0).data.unwrap();
         (data.text.to_string(), data.bytes, data.masked, data.cut)
     };
     let shown =

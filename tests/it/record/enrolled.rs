@@ -4,12 +4,12 @@ use std::path::Path;
 
 use bytes::Bytes;
 use dmtap::flow::{CapturedMessage, Event, Head, NotParsed, ParsedBody};
+use dmtap::record::Masking;
 use dmtap::record::model::EventRecord;
-use dmtap::record::{Masking, jsonl};
 use http::StatusCode;
 
 use crate::record::stage::Stage;
-use crate::record::transcript::{expect, json_lines, show, transcript};
+use crate::record::transcript::{expect, json_lines, read_lines, show, transcript};
 
 const SOAP: (&str, &str) = ("content-type", "application/soap+xml; charset=utf-8");
 const JSON: (&str, &str) = ("content-type", "application/json; charset=utf-8");
@@ -188,11 +188,7 @@ fn an_enrollment_shown_again_from_json_reads_the_same() {
 #[test]
 fn json_lines_name_what_is_asked_and_granted() {
     let lines = json_lines(&enrollment().events, Masking::Masked);
-    let records: Vec<EventRecord> = lines
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty())
-        .map(|line| jsonl::read(line).unwrap())
-        .collect();
+    let records = read_lines(&lines);
     let enrollment = |at: usize| records[at].enrollment.as_ref().unwrap();
     let request = enrollment(7);
     assert_eq!(request.message.as_deref(), Some("RequestSecurityToken"));

@@ -6,12 +6,12 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use dmtap::flow::Head;
 use dmtap::markup::{self, Hint, Limits};
-use dmtap::record::{Masking, jsonl};
+use dmtap::record::Masking;
 
 use crate::record::literals::Literals;
 use crate::record::masking::pcapng;
 use crate::record::stage::Stage;
-use crate::record::transcript::{json_lines, transcript};
+use crate::record::transcript::{json_lines, read_lines, transcript};
 
 const FOLDER: &str = "tests/data/record/enrollment";
 
@@ -102,10 +102,8 @@ fn masked(body: &str) -> String {
     let mut stage = Stage::new();
     stage.request(&[], body.to_owned());
     let lines = json_lines(&stage.events, Masking::Masked);
-    let mut records = lines
-        .split(|byte| *byte == b'\n')
-        .filter_map(|line| jsonl::read(line).ok()?.body);
-    let body = records.next().unwrap();
+    let mut bodies = read_lines(&lines).into_iter().filter_map(|it| it.body);
+    let body = bodies.next().unwrap();
     body.text().unwrap().to_owned()
 }
 
@@ -258,11 +256,11 @@ fn masked_answers_of_an_enrollment_decode() {
     let stage = conversation();
     let lines = json_lines(&stage.events, Masking::Masked);
     let mut documents = 0;
-    for line in lines.split(|byte| *byte == b'\n') {
-        let Some(record) = jsonl::read(line).ok().filter(|r| r.body.is_some()) else {
+    for record in read_lines(&lines) {
+        let Some(body) = &record.body else {
             continue;
         };
-        let body = Bytes::copy_from_slice(&record.body.unwrap().0);
+        let body = Bytes::copy_from_slice(&body.0);
         let Ok(document) = markup::decode(body, Hint::default(), &Limits::default()) else {
             continue;
         };

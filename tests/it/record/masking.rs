@@ -3,11 +3,11 @@
 use bytes::Bytes;
 use dmtap::flow::{CapturedMessage, Event};
 use dmtap::markup::{self, Hint, Limits};
-use dmtap::record::{EventRecord, Masking, Pcapng, Sink, jsonl};
+use dmtap::record::{EventRecord, Masking, Pcapng, Sink};
 
 use crate::record::message::{PACKAGE_1, wbxml};
 use crate::record::stage::{Stage, change, coded, kind_of, note};
-use crate::record::transcript::{json_lines, transcript};
+use crate::record::transcript::{json_lines, read_lines, transcript};
 
 /// What must not be found; seven characters, like any other secret of some length.
 pub(crate) const SECRET: &str = "S3cr3t!";
@@ -56,10 +56,8 @@ pub(crate) fn check(what: &str, make: impl FnOnce(&mut Stage)) {
             assert!(found, "{what}: the secret is not in the raw {form}");
         }
     }
-    for line in json_lines(events, Masking::Masked).split(|byte| *byte == b'\n') {
-        let Some(body) = jsonl::read(line).ok().and_then(|reported| reported.body) else {
-            continue;
-        };
+    let records = read_lines(&json_lines(events, Masking::Masked)).into_iter();
+    for body in records.filter_map(|record| record.body) {
         assert!(!holds(&body.0, SECRET), "{what}: the secret is in base64");
         if let Some(document) = received(events) {
             assert_eq!(

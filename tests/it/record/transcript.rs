@@ -109,6 +109,13 @@ pub(crate) fn json_lines(events: &[Event], masking: Masking) -> Vec<u8> {
     lines
 }
 
+/// The events of a record.
+pub(crate) fn read_lines(lines: &[u8]) -> Vec<EventRecord> {
+    let lines = lines.split(|byte| *byte == b'\n');
+    let lines = lines.filter(|line| !line.is_empty());
+    lines.map(|line| jsonl::read(line).unwrap()).collect()
+}
+
 /// Writes the events of a record to a sink, and returns its damaged lines.
 pub(crate) fn show(lines: &[u8], sink: &mut impl Sink) -> io::Result<Vec<Damage>> {
     let damage = replay(lines, |record, _| sink.write_event(&record))?;
@@ -181,12 +188,9 @@ fn colours_change_nothing_but_colours() {
 fn a_line_begins_with_its_version_and_holds_the_bodies() {
     let events = session().events;
     let lines = json_lines(&events, Masking::Raw);
-    for line in lines
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty())
-    {
-        assert!(line.starts_with(b"{\"v\":1,\"seq\":"));
-        let reported = jsonl::read(line).unwrap();
+    let mut begun = lines.split_inclusive(|byte| *byte == b'\n');
+    assert!(begun.all(|line| line.starts_with(b"{\"v\":1,\"seq\":")));
+    for reported in read_lines(&lines) {
         let event = &events[reported.seq as usize - 1];
         let (Event::Request(captured) | Event::Response(captured)) = event else {
             continue;

@@ -1,7 +1,6 @@
 //! A command that breaks the standard, and is refused for this reason.
 
 use dmtap::flow::lint::Linter;
-use dmtap::markup::Limits;
 use dmtap::record::EventRecord;
 use dmtap::record::lint::of_record;
 use dmtap::record::model::NoteRecord;
@@ -67,18 +66,14 @@ session 2 09:10:00
         "{finding:?}"
     );
     let mut linter = Linter::default();
-    let notes = records
-        .iter()
-        .flat_map(|it| of_record(&mut linter, it, &Limits::default()));
+    let notes = records.iter().flat_map(|it| of_record(&mut linter, it));
     let ids: Vec<_> = notes.map(|note| note.id).collect();
     assert!(!ids.contains(&"PKG-09"), "{ids:?}");
     // The same without that failure.
     let mut linter = Linter::default();
     let mut arrived = script::records(script);
     arrived.retain(|it| it.cause.is_none());
-    let notes = arrived
-        .iter()
-        .flat_map(|it| of_record(&mut linter, it, &Limits::default()));
+    let notes = arrived.iter().flat_map(|it| of_record(&mut linter, it));
     let ids: Vec<_> = notes.map(|note| note.id).collect();
     assert!(ids.contains(&"PKG-09"), "{ids:?}");
 }
