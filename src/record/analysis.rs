@@ -1,5 +1,5 @@
-//! Sessions analysed: the records of events go in, and each session comes out with its transactions and what is to be
-//! concluded from them. It runs behind the traffic, in the record thread, and over records.
+//! The analysis of sessions: it takes the records of events, and returns each session with its transactions and the findings
+//! about them. It runs behind the traffic in the record thread, and over records.
 
 mod enrollment;
 mod exchanged;
@@ -30,12 +30,12 @@ use super::EventRecord;
 use super::model::{EventKind, SessionSummary};
 use crate::flow::{FailureCause, SessionEnd, Transaction};
 
-/// A session that is over, or as far as it went.
+/// A session that is over, or the part of one so far.
 #[derive(Clone, Debug, Default)]
 pub struct AnalysedSession {
-    /// How it ended, and what is to be concluded.
+    /// Its end and its findings.
     pub summary: SessionSummary,
-    /// Its transactions in the order in which they were asked.
+    /// Its transactions in the order of their commands.
     pub transactions: Vec<Transaction>,
 }
 
@@ -52,18 +52,18 @@ impl From<SessionSummary> for AnalysedSession {
 #[derive(Default)]
 pub struct Analysis {
     options: why::Options,
-    /// By number, the longest silent one first.
+    /// The sessions by number, the longest silent one first.
     sessions: LinkedHashMap<u64, OpenSession>,
     /// The newest session of each device with each server.
     newest: HashMap<(SmolStr, SmolStr), u64>,
-    /// The sessions of exchanges under way, and of connections.
+    /// The session of each exchange under way.
     exchanges: BTreeMap<u64, u64>,
-    /// Sessions that are over, each with its last exchange and the number of the bytes of its last request: a late
-    /// answer is of none. `None`: it is followed no further.
+    /// The sessions that are over, each with its last exchange and the hash of its last request; `None` for a session that is
+    /// followed no further.
     over: LinkedHashMap<u64, Option<(u64, Option<u64>)>>,
     enrollments: Enrollments,
     history: History,
-    /// Commands that stand in no message with a header.
+    /// The commands in messages without a SyncHdr.
     alone: Arc<CommandsAlone>,
     transactions: usize,
     had_exchanges: bool,
@@ -73,7 +73,7 @@ pub struct Analysis {
 }
 
 impl Analysis {
-    /// One that concludes by these options.
+    /// Returns an analysis without a session.
     pub fn new(options: why::Options) -> Self {
         Self {
             options,
@@ -81,7 +81,7 @@ impl Analysis {
         }
     }
 
-    /// Takes an event in; gives the sessions that ended with it.
+    /// Takes in an event. Returns the sessions that ended with it.
     pub fn event(&mut self, record: &EventRecord) -> Vec<AnalysedSession> {
         let mut over = Vec::new();
         if record.event == EventKind::Session {
@@ -104,13 +104,13 @@ impl Analysis {
         over
     }
 
-    /// The sessions that go on.
+    /// Returns the sessions that go on.
     pub fn open(&self) -> impl Iterator<Item = (u64, &SessionSummary)> {
         let sessions = self.sessions.iter();
         sessions.map(|(number, session)| (*number, &session.summary))
     }
 
-    /// Concludes what a session that goes on would be if the record ended here.
+    /// Returns a function that analyses a session that goes on, as if the record ended here.
     pub fn so_far(&self, number: u64) -> Option<impl FnOnce() -> AnalysedSession + use<>> {
         let mut session = self.sessions.get(&number)?.clone();
         let history = self.history.of_device(&session.summary.device);
@@ -121,31 +121,31 @@ impl Analysis {
         })
     }
 
-    /// How many enrollments and renewals began, in all runs of the record.
+    /// Returns the number of enrollments and renewals that began, in all runs of the record.
     pub fn enrollments(&self) -> Begun {
-        self.enrollments.begun()
+        self.enrollments.attempts.begun
     }
 
-    /// The exchanges of this run in which an enrollment failed that the device then repeated, each with the one in which
-    /// it got its certificate.
+    /// Returns the exchanges of this run in which an enrollment failed that the device then repeated, each with the one in
+    /// which it got its certificate.
     pub fn overcome(&self) -> &[(u64, u64)] {
-        self.enrollments.overcome()
+        &self.enrollments.attempts.overcome
     }
 
-    /// The record ends: gives all sessions that go on.
+    /// Takes in the end of the record. Returns all sessions that go on.
     pub fn finish(&mut self) -> Vec<AnalysedSession> {
         let numbers: Vec<u64> = self.sessions.keys().copied().collect();
         let mut over: Vec<_> = numbers
             .into_iter()
             .filter_map(|number| self.end(number, SessionEnd::Open))
             .collect();
-        let next = Self {
+        let mut next = Self {
             options: self.options,
             history: std::mem::take(&mut self.history),
-            enrollments: Enrollments::of_next_run(self.enrollments()),
             run: self.run,
             ..Self::default()
         };
+        next.enrollments.attempts.begun = self.enrollments();
         let ended = std::mem::replace(self, next);
         over.extend(ended.enrollments.finish(ended.had_exchanges));
         over
@@ -191,7 +191,7 @@ impl Analysis {
         let before = session.transactions.len();
         session.message(record);
         self.transactions += session.transactions.len() - before;
-        if session.has_ended() {
+        if session.ended.is_some() {
             over.extend(self.end(number, SessionEnd::Finished));
         }
         while self.transactions > MOST_TRANSACTIONS && self.sessions.len() > 1 {
@@ -206,11 +206,11 @@ impl Analysis {
             session.go_on(record);
         }
         if let Some(before) = self.newest.insert(peers(&session), number) {
-            // Of a session that still might go on nobody knows yet.
+            // A session without a broken message may still go on.
             if self
                 .sessions
                 .get(&before)
-                .is_some_and(OpenSession::is_broken)
+                .is_some_and(|before| before.broken().is_some())
             {
                 over.extend(self.end(before, SessionEnd::Superseded));
             } else if let Some(before) = self.sessions.get_mut(&before) {
@@ -229,7 +229,7 @@ impl Analysis {
         };
         let mut number = self.exchanges.remove(&exchange);
         if record.cause == Some(FailureCause::NotTaken) {
-            // Its answer is in the record already.
+            // The record has the answer already.
             let mut recent = self.sessions.iter().rev().take(RECENT);
             let last = recent.find(|(_, session)| session.summary.last_exchange == exchange);
             number = last.map(|(number, _)| *number);
@@ -240,7 +240,7 @@ impl Analysis {
         self.enrollments.failed(exchange, record);
     }
 
-    /// Ends a session that finished by its record, though the messages that are left in the record do not show that.
+    /// Ends a session that finished according to the record, though the messages in the record do not show that.
     fn recorded_end(&mut self, record: &EventRecord) -> Option<AnalysedSession> {
         let summary = record.summary.as_ref()?;
         let number = summary
@@ -251,14 +251,14 @@ impl Analysis {
     }
 
     fn closed(&mut self, connection: u64) {
-        // The newest are the last ones.
+        // The newest sessions are the last ones.
         let recent = self.sessions.iter_mut().rev().take(RECENT);
         for (_, session) in recent.filter(|(_, session)| session.connection == connection) {
             session.is_closed = true;
         }
     }
 
-    /// Ends the sessions in which nothing happened for long.
+    /// Ends the sessions in which nothing happened for a long time.
     fn end_silent(&mut self, over: &mut Vec<AnalysedSession>) {
         while let Some((number, first)) = self.sessions.front() {
             if self.now_us.saturating_sub(first.summary.ended_us) < SILENCE {
@@ -268,7 +268,7 @@ impl Analysis {
         }
     }
 
-    /// Follows the longest silent session no further: there are too many.
+    /// Follows the longest silent session no further, because there are too many.
     fn leave_first(&mut self) -> Option<AnalysedSession> {
         let number = *self.sessions.front()?.0;
         self.sessions.get_mut(&number)?.is_left = true;
@@ -296,21 +296,21 @@ impl Analysis {
             return None;
         }
         let over = why::conclude(session, &self.history, &self.options);
-        // What it shows is remembered for the next ones.
+        // The next sessions of the device are compared with it.
         self.history.enter(&over.summary, &over.transactions);
         Some(over)
     }
 }
 
-/// The server and the device of a session.
+/// Returns the server and the device of a session.
 fn peers(session: &OpenSession) -> (SmolStr, SmolStr) {
     let summary = &session.summary;
     let server = summary.server.clone().unwrap_or_default();
     (server, summary.device.clone())
 }
 
-/// Whether a message is of an exchange up to the last one of a session that is over, or its last request once more. The
-/// answer to that one may be another.
+/// Whether a message belongs to the exchanges of a session that is over, or is its last request once more. The answer to
+/// that request may differ.
 fn is_late(record: &EventRecord, (last_exchange, last_request): (u64, Option<u64>)) -> bool {
     match record.event {
         EventKind::Request => {
@@ -321,14 +321,14 @@ fn is_late(record: &EventRecord, (last_exchange, last_request): (u64, Option<u64
     }
 }
 
-/// Sessions that are followed at a time, of which the longest silent one makes room.
+/// The most sessions that are followed at a time; the longest silent one makes room.
 const MOST_SESSIONS: usize = 10_000;
 
-/// Transactions that all of them may have together.
+/// The most transactions that all of them have together.
 const MOST_TRANSACTIONS: usize = 100_000;
 
-/// Sessions among which that of a closed connection, or of an answer that did not arrive, is looked for.
+/// The number of recent sessions among which that of a closed connection, or of an answer that did not arrive, is searched.
 const RECENT: usize = 256;
 
-/// How long a session in which nothing happens goes on, in microseconds.
+/// The most time in which nothing happens in a session that goes on, in microseconds.
 const SILENCE: u64 = 300_000_000;

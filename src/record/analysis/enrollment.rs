@@ -1,4 +1,4 @@
-//! Messages outside of sessions: enrollment, and what could not be read.
+//! Messages outside of sessions: enrollments, and messages of management that name no session.
 
 mod answer;
 mod attempt;
@@ -28,36 +28,39 @@ use crate::record::model::{
     EventKind, ParsedBodyRecord, SessionFinding, SessionSummary, UnreadCause,
 };
 
-/// Requests of enrollment that wait for their response, and bodies that could not be read.
+/// The messages and connections outside of sessions.
 #[derive(Default)]
 pub(super) struct Enrollments {
+    /// Requests of enrollment that wait for their response.
     requests: BTreeMap<u64, Request>,
+    /// Messages that could not be read, and the number of more.
     unread: Vec<(u64, SmolStr, Option<UnreadCause>)>,
     unread_more: usize,
-    /// Failures in messages that name no session, and how many more there were.
+    /// Failures in messages that name no session, and the number of more.
     failures: Vec<(u64, String)>,
     failures_more: usize,
     documents: Vec<FailedDocument>,
-    /// Gets that these messages answer with Results.
+    /// The Gets that these messages answer with Results.
     unasked: Vec<Transaction>,
-    /// Requests of management that name no session and wait for a response, and those that got none of the server:
-    /// when, and why.
+    /// Requests of management that name no session and wait for a response.
     unnamed: BTreeSet<u64>,
+    /// Those that got no response of the server, each with its time and the reason.
     unanswered: Vec<(u64, u64, NoAnswer)>,
-    /// The finding about the HTTP error that such a request got, while no request follows it.
+    /// The finding about the HTTP error that such a request got, until a request follows.
     http_error: Option<SessionFinding>,
-    /// The rules that received connections which carried no request yet.
+    /// The rules that acted on connections which carried no request yet.
     admitted: BTreeMap<u64, Vec<SmolStr>>,
     elsewhere: SentElsewhere,
-    /// The answer that came in chunks, while no request follows it; and whether a device went on after one.
+    /// The answer that came in chunks, until a request follows.
     in_chunks: Option<u64>,
+    /// Whether a device went on after such an answer.
     takes_chunks: bool,
-    attempts: Attempts,
+    pub(super) attempts: Attempts,
     connections: Vec<RefusedConnection>,
 }
 
 impl Enrollments {
-    /// Takes in a message of no session; gives the enrollment that it refuses.
+    /// Takes in a message outside of sessions. Returns the enrollment that it refuses.
     pub(super) fn message(&mut self, record: &EventRecord) -> Option<AnalysedSession> {
         let exchange = record.exchange?;
         self.note_unread(record, exchange);
@@ -90,7 +93,7 @@ impl Enrollments {
         Some(over)
     }
 
-    /// Takes in a message of any kind, also of a session: it shows where a device goes, and whether it goes on.
+    /// Takes in any message, also one of a session: it shows the server of a device, and whether the device goes on.
     pub(super) fn any_message(&mut self, record: &EventRecord) {
         let is_left = record.is_in_chunks() && !has_fault(record);
         if record.event == EventKind::Request {
@@ -102,7 +105,7 @@ impl Enrollments {
         self.attempts.note_management(record);
     }
 
-    /// An exchange came to no response of the server.
+    /// Notes that an exchange got no response of the server.
     pub(super) fn failed(&mut self, exchange: u64, record: &EventRecord) {
         let why = NoAnswer::of(record);
         let is_of_server = !record.by_rule && record.from.as_deref() == Some("server");
@@ -117,7 +120,7 @@ impl Enrollments {
         }
     }
 
-    /// A connection ended before it carried a request.
+    /// Notes a connection that ended before it carried a request.
     pub(super) fn refused(&mut self, record: &EventRecord) {
         let rules = self
             .admitted
@@ -141,7 +144,7 @@ impl Enrollments {
         }
     }
 
-    /// Rules decided how to receive a connection.
+    /// Notes the rules that acted on a connection.
     pub(super) fn admitted(&mut self, record: &EventRecord) {
         let rules = record.applied.iter().map(|applied| applied.rule.clone());
         self.admitted.insert(record.connection.id, rules.collect());
@@ -150,24 +153,7 @@ impl Enrollments {
         }
     }
 
-    /// How many enrollments and renewals began.
-    pub(super) fn begun(&self) -> Begun {
-        self.attempts.begun
-    }
-
-    /// The exchanges of failed attempts that their devices overcame, each with that of the certificate.
-    pub(super) fn overcome(&self) -> &[(u64, u64)] {
-        &self.attempts.overcome
-    }
-
-    /// The enrollments of the next run of a record, in which so many began before.
-    pub(super) fn of_next_run(begun: Begun) -> Self {
-        let mut next = Self::default();
-        next.attempts.begun = begun;
-        next
-    }
-
-    /// What belongs to no session: enrollment without an answer, messages that could not be read, connections that carried none.
+    /// Returns the findings outside of sessions at the end of the record.
     pub(super) fn finish(self, had_exchanges: bool) -> Vec<AnalysedSession> {
         let mut findings = Vec::from_iter(self.http_error.clone());
         findings.extend(self.unread());
@@ -179,7 +165,7 @@ impl Enrollments {
         let elsewhere = self.elsewhere.findings();
         let named = elsewhere.iter().flat_map(|finding| &finding.exchanges);
         let named: Vec<u64> = named.chain(&in_chunks).copied().collect();
-        // What went past dmtap may have gone on there.
+        // A device that went past dmtap may have gone on there.
         if elsewhere.is_empty() {
             findings.extend(self.attempts.unmanaged());
         }
@@ -194,7 +180,7 @@ impl Enrollments {
         let exchanges = findings.iter().flat_map(|finding| &finding.exchanges);
         let first_exchange = exchanges.clone().min().copied().unwrap_or_default();
         let last_exchange = exchanges.max().copied().unwrap_or_default();
-        // Where devices do get through, others that hang up say nothing.
+        // If any device got through, the connections that ended early say nothing.
         if !had_exchanges {
             let refused = self.connections.into_iter();
             findings.extend(refused.map(RefusedConnection::finding));
@@ -231,7 +217,7 @@ impl Enrollments {
         Some(finding)
     }
 
-    /// WHY-01: the commands are not known, since no session links them to their answers.
+    /// WHY-01: the commands are not known, because no session links them to their answers.
     fn failures(&self) -> Option<SessionFinding> {
         self.failures.first()?;
         let all = self.failures.len() + self.failures_more;
@@ -252,7 +238,7 @@ impl Enrollments {
         Some(finding)
     }
 
-    /// WHY-03: the server was not reached, or gave no answer.
+    /// WHY-03: the server gave no answer, or dmtap did not reach it.
     fn unanswered(&self) -> Option<SessionFinding> {
         let (_, at_us, why) = self.unanswered.first()?;
         let listed = self.unanswered.iter().take(MOST_LISTED);
@@ -298,7 +284,7 @@ impl Enrollments {
             .head
             .as_ref()
             .and_then(|head| head.header("content-type"));
-        // A log has no heads, and what was found in it is of OMA DM.
+        // A log has no heads, and its messages are of OMA DM.
         let is_dm = record.head.is_none() || content_type.is_some_and(|it| it.contains("syncml"));
         let (why, cause) = match &record.reading {
             Some(ParsedBodyRecord::Opaque { at, why, .. }) => {
@@ -317,7 +303,7 @@ impl Enrollments {
     }
 }
 
-/// Whether a message refuses an enrollment with a fault of SOAP.
+/// Whether a message refuses an enrollment with a SOAP fault.
 fn has_fault(record: &EventRecord) -> bool {
     record
         .enrollment
@@ -325,7 +311,7 @@ fn has_fault(record: &EventRecord) -> bool {
         .is_some_and(|it| it.fault.is_some())
 }
 
-/// WHY-03: a server's error of HTTP, to a request that names no session.
+/// WHY-03 of a request that names no session and got an HTTP error of the server.
 fn http_error(exchange: u64, record: &EventRecord) -> Option<SessionFinding> {
     let status = record.http_status().filter(|status| *status >= 400)?;
     if record.own || !record.applied.is_empty() {
@@ -347,12 +333,12 @@ fn http_error(exchange: u64, record: &EventRecord) -> Option<SessionFinding> {
     })
 }
 
-/// The address of the device that a message comes from, or goes to.
+/// Returns the address of the device that sent or gets a message.
 fn device_of(record: &EventRecord) -> Option<IpAddr> {
     record.connection.device.map(|device| device.ip())
 }
 
-/// WHY-13: the last thing that a device got is an answer that Windows refuses.
+/// WHY-13 of a device that did not go on after an answer that Windows refuses.
 fn left_in_chunks(exchange: u64) -> SessionFinding {
     SessionFinding {
         by: Some(Side::Server),
@@ -366,7 +352,7 @@ fn left_in_chunks(exchange: u64) -> SessionFinding {
     }
 }
 
-/// What to do about bodies that were not read.
+/// Returns the advice about bodies that could not be read.
 pub(super) fn unread_next(cause: Option<UnreadCause>) -> &'static str {
     match cause {
         Some(UnreadCause::NotRecorded) => {
@@ -378,12 +364,13 @@ pub(super) fn unread_next(cause: Option<UnreadCause>) -> &'static str {
     }
 }
 
+/// The most requests and connections that are followed at a time.
 const MOST_REQUESTS: usize = 1_000;
-/// Messages that could not be read that are kept, and those that are listed.
+/// The most unreadable messages that are kept, and the most that are listed.
 const MOST_UNREAD: usize = 100;
 const MOST_UNREAD_LISTED: usize = 3;
-/// Failures outside of sessions that are kept, and those that are listed.
+/// The most failures that are kept, and the most that are listed.
 const MOST_FAILURES: usize = 100;
 const MOST_LISTED: usize = 10;
-/// Gets with their Results that are kept.
+/// The most Gets with their Results that are kept.
 const MOST_UNASKED: usize = 1_000;

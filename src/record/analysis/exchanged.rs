@@ -1,4 +1,4 @@
-//! A message of a record as its sender and as its receiver know it.
+//! A message of a record, as its sender and as its receiver know it.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -18,15 +18,15 @@ pub(super) struct Exchanged<'r> {
     pub(super) record: &'r EventRecord,
     pub(super) from: Side,
     pub(super) exchange: u64,
-    /// The message that the peer sent; dmtap's own answer has none.
+    /// The message that the peer sent; absent for dmtap's own answer.
     pub(super) sent: Option<(&'r MessageRecord, &'r [CommandRecord])>,
-    /// The message that dmtap sent on, where a rule changed it.
+    /// The message that dmtap sent on, if a rule changed it.
     pub(super) changed: Option<(MessageRecord, Vec<CommandRecord>)>,
-    /// Whether it arrived, as far as its delivery shows.
+    /// Whether the message arrived, as far as its delivery shows.
     pub(super) arrives: bool,
-    /// A number for its bytes; two messages with different numbers are different.
+    /// A hash of the bytes; two messages with different hashes are different.
     pub(super) fingerprint: Option<u64>,
-    /// For each change of a rule its name, and the command that it is in.
+    /// For each change the name of the rule, and the place of the command that the rule changed.
     touches: Vec<(SmolStr, Option<usize>)>,
 }
 
@@ -49,28 +49,28 @@ impl<'r> Exchanged<'r> {
         }
     }
 
-    /// The message that its receiver gets.
+    /// Returns the message that the receiver gets.
     pub(super) fn received(&self) -> Option<(&MessageRecord, &[CommandRecord])> {
         match &self.changed {
             Some((message, commands)) => Some((message, commands)),
-            // Something else went out in its place.
+            // dmtap sent something else.
             None if self.record.sent.is_some() => None,
             None => self.sent,
         }
     }
 
-    /// Whether its receiver gets something else than was sent.
+    /// Whether the receiver gets something else than the sender sent.
     pub(super) fn is_changed(&self) -> bool {
         self.record.sent.is_some()
     }
 
-    /// The rules that acted on one of its commands.
+    /// Returns the rules that acted on the command at a place.
     pub(super) fn rules_of(&self, command: usize) -> Vec<SmolStr> {
         let on_it = self.touches.iter().filter(|(_, at)| *at == Some(command));
         distinct(on_it.map(|(rule, _)| rule))
     }
 
-    /// The rules that acted on it anywhere.
+    /// Returns the rules that acted on any part of the message.
     pub(super) fn rules(&self) -> Vec<SmolStr> {
         match self.touches.is_empty() {
             true => distinct(self.record.applied.iter().map(|applied| &applied.rule)),
@@ -78,18 +78,18 @@ impl<'r> Exchanged<'r> {
         }
     }
 
-    /// The rules that acted on the message as a whole.
+    /// Returns the rules that acted on the message as a whole.
     pub(super) fn rules_of_whole(&self) -> Vec<SmolStr> {
         let on_whole = self.touches.iter().filter(|(_, at)| at.is_none());
         distinct(on_whole.map(|(rule, _)| rule))
     }
 
-    /// Whether rules left nothing of a message to read, as far as dmtap reads it.
+    /// Whether rules made the message unreadable for dmtap.
     pub(super) fn is_unreadable(&self) -> bool {
         self.sent.is_some() && self.received().is_none() && self.arrives
     }
 
-    /// The rules that changed what its receiver takes it for: its SyncHdr, its Final, or the body as a whole.
+    /// Returns the rules that changed the frame of the message: its SyncHdr, its Final, or the body as a whole.
     pub(super) fn rules_of_frame(&self) -> Vec<SmolStr> {
         use EffectKind::{Body, Inverted, Replaced};
         self.rules_that(|it| {
@@ -98,13 +98,13 @@ impl<'r> Exchanged<'r> {
         })
     }
 
-    /// The rules that changed what it says; a late message says the same.
+    /// Returns the rules that changed the content of the message, and not only its timing.
     pub(super) fn rules_of_content(&self) -> Vec<SmolStr> {
         use EffectKind::{Delayed, Slowed};
         self.rules_that(|it| is_felt(it) && !matches!(it.kind, Delayed | Slowed))
     }
 
-    /// The rules that acted on it anywhere, so that its receiver may act otherwise.
+    /// Returns the rules with a change that may make the receiver act differently.
     pub(super) fn rules_felt(&self) -> Vec<SmolStr> {
         let mut rules = self.rules();
         rules.retain(|rule| {
@@ -115,7 +115,7 @@ impl<'r> Exchanged<'r> {
         rules
     }
 
-    /// The rules that made the HTTP status that the device gets.
+    /// Returns the rules that made the HTTP status that the device gets.
     pub(super) fn rules_of_status(&self) -> Vec<SmolStr> {
         use EffectKind::{Answered, HttpStatus};
         self.rules_that(|it| match it.kind {
@@ -124,7 +124,7 @@ impl<'r> Exchanged<'r> {
         })
     }
 
-    /// The HTTP status of a response: an error of the server, whatever a rule made of it, else that which a rule made.
+    /// Returns the HTTP status of a response: the server's own if it is an error, else the one that a rule made.
     pub(super) fn http_status(&self) -> u16 {
         let received = self.record.http_status().unwrap_or(200);
         let mut changes = self.record.applied.iter().flat_map(|it| &it.changes);
@@ -138,7 +138,7 @@ impl<'r> Exchanged<'r> {
         }
     }
 
-    /// The rules of the user with such a change of their own.
+    /// Returns the user's rules with such a change, made for its own sake and not to reconcile a peer.
     fn rules_that(&self, is_it: impl Fn(&EffectDetail) -> bool) -> Vec<SmolStr> {
         let has_it = |applied: &&RuleEffectRecord| {
             let mut changes = applied.changes.iter();
@@ -148,7 +148,7 @@ impl<'r> Exchanged<'r> {
         of_user(&distinct(applied.map(|applied| &applied.rule)))
     }
 
-    /// How long dmtap held it back, in microseconds.
+    /// Returns the time for which dmtap held the message back, in microseconds.
     pub(super) fn held_us(&self) -> u64 {
         let record = self.record;
         let bytes = record.bytes_sent.or(record.bytes).unwrap_or_default();
@@ -161,7 +161,7 @@ impl<'r> Exchanged<'r> {
         held.fold(0, u64::saturating_add)
     }
 
-    /// Whether it is of another kind: a page, JSON, plain text.
+    /// Whether the body is no SyncML but of another kind: a page, JSON, plain text.
     pub(super) fn is_foreign(&self) -> bool {
         let is_read = match &self.record.reading {
             Some(ParsedBodyRecord::Undecoded { .. }) => true,
@@ -171,36 +171,28 @@ impl<'r> Exchanged<'r> {
         is_read && self.sent.is_none() && !self.record.own && !self.is_changed()
     }
 
-    /// Why nobody knows all that it says; dmtap's own answer is known.
-    pub(super) fn unread(&self) -> Option<SmolStr> {
-        match &self.record.reading {
-            Some(ParsedBodyRecord::Opaque { why, .. } | ParsedBodyRecord::Unread { why, .. }) => {
-                (!self.record.own).then(|| why.clone())
-            }
+    /// Returns the reason why dmtap could not read the whole message, in words and as a cause; `None` for dmtap's own answer.
+    pub(super) fn unread(&self) -> Option<(SmolStr, Option<UnreadCause>)> {
+        let (why, cause) = match &self.record.reading {
+            Some(ParsedBodyRecord::Opaque { why, .. }) => (why, None),
+            Some(ParsedBodyRecord::Unread { why, cause, .. }) => (why, *cause),
             _ => {
                 let mut notes = self.record.notes.iter();
                 let cut = notes.find(|note| note.id == CUT)?;
-                Some(cut.text.clone())
+                return Some((cut.text.clone(), None));
             }
-        }
+        };
+        (!self.record.own).then(|| (why.clone(), cause))
     }
 
-    /// What kept its body from being read.
-    pub(super) fn unread_cause(&self) -> Option<UnreadCause> {
-        match self.record.reading {
-            Some(ParsedBodyRecord::Unread { cause, .. }) => cause,
-            _ => None,
-        }
-    }
-
-    /// Where it leads the device past dmtap, in words.
+    /// Returns the note that the message leads the device past dmtap, in words.
     pub(super) fn leads_away(&self) -> Option<SmolStr> {
         let mut notes = self.record.notes.iter();
         let note = notes.find(|note| note.id == "STAY-01")?;
         Some(note.text.clone())
     }
 
-    /// Whether blanks or line breaks stand between its elements as its receiver gets it.
+    /// Whether the receiver gets blanks or line breaks between the elements.
     pub(super) fn is_indented(&self) -> bool {
         let body = self.record.sent.as_ref().or(self.record.body.as_ref());
         let body = body.map_or(&[][..], |body| &body.0[..]);
@@ -208,14 +200,9 @@ impl<'r> Exchanged<'r> {
         body[..at].last().is_some_and(u8::is_ascii_whitespace)
     }
 
-    /// The rules that changed which sizes the sender announces.
+    /// Returns the rules that changed the sizes that the sender announces.
     pub(super) fn rules_of_sizes(&self) -> Vec<SmolStr> {
-        let is_of_size = |applied: &&RuleEffectRecord| {
-            let mut changes = applied.changes.iter().filter(|change| change.is_done());
-            changes.any(|it| it.path.contains("/MaxObjSize") || it.path.contains("/MaxMsgSize"))
-        };
-        let applied = self.record.applied.iter().filter(is_of_size);
-        distinct(applied.map(|applied| &applied.rule))
+        self.rules_that(|it| it.path.contains("/MaxObjSize") || it.path.contains("/MaxMsgSize"))
     }
 }
 
@@ -239,15 +226,15 @@ fn touches(record: &EventRecord) -> Vec<(SmolStr, Option<usize>)> {
     touches
 }
 
-/// The rules among these that may be behind a missing answer. What dmtap itself changes in requests so that the device
-/// goes on through it answers nothing and breaks nothing.
+/// Returns the rules without `stay` and the swap, which dmtap applies by itself to keep the device on the proxy and which
+/// cause no failures.
 pub(super) fn of_user(rules: &[SmolStr]) -> Vec<SmolStr> {
     let mut rules = rules.to_vec();
     rules.retain(|rule| ![SWAP, "stay"].contains(&&**rule));
     rules
 }
 
-/// Each name once, in the order in which it first came.
+/// Returns each name once, in the order of the first ones.
 pub(super) fn distinct<'s>(names: impl Iterator<Item = &'s SmolStr>) -> Vec<SmolStr> {
     let mut distinct: Vec<SmolStr> = Vec::new();
     for name in names {
@@ -258,7 +245,7 @@ pub(super) fn distinct<'s>(names: impl Iterator<Item = &'s SmolStr>) -> Vec<Smol
     distinct
 }
 
-/// Whether who gets a message may act otherwise for a change: nobody looks at a new header field of another name.
+/// Whether a change may make the receiver act differently; a new header field of an unknown name does not.
 fn is_felt(change: &EffectDetail) -> bool {
     match change.kind {
         EffectKind::NotApplied | EffectKind::Scenario => false,
@@ -270,7 +257,7 @@ fn is_felt(change: &EffectDetail) -> bool {
     }
 }
 
-/// The header fields that peers look at, where the sender does not send them.
+/// The header fields that peers obey.
 const LOOKED_AT: [&str; 11] = [
     "authorization",
     "connection",
@@ -285,5 +272,5 @@ const LOOKED_AT: [&str; 11] = [
     "transfer-encoding",
 ];
 
-/// The note on a message whose end SyncMLViewer did not have.
+/// The note on a message that SyncMLViewer cut.
 const CUT: &str = "LOG-01";

@@ -1,4 +1,4 @@
-//! How findings are put together.
+//! The construction of findings.
 
 use smol_str::SmolStr;
 
@@ -7,7 +7,7 @@ use crate::flow::Side;
 use crate::record::model::SessionFinding;
 
 impl SessionFinding {
-    /// A finding of this kind, with something left to do.
+    /// Returns a finding of this kind, with something left to do.
     pub(super) fn new(id: &'static str) -> Self {
         Self {
             id: SmolStr::new_static(id),
@@ -16,20 +16,20 @@ impl SessionFinding {
         }
     }
 
-    /// Adds what the rules behind it did, where there are any.
+    /// Adds the deed of the rules behind it, if there are any.
     pub(super) fn by_rules(&mut self, how: &str) {
         if !self.rules.is_empty() {
             self.why.push(by_rules(&self.rules, how));
         }
     }
 
-    /// Says who did it: the rules behind it, and `how`, or else a peer.
+    /// Names the cause: the rules behind it with their deed, or else a peer.
     pub(super) fn blame(&mut self, how: &str, peer: impl Into<Option<Side>>) {
         self.by_rules(how);
         self.by = peer.into().filter(|_| self.rules.is_empty());
     }
 
-    /// Says what to do next: where rules are behind it, to take them out, for the reason in `to`.
+    /// Sets the next step; if rules are behind it, the step is to take them out, for the reason in `to`.
     pub(super) fn advise(&mut self, next: impl Into<String>, to: &str) {
         self.next = match self.rules.is_empty() {
             true => next.into(),
@@ -37,7 +37,7 @@ impl SessionFinding {
         };
     }
 
-    /// Adds a line about each of the first `most`, and how many more there are; `that` ends this last line.
+    /// Adds a line about each of the first `most`, and the number of more; `that` ends this last line.
     pub(super) fn list<T>(
         &mut self,
         all: &[T],
@@ -49,7 +49,7 @@ impl SessionFinding {
         self.more(all.len(), most, that);
     }
 
-    /// Adds how many there are beyond the first `most`; `that` ends the line.
+    /// Adds the number of those beyond the first `most`; `that` ends the line.
     pub(super) fn more(&mut self, all: usize, most: usize, that: &str) {
         if all > most {
             self.why.push(format!("and {} more{that}", all - most));
@@ -57,7 +57,7 @@ impl SessionFinding {
     }
 }
 
-/// What is alike together, in the order of the first of each.
+/// Groups what is alike, in the order of the first of each group.
 pub(super) fn grouped<T>(
     all: impl IntoIterator<Item = T>,
     is_alike: impl Fn(&T, &T) -> bool,

@@ -1,4 +1,4 @@
-//! The last answers of each device, so that it shows when the same one comes in session after session.
+//! The last failures of each device, which show that a command fails in session after session.
 
 use hashlink::LinkedHashMap;
 use smol_str::{SmolStr, format_smolstr};
@@ -7,25 +7,25 @@ use crate::dm::locuri;
 use crate::flow::{CommandDelivery, Side, Transaction};
 use crate::record::model::SessionSummary;
 
-/// What the sessions of devices had.
+/// The failures in the sessions of devices.
 #[derive(Default)]
 pub(super) struct History {
-    /// Failures, by device, command and node.
+    /// The failures by device, and by command and node.
     failures: LinkedHashMap<SmolStr, LinkedHashMap<SmolStr, Repeated>>,
 }
 
-/// A failure that came in several sessions.
+/// A failure that repeats.
 #[derive(Clone, Debug)]
 pub(super) struct Repeated {
     pub(super) code: u16,
-    /// The sessions before, one after the other.
+    /// The number of consecutive sessions with it.
     pub(super) sessions: u32,
-    /// When the first of them was.
+    /// The time of the first of them.
     pub(super) since_us: u64,
 }
 
 impl History {
-    /// The sessions before in which a command got the answer that it has now.
+    /// Returns the earlier sessions in which a command got the same code as now.
     pub(super) fn before(
         &self,
         session: &SessionSummary,
@@ -36,7 +36,7 @@ impl History {
         (Some(known.code) == transaction.code()).then_some(known)
     }
 
-    /// What the sessions of one device had.
+    /// Returns the failures of one device.
     pub(super) fn of_device(&self, device: &SmolStr) -> Self {
         let failures = self.failures.get(device).cloned();
         Self {
@@ -47,7 +47,7 @@ impl History {
         }
     }
 
-    /// Remembers the answers of a session.
+    /// Takes in the answers of a session.
     pub(super) fn enter(&mut self, session: &SessionSummary, transactions: &[Transaction]) {
         let own = |transaction: &&Transaction| {
             let is_servers = transaction.from == Side::Server;
@@ -106,7 +106,7 @@ fn key(transaction: &Transaction) -> SmolStr {
     format_smolstr!("{} {node}", transaction.command)
 }
 
-/// Devices that are remembered.
+/// The most devices that are remembered.
 const DEVICES: usize = 1_000;
-/// Nodes that are remembered of each.
+/// The most nodes that are remembered of each device.
 const NODES: usize = 200;

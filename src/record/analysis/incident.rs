@@ -1,4 +1,4 @@
-//! What happened in a session besides commands and their answers.
+//! Incidents in a session besides commands and their answers.
 
 use smol_str::SmolStr;
 
@@ -7,28 +7,28 @@ use super::refusal::MissedCertificate;
 use crate::flow::Side;
 use crate::record::model::UnreadCause;
 
-/// Something that happened.
+/// An incident.
 #[derive(Clone, Debug)]
 pub(super) struct Incident {
     pub(super) exchange: u64,
     pub(super) at_us: u64,
-    /// The rules that did it.
+    /// The rules that caused it.
     pub(super) rules: Vec<SmolStr>,
     pub(super) what: IncidentKind,
-    /// When the device came back, and whether with the very same message.
+    /// The time at which the device came back, and its message then.
     pub(super) back: Option<(u64, Back)>,
 }
 
-/// With what a device came back.
+/// The message with which a device came back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Back {
-    /// With the message that got no answer.
+    /// The message that got no answer.
     Repeated,
-    /// With another message.
+    /// Another message.
     Other,
 }
 
-/// What happened.
+/// The kind of an incident.
 #[derive(Clone, Debug)]
 pub(super) enum IncidentKind {
     /// The device got an HTTP error.
@@ -38,15 +38,15 @@ pub(super) enum IncidentKind {
         retry_after: Option<u64>,
         /// Whether dmtap itself answered.
         own: bool,
-        /// What the answer says of itself.
+        /// The text of the answer.
         words: Option<SmolStr>,
-        /// The client certificate that the server missed.
+        /// The client certificate that the server missed or refused.
         certificate: Option<MissedCertificate>,
     },
     /// A message did not arrive.
     Broken {
         by: Option<Side>,
-        /// Whose message was on its way.
+        /// The sender of the message.
         during: Side,
         how: NoAnswer,
     },
@@ -60,32 +60,32 @@ pub(super) enum IncidentKind {
     HeaderRefused {
         by: Side,
         code: u16,
-        /// The scheme that is asked for.
+        /// The scheme of credentials that the Status asks for.
         scheme: Option<SmolStr>,
         /// The MsgID of the refused message.
         message: SmolStr,
         /// Whether the record has that message.
         is_recorded: bool,
-        /// The scheme of the credentials that it had.
+        /// The scheme of the credentials in that message.
         cred: Option<SmolStr>,
     },
-    /// Alert 1223; whether that peer sent it, and not a rule.
+    /// An Alert 1223; `is_sent` if the peer sent it, and not a rule.
     Aborted { by: Side, is_sent: bool },
     /// The server closed the connection without an answer, and dmtap sent the request once more.
     SentAgain,
-    /// Somebody took long.
+    /// A peer took long.
     Slow { who: Side, took_us: u64 },
 }
 
 impl IncidentKind {
-    /// Whether the device got no answer that it could take in.
+    /// Whether the device got no SyncML answer.
     pub(super) fn is_without_answer(&self) -> bool {
         matches!(self, Self::Http { .. } | Self::Broken { .. })
     }
 }
 
-/// Incidents that are kept for one session.
+/// The most incidents that are kept of one session.
 pub(super) const MOST_INCIDENTS: usize = 1_000;
 
-/// What is long enough to be remembered, in microseconds.
+/// The shortest time that is remembered as slow, in microseconds.
 pub(super) const SLOW: u64 = 500_000;

@@ -1,4 +1,4 @@
-//! Which transaction an answer belongs to.
+//! The messages of a sender, to find the transaction of an answer.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,11 +12,11 @@ use crate::record::model::{AnswerTargetRecord, CommandRecord};
 /// The commands of one message, with the places of their transactions.
 pub(super) type Indexed = Arc<CommandIndex<usize>>;
 
-/// The messages of one sender as one of the peers knows them, newest last.
+/// The messages of one sender as one of the peers knows them, the newest last.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Links(VecDeque<(SmolStr, Indexed)>);
 
-/// A command with the place of its transaction.
+/// Returns a command with the place of its transaction.
 pub(super) fn entry(command: &CommandRecord, transaction: usize) -> Answerable<usize> {
     Answerable {
         cmd_id: command.id.clone().unwrap_or_default(),
@@ -26,7 +26,7 @@ pub(super) fn entry(command: &CommandRecord, transaction: usize) -> Answerable<u
 }
 
 impl Links {
-    /// Takes a message in.
+    /// Takes in a message.
     pub(super) fn enter(&mut self, msg_id: &SmolStr, commands: Indexed) {
         self.0.push_back((msg_id.clone(), commands));
         if self.0.len() > REMEMBERED {
@@ -34,13 +34,13 @@ impl Links {
         }
     }
 
-    /// The commands of the newest message with this MsgID.
+    /// Returns the commands of the newest message with this MsgID.
     pub(super) fn message(&self, msg_id: &str) -> Option<&Indexed> {
         let mut newest_first = self.0.iter().rev();
         newest_first.find(|(id, _)| id == msg_id).map(|(_, it)| it)
     }
 
-    /// The transaction that an answer of this kind belongs to.
+    /// Returns the transaction to which an answer of this kind belongs.
     pub(super) fn find(&self, kind: &str, answers: &AnswerTargetRecord) -> Option<usize> {
         let asked = match kind {
             "Results" => Some(CommandKind::Get),
@@ -52,7 +52,7 @@ impl Links {
         }
     }
 
-    /// The transactions without a CmdID that an answer without a CmdRef may belong to.
+    /// Returns the transactions without a CmdID to which an answer without a CmdRef may belong.
     pub(super) fn without_id(&self, answers: &AnswerTargetRecord) -> &[usize] {
         let asked = answers.cmd.as_deref().and_then(CommandKind::named);
         let message = self.message(&answers.msg).filter(|_| answers.id.is_empty());
@@ -60,5 +60,5 @@ impl Links {
     }
 }
 
-/// Messages that are remembered for each sender.
+/// The number of messages that are remembered of each sender.
 const REMEMBERED: usize = 32;

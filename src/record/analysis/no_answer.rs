@@ -1,4 +1,4 @@
-//! What to do about a request that no server answered.
+//! Requests without an answer of a server.
 
 use smol_str::{SmolStr, format_smolstr};
 
@@ -7,15 +7,15 @@ use crate::flow::FailureCause;
 use crate::record::EventRecord;
 use crate::record::model::OpRecord;
 
-/// Why a request has no answer of a server.
+/// The reason why a request has no answer of a server.
 #[derive(Clone, Debug, Default)]
 pub(super) struct NoAnswer {
-    /// For people.
+    /// The reason in words.
     pub(super) how: SmolStr,
     pub(super) cause: Option<FailureCause>,
-    /// Whether the words are about the answer, which came and did not arrive.
+    /// Whether the words are about an answer that the server gave and the device did not get.
     pub(super) is_of_answer: bool,
-    /// What dmtap advises.
+    /// The advice in the record.
     help: Option<SmolStr>,
 }
 
@@ -29,7 +29,7 @@ impl NoAnswer {
         }
     }
 
-    /// The server's answer was cut, or replaced.
+    /// Returns the reason that the server's answer was cut or replaced.
     pub(super) fn of_answer(how: SmolStr) -> Self {
         Self {
             how,
@@ -38,7 +38,7 @@ impl NoAnswer {
         }
     }
 
-    /// The server's answer was cut, in words: `cut after 200 of 1528 bytes`.
+    /// Returns the reason that the server's answer was cut: `cut after 200 of 1528 bytes`.
     pub(super) fn of_cut(answer: &EventRecord) -> Self {
         let all = answer.bytes_sent.or(answer.bytes).unwrap_or_default();
         let sent = answer.delivery.iter().find_map(|op| match op {
@@ -51,7 +51,7 @@ impl NoAnswer {
         })
     }
 
-    /// What to do: what dmtap advised; the server's log only where the request came there.
+    /// Returns the advice: that of the record, else one by the cause. The server's log helps only if the request came there.
     pub(super) fn next(&self, at_us: u64) -> String {
         use FailureCause::{ClientCertificate, NotConnected, NothingListens, Unresolved};
         if let Some(help) = &self.help {
@@ -79,5 +79,5 @@ impl NoAnswer {
     }
 }
 
-/// What to do where the server misses a client certificate.
+/// The advice if the server misses a client certificate.
 const CERTIFICATE_NEXT: &str = "enroll the device through dmtap with --swap-client-identity, or give a client certificate with --client-certs";

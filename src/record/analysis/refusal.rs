@@ -1,4 +1,4 @@
-//! Why a server refused a request by HTTP, as far as its answer and the TLS handshake show.
+//! The reason for a refusal by HTTP, as far as the server's answer and the TLS handshake show it.
 
 use smol_str::{SmolStr, format_smolstr};
 
@@ -7,21 +7,21 @@ use crate::markup::{Element, Limits};
 use crate::record::EventRecord;
 use crate::record::model::ParsedBodyRecord;
 
-/// A client certificate that the server seems to have missed, or not to have accepted.
+/// A client certificate that the server seems to have missed or refused.
 #[derive(Clone, Debug)]
 pub(super) struct MissedCertificate {
-    /// What points to it, in words.
+    /// The evidence, in words.
     pub(super) why: Vec<String>,
     pub(super) next: &'static str,
 }
 
 impl MissedCertificate {
-    /// The certificate that the server missed when it gave this response.
+    /// Returns the certificate that the server missed when it gave this response.
     pub(super) fn of(record: &EventRecord) -> Option<Self> {
         let status = record.http_status()?;
         let auth = record.client_auth.as_ref();
         let is_asked = auth.is_some_and(|auth| auth.asked);
-        // A gateway speaks of its own server's certificate with 5xx.
+        // The 5xx of a gateway is about the certificate of its own server.
         let is_refused = (400..500).contains(&status);
         let is_named = matches!(status, 495 | 496) || is_refused && names_certificate(record);
         let wants_credentials = record.header("www-authenticate").is_some();
@@ -89,7 +89,7 @@ impl MissedCertificate {
     }
 }
 
-/// Whether the text of an error names the client certificate: nginx, IIS and others do.
+/// Whether the text of an error names the client certificate, as those of nginx, IIS and others do.
 fn names_certificate(record: &EventRecord) -> bool {
     let text = match text(record) {
         Some(text) => text[..text.floor_char_boundary(MOST_READ)].to_ascii_lowercase(),
@@ -98,18 +98,18 @@ fn names_certificate(record: &EventRecord) -> bool {
     NAMES.iter().any(|name| text.contains(name))
 }
 
-/// How a request of enrollment was refused: by an error, or by something else in the place of its answer.
+/// The refusal of a request of enrollment: an error, or something else in place of an answer.
 pub(super) struct Refusal {
-    /// In words.
+    /// The refusal in words.
     pub(super) how: String,
-    /// What Windows shows for it.
+    /// The error that Windows shows.
     pub(super) hresult: Option<SmolStr>,
-    /// What to do, where the result does not say that.
+    /// The advice, if `hresult` does not decide it.
     pub(super) next: Option<&'static str>,
 }
 
 impl Refusal {
-    /// How a response refuses; `None` for a SOAP envelope, and where nobody knows what came.
+    /// Returns the refusal in a response; `None` for a SOAP envelope, and if the kind of the answer is not known.
     pub(super) fn of(record: &EventRecord) -> Option<Self> {
         let status = record.http_status().unwrap_or(200);
         let is_unchanged = record.sent.is_none() && !record.own;
@@ -133,7 +133,7 @@ impl Refusal {
             Some(ParsedBodyRecord::Document { dialect, root, .. }) if dialect != "soap" => {
                 (other(&format!("<{root}>")), IN_FRONT)
             }
-            // Without a head nobody knows what it was.
+            // Without a head the kind of the answer is not known.
             Some(ParsedBodyRecord::Opaque { why, .. }) if record.head.is_some() => {
                 (format!("the answer cannot be read: {why}"), BROKEN)
             }
@@ -153,7 +153,7 @@ pub(super) fn is_of_management(record: &EventRecord) -> bool {
     record.message.is_some() || media_type.is_some_and(|it| it.contains("syncml"))
 }
 
-/// The beginning of an error's own text; of HTML its title, of a SOAP fault its reason.
+/// Returns the beginning of the text of an error: of HTML the title, of a SOAP fault the reason.
 pub(super) fn own_words(record: &EventRecord) -> Option<SmolStr> {
     if matches!(record.reading, Some(ParsedBodyRecord::Document { .. })) {
         return fault_words(record);
@@ -172,7 +172,7 @@ pub(super) fn own_words(record: &EventRecord) -> Option<SmolStr> {
     (!text.is_empty()).then(|| SmolStr::new(&text[..end]))
 }
 
-/// What a SOAP fault gives for a reason.
+/// Returns the reason in a SOAP fault.
 fn fault_words(record: &EventRecord) -> Option<SmolStr> {
     let body = record.body.as_ref()?;
     let document = body.document(record.head.as_ref(), &Limits::default())?;
@@ -189,7 +189,7 @@ fn text(record: &EventRecord) -> Option<&str> {
     record.body.as_ref().filter(|_| is_text)?.text()
 }
 
-/// What stands in `<title>`, in any case of its letters.
+/// Returns the text of `<title>`, in upper or lower case.
 fn title(html: &str) -> Option<&str> {
     let lower = html.to_ascii_lowercase();
     let start = lower.find("<title")?;
@@ -198,7 +198,7 @@ fn title(html: &str) -> Option<&str> {
     html.get(start..end)
 }
 
-/// Whether a server may refuse so for want of a subject that it can read: other codes name other causes.
+/// Whether a server may answer with this result because it cannot read the subject of a request.
 pub(super) fn may_be_of_strings(hresult: Option<&str>) -> bool {
     match hresult {
         None | Some("0x80180004" | "0x80180006") => true,
@@ -206,7 +206,7 @@ pub(super) fn may_be_of_strings(hresult: Option<&str>) -> bool {
     }
 }
 
-/// What to do about an enrollment that was refused with this result, where the result says that.
+/// Returns the advice about an enrollment that was refused with this result, if the result decides it.
 pub(super) fn next(hresult: &str) -> Option<&'static str> {
     Some(match hresult {
         "0x80180002" => "check the user name and password, or the token, that the device sent",
@@ -226,16 +226,16 @@ pub(super) fn next(hresult: &str) -> Option<&'static str> {
     })
 }
 
-/// What to do where something else answered in the server's place.
+/// The advice if something else answered in the server's place.
 pub(super) const IN_FRONT: &str =
     "look what stands in front of the server: a sign-in page, a proxy, or a server that moved";
 
-/// What to do where the answer breaks.
+/// The advice if the answer breaks off.
 const BROKEN: &str =
     "compare the answer with the server's log: it left something out, or something between cut it";
 
-/// What to do about words of a server that say more than their result, which is that of an old platform (fault of Intune,
-/// secureworks/pytune: "Personally owned device restriction").
+/// Returns the advice about a text of a server that says more than its result (fault of Intune, secureworks/pytune:
+/// "Personally owned device restriction").
 pub(super) fn next_of_words(words: &str) -> Option<&'static str> {
     let is_it = words
         .to_ascii_lowercase()
@@ -246,14 +246,14 @@ pub(super) fn next_of_words(words: &str) -> Option<&'static str> {
     )
 }
 
-/// How servers call what they miss: nginx, IIS (403.7), Apache and applications.
+/// The words for a client certificate in the errors of nginx, IIS (403.7), Apache and applications.
 const NAMES: [&str; 4] = [
     "client certificate",
     "ssl certificate",
     "client cert ",
     "403.7",
 ];
-/// Bytes of an error's text that are looked at.
+/// The most bytes of an error's text that are searched.
 const MOST_READ: usize = 16 << 10;
-/// Bytes of an error's text that are quoted.
+/// The most bytes of an error's text that are quoted.
 const MOST_WORDS: usize = 200;

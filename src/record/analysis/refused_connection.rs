@@ -4,8 +4,9 @@ use smol_str::SmolStr;
 
 use crate::record::model::SessionFinding;
 
-/// Connections that carried no request, for one reason.
+/// Connections that carried no request for the same reason.
 pub(super) struct RefusedConnection {
+    /// The reason.
     pub(super) why: SmolStr,
     pub(super) rules: Vec<SmolStr>,
     /// The first of them.

@@ -1,4 +1,4 @@
-//! A session that goes on: its transactions, and what else happened in it.
+//! A session that goes on: its transactions and incidents.
 
 mod answers;
 mod commands;
@@ -36,36 +36,37 @@ pub(super) struct OpenSession {
     pub(super) summary: SessionSummary,
     pub(super) transactions: Vec<Transaction>,
     pub(super) incidents: Vec<Incident>,
-    /// For each sender its messages as it sent them, and as they were received.
+    /// The messages of each sender, as it sent them and as they were received.
     sent: [Links; 2],
     received: [Links; 2],
-    /// The places of transactions without an answer that who asked waits for.
+    /// The places of transactions whose sender still waits for an answer.
     open: Vec<usize>,
     objects: Vec<OpenObject>,
-    /// The places of large objects that were not completed, with the announced size.
+    /// The places of large objects that were not completed, each with its announced size.
     pub(super) incomplete: Vec<(usize, Option<u64>)>,
-    /// Commands before it that stand in no message with a header.
+    /// The commands before the session in messages without a SyncHdr.
     pub(super) alone: Arc<CommandsAlone>,
-    /// Failures of commands that the record does not have, in words.
+    /// The failures of commands that the record does not have, in words.
     pub(super) orphans: Vec<String>,
-    /// Gets that the record does not have, with their Results.
+    /// The Gets that the record does not have, with their Results.
     pub(super) unasked: Vec<Transaction>,
-    /// The places of transactions with an answer whose reference names another command, or none.
+    /// The places of transactions with an answer whose reference names another command or none.
     pub(super) misnumbered: Vec<(usize, WrongRef)>,
-    /// The Results of the device's last message, each with the place of its transaction, and those that were refused.
+    /// The Results in the device's last message, each with the place of its transaction.
     given_results: Vec<(usize, CommandPlace)>,
     pub(super) refused_results: Vec<RefusedResults>,
-    /// Who sent messages that the record lacks, and the first and last MsgID of those.
+    /// The gaps in the record: the sender of the missing messages, and their first and last MsgID.
     pub(super) missing: Vec<(Side, u32, u32)>,
-    /// Documents of declared configuration that failed.
+    /// The documents in which the device reports a failure.
     pub(super) documents: Vec<FailedDocument>,
-    /// Whether it is of data synchronization (SyncML DS): both sides send all commands, and refuse some as they work.
+    /// Whether a message says that it is of data synchronization (SyncML DS): there both sides send all commands, and may
+    /// refuse some.
     pub(super) is_data_sync: bool,
-    /// Whether a message says that it is of device management: then another VerProto is a mistake of its sender.
+    /// Whether a message says that it is of device management: then another VerProto is a mistake of the sender.
     pub(super) is_dm: bool,
-    /// Whether something in it is Windows' own.
+    /// Whether the session has something that only Windows has.
     pub(super) is_windows: bool,
-    /// Whether the server answered something: what it sent is no bootstrap.
+    /// Whether the server answered anything; a bootstrap has no answers.
     pub(super) server_answers: bool,
     last: [LastMessage; 2],
     /// The rules that acted on messages of the device, by exchange.
@@ -74,28 +75,29 @@ pub(super) struct OpenSession {
     pub(super) announced: Vec<(u64, SmolStr)>,
     /// The rules that changed the frame of any message.
     pub(super) frame_rules: Vec<SmolStr>,
-    /// How it ended, once that is certain.
-    ended: Option<SessionEnd>,
-    /// The connection of the last request; whether it was closed since.
+    /// The end of the session, if a message shows it.
+    pub(super) ended: Option<SessionEnd>,
+    /// The connection of the last request.
     pub(super) connection: u64,
+    /// Whether that connection was closed since.
     pub(super) is_closed: bool,
-    /// Whether the device began another one since.
+    /// Whether the device began another session since.
     pub(super) is_superseded: bool,
-    /// Whether it is followed no further, to make room for others.
+    /// Whether the session is followed no further, to make room for others.
     pub(super) is_left: bool,
-    /// Whether the record says that it finished, and lacks the messages that show it.
+    /// Whether the record says that the session finished, and lacks the messages that show it.
     pub(super) lacks_end: bool,
-    /// Whether it is the rest of one that had ended.
+    /// Whether the session is the rest of one that had ended.
     pub(super) is_rest: bool,
     /// Whether a request waits for its response.
     is_waiting: bool,
-    /// An error that was noted about a command, by the place of its transaction.
+    /// An error noted about a command, by the place of its transaction.
     pub(super) errors: HashMap<usize, NoteRecord>,
-    /// By the number of a failed command, the number of the later one that did what it was for.
+    /// The later command that reached the goal of a failed one, both by number.
     pub(super) remedies: HashMap<u32, u32>,
 }
 
-/// A large object of which more chunks are to come.
+/// A large object whose last chunk is still to come.
 #[derive(Clone)]
 struct OpenObject {
     from: Side,
@@ -114,28 +116,30 @@ struct LastMessage {
     held_us: u64,
     exchange: u64,
     is_final: bool,
-    /// Whether it asked for nothing, and yet had no Final: nobody knows whether more is to come.
+    /// Whether the message asked for nothing and had no Final, so that more may come.
     lacks_final: bool,
-    /// The exchange and MsgID of the message, where rules left nothing of it to read.
+    /// The exchange and MsgID of the message, if rules made it unreadable.
     unreadable: Option<(u64, SmolStr)>,
-    /// Where it leads the device away from dmtap, in words.
+    /// The note that the message leads the device away from dmtap, in words.
     leads_away: Option<SmolStr>,
     is_indented: bool,
     cred: Option<SmolStr>,
-    /// The rules that acted on it as a whole, and those that acted anywhere.
+    /// The rules that acted on the message as a whole.
     rules: Vec<SmolStr>,
+    /// The rules that acted on any part of it.
     all_rules: Vec<SmolStr>,
-    /// The rules that changed what it says, and those that changed its frame.
+    /// The rules that changed its content.
     content_rules: Vec<SmolStr>,
+    /// The rules that changed its frame.
     frame_rules: Vec<SmolStr>,
-    /// The places of its commands' transactions.
+    /// The places of the transactions of its commands.
     commands: Range<usize>,
-    /// The places of its answers: of a transaction, and there.
+    /// The places of its answers: that of the transaction, and that among its answers.
     answers: Vec<(usize, usize)>,
 }
 
 impl OpenSession {
-    /// A session that begins with this message.
+    /// Returns the session that begins with this message.
     pub(super) fn begin(record: &EventRecord) -> Self {
         let mut summary = SessionSummary {
             server: record.connection.server.clone(),
@@ -155,16 +159,6 @@ impl OpenSession {
         }
     }
 
-    /// How it ended, where a message said so.
-    pub(super) fn has_ended(&self) -> bool {
-        self.ended.is_some()
-    }
-
-    /// Whether its last message did not arrive, or was refused.
-    pub(super) fn is_broken(&self) -> bool {
-        self.broken().is_some()
-    }
-
     /// Takes a message in.
     pub(super) fn message(&mut self, record: &EventRecord) {
         let message = Exchanged::of(record);
@@ -176,16 +170,9 @@ impl OpenSession {
         self.is_superseded = false;
         self.is_waiting = record.event == EventKind::Request;
         let from = message.from;
-        if let Some(why) = message.unread() {
-            self.note(
-                &message,
-                message.rules(),
-                IncidentKind::Unread {
-                    from,
-                    why,
-                    cause: message.unread_cause(),
-                },
-            );
+        if let Some((why, cause)) = message.unread() {
+            let unread = IncidentKind::Unread { from, why, cause };
+            self.note(&message, message.rules(), unread);
         }
         match from {
             Side::Device => self.request(&message),
@@ -193,7 +180,7 @@ impl OpenSession {
         }
     }
 
-    /// Takes notice that an exchange came to no response.
+    /// Notes that an exchange got no response.
     pub(super) fn failed(&mut self, record: &EventRecord) {
         self.summary.ended_us = record.at_us;
         let by = match record.from.as_deref() {
@@ -208,7 +195,7 @@ impl OpenSession {
         self.is_waiting = false;
         let mut how = NoAnswer::of(record);
         let last = &self.last[side(during)];
-        // Who waited too long for what a rule held back left for that reason.
+        // A device that waited too long for a message that a rule held back left for that reason.
         let is_held = by == Some(Side::Device) && last.held_us > 0;
         let rules = match record.by_rule {
             true => of_user(&self.last[0].rules),
@@ -230,7 +217,7 @@ impl OpenSession {
             true => Back::Repeated,
             false => Back::Other,
         };
-        let was_broken = self.is_broken();
+        let was_broken = self.broken().is_some();
         for incident in &mut self.incidents {
             if incident.what.is_without_answer() && incident.back.is_none() {
                 incident.back = Some((at_us, back));
@@ -239,7 +226,7 @@ impl OpenSession {
         let last = &self.last[1];
         let since = at_us.saturating_sub(last.at_us.saturating_add(last.held_us));
         if is_repeat && !was_broken && self.is_logged_twice(message) {
-            // The server's log has it as it came, and again as it was handled.
+            // The server's log has the message as it came, and again as it was handled.
         } else if is_repeat && !was_broken {
             self.lost_response(message);
         } else if !was_broken && self.last[1].at_us > 0 && since > SLOW {
@@ -327,7 +314,7 @@ impl OpenSession {
         self.ended = self.closing(message);
     }
 
-    /// Takes notice of messages of the sender that the record lacks: answers to open commands may stand in there.
+    /// Notes messages of the sender that the record lacks: they may have answers to open commands.
     fn note_missing(&mut self, message: &Exchanged<'_>) {
         let from = message.from;
         let number = |msg_id: &SmolStr| msg_id.parse::<u32>().ok();
@@ -336,7 +323,7 @@ impl OpenSession {
         let (Some(next), Some(now)) = (next, msg_id.and_then(number)) else {
             return;
         };
-        // Where dmtap answers in a peer's place, the peers count differently.
+        // After an answer of dmtap in a peer's place the peers count differently.
         let is_seen = now <= next || !self.acted.is_empty() || message.record.own;
         if is_seen || self.missing.len() == MOST_MISSING {
             return;
@@ -346,7 +333,7 @@ impl OpenSession {
         self.open.retain(|at| transactions[*at].from == from);
     }
 
-    /// Whether the sender sent these bytes with this MsgID just before.
+    /// Whether the last message of the sender had the same bytes and MsgID.
     fn is_repeat(&self, message: &Exchanged<'_>) -> bool {
         let last = &self.last[side(message.from)];
         let msg_id = message.sent.and_then(|(header, _)| header.msg.as_ref());
@@ -354,15 +341,15 @@ impl OpenSession {
         msg_id == Some(&last.msg_id) && is_alike
     }
 
-    /// Whether a request that is there twice came once: a server may log what came, and what it handles. No device gives
-    /// up waiting so soon.
+    /// Whether a request that the record has twice came only once: a server may log it as it comes and as it is handled. No
+    /// device repeats a request so soon.
     fn is_logged_twice(&self, message: &Exchanged<'_>) -> bool {
         let first = self.last[side(message.from)].at_us;
         let is_of_log = message.record.head.is_none() && first > 0;
         is_of_log && message.record.at_us.saturating_sub(first) < LOGGED_TWICE
     }
 
-    /// The device repeats its message: it did not get the response to it.
+    /// Notes that the device repeated its message, because it did not get the response.
     fn lost_response(&mut self, message: &Exchanged<'_>) {
         let commands = self.last[1].commands.clone();
         for at in commands {
@@ -383,7 +370,8 @@ impl OpenSession {
         }
     }
 
-    /// A rule answered in the server's place: the server did not get the request, but for answers to dmtap's own commands.
+    /// Notes that a rule answered in the server's place, so that the server did not get the request. Answers to dmtap's own
+    /// commands stay as they are.
     fn request_lost(&mut self) {
         for (transaction, answer) in std::mem::take(&mut self.last[0].answers) {
             if self.transactions[transaction].delivery != CommandDelivery::Injected {
@@ -396,11 +384,11 @@ impl OpenSession {
         }
     }
 
-    /// Every command of `asker` so far was to be answered by now.
+    /// Marks the commands of `asker` that have no answer by now as unanswered.
     fn due(&mut self, asker: Side) {
         let transactions = &mut self.transactions;
         let newest = &self.last[side(asker)];
-        // A peer may take a message with another header for none to answer.
+        // A peer may not answer a message whose frame a rule changed.
         let (of_newest, frame_rules) = (&newest.commands, &newest.frame_rules);
         self.open.retain(|at| {
             let transaction = &mut transactions[*at];
@@ -416,38 +404,38 @@ impl OpenSession {
         });
     }
 
-    /// Marks the session as the rest of one that had ended; this message begins it.
+    /// Marks the session as the rest of one that had ended. It begins with this message.
     pub(super) fn go_on(&mut self, record: &EventRecord) {
         self.is_rest = true;
         let msg_id = record.session.as_ref().and_then(|session| session.msg);
         self.summary.starts_late = msg_id.is_some_and(|msg_id| msg_id > 1);
     }
 
-    /// Whether the session is the rest of one that had ended, and says nothing more: such as the last request once more.
+    /// Whether the session is the rest of one that had ended, and shows nothing new: such as the last request once more.
     pub(super) fn adds_nothing(&self) -> bool {
         let has_asked = || self.transactions.iter().any(|it| it.from == Side::Server);
         let has_failures = !self.orphans.is_empty() || !self.unasked.is_empty();
         self.is_rest && !has_failures && self.incidents.is_empty() && !has_asked()
     }
 
-    /// A number for the bytes of the device's last message.
+    /// Returns the hash of the device's last message.
     pub(super) fn last_request(&self) -> Option<u64> {
         self.last[0].fingerprint
     }
 
-    /// Whether the device sent a message in it.
+    /// Whether the session has a message of the device.
     pub(super) fn has_request(&self) -> bool {
         self.last[0].exchange > 0
     }
 
-    /// The places of large objects of which more chunks are to come, with the announced size.
+    /// Returns the places of large objects whose last chunk is still to come, each with its announced size.
     pub(super) fn objects_under_way(&self) -> impl Iterator<Item = (usize, Option<u64>)> {
         self.objects
             .iter()
             .map(|object| (object.transaction, object.size))
     }
 
-    /// Where the last message of the server leads the device away from dmtap, in words.
+    /// Returns the note that the server's last message leads the device away from dmtap, in words.
     pub(super) fn leads_away(&self) -> Option<&SmolStr> {
         self.last[1].leads_away.as_ref()
     }
@@ -469,20 +457,29 @@ impl OpenSession {
     }
 }
 
-/// How soon a log has a message once more that came once, in microseconds.
+/// The most time between two log entries about one message, in microseconds.
 const LOGGED_TWICE: u64 = 1_000_000;
 
 /// The note on a response to a request that dmtap sent twice.
 const SENT_AGAIN: &str = "HTTP-08";
 
-/// Gaps of one session that are kept.
+/// The most gaps that are kept of one session.
 const MOST_MISSING: usize = 100;
 
-/// The place of a peer in a pair.
+/// Returns the place of a peer in a pair.
 fn side(side: Side) -> usize {
     match side {
         Side::Device => 0,
         Side::Server => 1,
+    }
+}
+
+/// Adds the rules that are not in a list yet.
+fn add_rules(known: &mut Vec<SmolStr>, rules: Vec<SmolStr>) {
+    for rule in rules {
+        if !known.contains(&rule) {
+            known.push(rule);
+        }
     }
 }
 

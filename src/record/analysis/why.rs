@@ -1,5 +1,5 @@
-//! What is to be concluded from a session: what failed, where, why, whose doing it is, and what to do next. Nothing is
-//! concluded that the record does not show.
+//! The findings about a session: each names a failure, its place, its cause, the peer or rule behind it, and the next step.
+//! Findings say nothing that the record does not show.
 
 mod atomic;
 mod cause;
@@ -34,10 +34,10 @@ pub(super) use values::{Works, failed_document, reported_unasked, work_of};
 pub(super) use words::{asked, at, by_rules, code, named, place};
 pub use words::{attempt_words, end_words, hresult_words, transaction_line};
 
-/// What is worth a finding.
+/// The limits for findings.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// How long somebody may take, in microseconds.
+    /// The time that a peer may take, in microseconds.
     pub slow_us: u64,
 }
 
@@ -47,17 +47,17 @@ impl Default for Options {
     }
 }
 
-/// A session that is over, seen as a whole.
+/// A session that is over, with the facts about it that several findings need.
 struct Case<'s> {
     session: &'s OpenSession,
     history: &'s History,
     options: &'s Options,
-    /// Whether any ./User command was carried out.
+    /// Whether any command on a ./User node succeeded.
     user_commands_succeed: bool,
     changes: earlier::Changes,
 }
 
-/// The session with its findings.
+/// Returns the session with its findings.
 pub(super) fn conclude(
     mut session: OpenSession,
     history: &History,
@@ -97,7 +97,7 @@ pub(super) fn conclude(
     }
 }
 
-/// WHY-15 in place of what a session of device management would have.
+/// WHY-15 of a session that is not of device management.
 fn of_data_sync(session: &OpenSession) -> SessionFinding {
     let (first, last) = (
         session.summary.first_exchange,
@@ -113,7 +113,7 @@ fn of_data_sync(session: &OpenSession) -> SessionFinding {
     }
 }
 
-/// What comes first: what explains the others.
+/// Returns the rank of a finding: those that explain others come first.
 fn order(id: &str) -> usize {
     const ORDER: [&str; 14] = [
         "WHY-15", "WHY-08", "WHY-04", "WHY-03", "WHY-13", "WHY-05", "WHY-06", "WHY-07", "WHY-01",
@@ -130,7 +130,7 @@ impl<'s> Case<'s> {
         self.session.transactions.iter()
     }
 
-    /// The server's commands that the device got as the server sent them.
+    /// Returns the server's commands that no rule touched and the device got.
     fn untouched(&self) -> impl Iterator<Item = &'s Transaction> {
         self.transactions().filter(|transaction| {
             transaction.from == Side::Server
@@ -139,7 +139,7 @@ impl<'s> Case<'s> {
         })
     }
 
-    /// The Atomic that a transaction stands in, the outermost of several.
+    /// Returns the outermost Atomic around a command.
     fn atomic_of(&self, transaction: &Transaction) -> Option<&'s Transaction> {
         let around = transaction.around(&self.session.transactions);
         around.filter(|it| it.command == "Atomic").last()
@@ -166,7 +166,7 @@ impl<'s> Case<'s> {
         })
     }
 
-    /// Whether a command that did not arrive was sent once more.
+    /// Whether a command that did not arrive was sent again.
     fn is_sent_again(&self, transaction: &Transaction) -> bool {
         let is_it = |other: &&Transaction| {
             other.command == transaction.command && other.node() == transaction.node()
@@ -180,7 +180,7 @@ impl<'s> Case<'s> {
     }
 }
 
-/// A finding about transactions, the first of which it names.
+/// Returns a finding about transactions, with the facts about the first one and without its texts.
 fn about(id: &'static str, transactions: &[&Transaction]) -> SessionFinding {
     let first = transactions.first();
     let exchanges = transactions.iter().flat_map(|transaction| {
@@ -211,23 +211,23 @@ fn about(id: &'static str, transactions: &[&Transaction]) -> SessionFinding {
     }
 }
 
-/// The rules that acted on any of these.
+/// Returns the rules that acted on any of these.
 fn rules(transactions: &[&Transaction]) -> Vec<SmolStr> {
     distinct(transactions.iter().flat_map(|it| it.all_rules()))
 }
 
-/// The CSP that a node belongs to; empty where it belongs to none.
+/// Returns the CSP of a node; empty if it belongs to none.
 fn csp(node: &str) -> &str {
     facts::csp_name(node).unwrap_or_default()
 }
 
-/// What is slow at the least, in microseconds: shorter times are not remembered.
+/// The shortest time that counts as slow, in microseconds: shorter times are not remembered.
 pub const LEAST_SLOW_US: u64 = super::incident::SLOW;
 
-/// Where Windows says more of its management.
+/// The event log of Windows about its management.
 pub(super) const EVENT_LOG: &str = "DeviceManagement-Enterprise-Diagnostics-Provider/Admin";
 
-/// Findings about one session.
+/// The most findings about one session.
 const MOST_FINDINGS: usize = 100;
-/// Transactions and exchanges that one finding names.
+/// The most transactions and exchanges that one finding names.
 pub(super) const MOST_PLACES: usize = 100;

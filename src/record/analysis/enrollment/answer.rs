@@ -1,25 +1,25 @@
-//! Answers to the steps of an enrollment: what they grant, and what is wrong with them.
+//! Answers to the steps of an enrollment: their grants and their mistakes.
 
 use crate::flow::provider::no_node_of;
 use crate::record::EventRecord;
 use crate::record::analysis::exchanged::Exchanged;
 use crate::record::model::{EnrollmentRecord, GrantRecord};
 
-/// The answer to the last step of an attempt, where it arrives and has a provisioning document or a certificate, even one
-/// that cannot be read.
+/// Returns the answer to the last step of an attempt, if it arrives and has a provisioning document or a certificate, even
+/// an unreadable one.
 pub(super) fn granted(record: &EventRecord) -> Option<EnrollmentRecord> {
     let has_failed = record.http_status().is_some_and(|status| status >= 400);
     let answer = record
         .sent_enrollment()
         .or_else(|| record.enrollment.clone())?;
     let name = answer.message.as_deref().unwrap_or_default();
-    // A token of another service grants nothing of these.
+    // A token of another service has neither.
     let has_token = !answer.granted.is_empty() || answer.facts.get("unreadable").is_some();
     let is_granted = name.starts_with("RequestSecurityTokenResponse") && has_token;
     (is_granted && !has_failed && Exchanged::of(record).arrives).then_some(answer)
 }
 
-/// What keeps a device from being managed by the answer to its request for a certificate, a line each.
+/// Returns the mistakes in the answer to the last step because of which no server can manage the device, a line each.
 pub(super) fn lacking(answer: &EnrollmentRecord) -> Vec<String> {
     if let Some(token) = answer.facts.get("unreadable") {
         return vec![format!(
@@ -37,7 +37,7 @@ pub(super) fn lacking(answer: &EnrollmentRecord) -> Vec<String> {
         .collect();
     let mut certificates = of_kind("certificate");
     let is_own = |it: &GrantRecord| {
-        // A certificate without a document has no place.
+        // A certificate without a document has no store.
         let place = name(it).to_ascii_lowercase();
         place.is_empty() || place.starts_with("my/")
     };
@@ -67,7 +67,7 @@ pub(super) fn lacking(answer: &EnrollmentRecord) -> Vec<String> {
     lines
 }
 
-/// What is wrong with an answer to Discover, a line each; `asked` is the version of SOAP of the request (MS-MDE2
+/// Returns the mistakes in an answer to Discover, a line each; `asked` is the version of SOAP of the request (MS-MDE2
 /// 3.1.4.1.3).
 pub(super) fn wrong_in_discovery(answer: &EnrollmentRecord, asked: Option<&str>) -> Vec<String> {
     let fact = |name| answer.facts.get(name);
@@ -94,5 +94,5 @@ pub(super) fn wrong_in_discovery(answer: &EnrollmentRecord, asked: Option<&str>)
     lines.into_iter().flatten().collect()
 }
 
-/// How a device may prove who its user is (MS-MDE2 2.2.9.1).
+/// The ways in which a device may authenticate its user (MS-MDE2 2.2.9.1).
 const AUTH_POLICIES: [&str; 3] = ["Federated", "Certificate", "OnPremise"];

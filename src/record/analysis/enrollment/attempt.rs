@@ -1,5 +1,4 @@
-//! Attempts of devices to enroll: those that stop before the device has its certificate, and those after which it is never
-//! managed.
+//! Attempts of devices to enroll: some stop before the device has its certificate, and after some no session follows.
 
 use std::net::IpAddr;
 
@@ -16,22 +15,22 @@ use crate::record::model::{EnrollmentRecord, EventKind, SessionFinding, SessionS
 
 /// The attempts of a record.
 #[derive(Default)]
-pub(super) struct Attempts {
-    pub(super) begun: Begun,
-    /// Whether the record has requests, and answers, at all: a single message is one of them.
+pub(in crate::record::analysis) struct Attempts {
+    pub(in crate::record::analysis) begun: Begun,
+    /// Whether the record has requests and answers at all; a record of a single message has only one of them.
     has_requests: bool,
     has_answers: bool,
-    /// The newest of each device, and the one before that gave it a certificate.
+    /// The newest attempt of each device, and the one before that gave it a certificate.
     known: Vec<Attempt>,
-    /// The last request for a token of another service: its answer is no step.
+    /// The last request for a token of another service, whose answer is no step.
     other: Option<u64>,
     now_us: u64,
-    /// Failed attempts of devices that tried again: the exchange of each, and the one in which the device got its
+    /// The failed attempts of devices that tried again: the exchange of each, and the one in which the device got its
     /// certificate.
-    pub(super) overcome: Vec<(u64, u64)>,
+    pub(in crate::record::analysis) overcome: Vec<(u64, u64)>,
 }
 
-/// How many began, in all runs of a record.
+/// The number of attempts that began, in all runs of a record.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Begun {
     /// Enrollments.
@@ -40,17 +39,19 @@ pub struct Begun {
     pub renewals: u64,
 }
 
-/// An attempt as far as it went.
+/// An attempt so far.
 struct Attempt {
     /// The address of the device.
     device: Option<IpAddr>,
     server: Option<SmolStr>,
-    /// The server of its first message, which later ones may leave.
+    /// The server of the first message; later messages may go to others.
     first_server: Option<SmolStr>,
-    /// The names that the device gave for its user, the newest last, and for itself.
+    /// The names of the user in the device's requests, the newest last.
     users: Vec<SmolStr>,
+    /// The name of the device.
     name: Option<SmolStr>,
     is_renewal: bool,
+    /// The first exchange, and its time.
     began: (u64, u64),
     /// The last step, with its exchange and time.
     step: usize,
@@ -59,15 +60,15 @@ struct Attempt {
     state: State,
     /// The rules that acted on the last message.
     rules: Vec<SmolStr>,
-    /// Where the answer to Discover sends the device: to sign in, for each of the later steps.
+    /// The addresses in the answer to Discover, in the order of [`URLS`].
     urls: [Option<SmolStr>; 3],
-    /// The version of SOAP of the device's last request; without one, the record has only an answer.
+    /// The version of SOAP of the device's last request; absent if the record has only an answer.
     soap: Option<SmolStr>,
-    /// What is wrong with the last answer, in words.
+    /// The mistakes in the last answer, in words.
     mistakes: Vec<String>,
 }
 
-/// How far the last step of an attempt went.
+/// The state of the last step of an attempt.
 #[derive(PartialEq, Eq)]
 enum State {
     Asked,
@@ -76,13 +77,13 @@ enum State {
     Failed,
     /// The device has its certificate, and no session yet.
     Certified {
-        /// Why no session can follow.
+        /// The reasons why no session can follow.
         causes: Vec<String>,
     },
 }
 
 impl Attempts {
-    /// Takes in a message of no session.
+    /// Takes in a message outside of sessions.
     pub(super) fn message(&mut self, record: &EventRecord) {
         let Some((enrollment, exchange)) = record.enrollment.as_ref().zip(record.exchange) else {
             return;
@@ -117,13 +118,13 @@ impl Attempts {
             return;
         }
         let known = known.or_else(|| find(&|it| it.device == device));
-        // A device that asks for an earlier step begins anew.
+        // A device that repeats an earlier step begins anew.
         let known = known.filter(|at| self.known[*at].step <= step);
         let known = known.map(|at| self.known.remove(at));
         if is_answer && step == LAST {
             match known {
                 Some(attempt) => self.granted(attempt, record),
-                // A request for a token of another service is not counted; neither is the answer to it.
+                // A request for a token of another service does not count, nor does its answer.
                 None if enrollment.granted.is_empty() => {}
                 None => self.begun.enrollments += 1,
             }
@@ -174,7 +175,7 @@ impl Attempts {
         }
     }
 
-    /// The answer to the last step of an attempt came.
+    /// Takes in the answer to the last step of an attempt.
     fn granted(&mut self, attempt: Attempt, record: &EventRecord) {
         let Some(answer) = granted(record) else {
             return;
@@ -194,7 +195,7 @@ impl Attempts {
         }
     }
 
-    /// Takes in a message of any kind: a device that goes on after its certificate waits for no session.
+    /// Takes in any message: it may be the session that a device with a certificate still lacks.
     pub(super) fn note_management(&mut self, record: &EventRecord) {
         self.now_us = self.now_us.max(record.at_us);
         self.has_requests |= record.event == EventKind::Request;
@@ -208,7 +209,7 @@ impl Attempts {
         }
     }
 
-    /// The attempt with this exchange was refused, or no answer came.
+    /// Notes that the attempt with this exchange was refused or got no answer.
     pub(super) fn failed(&mut self, exchange: u64, record: &EventRecord) {
         let known = self.known.iter_mut().find(|it| it.exchange == exchange);
         match known {
@@ -223,13 +224,13 @@ impl Attempts {
         }
     }
 
-    /// WHY-03 for each device that has a certificate and no session, at the end of the record.
+    /// WHY-03 for each device that has a certificate and no session at the end of the record.
     pub(super) fn unmanaged(&self) -> impl Iterator<Item = SessionFinding> {
         let known = self.known.iter();
         known.filter_map(|it| it.unmanaged(self.now_us))
     }
 
-    /// WHY-15 for each attempt that stops, at the end of the record; those with these exchanges are named elsewhere.
+    /// WHY-15 for each attempt that goes on at the end of the record. Other findings are about the exchanges in `named`.
     pub(super) fn stopped(self, named: &[u64]) -> impl Iterator<Item = AnalysedSession> {
         let known = self.known.into_iter();
         let is_named = |it: &Attempt| it.mistakes.is_empty() && named.contains(&it.exchange);
@@ -268,7 +269,7 @@ impl Attempt {
         matches!(self.state, State::Certified { .. })
     }
 
-    /// Whether another attempt is of the same device: several may have one address, and in a log none has one.
+    /// Whether another attempt is of the same device. Several devices may share an address; in a log none has one.
     fn is_of_same(&self, other: &Self) -> bool {
         let is_same_name = self.name.as_ref().zip(other.name.as_ref());
         let is_same_name = is_same_name.map(|(one, two)| one == two);
@@ -281,8 +282,8 @@ impl Attempt {
             && is_same_user != Some(false)
     }
 
-    /// Whether an attempt that got its certificate makes up for this one: one of the same device, or one that found the same
-    /// server though a request before it that names nobody, such as the GET of discovery, was refused.
+    /// Whether an attempt that got its certificate makes up for this one: it is of the same device, or this one is only a
+    /// request without a name, such as the GET of discovery, from the same address to the same server before it.
     fn is_overcome_by(&self, later: &Self) -> bool {
         let is_nameless = self.users.is_empty() && self.name.is_none();
         let is_same_address = self.device.is_some() && self.device == later.device;
@@ -291,7 +292,7 @@ impl Attempt {
         self.is_of_same(later) || is_nameless && is_before && is_same_server
     }
 
-    /// The attempt after this answer gave the device its certificate.
+    /// Returns the attempt after the answer that has the certificate.
     fn certified(mut self, answer: &EnrollmentRecord, record: &EventRecord) -> Self {
         self.state = State::Certified {
             causes: lacking(answer),
@@ -301,7 +302,8 @@ impl Attempt {
         self
     }
 
-    /// A session may begin later: without a cause there is time for it.
+    /// WHY-03 of a device with a certificate and without a session. If no mistake explains that, the device has some time to
+    /// begin one.
     fn unmanaged(&self, now_us: u64) -> Option<SessionFinding> {
         let State::Certified { causes } = &self.state else {
             return None;
@@ -332,7 +334,7 @@ impl Attempt {
         Some(finding)
     }
 
-    /// `is_two_sided`: the record has requests and answers.
+    /// Returns the finding about an attempt that stops; `is_two_sided` if the record has requests and answers.
     fn stopped(self, is_two_sided: bool) -> AnalysedSession {
         let finding = SessionFinding {
             pending: is_two_sided || !self.mistakes.is_empty(),
@@ -400,34 +402,34 @@ impl Attempt {
         finding
     }
 
-    /// What a device does after the answer to its last step.
+    /// Returns the next step of the device, in a sentence.
     fn next_step(&self) -> String {
-        let [sign_in, policies, enrollment] = &self.urls;
+        let [policies, enrollment, sign_in] = &self.urls;
         let at = |url: &Option<SmolStr>| match url {
             Some(url) => format!(" at {url}"),
             None => String::new(),
         };
-        match (self.step, sign_in) {
-            (0, Some(page)) => format!(
-                "Next the user should sign in at {page}, and the device should send GetPolicies{}.",
-                at(policies)
-            ),
-            (0, None) => format!("Next the device should send GetPolicies{}.", at(policies)),
+        let next = match self.step {
+            0 => format!("the device should send GetPolicies{}.", at(policies)),
             _ => format!(
-                "Next the device should send RequestSecurityToken{}.",
+                "the device should send RequestSecurityToken{}.",
                 at(enrollment)
             ),
+        };
+        match sign_in.as_ref().filter(|_| self.step == 0) {
+            Some(page) => format!("Next the user should sign in at {page}, and {next}"),
+            None => format!("Next {next}"),
         }
     }
 }
 
-/// Whether a request for a token goes to another service than that of enrollment: a user's sign-in has the same form.
+/// Whether a request for a token goes to another service than enrollment; the sign-in of a user looks the same.
 fn is_of_another_service(request: &EnrollmentRecord) -> bool {
     let is_enrollment = |action: &SmolStr| action.contains("enrollment");
     request.csr.is_empty() && !request.action.as_ref().is_none_or(is_enrollment)
 }
 
-/// What the device calls itself.
+/// Returns the name of the device in its request.
 pub(super) fn device_name(request: &EnrollmentRecord) -> Option<SmolStr> {
     let fact = |name| request.facts.get(name).map(SmolStr::new);
     fact("DeviceName")
@@ -435,14 +437,14 @@ pub(super) fn device_name(request: &EnrollmentRecord) -> Option<SmolStr> {
         .or_else(|| fact("HWDevID"))
 }
 
-/// Whether a request asks for a new certificate in the place of the one that the device has.
+/// Whether a request asks for a new certificate in place of the one that the device has.
 pub(super) fn is_renewal(request: &EnrollmentRecord) -> bool {
     let request_type = request.facts.get("RequestType");
     request_type.is_some_and(|it| it.contains("Renew"))
 }
 
-/// The steps of an enrollment in order (MS-MDE2 1.3): what the device sends, and what the server answers.
-const STEPS: [(&str, &str); 3] = [
+/// The steps of an enrollment in order (MS-MDE2 1.3): the device's request, and the server's answer.
+pub(super) const STEPS: [(&str, &str); 3] = [
     ("Discover", "DiscoverResponse"),
     ("GetPolicies", "GetPoliciesResponse"),
     (
@@ -451,11 +453,12 @@ const STEPS: [(&str, &str); 3] = [
     ),
 ];
 const LAST: usize = STEPS.len() - 1;
-/// What DiscoverResponse names: where the user signs in, and where the later steps go.
-const URLS: [&str; 3] = [
-    "AuthenticationServiceUrl",
+/// The elements of a DiscoverResponse with an address: for GetPolicies, for RequestSecurityToken, and for the user's sign-in.
+pub(super) const URLS: [&str; 3] = [
     "EnrollmentPolicyServiceUrl",
     "EnrollmentServiceUrl",
+    SIGN_IN,
 ];
-/// Attempts that are followed at a time.
+pub(super) const SIGN_IN: &str = "AuthenticationServiceUrl";
+/// The most attempts that are followed at a time.
 const MOST_KNOWN: usize = 1_000;

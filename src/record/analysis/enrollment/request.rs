@@ -1,8 +1,8 @@
-//! A request of enrollment, and what to conclude from its refusal.
+//! A request of enrollment, and the finding if it is refused.
 
 use smol_str::{SmolStr, format_smolstr};
 
-use super::attempt::{device_name, is_renewal};
+use super::attempt::{STEPS, device_name, is_renewal};
 use crate::dm::Hresult;
 use crate::flow::effect::SWAP;
 use crate::flow::{SessionEnd, Side};
@@ -14,7 +14,7 @@ use crate::record::analysis::{AnalysedSession, why};
 use crate::record::model::{FaultRecord, ParsedBodyRecord, SessionFinding, SessionSummary};
 use crate::record::transcript::announces_soap;
 
-/// What a device asked for.
+/// A request of a device that waits for its answer.
 pub(super) struct Request {
     exchange: u64,
     server: Option<SmolStr>,
@@ -24,42 +24,39 @@ pub(super) struct Request {
     user: Option<SmolStr>,
     rules: Vec<SmolStr>,
     at_us: u64,
-    /// Why the server gave no answer: dmtap answers then.
+    /// The reason why the server gave no answer, so that dmtap answered.
     pub(super) failed: Option<NoAnswer>,
-    /// Whether dmtap put a request in its place whose subject strict servers refuse.
+    /// Whether dmtap replaced it with a request whose subject strict servers refuse.
     has_illegal_strings: bool,
-    /// The values of the request that servers name where they refuse it.
+    /// The values of the request that servers name in refusals.
     facts: Vec<(SmolStr, SmolStr)>,
 }
 
 impl Request {
     pub(super) fn of(record: &EventRecord) -> Option<Self> {
+        let rules = Exchanged::of(record).rules();
         let is_empty = matches!(record.reading, Some(ParsedBodyRecord::Empty));
-        if is_empty && announces_soap(record) {
+        let without_message = match is_empty && announces_soap(record) {
+            true => Some(WITHOUT_BODY),
+            false => is_discovery(record).then_some(DISCOVERY),
+        };
+        if let Some(asks) = without_message {
             return Some(Self {
-                asks: SmolStr::new_static(WITHOUT_BODY),
-                rules: Exchanged::of(record).rules(),
-                ..Self::unknown(record)
-            });
-        }
-        if is_discovery(record) {
-            return Some(Self {
-                asks: SmolStr::new_static(DISCOVERY),
-                rules: Exchanged::of(record).rules(),
+                asks: SmolStr::new_static(asks),
+                rules,
                 ..Self::unknown(record)
             });
         }
         let enrollment = record.enrollment.as_ref()?;
         let fact = |name| enrollment.facts.get(name).map(SmolStr::new);
-        let asks = enrollment.message.clone().unwrap_or_default();
         let mut applied = record.applied.iter();
         let is_swapped = applied.any(|it| it.rule == SWAP);
         Some(Self {
             is_renewal: is_renewal(enrollment),
-            asks,
+            asks: enrollment.message.clone().unwrap_or_default(),
             device: device_name(enrollment).unwrap_or_default(),
             user: enrollment.user.clone(),
-            rules: Exchanged::of(record).rules(),
+            rules,
             has_illegal_strings: is_swapped && enrollment.csr.get("strings").is_some(),
             facts: FACTS
                 .iter()
@@ -69,7 +66,7 @@ impl Request {
         })
     }
 
-    /// A request of which nothing is known but its exchange.
+    /// Returns a request of which only the exchange is known.
     pub(super) fn unknown(record: &EventRecord) -> Self {
         Self {
             exchange: record.exchange.unwrap_or_default(),
@@ -89,7 +86,7 @@ impl Request {
         }
     }
 
-    /// What became of it, if it was refused.
+    /// Returns the finding if this response refuses the request.
     pub(super) fn refused(self, record: &EventRecord) -> Option<AnalysedSession> {
         let message = Exchanged::of(record);
         if !message.arrives {
@@ -102,7 +99,8 @@ impl Request {
         let fault = fault.or_else(|| record.sent_enrollment()?.fault);
         // The answer to the GET of discovery has no body (MS-MDE2 3.1.4.1.1).
         let is_empty = matches!(record.reading, Some(ParsedBodyRecord::Empty));
-        let is_known = ASKED.contains(&&*self.asks) || is_empty && self.asks != DISCOVERY;
+        let is_known =
+            STEPS.iter().any(|(asks, _)| *asks == self.asks) || is_empty && self.asks != DISCOVERY;
         let is_judged = fault.is_none() && status < 400 && is_known;
         let refusal = Refusal::of(record).filter(|_| is_judged);
         if fault.is_none() && status < 400 && refusal.is_none() {
@@ -110,7 +108,7 @@ impl Request {
         }
         let mut rules = of_user(&message.rules());
         if record.own {
-            // What dmtap itself changed in the request refuses nothing.
+            // The changes that dmtap makes by itself cause no refusal.
             let more = of_user(&self.rules).into_iter();
             rules.extend(more.filter(|it| !rules.contains(it)).collect::<Vec<_>>());
         }
@@ -128,7 +126,7 @@ impl Request {
         let words = location.or_else(|| refusal::own_words(record));
         let refusal = refusal.unwrap_or_else(|| refused_how(fault.as_ref(), status));
         self.words(&mut finding, fault.as_ref(), refusal, words.as_deref());
-        // At a first enrollment there is no certificate yet.
+        // Before the first enrollment the device has no certificate.
         let may_miss = self.is_renewal && !by_rule && fault.is_none();
         let missed = MissedCertificate::of(record).filter(|_| may_miss);
         if let Some(missed) = missed {
@@ -139,20 +137,15 @@ impl Request {
         Some(self.over(SessionEnd::Refused { status }, finding, record.at_us))
     }
 
-    /// What is to be concluded at the end of a record, where an answer failed and none came in its place.
+    /// Returns the finding at the end of a record, if no answer came in place of the one that failed.
     pub(super) fn unanswered(self) -> Option<AnalysedSession> {
         let how = self.failed.clone()?;
         let (rules, at_us) = (of_user(&self.rules), self.at_us);
         Some(self.broken_off(&how, rules, at_us))
     }
 
-    /// What is to be concluded where its answer did not arrive.
-    pub(super) fn broken_off(
-        self,
-        how: &NoAnswer,
-        rules: Vec<SmolStr>,
-        at_us: u64,
-    ) -> AnalysedSession {
+    /// WHY-03 of a request whose answer did not arrive.
+    fn broken_off(self, how: &NoAnswer, rules: Vec<SmolStr>, at_us: u64) -> AnalysedSession {
         let mut finding = SessionFinding {
             what: format!("{}: the answer did not arrive", self.what()),
             rules,
@@ -202,6 +195,7 @@ impl Request {
         }
     }
 
+    /// Writes the texts of a finding about a refusal.
     fn words(
         &self,
         finding: &mut SessionFinding,
@@ -225,7 +219,7 @@ impl Request {
             let line = written.map(|text| format!("the text of the answer: {text}"));
             finding.why.extend(line);
         }
-        // The server's log has nothing of what a rule wrote.
+        // The server's log has nothing about a fault that a rule wrote.
         let fault = fault.filter(|_| !by_rules && self.failed.is_none());
         let text = match fault {
             Some(_) => written.map(|text| one_line(text)),
@@ -309,7 +303,7 @@ impl Request {
         }
     }
 
-    /// The values of the request that a text of the server names: `RequestVersion 9.0`.
+    /// Returns the values of the request that a text of the server names: `RequestVersion 9.0`.
     fn named_in(&self, text: &str) -> String {
         let named = self.facts.iter();
         let named = named.filter(|(name, _)| text.contains(name.as_str()));
@@ -320,12 +314,12 @@ impl Request {
     }
 }
 
-/// A text of a fault without the line breaks of a document that somebody formatted.
+/// Returns the text of a fault without the line breaks of a formatted document.
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// How a fault or a status of HTTP refuses.
+/// Returns the refusal in a fault or in an HTTP status.
 fn refused_how(fault: Option<&FaultRecord>, status: u16) -> Refusal {
     let how = |how: String, hresult| Refusal {
         how,
@@ -344,10 +338,10 @@ fn refused_how(fault: Option<&FaultRecord>, status: u16) -> Refusal {
     how(parts.join("/"), fault.hresult.clone())
 }
 
-/// What Windows shows where the server rejects the request as malformed (s:MessageFormat).
+/// The error of Windows if the server rejects the request as malformed (s:MessageFormat).
 const MALFORMED: &str = "0x80180001";
 
-/// Whether a request is the GET with which a device looks whether there is a discovery service (MS-MDE2 3.1.4.1.1).
+/// Whether a request is the GET with which a device looks for the discovery service (MS-MDE2 3.1.4.1.1).
 fn is_discovery(record: &EventRecord) -> bool {
     let head = record.head.as_ref();
     let is_get = head.and_then(|head| head.method.as_deref()) == Some("GET");
@@ -361,16 +355,13 @@ fn is_discovery(record: &EventRecord) -> bool {
             .ends_with("/enrollmentserver/discovery.svc")
 }
 
-/// What stands for the message of the GET of discovery.
+/// The name of the GET of discovery, which has no message.
 const DISCOVERY: &str = "the GET of discovery";
 
-/// What stands for the message of a request that has none.
+/// The name of a request without a message.
 const WITHOUT_BODY: &str = "a request without a body";
 
-/// What a device asks for in an enrollment.
-const ASKED: [&str; 3] = ["Discover", "GetPolicies", "RequestSecurityToken"];
-
-/// Values of requests that servers name where they refuse them.
+/// The values of requests that servers name in refusals.
 const FACTS: [&str; 8] = [
     "RequestVersion",
     "DeviceType",

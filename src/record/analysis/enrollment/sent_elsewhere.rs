@@ -1,10 +1,12 @@
-//! Hosts that enrollment answers name and that got no request in this record.
+//! Hosts that enrollment answers name and that got no request in the record.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use hashlink::LinkedHashMap;
 use smol_str::{SmolStr, format_smolstr};
 
+use super::attempt::{SIGN_IN, URLS};
 use super::device_of;
 use crate::flow::origin::UrlOrigin;
 use crate::record::EventRecord;
@@ -14,19 +16,24 @@ use crate::record::model::{EnrollmentRecord, EventKind, SessionFinding};
 /// The hosts of a record.
 #[derive(Default)]
 pub(super) struct SentElsewhere {
-    /// Host and port of each server that was asked.
+    /// The host and port of each server that got a request.
     asked: BTreeSet<SmolStr>,
-    sent: Vec<Sent>,
+    sent: LinkedHashMap<Destination, Naming>,
 }
 
-/// A host that answers send devices to.
-struct Sent {
+/// A host that an answer sends a device to.
+#[derive(PartialEq, Eq, Hash)]
+struct Destination {
     host: SmolStr,
     /// The address of the device.
     device: Option<IpAddr>,
-    /// Whether the device is to be managed there, not enrolled.
+    /// Whether the host is to manage the device, and not to enroll it.
     is_account: bool,
-    /// What names it, and in which exchanges.
+}
+
+/// The answers that name a host.
+struct Naming {
+    /// The elements and parameters that name it.
     names: Vec<SmolStr>,
     exchanges: Vec<u64>,
     rules: Vec<SmolStr>,
@@ -35,7 +42,7 @@ struct Sent {
 impl SentElsewhere {
     /// Takes in a message.
     pub(super) fn message(&mut self, record: &EventRecord) {
-        // A log has no heads, and nobody knows where its requests went; nothing in a HAR stood behind dmtap.
+        // A log has no heads, so the destinations of its requests are not known; no server in a HAR was behind dmtap.
         let is_of_file = record.connection.device.is_none_or(|it| it.port() == 0);
         let Some(head) = record.head.as_ref().filter(|_| !is_of_file) else {
             return;
@@ -52,7 +59,7 @@ impl SentElsewhere {
             let is_of_service = asks.is_some_and(|asks| asks != "Discover");
             let is_managed = record.message.is_some();
             let device = device_of(record);
-            self.sent.retain(|sent| match sent.is_account {
+            self.sent.retain(|sent, _| match sent.is_account {
                 _ if sent.device != device => true,
                 true => !is_managed,
                 false => !is_of_service,
@@ -69,40 +76,31 @@ impl SentElsewhere {
         let (Some(answer), Some(exchange)) = (answer, record.exchange) else {
             return;
         };
-        let services = SERVICES.map(|name| (name, false, answer.facts.get(name)));
+        let services = URLS.map(|name| (name, false, answer.facts.get(name)));
         let accounts = answer.granted.iter();
         let accounts = accounts.map(|granted| ("ADDR", true, granted.facts.get("ADDR")));
         for (name, is_account, url) in services.into_iter().chain(accounts) {
             let Some(host) = url.and_then(host_of) else {
                 continue;
             };
-            let device = device_of(record);
-            let is_it = |sent: &Sent| {
-                sent.host == host && sent.is_account == is_account && sent.device == device
+            let destination = Destination {
+                host,
+                device: device_of(record),
+                is_account,
             };
-            let known = self.sent.iter().position(is_it);
-            if known.is_none() {
-                if self.sent.len() >= MOST_SENT {
-                    continue;
-                }
-                self.sent.push(Sent {
-                    host,
-                    device,
-                    is_account,
-                    names: Vec::new(),
-                    exchanges: Vec::new(),
-                    rules: of_user(&Exchanged::of(record).rules()),
-                });
-            }
-            let last = self.sent.len().checked_sub(1);
-            let Some(sent) = known.or(last).and_then(|at| self.sent.get_mut(at)) else {
+            if self.sent.len() >= MOST_SENT && !self.sent.contains_key(&destination) {
                 continue;
-            };
-            if !sent.names.iter().any(|known| known == name) {
-                sent.names.push(name.into());
             }
-            if !sent.exchanges.contains(&exchange) && sent.exchanges.len() < MOST_EXCHANGES {
-                sent.exchanges.push(exchange);
+            let naming = self.sent.entry(destination).or_insert_with(|| Naming {
+                names: Vec::new(),
+                exchanges: Vec::new(),
+                rules: of_user(&Exchanged::of(record).rules()),
+            });
+            if !naming.names.iter().any(|known| known == name) {
+                naming.names.push(name.into());
+            }
+            if !naming.exchanges.contains(&exchange) && naming.exchanges.len() < MOST_EXCHANGES {
+                naming.exchanges.push(exchange);
             }
         }
     }
@@ -110,15 +108,16 @@ impl SentElsewhere {
     /// WHY-03 for each host that got no request, at the end of the record.
     pub(super) fn findings(&self) -> Vec<SessionFinding> {
         let is_known = self.asked.len() < MOST_HOSTS;
-        let is_missing = |sent: &&Sent| is_known && !self.asked.contains(&sent.host);
-        let missing = self.sent.iter().filter(is_missing);
-        missing.map(Sent::finding).collect()
+        let sent = self.sent.iter();
+        let missing = sent.filter(|(sent, _)| is_known && !self.asked.contains(&sent.host));
+        missing
+            .map(|(sent, naming)| naming.finding(&sent.host))
+            .collect()
     }
 }
 
-impl Sent {
-    fn finding(&self) -> SessionFinding {
-        let host = &self.host;
+impl Naming {
+    fn finding(&self, host: &str) -> SessionFinding {
         let places = self.exchanges.iter().map(|exchange| format!("x{exchange}"));
         let places: Vec<String> = places.collect();
         let mut finding = SessionFinding {
@@ -133,7 +132,7 @@ impl Sent {
             self.names.join(", "),
             places.join(", ")
         ));
-        // A browser may open the page anywhere; the device comes back with what it got there.
+        // The user may open the page in a browser outside of dmtap; the device comes back with its result.
         let next = match self.names == [SIGN_IN] {
             true => format!(
                 "see whether the user could sign in there, and whether the page sent the device back; --map PUBLIC=https://{host} records it"
@@ -147,22 +146,14 @@ impl Sent {
     }
 }
 
-/// `host:port` of a URL.
+/// Returns `host:port` of a URL.
 fn host_of(url: &str) -> Option<SmolStr> {
     let origin = UrlOrigin::of(url)?.origin;
     Some(format_smolstr!("{}:{}", origin.host, origin.port))
 }
 
-/// What a DiscoverResponse names: two services, and the page on which the user signs in before them.
-const SERVICES: [&str; 3] = [
-    "EnrollmentPolicyServiceUrl",
-    "EnrollmentServiceUrl",
-    SIGN_IN,
-];
-const SIGN_IN: &str = "AuthenticationServiceUrl";
-
-/// Servers that are remembered; with more nothing is concluded.
+/// The most servers that are remembered; with more there are no findings.
 const MOST_HOSTS: usize = 10_000;
-/// Hosts that answers name, and exchanges that are listed for each.
+/// The most hosts that are remembered, and the most exchanges of each.
 const MOST_SENT: usize = 100;
 const MOST_EXCHANGES: usize = 10;

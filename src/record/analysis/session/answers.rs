@@ -1,4 +1,4 @@
-//! A message taken in: its answers find their transactions, as they were sent and as they were received.
+//! The answers of a message find their transactions, as they were sent and as they were received.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -11,7 +11,7 @@ use super::super::incident::{Back, IncidentKind};
 use super::super::links::{Indexed, Links, entry};
 use super::super::why::goes_on;
 use super::commands::is_of_windows;
-use super::{LastMessage, OpenSession, is_alert, note_documents, side};
+use super::{LastMessage, OpenSession, add_rules, is_alert, note_documents, side};
 use crate::dm::locuri;
 use crate::flow::session::CommandIndex;
 use crate::flow::{
@@ -40,7 +40,7 @@ impl OpenSession {
                 self.summary.resp_uri = header.resp_uri.clone().or(self.summary.resp_uri.take());
             }
         }
-        // What a rule put in counts for who gets it.
+        // A rule's additions count for the receiver.
         let put_in = message.received().filter(|_| message.is_changed());
         for (_, commands) in put_in.into_iter().chain(message.sent) {
             self.facts(from, commands);
@@ -48,7 +48,8 @@ impl OpenSession {
         if message.sent.is_some() {
             note_documents(&mut self.documents, message);
         }
-        self.note_frame(message);
+        // A peer may lose track of the session by a changed frame.
+        add_rules(&mut self.frame_rules, message.rules_of_frame());
         let repeated = self.last[side(from)].commands.clone();
         let header = message.sent.map(|(header, _)| header);
         let Some(header) = header.or(message.received().map(|(header, _)| header)) else {
@@ -62,7 +63,7 @@ impl OpenSession {
             at_us: message.record.at_us,
             held_us: message.held_us(),
             exchange: message.exchange,
-            // The end of a cut message may have it.
+            // The missing end of a cut message may have the Final.
             is_final: header.is_final || message.unread().is_some(),
             lacks_final: false,
             unreadable: message.is_unreadable().then(|| {
@@ -84,7 +85,7 @@ impl OpenSession {
         };
     }
 
-    /// The answers of a message; gives their places.
+    /// Takes in the answers of a message. Returns their places.
     fn answers(&mut self, message: &Exchanged<'_>) -> Vec<(usize, usize)> {
         let other = side(message.from.other());
         let mut given = Vec::new();
@@ -105,44 +106,33 @@ impl OpenSession {
             let found = self.find(other, commands, number);
             match found.or_else(|| self.without_id(other, commands, number)) {
                 Some(at) if self.has_answer_before(message, at, command) => {
-                    doubtful.push((number, at));
+                    doubtful.push((number, Some(at)));
                 }
                 Some(at) => self.answered(message, number, at, &mut given),
                 None => unfound.push(number),
             }
         }
-        // Those that are numbered rightly leave over what these mean. A cut answer may have lost its number.
-        let is_read = message.unread().is_none();
-        let may_mean = is_read && !message.is_changed() && unfound.len() <= MOST_OF_MESSAGE;
-        for (count, (number, at)) in doubtful.into_iter().enumerate() {
-            let has_room = self.misnumbered.len() < MOST_MISNUMBERED;
-            let is_looked_at = has_room && count < MOST_OF_MESSAGE;
-            let may_mean = is_read && !message.is_changed() && is_looked_at;
-            let asker = message.from.other();
-            let meant = may_mean.then(|| self.meant_of_newest(asker, &commands[number]));
-            let meant = meant.flatten();
-            let at = meant.as_ref().map_or(at, |(meant, _)| *meant);
-            self.misnumbered.extend(meant);
-            self.answered(message, number, at, &mut given);
-        }
-        for number in unfound.iter().copied() {
-            if self.note_refused_results(message, number) {
+        // These come last: the correctly numbered answers leave fewer commands that they may mean. A cut answer may have
+        // lost its number.
+        let may_mean = message.unread().is_none()
+            && !message.is_changed()
+            && unfound.len().max(doubtful.len()) <= MOST_OF_MESSAGE;
+        let unclear = doubtful.into_iter();
+        for (number, at) in unclear.chain(unfound.iter().map(|number| (*number, None))) {
+            if at.is_none() && self.note_refused_results(message, number) {
                 continue;
             }
-            let has_room = self.misnumbered.len() < MOST_MISNUMBERED;
-            let meant = match may_mean && has_room {
-                true => self.meant(message.from.other(), commands, &unfound, number),
-                false => None,
+            let (asker, answer) = (message.from.other(), &commands[number]);
+            let meant = match at {
+                _ if !may_mean || self.misnumbered.len() == MOST_MISNUMBERED => None,
+                Some(_) => self.meant_of_newest(asker, answer),
+                None => self.meant(asker, commands, &unfound, number),
             };
-            match meant {
-                Some((at, wrong)) => {
-                    self.misnumbered.push((at, wrong));
-                    self.answered(message, number, at, &mut given);
-                }
-                None => match self.sent_alone(&commands[number]) {
-                    Some(at) => self.answered(message, number, at, &mut given),
-                    None => self.orphan(message.exchange, &commands[number]),
-                },
+            let meant_at = meant.as_ref().map(|(at, _)| *at).or(at);
+            self.misnumbered.extend(meant);
+            match meant_at.or_else(|| self.sent_alone(answer)) {
+                Some(at) => self.answered(message, number, at, &mut given),
+                None => self.orphan(message.exchange, answer),
             }
         }
         match message.is_changed() {
@@ -159,7 +149,7 @@ impl OpenSession {
         given
     }
 
-    /// Takes in the answer at this place of a message, which is one to this transaction.
+    /// Takes in the answer at a place of a message, which belongs to a transaction.
     fn answered(
         &mut self,
         message: &Exchanged<'_>,
@@ -180,16 +170,12 @@ impl OpenSession {
         let answer = self.answer(at, place(message, header, command), command);
         if message.is_changed() {
             let known = &mut self.transactions[at].answers[answer].rules;
-            for rule in message.rules_of(number) {
-                if !known.contains(&rule) {
-                    known.push(rule);
-                }
-            }
+            add_rules(known, message.rules_of(number));
         }
         given.push((at, answer));
     }
 
-    /// The answers of a message that a rule changed, as they were received.
+    /// Takes in the answers of a message that a rule changed, as they were received.
     fn answers_received(&mut self, message: &Exchanged<'_>, given: &mut Vec<(usize, usize)>) {
         let received = message.received().filter(|_| message.arrives);
         let other = side(message.from.other());
@@ -247,11 +233,11 @@ impl OpenSession {
         }
     }
 
-    /// Enters an answer; gives its place.
+    /// Adds an answer to a transaction. Returns its place there.
     fn answer(&mut self, at: usize, place: CommandPlace, command: &CommandRecord) -> usize {
         let items = self.transactions[at].items.len();
         let answers = &mut self.transactions[at].answers;
-        // A message that is repeated answers once.
+        // A repeated message answers only once.
         let known = answers.iter().position(|known| {
             known.place.message == place.message && known.place.cmd_id == place.cmd_id
         });
@@ -281,7 +267,7 @@ impl OpenSession {
         answers.len() - 1
     }
 
-    /// What became of a transaction, by its answers.
+    /// Sets the outcome of a transaction by its answers.
     pub(super) fn settle(&mut self, at: usize) {
         let transaction = &mut self.transactions[at];
         let mut received = transaction
@@ -308,12 +294,12 @@ impl OpenSession {
         };
     }
 
-    /// The Status for the header of the message before.
+    /// Takes in the Status for the SyncHdr of the message before.
     fn header_answers(&mut self, message: &Exchanged<'_>, commands: &[CommandRecord]) {
         let by = message.from;
         for (number, command) in commands.iter().enumerate() {
             let of_header = command.answers.as_ref().filter(|it| it.is_of_header());
-            // MsgIDs begin with 1: what names message 0 answers nothing.
+            // MsgIDs begin with 1: a Status for message 0 answers nothing.
             let of_header = of_header.filter(|answers| answers.msg != "0");
             let (Some(answers), Some(status)) = (of_header, &command.status) else {
                 continue;
@@ -347,14 +333,14 @@ impl OpenSession {
                 (false, false) => Vec::new(),
             };
             if rules.is_empty() && is_recorded {
-                // What was refused may be a rule's doing.
+                // A rule may have changed the message that was refused.
                 rules = of_user(&self.last[other].all_rules);
             }
             self.note(message, rules, what);
         }
     }
 
-    /// What the device's alerts say of itself, and which work they report as done.
+    /// Takes in the facts about the device in its Alerts, and their reports on work that is done.
     fn facts(&mut self, from: Side, commands: &[CommandRecord]) {
         self.is_windows |= commands.iter().any(is_of_windows);
         for command in commands.iter().filter(|_| from == Side::Device) {
@@ -378,7 +364,7 @@ impl OpenSession {
         }
     }
 
-    /// The device reports that work on a node is done.
+    /// Notes that the device reported work on a node as done.
     pub(super) fn completed(&mut self, node: &str) {
         for transaction in &mut self.transactions {
             let is_it = || {
@@ -392,7 +378,7 @@ impl OpenSession {
         }
     }
 
-    /// The commands of a repeated message as they were received, with their transactions.
+    /// Returns the commands of a repeated message as they were received, with their transactions.
     fn index_of_repeated(&self, known: Range<usize>, received: &[CommandRecord]) -> Indexed {
         let mut by_id: HashMap<(&SmolStr, &SmolStr), usize> = HashMap::new();
         for at in known {
@@ -408,7 +394,7 @@ impl OpenSession {
         Arc::new(CommandIndex::new(entries))
     }
 
-    /// A message that was sent again: its commands may arrive now.
+    /// Takes in a message that was sent again: its commands may arrive only now.
     fn repeated(&mut self, message: &Exchanged<'_>) {
         let commands = self.last[side(message.from)].commands.clone();
         let Some((header, received)) = message.received().filter(|_| message.arrives) else {
@@ -439,7 +425,7 @@ impl OpenSession {
     }
 }
 
-/// The code of a Status; 0 where there is none, with what stands in its place.
+/// Returns the code of a Status; 0 if it has none, with the text in its place.
 fn code_of(status: &StatusRecord) -> (u16, Option<SmolStr>) {
     match status.code {
         Some(code @ 100..) => (code, None),
@@ -448,7 +434,7 @@ fn code_of(status: &StatusRecord) -> (u16, Option<SmolStr>) {
     }
 }
 
-/// Where a command of a message stands.
+/// Returns the place of a command of a message.
 pub(super) fn place(
     message: &Exchanged<'_>,
     header: &MessageRecord,
@@ -462,7 +448,7 @@ pub(super) fn place(
     }
 }
 
-/// An item as a transaction keeps it.
+/// Returns an Item as a transaction keeps it.
 pub(super) fn item(item: &crate::record::model::ItemRecord) -> TransactionItem {
     let data = item.data.as_ref();
     TransactionItem {
@@ -475,7 +461,7 @@ pub(super) fn item(item: &crate::record::model::ItemRecord) -> TransactionItem {
     }
 }
 
-/// A text of a peer as far as it is kept.
+/// Returns the part of a peer's text that is kept.
 pub(super) fn short(text: &SmolStr) -> SmolStr {
     match text.len() > MOST_TEXT {
         true => SmolStr::new(&text[..text.floor_char_boundary(MOST_TEXT)]),
@@ -483,17 +469,18 @@ pub(super) fn short(text: &SmolStr) -> SmolStr {
     }
 }
 
-/// Bytes that are kept of a node, an identifier or another short text of a peer.
+/// The most bytes that are kept of a node, an identifier or another short text of a peer.
 const MOST_TEXT: usize = 1_024;
 
-/// Failures of unknown commands that are kept.
+/// The most failures of unknown commands that are kept.
 pub(super) const MOST_ORPHANS: usize = 20;
 
-/// Answers of one message whose CmdRef names no command that are looked into; of a message with more, none is.
+/// The most answers of one message with a wrong reference whose commands are looked for; of a message with more, those of
+/// none.
 const MOST_OF_MESSAGE: usize = 100;
 
-/// Answers of a session that name another command than they mean.
+/// The most answers of a session that are kept as wrongly numbered.
 const MOST_MISNUMBERED: usize = 1_000;
 
-/// Answers that are kept of one transaction; of more, the last.
+/// The most answers that are kept of one transaction; of more, the last one is kept.
 const MOST_ANSWERS: usize = 64;

@@ -1,4 +1,4 @@
-//! The commands of a message: a transaction for each, as it was sent and as it was received.
+//! The commands of a message become transactions, as they were sent and as they were received.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use smol_str::{SmolStr, format_smolstr};
 use super::super::exchanged::Exchanged;
 use super::super::links::entry;
 use super::answers::{item, place, short};
-use super::{OpenObject, OpenSession, is_alert, side};
+use super::{OpenObject, OpenSession, add_rules, is_alert, side};
 use crate::dm::AlertCode;
 use crate::flow::session::CommandIndex;
 use crate::flow::{CommandDelivery, CommandPlace, Side, Transaction, TransactionOutcome};
@@ -16,7 +16,7 @@ use crate::record::model::{CommandRecord, ItemRecord, MessageRecord, NoteRecord}
 use crate::record::redact::MASK;
 
 impl OpenSession {
-    /// The commands of a message that is no repetition.
+    /// Takes in the commands of a message that is no repetition.
     pub(super) fn commands(&mut self, message: &Exchanged<'_>) {
         let from = message.from;
         let first = self.transactions.len();
@@ -43,14 +43,8 @@ impl OpenSession {
                     transaction.delivery = CommandDelivery::Injected;
                     transaction.rules = message.rules();
                 }
-                if let Some((_, parent)) = around.last().filter(|(_, parent)| *parent < at) {
-                    transaction.parent = u32::try_from(parent + 1).ok();
-                }
-                for rule in message.rules_of(number) {
-                    if !transaction.rules.contains(&rule) {
-                        transaction.rules.push(rule);
-                    }
-                }
+                transaction.parent = parent(&around, at).or(transaction.parent);
+                add_rules(&mut transaction.rules, message.rules_of(number));
                 around.push((command.depth, at));
                 entries.push((command, at));
             }
@@ -80,7 +74,7 @@ impl OpenSession {
         }
     }
 
-    /// The commands of a message that a rule changed, as they were received.
+    /// Takes in the commands of a message that a rule changed, as they were received.
     fn commands_received(
         &mut self,
         message: &Exchanged<'_>,
@@ -92,7 +86,7 @@ impl OpenSession {
         let received = message.received().filter(|_| message.arrives);
         let commands = received.iter().flat_map(|(_, commands)| commands.iter());
         let commands: Vec<_> = commands.filter(|it| it.answers.is_none()).collect();
-        // A rule may change the CmdID of a command, or its name.
+        // A rule may change the CmdID or the name of a command.
         let is_same: [fn(&CommandRecord, &CommandRecord) -> bool; 3] = [
             |one, other| one.id == other.id && one.kind == other.kind,
             |one, other| one.id == other.id && one.id.is_some(),
@@ -105,7 +99,7 @@ impl OpenSession {
                 .zip(&commands)
                 .filter(|(known, _)| known.is_none());
             for (known, command) in unknown {
-                // In order as a rule: the first that is left is the one.
+                // Commands keep their order as a rule: the first one that is left fits.
                 let at = left.iter().position(|(sent, _)| is_same(sent, command));
                 *known = at.and_then(|at| left.remove(at));
             }
@@ -116,7 +110,7 @@ impl OpenSession {
             let at = match (known, received) {
                 (Some((sent, at)), _) => {
                     let transaction = &mut self.transactions[at];
-                    // Its sender waits for answers about Items that a rule took out, too.
+                    // The sender also waits for answers about Items that a rule removed.
                     let is_part = command.items.iter().all(|it| sent.items.contains(it));
                     if transaction.chunks == 0 && !is_part {
                         let items = command.items.iter().take(Transaction::MOST_ITEMS);
@@ -133,9 +127,7 @@ impl OpenSession {
                     };
                     let transaction = &mut self.transactions[at];
                     transaction.delivery = CommandDelivery::Injected;
-                    let parent = around.last().filter(|(_, parent)| *parent < at);
-                    let parent = parent.map(|(_, parent)| parent + 1);
-                    transaction.parent = parent.and_then(|parent| u32::try_from(parent).ok());
+                    transaction.parent = parent(&around, at);
                     transaction.rules = message.rules();
                     self.interrupted(message);
                     at
@@ -162,7 +154,7 @@ impl OpenSession {
         }
     }
 
-    /// A rule put something between the chunks of objects.
+    /// Notes that a rule put something between the chunks of objects.
     fn interrupted(&mut self, message: &Exchanged<'_>) {
         for object in self
             .objects
@@ -173,7 +165,7 @@ impl OpenSession {
         }
     }
 
-    /// The transaction of a command; `None` where it is an answer, or there are too many.
+    /// Returns the place of the transaction of a command; `None` for an answer, and if there are too many.
     fn ask(
         &mut self,
         message: &Exchanged<'_>,
@@ -181,7 +173,7 @@ impl OpenSession {
         command: &CommandRecord,
     ) -> Option<usize> {
         let chunk = match &command.items[..] {
-            // Containers are never chunks, even where an Item stands in one.
+            // A container is never a chunk, even if it has an Item.
             _ if matches!(&*command.kind, "Atomic" | "Sequence") => None,
             [only] => Some(only),
             _ => None,
@@ -239,15 +231,12 @@ impl OpenSession {
             self.summary.commands.not_kept += from_server;
             return None;
         }
-        let alert = command.alert.as_ref().and_then(|alert| alert.code);
-        self.add(Transaction {
-            alert,
-            ..transaction(message.from, place(message, header, command), command)
-        });
+        let asked = place(message, header, command);
+        self.add(transaction(message.from, asked, command));
         Some(at)
     }
 
-    /// Adds a transaction, which gets its number.
+    /// Adds a transaction, and numbers it.
     pub(super) fn add(&mut self, transaction: Transaction) {
         let number = u32::try_from(self.transactions.len() + 1).unwrap_or(u32::MAX);
         self.transactions.push(Transaction {
@@ -256,14 +245,14 @@ impl OpenSession {
         });
     }
 
-    /// The large object that a command or Results goes on with.
+    /// Returns the place of the large object that a command or Results continues.
     fn object(&self, from: Side, item: &ItemRecord) -> Option<usize> {
         let node = node(item).map(short);
         let is_it = |object: &OpenObject| object.from == from && object.node == node;
         self.objects.iter().position(is_it)
     }
 
-    /// The receiver missed the end of an object that came from there.
+    /// Notes that the receiver missed the end of an object from this sender.
     fn object_given_up(&mut self, from: Side, node: Option<&str>) {
         if self.incomplete.len() >= MOST_INCOMPLETE {
             return;
@@ -291,7 +280,7 @@ impl OpenSession {
         });
     }
 
-    /// No more chunks will come.
+    /// Notes that no more chunks will come.
     pub(super) fn no_more_chunks(&mut self) {
         let room = MOST_INCOMPLETE.saturating_sub(self.incomplete.len());
         let objects = self.objects.drain(..).take(room);
@@ -300,7 +289,7 @@ impl OpenSession {
     }
 }
 
-/// Whether a command names something of Windows: a node of Microsoft's, a type of its Alerts, its own error.
+/// Whether a command has something that only Windows has: a node of Microsoft's, a type of its Alerts, a native error.
 pub(super) fn is_of_windows(command: &CommandRecord) -> bool {
     let has_error = command
         .status
@@ -316,7 +305,7 @@ pub(super) fn is_of_windows(command: &CommandRecord) -> bool {
         })
 }
 
-/// Whether a receiver got another command than was sent, as far as masks show that.
+/// Whether the receiver got another command than the sender sent, as far as masked values show that.
 fn is_another(sent: &CommandRecord, received: &CommandRecord) -> bool {
     let key = |it: &CommandRecord| (it.kind.clone(), it.alert.clone(), it.items.len());
     let is_same = |(one, other): (&ItemRecord, &ItemRecord)| {
@@ -335,7 +324,13 @@ fn node(item: &ItemRecord) -> Option<&SmolStr> {
     item.target.as_ref().or(item.source.as_ref())
 }
 
-/// The transaction of a command that nothing answered yet, without its number.
+/// Returns the number of the innermost container around a command, of those `around` it by place.
+fn parent(around: &[(u32, usize)], at: usize) -> Option<u32> {
+    let (_, parent) = around.last().filter(|(_, parent)| *parent < at)?;
+    u32::try_from(parent + 1).ok()
+}
+
+/// Returns the transaction of a command without an answer, and without a number.
 pub(super) fn transaction(from: Side, asked: CommandPlace, command: &CommandRecord) -> Transaction {
     let items = command.items.iter().take(Transaction::MOST_ITEMS);
     Transaction {
@@ -344,7 +339,7 @@ pub(super) fn transaction(from: Side, asked: CommandPlace, command: &CommandReco
         command: short(&command.kind),
         asked,
         parent: None,
-        alert: None,
+        alert: command.alert.as_ref().and_then(|alert| alert.code),
         items: items.map(item).collect(),
         answers: Vec::new(),
         results: Vec::new(),
@@ -355,8 +350,8 @@ pub(super) fn transaction(from: Side, asked: CommandPlace, command: &CommandReco
     }
 }
 
-/// An error about each command of a message that breaks the standard, by its number: about its CmdID, else the first that
-/// was noted, else a warning about its value.
+/// Returns an error about each command of a message that breaks the standard, by the place of the command: about its
+/// CmdID, else the first noted error, else a warning about its value.
 fn errors(message: &Exchanged<'_>, commands: &[CommandRecord]) -> HashMap<usize, NoteRecord> {
     let mut ids: Vec<&str> = commands.iter().filter_map(|it| it.id.as_deref()).collect();
     ids.sort_unstable();
@@ -388,7 +383,7 @@ fn errors(message: &Exchanged<'_>, commands: &[CommandRecord]) -> HashMap<usize,
     let is_of_value = |it: &&NoteRecord| it.severity == "warning" && it.id.starts_with("ITM-");
     let of_values = noted.clone().filter(is_of_value);
     for note in noted.filter(is_error).chain(of_values) {
-        // The innermost of those around it.
+        // The innermost command around the place of the note.
         let Some(at) = note.at else { continue };
         let number = commands
             .iter()
@@ -400,13 +395,13 @@ fn errors(message: &Exchanged<'_>, commands: &[CommandRecord]) -> HashMap<usize,
     errors
 }
 
-/// Transactions that are kept of one session.
+/// The most transactions that are kept of one session.
 pub(super) const MOST_TRANSACTIONS: usize = 10_000;
 
-/// Large objects of which more chunks are to come that are followed at a time.
+/// The most large objects that are followed at a time.
 const MOST_OBJECTS: usize = 256;
 
-/// Large objects without an end that are kept of one session.
+/// The most large objects without an end that are kept of one session.
 const MOST_INCOMPLETE: usize = 1_000;
 
 /// Alert 1225: the end of a large object is missing.

@@ -11,20 +11,20 @@ use crate::flow::{CommandPlace, Side};
 use crate::markup::{self, Document, Element, Hint, Limits};
 use crate::record::model::CommandRecord;
 
-/// A document that reports a failure.
+/// A document in which the device reports a failure.
 #[derive(Clone, Debug)]
 pub(in crate::record::analysis) struct FailedDocument {
     pub(in crate::record::analysis) kind: DocumentKind,
     pub(in crate::record::analysis) id: SmolStr,
     /// The state of a document of declared configuration; the HRESULT of an archive.
     pub(in crate::record::analysis) state: i64,
-    /// Where the device reports it, each with the kind of command.
+    /// The places of the reports, each with the kind of command.
     pub(in crate::record::analysis) places: Vec<(SmolStr, CommandPlace)>,
-    /// The settings, or the parts of an archive, that failed, in words.
+    /// The settings or parts that failed, in words.
     pub(in crate::record::analysis) parts: Vec<String>,
 }
 
-/// What reports a failure.
+/// The kind of a document that may report a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::record::analysis) enum DocumentKind {
     /// `DeclaredConfiguration`, `DeclaredConfigurationResult`.
@@ -33,8 +33,8 @@ pub(in crate::record::analysis) enum DocumentKind {
     DiagnosticArchive,
 }
 
-/// Takes notice of documents that a message of the device reports as failed. Records cut long values, so the body is read
-/// once more, where there may be some.
+/// Notes the documents that a message of the device reports as failed, and forgets those that it reports as done. Records cut
+/// long values, so a body that may have such documents is read once more.
 pub(in crate::record::analysis) fn note_documents(
     documents: &mut Vec<FailedDocument>,
     message: &Exchanged<'_>,
@@ -84,144 +84,125 @@ fn documents_in(
     let inside = root.elements();
     let all =
         std::iter::once(root).chain(inside.flat_map(|it| std::iter::once(it).chain(it.elements())));
-    for (kind, document) in all.filter_map(|it| Some((kind(it)?, it))) {
-        let id = short(&SmolStr::from(match kind {
-            DocumentKind::DeclaredConfiguration => value(document, "id"),
-            DocumentKind::DiagnosticArchive => child_text(document, "ID"),
-        }));
-        let is_it = |it: &FailedDocument| it.kind == kind && it.id == id;
-        let Some(state) = failed_state(kind, document) else {
-            // What it is at last counts.
-            if kind == DocumentKind::DiagnosticArchive || number(document, "state").is_some() {
-                documents.retain(|it| !is_it(it));
-            }
+    for (reported, has_failed) in all.filter_map(reported) {
+        let is_it = |it: &FailedDocument| it.kind == reported.kind && it.id == reported.id;
+        if !has_failed {
+            documents.retain(|it| !is_it(it));
             continue;
-        };
-        let at = documents.iter().position(is_it);
-        if at.is_none() && documents.len() == MOST_DOCUMENTS {
+        }
+        let at = documents.iter().position(is_it).unwrap_or(documents.len());
+        if at == MOST_DOCUMENTS {
             return;
         }
-        let at = at.unwrap_or_else(|| {
+        if at == documents.len() {
             documents.push(FailedDocument {
-                kind,
-                id,
-                state,
-                places: Vec::new(),
                 parts: Vec::new(),
+                ..reported.clone()
             });
-            documents.len() - 1
-        });
+        }
         let known = &mut documents[at];
-        known.state = state;
+        known.state = reported.state;
         if known.places.len() < MOST_PLACES {
-            known
-                .places
-                .push((SmolStr::new(command.kind().name()), place.clone()));
+            let kind = SmolStr::new(command.kind().name());
+            known.places.push((kind, place.clone()));
         }
         let room = MOST_PARTS.saturating_sub(known.parts.len());
-        match kind {
-            DocumentKind::DeclaredConfiguration => {
-                known.parts.extend(settings(document).take(room));
-            }
-            DocumentKind::DiagnosticArchive => known.parts.extend(archived(document).take(room)),
-        }
+        known.parts.extend(reported.parts.into_iter().take(room));
         known.parts.dedup();
     }
 }
 
-fn kind(element: Element<'_>) -> Option<DocumentKind> {
-    Some(match element.local() {
-        "DeclaredConfiguration" | "DeclaredConfigurationResult" => {
-            DocumentKind::DeclaredConfiguration
+/// Returns a document without its place, and whether it reports a failure; `None` for an element that reports nothing.
+fn reported(element: Element<'_>) -> Option<(FailedDocument, bool)> {
+    let (kind, id, state, parts) = match element.local() {
+        "DeclaredConfiguration" | "DeclaredConfigurationResult" => (
+            DocumentKind::DeclaredConfiguration,
+            value(element, "id"),
+            number(element, "state")?.into(),
+            settings(element),
+        ),
+        "Collection" => {
+            let state = element.attribute(HRESULT).map(|_| hresult(element))?;
+            let id = element.elements().find(|it| it.local() == "ID");
+            (
+                DocumentKind::DiagnosticArchive,
+                id.map_or(String::new(), |it| it.text().trim().to_owned()),
+                state.unwrap_or_default(),
+                archived(element),
+            )
         }
-        "Collection" if element.attribute(HRESULT).is_some() => DocumentKind::DiagnosticArchive,
         _ => return None,
-    })
+    };
+    let has_failed = match kind {
+        DocumentKind::DeclaredConfiguration => has_failed_state(state),
+        DocumentKind::DiagnosticArchive => state != 0 || !parts.is_empty(),
+    };
+    let document = FailedDocument {
+        kind,
+        id: short(&SmolStr::from(id)),
+        state,
+        places: Vec::new(),
+        parts,
+    };
+    Some((document, has_failed))
 }
 
-/// The state of a document that reports a failure.
-fn failed_state(kind: DocumentKind, document: Element<'_>) -> Option<i64> {
-    match kind {
-        DocumentKind::DeclaredConfiguration => number(document, "state")
-            .filter(|it| facts::declared_configuration_failure(*it).is_some())
-            .map(i64::from),
-        DocumentKind::DiagnosticArchive => {
-            let state = hresult(document).unwrap_or_default();
-            (state != 0 || archived(document).next().is_some()).then_some(state)
-        }
-    }
-}
-
-/// Whether the values of a command may be such documents.
+/// Whether a command may have such documents in its values.
 fn may_report(command: &CommandRecord) -> bool {
     command.items.iter().any(|item| {
         let media_type = item.media_type.as_deref().unwrap_or_default();
-        let node = item
-            .source
-            .as_deref()
-            .or(item.target.as_deref())
-            .unwrap_or_default();
+        let node = item.source.as_deref().or(item.target.as_deref());
+        let node = node.unwrap_or_default().to_ascii_lowercase();
         media_type
             .to_ascii_lowercase()
             .ends_with("declaredconfigurationdocuments")
-            || [
-                "/declaredconfiguration/",
-                "/diagnosticarchive/archiveresults",
-            ]
-            .iter()
-            .any(|known| node.to_ascii_lowercase().contains(known))
+            || node.contains("/declaredconfiguration/")
+            || node.contains("/diagnosticarchive/archiveresults")
     })
 }
 
-/// The settings of a document that failed: `./Vendor/MSFT/VPNv2/Test/AlwaysOn: status 500, state 61`.
-fn settings<'d>(document: Element<'d>) -> impl Iterator<Item = String> + use<'d> {
-    document
-        .elements()
-        .flat_map(Element::elements)
-        .filter_map(|uri| {
-            let (status, state) = (number(uri, "status"), number(uri, "state"));
-            let has_failed = status.is_some_and(|it| it >= 400)
-                || state.is_some_and(|it| facts::declared_configuration_failure(it).is_some());
-            if uri.local() != "URI" || !has_failed {
-                return None;
-            }
-            let csp = uri
-                .parent()
-                .map(|csp| value(csp, "name"))
-                .unwrap_or_default();
-            let number = |name: &str, it: Option<u16>| it.map(|it| format!("{name} {it}"));
-            let numbers: Vec<String> = [number("status", status), number("state", state)]
-                .into_iter()
-                .flatten()
-                .collect();
-            Some(format!(
-                "{csp}/{}: {}",
-                value(uri, "path"),
-                numbers.join(", ")
-            ))
-        })
+/// Returns the settings of a document that failed: `./Vendor/MSFT/VPNv2/Test/AlwaysOn: status 500, state 61`.
+fn settings(document: Element<'_>) -> Vec<String> {
+    let uris = document.elements().flat_map(Element::elements);
+    let failed = uris.filter_map(|uri| {
+        let (status, state) = (number(uri, "status"), number(uri, "state"));
+        let has_failed = status.is_some_and(|it| it >= 400)
+            || state.is_some_and(|it| has_failed_state(it.into()));
+        if uri.local() != "URI" || !has_failed {
+            return None;
+        }
+        let csp = uri.parent().map(|csp| value(csp, "name"));
+        let numbers = [("status", status), ("state", state)].into_iter();
+        let numbers = numbers.filter_map(|(name, it)| Some(format!("{name} {}", it?)));
+        Some(format!(
+            "{}/{}: {}",
+            csp.unwrap_or_default(),
+            value(uri, "path"),
+            numbers.collect::<Vec<_>>().join(", ")
+        ))
+    });
+    failed.take(MOST_PARTS).collect()
 }
 
-/// The parts of an archive that could not be gathered: `Command ipconfig /all: -2147024637 (0x80070103) …`.
-fn archived<'d>(document: Element<'d>) -> impl Iterator<Item = String> + use<'d> {
-    document.elements().filter_map(|part| {
+/// Returns the parts of an archive that failed: `Command ipconfig /all: -2147024637 (0x80070103) …`.
+fn archived(document: Element<'_>) -> Vec<String> {
+    let failed = document.elements().filter_map(|part| {
         let failed = hresult(part).filter(|it| *it != 0)?;
         let what = short(&SmolStr::from(part.text().trim()));
-        Some(format!(
-            "{} {what}: {}",
-            part.local(),
-            facts::code_words(failed)
-        ))
-    })
+        let (part, code) = (part.local(), facts::code_words(failed));
+        Some(format!("{part} {what}: {code}"))
+    });
+    failed.take(MOST_PARTS).collect()
+}
+
+/// Whether a state of declared configuration is a failure.
+fn has_failed_state(state: i64) -> bool {
+    let state = u16::try_from(state).ok();
+    state.is_some_and(|it| facts::declared_configuration_failure(it).is_some())
 }
 
 fn hresult(element: Element<'_>) -> Option<i64> {
     element.attribute(HRESULT)?.value().trim().parse().ok()
-}
-
-fn child_text(element: Element<'_>, name: &str) -> String {
-    let child = element.elements().find(|it| it.local() == name);
-    child.map_or(String::new(), |it| it.text().trim().to_owned())
 }
 
 fn value(element: Element<'_>, name: &str) -> String {
@@ -236,7 +217,7 @@ fn number(element: Element<'_>, name: &str) -> Option<u16> {
 
 const HRESULT: &str = "HRESULT";
 
-/// Documents of a session that are kept, places of each, parts of each, and bytes of a text.
+/// The most documents that are kept of a session, the most places and parts of each, and the most bytes of a text.
 const MOST_DOCUMENTS: usize = 50;
 const MOST_PLACES: usize = 4;
 const MOST_PARTS: usize = 10;

@@ -1,4 +1,4 @@
-//! How a session ends.
+//! The end of a session.
 
 use smol_str::SmolStr;
 
@@ -11,22 +11,22 @@ use crate::flow::{CommandDelivery, SessionEnd, Side, Transaction, TransactionOut
 use crate::record::model::{CommandCounts, CommandRecord, ParsedBodyRecord};
 
 impl OpenSession {
-    /// Whether blanks or line breaks stand between the elements of the server's last message.
+    /// Whether the server's last message has blanks or line breaks between its elements.
     pub(in super::super) fn answer_is_indented(&self) -> bool {
         self.last[1].is_indented
     }
 
-    /// How the session ended with this response, if it did.
+    /// Returns the end of the session, if this response ends it.
     pub(super) fn closing(&mut self, message: &Exchanged<'_>) -> Option<SessionEnd> {
         if matches!(message.record.reading, Some(ParsedBodyRecord::Empty)) && !message.is_changed()
         {
-            // Windows takes an empty body for the end. Only an answer of dmtap itself is a rule's.
+            // Windows takes an empty body for the end. It is a rule's doing only in dmtap's own answer.
             let rules = match message.record.own {
                 true => of_user(&self.rules_behind(message)),
                 false => Vec::new(),
             };
             if rules.is_empty() {
-                // It answers nothing of what the device asked.
+                // An empty body answers none of the device's commands.
                 self.due(Side::Device);
                 return Some(SessionEnd::Finished);
             }
@@ -63,7 +63,7 @@ impl OpenSession {
         (is_over && !asks).then_some(SessionEnd::Finished)
     }
 
-    /// Takes notice of Alert 1223 in a message.
+    /// Notes an Alert 1223 in a message.
     pub(super) fn note_abort(&mut self, message: &Exchanged<'_>) {
         let aborts = |commands: &[CommandRecord]| {
             let mut commands = commands.iter();
@@ -75,7 +75,7 @@ impl OpenSession {
             .is_some_and(|(_, commands)| aborts(commands));
         if is_received {
             let rules = match is_sent {
-                // A peer may abort for what a rule made of the message before.
+                // A peer may abort because a rule changed the message before.
                 true => self.last[side(message.from.other())].content_rules.clone(),
                 false => message.rules(),
             };
@@ -84,44 +84,35 @@ impl OpenSession {
         }
     }
 
-    /// The last incident, where it ended the session: the device did not come back.
+    /// Returns the last message without an answer, if the device did not come back after it.
     pub(in crate::record::analysis) fn broken(&self) -> Option<&Incident> {
         let mut newest_first = self.incidents.iter().rev();
         let last = newest_first.find(|incident| incident.what.is_without_answer());
         last.filter(|incident| incident.back.is_none())
     }
 
-    /// Why the exchange of an answer of dmtap itself broke.
+    /// Returns the sender whose message did not arrive in the exchange of an answer of dmtap itself, and the reason.
     pub(in crate::record::analysis) fn broken_before(
         &self,
         answer: &Incident,
-    ) -> Option<&NoAnswer> {
+    ) -> Option<(Side, &NoAnswer)> {
         let mut incidents = self.incidents.iter();
         incidents.find_map(|it| match &it.what {
-            IncidentKind::Broken { how, .. } if it.exchange == answer.exchange => Some(how),
+            IncidentKind::Broken { during, how, .. } if it.exchange == answer.exchange => {
+                Some((*during, how))
+            }
             _ => None,
         })
     }
 
-    /// The end by an HTTP error: where the server gave no answer, it refused nothing.
-    fn refused(&self, incident: &Incident, status: u16, own: bool) -> SessionEnd {
-        let mut incidents = self.incidents.iter();
-        let broken = incidents.find_map(|it| match it.what {
-            IncidentKind::Broken { by, during, .. } if it.exchange == incident.exchange => {
-                Some((by, during))
-            }
-            _ => None,
-        });
-        match broken.filter(|_| own) {
-            Some((_, during)) => SessionEnd::BrokenOff { by: None, during },
-            None => SessionEnd::Refused { status },
-        }
-    }
-
-    /// Ends the session; `otherwise` is how, where no message and no incident says that.
+    /// Ends the session: by `otherwise` if no message and no incident shows the end.
     pub(in crate::record::analysis) fn end(&mut self, otherwise: SessionEnd) {
         let by_incident = self.broken().map(|incident| match incident.what {
-            IncidentKind::Http { status, own, .. } => self.refused(incident, status, own),
+            // A server that gave no answer refused nothing.
+            IncidentKind::Http { status, own, .. } => match self.broken_before(incident) {
+                Some((during, _)) if own => SessionEnd::BrokenOff { by: None, during },
+                _ => SessionEnd::Refused { status },
+            },
             IncidentKind::Broken { by, during, .. } => SessionEnd::BrokenOff { by, during },
             _ => SessionEnd::Open,
         });
@@ -170,7 +161,7 @@ impl OpenSession {
 }
 
 impl CommandCounts {
-    /// The server's commands in a session; `is_counted` decides which of them count.
+    /// Counts the server's commands in a session that `is_counted` accepts.
     pub fn of(session: &[Transaction], is_counted: impl Fn(&Transaction) -> bool) -> Self {
         let mut counts = Self::default();
         for transaction in session.iter().filter(|it| is_counted(it)) {
@@ -195,5 +186,5 @@ impl CommandCounts {
     }
 }
 
-/// Alert 1223.
+/// The code of the Alert that aborts a session.
 const SESSION_ABORT: u16 = 1223;

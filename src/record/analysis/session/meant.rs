@@ -1,4 +1,4 @@
-//! Which command an answer means that does not say it, or says it wrongly.
+//! The search for the command of an answer with a missing or wrong reference.
 
 use smol_str::SmolStr;
 
@@ -11,8 +11,8 @@ use crate::flow::{CommandAnswer, CommandDelivery, Side, Transaction};
 use crate::record::model::CommandRecord;
 
 impl OpenSession {
-    /// The transaction that the answer at this place belongs to. A peer whose numbers a rule disturbed may count for
-    /// itself: then its answers fit what the other really sent, under the other's numbers.
+    /// Returns the transaction of the answer at a place. A peer whose numbers a rule disturbed may count by itself: then its
+    /// answers fit the messages that the other peer really sent, under that peer's numbers.
     pub(super) fn find(
         &self,
         other: usize,
@@ -55,7 +55,7 @@ impl OpenSession {
         }
     }
 
-    /// The transaction of an answer whose references dmtap only put into the numbers of its receiver.
+    /// Returns the transaction of an answer of which dmtap only translated the references into the receiver's numbers.
     pub(super) fn renumbered(
         &self,
         message: &Exchanged<'_>,
@@ -77,7 +77,7 @@ impl OpenSession {
         is_renumbered.then(|| self.find(side(message.from.other()), sent, number))?
     }
 
-    /// Takes notice that the answers of a peer show that it read a message of which rules left nothing to read.
+    /// Notes that a peer answers, and so did read, a message that rules made unreadable for dmtap.
     pub(super) fn note_read(&mut self, other: usize, commands: &[CommandRecord]) {
         let Some((exchange, msg_id)) = self.last[other].unreadable.clone() else {
             return;
@@ -112,8 +112,8 @@ impl OpenSession {
         }
     }
 
-    /// The command without a CmdID that the Status at this place answers. Which one that is cannot be known, and need not:
-    /// each has a Status, and all have the same code.
+    /// Returns a command without a CmdID that the Status at a place may answer, if it does not matter which one: each of
+    /// these commands has a Status, and all have the same code.
     pub(super) fn without_id(
         &self,
         other: usize,
@@ -140,7 +140,7 @@ impl OpenSession {
         (is_certain && alike.count() == asked.len()).then(|| asked.get(before).copied())?
     }
 
-    /// Whether a command has such an answer already, of a message before, after which none may come.
+    /// Whether an earlier message has an answer to a command after which no other such answer may come.
     pub(super) fn has_answer_before(
         &self,
         message: &Exchanged<'_>,
@@ -151,15 +151,15 @@ impl OpenSession {
         let mut before = known.answers.iter();
         let is_before = |it: &CommandAnswer| it.place.exchange < message.exchange;
         let is_final = before.any(|it| is_before(it) && !it.is_in_progress());
-        // Answers about several Items may come in several messages.
+        // The answers about several Items may come in several messages.
         match answer.status {
             Some(_) => is_final && known.chunks == 0 && known.items.len() < 2,
             None => known.command != "Get" || is_final && !is_about(known, answer),
         }
     }
 
-    /// The command that an answer means which names one that is answered: the one of the newest message that has the same
-    /// CmdID, and no such answer.
+    /// Returns the command that an answer means which refers to a command with an answer: the only one in the newest message
+    /// with the same CmdID and no such answer.
     pub(super) fn meant_of_newest(
         &self,
         asker: Side,
@@ -172,7 +172,7 @@ impl OpenSession {
         is_wrong.then(|| (at, WrongRef::Msg(short(&answers.msg))))
     }
 
-    /// The command that an answer means whose MsgRef names no message, with the same kind and CmdID.
+    /// Returns the command that an answer means whose MsgRef names no message: the only one of the same kind and CmdID.
     fn meant_of_no_message(
         &self,
         asker: Side,
@@ -180,7 +180,7 @@ impl OpenSession {
         asked: &str,
     ) -> Option<(usize, WrongRef)> {
         let msg = &answer.answers.as_ref()?.msg;
-        // The record may lack older messages, and those between others.
+        // The record may lack messages before and between others.
         let newest = self.last[side(asker)].msg_id.parse::<u32>().ok();
         let is_later = |number: u32| number == 0 || newest.is_some_and(|newest| number > newest);
         if !msg.parse().map_or(true, is_later) || !self.missing.is_empty() {
@@ -190,7 +190,7 @@ impl OpenSession {
         Some((at, WrongRef::Msg(short(msg))))
     }
 
-    /// The only command that has the CmdID and the node which an answer names, and no such answer; no rule acted on it.
+    /// Returns the only command with the CmdID and the node of an answer that has no such answer, and on which no rule acted.
     fn only_with_id(
         &self,
         answer: &CommandRecord,
@@ -211,13 +211,18 @@ impl OpenSession {
             // Comparing nodes takes longest.
             lacks_it && it.all_rules().next().is_none() && is_it(*at, it) && is_about(it, answer)
         };
-        let mut left = self.transactions.iter().enumerate().filter(is_left);
-        let (at, _) = left.next()?;
-        left.next().is_none().then_some(at)
+        self.only(is_left)
     }
 
-    /// The command that an answer means whose CmdRef names none: the only one of its kind in the message answered that has
-    /// no such answer, where no other of these answers may mean it.
+    /// Returns the place of the only transaction that `is_it` accepts.
+    fn only(&self, is_it: impl FnMut(&(usize, &Transaction)) -> bool) -> Option<usize> {
+        let mut found = self.transactions.iter().enumerate().filter(is_it);
+        let (at, _) = found.next()?;
+        found.next().is_none().then_some(at)
+    }
+
+    /// Returns the command that an answer means whose CmdRef names none: the only one of its kind in the answered message
+    /// without such an answer, if no other of these answers may mean it.
     pub(super) fn meant(
         &self,
         asker: Side,
@@ -260,14 +265,12 @@ impl OpenSession {
                 && it.asked.message == *msg
                 && it.command == asked
         };
-        let mut left = self.transactions.iter().enumerate().filter(is_left);
-        let (at, _) = left.next()?;
-        let is_only = left.next().is_none();
-        is_only.then(|| (at, WrongRef::Cmd(short(&answers.id))))
+        Some((self.only(is_left)?, WrongRef::Cmd(short(&answers.id))))
     }
 }
 
-/// Whether Results are about a node of a command. What a Status is about, its record has of the command that it names.
+/// Whether Results are about a node of a command. A Status is about any node: the record has the node of the command to
+/// which the Status refers.
 fn is_about(transaction: &Transaction, answer: &CommandRecord) -> bool {
     let own = answer.items.first().and_then(|item| item.source.as_ref());
     let nodes = transaction.items.iter();
@@ -275,7 +278,7 @@ fn is_about(transaction: &Transaction, answer: &CommandRecord) -> bool {
     own.is_none_or(|own| nodes.any(|node| locuri::is_within(own, node)))
 }
 
-/// What is wrong in an answer, as it stands there: empty where it is missing.
+/// The wrong reference of an answer; empty if it is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in super::super) enum WrongRef {
     /// The CmdRef.
@@ -284,5 +287,5 @@ pub(in super::super) enum WrongRef {
     Msg(SmolStr),
 }
 
-/// Answers of one message that are looked at for what its numbers mean.
+/// The most answers of one message that decide whose numbers its sender uses.
 const MOST_LOOKED_AT: usize = 100;

@@ -1,4 +1,4 @@
-//! Results of the device: what they give, and whether the server takes them.
+//! The Results of the device, and their refusal by the server.
 
 use smol_str::SmolStr;
 
@@ -17,7 +17,7 @@ use crate::record::model::CommandRecord;
 pub(in super::super) struct RefusedResults {
     /// The place of the transaction that they answer.
     pub(in super::super) transaction: usize,
-    /// Where they stand, and where the Status.
+    /// The places of the Results and of the Status.
     pub(in super::super) came: CommandPlace,
     pub(in super::super) refused: CommandPlace,
     pub(in super::super) code: u16,
@@ -26,7 +26,7 @@ pub(in super::super) struct RefusedResults {
 }
 
 impl OpenSession {
-    /// Takes in Results, the answer to a transaction.
+    /// Takes in the Results for a transaction.
     pub(super) fn results(&mut self, at: usize, command: &CommandRecord, place: CommandPlace) {
         if self.given_results.len() < MOST_GIVEN {
             self.given_results.push((at, place));
@@ -65,7 +65,7 @@ impl OpenSession {
         }
     }
 
-    /// Takes notice of the answer at this place of a message, where it refuses Results of the message before.
+    /// Notes the answer at a place of a message if it refuses Results of the message before. Returns whether it does.
     pub(super) fn note_refused_results(&mut self, message: &Exchanged<'_>, number: usize) -> bool {
         let Some((header, commands)) = message.sent else {
             return false;
@@ -92,7 +92,7 @@ impl OpenSession {
     }
 }
 
-/// The Get that Results of this exchange answer, where the record does not have it.
+/// Returns the Get of Results, for a record that does not have it.
 pub(in super::super) fn unasked(
     exchange: u64,
     at_us: u64,
@@ -117,18 +117,19 @@ pub(in super::super) fn unasked(
     })
 }
 
-/// The first node of a Get of several Items, some of which came in Results, that did not come.
+/// Returns the first node without Results of a Get of several Items, if some of the others have Results.
 pub(in super::super) fn without_results(get: &Transaction) -> Option<&SmolStr> {
     let is_of_several = get.items.len() > 1 && !get.results.is_empty();
     let mut nodes = get.items.iter().filter_map(|item| item.node.as_ref());
     nodes.find(|node| is_of_several && !has_results(get, node))
 }
 
+/// Whether the Results of a Get have a node.
 pub(in super::super) fn has_results(get: &Transaction, node: &str) -> bool {
     let wanted = locuri::canonical(node);
     let mut nodes = get.results.iter().filter_map(|item| item.node.as_deref());
     nodes.any(|node| locuri::canonical(node) == wanted)
 }
 
-/// Results of one message, and refused ones of a session, that are kept.
+/// The most Results of one message, and the most refused ones of a session, that are kept.
 const MOST_GIVEN: usize = 100;

@@ -1,4 +1,4 @@
-//! Which rules are behind a message, or behind what came of it.
+//! The rules behind a message, or behind its consequences.
 
 use smol_str::SmolStr;
 
@@ -6,7 +6,7 @@ use super::super::exchanged::{Exchanged, of_user};
 use super::OpenSession;
 
 impl OpenSession {
-    /// The rules behind a message; those that answered in the server's place acted on the request.
+    /// Returns the rules behind a message; for dmtap's own answer, those that acted on the request.
     pub(in crate::record::analysis) fn rules_behind(
         &self,
         message: &Exchanged<'_>,
@@ -18,14 +18,14 @@ impl OpenSession {
         }
     }
 
-    /// The rules that acted on the device's message of an exchange.
+    /// Returns the rules that acted on the device's message of an exchange.
     pub(in crate::record::analysis) fn rules_on(&self, exchange: u64) -> Vec<SmolStr> {
         let known = self.acted.iter().find(|(known, _)| *known == exchange);
         known.map_or_else(Vec::new, |(_, rules)| rules.clone())
     }
 
-    /// The rules behind an HTTP error: those that made it, else those that changed the request before it. A rule that did
-    /// something else to the response, and `stay`, are not behind it.
+    /// Returns the rules behind an HTTP error: those that made it, else those that changed the request before it. `stay`, and
+    /// rules that did something else to the response, are not among them.
     pub(super) fn rules_behind_error(&self, message: &Exchanged<'_>) -> Vec<SmolStr> {
         let is_received = message.record.http_status().is_some_and(|it| it >= 300);
         match (message.record.own, message.is_foreign() || is_received) {
@@ -35,22 +35,13 @@ impl OpenSession {
         }
     }
 
-    /// The rules that acted on the last message of the server, else those that changed the frame of any message; and what
-    /// they did, in words.
+    /// Returns the rules that acted on the last message of the server, else those that changed the frame of any message;
+    /// and their deed, in words.
     pub(in crate::record::analysis) fn last_rules(&self) -> (Vec<SmolStr>, &'static str) {
         let rules = of_user(&self.last[1].all_rules);
         match rules.is_empty() {
             true => (self.frame_rules.clone(), CHANGED_FRAME),
             false => (rules, "acted on the last answer to it."),
-        }
-    }
-
-    /// Remembers the rules that changed the frame of a message: a peer may lose the thread of the session by that.
-    pub(super) fn note_frame(&mut self, message: &Exchanged<'_>) {
-        for rule in message.rules_of_frame() {
-            if !self.frame_rules.contains(&rule) {
-                self.frame_rules.push(rule);
-            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Answers to commands that no message of the session has.
+//! Answers to commands that are in no message of the session.
 
 use std::collections::HashMap;
 
@@ -13,13 +13,13 @@ use crate::record::EventRecord;
 use crate::record::analysis::why::hresult_words;
 use crate::record::model::CommandRecord;
 
-/// The commands of messages without a header, by CmdID: a server shows them so beside the answer of a device. Each has its
-/// exchange.
+/// The commands of messages without a SyncHdr by CmdID, each with its exchange. The logs of some servers show commands in
+/// this way beside the answer of a device.
 #[derive(Clone, Debug, Default)]
 pub(in super::super) struct CommandsAlone(HashMap<SmolStr, (u64, CommandRecord)>);
 
 impl CommandsAlone {
-    /// Takes a message without a header in.
+    /// Takes in a message without a SyncHdr.
     pub(in super::super) fn enter(&mut self, record: &EventRecord) {
         for command in record.commands.iter().filter(|it| it.answers.is_none()) {
             let id = command.id.as_ref().filter(|id| id.len() >= LEAST_ID);
@@ -39,14 +39,14 @@ impl CommandsAlone {
 }
 
 impl OpenSession {
-    /// The transaction of a command that stands alone, which this answers.
+    /// Returns the transaction of a command in a message without a SyncHdr that an answer belongs to.
     pub(super) fn sent_alone(&mut self, answer: &CommandRecord) -> Option<usize> {
         let answers = answer
             .answers
             .as_ref()
             .filter(|it| it.id.len() >= LEAST_ID)?;
         let is_it = |kind: &str| answers.cmd.as_ref().map_or("Get", |cmd| cmd) == kind;
-        // It may stand where this session had its next message.
+        // The session may have the command already, from another answer.
         let known = self.transactions.iter().rposition(|it| {
             it.from == Side::Server && it.asked.cmd_id == answers.id && is_it(&it.command)
         });
@@ -69,7 +69,7 @@ impl OpenSession {
         Some(at)
     }
 
-    /// Takes notice of an answer whose command the record does not have.
+    /// Notes an answer whose command the record does not have.
     pub(super) fn orphan(&mut self, exchange: u64, command: &CommandRecord) {
         if self.unasked.len() < MOST_UNASKED {
             let at_us = self.summary.ended_us;
@@ -85,7 +85,8 @@ impl OpenSession {
     }
 }
 
-/// A failure whose command is not known, in words; `which` says why. `None` for an answer that reports no failure.
+/// Returns the failure of an unknown command in words; `which` says why it is unknown. `None` if the answer reports no
+/// failure.
 pub(in super::super) fn failure_words(
     exchange: u64,
     command: &CommandRecord,
@@ -111,11 +112,12 @@ pub(in super::super) fn failure_words(
     ))
 }
 
-/// The shortest CmdID that names one command of a whole file: others are numbers that each message begins anew.
+/// The length of the shortest CmdID that is unique in a whole file: shorter ones are numbers that start again in each
+/// message.
 const LEAST_ID: usize = 16;
 
-/// Gets that the record does not have that are kept.
+/// The most Gets that the record does not have that are kept.
 const MOST_UNASKED: usize = 1_000;
 
-/// Commands that are kept.
+/// The most commands that are kept.
 const MOST_COMMANDS: usize = 1_000;

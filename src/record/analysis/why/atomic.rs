@@ -1,4 +1,4 @@
-//! Atomics that failed, and commands for a user who was not there.
+//! Atomics that failed, and commands for a user who was not logged on.
 
 use super::cause::is_delete_of_nothing;
 use super::failed::{
@@ -13,7 +13,7 @@ use crate::record::analysis::finding::grouped;
 use crate::record::model::SessionFinding;
 
 impl<'s> Case<'s> {
-    /// WHY-06: an Atomic that failed, or one of whose children did.
+    /// WHY-06 of an Atomic that failed, or in which a command failed.
     pub(super) fn atomic(&self, atomic: &'s Transaction) -> Option<SessionFinding> {
         let inside = |it: &&Transaction| {
             self.atomic_of(it)
@@ -36,19 +36,15 @@ impl<'s> Case<'s> {
         let mut finding = about("WHY-06", &all);
         finding.transactions.truncate(MOST_ALIKE);
         let answered = atomic.answer().and_then(|answer| answer.received);
-        finding.what = match (answered, cause) {
-            (Some(got), Some(cause)) if got >= 400 => {
-                format!("Atomic: {}, because of {}", code(got), named(cause))
+        let how = match (answered, cause) {
+            (Some(got @ 400..), Some(cause)) => {
+                format!("{}, because of {}", code(got), named(cause))
             }
-            (Some(got), Some(cause)) => {
-                format!("Atomic: {}, though {} failed", code(got), named(cause))
-            }
-            (Some(got), None) => format!(
-                "Atomic: {}, and no command in it reports a failure",
-                code(got)
-            ),
-            (None, _) => "Atomic: a command in it failed".into(),
+            (Some(got), Some(cause)) => format!("{}, though {} failed", code(got), named(cause)),
+            (Some(got), None) => format!("{}, and no command in it reports a failure", code(got)),
+            (None, _) => "a command in it failed".into(),
         };
+        finding.what = format!("Atomic: {how}");
         let main = cause.copied().unwrap_or(atomic);
         let answer = failure(main).or(main.answer())?;
         finding.by_rules(&done_by_rules(main, answer));
@@ -112,7 +108,7 @@ impl<'s> Case<'s> {
         Some(finding)
     }
 
-    /// Whether a command failed that is for a user who is not there.
+    /// Whether a command failed because its user was not logged on.
     pub(super) fn is_without_user(&self, transaction: &Transaction) -> bool {
         let Some(answer) =
             failure(transaction).filter(|_| transaction.all_rules().next().is_none())
@@ -127,7 +123,7 @@ impl<'s> Case<'s> {
         is_it && transaction.node().is_some_and(is_of_user)
     }
 
-    /// WHY-07.
+    /// WHY-07 of commands whose user was not logged on.
     pub(super) fn without_user(&self, group: &[&Transaction]) -> SessionFinding {
         let mut finding = about("WHY-07", group);
         let first = group[0];
@@ -171,7 +167,7 @@ impl<'s> Case<'s> {
     }
 }
 
-/// Children that were not carried out or undone, folded.
+/// Returns a line on the other commands in an Atomic, counted by their codes.
 fn folded(children: &[&Transaction], cause: &Transaction) -> Option<String> {
     let others = children.iter().filter(|it| it.number != cause.number);
     let codes = others.map(|it| it.answer().and_then(|answer| answer.received));
@@ -187,5 +183,5 @@ fn folded(children: &[&Transaction], cause: &Transaction) -> Option<String> {
     (!words.is_empty()).then(|| format!("its other commands: {}", words.join(", ")))
 }
 
-/// There is no user for whom it could be done.
+/// The native error of Windows: there is no user for the command.
 const NO_USER: &str = "0x86000022";

@@ -1,4 +1,4 @@
-//! Commands before a failed one that explain it: they added or deleted its node, or a rule changed what they did.
+//! Commands before a failed one that explain the failure: they added or deleted its node, or a rule changed them.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,10 +10,19 @@ use super::words::{self, code, named};
 use crate::dm::locuri;
 use crate::flow::{CommandAnswer, CommandDelivery, Side, Transaction, begins_escaped};
 
-/// The places of the server's Adds and Deletes, by node.
+/// The places of the server's Adds and Deletes, by canonical node.
 pub(super) type Changes = HashMap<String, Vec<usize>>;
 
-/// The Adds and Deletes of a session.
+/// A rule that caused the failure of a later command.
+pub(super) struct CauseByRule<'s> {
+    /// The earlier command that the rule acted on; absent if the rule changed a message as a whole.
+    pub(super) command: Option<&'s Transaction>,
+    pub(super) rules: Vec<SmolStr>,
+    /// The deed of the rule, in words: `caused this: …`.
+    pub(super) how: String,
+}
+
+/// Returns the Adds and Deletes of a session.
 pub(super) fn changes(transactions: &[Transaction]) -> Changes {
     let mut changes = Changes::new();
     for (at, it) in transactions.iter().enumerate() {
@@ -26,50 +35,51 @@ pub(super) fn changes(transactions: &[Transaction]) -> Changes {
 }
 
 impl<'s> Case<'s> {
-    /// The command through which a rule caused this failure, where it is one, and how: `caused this: …`.
-    pub(super) fn cause_by_rule(
-        &self,
-        transaction: &'s Transaction,
-    ) -> Option<(Option<&'s Transaction>, String)> {
+    /// Returns the rule that caused a failure by an earlier change.
+    pub(super) fn cause_by_rule(&self, transaction: &'s Transaction) -> Option<CauseByRule<'s>> {
         let is_servers = transaction.from == Side::Server;
         if !is_servers || transaction.all_rules().next().is_some() {
             return None;
         }
-        match failure(transaction)?.received? {
-            _ if !self.rules_of_beginning(transaction).is_empty() => Some((
-                None,
-                "caused this: it changed the device's message, and the server began its commands anew."
-                    .into(),
-            )),
-            413 if !self.announced_before(transaction).is_empty() => Some((
-                None,
-                "caused this: it changed the size that the server's messages announce.".into(),
-            )),
-            404 => {
-                let cause = self.settled_by_rule(transaction, true)?;
-                Some((Some(cause), how(cause)))
-            }
-            418 => {
-                let cause = self.settled_by_rule(transaction, false)?;
-                Some((Some(cause), how(cause)))
+        let failed = failure(transaction)?.received?;
+        let of_message = |rules: Vec<SmolStr>, how: &str| {
+            (!rules.is_empty()).then(|| CauseByRule {
+                command: None,
+                rules,
+                how: how.to_owned(),
+            })
+        };
+        of_message(
+            self.rules_of_beginning(transaction),
+            "caused this: it changed the device's message, and the server began its commands anew.",
+        )
+        .or_else(|| match failed {
+            413 => of_message(
+                self.announced_before(transaction),
+                "caused this: it changed the size that the server's messages announce.",
+            ),
+            404 | 418 => {
+                let command = self.settled_by_rule(transaction, failed == 404)?;
+                Some(CauseByRule {
+                    command: Some(command),
+                    rules: super::rules(&[command]),
+                    how: how(command),
+                })
             }
             _ => None,
-        }
+        })
     }
 
-    /// The rules behind a failure.
+    /// Returns the rules behind a failure.
     pub(super) fn rules_behind(&self, transaction: &'s Transaction) -> Vec<SmolStr> {
         match self.cause_by_rule(transaction) {
-            Some((Some(cause), _)) => super::rules(&[cause]),
-            Some((None, _)) => match self.rules_of_beginning(transaction) {
-                rules if rules.is_empty() => self.announced_before(transaction),
-                rules => rules,
-            },
+            Some(cause) => cause.rules,
             None => super::rules(&[transaction]),
         }
     }
 
-    /// The rules that changed the device's message after which the server's MsgIDs began anew, with this command.
+    /// Returns the rules that changed the device's message to which the server answered with this command under MsgIDs that
+    /// began anew.
     fn rules_of_beginning(&self, transaction: &Transaction) -> Vec<SmolStr> {
         let asked = &transaction.asked;
         let mut rules = self.session.rules_on(asked.exchange);
@@ -87,7 +97,7 @@ impl<'s> Case<'s> {
         rules
     }
 
-    /// The rules that had changed the sizes that the server announces when this command was answered.
+    /// Returns the rules that had changed the sizes that the server announces when this command was answered.
     fn announced_before(&self, transaction: &Transaction) -> Vec<SmolStr> {
         let answered = failure(transaction).map_or(0, |answer| answer.place.exchange);
         let announced = self.session.announced.iter();
@@ -95,11 +105,11 @@ impl<'s> Case<'s> {
         before.map(|(_, rule)| rule.clone()).collect()
     }
 
-    /// The last command that settled whether the node of this one is there, where rules decided that: it is lacking since
-    /// its Add was not carried out or it was deleted, or it is there since it was added or not deleted.
+    /// Returns the last Add or Delete on the node of a command, if a rule decided its result: the node is lacking, because it
+    /// was not added or was deleted, or it exists, because it was added or not deleted.
     fn settled_by_rule(&self, transaction: &Transaction, lacks: bool) -> Option<&'s Transaction> {
         let last = self.newest_before(transaction, |_| true)?;
-        // A failure that a rule only pretends changes nothing on the device.
+        // A failure that a rule pretended changed nothing on the device.
         let is_by_rule = !last.rules.is_empty() || last.delivery != CommandDelivery::Delivered;
         let is_lacking = match &*last.command {
             "Add" => !is_carried_out(last),
@@ -108,24 +118,23 @@ impl<'s> Case<'s> {
         (is_by_rule && last.all_rules().next().is_some() && is_lacking == lacks).then_some(last)
     }
 
-    /// The Add of this node, or of one around it, that failed before, so that the node is not found.
+    /// Returns the earlier Add of the node, or of a node around it, whose failure explains a 404.
     pub(super) fn add_without_which(&self, transaction: &Transaction) -> Option<&'s Transaction> {
         let is_own = transaction.all_rules().next().is_none();
         failure(transaction).filter(|it| is_own && it.code() == Some(404))?;
         let last = self.newest_before(transaction, |_| true)?;
-        // 418 says that the node is there.
+        // 418 says that the node exists.
         let has_failed = failure(last).is_some_and(|it| it.code() != Some(418));
         (last.command == "Add" && has_failed && !is_carried_out(last)).then_some(last)
     }
 
-    /// The Delete that took this node away, or one around it.
+    /// Returns the Delete that removed the node of a command, or a node around it.
     pub(super) fn deleted_before(&self, transaction: &Transaction) -> Option<&'s Transaction> {
         let last = self.newest_before(transaction, is_carried_out)?;
         (last.command == "Delete").then_some(last)
     }
 
-    /// The newest command before that succeeded on the node of one that got 404, where no Delete did since: the node was
-    /// there.
+    /// Returns the newest command before a 404 that succeeded on the same node, if no Delete followed it: the node existed.
     pub(super) fn there_before(&self, transaction: &Transaction) -> Option<&'s Transaction> {
         let missing = locuri::canonical(transaction.failed_node()?);
         let before = transaction.number as usize - 1;
@@ -142,8 +151,8 @@ impl<'s> Case<'s> {
         (is_as_sent && last.command != "Delete").then_some(last)
     }
 
-    /// The newest command of this session on the node of one that got 404, or on one in it, whose document was escaped
-    /// twice: the device got it, answered that it did it, and did nothing. What it did on the same node later counts more.
+    /// Returns the newest command before a 404 on the same node, or on a node in it, whose document was escaped twice: the
+    /// device answers such a command with a success, and does nothing. A later command on the same node counts more.
     pub(super) fn escaped_before(&self, transaction: &Transaction) -> Option<&'s Transaction> {
         let missing = locuri::canonical(transaction.failed_node()?);
         let before = transaction.number as usize - 1;
@@ -167,7 +176,7 @@ impl<'s> Case<'s> {
         None
     }
 
-    /// The newest Add or Delete, of those `is_it` accepts, on the node of a command or one around it.
+    /// Returns the newest Add or Delete before a command on its node or a node around it, of those that `is_it` accepts.
     fn newest_before(
         &self,
         transaction: &Transaction,

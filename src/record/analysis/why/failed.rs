@@ -19,8 +19,8 @@ use crate::printable::counted;
 use crate::record::analysis::incident::{Incident, IncidentKind};
 use crate::record::model::SessionFinding;
 
-/// Which failed commands are one finding: those of one side and kind, on one CSP, with the same codes and native error,
-/// for the same reason, which are the rules behind it and the Delete that took the node away.
+/// The key by which failed commands become one finding: sender and kind, the CSP, the codes and the native error, the rules
+/// behind the failure, and the Delete that removed the node.
 type Alike = (
     Side,
     SmolStr,
@@ -45,7 +45,7 @@ impl<'s> Case<'s> {
         let mut of_user: Vec<&'s Transaction> = Vec::new();
         let mut groups: LinkedHashMap<Alike, Vec<&'s Transaction>> = LinkedHashMap::new();
         let mut grouped: HashSet<u32> = HashSet::new();
-        // By the first cause; and the first cause of each.
+        // The commands that failed because of an earlier failure, by the first one; and the first failure behind each.
         let mut effects: HashMap<u32, Vec<&'s Transaction>> = HashMap::new();
         let mut first_causes: HashMap<u32, u32> = HashMap::new();
         for transaction in self.transactions() {
@@ -61,9 +61,9 @@ impl<'s> Case<'s> {
                 of_user.push(transaction);
                 continue;
             }
-            let cause = self.cause_by_rule(transaction);
-            let cause = cause
-                .and_then(|(cause, _)| cause)
+            let by_rule = self.cause_by_rule(transaction);
+            let cause = by_rule
+                .and_then(|cause| cause.command)
                 .or_else(|| self.add_without_which(transaction));
             let cause = cause.map(|it| first_causes.get(&it.number).copied().unwrap_or(it.number));
             if let Some(cause) = cause.filter(|cause| grouped.contains(cause)) {
@@ -91,7 +91,7 @@ impl<'s> Case<'s> {
         findings
     }
 
-    /// Whether it failed since the whole message was refused, with the same code or for want of credentials.
+    /// Whether a command failed because its whole message was refused, with the same code or for its credentials.
     pub(super) fn is_of_challenge(&self, transaction: &Transaction) -> bool {
         let Some(answer) = failure(transaction) else {
             return false;
@@ -112,8 +112,7 @@ impl<'s> Case<'s> {
             })
     }
 
-    /// WHY-01: commands on one CSP that failed in the same way.
-    /// `effects` failed since the first of them did.
+    /// WHY-01 of commands that failed alike. The commands in `effects` failed because the first one did.
     fn group(&self, group: &[&'s Transaction], effects: &[&'s Transaction]) -> SessionFinding {
         let first = group[0];
         let all: Vec<_> = group.iter().chain(effects).copied().collect();
@@ -129,7 +128,7 @@ impl<'s> Case<'s> {
             answer.received
         };
         let failed = failed.unwrap_or_default();
-        // The failure is of who answered, whatever code a rule gave it.
+        // A failure to which a rule gave another code is the doing of the peer that answered.
         let is_recoded = !is_hidden
             && first.rules.is_empty()
             && answer.sent.is_some_and(|it| it >= 400 && it != failed)
@@ -149,8 +148,8 @@ impl<'s> Case<'s> {
         } else if is_recoded {
             finding.by = Some(first.from.other());
             finding.by_rules(&done_by_rules(first, answer));
-        } else if let Some((_, how)) = self.cause_by_rule(first) {
-            finding.by_rules(&how);
+        } else if let Some(cause) = self.cause_by_rule(first) {
+            finding.by_rules(&cause.how);
         } else {
             finding.by_rules(&done_by_rules(first, answer));
         }
@@ -242,7 +241,7 @@ impl<'s> Case<'s> {
         )
     }
 
-    /// WHY-12: the same answer came before.
+    /// Adds WHY-12 to a finding if the command got the same answer in earlier sessions.
     pub(super) fn repeated(&self, transaction: &Transaction, finding: &mut SessionFinding) {
         let summary = &self.session.summary;
         if let Some(known) = self.history.before(summary, transaction) {
@@ -256,6 +255,7 @@ impl<'s> Case<'s> {
     }
 }
 
+/// `asked in x30 (message 2, CmdID 6), answered in x31 (message 3, CmdID 4) · 0x86000002 …`
 pub(super) fn place(transaction: &Transaction, answer: &CommandAnswer) -> String {
     let mut line = words::asked_and_answered(transaction, answer);
     if let Some(error) = &answer.original_error {
@@ -264,7 +264,7 @@ pub(super) fn place(transaction: &Transaction, answer: &CommandAnswer) -> String
     line
 }
 
-/// A finding that names a command, about a Status that has this in the place of a code.
+/// Completes a finding about a Status that has this text in place of a code.
 fn without_code(text: &SmolStr, finding: &mut SessionFinding) {
     finding.code = None;
     finding.what += &match &**text {
@@ -290,7 +290,7 @@ fn without_code(text: &SmolStr, finding: &mut SessionFinding) {
     );
 }
 
-/// How many items of a command failed, and which besides the one of `first`.
+/// Returns the number of items that failed, and a line about each besides the one of `first`.
 fn items(transaction: &Transaction, first: &CommandAnswer) -> Vec<String> {
     let failed = transaction.answers.iter().filter(|it| it.has_failed());
     let others = failed
@@ -310,7 +310,7 @@ fn items(transaction: &Transaction, first: &CommandAnswer) -> Vec<String> {
         .collect()
 }
 
-/// The value that was refused.
+/// Returns the value that was refused, in a line.
 pub(super) fn value(transaction: &Transaction) -> Option<String> {
     // An empty one may be masked.
     let item = failed_item(transaction).filter(|item| item.bytes > 0)?;
@@ -324,7 +324,7 @@ pub(super) fn value(transaction: &Transaction) -> Option<String> {
     is_write.then(|| format!("value: {value:?}{more}"))
 }
 
-/// The only Item of a command, or the one of several that the failed Status names.
+/// Returns the only Item of a command, or the one of several that the failed Status names.
 pub(super) fn failed_item(transaction: &Transaction) -> Option<&TransactionItem> {
     if let [only] = &transaction.items[..] {
         return Some(only);
@@ -338,7 +338,7 @@ pub(super) fn failed_item(transaction: &Transaction) -> Option<&TransactionItem>
     found.next().filter(|_| found.next().is_none())
 }
 
-/// A line about a command, with the value that was refused.
+/// Adds the value that was refused to a line.
 pub(super) fn with_value(line: String, transaction: &Transaction) -> String {
     match value(transaction) {
         Some(value) => format!("{line} · {value}"),
@@ -346,7 +346,7 @@ pub(super) fn with_value(line: String, transaction: &Transaction) -> String {
     }
 }
 
-/// What rules did to a failure, where they are behind it.
+/// Returns the deed of rules that are behind a failure, in words.
 pub(super) fn done_by_rules(transaction: &Transaction, answer: &CommandAnswer) -> String {
     match (answer.sent, answer.received) {
         (Some(sent), Some(received)) if sent != received => {
@@ -369,7 +369,7 @@ pub(super) fn done_by_rules(transaction: &Transaction, answer: &CommandAnswer) -
     }
 }
 
-/// The answer that reports a failure: as it was received, else as it was sent.
+/// Returns the answer that reports a failure, as it was received or else as it was sent.
 pub(super) fn failure(transaction: &Transaction) -> Option<&CommandAnswer> {
     let find = |is_it: fn(&CommandAnswer) -> bool| transaction.answers.iter().find(|it| is_it(it));
     find(CommandAnswer::has_failed)
@@ -377,7 +377,7 @@ pub(super) fn failure(transaction: &Transaction) -> Option<&CommandAnswer> {
         .or_else(|| find(|answer| answer.received == Some(Transaction::NOT_EXECUTED)))
 }
 
-/// Whether a rule hid a failure of a command from who asked.
+/// Whether a rule hid a failure of a command from its sender.
 fn is_hidden(transaction: &Transaction) -> bool {
     let is_own = transaction.delivery == CommandDelivery::Injected;
     !is_own && transaction.answers.iter().any(is_hidden_failure)
@@ -389,7 +389,7 @@ fn is_hidden_failure(answer: &CommandAnswer) -> bool {
     failed && !answer.has_failed() && !answer.rules.is_empty()
 }
 
-/// Whether a rule that refused a message of one side refused this command of the other with it.
+/// Whether a rule that refused a message of one peer refused this command of the other peer with it.
 pub(super) fn is_refused_with(incident: &Incident, transaction: &Transaction) -> bool {
     let by_same = || {
         transaction
@@ -414,11 +414,11 @@ pub(super) fn is_success(transaction: &Transaction) -> bool {
     code.is_some_and(|code| StatusCode(code).is_done())
 }
 
-/// Atomics of one session that are looked into.
+/// The most Atomics of one session that are looked at.
 const MOST_ATOMICS: usize = 1_000;
 
-/// The result that is no failure, S_OK.
+/// The result of Windows that is no failure, S_OK.
 const NO_ERROR: &str = "0x00000000";
 
-/// Commands that are listed next to the first.
+/// The most commands that a finding lists besides the first.
 pub(super) const MOST_ALIKE: usize = 5;

@@ -1,4 +1,4 @@
-//! Messages that a Status for their SyncHdr refuses as a whole.
+//! Messages that the Status for their SyncHdr refuses as a whole.
 
 use super::Case;
 use super::failed::is_refused_with;
@@ -10,14 +10,10 @@ use crate::record::analysis::incident::{Incident, IncidentKind};
 use crate::record::model::SessionFinding;
 
 impl<'s> Case<'s> {
-    /// WHY-08, and WHY-01 where it is not about credentials.
+    /// WHY-08 about credentials, and WHY-01 about other refusals.
     pub(super) fn header_refused(&self) -> Option<SessionFinding> {
-        let refused: Vec<_> = self
-            .of(|what| matches!(what, IncidentKind::HeaderRefused { .. }))
-            .filter(|incident| {
-                incident.back.is_none() || self.refused_with(incident).next().is_some()
-            })
-            .collect();
+        let mut refused = self.of(|what| matches!(what, IncidentKind::HeaderRefused { .. }));
+        refused.retain(|it| it.back.is_none() || self.refused_with(it).next().is_some());
         let last = refused.last()?;
         let commands: Vec<_> = refused
             .iter()
@@ -97,7 +93,7 @@ impl<'s> Case<'s> {
         Some(finding)
     }
 
-    /// The commands of a side that a rule refused together with a message of the other.
+    /// Returns the commands of a peer that a rule refused together with a message of the other peer.
     fn refused_with(&self, incident: &Incident) -> impl Iterator<Item = &'s Transaction> {
         self.transactions()
             .filter(move |it| is_refused_with(incident, it))
@@ -130,5 +126,5 @@ fn refused_words(commands: &[&Transaction]) -> Option<String> {
     ))
 }
 
-/// Commands that are listed.
+/// The most commands that a finding lists.
 const MOST_LISTED: usize = 3;

@@ -1,4 +1,4 @@
-//! What happened besides commands: sessions that break off, waits, refused credentials, unreadable bodies.
+//! Findings about incidents: sessions that broke off, retries, long waits, unreadable bodies.
 
 use super::Case;
 use super::words::{self, duration};
@@ -29,21 +29,15 @@ impl<'s> Case<'s> {
         findings
     }
 
-    pub(super) fn of<'i>(
-        &'i self,
-        is_it: impl Fn(&IncidentKind) -> bool + 'i,
-    ) -> impl Iterator<Item = &'s Incident> + 'i {
-        self.session
-            .incidents
-            .iter()
-            .filter(move |incident| is_it(&incident.what))
+    /// Returns the incidents of a kind.
+    pub(super) fn of(&self, is_it: impl Fn(&IncidentKind) -> bool) -> Vec<&'s Incident> {
+        let incidents = self.session.incidents.iter();
+        incidents.filter(|it| is_it(&it.what)).collect()
     }
 
     /// WHY-15.
     fn unread(&self) -> Option<SessionFinding> {
-        let unread: Vec<_> = self
-            .of(|what| matches!(what, IncidentKind::Unread { .. }))
-            .collect();
+        let unread = self.of(|what| matches!(what, IncidentKind::Unread { .. }));
         let first = unread.first()?;
         let mut finding = finding("WHY-15", &unread);
         finding.what = format!("{} could not be read", counted(unread.len(), "message"));
@@ -74,9 +68,7 @@ impl<'s> Case<'s> {
 
     /// WHY-04.
     fn aborted(&self) -> Option<SessionFinding> {
-        let aborts: Vec<_> = self
-            .of(|what| matches!(what, IncidentKind::Aborted { .. }))
-            .collect();
+        let aborts = self.of(|what| matches!(what, IncidentKind::Aborted { .. }));
         let first = aborts.first()?;
         let IncidentKind::Aborted { by, is_sent } = first.what else {
             return None;
@@ -91,8 +83,17 @@ impl<'s> Case<'s> {
         finding
             .why
             .push(format!("Alert 1223 stands in x{}", first.exchange));
-        let withheld = self.withheld(first);
-        finding.why.extend(withheld);
+        let withheld = self.transactions().filter(|it| {
+            let is_of_message = it.asked.exchange == first.exchange;
+            is_of_message && it.delivery == CommandDelivery::Withheld
+        });
+        match withheld.count() {
+            0 => {}
+            count => finding.why.push(format!(
+                "{} did not reach the device.",
+                counted(count, "command")
+            )),
+        }
         finding.why.extend(self.lost());
         let (log, at) = (words::side(by), words::at(first.at_us));
         finding.advise(
@@ -100,16 +101,6 @@ impl<'s> Case<'s> {
             "",
         );
         Some(finding)
-    }
-
-    /// Commands that a rule took out to end the session.
-    fn withheld(&self, incident: &Incident) -> Option<String> {
-        let of_incident = self
-            .transactions()
-            .filter(|it| it.asked.exchange == incident.exchange);
-        let withheld = of_incident.filter(|it| it.delivery == CommandDelivery::Withheld);
-        let count = withheld.count();
-        (count > 0).then(|| format!("{} did not reach the device.", counted(count, "command")))
     }
 
     /// WHY-03.
@@ -124,14 +115,11 @@ impl<'s> Case<'s> {
             true => "setup",
             false => "management",
         };
-        finding.what = match during {
-            Side::Server => {
-                format!("Session broken off in the {phase} phase, in the server's answer")
-            }
-            Side::Device => {
-                format!("Session broken off in the {phase} phase, before the server's answer")
-            }
+        let place = match during {
+            Side::Server => "in the server's answer",
+            Side::Device => "before the server's answer",
         };
+        finding.what = format!("Session broken off in the {phase} phase, {place}");
         finding.blame(&format!("did this: the answer was {}.", how.how), by);
         if finding.rules.is_empty() {
             finding.why.push(match by {
@@ -158,13 +146,13 @@ impl<'s> Case<'s> {
         Some(finding)
     }
 
-    /// WHY-05: waits and retries after which the session went on.
+    /// WHY-05 of waits and retries after which the session went on.
     fn retried(&self) -> Vec<SessionFinding> {
         let status = |it: &Incident| match it.what {
             IncidentKind::Http { status, .. } => Some(status),
             _ => None,
         };
-        let tried = self.of(IncidentKind::is_without_answer);
+        let tried = self.of(IncidentKind::is_without_answer).into_iter();
         let tried = tried.filter(|incident| incident.back.is_some());
         let groups = grouped(tried, |one, other| {
             status(one) == status(other) && one.rules == other.rules
@@ -201,7 +189,7 @@ impl<'s> Case<'s> {
                 continue;
             };
             let gap = at_us.saturating_sub(incident.at_us);
-            // A log without times has none at all.
+            // In a log without times all times are 0.
             let has_times = at_us > 0;
             let how = match back {
                 Back::Repeated => "with the same message",
@@ -213,20 +201,19 @@ impl<'s> Case<'s> {
             };
             let mut line = format!("x{}: came back{after} {how}", incident.exchange);
             match &incident.what {
-                IncidentKind::Http {
-                    retry_after: Some(asked),
-                    ..
-                } if !has_times => line += &format!("; Retry-After {asked} s"),
-                IncidentKind::Http {
-                    retry_after: Some(asked),
-                    ..
-                } => {
-                    let kept = gap >= asked.saturating_mul(1_000_000);
-                    is_kept &= kept;
-                    let kept = if kept { "kept" } else { "not kept" };
-                    line += &format!("; Retry-After {asked} s {kept}");
+                IncidentKind::Http { retry_after, .. } => {
+                    line += &match retry_after {
+                        None => "; no Retry-After".to_owned(),
+                        Some(asked) if !has_times => format!("; Retry-After {asked} s"),
+                        Some(asked) if gap >= asked.saturating_mul(1_000_000) => {
+                            format!("; Retry-After {asked} s kept")
+                        }
+                        Some(asked) => {
+                            is_kept = false;
+                            format!("; Retry-After {asked} s not kept")
+                        }
+                    }
                 }
-                IncidentKind::Http { .. } => line += "; no Retry-After",
                 IncidentKind::Broken { how, .. } if how.how.is_empty() => {
                     line += ", as if the answer had not arrived";
                 }
@@ -248,11 +235,9 @@ impl<'s> Case<'s> {
         finding
     }
 
-    /// WHY-05: without dmtap these exchanges would have broken.
+    /// WHY-05 of requests that dmtap sent twice: without dmtap their exchanges would have broken.
     fn sent_again(&self) -> Option<SessionFinding> {
-        let again: Vec<_> = self
-            .of(|what| matches!(what, IncidentKind::SentAgain))
-            .collect();
+        let again = self.of(|what| matches!(what, IncidentKind::SentAgain));
         let first = again.first()?;
         let mut finding = finding("WHY-05", &again);
         finding.pending = false;
@@ -276,7 +261,7 @@ impl<'s> Case<'s> {
         Some(finding)
     }
 
-    /// WHY-03: nothing broke that dmtap saw, and the device did not go on.
+    /// WHY-03 of a session that stopped without an incident.
     fn silent(&self) -> Option<SessionFinding> {
         let lost = self.lost();
         let summary = &self.session.summary;
@@ -346,12 +331,8 @@ impl<'s> Case<'s> {
             IncidentKind::Slow { who, took_us } if who == side && took_us >= limit => Some(took_us),
             _ => None,
         };
-        let mut slow: Vec<_> = self
-            .session
-            .incidents
-            .iter()
-            .filter(|it| took(it).is_some())
-            .collect();
+        let mut slow: Vec<_> = self.session.incidents.iter().collect();
+        slow.retain(|it| took(it).is_some());
         slow.sort_by_key(|incident| std::cmp::Reverse(took(incident)));
         let first = slow.first()?;
         let mut finding = finding("WHY-11", &slow);
@@ -379,7 +360,7 @@ impl<'s> Case<'s> {
     }
 }
 
-/// A finding about incidents.
+/// Returns a finding about incidents, without its texts.
 pub(super) fn finding(id: &'static str, incidents: &[&Incident]) -> SessionFinding {
     let mut exchanges: Vec<u64> = incidents.iter().map(|incident| incident.exchange).collect();
     exchanges.dedup();
@@ -391,9 +372,9 @@ pub(super) fn finding(id: &'static str, incidents: &[&Incident]) -> SessionFindi
     }
 }
 
-/// Incidents that are listed.
+/// The most incidents that a finding lists.
 const MOST_LISTED: usize = 3;
 
-/// What Microsoft found (blog wsdevsol, "MDM Enrollment succeeds but SyncML session aborts without errors").
+/// A cause that Microsoft found (blog wsdevsol, "MDM Enrollment succeeds but SyncML session aborts without errors").
 const INDENTED: &str = "That answer has blanks or line breaks between its elements: the DM client of Windows 8.1 stops at \
                         those, and reports nothing.";

@@ -11,7 +11,7 @@ use crate::record::analysis::refusal::IN_FRONT;
 use crate::record::model::SessionFinding;
 
 impl Case<'_> {
-    /// WHY-08, WHY-05 or WHY-03: the last answer of the session was an HTTP error.
+    /// WHY-08, WHY-05 or WHY-03 of a session whose last answer was an HTTP error.
     pub(super) fn ended_by_http(&self) -> Option<SessionFinding> {
         let last = self.session.broken()?;
         let IncidentKind::Http {
@@ -34,6 +34,7 @@ impl Case<'_> {
         let mut finding = finding(id, &[last]);
         finding.code = Some(status);
         let cause = self.session.broken_before(last).filter(|_| own);
+        let cause = cause.map(|(_, how)| how);
         finding.what = match cause {
             Some(_) => format!(
                 "No answer of the server: dmtap answered with HTTP {status}, and nothing of the session followed"
@@ -108,7 +109,7 @@ impl Case<'_> {
         Some(finding)
     }
 
-    /// Adds who is behind an HTTP error, where the server is not.
+    /// Adds a line on the cause of an HTTP error that is not the server's.
     pub(super) fn http_words(&self, finding: &mut SessionFinding, error: &Incident, own: bool) {
         match finding.rules.is_empty() {
             false if self.is_of_request(error, own) => {
@@ -129,7 +130,7 @@ impl Case<'_> {
     }
 }
 
-/// What to do about a server that refuses a request by HTTP.
+/// Returns the advice about a server that refuses a request by HTTP.
 fn refused_next(status: u16, at_us: u64) -> String {
     let log = format!("the server's log {}", words::at(at_us));
     match status {

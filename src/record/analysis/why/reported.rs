@@ -1,4 +1,4 @@
-//! Failures that the device reports by an Alert, of work that it had accepted before.
+//! Failures that the device reports in an Alert, of work that it had accepted before.
 
 use super::values::INSTALLER_NEXT;
 use super::words::{self, hresult_words, named};
@@ -78,7 +78,7 @@ fn is_failure(item: &TransactionItem) -> bool {
     );
     match number {
         Some(code) if is_of_update(item) => !matches!(code, 0..=299 | 1200..=1299),
-        // Installed, and a restart is to come or goes on.
+        // Installed, and a restart follows.
         Some(0 | 1641 | 3010) => false,
         // An HRESULT with the bit of failures.
         Some(number) if !(0..0x8000_0000).contains(&number) => true,
@@ -89,7 +89,7 @@ fn is_failure(item: &TransactionItem) -> bool {
     }
 }
 
-/// How work on a node ended, as an Item of an Alert says; `None`: it does not say that it ended.
+/// Returns the end of the work on a node that an Item of an Alert reports; `None` if it reports no end.
 pub(in crate::record::analysis) fn reported_end(item: &TransactionItem) -> Option<ReportedValue> {
     if is_failure(item) {
         return Some(ReportedValue::Failed(meaning(item)));
@@ -104,13 +104,13 @@ pub(in crate::record::analysis) fn reported_end(item: &TransactionItem) -> Optio
     (is_done && says_end).then_some(ReportedValue::Done)
 }
 
-/// Whether an Item of an Alert says that the work goes on.
+/// Whether an Item of an Alert reports that the work goes on.
 pub(in crate::record::analysis) fn goes_on(media_type: &str, value: Option<&str>) -> bool {
     let is_in_progress = |value: &str| value.trim().eq_ignore_ascii_case("InProgress");
     media_type.ends_with("requestpending") || value.is_some_and(is_in_progress)
 }
 
-/// The types of Alerts that say the end of work end with these.
+/// The ends of the types of Alerts that report the end of work.
 const ENDS: [&str; 6] = [
     "csp_install",
     "install.result",
@@ -120,7 +120,7 @@ const ENDS: [&str; 6] = [
     "operationcomplete",
 ];
 
-/// The number that an Alert has for a value: `1603`, `0x80070643`, `ResultCode=404`.
+/// Returns the number in the value of an Alert: `1603`, `0x80070643`, `ResultCode=404`.
 fn number(item: &TransactionItem) -> Option<i64> {
     let value = item.value.as_deref().unwrap_or_default().trim();
     let value = value.strip_prefix("ResultCode=").unwrap_or(value);
@@ -130,14 +130,14 @@ fn number(item: &TransactionItem) -> Option<i64> {
     }
 }
 
-/// Whether an Alert is about an update of firmware or software as OMA has it (FUMO, SCOMO).
+/// Whether an Alert is about an update of firmware or software as OMA defines it (FUMO, SCOMO).
 fn is_of_update(item: &TransactionItem) -> bool {
     let media_type = item.media_type.as_deref().unwrap_or_default();
     let media_type = media_type.to_ascii_lowercase();
     media_type.contains("firmwareupdate") || media_type.contains("scomo")
 }
 
-/// A value of an Alert with what it means.
+/// Returns the value of an Alert with its meaning.
 fn meaning(item: &TransactionItem) -> String {
     let value = item.value.as_deref().unwrap_or_default().trim();
     let of_update = number(item).filter(|_| is_of_update(item));

@@ -1,10 +1,10 @@
-//! Failures of commands that nobody knows.
+//! Failures of commands that the record does not have.
 
 use super::Case;
 use crate::record::model::SessionFinding;
 
 impl Case<'_> {
-    /// WHY-15 about failures of commands that nobody knows, which no other finding names.
+    /// WHY-15 of these failures, if no other finding lists them.
     pub(super) fn of_unknown_commands(
         &self,
         findings: &[SessionFinding],
@@ -27,5 +27,5 @@ impl Case<'_> {
     }
 }
 
-/// Failures that one finding lists.
+/// The most failures that a finding lists.
 const MOST_LISTED: usize = 10;
