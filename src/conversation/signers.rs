@@ -120,7 +120,7 @@ fn check_field(
             (server == certificate).then_some(())
         };
         let is_held = is_own || stands_for().is_some();
-        is_held.then(|| Seal::Signature {
+        is_held.then_some(Seal::Signature {
             name,
             data: signature,
             key: signer.public_key,
