@@ -137,8 +137,10 @@ impl XmlForms {
 
 /// Returns the first text of an element that holds only texts.
 fn first_text(element: Element<'_>) -> Option<Text<'_>> {
-    let holds_elements = element.elements().next().is_some();
-    element.texts().next().filter(|_| !holds_elements)
+    match element.elements().next() {
+        Some(_) => None,
+        None => element.texts().next(),
+    }
 }
 
 /// Whether all octets of an element are text that XML can hold.
