@@ -328,7 +328,7 @@ fn has_fault(record: &EventRecord) -> bool {
 /// WHY-03: a server's error of HTTP, to a request that names no session.
 fn http_error(exchange: u64, record: &EventRecord) -> Option<SessionFinding> {
     let status = record.http_status().filter(|status| *status >= 400)?;
-    if record.own || !record.applied.is_empty() {
+    if record.own || !Exchanged::of(record).rules().is_empty() {
         return None;
     }
     let words = refusal::own_words(record);
