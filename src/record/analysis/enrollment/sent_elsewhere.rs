@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use smol_str::{SmolStr, format_smolstr};
 
 use super::device_of;
-use crate::flow::origin::UrlOrigin;
+use crate::flow::origin::{Origin, Scheme, UrlOrigin};
 use crate::record::EventRecord;
 use crate::record::analysis::exchanged::{Exchanged, of_user};
 use crate::record::model::{EnrollmentRecord, EventKind, SessionFinding};
@@ -133,24 +133,35 @@ impl Sent {
             self.names.join(", "),
             places.join(", ")
         ));
+        let is_http = host.starts_with("http://");
+        let origin = match is_http {
+            true => host.to_string(),
+            false => format!("https://{host}"),
+        };
         // A browser may open the page anywhere; the device comes back with what it got there.
         let next = match self.names == [SIGN_IN] {
             true => format!(
-                "see whether the user could sign in there, and whether the page sent the device back; --map PUBLIC=https://{host} records it"
+                "see whether the user could sign in there, and whether the page sent the device back; --map PUBLIC={origin} records it"
             ),
-            false => format!(
-                "run dmtap with --stay on, or add --map PUBLIC=https://{host}, and enroll again"
+            false if is_http => format!(
+                "let the server write https:// there, or add --map PUBLIC={origin}, and enroll again"
             ),
+            false => {
+                format!("run dmtap with --stay on, or add --map PUBLIC={origin}, and enroll again")
+            }
         };
         finding.advise(next, "");
         finding
     }
 }
 
-/// `host:port` of a URL.
+/// `host:port` of a URL; with its scheme if that is http, since dmtap may stand for the host by https alone.
 fn host_of(url: &str) -> Option<SmolStr> {
-    let origin = UrlOrigin::of(url)?.origin;
-    Some(format_smolstr!("{}:{}", origin.host, origin.port))
+    let Origin { scheme, host, port } = UrlOrigin::of(url)?.origin;
+    Some(match scheme {
+        Scheme::Https => format_smolstr!("{host}:{port}"),
+        Scheme::Http => format_smolstr!("http://{host}:{port}"),
+    })
 }
 
 /// What a DiscoverResponse names: two services, and the page on which the user signs in before them.
