@@ -1,10 +1,10 @@
 //! One TLS handshake, looked at: the chain, and whether a client certificate was asked for.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use std::{fmt, io};
 
 use rustls::SignatureScheme;
 use rustls::client::ResolvesClientCert;
@@ -32,6 +32,8 @@ pub(super) struct Handshake {
 pub(super) struct Failed {
     /// Whether nobody answered at all.
     pub(super) is_tcp: bool,
+    /// Whether the server ended the handshake after it had asked for a client certificate.
+    pub(super) wants_certificate: bool,
     why: String,
     help: Option<String>,
 }
@@ -45,6 +47,7 @@ impl Handshake {
     ) -> Result<Self, Failed> {
         let failed = |is_tcp: bool, why: String| Failed {
             is_tcp,
+            wants_certificate: false,
             why,
             help: None,
         };
@@ -64,12 +67,21 @@ impl Handshake {
         let handshake = tokio::time::timeout(PATIENCE, handshake).await;
         let stream = handshake.map_err(|_| failed(false, format!("no TLS within {seconds} s")))?;
         let stream = stream.map_err(|error| {
+            if asked.0.load(Ordering::Relaxed) && !is_own(&error) {
+                return Failed {
+                    is_tcp: false,
+                    wants_certificate: true,
+                    why: WANTS_CERTIFICATE.into(),
+                    help: Some(TAKE_OTHERS.into()),
+                };
+            }
             let ServerError { what, help, .. } = ServerError::of(&error, "--server-ca")
                 .without_insecure(Some(
                     "start dmtap proxy with -k, which accepts any certificate",
                 ));
             Failed {
                 is_tcp: false,
+                wants_certificate: false,
                 why: what,
                 help,
             }
@@ -107,8 +119,7 @@ impl Handshake {
 impl Failed {
     /// What helps.
     pub(super) fn remedy(&self) -> &str {
-        let general =
-            "mend the certificate of the server, or start dmtap proxy with -k, which accepts any";
+        let general = "see in the server's log why: dmtap needs a server that speaks TLS 1.2 or 1.3 at this port";
         self.help.as_deref().unwrap_or(general)
     }
 }
@@ -117,6 +128,13 @@ impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.why)
     }
+}
+
+/// Whether this side ended a handshake, not the server.
+fn is_own(error: &io::Error) -> bool {
+    let tls = error.get_ref();
+    let tls = tls.and_then(|error| error.downcast_ref::<rustls::Error>());
+    tls.is_some_and(|tls| !matches!(tls, rustls::Error::AlertReceived(_)))
 }
 
 /// The first certificate of a PEM file.
@@ -139,5 +157,10 @@ impl ResolvesClientCert for Asked {
     }
 }
 
+const WANTS_CERTIFICATE: &str =
+    "the server asks for a client certificate, and ends the handshake without one";
+/// What to do about a server that serves nobody without a client certificate.
+pub(super) const TAKE_OTHERS: &str =
+    "let the server take connections without one, at least for discovery and enrollment";
 /// How long connecting and TLS may take, each.
 const PATIENCE: Duration = Duration::from_secs(10);
