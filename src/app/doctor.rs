@@ -101,7 +101,18 @@ impl Doctor {
     async fn domain(&self, domain: &str) -> Finding {
         let name = format!("enterpriseenrollment.{domain}");
         match self.lookup(&name, 443).await {
-            Ok(addresses) => Finding::ok("domain", format!("{name} leads to {}", list(&addresses))),
+            Ok(addresses) => {
+                let leads = format!("{name} leads to {}", list(&addresses));
+                let handshake = Handshake::with(&addresses, &name, &Trust::Anything).await;
+                match handshake {
+                    Err(why) if why.is_tcp => Finding::optional(
+                        "domain",
+                        format!("{leads}, and nobody answers there at port 443, where devices ask"),
+                        "only where users enroll with their mail address: let dmtap listen there, with -p 443",
+                    ),
+                    _ => Finding::ok("domain", leads),
+                }
+            }
             Err(why) => Finding::optional(
                 "domain",
                 format!(
@@ -147,6 +158,9 @@ impl Doctor {
         let is_dmtap = answers.is_ok();
         findings.push(public::shown(self, &host, &addresses, handshake, is_dmtap).await);
         findings.push(answers);
+        if is_dmtap {
+            findings.push(public::discovery(self, public, &addresses).await);
+        }
         Ok(())
     }
 
@@ -208,6 +222,10 @@ impl Doctor {
                 handshake
             }
             Err(why) => {
+                if why.wants_certificate {
+                    let text = format!("{host}:{port}: {why}");
+                    return Err(Finding::wrong("client certificate", text, why.remedy()));
+                }
                 let unverified = Handshake::with(&addresses, &host, &Trust::Anything).await;
                 let wrong = |text: String| Finding::wrong(what, text, why.remedy());
                 let unverified = unverified.map_err(|_| wrong(why.to_string()))?;
@@ -241,11 +259,16 @@ impl Doctor {
 
     /// Returns the address of discovery.
     fn discovery_url(&self) -> String {
+        self.discovery_at(&self.server)
+    }
+
+    /// Where discovery is behind another origin.
+    fn discovery_at(&self, host: &Uri) -> String {
         let path = match self.server.path() {
             "" | "/" => DISCOVERY_PATH,
             path => path,
         };
-        format!("{}{path}", origin(&self.server))
+        format!("{}{path}", origin(host))
     }
 }
 

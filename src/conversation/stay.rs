@@ -9,7 +9,7 @@ use http::header::{self, HeaderName, HeaderValue};
 
 use super::MessageInput;
 use crate::dm::Dialect;
-use crate::flow::origin::{NamedHost, Reach, Turned};
+use crate::flow::origin::{NamedHost, Origin, Reach, Turned};
 use crate::flow::{EffectDetail, EffectKind, Note, RuleEffect, Side, media};
 use crate::markup::{self, Document, Hint, Limits};
 use crate::patch::Patch;
@@ -175,8 +175,8 @@ impl StayContext {
                 false => 0,
             };
             let turned = stay::location(&value[at..], &self.path, &self.map, reach, &self.learned);
-            if let Turned::Away(host) = &turned {
-                stayed.notes.push(note_away(reach, host, &name));
+            if let Turned::Away(origin) = &turned {
+                stayed.notes.push(note_away(reach, origin, &name));
             }
             let Some(after) = turned.apply(&value[at..]) else {
                 continue;
@@ -287,9 +287,9 @@ fn reach(message: &MessageInput<'_>) -> Reach {
     }
 }
 
-fn note_away(reach: Reach, host: &str, name: &HeaderName) -> Note {
+fn note_away(reach: Reach, origin: &Origin, name: &HeaderName) -> Note {
     match reach {
-        Reach::Learned => Note::new("STAY-01", stay::leads_away(host, name.as_str())),
-        Reach::Mapped => Note::new("STAY-04", stay::signs_in(host, name.as_str())),
+        Reach::Learned => Note::new("STAY-01", stay::leads_away(origin, name.as_str())),
+        Reach::Mapped => Note::new("STAY-04", stay::signs_in(origin, name.as_str())),
     }
 }

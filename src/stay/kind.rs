@@ -78,7 +78,7 @@ pub const NODES: &[(&str, Kind)] = &[
     ("APPLICATION/APPADDR/ADDR", kind("APPADDR/ADDR", Bare, Learned)),
     ("APPLICATION/APPADDR/PORT/PORTNBR", kind("APPADDR/PORT/PORTNBR", Port, Learned)),
     ("APPLICATION/ServerList", kind("ServerList", List, Learned)),
-    ("APPLICATION/SSPHyperlink", kind("SSPHyperlink", One, Mapped)),
+    ("APPLICATION/SSPHyperlink", kind(COMPANY_APP, One, Mapped)),
     ("APPLICATION/CRLCheck", kind("CRLCheck", CrlCheck, Mapped)),
     ("DMClient/Provider/*/ManagementServiceAddress", kind("ManagementServiceAddress", List, Learned)),
     ("DMClient/Provider/*/ManagementServerAddressList", kind("ManagementServerAddressList", List, Learned)),
@@ -92,6 +92,9 @@ pub const NODES: &[(&str, Kind)] = &[
     ("SyncML/DMAcc/*/AppAddr/*/Port/*/PortNbr", kind("DMAcc/AppAddr/Port/PortNbr", Port, Learned)),
     ("SyncML/DMAcc/*/Ext/Microsoft/CRLCheck", kind("DMAcc/CRLCheck", CrlCheck, Mapped)),
 ];
+
+/// A link to an app for people: the device does not follow it for management, so it leads nothing away.
+pub const COMPANY_APP: &str = "SSPHyperlink";
 
 /// Identifiers that look like URLs, and URLs that dmtap must not change, by the last segment of their path.
 pub const NEVER: &[&str] = &[

@@ -58,9 +58,9 @@ pub fn page(body: &[u8], received: &[u8], map: &OriginMap) -> StayOutcome {
                 );
                 (host, Severity::Warning, text)
             }
-            (Turned::Away(host), Some(way)) => {
-                let text = signs_in(&host, way);
-                (host, Severity::Info, text)
+            (Turned::Away(origin), Some(way)) => {
+                let text = signs_in(&origin, way);
+                (origin.authority(), Severity::Info, text)
             }
         };
         if notes.len() < MOST_NOTES && !hosts.contains(&host) {

@@ -6,7 +6,7 @@ use super::kind::{self, Form, Kind};
 use super::places::{MOST_PLACES, Part, Place};
 use super::value;
 use super::{StayInput, StayOutcome};
-use crate::flow::origin::{LearnedHosts, NamedHost, Origin, OriginMap, Reach, Turned};
+use crate::flow::origin::{LearnedHosts, NamedHost, Origin, OriginMap, Reach, Scheme, Turned};
 use crate::flow::{EffectDetail, Note, Severity, Side};
 use crate::markup::edit::{Edit, NestedEdit};
 use crate::patch::{Patch, Splice};
@@ -77,13 +77,16 @@ impl<'a> UrlRewriter<'a> {
                 Side::Device => self.map.to_device(&url, kind.reach, &self.learned),
                 Side::Server => self.map.to_server(&text),
             };
+            if kind.name == kind::COMPANY_APP && matches!(turned, Turned::Away(_)) {
+                continue;
+            }
             if self.sealed.is_some() {
                 self.note_sealed(place, &turned, &url.origin);
                 continue;
             }
             match &turned {
                 Turned::Same => {}
-                Turned::Away(host) => self.note_away(place, kind, host),
+                Turned::Away(origin) => self.note_away(place, kind, origin),
                 Turned::To { learned, .. } => {
                     if let Some(named) = learned.clone() {
                         self.learn(named);
@@ -221,20 +224,15 @@ impl<'a> UrlRewriter<'a> {
         self.note(Note::new("STAY-02", why));
     }
 
-    fn note_away(&mut self, place: &Place, kind: &Kind, host: &str) {
+    fn note_away(&mut self, place: &Place, kind: &Kind, origin: &Origin) {
         if self.input.to == Side::Server {
             return;
         }
         let path = place.shown();
         let is_page = kind.reach == Reach::Mapped && kind::DISCOVERY.contains(kind);
         self.note(match is_page {
-            true => Note::new(
-                "STAY-04",
-                format!(
-                    "the sign-in page is at {host} ({path}), outside dmtap; add --map PUBLIC=https://{host} to see it"
-                ),
-            ),
-            false => Note::new("STAY-01", leads_away(host, path)),
+            true => Note::new("STAY-04", signs_in(origin, path)),
+            false => Note::new("STAY-01", leads_away(origin, path)),
         });
     }
 
@@ -268,8 +266,20 @@ impl<'a> UrlRewriter<'a> {
 }
 
 /// Returns the note on a URL that leads a device away from dmtap.
-pub fn leads_away(host: &str, path: &str) -> String {
-    format!("this leads the device to {host} ({path}), past dmtap; add --map PUBLIC=https://{host}")
+pub fn leads_away(origin: &Origin, path: &str) -> String {
+    let host = origin.authority();
+    match origin.scheme {
+        Scheme::Https => {
+            format!(
+                "this leads the device to {host} ({path}), past dmtap; add --map PUBLIC={origin}"
+            )
+        }
+        // A server behind something that ends TLS may not know its public scheme.
+        Scheme::Http => format!(
+            "this leads the device to {origin} ({path}), past dmtap; let the server write https:// there, or add \
+             --map PUBLIC={origin}"
+        ),
+    }
 }
 
 /// Returns the note on a URL that leads a device away, in a place that dmtap does not rewrite, whatever the map.
@@ -281,9 +291,10 @@ pub(super) fn left_as_it_is(host: &str, path: &str) -> String {
 }
 
 /// Returns the note on sign-in pages of a host that is in no pair.
-pub fn signs_in(host: &str, path: &str) -> String {
+pub fn signs_in(origin: &Origin, path: &str) -> String {
+    let host = origin.authority();
     format!(
-        "the sign-in page is at {host} ({path}), outside dmtap; --map PUBLIC=https://{host} would show it"
+        "the sign-in page is at {host} ({path}), outside dmtap; --map PUBLIC={origin} would show it"
     )
 }
 

@@ -46,13 +46,18 @@ fn rows() -> Vec<Row> {
 
 /// The map that the data file names.
 fn map() -> OriginMap {
+    map_with("https://dm.example.com:9443")
+}
+
+/// The same map with another server as the second.
+fn map_with(second: &str) -> OriginMap {
     let origin = |text: &str| text.parse().unwrap();
     let origins = Origins {
         server: origin("https://mdm.example.com"),
         public: None,
         maps: vec![OriginPair {
             public: origin("https://dm.lab.test"),
-            server: origin("https://dm.example.com:9443"),
+            server: origin(second),
         }],
     };
     origins.seen_from(&origin("https://lab.test:8443")).0
@@ -83,7 +88,15 @@ fn input<'a>(to: Side, context: &'a StayContext, limits: &'a Limits) -> StayInpu
 
 /// What the rule makes of a message, and what it reports.
 fn turned(source: &Bytes, to: Side, extent: Extent) -> (Bytes, StayOutcome) {
-    let (context, limits) = (context(extent, LearnedHosts::default()), Limits::default());
+    turned_by(map(), source, to, extent)
+}
+
+fn turned_by(map: OriginMap, source: &Bytes, to: Side, extent: Extent) -> (Bytes, StayOutcome) {
+    let limits = Limits::default();
+    let context = StayContext {
+        map,
+        ..context(extent, LearnedHosts::default())
+    };
     let document = document(source.clone());
     let stayed = stay(&document, &input(to, &context, &limits));
     let bytes = match &stayed.effect {
@@ -152,6 +165,30 @@ fn gets_from(row: &Row, sent: &Bytes, gets: &Bytes, extent: Extent) {
     let ids: Vec<&str> = stayed.notes.iter().map(|note| note.id).collect();
     assert_eq!(ids, Vec::from_iter(row.note.as_deref()), "{}", row.r#in);
     assert_eq!(stayed.effect.is_some(), row.r#in != row.out, "{}", row.kind);
+}
+
+#[test]
+fn the_map_that_a_note_names_keeps_the_device() {
+    for url in [
+        "http://mdm.example.com/x",
+        "http://mdm.example.com:8080/x",
+        "https://192.0.2.7/x",
+    ] {
+        let source = (frames("APPLICATION/ADDR")[0].to_device.as_ref().unwrap())(url, "");
+        let source = Bytes::from(source);
+        let (_, stayed) = turned(&source, Side::Device, Extent::Followed);
+        let note = &stayed.notes[0].text;
+        let (_, server) = note.split_once("--map PUBLIC=").unwrap();
+        let map = map_with(server);
+        let (bytes, stayed) = turned_by(map, &source, Side::Device, Extent::Followed);
+        assert!(stayed.notes.is_empty(), "{note}");
+        assert!(shown(&bytes).contains("https://dm.lab.test/x"), "{note}");
+        assert_eq!(
+            note.contains("https:// there"),
+            url.starts_with("http:"),
+            "{note}"
+        );
+    }
 }
 
 #[test]

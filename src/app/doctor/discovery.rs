@@ -1,18 +1,20 @@
 //! The checks with discovery: its answer, the client certificate, the clock, and the hosts that it names.
 
-use http::header::{DATE, LOCATION};
-use http::{Response, Uri};
+use http::header::{CONTENT_TYPE, DATE, LOCATION, TRANSFER_ENCODING, WWW_AUTHENTICATE};
+use http::{HeaderMap, Response, Uri};
 
-use super::probe::Handshake;
+use super::probe::{Handshake, TAKE_OTHERS};
 use super::{CHECK_PORT, DISCOVERY_PATH, Doctor, Finding, host_and_port, origin};
 use crate::app::dial::{Dialer, HttpClient};
 use crate::app::enroll_device::{EnrollError, send};
 use crate::dm::Envelope;
 use crate::dm::enrollment::EnrollmentMessage;
+use crate::flow::origin::{NamedHost, Origin, Reach, Scheme, UrlOrigin};
 use crate::markup::{Hint, Limits, decode};
 use crate::peer::enroll::device::{discover_request, exists_request};
 use crate::peer::enroll::{CsrForm, EnrollProfile, Login};
 use crate::proxy::Trust;
+use crate::stay::kind::DISCOVERY;
 use bytes::Bytes;
 
 /// Checks client certificate, clock and discovery.
@@ -35,7 +37,11 @@ pub(super) async fn examine(
     let client = dialer.client(&Trust::Anything);
     let client = client.map_err(|why| wrong(why, "check the file of --server-ca"))?;
     let there = send(&client, exists_request(&url)).await;
-    findings.push(client_certificate(handshake, &there));
+    let certificate = client_certificate(handshake, &there);
+    if !certificate.is_ok() && there.is_ok() {
+        return Err(certificate);
+    }
+    findings.push(certificate);
     let answer = there.map_err(|error| {
         let remedy = "check that this is a server for Windows enrollment, and its log";
         wrong(error.to_string(), remedy)
@@ -54,6 +60,14 @@ pub(super) async fn examine(
         return Ok(());
     }
     if !answer.status().is_success() {
+        // A server may know POST alone at this path.
+        if let 404 | 405 = answer.status().as_u16() {
+            let found = discover(doctor, &client, &url).await;
+            if found.first().is_some_and(Finding::is_ok) {
+                findings.extend(found);
+                return Ok(());
+            }
+        }
         let text = format!("GET {url} is answered with HTTP {}", answer.status());
         let host = url.host().unwrap_or_default();
         let authority = url.authority().map_or(host, |authority| authority.as_str());
@@ -76,20 +90,28 @@ pub(super) async fn examine(
 
 /// Sends Discover as a device does, then checks each host to which the answer leads.
 async fn discover(doctor: &Doctor, client: &HttpClient, url: &Uri) -> Vec<Finding> {
-    let domain = doctor.domain.as_deref().unwrap_or("example.com");
-    let user = format!("doctor@{domain}");
-    let profile = EnrollProfile::new(user, Login::Password(String::new()), CsrForm::Windows11);
-    let answer = send(client, discover_request(url, &profile)).await;
-    let (finding, mut named) = discovered(url, answer);
+    let answer = ask(doctor, client, url).await;
+    let (mut findings, mut named) = discovered(doctor, url, answer);
     named.push(origin(url));
     named.retain(|named| *named != origin(&doctor.server));
     let named = named.iter().filter_map(|named| named.parse::<Uri>().ok());
     let named = named.filter(|named| named.scheme_str() == Some("https"));
-    let mut findings = vec![finding];
     for named in named.take(MOST_NAMED) {
         findings.push(named_host(doctor, &named).await);
     }
     findings
+}
+
+/// Sends Discover as a device of some user does.
+pub(super) async fn ask(
+    doctor: &Doctor,
+    client: &HttpClient,
+    url: &Uri,
+) -> Result<Response<Bytes>, EnrollError> {
+    let domain = doctor.domain.as_deref().unwrap_or("example.com");
+    let user = format!("doctor@{domain}");
+    let profile = EnrollProfile::new(user, Login::Password(String::new()), CsrForm::Windows11);
+    send(client, discover_request(url, &profile)).await
 }
 
 /// Checks name, port and certificate of a host to which discovery leads.
@@ -123,17 +145,36 @@ fn client_certificate(
     answer: &Result<Response<Bytes>, EnrollError>,
 ) -> Finding {
     let what = "client certificate";
-    match (handshake.asks, answer.is_err()) {
-        (true, true) => Finding::wrong(
+    match (handshake.asks, answer) {
+        (true, Err(_)) => Finding::wrong(
             what,
             "the server closes connections without a client certificate",
-            "let the server take connections without one, at least for discovery and enrollment",
+            TAKE_OTHERS,
         ),
-        (true, false) => Finding::ok(
+        (true, Ok(answer)) if misses_certificate(answer) => Finding::wrong(
+            what,
+            format!(
+                "the server asks for one in the handshake, and answers HTTP {} without one",
+                answer.status()
+            ),
+            TAKE_OTHERS,
+        ),
+        (true, Ok(_)) => Finding::ok(
             what,
             "the server asks for one in the handshake, and serves devices without one, too",
         ),
         (false, _) => Finding::ok(what, "the server does not ask for one in the handshake"),
+    }
+}
+
+/// Whether a server that asked for a client certificate refuses by HTTP, as nginx and IIS do.
+fn misses_certificate(answer: &Response<Bytes>) -> bool {
+    let names = || answer.body().to_ascii_lowercase();
+    match answer.status().as_u16() {
+        495 | 496 => true,
+        401 | 403 => !answer.headers().contains_key(WWW_AUTHENTICATE),
+        400..500 => memchr::memmem::find(&names(), b"certificate").is_some(),
+        _ => false,
     }
 }
 
@@ -155,47 +196,102 @@ fn clock(answer: &Response<Bytes>) -> Option<Finding> {
 }
 
 /// Returns the result of discovery, and the other origins in its answer.
-fn discovered(url: &Uri, answer: Result<Response<Bytes>, EnrollError>) -> (Finding, Vec<String>) {
+pub(super) fn discovered(
+    doctor: &Doctor,
+    url: &Uri,
+    answer: Result<Response<Bytes>, EnrollError>,
+) -> (Vec<Finding>, Vec<String>) {
     let what = "discovery";
+    let wrong = |text: String, remedy: &str| (vec![Finding::wrong(what, text, remedy)], Vec::new());
     let remedy = "check the server's log: Windows stops here, too";
     let answer = match answer {
         Ok(answer) => answer,
-        Err(error) => return (Finding::wrong(what, error.to_string(), remedy), Vec::new()),
+        Err(error) => return wrong(error.to_string(), remedy),
     };
-    let status = answer.status();
-    let document = decode(answer.into_body(), Hint::default(), &Limits::default()).ok();
+    let (head, body) = answer.into_parts();
+    let document = decode(body.clone(), Hint::default(), &Limits::default()).ok();
     let envelope = document.as_ref().and_then(Envelope::of);
     if let Some(fault) = envelope.and_then(|envelope| envelope.fault()) {
         let code = fault.subcode().or_else(|| fault.code()).unwrap_or_default();
         let reason = fault.reason().unwrap_or_default();
         let remedy = "if it is about the user, give the mail domain with --domain";
         let text = format!("Discover is answered with the fault {code}: {reason}");
-        return (Finding::wrong(what, text, remedy), Vec::new());
+        return wrong(text, remedy);
     }
     let Some(EnrollmentMessage::DiscoverResponse(found)) = envelope.and_then(EnrollmentMessage::of)
     else {
-        let text = format!("Discover is answered with HTTP {status} and no DiscoverResponse");
-        return (Finding::wrong(what, text, remedy), Vec::new());
+        let status = head.status;
+        let words = plain_words(&head.headers, &body);
+        let text =
+            format!("Discover is answered with HTTP {status} and no DiscoverResponse{words}");
+        return wrong(text, remedy);
     };
     let policy = found.auth_policy().unwrap_or_default().into_owned();
-    let own = origin(url);
-    let mut others: Vec<String> = found
-        .urls()
-        .filter_map(|element| element.text().trim().parse::<Uri>().ok())
-        .map(|uri| origin(&uri))
-        .filter(|origin| *origin != own)
-        .collect();
-    others.sort();
-    others.dedup();
-    let elsewhere = match others.join(", ") {
-        none if none.is_empty() => String::new(),
-        others => format!(", and leads to {others}: dmtap --stay on keeps the device"),
+    let here = [&doctor.server, url].map(|uri| origin(uri).parse::<Origin>().ok());
+    let (mut kept, mut pages, mut away) = (Vec::new(), Vec::new(), Vec::new());
+    for element in found.urls() {
+        let name = element.local();
+        let kind = DISCOVERY.iter().find(|kind| kind.name == name);
+        let Some(named) = UrlOrigin::of(element.text().trim()).map(|url| url.origin) else {
+            continue;
+        };
+        let is_learned = kind.is_some_and(|kind| kind.reach == Reach::Learned);
+        let is_here = here.iter().flatten().any(|here| *here == named);
+        match NamedHost::of(&named) {
+            _ if here[1].as_ref() == Some(&named) => {}
+            _ if is_here => kept.push(named.to_string()),
+            _ if !is_learned => pages.push(named.to_string()),
+            Some(_) => kept.push(named.to_string()),
+            None => away.push(leads_past(name, &named)),
+        }
+    }
+    let listed = |origins: &mut Vec<String>, words: &str, end: &str| {
+        origins.sort();
+        origins.dedup();
+        match origins.join(", ") {
+            none if none.is_empty() => none,
+            origins => format!(", and {words} {origins}{end}"),
+        }
     };
-    let text = format!("{url} answers with {policy} authentication{elsewhere}");
-    (Finding::ok(what, text), others)
+    let leads = listed(&mut kept, "leads to", ": dmtap --stay on keeps the device");
+    let shows = listed(&mut pages, "names pages at", ", which stay outside dmtap");
+    let text = format!("{url} answers with {policy} authentication{leads}{shows}");
+    let mut findings = vec![Finding::ok(what, text)];
+    findings.extend(away);
+    if head.headers.contains_key(TRANSFER_ENCODING) {
+        findings.push(Finding::optional(
+            "framing",
+            "the server answers Discover in chunks, which Windows refuses (HTTP-04)",
+            "behind dmtap proxy the answer has a Content-Length; without dmtap the server has to send one",
+        ));
+    }
+    kept.extend(pages);
+    (findings, kept)
+}
+
+/// The first line of a plain text, as dmtap writes it where the server gives no answer: `: the server …`.
+pub(super) fn plain_words(headers: &HeaderMap, body: &[u8]) -> String {
+    let kind = headers.get(CONTENT_TYPE);
+    let is_plain = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    let words = String::from_utf8_lossy(&body[..body.len().min(MOST_WORDS)]);
+    let words = words.lines().next().filter(|_| is_plain);
+    words.map_or(String::new(), |words| format!(": {words}"))
+}
+
+/// An address that `stay` does not rewrite.
+fn leads_past(name: &str, named: &Origin) -> Finding {
+    let text = format!("{name} leads devices to {named}, past dmtap");
+    let host = match named.scheme {
+        Scheme::Https => "let the server write a host name there",
+        Scheme::Http => "let the server write https:// there",
+    };
+    let remedy = format!("{host}, or start dmtap proxy with --map PUBLIC={named}");
+    Finding::wrong("named address", text, remedy)
 }
 
 /// The limit of checked hosts of one discovery.
 const MOST_NAMED: usize = 8;
+/// Bytes of a plain text that are shown at most.
+const MOST_WORDS: usize = 200;
 /// The limit of the difference of the clocks, in seconds.
 const CLOCKS_APART: i64 = 300;

@@ -1,10 +1,10 @@
 //! A TLS handshake with a server, for its certificate chain and its request for a client certificate.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use std::{fmt, io};
 
 use rustls::SignatureScheme;
 use rustls::client::ResolvesClientCert;
@@ -31,6 +31,8 @@ pub(super) struct Handshake {
 pub(super) struct Failed {
     /// Whether nobody accepted the connection.
     pub(super) is_tcp: bool,
+    /// Whether the server ended the handshake after it had asked for a client certificate.
+    pub(super) wants_certificate: bool,
     why: String,
     help: Option<String>,
 }
@@ -44,6 +46,7 @@ impl Handshake {
     ) -> Result<Self, Failed> {
         let failed = |is_tcp: bool, why: String| Failed {
             is_tcp,
+            wants_certificate: false,
             why,
             help: None,
         };
@@ -63,12 +66,21 @@ impl Handshake {
         let handshake = tokio::time::timeout(PATIENCE, handshake).await;
         let stream = handshake.map_err(|_| failed(false, format!("no TLS within {seconds} s")))?;
         let stream = stream.map_err(|error| {
+            if asked.0.load(Ordering::Relaxed) && !is_own(&error) {
+                return Failed {
+                    is_tcp: false,
+                    wants_certificate: true,
+                    why: WANTS_CERTIFICATE.into(),
+                    help: Some(TAKE_OTHERS.into()),
+                };
+            }
             let ServerError { what, help, .. } = ServerError::of(&error, "--server-ca")
                 .without_insecure(Some(
                     "start dmtap proxy with -k, which accepts any certificate",
                 ));
             Failed {
                 is_tcp: false,
+                wants_certificate: false,
                 why: what,
                 help,
             }
@@ -106,8 +118,7 @@ impl Handshake {
 impl Failed {
     /// Returns the remedy.
     pub(super) fn remedy(&self) -> &str {
-        let general =
-            "mend the certificate of the server, or start dmtap proxy with -k, which accepts any";
+        let general = "see in the server's log why: dmtap needs a server that speaks TLS 1.2 or 1.3 at this port";
         self.help.as_deref().unwrap_or(general)
     }
 }
@@ -116,6 +127,13 @@ impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.why)
     }
+}
+
+/// Whether this side ended a handshake, not the server.
+fn is_own(error: &io::Error) -> bool {
+    let tls = error.get_ref();
+    let tls = tls.and_then(|error| error.downcast_ref::<rustls::Error>());
+    tls.is_some_and(|tls| !matches!(tls, rustls::Error::AlertReceived(_)))
 }
 
 /// A resolver without a certificate that notes the request for one.
@@ -133,5 +151,10 @@ impl ResolvesClientCert for Asked {
     }
 }
 
+const WANTS_CERTIFICATE: &str =
+    "the server asks for a client certificate, and ends the handshake without one";
+/// What to do about a server that serves nobody without a client certificate.
+pub(super) const TAKE_OTHERS: &str =
+    "let the server take connections without one, at least for discovery and enrollment";
 /// The time limit for the connection, and for TLS.
 const PATIENCE: Duration = Duration::from_secs(10);

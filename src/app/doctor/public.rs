@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use http::{Request, Uri};
 
 use super::probe::{Failed, Handshake};
-use super::{Doctor, Finding, host_and_port, origin};
+use super::{Doctor, Finding, discovery, host_and_port, origin};
 use crate::app::dial::Dialer;
 use crate::app::enroll_device::send;
 use crate::dm::Certificate;
+use crate::peer::enroll::device::exists_request;
 use crate::proxy::{Resolve, Trust};
 use bytes::Bytes;
 
@@ -52,6 +53,46 @@ pub(super) async fn answers(doctor: &Doctor, public: &Uri, addresses: &[SocketAd
             ),
         ),
     }
+}
+
+/// What devices get when they ask for discovery there.
+pub(super) async fn discovery(doctor: &Doctor, public: &Uri, addresses: &[SocketAddr]) -> Finding {
+    let what = "public discovery";
+    let (host, port) = host_and_port(public);
+    let table = addresses
+        .first()
+        .map(|first| Resolve::new(&host, port, *first));
+    let client = Dialer::new(table.into_iter().collect()).client(&Trust::Anything);
+    let url = doctor.discovery_at(public).parse::<Uri>();
+    let (Ok(client), Ok(url)) = (client, url) else {
+        let remedy = "give an address such as https://dmtap.lab:8080";
+        return Finding::wrong(what, format!("{public} is not an address"), remedy);
+    };
+    // A Discover would stand in the record of that dmtap as an enrollment that goes no further.
+    let there = send(&client, exists_request(&url)).await;
+    let text = match there {
+        Ok(answer) => {
+            let status = answer.status();
+            let (head, body) = answer.into_parts();
+            let words = discovery::plain_words(&head.headers, &body);
+            let text = format!("GET {url} is answered with HTTP {status}{words}");
+            if status.is_success() || status.is_redirection() {
+                return Finding::ok(what, text);
+            }
+            // A server may know POST alone at this path.
+            if let 404 | 405 = status.as_u16() {
+                let answer = discovery::ask(doctor, &client, &url).await;
+                let (found, _) = discovery::discovered(doctor, &url, answer);
+                if let Some(found) = found.into_iter().next().filter(Finding::is_ok) {
+                    return Finding { what, ..found };
+                }
+            }
+            text
+        }
+        Err(error) => error.to_string(),
+    };
+    let remedy = "see what that dmtap prints: its --mode and --resolve must lead to the server";
+    Finding::wrong(what, text, remedy)
 }
 
 /// Checks the certificate that devices receive.

@@ -55,8 +55,8 @@ pub enum Turned {
         /// The host in no pair that the new URL leads to.
         learned: Option<NamedHost>,
     },
-    /// The URL leads to this authority, past dmtap.
-    Away(String),
+    /// The URL leads to this origin, past dmtap.
+    Away(Origin),
 }
 
 impl Turned {
@@ -156,7 +156,7 @@ impl OriginMap {
                 origin: self.here.clone(),
                 learned: Some(named),
             },
-            None => Turned::Away(origin.authority()),
+            None => Turned::Away(origin.clone()),
         }
     }
 

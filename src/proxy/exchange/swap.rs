@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::HeaderMap;
+use http::header::LOCATION;
 
 use super::Exchange;
 use crate::conversation::{Decision, Seal, patched};
@@ -84,7 +85,7 @@ impl Exchange {
                         servers refuse: --csr-strict writes it as a UTF8String";
             }
             if is_granted && decided.verdict.answer.is_none() {
-                why += "; the certificate in this answer is for dmtap's key, and of no use to the device: enroll it again";
+                why += "; the server saw dmtap's key alone, so that the certificate in this answer is of no use to the device: enroll it again";
             }
             not_swapped(&swap.device_id, &why)
         });
@@ -169,7 +170,10 @@ impl Exchange {
         decided: &mut Decision,
     ) -> Result<Note, String> {
         let shared = &self.context.shared;
-        let document = leaving.ok_or("the answer cannot be read")?;
+        let document = leaving.ok_or(match headers.contains_key(LOCATION) {
+            true => "the answer is a redirection",
+            false => "the answer cannot be read",
+        })?;
         let limits = read::limits(shared.settings.max_body);
         let authority = shared.tls.authority();
         let ready = swap.answered(&shared.identities, authority, &document, hosts, &limits)?;

@@ -314,7 +314,7 @@ fn has_fault(record: &EventRecord) -> bool {
 /// WHY-03 of a request that names no session and got an HTTP error of the server.
 fn http_error(exchange: u64, record: &EventRecord) -> Option<SessionFinding> {
     let status = record.http_status().filter(|status| *status >= 400)?;
-    if record.own || !record.applied.is_empty() {
+    if record.own || !Exchanged::of(record).rules().is_empty() {
         return None;
     }
     let words = refusal::own_words(record);

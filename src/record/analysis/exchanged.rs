@@ -73,7 +73,9 @@ impl<'r> Exchanged<'r> {
     /// Returns the rules that acted on any part of the message.
     pub(super) fn rules(&self) -> Vec<SmolStr> {
         match self.touches.is_empty() {
-            true => distinct(self.record.applied.iter().map(|applied| &applied.rule)),
+            true => of_user(&distinct(
+                self.record.applied.iter().map(|applied| &applied.rule),
+            )),
             false => distinct(self.touches.iter().map(|(rule, _)| rule)),
         }
     }
@@ -214,7 +216,9 @@ fn fingerprint(record: &EventRecord) -> Option<u64> {
 
 fn touches(record: &EventRecord) -> Vec<(SmolStr, Option<usize>)> {
     let mut touches = Vec::new();
-    for applied in &record.applied {
+    // A peer that gets another address, or another certificate, fails no sooner.
+    let of_user = |it: &&RuleEffectRecord| !is_translation(&it.rule);
+    for applied in record.applied.iter().filter(of_user) {
         if applied.changes.is_empty() {
             touches.push((applied.rule.clone(), None));
         }
@@ -230,8 +234,13 @@ fn touches(record: &EventRecord) -> Vec<(SmolStr, Option<usize>)> {
 /// cause no failures.
 pub(super) fn of_user(rules: &[SmolStr]) -> Vec<SmolStr> {
     let mut rules = rules.to_vec();
-    rules.retain(|rule| ![SWAP, "stay"].contains(&&**rule));
+    rules.retain(|rule| !is_translation(rule));
     rules
+}
+
+/// Whether a rule is `stay` or the swap, which translate what only device and server name otherwise.
+fn is_translation(rule: &str) -> bool {
+    [SWAP, "stay"].contains(&rule)
 }
 
 /// Returns each name once, in the order of the first ones.

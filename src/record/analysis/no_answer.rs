@@ -80,4 +80,4 @@ impl NoAnswer {
 }
 
 /// The advice if the server misses a client certificate.
-const CERTIFICATE_NEXT: &str = "enroll the device through dmtap with --swap-client-identity, or give a client certificate with --client-certs";
+const CERTIFICATE_NEXT: &str = "enroll the device through dmtap with --swap-client-identity, or give a client certificate that the server accepts with --client-certs";

@@ -141,6 +141,8 @@ fn behind_name(text: &[u8], start: usize, end: usize) -> Range<usize> {
         Some(b'=') => assigned(text, after + 1, head::end_of_field),
         Some(b':') if !matches!(before, b'<' | b'/') => assigned(text, after + 1, end_of_json),
         Some(b',') if is_quote(before) => value_in_json(text, after + 1),
+        // `field.name = 'wresult'; field.value = 'SECRET'`, as scripts of sign-in pages have it.
+        Some(b';') if is_quote(before) => value_behind(text, after + 1).unwrap_or_default(),
         Some(b'&' | b';' | b',') => 0..0,
         _ if is_quote(before) || before == b'=' => {
             next_to(text, start, at).unwrap_or_else(|| behind_tag(text, end))
@@ -310,7 +312,8 @@ fn value_behind(text: &[u8], mut at: usize) -> Option<Range<usize>> {
             return None;
         }
         let value = assigned(text, at + equals + 1, head::end_of_field);
-        if name.eq_ignore_ascii_case(b"value") {
+        let last = name.rsplit(|byte| *byte == b'.').next();
+        if last.is_some_and(|last| last.eq_ignore_ascii_case(b"value")) {
             return Some(value);
         }
         let closed = matches!(text.get(value.end), Some(b'"' | b'\''));
@@ -436,6 +439,10 @@ mod tests {
         check(
             "<input name=\"wresult\" id=\"a>b\" value=\"&lt;t a=&quot;b&quot;&gt;SECRET1\"/>kept",
         );
+        check(
+            "kept; i.type = 'hidden';\n i.name = 'wresult';\n i.value = 'SECRET1';\n f.append(i);",
+        );
+        check("kept\n i.name = \"wresult\"\n i.value = \"SECRET1\"\n f.append(i)");
         check("&lt;parm name=&quot;AAUTHSECRET&quot; value=&quot;SECRET1&quot;/&gt;kept");
         check("kept https://user:SECRET1@mdm.example.com/a");
         check("<NodeName>Password</NodeName><RTProperties/><Value>SECRET1</Value>kept");
@@ -461,6 +468,7 @@ mod tests {
             "Name=\"AIK\" ",
             ":token>x",
             "\"token\" a=",
+            "'token'; a=",
             "://a",
         ] {
             by_looks(piece.repeat(1 << 16).as_bytes());

@@ -471,7 +471,7 @@ fn messages_that_a_program_logs_twice_are_copies() {
     ] {
         let (_, why, error) = printed("why", &log);
         assert_eq!(
-            why.contains("An exchange broke"),
+            why.contains("The device tried again"),
             !is_copied,
             "{log}\n{why}"
         );

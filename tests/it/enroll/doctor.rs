@@ -40,10 +40,12 @@ async fn everything_is_right_where_dmtap_stands_in_front_of_a_server() {
         let bench = Bench::new(redirects).await;
         let mut settings = Settings::reverse(Origin {
             scheme: Scheme::Https,
-            host: "localhost".into(),
+            host: DISCOVERY.into(),
             port: bench.address.port(),
         });
         settings.listen.set_port(0);
+        settings.trust = bench.trust();
+        settings.resolve = bench.doctor().resolve;
         let folder = tempfile::tempdir().unwrap();
         let authority = Arc::new(Authority::load_or_create(folder.path()).unwrap());
         let proxy = Proxy::bind(
@@ -72,6 +74,7 @@ async fn everything_is_right_where_dmtap_stands_in_front_of_a_server() {
             "public port",
             "public certificate",
             "public answer",
+            "public discovery",
             "server name",
             "server port",
             "server certificate",
@@ -227,8 +230,49 @@ async fn another_dmtap_at_the_public_address_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dmtap_that_does_not_reach_the_server_is_found() {
+    let bench = Bench::new(false).await;
+    let mut settings = Settings::reverse(Upstream {
+        scheme: Scheme::Https,
+        host: "nowhere.invalid".into(),
+        port: 443,
+    });
+    settings.listen.set_port(0);
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Arc::new(Authority::load_or_create(folder.path()).unwrap());
+    let proxy = Proxy::bind(
+        settings,
+        authority.clone(),
+        Arc::default(),
+        Arc::new(Nobody),
+    );
+    let proxy = proxy.await.unwrap();
+    let here = proxy.local_addr();
+    tokio::spawn(proxy.run(bench.stop.clone()));
+    let mut doctor = bench.doctor();
+    doctor.ca = authority.certificate_file().to_owned();
+    doctor.public = Some(
+        format!("https://dmtap.lab:{}", here.port())
+            .parse()
+            .unwrap(),
+    );
+    doctor
+        .resolve
+        .push(Resolve::new("dmtap.lab", here.port(), here));
+    let findings = doctor.examine().await;
+    assert_eq!(wrong(&findings), ["public discovery"]);
+    check(&findings, "public discovery", "its --mode and --resolve");
+    let text = &find(&findings, "public discovery").text;
+    assert!(
+        text.contains("HTTP 502") && text.contains("cannot be resolved"),
+        "{text}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_wants_client_certificates_is_found() {
-    for required in [false, true] {
+    use rustls::version::{TLS12, TLS13};
+    for (required, version) in [(false, &TLS13), (true, &TLS13), (true, &TLS12)] {
         let bench = Bench::new(false).await;
         let mut roots = RootCertStore::empty();
         roots.add(bench.authority.certificate().clone()).unwrap();
@@ -241,7 +285,7 @@ async fn a_server_that_wants_client_certificates_is_found() {
         };
         let leaf = bench.authority.leaf(&[DISCOVERY]).unwrap();
         let tls = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(&[version])
             .unwrap()
             .with_client_cert_verifier(verifier.build().unwrap())
             .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(leaf)));
@@ -263,12 +307,16 @@ async fn a_server_that_wants_client_certificates_is_found() {
         let found = find(&findings, "client certificate");
         assert_eq!(found.is_ok(), !required, "{findings:#?}");
         let text = match required {
+            true if version == &TLS12 => {
+                "enterpriseenrollment.dmtap.test:PORT: the server asks for a client certificate, and ends the handshake \
+                 without one"
+            }
             true => "the server closes connections without a client certificate",
             false => {
                 "the server asks for one in the handshake, and serves devices without one, too"
             }
         };
-        assert_eq!(found.text, text);
+        assert_eq!(found.text, text.replace("PORT", &port.to_string()));
         stop.cancel();
     }
 }

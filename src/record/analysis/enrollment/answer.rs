@@ -35,13 +35,7 @@ pub(super) fn lacking(answer: &EnrollmentRecord) -> Vec<String> {
     let mut lines: Vec<String> = unreadable
         .map(|it| format!("The certificate in {} cannot be read.", name(it)))
         .collect();
-    let mut certificates = of_kind("certificate");
-    let is_own = |it: &GrantRecord| {
-        // A certificate without a document has no store.
-        let place = name(it).to_ascii_lowercase();
-        place.is_empty() || place.starts_with("my/")
-    };
-    if !certificates.any(is_own) {
+    if !has_own_certificate(answer) {
         lines.push(
             "Its provisioning document has no client certificate (CertificateStore/My).".to_owned(),
         );
@@ -65,6 +59,16 @@ pub(super) fn lacking(answer: &EnrollmentRecord) -> Vec<String> {
         }
     }
     lines
+}
+
+/// Whether an answer has a certificate for the device itself.
+pub(super) fn has_own_certificate(answer: &EnrollmentRecord) -> bool {
+    let mut certificates = answer.granted.iter().filter(|it| it.kind == "certificate");
+    certificates.any(|it| {
+        // A certificate without a document has no place.
+        let place = it.name.as_deref().unwrap_or_default().to_ascii_lowercase();
+        place.is_empty() || place.starts_with("my/")
+    })
 }
 
 /// Returns the mistakes in an answer to Discover, a line each; `asked` is the version of SOAP of the request (MS-MDE2

@@ -2,6 +2,7 @@
 
 use smol_str::{SmolStr, format_smolstr};
 
+use super::answer::{granted, has_own_certificate};
 use super::attempt::{STEPS, device_name, is_renewal};
 use crate::dm::Hresult;
 use crate::flow::effect::SWAP;
@@ -26,6 +27,8 @@ pub(super) struct Request {
     at_us: u64,
     /// The reason why the server gave no answer, so that dmtap answered.
     pub(super) failed: Option<NoAnswer>,
+    /// Whether dmtap put a request for its own key in its place.
+    is_swapped: bool,
     /// Whether dmtap replaced it with a request whose subject strict servers refuse.
     has_illegal_strings: bool,
     /// The values of the request that servers name in refusals.
@@ -49,9 +52,9 @@ impl Request {
         }
         let enrollment = record.enrollment.as_ref()?;
         let fact = |name| enrollment.facts.get(name).map(SmolStr::new);
-        let mut applied = record.applied.iter();
-        let is_swapped = applied.any(|it| it.rule == SWAP);
+        let is_swapped = is_swapped(record);
         Some(Self {
+            is_swapped,
             is_renewal: is_renewal(enrollment),
             asks: enrollment.message.clone().unwrap_or_default(),
             device: device_name(enrollment).unwrap_or_default(),
@@ -81,6 +84,7 @@ impl Request {
             rules: Vec::new(),
             at_us: record.at_us,
             failed: None,
+            is_swapped: false,
             has_illegal_strings: false,
             facts: Vec::new(),
         }
@@ -104,7 +108,7 @@ impl Request {
         let is_judged = fault.is_none() && status < 400 && is_known;
         let refusal = Refusal::of(record).filter(|_| is_judged);
         if fault.is_none() && status < 400 && refusal.is_none() {
-            return None;
+            return self.useless(record);
         }
         let mut rules = of_user(&message.rules());
         if record.own {
@@ -135,6 +139,34 @@ impl Request {
             finding.by = None;
         }
         Some(self.over(SessionEnd::Refused { status }, finding, record.at_us))
+    }
+
+    /// What is to be concluded from a certificate that the swap left as it is: the server saw the key of dmtap alone.
+    fn useless(self, record: &EventRecord) -> Option<AnalysedSession> {
+        let granted = granted(record).filter(has_own_certificate);
+        if !self.is_swapped || is_swapped(record) || granted.is_none() {
+            return None;
+        }
+        let mut finding = SessionFinding {
+            what: format!(
+                "{}: the device has no key for the certificate that it got",
+                self.what()
+            ),
+            rules: of_user(&Exchanged::of(record).rules()),
+            exchanges: vec![self.exchange],
+            ..SessionFinding::new("WHY-13")
+        };
+        finding.by_rules("acted on that answer.");
+        finding.why.push(format!(
+            "asked in x{} for a key of dmtap's own (--swap-client-identity), and granted there",
+            self.exchange
+        ));
+        let mut notes = record.notes.iter();
+        let note = notes.find(|note| note.id == "SWAP-02");
+        finding.why.extend(note.map(|note| note.text.to_string()));
+        finding.advise("mend what the note SWAP-02 names, or run dmtap without --swap-client-identity, and enroll the device again", "");
+        let end = SessionEnd::Refused { status: 200 };
+        Some(self.over(end, finding, record.at_us))
     }
 
     /// Returns the finding at the end of a record, if no answer came in place of the one that failed.
@@ -312,6 +344,11 @@ impl Request {
             .collect();
         named.join(", ")
     }
+}
+
+/// Whether the swap changed a message.
+fn is_swapped(record: &EventRecord) -> bool {
+    record.applied.iter().any(|it| it.rule == SWAP)
 }
 
 /// Returns the text of a fault without the line breaks of a formatted document.

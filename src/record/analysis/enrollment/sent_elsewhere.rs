@@ -8,7 +8,7 @@ use smol_str::{SmolStr, format_smolstr};
 
 use super::attempt::{SIGN_IN, URLS};
 use super::device_of;
-use crate::flow::origin::UrlOrigin;
+use crate::flow::origin::{Origin, Scheme, UrlOrigin};
 use crate::record::EventRecord;
 use crate::record::analysis::exchanged::{Exchanged, of_user};
 use crate::record::model::{EnrollmentRecord, EventKind, SessionFinding};
@@ -132,14 +132,22 @@ impl Naming {
             self.names.join(", "),
             places.join(", ")
         ));
+        let is_http = host.starts_with("http://");
+        let origin = match is_http {
+            true => host.to_string(),
+            false => format!("https://{host}"),
+        };
         // The user may open the page in a browser outside of dmtap; the device comes back with its result.
         let next = match self.names == [SIGN_IN] {
             true => format!(
-                "see whether the user could sign in there, and whether the page sent the device back; --map PUBLIC=https://{host} records it"
+                "see whether the user could sign in there, and whether the page sent the device back; --map PUBLIC={origin} records it"
             ),
-            false => format!(
-                "run dmtap with --stay on, or add --map PUBLIC=https://{host}, and enroll again"
+            false if is_http => format!(
+                "let the server write https:// there, or add --map PUBLIC={origin}, and enroll again"
             ),
+            false => {
+                format!("run dmtap with --stay on, or add --map PUBLIC={origin}, and enroll again")
+            }
         };
         finding.advise(next, "");
         finding
@@ -148,8 +156,11 @@ impl Naming {
 
 /// Returns `host:port` of a URL.
 fn host_of(url: &str) -> Option<SmolStr> {
-    let origin = UrlOrigin::of(url)?.origin;
-    Some(format_smolstr!("{}:{}", origin.host, origin.port))
+    let Origin { scheme, host, port } = UrlOrigin::of(url)?.origin;
+    Some(match scheme {
+        Scheme::Https => format_smolstr!("{host}:{port}"),
+        Scheme::Http => format_smolstr!("http://{host}:{port}"),
+    })
 }
 
 /// The most servers that are remembered; with more there are no findings.

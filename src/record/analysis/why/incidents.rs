@@ -175,6 +175,9 @@ impl<'s> Case<'s> {
             IncidentKind::Http { status, .. } => {
                 format!("HTTP {status}, then the device tried again{times}")
             }
+            IncidentKind::Broken { how, .. } if how.how.is_empty() => {
+                format!("The device tried again, though an answer was sent{times}")
+            }
             _ => format!("An exchange broke, then the device tried again{times}"),
         };
         if let IncidentKind::Http { status, own, .. } = first.what {
