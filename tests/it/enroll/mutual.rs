@@ -57,7 +57,7 @@ async fn server(authority: &Authority) -> SocketAddr {
             .build()
             .unwrap();
     let [(_, first), (_, second)] = ELSEWHERE;
-    let leaf = authority.leaf(&[NAME, DISCOVERY, first, second]).unwrap();
+    let leaf = authority.leaf(&[NAME, first, second]).unwrap();
     let tls = rustls::ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .unwrap()
@@ -119,6 +119,15 @@ async fn server(authority: &Authority) -> SocketAddr {
         }
     });
     address
+}
+
+/// The settings of dmtap in front of the server.
+fn in_front_of(server: SocketAddr) -> Settings {
+    Settings::reverse(Upstream {
+        scheme: Scheme::Https,
+        host: NAME.into(),
+        port: server.port(),
+    })
 }
 
 /// The answer that sends a device on to another address.
@@ -184,11 +193,7 @@ async fn the_server_sees_the_certificate_that_it_issued_and_signatures_by_its_ke
     let folder = tempfile::tempdir().unwrap();
     let authority = Arc::new(Authority::load_or_create(folder.path()).unwrap());
     let address = server(&authority).await;
-    let mut settings = Settings::reverse(Upstream {
-        scheme: Scheme::Https,
-        host: NAME.into(),
-        port: address.port(),
-    });
+    let mut settings = in_front_of(address);
     settings.listen.set_port(0);
     let trust = Trust::PlatformAnd(authority.certificate_file().to_owned());
     settings.trust = trust.clone();
@@ -283,6 +288,7 @@ async fn the_certificate_goes_with_the_device_to_a_host_that_its_server_sends_it
     let address = server(&authority).await;
     let trust = Trust::PlatformAnd(authority.certificate_file().to_owned());
     let lab = Lab::in_front_of((&authority, trust), address, |settings| {
+        settings.mode = in_front_of(address).mode;
         let names = ELSEWHERE.map(|(_, host)| Resolve::new(host, address.port(), address));
         settings.resolve.extend(names);
     });
@@ -290,15 +296,15 @@ async fn the_certificate_goes_with_the_device_to_a_host_that_its_server_sends_it
     let enrollment = lab.enroll_with(alice(), key.clone()).await.unwrap();
     let stored = lab.store().find(&enrollment.thumbprint).unwrap();
     let client = lab.client_of(&enrollment, &key);
-    let get = async |url: &str| {
-        let request = Request::get(url).body(Full::default()).unwrap();
+    let ask = async |url: &str| {
+        let request = Request::post(url).header("content-type", "application/vnd.syncml.dm+xml");
+        let request = request.body(Full::default()).unwrap();
         let (parts, body) = client.request(request).await.unwrap().into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         (parts, String::from_utf8(body.to_vec()).unwrap())
     };
-    let base = format!("https://one.dmtap.test/.dmtap/at/{NAME}:{}", address.port());
     for (way, host) in ELSEWHERE {
-        let (head, body) = get(&format!("{base}{way}")).await;
+        let (head, body) = ask(&format!("https://one.dmtap.test{way}")).await;
         let location = head.headers.get("location");
         let location = location.map(|url| url.to_str().unwrap());
         let between = |text: &str| {
@@ -308,7 +314,7 @@ async fn the_certificate_goes_with_the_device_to_a_host_that_its_server_sends_it
         let url = location.map(str::to_owned).or_else(|| between(&body));
         let url = url.unwrap();
         assert!(url.contains(&format!("/.dmtap/at/{host}")), "{url}");
-        let (_, shown) = get(&url).await;
+        let (_, shown) = ask(&url).await;
         assert_eq!(shown, stored.server_certificate.thumbprint, "{way}");
     }
 }
@@ -320,21 +326,16 @@ async fn the_certificate_in_a_header_field_is_the_one_that_the_server_issued() {
     let address = server(&authority).await;
     let trust = Trust::PlatformAnd(authority.certificate_file().to_owned());
     let lab = Lab::in_front_of((&authority, trust), address, |settings| {
+        settings.mode = in_front_of(address).mode;
         settings.client_certs.forward = "der".parse().ok();
     });
     let (lab, key) = (lab.await, new_key().unwrap());
     let enrollment = lab.enroll_with(alice(), key.clone()).await.unwrap();
     let stored = lab.store().find(&enrollment.thumbprint).unwrap();
-    let forwarded = async |host_in_path: &str| {
-        let url = format!("https://one.dmtap.test{host_in_path}{MANAGED}");
-        let request = Request::get(url).body(Full::default()).unwrap();
-        let client = lab.client_of(&enrollment, &key);
-        let response = client.request(request).await.unwrap();
-        thumbprint(&STANDARD.decode(&response.headers()[FORWARDED]).unwrap())
-    };
-    let own = format!("/.dmtap/at/{NAME}:{}", address.port());
-    let of_server = stored.server_certificate.thumbprint;
-    assert_eq!(forwarded(&own).await, of_server);
-    // The identity does not go to this host.
-    assert_eq!(forwarded("").await, enrollment.thumbprint);
+    let client = lab.client_of(&enrollment, &key);
+    let url = format!("https://one.dmtap.test{MANAGED}");
+    let request = Request::get(url).body(Full::default()).unwrap();
+    let response = client.request(request).await.unwrap();
+    let forwarded = STANDARD.decode(&response.headers()[FORWARDED]).unwrap();
+    assert_eq!(thumbprint(&forwarded), stored.server_certificate.thumbprint);
 }
