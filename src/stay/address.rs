@@ -87,6 +87,6 @@ pub(super) fn ends_url(byte: u8) -> bool {
 }
 
 /// The most bytes of an origin that is written otherwise: scheme, name and port, with each byte as a reference.
-const LONGEST_ORIGIN: usize = 1 << 10;
+const LONGEST_ORIGIN: usize = 512;
 /// The most bytes of a character reference behind its `&`.
 const LONGEST_REFERENCE: usize = 8;

@@ -158,7 +158,7 @@ fn a_hostile_page_takes_time_in_proportion_to_its_length() {
         "<script>location=",
         "<=\"",
         "<a href='https://mdm.example.com/'>",
-        "<script>location=h",
+        "<script>location=//a",
         "<a href=//&#",
         "location=/",
     ] {
