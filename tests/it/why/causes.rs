@@ -163,35 +163,21 @@ fn event(seq: u64, event: &str, more: serde_json::Value) -> dmtap::record::Event
 fn a_device_with_a_certificate_of_dmtap_is_not_sent_to_enroll_with_the_swap_again_at_once() {
     let fields = [["content-type", "application/vnd.syncml.dm+xml"]];
     let head = serde_json::json!({"method": "POST", "uri": "https://mdm.example.com/", "version": "HTTP/1.1", "headers": fields});
-    let refused = serde_json::json!({"status": 403, "version": "HTTP/1.1", "headers": []});
-    let next = |verdict: &str| {
-        let certificate = serde_json::json!({"subject": "CN=device", "issuer": "", "serial": "1", "sha1": "AB", "sha256": "CD",
-            "verdict": verdict});
-        let connection = serde_json::json!({"id": 1, "server": "mdm.example.com:443", "tls": {"client_certificate": certificate}});
-        let sessions = analysed(&[
-            event(
-                1,
-                "request",
-                serde_json::json!({"from": "device", "head": head, "connection": connection}),
-            ),
-            event(
-                2,
-                "response",
-                serde_json::json!({"from": "server", "head": refused, "connection": connection, "client_auth": {"asked": true}}),
-            ),
-        ]);
-        blocks(&sessions)
-    };
-    let swapped = next("dmtap-ca");
-    assert!(
-        swapped.contains("next: look for this device with dmtap identity list"),
-        "{swapped}"
-    );
-    let other = next("untrusted");
-    assert!(
-        other.contains("next: enroll the device through dmtap with --swap-client-identity"),
-        "{other}"
-    );
+    let refusal = serde_json::json!({"status": 403, "version": "HTTP/1.1", "headers": []});
+    for (verdict, next) in [
+        ("dmtap-ca", "look for this device with dmtap identity list"),
+        ("untrusted", "enroll the device through dmtap"),
+    ] {
+        let certificate = serde_json::json!({"subject": "CN=a", "issuer": "", "serial": "1", "sha1": "AB", "sha256": "CD", "verdict": verdict});
+        let connection = serde_json::json!({"id": 1, "server": "a:443", "tls": {"client_certificate": certificate}});
+        let asked = serde_json::json!({"from": "device", "head": head, "connection": connection});
+        let refused = serde_json::json!({"from": "server", "head": refusal, "connection": connection, "client_auth": {"asked": true}});
+        let text = blocks(&analysed(&[
+            event(1, "request", asked),
+            event(2, "response", refused),
+        ]));
+        assert!(text.contains(&format!("next: {next}")), "{text}");
+    }
 }
 
 #[test]
