@@ -66,14 +66,15 @@ async fn a_stored_identity_is_renewed_without_the_option_and_nothing_else_is_swa
         settings.swap = dmtap::proxy::SwapSettings::Off;
     });
     let second = second.await;
+    second.enroll(alice()).await.unwrap();
+    assert_eq!(second.notes().len(), 0);
     let client = second.client_of(&enrollment, &key);
     let new = new_key().unwrap();
     let renewed = renew(&client, profile, &enrollment, &key, new.clone()).await;
     let renewed = renewed.unwrap();
     let stored = first.store().find(&renewed.thumbprint).unwrap();
     let granted = bench.service.granted();
-    assert_eq!(stored.server_certificate.thumbprint, granted[1].thumbprint);
-    second.enroll(alice()).await.unwrap();
+    assert_eq!(stored.server_certificate.thumbprint, granted[2].thumbprint);
     let notes: Vec<_> = second.notes().iter().map(|note| note.id).collect();
     assert_eq!(notes, ["SWAP-01"]);
     let mut device = EnrolledDevice::new(renewed.clone(), "renewed".into());

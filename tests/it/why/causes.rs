@@ -161,21 +161,21 @@ fn event(seq: u64, event: &str, more: serde_json::Value) -> dmtap::record::Event
 
 #[test]
 fn a_device_with_a_certificate_of_dmtap_is_not_sent_to_enroll_with_the_swap_again_at_once() {
-    let fields = [["content-type", "application/vnd.syncml.dm+xml"]];
-    let head = serde_json::json!({"method": "POST", "uri": "https://mdm.example.com/", "version": "HTTP/1.1", "headers": fields});
-    let refusal = serde_json::json!({"status": 403, "version": "HTTP/1.1", "headers": []});
     for (verdict, next) in [
         ("dmtap-ca", "look for this device with dmtap identity list"),
         ("untrusted", "enroll the device through dmtap"),
     ] {
-        let certificate = serde_json::json!({"subject": "CN=a", "issuer": "", "serial": "1", "sha1": "AB", "sha256": "CD", "verdict": verdict});
-        let connection = serde_json::json!({"id": 1, "server": "a:443", "tls": {"client_certificate": certificate}});
-        let asked = serde_json::json!({"from": "device", "head": head, "connection": connection});
-        let refused = serde_json::json!({"from": "server", "head": refusal, "connection": connection, "client_auth": {"asked": true}});
-        let text = blocks(&analysed(&[
-            event(1, "request", asked),
-            event(2, "response", refused),
-        ]));
+        let mut records =
+            script::records("session 1 09:12:00\n> 1\n  2 Alert 1201\n< - http=403\n");
+        let refused = records.last_mut().unwrap();
+        refused.client_auth = Some(dmtap::flow::ClientAuth {
+            asked: true,
+            shown: None,
+        });
+        let tls = serde_json::json!({"client_certificate": {"subject": "CN=a", "issuer": "", "serial": "1", "sha1": "AB", "sha256": "CD",
+            "verdict": verdict}});
+        refused.connection.tls = serde_json::from_value(tls).unwrap();
+        let text = blocks(&analysed(&records));
         assert!(text.contains(&format!("next: {next}")), "{text}");
     }
 }
