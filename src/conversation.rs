@@ -177,6 +177,9 @@ impl Conversations {
         for rewritten in [paired, stayed].into_iter().flatten() {
             rewritten.enter(&mut decided.verdict);
         }
+        if let Some(stay) = &request.stay {
+            stay.request_fields(request, &mut decided.verdict);
+        }
         (handle, decided)
     }
 

@@ -8,6 +8,7 @@
 //!
 //! [`kind`] lists the places of URLs; the rule ignores all other places, except for notes on URLs left over there.
 
+mod address;
 mod head;
 pub mod kind;
 mod linked;
@@ -20,7 +21,7 @@ mod value;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-pub use head::{location, seals};
+pub use head::{cookie, location, seals, sources};
 pub use linked::linked_enrollment;
 pub use page::{page, url_of_refresh};
 pub use prefilter::may_hold;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, header};
 use http::header::LOCATION;
 
 use super::Exchange;
@@ -14,6 +14,7 @@ use crate::identity::enrollment::Asked;
 use crate::identity::{Signer, hosts};
 use crate::markup::Document;
 use crate::proxy::client_certs::sha256_of;
+use crate::proxy::client_identity::ClientIdentity;
 use crate::proxy::headers;
 use crate::proxy::identity::Swap;
 use crate::proxy::read;
@@ -28,8 +29,9 @@ impl Exchange {
         decided: &mut Decision,
     ) {
         let identities = &self.context.shared.identities;
+        let swaps = identities.swaps(self.route.server.host());
         // A request that a rule answers does not reach the server.
-        if !identities.swaps(self.route.server.host()) || decided.verdict.answer.is_some() {
+        if !(swaps || identities.has_any()) || decided.verdict.answer.is_some() {
             return;
         }
         let Some(document) = leaving else {
@@ -38,6 +40,10 @@ impl Exchange {
         let Some(asked) = Asked::of(&document) else {
             return;
         };
+        // A stored identity serves the sessions of its device without the option, too, and so it is renewed.
+        if !(swaps || identities.renews(&asked)) {
+            return;
+        }
         decided.notes.extend(asked.note_attestation());
         let server = self.route.connection.server.clone();
         let begun = identities.begin(&asked, &server).await;
@@ -62,9 +68,7 @@ impl Exchange {
         headers: &HeaderMap,
         decided: &mut Decision,
     ) {
-        if let Some(received) = received {
-            self.learn(received);
-        }
+        self.learn(received.map(|received| &**received), headers);
         let Some(swap) = self.swap.take() else {
             return;
         };
@@ -93,33 +97,45 @@ impl Exchange {
     }
 
     /// Remembers the key length that a server demands, and the hosts that it names to a device whose identity is known.
-    fn learn(&self, document: &Document) {
+    fn learn(&self, document: Option<&Document>, headers: &HeaderMap) {
         let shared = &self.context.shared;
         if shared.identities.swaps(self.route.server.host())
-            && let Some(EnrollmentMessage::GetPoliciesResponse(policies)) =
-                Envelope::of(document).and_then(EnrollmentMessage::of)
+            && let Some(EnrollmentMessage::GetPoliciesResponse(policies)) = document
+                .and_then(Envelope::of)
+                .and_then(EnrollmentMessage::of)
             && let Some(bits) = policies.minimal_key_length()
             && let Ok(bits) = bits.trim().parse()
         {
             let server = &self.route.connection.server;
             shared.identities.want_key_bits(server, bits);
         }
-        if self.identity.is_some()
+        // The certificate of --client-certs goes to every server, and not each may say where an identity goes.
+        if self.stored_identity().is_some()
             && let Some(hash) = sha256_of(&self.route.connection)
-            && memchr::memmem::find(document.source(), b"https://").is_some()
         {
-            let named = hosts::named(document);
+            let location = headers.get(header::LOCATION);
+            let location = location.and_then(|value| hosts::of_url(value.to_str().ok()?));
+            let has_url = |document: &&Document| {
+                memchr::memmem::find(document.source(), b"https://").is_some()
+            };
+            let named = document.filter(has_url).map_or_else(Vec::new, hosts::named);
+            let named = location.into_iter().chain(named).collect();
             shared.identities.add_hosts(&hash, named);
         }
     }
 
-    /// Finds the client identity for the server of this request.
+    /// Finds the client identity for the server of this request. A server in clear text may get the certificate in a
+    /// header field.
     pub(super) async fn find_identity(&mut self) {
-        if self.address.scheme_str() == Some("https") {
-            let certs = &self.context.shared.client_certs;
-            let host = self.address.host().unwrap_or_default();
-            self.identity = certs.of(&self.route.connection, host).await;
-        }
+        let certs = &self.context.shared.client_certs;
+        let host = self.address.host().unwrap_or_default();
+        self.identity = certs.of(&self.route.connection, host).await;
+    }
+
+    /// Returns the identity that dmtap enrolled in place of the device of this request.
+    pub(super) fn stored_identity(&self) -> Option<&ClientIdentity> {
+        let identity = self.identity.as_ref()?;
+        identity.shown.identity.is_some().then_some(identity)
     }
 
     /// Returns the client certificate that the server asked for and got in this handshake.

@@ -106,6 +106,11 @@ impl Identities {
 
     /// Reads a renewal, and finds the identity that it renews.
     ///
+    /// Whether a request renews an identity that is stored here.
+    pub(in crate::proxy) fn renews(&self, asked: &Asked<'_>) -> bool {
+        asked.kind == TokenKind::Pkcs7 && self.renewal(&asked.octets).is_ok()
+    }
+
     /// # Errors
     /// The reason why there is no swap, as text.
     fn renewal(&self, octets: &[u8]) -> Result<Renewal, String> {
