@@ -23,8 +23,14 @@ impl EventRecord {
             let values = head.headers.iter_mut().map(|(_, value)| value);
             values.for_each(&mut mask);
         }
-        if let Some(ParsedBodyRecord::Document { root, .. }) = &mut self.reading {
-            mask(root);
+        match &mut self.reading {
+            Some(ParsedBodyRecord::Document { root, .. }) => mask(root),
+            Some(ParsedBodyRecord::Undecoded { media_type, .. }) => mask(media_type),
+            // The error may quote the body.
+            Some(ParsedBodyRecord::Opaque { why, .. } | ParsedBodyRecord::Unread { why, .. }) => {
+                mask(why);
+            }
+            Some(ParsedBodyRecord::Empty) | None => {}
         }
         if let Some(session) = &mut self.session {
             mask(&mut session.device);

@@ -184,6 +184,15 @@ fn nodes_and_marks_that_repeat_a_secret() {
 }
 
 #[test]
+fn errors_that_quote_a_secret() {
+    let bearer = format!("Bearer {SECRET}");
+    check("an error of XML", |stage| {
+        let headers = [("authorization", &*bearer), ("content-type", "text/xml")];
+        stage.request(&headers, format!("<a></{SECRET}>"));
+    });
+}
+
+#[test]
 fn queries_of_addresses() {
     let resp = "<RespURI>https://mdm.example.com/a?b=c&amp;d=SECRET</RespURI></SyncHdr>";
     in_body("RespURI", &PACKAGE_1.replace("</SyncHdr>", resp));
