@@ -6,7 +6,9 @@ use super::super::exchanged::{Exchanged, of_user};
 use super::super::incident::{Incident, IncidentKind};
 use super::super::no_answer::NoAnswer;
 use super::super::remedied;
+use super::super::why::Works;
 use super::{OpenSession, is_alert, side, without_results};
+use crate::facts::ReportedValue;
 use crate::flow::{CommandDelivery, SessionEnd, Side, Transaction, TransactionOutcome};
 use crate::record::model::{CommandCounts, CommandRecord, ParsedBodyRecord};
 
@@ -105,6 +107,20 @@ impl OpenSession {
         })
     }
 
+    /// Returns the places of commands that go on, and whose work is done according to values that the server read later.
+    fn done_work(&self) -> Vec<usize> {
+        let works = Works::of(&self.transactions);
+        let is_done = |it: &Transaction| {
+            let last = it.node().and_then(|node| works.last_about(node));
+            let last = last.filter(|last| last.get.number > it.number);
+            last.is_some_and(|last| last.value == ReportedValue::Done)
+        };
+        let going_on = self.transactions.iter().enumerate();
+        let going_on = going_on.filter(|(_, it)| it.outcome == TransactionOutcome::InProgress);
+        let done = going_on.filter(|(_, it)| is_done(it));
+        done.map(|(at, _)| at).collect()
+    }
+
     /// Ends the session: by `otherwise` if no message and no incident shows the end.
     pub(in crate::record::analysis) fn end(&mut self, otherwise: SessionEnd) {
         let by_incident = self.broken().map(|incident| match incident.what {
@@ -138,6 +154,9 @@ impl OpenSession {
             if is_over && transaction.outcome == TransactionOutcome::Open {
                 transaction.outcome = TransactionOutcome::Lost;
             }
+        }
+        for at in self.done_work() {
+            self.transactions[at].outcome = TransactionOutcome::Answered;
         }
         for get in self
             .transactions

@@ -302,7 +302,7 @@ pub(in crate::record::analysis) fn failed_document(document: &FailedDocument) ->
 }
 
 /// Returns the node of the work that a node reports on, both canonical: as a rule, the parent.
-pub(in crate::record::analysis) fn work_of(node: &str) -> String {
+fn work_of(node: &str) -> String {
     match node.rsplit_once('/') {
         Some((parent, "rotaterecoverypasswordsstatus")) => {
             parent.replace("/status", "/rotaterecoverypasswords")
