@@ -83,10 +83,14 @@ pub(super) struct OpenSession {
     pub(super) is_closed: bool,
     /// Whether the device began another session since.
     pub(super) is_superseded: bool,
+    /// Whether that other session goes on with the MsgIDs of this one: only the SessionID changed.
+    pub(super) changes_id: bool,
     /// Whether the session is followed no further, to make room for others.
     pub(super) is_left: bool,
     /// Whether the record says that the session finished, and lacks the messages that show it.
     pub(super) lacks_end: bool,
+    /// The exchange of a message that names no session, beside the part that the record lacks, and the reason.
+    pub(super) nameless: Option<(u64, SmolStr)>,
     /// Whether the session is the rest of one that had ended.
     pub(super) is_rest: bool,
     /// Whether a request waits for its response.

@@ -1,5 +1,7 @@
 //! The end of a session.
 
+use std::collections::BTreeMap;
+
 use smol_str::SmolStr;
 
 use super::super::exchanged::{Exchanged, of_user};
@@ -10,6 +12,7 @@ use super::super::why::Works;
 use super::{OpenSession, is_alert, side, without_results};
 use crate::facts::ReportedValue;
 use crate::flow::{CommandDelivery, SessionEnd, Side, Transaction, TransactionOutcome};
+use crate::record::EventRecord;
 use crate::record::model::{CommandCounts, CommandRecord, ParsedBodyRecord};
 
 impl OpenSession {
@@ -105,6 +108,23 @@ impl OpenSession {
             }
             _ => None,
         })
+    }
+
+    /// Whether a message of another session has the MsgID that follows the last one of the device.
+    pub(in crate::record::analysis) fn is_followed_by(&self, record: &EventRecord) -> bool {
+        let next = record.session.as_ref().and_then(|session| session.msg);
+        let last = self.last[0].msg_id.parse::<u32>().ok();
+        last.is_some_and(|last| last > 0 && next == last.checked_add(1))
+    }
+
+    /// Notes the message that names no session beside the part of the session that the record lacks.
+    pub(in crate::record::analysis) fn note_nameless(&mut self, nameless: &BTreeMap<u64, SmolStr>) {
+        let summary = &self.summary;
+        let beside = match summary.starts_late {
+            true => nameless.range(..summary.first_exchange).next_back(),
+            false => nameless.range(summary.last_exchange..).next(),
+        };
+        self.nameless = beside.map(|(exchange, why)| (*exchange, why.clone()));
     }
 
     /// Returns the places of commands that go on, and whose work is done according to values that the server read later.

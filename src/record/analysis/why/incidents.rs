@@ -277,6 +277,10 @@ impl<'s> Case<'s> {
                     self.log()
                 ),
             ),
+            SessionEnd::Superseded if self.session.changes_id => (
+                "Session not finished: the SessionID changed in the device's next message",
+                "see what changed the SessionID: a session keeps it to its end (HDR-02)".to_owned(),
+            ),
             SessionEnd::Superseded => (
                 "Session not finished: the device began another one",
                 format!(
