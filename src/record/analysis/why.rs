@@ -229,5 +229,7 @@ pub(super) const EVENT_LOG: &str = "DeviceManagement-Enterprise-Diagnostics-Prov
 
 /// The most findings about one session.
 const MOST_FINDINGS: usize = 100;
+/// The most lines of one kind in a finding.
+const MOST_LISTED: usize = 5;
 /// The most transactions and exchanges that one finding names.
 pub(super) const MOST_PLACES: usize = 100;

@@ -3,9 +3,9 @@
 use smol_str::SmolStr;
 
 use super::super::exchanged::Exchanged;
-use super::OpenSession;
-use super::answers::{item, place, short};
+use super::answers::{MOST_OF_MESSAGE, item, place, short};
 use super::commands::transaction;
+use super::{MOST_KEPT, OpenSession};
 use crate::dm::locuri;
 use crate::flow::{CommandPlace, Side, Transaction};
 use crate::record::model::CommandRecord;
@@ -26,7 +26,7 @@ pub(in super::super) struct RefusedResults {
 impl OpenSession {
     /// Takes in the Results for a transaction.
     pub(super) fn results(&mut self, at: usize, command: &CommandRecord, place: CommandPlace) {
-        if self.given_results.len() < MOST_GIVEN {
+        if self.given_results.len() < MOST_OF_MESSAGE {
             self.given_results.push((at, place));
         }
         let results = &mut self.transactions[at].results;
@@ -59,7 +59,7 @@ impl OpenSession {
         };
         let mut given = self.given_results.iter();
         let given = given.find(|(_, it)| it.message == answers.msg && it.cmd_id == answers.id);
-        let has_room = self.refused_results.len() < MOST_GIVEN;
+        let has_room = self.refused_results.len() < MOST_KEPT;
         let Some((transaction, came)) = given.filter(|_| has_room) else {
             return false;
         };
@@ -112,6 +112,3 @@ pub(in super::super) fn has_results(get: &Transaction, node: &str) -> bool {
     let mut nodes = get.results.iter().filter_map(|item| item.node.as_deref());
     nodes.any(|node| locuri::canonical(node) == wanted)
 }
-
-/// The most Results of one message, and the most refused ones of a session, that are kept.
-const MOST_GIVEN: usize = 100;

@@ -377,7 +377,7 @@ pub(super) fn finding(id: &'static str, incidents: &[&Incident]) -> SessionFindi
 }
 
 /// The most incidents that a finding lists.
-const MOST_LISTED: usize = 3;
+pub(super) const MOST_LISTED: usize = 3;
 
 /// A cause that Microsoft found (blog wsdevsol, "MDM Enrollment succeeds but SyncML session aborts without errors").
 const INDENTED: &str = "That answer has blanks or line breaks between its elements: the DM client of Windows 8.1 stops at \

@@ -4,7 +4,7 @@ use super::failed::failure;
 use super::mistake::OWN_ID;
 use super::values::Works;
 use super::words::{self, code, named};
-use super::{Case, about};
+use super::{Case, MOST_LISTED, about};
 use crate::flow::{CommandDelivery, SessionEnd, Side, Transaction, TransactionOutcome};
 use crate::printable::counted;
 use crate::record::analysis::finding::grouped;
@@ -456,6 +456,3 @@ fn accepted(transaction: &Transaction) -> SessionFinding {
     );
     finding
 }
-
-/// The most lines of one kind in a finding.
-const MOST_LISTED: usize = 5;

@@ -4,7 +4,7 @@ use hashlink::LinkedHashMap;
 
 use super::failed::is_success;
 use super::words::{self, named};
-use super::{Case, EVENT_LOG, about};
+use super::{Case, EVENT_LOG, MOST_LISTED, about};
 use crate::dm::locuri;
 use crate::facts::{self, ReportedValue};
 use crate::flow::{Side, Transaction, TransactionItem, TransactionOutcome};
@@ -386,5 +386,3 @@ const NEXT_OF_FAILED: [(&str, &str); 3] = [
         "see manage-bde -status on the device, and its event log BitLocker-API/Management",
     ),
 ];
-/// The most values that a finding lists.
-const MOST_LISTED: usize = 5;
