@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use hashlink::LinkedHashMap;
-use smol_str::SmolStr;
+use smol_str::{SmolStr, format_smolstr};
 
 pub use self::enrollment::Begun;
 use self::enrollment::Enrollments;
@@ -63,6 +63,8 @@ pub struct Analysis {
     over: LinkedHashMap<u64, Option<(u64, Option<u64>)>>,
     enrollments: Enrollments,
     history: History,
+    /// The exchanges of messages that name no session, each with the reason.
+    nameless: BTreeMap<u64, SmolStr>,
     /// The commands in messages without a SyncHdr.
     alone: Arc<CommandsAlone>,
     transactions: usize,
@@ -113,6 +115,7 @@ impl Analysis {
     /// Returns a function that analyses a session that goes on, as if the record ended here.
     pub fn so_far(&self, number: u64) -> Option<impl FnOnce() -> AnalysedSession + use<>> {
         let mut session = self.sessions.get(&number)?.clone();
+        session.note_nameless(&self.nameless);
         let history = self.history.of_device(&session.summary.device);
         let options = self.options;
         Some(move || {
@@ -155,6 +158,7 @@ impl Analysis {
         self.had_exchanges = true;
         self.enrollments.any_message(record);
         let Some(tag) = &record.session else {
+            self.note_nameless(record);
             if CommandsAlone::has_any(record) {
                 Arc::make_mut(&mut self.alone).enter(record);
             }
@@ -199,6 +203,19 @@ impl Analysis {
         }
     }
 
+    /// Notes a message of management that lacks its SessionID or its Source.
+    fn note_nameless(&mut self, record: &EventRecord) {
+        let mut notes = record.notes.iter();
+        let note = notes.find(|note| matches!(&*note.id, "HDR-02" | "HDR-07"));
+        if let (Some(note), Some(exchange)) = (note, record.exchange)
+            && record.message.is_some()
+            && self.nameless.len() < MOST_SESSIONS
+        {
+            let why = format_smolstr!("{} ({})", note.text, note.id);
+            self.nameless.insert(exchange, why);
+        }
+    }
+
     fn begin(&mut self, record: &EventRecord, number: u64, over: &mut Vec<AnalysedSession>) {
         let mut session = OpenSession::begin(record);
         session.alone = self.alone.clone();
@@ -215,6 +232,8 @@ impl Analysis {
                 over.extend(self.end(before, SessionEnd::Superseded));
             } else if let Some(before) = self.sessions.get_mut(&before) {
                 before.is_superseded = true;
+                before.changes_id = before.is_followed_by(record);
+                session.summary.starts_late &= !before.changes_id;
             }
         }
         while self.sessions.len() >= MOST_SESSIONS {
@@ -277,6 +296,7 @@ impl Analysis {
 
     fn end(&mut self, number: u64, otherwise: SessionEnd) -> Option<AnalysedSession> {
         let mut session = self.sessions.remove(&number)?;
+        session.note_nameless(&self.nameless);
         self.transactions -= session.transactions.len();
         let last = (session.summary.last_exchange, session.last_request());
         self.over.insert(number, (!session.is_left).then_some(last));

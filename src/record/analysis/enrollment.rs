@@ -18,7 +18,7 @@ use super::exchanged::Exchanged;
 use super::later::settle_attempts;
 use super::no_answer::NoAnswer;
 use super::refused_connection::RefusedConnection;
-use super::session::{FailedDocument, failure_words, note_documents, unasked};
+use super::session::{FailedDocument, MOST_KEPT, failure_words, note_documents, unasked};
 use super::why::{Works, failed_document, reported_unasked};
 use super::{AnalysedSession, refusal};
 use crate::flow::{Side, Transaction};
@@ -275,7 +275,7 @@ impl Enrollments {
             .commands
             .iter()
             .filter_map(|it| unasked(exchange, record.at_us, it));
-        let room = MOST_UNASKED.saturating_sub(self.unasked.len());
+        let room = MOST_KEPT.saturating_sub(self.unasked.len());
         self.unasked.extend(gets.take(room));
     }
 
@@ -372,5 +372,3 @@ const MOST_UNREAD_LISTED: usize = 3;
 /// The most failures that are kept, and the most that are listed.
 const MOST_FAILURES: usize = 100;
 const MOST_LISTED: usize = 10;
-/// The most Gets with their Results that are kept.
-const MOST_UNASKED: usize = 1_000;

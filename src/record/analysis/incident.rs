@@ -84,8 +84,5 @@ impl IncidentKind {
     }
 }
 
-/// The most incidents that are kept of one session.
-pub(super) const MOST_INCIDENTS: usize = 1_000;
-
 /// The shortest time that is remembered as slow, in microseconds.
 pub(super) const SLOW: u64 = 500_000;

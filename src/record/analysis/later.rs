@@ -1,5 +1,5 @@
-//! What a later session of a device shows of what an earlier one left pending: how work ended that had gone on, and commands
-//! that had failed and were done.
+//! Findings about a session that a later session of the same device settles: it shows the end of work, or repeats a failed
+//! command with success.
 
 use std::collections::HashSet;
 
@@ -11,34 +11,36 @@ use crate::facts::ReportedValue;
 use crate::flow::{Side, Transaction, TransactionOutcome};
 use crate::record::model::{SessionFinding, SessionSummary};
 
-/// A session that is over, with what it tells about earlier ones of the same device.
+/// A session that is over, as evidence about earlier ones of the same device.
 pub struct Later<'s> {
     session: &'s AnalysedSession,
-    /// Whether all that failed in it is shown too.
+    /// Whether the user sees all findings about this session, too.
     is_shown: bool,
     done: Done<'s>,
     works: Works<'s>,
 }
 
-/// What became of work, as a later session shows it.
+/// The fate of work, as a later session shows it.
 struct Fate {
     value: ReportedValue,
     exchange: u64,
-    /// What shows it, in words.
+    /// The evidence, in words.
     shown: String,
 }
 
-/// What a session leaves for a later one.
+/// The commands and findings of a session that a later one may settle.
 #[derive(Default)]
 pub struct Left {
-    /// The commands that a later one may make up for: those that failed or go on, and those beside them in an Atomic.
+    /// The commands that failed or go on, and those beside them in an Atomic.
     commands: Vec<Transaction>,
     /// The places of the findings that are settled.
     settled: HashSet<usize>,
+    /// The places of the findings about work that failed later, and that a session after that may settle.
+    failed: HashSet<usize>,
 }
 
 impl Left {
-    /// What is left of a session with these commands.
+    /// Returns those of a session with these commands.
     pub fn of(transactions: &[Transaction]) -> Self {
         let mut around: HashSet<u32> = HashSet::new();
         let is_left = |it: &&Transaction| {
@@ -52,7 +54,7 @@ impl Left {
         };
         Self {
             commands: transactions.iter().filter(is_left).cloned().collect(),
-            settled: HashSet::new(),
+            ..Self::default()
         }
     }
 }
@@ -64,7 +66,7 @@ pub fn may_be_settled(finding: &SessionFinding) -> bool {
 }
 
 impl<'s> Later<'s> {
-    /// What this session tells; `is_shown`: who sees the earlier ones sees all that failed in this one too.
+    /// Returns the evidence of a session; `is_shown` if the user sees all findings about it, too.
     pub fn of(session: &'s AnalysedSession, is_shown: bool) -> Self {
         Self {
             session,
@@ -80,14 +82,14 @@ impl<'s> Later<'s> {
             if left.settled.contains(&at) || !may_be_settled(&earlier.findings[at]) {
                 continue;
             }
-            if self.tell_fate(earlier, at, left) || self.tell_done(earlier, at, left) {
+            if self.settle_work(earlier, at, left) || self.settle_failed(earlier, at, left) {
                 left.settled.insert(at);
             }
         }
     }
 
-    /// Says in the finding at this place what became of the work that it is about; gives whether that is over.
-    fn tell_fate(&self, earlier: &mut SessionSummary, at: usize, left: &Left) -> bool {
+    /// Writes the fate of the work into the finding at a place. Returns whether the finding is settled by that.
+    fn settle_work(&self, earlier: &mut SessionSummary, at: usize, left: &mut Left) -> bool {
         let is_same_user = self.is_same_user(earlier);
         let finding = &mut earlier.findings[at];
         let of_several = left.commands.iter().filter(|it| it.items.len() > 1);
@@ -95,7 +97,8 @@ impl<'s> Later<'s> {
             { of_several }.any(|it| finding.transactions.first() == Some(&it.number));
         let node = finding.node.as_deref().unwrap_or_default();
         let may_tell = !is_of_several && (is_same_user || !locuri::is_of_user(node));
-        let Some(fate) = self.fate(finding).filter(|_| may_tell) else {
+        let has_failed = left.failed.contains(&at);
+        let Some(fate) = self.fate(finding, has_failed).filter(|_| may_tell) else {
             return false;
         };
         let command = finding.command.as_deref().unwrap_or_default();
@@ -105,7 +108,7 @@ impl<'s> Later<'s> {
             None => format!("{name}:"),
         };
         let exchange = fate.exchange;
-        // The finding of the later session tells more, where that is shown.
+        // If the user sees the finding about the later session, that one is pending in place of this one.
         let findings = &self.session.summary.findings;
         let is_shown = self.is_shown && { findings.iter() }
             .any(|it| it.pending && it.exchanges.contains(&exchange));
@@ -134,13 +137,20 @@ impl<'s> Later<'s> {
             is_of_it && it.outcome == TransactionOutcome::InProgress
         });
         let (going_on, commands) = (count(going_on), &mut earlier.commands);
-        commands.in_progress = commands.in_progress.saturating_sub(going_on);
-        commands.failed += if pending { going_on } else { 0 };
-        true
+        let counted = match left.failed.remove(&at) {
+            true => &mut commands.failed,
+            false => &mut commands.in_progress,
+        };
+        *counted = counted.saturating_sub(going_on);
+        if pending {
+            commands.failed += going_on;
+            left.failed.insert(at);
+        }
+        !pending
     }
 
-    /// Says in the finding at this place that what failed was done; gives whether it was.
-    fn tell_done(&self, earlier: &mut SessionSummary, at: usize, left: &Left) -> bool {
+    /// Writes into the finding at a place that this session repeated its failed commands with success. Returns whether it did.
+    fn settle_failed(&self, earlier: &mut SessionSummary, at: usize, left: &Left) -> bool {
         let is_same_user = self.is_same_user(earlier);
         let finding = &mut earlier.findings[at];
         let numbers = &finding.transactions;
@@ -150,7 +160,7 @@ impl<'s> Later<'s> {
         let of_finding = |it: &&Transaction| numbers.contains(&it.number);
         let failed: Vec<&Transaction> = match &*finding.id {
             "WHY-06" => inside(*first, &left.commands),
-            // All of them are known.
+            // The finding names all its commands.
             "WHY-01" | "WHY-07" if numbers.len() < MOST_PLACES => {
                 left.commands.iter().filter(of_finding).collect()
             }
@@ -181,8 +191,8 @@ impl<'s> Later<'s> {
         true
     }
 
-    /// Whether this session and an earlier one are of one user: LoginStatus says in both that the one who enrolled is
-    /// signed in, and no SyncType says that there may be several.
+    /// Whether this session and an earlier one are of the same user: the LoginStatus of both says that the user who enrolled
+    /// is signed in, and no SyncType says that there may be several.
     fn is_same_user(&self, earlier: &SessionSummary) -> bool {
         let is_of_enrolled = |it: &SessionSummary| {
             let is_signed_in = it.login.as_ref().is_some_and(|it| it.trim() == "user");
@@ -191,13 +201,14 @@ impl<'s> Later<'s> {
         is_of_enrolled(earlier) && is_of_enrolled(&self.session.summary)
     }
 
-    /// What became of the work that a finding is about.
-    fn fate(&self, finding: &SessionFinding) -> Option<Fate> {
+    /// Returns the fate of the work that a finding is about; `has_failed` if an earlier session showed its failure.
+    fn fate(&self, finding: &SessionFinding, has_failed: bool) -> Option<Fate> {
         let is_of_work = finding.id == "WHY-09" || finding.id == "WHY-01" && finding.code.is_none();
         let node = finding.node.as_deref().filter(|_| is_of_work)?;
-        let is_open = finding.id == "WHY-09";
-        let reported = self.reported(node).filter(|_| is_open && finding.pending);
-        // A failure stays one while what was begun anew goes on.
+        let is_open = finding.id == "WHY-09" && !has_failed;
+        let is_reported = finding.id == "WHY-09" && finding.pending;
+        let reported = self.reported(node).filter(|_| is_reported);
+        // A failure stays a failure while work that began again goes on.
         let read = || {
             self.read(node)
                 .filter(|it| is_open || !matches!(it.value, ReportedValue::Pending(_)))
@@ -205,7 +216,7 @@ impl<'s> Later<'s> {
         reported.or_else(read)
     }
 
-    /// What the device reports in an Alert.
+    /// Returns the fate that the device reports in an Alert.
     fn reported(&self, node: &str) -> Option<Fate> {
         let alerts = self.session.transactions.iter().filter(|it| {
             let is_of_device = it.from == Side::Device && it.rules.is_empty();
@@ -224,7 +235,7 @@ impl<'s> Later<'s> {
         })
     }
 
-    /// What a value shows.
+    /// Returns the fate that a value shows.
     fn read(&self, node: &str) -> Option<Fate> {
         let last = self.works.last_about(node);
         let last = last.filter(|it| it.value != ReportedValue::Fine)?;
@@ -241,8 +252,8 @@ impl<'s> Later<'s> {
     }
 }
 
-/// Marks findings about attempts of a device to enroll which it overcame: each exchange in which one failed, with that in
-/// which the device got its certificate.
+/// Settles findings about attempts to enroll that the device repeated with success; `overcome` has the exchange of each
+/// failure, with the one in which the device got its certificate.
 pub fn settle_attempts(findings: &mut [SessionFinding], overcome: &[(u64, u64)]) {
     for finding in findings.iter_mut().filter(|it| it.pending) {
         let mut overcome = overcome.iter();

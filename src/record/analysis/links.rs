@@ -36,8 +36,14 @@ impl Links {
 
     /// Returns the commands of the newest message with this MsgID.
     pub(super) fn message(&self, msg_id: &str) -> Option<&Indexed> {
+        // A peer may read the MsgID 01 as a number, and answer message 1.
+        let is_number = |id: &str| {
+            let number = id.parse::<u32>().ok();
+            id.starts_with(['0', '+']) && number.is_some_and(|number| number.to_string() == msg_id)
+        };
         let mut newest_first = self.0.iter().rev();
-        newest_first.find(|(id, _)| id == msg_id).map(|(_, it)| it)
+        let found = newest_first.find(|(id, _)| id == msg_id || is_number(id));
+        found.map(|(_, commands)| commands)
     }
 
     /// Returns the transaction to which an answer of this kind belongs.

@@ -20,7 +20,7 @@ pub(super) use self::meant::WrongRef;
 pub(super) use self::results::{RefusedResults, has_results, unasked, without_results};
 pub(super) use self::unknown::{CommandsAlone, failure_words};
 use super::exchanged::{Exchanged, of_user};
-use super::incident::{Back, Incident, IncidentKind, MOST_INCIDENTS, SLOW};
+use super::incident::{Back, Incident, IncidentKind, SLOW};
 use super::links::Links;
 use super::no_answer::NoAnswer;
 use super::refusal::{self, MissedCertificate};
@@ -83,10 +83,14 @@ pub(super) struct OpenSession {
     pub(super) is_closed: bool,
     /// Whether the device began another session since.
     pub(super) is_superseded: bool,
+    /// Whether that other session goes on with the MsgIDs of this one: only the SessionID changed.
+    pub(super) changes_id: bool,
     /// Whether the session is followed no further, to make room for others.
     pub(super) is_left: bool,
     /// Whether the record says that the session finished, and lacks the messages that show it.
     pub(super) lacks_end: bool,
+    /// The exchange of a message that names no session, beside the part that the record lacks, and the reason.
+    pub(super) nameless: Option<(u64, SmolStr)>,
     /// Whether the session is the rest of one that had ended.
     pub(super) is_rest: bool,
     /// Whether a request waits for its response.
@@ -236,7 +240,7 @@ impl OpenSession {
             };
             self.note(message, Vec::new(), slow);
         }
-        if !message.record.applied.is_empty() && self.acted.len() < MOST_INCIDENTS {
+        if !message.record.applied.is_empty() && self.acted.len() < MOST_KEPT {
             self.acted.push((message.exchange, message.rules()));
         }
         self.conversation(message, is_repeat);
@@ -325,7 +329,7 @@ impl OpenSession {
         };
         // After an answer of dmtap in a peer's place the peers count differently.
         let is_seen = now <= next || !self.acted.is_empty() || message.record.own;
-        if is_seen || self.missing.len() == MOST_MISSING {
+        if is_seen || self.missing.len() == MOST_KEPT {
             return;
         }
         self.missing.push((from, next, now - 1));
@@ -445,7 +449,7 @@ impl OpenSession {
     }
 
     fn push(&mut self, exchange: Option<u64>, at_us: u64, rules: Vec<SmolStr>, what: IncidentKind) {
-        if self.incidents.len() < MOST_INCIDENTS {
+        if self.incidents.len() < MOST_KEPT {
             self.incidents.push(Incident {
                 exchange: exchange.unwrap_or_default(),
                 at_us,
@@ -463,8 +467,8 @@ const LOGGED_TWICE: u64 = 1_000_000;
 /// The note on a response to a request that dmtap sent twice.
 const SENT_AGAIN: &str = "HTTP-08";
 
-/// The most gaps that are kept of one session.
-const MOST_MISSING: usize = 100;
+/// The most entries that are kept in each list of a session.
+pub(super) const MOST_KEPT: usize = 1_000;
 
 /// Returns the place of a peer in a pair.
 fn side(side: Side) -> usize {

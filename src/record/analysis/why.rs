@@ -30,7 +30,7 @@ use crate::flow::{CommandDelivery, SessionEnd, Side, Transaction, TransactionOut
 use crate::record::model::SessionFinding;
 
 pub(super) use reported::{goes_on, reported_end};
-pub(super) use values::{Works, failed_document, reported_unasked, work_of};
+pub(super) use values::{Works, failed_document, reported_unasked};
 pub(super) use words::{asked, at, by_rules, code, named, place};
 pub use words::{attempt_words, end_words, hresult_words, transaction_line};
 
@@ -229,5 +229,7 @@ pub(super) const EVENT_LOG: &str = "DeviceManagement-Enterprise-Diagnostics-Prov
 
 /// The most findings about one session.
 const MOST_FINDINGS: usize = 100;
+/// The most lines of one kind in a finding.
+const MOST_LISTED: usize = 5;
 /// The most transactions and exchanges that one finding names.
 pub(super) const MOST_PLACES: usize = 100;

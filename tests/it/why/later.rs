@@ -75,6 +75,47 @@ fn a_failure_stays_pending_where_the_session_that_shows_it_is_left_out() {
 }
 
 #[test]
+fn work_that_failed_later_is_settled_by_a_session_after_that() {
+    for code in ["202", "200"] {
+        let mut records = failed_work(code);
+        let job = format!("{JOB}/DownloadInstall");
+        records.extend(script::records(&format!(
+            "session 3 11:00:00
+> 1
+  2 Alert 1201
+< 1
+  1 Status 1/0 SyncHdr 200
+  2 Status 1/2 Alert 200
+  4 Get {JOB}/Status
+> 2
+  1 Status 1/0 SyncHdr 200
+  2 Status 1/4 Get 200
+  3 Results 1/4 {JOB}/Status = 70
+< 2
+  1 Status 2/0 SyncHdr 200"
+        )));
+        for (at, record) in records.iter_mut().enumerate().skip(8) {
+            record.seq = at as u64 + 1;
+            record.exchange = record.exchange.map(|exchange| exchange + 4);
+        }
+        let mut of_session = all();
+        of_session.session = Some(1);
+        let mut without_rules = all();
+        without_rules.ignore_rules = true;
+        for question in [of_session, without_rules] {
+            let (_, text) = answered(&records, question);
+            let of_first = text.split("━━ session 2").next().unwrap();
+            assert!(of_first.contains("none failed"), "{code}: {text}");
+            assert!(of_first.contains("done later"), "{code}: {text}");
+            assert!(
+                of_first.contains(&format!("· Exec {job}")),
+                "{code}: {text}"
+            );
+        }
+    }
+}
+
+#[test]
 fn another_server_settles_nothing() {
     let node = "./Vendor/MSFT/X/Y";
     let session = |number: u8, time: &str, code: &str| {

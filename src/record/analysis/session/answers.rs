@@ -11,7 +11,7 @@ use super::super::incident::{Back, IncidentKind};
 use super::super::links::{Indexed, Links, entry};
 use super::super::why::goes_on;
 use super::commands::is_of_windows;
-use super::{LastMessage, OpenSession, add_rules, is_alert, note_documents, side};
+use super::{LastMessage, MOST_KEPT, OpenSession, add_rules, is_alert, note_documents, side};
 use crate::dm::locuri;
 use crate::flow::session::CommandIndex;
 use crate::flow::{
@@ -124,7 +124,7 @@ impl OpenSession {
             }
             let (asker, answer) = (message.from.other(), &commands[number]);
             let meant = match at {
-                _ if !may_mean || self.misnumbered.len() == MOST_MISNUMBERED => None,
+                _ if !may_mean || self.misnumbered.len() == MOST_KEPT => None,
                 Some(_) => self.meant_of_newest(asker, answer),
                 None => self.meant(asker, commands, &unfound, number),
             };
@@ -477,10 +477,7 @@ pub(super) const MOST_ORPHANS: usize = 20;
 
 /// The most answers of one message with a wrong reference whose commands are looked for; of a message with more, those of
 /// none.
-const MOST_OF_MESSAGE: usize = 100;
-
-/// The most answers of a session that are kept as wrongly numbered.
-const MOST_MISNUMBERED: usize = 1_000;
+pub(super) const MOST_OF_MESSAGE: usize = 100;
 
 /// The most answers that are kept of one transaction; of more, the last one is kept.
 const MOST_ANSWERS: usize = 64;

@@ -8,7 +8,7 @@ use smol_str::{SmolStr, format_smolstr};
 use super::super::exchanged::Exchanged;
 use super::super::links::entry;
 use super::answers::{item, place, short};
-use super::{OpenObject, OpenSession, add_rules, is_alert, side};
+use super::{MOST_KEPT, OpenObject, OpenSession, add_rules, is_alert, side};
 use crate::dm::AlertCode;
 use crate::flow::session::CommandIndex;
 use crate::flow::{CommandDelivery, CommandPlace, Side, Transaction, TransactionOutcome};
@@ -254,7 +254,7 @@ impl OpenSession {
 
     /// Notes that the receiver missed the end of an object from this sender.
     fn object_given_up(&mut self, from: Side, node: Option<&str>) {
-        if self.incomplete.len() >= MOST_INCOMPLETE {
+        if self.incomplete.len() >= MOST_KEPT {
             return;
         }
         let incomplete = &mut self.incomplete;
@@ -282,7 +282,7 @@ impl OpenSession {
 
     /// Notes that no more chunks will come.
     pub(super) fn no_more_chunks(&mut self) {
-        let room = MOST_INCOMPLETE.saturating_sub(self.incomplete.len());
+        let room = MOST_KEPT.saturating_sub(self.incomplete.len());
         let objects = self.objects.drain(..).take(room);
         self.incomplete
             .extend(objects.map(|object| (object.transaction, object.size)));
@@ -400,9 +400,6 @@ pub(super) const MOST_TRANSACTIONS: usize = 10_000;
 
 /// The most large objects that are followed at a time.
 const MOST_OBJECTS: usize = 256;
-
-/// The most large objects without an end that are kept of one session.
-const MOST_INCOMPLETE: usize = 1_000;
 
 /// Alert 1225: the end of a large object is missing.
 const NO_END_OF_DATA: u16 = 1225;

@@ -1,13 +1,18 @@
 //! The end of a session.
 
+use std::collections::BTreeMap;
+
 use smol_str::SmolStr;
 
 use super::super::exchanged::{Exchanged, of_user};
 use super::super::incident::{Incident, IncidentKind};
 use super::super::no_answer::NoAnswer;
 use super::super::remedied;
+use super::super::why::Works;
 use super::{OpenSession, is_alert, side, without_results};
+use crate::facts::ReportedValue;
 use crate::flow::{CommandDelivery, SessionEnd, Side, Transaction, TransactionOutcome};
+use crate::record::EventRecord;
 use crate::record::model::{CommandCounts, CommandRecord, ParsedBodyRecord};
 
 impl OpenSession {
@@ -105,6 +110,37 @@ impl OpenSession {
         })
     }
 
+    /// Whether a message of another session has the MsgID that follows the last one of the device.
+    pub(in crate::record::analysis) fn is_followed_by(&self, record: &EventRecord) -> bool {
+        let next = record.session.as_ref().and_then(|session| session.msg);
+        let last = self.last[0].msg_id.parse::<u32>().ok();
+        last.is_some_and(|last| last > 0 && next == last.checked_add(1))
+    }
+
+    /// Notes the message that names no session beside the part of the session that the record lacks.
+    pub(in crate::record::analysis) fn note_nameless(&mut self, nameless: &BTreeMap<u64, SmolStr>) {
+        let summary = &self.summary;
+        let beside = match summary.starts_late {
+            true => nameless.range(..summary.first_exchange).next_back(),
+            false => nameless.range(summary.last_exchange..).next(),
+        };
+        self.nameless = beside.map(|(exchange, why)| (*exchange, why.clone()));
+    }
+
+    /// Returns the places of commands that go on, and whose work is done according to values that the server read later.
+    fn done_work(&self) -> Vec<usize> {
+        let works = Works::of(&self.transactions);
+        let is_done = |it: &Transaction| {
+            let last = it.node().and_then(|node| works.last_about(node));
+            let last = last.filter(|last| last.get.number > it.number);
+            last.is_some_and(|last| last.value == ReportedValue::Done)
+        };
+        let going_on = self.transactions.iter().enumerate();
+        let going_on = going_on.filter(|(_, it)| it.outcome == TransactionOutcome::InProgress);
+        let done = going_on.filter(|(_, it)| is_done(it));
+        done.map(|(at, _)| at).collect()
+    }
+
     /// Ends the session: by `otherwise` if no message and no incident shows the end.
     pub(in crate::record::analysis) fn end(&mut self, otherwise: SessionEnd) {
         let by_incident = self.broken().map(|incident| match incident.what {
@@ -138,6 +174,9 @@ impl OpenSession {
             if is_over && transaction.outcome == TransactionOutcome::Open {
                 transaction.outcome = TransactionOutcome::Lost;
             }
+        }
+        for at in self.done_work() {
+            self.transactions[at].outcome = TransactionOutcome::Answered;
         }
         for get in self
             .transactions

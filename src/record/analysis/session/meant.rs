@@ -4,7 +4,7 @@ use smol_str::SmolStr;
 
 use super::super::exchanged::Exchanged;
 use super::super::links::Links;
-use super::answers::short;
+use super::answers::{MOST_OF_MESSAGE, short};
 use super::{OpenSession, side};
 use crate::dm::locuri;
 use crate::flow::{CommandAnswer, CommandDelivery, Side, Transaction};
@@ -44,7 +44,7 @@ impl OpenSession {
                 let msg = command.answers.as_ref().map(|it| &it.msg);
                 let is_alike = |it: &&CommandRecord| it.answers.as_ref().map(|it| &it.msg) == msg;
                 let count = |links: &Links| {
-                    let alike = commands.iter().filter(is_alike).take(MOST_LOOKED_AT);
+                    let alike = commands.iter().filter(is_alike).take(MOST_OF_MESSAGE);
                     alike.filter(|it| fits(links, it)).count()
                 };
                 match count(sent) > count(received) {
@@ -286,6 +286,3 @@ pub(in super::super) enum WrongRef {
     /// The MsgRef.
     Msg(SmolStr),
 }
-
-/// The most answers of one message that decide whose numbers its sender uses.
-const MOST_LOOKED_AT: usize = 100;

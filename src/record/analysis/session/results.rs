@@ -3,13 +3,11 @@
 use smol_str::SmolStr;
 
 use super::super::exchanged::Exchanged;
-use super::super::why::work_of;
-use super::OpenSession;
-use super::answers::{item, place, short};
+use super::answers::{MOST_OF_MESSAGE, item, place, short};
 use super::commands::transaction;
+use super::{MOST_KEPT, OpenSession};
 use crate::dm::locuri;
-use crate::facts::{self, ReportedValue};
-use crate::flow::{CommandPlace, Side, Transaction, TransactionOutcome};
+use crate::flow::{CommandPlace, Side, Transaction};
 use crate::record::model::CommandRecord;
 
 /// Results that a Status refuses.
@@ -28,13 +26,12 @@ pub(in super::super) struct RefusedResults {
 impl OpenSession {
     /// Takes in the Results for a transaction.
     pub(super) fn results(&mut self, at: usize, command: &CommandRecord, place: CommandPlace) {
-        if self.given_results.len() < MOST_GIVEN {
+        if self.given_results.len() < MOST_OF_MESSAGE {
             self.given_results.push((at, place));
         }
         let results = &mut self.transactions[at].results;
         let room = Transaction::MOST_ITEMS.saturating_sub(results.len());
         results.extend(command.items.iter().take(room).map(item));
-        let mut done = Vec::new();
         for item in &command.items {
             let Some(node) = item.source.as_ref().or(item.target.as_ref()) else {
                 continue;
@@ -42,25 +39,10 @@ impl OpenSession {
             let is = |known: &str| locuri::segments(node).eq_ignore_ascii_case(known);
             let value = item.data.as_ref().filter(|data| !data.masked);
             let value = || value.map(|data| data.text.clone());
-            let text = item.data.as_ref().map_or("", |data| &data.text);
-            if facts::reported_value(&locuri::canonical(node), text) == Some(ReportedValue::Done) {
-                done.push(work_of(&locuri::canonical(node)));
-            }
             if is("devdetail/swv") {
                 self.summary.os_version = value();
             } else if is("vendor/msft/devicestatus/os/edition") {
                 self.summary.os_edition = value();
-            }
-        }
-        for work in done {
-            let before = self.transactions[..at].iter_mut();
-            for command in before.filter(|it| it.outcome == TransactionOutcome::InProgress) {
-                if command
-                    .node()
-                    .is_some_and(|it| locuri::is_within(it, &work))
-                {
-                    command.outcome = TransactionOutcome::Answered;
-                }
             }
         }
     }
@@ -77,7 +59,7 @@ impl OpenSession {
         };
         let mut given = self.given_results.iter();
         let given = given.find(|(_, it)| it.message == answers.msg && it.cmd_id == answers.id);
-        let has_room = self.refused_results.len() < MOST_GIVEN;
+        let has_room = self.refused_results.len() < MOST_KEPT;
         let Some((transaction, came)) = given.filter(|_| has_room) else {
             return false;
         };
@@ -130,6 +112,3 @@ pub(in super::super) fn has_results(get: &Transaction, node: &str) -> bool {
     let mut nodes = get.results.iter().filter_map(|item| item.node.as_deref());
     nodes.any(|node| locuri::canonical(node) == wanted)
 }
-
-/// The most Results of one message, and the most refused ones of a session, that are kept.
-const MOST_GIVEN: usize = 100;

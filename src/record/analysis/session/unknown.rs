@@ -6,7 +6,7 @@ use smol_str::SmolStr;
 
 use super::answers::{MOST_ORPHANS, short};
 use super::commands::{MOST_TRANSACTIONS, transaction};
-use super::{OpenSession, unasked};
+use super::{MOST_KEPT, OpenSession, unasked};
 use crate::dm::StatusCode;
 use crate::flow::{CommandPlace, Side, Transaction};
 use crate::record::EventRecord;
@@ -23,7 +23,7 @@ impl CommandsAlone {
     pub(in super::super) fn enter(&mut self, record: &EventRecord) {
         for command in record.commands.iter().filter(|it| it.answers.is_none()) {
             let id = command.id.as_ref().filter(|id| id.len() >= LEAST_ID);
-            if let Some(id) = id.filter(|_| self.0.len() < MOST_COMMANDS) {
+            if let Some(id) = id.filter(|_| self.0.len() < MOST_KEPT) {
                 let exchange = record.exchange.unwrap_or_default();
                 let mut command = command.clone();
                 command.items.truncate(Transaction::MOST_ITEMS);
@@ -71,7 +71,7 @@ impl OpenSession {
 
     /// Notes an answer whose command the record does not have.
     pub(super) fn orphan(&mut self, exchange: u64, command: &CommandRecord) {
-        if self.unasked.len() < MOST_UNASKED {
+        if self.unasked.len() < MOST_KEPT {
             let at_us = self.summary.ended_us;
             self.unasked.extend(unasked(exchange, at_us, command));
         }
@@ -115,9 +115,3 @@ pub(in super::super) fn failure_words(
 /// The length of the shortest CmdID that is unique in a whole file: shorter ones are numbers that start again in each
 /// message.
 const LEAST_ID: usize = 16;
-
-/// The most Gets that the record does not have that are kept.
-const MOST_UNASKED: usize = 1_000;
-
-/// The most commands that are kept.
-const MOST_COMMANDS: usize = 1_000;

@@ -1,12 +1,10 @@
 //! Atomics that failed, and commands for a user who was not logged on.
 
 use super::cause::is_delete_of_nothing;
-use super::failed::{
-    MOST_ALIKE, done_by_rules, failed_item, failure, is_success, place, value, with_value,
-};
+use super::failed::{done_by_rules, failed_item, failure, is_success, place, value, with_value};
 use super::mistake::lacks_cmd_id;
 use super::words::{code, named, named_by};
-use super::{Case, about};
+use super::{Case, MOST_LISTED, about};
 use crate::dm::locuri::is_of_user;
 use crate::flow::{Transaction, TransactionOutcome};
 use crate::record::analysis::finding::grouped;
@@ -34,7 +32,7 @@ impl<'s> Case<'s> {
         let mut all = vec![atomic];
         all.extend(children.iter().copied());
         let mut finding = about("WHY-06", &all);
-        finding.transactions.truncate(MOST_ALIKE);
+        finding.transactions.truncate(MOST_LISTED);
         let answered = atomic.answer().and_then(|answer| answer.received);
         let how = match (answered, cause) {
             (Some(got @ 400..), Some(cause)) => {
@@ -136,7 +134,7 @@ impl<'s> Case<'s> {
                 code(failed)
             ),
         };
-        let failures = group.iter().take(MOST_ALIKE);
+        let failures = group.iter().take(MOST_LISTED);
         let failures = failures.filter_map(|it| Some(with_value(place(it, failure(it)?), it)));
         finding.why.extend(failures);
         finding.why.push(self.login_words());

@@ -9,7 +9,7 @@ use super::cause::is_delete_of_nothing;
 use super::mistake::lacks_cmd_id;
 use super::values::failed_document;
 use super::words::{self, code, named};
-use super::{Case, about, csp};
+use super::{Case, MOST_LISTED, about, csp};
 use crate::dm::{StatusCode, locuri};
 use crate::facts;
 use crate::flow::{
@@ -145,19 +145,16 @@ impl<'s> Case<'s> {
             finding.by = Some(Side::Device);
             let got = answer.received.map_or("nothing".to_owned(), code);
             finding.by_rules(&format!("hid this: the server received {got}."));
-        } else if is_recoded {
-            finding.by = Some(first.from.other());
-            finding.by_rules(&done_by_rules(first, answer));
-        } else if let Some(cause) = self.cause_by_rule(first) {
-            finding.by_rules(&cause.how);
         } else {
-            finding.by_rules(&done_by_rules(first, answer));
+            finding.by = is_recoded.then_some(first.from.other());
+            let by_rule = self.cause_by_rule(first).map(|cause| cause.how);
+            finding.by_rules(&by_rule.unwrap_or_else(|| done_by_rules(first, answer)));
         }
         finding.why.push(place(first, answer));
         if let Some(text) = answer.no_code.as_ref().filter(|_| !is_hidden) {
             finding.what = words::named_by(first, answer);
             without_code(text, &mut finding);
-            finding.list(&group[1..], MOST_ALIKE, "", |other| {
+            finding.list(&group[1..], MOST_LISTED, "", |other| {
                 format!("likewise {}, {}", named(other), words::asked(other))
             });
             return finding;
@@ -170,7 +167,7 @@ impl<'s> Case<'s> {
             )),
             false => finding.why.extend(value(first)),
         }
-        finding.list(&group[1..], MOST_ALIKE, "", |other| {
+        finding.list(&group[1..], MOST_LISTED, "", |other| {
             let named =
                 failure(other).map_or_else(|| named(other), |it| words::named_by(other, it));
             format!(
@@ -178,7 +175,7 @@ impl<'s> Case<'s> {
                 with_value(words::asked(other), other)
             )
         });
-        finding.list(effects, MOST_ALIKE, " for that reason", |effect| {
+        finding.list(effects, MOST_LISTED, " for that reason", |effect| {
             let got = code(effect.code().unwrap_or_default());
             format!(
                 "therefore {}: {got}, {}",
@@ -306,7 +303,7 @@ fn items(transaction: &Transaction, first: &CommandAnswer) -> Vec<String> {
         transaction.items.len()
     );
     std::iter::once(counted)
-        .chain(others.take(MOST_ALIKE))
+        .chain(others.take(MOST_LISTED))
         .collect()
 }
 
@@ -419,6 +416,3 @@ const MOST_ATOMICS: usize = 1_000;
 
 /// The result of Windows that is no failure, S_OK.
 const NO_ERROR: &str = "0x00000000";
-
-/// The most commands that a finding lists besides the first.
-pub(super) const MOST_ALIKE: usize = 5;

@@ -2,7 +2,7 @@
 
 use super::Case;
 use super::failed::is_refused_with;
-use super::incidents::finding;
+use super::incidents::{MOST_LISTED, finding};
 use super::words::{self, code};
 use crate::flow::{Side, Transaction};
 use crate::printable::counted;
@@ -125,6 +125,3 @@ fn refused_words(commands: &[&Transaction]) -> Option<String> {
         names.join(", "),
     ))
 }
-
-/// The most commands that a finding lists.
-const MOST_LISTED: usize = 3;

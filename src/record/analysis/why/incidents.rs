@@ -280,6 +280,10 @@ impl<'s> Case<'s> {
                     self.log()
                 ),
             ),
+            SessionEnd::Superseded if self.session.changes_id => (
+                "Session not finished: the SessionID changed in the device's next message",
+                "see what changed the SessionID: a session keeps it to its end (HDR-02)".to_owned(),
+            ),
             SessionEnd::Superseded => (
                 "Session not finished: the device began another one",
                 format!(
@@ -376,7 +380,7 @@ pub(super) fn finding(id: &'static str, incidents: &[&Incident]) -> SessionFindi
 }
 
 /// The most incidents that a finding lists.
-const MOST_LISTED: usize = 3;
+pub(super) const MOST_LISTED: usize = 3;
 
 /// A cause that Microsoft found (blog wsdevsol, "MDM Enrollment succeeds but SyncML session aborts without errors").
 const INDENTED: &str = "That answer has blanks or line breaks between its elements: the DM client of Windows 8.1 stops at \

@@ -4,7 +4,7 @@ use super::failed::failure;
 use super::mistake::OWN_ID;
 use super::values::Works;
 use super::words::{self, code, named};
-use super::{Case, about};
+use super::{Case, MOST_LISTED, about};
 use crate::flow::{CommandDelivery, SessionEnd, Side, Transaction, TransactionOutcome};
 use crate::printable::counted;
 use crate::record::analysis::finding::grouped;
@@ -345,6 +345,9 @@ impl<'s> Case<'s> {
             (false, false) => "The record lacks messages of this session",
             _ => "The record ends while this session goes on",
         };
+        let nameless = self.session.nameless.as_ref();
+        let nameless =
+            nameless.map(|(exchange, why)| format!("x{exchange} names no session: {why}."));
         let under_way = self.session.objects_under_way().take(MOST_LISTED);
         let under_way = under_way.map(|(at, size)| {
             let object = &self.session.transactions[at];
@@ -364,6 +367,7 @@ impl<'s> Case<'s> {
             pending: lost.is_some() || !orphans.is_empty(),
             what: what.into(),
             why: { lacks_end.into_iter() }
+                .chain(nameless)
                 .chain(missing)
                 .chain(orphans.iter().cloned())
                 .chain(under_way)
@@ -374,6 +378,9 @@ impl<'s> Case<'s> {
                     "look why the server's answer before it had no command, or no body".into()
                 }
                 true => "record fewer devices at a time".into(),
+                false if self.session.nameless.is_some() => {
+                    "let every message have its SessionID and Source: dmtap lint lists those without".into()
+                }
                 false => {
                     "give whole sessions: a log from the device's first message to the last, or a record that begins before it"
                         .into()
@@ -449,6 +456,3 @@ fn accepted(transaction: &Transaction) -> SessionFinding {
     );
     finding
 }
-
-/// The most lines of one kind in a finding.
-const MOST_LISTED: usize = 5;

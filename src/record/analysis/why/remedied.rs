@@ -1,7 +1,7 @@
 //! Failed commands that need nothing more.
 
 use super::words::{self, code, named};
-use super::{Case, about};
+use super::{Case, MOST_LISTED, about};
 use crate::flow::{Transaction, TransactionOutcome};
 use crate::record::analysis::finding::grouped;
 use crate::record::model::SessionFinding;
@@ -71,6 +71,3 @@ impl<'s> Case<'s> {
 
 /// The most failed commands that are looked at.
 const MOST: usize = 1_000;
-
-/// The most commands that a finding lists.
-const MOST_LISTED: usize = 5;

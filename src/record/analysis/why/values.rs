@@ -4,7 +4,7 @@ use hashlink::LinkedHashMap;
 
 use super::failed::is_success;
 use super::words::{self, named};
-use super::{Case, EVENT_LOG, about};
+use super::{Case, EVENT_LOG, MOST_LISTED, about};
 use crate::dm::locuri;
 use crate::facts::{self, ReportedValue};
 use crate::flow::{Side, Transaction, TransactionItem, TransactionOutcome};
@@ -302,7 +302,7 @@ pub(in crate::record::analysis) fn failed_document(document: &FailedDocument) ->
 }
 
 /// Returns the node of the work that a node reports on, both canonical: as a rule, the parent.
-pub(in crate::record::analysis) fn work_of(node: &str) -> String {
+fn work_of(node: &str) -> String {
     match node.rsplit_once('/') {
         Some((parent, "rotaterecoverypasswordsstatus")) => {
             parent.replace("/status", "/rotaterecoverypasswords")
@@ -386,5 +386,3 @@ const NEXT_OF_FAILED: [(&str, &str); 3] = [
         "see manage-bde -status on the device, and its event log BitLocker-API/Management",
     ),
 ];
-/// The most values that a finding lists.
-const MOST_LISTED: usize = 5;
