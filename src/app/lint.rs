@@ -14,7 +14,7 @@ pub use self::report::{junit, sarif, text};
 use crate::flow::lint::{Linter, Profile};
 use crate::flow::note::clipped_note;
 use crate::flow::{Note, Severity, Side};
-use crate::markup::{Limits, wbxml};
+use crate::markup::wbxml;
 use crate::record::model::{EventKind, ParsedBodyRecord};
 use crate::record::{self, EventRecord};
 

@@ -190,7 +190,8 @@ impl StayContext {
                     true => stay::url_of_refresh(value.as_bytes()).unwrap_or(value.len()),
                     false => 0,
                 };
-                let turned = stay::location(&value[at..], &self.path, &self.map, reach, &self.learned);
+                let turned =
+                    stay::location(&value[at..], &self.path, &self.map, reach, &self.learned);
                 if let Turned::Away(origin) = &turned {
                     stayed.notes.push(note_away(reach, origin, &name));
                 }

@@ -2,7 +2,6 @@
 
 use crate::dm::{EnrollmentMessage, Envelope, Message, SyncHdr};
 use crate::flow::origin::{Scheme, UrlOrigin};
-use crate::flow::origin::UrlOrigin;
 use crate::markup::{Document, Limits};
 
 /// Returns the hosts of https URLs in the provisioning document of an enrollment, or in RespURI and the Data of a DM

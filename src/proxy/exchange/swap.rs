@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, header};
 use http::header::LOCATION;
+use http::{HeaderMap, header};
 
 use super::Exchange;
 use crate::conversation::{Decision, Seal, patched};

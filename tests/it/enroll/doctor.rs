@@ -232,7 +232,7 @@ async fn another_dmtap_at_the_public_address_is_found() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dmtap_that_does_not_reach_the_server_is_found() {
     let bench = Bench::new(false).await;
-    let mut settings = Settings::reverse(Upstream {
+    let mut settings = Settings::reverse(Origin {
         scheme: Scheme::Https,
         host: "nowhere.invalid".into(),
         port: 443,

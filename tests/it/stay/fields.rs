@@ -148,10 +148,7 @@ fn each_cookie_and_each_policy_of_a_response_is_looked_at() {
         headers.append("set-cookie", value.parse().unwrap());
     }
     let (verdict, _) = decided_of(&row("Set-Cookie", ""), headers.clone());
-    verdict
-        .head
-        .iter()
-        .for_each(|edit| edit.apply(&mut headers));
+    verdict.edit_headers(&mut headers);
     let left: Vec<_> = headers.get_all("set-cookie").iter().collect();
     assert_eq!(left, ["a=1", "b=2; Secure", "c=3"]);
 }
