@@ -70,6 +70,7 @@ async fn a_stored_identity_is_renewed_without_the_option_and_nothing_else_is_swa
     assert_eq!(second.notes().len(), 0);
     let client = second.client_of(&enrollment, &key);
     let new = new_key().unwrap();
+    let id = profile.device_id.clone();
     let renewed = renew(&client, profile, &enrollment, &key, new.clone()).await;
     let renewed = renewed.unwrap();
     let stored = first.store().find(&renewed.thumbprint).unwrap();
@@ -77,7 +78,7 @@ async fn a_stored_identity_is_renewed_without_the_option_and_nothing_else_is_swa
     assert_eq!(stored.server_certificate.thumbprint, granted[2].thumbprint);
     let notes: Vec<_> = second.notes().iter().map(|note| note.id).collect();
     assert_eq!(notes, ["SWAP-01"]);
-    let mut device = EnrolledDevice::new(renewed.clone(), "renewed".into());
+    let mut device = EnrolledDevice::new(renewed.clone(), id);
     let client = second.client_of(&renewed, &new);
     let session = device.session(&client, "1", RetryPolicy::default());
     session.await.unwrap();

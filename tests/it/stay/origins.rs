@@ -73,9 +73,8 @@ fn the_host_a_device_names_chooses_the_server() {
 #[test]
 fn a_device_that_asks_by_http_gets_https_of_a_server_with_https_and_its_own_urls_are_turned_back() {
     let check = |named: &str, url: &str, gets: &str| {
-        let server = origin(&url[..url.rfind('/').unwrap()]);
         let origins = Origins {
-            server: server.clone(),
+            server: origin(&url[..url.rfind('/').unwrap()]),
             public: None,
             maps: Vec::new(),
         };
