@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, header};
 
 use super::Exchange;
 use crate::conversation::{Decision, Seal, patched};
@@ -13,6 +13,7 @@ use crate::identity::enrollment::Asked;
 use crate::identity::{Signer, hosts};
 use crate::markup::{Document, Limits};
 use crate::proxy::client_certs::sha256_of;
+use crate::proxy::client_identity::ClientIdentity;
 use crate::proxy::headers;
 use crate::proxy::identity::Swap;
 use crate::proxy::read;
@@ -62,9 +63,7 @@ impl Exchange {
         headers: &HeaderMap,
         decided: &mut Decision,
     ) {
-        if let Some(received) = received {
-            self.learn(received);
-        }
+        self.learn(received.map(|received| &**received), headers);
         let Some(swap) = self.swap.take() else {
             return;
         };
@@ -93,22 +92,30 @@ impl Exchange {
     }
 
     /// Remembers the key length that a server demands, and the hosts that it names to a device whose identity is known.
-    fn learn(&self, document: &Document) {
+    fn learn(&self, document: Option<&Document>, headers: &HeaderMap) {
         let shared = &self.context.shared;
         if shared.identities.swaps(self.route.server.host())
-            && let Some(EnrollmentMessage::GetPoliciesResponse(policies)) =
-                Envelope::of(document).and_then(EnrollmentMessage::of)
+            && let Some(EnrollmentMessage::GetPoliciesResponse(policies)) = document
+                .and_then(Envelope::of)
+                .and_then(EnrollmentMessage::of)
             && let Some(bits) = policies.minimal_key_length()
             && let Ok(bits) = bits.trim().parse()
         {
             let server = &self.route.connection.server;
             shared.identities.want_key_bits(server, bits);
         }
-        if self.identity.is_some()
+        // The certificate of --client-certs goes to every server, and not each may say where an identity goes.
+        let is_identity = |own: &ClientIdentity| own.shown.identity.is_some();
+        if self.identity.as_ref().is_some_and(is_identity)
             && let Some(hash) = sha256_of(&self.route.connection)
-            && memchr::memmem::find(document.source(), b"https://").is_some()
         {
-            let named = hosts::named(document);
+            let location = headers.get(header::LOCATION);
+            let location = location.and_then(|value| hosts::of_url(value.to_str().ok()?));
+            let has_url = |document: &&Document| {
+                memchr::memmem::find(document.source(), b"https://").is_some()
+            };
+            let named = document.filter(has_url).map_or_else(Vec::new, hosts::named);
+            let named = location.into_iter().chain(named).collect();
             shared.identities.add_hosts(&hash, named);
         }
     }

@@ -71,7 +71,13 @@ impl MissedCertificate {
         if wants_credentials {
             why.push("It also asks for credentials (WWW-Authenticate).".to_owned());
         }
+        let is_swapped = presented.is_some_and(|it| it.verdict == "dmtap-ca");
         let next = match shown.map(|shown| shown.identity.is_some()) {
+            None if is_swapped => {
+                "look for this device with dmtap identity list: if it is missing, enroll the device again with \
+                 --swap-client-identity; if it is there, its certificate goes only to the server that issued it and to \
+                 hosts that this server named to the device"
+            }
             None => {
                 "enroll the device through dmtap with --swap-client-identity, or give its certificate and key with \
                  --client-certs"

@@ -24,6 +24,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use tokio::net::TcpStream;
 
+use super::lab::Lab;
 use super::*;
 use crate::support::provider;
 use crate::support::rig::EventLog;
@@ -31,6 +32,11 @@ use crate::support::rig::EventLog;
 const NAME: &str = "mdm.dmtap.test";
 const MANAGED: &str = "/managed";
 const SIGNATURE: &str = "mdm-signature";
+/// The paths at which the server sends a device on to another name, and these names.
+const ELSEWHERE: [(&str, &str); 2] = [
+    ("/redirect", "redirect.dmtap.test"),
+    ("/resp-uri", "resp-uri.dmtap.test"),
+];
 
 /// A server that enrolls devices, and answers below [`MANAGED`] with the thumbprint of the certificate it was shown.
 async fn server(authority: &Authority) -> SocketAddr {
@@ -49,7 +55,8 @@ async fn server(authority: &Authority) -> SocketAddr {
             .allow_unauthenticated()
             .build()
             .unwrap();
-    let leaf = authority.leaf(&[NAME]).unwrap();
+    let [(_, first), (_, second)] = ELSEWHERE;
+    let leaf = authority.leaf(&[NAME, first, second]).unwrap();
     let tls = rustls::ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .unwrap()
@@ -87,6 +94,14 @@ async fn server(authority: &Authority) -> SocketAddr {
                         }
                         return Ok(response);
                     }
+                    let elsewhere = ELSEWHERE.iter();
+                    let path = request.uri().path();
+                    if let Some((way, host)) = elsewhere.copied().find(|(way, _)| *way == path) {
+                        return Ok(sent_on(
+                            way,
+                            &format!("https://{host}:{}{MANAGED}", address.port()),
+                        ));
+                    }
                     let (parts, body) = request.into_parts();
                     let body = body.collect().await?.to_bytes();
                     let request = Request::from_parts(parts, body);
@@ -102,6 +117,32 @@ async fn server(authority: &Authority) -> SocketAddr {
         }
     });
     address
+}
+
+/// The settings of dmtap in front of the server.
+fn in_front_of(server: SocketAddr) -> Settings {
+    Settings::reverse(Upstream {
+        scheme: Scheme::Https,
+        host: NAME.into(),
+        port: server.port(),
+    })
+}
+
+/// The answer that sends a device on to another address.
+fn sent_on(way: &str, url: &str) -> Response<Full<Bytes>> {
+    let header = format!(
+        "<SyncML xmlns=\"SYNCML:SYNCML1.2\"><SyncHdr><RespURI>{url}</RespURI></SyncHdr><SyncBody><Final/></SyncBody></SyncML>"
+    );
+    let response = match way {
+        "/redirect" => Response::builder()
+            .status(307)
+            .header("location", url)
+            .body(Full::default()),
+        _ => Response::builder()
+            .header("content-type", "application/vnd.syncml.dm+xml")
+            .body(Full::from(header)),
+    };
+    response.unwrap()
 }
 
 /// A device's key, and its PKCS#8.
@@ -150,11 +191,7 @@ async fn the_server_sees_the_certificate_that_it_issued_and_signatures_by_its_ke
     let folder = tempfile::tempdir().unwrap();
     let authority = Arc::new(Authority::load_or_create(folder.path()).unwrap());
     let address = server(&authority).await;
-    let mut settings = Settings::reverse(Upstream {
-        scheme: Scheme::Https,
-        host: NAME.into(),
-        port: address.port(),
-    });
+    let mut settings = in_front_of(address);
     settings.listen.set_port(0);
     let trust = Trust::PlatformAnd(authority.certificate_file().to_owned());
     settings.trust = trust.clone();
@@ -240,4 +277,42 @@ async fn the_server_sees_the_certificate_that_it_issued_and_signatures_by_its_ke
     let own = Some((&*enrollment.certificate, &**pkcs8));
     assert_eq!(shown(here, &authority, own).await, "none");
     stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_certificate_goes_with_the_device_to_a_host_that_its_server_sends_it_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::load_or_create(folder.path()).unwrap();
+    let address = server(&authority).await;
+    let trust = Trust::PlatformAnd(authority.certificate_file().to_owned());
+    let lab = Lab::in_front_of((&authority, trust), address, |settings| {
+        settings.mode = in_front_of(address).mode;
+        let names = ELSEWHERE.map(|(_, host)| Resolve::new(host, address.port(), address));
+        settings.resolve.extend(names);
+    });
+    let (lab, key) = (lab.await, new_key().unwrap());
+    let enrollment = lab.enroll_with(alice(), key.clone()).await.unwrap();
+    let stored = lab.store().find(&enrollment.thumbprint).unwrap();
+    let client = lab.client_of(&enrollment, &key);
+    let ask = async |url: &str| {
+        let request = Request::post(url).header("content-type", "application/vnd.syncml.dm+xml");
+        let request = request.body(Full::default()).unwrap();
+        let (parts, body) = client.request(request).await.unwrap().into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        (parts, String::from_utf8(body.to_vec()).unwrap())
+    };
+    for (way, host) in ELSEWHERE {
+        let (head, body) = ask(&format!("https://one.dmtap.test{way}")).await;
+        let location = head.headers.get("location");
+        let location = location.map(|url| url.to_str().unwrap());
+        let between = |text: &str| {
+            let (_, rest) = text.split_once("<RespURI>")?;
+            Some(rest.split_once('<')?.0.to_owned())
+        };
+        let url = location.map(str::to_owned).or_else(|| between(&body));
+        let url = url.unwrap();
+        assert!(url.contains(&format!("/.dmtap/at/{host}")), "{url}");
+        let (_, shown) = ask(&url).await;
+        assert_eq!(shown, stored.server_certificate.thumbprint, "{way}");
+    }
 }

@@ -160,6 +160,27 @@ fn event(seq: u64, event: &str, more: serde_json::Value) -> dmtap::record::Event
 }
 
 #[test]
+fn a_device_with_a_certificate_of_dmtap_is_not_sent_to_enroll_with_the_swap_again_at_once() {
+    for (verdict, next) in [
+        ("dmtap-ca", "look for this device with dmtap identity list"),
+        ("untrusted", "enroll the device through dmtap"),
+    ] {
+        let mut records =
+            script::records("session 1 09:12:00\n> 1\n  2 Alert 1201\n< - http=403\n");
+        let refused = records.last_mut().unwrap();
+        refused.client_auth = Some(dmtap::flow::ClientAuth {
+            asked: true,
+            shown: None,
+        });
+        let tls = serde_json::json!({"client_certificate": {"subject": "CN=a", "issuer": "", "serial": "1", "sha1": "AB", "sha256": "CD",
+            "verdict": verdict}});
+        refused.connection.tls = serde_json::from_value(tls).unwrap();
+        let text = blocks(&analysed(&records));
+        assert!(text.contains(&format!("next: {next}")), "{text}");
+    }
+}
+
+#[test]
 fn an_enrollment_that_the_server_does_not_answer_is_pending() {
     let head =
         |status: u16| serde_json::json!({"status": status, "version": "HTTP/1.1", "headers": []});
