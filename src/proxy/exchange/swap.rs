@@ -28,8 +28,9 @@ impl Exchange {
         decided: &mut Decision,
     ) {
         let identities = &self.context.shared.identities;
+        let swaps = identities.swaps(self.route.server.host());
         // A request that a rule answers does not reach the server.
-        if !identities.swaps(self.route.server.host()) || decided.verdict.answer.is_some() {
+        if !(swaps || identities.has_any()) || decided.verdict.answer.is_some() {
             return;
         }
         let Some(document) = leaving else {
@@ -38,6 +39,10 @@ impl Exchange {
         let Some(asked) = Asked::of(&document) else {
             return;
         };
+        // A stored identity serves the sessions of its device without the option, too, and so it is renewed.
+        if !(swaps || identities.renews(&asked)) {
+            return;
+        }
         decided.notes.extend(asked.note_attestation());
         let server = self.route.connection.server.clone();
         let begun = identities.begin(&asked, &server).await;

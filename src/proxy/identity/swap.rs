@@ -120,6 +120,11 @@ struct Renewal {
 }
 
 impl Identities {
+    /// Whether a request renews an identity that is stored here.
+    pub(in crate::proxy) fn renews(&self, asked: &Asked<'_>) -> bool {
+        asked.kind == TokenKind::Pkcs7 && self.renewal(&asked.octets).is_ok()
+    }
+
     /// # Errors
     /// The reason why there is no swap, as text.
     fn renewal(&self, octets: &[u8]) -> Result<Renewal, String> {

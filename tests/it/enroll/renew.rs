@@ -52,6 +52,38 @@ async fn a_renewal_is_swapped_and_the_old_identity_stays_until_the_new_one_is_us
     assert_eq!(texts.len(), 2);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stored_identity_is_renewed_without_the_option_and_nothing_else_is_swapped() {
+    let bench = Bench::new(false).await;
+    let in_front = || (&bench.authority, bench.trust());
+    let first = Lab::in_front_of(in_front(), bench.address, |_| {}).await;
+    let (profile, key) = (alice(), new_key().unwrap());
+    let enrollment = first.enroll_with(profile.clone(), key.clone()).await;
+    let enrollment = enrollment.unwrap();
+    let confdir = first.confdir.path().to_owned();
+    let second = Lab::in_front_of(in_front(), bench.address, |settings| {
+        settings.confdir = Some(confdir);
+        settings.swap = dmtap::proxy::SwapSettings::Off;
+    });
+    let second = second.await;
+    second.enroll(alice()).await.unwrap();
+    assert_eq!(second.notes().len(), 0);
+    let client = second.client_of(&enrollment, &key);
+    let new = new_key().unwrap();
+    let id = profile.device_id.clone();
+    let renewed = renew(&client, profile, &enrollment, &key, new.clone()).await;
+    let renewed = renewed.unwrap();
+    let stored = first.store().find(&renewed.thumbprint).unwrap();
+    let granted = bench.service.granted();
+    assert_eq!(stored.server_certificate.thumbprint, granted[2].thumbprint);
+    let notes: Vec<_> = second.notes().iter().map(|note| note.id).collect();
+    assert_eq!(notes, ["SWAP-01"]);
+    let mut device = EnrolledDevice::new(renewed.clone(), id);
+    let client = second.client_of(&renewed, &new);
+    let session = device.session(&client, "1", RetryPolicy::default());
+    session.await.unwrap();
+}
+
 /// The answer to a renewal does not reach the device.
 const LOST: &str = r#"
 [[rule]]
