@@ -229,8 +229,14 @@ impl Exchange {
                 || settings.scopes && *name == SCOPE_HEADER
         });
         let tls = self.context.connection.tls.as_ref();
-        if let (Some(forward), Some(presented)) = (forward, tls.and_then(|t| t.client.as_ref())) {
-            forward.add(presented, &mut parts.headers);
+        let presented = tls.and_then(|tls| tls.client.as_ref());
+        match (forward, self.stored_identity(), presented) {
+            // The server issued this one, and knows no other of this device.
+            (Some(forward), Some(own), _) => forward.add(&own.key.cert, &mut parts.headers),
+            (Some(forward), None, Some(presented)) => {
+                forward.add(&presented.chain, &mut parts.headers);
+            }
+            _ => {}
         }
         server.keep_authority(&self.head.uri, &mut parts.headers);
         parts.uri = self.address.clone();

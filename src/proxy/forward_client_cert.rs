@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::ca::pem_of;
-use crate::flow::ClientCertificate;
+use crate::dm::certificate::{self, Certificate};
 
 /// The header field, and the form, in which device certificates are sent to servers (`--forward-client-cert`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,15 +68,16 @@ impl ForwardClientCert {
         is(self.header.as_str()) || self.form == Form::Rfc9440 && is(&self.chain_field())
     }
 
-    /// Adds the certificate to the header fields of a request.
-    pub(super) fn add(&self, certificate: &ClientCertificate, headers: &mut HeaderMap) {
-        let Some((own, others)) = certificate.chain.split_first() else {
+    /// Adds a certificate, with those between it and its root, to the header fields of a request.
+    pub(super) fn add(&self, chain: &[impl AsRef<[u8]>], headers: &mut HeaderMap) {
+        let chain: Vec<&[u8]> = chain.iter().map(AsRef::as_ref).collect();
+        let Some((own, others)) = chain.split_first() else {
             return;
         };
         let value = match self.form {
             Form::Rfc9440 => byte_sequence(own),
             Form::Nginx => escaped_pem(own),
-            Form::Xfcc => xfcc(certificate, own, others),
+            Form::Xfcc => xfcc(own, others),
             Form::Der => STANDARD.encode(own),
         };
         let mut put = |name: HeaderName, value: String| {
@@ -108,16 +109,16 @@ fn escaped_pem(der: &[u8]) -> String {
     utf8_percent_encode(&pem_of("CERTIFICATE", der), UNRESERVED).to_string()
 }
 
-fn xfcc(certificate: &ClientCertificate, own: &[u8], others: &[bytes::Bytes]) -> String {
-    let hash = certificate.sha256.to_ascii_lowercase();
+fn xfcc(own: &[u8], others: &[&[u8]]) -> String {
+    let hash = certificate::sha256(own).to_ascii_lowercase();
     let mut value = format!("Hash={hash};Cert=\"{}\"", escaped_pem(own));
     if !others.is_empty() {
-        let chain = std::iter::once(own).chain(others.iter().map(|der| &**der));
+        let chain = std::iter::once(own).chain(others.iter().copied());
         let chain: String = chain.map(escaped_pem).collect();
         // Writing to a String cannot fail.
         let _ = write!(value, ";Chain=\"{chain}\"");
     }
-    let subject = &certificate.subject;
+    let subject = Certificate::read(own).map_or_else(String::new, |read| read.subject);
     if subject.chars().all(|c| matches!(c, ' '..='~')) {
         let subject = subject.replace('\\', "\\\\").replace('"', "\\\"");
         let _ = write!(value, ";Subject=\"{subject}\"");
@@ -135,25 +136,16 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::CertificateVerdict;
 
     #[test]
     fn each_form_has_its_field_and_forged_copies_go() {
-        let certificate = ClientCertificate {
-            subject: "CN=a \"b\"".into(),
-            issuer: String::new(),
-            serial: String::new(),
-            sha1: String::new(),
-            sha256: "AB".into(),
-            verdict: CertificateVerdict::DmtapCa,
-            chain: vec![b"leaf".as_slice().into(), b"ca".as_slice().into()],
-        };
+        let chain = [b"leaf".as_slice(), b"ca"];
         let leaf = "-----BEGIN%20CERTIFICATE-----%0AbGVhZg%3D%3D%0A-----END%20CERTIFICATE-----%0A";
         let ca = "-----BEGIN%20CERTIFICATE-----%0AY2E%3D%0A-----END%20CERTIFICATE-----%0A";
         let check = |text: &str, expected: &[(&str, &str)]| {
             let forward: ForwardClientCert = text.parse().expect(text);
             let mut headers = HeaderMap::new();
-            forward.add(&certificate, &mut headers);
+            forward.add(&chain, &mut headers);
             let fields: Vec<_> = headers.iter().map(|(name, v)| (name.as_str(), v)).collect();
             assert_eq!(fields.len(), expected.len(), "{fields:?}");
             for (name, value) in expected {
@@ -174,10 +166,24 @@ mod tests {
         check("nginx", &[("x-ssl-client-cert", leaf)]);
         check("nginx=ssl-client-cert", &[("ssl-client-cert", leaf)]);
         check("der=X-ARR-ClientCert", &[("x-arr-clientcert", "bGVhZg==")]);
-        let xfcc =
-            format!("Hash=ab;Cert=\"{leaf}\";Chain=\"{leaf}{ca}\";Subject=\"CN=a \\\"b\\\"\"");
+        let hash = certificate::sha256(b"leaf").to_ascii_lowercase();
+        let xfcc = format!("Hash={hash};Cert=\"{leaf}\";Chain=\"{leaf}{ca}\";Subject=\"\"");
         check("xfcc", &[("x-forwarded-client-cert", &xfcc)]);
         assert!("pem".parse::<ForwardClientCert>().is_err());
         assert!("der=a b".parse::<ForwardClientCert>().is_err());
+    }
+
+    #[test]
+    fn xfcc_has_the_subject_in_quotes() {
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let mut params = rcgen::CertificateParams::default();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        let name = "a \"b\"";
+        params
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, name);
+        let certificate = params.self_signed(&key).expect("a certificate");
+        let value = xfcc(certificate.der(), &[]);
+        assert!(value.ends_with(";Subject=\"CN=a \\\"b\\\"\""), "{value}");
     }
 }

@@ -110,8 +110,7 @@ impl Exchange {
             shared.identities.want_key_bits(server, bits);
         }
         // The certificate of --client-certs goes to every server, and not each may say where an identity goes.
-        let is_identity = |own: &ClientIdentity| own.shown.identity.is_some();
-        if self.identity.as_ref().is_some_and(is_identity)
+        if self.stored_identity().is_some()
             && let Some(hash) = sha256_of(&self.route.connection)
         {
             let location = headers.get(header::LOCATION);
@@ -125,13 +124,18 @@ impl Exchange {
         }
     }
 
-    /// Finds the client identity for the server of this request.
+    /// Finds the client identity for the server of this request. A server in clear text may get the certificate in a
+    /// header field.
     pub(super) async fn find_identity(&mut self) {
-        if self.address.scheme_str() == Some("https") {
-            let certs = &self.context.shared.client_certs;
-            let host = self.address.host().unwrap_or_default();
-            self.identity = certs.of(&self.route.connection, host).await;
-        }
+        let certs = &self.context.shared.client_certs;
+        let host = self.address.host().unwrap_or_default();
+        self.identity = certs.of(&self.route.connection, host).await;
+    }
+
+    /// Returns the identity that dmtap enrolled in place of the device of this request.
+    pub(super) fn stored_identity(&self) -> Option<&ClientIdentity> {
+        let identity = self.identity.as_ref()?;
+        identity.shown.identity.is_some().then_some(identity)
     }
 
     /// Returns the client certificate that the server asked for and got in this handshake.

@@ -32,6 +32,7 @@ use crate::support::rig::EventLog;
 const NAME: &str = "mdm.dmtap.test";
 const MANAGED: &str = "/managed";
 const SIGNATURE: &str = "mdm-signature";
+const FORWARDED: &str = "x-client-cert";
 /// The paths at which the server sends a device on to another name, and these names.
 const ELSEWHERE: [(&str, &str); 2] = [
     ("/redirect", "redirect.dmtap.test"),
@@ -87,10 +88,11 @@ async fn server(authority: &Authority) -> SocketAddr {
                 let (enrolls, shown) = (enrolls.clone(), shown.clone());
                 async move {
                     if request.uri().path() == MANAGED {
-                        let signature = request.headers().get(SIGNATURE).cloned();
                         let mut response = Response::new(Full::new(Bytes::from(shown)));
-                        if let Some(signature) = signature {
-                            response.headers_mut().insert(SIGNATURE, signature);
+                        for name in [SIGNATURE, FORWARDED] {
+                            if let Some(value) = request.headers().get(name) {
+                                response.headers_mut().insert(name, value.clone());
+                            }
                         }
                         return Ok(response);
                     }
@@ -315,4 +317,25 @@ async fn the_certificate_goes_with_the_device_to_a_host_that_its_server_sends_it
         let (_, shown) = ask(&url).await;
         assert_eq!(shown, stored.server_certificate.thumbprint, "{way}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_certificate_in_a_header_field_is_the_one_that_the_server_issued() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::load_or_create(folder.path()).unwrap();
+    let address = server(&authority).await;
+    let trust = Trust::PlatformAnd(authority.certificate_file().to_owned());
+    let lab = Lab::in_front_of((&authority, trust), address, |settings| {
+        settings.mode = in_front_of(address).mode;
+        settings.client_certs.forward = "der".parse().ok();
+    });
+    let (lab, key) = (lab.await, new_key().unwrap());
+    let enrollment = lab.enroll_with(alice(), key.clone()).await.unwrap();
+    let stored = lab.store().find(&enrollment.thumbprint).unwrap();
+    let client = lab.client_of(&enrollment, &key);
+    let url = format!("https://one.dmtap.test{MANAGED}");
+    let request = Request::get(url).body(Full::default()).unwrap();
+    let response = client.request(request).await.unwrap();
+    let forwarded = STANDARD.decode(&response.headers()[FORWARDED]).unwrap();
+    assert_eq!(thumbprint(&forwarded), stored.server_certificate.thumbprint);
 }
