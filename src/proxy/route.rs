@@ -87,7 +87,10 @@ impl Context {
             .or(host);
         match authority {
             Some(authority) => Origin::of_authority(scheme, authority),
-            None => Origin::of_authority(scheme, tls?.sni.as_deref()?),
+            None => {
+                let port = self.connection.listener.port();
+                Some(Origin::new(scheme, tls?.sni.as_deref()?, port))
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! The map of origins, and the rewriting of URLs by it.
 
-use super::{LearnedHosts, NamedHost, Origin, UrlOrigin, ends_authority};
+use super::{LearnedHosts, NamedHost, Origin, Scheme, UrlOrigin, ends_authority};
 
 /// A server, and the origin under which devices reach it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,7 +88,10 @@ impl Origins {
         };
         let here = match pair {
             Some(pair) => pair.public.clone(),
-            None => self.public.clone().unwrap_or_else(|| named.clone()),
+            None => self
+                .public
+                .clone()
+                .unwrap_or_else(|| as_safe(named, &self.server)),
         };
         let server = pair.map_or(&self.server, |pair| &pair.server);
         // If the device named another pair, the name under which devices reach the first server is not known.
@@ -165,9 +168,11 @@ impl OriginMap {
         let Some(written) = UrlOrigin::of(url) else {
             return Turned::Same;
         };
-        let is_public = |pair: &&OriginPair| pair.public == written.origin;
-        let pair = self.pairs.iter().find(is_public);
-        if pair.is_none() && written.origin != self.here {
+        // dmtap takes http and https at the same port, and writes https to a device that asked by http.
+        let is = |public: &Origin| public.authority() == written.origin.authority();
+        let exact = self.pairs.iter().find(|it| it.public == written.origin);
+        let pair = exact.or_else(|| self.pairs.iter().find(|pair| is(&pair.public)));
+        if pair.is_none() && !is(&self.here) {
             return Turned::Same;
         }
         if let Some((named, length)) = host_in_path(&url[written.end..]) {
@@ -206,6 +211,19 @@ impl OriginMap {
         same.clone()
             .find(|pair| pair.public == self.here)
             .or_else(|| same.next())
+    }
+}
+
+/// Returns the public origin of a server for a device that named this one: https, if the server has https, since the
+/// device would else send in clear text what the server wants sent by TLS. The port stays as the device wrote it.
+fn as_safe(named: &Origin, server: &Origin) -> Origin {
+    match (named.scheme, server.scheme) {
+        (Scheme::Http, Scheme::Https) => Origin {
+            scheme: Scheme::Https,
+            port: if has_own_port(named) { 443 } else { named.port },
+            ..named.clone()
+        },
+        _ => named.clone(),
     }
 }
 

@@ -61,11 +61,40 @@ fn the_host_a_device_names_chooses_the_server() {
         "https://first.example.com",
         "https://127.0.0.1:8080",
     );
-    check(
-        "http://anything",
-        "https://first.example.com",
-        "http://anything",
-    );
+    // What the server wants sent by https does not go in clear text.
+    for (named, here) in [
+        ("http://anything", "https://anything"),
+        ("http://anything:8080", "https://anything:8080"),
+    ] {
+        check(named, "https://first.example.com", here);
+    }
+}
+
+#[test]
+fn a_device_that_asks_by_http_gets_https_of_a_server_with_https_and_its_own_urls_are_turned_back() {
+    let check = |named: &str, url: &str, gets: &str| {
+        let origins = Origins {
+            server: origin(&url[..url.rfind('/').unwrap()]),
+            public: None,
+            maps: Vec::new(),
+        };
+        let (map, _) = origins.seen_from(&origin(named));
+        let found = UrlOrigin::of(url).unwrap();
+        let turned = map.to_device(&found, Reach::Mapped, &LearnedHosts::default());
+        assert_eq!(turned.apply(url).unwrap(), gets);
+        // A device writes the URL that it asked, and the one that it was given.
+        for written in [format!("{named}/a"), gets.to_owned()] {
+            let turned = map.to_server(&written);
+            assert_eq!(turned.apply(&written).as_deref(), Some(url), "{written}");
+        }
+    };
+    let https = "https://mdm.example.com/a";
+    check("http://lab.test:8080", https, "https://lab.test:8080/a");
+    check("http://lab.test", https, "https://lab.test/a");
+    check("https://lab.test:8443", https, "https://lab.test:8443/a");
+    let http = "http://mdm.example.com/a";
+    check("http://lab.test:8080", http, "http://lab.test:8080/a");
+    check("https://lab.test:8443", http, "https://lab.test:8443/a");
 }
 
 #[test]
