@@ -187,6 +187,9 @@ impl Conversations {
         if let Some(rewritten) = Rewritten::both(rewritten, paired) {
             rewritten.enter(&mut decided);
         }
+        if let Some(stay) = &request.stay {
+            stay.request_fields(request, &mut decided.verdict);
+        }
         (handle, decided)
     }
 

@@ -19,7 +19,7 @@ mod value;
 
 use std::collections::HashSet;
 
-pub use head::{location, seals};
+pub use head::{cookie, location, seals, sources};
 pub use linked::linked_enrollment;
 pub use page::page;
 pub use prefilter::may_hold;

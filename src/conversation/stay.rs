@@ -177,57 +177,112 @@ impl StayContext<'_> {
         }
     }
 
-    /// Rewrites the header fields of a response that have a URL.
+    /// Gives the server its own addresses in the header fields with which a browser says where a request comes from.
+    pub(super) fn request_fields(&self, message: &MessageInput<'_>, verdict: &mut Verdict) {
+        if verdict.answer.is_some() {
+            return;
+        }
+        let mut changes = Vec::new();
+        for name in [header::ORIGIN, header::REFERER] {
+            let turn = |value: &str| self.map.to_server(value).apply(value);
+            changes.extend(edit_field(message, verdict, &name, turn));
+        }
+        if changes.is_empty() {
+            return;
+        }
+        let mut applied = verdict.applied.iter_mut();
+        match applied.find(|effect| effect.rule == stay::NAME) {
+            Some(effect) => effect.changes.extend(changes),
+            None => verdict
+                .applied
+                .insert(0, stay::effect(changes, Patch::default())),
+        }
+    }
+
+    /// Rewrites the header fields of a response that have a URL, and those by which a browser keeps to a server.
     fn fields(&self, message: &MessageInput<'_>, verdict: &mut Verdict, stayed: &mut StayOutcome) {
         let mut changes = Vec::new();
         for name in [header::LOCATION, header::CONTENT_LOCATION, header::REFRESH] {
-            let is_users = |edit: &HeadEdit| matches!(edit, HeadEdit::Set(n, _) | HeadEdit::Add(n, _) | HeadEdit::Remove(n) if *n == name);
-            let value = message.headers().get(&name);
-            let Some(value) = value.and_then(|value| value.to_str().ok()) else {
-                continue;
-            };
-            if verdict.head.iter().any(is_users) {
-                continue;
-            }
+            let mut learned = None;
             let reach = reach(message);
-            let at = if name == header::REFRESH {
-                url_of_refresh(value)
-            } else {
-                0
+            let turn = |value: &str| {
+                let at = match name == header::REFRESH {
+                    true => url_of_refresh(value),
+                    false => 0,
+                };
+                let turned = stay::location(&value[at..], self.path, self.map, reach, self.learned);
+                if let Turned::Away(host) = &turned {
+                    stayed.notes.push(note_away(reach, host, &name));
+                }
+                let after = turned.apply(&value[at..])?;
+                if let Turned::To { learned: named, .. } = turned {
+                    learned = named;
+                }
+                Some(format!("{}{after}", &value[..at]))
             };
-            let turned = stay::location(&value[at..], self.path, self.map, reach, self.learned);
-            if let Turned::Away(host) = &turned {
-                stayed.notes.push(note_away(reach, host, &name));
-            }
-            let Some(after) = turned.apply(&value[at..]) else {
-                continue;
-            };
-            let after = format!("{}{after}", &value[..at]);
-            let Ok(set) = HeaderValue::from_str(&after) else {
-                continue;
-            };
-            changes.push(EffectDetail::of_message(
-                EffectKind::Header,
-                "rewrite",
-                format!("{name}: {value}"),
-                format!("{name}: {after}"),
-            ));
-            verdict.head.push(HeadEdit::Set(name, set));
-            if let Turned::To {
-                learned: Some(named),
-                ..
-            } = turned
-                && !self.learned.has(&named)
-            {
+            changes.extend(edit_field(message, verdict, &name, turn));
+            if let Some(named) = learned.filter(|named| !self.learned.has(named)) {
                 stayed.learned.push(named);
             }
         }
+        for name in [
+            header::CONTENT_SECURITY_POLICY,
+            header::CONTENT_SECURITY_POLICY_REPORT_ONLY,
+            header::ACCESS_CONTROL_ALLOW_ORIGIN,
+        ] {
+            let turn = |value: &str| stay::sources(value, self.map);
+            changes.extend(edit_field(message, verdict, &name, turn));
+        }
+        let turn = |value: &str| stay::cookie(value, self.map);
+        changes.extend(edit_field(message, verdict, &header::SET_COOKIE, turn));
         match &mut stayed.effect {
             _ if changes.is_empty() => {}
             Some(effect) => effect.changes.extend(changes),
             None => stayed.effect = Some(stay::effect(changes, Patch::default())),
         }
     }
+}
+
+/// Changes the header fields of a name, unless a rule of the user did. Returns the changes for records.
+fn edit_field(
+    message: &MessageInput<'_>,
+    verdict: &mut Verdict,
+    name: &HeaderName,
+    mut turn: impl FnMut(&str) -> Option<String>,
+) -> Vec<EffectDetail> {
+    let is_users = |edit: &HeadEdit| matches!(edit, HeadEdit::Set(n, _) | HeadEdit::Add(n, _) | HeadEdit::Remove(n) if n == name);
+    if verdict.head.iter().any(is_users) {
+        return Vec::new();
+    }
+    let mut changes = Vec::new();
+    let fields = message.headers().get_all(name).iter().map(|value| {
+        let turned = std::str::from_utf8(value.as_bytes()).ok().and_then(|text| {
+            let after = turn(text)?;
+            let set = HeaderValue::from_bytes(after.as_bytes()).ok()?;
+            changes.push(EffectDetail::of_message(
+                EffectKind::Header,
+                "rewrite",
+                format!("{name}: {text}"),
+                format!("{name}: {after}"),
+            ));
+            Some(set)
+        });
+        turned.unwrap_or_else(|| value.clone())
+    });
+    let fields: Vec<HeaderValue> = fields.collect();
+    if changes.is_empty() {
+        return changes;
+    }
+    // The first field replaces all of the name.
+    let edits = fields
+        .into_iter()
+        .enumerate()
+        .map(|(number, value)| match number {
+            0 => HeadEdit::Set(name.clone(), value),
+            _ => HeadEdit::Add(name.clone(), value),
+        });
+    verdict.head.extend(edits);
+    changes
 }
 
 impl Rewritten {
@@ -313,10 +368,16 @@ fn note_away(reach: Reach, host: &str, name: &HeaderName) -> Note {
     }
 }
 
-/// Returns the offset of the URL in a Refresh value: `5; url=https://…`.
+/// Returns the offset of the URL in a Refresh value: `5; url=https://…`, or without `url=`.
 fn url_of_refresh(value: &str) -> usize {
-    let found = value.to_ascii_lowercase().find("url=");
-    let at = found.map_or(value.len(), |at| at + "url=".len());
+    let lower = value.to_ascii_lowercase();
+    let named = lower.find("url=");
+    let named = named.filter(|at| !lower[..*at].contains("://"));
+    let at = match named {
+        Some(at) => at + "url=".len(),
+        None => value.find([';', ',']).map_or(value.len(), |at| at + 1),
+    };
+    let at = value.len() - value[at..].trim_start().len();
     let quote = value[at..].starts_with(['"', '\'']);
     at + usize::from(quote)
 }

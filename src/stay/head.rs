@@ -2,7 +2,9 @@
 
 use http::HeaderMap;
 
-use crate::flow::origin::{AT, LearnedHosts, OriginMap, Reach, Turned, UrlOrigin, host_in_path};
+use crate::flow::origin::{
+    AT, LearnedHosts, Origin, OriginMap, Reach, Turned, UrlOrigin, host_in_path,
+};
 
 /// Rewrites a field value of a response for the device. `path` is the path of the request as the device wrote it: a URL
 /// without a host is relative to it.
@@ -16,7 +18,7 @@ pub fn location(
     if let Some(url) = UrlOrigin::of(value) {
         return map.to_device(&url, reach, learned);
     }
-    let scheme = format!("{}:", map.here().scheme.name());
+    let scheme = format!("{}:", map.scheme().name());
     let Some((named, _)) = host_in_path(path) else {
         return match value.starts_with("//") {
             true => with_scheme(map, &scheme, value, reach, learned),
@@ -61,6 +63,45 @@ fn with_scheme(
         },
         turned => turned,
     }
+}
+
+/// Rewrites the servers in a list of sources (Content-Security-Policy) or origins (Access-Control-Allow-Origin) for the
+/// browser. Returns `None` if it names none.
+pub fn sources(value: &str, map: &OriginMap) -> Option<String> {
+    let turned = |source: &str| {
+        let url = UrlOrigin::of(source).or_else(|| UrlOrigin::of_bare(source))?;
+        let turned = map.to_device(&url, Reach::Mapped, &LearnedHosts::default());
+        turned.apply(source)
+    };
+    let sources = value.split_inclusive([' ', ';', ',']);
+    let after: String = sources
+        .map(|source| turned(source).unwrap_or_else(|| source.to_owned()))
+        .collect();
+    (after != value).then_some(after)
+}
+
+/// Removes the Domain of a cookie that names a server and not the host that the browser asked, which would drop the
+/// cookie (RFC 6265 §5.3). Returns `None` if there is no such Domain.
+pub fn cookie(value: &str, map: &OriginMap) -> Option<String> {
+    let is_dropped = |attribute: &&str| {
+        let Some((name, domain)) = attribute.split_once('=') else {
+            return false;
+        };
+        let domain = domain.trim().trim_start_matches('.').to_ascii_lowercase();
+        let covers = |origin: &Origin| {
+            let front = origin.host.strip_suffix(&domain);
+            front.is_some_and(|front| front.is_empty() || front.ends_with('.'))
+        };
+        name.trim().eq_ignore_ascii_case("domain")
+            && !domain.is_empty()
+            && !covers(map.here())
+            && map.pairs().iter().any(|pair| covers(&pair.server))
+    };
+    let (cookie, attributes) = value.split_once(';')?;
+    let kept = attributes.split(';').filter(|it| !is_dropped(it));
+    let after: Vec<&str> = std::iter::once(cookie).chain(kept).collect();
+    let after = after.join(";");
+    (after != value).then_some(after)
 }
 
 /// Returns the names of the header fields present that sign the bytes of a body.

@@ -124,6 +124,12 @@ impl OriginMap {
         &self.here
     }
 
+    /// Returns the scheme of the server at the public origin that the device used.
+    pub fn scheme(&self) -> Scheme {
+        let pair = self.pairs.iter().find(|pair| pair.public == self.here);
+        pair.map_or(self.here.scheme, |pair| pair.server.scheme)
+    }
+
     /// Whether the public origin of every server is the server's own. Then nothing is rewritten.
     pub fn is_identity(&self) -> bool {
         self.pairs.iter().all(|pair| pair.public == pair.server)

@@ -1,4 +1,4 @@
-//! Header fields of responses that contain a URL, from the data file.
+//! Header fields that contain a URL, from the data file.
 
 use std::sync::Arc;
 
@@ -24,6 +24,9 @@ struct Row {
     note: Option<String>,
     /// The path of the request, where it is not that of discovery.
     path: Option<String>,
+    /// Whether the device sends the field to the server.
+    #[serde(default)]
+    is_of_request: bool,
 }
 
 #[derive(serde::Deserialize)]
@@ -38,7 +41,7 @@ fn every_header_field_that_leads_somewhere_leads_to_dmtap() {
         let (verdict, notes) = decided(row);
         let name: HeaderName = row.name.parse().unwrap();
         let set = verdict.head.iter().find_map(|edit| match edit {
-            HeadEdit::Set(set, value) if *set == name => value.to_str().ok(),
+            HeadEdit::Set(set, value) if *set == name => std::str::from_utf8(value.as_bytes()).ok(),
             _ => None,
         });
         let (name, sent) = (&row.name, &row.r#in);
@@ -56,8 +59,16 @@ fn every_header_field_that_leads_somewhere_leads_to_dmtap() {
     }
 }
 
-/// What leaves of a response with this field, and the ids of its notes.
+/// What leaves of a message with this field, and the ids of its notes.
 fn decided(row: &Row) -> (Verdict, Vec<String>) {
+    let mut headers = HeaderMap::new();
+    let name: HeaderName = row.name.parse().unwrap();
+    headers.insert(name, HeaderValue::from_bytes(row.r#in.as_bytes()).unwrap());
+    decided_of(row, headers)
+}
+
+/// What leaves of a message with these fields, and the ids of its notes.
+fn decided_of(row: &Row, headers: HeaderMap) -> (Verdict, Vec<String>) {
     let path = row
         .path
         .as_deref()
@@ -70,15 +81,16 @@ fn decided(row: &Row) -> (Verdict, Vec<String>) {
         server: "mdm.example.com:443".into(),
         tls: None,
     };
+    let (of_request, headers) = match row.is_of_request {
+        true => (headers, HeaderMap::new()),
+        false => (HeaderMap::new(), headers),
+    };
     let request = RequestHead {
         method: Method::GET,
         uri: format!("https://lab.test:8443{path}").parse().unwrap(),
         version: Version::HTTP_11,
-        headers: HeaderMap::new(),
+        headers: of_request,
     };
-    let mut headers = HeaderMap::new();
-    let name: HeaderName = row.name.parse().unwrap();
-    headers.insert(name, HeaderValue::from_str(&row.r#in).unwrap());
     let response = ResponseHead {
         status: StatusCode::FOUND,
         version: Version::HTTP_11,
@@ -90,7 +102,7 @@ fn decided(row: &Row) -> (Verdict, Vec<String>) {
         connection: &connection,
         exchange: ExchangeId(1),
         request: &request,
-        response: Some(&response),
+        response: Some(&response).filter(|_| !row.is_of_request),
         document: Some(&body),
         body: Some(body.source()),
         why_unread: None,
@@ -106,9 +118,40 @@ fn decided(row: &Row) -> (Verdict, Vec<String>) {
         identity: None,
     };
     let conversations = Conversations::new(Default::default());
-    let mut handle = conversations.without_request(&input, Timestamp(0));
-    let mut state = InMemoryState::default();
-    let decided = handle.response(&input, &RuleSet::default(), &mut state);
+    let (rules, mut state) = (RuleSet::default(), InMemoryState::default());
+    let decided = match row.is_of_request {
+        true => {
+            let (_, decided) = conversations.request(&input, &rules, &mut state, Timestamp(0));
+            decided
+        }
+        false => {
+            let mut handle = conversations.without_request(&input, Timestamp(0));
+            handle.response(&input, &rules, &mut state)
+        }
+    };
     let notes = decided.notes.iter().map(|note| note.id.to_owned());
     (decided.verdict, notes.collect())
+}
+
+#[test]
+fn each_cookie_and_each_policy_of_a_response_is_looked_at() {
+    let row = |name: &str, r#in: &str| Row {
+        name: name.into(),
+        r#in: r#in.into(),
+        out: String::new(),
+        note: None,
+        path: None,
+        is_of_request: false,
+    };
+    let mut headers = HeaderMap::new();
+    for value in ["a=1", "b=2; Domain=mdm.example.com; Secure", "c=3"] {
+        headers.append("set-cookie", value.parse().unwrap());
+    }
+    let (verdict, _) = decided_of(&row("Set-Cookie", ""), headers.clone());
+    verdict
+        .head
+        .iter()
+        .for_each(|edit| edit.apply(&mut headers));
+    let left: Vec<_> = headers.get_all("set-cookie").iter().collect();
+    assert_eq!(left, ["a=1", "b=2; Secure", "c=3"]);
 }
