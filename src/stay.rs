@@ -8,6 +8,7 @@
 //!
 //! [`kind`] lists the places of URLs; the rule ignores all other places, except for notes on URLs left over there.
 
+mod address;
 mod head;
 pub mod kind;
 mod linked;

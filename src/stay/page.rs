@@ -5,9 +5,10 @@ use std::collections::HashSet;
 
 use memchr::{memchr, memmem};
 
+use super::address::{Address, ends_url, respelled};
 use super::turn::signs_in;
 use super::{StayOutcome, effect};
-use crate::flow::origin::{LearnedHosts, OriginMap, Reach, Turned, UrlOrigin};
+use crate::flow::origin::{LearnedHosts, OriginMap, Reach, Scheme, Turned, UrlOrigin};
 use crate::flow::{EffectDetail, Note, Severity};
 use crate::patch::{Patch, Span, Splice};
 
@@ -22,11 +23,14 @@ pub fn page(body: &[u8], received: &[u8], map: &OriginMap) -> StayOutcome {
     }
     let ways = ways(body);
     let kept = &received[..received.len().min(LONGEST)];
-    let kept: Option<HashSet<&str>> =
-        (body != kept).then(|| urls(kept).map(|(_, url)| url).collect());
+    let kept: Option<HashSet<String>> = (body != kept).then(|| {
+        let kept = addresses(kept, &self::ways(kept), map.scheme());
+        kept.into_iter().map(|it| it.url.into_owned()).collect()
+    });
     let (mut splices, mut changes) = (Vec::new(), Vec::<EffectDetail>::new());
     let (mut hosts, mut notes) = (Vec::<String>::new(), Vec::new());
-    for (start, url) in urls(body) {
+    for address in addresses(body, &ways, map.scheme()) {
+        let (start, url) = (address.start, &*address.url);
         let Some(found) = UrlOrigin::of(url) else {
             continue;
         };
@@ -38,12 +42,12 @@ pub fn page(body: &[u8], received: &[u8], map: &OriginMap) -> StayOutcome {
             (Turned::To { length, with, .. }, Some(_))
                 if kept.as_ref().is_none_or(|kept| kept.contains(url)) =>
             {
-                let before = url[..length].to_owned();
+                let end = start + address.written(length);
+                let before = String::from_utf8_lossy(&body[start..end]);
                 let change = EffectDetail::rewritten(String::new(), &before, &with);
                 if changes.len() < MOST_CHANGES && !changes.contains(&change) {
                     changes.push(change);
                 }
-                let end = start + length;
                 splices.push(Splice {
                     span: Span::new(start as u32, end as u32),
                     with: with.into_bytes(),
@@ -81,6 +85,34 @@ pub fn page(body: &[u8], received: &[u8], map: &OriginMap) -> StayOutcome {
     }
 }
 
+/// Finds the addresses of a page in document order: every http and https URL, and the addresses to open or to load that
+/// are written otherwise. `scheme` is that of the page.
+fn addresses<'p>(
+    page: &'p [u8],
+    ways: &[(usize, &'static str)],
+    scheme: Scheme,
+) -> Vec<Address<'p>> {
+    let plain = urls(page).map(|(start, url)| Address {
+        start,
+        url: url.into(),
+        ends: Vec::new(),
+    });
+    let others = ways.iter().filter_map(|(start, _)| {
+        let (url, ends) = respelled(&page[*start..], scheme)?;
+        Some(Address {
+            start: *start,
+            url: url.into(),
+            ends,
+        })
+    });
+    let plain = plain.filter(|address| UrlOrigin::of(&address.url).is_some());
+    let mut addresses: Vec<Address<'p>> = plain.chain(others).collect();
+    // A URL with a reference behind its origin is found twice; the sort keeps it in front of the other.
+    addresses.sort_by_key(|address| address.start);
+    addresses.dedup_by_key(|address| address.start);
+    addresses
+}
+
 /// Finds every http and https URL, with its offset.
 fn urls(page: &[u8]) -> impl Iterator<Item = (usize, &str)> {
     memmem::find_iter(page, b"://").filter_map(|colon| {
@@ -91,9 +123,9 @@ fn urls(page: &[u8]) -> impl Iterator<Item = (usize, &str)> {
         if !(scheme.eq_ignore_ascii_case(b"http") || scheme.eq_ignore_ascii_case(b"https")) {
             return None;
         }
-        let is_end = |byte: &u8| !byte.is_ascii_graphic() || b"\"'<>()\\".contains(byte);
         let longest = &page[start..page.len().min(start + LONGEST_URL)];
-        let length = longest.iter().position(is_end).unwrap_or(longest.len());
+        let length = longest.iter().position(|byte| ends_url(*byte));
+        let length = length.unwrap_or(longest.len());
         Some((start, std::str::from_utf8(&longest[..length]).ok()?))
     })
 }
@@ -122,10 +154,15 @@ fn ways(page: &[u8]) -> Vec<(usize, &'static str)> {
         let is = |attribute: &Attribute<'_>, name: &str| {
             attribute.name.eq_ignore_ascii_case(name.as_bytes())
         };
-        let refreshes = name.eq_ignore_ascii_case(b"meta")
-            && attributes.iter().any(|it| {
-                is(it, "http-equiv") && it.value.trim_ascii().eq_ignore_ascii_case(b"refresh")
-            });
+        let stands_for = |field: &str| {
+            name.eq_ignore_ascii_case(b"meta")
+                && attributes.iter().any(|it| {
+                    let value = it.value.trim_ascii();
+                    is(it, "http-equiv") && value.eq_ignore_ascii_case(field.as_bytes())
+                })
+        };
+        let refreshes = stands_for("refresh");
+        let is_policy = stands_for("content-security-policy");
         for attribute in &attributes {
             let blank = attribute.value.len() - attribute.value.trim_ascii_start().len();
             let start = attribute.start + blank;
@@ -134,6 +171,9 @@ fn ways(page: &[u8]) -> Vec<(usize, &'static str)> {
             } else if refreshes && is(attribute, "content") {
                 let url = refreshed(attribute.value);
                 ways.extend(url.map(|url| (attribute.start + url, "refresh of the page")));
+            } else if is_policy && is(attribute, "content") {
+                let sources = urls(attribute.value);
+                ways.extend(sources.map(|(at, _)| (attribute.start + at, LINK)));
             }
         }
         if name.eq_ignore_ascii_case(b"script") {
@@ -198,13 +238,19 @@ fn attributes(page: &[u8], mut at: usize) -> (Vec<Attribute<'_>>, usize) {
     }
 }
 
-/// Returns the offset of the URL in `content` of a refresh: `5; url='https://…'`.
+/// Returns the offset of the URL in `content` of a refresh: `5; url='https://…'`, or without `url=`.
 fn refreshed(content: &[u8]) -> Option<usize> {
-    let lower = content.to_ascii_lowercase();
-    let name = memmem::find(&lower, b"url")?;
-    let before = |byte: &u8| byte.is_ascii_digit() || b" \t\r\n.;,".contains(byte);
-    let text = after(content, name + 3, b'=')?;
-    lower[..name].iter().all(before).then_some(text)
+    let before = |byte: &u8| byte.is_ascii_digit() || b" \t\r\n.".contains(byte);
+    let number = content.iter().take_while(|byte| before(byte)).count();
+    let text = [b';', b',']
+        .iter()
+        .find_map(|sign| after(content, number, *sign));
+    let text = text.unwrap_or(number);
+    let is_named = content[text..].get(..3)?.eq_ignore_ascii_case(b"url");
+    match is_named {
+        true => after(content, text + 3, b'='),
+        false => Some(text),
+    }
 }
 
 /// Returns the offsets of the texts that a script assigns to `location` or passes to its methods.

@@ -48,13 +48,13 @@ In messages to the device:
 
 const REST: &str = "
 In header fields to the device:
-  Location, Content-Location, Refresh
+  Location, Content-Location, Refresh, Content-Security-Policy, Access-Control-Allow-Origin, Domain in Set-Cookie
 
 In pages (HTML) to the device:
   links, forms, refreshes, script locations
 
 In messages to the server:
-  To of SOAP, Results of these nodes
+  Origin, Referer, To of SOAP, Results of these nodes
 
 Never: Push/ChannelURI, AADResourceID, tokens, namespaces, ms-app: and other schemes, downloads of apps, messages
 that are signed as a whole. What leads away all the same is noted: STAY-01 to STAY-06.

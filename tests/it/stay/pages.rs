@@ -95,6 +95,37 @@ fn urls_of_a_page_lead_to_dmtap_and_what_leads_past_it_is_noted() {
          <button/formaction=\" https://lab.test:8443\"",
         &[],
     );
+    // Without a scheme, and with references and escapes.
+    check(
+        "<script src=\"//mdm.example.com/s.js\"></script><form action='//dm.example.com:9443'><a href=//mdm.example.com>",
+        "<script src=\"https://lab.test:8443/s.js\"></script><form action='https://dm.lab.test'><a href=https://lab.test:8443>",
+        &[],
+    );
+    check(
+        "<a href=\"https:&#x2f;&#x2F;mdm.example.com&#47;a?b&#61;c\"><form action=\"&sol;&sol;mdm&period;example.com\">",
+        "<a href=\"https://lab.test:8443&#47;a?b&#61;c\"><form action=\"https://lab.test:8443\">",
+        &[],
+    );
+    check(
+        r#"<script>location.href = "https:\/\/dm.example.com:9443\/x"; location = '\/\/mdm.example.com\/'</script>"#,
+        r#"<script>location.href = "https://dm.lab.test\/x"; location = 'https://lab.test:8443\/'</script>"#,
+        &[],
+    );
+    check(
+        r#"<form action="https&colon;//login.example.net/x"><a href="//help.example.net">"#,
+        "",
+        &[("info", "login.example.net (action of a form)")],
+    );
+    check(
+        r#"<meta http-equiv="Content-Security-Policy" content="form-action https://mdm.example.com; img-src https://cdn.example.net">"#,
+        r#"<meta http-equiv="Content-Security-Policy" content="form-action https://lab.test:8443; img-src https://cdn.example.net">"#,
+        &[],
+    );
+    check(
+        r#"<meta http-equiv="refresh" content="0;https://mdm.example.com/x"><meta http-equiv=refresh content="1, '//mdm.example.com'">"#,
+        r#"<meta http-equiv="refresh" content="0;https://lab.test:8443/x"><meta http-equiv=refresh content="1, 'https://lab.test:8443'">"#,
+        &[],
+    );
     // Plain text under the type of a page: Discovery is answered so to GET.
     check(
         "https://mdm.example.com/EnrollmentServer/Discovery.svc",
@@ -127,6 +158,9 @@ fn a_hostile_page_takes_time_in_proportion_to_its_length() {
         "<script>location=",
         "<=\"",
         "<a href='https://mdm.example.com/'>",
+        "<script>location=//a",
+        "<a href=//&#",
+        "location=/",
     ] {
         let time = spent(piece);
         assert!(time < Duration::from_secs(20), "{piece}: {time:?}");
