@@ -283,7 +283,9 @@ impl OpenSession {
         let of_items = transaction.chunks == 0 && transaction.items.len() > 1;
         let differ = of_items && received.any(|it| it.received != first.received);
         let last = transaction.answers.iter().rfind(|it| it.received.is_some());
-        let in_progress = last.is_some_and(CommandAnswer::is_in_progress);
+        // A server that accepts an Alert with 202 says no more of it (OMA DM Protocol 1.2, 8.7).
+        let is_of_server = transaction.from == Side::Server;
+        let in_progress = is_of_server && last.is_some_and(CommandAnswer::is_in_progress);
         let is_chunk = transaction.chunks > 0;
         let chunks_follow = is_chunk && last.is_some_and(|it| it.received == Some(213));
         transaction.outcome = match (differ, in_progress) {
