@@ -183,7 +183,6 @@ impl StayContext {
     fn fields(&self, message: &MessageInput<'_>, verdict: &mut Verdict, stayed: &mut StayOutcome) {
         let mut changes = Vec::new();
         for name in [header::LOCATION, header::CONTENT_LOCATION, header::REFRESH] {
-            let mut learned = None;
             let reach = reach(message);
             let turn = |value: &str| {
                 let at = match name == header::REFRESH {
@@ -196,15 +195,13 @@ impl StayContext {
                     stayed.notes.push(note_away(reach, origin, &name));
                 }
                 let after = turned.apply(&value[at..])?;
-                if let Turned::To { learned: named, .. } = turned {
-                    learned = named;
+                if let Turned::To { learned, .. } = turned {
+                    let named = learned.filter(|named| !self.learned.has(named));
+                    stayed.learned.extend(named);
                 }
                 Some(format!("{}{after}", &value[..at]))
             };
             changes.extend(edit_field(message, verdict, &name, turn));
-            if let Some(named) = learned.filter(|named| !self.learned.has(named)) {
-                stayed.learned.push(named);
-            }
         }
         for name in [
             header::CONTENT_SECURITY_POLICY,

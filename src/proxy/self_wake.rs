@@ -17,7 +17,8 @@ pub(super) async fn repolled<F: Future>(future: F) -> F::Output {
     std::future::poll_fn(move |cx| {
         wakes.outer_is(cx.waker());
         for _ in 0..POLLS {
-            wakes.state.store(POLLED, Ordering::Release);
+            // Not a store: a wake that this one overwrites has happened before the poll.
+            wakes.state.swap(POLLED, Ordering::AcqRel);
             if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
                 return Poll::Ready(output);
             }

@@ -79,7 +79,7 @@ fn is_remark(line: &[u8]) -> bool {
         "* Connection #",
         "* Closing connection",
         "* Re-using existing",
-        "* LoggedMessage bundle",
+        "* Found bundle",
         "* Hostname ",
         "* Host ",
         "*   Trying ",

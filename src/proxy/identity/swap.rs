@@ -104,13 +104,13 @@ impl Identities {
         Ok((swap, effect))
     }
 
-    /// Reads a renewal, and finds the identity that it renews.
-    ///
     /// Whether a request renews an identity that is stored here.
     pub(in crate::proxy) fn renews(&self, asked: &Asked<'_>) -> bool {
         asked.kind == TokenKind::Pkcs7 && self.renewal(&asked.octets).is_ok()
     }
 
+    /// Reads a renewal, and finds the identity that it renews.
+    ///
     /// # Errors
     /// The reason why there is no swap, as text.
     fn renewal(&self, octets: &[u8]) -> Result<Renewal, String> {

@@ -51,8 +51,13 @@ impl IdleConnections {
             return;
         }
         let mut state = self.state.lock();
-        if state.connections.len() >= MOST_IDLE {
-            state.connections.remove(0);
+        let is_of_server = |(_, known, _): &(_, _, _)| *known == key;
+        let connections = &mut state.connections;
+        if connections.iter().filter(|it| is_of_server(it)).count() >= MOST_IDLE_PER_SERVER {
+            let oldest = connections.iter().position(is_of_server);
+            oldest.map(|at| connections.remove(at));
+        } else if connections.len() >= MOST_IDLE {
+            connections.remove(0);
         }
         state.connections.push((Instant::now(), key, connection));
         // Without a runtime the program is ending, and the connections end with it.
@@ -86,5 +91,7 @@ async fn sweep(idle: Arc<IdleConnections>) {
 
 /// The most idle connections.
 const MOST_IDLE: usize = 1024;
+/// The most idle connections to one server with one client identity.
+const MOST_IDLE_PER_SERVER: usize = 256;
 /// The shortest time between two checks for connections that were idle for too long.
 const MIN_SWEEP_INTERVAL: Duration = Duration::from_millis(100);

@@ -23,6 +23,8 @@ pub(super) struct Report<'r> {
     text: Arc<str>,
     lines: Vec<usize>,
     errors: Vec<RuleError>,
+    /// The number of errors beyond [`MOST_ERRORS`] that are only counted.
+    more: usize,
     /// The warnings about the current rule.
     warnings: Vec<RuleError>,
     reader: Reader<'r>,
@@ -37,6 +39,7 @@ impl<'r> Report<'r> {
                 .chain(text.match_indices('\n').map(|(at, _)| at + 1))
                 .collect(),
             errors: Vec::new(),
+            more: 0,
             warnings: Vec::new(),
             reader,
         }
@@ -60,6 +63,10 @@ impl<'r> Report<'r> {
     }
 
     fn add(&mut self, error: RuleError) -> &mut RuleError {
+        if self.errors.len() > MOST_ERRORS {
+            self.errors.pop();
+            self.more += 1;
+        }
         let at = self.errors.len();
         self.errors.push(error);
         &mut self.errors[at]
@@ -81,7 +88,7 @@ impl<'r> Report<'r> {
     }
 
     pub(super) fn count(&self) -> usize {
-        self.errors.len()
+        self.errors.len() + self.more
     }
 
     pub(super) fn file(&self) -> &Arc<str> {
@@ -100,10 +107,11 @@ impl<'r> Report<'r> {
     /// Returns the errors in file order; the last one stands for those beyond [`MOST_ERRORS`].
     pub(super) fn into_errors(mut self) -> Vec<RuleError> {
         self.errors.sort_by_key(RuleError::start);
-        let mut more = self.errors.split_off(self.errors.len().min(MOST_ERRORS));
-        let count = more.len();
-        self.errors
-            .extend(more.pop().map(|last| last.and_more(count)));
+        if self.errors.len() > MOST_ERRORS {
+            let last = self.errors.pop();
+            let last = last.map(|last| last.and_more(self.more + 1));
+            self.errors.extend(last);
+        }
         self.errors
     }
 }

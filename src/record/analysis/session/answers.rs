@@ -114,19 +114,21 @@ impl OpenSession {
         }
         // These come last: the correctly numbered answers leave fewer commands that they may mean. A cut answer may have
         // lost its number.
-        let may_mean = message.unread().is_none()
-            && !message.is_changed()
-            && unfound.len().max(doubtful.len()) <= MOST_OF_MESSAGE;
+        let may_mean = message.unread().is_none() && !message.is_changed();
         let unclear = doubtful.into_iter();
-        for (number, at) in unclear.chain(unfound.iter().map(|number| (*number, None))) {
+        let unclear = unclear.chain(unfound.iter().map(|number| (*number, None)));
+        for (count, (number, at)) in unclear.enumerate() {
             if at.is_none() && self.note_refused_results(message, number) {
                 continue;
             }
             let (asker, answer) = (message.from.other(), &commands[number]);
             let meant = match at {
                 _ if !may_mean || self.misnumbered.len() == MOST_KEPT => None,
-                Some(_) => self.meant_of_newest(asker, answer),
-                None => self.meant(asker, commands, &unfound, number),
+                Some(_) if count < MOST_OF_MESSAGE => self.meant_of_newest(asker, answer),
+                None if unfound.len() <= MOST_OF_MESSAGE => {
+                    self.meant(asker, commands, &unfound, number)
+                }
+                _ => None,
             };
             let meant_at = meant.as_ref().map(|(at, _)| *at).or(at);
             self.misnumbered.extend(meant);

@@ -133,7 +133,7 @@ fn number(item: &TransactionItem) -> Option<i64> {
     }
 }
 
-/// Returns the number in the value of an Alert: `1603`, `0x80070643`, `ResultCode=404`, `<ResultCode>404</ResultCode>`.
+/// Whether an Alert is about an update of firmware or software, or a lock, as OMA defines it (FUMO, SCOMO, LAWMO).
 fn is_of_update(item: &TransactionItem) -> bool {
     let media_type = item.media_type.as_deref().unwrap_or_default();
     let media_type = media_type.to_ascii_lowercase();
