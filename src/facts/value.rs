@@ -152,7 +152,8 @@ pub fn declared_configuration_failure(state: u16) -> Option<&'static str> {
     })
 }
 
-/// Describes the result of a firmware update (FUMO 1.0) or, only by family, of a software component (SCOMO).
+/// Describes the result of a firmware update (FUMO 1.0) or, only by family, of a software component (SCOMO) or a lock
+/// (LAWMO).
 pub fn update_result(code: u16) -> Option<&'static str> {
     Some(match code {
         200 => "the update succeeded",
@@ -176,8 +177,8 @@ pub fn update_result(code: u16) -> Option<&'static str> {
         502 => "no memory left to update",
         503 => "the network failed during the download",
         550..=599 => "failed on the network, in a way of the vendor's own",
-        1200..=1299 => "the operation succeeded (SCOMO)",
-        1400..=1499 => "the operation failed on the device (SCOMO)",
+        1200..=1299 => "the operation succeeded (SCOMO, LAWMO)",
+        1400..=1499 => "the operation failed on the device (SCOMO, LAWMO)",
         1500..=1599 => "the download failed (SCOMO)",
         _ => return None,
     })

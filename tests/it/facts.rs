@@ -107,6 +107,8 @@ fn what_reports_of_enrollment_name_is_known() {
         ("65001", "not applicable"),
         ("OnPremise", "UsernameToken"),
         ("firmwareupdate.devicerequest", "firmware update"),
+        ("urn:oma:at:scomo:1.0:OperationComplete", "SCOMO"),
+        ("urn:oma:at:lawmo:1.0:OperationComplete", "LAWMO"),
         ("LinkedEnrollment", "second enrollment"),
         ("./FUMO/X/Update", "firmware update"),
         ("syncml:auth-MAC", "x-syncml-hmac"),

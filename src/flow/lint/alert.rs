@@ -87,9 +87,10 @@ fn items(found: &mut Findings, command: Command<'_>, code: AlertCode, important:
                     "Type {media_type} begins with neither {} nor {}",
                     known[0], known[1]
                 );
-                // FUMO 1.0 §10.2 and SCOMO require these types without a prefix, OMA DM Protocol 1.2 §8.7.1.6 requires
-                // the prefix.
-                let is_of_oma = media_type.starts_with("org.openmobilealliance.dm.");
+                // FUMO 1.0 §10.2 requires its types without a prefix, and SCOMO and LAWMO have URNs. OMA DM Protocol 1.2
+                // §8.7.1.6 requires the prefix.
+                let mut of_oma = ["org.openmobilealliance.dm.", "urn:oma:at:"].iter();
+                let is_of_oma = of_oma.any(|start| media_type.starts_with(start));
                 let severity = match is_of_oma {
                     true => Severity::Info,
                     false => Severity::of_note("ALT-05"),

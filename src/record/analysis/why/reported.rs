@@ -97,7 +97,7 @@ pub(in crate::record::analysis) fn reported_end(item: &TransactionItem) -> Optio
     let number = number(item).filter(|_| item.node.is_some())?;
     let media_type = item.media_type.as_deref()?.to_ascii_lowercase();
     let is_done = match is_of_update(item) {
-        true => matches!(number, 200..=299),
+        true => matches!(number, 200..=299 | 1200..=1299),
         false => matches!(number, 0 | 1641 | 3010),
     };
     let says_end = ENDS.iter().any(|end| media_type.ends_with(end));
@@ -120,30 +120,34 @@ const ENDS: [&str; 6] = [
     "operationcomplete",
 ];
 
-/// The number that an Alert has for a value: `1603`, `0x80070643`, `ResultCode=404`.
+/// The number that an Alert has for a value: `1603`, `0x80070643`, `ResultCode=404`, `<ResultCode>404</ResultCode>…`.
 fn number(item: &TransactionItem) -> Option<i64> {
-    let value = item.value.as_deref().unwrap_or_default().trim();
-    let value = value.strip_prefix("ResultCode=").unwrap_or(value);
+    let value = item.value.as_deref().unwrap_or_default();
+    let code = value.split_once("ResultCode");
+    let code = code.map(|(_, code)| code.trim_start().trim_start_matches(['=', '>']));
+    let value = code.map_or(value, |code| code.split('<').next().unwrap_or_default());
+    let value = value.trim();
     match value.strip_prefix("0x").or(value.strip_prefix("0X")) {
         Some(hex) => i64::from_str_radix(hex, 16).ok(),
         None => value.parse().ok(),
     }
 }
 
-/// Whether an Alert is about an update of firmware or software as OMA has it (FUMO, SCOMO).
+/// Whether an Alert is about an update of firmware or software, or a lock, as OMA has it (FUMO, SCOMO, LAWMO).
 fn is_of_update(item: &TransactionItem) -> bool {
     let media_type = item.media_type.as_deref().unwrap_or_default();
     let media_type = media_type.to_ascii_lowercase();
-    media_type.contains("firmwareupdate") || media_type.contains("scomo")
+    { ["firmwareupdate", "scomo", "lawmo"].iter() }.any(|object| media_type.contains(object))
 }
 
 /// A value of an Alert with what it means.
 fn meaning(item: &TransactionItem) -> String {
     let value = item.value.as_deref().unwrap_or_default().trim();
     let of_update = number(item).filter(|_| is_of_update(item));
-    let of_update = of_update.and_then(|code| facts::update_result(u16::try_from(code).ok()?));
+    let of_update = of_update.and_then(|code| u16::try_from(code).ok());
+    let of_update = of_update.and_then(|code| Some((code, facts::update_result(code)?)));
     match (of_update, value.parse::<i64>()) {
-        (Some(meaning), _) => format!("{value} ({meaning})"),
+        (Some((code, meaning)), _) => format!("{code} ({meaning})"),
         (None, Ok(number)) if !is_of_update(item) => facts::code_words(number),
         _ => hresult_words(value),
     }
