@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::AnalysedSession;
 use super::remedied::{Done, inside};
-use super::why::{MOST_PLACES, Works, asked, code, named, place, reported_end};
+use super::why::{MOST_PLACES, Works, asked, code, is_end_of, named, place, reported_end};
 use crate::dm::locuri;
 use crate::facts::ReportedValue;
 use crate::flow::{Side, Transaction, TransactionOutcome};
@@ -95,7 +95,10 @@ impl<'s> Later<'s> {
             { of_several }.any(|it| finding.transactions.first() == Some(&it.number));
         let node = finding.node.as_deref().unwrap_or_default();
         let may_tell = !is_of_several && (is_same_user || !locuri::is_of_user(node));
-        let Some(fate) = self.fate(finding).filter(|_| may_tell) else {
+        let mut begun = left.commands.iter();
+        let begun = begun.find(|it| finding.transactions.contains(&it.number));
+        let correlator = begun.and_then(|it| it.correlator.as_deref());
+        let Some(fate) = self.fate(finding, correlator).filter(|_| may_tell) else {
             return false;
         };
         let command = finding.command.as_deref().unwrap_or_default();
@@ -191,12 +194,13 @@ impl<'s> Later<'s> {
         is_of_enrolled(earlier) && is_of_enrolled(&self.session.summary)
     }
 
-    /// What became of the work that a finding is about.
-    fn fate(&self, finding: &SessionFinding) -> Option<Fate> {
+    /// What became of the work that a finding is about, whose command has this Correlator.
+    fn fate(&self, finding: &SessionFinding, correlator: Option<&str>) -> Option<Fate> {
         let is_of_work = finding.id == "WHY-09" || finding.id == "WHY-01" && finding.code.is_none();
         let node = finding.node.as_deref().filter(|_| is_of_work)?;
         let is_open = finding.id == "WHY-09";
-        let reported = self.reported(node).filter(|_| is_open && finding.pending);
+        let reported = self.reported((correlator, Some(node)));
+        let reported = reported.filter(|_| is_open && finding.pending);
         // A failure stays one while what was begun anew goes on.
         let read = || {
             self.read(node)
@@ -205,15 +209,17 @@ impl<'s> Later<'s> {
         reported.or_else(read)
     }
 
-    /// What the device reports in an Alert.
-    fn reported(&self, node: &str) -> Option<Fate> {
+    /// What the device reports in an Alert of a command with this Correlator and node.
+    fn reported(&self, command: (Option<&str>, Option<&str>)) -> Option<Fate> {
         let alerts = self.session.transactions.iter().filter(|it| {
             let is_of_device = it.from == Side::Device && it.rules.is_empty();
             is_of_device && matches!(it.alert, Some(1224 | 1226))
         });
         let items = alerts.flat_map(|alert| alert.items.iter().map(move |item| (alert, item)));
-        let is_about = |about: &str| locuri::is_or_is_child(node, about);
-        let about = items.filter(|(_, item)| item.node.as_deref().is_some_and(is_about));
+        let about = items.filter(|(alert, item)| {
+            let alert = (alert.correlator.as_deref(), item.node.as_deref());
+            is_end_of(command, alert)
+        });
         let mut ends = about.filter_map(|(alert, item)| Some((alert, reported_end(item)?)));
         let (alert, value) = ends.next_back()?;
         let exchange = alert.asked.exchange;
