@@ -24,6 +24,8 @@ pub struct Transaction {
     pub parent: Option<u32>,
     /// The code of an Alert.
     pub alert: Option<u16>,
+    /// The `Correlator` of an Exec or Alert.
+    pub correlator: Option<SmolStr>,
     /// The first items of the command, up to [`Self::MOST_ITEMS`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub items: Vec<TransactionItem>,

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::AnalysedSession;
 use super::remedied::{Done, inside};
-use super::why::{MOST_PLACES, Works, asked, code, named, place, reported_end};
+use super::why::{MOST_PLACES, Works, asked, code, is_end_of, named, place, reported_end};
 use crate::dm::locuri;
 use crate::facts::ReportedValue;
 use crate::flow::{Side, Transaction, TransactionOutcome};
@@ -98,7 +98,13 @@ impl<'s> Later<'s> {
         let node = finding.node.as_deref().unwrap_or_default();
         let may_tell = !is_of_several && (is_same_user || !locuri::is_of_user(node));
         let has_failed = left.failed.contains(&at);
-        let Some(fate) = self.fate(finding, has_failed).filter(|_| may_tell) else {
+        let mut begun = left.commands.iter();
+        let begun = begun.find(|it| finding.transactions.contains(&it.number));
+        let correlator = begun.and_then(|it| it.correlator.as_deref());
+        let Some(fate) = self
+            .fate(finding, correlator, has_failed)
+            .filter(|_| may_tell)
+        else {
             return false;
         };
         let command = finding.command.as_deref().unwrap_or_default();
@@ -202,12 +208,18 @@ impl<'s> Later<'s> {
     }
 
     /// Returns the fate of the work that a finding is about; `has_failed` if an earlier session showed its failure.
-    fn fate(&self, finding: &SessionFinding, has_failed: bool) -> Option<Fate> {
+    fn fate(
+        &self,
+        finding: &SessionFinding,
+        correlator: Option<&str>,
+        has_failed: bool,
+    ) -> Option<Fate> {
         let is_of_work = finding.id == "WHY-09" || finding.id == "WHY-01" && finding.code.is_none();
         let node = finding.node.as_deref().filter(|_| is_of_work)?;
         let is_open = finding.id == "WHY-09" && !has_failed;
         let is_reported = finding.id == "WHY-09" && finding.pending;
-        let reported = self.reported(node).filter(|_| is_reported);
+        let reported = self.reported((correlator, Some(node)));
+        let reported = reported.filter(|_| is_reported);
         // A failure stays a failure while work that began again goes on.
         let read = || {
             self.read(node)
@@ -217,14 +229,16 @@ impl<'s> Later<'s> {
     }
 
     /// Returns the fate that the device reports in an Alert.
-    fn reported(&self, node: &str) -> Option<Fate> {
+    fn reported(&self, command: (Option<&str>, Option<&str>)) -> Option<Fate> {
         let alerts = self.session.transactions.iter().filter(|it| {
             let is_of_device = it.from == Side::Device && it.rules.is_empty();
             is_of_device && matches!(it.alert, Some(1224 | 1226))
         });
         let items = alerts.flat_map(|alert| alert.items.iter().map(move |item| (alert, item)));
-        let is_about = |about: &str| locuri::is_or_is_child(node, about);
-        let about = items.filter(|(_, item)| item.node.as_deref().is_some_and(is_about));
+        let about = items.filter(|(alert, item)| {
+            let alert = (alert.correlator.as_deref(), item.node.as_deref());
+            is_end_of(command, alert)
+        });
         let mut ends = about.filter_map(|(alert, item)| Some((alert, reported_end(item)?)));
         let (alert, value) = ends.next_back()?;
         let exchange = alert.asked.exchange;

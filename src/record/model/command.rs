@@ -36,6 +36,8 @@ pub struct CommandRecord {
     pub status: Option<StatusRecord>,
     /// For Alert: the code.
     pub alert: Option<AlertRecord>,
+    /// For Exec and Alert: `Correlator`, by which an Alert names the Exec whose end it reports.
+    pub correlator: Option<SmolStr>,
     /// The items.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub items: Vec<ItemRecord>,
@@ -165,8 +167,11 @@ impl CommandRecord {
         let first = items.first();
         let node = first.and_then(|item| item.target.as_ref().or(item.source.as_ref()));
         let node = node.or_else(|| answers.as_ref()?.loc_uri.as_ref()).cloned();
+        let kind: SmolStr = command.element().local().into();
+        let may_correlate = alert.is_some() || kind == "Exec";
+        let correlator = may_correlate.then(|| command.correlator()).flatten();
         Self {
-            kind: command.element().local().into(),
+            kind,
             id: command.cmd_id().map(SmolStr::from),
             depth,
             path,
@@ -178,6 +183,9 @@ impl CommandRecord {
                 code: alert.code().map(|code| code.0),
                 name: alert.code().and_then(|c| c.name()).map(SmolStr::new_static),
             }),
+            correlator: { correlator }
+                .filter(|it| !it.is_empty())
+                .map(SmolStr::from),
             items,
         }
     }

@@ -9,10 +9,9 @@ use smol_str::{SmolStr, format_smolstr};
 use super::super::exchanged::{Exchanged, of_user};
 use super::super::incident::{Back, IncidentKind};
 use super::super::links::{Indexed, Links, entry};
-use super::super::why::goes_on;
+use super::super::why::{goes_on, is_end_of};
 use super::commands::is_of_windows;
 use super::{LastMessage, MOST_KEPT, OpenSession, add_rules, is_alert, note_documents, side};
-use crate::dm::locuri;
 use crate::flow::session::CommandIndex;
 use crate::flow::{
     CommandAnswer, CommandDelivery, CommandPlace, Side, TransactionItem, TransactionOutcome,
@@ -359,24 +358,22 @@ impl OpenSession {
                     self.summary.login = value;
                 } else if media_type.ends_with("synctype") {
                     self.summary.sync_type = value;
-                } else if let Some(node) = item.source.as_ref().or(item.target.as_ref())
-                    && !goes_on(&media_type, value.as_deref())
-                {
-                    self.completed(node);
+                } else if !goes_on(&media_type, value.as_deref()) {
+                    let node = item.source.as_ref().or(item.target.as_ref());
+                    self.completed(command.correlator.as_ref(), node);
                 }
             }
         }
     }
 
-    /// Notes that the device reported work on a node as done.
-    pub(super) fn completed(&mut self, node: &str) {
+    /// Notes that the device reported the work with this Correlator, or on this node, as done.
+    fn completed(&mut self, correlator: Option<&SmolStr>, node: Option<&SmolStr>) {
+        let correlator = correlator.map(short);
+        let alert = (correlator.as_deref(), node.map(SmolStr::as_str));
         for transaction in &mut self.transactions {
-            let is_it = || {
-                transaction
-                    .node()
-                    .is_some_and(|it| locuri::is_or_is_child(it, node))
-            };
-            if transaction.outcome == TransactionOutcome::InProgress && is_it() {
+            let is_in_progress = transaction.outcome == TransactionOutcome::InProgress;
+            let command = (transaction.correlator.as_deref(), transaction.node());
+            if is_in_progress && is_end_of(command, alert) {
                 transaction.outcome = TransactionOutcome::Answered;
             }
         }

@@ -11,7 +11,9 @@ use super::answers::{item, place, short};
 use super::{MOST_KEPT, OpenObject, OpenSession, add_rules, is_alert, side};
 use crate::dm::AlertCode;
 use crate::flow::session::CommandIndex;
-use crate::flow::{CommandDelivery, CommandPlace, Side, Transaction, TransactionOutcome};
+use crate::flow::{
+    CommandDelivery, CommandPlace, Side, Transaction, TransactionItem, TransactionOutcome,
+};
 use crate::record::model::{CommandRecord, ItemRecord, MessageRecord, NoteRecord};
 use crate::record::redact::MASK;
 
@@ -333,6 +335,14 @@ fn parent(around: &[(u32, usize)], at: usize) -> Option<u32> {
 /// Returns the transaction of a command without an answer, and without a number.
 pub(super) fn transaction(from: Side, asked: CommandPlace, command: &CommandRecord) -> Transaction {
     let items = command.items.iter().take(Transaction::MOST_ITEMS);
+    let items = items.map(|record| match &record.source {
+        // Its Target may be what the work made.
+        Some(source) if command.alert.is_some() => TransactionItem {
+            node: Some(short(source)),
+            ..item(record)
+        },
+        _ => item(record),
+    });
     Transaction {
         number: 0,
         from,
@@ -340,7 +350,8 @@ pub(super) fn transaction(from: Side, asked: CommandPlace, command: &CommandReco
         asked,
         parent: None,
         alert: command.alert.as_ref().and_then(|alert| alert.code),
-        items: items.map(item).collect(),
+        correlator: command.correlator.as_ref().map(short),
+        items: items.collect(),
         answers: Vec::new(),
         results: Vec::new(),
         chunks: 0,

@@ -15,7 +15,10 @@ impl Case<'_> {
             .transactions()
             .filter(|it| it.from == Side::Device && matches!(it.alert, Some(1224 | 1226)));
         let failures = alerts.flat_map(|alert| {
-            let failed = alert.items.iter().filter(|item| is_failure(item));
+            let is_of_work =
+                |it: &&TransactionItem| it.node.is_some() || alert.correlator.is_some();
+            let failed = alert.items.iter().filter(is_of_work);
+            let failed = failed.filter(|item| is_failure(item));
             failed.map(move |item| (alert, item))
         });
         { failures }
@@ -25,16 +28,21 @@ impl Case<'_> {
     }
 
     fn report(&self, alert: &Transaction, item: &TransactionItem) -> SessionFinding {
-        let node = item.node.as_deref().unwrap_or_default();
         let value = item.value.as_deref().unwrap_or_default();
         let before = &self.session.transactions[..alert.number as usize - 1];
+        let (correlator, node) = (alert.correlator.as_deref(), item.node.as_deref());
         let asked = before.iter().rev().find(|it| {
-            let is_it = |executed| locuri::is_or_is_child(executed, node);
-            it.from == Side::Server && it.command != "Get" && it.node().is_some_and(is_it)
+            let may_be_it = it.from == Side::Server && it.command != "Get";
+            let command = (it.correlator.as_deref(), it.node());
+            may_be_it && is_end_of(command, (correlator, node))
         });
         let all: Vec<_> = asked.into_iter().chain([alert]).collect();
         let mut finding = about("WHY-01", &all);
-        let name = asked.map_or_else(|| node.to_owned(), named);
+        let name = || match node {
+            Some(node) => node.to_owned(),
+            None => format!("Correlator {}", correlator.unwrap_or_default()),
+        };
+        let name = asked.map_or_else(name, named);
         let meaning = meaning(item);
         let short = match is_of_update(item) {
             true => &meaning,
@@ -42,7 +50,7 @@ impl Case<'_> {
         };
         finding.what = format!("{name}: the device reports a failure, {short}");
         finding.code = None;
-        finding.node = Some(node.into());
+        finding.node = node.map(Into::into).or(finding.node);
         finding.value = None;
         finding.hresult = Some(value.into());
         finding.blame("acted on this.", Side::Device);
@@ -64,11 +72,24 @@ impl Case<'_> {
     }
 }
 
-/// Whether an item of an Alert reports that work on its node failed.
-fn is_failure(item: &TransactionItem) -> bool {
-    if item.node.is_none() {
-        return false;
+/// Whether an Alert may report the end of a command, by the Correlators and nodes of both. A Correlator that both have says
+/// which command it is, except where a server gave the same one to commands on other nodes.
+pub(in crate::record::analysis) fn is_end_of(
+    (given, own): (Option<&str>, Option<&str>),
+    (named, node): (Option<&str>, Option<&str>),
+) -> bool {
+    let Some(own) = own else { return false };
+    match given.zip(named) {
+        Some((given, named)) => {
+            let is_near = |node| locuri::is_within(own, node) || locuri::is_within(node, own);
+            given == named && node.is_none_or(is_near)
+        }
+        None => node.is_some_and(|node| locuri::is_or_is_child(own, node)),
     }
+}
+
+/// Whether an item of an Alert reports that work failed.
+fn is_failure(item: &TransactionItem) -> bool {
     let number = number(item);
     let media_type = item.media_type.as_deref().unwrap_or_default();
     let media_type = media_type.to_ascii_lowercase();
@@ -94,7 +115,7 @@ pub(in crate::record::analysis) fn reported_end(item: &TransactionItem) -> Optio
     if is_failure(item) {
         return Some(ReportedValue::Failed(meaning(item)));
     }
-    let number = number(item).filter(|_| item.node.is_some())?;
+    let number = number(item)?;
     let media_type = item.media_type.as_deref()?.to_ascii_lowercase();
     let is_done = match is_of_update(item) {
         true => matches!(number, 200..=299 | 1200..=1299),
