@@ -160,7 +160,7 @@ impl OpenSession {
                 answer.node = missing;
             }
         }
-        self.remedies = remedied::mark(&mut self.transactions);
+        self.remedies = remedied::mark(&mut self.transactions, &self.incomplete);
         self.summary.commands = CommandCounts {
             not_kept: self.summary.commands.not_kept,
             ..CommandCounts::of(&self.transactions, |_| true)

@@ -1,6 +1,7 @@
 //! Commands without an answer, and commands that still run.
 
 use super::failed::failure;
+use super::large_object::{came, incomplete_object};
 use super::mistake::OWN_ID;
 use super::values::Works;
 use super::words::{self, code, named};
@@ -20,7 +21,9 @@ impl<'s> Case<'s> {
         findings.extend(self.unanswered());
         let incomplete = self.session.incomplete.iter();
         let incomplete = incomplete.map(|(at, size)| (&self.session.transactions[*at], *size));
-        let incomplete = incomplete.filter(|(object, _)| failure(object).is_none());
+        let is_pending =
+            |it: &Transaction| failure(it).is_none() && it.outcome != TransactionOutcome::Remedied;
+        let incomplete = incomplete.filter(|(object, _)| is_pending(object));
         findings.extend(incomplete.map(|(object, size)| incomplete_object(object, size)));
         findings.extend(self.misnumbered());
         findings.extend(self.without_results());
@@ -385,27 +388,6 @@ impl<'s> Case<'s> {
     }
 }
 
-/// WHY-10.
-fn incomplete_object(object: &Transaction, size: Option<u64>) -> SessionFinding {
-    let mut finding = about("WHY-10", &[object]);
-    finding.what = format!("{}: large object not completed", named(object));
-    finding.blame("acted on this.", object.from);
-    finding.why.push(words::asked(object));
-    let last = match object.chunks {
-        // A rule made a chunk of the whole object.
-        0 => "chunk",
-        _ => "one",
-    };
-    let came = came(object, size);
-    finding.why.push(format!("{came}, and no last {last}."));
-    let sender = words::side(object.from);
-    finding.advise(
-        format!("let {sender} send the object again from its first chunk"),
-        " to see whether the object is completed",
-    );
-    finding
-}
-
 /// Returns the first Item without Results of a Get that has Results for some of its Items: `Get ./DevDetail/HwV`.
 fn lacking(transaction: &Transaction) -> Option<String> {
     let node = without_results(transaction)?;
@@ -420,16 +402,6 @@ fn answered_items(transaction: &Transaction) -> Option<String> {
         .collect();
     let came = (!came.is_empty()).then(|| came.join(", "))?;
     Some(format!("Of its Items the Results of {came} came."))
-}
-
-/// `18 of 10353 bytes came in 1 chunk`
-fn came(object: &Transaction, size: Option<u64>) -> String {
-    let bytes = object.items.first().map_or(0, |item| item.bytes);
-    let of = size.map_or(String::new(), |size| format!(" of {size}"));
-    match object.chunks as usize {
-        0 => format!("{bytes}{of} bytes came"),
-        chunks => format!("{bytes}{of} bytes came in {}", counted(chunks, "chunk")),
-    }
 }
 
 /// WHY-09.
