@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use smol_str::{SmolStr, format_smolstr};
 
+pub(super) use self::commands::NO_END_OF_DATA;
 pub(super) use self::documents::{DocumentKind, FailedDocument, note_documents};
 pub(super) use self::meant::WrongRef;
 pub(super) use self::results::{RefusedResults, has_results, unasked, without_results};

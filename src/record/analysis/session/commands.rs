@@ -410,4 +410,4 @@ const MOST_OBJECTS: usize = 256;
 const MOST_INCOMPLETE: usize = 1_000;
 
 /// Alert 1225: the end of a large object is missing.
-const NO_END_OF_DATA: u16 = 1225;
+pub(in super::super) const NO_END_OF_DATA: u16 = 1225;

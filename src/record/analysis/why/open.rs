@@ -1,7 +1,7 @@
 //! Commands without an answer, and commands that still run.
 
 use super::failed::failure;
-use super::large_object::{came, incomplete_object};
+use super::large_object::came;
 use super::mistake::OWN_ID;
 use super::values::Works;
 use super::words::{self, code, named};
@@ -24,7 +24,7 @@ impl<'s> Case<'s> {
         let is_pending =
             |it: &Transaction| failure(it).is_none() && it.outcome != TransactionOutcome::Remedied;
         let incomplete = incomplete.filter(|(object, _)| is_pending(object));
-        findings.extend(incomplete.map(|(object, size)| incomplete_object(object, size)));
+        findings.extend(incomplete.map(|(it, size)| self.incomplete_object(it, size, known)));
         findings.extend(self.misnumbered());
         findings.extend(self.without_results());
         findings.extend(self.refused_results());
