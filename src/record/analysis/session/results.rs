@@ -161,7 +161,7 @@ pub(in super::super) fn without_answer(asked: &Transaction) -> Option<&SmolStr> 
     };
     nodes
         .into_iter()
-        .find(|node| !has_status(node) && !(is_get && is_read(node)))
+        .find(|node| !(has_status(node) || is_get && is_read(node)))
 }
 
 fn has_results(get: &Transaction, node: &str) -> bool {
