@@ -169,7 +169,10 @@ impl OpenSession {
                 asked.outcome,
                 TransactionOutcome::Answered | TransactionOutcome::Partial
             );
-            if is_done && !asked.has_failed() && without_answer(asked).is_some() {
+            // A failure that a rule hid is told as one.
+            let mut answers = asked.answers.iter();
+            let has_failed = answers.any(|it| it.has_failed() || it.sent >= Some(400));
+            if is_done && !has_failed && without_answer(asked).is_some() {
                 asked.outcome = TransactionOutcome::Unanswered;
             }
         }

@@ -80,7 +80,8 @@ impl<'s> Case<'s> {
         let lacking_node = without_answer(first);
         let has_results = !first.results.is_empty() && lacking_node.is_none();
         let mut answers = first.answers.iter();
-        let has_status = lacking_node.is_some_and(|node| answers.any(|it| it.is_about(node)));
+        let has_status = lacking_node
+            .is_some_and(|node| answers.any(|it| it.received.is_some() && it.is_about(node)));
         let how = match group.len() == 1 {
             true if has_results => "its Results came, and no Status",
             true if has_status => "200 OK, and no Results came",
