@@ -28,6 +28,8 @@ pub struct Question {
     pub session: Option<u64>,
     /// Whether the effects of dmtap's rules are left out.
     pub ignore_rules: bool,
+    /// Whether a finding was left out for that.
+    has_ignored: bool,
     /// Only findings about transactions that this filter may select, in the exchanges that it selected.
     pub filter: Option<Filter>,
     /// Those exchanges, with their runs.
@@ -77,6 +79,7 @@ impl Question {
         Self {
             session: None,
             ignore_rules: false,
+            has_ignored: false,
             filter: None,
             selected: ExchangeNumbers::new(),
             about,
@@ -177,9 +180,11 @@ impl Question {
         }
         self.counts.selected += 1;
         if self.ignore_rules {
+            let before = summary.findings.len();
             summary
                 .findings
                 .retain(|it| it.rules.is_empty() || it.by.is_some());
+            self.has_ignored |= summary.findings.len() < before;
             let is_untouched = |it: &Transaction| it.all_rules().next().is_none();
             let untouched = CommandCounts::of(&transactions, is_untouched);
             summary.commands = CommandCounts {
@@ -269,9 +274,9 @@ impl Question {
         self.session.is_some() && self.counts.selected == 0
     }
 
-    /// Whether the record has no message.
+    /// Whether the record has no message, and no rule that was ignored is the reason.
     pub fn lacks_messages(&self) -> bool {
-        self.messages == 0
+        self.messages == 0 && !self.has_ignored
     }
 
     /// Whether the session or the filter selects nothing.

@@ -9,6 +9,7 @@ mod answer;
 mod auth;
 mod command;
 mod header;
+mod items;
 mod large;
 mod package;
 mod results;

@@ -7,6 +7,7 @@ use serde_with::skip_serializing_none;
 use smol_str::SmolStr;
 
 use super::Side;
+use crate::dm::locuri;
 
 /// A command with the Status and Results that answer it.
 #[skip_serializing_none]
@@ -86,8 +87,11 @@ pub struct TransactionItem {
 pub struct CommandAnswer {
     /// The place of the Status.
     pub place: CommandPlace,
-    /// The node that the Status names, if it names exactly one.
+    /// The first node that the Status names; absent if the Status is about all items.
     pub node: Option<SmolStr>,
+    /// The further nodes that the Status names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_nodes: Vec<SmolStr>,
     /// The code that was sent; absent if a rule invented the Status. 0 if the Status has no valid code.
     pub sent: Option<u16>,
     /// The code that the sender of the command received; absent if the Status did not arrive. 0 if the Status has no
@@ -247,6 +251,16 @@ impl CommandAnswer {
     /// Returns the code as received, else the code as sent.
     pub fn code(&self) -> Option<u16> {
         self.received.or(self.sent)
+    }
+
+    /// Returns the nodes that the Status names; none if it is about all items.
+    pub fn nodes(&self) -> impl Iterator<Item = &SmolStr> {
+        self.node.iter().chain(&self.other_nodes)
+    }
+
+    /// Whether the Status is about this node of its command.
+    pub fn is_about(&self, node: &str) -> bool {
+        self.node.is_none() || self.nodes().any(|name| locuri::is_within(name, node))
     }
 
     /// Whether the received code reports a failure: 400 and above, or not a valid code.

@@ -45,7 +45,10 @@ pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
                 found.add("RES-01", at, "Results come before the Status of their Get");
             }
             results::check(found, turn, &mut gets, command);
-            returned.extend(target.map(|(place, _)| place));
+            if let Some((place, asked)) = target {
+                seen.note_items(turn.side, place, asked, |items| items.results(command));
+                returned.push(place);
+            }
             continue;
         };
         self::status(found, turn, seen, status, has_requests);
@@ -70,6 +73,7 @@ pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
             let is_get = asked.kind() == CommandKind::Get;
             pending.lacks_results |= is_get && status.code() == Some(StatusCode(200));
         }
+        seen.note_items(turn.side, place, asked, |items| items.status(status));
     }
     strays.settle(turn, seen);
     for place in returned {
@@ -382,11 +386,16 @@ fn unanswered(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
         let (id, text) = match pending.is_answered {
             false if container == Some(CommandKind::Sequence) => (
                 "SEQ-02",
-                "of a Sequence has no Status; a skipped one has 215",
+                "of a Sequence has no Status; a skipped one has 215".to_owned(),
             ),
-            false => ("STA-01", "has no Status"),
-            true if pending.lacks_results => ("RES-01", "has the Status 200 and no Results"),
-            true => continue,
+            false => ("STA-01", "has no Status".to_owned()),
+            true if pending.lacks_results => {
+                ("RES-01", "has the Status 200 and no Results".to_owned())
+            }
+            true => match pending.items.missing(command) {
+                Some(missing) => missing,
+                None => continue,
+            },
         };
         found.add(id, at, format!("{named} {text}"));
     }

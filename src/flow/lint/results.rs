@@ -12,7 +12,7 @@ pub(super) struct Gets(HashMap<Place, Nodes>);
 
 /// A set of nodes that finds the node that another node equals or lies under.
 #[derive(Default)]
-struct Nodes {
+pub(super) struct Nodes {
     uris: HashSet<String>,
     lengths: BTreeSet<usize>,
 }
@@ -34,7 +34,7 @@ impl Gets {
 }
 
 impl Nodes {
-    fn of(get: Command<'_>) -> Self {
+    pub(super) fn of(get: Command<'_>) -> Self {
         let targets = get.items().filter_map(|item| item.target());
         let uris: HashSet<String> = targets.map(|uri| locuri::canonical(&uri)).collect();
         let lengths = uris.iter().map(String::len).collect();
@@ -42,10 +42,16 @@ impl Nodes {
     }
 
     fn hold(&self, uri: &str) -> bool {
-        let mut fitting = self.lengths.range(..=uri.len());
-        fitting.any(|length| {
+        self.around(uri).next().is_some()
+    }
+
+    /// Returns those that a node equals or lies under.
+    pub(super) fn around(&self, uri: &str) -> impl Iterator<Item = &str> {
+        let fitting = self.lengths.range(..=uri.len());
+        fitting.filter_map(|length| {
             let is_end = matches!(uri.as_bytes().get(*length), None | Some(b'/'));
-            is_end && self.uris.contains(&uri[..*length])
+            let path = is_end.then(|| &uri[..*length])?;
+            self.uris.get(path).map(String::as_str)
         })
     }
 }

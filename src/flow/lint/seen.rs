@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::LintMessage;
+use super::items::{ItemAnswers, are_several};
 use super::large::Object;
 use crate::dm::{AlertCode, Command, CommandKind, Message, Refs, Status, asked_kind};
 use crate::flow::session::are_counted;
@@ -98,6 +99,8 @@ pub(super) struct Pending {
     pub(super) lacks_results: bool,
     /// Whether the Status has come.
     pub(super) is_answered: bool,
+    /// What came for the Items, if the server sent several.
+    pub(super) items: ItemAnswers,
 }
 
 impl Seen {
@@ -273,6 +276,7 @@ impl Seen {
                     node,
                     lacks_results: false,
                     is_answered: false,
+                    items: ItemAnswers::default(),
                 };
                 spoken.pending.insert(place(document, node), pending);
             }
@@ -309,6 +313,23 @@ impl Seen {
     pub(super) fn server_goes_on(&self) -> bool {
         let newest = self.server.newest.as_deref().and_then(Message::of);
         self.server.is_in_package && newest.is_some_and(explains_missing_final)
+    }
+
+    /// Notes an answer of a side for a command of the server that has several Items. Some servers name one of the device's
+    /// Items in a Status about all.
+    pub(super) fn note_items(
+        &mut self,
+        side: Side,
+        place: Place,
+        asked: Command<'_>,
+        note: impl FnOnce(&mut ItemAnswers) -> usize,
+    ) {
+        if side == Side::Device
+            && are_several(asked)
+            && let Some(pending) = self.server.pending.get_mut(&place)
+        {
+            self.server.pending_bytes += note(&mut pending.items);
+        }
     }
 
     /// Marks that a message of either side is missing.

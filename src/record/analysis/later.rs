@@ -46,7 +46,10 @@ impl Left {
         let is_left = |it: &&Transaction| {
             let is_inside = it.parent.is_some_and(|parent| around.contains(&parent));
             let is_left = it.from == Side::Server
-                && (is_inside || it.has_failed() || it.outcome == TransactionOutcome::InProgress);
+                && (is_inside
+                    || it.has_failed()
+                    || is_incomplete(it)
+                    || it.outcome == TransactionOutcome::InProgress);
             if is_left && matches!(&*it.command, "Atomic" | "Sequence") {
                 around.insert(it.number);
             }
@@ -167,7 +170,7 @@ impl<'s> Later<'s> {
         let failed: Vec<&Transaction> = match &*finding.id {
             "WHY-06" => inside(*first, &left.commands),
             // The finding names all its commands.
-            "WHY-01" | "WHY-07" if numbers.len() < MOST_PLACES => {
+            "WHY-01" | "WHY-07" | "WHY-10" if numbers.len() < MOST_PLACES => {
                 left.commands.iter().filter(of_finding).collect()
             }
             _ => return false,
@@ -184,7 +187,9 @@ impl<'s> Later<'s> {
         let atomic = left.commands.iter().filter(|it| it.number == *first);
         let all = atomic.chain(failed.iter().copied().filter(|it| it.number != *first));
         let failures = count(all.filter(|it| it.has_failed()));
+        let incomplete = count(failed.iter().copied().filter(|it| is_incomplete(it)));
         earlier.commands.failed = earlier.commands.failed.saturating_sub(failures);
+        earlier.commands.lost = earlier.commands.lost.saturating_sub(incomplete);
         finding.pending = false;
         finding.what += ", done later";
         let got = code(last.code().unwrap_or_default());
@@ -280,6 +285,11 @@ pub fn settle_attempts(findings: &mut [SessionFinding], overcome: &[(u64, u64)])
             finding.next = "nothing".into();
         }
     }
+}
+
+/// Whether the end of a large object did not come before the session ended.
+fn is_incomplete(transaction: &Transaction) -> bool {
+    transaction.chunks > 0 && transaction.outcome == TransactionOutcome::Lost
 }
 
 fn count<'t>(transactions: impl Iterator<Item = &'t Transaction>) -> u32 {

@@ -1,16 +1,21 @@
 //! Failed commands that need nothing more, because a later command reached their goal: a server asks for a node, gets 404,
-//! and adds it; sends an Add, gets 418, and sends a Replace with the same value; or repeats an Atomic. A Delete that found
-//! nothing to delete needs nothing more, either.
+//! and adds it; sends an Add, gets 418, and sends a Replace with the same value; or repeats an Atomic, or a large object. A
+//! Delete that found nothing to delete needs nothing more, either.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::dm::{StatusCode, locuri};
-use crate::flow::{CommandDelivery, Side, Transaction, TransactionOutcome};
+use crate::flow::{CommandDelivery, Side, Transaction, TransactionItem, TransactionOutcome};
 use crate::record::redact::MASK;
 
-/// Marks these commands. Returns the later command that reached the goal of a failed one, both by number.
-pub(super) fn mark(transactions: &mut [Transaction]) -> HashMap<u32, u32> {
-    let remedied = remedied(transactions);
+/// Marks these commands; those at the places in `incomplete` failed, too. Returns the later command that reached the goal of
+/// a failed one, both by number.
+pub(super) fn mark(
+    transactions: &mut [Transaction],
+    incomplete: &[(usize, Option<u64>)],
+) -> HashMap<u32, u32> {
+    let incomplete: HashSet<usize> = incomplete.iter().map(|(at, _)| *at).collect();
+    let remedied = remedied(transactions, &incomplete);
     for (number, _) in &remedied {
         transactions[*number as usize - 1].outcome = TransactionOutcome::Remedied;
     }
@@ -27,20 +32,20 @@ pub(super) fn mark(transactions: &mut [Transaction]) -> HashMap<u32, u32> {
 
 /// Returns the numbers of the failed commands that need nothing more, each with that of the later command that reached its
 /// goal.
-fn remedied(transactions: &[Transaction]) -> Vec<(u32, Option<u32>)> {
+fn remedied(transactions: &[Transaction], incomplete: &HashSet<usize>) -> Vec<(u32, Option<u32>)> {
     let done = Done::of(transactions);
     let mut remedied = Vec::new();
     // The nodes that a command of this session wrote, and those that exist for all that the session shows.
     let mut there: HashSet<String> = HashSet::new();
     let mut known: HashSet<String> = HashSet::new();
-    for transaction in transactions {
+    for (at, transaction) in transactions.iter().enumerate() {
         if transaction.from == Side::Server && is_write(transaction) {
             known.extend(transaction.node().map(locuri::canonical));
         }
         let Some(node) = node(transaction).filter(|_| transaction.parent.is_none()) else {
             continue;
         };
-        if transaction.has_failed() {
+        if transaction.has_failed() || incomplete.contains(&at) {
             // A node that existed before and is lost stays a failure, though a later command writes it again.
             let is_absent = transaction.code() == Some(404) && !there.contains(&node);
             let later = match &*transaction.command {
@@ -142,7 +147,7 @@ impl<'s> Done<'s> {
         self.after(failed, number).find(|later| {
             let is_alike = later.command == failed.command && failed.command != "Get"
                 || is_write(later) && is_write(failed);
-            is_alike && value(later).is_some() && value(later) == value(failed)
+            is_alike && is_same_value(later, failed)
         })
     }
 
@@ -160,7 +165,6 @@ impl<'s> Done<'s> {
 fn node(transaction: &Transaction) -> Option<String> {
     let is_own = transaction.from == Side::Server
         && transaction.delivery == CommandDelivery::Delivered
-        && transaction.chunks == 0
         && transaction.items.len() == 1
         && transaction.all_rules().next().is_none();
     transaction.node().filter(|_| is_own).map(locuri::canonical)
@@ -172,7 +176,26 @@ fn is_write(transaction: &Transaction) -> bool {
 
 fn is_done(transaction: &Transaction) -> bool {
     let code = transaction.code();
-    code.is_some_and(|code| code != 202 && StatusCode(code).is_done())
+    code.is_some_and(|code| !matches!(code, 202 | 213) && StatusCode(code).is_done())
+}
+
+/// Whether a later command has the value of a failed one. Of a large object the beginning alone is kept: that is the same.
+fn is_same_value(later: &Transaction, failed: &Transaction) -> bool {
+    if failed.chunks == 0 {
+        return value(later).is_some() && value(later) == value(failed);
+    }
+    let items = (later.items.first(), failed.items.first());
+    let (Some(later), Some(failed)) = items else {
+        return false;
+    };
+    let beginning = |item: &TransactionItem| item.value.clone().filter(|it| !it.contains(MASK));
+    let beginnings = beginning(later).zip(beginning(failed));
+    // The first chunk of one may be longer than that of the other.
+    let is_same = beginnings.is_some_and(|(one, other)| {
+        let is_known = !one.is_empty() && !other.is_empty();
+        is_known && (one.starts_with(&*other) || other.starts_with(&*one))
+    });
+    is_same && later.bytes >= failed.bytes
 }
 
 /// Returns the value if all of it is kept and no part of it is masked.

@@ -15,9 +15,10 @@ use std::sync::Arc;
 
 use smol_str::{SmolStr, format_smolstr};
 
+pub(super) use self::commands::NO_END_OF_DATA;
 pub(super) use self::documents::{DocumentKind, FailedDocument, note_documents};
 pub(super) use self::meant::WrongRef;
-pub(super) use self::results::{RefusedResults, has_results, unasked, without_results};
+pub(super) use self::results::{RefusedResults, unasked, without_answer, without_results};
 pub(super) use self::unknown::{CommandsAlone, failure_words};
 use super::exchanged::{Exchanged, of_user};
 use super::incident::{Back, Incident, IncidentKind, SLOW};
@@ -89,6 +90,8 @@ pub(super) struct OpenSession {
     pub(super) is_left: bool,
     /// Whether the record says that the session finished, and lacks the messages that show it.
     pub(super) lacks_end: bool,
+    /// Whether answers may be missing that the peers gave, or would have given.
+    pub(super) lacks_answers: bool,
     /// The exchange of a message that names no session, beside the part that the record lacks, and the reason.
     pub(super) nameless: Option<(u64, SmolStr)>,
     /// Whether the session is the rest of one that had ended.

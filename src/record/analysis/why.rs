@@ -8,6 +8,7 @@ mod endless;
 mod failed;
 mod header;
 mod incidents;
+mod large_object;
 mod mistake;
 mod open;
 mod refused;

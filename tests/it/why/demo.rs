@@ -416,3 +416,13 @@ fn a_time_that_is_too_short_to_be_slow_is_refused() {
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(error.contains("500ms"), "{error}");
 }
+
+#[test]
+fn connections_that_only_a_rule_refused_leave_nothing_pending_without_rules() {
+    let folder = demo(&["--rule", "refused-connection"]);
+    let (text, code) = why(folder.path(), &[]);
+    assert_eq!(code, Some(1), "{text}");
+    let (text, code) = why(folder.path(), &["--ignore-rules"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("nothing pending"), "{text}");
+}

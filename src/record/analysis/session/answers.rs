@@ -252,11 +252,12 @@ impl OpenSession {
         let (sent, no_code) = status.map(code_of).unzip();
         let target = command.answers.as_ref();
         // A Status without references is about all Items.
-        let is_of_some = |count: usize| count == 0 || count < items;
-        let only = target.filter(|target| is_of_some(target.loc_uris.len()));
+        let only = target.filter(|it| it.loc_uris.is_empty() || it.loc_uris.len() < items);
+        let others = only.into_iter().flat_map(|it| it.loc_uris.iter().skip(1));
         answers.push(CommandAnswer {
             place,
             node: only.and_then(|target| target.loc_uri.as_ref()).map(short),
+            other_nodes: others.map(short).collect(),
             sent,
             received: None,
             no_code: no_code.flatten(),

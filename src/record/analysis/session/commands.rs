@@ -413,4 +413,4 @@ pub(super) const MOST_TRANSACTIONS: usize = 10_000;
 const MOST_OBJECTS: usize = 256;
 
 /// Alert 1225: the end of a large object is missing.
-const NO_END_OF_DATA: u16 = 1225;
+pub(in super::super) const NO_END_OF_DATA: u16 = 1225;

@@ -9,7 +9,7 @@ use super::super::incident::{Incident, IncidentKind};
 use super::super::no_answer::NoAnswer;
 use super::super::remedied;
 use super::super::why::Works;
-use super::{OpenSession, is_alert, side, without_results};
+use super::{OpenSession, is_alert, side, without_answer, without_results};
 use crate::facts::ReportedValue;
 use crate::flow::{CommandDelivery, SessionEnd, Side, Transaction, TransactionOutcome};
 use crate::record::EventRecord;
@@ -183,14 +183,30 @@ impl OpenSession {
             .iter_mut()
             .filter(|it| it.command == "Get")
         {
-            let missing = without_results(get).cloned();
+            let missing: Vec<_> = without_results(get).into_iter().cloned().collect();
+            let mut missing = missing.into_iter();
             let mut answers = get.answers.iter_mut();
             let unnamed = answers.find(|it| it.has_failed() && it.node.is_none());
-            if let (Some(answer), Some(_)) = (unnamed, &missing) {
-                answer.node = missing;
+            if let (Some(answer), Some(first)) = (unnamed, missing.next()) {
+                answer.node = Some(first);
+                answer.other_nodes = missing.collect();
             }
         }
-        self.remedies = remedied::mark(&mut self.transactions);
+        self.lacks_answers =
+            end != SessionEnd::Finished || !self.missing.is_empty() || self.lacks_end;
+        for asked in self.transactions.iter_mut().filter(|_| !self.lacks_answers) {
+            let is_done = matches!(
+                asked.outcome,
+                TransactionOutcome::Answered | TransactionOutcome::Partial
+            );
+            // A failure that a rule hid is told as one.
+            let mut answers = asked.answers.iter();
+            let has_failed = answers.any(|it| it.has_failed() || it.sent >= Some(400));
+            if is_done && !has_failed && without_answer(asked).is_some() {
+                asked.outcome = TransactionOutcome::Unanswered;
+            }
+        }
+        self.remedies = remedied::mark(&mut self.transactions, &self.incomplete);
         self.summary.commands = CommandCounts {
             not_kept: self.summary.commands.not_kept,
             ..CommandCounts::of(&self.transactions, |_| true)

@@ -7,7 +7,7 @@ use super::answers::{MOST_OF_MESSAGE, item, place, short};
 use super::commands::transaction;
 use super::{MOST_KEPT, OpenSession};
 use crate::dm::locuri;
-use crate::flow::{CommandPlace, Side, Transaction};
+use crate::flow::{CommandAnswer, CommandDelivery, CommandPlace, Side, Transaction};
 use crate::record::model::CommandRecord;
 
 /// Results that a Status refuses.
@@ -100,14 +100,52 @@ pub(in super::super) fn unasked(
 }
 
 /// Returns the first node without Results of a Get of several Items, if some of the others have Results.
-pub(in super::super) fn without_results(get: &Transaction) -> Option<&SmolStr> {
+pub(in super::super) fn without_results(get: &Transaction) -> Vec<&SmolStr> {
     let is_of_several = get.items.len() > 1 && !get.results.is_empty();
-    let mut nodes = get.items.iter().filter_map(|item| item.node.as_ref());
-    nodes.find(|node| is_of_several && !has_results(get, node))
+    let nodes = get.items.iter().filter_map(|item| item.node.as_ref());
+    nodes
+        .filter(|node| is_of_several && !has_results(get, node))
+        .collect()
 }
 
 /// Whether the Results of a Get have a node.
-pub(in super::super) fn has_results(get: &Transaction, node: &str) -> bool {
+/// The first node of a command of several Items that has no answer, though others have one: no Status names it or is about
+/// all, or, of a Get, no Results of it came and no Status says why. Only commands of the server: some servers name one of
+/// the Items of the device in a Status about all.
+pub(in super::super) fn without_answer(asked: &Transaction) -> Option<&SmolStr> {
+    let is_sent = asked.from == Side::Server && asked.delivery == CommandDelivery::Delivered;
+    let nodes: Option<Vec<_>> = asked.items.iter().map(|item| item.node.as_ref()).collect();
+    let nodes = nodes.filter(|nodes| is_sent && nodes.len() > 1)?;
+    let is_get = asked.command == "Get";
+    let statuses = || asked.answers.iter().filter(|it| it.received.is_some());
+    let has_success = statuses().any(|it| it.received == Some(200));
+    let is_judged = match (is_get, asked.results.len()) {
+        (true, 0) => !has_success && statuses().next().is_some(),
+        (true, count) => count < Transaction::MOST_ITEMS,
+        (false, _) => statuses().next().is_some(),
+    };
+    // An answer under another name may be about any of them.
+    let is_known = |name: &SmolStr| nodes.iter().any(|node| locuri::is_within(name, node));
+    let mut results = asked.results.iter();
+    let all_known = results.all(|item| item.node.as_ref().is_some_and(is_known))
+        && statuses().flat_map(CommandAnswer::nodes).all(is_known);
+    if !is_judged || !all_known {
+        return None;
+    }
+    let is_read = |node: &SmolStr| {
+        let mut read = asked.results.iter().filter_map(|item| item.node.as_ref());
+        read.any(|name| locuri::is_within(name, node))
+    };
+    let has_status = |node: &SmolStr| {
+        let mut telling = statuses().filter(|it| !is_get || it.received != Some(200));
+        telling.any(|it| it.is_about(node))
+    };
+    nodes
+        .into_iter()
+        .find(|node| !(has_status(node) || is_get && is_read(node)))
+}
+
+fn has_results(get: &Transaction, node: &str) -> bool {
     let wanted = locuri::canonical(node);
     let mut nodes = get.results.iter().filter_map(|item| item.node.as_deref());
     nodes.any(|node| locuri::canonical(node) == wanted)

@@ -17,6 +17,7 @@ use crate::flow::{
 };
 use crate::printable::counted;
 use crate::record::analysis::incident::{Incident, IncidentKind};
+use crate::record::analysis::session::without_answer;
 use crate::record::model::SessionFinding;
 
 /// The key by which failed commands become one finding: sender and kind, the CSP, the codes and the native error, the rules
@@ -167,6 +168,11 @@ impl<'s> Case<'s> {
             )),
             false => finding.why.extend(value(first)),
         }
+        let is_certain = finding.rules.is_empty() && !self.session.lacks_answers;
+        if let Some(node) = without_answer(first).filter(|_| is_certain) {
+            let line = format!("Another Item of this command, {node}, has no answer.");
+            finding.why.push(line);
+        }
         finding.list(&group[1..], MOST_LISTED, "", |other| {
             let named =
                 failure(other).map_or_else(|| named(other), |it| words::named_by(other, it));
@@ -189,7 +195,8 @@ impl<'s> Case<'s> {
         }
         let is_deleted = failed == 404 && self.deleted_before(first).is_some();
         let cause = self.cause(first, failed);
-        let is_known = is_partial || cause.is_certain || is_delete_of_nothing(first, failed);
+        let is_of_one = is_partial || is_of_several && answer.node.is_some();
+        let is_known = is_of_one || cause.is_certain || is_delete_of_nothing(first, failed);
         let seems_lacking = !is_known && self.of_csp(first, failed, &mut finding);
         if !seems_lacking {
             finding.why.extend(cause.why);

@@ -1,15 +1,20 @@
 //! Commands without an answer, and commands that still run.
 
+use smol_str::SmolStr;
+
 use super::failed::failure;
+use super::large_object::came;
 use super::mistake::OWN_ID;
 use super::values::Works;
 use super::words::{self, code, named};
 use super::{Case, MOST_LISTED, about};
-use crate::flow::{CommandDelivery, SessionEnd, Side, Transaction, TransactionOutcome};
+use crate::flow::{
+    CommandDelivery, SessionEnd, Side, Transaction, TransactionItem, TransactionOutcome,
+};
 use crate::printable::counted;
 use crate::record::analysis::finding::grouped;
 use crate::record::analysis::incident::IncidentKind;
-use crate::record::analysis::session::{RefusedResults, WrongRef, has_results, without_results};
+use crate::record::analysis::session::{RefusedResults, WrongRef, without_answer};
 use crate::record::model::SessionFinding;
 
 impl<'s> Case<'s> {
@@ -20,8 +25,10 @@ impl<'s> Case<'s> {
         findings.extend(self.unanswered());
         let incomplete = self.session.incomplete.iter();
         let incomplete = incomplete.map(|(at, size)| (&self.session.transactions[*at], *size));
-        let incomplete = incomplete.filter(|(object, _)| failure(object).is_none());
-        findings.extend(incomplete.map(|(object, size)| incomplete_object(object, size)));
+        let is_pending =
+            |it: &Transaction| failure(it).is_none() && it.outcome != TransactionOutcome::Remedied;
+        let incomplete = incomplete.filter(|(object, _)| is_pending(object));
+        findings.extend(incomplete.map(|(it, size)| self.incomplete_object(it, size, known)));
         findings.extend(self.misnumbered());
         findings.extend(self.without_results());
         findings.extend(self.refused_results());
@@ -70,11 +77,26 @@ impl<'s> Case<'s> {
         let asked = first.from.other();
         finding.code = None;
         let name = |it: &Transaction| lacking(it).unwrap_or_else(|| named(it));
-        let has_results = !first.results.is_empty() && lacking(first).is_none();
-        let how = match group.len() == 1 && has_results {
-            true => "its Results came, and no Status",
-            false => "never answered",
+        let lacking_node = without_answer(first);
+        let has_results = !first.results.is_empty() && lacking_node.is_none();
+        let mut answers = first.answers.iter();
+        let has_status = lacking_node
+            .is_some_and(|node| answers.any(|it| it.received.is_some() && it.is_about(node)));
+        let how = match group.len() == 1 {
+            true if has_results => "its Results came, and no Status",
+            true if has_status => "200 OK, and no Results came",
+            _ => "never answered",
         };
+        if let Some(node) = lacking_node {
+            finding.node = Some(node.clone());
+            let is_it = |it: &&TransactionItem| it.node.as_ref() == Some(node);
+            let item = first.items.iter().find(is_it);
+            finding.value = item.and_then(|item| item.value.clone());
+            // A rule may have taken it out of the answers.
+            if let Some(answer) = first.answers.last().filter(|_| finding.rules.is_empty()) {
+                finding.rules = self.session.rules_on(answer.place.exchange);
+            }
+        }
         finding.what = format!("{}: {how}", words::with_others(name(first), group.len()));
         let removed = first.answers.iter().find(|it| it.received.is_none());
         let removed = removed.and_then(|it| Some((it.sent?, it.place.exchange)));
@@ -122,7 +144,8 @@ impl<'s> Case<'s> {
         finding.why.extend(orphans.cloned());
         let answered = self
             .transactions()
-            .filter(|it| it.from == first.from && !it.answers.is_empty());
+            .filter(|it| it.from == first.from && !it.answers.is_empty())
+            .filter(|it| it.outcome != TransactionOutcome::Unanswered);
         let answered = match answered.count() {
             0 => "no other command".to_owned(),
             count => counted(count, "other command"),
@@ -392,51 +415,28 @@ impl<'s> Case<'s> {
     }
 }
 
-/// WHY-10.
-fn incomplete_object(object: &Transaction, size: Option<u64>) -> SessionFinding {
-    let mut finding = about("WHY-10", &[object]);
-    finding.what = format!("{}: large object not completed", named(object));
-    finding.blame("acted on this.", object.from);
-    finding.why.push(words::asked(object));
-    let last = match object.chunks {
-        // A rule made a chunk of the whole object.
-        0 => "chunk",
-        _ => "one",
-    };
-    let came = came(object, size);
-    finding.why.push(format!("{came}, and no last {last}."));
-    let sender = words::side(object.from);
-    finding.advise(
-        format!("let {sender} send the object again from its first chunk"),
-        " to see whether the object is completed",
-    );
-    finding
-}
-
-/// Returns the first Item without Results of a Get that has Results for some of its Items: `Get ./DevDetail/HwV`.
+/// Returns the first Item without an answer of a command of which others have one: `Get ./DevDetail/HwV`.
 fn lacking(transaction: &Transaction) -> Option<String> {
-    let node = without_results(transaction)?;
+    let node = without_answer(transaction)?;
     Some(format!("{} {node}", transaction.command))
 }
 
 /// `Of its Items the Results of ./DevDetail/SwV came.`
 fn answered_items(transaction: &Transaction) -> Option<String> {
-    let nodes = transaction.items.iter().filter_map(|it| it.node.as_deref());
-    let came: Vec<&str> = nodes
-        .filter(|node| has_results(transaction, node))
-        .collect();
-    let came = (!came.is_empty()).then(|| came.join(", "))?;
-    Some(format!("Of its Items the Results of {came} came."))
-}
-
-/// `18 of 10353 bytes came in 1 chunk`
-fn came(object: &Transaction, size: Option<u64>) -> String {
-    let bytes = object.items.first().map_or(0, |item| item.bytes);
-    let of = size.map_or(String::new(), |size| format!(" of {size}"));
-    match object.chunks as usize {
-        0 => format!("{bytes}{of} bytes came"),
-        chunks => format!("{bytes}{of} bytes came in {}", counted(chunks, "chunk")),
-    }
+    let came: Vec<&str> = match transaction.results.is_empty() {
+        true => { transaction.answers.iter() }
+            .flat_map(|it| it.nodes().map(SmolStr::as_str))
+            .collect(),
+        false => { transaction.results.iter() }
+            .filter_map(|item| item.node.as_deref())
+            .collect(),
+    };
+    let named = (!came.is_empty()).then(|| came.join(", "))?;
+    Some(match (transaction.results.is_empty(), came.len()) {
+        (false, _) => format!("Of its Items the Results of {named} came."),
+        (true, 1) => format!("Of its Items {named} has a Status."),
+        (true, _) => format!("Of its Items {named} have a Status."),
+    })
 }
 
 /// WHY-09.

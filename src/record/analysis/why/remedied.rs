@@ -1,5 +1,6 @@
 //! Failed commands that need nothing more.
 
+use super::large_object::INCOMPLETE;
 use super::words::{self, code, named};
 use super::{Case, MOST_LISTED, about};
 use crate::flow::{Transaction, TransactionOutcome};
@@ -7,7 +8,7 @@ use crate::record::analysis::finding::grouped;
 use crate::record::model::SessionFinding;
 
 impl<'s> Case<'s> {
-    /// WHY-01 of these commands, without anything to do.
+    /// WHY-01 and WHY-10 of these commands, without anything to do.
     pub(super) fn remedied(&self) -> Vec<SessionFinding> {
         let remedied = self.transactions().filter(|it| {
             it.outcome == TransactionOutcome::Remedied && self.atomic_of(it).is_none()
@@ -26,7 +27,7 @@ impl<'s> Case<'s> {
 
     fn remedy(&self, group: &[&'s Transaction]) -> SessionFinding {
         let first = group[0];
-        let mut finding = about("WHY-01", group);
+        let mut finding = about(if first.chunks > 0 { "WHY-10" } else { "WHY-01" }, group);
         finding.pending = false;
         let name = words::with_others(named(first), group.len());
         let later = |failed: &Transaction| {
@@ -41,7 +42,13 @@ impl<'s> Case<'s> {
             (_, Some("Add")) => "then added",
             _ => "then set",
         };
-        let got = code(first.code().unwrap_or_default());
+        let got = match first.has_failed() {
+            true => code(first.code().unwrap_or_default()),
+            false => {
+                finding.code = None;
+                INCOMPLETE.to_owned()
+            }
+        };
         finding.what = format!("{name}: {got}, {how}");
         finding.list(group, MOST_LISTED, "", |failed| {
             let asked = match later(failed) {
