@@ -65,7 +65,7 @@ pub struct Cli {
         value_name = "WHEN",
         display_order = 991
     )]
-    color: Color,
+    color: ColourWhen,
 
     /// Log more to stderr (-vv for debug). RUST_LOG works, too.
     #[arg(short, long, global = true, action = clap::ArgAction::Count, display_order = 992)]
@@ -82,9 +82,9 @@ pub enum Output {
     Json,
 }
 
-/// The use of colours.
+/// When output has colours. The option has the spelling of other programs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Color {
+enum ColourWhen {
     /// On a terminal.
     #[default]
     Auto,
@@ -94,7 +94,7 @@ enum Color {
     Never,
 }
 
-impl Color {
+impl ColourWhen {
     /// Sets the choice for all later output.
     fn apply(self) {
         match self {
@@ -191,11 +191,11 @@ pub fn main() -> ExitCode {
     cli.color.apply();
     print::print_panics();
     signal::survive_file_limits();
-    let _printed = Printed;
+    let _flush = FlushOnExit;
     if !cli.verb.serves() {
         print::STDERR.when_full(print::Full::Wait);
     }
-    log_to_stderr(cli.verbose, cli.verb.is_shown_on_stderr(cli.output));
+    log_to_stderr(cli.verbose, cli.verb.transcript_shares_stderr(cli.output));
     let output = cli.output;
     let outcome = match cli.verb {
         Verb::Proxy(verb) => verb.run(output),
@@ -247,7 +247,7 @@ fn exit_with_example(command: &clap::Command, error: &clap::Error) -> ! {
         let help = verb.get_after_help().map(ToString::to_string);
         let example = help.as_deref().and_then(|help| help.lines().nth(1));
         if let Some(example) = example {
-            // Nobody may read it, which changes nothing.
+            // It does not matter if there is no reader.
             let _ = error.print();
             let _ = writeln!(io::stderr(), "\nExample:\n{example}");
             std::process::exit(error.exit_code());
@@ -257,8 +257,8 @@ fn exit_with_example(command: &clap::Command, error: &clap::Error) -> ! {
 }
 
 impl Verb {
-    /// Whether the reader of standard error also sees the transcript, which shows the failures.
-    fn is_shown_on_stderr(&self, output: Output) -> bool {
+    /// Whether the transcript goes to the same reader as standard error. The transcript shows the failures.
+    fn transcript_shares_stderr(&self, output: Output) -> bool {
         let prints = match self {
             Self::Proxy(proxy) => proxy.prints_transcript(output),
             Self::Demo(_) => output == Output::Text,
@@ -276,14 +276,14 @@ impl Verb {
     }
 }
 
-/// A guard that waits a moment for the last output to be read, when it is dropped.
-struct Printed;
+/// A guard that waits a moment for the last output to be read when it is dropped.
+struct FlushOnExit;
 
-impl Drop for Printed {
+impl Drop for FlushOnExit {
     fn drop(&mut self) {
-        // Nobody may read it, which changes nothing.
-        let _ = print::STDOUT.finish(LAST_WORDS);
-        let _ = print::STDERR.finish(LAST_WORDS);
+        // It does not matter if there is no reader.
+        let _ = print::STDOUT.finish(EXIT_TIMEOUT);
+        let _ = print::STDERR.finish(EXIT_TIMEOUT);
     }
 }
 
@@ -333,7 +333,7 @@ fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
     })?;
     let done = runtime.block_on(work);
     // Reading from a pipe may never end.
-    runtime.shutdown_timeout(LAST_WORDS);
+    runtime.shutdown_timeout(EXIT_TIMEOUT);
     Ok(done)
 }
 
@@ -416,7 +416,7 @@ fn filter_of(words: &[String]) -> Result<Option<Filter>, Failure> {
 }
 
 /// Reports that a filter selects none of the exchanges that were read.
-fn no_match(filter: &[String], exchanges: u64) {
+fn report_no_match(filter: &[String], exchanges: u64) {
     let filter = filter.join(" ");
     let read = printable::counted(exchanges, "exchange");
     print::line(&format!("no exchange matches {filter} ({read} read)"));
@@ -466,7 +466,7 @@ fn write_text(text: &str, output: Output) -> Outcome {
 }
 
 /// Like [`write_text`], for verbs that catch signals: they end even if nobody reads.
-fn write_and_end(text: &str, output: Output) -> Outcome {
+fn write_and_flush(text: &str, output: Output) -> Outcome {
     let text = match output {
         Output::Text => printable::lines(text),
         Output::Json => text.into(),
@@ -477,7 +477,7 @@ fn write_and_end(text: &str, output: Output) -> Outcome {
 }
 
 /// The time limit for printing the rest of the output at the end.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The limit of a file or standard input, in bytes.
 const MOST_INPUT: u64 = 256 << 20;

@@ -2,15 +2,24 @@
 //!
 //! ```text
 //!              Conversations                     every session in progress, within SessionLimits
-//!                    │ request(input, rules, state, now)
+//!                    │ decide_request(input, rules, state, now)
 //!                    ▼
 //!   SessionHandle ◄──┴──► Decision               the message to send, with links, notes and effects
-//!        │ response(input, rules, state) ──► Decision
+//!        │ decide_response(input, rules, state) ──► Decision
 //!        │ delivered, answered                                 records that the receiver got a message
 //! ```
 //!
 //! A message is decided in this order: its session is found, its answers are linked to the commands that they answer,
 //! the rules decide, and the reconciler changes the result so that both peers stay consistent. Time is an argument.
+//!
+//! | type | made by | changed by |
+//! |---|---|---|
+//! | [`MessageInput`]: a message as it arrived | its caller | nobody; `after` copies it with a rewrite |
+//! | `Rewritten`: a message after a rewrite | `stay`, the replacement of certificates | nobody |
+//! | [`Verdict`]: the message to send | the rules | the reconciler, both rewrites, the swap |
+//! | [`Decision`]: the verdict, with session, links and notes | [`Conversations`], [`SessionHandle`] | the swap |
+//! | `proxy`'s `Outcome`: the body and the event of a decided message | `proxy`, from the decision | nobody |
+//! | [`CapturedMessage`](crate::flow::CapturedMessage): what the event reports | `proxy` | nobody |
 
 mod credentials;
 mod decide;
@@ -43,11 +52,11 @@ use crate::markup::{Document, Limits};
 use crate::rules::{RuleSet, RuleState, Verdict};
 use crate::stay::StayContext;
 
-use self::credentials::Known;
+use self::credentials::KnownCredentials;
 pub use self::handle::SessionHandle;
 pub use self::rule_state::InMemoryState;
 pub use self::seal::Seal;
-use self::seal::sealed;
+use self::seal::unrenewable_field;
 pub use self::stay::patched;
 pub use self::table::SessionLimits;
 pub use self::view::SessionView;
@@ -60,10 +69,10 @@ use self::table::{Sessions, SharedSession};
 pub struct Conversations {
     sessions: Sessions,
     /// The accounts and certificates that credentials and signatures are checked against. All connections share them.
-    known: Arc<Mutex<Known>>,
+    known: Arc<Mutex<KnownCredentials>>,
 }
 
-/// A message as it arrived, with what is known about it.
+/// A message as it arrived, with the facts known about it.
 #[derive(Clone, Copy, Debug)]
 pub struct MessageInput<'a> {
     /// The device's connection.
@@ -78,7 +87,7 @@ pub struct MessageInput<'a> {
     pub document: Option<&'a Arc<Document>>,
     /// The body without content coding, if it was read. XML in UTF-16 is converted to UTF-8.
     pub body: Option<&'a Bytes>,
-    /// Why dmtap could not read the body, if it could not.
+    /// The reason why dmtap could not read the body, if it could not.
     pub why_unread: Option<&'static str>,
     /// The UTF-16 encoding in which the body arrived, if `body` has it in UTF-8.
     pub utf16: Option<Utf16>,
@@ -100,7 +109,7 @@ pub fn as_signed(body: &Bytes, utf16: Option<Utf16>) -> Cow<'_, [u8]> {
     }
 }
 
-/// A decided message: what dmtap found in it, and what is sent.
+/// A decided message: the things that dmtap found in it, and the message to send.
 #[derive(Debug, Default)]
 pub struct Decision {
     /// The place of the message in a session.
@@ -114,7 +123,7 @@ pub struct Decision {
     /// The hosts in no pair of the origin map that the message names and that get a path.
     pub learned: Vec<NamedHost>,
     /// The header fields that sign the message's bytes and that dmtap can recompute.
-    pub seals: Vec<Seal>,
+    pub renewable_seals: Vec<Seal>,
 }
 
 impl Conversations {
@@ -135,7 +144,7 @@ impl Conversations {
     }
 
     /// Adds the certificate (DER) of a device. The device may sign its messages with its key.
-    pub fn know_signer(&self, certificate: &[u8]) {
+    pub fn add_device_certificate(&self, certificate: &[u8]) {
         self.known.lock().signers.add(certificate);
     }
 
@@ -145,37 +154,39 @@ impl Conversations {
     }
 
     /// Decides on a request. Returns the handle that its response needs, too.
-    pub fn request(
+    pub fn decide_request(
         &self,
         request: &MessageInput<'_>,
         rules: &RuleSet,
         state: &mut dyn RuleState,
         now: Timestamp,
     ) -> (SessionHandle, Decision) {
-        let (session, note) = match self.enter(request, now) {
+        let (session, key_note) = match self.enter(request, now) {
             Ok(session) => (session, None),
             Err(error) => (None, Some(Note::new("SES-01", error.to_string()))),
         };
         let mut handle = self.handle(session);
-        let (checked, seals) = handle.check_credentials(request);
-        let sealed = sealed(request, &seals);
-        let (stayed, notes) = match request.stay {
-            Some(stay) => stay.request(request, sealed),
+        let (credential_notes, seals) = handle.check_credentials(request);
+        let unrenewable = unrenewable_field(request, &seals);
+        let (stayed, stay_notes) = match request.stay {
+            Some(stay) => stay.request(request, unrenewable),
             None => (None, Vec::new()),
         };
         let seen = request.after(stayed.as_ref());
-        let (paired, note_paired) = seen.paired_request(sealed);
+        let (paired, pair_notes) = seen.paired_request(unrenewable);
         let seen = seen.after(paired.as_ref());
         let mut decided = handle.decide(&seen, rules, state, seals);
         if let (Some(stay), Some(answer)) = (request.stay, &mut decided.verdict.answer) {
             stay.answer(&seen, answer);
         }
-        decided.notes.extend(checked);
-        decided.notes.extend(note);
-        decided.notes.extend(notes);
-        decided.notes.extend(note_paired);
+        decided.notes.extend(credential_notes);
+        decided.notes.extend(key_note);
+        decided.notes.extend(stay_notes);
+        decided.notes.extend(pair_notes);
+        // The last rewrite comes first: its body has the changes of the others, too. Each effect is put before those
+        // that are there already, so that the record has them in the order of the rewrites.
         for rewritten in [paired, stayed].into_iter().flatten() {
-            rewritten.enter(&mut decided.verdict);
+            rewritten.put_into(&mut decided.verdict);
         }
         if let Some(stay) = &request.stay {
             stay.request_fields(request, &mut decided.verdict);
@@ -202,7 +213,8 @@ impl Conversations {
         }
     }
 
-    /// Returns the session that a message names, if any.
+    /// Begins an exchange in the session that a message names, if it names one: creates the session if there is none,
+    /// counts the exchange, and reads the package and the user from a device's message. Returns the session.
     fn enter(
         &self,
         input: &MessageInput<'_>,

@@ -3,18 +3,23 @@
 //! The proxy fills these types in, rules decide on them, and records show them. Nothing here waits, reads a clock or
 //! draws a random number.
 
+// What passed: connections, exchanges and their events.
 pub mod client_certificate;
 pub mod connection;
-pub mod connection_decision;
-pub mod credentials;
-pub mod delivery;
-pub mod effect;
 pub mod event;
 pub mod exchange;
-pub mod lint;
 pub mod media;
 pub mod note;
+
+// What is to happen: decisions and their effects.
+pub mod connection_decision;
+pub mod delivery;
+pub mod effect;
 pub mod origin;
+
+// The understanding of a session: its messages, answers, credentials and obligations.
+pub mod credentials;
+pub mod lint;
 pub mod provider;
 pub mod reconciler;
 pub mod session;

@@ -41,7 +41,9 @@
 //! | message, command, Item, Status, Results, package, session | as in OMA DM |
 //! | exchange | one HTTP request and its response |
 //! | captured message | one half of an exchange as received and as sent, with its decoded content and notes |
-//! | rule, matcher, step, limit, scenario | as in WireMock |
+//! | rule, matcher, scenario | as in WireMock |
+//! | step | one action of a rule, such as an edit, a delay or a refusal (`docs/rules.md`) |
+//! | limit | how often a rule acts on its matches: how many times, after how many, on every n-th, by chance |
 //! | rule set | the rules in force at one time |
 //! | scope | the rules of one test and the exchanges that they act on (`docs/control.md`) |
 //! | built-in rule | a rule file inside the program (`dmtap rules list`) |

@@ -57,7 +57,7 @@ impl Default for Limits {
     }
 }
 
-/// The media type and charset that the transport declared for a body, as far as it did.
+/// The media type and the charset of a body that the transport declared, if it declared them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Hint<'a> {
     /// The media type of `Content-Type`, without parameters.
@@ -66,7 +66,7 @@ pub struct Hint<'a> {
     pub charset: Option<&'a str>,
 }
 
-/// Decodes XML or WBXML, as the bytes show; the hint only settles what the bytes leave open.
+/// Decodes XML or WBXML, which is detected from the bytes. The hint decides only if the bytes do not.
 ///
 /// # Errors
 /// [`DecodeError`] with the offset of the unreadable part, or of the place where a limit was reached.

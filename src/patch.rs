@@ -129,8 +129,8 @@ impl Patch {
         if self.splices.is_empty() {
             return source.clone();
         }
-        let grown: usize = self.splices.iter().map(|s| s.with.len()).sum();
-        let mut out = Vec::with_capacity(source.len() + grown);
+        let inserted: usize = self.splices.iter().map(|s| s.with.len()).sum();
+        let mut out = Vec::with_capacity(source.len() + inserted);
         let mut from = 0;
         for splice in &self.splices {
             out.extend_from_slice(Span::new(from, splice.span.start).of(source));

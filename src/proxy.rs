@@ -6,42 +6,55 @@
 //!                        read (bodies) · conversation · flow::Event
 //! ```
 
+// The device's side: its connections, and TLS.
 mod accept;
+mod connection;
+mod connection_handle;
+mod device_certificate;
+mod listen;
+mod tls;
+mod tunnel;
+mod wire;
+
+// One exchange, from the request to its event.
+mod exchange;
+mod failure;
+mod message;
+mod route;
+
+// Bodies: how they are read, sent, timed and framed.
 mod body;
 mod body_budget;
 mod body_timeout;
-mod ca;
-mod client_certs;
-mod client_identity;
-mod connection;
-mod connection_handle;
-mod context;
-mod device_certificate;
-mod exchange;
-mod failure;
-mod forward_client_cert;
 mod framing;
-mod headers;
-mod identity;
 mod interruptible_sleep;
-mod listen;
-mod live_rules;
-mod message;
 mod paced_body;
-mod pem_file;
 mod progress;
 mod read;
-mod route;
-mod self_wake;
+mod stream_watchdog;
+
+// Header fields.
+mod forward_client_cert;
+mod headers;
+mod via;
+
+// The server's side: connections, trust and client certificates.
+mod client_certs;
+mod client_identity;
+mod identity;
+mod trust;
+mod upstream;
+
+// The state of the whole proxy.
+mod ca;
+mod context;
+mod live_rules;
 mod settings;
 mod stay;
-mod stream_watchdog;
-mod tls;
-mod trust;
-mod tunnel;
-mod upstream;
-mod via;
-mod wire;
+
+// Helpers.
+mod pem_file;
+mod self_wake;
 
 /// The target of log lines about things that the transcript shows, too.
 pub const IN_TRANSCRIPT: &str = "dmtap::in_transcript";

@@ -6,8 +6,8 @@
 //!                                            └─ queue ─▶ Pcapng         for Wireshark
 //! ```
 //!
-//! One thread makes one [`EventRecord`] of each event, with its secrets masked, and every sink gets that same record.
-//! So a record that is shown later reads as it did when it happened.
+//! One thread makes one [`EventRecord`] of each event, with its secrets masked, and every sink gets that record. So
+//! `dmtap show` prints from a file the text that the transcript had during the run.
 
 pub mod analysis;
 pub mod file;
@@ -23,7 +23,7 @@ pub mod transcript;
 
 use std::io;
 
-pub use file::{FileError, FileErrorKind, Named, open_all};
+pub use file::{FileError, FileErrorKind, OpenedSink, open_all};
 pub use journal::{Builder, CloseError, Journal, JournalLimits, SinkSummary, Summary, WhenFull};
 pub use jsonl::JsonLines;
 pub use model::EventRecord;

@@ -3,10 +3,10 @@
 //! ```text
 //! text ──load──► Vec<Rule> ──► RuleSet ──decide──► Verdict
 //!                 │  │  │
-//!                 │  │  └─ Step     the action            step.rs   (one enum for each kind)
-//!                 │  └──── Limit    how often             limit.rs, chance.rs
-//!                 │        Scenario in which state        scenario.rs
-//!                 └─────── Matcher  on which nodes        matcher.rs
+//!                 │  │  └─ Step     the action                      step.rs   (one enum for each kind)
+//!                 │  └──── Limit    how often                       limit.rs, chance.rs
+//!                 │        Scenario in which state                  scenario.rs
+//!                 └─────── Matcher  on which messages and commands  matcher.rs
 //! ```
 //!
 //! A new step is a variant in its file of `step/`, and an arm in `act/`. The edits of a rule become one patch; changes

@@ -21,10 +21,10 @@ mod value;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-pub use head::{cookie, location, seals, sources};
-pub use linked::linked_enrollment;
-pub use page::{page, url_of_refresh};
-pub use prefilter::may_hold;
+pub use head::{rewrite_cookie, rewrite_location, rewrite_sources, signing_fields};
+pub use linked::note_linked_enrollment_urls;
+pub use page::{rewrite_page, url_of_refresh};
+pub use prefilter::may_contain_urls;
 
 use crate::flow::origin::{LearnedHosts, NamedHost, OriginMap};
 use crate::flow::{EffectDetail, Note, RuleEffect, Side};
@@ -32,7 +32,7 @@ use crate::markup::{self, Document, Limits};
 use crate::patch::Patch;
 use places::Place;
 use turn::UrlRewriter;
-pub use turn::{leads_away, signs_in};
+pub use turn::{leads_away_text, sign_in_text};
 
 /// The name of the rule in records.
 pub const NAME: &str = "stay";
@@ -70,7 +70,7 @@ pub struct StayInput<'a> {
     /// The message as the server sent it, if other rules have changed it. Text from those rules is not rewritten.
     pub received: Option<&'a Document>,
     /// The header field that signs the bytes of the message and that dmtap cannot renew, such as `x-syncml-hmac`.
-    pub sealed: Option<&'static str>,
+    pub unrenewable_field: Option<&'static str>,
     /// The decoding limits of the message.
     pub limits: &'a Limits,
 }
@@ -90,11 +90,16 @@ pub struct StayOutcome {
 pub fn stay(document: &Document, input: &StayInput<'_>) -> StayOutcome {
     let places = places::of(document, input);
     let received = input.received.map(|received| places::of(received, input));
-    let own = received.as_ref();
-    let own: Option<HashSet<_>> = own.map(|own| own.places.iter().map(key).collect());
-    let is_servers = |place: &&Place| own.as_ref().is_none_or(|own| own.contains(&key(place)));
-    let sealed = input.sealed.or(places.signature);
-    let mut rewriter = UrlRewriter::new(input, sealed);
+    let server_keys = received.as_ref();
+    let server_keys: Option<HashSet<_>> =
+        server_keys.map(|received| received.places.iter().map(key).collect());
+    let is_servers = |place: &&Place| {
+        server_keys
+            .as_ref()
+            .is_none_or(|keys| keys.contains(&key(place)))
+    };
+    let unrenewable_field = input.unrenewable_field.or(places.signature);
+    let mut rewriter = UrlRewriter::new(input, unrenewable_field);
     rewriter.turn_all(places.places.iter().filter(is_servers));
     if places.is_cut {
         rewriter.note_cut();
@@ -119,7 +124,7 @@ fn key(place: &Place) -> (&'static str, &str) {
     (place.kind.map_or("", |kind| kind.name), &place.value)
 }
 
-/// Returns the rule effect for records.
+/// Returns the changes as a rule effect of `stay`.
 pub fn effect(changes: Vec<EffectDetail>, patch: Patch) -> RuleEffect {
     RuleEffect {
         patch,

@@ -184,12 +184,13 @@ impl DryRun {
         let limits = self.limits;
         let input = passed.input(&limits);
         let (mut handle, decided) = match passed.speaker {
-            Side::Device => self
-                .conversations
-                .request(&input, rules, &mut self.state, passed.at),
+            Side::Device => {
+                self.conversations
+                    .decide_request(&input, rules, &mut self.state, passed.at)
+            }
             Side::Server => {
                 let mut handle = self.handle(passed);
-                let decided = handle.response(&input, rules, &mut self.state);
+                let decided = handle.decide_response(&input, rules, &mut self.state);
                 (handle, decided)
             }
         };

@@ -78,7 +78,7 @@ impl Demo {
             Output::Text => &closing.text,
             Output::Json => &closing.lines,
         };
-        super::write_and_end(text, output)?;
+        super::write_and_flush(text, output)?;
         match (closing.failure, closing.acted) {
             (Some(why), _) => Err(Failure::failed(why)),
             (None, Err(why)) if self.require_hits => Err(Failure::Failed(why)),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::Uri;
 
-use super::{Failure, Outcome, Output, block_on_unless_interrupted, json_line, write_and_end};
+use super::{Failure, Outcome, Output, block_on_unless_interrupted, json_line, write_and_flush};
 use crate::app::device::{self, RetryPolicy, SessionError};
 use crate::app::dial::Dialer;
 use crate::app::print;
@@ -97,7 +97,7 @@ impl Device {
         let session = device::run_session(&client, url, &mut device, id, wire, retry());
         let stopped = "interrupted: the device stopped before the end of its session";
         let ended = block_on_unless_interrupted(session, stopped);
-        write_and_end(&report(&device, output), output)?;
+        write_and_flush(&report(&device, output), output)?;
         ended?.map_err(|error| {
             let remedy = remedy(&error, &trust);
             Failure::failed(format_args!("{error}{remedy}"))

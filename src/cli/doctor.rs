@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use http::Uri;
 
 use super::{
-    Failure, Outcome, Output, block_on_unless_interrupted, confdir, json_line, write_and_end,
+    Failure, Outcome, Output, block_on_unless_interrupted, confdir, json_line, write_and_flush,
 };
 use crate::app::doctor::{self, Finding};
 use crate::proxy::{Resolve, Trust};
@@ -59,7 +59,7 @@ impl Doctor {
             Output::Json => json(finding),
         };
         let lines: String = findings.iter().map(line).collect();
-        write_and_end(&lines, output)?;
+        write_and_flush(&lines, output)?;
         let wrong = findings.iter().filter(|finding| !finding.is_ok()).count();
         match wrong {
             0 => Ok(()),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 
 use super::session_file::refuse_files;
-use super::{Failure, Outcome, Output, filter_of, no_match, read_input, write_text};
+use super::{Failure, Outcome, Output, filter_of, read_input, report_no_match, write_text};
 use crate::app::lint::{EachWithLine, Lint, is_log, junit, sarif, text};
 use crate::app::message_log::{self, DateReading};
 use crate::dm::packed::unpack;
@@ -168,7 +168,7 @@ impl LintVerb {
             })
             .transpose()?;
         if let Some((_, exchanges)) = selected.as_ref().filter(|(it, _)| it.is_empty()) {
-            no_match(words, *exchanges);
+            report_no_match(words, *exchanges);
         }
         let is_selected = |run, exchange| {
             let mut selected = selected.iter();

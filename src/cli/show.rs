@@ -6,7 +6,7 @@ use std::io::{BufWriter, ErrorKind};
 use clap::ValueEnum;
 
 use super::session_file::SessionFile;
-use super::{Failure, Outcome, Output, filter_of, no_match};
+use super::{Failure, Outcome, Output, filter_of, report_no_match};
 use crate::app::print;
 use crate::app::why::Question;
 use crate::error_text;
@@ -141,7 +141,7 @@ impl Show {
             return Err(self.file.empty());
         }
         if let Some(exchanges) = exchanges.filter(|_| shown > 0 && written == 0) {
-            no_match(&self.filter, exchanges.count());
+            report_no_match(&self.filter, exchanges.count());
         }
         self.file.report(&damaged)?;
         match self.exchange.filter(|_| events > 0 && shown == 0) {

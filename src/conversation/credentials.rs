@@ -14,7 +14,7 @@ use crate::rules::Verdict;
 
 /// The accounts and certificates that credentials and signatures are checked against.
 #[derive(Debug, Default)]
-pub(super) struct Known {
+pub(super) struct KnownCredentials {
     pub(super) credentials: Credentials,
     pub(super) signers: Signers,
 }

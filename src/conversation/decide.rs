@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{StatusCode, header};
 
 use super::handle::{LeavingMessage, SessionHandle};
-use super::seal::{Seal, sealed};
+use super::seal::{Seal, unrenewable_field};
 use super::view::SessionView;
 use super::{Decision, MessageInput};
 use crate::flow::reconciler::ReconcileContext;
@@ -22,7 +22,7 @@ impl SessionHandle {
         state: &mut dyn RuleState,
         seals: Vec<Seal>,
     ) -> Decision {
-        let sealed = sealed(message, &seals);
+        let unrenewable = unrenewable_field(message, &seals);
         let view = match &self.session {
             Some(session) => session.receive(message.speaker(), message.document.map(|d| &**d)),
             None => SessionView::default(),
@@ -35,7 +35,7 @@ impl SessionHandle {
         notes.extend(super::source_check::note(message, view.tag.as_ref()));
         let mut learned = Vec::new();
         if let Some(stay) = message.stay.filter(|_| message.response.is_some()) {
-            let (more, hosts) = stay.response(message, &mut verdict, sealed);
+            let (more, hosts) = stay.response(message, &mut verdict, unrenewable);
             notes.extend(more);
             learned = hosts;
         }
@@ -46,10 +46,10 @@ impl SessionHandle {
             notes,
             verdict,
             learned,
-            seals,
+            renewable_seals: seals,
         };
         if message.response.is_some() {
-            message.pair_response(&mut decided, sealed);
+            message.pair_response(&mut decided, unrenewable);
         }
         self.leaving = leaving(message, &decided.verdict);
         decided

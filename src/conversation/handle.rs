@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, header};
 use parking_lot::Mutex;
 
-use super::credentials::Known;
+use super::credentials::KnownCredentials;
 use super::table::SharedSession;
 use super::{Decision, MessageInput};
 use crate::dm::Message;
@@ -20,7 +20,7 @@ use crate::rules::{RuleSet, RuleState};
 pub struct SessionHandle {
     pub(super) session: Option<SharedSession>,
     pub(super) leaving: LeavingMessage,
-    pub(super) known: Arc<Mutex<Known>>,
+    pub(super) known: Arc<Mutex<KnownCredentials>>,
 }
 
 /// The thing that the receiver of a message gets.
@@ -39,15 +39,15 @@ pub(super) enum LeavingMessage {
 
 impl SessionHandle {
     /// Decides on the response of the exchange.
-    pub fn response(
+    pub fn decide_response(
         &mut self,
         response: &MessageInput<'_>,
         rules: &RuleSet,
         state: &mut dyn RuleState,
     ) -> Decision {
-        let (checked, seals) = self.check_credentials(response);
+        let (credential_notes, seals) = self.check_credentials(response);
         let mut decided = self.decide(response, rules, state, seals);
-        decided.notes.extend(checked);
+        decided.notes.extend(credential_notes);
         decided
     }
 

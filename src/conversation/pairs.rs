@@ -11,12 +11,12 @@ impl MessageInput<'_> {
     /// Returns the request with replaced certificates, and notes on what was not replaced.
     pub(super) fn paired_request(
         &self,
-        sealed: Option<&'static str>,
+        unrenewable_field: Option<&'static str>,
     ) -> (Option<Rewritten>, Vec<Note>) {
         let (Some(pairs), Some(document)) = (self.pairs, self.document) else {
             return (None, Vec::new());
         };
-        let (effect, note) = pairs.map(document, self.speaker(), sealed);
+        let (effect, note) = pairs.map(document, self.speaker(), unrenewable_field);
         let notes = note.into_iter().chain(self.note_signed_id(document));
         let rewritten = effect.and_then(|effect| Rewritten::by(effect, document, self));
         (rewritten, notes.collect())
@@ -38,12 +38,16 @@ impl MessageInput<'_> {
     }
 
     /// Replaces the certificates in a decided response.
-    pub(super) fn pair_response(&self, decided: &mut Decision, sealed: Option<&'static str>) {
+    pub(super) fn pair_response(
+        &self,
+        decided: &mut Decision,
+        unrenewable_field: Option<&'static str>,
+    ) {
         let verdict = &mut decided.verdict;
         let (Some(pairs), Some(document)) = (self.pairs, verdict.leaving(self.document)) else {
             return;
         };
-        let (effect, note) = pairs.map(document, self.speaker(), sealed);
+        let (effect, note) = pairs.map(document, self.speaker(), unrenewable_field);
         decided.notes.extend(note);
         if let Some(rewritten) = effect.and_then(|it| Rewritten::by(it, document, self)) {
             verdict.body = Some(rewritten.body);

@@ -10,7 +10,7 @@ use crate::dm::auth::Hmac;
 use crate::flow::Note;
 use crate::flow::credentials::MacKey;
 use crate::identity::{SignedData, Signer};
-use crate::stay::seals;
+use crate::stay::signing_fields;
 
 /// A field that was right for its message, with what is needed to compute it for other bytes.
 #[derive(Debug)]
@@ -37,10 +37,13 @@ pub enum Seal {
 
 /// Returns the first signing field of a message that cannot be recomputed. A message that was not decoded has none:
 /// dmtap does not change it.
-pub(super) fn sealed(input: &MessageInput<'_>, known: &[Seal]) -> Option<&'static str> {
+pub(super) fn unrenewable_field(
+    input: &MessageInput<'_>,
+    renewable: &[Seal],
+) -> Option<&'static str> {
     input.document?;
-    let mut names = seals(input.headers());
-    names.find(|name| !known.iter().any(|seal| seal.name() == *name))
+    let mut names = signing_fields(input.headers());
+    names.find(|name| !renewable.iter().any(|seal| seal.name() == *name))
 }
 
 impl Seal {

@@ -3,7 +3,7 @@
 use hashlink::LruCache;
 use parking_lot::Mutex;
 
-use super::credentials::Known;
+use super::credentials::KnownCredentials;
 use super::seal::Seal;
 use super::{MessageInput, as_signed};
 use crate::dm::Provisioning;
@@ -16,10 +16,11 @@ use crate::identity::message_signature;
 /// The keys of issued certificates, by issuer and serial number. Beyond [`MOST_SIGNERS`] the least recently used are
 /// forgotten.
 #[derive(Debug)]
-pub(super) struct Signers(LruCache<Vec<u8>, Signer>);
+pub(super) struct Signers(LruCache<Vec<u8>, IssuedKey>);
 
+/// The public key in a certificate of a device.
 #[derive(Clone, Debug)]
-struct Signer {
+struct IssuedKey {
     public_key: Vec<u8>,
     thumbprint: String,
 }
@@ -43,13 +44,13 @@ impl Signers {
 
     /// Adds a certificate.
     pub(super) fn add(&mut self, certificate: &[u8]) {
-        if let Some((name, signer)) = Signer::of(certificate) {
+        if let Some((name, signer)) = IssuedKey::of(certificate) {
             self.0.insert(name, signer);
         }
     }
 }
 
-impl Signer {
+impl IssuedKey {
     fn of(certificate: &[u8]) -> Option<(Vec<u8>, Self)> {
         let parts = CertificateParts::read(certificate).ok()?;
         let signer = Self {
@@ -62,7 +63,10 @@ impl Signer {
 
 /// Checks the signatures in the head of a message. Returns the notes, and a seal for each correct signature that dmtap
 /// can recompute, because it has the key by which the server knows the device.
-pub(super) fn check(input: &MessageInput<'_>, known: &Mutex<Known>) -> (Vec<Note>, Vec<Seal>) {
+pub(super) fn check(
+    input: &MessageInput<'_>,
+    known: &Mutex<KnownCredentials>,
+) -> (Vec<Note>, Vec<Seal>) {
     let headers = input.headers();
     let fields = FIELDS
         .iter()
@@ -75,7 +79,7 @@ pub(super) fn check(input: &MessageInput<'_>, known: &Mutex<Known>) -> (Vec<Note
 fn check_field(
     (name, field): (&'static str, &str),
     input: &MessageInput<'_>,
-    known: &Mutex<Known>,
+    known: &Mutex<KnownCredentials>,
 ) -> Option<(Note, Option<Seal>)> {
     let body = as_signed(input.body?, input.utf16);
     let signature = match message_signature::read(field) {
@@ -95,7 +99,7 @@ fn check_field(
             (signer, whose)
         }
         None => {
-            let (_, signer) = signature.certificate().and_then(Signer::of)?;
+            let (_, signer) = signature.certificate().and_then(IssuedKey::of)?;
             let whose = format!(
                 "the certificate {} that comes with it, which dmtap did not see granted",
                 signer.thumbprint

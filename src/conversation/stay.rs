@@ -28,12 +28,12 @@ impl StayContext {
     pub(super) fn request(
         &self,
         message: &MessageInput<'_>,
-        sealed: Option<&'static str>,
+        unrenewable_field: Option<&'static str>,
     ) -> (Option<Rewritten>, Vec<Note>) {
         let Some(document) = message.document else {
             return (None, Vec::new());
         };
-        let stayed = self.stay(message, document, None, sealed);
+        let stayed = self.stay(message, document, None, unrenewable_field);
         let effect = stayed.effect;
         let rewritten = effect.and_then(|effect| Rewritten::by(effect, document, message));
         (rewritten, stayed.notes)
@@ -44,7 +44,7 @@ impl StayContext {
         &self,
         message: &MessageInput<'_>,
         verdict: &mut Verdict,
-        sealed: Option<&'static str>,
+        unrenewable_field: Option<&'static str>,
     ) -> (Vec<Note>, Vec<NamedHost>) {
         if let Some(answer) = &mut verdict.answer {
             self.answer(message, answer);
@@ -54,7 +54,7 @@ impl StayContext {
             Some(document) => {
                 let received = message.document.map(|document| &**document);
                 let received = received.filter(|_| verdict.body.is_some());
-                let stayed = self.stay(message, &document, received, sealed);
+                let stayed = self.stay(message, &document, received, unrenewable_field);
                 if let Some(effect) = &stayed.effect
                     && let Some((body, document)) =
                         patched(&document, &effect.patch, message.headers(), message.limits)
@@ -113,15 +113,17 @@ impl StayContext {
         message: &MessageInput<'_>,
         document: &Document,
         received: Option<&Document>,
-        sealed: Option<&'static str>,
+        unrenewable_field: Option<&'static str>,
     ) -> StayOutcome {
         let to = message.speaker().other();
-        if !is_read_as(document, message) || !stay::may_hold(document.source(), to, self.extent) {
+        if !is_read_as(document, message)
+            || !stay::may_contain_urls(document.source(), to, self.extent)
+        {
             return StayOutcome::default();
         }
         let input = StayInput {
             received,
-            sealed,
+            unrenewable_field,
             ..self.input(message, to)
         };
         stay::stay(document, &input)
@@ -132,7 +134,7 @@ impl StayContext {
             context: self,
             to,
             received: None,
-            sealed: None,
+            unrenewable_field: None,
             limits: message.limits,
         }
     }
@@ -141,7 +143,7 @@ impl StayContext {
     fn linked(&self, message: &MessageInput<'_>) -> Vec<Note> {
         match message.body {
             Some(body) if media::mentions(message.headers(), "json") => {
-                stay::linked_enrollment(body, &self.map)
+                stay::note_linked_enrollment_urls(body, &self.map)
             }
             _ => Vec::new(),
         }
@@ -151,7 +153,7 @@ impl StayContext {
     fn page(&self, message: &MessageInput<'_>, body: Option<&Bytes>) -> StayOutcome {
         match (body, message.body) {
             (Some(body), Some(received)) if media::is_page(message.headers()) => {
-                stay::page(body, received, &self.map)
+                stay::rewrite_page(body, received, &self.map)
             }
             _ => StayOutcome::default(),
         }
@@ -189,8 +191,13 @@ impl StayContext {
                     true => stay::url_of_refresh(value.as_bytes()).unwrap_or(value.len()),
                     false => 0,
                 };
-                let turned =
-                    stay::location(&value[at..], &self.path, &self.map, reach, &self.learned);
+                let turned = stay::rewrite_location(
+                    &value[at..],
+                    &self.path,
+                    &self.map,
+                    reach,
+                    &self.learned,
+                );
                 if let Turned::Away(origin) = &turned {
                     stayed.notes.push(note_away(reach, origin, &name));
                 }
@@ -208,10 +215,10 @@ impl StayContext {
             header::CONTENT_SECURITY_POLICY_REPORT_ONLY,
             header::ACCESS_CONTROL_ALLOW_ORIGIN,
         ] {
-            let turn = |value: &str| stay::sources(value, &self.map);
+            let turn = |value: &str| stay::rewrite_sources(value, &self.map);
             changes.extend(edit_field(message, verdict, &name, turn));
         }
-        let turn = |value: &str| stay::cookie(value, &self.map);
+        let turn = |value: &str| stay::rewrite_cookie(value, &self.map);
         changes.extend(edit_field(message, verdict, &header::SET_COOKIE, turn));
         match &mut stayed.effect {
             _ if changes.is_empty() => {}
@@ -279,7 +286,7 @@ impl Rewritten {
     }
 
     /// Makes the rewritten request the one that is sent, unless a later rewrite or the rules changed it.
-    pub(super) fn enter(self, verdict: &mut Verdict) {
+    pub(super) fn put_into(self, verdict: &mut Verdict) {
         if verdict.answer.is_some() {
             return;
         }
@@ -343,7 +350,7 @@ fn reach(message: &MessageInput<'_>) -> Reach {
 
 fn note_away(reach: Reach, origin: &Origin, name: &HeaderName) -> Note {
     match reach {
-        Reach::Learned => Note::new("STAY-01", stay::leads_away(origin, name.as_str())),
-        Reach::Mapped => Note::new("STAY-04", stay::signs_in(origin, name.as_str())),
+        Reach::Learned => Note::new("STAY-01", stay::leads_away_text(origin, name.as_str())),
+        Reach::Mapped => Note::new("STAY-04", stay::sign_in_text(origin, name.as_str())),
     }
 }

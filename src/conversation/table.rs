@@ -114,7 +114,7 @@ impl Sessions {
         entry.is_over = false;
         entry.session.begin_exchange();
         if speaker == Side::Device {
-            entry.session.note_message(message);
+            entry.session.observe_message(message);
         }
         entry.recount(true);
         let tag = entry.session.tag(message);

@@ -68,7 +68,7 @@ impl Stage {
 
     fn request(&self, document: &Arc<Document>) -> (SessionHandle, Decision) {
         let input = self.input(document);
-        self.conversations.request(
+        self.conversations.decide_request(
             &input,
             &self.rules,
             &mut InMemoryState::default(),
@@ -88,7 +88,8 @@ impl Stage {
                 response: Some(&self.response),
                 ..self.input(response)
             };
-            let decided = handle.response(&input, &self.rules, &mut InMemoryState::default());
+            let decided =
+                handle.decide_response(&input, &self.rules, &mut InMemoryState::default());
             assert_eq!(decided.verdict.applied.len(), self.rules.rules().len());
             handle.delivered(Side::Device);
         };
@@ -218,7 +219,7 @@ fn obligations_for_which_no_room_is_left_are_reported_as_dropped() {
         ..stage.input(&get)
     };
     let mut other = Overtaken(handle.session.clone().unwrap());
-    let decided = handle.response(&input, &stage.rules, &mut other);
+    let decided = handle.decide_response(&input, &stage.rules, &mut other);
     let effects = decided.verdict.applied.iter();
     let steps: Vec<_> = effects
         .flat_map(|effect| {
@@ -280,7 +281,7 @@ fn an_answer_to_a_command_of_the_server_reaches_it_under_the_number_that_the_ser
                 response: Some(&stage.response),
                 ..stage.input(&response)
             };
-            handle.response(&input, &stage.rules, &mut InMemoryState::default());
+            handle.decide_response(&input, &stage.rules, &mut InMemoryState::default());
             handle.delivered(Side::Device);
             decided
         };

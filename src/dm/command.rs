@@ -93,7 +93,8 @@ impl fmt::Display for CommandKind {
 }
 
 impl<'d> Command<'d> {
-    /// Wraps an element as a command, unless it is one of the other elements among commands.
+    /// Wraps a child of SyncBody or of a command as a command. Returns `None` for elements that stand among commands
+    /// but are none, such as Final, Meta or Item.
     pub fn of(element: Element<'d>) -> Option<Self> {
         let is_other = matches!(
             element.name(),
@@ -164,7 +165,7 @@ impl<'d> Command<'d> {
 
     /// Returns the LocURI of the first Item: of its Target, otherwise of its Source.
     pub fn loc_uri(self) -> Option<Cow<'d, str>> {
-        self.items().next()?.node().map(trimmed)
+        self.items().next()?.loc_uri_element().map(trimmed)
     }
 
     /// Returns the command as a Status, if it is one.
@@ -201,7 +202,7 @@ impl<'d> Item<'d> {
     }
 
     /// Returns the element with the LocURI of the item's node: from its Target, otherwise from its Source.
-    pub fn node(self) -> Option<Element<'d>> {
+    pub fn loc_uri_element(self) -> Option<Element<'d>> {
         let of = |name| self.0.child(name)?.child(tag::LOC_URI);
         of(tag::TARGET).or_else(|| of(tag::SOURCE))
     }
@@ -243,7 +244,7 @@ impl<'d> Meta<'d> {
     }
 
     /// Returns a field that applies to an Item: from its own Meta, otherwise from the command's.
-    pub fn of_item(
+    pub fn item_field(
         item: Option<Item<'d>>,
         of_command: Option<Self>,
         field: fn(Self) -> Option<Cow<'d, str>>,

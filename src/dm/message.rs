@@ -196,11 +196,11 @@ impl<'d> Nested<'d> {
         let at = element
             .child_ids()
             .next()
-            .unwrap_or_else(|| element.behind());
+            .unwrap_or_else(|| element.next_after());
         Self {
             document,
             at,
-            end: element.behind(),
+            end: element.next_after(),
         }
     }
 }

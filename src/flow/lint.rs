@@ -242,7 +242,7 @@ impl Linter {
             package::check(&mut found, &turn, seen);
             large::check(&mut found, &turn, seen);
             seen.enter(linted, message);
-            if !SessionTag::can_be_named(message) {
+            if !SessionTag::has_canonical_msg_id(message) {
                 seen.missed();
             }
         }

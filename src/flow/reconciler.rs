@@ -42,7 +42,7 @@ pub struct Reconciler {
 pub struct OwedByRule {
     /// The rule's name.
     pub rule: Arc<str>,
-    /// What dmtap owes.
+    /// The obligation.
     pub obligation: Obligation,
 }
 
@@ -75,12 +75,12 @@ pub enum Obligation {
     },
 }
 
-/// What the rules cause in a session when they decide about one message.
+/// The effects on a session that the rules have by deciding about one message.
 #[derive(Clone, Debug, Default)]
 pub struct SessionEffects {
-    /// What dmtap owes from now on.
+    /// The new obligations of dmtap.
     pub owed: Vec<OwedByRule>,
-    /// What changes at once, each under the rule that changes it.
+    /// The changes made at once, each with the rule that makes it.
     pub changes: Vec<(Arc<str>, SessionChange)>,
 }
 
@@ -90,14 +90,14 @@ impl SessionEffects {
         self.owed.is_empty() && self.changes.is_empty()
     }
 
-    /// Adds those of another rule.
+    /// Adds the effects of another rule.
     pub fn extend(&mut self, other: Self) {
         self.owed.extend(other.owed);
         self.changes.extend(other.changes);
     }
 }
 
-/// A change to what dmtap knows of the session, made at once.
+/// A change to the state of the session, made at once.
 #[derive(Clone, Debug)]
 pub enum SessionChange {
     /// The device got an answer of dmtap's own: the server saw neither of the two messages.
@@ -155,7 +155,7 @@ pub struct SuppressReply {
     pub msg_ref: Box<str>,
     /// Its CmdID.
     pub cmd_ref: Box<str>,
-    /// What it is: an answer to another command under these numbers is a real one.
+    /// Its kind: an answer to a command of another kind under these numbers is a real one.
     pub cmd: CommandKind,
 }
 
@@ -236,7 +236,7 @@ impl Reconciler {
         self.nonce.as_deref()
     }
 
-    /// What is owed, oldest first.
+    /// Returns the obligations, oldest first.
     pub fn obligations(&self) -> &[OwedByRule] {
         &self.obligations
     }
@@ -411,13 +411,13 @@ impl Obligation {
     }
 }
 
-/// What references hold, in bytes.
+/// Returns the memory of references, in bytes.
 fn weight_of(items: &[ItemRef]) -> usize {
     let bytes = items.iter().map(|item| size_of::<ItemRef>() + item.bytes());
     bytes.sum()
 }
 
-/// What obligations hold, in bytes. Those of one rule about one message share their list of CmdIDs.
+/// Returns the memory of obligations, in bytes. Those of one rule about one message share their list of CmdIDs.
 fn weight<'a>(obligations: impl Iterator<Item = &'a OwedByRule>) -> usize {
     let mut last: Option<&Arc<[Box<str>]>> = None;
     let mut bytes = 0;

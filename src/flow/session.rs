@@ -104,7 +104,7 @@ impl SessionTag {
     }
 
     /// Whether a message has a MsgID that answers can name: a number, without zeros in front.
-    pub fn can_be_named(message: Message<'_>) -> bool {
+    pub fn has_canonical_msg_id(message: Message<'_>) -> bool {
         let number = Self::number_of(message);
         number.is_some_and(|number| {
             message
@@ -191,8 +191,8 @@ impl Session {
     }
 
     /// Takes in a message of the device as received, and reads the user and the package from it.
-    pub fn note_message(&mut self, message: Message<'_>) {
-        self.package.note_message(message);
+    pub fn observe_message(&mut self, message: Message<'_>) {
+        self.package.observe_message(message);
         if !self.package.is_whole() {
             self.missed(Side::Device);
             self.missed(Side::Server);
@@ -222,11 +222,11 @@ impl Session {
 
     /// Returns the links from the answers in a message of `speaker` to their targets.
     pub fn links(&self, speaker: Side, message: Message<'_>) -> Vec<AnswerLink> {
-        let entry = match speaker {
+        let ledger = match speaker {
             Side::Device => &self.sent_to_device,
             Side::Server => &self.sent_to_server,
         };
-        let mut lookup = Lookup::new(entry);
+        let mut lookup = Lookup::new(ledger);
         let answers = message
             .commands()
             .filter_map(|command| lookup.link(command, message));

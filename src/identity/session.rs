@@ -113,13 +113,13 @@ impl Pairs {
         (!patch.is_empty()).then_some(patch)
     }
 
-    /// Rewrites a message on its way to the other side. `sealed` is the name of a signature over its bytes, if there is
-    /// one.
+    /// Rewrites a message on its way to the other side. `unrenewable_field` is the header field that signs its bytes,
+    /// if there is one.
     pub fn map(
         &self,
         document: &Document,
         from: Side,
-        sealed: Option<&'static str>,
+        unrenewable_field: Option<&'static str>,
     ) -> (Option<RuleEffect>, Option<Note>) {
         if self.is_empty()
             || Dialect::of(document) != Dialect::SyncMl
@@ -150,7 +150,7 @@ impl Pairs {
                 });
             }
         }
-        let patch = match (edits.is_empty(), sealed) {
+        let patch = match (edits.is_empty(), unrenewable_field) {
             (true, _) => return (None, None),
             (false, Some(name)) => Err(format!("the message is signed ({name})")),
             (false, None) => plan(document, &edits).map_err(|error| error.to_string()),

@@ -319,7 +319,7 @@ impl<'d> Element<'d> {
     }
 
     /// Returns the number of the first node after the element and its content.
-    pub(crate) fn behind(self) -> NodeId {
+    pub(crate) fn next_after(self) -> NodeId {
         NodeId(self.document.nodes.next(self.id.0))
     }
 
@@ -361,7 +361,7 @@ impl<'d> Element<'d> {
     /// Returns the source bytes of the text, with references and framing, if the element holds nothing but one text;
     /// for WBXML without the STR_I token. Within one document, two texts have a common beginning if their source bytes
     /// have.
-    pub(crate) fn only_text(self) -> Option<&'d [u8]> {
+    pub(crate) fn raw_only_text(self) -> Option<&'d [u8]> {
         let text = self.document.node(self.only_child_text()?);
         let source = text.span.of(&self.document.source);
         // No XML text begins with this byte: U+0003 is not an XML character.

@@ -153,7 +153,7 @@ impl Body {
     }
 
     /// Attaches the watchdog of the current stream: a device must take the body in time.
-    pub(super) fn taken(mut self) -> Self {
+    pub(super) fn with_watchdog(mut self) -> Self {
         self.watchdog = StreamWatchdog::current();
         if let Some(watchdog) = &self.watchdog {
             watchdog.wait(!self.is_end_stream());
@@ -193,7 +193,7 @@ impl Body {
 
     /// Lets the body be read to its end even if nobody wants it: if a device is answered early and asked to stop
     /// sending, it may take its stream as broken and never read the answer (curl 7.88 over HTTP/2).
-    pub(super) fn drained(mut self) -> Self {
+    pub(super) fn drain_on_drop(mut self) -> Self {
         self.leftover = Leftover::Drained;
         self
     }

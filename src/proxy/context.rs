@@ -235,7 +235,7 @@ impl Server {
     }
 
     /// Whether devices take dmtap for the server.
-    pub(super) fn is_behind(&self) -> bool {
+    pub(super) fn is_reverse_target(&self) -> bool {
         self.host == Host::Behind
     }
 

@@ -62,15 +62,15 @@ pub(super) async fn serve(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Dropped> {
     let response = respond(context, request).await?;
-    Ok(response.map(Body::taken))
+    Ok(response.map(Body::with_watchdog))
 }
 
 async fn respond(
     context: Arc<Context>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Dropped> {
-    // Devices take dmtap for the server, so its own paths are there, too.
-    if context.server.is_behind()
+    // Devices take dmtap for the server, so dmtap serves `/.dmtap/` on the server's address.
+    if context.server.is_reverse_target()
         && let Some(own) = route::own_path(&context.shared, &request)
     {
         return Ok(own);
@@ -82,7 +82,7 @@ async fn respond(
         drop(
             IncomingMessage::unread(body, &exchange.context.shared.settings.limits)
                 .body
-                .drained(),
+                .drain_on_drop(),
         );
         return Ok(exchange.fail(refusal));
     }
@@ -92,18 +92,18 @@ async fn respond(
         .await
     {
         Ok(incoming) => incoming,
-        Err(broken) => match Failure::of_request(&broken) {
+        Err(broken) => match Failure::answerable(&broken) {
             Some(failure) => return Ok(exchange.fail(failure)),
             None => {
-                let failure = Failure::of_broken_request(&broken);
+                let failure = Failure::unanswerable(&broken);
                 exchange.emit_failed(FailedEnd::NoResponse, failure);
                 return Err(broken.into());
             }
         },
     };
     let body = match exchange.pass_request(incoming, &mut parts).await? {
-        Passed::On(body) => body,
-        Passed::Answered(response) => return Ok(*response),
+        RequestFate::Forward(body) => body,
+        RequestFate::Answered(response) => return Ok(*response),
     };
     let asked = exchange.ask_once_or_twice(parts, body).await;
     if asked.is_err()
@@ -139,14 +139,14 @@ struct Exchange {
     received: Timestamp,
     session: SessionHandle,
     /// The request, if its event is still to be emitted.
-    request: Option<PendingEvent>,
-    is_reported: bool,
+    pending_request: Option<PendingEvent>,
+    is_request_reported: bool,
     /// How dmtap closes the device's connection after a rule cuts the request.
     cut: Option<CloseSequence>,
     /// The response that the device gets, if the request is to be sent twice.
-    repeat: Option<WhichResponse>,
+    keep_response: Option<WhichResponse>,
     /// Whether the request was sent again although the server may have processed it.
-    is_sent_again: bool,
+    is_retried: bool,
     /// The memory permit of the request's body.
     permit: Option<Arc<BudgetPermit>>,
     /// The enrollment that this request begins, if dmtap enrolls in place of the device.
@@ -157,13 +157,14 @@ struct Exchange {
     identity: Option<ClientIdentity>,
     /// The client authentication on the connection to the server, once the response has come.
     client_auth: Option<ClientAuth>,
-    over: bool,
+    /// Whether its last event was emitted. Otherwise dropping the exchange reports that it failed.
+    is_over: bool,
 }
 
-/// The result of deciding on a request.
-enum Passed {
+/// The fate of a decided request.
+enum RequestFate {
     /// The request goes to the server, with this body.
-    On(Body),
+    Forward(Body),
     /// The device gets this answer.
     Answered(Box<Response<Body>>),
 }
@@ -172,7 +173,7 @@ impl Exchange {
     fn begin(context: Arc<Context>, parts: &mut request::Parts) -> Result<Self, Dropped> {
         let mut route = context.route(parts);
         let address = route.uri.take().ok_or(Dropped::Target)?;
-        // Under a path of dmtap's own, the record has the URL at the server in place of the one that was asked for.
+        // If the URL leads to a path of dmtap, the record shows the server's URL.
         let is_plain = |asked: &Uri| asked.path().is_empty() || asked.path() == address.path();
         let asked = context.asked(parts).filter(is_plain);
         let head = RequestHead {
@@ -192,15 +193,15 @@ impl Exchange {
             address,
             received: now(),
             session: SessionHandle::default(),
-            request: None,
-            is_reported: false,
+            pending_request: None,
+            is_request_reported: false,
             cut: None,
-            repeat: None,
-            is_sent_again: false,
+            keep_response: None,
+            is_retried: false,
             permit: None,
             swap: None,
             pairs: context.shared.identities.pairs(),
-            over: false,
+            is_over: false,
             context,
         })
     }
@@ -210,7 +211,7 @@ impl Exchange {
         &mut self,
         incoming: IncomingMessage,
         parts: &mut request::Parts,
-    ) -> Result<Passed, Dropped> {
+    ) -> Result<RequestFate, Dropped> {
         self.received = now();
         let mut decided = self.decide_request(&incoming);
         let leaving = decided.verdict.leaving(incoming.document()).cloned();
@@ -228,7 +229,7 @@ impl Exchange {
         let tls = self.context.connection.tls.as_ref();
         let presented = tls.and_then(|tls| tls.client.as_ref());
         match (forward, self.stored_identity(), presented) {
-            // The server issued this one, and knows no other of this device.
+            // The server issued `own` and knows no other certificate of this device.
             (Some(forward), Some(own), _) => forward.add(&own.key.cert, &mut parts.headers),
             (Some(forward), None, Some(presented)) => {
                 forward.add(&presented.chain, &mut parts.headers);
@@ -250,21 +251,21 @@ impl Exchange {
         via.put(&mut parts.headers, self.head.version);
         // A request that is answered without the server is drained, too: a device may read no answer before it has sent
         // everything.
-        let body = body.drained();
+        let body = body.drain_on_drop();
         self.permit = body.permit();
         let delivery = pending.message.delivery.clone();
-        // Until then the bytes that pass are counted.
+        // If the length is unknown, the event waits until the body has passed.
         let is_complete = pending.count.is_none();
-        self.request = Some(pending);
+        self.pending_request = Some(pending);
         if is_complete {
             self.emit_request();
         }
         if let Some(answer) = answer {
             let response = self.answer(answer, &delivery).await?;
-            return Ok(Passed::Answered(Box::new(response)));
+            return Ok(RequestFate::Answered(Box::new(response)));
         }
         let body = self.send_request(&delivery, body).await?;
-        Ok(Passed::On(body))
+        Ok(RequestFate::Forward(body))
     }
 
     /// Decides on the response and sends it.
@@ -286,7 +287,7 @@ impl Exchange {
             Err(broken) => return Ok(self.fail(Failure::of_response(&broken))),
         };
         incoming.notes.extend(self.note_sent_again());
-        let framing = framing.of_received(&mut incoming, &head.headers);
+        let framing = framing.settle(&mut incoming, &head.headers);
         let mut decided = self.decide_response(&incoming, &head);
         self.swap_response(incoming.document(), &head.headers, &mut decided)
             .await;
@@ -308,7 +309,7 @@ impl Exchange {
         if let Some(answer) = answer {
             return Box::pin(self.answer_late(answer, pending)).await;
         }
-        self.over = true;
+        self.is_over = true;
         let body = pending.emit_response(&self.context.shared, body, self.received);
         // Each device has its own HTTP version, which hyper writes.
         parts.version = Version::HTTP_11;
@@ -325,7 +326,7 @@ impl Exchange {
         self.rules.count_arrival(Stage::Request);
         let (rules, mut state) = (&self.rules.rules, self.rules.tally());
         let (session, decided) = heavy(weight(incoming), || {
-            conversations.request(&input, rules, &mut state, self.received)
+            conversations.decide_request(&input, rules, &mut state, self.received)
         });
         drop(state);
         self.session = session;
@@ -339,7 +340,7 @@ impl Exchange {
         self.rules.count_arrival(Stage::Response);
         let (rules, mut state) = (&self.rules.rules, self.rules.tally());
         let decided = heavy(weight(incoming), || {
-            session.response(&input, rules, &mut state)
+            session.decide_response(&input, rules, &mut state)
         });
         drop(state);
         self.session = session;
@@ -385,16 +386,16 @@ impl Exchange {
             incoming.change(bytes, verdict.document.take());
         }
         // Senders sign the body before content coding.
-        let is_sealed = !decided.seals.is_empty() && !is_changed;
-        let sent = match is_sealed.then(|| incoming.signed()).flatten() {
+        let is_unchanged_and_signed = !decided.renewable_seals.is_empty() && !is_changed;
+        let sent = match is_unchanged_and_signed.then(|| incoming.signed()).flatten() {
             Some(body) => body,
             None => Cow::Borrowed(&*incoming.captured.sent),
         };
-        let notes = self.seal(&decided.seals, headers, (&sent, is_changed));
+        let notes = self.seal(&decided.renewable_seals, headers, (&sent, is_changed));
         incoming.notes.extend(notes);
         verdict.edit_headers(headers);
         let status = verdict.status();
-        self.repeat = verdict.duplicate;
+        self.keep_response = verdict.duplicate;
         incoming.notes.extend(decided.notes);
         let message = CapturedMessage {
             session: decided.session,

@@ -50,7 +50,7 @@ impl Failure {
     }
 
     /// Returns the failure of an incomplete request body, if the device can still get an answer.
-    pub(super) fn of_request(broken: &Broken) -> Option<Self> {
+    pub(super) fn answerable(broken: &Broken) -> Option<Self> {
         match broken {
             Broken::Stalled(stall) => Some(Self::stalled_request(*stall)),
             Broken::Coding(why) => Some(Self::of_device(format!("the request's {why}"))),
@@ -98,7 +98,7 @@ impl Failure {
     }
 
     /// Creates the failure of a request that broke off, or whose body HTTP/2 does not allow.
-    pub(super) fn of_broken_request(broken: &Broken) -> Self {
+    pub(super) fn unanswerable(broken: &Broken) -> Self {
         match broken {
             Broken::Peer(error) if is_protocol_error(error) => Self::of_device(
                 "the request breaks the rules of HTTP/2 (PROTOCOL_ERROR): its body may have another length than its Content-Length".into(),

@@ -36,7 +36,7 @@ impl Framing {
 
     /// Returns the framing of a received response with these header fields. A body that is shorter than announced, but
     /// a complete message, states its real length.
-    pub(super) fn of_received(self, message: &mut IncomingMessage, headers: &HeaderMap) -> Self {
+    pub(super) fn settle(self, message: &mut IncomingMessage, headers: &HeaderMap) -> Self {
         if self == Self::Length
             && message.body.length_at_hand().is_some()
             && headers.contains_key(header::TRANSFER_ENCODING)

@@ -4,7 +4,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::framing;
 use crate::flow::Note;
-use crate::stay::seals;
+use crate::stay::signing_fields;
 
 /// Returns the fields to send on, in their order, without the fields for one connection only (RFC 9110 §7.6.1), those
 /// that `Connection` names, and those that `dropped` selects.
@@ -59,7 +59,7 @@ pub(super) fn set_length(headers: &mut HeaderMap, length: usize) {
 
 /// Returns a warning if a changed body has a signature that was not recomputed.
 pub(super) fn note_signature(headers: &HeaderMap, renewed: &[&str]) -> Option<Note> {
-    let name = seals(headers).find(|name| !renewed.contains(name))?;
+    let name = signing_fields(headers).find(|name| !renewed.contains(name))?;
     Some(Note::new(
         "SIG-01",
         format!("the body was changed: the signature in {name} no longer fits it"),

@@ -65,7 +65,7 @@ impl Proxy {
         let pairs = identities.pairs();
         pairs
             .devices()
-            .for_each(|der| conversations.know_signer(der));
+            .for_each(|der| conversations.add_device_certificate(der));
         let shared = Shared {
             listener: address,
             tls: DeviceTls::new(authority, &settings.certificates, judge)

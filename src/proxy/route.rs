@@ -35,7 +35,11 @@ impl Context {
             uri: self.server.address(&parts.uri),
         };
         let shared = &self.shared.stay;
-        let Some(origins) = shared.origins.as_ref().filter(|_| self.server.is_behind()) else {
+        let Some(origins) = shared
+            .origins
+            .as_ref()
+            .filter(|_| self.server.is_reverse_target())
+        else {
             return fixed();
         };
         let Some(named) = self.named(parts) else {

@@ -99,7 +99,7 @@ impl Analysis {
             EventKind::Failed => self.failed(record),
             EventKind::Closed => self.closed(record.connection.id),
             EventKind::Refused => self.enrollments.refused(record),
-            EventKind::Admitted => self.enrollments.admitted(record),
+            EventKind::ConnectionDecided => self.enrollments.admitted(record),
             _ => {}
         }
         self.end_silent(&mut over);
@@ -158,7 +158,7 @@ impl Analysis {
         self.had_exchanges = true;
         self.enrollments.any_message(record);
         let Some(tag) = &record.session else {
-            self.note_nameless(record);
+            self.remember_nameless(record);
             if CommandsAlone::has_any(record) {
                 Arc::make_mut(&mut self.alone).enter(record);
             }
@@ -203,8 +203,8 @@ impl Analysis {
         }
     }
 
-    /// Notes a message of management that lacks its SessionID or its Source.
-    fn note_nameless(&mut self, record: &EventRecord) {
+    /// Remembers a message of management that lacks its SessionID or its Source.
+    fn remember_nameless(&mut self, record: &EventRecord) {
         let mut notes = record.notes.iter();
         let note = notes.find(|note| matches!(&*note.id, "HDR-02" | "HDR-07"));
         if let (Some(note), Some(exchange)) = (note, record.exchange)
@@ -347,7 +347,7 @@ const MOST_SESSIONS: usize = 10_000;
 /// The most transactions that all of them have together.
 const MOST_TRANSACTIONS: usize = 100_000;
 
-/// The number of recent sessions among which that of a closed connection, or of an answer that did not arrive, is searched.
+/// How many recent sessions to search for that of a closed connection, or of an answer that did not arrive.
 const RECENT: usize = 256;
 
 /// The most time in which nothing happens in a session that goes on, in microseconds.

@@ -57,7 +57,7 @@ enum Kind {
 }
 
 /// A sink, the name of its file, and the renewal that opens the file again once it was rotated away.
-pub type Named = (String, Box<dyn Sink>, Renew);
+pub type OpenedSink = (String, Box<dyn Sink>, Renew);
 
 /// Opens record files. The extension selects the format: `.jsonl` and `.json`, `.pcapng`, `.txt` and `.log`. An existing
 /// file is overwritten; a `+` in front of the path appends instead. Files of JSON lines begin with a line about the run.
@@ -67,7 +67,7 @@ pub type Named = (String, Box<dyn Sink>, Renew);
 /// # Errors
 /// Returns a [`FileError`] for the first file that cannot be opened, or that is named twice, even under different
 /// names.
-pub fn open_all(paths: &[String], run: &RunRecord) -> Result<Vec<Named>, FileError> {
+pub fn open_all(paths: &[String], run: &RunRecord) -> Result<Vec<OpenedSink>, FileError> {
     let mut known: Vec<PathBuf> = Vec::new();
     let mut sinks = Vec::new();
     for path in paths {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::EventRecord;
-use super::model::{BodyRecord, EventKind, OpRecord, ParsedBodyRecord};
+use super::model::{BodyRecord, DeliveryStepRecord, EventKind, ParsedBodyRecord};
 use crate::flow::lint::{LintHead, LintMessage, Linter};
 use crate::flow::{
     CapturedMessage, EffectDetail, EffectKind, Event, Head, Note, ParsedBody, SessionKey, Side,
@@ -84,7 +84,9 @@ pub fn of_record(linter: &mut Linter, record: &EventRecord) -> Vec<Note> {
         let document = body.document(record.head.as_ref(), &Limits::default());
         document.map(Arc::new)
     };
-    if record.is_in_chunks() && !record.notes.iter().any(|note| note.id == "HTTP-04") {
+    if record.is_enrollment_answer_in_chunks()
+        && !record.notes.iter().any(|note| note.id == "HTTP-04")
+    {
         let text =
             "the server sent this answer in chunks (Transfer-Encoding), which Windows refuses";
         return vec![Note::new("HTTP-04", text)];
@@ -115,7 +117,7 @@ pub fn of_record(linter: &mut Linter, record: &EventRecord) -> Vec<Note> {
         true => record.sent.as_ref().and_then(decoded),
         false => Some(document.clone()),
     };
-    let is_whole = OpRecord::is_whole(&record.delivery);
+    let is_whole = DeliveryStepRecord::is_whole(&record.delivery);
     let head = record.head.as_ref().map(|head| LintHead {
         method: head.method.as_deref(),
         uri: head.uri.as_deref(),

@@ -107,7 +107,7 @@ pub struct EventRecord {
     pub applied: Vec<RuleEffectRecord>,
     /// The steps of the delivery, such as delays and cuts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub delivery: Vec<OpRecord>,
+    pub delivery: Vec<DeliveryStepRecord>,
     /// For `session`: the summary of the session that ended.
     pub summary: Option<Box<SessionSummary>>,
     /// The body as received, without content coding if `reading` says so. The sink writes it last.
@@ -127,7 +127,7 @@ impl EventRecord {
     }
 
     /// Returns whether this is an answer of enrollment that reached the device in chunks, as far as the record shows.
-    pub fn is_in_chunks(&self) -> bool {
+    pub fn is_enrollment_answer_in_chunks(&self) -> bool {
         let is_soap = matches!(&self.reading, Some(ParsedBodyRecord::Document { dialect, .. }) if dialect == "soap");
         let coding = self.header("transfer-encoding").unwrap_or_default();
         // The note says that dmtap sent the answer with a Content-Length instead.
@@ -168,7 +168,8 @@ impl EventRecord {
 pub enum EventKind {
     #[default]
     Opened,
-    Admitted,
+    #[serde(rename = "admitted")]
+    ConnectionDecided,
     Refused,
     Malformed,
     Closed,
@@ -244,7 +245,8 @@ pub struct SpliceRecord {
 /// One step of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum OpRecord {
+#[schemars(rename = "OpRecord")]
+pub enum DeliveryStepRecord {
     /// A wait, in microseconds.
     WaitUs(u64),
     /// The body was sent with at most so many bytes a second.
@@ -269,11 +271,11 @@ pub enum OpRecord {
     Other,
 }
 
-impl OpRecord {
+impl DeliveryStepRecord {
     /// Whether these steps deliver the complete message, possibly late, as `Delivery::is_whole` does for live traffic.
     pub(in crate::record) fn is_whole(steps: &[Self]) -> bool {
         let is_late = |step: &&Self| {
-            use OpRecord::{BytesPerSecond, SlicesUs, WaitUs};
+            use DeliveryStepRecord::{BytesPerSecond, SlicesUs, WaitUs};
             matches!(step, WaitUs(_) | BytesPerSecond(_) | SlicesUs(..))
         };
         let first = steps.iter().find(|step| !is_late(step));

@@ -27,7 +27,7 @@ use pcap_file::pcapng::blocks::opt_common::CommonOption;
 use pcap_file::pcapng::blocks::section_header::{SectionHeaderBlock, SectionHeaderOption};
 use pcap_file::pcapng::{PcapNgBlock, PcapNgWriter};
 
-use super::model::{ConnectionRecord, EventKind, OpRecord};
+use super::model::{ConnectionRecord, DeliveryStepRecord, EventKind};
 use super::{EventRecord, Sink, transcript};
 use stream::{Frame, Stream};
 
@@ -166,7 +166,7 @@ impl<W: Write> Pcapng<W> {
         };
         let to_server = record.event == EventKind::Request;
         stream.exchange = record.exchange.filter(|_| to_server);
-        let is_reset = record.delivery.contains(&OpRecord::Reset);
+        let is_reset = record.delivery.contains(&DeliveryStepRecord::Reset);
         let frames = match is_reset {
             true => vec![stream.reset()],
             false => stream.send(to_server, &text),
@@ -267,7 +267,7 @@ impl<W: Write + Send> Sink for Pcapng<W> {
             EventKind::Failed => self.failed(record),
             EventKind::Refused
             | EventKind::Malformed
-            | EventKind::Admitted
+            | EventKind::ConnectionDecided
             | EventKind::Session => Ok(()),
         }
     }

@@ -127,7 +127,7 @@ impl<'a, 'v> Planning<'a, 'v> {
                 continue;
             };
             let is_inner = number > 0 && selected.node < behind;
-            behind = behind.max(element.behind());
+            behind = behind.max(element.next_after());
             if !is_inner {
                 outermost.push(selected);
             }

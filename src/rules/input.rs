@@ -62,7 +62,7 @@ pub struct RuleInput<'a> {
     /// The body as received, with content codings undone and XML in UTF-16 converted to UTF-8; `None` if it was not
     /// read. It may not decode.
     pub body: Option<&'a Bytes>,
-    /// Why dmtap could not read the body, where it could not.
+    /// The reason why dmtap could not read the body, if it could not.
     pub why_unread: Option<&'static str>,
     /// The command that each Status and Results of the document answers.
     pub links: &'a [AnswerLink],

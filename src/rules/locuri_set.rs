@@ -98,7 +98,7 @@ pub(super) struct UriSearch<'s> {
 impl UriSearch<'_> {
     /// Adds the rules with a pattern that matches the LocURI in the text of an element.
     pub(super) fn find(&mut self, uri: Element<'_>, rules: &mut BTreeSet<usize>) {
-        let written = uri.only_text().unwrap_or_default();
+        let written = uri.raw_only_text().unwrap_or_default();
         if !self.lost.is_empty() && written.starts_with(&self.lost) {
             return;
         }

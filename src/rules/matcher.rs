@@ -225,12 +225,12 @@ impl Matcher {
     }
 
     /// Whether `holds` is true of the matcher, or of a matcher inside it at any depth.
-    pub(super) fn some(&self, holds: &mut dyn FnMut(&Self) -> bool) -> bool {
-        holds(self) || self.inner().any(|inner| inner.some(holds))
+    pub(super) fn any_level(&self, holds: &mut dyn FnMut(&Self) -> bool) -> bool {
+        holds(self) || self.inner().any(|inner| inner.any_level(holds))
     }
 
     pub(super) fn reads_document(&self) -> bool {
-        self.some(&mut |m| {
+        self.any_level(&mut |m| {
             m.kinds.is_some()
                 || !m.has.is_empty()
                 || !m.r#where.is_empty()
@@ -240,18 +240,18 @@ impl Matcher {
     }
 
     /// Whether the matcher needs the session of the message.
-    pub(super) fn asks_session(&self) -> bool {
-        self.some(&mut |m| m.asks_of_session() || m.filter_asks_session())
+    pub(super) fn needs_session(&self) -> bool {
+        self.any_level(&mut |m| m.own_keys_need_session() || m.filter_needs_session())
     }
 
     /// Whether the matcher compares LocURIs of commands.
-    pub(super) fn asks_uris(&self) -> bool {
-        self.some(&mut |m| !m.loc_uri.is_empty())
+    pub(super) fn compares_loc_uris(&self) -> bool {
+        self.any_level(&mut |m| !m.loc_uri.is_empty())
     }
 
     /// Whether the matcher needs the command that an answer refers to.
-    pub(super) fn asks_links(&self) -> bool {
-        self.some(&mut |m| m.follows_links() || m.filter_asks_commands())
+    pub(super) fn needs_links(&self) -> bool {
+        self.any_level(&mut |m| m.own_keys_need_links() || m.filter_needs_commands())
     }
 
     pub(super) fn holds(&self, context: &MatchContext<'_>) -> bool {

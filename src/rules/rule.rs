@@ -128,10 +128,10 @@ impl Rule {
 
     /// Whether dmtap must read the bodies of `stage` to evaluate the rule.
     pub(super) fn reads(&self, stage: Stage) -> bool {
-        self.matcher.asks_links()
+        self.matcher.needs_links()
             || self.steps.iter().any(Step::promises)
             || self.stage == stage && self.reads_body()
-            || stage == Stage::Request && self.asks_session()
+            || stage == Stage::Request && self.needs_session()
     }
 
     /// Whether the rule needs the body of its own stage, for its matcher or for a step.
@@ -143,11 +143,11 @@ impl Rule {
     }
 
     /// Whether the rule needs the session of a message, which only the bodies of requests name.
-    fn asks_session(&self) -> bool {
+    fn needs_session(&self) -> bool {
         let counted = |per| matches!(per, Per::Session | Per::Device);
         let limit = |limit: Limit| limit.chance.is_some() || counted(limit.per);
         let is_bound = |scope: &RuleScope| scope.device.is_some();
-        self.matcher.asks_session()
+        self.matcher.needs_session()
             || self.scope.as_ref().is_some_and(is_bound)
             || self.steps.iter().any(Step::depends_on_reading)
             || self.limit.is_some_and(limit)

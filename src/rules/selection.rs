@@ -80,11 +80,11 @@ impl Commands {
         context: &MatchContext<'_>,
     ) -> Vec<Selected> {
         let kinds = matcher.kinds.unwrap_or_default();
-        let asks_uris = matcher.asks_uris();
+        let compares_loc_uris = matcher.compares_loc_uris();
         let of_kind = self.entries.iter().filter(|entry| kinds.has(entry.kind));
         let select = |entry: &Entry| {
             let command = Command::of(document.element(entry.node)?)?;
-            let about = match asks_uris {
+            let about = match compares_loc_uris {
                 true => target_nodes::of(command, context.answers),
                 false => Vec::new(),
             };

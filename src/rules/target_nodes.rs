@@ -95,5 +95,5 @@ type NamedNode<'d> = (NodeId, Element<'d>);
 
 fn own(command: Command<'_>) -> impl Iterator<Item = NamedNode<'_>> {
     let items = command.items();
-    items.filter_map(|item| Some((item.element().id(), item.node()?)))
+    items.filter_map(|item| Some((item.element().id(), item.loc_uri_element()?)))
 }

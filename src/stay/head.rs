@@ -8,7 +8,7 @@ use crate::flow::origin::{
 
 /// Rewrites a field value of a response for the device. `path` is the path of the request as the device wrote it: a URL
 /// without a host is relative to it.
-pub fn location(
+pub fn rewrite_location(
     value: &str,
     path: &str,
     map: &OriginMap,
@@ -58,7 +58,7 @@ fn with_scheme(
 
 /// Rewrites the servers in a list of sources (Content-Security-Policy) or origins (Access-Control-Allow-Origin) for the
 /// browser. Returns `None` if it names none.
-pub fn sources(value: &str, map: &OriginMap) -> Option<String> {
+pub fn rewrite_sources(value: &str, map: &OriginMap) -> Option<String> {
     let turned = |source: &str| {
         let url = UrlOrigin::of(source).or_else(|| UrlOrigin::of_bare(source))?;
         let turned = map.to_device(&url, Reach::Mapped, &LearnedHosts::default());
@@ -73,7 +73,7 @@ pub fn sources(value: &str, map: &OriginMap) -> Option<String> {
 
 /// Removes the Domain of a cookie that names a server and not the host that the browser asked, which would drop the
 /// cookie (RFC 6265 §5.3). Returns `None` if there is no such Domain.
-pub fn cookie(value: &str, map: &OriginMap) -> Option<String> {
+pub fn rewrite_cookie(value: &str, map: &OriginMap) -> Option<String> {
     let is_dropped = |attribute: &&str| {
         let Some((name, domain)) = attribute.split_once('=') else {
             return false;
@@ -96,7 +96,7 @@ pub fn cookie(value: &str, map: &OriginMap) -> Option<String> {
 }
 
 /// Returns the names of the header fields present that sign the bytes of a body.
-pub fn seals(headers: &HeaderMap) -> impl Iterator<Item = &'static str> {
+pub fn signing_fields(headers: &HeaderMap) -> impl Iterator<Item = &'static str> {
     let names = SEALS.into_iter();
     names.filter(|name| headers.contains_key(*name))
 }

@@ -5,7 +5,7 @@ use crate::flow::Note;
 use crate::flow::origin::{LearnedHosts, OriginMap, Reach, Turned, UrlOrigin};
 
 /// Returns the notes on the URLs in a JSON body.
-pub fn linked_enrollment(body: &[u8], map: &OriginMap) -> Vec<Note> {
+pub fn note_linked_enrollment_urls(body: &[u8], map: &OriginMap) -> Vec<Note> {
     let Some(text) = std::str::from_utf8(body)
         .ok()
         .filter(|text| text.len() <= LONGEST)

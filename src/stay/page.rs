@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use memchr::{memchr, memmem};
 
 use super::address::{Address, ends_url, respelled};
-use super::turn::signs_in;
+use super::turn::sign_in_text;
 use super::{StayOutcome, effect};
 use crate::flow::origin::{LearnedHosts, OriginMap, Reach, Scheme, Turned, UrlOrigin};
 use crate::flow::{EffectDetail, Note, Severity};
@@ -15,7 +15,7 @@ use crate::patch::{Patch, Span, Splice};
 /// Rewrites a page. Changes only the origins of URLs, and only in places that a browser follows: a hidden field may
 /// contain a token with the server's name. `received` is the page before rules changed it: URLs from those rules are
 /// not rewritten.
-pub fn page(body: &[u8], received: &[u8], map: &OriginMap) -> StayOutcome {
+pub fn rewrite_page(body: &[u8], received: &[u8], map: &OriginMap) -> StayOutcome {
     let body = &body[..body.len().min(LONGEST)];
     // Fast path: plain text labelled as HTML has no links. Servers answer a GET of Discovery with it.
     if !body.contains(&b'<') {
@@ -63,7 +63,7 @@ pub fn page(body: &[u8], received: &[u8], map: &OriginMap) -> StayOutcome {
                 (host, Severity::Warning, text)
             }
             (Turned::Away(origin), Some(way)) => {
-                let text = signs_in(&origin, way);
+                let text = sign_in_text(&origin, way);
                 (origin.authority(), Severity::Info, text)
             }
         };

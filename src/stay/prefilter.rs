@@ -14,7 +14,7 @@ use crate::flow::Side;
 use crate::markup::wbxml;
 
 /// Whether a body on its way to a peer, without content coding, may contain anything for the rule.
-pub fn may_hold(body: &[u8], to: Side, extent: Extent) -> bool {
+pub fn may_contain_urls(body: &[u8], to: Side, extent: Extent) -> bool {
     let is_wbxml = wbxml::looks_like(body);
     if extent == Extent::Full || !(is_wbxml || begins_as_syncml(body)) {
         return true;

@@ -15,7 +15,7 @@ use crate::patch::{Patch, Splice};
 pub(super) struct UrlRewriter<'a> {
     input: &'a StayInput<'a>,
     map: &'a OriginMap,
-    sealed: Option<&'static str>,
+    unrenewable_field: Option<&'static str>,
     /// The learned hosts, including those from this message.
     learned: LearnedHosts,
     edits: Vec<NestedEdit>,
@@ -27,11 +27,11 @@ pub(super) struct UrlRewriter<'a> {
 }
 
 impl<'a> UrlRewriter<'a> {
-    pub(super) fn new(input: &'a StayInput<'a>, sealed: Option<&'static str>) -> Self {
+    pub(super) fn new(input: &'a StayInput<'a>, unrenewable_field: Option<&'static str>) -> Self {
         Self {
             input,
             map: &input.context.map,
-            sealed,
+            unrenewable_field,
             learned: LearnedHosts::clone(&input.context.learned),
             edits: Vec::new(),
             changes: Vec::new(),
@@ -80,7 +80,7 @@ impl<'a> UrlRewriter<'a> {
             if kind.name == kind::COMPANY_APP && matches!(turned, Turned::Away(_)) {
                 continue;
             }
-            if self.sealed.is_some() {
+            if self.unrenewable_field.is_some() {
                 self.note_sealed(place, &turned, &url.origin);
                 continue;
             }
@@ -119,7 +119,7 @@ impl<'a> UrlRewriter<'a> {
         let Some(port) = neighbour.copied().or_else(alone) else {
             return;
         };
-        if self.sealed.is_none() && written.is_some_and(|written| written != port) {
+        if self.unrenewable_field.is_none() && written.is_some_and(|written| written != port) {
             self.edit(place, vec![value::whole(&place.value, port.to_string())]);
         }
     }
@@ -133,7 +133,7 @@ impl<'a> UrlRewriter<'a> {
         if self.input.to != Side::Device {
             return;
         }
-        let stays = self.sealed.is_some() || self.map.is_identity();
+        let stays = self.unrenewable_field.is_some() || self.map.is_identity();
         let what = if stays { "is on" } else { "is switched off" };
         let (name, place_name) = (kind.name, place.shown());
         let text = format!(
@@ -208,7 +208,7 @@ impl<'a> UrlRewriter<'a> {
     }
 
     fn note_sealed(&mut self, place: &Place, turned: &Turned, origin: &Origin) {
-        let name = self.sealed.unwrap_or_default();
+        let name = self.unrenewable_field.unwrap_or_default();
         let path = place.shown();
         let why = match (self.input.to, turned) {
             (_, Turned::Same) => return,
@@ -231,8 +231,8 @@ impl<'a> UrlRewriter<'a> {
         let path = place.shown();
         let is_page = kind.reach == Reach::Mapped && kind::DISCOVERY.contains(kind);
         self.note(match is_page {
-            true => Note::new("STAY-04", signs_in(origin, path)),
-            false => Note::new("STAY-01", leads_away(origin, path)),
+            true => Note::new("STAY-04", sign_in_text(origin, path)),
+            false => Note::new("STAY-01", leads_away_text(origin, path)),
         });
     }
 
@@ -266,7 +266,7 @@ impl<'a> UrlRewriter<'a> {
 }
 
 /// Returns the note on a URL that leads a device away from dmtap.
-pub fn leads_away(origin: &Origin, path: &str) -> String {
+pub fn leads_away_text(origin: &Origin, path: &str) -> String {
     let host = origin.authority();
     match origin.scheme {
         Scheme::Https => {
@@ -291,7 +291,7 @@ pub(super) fn left_as_it_is(host: &str, path: &str) -> String {
 }
 
 /// Returns the note on sign-in pages of a host that is in no pair.
-pub fn signs_in(origin: &Origin, path: &str) -> String {
+pub fn sign_in_text(origin: &Origin, path: &str) -> String {
     let host = origin.authority();
     format!(
         "the sign-in page is at {host} ({path}), outside dmtap; --map PUBLIC={origin} would show it"

@@ -94,7 +94,7 @@ impl Exchanges {
         let (rules, mut state) = (RuleSet::default(), InMemoryState::default());
         let (mut handle, request) =
             self.conversations
-                .request(&input, &rules, &mut state, Timestamp(0));
+                .decide_request(&input, &rules, &mut state, Timestamp(0));
         handle.delivered(Side::Server);
         let input = MessageInput {
             response: Some(&of_response),
@@ -102,7 +102,7 @@ impl Exchanges {
             body: Some(answered.source()),
             ..input
         };
-        let response = handle.response(&input, &rules, &mut state);
+        let response = handle.decide_response(&input, &rules, &mut state);
         handle.delivered(Side::Device);
         [texts(&request.notes), texts(&response.notes)]
     }

@@ -17,7 +17,9 @@ use dmtap::flow::origin::{LearnedHosts, NamedHost, OriginMap, OriginPair, Origin
 use dmtap::markup::wbxml::encode::{WbxmlOptions, encode};
 use dmtap::markup::{Document, Hint, Limits, decode};
 use dmtap::stay::kind;
-use dmtap::stay::{Extent, StayContext, StayInput, StayOutcome, location, seals, stay};
+use dmtap::stay::{
+    Extent, StayContext, StayInput, StayOutcome, rewrite_location, signing_fields, stay,
+};
 
 use frame::{Frame, frames};
 
@@ -81,7 +83,7 @@ fn input<'a>(to: Side, context: &'a StayContext, limits: &'a Limits) -> StayInpu
         context,
         to,
         received: None,
-        sealed: None,
+        unrenewable_field: None,
         limits,
     }
 }
@@ -297,7 +299,7 @@ fn a_message_that_is_signed_as_a_whole_stays() {
     let mut headers = http::HeaderMap::new();
     headers.insert("X-SyncML-HMAC", http::HeaderValue::from_static("mac=x"));
     let sealed = StayInput {
-        sealed: seals(&headers).next(),
+        unrenewable_field: signing_fields(&headers).next(),
         ..input(Side::Device, &context, &limits)
     };
     let stayed = stay(&document(answer), &sealed);
@@ -377,7 +379,7 @@ fn the_65th_host_gets_no_path() {
 fn header_fields_lead_to_dmtap() {
     let (map, learned) = (map(), LearnedHosts::default());
     let check = |value: &str, path: &str, expected: &str| {
-        let turned = location(value, path, &map, Reach::Learned, &learned);
+        let turned = rewrite_location(value, path, &map, Reach::Learned, &learned);
         let after = turned.apply(value);
         assert_eq!(after.as_deref().unwrap_or(value), expected);
     };
@@ -401,7 +403,7 @@ fn header_fields_lead_to_dmtap() {
     );
     check("https://10.0.0.1/x", "/a", "https://10.0.0.1/x");
     check("ms-app://s-1-2", "/a", "ms-app://s-1-2");
-    let mapped = location(
+    let mapped = rewrite_location(
         "https://login.example.net/",
         "/a",
         &map,

@@ -34,7 +34,7 @@ struct Effect {
 impl Sink for Effects {
     fn write_event(&mut self, record: &EventRecord) -> io::Result<()> {
         let stage = match record.event {
-            EventKind::Admitted => Stage::Connection,
+            EventKind::ConnectionDecided => Stage::Connection,
             EventKind::Request => Stage::Request,
             _ => Stage::Response,
         };

@@ -10,7 +10,7 @@ use crate::app::dial::Dialer;
 use crate::app::enroll_device::report::{self, Report};
 use crate::app::enroll_device::{self, EnrolledDevice};
 use crate::app::enroll_server::new_key;
-use crate::cli::{Failure, Outcome, Output, block_on_unless_interrupted, write_and_end};
+use crate::cli::{Failure, Outcome, Output, block_on_unless_interrupted, write_and_flush};
 use crate::peer::enroll::{CsrForm, EnrollProfile, Enrollment, Login};
 use crate::proxy::{Resolve, Trust};
 
@@ -123,7 +123,7 @@ impl Enroll {
         let ended = block_on_unless_interrupted(work, stopped);
         let hosts = dialer.contacted();
         lines += &in_form(report::contacted(&hosts), output);
-        write_and_end(&lines, output)?;
+        write_and_flush(&lines, output)?;
         ended?
     }
 

@@ -385,7 +385,7 @@ fn msg_id(found: &mut Findings, turn: &Turn<'_>, header: SyncHdr<'_>, seen: &See
         };
         return found.add("HDR-04", at, text);
     };
-    if !SessionTag::can_be_named(turn.message) {
+    if !SessionTag::has_canonical_msg_id(turn.message) {
         let text =
             format!("MsgID is {written}, a number written otherwise: answers may name {number}");
         found.add_as("HDR-04", Severity::Warning, at, text);

@@ -194,7 +194,7 @@ impl Seen {
                 self.missed();
             }
             if linted.links.is_none() {
-                self.links.note_message(message);
+                self.links.observe_message(message);
             }
         }
         self.awaits_server = linted.speaker == Side::Device;

@@ -7,7 +7,7 @@ use crate::dm::{Command, Item, Meta};
 pub(super) fn check(found: &mut Findings, command: Command<'_>) {
     let of_command = command.meta();
     for item in command.items() {
-        let Some(format) = Meta::of_item(Some(item), of_command, Meta::format) else {
+        let Some(format) = Meta::item_field(Some(item), of_command, Meta::format) else {
             continue;
         };
         let format = format.to_ascii_lowercase();

@@ -40,7 +40,8 @@ impl Ledger {
             return;
         }
         // Nobody can know which MsgRef answers it.
-        self.has_gaps |= Message::of(&received).is_some_and(|it| !SessionTag::can_be_named(it));
+        self.has_gaps |=
+            Message::of(&received).is_some_and(|it| !SessionTag::has_canonical_msg_id(it));
         let entry = LedgerEntry {
             received: NumberedMessage::of(received),
             original: original.map(NumberedMessage::of),
@@ -230,7 +231,7 @@ fn fits(target: &AnswerTarget, answer: Command<'_>) -> bool {
     let Some(status) = answer.as_status() else {
         return true;
     };
-    let nodes = || command.items().filter_map(Item::node);
+    let nodes = || command.items().filter_map(Item::loc_uri_element);
     let is_of_it = |node: Element<'_>| nodes().any(|it| *it.text().trim() == *node.text().trim());
     let mut named = status.ref_nodes().peekable();
     named.peek().is_none() || named.any(is_of_it)

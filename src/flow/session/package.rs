@@ -31,7 +31,7 @@ enum Stage {
 }
 
 impl PackageTracker {
-    pub(super) fn note_message(&mut self, message: Message<'_>) {
+    pub(super) fn observe_message(&mut self, message: Message<'_>) {
         if let Some(user) = user(message) {
             self.user = Some(user);
         }

@@ -148,7 +148,7 @@ fn is_text(element: Element<'_>) -> bool {
     let is_plain = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r');
     // Almost all texts are one plain STR_I. `fold` checks several bytes at a time, `all` would check one.
     let written = element
-        .only_text()
+        .raw_only_text()
         .and_then(|text| text.strip_suffix(b"\0"));
     written.is_some_and(|text| text.iter().fold(true, |plain, byte| plain & is_plain(byte)))
         || std::str::from_utf8(&element.octets()).is_ok_and(|text| text.chars().all(is_allowed))

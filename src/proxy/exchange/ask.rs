@@ -26,9 +26,9 @@ impl Exchange {
             match self.ask_once(parts.clone(), body).await {
                 Err(not) if repeated < most_repeats(not.repeat) => {
                     (body, repeated) = (copy, repeated + 1);
-                    self.is_sent_again |= not.repeat == Repeat::Once;
+                    self.is_retried |= not.repeat == Repeat::Once;
                 }
-                Err(mut not) if self.is_sent_again => {
+                Err(mut not) if self.is_retried => {
                     not.failure.why.push_str(SENT_AGAIN);
                     return Err(not.failure);
                 }
@@ -40,7 +40,7 @@ impl Exchange {
     /// HTTP-08, for the response.
     pub(super) fn note_sent_again(&self) -> Option<Note> {
         let text = "the server closed the connection without an answer, and dmtap sent the request once more";
-        self.is_sent_again.then(|| Note::new("HTTP-08", text))
+        self.is_retried.then(|| Note::new("HTTP-08", text))
     }
 
     async fn ask_once(

@@ -166,7 +166,7 @@ impl Exchange {
     }
 
     async fn end_with(&mut self, last: CloseSequence) -> Dropped {
-        if !self.over {
+        if !self.is_over {
             let how = match last.ending {
                 CloseKind::Close => "closed by a rule",
                 CloseKind::Reset => "reset by a rule",

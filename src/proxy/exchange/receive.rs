@@ -54,7 +54,7 @@ impl Exchange {
             Stage::Request | Stage::Connection => Side::Server,
         };
         let context = self.route.stay.as_ref();
-        context.is_some_and(|context| stay::may_hold(body, to, context.extent))
+        context.is_some_and(|context| stay::may_contain_urls(body, to, context.extent))
             || self.may_be_swapped()
             || self.pairs.may_be_in(body)
     }

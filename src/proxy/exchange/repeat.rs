@@ -17,7 +17,7 @@ impl Exchange {
         body: Body,
     ) -> Result<Response<Incoming>, Failure> {
         // A message that a rule repeats was decoded, so it is in memory.
-        let (Some(keep), Some(again)) = (self.repeat.take(), body.same_again()) else {
+        let (Some(keep), Some(again)) = (self.keep_response.take(), body.same_again()) else {
             return self.ask(parts, body).await;
         };
         let first = self.ask(parts.clone(), body).await?;

@@ -10,8 +10,8 @@ use crate::proxy::failure::Failure;
 impl Exchange {
     /// Reports the request, unless it was reported already.
     pub(super) fn emit_request(&mut self) {
-        if let Some(pending) = self.request.take() {
-            self.is_reported = true;
+        if let Some(pending) = self.pending_request.take() {
+            self.is_request_reported = true;
             let message = pending.counted();
             self.context.shared.emit(Event::Request(Arc::new(message)));
         }
@@ -19,11 +19,11 @@ impl Exchange {
 
     /// Reports that the server gives no response: a peer failed, or a rule broke the connection to it.
     pub(super) fn emit_failed(&mut self, end: FailedEnd, failure: Failure) {
-        if !self.is_reported && self.request.is_none() {
-            self.request = Some(self.unreceived());
+        if !self.is_request_reported && self.pending_request.is_none() {
+            self.pending_request = Some(self.unreceived());
         }
         self.emit_request();
-        self.over = true;
+        self.is_over = true;
         let connection = self.context.connection.id;
         let shared = &self.context.shared;
         shared.emit_failed(self.id, connection, end, failure);
@@ -33,7 +33,7 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         self.context.handle.end();
-        if !self.over {
+        if !self.is_over {
             let why = "the device left before the response";
             self.emit_failed(FailedEnd::NoResponse, Failure::of_device(why.into()));
         }

@@ -205,7 +205,7 @@ impl Exchange {
         let (effect, id) = ready.store(&shared.identities).await?;
         shared
             .conversations
-            .know_signer(&device.unwrap_or_default());
+            .add_device_certificate(&device.unwrap_or_default());
         send(sent, effect, decided);
         Ok(Note::new(
             "SWAP-01",

@@ -144,7 +144,7 @@ impl Exchange {
         delivery: Delivery,
     ) -> Response<Body> {
         self.emit_request();
-        self.over = true;
+        self.is_over = true;
         let bytes = answer.body;
         // HTTP/2 would send the body of an answer to HEAD.
         let content = match self.head.method == Method::HEAD {

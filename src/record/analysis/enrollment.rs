@@ -95,7 +95,7 @@ impl Enrollments {
 
     /// Takes in any message, also one of a session: it shows the server of a device, and whether the device goes on.
     pub(super) fn any_message(&mut self, record: &EventRecord) {
-        let is_left = record.is_in_chunks() && !has_fault(record);
+        let is_left = record.is_enrollment_answer_in_chunks() && !has_fault(record);
         if record.event == EventKind::Request {
             self.http_error = None;
         }

@@ -9,8 +9,8 @@ use crate::flow::effect::SWAP;
 use crate::flow::{EffectDetail, EffectKind, Side};
 use crate::record::EventRecord;
 use crate::record::model::{
-    CommandRecord, EventKind, MessageRecord, OpRecord, ParsedBodyRecord, RuleEffectRecord,
-    UnreadCause,
+    CommandRecord, DeliveryStepRecord, EventKind, MessageRecord, ParsedBodyRecord,
+    RuleEffectRecord, UnreadCause,
 };
 
 /// A message.
@@ -43,7 +43,7 @@ impl<'r> Exchanged<'r> {
             exchange: record.exchange.unwrap_or_default(),
             sent: sent.map(|message| (message, &record.commands[..])),
             changed: record.sent_message(),
-            arrives: OpRecord::is_whole(&record.delivery),
+            arrives: DeliveryStepRecord::is_whole(&record.delivery),
             fingerprint: sent.and_then(|_| fingerprint(record)),
             touches: touches(record),
         }
@@ -155,9 +155,13 @@ impl<'r> Exchanged<'r> {
         let record = self.record;
         let bytes = record.bytes_sent.or(record.bytes).unwrap_or_default();
         let held = record.delivery.iter().map(|op| match *op {
-            OpRecord::WaitUs(time) => time,
-            OpRecord::BytesPerSecond(rate) => bytes.saturating_mul(1_000_000) / rate.max(1),
-            OpRecord::SlicesUs(size, pause) => (bytes / size.max(1)).saturating_mul(pause),
+            DeliveryStepRecord::WaitUs(time) => time,
+            DeliveryStepRecord::BytesPerSecond(rate) => {
+                bytes.saturating_mul(1_000_000) / rate.max(1)
+            }
+            DeliveryStepRecord::SlicesUs(size, pause) => {
+                (bytes / size.max(1)).saturating_mul(pause)
+            }
             _ => 0,
         });
         held.fold(0, u64::saturating_add)

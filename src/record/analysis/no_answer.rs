@@ -5,7 +5,7 @@ use smol_str::{SmolStr, format_smolstr};
 use super::why;
 use crate::flow::FailureCause;
 use crate::record::EventRecord;
-use crate::record::model::OpRecord;
+use crate::record::model::DeliveryStepRecord;
 
 /// The reason why a request has no answer of a server.
 #[derive(Clone, Debug, Default)]
@@ -42,7 +42,7 @@ impl NoAnswer {
     pub(super) fn of_cut(answer: &EventRecord) -> Self {
         let all = answer.bytes_sent.or(answer.bytes).unwrap_or_default();
         let sent = answer.delivery.iter().find_map(|op| match op {
-            OpRecord::SentBytes(sent) => Some(sent),
+            DeliveryStepRecord::SentBytes(sent) => Some(sent),
             _ => None,
         });
         Self::of_answer(match sent {

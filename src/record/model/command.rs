@@ -260,7 +260,7 @@ impl AnswerTargetRecord {
 
 /// Returns the node of a command if it has exactly one, as most do.
 fn only_node(command: Command<'_>) -> Option<Cow<'_, str>> {
-    let mut nodes = command.items().filter_map(Item::node);
+    let mut nodes = command.items().filter_map(Item::loc_uri_element);
     let node = nodes.next()?;
     nodes.next().is_none().then(|| trimmed(node))
 }
@@ -270,7 +270,7 @@ fn only_node(command: Command<'_>) -> Option<Cow<'_, str>> {
 fn answered_nodes<'a>(answer: Command<'a>, answered: Option<Command<'a>>) -> Vec<Cow<'a, str>> {
     let most = MOST_NODES + 1;
     let items = |command: Command<'a>| -> Vec<_> {
-        let nodes = command.items().filter_map(Item::node);
+        let nodes = command.items().filter_map(Item::loc_uri_element);
         nodes.take(most).map(trimmed).collect()
     };
     let named = match answer.as_status() {

@@ -7,8 +7,8 @@ use jiff::fmt::temporal::DateTimePrinter;
 use smol_str::SmolStr;
 
 use super::{
-    BodyRecord, CommandRecord, ConnectionRecord, EnrollmentRecord, EventKind, EventRecord,
-    HeadRecord, MessageRecord, NoteRecord, OpRecord, ParsedBodyRecord, SessionRecord,
+    BodyRecord, CommandRecord, ConnectionRecord, DeliveryStepRecord, EnrollmentRecord, EventKind,
+    EventRecord, HeadRecord, MessageRecord, NoteRecord, ParsedBodyRecord, SessionRecord,
     SessionSummary, VERSION, rule_effect,
 };
 use crate::dm::{Command, Dialect, Message};
@@ -33,7 +33,7 @@ impl EventRecord {
                 applied,
             } => Self {
                 applied: rule_effect::of_connection(applied, masking),
-                ..Self::bare(seq, EventKind::Admitted, *at, *connection)
+                ..Self::bare(seq, EventKind::ConnectionDecided, *at, *connection)
             },
             Event::Refused {
                 connection,
@@ -102,7 +102,7 @@ impl EventRecord {
             Event::Request(message) => of_message(EventKind::Request, message),
             Event::Response(message) => of_message(EventKind::Response, message),
             Event::ConnectionDecided { connection, at, .. } => {
-                Self::bare(seq, EventKind::Admitted, *at, *connection)
+                Self::bare(seq, EventKind::ConnectionDecided, *at, *connection)
             }
             // The other events have nothing to examine.
             other => Self::of(seq, other, Masking::Masked),
@@ -208,7 +208,7 @@ impl EventRecord {
                 .map_or_else(Vec::new, |m| commands(m, &captured.links, &secret_spans)),
             notes: notes.collect(),
             applied,
-            delivery: captured.delivery.ops.iter().map(op).collect(),
+            delivery: captured.delivery.ops.iter().map(delivery_step).collect(),
             body: received(captured, &secret_spans, &secrets),
             sent: changed.then(|| sent(&captured.body, sent_spans.as_ref(), &secrets)),
             ..Self::bare(seq, event, captured.at, &*captured.connection)
@@ -377,19 +377,19 @@ fn push_number(text: &mut String, number: usize) {
     text.push(char::from(b'0' + (number % 10) as u8));
 }
 
-fn op(op: &DeliveryStep) -> OpRecord {
-    match op {
-        DeliveryStep::Wait(time) => OpRecord::WaitUs(micros(*time)),
-        DeliveryStep::Pace(Pace::Rate(rate)) => OpRecord::BytesPerSecond(rate.get()),
+fn delivery_step(step: &DeliveryStep) -> DeliveryStepRecord {
+    match step {
+        DeliveryStep::Wait(time) => DeliveryStepRecord::WaitUs(micros(*time)),
+        DeliveryStep::Pace(Pace::Rate(rate)) => DeliveryStepRecord::BytesPerSecond(rate.get()),
         DeliveryStep::Pace(Pace::Slices { size, pause }) => {
-            OpRecord::SlicesUs(size.get(), micros(*pause))
+            DeliveryStepRecord::SlicesUs(size.get(), micros(*pause))
         }
-        DeliveryStep::Announce(_) => OpRecord::LengthWrong,
-        &DeliveryStep::WHOLE => OpRecord::SentWhole,
-        DeliveryStep::Send(bytes) => OpRecord::SentBytes(*bytes),
-        DeliveryStep::Noise(noise) => OpRecord::NoiseBytes(noise.bytes),
-        DeliveryStep::Close => OpRecord::Close,
-        DeliveryStep::Reset => OpRecord::Reset,
+        DeliveryStep::Announce(_) => DeliveryStepRecord::LengthWrong,
+        &DeliveryStep::WHOLE => DeliveryStepRecord::SentWhole,
+        DeliveryStep::Send(bytes) => DeliveryStepRecord::SentBytes(*bytes),
+        DeliveryStep::Noise(noise) => DeliveryStepRecord::NoiseBytes(noise.bytes),
+        DeliveryStep::Close => DeliveryStepRecord::Close,
+        DeliveryStep::Reset => DeliveryStepRecord::Reset,
     }
 }
 
@@ -416,9 +416,14 @@ mod tests {
             (vec![DeliveryStep::WHOLE, DeliveryStep::Reset], true),
         ] {
             let delivery = Delivery { ops: steps };
-            let recorded: Vec<OpRecord> = delivery.ops.iter().map(op).collect();
+            let recorded: Vec<DeliveryStepRecord> =
+                delivery.ops.iter().map(delivery_step).collect();
             assert_eq!(delivery.is_whole(), whole, "{delivery:?}");
-            assert_eq!(OpRecord::is_whole(&recorded), whole, "{recorded:?}");
+            assert_eq!(
+                DeliveryStepRecord::is_whole(&recorded),
+                whole,
+                "{recorded:?}"
+            );
         }
     }
 }

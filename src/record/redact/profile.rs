@@ -56,7 +56,7 @@ impl<'d> Walk<'d, '_> {
                         continue;
                     };
                     self.hide(element);
-                    shown_to = element.behind().0 as usize;
+                    shown_to = element.next_after().0 as usize;
                 }
                 Some(Kind::Attribute) => {
                     let value = SourceMappedText::of(document, id);

@@ -94,7 +94,7 @@ impl<'d, 'v> Walk<'d, 'v> {
                 Some(Kind::Element) => {
                     let element = self.document.element(id);
                     if let Some(element) = element.filter(|e| self.is_done(*e, limits)) {
-                        at = element.behind().0 as usize;
+                        at = element.next_after().0 as usize;
                     }
                 }
                 Some(_) => self.by_looks(id),
@@ -233,7 +233,7 @@ impl<'d, 'v> Walk<'d, 'v> {
         self.spans.elements.push((element.id(), Secrecy::Whole));
         self.values
             .remember(&SourceMappedText::of_texts(element).text);
-        for at in element.id().0 + 1..element.behind().0 {
+        for at in element.id().0 + 1..element.next_after().0 {
             let id = NodeId(at);
             match self.document.kind(id) {
                 Some(Kind::Element) | None => {}

@@ -83,7 +83,7 @@ impl Exchanges {
             (EventKind::Response | EventKind::Failed, Some(exchange)) => {
                 self.end(exchange, record, pass)
             }
-            (EventKind::Opened | EventKind::Admitted, _) => {
+            (EventKind::Opened | EventKind::ConnectionDecided, _) => {
                 self.connection(record);
                 Ok(())
             }

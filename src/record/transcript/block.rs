@@ -8,7 +8,7 @@ use crate::dm::Hresult;
 use crate::flow::FailureCause;
 use crate::printable::counted;
 use crate::record::model::{
-    EventKind, EventRecord, MessageRecord, NoteRecord, OpRecord, ParsedBodyRecord,
+    DeliveryStepRecord, EventKind, EventRecord, MessageRecord, NoteRecord, ParsedBodyRecord,
 };
 
 /// The beginning of every line of a block but the first.
@@ -42,7 +42,7 @@ pub(super) fn event(out: &mut TextBuffer, record: &EventRecord, server: Option<&
     match record.event {
         EventKind::Request | EventKind::Response => captured(out, record, server),
         EventKind::Opened => opened(out, record),
-        EventKind::Admitted => admitted(out, record),
+        EventKind::ConnectionDecided => admitted(out, record),
         EventKind::Refused => one_line(out, record, "✖", Style::Bad, "connection not served"),
         EventKind::Closed => one_line(out, record, "○", Style::Faint, "connection closed"),
         EventKind::Malformed => malformed(out, record),
@@ -407,27 +407,33 @@ fn note(out: &mut TextBuffer, note: &NoteRecord) {
     out.end();
 }
 
-fn delivery(out: &mut TextBuffer, op: OpRecord) {
+fn delivery(out: &mut TextBuffer, op: DeliveryStepRecord) {
     let words = match op {
-        OpRecord::WaitUs(time) => format!("⧗ held back for {}", duration(time)),
-        OpRecord::BytesPerSecond(rate) => format!("⧗ at {} a second", counted(rate, "byte")),
-        OpRecord::SlicesUs(size, pause) => {
+        DeliveryStepRecord::WaitUs(time) => format!("⧗ held back for {}", duration(time)),
+        DeliveryStepRecord::BytesPerSecond(rate) => {
+            format!("⧗ at {} a second", counted(rate, "byte"))
+        }
+        DeliveryStepRecord::SlicesUs(size, pause) => {
             format!(
                 "⧗ in pieces of {}, one every {}",
                 counted(size, "byte"),
                 duration(pause)
             )
         }
-        OpRecord::LengthWrong => "✖ Content-Length is wrong, as a rule wants it".into(),
-        OpRecord::SentBytes(bytes) => format!(
+        DeliveryStepRecord::LengthWrong => "✖ Content-Length is wrong, as a rule wants it".into(),
+        DeliveryStepRecord::SentBytes(bytes) => format!(
             "✖ only the first {} of the body sent",
             counted(bytes, "byte")
         ),
-        OpRecord::SentWhole => "the message was sent".into(),
-        OpRecord::NoiseBytes(bytes) => format!("✖ {} sent", counted(bytes, "random byte")),
-        OpRecord::Close => "✖ connection closed".into(),
-        OpRecord::Reset => "✖ connection to the device reset: the message did not arrive".into(),
-        OpRecord::Other => "delivered in a way that this version does not know".into(),
+        DeliveryStepRecord::SentWhole => "the message was sent".into(),
+        DeliveryStepRecord::NoiseBytes(bytes) => {
+            format!("✖ {} sent", counted(bytes, "random byte"))
+        }
+        DeliveryStepRecord::Close => "✖ connection closed".into(),
+        DeliveryStepRecord::Reset => {
+            "✖ connection to the device reset: the message did not arrive".into()
+        }
+        DeliveryStepRecord::Other => "delivered in a way that this version does not know".into(),
     };
     line(out).put(Style::Rule, &words).end();
 }

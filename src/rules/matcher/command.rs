@@ -39,7 +39,7 @@ pub(in crate::rules) struct Seen<'d> {
 
 impl Matcher {
     /// Whether the matcher's own keys need the command that an answer refers to.
-    pub(super) fn follows_links(&self) -> bool {
+    pub(super) fn own_keys_need_links(&self) -> bool {
         let selects_answers = self
             .kinds
             .is_some_and(|kinds| kinds.meets(Kinds::answers()));
@@ -118,9 +118,9 @@ impl Matcher {
     }
 
     fn meta_fits(&self, of_command: Option<Meta<'_>>, item: Option<Item<'_>>) -> bool {
-        let media_type = || Meta::of_item(item, of_command, Meta::media_type);
+        let media_type = || Meta::item_field(item, of_command, Meta::media_type);
         any_glob(&self.format, || {
-            Meta::of_item(item, of_command, Meta::format)
+            Meta::item_field(item, of_command, Meta::format)
         }) && any_glob(&self.r#type, media_type)
             && any_glob(&self.alert_type, media_type)
     }

@@ -31,17 +31,17 @@ impl Matcher {
     /// Whether the matcher's filter needs the body of this message.
     pub(super) fn filter_reads_document(&self) -> bool {
         let words = [Word::Msg, Word::Enc, Word::Dialect, Word::Size];
-        self.filter_asks_commands() || self.filter_has(&words)
+        self.filter_needs_commands() || self.filter_has(&words)
     }
 
     /// Whether the matcher's filter needs the session, which only the bodies of requests name.
-    pub(super) fn filter_asks_session(&self) -> bool {
+    pub(super) fn filter_needs_session(&self) -> bool {
         use Word::{Dev, Msg, Pkg, Sess, Sid, User};
         self.filter_has(&[Dev, Msg, Pkg, Sess, Sid, User])
     }
 
     /// Whether the matcher's filter needs the commands, and the commands that answers refer to.
-    pub(super) fn filter_asks_commands(&self) -> bool {
+    pub(super) fn filter_needs_commands(&self) -> bool {
         let asks = |filter: &Filter| filter.is_about(About::Transaction);
         self.filter.as_ref().is_some_and(asks)
     }
@@ -127,7 +127,7 @@ impl MatchContext<'_> {
 
 /// Returns the facts about a command that has no answer yet.
 fn asked(command: Command<'_>) -> CommandInput<'_> {
-    let nodes = command.items().filter_map(Item::node);
+    let nodes = command.items().filter_map(Item::loc_uri_element);
     CommandInput {
         name: Some(command.kind().name().into()),
         nodes: nodes.map(|node| trimmed(node)).collect(),
@@ -157,10 +157,12 @@ fn answered<'d>(
         // The Status for the header names the two addresses of the message, which are not nodes.
         Some(_) if is_for_header => Vec::new(),
         Some(status) => status.ref_nodes().collect(),
-        None => answer.items().filter_map(Item::node).collect(),
+        None => answer.items().filter_map(Item::loc_uri_element).collect(),
     };
     let answered = command.filter(|_| own.is_empty()).into_iter();
-    let answered = answered.flat_map(Command::items).filter_map(Item::node);
+    let answered = answered
+        .flat_map(Command::items)
+        .filter_map(Item::loc_uri_element);
     let nodes = own.into_iter().chain(answered.take(MOST_OF_ANSWERED));
     let (own, other) = match status {
         Some(_) => (None, results),
@@ -187,8 +189,8 @@ fn values(command: Command<'_>) -> impl Iterator<Item = ValueInput<'_>> {
     let of_command = command.meta();
     command.items().map(move |item| ValueInput {
         text: item.data().map(|data| data.text()),
-        format: Meta::of_item(Some(item), of_command, Meta::format),
-        media_type: Meta::of_item(Some(item), of_command, Meta::media_type),
+        format: Meta::item_field(Some(item), of_command, Meta::format),
+        media_type: Meta::item_field(Some(item), of_command, Meta::media_type),
     })
 }
 

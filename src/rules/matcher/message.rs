@@ -43,7 +43,7 @@ pub struct HeaderMatcher {
 
 impl Matcher {
     /// Whether the matcher's own keys need the session, which only the bodies of requests name.
-    pub(super) fn asks_of_session(&self) -> bool {
+    pub(super) fn own_keys_need_session(&self) -> bool {
         let numbers = [&self.message, &self.exchange, &self.device_session];
         let texts = [&self.device, &self.user, &self.session];
         numbers.iter().any(|numbers| !numbers.is_empty())
@@ -68,7 +68,7 @@ impl Matcher {
     pub(in crate::rules) fn holds_of_message(&self, context: &MatchContext<'_>) -> bool {
         self.holds_of_connection(context.input.connection)
             && self.holds_of_heads(context.input)
-            && (!self.asks_of_session() || self.holds_of_session(context.input))
+            && (!self.own_keys_need_session() || self.holds_of_session(context.input))
             && (!self.asks_of_document() || self.holds_of_body(context))
     }
 

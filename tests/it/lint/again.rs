@@ -17,7 +17,7 @@ fn lint_linked(names: &[&str], as_wbxml: bool) -> Vec<Note> {
         let document = document(&base[*name], as_wbxml);
         let message = Message::of(&document).unwrap();
         if side == Side::Device {
-            session.note_message(message);
+            session.observe_message(message);
             exchange += 1;
         }
         let links = session.links(side, message);

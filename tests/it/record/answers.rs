@@ -158,7 +158,7 @@ fn what_answers_a_message_that_was_not_seen_is_nobodys_fault() {
     let document =
         markup::decode(text.clone().into(), Hint::default(), &Limits::default()).unwrap();
     let read = dmtap::dm::Message::of(&document).unwrap();
-    stage.session.note_message(read);
+    stage.session.observe_message(read);
     let notes = note_dangling(
         dmtap::flow::Side::Device,
         &document,

@@ -257,9 +257,9 @@ fn the_user_is_the_loc_name_or_the_one_of_basic_credentials_and_stays_known() {
         for form in [|d: &Document| d.clone(), wbxml] {
             let mut talk = talk();
             let first = form(&device_message(1, header, ""));
-            talk.session.note_message(Message::of(&first).unwrap());
+            talk.session.observe_message(Message::of(&first).unwrap());
             let later = device_message(2, &source(""), "");
-            talk.session.note_message(Message::of(&later).unwrap());
+            talk.session.observe_message(Message::of(&later).unwrap());
             let matcher = format!("{{ user = \"{user}\" }}");
             assert_eq!(
                 holds(Stage::Request, &mut talk, &matcher, &later),
@@ -301,7 +301,7 @@ fn packages_follow_from_what_the_device_says() {
         for (number, (commands, package)) in said.iter().enumerate() {
             let body = device_message(number as u32 + 1, "", commands);
             talk.session.begin_exchange();
-            talk.session.note_message(Message::of(&body).unwrap());
+            talk.session.observe_message(Message::of(&body).unwrap());
             let mut of = |stage, package| {
                 let matcher = format!("{{ package = {package}, exchange = {} }}", number + 1);
                 holds(stage, &mut talk, &matcher, &body)

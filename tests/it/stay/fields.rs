@@ -121,12 +121,13 @@ fn decided_of(row: &Row, headers: HeaderMap) -> (Verdict, Vec<String>) {
     let (rules, mut state) = (RuleSet::default(), InMemoryState::default());
     let decided = match row.is_of_request {
         true => {
-            let (_, decided) = conversations.request(&input, &rules, &mut state, Timestamp(0));
+            let (_, decided) =
+                conversations.decide_request(&input, &rules, &mut state, Timestamp(0));
             decided
         }
         false => {
             let mut handle = conversations.without_request(&input, Timestamp(0));
-            handle.response(&input, &rules, &mut state)
+            handle.decide_response(&input, &rules, &mut state)
         }
     };
     let notes = decided.notes.iter().map(|note| note.id.to_owned());

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use dmtap::stay::{linked_enrollment, page};
+use dmtap::stay::{note_linked_enrollment_urls, rewrite_page};
 
 use super::map;
 use crate::support::cpu_time::cpu_time;
@@ -12,7 +12,7 @@ use crate::support::cpu_time::cpu_time;
 fn urls_of_a_page_lead_to_dmtap_and_what_leads_past_it_is_noted() {
     // Each page, how it leaves (empty: as it came), and its notes.
     let check = |html: &str, leaves: &str, expected: &[(&str, &str)]| {
-        let outcome = page(html.as_bytes(), html.as_bytes(), &map());
+        let outcome = rewrite_page(html.as_bytes(), html.as_bytes(), &map());
         let found: Vec<_> = outcome
             .notes
             .iter()
@@ -146,7 +146,7 @@ fn a_hostile_page_takes_time_in_proportion_to_its_length() {
     let spent = |piece: &str| {
         let text = piece.repeat((1 << 20) / piece.len());
         let before = cpu_time();
-        let _ = page(text.as_bytes(), text.as_bytes(), &map());
+        let _ = rewrite_page(text.as_bytes(), text.as_bytes(), &map());
         cpu_time() - before
     };
     for piece in [
@@ -172,14 +172,14 @@ fn what_a_rule_wrote_into_a_page_stays() {
     let received = b"<a href='https://mdm.example.com/a'>";
     let changed =
         b"<a href='https://mdm.example.com/a'><a href='https://mdm.example.com/by-a-rule'>";
-    let outcome = page(changed, received, &map());
+    let outcome = rewrite_page(changed, received, &map());
     assert_eq!(outcome.effect.unwrap().patch.splices().len(), 1);
 }
 
 #[test]
 fn the_json_of_linked_enrollment_is_noted() {
     let check = |json: &str, expected: &[&str]| {
-        let notes = linked_enrollment(json.as_bytes(), &map());
+        let notes = note_linked_enrollment_urls(json.as_bytes(), &map());
         let texts: Vec<&str> = notes.iter().map(|note| &*note.text).collect();
         assert_eq!(texts, expected);
     };

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use dmtap::flow::Side;
 use dmtap::markup::wbxml::encode::{WbxmlOptions, encode};
-use dmtap::stay::{Extent, may_hold};
+use dmtap::stay::{Extent, may_contain_urls};
 
 use super::frame::frames;
 use super::{document, encodings, rows, shown};
@@ -19,7 +19,7 @@ fn the_prefilter_passes_every_row() {
             };
             let check = |text: String, to| {
                 for bytes in encodings(&frame, text) {
-                    let passes = may_hold(&bytes, to, extent);
+                    let passes = may_contain_urls(&bytes, to, extent);
                     assert!(passes, "{} {to:?}: {}", row.kind, shown(&bytes));
                 }
             };
@@ -51,9 +51,9 @@ fn the_prefilter_keeps_ordinary_messages_undecoded() {
         let xml = message(header, commands);
         let wbxml = encode(&document(xml.clone()), &WbxmlOptions::default()).unwrap();
         for bytes in [Bytes::from(xml), wbxml.into()] {
-            let passes = may_hold(&bytes, Side::Device, Extent::Followed);
+            let passes = may_contain_urls(&bytes, Side::Device, Extent::Followed);
             assert_eq!(passes, expected, "{}", shown(&bytes));
-            assert!(may_hold(&bytes, Side::Device, Extent::Full));
+            assert!(may_contain_urls(&bytes, Side::Device, Extent::Full));
         }
     };
     check("", &add("./DevDetail/SwV", "1"), false);
@@ -72,13 +72,17 @@ fn the_prefilter_keeps_ordinary_messages_undecoded() {
     check("", &add("./Vendor/MSFT/Any", "PHdhcC1wcm92"), true);
     check("<RespURI>https://mdm.example.com/</RespURI>", "", true);
     let declared = message("", "").replace("<SyncHdr>", "<SyncHdr xmlns:x='http://example.org/x'>");
-    assert!(!may_hold(
+    assert!(!may_contain_urls(
         declared.as_bytes(),
         Side::Device,
         Extent::Followed
     ));
     let soap = "<s:Envelope xmlns:s='http://www.w3.org/2003/05/soap-envelope'/>";
-    assert!(may_hold(soap.as_bytes(), Side::Device, Extent::Followed));
+    assert!(may_contain_urls(
+        soap.as_bytes(),
+        Side::Device,
+        Extent::Followed
+    ));
 }
 
 #[test]
@@ -108,7 +112,7 @@ fn the_prefilter_passes_every_way_to_write_a_loc_uri() {
                 "<SyncML xmlns='SYNCML:SYNCML1.2'><SyncBody><Replace><Item><Target>{open}{loc_uri}{close}</Target>\
                  <Data>mdm</Data></Item></Replace></SyncBody></SyncML>"
             );
-            let passes = may_hold(body.as_bytes(), Side::Server, Extent::Followed);
+            let passes = may_contain_urls(body.as_bytes(), Side::Server, Extent::Followed);
             assert!(passes, "{body}");
         }
     }
@@ -125,7 +129,7 @@ fn the_prefilter_passes_a_place_anywhere_in_a_long_message() {
         );
         let wbxml = encode(&document(body.clone()), &WbxmlOptions::default()).unwrap();
         for bytes in [Bytes::from(body), wbxml.into()] {
-            let passes = may_hold(&bytes, Side::Server, Extent::Followed);
+            let passes = may_contain_urls(&bytes, Side::Server, Extent::Followed);
             assert!(passes, "{}", shown(&bytes));
         }
     }

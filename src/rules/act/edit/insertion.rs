@@ -89,7 +89,7 @@ impl Planning<'_, '_> {
             let Some(element) = spot.element(document) else {
                 continue;
             };
-            let inside = (spot.node.0..element.behind().0).map(NodeId);
+            let inside = (spot.node.0..element.next_after().0).map(NodeId);
             let texts: Vec<(NodeId, String)> = match ids {
                 None => Vec::new(),
                 Some(True) => inside

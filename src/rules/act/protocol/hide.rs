@@ -70,7 +70,7 @@ fn parts_of<'d>(results: Command<'d>, hidden: &Hidden<'d>) -> Vec<NodeId> {
     };
     let is_named = |uri: &str| named.contains(&locuri::canonical(uri));
     let items = results.items().filter(|item| {
-        let uri = item.node().map(|uri| uri.text());
+        let uri = item.loc_uri_element().map(|uri| uri.text());
         uri.is_some_and(|uri| is_named(&uri))
     });
     let items: Vec<NodeId> = items.map(|item| item.element().id()).collect();

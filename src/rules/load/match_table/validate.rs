@@ -251,7 +251,7 @@ pub(super) fn places(matcher: &Matcher, table: Table<'_>, report: &mut Report<'_
         false => &OF_COMMANDS[..],
     };
     let mut wrong = None;
-    matcher.some(&mut |inner| {
+    matcher.any_level(&mut |inner| {
         let wheres = inner.r#where.iter().map(|test| &test.at);
         let mut places = inner.has.iter().chain(wheres);
         let found = places.find(|place| place.first_name().is_some_and(|it| never.contains(&it)));

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use dmtap::markup::utf16;
 use dmtap::patch::{Patch, Span, Splice};
 use dmtap::record::EventRecord;
-use dmtap::record::model::{EventKind, OpRecord, RuleEffectRecord};
+use dmtap::record::model::{DeliveryStepRecord, EventKind, RuleEffectRecord};
 
 use super::ends::{Arrived, NUMBER};
 use super::messages::{Exchange, Half};
@@ -41,7 +41,12 @@ pub fn check(
         let left = explained(record, half);
         changed += usize::from(left.is_some());
         // A rule may send nothing of it, or only a part.
-        let is_whole = |op: &OpRecord| matches!(op, OpRecord::WaitUs(_) | OpRecord::SentWhole);
+        let is_whole = |op: &DeliveryStepRecord| {
+            matches!(
+                op,
+                DeliveryStepRecord::WaitUs(_) | DeliveryStepRecord::SentWhole
+            )
+        };
         if !record.delivery.iter().all(is_whole) {
             continue;
         }
