@@ -181,7 +181,8 @@ struct Came {
 
 async fn play(rules: &str, body_capture: BodyCapture, bodies: &[String; 2], media: &str) -> Came {
     let directory = tempfile::tempdir().unwrap();
-    let answer = http("HTTP/1.1 200 OK", media, &bodies[0]);
+    // The server closes each connection, and says so: dmtap need not find out while it sends the next request.
+    let answer = http("HTTP/1.1 200 OK\r\nConnection: close", media, &bodies[0]);
     let (server, read) = Server::fixed(directory.path(), answer.into_bytes()).await;
     let rig = Rig::start(Settings {
         body_capture,

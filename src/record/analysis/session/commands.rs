@@ -335,9 +335,10 @@ fn parent(around: &[(u32, usize)], at: usize) -> Option<u32> {
 /// Returns the transaction of a command without an answer, and without a number.
 pub(super) fn transaction(from: Side, asked: CommandPlace, command: &CommandRecord) -> Transaction {
     let items = command.items.iter().take(Transaction::MOST_ITEMS);
+    let code = command.alert.as_ref().and_then(|alert| alert.code);
     let items = items.map(|record| match &record.source {
-        // Its Target may be what the work made.
-        Some(source) if command.alert.is_some() => TransactionItem {
+        // The Target of a Generic Alert may be what the work made.
+        Some(source) if code == Some(1226) => TransactionItem {
             node: Some(short(source)),
             ..item(record)
         },
@@ -349,7 +350,7 @@ pub(super) fn transaction(from: Side, asked: CommandPlace, command: &CommandReco
         command: short(&command.kind),
         asked,
         parent: None,
-        alert: command.alert.as_ref().and_then(|alert| alert.code),
+        alert: code,
         correlator: command.correlator.as_ref().map(short),
         items: items.collect(),
         answers: Vec::new(),

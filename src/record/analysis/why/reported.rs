@@ -118,7 +118,7 @@ pub(in crate::record::analysis) fn reported_end(item: &TransactionItem) -> Optio
     let number = number(item)?;
     let media_type = item.media_type.as_deref()?.to_ascii_lowercase();
     let is_done = match is_of_update(item) {
-        true => matches!(number, 200..=299 | 1200..=1299),
+        true => matches!(number, 0 | 200..=299 | 1200..=1299),
         false => matches!(number, 0 | 1641 | 3010),
     };
     let says_end = ENDS.iter().any(|end| media_type.ends_with(end));
