@@ -72,7 +72,7 @@ pub enum Event {
         cause: Option<FailureCause>,
         /// The reason, as text.
         why: String,
-        /// What the user can do about the failure, if `cause` alone does not say it.
+        /// The remedy for the failure, if `cause` alone does not say it.
         help: Option<String>,
     },
 }

@@ -39,7 +39,7 @@ fn in_document(provisioning: Provisioning<'_>) -> Vec<Note> {
         .collect()
 }
 
-/// What is wrong with an account of this PROVIDER-ID, where none of the nodes below DMClient/Provider has that name.
+/// Returns the mistake of an account of this PROVIDER-ID, if none of the nodes below DMClient/Provider has that name.
 pub fn no_node_of(account: &str, nodes: &[impl AsRef<str>]) -> Option<String> {
     let mut names = nodes.iter().map(AsRef::as_ref);
     // Without any node there is no node of another name.

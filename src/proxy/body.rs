@@ -51,7 +51,7 @@ enum BodyEnd {
     Ended,
 }
 
-/// What happens to bytes that the receiver does not want any more.
+/// The treatment of bytes that the receiver does not want any more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Leftover {
     /// The sender gets a signal to stop.

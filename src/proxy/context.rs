@@ -212,7 +212,7 @@ pub(super) struct Server {
     host: Host,
 }
 
-/// What dmtap does with the `Host` that a device sends.
+/// The treatment of the `Host` that a device sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Host {
     /// Replace it by the server's name: the device takes dmtap for the server.

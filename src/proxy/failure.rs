@@ -27,7 +27,7 @@ pub(super) struct Failure {
     pub(super) why: String,
     /// The cause, if it decides what the user can do about the failure.
     pub(super) cause: Option<FailureCause>,
-    /// What the user can do about the failure, if it is known.
+    /// The remedy for the failure, if it is known.
     pub(super) help: Option<String>,
 }
 

@@ -153,7 +153,7 @@ impl ResolvesClientCert for Asked {
 
 const WANTS_CERTIFICATE: &str =
     "the server asks for a client certificate, and ends the handshake without one";
-/// What to do about a server that serves nobody without a client certificate.
+/// The remedy for a server that serves nobody without a client certificate.
 pub(super) const TAKE_OTHERS: &str =
     "let the server take connections without one, at least for discovery and enrollment";
 /// The time limit for the connection, and for TLS.

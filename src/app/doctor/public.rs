@@ -55,7 +55,7 @@ pub(super) async fn answers(doctor: &Doctor, public: &Uri, addresses: &[SocketAd
     }
 }
 
-/// What devices get when they ask for discovery there.
+/// Checks the answer that devices get to discovery there.
 pub(super) async fn discovery(doctor: &Doctor, public: &Uri, addresses: &[SocketAddr]) -> Finding {
     let what = "public discovery";
     let (host, port) = host_and_port(public);

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::results::Nodes;
 use crate::dm::{Command, CommandKind, Status, StatusCode, locuri};
 
-/// What the answers so far say of the Items of a command that has several.
+/// The answers so far to the Items of a command that has several.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ItemAnswers {
     /// Of the Statuses that name no Item and are about all: whether each is 200.
@@ -54,12 +54,12 @@ impl ItemAnswers {
         }
         let nodes = Nodes::of(command);
         let around = |name: &str| nodes.around(name).collect::<Vec<_>>();
-        let (mut told, mut read) = (HashSet::new(), HashSet::new());
+        let (mut stated, mut read) = (HashSet::new(), HashSet::new());
         for (name, is_ok) in &self.of_some {
             // An answer under another name may be about any of them.
             let asked = around(name);
             asked.first()?;
-            told.extend(asked.into_iter().map(|node| (node, *is_ok)));
+            stated.extend(asked.into_iter().map(|node| (node, *is_ok)));
         }
         for name in &self.results {
             let asked = around(name);
@@ -70,9 +70,9 @@ impl ItemAnswers {
         command.items().find_map(|item| {
             let target = item.target()?;
             let node = locuri::canonical(&target);
-            let is_told = |is_ok| told.contains(&(&*node, is_ok));
-            let has = |is_ok| match is_told(true) || is_told(false) {
-                true => is_told(is_ok),
+            let is_stated = |is_ok| stated.contains(&(&*node, is_ok));
+            let has = |is_ok| match is_stated(true) || is_stated(false) {
+                true => is_stated(is_ok),
                 false => self.of_all.contains(&is_ok),
             };
             let target = target.trim();

@@ -99,7 +99,7 @@ pub(super) struct Pending {
     pub(super) lacks_results: bool,
     /// Whether the Status has come.
     pub(super) is_answered: bool,
-    /// What came for the Items, if the server sent several.
+    /// The answers to the Items, if the server sent several.
     pub(super) items: ItemAnswers,
 }
 

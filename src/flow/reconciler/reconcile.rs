@@ -16,21 +16,21 @@ use crate::flow::{AnswerLink, EffectDetail, EffectKind, RuleEffect, Side};
 use crate::markup::edit::{self, Edit};
 use crate::markup::{self, Document, Element, Hint, Limits};
 
-/// What is known about a message that is to be reconciled.
+/// The facts about a message that is to be reconciled.
 #[derive(Clone, Copy, Debug)]
 pub struct ReconcileContext<'a> {
     /// Who sent it.
     pub speaker: Side,
-    /// What bounds the decoding of what was changed.
+    /// The limits for decoding the changed message.
     pub limits: &'a Limits,
-    /// What the transport says of the body.
+    /// The hint of the transport about the body.
     pub hint: Hint<'a>,
 }
 
-/// What became of a message. The default changes nothing.
+/// The result of reconciling a message. The default changes nothing.
 #[derive(Debug, Default)]
 pub struct Reconciled {
-    /// What was done, each under the rule that caused it.
+    /// The changes, each under the rule that caused it.
     pub applied: Vec<RuleEffect>,
     /// The body to send instead.
     pub body: Option<Bytes>,

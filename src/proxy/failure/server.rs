@@ -25,7 +25,7 @@ pub struct PlainError(pub String);
 pub struct ServerError {
     /// The error, in words.
     pub what: String,
-    /// What helps, if it is known.
+    /// The remedy, if it is known.
     pub help: Option<String>,
     /// Whether the server's certificate comes from an unknown CA.
     pub is_untrusted: bool,

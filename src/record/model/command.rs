@@ -434,7 +434,7 @@ fn in_hex(octets: &[u8]) -> SmolStr {
     hex.finish()
 }
 
-/// What peers write in the place of the code of a Status.
+/// The words that peers write in place of the code of a Status.
 const WORDS: [&str; 12] = [
     "OK",
     "Success",

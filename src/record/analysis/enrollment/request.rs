@@ -141,7 +141,7 @@ impl Request {
         Some(self.over(SessionEnd::Refused { status }, finding, record.at_us))
     }
 
-    /// What is to be concluded from a certificate that the swap left as it is: the server saw the key of dmtap alone.
+    /// Concludes from a certificate that the swap left as it is: the server saw the key of dmtap alone.
     fn useless(self, record: &EventRecord) -> Option<AnalysedSession> {
         let granted = granted(record).filter(has_own_certificate);
         if !self.is_swapped || is_swapped(record) || granted.is_none() {

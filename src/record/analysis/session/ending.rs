@@ -199,7 +199,7 @@ impl OpenSession {
                 asked.outcome,
                 TransactionOutcome::Answered | TransactionOutcome::Partial
             );
-            // A failure that a rule hid is told as one.
+            // A failure that a rule hid is reported as one.
             let mut answers = asked.answers.iter();
             let has_failed = answers.any(|it| it.has_failed() || it.sent >= Some(400));
             if is_done && !has_failed && without_answer(asked).is_some() {

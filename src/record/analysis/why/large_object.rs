@@ -60,5 +60,5 @@ pub(super) fn came(object: &Transaction, size: Option<u64>) -> String {
     }
 }
 
-/// What is said of a large object without its end.
+/// The heading of a finding about a large object without its end.
 pub(super) const INCOMPLETE: &str = "large object not completed";
