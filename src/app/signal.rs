@@ -1,14 +1,18 @@
 //! Signals: SIGINT and SIGTERM end the program in good order, and so does SIGHUP if it has no other meaning.
 
+use std::time::Duration;
+
 use tokio_util::sync::CancellationToken;
 
 /// Waits for the first SIGINT or SIGTERM and cancels `stop`; a second one ends the program at once. Signals count from the
-/// call on, not only when the future is polled. Must be called within a tokio runtime.
+/// call on, not only when the future is polled. Must be called within a tokio runtime. GNU `timeout` sends its signal to
+/// the program and to its process group: signals within [`ONE_SIGNAL`] count as one.
 pub fn cancel_on_signal(stop: CancellationToken) -> impl Future<Output = ()> {
     let first = interrupted();
     async move {
         first.await;
         stop.cancel();
+        tokio::time::sleep(ONE_SIGNAL).await;
         interrupted().await;
         std::process::exit(INTERRUPTED.into());
     }
@@ -102,6 +106,9 @@ pub fn survive_file_limits() {
         }
     }
 }
+
+/// The time within which signals count as one.
+const ONE_SIGNAL: Duration = Duration::from_millis(100);
 
 /// The exit code after a signal, as shells have it: 128 and the number of SIGINT.
 pub const INTERRUPTED: u8 = 130;

@@ -1,5 +1,7 @@
 //! `dmtap explain`: the meaning of a number, a name or an id.
 
+use std::borrow::Cow;
+
 use super::{Failure, Outcome, Output, write_text};
 use crate::builtin_rules::{self, BUILTIN_RULES, BuiltinRule};
 use crate::dm::{Hresult, StatusCode, locuri};
@@ -79,7 +81,7 @@ fn found(word: &str) -> Vec<Fact> {
         name: "".into(),
         meaning: rule.shows().into(),
         more: rule.right().into(),
-        reference: "dmtap rules show NAME",
+        reference: RULES_SHOW,
     }));
     let steps = step_keys().iter().filter(|step| step.name == word);
     found.extend(steps.map(|step| Fact {
@@ -96,6 +98,16 @@ fn found(word: &str) -> Vec<Fact> {
     }
     found
 }
+
+/// Returns the source of a fact; for a built-in rule the command that shows it.
+fn reference(fact: &Fact) -> Cow<'static, str> {
+    match fact.kind {
+        FactKind::Rule => format!("{RULES_SHOW} {}", fact.key).into(),
+        _ => fact.reference.into(),
+    }
+}
+
+const RULES_SHOW: &str = "dmtap rules show";
 
 /// Returns the names that are similar to a word.
 fn near(word: &str) -> Vec<&'static str> {
@@ -155,7 +167,7 @@ fn in_words(asked: &str, fact: &Fact, rules: &[&str]) -> String {
             .collect();
         line("To inject it", &each.join(" · "));
     }
-    line("See", fact.reference);
+    line("See", &reference(fact));
     text
 }
 
@@ -319,7 +331,7 @@ fn in_json(asked: &str, fact: &Fact, rules: &[&str]) -> String {
         "hresult": code.map(|code| format!("0x{code:08X}")),
         "signed": code.map(u32::cast_signed),
         "rules": rules,
-        "reference": fact.reference,
+        "reference": reference(fact),
     });
     format!("{value}\n")
 }

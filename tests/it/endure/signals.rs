@@ -19,6 +19,26 @@ fn sighup_with_nothing_to_reload_ends_it_in_good_order() {
 }
 
 #[test]
+fn signals_at_once_are_one_signal() {
+    // GNU `timeout` sends its signal to the program and to its group. Two of one kind may become one: here they differ.
+    // The rule keeps the first exchange running when the signals come.
+    let files = ["-w", "r.jsonl", "-w", "r.pcapng"];
+    let (mut proxy, _stderr) =
+        Proxy::start(&[&["-q", "--rule", "late-close"], &files[..]].concat());
+    assert_eq!(proxy.post("hi"), 200);
+    let pid = proxy.child.id();
+    let both = format!("kill -TERM {pid}; kill -INT {pid}");
+    let sent = std::process::Command::new("sh")
+        .args(["-c", &both])
+        .status();
+    assert!(sent.unwrap().success());
+    assert_eq!(proxy.end().code(), Some(0));
+    assert!(proxy.read("r.jsonl").contains("\"event\":\"response\""));
+    let packets = fs::read(proxy.folder.path().join("r.pcapng")).unwrap();
+    assert_eq!(packets[..4], [0x0a, 0x0d, 0x0d, 0x0a], "it has its header");
+}
+
+#[test]
 fn a_record_that_was_moved_away_is_begun_again_at_sighup() {
     if !proxy_process::hears_sighup() {
         return;
