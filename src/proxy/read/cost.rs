@@ -69,16 +69,27 @@ pub(super) fn tree_of(text: &[u8]) -> usize {
         // An element counts, and the text before it, and an attribute.
         false => {
             let first = text.first().is_some_and(|byte| b"<=".contains(byte));
-            let others = text.windows(2).map(|pair| match pair {
-                [b'>', b'<'] | [_, b'='] => 1,
-                [_, b'<'] => 2,
-                _ => 0,
+            let behind = text.get(1..).unwrap_or_default();
+            // The sum of a block fits into a byte, so that many bytes are counted at a time: 23,000 instructions for an
+            // exchange instead of 88,000 (`cargo bench --bench proxy -- decoding`).
+            let blocks = text.chunks(BLOCK).zip(behind.chunks(BLOCK));
+            let nodes = blocks.map(|(before, block)| {
+                let pairs = before.iter().zip(block);
+                let nodes = pairs.fold(0, |nodes, (before, byte)| {
+                    let begins = u8::from(*byte == b'<');
+                    let text = begins & u8::from(*before != b'>');
+                    nodes + begins + text + u8::from(*byte == b'=')
+                });
+                usize::from(nodes)
             });
-            usize::from(first) + others.sum::<usize>()
+            usize::from(first) + nodes.sum::<usize>()
         }
     };
     NODE * nodes.min(markup::Limits::default().nodes)
 }
+
+/// The bytes of a block. Each counts for at most two nodes.
+const BLOCK: usize = 127;
 
 /// The bytes of one node of a tree.
 const NODE: usize = 12;
