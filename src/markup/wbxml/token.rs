@@ -84,7 +84,7 @@ impl<'s> Reader<'s> {
     #[inline]
     pub(crate) fn terminated(&mut self) -> Result<&'s [u8], DecodeError> {
         let rest = &self.bytes[self.at..];
-        let Some(length) = memchr::memchr(0, rest) else {
+        let Some(length) = nul_nearby(rest).or_else(|| memchr::memchr(0, rest)) else {
             return Err(fault(self.at, Fault::Unterminated));
         };
         self.at += length + 1;
@@ -98,6 +98,17 @@ impl<'s> Reader<'s> {
         self.at += taken.len();
         Some(taken)
     }
+}
+
+/// Returns the index of the first NUL, if it is among the first 8 bytes. Most texts are that short, and a call of
+/// memchr takes longer than checking these bytes as one number.
+#[inline]
+fn nul_nearby(bytes: &[u8]) -> Option<usize> {
+    let word = u64::from_le_bytes(*bytes.first_chunk()?);
+    let ones = u64::MAX / 0xFF;
+    // The lowest remaining bit belongs to the first zero byte.
+    let zeros = word.wrapping_sub(ones) & !word & (ones << 7);
+    (zeros != 0).then(|| zeros.trailing_zeros() as usize / 8)
 }
 
 /// Appends `value` as `mb_u_int32`, in as few bytes as it needs.
