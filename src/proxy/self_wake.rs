@@ -5,9 +5,11 @@
 //! takes longer than passing the message through (`cargo bench --bench proxy -- passing`, `--stay on`).
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
+
+use parking_lot::Mutex;
 
 /// Runs a future. If it wakes itself while it is polled, it is polled again at once, up to [`POLLS`] times in a row.
 pub(super) async fn repolled<F: Future>(future: F) -> F::Output {
@@ -45,7 +47,7 @@ struct Wakes {
 
 impl Wakes {
     fn outer_is(&self, waker: &Waker) {
-        let mut outer = self.outer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut outer = self.outer.lock();
         match &mut *outer {
             Some(outer) => outer.clone_from(waker),
             None => *outer = Some(waker.clone()),
@@ -60,7 +62,7 @@ impl Wake for Wakes {
 
     fn wake_by_ref(self: &Arc<Self>) {
         if self.state.swap(WOKEN, Ordering::AcqRel) == IDLE {
-            let outer = self.outer.lock().unwrap_or_else(PoisonError::into_inner);
+            let outer = self.outer.lock();
             if let Some(outer) = &*outer {
                 outer.wake_by_ref();
             }
@@ -141,13 +143,13 @@ mod tests {
         let task = Arc::<Task>::default();
         let kept = Mutex::new(None);
         let mut future = pin!(repolled(poll_fn(|cx| {
-            *kept.lock().unwrap() = Some(cx.waker().clone());
+            *kept.lock() = Some(cx.waker().clone());
             Poll::<()>::Pending
         })));
         for wakes in 1..4 {
             assert_eq!(task.poll(future.as_mut()), Poll::Pending);
             assert_eq!(task.wakes(), wakes - 1);
-            let waker: Waker = kept.lock().unwrap().take().unwrap();
+            let waker: Waker = kept.lock().take().unwrap();
             waker.wake_by_ref();
             waker.wake();
             assert_eq!(task.wakes(), wakes);

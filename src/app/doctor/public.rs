@@ -6,7 +6,7 @@ use http::{Request, Uri};
 
 use super::probe::{Failed, Handshake};
 use super::{Doctor, Finding, discovery, host_and_port, origin};
-use crate::app::dial::Dialer;
+use crate::app::dial::{Dialer, HttpClient};
 use crate::app::enroll_device::send;
 use crate::dm::Certificate;
 use crate::peer::enroll::device::exists_request;
@@ -16,14 +16,9 @@ use bytes::Bytes;
 /// Checks whether dmtap answers: only dmtap serves its CA certificate.
 pub(super) async fn answers(doctor: &Doctor, public: &Uri, addresses: &[SocketAddr]) -> Finding {
     let what = "public answer";
-    let (host, port) = host_and_port(public);
-    let table = addresses
-        .first()
-        .map(|first| Resolve::new(&host, port, *first));
     let url = format!("{}{CA}", origin(public));
     let request = Request::get(&url).body(Bytes::new());
-    // The check of the certificate is another one.
-    let client = Dialer::new(table.into_iter().collect()).client(&Trust::Anything);
+    let client = client(public, addresses);
     let (Ok(request), Ok(client)) = (request, client) else {
         let remedy = "give an address such as https://dmtap.lab:8080";
         return Finding::wrong(what, format!("{url} is not an address"), remedy);
@@ -55,14 +50,19 @@ pub(super) async fn answers(doctor: &Doctor, public: &Uri, addresses: &[SocketAd
     }
 }
 
-/// Checks the answer that devices get to discovery there.
-pub(super) async fn discovery(doctor: &Doctor, public: &Uri, addresses: &[SocketAddr]) -> Finding {
-    let what = "public discovery";
+/// Returns a client for dmtap at the first of its addresses. The check of the certificate is another one.
+fn client(public: &Uri, addresses: &[SocketAddr]) -> Result<HttpClient, String> {
     let (host, port) = host_and_port(public);
     let table = addresses
         .first()
         .map(|first| Resolve::new(&host, port, *first));
-    let client = Dialer::new(table.into_iter().collect()).client(&Trust::Anything);
+    Dialer::new(table.into_iter().collect()).client(&Trust::Anything)
+}
+
+/// Checks the answer that devices get to discovery there.
+pub(super) async fn discovery(doctor: &Doctor, public: &Uri, addresses: &[SocketAddr]) -> Finding {
+    let what = "public discovery";
+    let client = client(public, addresses);
     let url = doctor.discovery_at(public).parse::<Uri>();
     let (Ok(client), Ok(url)) = (client, url) else {
         let remedy = "give an address such as https://dmtap.lab:8080";

@@ -1,6 +1,7 @@
 //! `dmtap doctor` finds every mistake in a setup, and none in a correct one.
 
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::sync::Arc;
 
 use dmtap::app::doctor::{Doctor, Finding};
@@ -34,6 +35,18 @@ impl EventSink for Nobody {
     fn on_event(&self, _: Event) {}
 }
 
+/// A proxy with a CA of its own in a folder.
+async fn bound(settings: Settings, folder: &Path) -> (Proxy, Arc<Authority>) {
+    let authority = Arc::new(Authority::load_or_create(folder).unwrap());
+    let proxy = Proxy::bind(
+        settings,
+        authority.clone(),
+        Arc::default(),
+        Arc::new(Nobody),
+    );
+    (proxy.await.unwrap(), authority)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everything_is_right_where_dmtap_stands_in_front_of_a_server() {
     for redirects in [false, true] {
@@ -47,14 +60,7 @@ async fn everything_is_right_where_dmtap_stands_in_front_of_a_server() {
         settings.trust = bench.trust();
         settings.resolve = bench.doctor().resolve;
         let folder = tempfile::tempdir().unwrap();
-        let authority = Arc::new(Authority::load_or_create(folder.path()).unwrap());
-        let proxy = Proxy::bind(
-            settings,
-            authority.clone(),
-            Arc::default(),
-            Arc::new(Nobody),
-        );
-        let proxy = proxy.await.unwrap();
+        let (proxy, authority) = bound(settings, folder.path()).await;
         let port = proxy.local_addr().port();
         tokio::spawn(proxy.run(bench.stop.clone()));
         let mut doctor = bench.doctor();
@@ -239,14 +245,7 @@ async fn a_dmtap_that_does_not_reach_the_server_is_found() {
     });
     settings.listen.set_port(0);
     let folder = tempfile::tempdir().unwrap();
-    let authority = Arc::new(Authority::load_or_create(folder.path()).unwrap());
-    let proxy = Proxy::bind(
-        settings,
-        authority.clone(),
-        Arc::default(),
-        Arc::new(Nobody),
-    );
-    let proxy = proxy.await.unwrap();
+    let (proxy, authority) = bound(settings, folder.path()).await;
     let here = proxy.local_addr();
     tokio::spawn(proxy.run(bench.stop.clone()));
     let mut doctor = bench.doctor();

@@ -8,7 +8,7 @@ use super::answer::{granted, lacking, wrong_in_discovery};
 use super::device_of;
 use crate::flow::SessionEnd;
 use crate::record::EventRecord;
-use crate::record::analysis::exchanged::{Exchanged, of_user};
+use crate::record::analysis::exchanged::Exchanged;
 use crate::record::analysis::why::EVENT_LOG;
 use crate::record::analysis::{AnalysedSession, SILENCE};
 use crate::record::model::{EnrollmentRecord, EventKind, SessionFinding, SessionSummary};
@@ -145,7 +145,7 @@ impl Attempts {
             false => State::Asked,
         };
         attempt.is_renewal |= is_renewal(enrollment);
-        attempt.rules = of_user(&Exchanged::of(record).rules());
+        attempt.rules = Exchanged::of(record).rules();
         attempt.server = record.connection.server.clone();
         attempt.name = device_name(enrollment).or(attempt.name);
         if let Some(user) = &enrollment.user {
@@ -298,7 +298,7 @@ impl Attempt {
             causes: lacking(answer),
         };
         self.at_us = record.at_us;
-        self.rules = of_user(&Exchanged::of(record).rules());
+        self.rules = Exchanged::of(record).rules();
         self
     }
 

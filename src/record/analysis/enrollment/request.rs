@@ -95,7 +95,7 @@ impl Request {
         let message = Exchanged::of(record);
         if !message.arrives {
             let how = NoAnswer::of_cut(record);
-            return Some(self.broken_off(&how, of_user(&message.rules()), record.at_us));
+            return Some(self.broken_off(&how, message.rules(), record.at_us));
         }
         let head = record.head.as_ref();
         let status = head.and_then(|head| head.status).unwrap_or(200);
@@ -110,7 +110,7 @@ impl Request {
         if fault.is_none() && status < 400 && refusal.is_none() {
             return self.useless(record);
         }
-        let mut rules = of_user(&message.rules());
+        let mut rules = message.rules();
         if record.own {
             // The changes that dmtap makes by itself cause no refusal.
             let more = of_user(&self.rules).into_iter();
@@ -152,7 +152,7 @@ impl Request {
                 "{}: the device has no key for the certificate that it got",
                 self.what()
             ),
-            rules: of_user(&Exchanged::of(record).rules()),
+            rules: Exchanged::of(record).rules(),
             exchanges: vec![self.exchange],
             ..SessionFinding::new("WHY-13")
         };

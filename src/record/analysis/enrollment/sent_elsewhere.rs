@@ -10,7 +10,7 @@ use super::attempt::{SIGN_IN, URLS};
 use super::device_of;
 use crate::flow::origin::{Origin, Scheme, UrlOrigin};
 use crate::record::EventRecord;
-use crate::record::analysis::exchanged::{Exchanged, of_user};
+use crate::record::analysis::exchanged::Exchanged;
 use crate::record::model::{EnrollmentRecord, EventKind, SessionFinding};
 
 /// The hosts of a record.
@@ -94,7 +94,7 @@ impl SentElsewhere {
             let naming = self.sent.entry(destination).or_insert_with(|| Naming {
                 names: Vec::new(),
                 exchanges: Vec::new(),
-                rules: of_user(&Exchanged::of(record).rules()),
+                rules: Exchanged::of(record).rules(),
             });
             if !naming.names.iter().any(|known| known == name) {
                 naming.names.push(name.into());
