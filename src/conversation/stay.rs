@@ -183,11 +183,16 @@ impl StayContext {
 
     /// Rewrites the header fields of a response that have a URL, and those by which a browser keeps to a server.
     fn fields(&self, message: &MessageInput<'_>, verdict: &mut Verdict, stayed: &mut StayOutcome) {
+        let mut names = message.headers().keys();
+        // Most responses have none of them.
+        if !names.any(|name| LOCATIONS.contains(name) || SOURCES.contains(name)) {
+            return;
+        }
+        let reach = reach(message);
         let mut changes = Vec::new();
-        for name in [header::LOCATION, header::CONTENT_LOCATION, header::REFRESH] {
-            let reach = reach(message);
+        for name in &LOCATIONS {
             let turn = |value: &str| {
-                let at = match name == header::REFRESH {
+                let at = match *name == header::REFRESH {
                     true => stay::url_of_refresh(value.as_bytes()).unwrap_or(value.len()),
                     false => 0,
                 };
@@ -199,7 +204,7 @@ impl StayContext {
                     &self.learned,
                 );
                 if let Turned::Away(origin) = &turned {
-                    stayed.notes.push(note_away(reach, origin, &name));
+                    stayed.notes.push(note_away(reach, origin, name));
                 }
                 let after = turned.apply(&value[at..])?;
                 if let Turned::To { learned, .. } = turned {
@@ -208,18 +213,15 @@ impl StayContext {
                 }
                 Some(format!("{}{after}", &value[..at]))
             };
-            changes.extend(edit_field(message, verdict, &name, turn));
+            changes.extend(edit_field(message, verdict, name, turn));
         }
-        for name in [
-            header::CONTENT_SECURITY_POLICY,
-            header::CONTENT_SECURITY_POLICY_REPORT_ONLY,
-            header::ACCESS_CONTROL_ALLOW_ORIGIN,
-        ] {
-            let turn = |value: &str| stay::rewrite_sources(value, &self.map);
-            changes.extend(edit_field(message, verdict, &name, turn));
+        for name in &SOURCES {
+            let turn = |value: &str| match *name {
+                header::SET_COOKIE => stay::rewrite_cookie(value, &self.map),
+                _ => stay::rewrite_sources(value, &self.map),
+            };
+            changes.extend(edit_field(message, verdict, name, turn));
         }
-        let turn = |value: &str| stay::rewrite_cookie(value, &self.map);
-        changes.extend(edit_field(message, verdict, &header::SET_COOKIE, turn));
         match &mut stayed.effect {
             _ if changes.is_empty() => {}
             Some(effect) => effect.changes.extend(changes),
@@ -227,6 +229,16 @@ impl StayContext {
         }
     }
 }
+
+/// The header fields of a response that lead to an address.
+static LOCATIONS: [HeaderName; 3] = [header::LOCATION, header::CONTENT_LOCATION, header::REFRESH];
+/// The header fields of a response by which a browser keeps to a server.
+static SOURCES: [HeaderName; 4] = [
+    header::CONTENT_SECURITY_POLICY,
+    header::CONTENT_SECURITY_POLICY_REPORT_ONLY,
+    header::ACCESS_CONTROL_ALLOW_ORIGIN,
+    header::SET_COOKIE,
+];
 
 /// Changes the header fields of a name, unless a rule of the user did. Returns the changes for records.
 fn edit_field(
