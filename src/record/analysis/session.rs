@@ -131,6 +131,8 @@ struct LastMessage {
     leads_away: Option<SmolStr>,
     is_indented: bool,
     cred: Option<SmolStr>,
+    /// The note AUTH-01 or AUTH-02 on these credentials.
+    checked: Option<NoteRecord>,
     /// The rules that acted on the message as a whole.
     rules: Vec<SmolStr>,
     /// The rules that acted on any part of it.
