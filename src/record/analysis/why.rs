@@ -154,7 +154,8 @@ impl<'s> Case<'s> {
                 TransactionOutcome::Lost | TransactionOutcome::Open
             );
             let is_own = it.delivery != CommandDelivery::Injected;
-            it.from == Side::Server && is_own && is_lost && !self.is_sent_again(it)
+            let is_servers = it.from == Side::Server && is_own && !it.leaves_nothing_open();
+            is_servers && is_lost && !self.is_sent_again(it)
         });
         let lost: Vec<_> = lost.collect();
         let first = lost.first()?;

@@ -155,6 +155,9 @@ impl<'s> Case<'s> {
             words::capital(words::side(asked)),
         ));
         match asked {
+            Side::Device if first.alert.is_some() => {
+                finding.next = "let the device answer each Alert with a Status".into()
+            }
             Side::Device => finding.next =
                 "Get the node in a later session: whether the command was carried out is not known"
                     .into(),
