@@ -240,6 +240,13 @@ impl Transaction {
         std::iter::successors(around(self), move |inner| around(inner))
     }
 
+    /// Whether the command did not arrive, and was sent again later. `session` has all commands of the session.
+    pub fn is_sent_again_among(&self, session: &[Self]) -> bool {
+        let is_it = |other: &Self| other.command == self.command && other.node() == self.node();
+        let mut later = session.iter().skip(self.number as usize);
+        self.delivery == CommandDelivery::Undelivered && later.any(is_it)
+    }
+
     /// Whether the command is an Alert that leaves nothing undone without an answer: 1222 and 1223.
     pub fn leaves_nothing_open(&self) -> bool {
         let codes = [AlertCode::NEXT_MESSAGE, AlertCode::SESSION_ABORT];

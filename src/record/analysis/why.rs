@@ -14,6 +14,7 @@ mod open;
 mod refused;
 mod remedied;
 mod reported;
+mod undelivered;
 mod unenrolled;
 mod unknown;
 mod values;
@@ -170,11 +171,7 @@ impl<'s> Case<'s> {
 
     /// Whether a command that did not arrive was sent again.
     fn is_sent_again(&self, transaction: &Transaction) -> bool {
-        let is_it = |other: &&Transaction| {
-            other.command == transaction.command && other.node() == transaction.node()
-        };
-        let mut later = self.session.transactions[transaction.number as usize..].iter();
-        transaction.delivery == CommandDelivery::Undelivered && later.any(|other| is_it(&other))
+        transaction.is_sent_again_among(&self.session.transactions)
     }
 
     fn end(&self) -> &SessionEnd {

@@ -230,6 +230,13 @@ impl CommandCounts {
             counts.all += 1;
             let counted = match transaction.outcome {
                 _ if transaction.has_failed_among(session) => &mut counts.failed,
+                TransactionOutcome::Unanswered
+                | TransactionOutcome::Lost
+                | TransactionOutcome::Open
+                    if transaction.is_sent_again_among(session) =>
+                {
+                    continue;
+                }
                 TransactionOutcome::Unanswered => &mut counts.unanswered,
                 TransactionOutcome::InProgress => &mut counts.in_progress,
                 TransactionOutcome::Lost | TransactionOutcome::Open

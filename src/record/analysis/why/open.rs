@@ -23,6 +23,7 @@ impl<'s> Case<'s> {
     pub(super) fn open(&self, known: &[SessionFinding]) -> Vec<SessionFinding> {
         let mut findings = Vec::new();
         findings.extend(self.unanswered());
+        findings.extend(self.undelivered());
         let incomplete = self.session.incomplete.iter();
         let incomplete = incomplete.map(|(at, size)| (&self.session.transactions[*at], *size));
         let is_pending =
