@@ -7,7 +7,7 @@ use serde_with::skip_serializing_none;
 use smol_str::SmolStr;
 
 use super::Side;
-use crate::dm::locuri;
+use crate::dm::{AlertCode, locuri};
 
 /// A command with the Status and Results that answer it.
 #[skip_serializing_none]
@@ -238,6 +238,20 @@ impl Transaction {
             session.get((number as usize).checked_sub(1)?)
         };
         std::iter::successors(around(self), move |inner| around(inner))
+    }
+
+    /// Whether the command did not arrive, and was sent again later. `session` has all commands of the session.
+    pub fn is_sent_again_among(&self, session: &[Self]) -> bool {
+        let is_it = |other: &Self| other.command == self.command && other.node() == self.node();
+        let mut later = session.iter().skip(self.number as usize);
+        self.delivery == CommandDelivery::Undelivered && later.any(is_it)
+    }
+
+    /// Whether the command is an Alert that leaves nothing undone without an answer: 1222 and 1223.
+    pub fn leaves_nothing_open(&self) -> bool {
+        let codes = [AlertCode::NEXT_MESSAGE, AlertCode::SESSION_ABORT];
+        self.alert
+            .is_some_and(|code| codes.contains(&AlertCode(code)))
     }
 
     /// Returns every rule that acted on the command or on an answer.

@@ -71,9 +71,17 @@ fn credentials(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
         _ => {}
     }
     let asked = seen.of_mut(turn.side.other()).asked_scheme.take();
-    let is_asked = asked.is_some_and(|asked| asked.eq_ignore_ascii_case(&scheme));
+    let is_asked = asked
+        .as_ref()
+        .is_some_and(|asked| asked.eq_ignore_ascii_case(&scheme));
+    // An HMAC stands in the head (AUT-03).
+    let asked = asked.filter(|asked| !is_asked && !asked.eq_ignore_ascii_case("syncml:auth-MAC"));
     let spoken = seen.of_mut(turn.side);
     let before = spoken.scheme.replace(scheme.clone());
+    if let Some(asked) = asked.filter(|_| !scheme.is_empty() && !seen.is_disturbed) {
+        let text = format!("the other side asked for {asked}, and the credentials are of {scheme}");
+        return found.add("AUT-05", at, text);
+    }
     let changed = before.filter(|before| *before != scheme && !is_asked);
     if let Some(before) = changed.filter(|_| !seen.is_disturbed) {
         found.add(

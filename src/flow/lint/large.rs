@@ -1,4 +1,4 @@
-//! The rules for large objects: LOB-01 to LOB-06.
+//! The rules for large objects: LOB-01 to LOB-07.
 
 use std::collections::HashMap;
 
@@ -12,8 +12,8 @@ pub(super) struct Object {
     node: String,
     size: Option<u64>,
     bytes: u64,
-    /// Whether a value was masked, so that the length is not known.
-    is_masked: bool,
+    /// Whether the length is not known: a value was masked, or is base64, whose Size may count the octets behind it.
+    is_unknown: bool,
     /// Whether the last chunk was sent. The Status of that chunk ends the object.
     is_complete: bool,
 }
@@ -51,7 +51,7 @@ fn answers(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
         if command.items().next().and_then(node_of).as_ref() != Some(&known.node) {
             continue;
         }
-        let differs = known.size.is_some_and(|size| size != known.bytes) && !known.is_masked;
+        let differs = known.size.is_some_and(|size| size != known.bytes) && !known.is_unknown;
         if known.is_complete && differs && code.is_success() && !disturbed {
             let size = known.size.unwrap_or_default();
             let text = format!(
@@ -105,6 +105,10 @@ fn chunks(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
             let data = item.data();
             let bytes = data.map_or(0, |data| data.octets().len() as u64);
             let is_masked = data.is_some_and(|data| data.text().contains("***"));
+            let meta = item.meta().or(command.meta());
+            let format = meta.and_then(|meta| meta.format());
+            let is_base64 = format.is_some_and(|format| format.eq_ignore_ascii_case("b64"));
+            let is_unknown = is_masked || is_base64;
             let continues = object
                 .as_ref()
                 .is_some_and(|object| !object.is_complete && Some(&object.node) == node.as_ref());
@@ -113,8 +117,14 @@ fn chunks(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
                     found.add("LOB-01", at, "Size in a later chunk");
                 }
                 open.bytes += bytes;
-                open.is_masked |= is_masked;
+                open.is_unknown |= is_unknown;
                 open.is_complete = !item.more_data();
+                let bytes = open.bytes;
+                let differs = open.size.filter(|size| *size != bytes && !open.is_unknown);
+                if let Some(size) = differs.filter(|_| open.is_complete && !disturbed) {
+                    let text = format!("Size is {size}, and the chunks have {bytes} bytes");
+                    found.add("LOB-07", at, text);
+                }
             } else {
                 let open = object.as_ref().filter(|object| !object.is_complete);
                 if let Some(open) = open.filter(|_| is_first && !disturbed) {
@@ -143,7 +153,7 @@ fn chunks(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
                         node,
                         size,
                         bytes,
-                        is_masked,
+                        is_unknown,
                         is_complete: false,
                     });
                 }

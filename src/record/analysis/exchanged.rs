@@ -9,7 +9,7 @@ use crate::flow::effect::SWAP;
 use crate::flow::{EffectDetail, EffectKind, Side};
 use crate::record::EventRecord;
 use crate::record::model::{
-    CommandRecord, DeliveryStepRecord, EventKind, MessageRecord, ParsedBodyRecord,
+    CommandRecord, DeliveryStepRecord, EventKind, MessageRecord, NoteRecord, ParsedBodyRecord,
     RuleEffectRecord, UnreadCause,
 };
 
@@ -191,6 +191,19 @@ impl<'r> Exchanged<'r> {
         (!self.record.own).then(|| (why.clone(), cause))
     }
 
+    /// Returns the scheme of the credentials in a message, or the name of the header field that has them.
+    pub(super) fn cred(&self, header: &MessageRecord) -> Option<SmolStr> {
+        let field = || self.record.header(HMAC).map(|_| SmolStr::new_static(HMAC));
+        header.cred.clone().or_else(field)
+    }
+
+    /// Returns the note on whether the credentials of the message are right; of two, that on wrong ones.
+    pub(super) fn checked(&self) -> Option<&NoteRecord> {
+        let notes = self.record.notes.iter();
+        let checks = notes.filter(|note| matches!(&*note.id, "AUTH-01" | "AUTH-02"));
+        checks.max_by_key(|note| &note.id)
+    }
+
     /// Returns the note that the message leads the device past dmtap, in words.
     pub(super) fn leads_away(&self) -> Option<SmolStr> {
         let mut notes = self.record.notes.iter();
@@ -284,6 +297,9 @@ const LOOKED_AT: [&str; 11] = [
     "set-cookie",
     "transfer-encoding",
 ];
+
+/// The header field with the credentials of syncml:auth-MAC.
+pub(super) const HMAC: &str = "x-syncml-hmac";
 
 /// The note on a message that SyncMLViewer cut.
 const CUT: &str = "LOG-01";

@@ -5,7 +5,7 @@ use smol_str::SmolStr;
 use super::no_answer::NoAnswer;
 use super::refusal::MissedCertificate;
 use crate::flow::Side;
-use crate::record::model::UnreadCause;
+use crate::record::model::{NoteRecord, UnreadCause};
 
 /// An incident.
 #[derive(Clone, Debug)]
@@ -68,6 +68,8 @@ pub(super) enum IncidentKind {
         is_recorded: bool,
         /// The scheme of the credentials in that message.
         cred: Option<SmolStr>,
+        /// The note AUTH-01 or AUTH-02 on them, with its text.
+        checked: Option<NoteRecord>,
     },
     /// An Alert 1223; `is_sent` if the peer sent it, and not a rule.
     Aborted { by: Side, is_sent: bool },

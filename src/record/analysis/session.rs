@@ -131,6 +131,8 @@ struct LastMessage {
     leads_away: Option<SmolStr>,
     is_indented: bool,
     cred: Option<SmolStr>,
+    /// The note AUTH-01 or AUTH-02 on these credentials.
+    checked: Option<NoteRecord>,
     /// The rules that acted on the message as a whole.
     rules: Vec<SmolStr>,
     /// The rules that acted on any part of it.
@@ -391,15 +393,16 @@ impl OpenSession {
         }
     }
 
-    /// Marks the commands of `asker` that have no answer by now as unanswered.
+    /// Marks the commands of `asker` that have no answer by now as unanswered. After an abort nobody owes one.
     fn due(&mut self, asker: Side) {
+        let is_aborted = self.aborted_by().is_some();
         let transactions = &mut self.transactions;
         let newest = &self.last[side(asker)];
         // A peer may not answer a message whose frame a rule changed.
         let (of_newest, frame_rules) = (&newest.commands, &newest.frame_rules);
         self.open.retain(|at| {
             let transaction = &mut transactions[*at];
-            let is_due = transaction.from == asker;
+            let is_due = transaction.from == asker && !is_aborted;
             let is_open = transaction.outcome == TransactionOutcome::Open;
             if is_due && is_open && transaction.answers.iter().all(|it| it.received.is_none()) {
                 transaction.outcome = TransactionOutcome::Unanswered;

@@ -14,6 +14,7 @@ mod open;
 mod refused;
 mod remedied;
 mod reported;
+mod undelivered;
 mod unenrolled;
 mod unknown;
 mod values;
@@ -154,7 +155,8 @@ impl<'s> Case<'s> {
                 TransactionOutcome::Lost | TransactionOutcome::Open
             );
             let is_own = it.delivery != CommandDelivery::Injected;
-            it.from == Side::Server && is_own && is_lost && !self.is_sent_again(it)
+            let is_servers = it.from == Side::Server && is_own && !it.leaves_nothing_open();
+            is_servers && is_lost && !self.is_sent_again(it)
         });
         let lost: Vec<_> = lost.collect();
         let first = lost.first()?;
@@ -169,11 +171,7 @@ impl<'s> Case<'s> {
 
     /// Whether a command that did not arrive was sent again.
     fn is_sent_again(&self, transaction: &Transaction) -> bool {
-        let is_it = |other: &&Transaction| {
-            other.command == transaction.command && other.node() == transaction.node()
-        };
-        let mut later = self.session.transactions[transaction.number as usize..].iter();
-        transaction.delivery == CommandDelivery::Undelivered && later.any(|other| is_it(&other))
+        transaction.is_sent_again_among(&self.session.transactions)
     }
 
     fn end(&self) -> &SessionEnd {

@@ -7,6 +7,7 @@ use dmtap::flow::{SessionEnd, Side};
 use dmtap::record::EventRecord;
 use dmtap::record::analysis::AnalysedSession;
 use dmtap::record::analysis::why::Options;
+use dmtap::record::model::NoteRecord;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -84,6 +85,58 @@ fn a_message_without_credentials_is_one_of_the_record() {
     let (text, _) = why(demo(&["--rule", "challenge-late"]).path(), &[]);
     assert!(text.contains("The message had no credentials"), "{text}");
     assert!(!text.contains("The record does not have message"), "{text}");
+}
+
+#[test]
+fn a_refusal_says_what_is_known_of_the_credentials_and_what_an_earlier_chal_asked_for() {
+    let chal = "<Chal><Meta><Type xmlns=\"syncml:metinf\">syncml:auth-basic</Type></Meta></Chal>";
+    let text = format!(
+        "session 1 09:12:00\n> 1\n  2 Alert 1201\n< 1\n  <Status><CmdID>1</CmdID><MsgRef>1</MsgRef><CmdRef>0</CmdRef>\
+         <Cmd>SyncHdr</Cmd>{chal}<Data>407</Data></Status>\n> 2\n  1 Status 1/0 SyncHdr 200\n  2 Alert 1201\n< 2\n  \
+         1 Status 2/0 SyncHdr 401\n"
+    );
+    let note = |id: &str, text: &str| {
+        let note = json!({"id": id, "severity": "info", "text": text});
+        serde_json::from_value::<NoteRecord>(note).unwrap()
+    };
+    let explained = |change: &dyn Fn(&mut EventRecord)| {
+        let mut records = script::records(&text);
+        change(&mut records[3]);
+        let mut found = analysed(&records).remove(0).summary.findings;
+        let finding = found.remove(0);
+        assert_eq!(finding.id, "WHY-08");
+        finding.why.join("\n") + "\n" + &finding.next
+    };
+    let shown = explained(&|it| it.notes.push(note("AUTH-02", "another password")));
+    assert!(
+        shown.contains(
+            "had no credentials; the Status has no Chal; the one in x1 asks for syncml:auth-basic"
+        ),
+        "{shown}"
+    );
+    assert!(shown.contains("\nAUTH-02: another password\n"), "{shown}");
+    let shown = explained(&|it| {
+        let field = (
+            "x-syncml-hmac".into(),
+            "algorithm=MD5, username=\"u\", mac=a".into(),
+        );
+        it.head.as_mut().unwrap().headers.push(field);
+    });
+    assert!(shown.contains("had an HMAC (x-syncml-hmac)"), "{shown}");
+    assert!(
+        shown.ends_with(
+            "let the device send the credentials that the Chal asks for: syncml:auth-basic"
+        ),
+        "{shown}"
+    );
+    let shown = explained(&|it| {
+        it.message.as_mut().unwrap().cred = Some("syncml:auth-basic".into());
+        it.notes.push(note("AUTH-01", "they are right"));
+    });
+    assert!(
+        shown.contains("look at the account that the server has"),
+        "{shown}"
+    );
 }
 
 #[test]

@@ -37,6 +37,31 @@ fn what_lint_noted_about_a_refused_command_is_named_as_its_cause() {
 }
 
 #[test]
+fn an_object_that_is_refused_for_its_size_names_both_sizes() {
+    let script = "session 1 09:00:00\n> 1\n  2 Alert 1201\n< 1 not-final\n  1 Status 1/0 SyncHdr 200\n  \
+         3 Replace ./Ring + size=8 = blue\n> 2\n  1 Status 1/0 SyncHdr 200\n  2 Status 1/3 Replace 213\n  \
+         3 Alert 1222\n< 2\n  1 Status 2/0 SyncHdr 200\n  4 Replace ./Ring = gray!\n> 3\n  \
+         1 Status 2/0 SyncHdr 200\n  2 Status 2/4 Replace CODE\n< 3\n  1 Status 3/0 SyncHdr 200\n";
+    let lines = |code: &str| {
+        let mut records = script::records(&script.replace("CODE", code));
+        let mut linter = Linter::default();
+        for record in &mut records {
+            let notes = of_record(&mut linter, record);
+            record.notes.extend(notes.iter().map(NoteRecord::from));
+        }
+        let findings = &analysed(&records)[0].summary.findings;
+        findings[0].why.join("\n")
+    };
+    let shown = lines("424");
+    assert!(
+        shown.contains("Size is 8, and the chunks have 9 bytes (LOB-07)"),
+        "{shown}"
+    );
+    let shown = lines("404");
+    assert!(!shown.contains("LOB-07"), "{shown}");
+}
+
+#[test]
 fn a_device_that_did_not_take_an_answer_is_not_blamed_for_commands_in_it() {
     let script = "session 1 09:00:00
 > 1

@@ -71,7 +71,8 @@ impl OpenSession {
             }),
             leads_away: message.leads_away(),
             is_indented: message.is_indented(),
-            cred: header.cred.clone(),
+            cred: message.cred(header),
+            checked: message.checked().cloned(),
             rules: message.rules_of_whole(),
             content_rules: message.rules_of_content(),
             frame_rules: message.rules_of_frame(),
@@ -330,6 +331,7 @@ impl OpenSession {
                 message: answers.msg.clone(),
                 is_recorded,
                 cred: self.last[other].cred.clone(),
+                checked: self.last[other].checked.clone(),
             };
             let mut rules = match (message.record.own, message.is_changed()) {
                 (true, _) => self.rules_behind(message),

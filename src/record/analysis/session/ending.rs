@@ -44,14 +44,7 @@ impl OpenSession {
             self.note(message, rules, what);
             return None;
         }
-        let aborted = self
-            .incidents
-            .iter()
-            .find_map(|incident| match incident.what {
-                IncidentKind::Aborted { by, .. } => Some(by),
-                _ => None,
-            });
-        if let Some(by) = aborted {
+        if let Some(by) = self.aborted_by() {
             return Some(SessionEnd::Aborted { by });
         }
         let (header, commands) = message.received()?;
@@ -66,6 +59,15 @@ impl OpenSession {
             !is_final && !asks && message.unread().is_none();
         let is_over = is_final && self.last[side(Side::Device)].is_final;
         (is_over && !asks).then_some(SessionEnd::Finished)
+    }
+
+    /// Returns the peer that aborted the session, or in whose name a rule did.
+    pub(super) fn aborted_by(&self) -> Option<Side> {
+        let mut incidents = self.incidents.iter();
+        incidents.find_map(|incident| match incident.what {
+            IncidentKind::Aborted { by, .. } => Some(by),
+            _ => None,
+        })
     }
 
     /// Notes an Alert 1223 in a message.
@@ -228,11 +230,24 @@ impl CommandCounts {
             counts.all += 1;
             let counted = match transaction.outcome {
                 _ if transaction.has_failed_among(session) => &mut counts.failed,
+                TransactionOutcome::Unanswered
+                | TransactionOutcome::Lost
+                | TransactionOutcome::Open
+                    if transaction.is_sent_again_among(session) =>
+                {
+                    continue;
+                }
                 TransactionOutcome::Unanswered => &mut counts.unanswered,
                 TransactionOutcome::InProgress => &mut counts.in_progress,
-                TransactionOutcome::Lost | TransactionOutcome::Open => &mut counts.lost,
+                TransactionOutcome::Lost | TransactionOutcome::Open
+                    if !transaction.leaves_nothing_open() =>
+                {
+                    &mut counts.lost
+                }
                 TransactionOutcome::Answered
                 | TransactionOutcome::Partial
+                | TransactionOutcome::Lost
+                | TransactionOutcome::Open
                 | TransactionOutcome::Remedied => continue,
             };
             *counted += 1;

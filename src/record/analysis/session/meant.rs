@@ -7,7 +7,7 @@ use super::super::links::Links;
 use super::answers::{MOST_OF_MESSAGE, short};
 use super::{OpenSession, side};
 use crate::dm::locuri;
-use crate::flow::{CommandAnswer, CommandDelivery, Side, Transaction};
+use crate::flow::{CommandDelivery, Side, Transaction, TransactionItem};
 use crate::record::model::CommandRecord;
 
 impl OpenSession {
@@ -148,12 +148,24 @@ impl OpenSession {
         answer: &CommandRecord,
     ) -> bool {
         let known = &self.transactions[at];
-        let mut before = known.answers.iter();
-        let is_before = |it: &CommandAnswer| it.place.exchange < message.exchange;
-        let is_final = before.any(|it| is_before(it) && !it.is_in_progress());
+        let before = known
+            .answers
+            .iter()
+            .filter(|it| it.place.exchange < message.exchange && !it.is_in_progress());
+        let is_final = before.clone().next().is_some();
         // The answers about several Items may come in several messages.
+        let count = known.items.len();
+        let is_left = |item: &TransactionItem| {
+            let is_about = |node: &SmolStr| before.clone().any(|it| it.is_about(node));
+            let is_about_all = || before.clone().any(|it| it.node.is_none());
+            !item.node.as_ref().map_or_else(is_about_all, is_about)
+        };
         match answer.status {
-            Some(_) => is_final && known.chunks == 0 && known.items.len() < 2,
+            Some(_) => {
+                let has_more = count == Transaction::MOST_ITEMS || known.items.iter().any(is_left);
+                let may_follow = count > 1 && has_more;
+                is_final && known.chunks == 0 && !may_follow
+            }
             None => known.command != "Get" || is_final && !is_about(known, answer),
         }
     }

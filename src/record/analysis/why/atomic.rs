@@ -1,9 +1,10 @@
 //! Atomics that failed, and commands for a user who was not logged on.
 
 use super::cause::is_delete_of_nothing;
+use super::earlier::{ASK_AGAIN, user_words};
 use super::failed::{done_by_rules, failed_item, failure, is_success, place, value, with_value};
 use super::mistake::lacks_cmd_id;
-use super::words::{code, named, named_by};
+use super::words::{capital, code, named, named_by};
 use super::{Case, MOST_LISTED, about};
 use crate::dm::locuri::is_of_user;
 use crate::flow::{Transaction, TransactionOutcome};
@@ -22,6 +23,10 @@ impl<'s> Case<'s> {
             let code = it.answer().and_then(|answer| answer.code());
             code.is_some_and(|code| code >= 400 && !matches!(code, 507 | 516))
         });
+        let refused = match cause {
+            Some(_) => None,
+            None => children.iter().find_map(|it| Some((*it, user_words(it)?))),
+        };
         let named =
             |it: &Transaction| failure(it).map_or_else(|| named(it), |answer| named_by(it, answer));
         let is_over = atomic.outcome == TransactionOutcome::Remedied;
@@ -39,6 +44,9 @@ impl<'s> Case<'s> {
                 format!("{}, because of {}", code(got), named(cause))
             }
             (Some(got), Some(cause)) => format!("{}, though {} failed", code(got), named(cause)),
+            (Some(got), None) if refused.is_some() => {
+                format!("{}, because the user did not agree", code(got))
+            }
             (Some(got), None) => format!("{}, and no command in it reports a failure", code(got)),
             (None, _) => "a command in it failed".into(),
         };
@@ -61,7 +69,10 @@ impl<'s> Case<'s> {
         }
         finding.why.push(place(main, answer));
         finding.why.extend(value(main));
-        finding.why.extend(folded(&children, main));
+        let refused_words = refused.as_ref().map(|(_, words)| capital(words) + ".");
+        finding.why.extend(refused_words);
+        let shown = refused.as_ref().map_or(main, |(alert, _)| *alert);
+        finding.why.extend(folded(&children, shown));
         if !finding.rules.is_empty() {
             finding.next = "take the rule out to see what the device answers by itself".into();
             return Some(finding);
@@ -98,6 +109,7 @@ impl<'s> Case<'s> {
                 };
                 format!("see to {these} first: {}", shown.next)
             }
+            None if refused.is_some() => ASK_AGAIN.into(),
             None => format!(
                 "look at the device's {}: the Statuses name no command as the cause",
                 self.log()

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::earlier::{ASK_AGAIN, user_words};
 use super::failed::{failed_item, failure, is_success};
 use super::words::{self, code, named};
 use super::{Case, EVENT_LOG, csp};
@@ -31,7 +32,7 @@ impl Cause {
     }
 }
 
-impl Case<'_> {
+impl<'s> Case<'s> {
     /// Adds a line on how all commands on the CSP of a failed command ended. Returns whether the device seems to lack the
     /// CSP.
     pub(super) fn of_csp(
@@ -87,7 +88,7 @@ impl Case<'_> {
     }
 
     /// Returns the cause that the record shows for a command that got this code.
-    pub(super) fn cause(&self, transaction: &Transaction, failed: u16) -> Cause {
+    pub(super) fn cause(&self, transaction: &'s Transaction, failed: u16) -> Cause {
         // The native error of Windows says more than the code.
         let code = match native_error(transaction) {
             Some(NO_NODE) => 404,
@@ -102,6 +103,13 @@ impl Case<'_> {
                 format!("The server itself deleted it before, in {place}."),
                 "nothing, if this was to check the Delete; otherwise Add the node again",
             );
+        }
+        let refused = match code {
+            Transaction::NOT_EXECUTED => self.refused_by_user(transaction),
+            _ => None,
+        };
+        if let Some(words) = refused.and_then(user_words) {
+            return Cause::certain(words::capital(&words) + ".", ASK_AGAIN);
         }
         let mut cause = self
             .success_before(transaction, code)

@@ -128,6 +128,37 @@ impl<'s> Case<'s> {
         (last.command == "Add" && has_failed && !is_carried_out(last)).then_some(last)
     }
 
+    /// Returns the Alert in front of a command that was not executed to which the user said no.
+    pub(super) fn refused_by_user(&self, transaction: &'s Transaction) -> Option<&'s Transaction> {
+        let around = transaction.around(&self.session.transactions);
+        let mut around = std::iter::once(transaction).chain(around);
+        around.find_map(|it| self.siblings_before(it).find(|it| user_words(it).is_some()))
+    }
+
+    /// Returns the failed command in front of a command of a Sequence that was not executed.
+    pub(super) fn failed_in_sequence(
+        &self,
+        transaction: &'s Transaction,
+    ) -> Option<&'s Transaction> {
+        let mut around = transaction.around(&self.session.transactions);
+        let is_in_sequence = around.next().is_some_and(|it| it.command == "Sequence");
+        let failed = failure(transaction).filter(|_| is_in_sequence);
+        failed.filter(|it| it.code() == Some(Transaction::NOT_EXECUTED))?;
+        self.siblings_before(transaction).find(|it| it.has_failed())
+    }
+
+    /// Returns the commands in front of a command in the same message, and in the same Atomic or Sequence.
+    fn siblings_before(
+        &self,
+        transaction: &'s Transaction,
+    ) -> impl Iterator<Item = &'s Transaction> {
+        let before = &self.session.transactions[..transaction.number as usize - 1];
+        let of_message = before.iter().rev().take_while(move |it| {
+            it.from == transaction.from && it.asked.exchange == transaction.asked.exchange
+        });
+        of_message.filter(move |it| it.parent == transaction.parent)
+    }
+
     /// Returns the Delete that removed the node of a command, or a node around it.
     pub(super) fn deleted_before(&self, transaction: &Transaction) -> Option<&'s Transaction> {
         let last = self.newest_before(transaction, is_carried_out)?;
@@ -199,6 +230,25 @@ impl<'s> Case<'s> {
             .max_by_key(|it| it.number)
     }
 }
+
+/// `the user said no to Alert 1101 Confirm or reject, in x1 (CmdID 2): 304 Not modified`, if a command is such an Alert.
+pub(super) fn user_words(alert: &Transaction) -> Option<String> {
+    let sent = alert.answers.iter().find_map(|answer| answer.sent)?;
+    let did = match (alert.alert?, sent) {
+        (1101, 304) => "said no to",
+        (1100..=1104, 214) => "cancelled",
+        _ => return None,
+    };
+    let place = words::short_place(&alert.asked);
+    Some(format!(
+        "the user {did} {}, in {place}: {}",
+        named(alert),
+        code(sent)
+    ))
+}
+
+/// The advice about a user who said no.
+pub(super) const ASK_AGAIN: &str = "nothing, if the user may decide; otherwise send it without the question, or ask again in a later session";
 
 fn how(cause: &Transaction) -> String {
     let place = words::place(&cause.asked);

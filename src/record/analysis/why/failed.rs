@@ -65,7 +65,8 @@ impl<'s> Case<'s> {
             let by_rule = self.cause_by_rule(transaction);
             let cause = by_rule
                 .and_then(|cause| cause.command)
-                .or_else(|| self.add_without_which(transaction));
+                .or_else(|| self.add_without_which(transaction))
+                .or_else(|| self.failed_in_sequence(transaction));
             let cause = cause.map(|it| first_causes.get(&it.number).copied().unwrap_or(it.number));
             if let Some(cause) = cause.filter(|cause| grouped.contains(cause)) {
                 first_causes.insert(transaction.number, cause);

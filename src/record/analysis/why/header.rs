@@ -6,6 +6,7 @@ use super::incidents::{MOST_LISTED, finding};
 use super::words::{self, code};
 use crate::flow::{Side, Transaction};
 use crate::printable::counted;
+use crate::record::analysis::exchanged::HMAC;
 use crate::record::analysis::incident::{Incident, IncidentKind};
 use crate::record::model::SessionFinding;
 
@@ -26,11 +27,24 @@ impl<'s> Case<'s> {
             message,
             is_recorded,
             cred,
+            checked,
         } = &last.what
         else {
             return None;
         };
         let is_auth = matches!(got, 401 | 407);
+        // The newest scheme that this peer asked for.
+        let schemes = self.session.incidents.iter().rev();
+        let asked = schemes
+            .skip_while(|it| it.exchange > last.exchange)
+            .find_map(|it| match &it.what {
+                IncidentKind::HeaderRefused {
+                    by: who,
+                    scheme: Some(scheme),
+                    ..
+                } if who == by => Some((it.exchange, scheme)),
+                _ => None,
+            });
         let mut finding = finding(if is_auth { "WHY-08" } else { "WHY-01" }, &refused);
         finding.code = Some(*got);
         let whose = words::side(by.other());
@@ -64,13 +78,21 @@ impl<'s> Case<'s> {
                 }
                 None => "The message had no credentials".to_owned(),
                 Some("") => "The message had credentials without a scheme".to_owned(),
+                Some(HMAC) => format!("The message had an HMAC ({HMAC})"),
                 Some(scheme) => format!("The message had credentials of {scheme}"),
             };
-            let asks = match scheme {
-                Some(scheme) => format!("the Status asks for {scheme}"),
-                None => "the Status has no Chal, so it does not say what is asked for".to_owned(),
+            let asks = match (scheme, &asked) {
+                (Some(scheme), _) => format!("the Status asks for {scheme}"),
+                (None, Some((exchange, scheme))) => {
+                    format!("the Status has no Chal; the one in x{exchange} asks for {scheme}")
+                }
+                (None, None) => {
+                    "the Status has no Chal, so it does not say what is asked for".to_owned()
+                }
             };
             finding.why.push(format!("{had}; {asks}."));
+            let checked = checked.as_ref().map(|it| format!("{}: {}", it.id, it.text));
+            finding.why.extend(checked);
         }
         if last.back.is_some() {
             finding.why.push(format!(
@@ -84,7 +106,20 @@ impl<'s> Case<'s> {
             .take(super::MOST_PLACES)
             .collect();
         finding.why.extend(self.lost());
+        let other_scheme = asked.filter(|(_, asked)| {
+            let given = cred.as_deref().filter(|it| !it.is_empty());
+            let given = given.map(|it| if it == HMAC { "syncml:auth-MAC" } else { it });
+            is_auth && given.is_some_and(|given| !given.eq_ignore_ascii_case(asked))
+        });
+        let is_right = checked.as_ref().is_some_and(|it| it.id == "AUTH-01");
         let next = match (is_auth, by) {
+            _ if let Some((_, asked)) = other_scheme => {
+                format!("let {whose} send the credentials that the Chal asks for: {asked}")
+            }
+            (true, _) if is_right => format!(
+                "look at the account that {} has: for the one that dmtap knows, the credentials are right",
+                words::side(*by)
+            ),
             (true, Side::Server) => "compare the user, the password and the nonce of the account (w7 APPLICATION, AAUTHTYPE) with the server's".into(),
             (true, Side::Device) => "compare the server's credentials with those of the account (w7 APPLICATION)".into(),
             (false, _) => format!("`dmtap explain {got}` says what it means"),

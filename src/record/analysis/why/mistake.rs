@@ -38,7 +38,7 @@ impl<'s> Case<'s> {
             .session
             .errors
             .get(&at)
-            .filter(|_| is_refusal(failed))?;
+            .filter(|error| is_refusal(failed) || is_about_size(failed, &error.id))?;
         let is_warning = error.severity != "error";
         // The native error of Windows says more, unless it is about the value.
         if is_warning && native_error(transaction).is_some() && !is_about_value(transaction) {
@@ -74,6 +74,11 @@ pub(super) fn lacks_cmd_id(transaction: &Transaction, failed: u16) -> bool {
 /// Whether a receiver answers so to a command that breaks the standard.
 fn is_refusal(failed: u16) -> bool {
     matches!(failed, 400 | 405 | 406 | 415 | 500)
+}
+
+/// Whether the standard asks a receiver for this code where a command breaks this rule about its size.
+fn is_about_size(failed: u16, id: &str) -> bool {
+    matches!((failed, id), (413, "LOB-05") | (424, "LOB-07"))
 }
 
 fn in_uri(transaction: &Transaction) -> Option<Cause> {

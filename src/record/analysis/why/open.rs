@@ -23,6 +23,7 @@ impl<'s> Case<'s> {
     pub(super) fn open(&self, known: &[SessionFinding]) -> Vec<SessionFinding> {
         let mut findings = Vec::new();
         findings.extend(self.unanswered());
+        findings.extend(self.undelivered());
         let incomplete = self.session.incomplete.iter();
         let incomplete = incomplete.map(|(at, size)| (&self.session.transactions[*at], *size));
         let is_pending =
@@ -155,6 +156,9 @@ impl<'s> Case<'s> {
             words::capital(words::side(asked)),
         ));
         match asked {
+            Side::Device if first.alert.is_some() => {
+                finding.next = "let the device answer each Alert with a Status".into()
+            }
             Side::Device => finding.next =
                 "Get the node in a later session: whether the command was carried out is not known"
                     .into(),
