@@ -78,6 +78,12 @@ fn rows(text: &str, base: u32) -> Option<Vec<u8>> {
     Some(bytes).filter(|bytes| !bytes.is_empty())
 }
 
+/// Returns the offset and the octets of a row of 16, as Wireshark prints it; `None` for any other line.
+pub fn row_of_dump(line: &str) -> Option<(usize, Vec<u8>)> {
+    let (at, rest) = offset(line, 16)?;
+    Some((at, octets_in_front(rest, 16))).filter(|(_, row)| !row.is_empty())
+}
+
 fn offset(line: &str, base: u32) -> Option<(usize, &str)> {
     let line = line.trim_start();
     let line = line.strip_prefix("0x").unwrap_or(line);
@@ -108,7 +114,7 @@ fn octets_in_front(mut rest: &str, most: usize) -> Vec<u8> {
 }
 
 /// Finds the arrays of C, Java, Go, Python or JSON in a text, such as `{0x02, 0, -1}`: the place and the bytes of each.
-pub(super) fn arrays(text: &str) -> impl Iterator<Item = (Range<usize>, Vec<u8>)> + '_ {
+pub fn arrays(text: &str) -> impl Iterator<Item = (Range<usize>, Vec<u8>)> + '_ {
     let mut behind = 0;
     let ends = memchr::memchr2_iter(b'}', b']', text.as_bytes());
     ends.filter_map(move |end| {
@@ -192,7 +198,7 @@ pub(super) fn octets_at_end(line: &str) -> Vec<u8> {
 }
 
 /// Decodes pairs of hex digits.
-pub(super) fn octets(digits: &[u8]) -> Option<Vec<u8>> {
+pub fn octets(digits: &[u8]) -> Option<Vec<u8>> {
     if digits.is_empty() || digits.len() % 2 == 1 {
         return None;
     }

@@ -7,7 +7,8 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
 use bytes::Bytes;
 
 use super::carve::has_message;
-use super::dump::{arrays, dumps, from_dump, from_string, octets, octets_at_end};
+pub use super::dump::{arrays, octets, row_of_dump};
+use super::dump::{dumps, from_dump, from_string, octets_at_end};
 use super::notification;
 use crate::markup::{utf16::Utf16, wbxml};
 

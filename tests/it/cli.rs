@@ -32,6 +32,7 @@ mod traffic_files;
 mod trial;
 mod unread;
 mod unusual_files;
+mod wireshark;
 mod words;
 mod wrapped;
 

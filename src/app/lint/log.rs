@@ -5,17 +5,20 @@ use std::sync::Arc;
 use bytes::Bytes;
 use memchr::memmem;
 
-use crate::app::message_log::{LoggedMessage, is_notification, messages};
+use crate::app::message_log::{LoggedMessage, is_notification, messages, of_other_program};
 use crate::dm::packed::unpack;
 use crate::dm::{Dialect, Message};
 use crate::markup::utf16::in_utf8;
 use crate::markup::{Document, Hint, Limits, decode, wbxml};
 
 /// Whether a file is a log: a text with messages in it, such as a trace of SyncMLViewer. A single message is not one, also
-/// if more text is around it, or if it does not decode.
+/// if more text is around it, or if it does not decode. The file of another program is read as a log, which says so.
 pub fn is_log(source: &[u8]) -> bool {
     let source = Bytes::copy_from_slice(source);
     let limits = Limits::default();
+    if of_other_program(&source).is_some() {
+        return true;
+    }
     let plain = unpack(source.to_vec());
     if is_notification(&plain) {
         return false;

@@ -13,7 +13,7 @@ use super::other_file::of_other_program;
 use super::packed_file::{gunzipped, unzipped};
 use super::{
     LoggedMessage, MOST_BYTES, NOTIFICATION, curl, har, is_cut, last_answer, mitm_flows, raw_http,
-    table,
+    table, wireshark,
 };
 use crate::dm::carve::{carve, has_message};
 use crate::dm::notification::Notification;
@@ -44,6 +44,10 @@ fn in_file(text: &Bytes, limits: &Limits) -> Vec<LoggedMessage> {
     if let Some(flows) = mitm_flows::as_har(text, limits) {
         return har::messages(&flows, limits).unwrap_or_default();
     }
+    // As base64, hex would be other bytes.
+    if let Some(stream) = wireshark::followed(text) {
+        return without_lines(in_plain_text(stream.into(), limits));
+    }
     let alone = unpack(text.to_vec());
     if is_notification(&alone) {
         return vec![LoggedMessage {
@@ -60,6 +64,9 @@ fn in_file(text: &Bytes, limits: &Limits) -> Vec<LoggedMessage> {
     let text = in_plain_utf8(&alone);
     if let Some(found) = raw_http::burp(&text, limits) {
         return found;
+    }
+    if let Some(packets) = wireshark::as_har(&text) {
+        return har::messages(&packets, limits).unwrap_or_default();
     }
     let rewritten =
         curl::as_http(&text).or_else(|| table::by_columns(&text).map(String::into_bytes));

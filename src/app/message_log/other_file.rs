@@ -7,6 +7,7 @@ use super::MOST_BYTES;
 use super::event_lines;
 use super::find::in_plain_utf8;
 use super::packed_file::unzipped;
+use super::wireshark;
 
 /// The remedy for commands outside of a message.
 pub(in crate::app) const COMMANDS_ALONE: &str = "its commands of SyncML are not messages: put <SyncML><SyncBody> in front of \
@@ -19,9 +20,10 @@ pub(in crate::app) fn of_other_program(file: &[u8]) -> Option<&'static str> {
         .get(ACTIVE_SYNC.len())
         .is_some_and(|it| it & 0x3f == SYNCML);
     let mut known = KNOWN.iter();
-    let (_, what) = known
-        .find(|(begins, _)| file.starts_with(begins) && !(is_syncml && *begins == ACTIVE_SYNC))?;
-    Some(what)
+    let known = known
+        .find(|(begins, _)| file.starts_with(begins) && !(is_syncml && *begins == ACTIVE_SYNC));
+    let known = known.map(|(_, what)| *what);
+    known.or_else(|| wireshark::is_without_bytes(file).then_some(PRINT))
 }
 
 /// Returns the reason why a file that is not a record shows nothing.
@@ -39,6 +41,9 @@ pub(in crate::app) fn nothing_found(file: &Bytes) -> String {
     let has = |name: &str| memmem::find(&text, name.as_bytes()).is_some();
     if has("MDMEnterpriseDiagnosticsReport") || has("MDM Diagnostic Report") {
         return REPORT.to_owned();
+    }
+    if has(" bytes captured (") {
+        return PRINT.to_owned();
     }
     let why = match has("<LocURI>") || has("<CmdID>") {
         true if memmem::rfind(&text, b"<?xml").is_some_and(|at| at > LONGEST_FRONT) => {
@@ -59,7 +64,8 @@ const NO_MESSAGE: &str = "no message of SyncML or enrollment stands in it: dmtap
 const KNOWN: [(&[u8], &str); 6] = [
     (
         &[0x0a, 0x0d, 0x0d, 0x0a],
-        "this is a pcapng: the record in JSON lines (.jsonl) beside it has its sessions",
+        "this is a pcapng: if dmtap wrote it, the record in JSON lines (.jsonl) beside it has its sessions; of any other one \
+         `tshark -r FILE -T json -x > FILE.json` prints what dmtap reads",
     ),
     (b"\xd4\xc3\xb2\xa1", CAPTURE),
     (b"\xa1\xb2\xc3\xd4", CAPTURE),
@@ -77,8 +83,11 @@ const KNOWN: [(&[u8], &str); 6] = [
         "this is WBXML of ActiveSync (mail, contacts, calendar), which has nothing to do with OMA DM",
     ),
 ];
-const CAPTURE: &str = "this is a capture of packets (pcap): decrypt it in Wireshark, follow the stream (Follow, HTTP or TLS Stream), \
-                       save that as text, and give dmtap the text";
+const CAPTURE: &str = "this is a capture of packets (pcap): `tshark -r FILE -T json -x > FILE.json` prints what dmtap reads; for HTTPS add \
+                       `-o tls.keylog_file:KEYS`";
+const PRINT: &str = "this print of Wireshark, tshark or tcpdump does not have the bytes of the messages: \
+                     `tshark -r FILE -T json -x > FILE.json` prints what dmtap reads, and so does Follow, TCP or TLS Stream, with \
+                     \"Show data as: Raw\"";
 const REPORT: &str = "this is a report of MdmDiagnosticsTool, which has settings in force and no messages: what failed stands in the \
                       event log (DeviceManagement-Enterprise-Diagnostics-Provider/Admin), and SyncMLViewer or dmtap proxy record \
                       messages";

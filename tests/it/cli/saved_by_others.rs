@@ -338,7 +338,10 @@ fn a_file_that_dmtap_does_not_read_says_what_to_do_with_it() {
     let cases: [(&[u8], &str); 6] = [
         (b"ElfFile\0\0\0\0\0", "wevtutil qe FILE.evtx /lf:true"),
         (b"MSCF\0\0\0\0", "expand FILE.cab"),
-        (b"\xd4\xc3\xb2\xa1\x02\x00\x04\x00", "Wireshark"),
+        (
+            b"\xd4\xc3\xb2\xa1\x02\x00\x04\x00",
+            "`tshark -r FILE -T json -x > FILE.json`",
+        ),
         (b"\x0a\x0d\x0d\x0a\x1c\x00\x00\x00", "JSON lines"),
         (active_sync, "ActiveSync"),
         (report, "MdmDiagnosticsTool"),

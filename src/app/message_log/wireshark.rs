@@ -1,0 +1,262 @@
+//! What Wireshark and tshark print: streams that they follow, as hex, and packets in JSON.
+//!
+//! ```text
+//! 00000000  50 4f 53 54 20 2f 64 6d  20 48 54 54 50 2f 31 2e  POST /dm  HTTP/1.   follow, hex dump
+//!     00000000  48 54 54 50 …                                 the other side has an indent
+//! 504f5354202f646d…                                           follow, raw
+//!       data: !!binary |                                      follow, YAML
+//! {"_source": {"layers": {"http": {"http.file_data": …        -T json, -T jsonraw
+//! {"layers": {"http": {"http_http_file_data": …               -T ek
+//! ```
+
+use std::collections::HashMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use memchr::memmem;
+use serde_json::{Value, json};
+
+use crate::dm::packed::{arrays, octets, row_of_dump};
+
+/// Returns the bytes of a stream that Wireshark followed, both sides as they came; `None` for any other text.
+pub(super) fn followed(text: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(text).ok()?;
+    let begin = text.trim_start().as_bytes();
+    if begin.starts_with(b"char peer") || begin.starts_with(b"unsigned char peer") {
+        let bytes: Vec<u8> = arrays(text).flat_map(|(_, bytes)| bytes).collect();
+        return is_http(&bytes).then_some(bytes);
+    }
+    if let Some(stream) = in_segments(text) {
+        return Some(stream);
+    }
+    let is_yaml = begin.starts_with(b"peers:") || text.contains("data: !!binary |");
+    let mut bytes = Vec::new();
+    for line in text.lines() {
+        let read = match is_yaml {
+            true => {
+                line.starts_with("  ")
+                    .then(|| STANDARD.decode(line.trim()).ok())
+            }
+            .flatten(),
+            false => {
+                { row_of_dump(line).map(|(_, row)| row) }.or_else(|| octets(line.trim().as_bytes()))
+            }
+        };
+        // In front of the stream and behind it stand lines about it.
+        bytes.extend(read.unwrap_or_default());
+        if bytes.len() >= LONGEST_METHOD && !is_http(&bytes) {
+            return None;
+        }
+    }
+    is_http(&bytes).then_some(bytes)
+}
+
+/// Returns the bytes of a stream that tshark followed as text: in front of each segment stands its length.
+fn in_segments(text: &str) -> Option<Vec<u8>> {
+    let (_, behind) = text.split_once("\nNode 1: ")?;
+    let (_, mut rest) = behind.split_once('\n')?;
+    let mut bytes = Vec::new();
+    while let Some((length, behind)) = rest.split_once('\n')
+        && let Ok(length) = length.trim().parse::<usize>()
+    {
+        bytes.extend(behind.get(..length)?.bytes());
+        rest = behind.get(length..)?.strip_prefix('\n')?;
+    }
+    (rest.starts_with("===") && is_http(&bytes)).then_some(bytes)
+}
+
+/// Whether a text is a print of packets that lacks the bytes of their messages, or has them between headers of TCP: a tree
+/// (`-V`), a dump of packets (`-x`, also of tcpdump), a stream in characters, JSON with bodies that end at a zero.
+pub(super) fn is_without_bytes(text: &[u8]) -> bool {
+    let has = |what: &str| memmem::find(text, what.as_bytes()).is_some();
+    let begin = String::from_utf8_lossy(&text[..text.len().min(LONGEST_BEGIN)]);
+    let mut rows = begin.lines().filter_map(row_of_dump);
+    // WBXML, of which tshark prints what stands in front of its first zero.
+    let mut cut = memmem::find_iter(text, "http_file_data\":")
+        .chain(memmem::find_iter(text, "http.file_data\":"));
+    let is_cut = |at: usize| {
+        let value = &text[at + "http_file_data\":".len()..];
+        { ["\"\\u0001", "\"\\u0002", "\"\\u0003"].iter() }
+            .any(|begin| value.trim_ascii_start().starts_with(begin.as_bytes()))
+    };
+    !has("file_data_raw")
+        && (has(" Level | State | Codepage | WBXML Token Description")
+            || rows.any(|(at, row)| at == 0 && is_packet(&row))
+            || has("dm+wbxml") && !text.contains(&3) && has("\n...j")
+            || cut.any(is_cut))
+}
+
+/// Whether the first octets of a packet are those of TCP in IP: bare, behind Ethernet, behind Linux's own header, or behind
+/// that of a loopback.
+fn is_packet(row: &[u8]) -> bool {
+    let octet = |at: usize| row.get(at).copied();
+    let is_ip = |at: usize| octet(at) == Some(0x45) && octet(at + 9).is_none_or(|it| it == TCP);
+    let is_type = |at: usize| matches!(row.get(at..at + 2), Some([8, 0] | [0x86, 0xdd]));
+    is_ip(0)
+        || is_ip(4)
+        || is_type(12) && matches!(octet(14), Some(0x45 | 0x60))
+        || is_type(14) && octet(0) == Some(0)
+}
+
+/// Whether a stream begins with a head of HTTP.
+fn is_http(stream: &[u8]) -> bool {
+    let begins = ["POST ", "GET ", "HEAD ", "OPTIONS ", "CONNECT ", "HTTP/1."];
+    { begins.iter() }.any(|begin| stream.starts_with(begin.as_bytes()))
+}
+
+/// Returns the exchanges of packets in JSON as a HAR; `None` for any other text.
+pub(super) fn as_har(text: &[u8]) -> Option<Value> {
+    let is_of_packets = |name: &&str| memmem::find(text, name.as_bytes()).is_some();
+    ["\"http.", "\"http_http_"]
+        .iter()
+        .find(|it| is_of_packets(it))?;
+    // tshark cuts a long comment of a packet within a character.
+    let text = String::from_utf8_lossy(text);
+    let packets = serde_json::from_str::<Vec<Value>>(&text)
+        .unwrap_or_else(|_| text.lines().flat_map(serde_json::from_str).collect());
+    let mut exchanges: Vec<(String, Value)> = Vec::new();
+    for packet in &packets {
+        let layers = packet
+            .pointer("/_source/layers")
+            .unwrap_or(&packet["layers"]);
+        let mut fields = Fields::default();
+        ["frame", "tcp", "http"]
+            .iter()
+            .for_each(|layer| fields.add(&layers[layer]));
+        let stream = fields.text("stream").to_owned();
+        let at = fields.text("time_epoch").parse::<f64>().ok();
+        let status = fields.text("response_code").parse::<u16>().ok();
+        if let Some(status) = status.filter(|status| *status >= 200) {
+            let is_asked =
+                |(of, entry): &(String, Value)| *of == stream && entry["response"].is_null();
+            let place = exchanges.iter().rposition(is_asked).unwrap_or_else(|| {
+                exchanges.push((
+                    stream.clone(),
+                    json!({"request": {"method": "POST", "url": ""}}),
+                ));
+                exchanges.len() - 1
+            });
+            let entry = &mut exchanges[place].1;
+            let took = at.zip(entry["begun"].as_f64());
+            entry["time"] = took.map(|(at, begun)| (at - begun) * 1e3).into();
+            entry["response"] =
+                json!({"status": status, "headers": fields.head(), "content": fields.body()});
+        } else if !fields.text("request_method").is_empty() {
+            let date = |at: f64| jiff::Timestamp::from_microsecond((at * 1e6) as i64).ok();
+            let entry = json!({
+                "begun": at,
+                "startedDateTime": at.and_then(date).map(|date| date.to_string()),
+                "request": {
+                    "method": fields.text("request_method"),
+                    "url": fields.text("request_full_uri"),
+                    "headers": fields.head(),
+                    "postData": fields.body(),
+                },
+            });
+            exchanges.push((stream, entry));
+        }
+    }
+    let entries: Vec<Value> = exchanges.into_iter().map(|(_, entry)| entry).collect();
+    (!entries.is_empty()).then(|| json!({"log": {"entries": entries}}))
+}
+
+/// The fields of a packet by their names without the protocol, with `_` in place of dots.
+#[derive(Default)]
+struct Fields(HashMap<String, String>);
+
+impl Fields {
+    fn add(&mut self, layer: &Value) {
+        for (name, value) in layer.as_object().into_iter().flatten() {
+            self.add(value);
+            let name = name.replace('.', "_");
+            let name = PROTOCOLS
+                .iter()
+                .find_map(|it| name.strip_prefix(it))
+                .unwrap_or(&name);
+            // `-x` and `jsonraw` write the octets in hex, with place and length.
+            let (value, name) = match (value[0].as_str(), name.strip_suffix("_raw")) {
+                (Some(hex), Some(plain)) if name != BODY => (line_of(hex), plain),
+                (Some(hex), _) => (hex.to_owned(), name),
+                _ => (value.as_str().unwrap_or_default().to_owned(), name),
+            };
+            if !value.is_empty() {
+                self.0.entry(name.to_owned()).or_insert(value);
+            }
+        }
+    }
+
+    fn text(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", String::as_str)
+    }
+
+    fn head(&self) -> Value {
+        let fields = FIELDS
+            .iter()
+            .filter(|(name, _)| !self.text(name).is_empty());
+        fields
+            .map(|(name, field)| json!({"name": field, "value": self.text(name)}))
+            .collect()
+    }
+
+    /// Returns the body of a message. tshark cuts one that is not text at its first zero.
+    fn body(&self) -> Value {
+        let (raw, text) = (self.text(BODY), self.text("file_data"));
+        if raw.is_empty() && text.is_empty() {
+            return Value::Null;
+        }
+        // Since version 4.2 a body is in hex, with colons.
+        let hex = if raw.is_empty() {
+            &text.replace(':', "")
+        } else {
+            raw
+        };
+        let is_hex = !raw.is_empty() || text.as_bytes().get(2) == Some(&b':');
+        let body = octets(hex.as_bytes()).filter(|_| is_hex);
+        let body = body.unwrap_or_else(|| text.as_bytes().to_vec());
+        let length = self.text("content_length_header").parse::<usize>();
+        let length = length.unwrap_or_default();
+        match body.len() < length && self.text("content_encoding").is_empty() {
+            true => json!({"size": length}),
+            false => {
+                json!({"size": body.len(), "encoding": "base64", "text": STANDARD.encode(body)})
+            }
+        }
+    }
+}
+
+/// Returns the text of octets in hex; of a header field only its value.
+fn line_of(hex: &str) -> String {
+    let octets = octets(hex.as_bytes()).unwrap_or_default();
+    let text = String::from_utf8_lossy(&octets);
+    let value = text
+        .strip_suffix("\r\n")
+        .and_then(|line| line.split_once(": "));
+    value.map_or(&*text, |(_, value)| value).to_owned()
+}
+
+/// The octets of a body.
+const BODY: &str = "file_data_raw";
+/// The prefixes of fields; Elasticsearch (`-T ek`) has them with the layer.
+const PROTOCOLS: [&str; 6] = [
+    "http_http_",
+    "frame_frame_",
+    "tcp_tcp_",
+    "http_",
+    "frame_",
+    "tcp_",
+];
+/// The fields of heads that matter, by the names of Wireshark and of HTTP.
+const FIELDS: [(&str, &str); 6] = [
+    ("content_type", "content-type"),
+    ("host", "host"),
+    ("location", "location"),
+    ("server", "server"),
+    ("user_agent", "user-agent"),
+    ("www_authenticate", "www-authenticate"),
+];
+/// The number of TCP in a header of IP.
+const TCP: u8 = 6;
+/// The limit of the beginning of a text that shows its first packet, in bytes.
+const LONGEST_BEGIN: usize = 64 << 10;
+/// The length of the longest method with its blank, in bytes.
+const LONGEST_METHOD: usize = 8;
