@@ -79,6 +79,7 @@ impl ServerError {
         }
         if found.cause.is_some() && is_of_resolver(error) {
             found.cause = Some(FailureCause::Unresolved);
+            found.help = Some("check the name, or the network".into());
         }
         found.what = in_words(error);
         found
@@ -161,9 +162,7 @@ fn in_words(error: &(dyn Error + 'static)) -> String {
     });
     match system {
         Some(words) => format!("{what}: {}", words.to_lowercase()),
-        None if is_new && is_of_resolver(error) => {
-            "the server's name cannot be resolved: check the name, or the network".into()
-        }
+        None if is_new && is_of_resolver(error) => "the server's name cannot be resolved".into(),
         None => what.into(),
     }
 }
