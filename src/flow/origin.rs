@@ -160,6 +160,14 @@ impl UrlOrigin {
         is_name.then_some(found)
     }
 
+    /// Returns the origin of a URL in which a user name stands in front of the host.
+    pub fn behind_user(url: &str) -> Option<Origin> {
+        let (scheme, rest) = url.split_once("://")?;
+        let authority = rest.split(ends_authority).next()?;
+        let (_, host) = authority.rsplit_once('@')?;
+        Self::of(&format!("{scheme}://{host}")).map(|url| url.origin)
+    }
+
     fn behind_scheme(scheme: Scheme, url: &str, start: usize) -> Option<Self> {
         let rest = &url[start..];
         let length = rest.find(ends_authority).unwrap_or(rest.len());
