@@ -57,7 +57,10 @@ impl ServerError {
             if let Some(connect) = error.downcast_ref::<ConnectError>() {
                 match connect {
                     ConnectError::Timeout(_) => found.status = StatusCode::GATEWAY_TIMEOUT,
-                    ConnectError::Refused(_) => found.cause = Some(FailureCause::ClientCertificate),
+                    ConnectError::Refused(refused) => {
+                        found.cause = Some(FailureCause::ClientCertificate);
+                        found.help = refused.help();
+                    }
                     ConnectError::Loop(_) | ConnectError::Private(_) => {}
                     ConnectError::Other(_) => continue,
                 }

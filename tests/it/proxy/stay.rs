@@ -218,6 +218,31 @@ async fn a_server_without_tls_that_writes_its_public_https_name_stands_behind_th
     }
 }
 
+#[tokio::test]
+async fn a_device_behind_something_that_ends_tls_gets_https() {
+    let clear = Clear::start().await;
+    let upstream: Origin = format!("http://{}", clear.address).parse().unwrap();
+    let discovered = DISCOVERED.replace("https://mdm.example.com:MDM", &upstream.to_string());
+    let rig = Rig::start(Settings::reverse(upstream)).await;
+    for (proto, expected) in [
+        (None, "http"),
+        (Some("http"), "http"),
+        (Some("https"), "https"),
+    ] {
+        let tcp = TcpStream::connect(rig.address).await.unwrap();
+        let mut device = Device::over(tcp, "http/1.1").await;
+        let mut ask = request(&device, "abc.example.net", "/", &discovered);
+        if let Some(proto) = proto {
+            let fields = ask.headers_mut();
+            fields.insert("x-forwarded-proto", proto.parse().unwrap());
+        }
+        let answer = text(&device.send(ask).await.unwrap());
+        let url = format!("<EnrollmentServiceUrl>{expected}://abc.example.net/enroll<");
+        assert!(answer.contains(&url), "{proto:?}: {answer}");
+    }
+    rig.stop().await;
+}
+
 /// A server in clear text that echoes bodies, and keeps the path and Host of each request.
 struct Clear {
     address: std::net::SocketAddr,
