@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 pub use head::{rewrite_cookie, rewrite_location, rewrite_sources, signing_fields};
 pub use linked::note_linked_enrollment_urls;
-pub use page::{rewrite_page, url_of_refresh};
+pub use page::{note_untyped_page, rewrite_page, url_of_refresh};
 pub use prefilter::may_contain_urls;
 
 use crate::flow::origin::{LearnedHosts, NamedHost, OriginMap};
@@ -32,7 +32,7 @@ use crate::markup::{self, Document, Limits};
 use crate::patch::Patch;
 use places::Place;
 use turn::UrlRewriter;
-pub use turn::{leads_away_text, sign_in_text};
+pub use turn::{leads_away_text, sign_in_text, user_text, with_user};
 
 /// The name of the rule in records.
 pub const NAME: &str = "stay";
@@ -103,6 +103,9 @@ pub fn stay(document: &Document, input: &StayInput<'_>) -> StayOutcome {
     rewriter.turn_all(places.places.iter().filter(is_servers));
     if places.is_cut {
         rewriter.note_cut();
+    }
+    if let Some(path) = &places.unread {
+        rewriter.note_unread(path);
     }
     let (edits, changes, mut outcome) = rewriter.finish();
     if edits.is_empty() {

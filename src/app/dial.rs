@@ -20,6 +20,7 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio::net::TcpStream;
 use tower_service::Service;
 
+use crate::flow::origin::Origin;
 use crate::peer::enroll::PrivateKey;
 use crate::proxy::{PlainError, Resolve, Trust, client_config};
 
@@ -84,22 +85,23 @@ impl Dialer {
     }
 
     fn with_config(&self, config: ClientConfig) -> HttpClient {
-        let connector = hyper_rustls::HttpsConnectorBuilder::new()
+        let https = hyper_rustls::HttpsConnectorBuilder::new()
             .with_tls_config(config)
             .https_or_http()
             .enable_all_versions()
             .wrap_connector(self.clone());
-        Client::builder(TokioExecutor::new()).build(connector)
+        let table = self.table.clone();
+        Client::builder(TokioExecutor::new()).build(Connector { https, table })
     }
 
     async fn dial(self, uri: Uri) -> io::Result<TokioIo<TcpStream>> {
         let host = uri.host().unwrap_or_default().to_ascii_lowercase();
         let port = port_of(&uri);
-        let known = self.table.iter().find_map(|line| line.of(&host, port));
+        let known = self.table.iter().find(|line| line.is_of(&host, port));
         let literal = host.trim_matches(['[', ']']).parse::<IpAddr>().ok();
         let is_here = literal.is_some_and(|ip| ip.is_loopback()) || host == "localhost";
         let stream = match known {
-            Some(to) => TcpStream::connect(to).await?,
+            Some(line) => TcpStream::connect(line.address()).await?,
             None if self.dns || is_here => {
                 TcpStream::connect((host.trim_matches(['[', ']']), port)).await?
             }
@@ -132,6 +134,34 @@ impl Service<Uri> for Dialer {
     }
 }
 
+/// A connector that speaks the scheme that the table names for a server, in place of that of its URLs.
+#[derive(Clone, Debug)]
+pub struct Connector {
+    https: HttpsConnector<Dialer>,
+    table: Arc<[Resolve]>,
+}
+
+impl Service<Uri> for Connector {
+    type Response = <HttpsConnector<Dialer> as Service<Uri>>::Response;
+    type Error = <HttpsConnector<Dialer> as Service<Uri>>::Error;
+    type Future = <HttpsConnector<Dialer> as Service<Uri>>::Future;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.https.poll_ready(context)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let (host, port) = (uri.host().unwrap_or_default(), port_of(&uri));
+        let line = self.table.iter().find(|line| line.is_of(host, port));
+        let scheme = line.and_then(Resolve::scheme);
+        let spoken = scheme.and_then(|scheme| {
+            let url = Origin::new(scheme, host, port).host_and_port();
+            format!("{}://{url}/", scheme.name()).parse().ok()
+        });
+        self.https.call(spoken.unwrap_or(uri))
+    }
+}
+
 /// Returns the port of a URI, or the default port of its scheme.
 pub(super) fn port_of(uri: &Uri) -> u16 {
     uri.port_u16().unwrap_or(match uri.scheme_str() {
@@ -141,7 +171,7 @@ pub(super) fn port_of(uri: &Uri) -> u16 {
 }
 
 /// The HTTP client of the simulated device.
-pub type HttpClient = Client<HttpsConnector<Dialer>, Full<Bytes>>;
+pub type HttpClient = Client<Connector, Full<Bytes>>;
 
 /// The limit of noted hosts.
 const MOST_HOSTS: usize = 1024;
@@ -149,24 +179,36 @@ const MOST_HOSTS: usize = 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flow::origin::Scheme;
 
     #[test]
-    fn a_line_is_that_of_curl_and_may_name_a_port() {
-        let check = |text: &str, to: &str| {
-            let expected = to.parse().map(|to| Resolve::new("a.test", 443, to));
-            assert_eq!(text.parse::<Resolve>().ok(), expected.ok(), "{text}");
+    fn a_line_is_that_of_curl_and_may_name_a_port_or_a_url() {
+        let check = |text: &str, to: &str, scheme: Option<Scheme>| {
+            let line = text.parse::<Resolve>().ok();
+            let is_of = |line: &&Resolve| line.is_of("a.test", 443) && line.is_of("A.TEST.", 443);
+            let line = line.as_ref().filter(is_of);
+            assert_eq!(line.map_or("", Resolve::address), to, "{text}");
+            assert_eq!(line.and_then(Resolve::scheme), scheme, "{text}");
         };
-        check("A.test:443:127.0.0.1", "127.0.0.1:443");
-        check("a.test:443:127.0.0.1:8443", "127.0.0.1:8443");
-        check("a.test:443:[::1]", "[::1]:443");
-        check("a.test:443:[::1]:8443", "[::1]:8443");
+        check("A.test:443:127.0.0.1", "127.0.0.1:443", None);
+        check("a.test:443:127.0.0.1:8443", "127.0.0.1:8443", None);
+        check("a.test:443:[::1]", "[::1]:443", None);
+        check("a.test:443:[::1]:8443", "[::1]:8443", None);
+        let (http, https) = (Some(Scheme::Http), Some(Scheme::Https));
+        check("a.test:443:http://127.0.0.1:8080", "127.0.0.1:8080", http);
+        check("a.test.:443:http://fleet:8080/", "fleet:8080", http);
+        check("a.test:443:http://[::1]", "[::1]:80", http);
+        check("a.test:443:https://fleet", "fleet:443", https);
         for wrong in [
             "a.test",
             "a.test:443",
+            ":443:127.0.0.1",
             "a.test:x:127.0.0.1",
             "a.test:443:name",
+            "a.test:443:http://name/path",
+            "a.test:443:ftp://name",
         ] {
-            check(wrong, "");
+            check(wrong, "", None);
         }
     }
 }

@@ -15,8 +15,8 @@ use super::dial::{Dialer, port_of};
 use super::rule_includes;
 use crate::dm::Certificate;
 use crate::peer::enroll::server::DISCOVERY_PATH;
-use crate::proxy::{Resolve, Trust};
-use probe::Handshake;
+use crate::proxy::{Resolve, Scheme, Trust};
+use probe::{Failed, Handshake};
 
 /// The hosts and certificates to examine.
 #[derive(Clone, Debug)]
@@ -207,7 +207,7 @@ impl Doctor {
         })?;
         let leads = format!("{host} leads to {}", list(&addresses));
         findings.push(Finding::ok("server name", leads));
-        let verified = Handshake::with(&addresses, &host, &self.trust).await;
+        let verified = self.handshake(&addresses, &host, port).await;
         if let Err(why) = &verified
             && why.is_tcp
         {
@@ -235,21 +235,35 @@ impl Doctor {
         };
         let first = addresses.first();
         let first = first.map(|first| Resolve::new(&host, port, *first));
-        let table = first.into_iter().chain(self.resolve.iter().cloned());
+        let table = self.resolve.iter().cloned().chain(first);
         let dialer = Dialer::new(table.collect());
         discovery::examine(self, &dialer, &handshake, findings).await
     }
 
+    /// Performs a handshake with a server, unless the table says that it has no TLS at its address.
+    async fn handshake(
+        &self,
+        addresses: &[SocketAddr],
+        host: &str,
+        port: u16,
+    ) -> Result<Handshake, Failed> {
+        let line = self.resolve.iter().find(|line| line.is_of(host, port));
+        match line.and_then(Resolve::scheme) {
+            Some(Scheme::Http) => Handshake::in_clear(addresses).await,
+            _ => Handshake::with(addresses, host, &self.trust).await,
+        }
+    }
+
     /// Returns the addresses of a name; the table comes before DNS.
     async fn lookup(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
-        if let Some(to) = self.resolve.iter().find_map(|line| line.of(host, port)) {
-            return Ok(vec![to]);
-        }
         let bare = host.trim_matches(['[', ']']);
-        if let Ok(ip) = bare.parse::<IpAddr>() {
-            return Ok(vec![SocketAddr::new(ip, port)]);
-        }
-        let found = tokio::net::lookup_host((bare, port)).await;
+        let known = self.resolve.iter().find(|line| line.is_of(host, port));
+        let address = match (known, bare.parse::<IpAddr>()) {
+            (Some(line), _) => line.address().to_owned(),
+            (None, Ok(ip)) => SocketAddr::new(ip, port).to_string(),
+            (None, Err(_)) => format!("{bare}:{port}"),
+        };
+        let found = tokio::net::lookup_host(address).await;
         let found: Vec<_> = found.map_err(|_| "it cannot be resolved")?.collect();
         match found.is_empty() {
             true => Err("it has no address".into()),

@@ -31,7 +31,7 @@ pub struct Doctor {
     /// Also trust the CAs in this PEM file.
     #[arg(long, value_name = "FILE")]
     server_ca: Option<PathBuf>,
-    /// The address of a host, instead of the one that DNS knows. Can be repeated.
+    /// The address of a host, instead of the one that DNS knows, or its URL there, as in dmtap proxy. Can be repeated.
     #[arg(long, value_name = "HOST:PORT:ADDRESS")]
     resolve: Vec<Resolve>,
     /// Folder of the CA; the default is ~/.dmtap.

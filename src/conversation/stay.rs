@@ -155,6 +155,9 @@ impl StayContext {
             (Some(body), Some(received)) if media::is_page(message.headers()) => {
                 stay::rewrite_page(body, received, &self.map)
             }
+            (Some(body), Some(_)) if !message.headers().contains_key(header::CONTENT_TYPE) => {
+                stay::note_untyped_page(body, &self.map)
+            }
             _ => StayOutcome::default(),
         }
     }
@@ -205,6 +208,10 @@ impl StayContext {
                 );
                 if let Turned::Away(origin) = &turned {
                     stayed.notes.push(note_away(reach, origin, name));
+                }
+                if let Some(origin) = stay::with_user(&value[at..], &self.map) {
+                    let text = stay::user_text(&origin, name.as_str());
+                    stayed.notes.push(Note::new("STAY-01", text));
                 }
                 let after = turned.apply(&value[at..])?;
                 if let Turned::To { learned, .. } = turned {

@@ -12,6 +12,7 @@ mod learned;
 mod map;
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 pub use learned::{LearnedHosts, MOST_LEARNED, NamedHost};
@@ -119,10 +120,13 @@ impl FromStr for Origin {
     }
 }
 
-/// Returns a host in lower case, without the brackets of an IPv6 address and the dot at the end.
+/// Returns a host in lower case, without the dot at the end; an IPv6 address in its shortest form, without brackets.
 pub fn plain_host(host: &str) -> String {
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
+    match host.parse::<Ipv6Addr>() {
+        Ok(address) => address.to_string(),
+        Err(_) => host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase(),
+    }
 }
 
 /// The origin at the beginning of a URL.
@@ -158,6 +162,14 @@ impl UrlOrigin {
         let found = Self::behind_scheme(Scheme::Https, text, 0)?;
         let is_name = found.origin.host.contains('.') && !text.contains("://");
         is_name.then_some(found)
+    }
+
+    /// Returns the origin of a URL in which a user name stands in front of the host.
+    pub fn behind_user(url: &str) -> Option<Origin> {
+        let (scheme, rest) = url.split_once("://")?;
+        let authority = rest.split(ends_authority).next()?;
+        let (_, host) = authority.rsplit_once('@')?;
+        Self::of(&format!("{scheme}://{host}")).map(|url| url.origin)
     }
 
     fn behind_scheme(scheme: Scheme, url: &str, start: usize) -> Option<Self> {

@@ -132,9 +132,13 @@ impl Failure {
     /// Creates the failure for an error on the way to a server.
     pub(super) fn of(error: &(dyn Error + 'static)) -> Self {
         let found = ServerError::of(error, "--server-ca");
+        let help = match found.cause {
+            Some(FailureCause::Unresolved) => Some(SAY_WHERE.to_owned()),
+            _ => found.help,
+        };
         Self {
             cause: found.cause,
-            help: found.help,
+            help,
             ..Self::of_server(found.status, found.what)
         }
     }
@@ -236,6 +240,9 @@ fn reason_name(reason: h2::Reason) -> String {
         false => name,
     }
 }
+
+/// The remedy for a server whose name leads nowhere.
+const SAY_WHERE: &str = "check the name, or say where the server is: --resolve HOST:PORT:ADDRESS";
 
 #[cfg(test)]
 mod tests {

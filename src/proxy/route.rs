@@ -75,10 +75,13 @@ impl Context {
     /// Returns the origin that the device named: by `:authority` or the request line, Host, or SNI.
     fn named(&self, parts: &request::Parts) -> Option<Origin> {
         let tls = self.connection.tls.as_ref();
-        let scheme = if tls.is_some() {
-            Scheme::Https
-        } else {
-            Scheme::Http
+        // What ends TLS in front of dmtap says so.
+        let forwarded = parts.headers.get("x-forwarded-proto");
+        let is_https =
+            forwarded.is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"));
+        let scheme = match tls.is_some() || is_https {
+            true => Scheme::Https,
+            false => Scheme::Http,
         };
         let host = parts.headers.get(header::HOST);
         let host = host

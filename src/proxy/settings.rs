@@ -10,7 +10,7 @@ pub use crate::flow::origin::{Origin, Scheme};
 
 use super::client_certs::ClientCertSettings;
 use crate::conversation::SessionLimits;
-use crate::flow::origin::OriginPair;
+use crate::flow::origin::{OriginPair, plain_host};
 use crate::identity::Strings;
 use crate::stay::Extent;
 
@@ -208,26 +208,42 @@ pub enum SwapSettings {
     Hosts(Vec<String>),
 }
 
-/// The address of a server, as in curl's `HOST:PORT:ADDRESS`. The address may have a port of its own.
+/// The address of a server, as in curl's `HOST:PORT:ADDRESS`. The address may have a port of its own, or be a URL, which
+/// may have a name, and says whether the server has TLS there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolve {
     host: String,
     port: u16,
-    to: SocketAddr,
+    /// `host:port`
+    address: String,
+    /// The scheme of the address, if it is a URL.
+    scheme: Option<Scheme>,
 }
 
 impl Resolve {
     /// Creates the entry for a host and a port.
     pub fn new(host: &str, port: u16, to: SocketAddr) -> Self {
-        let host = host.trim_end_matches('.').to_ascii_lowercase();
-        Self { host, port, to }
+        Self {
+            host: plain_host(host),
+            port,
+            address: to.to_string(),
+            scheme: None,
+        }
     }
 
-    /// Returns the address, if the entry is for this host and port.
-    pub fn of(&self, host: &str, port: u16) -> Option<SocketAddr> {
-        let host = host.strip_suffix('.').unwrap_or(host);
-        let is_this = self.host.eq_ignore_ascii_case(host) && self.port == port;
-        is_this.then_some(self.to)
+    /// Whether the entry is for this host and port.
+    pub fn is_of(&self, host: &str, port: u16) -> bool {
+        self.host == plain_host(host) && self.port == port
+    }
+
+    /// Returns the address as `host:port`.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Returns the scheme that the server speaks at the address; `None` if it is that of the server's URLs.
+    pub fn scheme(&self) -> Option<Scheme> {
+        self.scheme
     }
 }
 
@@ -237,21 +253,31 @@ impl FromStr for Resolve {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || {
             format!(
-                "{text:?} is not of the form HOST:PORT:ADDRESS, such as mdm.example.com:443:127.0.0.1"
+                "{text:?} is not of the form HOST:PORT:ADDRESS, such as mdm.example.com:443:127.0.0.1 or \
+                 mdm.example.com:443:http://127.0.0.1:8080"
             )
         };
         let (host, rest) = text.split_once(':').ok_or_else(wrong)?;
         let (port, to) = rest.split_once(':').ok_or_else(wrong)?;
         let port = port.parse().map_err(|_| wrong())?;
         let bare = to.strip_prefix('[').and_then(|to| to.strip_suffix(']'));
-        let to = match bare.unwrap_or(to).parse::<IpAddr>() {
-            Ok(ip) => SocketAddr::new(ip, port),
-            Err(_) => to.parse().map_err(|_| wrong())?,
+        let ip = bare.unwrap_or(to).parse::<IpAddr>();
+        let (address, scheme) = match (ip, to.parse::<Origin>()) {
+            (Ok(ip), _) => (SocketAddr::new(ip, port).to_string(), None),
+            (_, Ok(url)) => (url.host_and_port(), Some(url.scheme)),
+            _ => {
+                let to: SocketAddr = to.parse().map_err(|_| wrong())?;
+                (to.to_string(), None)
+            }
         };
-        match host {
-            "" => Err(wrong()),
-            host => Ok(Self::new(host, port, to)),
-        }
+        let host = plain_host(host);
+        let line = Self {
+            host,
+            port,
+            address,
+            scheme,
+        };
+        (!line.host.is_empty()).then_some(line).ok_or_else(wrong)
     }
 }
 

@@ -206,6 +206,7 @@ impl Step {
             Self::Edit(step) => step.template(),
             Self::Head(step) => step.template(),
             Self::Raw(step) => step.template(),
+            Self::Protocol(ProtocolStep::InjectCommand(new)) => Some(&new.command.0),
             _ => None,
         }
     }

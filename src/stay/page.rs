@@ -80,6 +80,23 @@ pub fn rewrite_page(body: &[u8], received: &[u8], map: &OriginMap) -> StayOutcom
     }
 }
 
+/// Notes that a page without a media type leads past dmtap, which does not read it as one. A browser does.
+pub fn note_untyped_page(body: &[u8], map: &OriginMap) -> StayOutcome {
+    let start = body.trim_ascii_start();
+    let begins = |tag: &&[u8]| {
+        let start = start.get(..tag.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(tag))
+    };
+    let is_page = [&b"<!doctype html"[..], b"<html"].iter().any(begins);
+    let mut outcome = StayOutcome::default();
+    if is_page && rewrite_page(body, body, map).effect.is_some() {
+        let text = "the page names a server behind dmtap and has no Content-Type, so dmtap rewrites no URL in it; let the \
+                    server send Content-Type: text/html";
+        outcome.notes.push(Note::new("STAY-06", text.to_owned()));
+    }
+    outcome
+}
+
 /// Finds the addresses of a page in document order: every http and https URL, and the addresses to open or to load that
 /// are written otherwise. `scheme` is that of the page.
 fn addresses<'p>(

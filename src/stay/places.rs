@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::kind::{self, Kind};
 use super::{Extent, StayInput};
+use crate::dm::token::{BinaryToken, TokenKind};
 use crate::dm::{CommandKind, Dialect, Item, Message};
 use crate::flow::Side;
 use crate::markup::{Document, Element, Limits, NodeId, Path, tag};
@@ -52,6 +53,8 @@ pub(super) struct Places {
     pub(super) signature: Option<&'static str>,
     /// Whether there are more places than [`MOST_PLACES`].
     pub(super) is_cut: bool,
+    /// The path of a provisioning document that does not decode.
+    pub(super) unread: Option<String>,
 }
 
 /// The most places of one message that are examined.
@@ -127,7 +130,10 @@ impl Finder<'_, '_> {
                 }
                 _ if !to_device => {}
                 "BinarySecurityToken" => {
-                    self.step_into(element, inside, limits);
+                    let is_document = BinaryToken::of(element).kind() == TokenKind::ProvisionDoc;
+                    if !self.step_into(element, inside, limits) && is_document {
+                        self.found.unread = Some(inside.path(element).to_string());
+                    }
                 }
                 name => {
                     if let Some(kind) = of_soap(parent, name, element) {

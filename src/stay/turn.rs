@@ -6,7 +6,9 @@ use super::kind::{self, Form, Kind};
 use super::places::{MOST_PLACES, Part, Place};
 use super::value;
 use super::{StayInput, StayOutcome};
-use crate::flow::origin::{LearnedHosts, NamedHost, Origin, OriginMap, Reach, Scheme, Turned};
+use crate::flow::origin::{
+    LearnedHosts, NamedHost, Origin, OriginMap, Reach, Scheme, Turned, UrlOrigin,
+};
 use crate::flow::{EffectDetail, Note, Severity, Side};
 use crate::markup::edit::{Edit, NestedEdit};
 use crate::patch::{Patch, Splice};
@@ -101,6 +103,16 @@ impl<'a> UrlRewriter<'a> {
             }
         }
         self.edit(place, changes);
+        self.note_user(place);
+    }
+
+    /// Notes a URL with a user name, which stays as it is.
+    fn note_user(&mut self, place: &Place) {
+        if let Some(origin) = with_user(&place.value, self.map)
+            && self.input.to == Side::Device
+        {
+            self.note(Note::new("STAY-01", user_text(&origin, place.shown())));
+        }
     }
 
     fn learn(&mut self, named: NamedHost) {
@@ -236,6 +248,17 @@ impl<'a> UrlRewriter<'a> {
         });
     }
 
+    pub(super) fn note_unread(&mut self, path: &str) {
+        if self.map.is_identity() {
+            return;
+        }
+        let text = format!(
+            "the provisioning document does not decode ({path}), so its URLs stay as they are and lead the device past \
+             dmtap"
+        );
+        self.note(Note::new("STAY-01", text));
+    }
+
     pub(super) fn note_cut(&mut self) {
         let text = format!(
             "the message has more than {MOST_PLACES} places that may hold URLs: the others stay"
@@ -287,6 +310,21 @@ pub(super) fn left_as_it_is(host: &str, path: &str) -> String {
     format!(
         "this leads the device to {host} ({path}), past dmtap, which rewrites no URL in this place; a rule can \
          (replace-text, or -B)"
+    )
+}
+
+/// Returns the origin of a URL with a user name that leads a device past dmtap. dmtap rewrites no such URL.
+pub fn with_user(url: &str, map: &OriginMap) -> Option<Origin> {
+    let origin = UrlOrigin::behind_user(url.trim_start())?;
+    let is_public = map.pairs().iter().any(|pair| pair.public == origin);
+    (!is_public).then_some(origin)
+}
+
+/// Returns the note on such a URL.
+pub fn user_text(origin: &Origin, path: &str) -> String {
+    format!(
+        "this leads the device to {} ({path}), past dmtap, which rewrites no URL with a user name",
+        origin.authority()
     )
 }
 

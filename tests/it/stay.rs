@@ -436,3 +436,18 @@ fn the_place_behind_the_last_one_that_is_examined_stays_as_it_is() {
     assert_eq!(shown(&bytes), message(&(after.repeat(1_000) + &before)));
     assert!(stayed.notes[0].text.contains("more than 1000 places"));
 }
+
+#[test]
+fn a_provisioning_document_that_does_not_decode_is_noted() {
+    let check = |token: &str, expected: &[&str]| {
+        let answer = include_str!("stay/answer.xml").replace("{token}", token);
+        let (_, stayed) = turned(&answer.into(), Side::Device, Extent::Followed);
+        let ids: Vec<&str> = stayed.notes.iter().map(|note| note.id).collect();
+        assert_eq!(ids, expected, "{token}");
+    };
+    let whole = "<wap-provisioningdoc><characteristic type=\"APPLICATION\"/></wap-provisioningdoc>";
+    check(&STANDARD.encode(whole), &[]);
+    check(&STANDARD.encode(&whole[..whole.len() - 3]), &["STAY-01"]);
+    check(&STANDARD.encode(whole)[3..], &["STAY-01"]);
+    check("", &["STAY-01"]);
+}

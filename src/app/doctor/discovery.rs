@@ -128,7 +128,7 @@ async fn named_host(doctor: &Doctor, named: &Uri) -> Finding {
             return Finding::wrong(what, format!("{host}: {why}"), remedy);
         }
     };
-    match Handshake::with(&addresses, &host, &doctor.trust).await {
+    match doctor.handshake(&addresses, &host, port).await {
         Ok(handshake) => {
             let chain = handshake.chain_text();
             Finding::ok(what, format!("{host}:{port} answers, {chain}"))

@@ -21,7 +21,8 @@ use crate::proxy::{ServerError, Trust, client_config};
 /// The result of a handshake.
 #[derive(Debug)]
 pub(super) struct Handshake {
-    chain: Vec<Certificate>,
+    /// The certificates of the server; `None` if it has no TLS.
+    chain: Option<Vec<Certificate>>,
     /// Whether the server asked for a client certificate.
     pub(super) asks: bool,
 }
@@ -44,17 +45,8 @@ impl Handshake {
         host: &str,
         trust: &Trust,
     ) -> Result<Self, Failed> {
-        let failed = |is_tcp: bool, why: String| Failed {
-            is_tcp,
-            wants_certificate: false,
-            why,
-            help: None,
-        };
-        let connecting = tokio::time::timeout(PATIENCE, TcpStream::connect(addresses)).await;
+        let socket = connect(addresses).await?;
         let seconds = PATIENCE.as_secs();
-        let socket =
-            connecting.map_err(|_| failed(true, format!("no answer within {seconds} s")))?;
-        let socket = socket.map_err(|error| failed(true, error_text::io(&error)))?;
         let config = client_config(trust);
         let mut config = config.map_err(|error| failed(false, error_text::io(&error)))?;
         let asked = Arc::new(Asked::default());
@@ -88,30 +80,62 @@ impl Handshake {
         let (_, connection) = stream.get_ref();
         let chain = connection.peer_certificates().unwrap_or_default();
         Ok(Self {
-            chain: chain
-                .iter()
-                .filter_map(|der| Certificate::read(der))
-                .collect(),
+            chain: Some(
+                chain
+                    .iter()
+                    .filter_map(|der| Certificate::read(der))
+                    .collect(),
+            ),
             asks: asked.0.load(Ordering::Relaxed),
+        })
+    }
+
+    /// Connects to a server without TLS.
+    pub(super) async fn in_clear(addresses: &[SocketAddr]) -> Result<Self, Failed> {
+        connect(addresses).await?;
+        Ok(Self {
+            chain: None,
+            asks: false,
         })
     }
 
     /// Returns the issuer of the certificate.
     pub(super) fn issuer(&self) -> Option<String> {
-        self.chain.first().map(|leaf| leaf.issuer.clone())
+        let leaf = self.chain.as_ref()?.first()?;
+        Some(leaf.issuer.clone())
     }
 
     /// Returns the chain in words.
     pub(super) fn chain_text(&self) -> String {
-        let Some(leaf) = self.chain.first() else {
+        let Some(chain) = &self.chain else {
+            return "without TLS, as --resolve says".into();
+        };
+        let Some(leaf) = chain.first() else {
             return "no certificate that can be read".into();
         };
-        let more = match self.chain.len() {
+        let more = match chain.len() {
             1 => String::new(),
             count => format!(", with {} more of its chain", count - 1),
         };
         let until = date(leaf.not_after);
         format!("{} of {}, until {until}{more}", leaf.subject, leaf.issuer)
+    }
+}
+
+/// Connects to the first address that answers.
+async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, Failed> {
+    let connecting = tokio::time::timeout(PATIENCE, TcpStream::connect(addresses)).await;
+    let seconds = PATIENCE.as_secs();
+    let socket = connecting.map_err(|_| failed(true, format!("no answer within {seconds} s")))?;
+    socket.map_err(|error| failed(true, error_text::io(&error)))
+}
+
+fn failed(is_tcp: bool, why: String) -> Failed {
+    Failed {
+        is_tcp,
+        wants_certificate: false,
+        why,
+        help: None,
     }
 }
 

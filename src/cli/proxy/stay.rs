@@ -24,7 +24,8 @@ pub(super) struct StayArguments {
     /// it. Can be repeated.
     #[arg(long = "map", value_name = "PUBLIC=SERVER", value_parser = pair)]
     maps: Vec<OriginPair>,
-    /// The address of a server, instead of the one that DNS knows, such as mdm.example.com:443:192.0.2.7. Can be
+    /// The address of a server, instead of the one that DNS knows, such as mdm.example.com:443:192.0.2.7; or its URL there,
+    /// such as mdm.example.com:443:http://localhost:8080 for a server that writes https and has no TLS itself. Can be
     /// repeated.
     #[arg(long, value_name = "HOST:PORT:ADDRESS")]
     pub(super) resolve: Vec<Resolve>,

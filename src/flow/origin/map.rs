@@ -150,7 +150,12 @@ impl OriginMap {
                 },
             };
         }
-        if self.pairs.iter().any(|pair| pair.public == *origin) {
+        // Where TLS ends in front of dmtap, devices ask dmtap by http, and the server may know the https name.
+        let is_public = |public: &Origin| {
+            let is_secure = origin.scheme == Scheme::Https || public.scheme == Scheme::Http;
+            is_secure && public.authority() == origin.authority()
+        };
+        if self.pairs.iter().any(|pair| is_public(&pair.public)) {
             return Turned::Same;
         }
         let named = NamedHost::of(origin).filter(|named| learned.takes(named));

@@ -57,7 +57,10 @@ impl ServerError {
             if let Some(connect) = error.downcast_ref::<ConnectError>() {
                 match connect {
                     ConnectError::Timeout(_) => found.status = StatusCode::GATEWAY_TIMEOUT,
-                    ConnectError::Refused(_) => found.cause = Some(FailureCause::ClientCertificate),
+                    ConnectError::Refused(refused) => {
+                        found.cause = Some(FailureCause::ClientCertificate);
+                        found.help = refused.help();
+                    }
                     ConnectError::Loop(_) | ConnectError::Private(_) => {}
                     ConnectError::Other(_) => continue,
                 }
@@ -79,6 +82,7 @@ impl ServerError {
         }
         if found.cause.is_some() && is_of_resolver(error) {
             found.cause = Some(FailureCause::Unresolved);
+            found.help = Some("check the name, or the network".into());
         }
         found.what = in_words(error);
         found
@@ -161,9 +165,7 @@ fn in_words(error: &(dyn Error + 'static)) -> String {
     });
     match system {
         Some(words) => format!("{what}: {}", words.to_lowercase()),
-        None if is_new && is_of_resolver(error) => {
-            "the server's name cannot be resolved: check the name, or the network".into()
-        }
+        None if is_new && is_of_resolver(error) => "the server's name cannot be resolved".into(),
         None => what.into(),
     }
 }

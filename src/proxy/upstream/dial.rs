@@ -105,7 +105,9 @@ impl Dialer {
         identity: Option<&ClientIdentity>,
     ) -> Result<ServerConnection, ConnectError> {
         let tcp = self.tcp.clone().call(target.clone()).await?.into_inner();
-        if target.scheme_str() != Some("https") {
+        let resolved = self.tcp.resolved(target).and_then(Resolve::scheme);
+        let has_tls = target.scheme_str() == Some("https");
+        if !resolved.map_or(has_tls, |scheme| scheme == Scheme::Https) {
             let is_http2 = offer == Offer::Http2;
             return self.open(tcp, is_http2, Handshake::Clear).await;
         }
@@ -421,7 +423,9 @@ impl TcpDialer {
 
     /// Connects to the server of a URL. The connector is always ready.
     async fn call(mut self, server: Uri) -> Result<TokioIo<TcpStream>, ConnectError> {
-        let server = self.resolved(&server).unwrap_or(server);
+        let resolved = self.resolved(&server).map(Resolve::address);
+        let resolved = resolved.and_then(|address| format!("http://{address}/").parse().ok());
+        let server = resolved.unwrap_or(server);
         let io = self.tcp.call(server).await.map_err(ConnectError::other)?;
         if leads_to(io.inner(), self.listener) {
             return Err(ConnectError::Loop(self.listener));
@@ -438,8 +442,8 @@ impl TcpDialer {
 }
 
 impl TcpDialer {
-    /// Returns the address of a server whose name is not looked up.
-    fn resolved(&self, server: &Uri) -> Option<Uri> {
+    /// Returns the entry for a server whose name is not looked up.
+    fn resolved(&self, server: &Uri) -> Option<&Resolve> {
         let own = if server.scheme_str() == Some("https") {
             443
         } else {
@@ -447,8 +451,7 @@ impl TcpDialer {
         };
         let port = server.port_u16().unwrap_or(own);
         let host = server.host()?;
-        let address = self.resolve.iter().find_map(|known| known.of(host, port))?;
-        format!("http://{address}/").parse().ok()
+        self.resolve.iter().find(|known| known.is_of(host, port))
     }
 }
 

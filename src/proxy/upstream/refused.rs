@@ -25,6 +25,19 @@ pub(super) enum Reason {
     ResetAtRequest,
 }
 
+impl Refused {
+    /// Returns the remedy for a certificate that was presented.
+    pub(in crate::proxy) fn help(&self) -> Option<String> {
+        let is_presented = self.identity.is_some() && self.reason != Reason::ResetAtRequest;
+        let host = &self.host;
+        is_presented.then(|| {
+            format!(
+                "check the dates of the certificate and that {host} trusts its issuer, or give another with --client-certs"
+            )
+        })
+    }
+}
+
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, device, .. } = self;
@@ -56,10 +69,7 @@ impl fmt::Display for Refused {
                 ". dmtap has none for device {device}: enroll through dmtap with --swap-client-identity, give one with \
                  --client-certs, or pass this host untouched (a rule with tunnel)."
             ),
-            Some(_) => write!(
-                f,
-                ". Check its dates and that {host} trusts its issuer, or give another with --client-certs."
-            ),
+            Some(_) => Ok(()),
         }
     }
 }
@@ -70,7 +80,7 @@ mod tests {
 
     #[test]
     fn each_refusal_is_one_line_with_cause_and_remedy() {
-        let check = |identity: Option<&str>, reason, expected: &str| {
+        let check = |identity: Option<&str>, reason, expected: &str, help: Option<&str>| {
             let refused = Refused {
                 host: "mdm.example.com".into(),
                 device: "192.0.2.7".into(),
@@ -78,18 +88,23 @@ mod tests {
                 reason,
             };
             assert_eq!(refused.to_string(), expected);
+            assert_eq!(refused.help().as_deref(), help);
         };
         check(
             None,
             Reason::Asked(Some(AlertDescription::CertificateRequired)),
             "mdm.example.com asks for a client certificate (alert 116). dmtap has none for device 192.0.2.7: \
              enroll through dmtap with --swap-client-identity, give one with --client-certs, or pass this host untouched (a rule with tunnel).",
+            None,
         );
         check(
             Some("ab12"),
             Reason::Asked(Some(AlertDescription::BadCertificate)),
-            "mdm.example.com refuses the client certificate with the SHA-256 ab12 (alert 42). Check its dates and \
-             that mdm.example.com trusts its issuer, or give another with --client-certs.",
+            "mdm.example.com refuses the client certificate with the SHA-256 ab12 (alert 42)",
+            Some(
+                "check the dates of the certificate and that mdm.example.com trusts its issuer, or give another with \
+                 --client-certs",
+            ),
         );
         check(
             None,
@@ -97,6 +112,7 @@ mod tests {
             "the server reset the connection at the first request; mdm.example.com may ask for the certificate after \
              the request (renegotiation), which current TLS libraries refuse; on IIS: netsh http update sslcert … \
              clientcertnegotiation=enable",
+            None,
         );
     }
 }

@@ -29,7 +29,7 @@ impl<'a> Planning<'a, '_> {
         let planned = known.and_then(|()| match step {
             ProtocolStep::Refuse(code) => self.refuse(code.status()),
             ProtocolStep::HideStatus => self.hide(),
-            ProtocolStep::InjectCommand(new) => self.inject(&new.command.0, new.to.as_ref()),
+            ProtocolStep::InjectCommand(new) => self.inject(new),
             ProtocolStep::AtomicRollback(failure) => self.roll_back(failure),
             ProtocolStep::Challenge(challenge) => self.challenge(challenge),
             ProtocolStep::Busy(busy) => self.busy(busy),

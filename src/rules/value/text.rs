@@ -107,15 +107,17 @@ written!(
     {"type": "string", "pattern": "^\\s*<"}
 );
 
-/// A command in XML; its CmdID does not matter.
+/// A command in XML, with template names in it; its CmdID does not matter.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CommandXml(pub String);
+pub struct CommandXml(pub Template);
 
 written!(
     CommandXml,
     |text| {
         let example = "<Get><Item><Target><LocURI>./DevDetail/SwV</LocURI></Target></Item></Get>";
-        let fragment = Fragment::parse(text).map_err(|error| {
+        let template = template(text)?;
+        let filled = template.fill(Escape::Markup, |_| Ok::<_, ()>("0".into()));
+        let fragment = Fragment::parse(&filled.unwrap_or_default()).map_err(|error| {
             wrong(format!("`{KEY}` is not well-formed XML: {error}"))
                 .help(format!("write one command, such as {KEY} = '{example}'"))
         })?;
@@ -125,7 +127,7 @@ written!(
         // An element of another name counts as a command if it has a CmdID.
         let is_meant = |kind| kind != CommandKind::Unknown || root.child(tag::CMD_ID).is_some();
         if kind.is_some_and(|kind| is_meant(kind) && !answers.contains(&kind)) {
-            return Ok(Self(text.to_owned()));
+            return Ok(Self(template));
         }
         let names = CommandKind::all().filter(|kind| !answers.contains(kind));
         let names: Vec<&str> = names.map(CommandKind::name).collect();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use dmtap::builtin_rules::{self, BUILTIN_RULES, BuiltinRule};
-use dmtap::peer::{Encoding, Plan};
+use dmtap::peer::{Encoding, Plan, PlannedCommand};
 use dmtap::proxy::Authority;
 use dmtap::rules::{Stage, load};
 use dmtap::stay::Extent;
@@ -64,6 +64,34 @@ async fn last_chunk_lost_acts_on_the_last_chunk_of_a_large_object_only() {
             // How often is what the table says.
             let acted = played.acted.iter().any(|rule| rule == "last-chunk-lost");
             assert_eq!(acted, acts, "{wire:?}: {:?}", played.acted);
+        }
+    }
+}
+
+/// A server may Add, Replace or Exec what is long.
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_about_chunks_act_on_every_command_with_a_long_value() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Arc::new(Authority::load_or_create(folder.path()).unwrap());
+    let at = |leaf: &str| format!("./Device/Vendor/MSFT/DMTap/{leaf}");
+    let long = || "long ".repeat(1_000);
+    let commands = [
+        PlannedCommand::Replace(at("Colour"), long()),
+        PlannedCommand::Exec(at("Restart"), long()),
+    ];
+    for (command, node) in commands.into_iter().zip(["Colour", "Restart"]) {
+        let mut plan = Plan::large();
+        plan.packages.truncate(2);
+        plan.packages[0].commands = vec![command];
+        for name in ["last-chunk-lost", "object-abandoned", "object-interrupted"] {
+            let rule = builtin_rules::find(name).unwrap();
+            let (plan, authority) = (plan.clone(), authority.clone());
+            let played = play_plan(rule, plan, authority, Encoding::Xml, 1, Extent::Followed).await;
+            assert!(
+                played.acted.iter().any(|acted| acted == name),
+                "{name}: {node}: {:?}",
+                played.acted
+            );
         }
     }
 }

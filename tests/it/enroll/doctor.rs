@@ -9,7 +9,7 @@ use dmtap::flow::{Event, EventSink};
 use dmtap::proxy::{Authority, Origin, Proxy, Resolve, Scheme, Settings, Trust};
 use rustls::RootCertStore;
 use rustls::server::WebPkiClientVerifier;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use super::{Bench, DISCOVERY, MANAGEMENT};
@@ -266,6 +266,41 @@ async fn a_dmtap_that_does_not_reach_the_server_is_found() {
         text.contains("HTTP 502") && text.contains("cannot be resolved"),
         "{text}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_without_tls_is_examined_under_its_https_name() {
+    let bench = Bench::new(false).await;
+    let (tls, ca) = (bench.address, bench.authority.certificate_file().to_owned());
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let clear = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut device, _)) = listener.accept().await {
+            let ca = ca.clone();
+            tokio::spawn(async move {
+                let tcp = TcpStream::connect(tls).await.unwrap();
+                let mut server =
+                    crate::support::device::tls(tcp, &ca, "http/1.1", DISCOVERY).await?;
+                tokio::io::copy_bidirectional(&mut device, &mut server).await
+            });
+        }
+    });
+    let mut doctor = bench.doctor();
+    // Nothing here is trusted: there is no certificate to trust.
+    doctor.trust = Trust::Platform;
+    doctor.resolve = [DISCOVERY, MANAGEMENT]
+        .map(|name| {
+            format!("{name}:{}:http://{clear}", tls.port())
+                .parse()
+                .unwrap()
+        })
+        .into();
+    let findings = doctor.examine().await;
+    assert_eq!(wrong(&findings), [""; 0], "{findings:#?}");
+    for what in ["server certificate", "named host"] {
+        let text = &find(&findings, what).text;
+        assert!(text.contains("without TLS, as --resolve says"), "{text}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -16,6 +16,7 @@ fn origins_compare_without_case_default_port_and_trailing_dot() {
     check("https://h:8443", "https://h:8443");
     check("http://h:443", "http://h:443");
     check("https://[2001:DB8::1]:443", "https://[2001:db8::1]");
+    check("https://[2001:db8:0:0:0:0:0:1]", "https://[2001:db8::1]");
     check("https://bücher.example", "https://bücher.example");
     for wrong in [
         "",
@@ -95,6 +96,28 @@ fn a_device_that_asks_by_http_gets_https_of_a_server_with_https_and_its_own_urls
     let http = "http://mdm.example.com/a";
     check("http://lab.test:8080", http, "http://lab.test:8080/a");
     check("https://lab.test:8443", http, "https://lab.test:8443/a");
+}
+
+#[test]
+fn a_server_that_knows_the_https_name_in_front_of_dmtap_leads_the_device_there_again() {
+    // TLS ends in front of dmtap.
+    let origins = Origins {
+        server: origin("http://127.0.0.1:8080"),
+        public: None,
+        maps: Vec::new(),
+    };
+    let (map, _) = origins.seen_from(&origin("http://abc.example.net"));
+    let check = |url: &str, expected: Option<&str>| {
+        let found = UrlOrigin::of(url).unwrap();
+        let turned = map.to_device(&found, Reach::Learned, &LearnedHosts::default());
+        assert_eq!(turned.apply(url).as_deref(), expected, "{url}");
+    };
+    check("https://abc.example.net/a", None);
+    check(
+        "https://abc.example.net:8443/a",
+        Some("http://abc.example.net/.dmtap/at/abc.example.net:8443/a"),
+    );
+    check("http://127.0.0.1:8080/a", Some("http://abc.example.net/a"));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use dmtap::stay::{note_linked_enrollment_urls, rewrite_page};
+use dmtap::stay::{note_linked_enrollment_urls, note_untyped_page, rewrite_page};
 
 use super::map;
 use crate::support::cpu_time::cpu_time;
@@ -200,4 +200,20 @@ fn the_json_of_linked_enrollment_is_noted() {
         ],
     );
     check(r#"{"url": "https://enrollment.dm.example.net/x"}"#, &[]);
+}
+
+#[test]
+fn a_page_without_a_media_type_that_leads_past_dmtap_is_noted() {
+    let check = |body: &str, expected: &[&str]| {
+        let outcome = note_untyped_page(body.as_bytes(), &map());
+        assert!(outcome.effect.is_none());
+        let ids: Vec<&str> = outcome.notes.iter().map(|note| note.id).collect();
+        assert_eq!(ids, expected, "{body}");
+    };
+    let form = "<form action='https://mdm.example.com/sts'>";
+    check(&format!("\n<!DOCTYPE html><html>{form}"), &["STAY-06"]);
+    check(&format!("<HTML>{form}"), &["STAY-06"]);
+    check("<html><form action='/sts'>", &[]);
+    // Whatever a message calls an attribute, it is no page.
+    check(&format!("<Envelope>{form}"), &[]);
 }

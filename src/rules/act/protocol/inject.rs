@@ -9,10 +9,14 @@ use crate::markup::edit::{self, Edit, Fragment, Place};
 use crate::markup::{Element, tag};
 use crate::rules::act::Planning;
 use crate::rules::act::edit::summary;
-use crate::rules::step::Neighbour;
+use crate::rules::step::{Injection, Neighbour};
+use crate::rules::template::Escape;
 
 impl<'a> Planning<'a, '_> {
-    pub(super) fn inject(&mut self, xml: &str, to: Option<&Neighbour>) -> Result<(), String> {
+    pub(super) fn inject(&mut self, new: &Injection) -> Result<(), String> {
+        let selected = self.selection.first();
+        let xml = (self.values).fill(&new.command.0, Escape::Markup, selected, None)?;
+        let (xml, to) = (&*xml, new.to.as_ref());
         let body = body(self.message()?)?;
         let Some(to) = to else {
             return self.inject_at(body.end(), body.element(), xml);
