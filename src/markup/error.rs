@@ -14,6 +14,7 @@ pub struct DecodeError {
 
 impl DecodeError {
     /// Creates the error for a limit that is reached at this offset.
+    #[cold]
     pub(crate) fn too_large(at: usize, what: &'static str, limit: usize) -> Self {
         Self {
             at: at as u32,
@@ -22,6 +23,7 @@ impl DecodeError {
     }
 
     /// Creates the error for a charset that is not implemented.
+    #[cold]
     pub(crate) fn charset(at: usize, name: &str) -> Self {
         Self {
             at: at as u32,
