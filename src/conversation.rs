@@ -135,7 +135,7 @@ impl Conversations {
         }
     }
 
-    /// Adds accounts with which devices authenticate. Accounts that a server provisions are learned without this.
+    /// Adds accounts with which devices and servers authenticate. Accounts that a server provisions are learned without this.
     pub fn with_accounts<'a>(self, accounts: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
         let mut known = self.known.lock();
         accounts.for_each(|(user, password)| known.credentials.add(user, password));

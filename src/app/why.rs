@@ -17,7 +17,9 @@ use crate::printable::{self, counted};
 use crate::record::analysis::later::{self, Later, Left};
 use crate::record::analysis::why::{Options, attempt_words, transaction_line};
 use crate::record::analysis::{AnalysedSession, Analysis, Begun};
-use crate::record::model::{CommandCounts, EventKind, NoteRecord, SessionFinding, SessionSummary};
+use crate::record::model::{
+    CommandCounts, EventKind, NoteRecord, SessionFinding, SessionSummary, VERSION,
+};
 use crate::record::select::{ExchangeNumbers, may_select};
 use crate::record::transcript::{self, Failures};
 use crate::record::{self, Colour, EventRecord};
@@ -405,6 +407,7 @@ impl Question {
         } in &self.sessions
         {
             let mut line = json!(summary);
+            line["v"] = json!(VERSION);
             if self.run > 0 {
                 line["run"] = json!(run + 1);
             }
@@ -413,7 +416,8 @@ impl Question {
             }
             let _ = writeln!(text, "{line}");
         }
-        let mut sum = json!({"sessions": self.sessions.len(), "pending": self.is_pending()});
+        let mut sum =
+            json!({"v": VERSION, "sessions": self.sessions.len(), "pending": self.is_pending()});
         if let Some(why) = &self.unselected {
             sum["nothing_selected"] = json!(why);
         } else if self.lacks_messages() {

@@ -100,7 +100,7 @@ pub struct Proxy {
     /// with a file <host>.pem for each server.
     #[arg(long, value_name = "FILE|FOLDER")]
     client_certs: Option<PathBuf>,
-    /// A user and password that devices sign in with: notes say whether their credentials are right, and which nonce
+    /// A user and password that devices or servers sign in with: notes say whether their credentials are right, and which nonce
     /// they answer. Accounts that pass at enrollment are known anyway. Can be repeated.
     #[arg(long, value_name = "USER=PASSWORD", env = "DMTAP_CREDENTIALS", hide_env_values = true, value_parser = account)]
     credentials: Vec<Account>,

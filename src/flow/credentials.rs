@@ -95,9 +95,11 @@ impl Credentials {
         self.accounts.is_empty()
     }
 
-    /// Adds an account with which devices authenticate.
+    /// Adds an account with which a device or a server authenticates.
     pub fn add(&mut self, user: &str, password: &str) {
-        self.add_account(Side::Device, user, password, None);
+        for side in [Side::Device, Side::Server] {
+            self.add_account(side, user, password, None);
+        }
     }
 
     /// Learns the accounts of a provisioning document.

@@ -175,6 +175,8 @@ pub enum SessionEnd {
     },
     /// The device began another session.
     Superseded,
+    /// The device went on with the session under another SessionID.
+    Renamed,
 }
 
 impl Transaction {

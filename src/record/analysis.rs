@@ -308,6 +308,7 @@ impl Analysis {
             self.newest.remove(&peers);
         }
         let otherwise = match session.is_superseded && !session.is_left {
+            true if session.changes_id => SessionEnd::Renamed,
             true => SessionEnd::Superseded,
             false => otherwise,
         };

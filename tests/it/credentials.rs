@@ -302,6 +302,28 @@ fn the_server_shows_the_name_of_its_account_to_the_device() {
 }
 
 #[test]
+fn a_named_account_may_be_that_of_the_server() {
+    let named = [("srv", "srvpw")].into_iter();
+    let conversations = Conversations::new(Default::default()).with_accounts(named);
+    let exchanges = Exchanges::new(conversations);
+    let of_server = |key: &AccountKey, number| {
+        let cred = cred("auth-md5", &key.md5(&[0; 4]));
+        let server = "https://mdm.example/dm";
+        let response = message(server, "srv", "urn:device", number, &cred, "");
+        let [_, notes] = exchanges.pass(&device(number, ""), None, &response);
+        notes
+    };
+    check(
+        &of_server(&AccountKey::of("srv", "srvpw"), 1),
+        "AUTH-01: the credentials of srv (auth-md5) are right: they answer the default nonce",
+    );
+    check(
+        &of_server(&AccountKey::of("srv", "other"), 2),
+        "AUTH-02: the credentials of srv (auth-md5) fit the known password with no known nonce",
+    );
+}
+
+#[test]
 fn signatures_over_messages_fit_the_certificate_that_was_granted() {
     let body = include_str!("../data/signature/message.xml");
     let certificate = include_str!("../data/signature/certificate.txt");

@@ -280,7 +280,7 @@ impl<'s> Case<'s> {
                     self.log()
                 ),
             ),
-            SessionEnd::Superseded if self.session.changes_id => (
+            SessionEnd::Renamed => (
                 "Session not finished: the SessionID changed in the device's next message",
                 "see what changed the SessionID: a session keeps it to its end (HDR-02)".to_owned(),
             ),

@@ -222,5 +222,6 @@ pub fn end_words(summary: &SessionSummary) -> String {
         SessionEnd::Refused { status: ..400 } => "refused".to_owned(),
         SessionEnd::Refused { status } => format!("refused by HTTP {status}"),
         SessionEnd::Superseded => "the device began another session".to_owned(),
+        SessionEnd::Renamed => "its SessionID changed".to_owned(),
     }
 }
