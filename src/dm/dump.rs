@@ -185,6 +185,21 @@ pub(super) fn from_string(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
+/// Returns the bytes of each string in a line that begins with an escaped octet: `body: b'\x02\x00\x00j'`, and
+/// `"\x02\x00\x00j"` in a log of nginx.
+pub(super) fn strings_of_octets(line: &str) -> impl Iterator<Item = Vec<u8>> + '_ {
+    line.match_indices("\\x0").filter_map(|(at, _)| {
+        let quote = line[..at].chars().next_back()?;
+        let mut is_escaped = false;
+        let length = line[at..].find(|character| {
+            let is_end = character == quote && !is_escaped;
+            is_escaped = character == '\\' && !is_escaped;
+            is_end
+        });
+        from_string(line.get(at - quote.len_utf8()..at + length? + 1)?)
+    })
+}
+
 /// Returns the octets at the end of a log line: `DMEngine: 02 00 00 6A`.
 pub(super) fn octets_at_end(line: &str) -> Vec<u8> {
     let groups = line.trim_end().rsplit(' ');

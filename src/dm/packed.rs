@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::carve::has_message;
 pub use super::dump::{arrays, octets, row_of_dump};
-use super::dump::{dumps, from_dump, from_string, octets_at_end};
+use super::dump::{dumps, from_dump, from_string, octets_at_end, strings_of_octets};
 use super::notification;
 use crate::markup::{utf16::Utf16, wbxml};
 
@@ -70,7 +70,7 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
 }
 
 /// Finds possible messages in the lines of a text, each with its line number from 1: dumps with offsets; arrays; base64
-/// or hex within a line; octets at the ends of several lines.
+/// or hex within a line, strings with escapes; octets at the ends of several lines.
 pub fn in_lines(text: &[u8]) -> Vec<(u64, Bytes)> {
     let mut found = Vec::new();
     let (mut line, mut counted) = (1, 0);
@@ -107,7 +107,10 @@ pub fn in_lines(text: &[u8]) -> Vec<(u64, Bytes)> {
             });
             found.extend(read.map(|bytes| (number, bytes)));
         }
-        let more = octets_at_end(&String::from_utf8_lossy(line));
+        let line = String::from_utf8_lossy(line);
+        let strings = strings_of_octets(&line).filter(|bytes| is_message(bytes));
+        found.extend(strings.map(|bytes| (number, bytes.into())));
+        let more = octets_at_end(&line);
         if more.is_empty() && !octets.is_empty() {
             found.push((begins, std::mem::take(&mut octets).into()));
         } else if octets.is_empty() && may_begin(&more) {
@@ -360,6 +363,16 @@ mod tests {
         );
         check(&format!("start\n10:00 body={}", STANDARD.encode(WBXML)), 2);
         check(&format!("10:00 body={} end", hex("")), 1);
+        let escaped = WBXML.iter().map(|byte| match byte {
+            b' '..=b'~' => char::from(*byte).to_string(),
+            byte => format!("\\x{byte:02X}"),
+        });
+        let escaped = escaped.collect::<String>();
+        check(
+            &format!("start\n10.0.0.9 \"POST /dm\" \"{escaped}\" 5\nend"),
+            2,
+        );
+        check(&format!("start\nbody: b'{escaped}', 5\nend"), 2);
         let hex = hex(" ");
         let rows = hex.as_bytes().chunks(48).map(|row| {
             format!(

@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 use memchr::memmem;
 
 /// The functions that are tried in order, the most frequent form first.
-pub const READINGS: [fn(&str) -> String; 10] = [
+pub const READINGS: [fn(&str) -> String; 11] = [
     backslashes,
     |text| backslashes(&backslashes(text)),
     quotes,
@@ -18,6 +18,7 @@ pub const READINGS: [fn(&str) -> String; 10] = [
     |text| entities(&backslashes(text)),
     quoted_printable,
     percent,
+    octets,
     // A page may show the source of another page.
     |text| entities(&entities(text)),
 ];
@@ -98,6 +99,80 @@ fn columns_joined(text: &str) -> Option<String> {
         }
     }
     Some(joined)
+}
+
+/// Joins the pieces of messages that a log has in several lines, each behind the prefix of its line: logcat cuts at 4 KB,
+/// containerd (CRI) at 16 KB. A prefix has a number, such as a time. `None` if there are none.
+///
+/// ```text
+/// 11-30 10:00:00.000  1234  1256 D DMEngine: sent <SyncML …<MaxMsgSi
+/// 11-30 10:00:00.300  1234  1256 D DMEngine: ze>…
+/// 2026-11-30T10:00:00.1Z stdout P <SyncML …      P: part of a line, F: its end
+/// ```
+pub fn pieces_joined(text: &str) -> Option<String> {
+    let mut joined = String::with_capacity(text.len());
+    // Of the open message: the prefixes of its lines, its end tag, and the lines of others between its own.
+    let mut open: Option<(Vec<Vec<u8>>, &str, String)> = None;
+    let (mut is_joined, mut breaks) = (false, 0);
+    for line in text.split_inclusive('\n') {
+        let begins = MESSAGES
+            .iter()
+            .find_map(|(begin, end)| Some((line.find(begin)?, *end)));
+        if let Some((prefixes, end, others)) = open.as_mut().filter(|_| begins.is_none()) {
+            let shape = shape(line);
+            let Some(prefix) = prefixes.iter().find(|prefix| shape.starts_with(prefix)) else {
+                others.push_str(line);
+                continue;
+            };
+            joined.truncate(joined.trim_end_matches(['\r', '\n']).len());
+            breaks += 1;
+            let before = joined.len();
+            joined.push_str(&line[prefix.len()..]);
+            is_joined = true;
+            // The end tag may itself be cut.
+            let tail = joined.floor_char_boundary(before.saturating_sub(end.len()));
+            if joined[tail..].contains(*end) {
+                // Lines behind the message keep their numbers.
+                joined.push_str(&"\n".repeat(std::mem::take(&mut breaks)));
+                joined.push_str(others);
+                open = None;
+            }
+            continue;
+        }
+        if let Some((_, _, others)) = open.take() {
+            joined.push_str(&others);
+        }
+        joined.push_str(line);
+        if let Some((at, end)) = begins
+            && !line[at..].contains(end)
+        {
+            let front = &line[..line.find("<?xml").unwrap_or(at).min(at)];
+            let labels = [": ", " P "].iter().flat_map(|label| {
+                front
+                    .match_indices(label)
+                    .map(|(at, label)| &front[..at + label.len()])
+            });
+            let mut prefixes: Vec<_> = labels
+                .chain([front])
+                .filter(|it| it.contains(|it: char| it.is_ascii_digit()))
+                .map(shape)
+                .collect();
+            prefixes.sort_by_key(|prefix| std::cmp::Reverse(prefix.len()));
+            open = Some((prefixes, end, String::new()));
+        }
+    }
+    joined.extend(open.map(|(_, _, others)| others));
+    is_joined.then_some(joined)
+}
+
+/// Returns a text with one digit for all, since times differ; and with containerd's `P` for its `F`.
+fn shape(text: &str) -> Vec<u8> {
+    let shaped = text.bytes().map(|byte| match byte {
+        b'0'..=b'9' => b'0',
+        b'F' => b'P',
+        other => other,
+    });
+    shaped.collect()
 }
 
 /// Decodes quoted-printable (mail): `=3D` means `=`, and `=` at the end of a line joins it with the next one.
@@ -182,6 +257,22 @@ fn backslashes(text: &str) -> String {
         plain.push_str(rest.as_str());
     }
     plain
+}
+
+/// Undoes the escapes of octets, as nginx writes them: `\x22`.
+fn octets(text: &str) -> String {
+    let mut plain = Vec::with_capacity(text.len());
+    let mut parts = text.split("\\x");
+    plain.extend(parts.next().unwrap_or_default().bytes());
+    for part in parts {
+        let octet = part.get(..2).and_then(|it| u8::from_str_radix(it, 16).ok());
+        match octet {
+            Some(octet) => plain.push(octet),
+            None => plain.extend(b"\\x"),
+        }
+        plain.extend(part[if octet.is_some() { 2 } else { 0 }..].bytes());
+    }
+    String::from_utf8_lossy(&plain).into_owned()
 }
 
 /// Returns the UTF-16 unit at the beginning of a text: `u00e9`.
@@ -269,6 +360,12 @@ fn without_tags(text: &str) -> String {
 
 /// Parts of the names of root elements, and the XML declaration.
 const ROOTS: [&[u8]; 4] = [b"SyncML", b"nvelope", b"wap-provisioningdoc", b"?xml"];
+/// The beginnings of messages, and their end tags.
+const MESSAGES: [(&str, &str); 3] = [
+    ("<SyncML", "</SyncML>"),
+    ("<s:Envelope", "</s:Envelope>"),
+    ("<wap-provisioningdoc", "</wap-provisioningdoc>"),
+];
 /// The number of bytes of a start tag that are searched for its name.
 const LONGEST_TAG: usize = 80;
 /// The most bytes of a reference with its semicolon.
@@ -305,6 +402,8 @@ mod tests {
             plain,
         );
         check(r#"&lt;a b=\"c\"&gt;\n&lt;/a&gt;"#, plain);
+        check(r"<a b=\x22c\x22>\x0A</a>", plain);
+        check(r"\xC3\xA9 \xzz \x", "\u{e9} \\xzz \\x");
         check("no escape: \\", "no escape: \\");
         check("\\u00e9\\uzz\\\\x", "\u{e9}uzz\\x");
         check("a\\ud83d\\ude00b\\u00e9", "a\u{1f600}b\u{e9}");

@@ -141,7 +141,14 @@ pub fn is_notification(bytes: &Bytes) -> bool {
 
 /// Returns the messages of a text, also of one whose lines are pieces of a longer one.
 fn in_text(text: &Bytes, limits: &Limits, date: Option<WrittenDate>) -> Vec<LoggedMessage> {
-    let joined = std::str::from_utf8(text).ok().and_then(unescape::joined);
+    let plain = std::str::from_utf8(text).ok();
+    // In front of other readings: the prefix of a line within a value would become a part of it.
+    let pieces = plain.and_then(unescape::pieces_joined);
+    let pieces = pieces.map(|joined| in_whole_text(&joined.into(), limits, date));
+    if let Some(found) = pieces.filter(|found| found.iter().all(LoggedMessage::is_read)) {
+        return found;
+    }
+    let joined = plain.and_then(unescape::joined);
     let joined = joined.map(|joined| in_whole_text(&joined.into(), limits, date));
     match joined.filter(|found| found.iter().any(LoggedMessage::is_read)) {
         Some(found) => without_lines(found),

@@ -154,6 +154,57 @@ fn mail_forms_and_pages_are_read() {
 }
 
 #[test]
+fn a_message_over_several_lines_of_a_log_is_put_together() {
+    let (_, texts) = texts();
+    let texts: Vec<_> = texts
+        .iter()
+        .map(|it| it.replace(['\r', '\n'], ""))
+        .collect();
+    let log = |width: usize, first: &str, line: &dyn Fn(usize, usize, &str, &str) -> String| {
+        let messages = texts.iter().enumerate().map(|(second, text)| {
+            let pieces = cut(text, width);
+            let last = pieces.len() - 1;
+            let lines = pieces.iter().enumerate().map(|(number, piece)| {
+                let label = if number == 0 { first } else { "" };
+                let end = if number == last { "F" } else { "P" };
+                line(second, number, end, &format!("{label}{piece}"))
+            });
+            lines.collect::<String>()
+        });
+        messages.collect::<String>()
+    };
+    for width in [150, 301, 1000] {
+        for label in ["", "sent: "] {
+            let logcat = |second: usize, number: usize, _: &str, piece: &str| {
+                format!("11-30 10:00:{second:02}.{number:03}  1234  1256 D DMEngine: {piece}\n")
+            };
+            check("logcat", log(width, label, &logcat));
+            let other = "11-30 10:00:00.001  1234  1257 I Wifi: <scan>\n";
+            check(
+                "logcat with others",
+                log(width, label, &|second, number, end, piece| {
+                    logcat(second, number, end, piece) + other
+                }),
+            );
+            check(
+                "containerd",
+                log(width, label, &|second, number, end, piece| {
+                    format!("2026-11-30T10:00:{second:02}.{number:09}Z stdout {end} {piece}\n")
+                }),
+            );
+        }
+    }
+    // nginx escapes what stands in quotes.
+    let nginx = texts.iter().map(|it| {
+        format!(
+            "10.0.0.9 - - \"POST /dm\" 200 \"{}\"\n",
+            it.replace('"', "\\x22")
+        )
+    });
+    check("nginx", nginx.collect::<String>());
+}
+
+#[test]
 fn long_lines_in_a_log_of_docker_are_put_together() {
     let (_, texts) = texts();
     let mut log = String::new();
