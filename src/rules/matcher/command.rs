@@ -13,7 +13,7 @@ use crate::rules::answers::LinkedAnswers;
 use crate::rules::glob::{Glob, UriGlob};
 use crate::rules::mistake::Mistake;
 use crate::rules::target_nodes::{self, TargetNode};
-use crate::rules::value::{CmdId, Named, OneOf};
+use crate::rules::value::{CmdId, Named, OneOf, plain_or_table};
 
 /// The conditions on an answered command.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -170,7 +170,7 @@ fn answered_name<'d>(answer: Command<'d>, answers: &LinkedAnswers<'_>) -> Option
     deny_unknown_fields,
     default
 )]
-#[schemars(extend("minProperties" = 1))]
+#[schemars(extend("minProperties" = 1), transform = plain_or_table)]
 struct AnswersTable {
     #[serde(rename = "")]
     plain: Option<OneOf<Answered>>,

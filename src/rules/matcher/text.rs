@@ -6,7 +6,7 @@ use serde::Deserialize;
 use crate::markup::{Element, Limits, NodeId};
 use crate::rules::mistake::Mistake;
 use crate::rules::selector::Selector;
-use crate::rules::value::{Pattern, Plain, SearchText, TextPattern};
+use crate::rules::value::{Pattern, Plain, SearchText, TextPattern, plain_or_table};
 
 /// One condition on a text.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
@@ -61,7 +61,7 @@ impl ValueTest {
 /// One condition on a text.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename = "a comparison", deny_unknown_fields)]
-#[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
+#[schemars(extend("minProperties" = 1, "maxProperties" = 1), transform = plain_or_table)]
 struct Comparison {
     #[serde(rename = "")]
     plain: Option<Plain>,
