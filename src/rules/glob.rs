@@ -160,7 +160,7 @@ impl UriGlob {
         true
     }
 
-    /// Returns the segments before the first one with a star.
+    /// Returns the segments before the first one with a star, in lower case.
     pub(super) fn exact_beginning(&self) -> impl Iterator<Item = &str> {
         self.segments.iter().map_while(Segment::exact)
     }
@@ -169,11 +169,6 @@ impl UriGlob {
         self.segments
             .iter()
             .any(|segment| segment.exact().is_none())
-    }
-
-    /// Returns the segments without a star, in lower case.
-    pub(super) fn exact_segments(&self) -> impl Iterator<Item = &str> {
-        self.segments.iter().filter_map(Segment::exact)
     }
 }
 
@@ -187,7 +182,7 @@ impl Segment {
 }
 
 /// The most segments of a LocURI; real nodes have about a dozen.
-pub(super) const MOST_SEGMENTS: usize = 1_000;
+const MOST_SEGMENTS: usize = 1_000;
 
 fn refuse(pattern: &str) -> Result<(), BadGlob> {
     let bad = |what, remedy| Err(BadGlob { what, remedy });
