@@ -123,12 +123,12 @@ impl UriGlob {
 
     /// Whether the pattern matches a canonical LocURI. It matches no LocURI of more than [`MOST_SEGMENTS`] segments.
     pub fn matches(&self, canonical: &str) -> bool {
-        if self.device_only && (canonical == "user" || canonical.starts_with("user/")) {
-            return false;
-        }
-        let texts = canonical.split('/').take(MOST_SEGMENTS + 1);
-        let texts: Vec<&str> = texts.collect();
-        if texts.len() > MOST_SEGMENTS {
+        self.matches_segments(&segments(canonical))
+    }
+
+    /// Whether the pattern matches the canonical LocURI with these segments, as [`segments`] returns them.
+    pub(super) fn matches_segments(&self, texts: &[&str]) -> bool {
+        if texts.len() > MOST_SEGMENTS || self.device_only && texts.first() == Some(&"user") {
             return false;
         }
         let (mut at, mut text) = (0, 0);
@@ -179,6 +179,11 @@ impl Segment {
             Self::Like(_) | Self::Deep => None,
         }
     }
+}
+
+/// Returns the segments of a canonical LocURI; of very many, the first ones.
+pub(super) fn segments(canonical: &str) -> Vec<&str> {
+    canonical.split('/').take(MOST_SEGMENTS + 1).collect()
 }
 
 /// The most segments of a LocURI; real nodes have about a dozen.

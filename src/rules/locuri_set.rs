@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::glob::UriGlob;
+use super::glob::{UriGlob, segments};
 use crate::dm::locuri;
 use crate::markup::Element;
 
@@ -72,21 +72,24 @@ impl UriSearch<'_> {
         }
         let canonical = locuri::canonical(&uri.text());
         let slashes = canonical.match_indices('/').map(|(slash, _)| slash);
-        let mut has_star = false;
+        let (mut begin_so, mut has_star) = (Vec::new(), false);
         for end in [0].into_iter().chain(slashes).chain([canonical.len()]) {
             let Some(same) = self.set.by_beginning.get(&canonical[..end]) else {
                 if let Some(beginning) = canonical.get(..=end).filter(|_| !has_star) {
                     self.lost = written_beginning(written, beginning).to_vec();
                 }
-                return;
+                break;
             };
             has_star |= same.has_star;
-            for (rule, pattern) in &same.patterns {
-                if !rules.contains(rule) && pattern.matches(&canonical) {
-                    rules.insert(*rule);
-                }
-            }
+            begin_so.extend(&same.patterns);
         }
+        if begin_so.is_empty() {
+            return;
+        }
+        let segments = segments(&canonical);
+        let matching = begin_so.into_iter();
+        let matching = matching.filter(|(_, pattern)| pattern.matches_segments(&segments));
+        rules.extend(matching.map(|(rule, _)| *rule));
     }
 }
 
