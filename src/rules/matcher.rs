@@ -14,7 +14,6 @@ mod client_cert;
 mod command;
 mod connection;
 mod filter;
-mod items;
 mod kinds;
 mod message;
 mod text;
@@ -27,7 +26,6 @@ pub use message::{Encoding, HeaderMatcher};
 pub use text::{TextTest, ValueTest};
 
 pub(super) use command::{HEADER, Seen};
-pub(super) use items::Items;
 pub(super) use message::{any_code, is_action};
 
 use self::message::any;
@@ -38,6 +36,7 @@ use serde::Deserialize;
 use super::RuleInput;
 use super::answers::LinkedAnswers;
 use super::glob::{Glob, UriGlob};
+use super::items::Items;
 use super::selector::Selector;
 use super::value::{
     Alert, CmdId, CodeRange, HostName, Http, MediaType, Net, NumberRange, OneOf, PathGlob,
@@ -301,11 +300,11 @@ impl Matcher {
         element: Option<Element<'_>>,
         items: &Items,
     ) -> bool {
-        let (limits, nodes) = (context.input.limits, items.nodes());
+        let limits = context.input.limits;
         let has = |place: &Selector, element: &Element<'_>| {
-            place.any(*element, nodes, limits, &mut |_| true)
+            place.any(*element, items, limits, &mut |_| true)
         };
-        let meets = |test: &ValueTest, element: &Element<'_>| test.holds(*element, nodes, limits);
+        let meets = |test: &ValueTest, element: &Element<'_>| test.holds(*element, items, limits);
         any(&self.has, || element, has) && any(&self.r#where, || element, meets)
     }
 }

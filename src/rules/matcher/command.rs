@@ -6,11 +6,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::message::{any, any_code, any_glob};
-use super::{Items, Kinds, MatchContext, Matcher, TextTest};
+use super::{Kinds, MatchContext, Matcher, TextTest};
 use crate::dm::{Command, CommandKind, Item, Meta};
 use crate::flow::AnswerTarget;
 use crate::rules::answers::LinkedAnswers;
 use crate::rules::glob::{Glob, UriGlob};
+use crate::rules::items::Items;
 use crate::rules::mistake::Mistake;
 use crate::rules::target_nodes::{self, TargetNode};
 use crate::rules::value::{CmdId, Named, OneOf, plain_or_table};

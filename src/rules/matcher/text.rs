@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::markup::{Element, Limits, NodeId};
+use crate::markup::{Element, Limits};
+use crate::rules::items::Items;
 use crate::rules::mistake::Mistake;
 use crate::rules::selector::Selector;
 use crate::rules::value::{Pattern, Plain, SearchText, TextPattern, plain_or_table};
@@ -52,7 +53,7 @@ pub struct ValueTest {
 }
 
 impl ValueTest {
-    pub(super) fn holds(&self, from: Element<'_>, items: &[NodeId], limits: &Limits) -> bool {
+    pub(super) fn holds(&self, from: Element<'_>, items: &Items, limits: &Limits) -> bool {
         let mut test = |text: &str| self.test.holds(text);
         self.at.any(from, items, limits, &mut test)
     }
