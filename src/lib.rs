@@ -104,6 +104,7 @@ pub mod facts;
 pub mod filter;
 pub mod flow;
 pub mod identity;
+mod json_schema;
 pub mod markup;
 mod nearest;
 pub mod patch;

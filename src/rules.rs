@@ -22,6 +22,7 @@ mod evaluation;
 pub mod glob;
 mod index;
 pub mod input;
+mod items;
 pub mod limit;
 pub mod load;
 mod locuri_set;

@@ -16,6 +16,7 @@ const LAYERS: &[&[(&str, Kind)]] = &[
         ("builtin_rules", Kind::Pure),
         ("facts", Kind::Pure),
         ("printable", Kind::Pure),
+        ("json_schema", Kind::Pure),
         ("error_text", Kind::Impure),
     ],
     &[("markup", Kind::Pure)],

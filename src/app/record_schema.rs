@@ -1,9 +1,11 @@
 //! The JSON Schema of JSON lines, generated from their types.
 
 use schemars::generate::SchemaSettings;
+use schemars::transform::RecursiveTransform;
 use serde_json::{Value, json};
 
 use super::rule_sources::report::RulesRecord;
+use crate::json_schema::without_null;
 use crate::record::jsonl;
 use crate::record::model::{EventKind, EventRecord, RunRecord, StartRecord, VERSION};
 
@@ -11,6 +13,7 @@ use crate::record::model::{EventKind, EventRecord, RunRecord, StartRecord, VERSI
 /// version may add some.
 pub fn schema() -> Value {
     let settings = SchemaSettings::draft2020_12().for_serialize();
+    let settings = settings.with_transform(RecursiveTransform(without_null));
     let mut generator = settings.into_generator();
     let kinds = generator.subschema_for::<EventKind>();
     let mut lines = vec![
@@ -31,7 +34,7 @@ pub fn schema() -> Value {
     for (event, fields) in NEEDED {
         lines.push(line(json!({"const": event}), json!({"required": fields})));
     }
-    let mut schema = json!({
+    json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "JSON lines of dmtap",
         "description": "One line of a record (-w FILE.jsonl) or of --output json. A later version of dmtap may add fields and events: ignore those that you do not know.",
@@ -40,9 +43,7 @@ pub fn schema() -> Value {
         "properties": {"v": {"const": VERSION}, "event": {"type": "string"}},
         "allOf": lines,
         "$defs": generator.take_definitions(true),
-    });
-    without_null(&mut schema);
-    schema
+    })
 }
 
 /// Returns the condition for the lines of an event.
@@ -60,28 +61,3 @@ const NEEDED: &[(&str, &[&str])] = &[
     ("admitted", &["applied"]),
     ("session", &["exchange", "summary"]),
 ];
-
-/// Removes null from the types of a schema: a field that does not apply is absent.
-fn without_null(schema: &mut Value) {
-    match schema {
-        Value::Array(schemas) => schemas.iter_mut().for_each(without_null),
-        Value::Object(schema) => {
-            schema.values_mut().for_each(without_null);
-            if let Some(Value::Array(types)) = schema.get_mut("type") {
-                types.retain(|name| name != "null");
-                if let [only] = &types[..] {
-                    schema["type"] = only.clone();
-                }
-            }
-            if let Some(Value::Array(forms)) = schema.get_mut("anyOf") {
-                forms.retain(|form| *form != json!({"type": "null"}));
-                if let [Value::Object(only)] = &forms[..] {
-                    let only = only.clone();
-                    schema.remove("anyOf");
-                    schema.extend(only);
-                }
-            }
-        }
-        _ => {}
-    }
-}

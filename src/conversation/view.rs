@@ -5,7 +5,7 @@ use crate::dm::Message;
 use crate::flow::session::note_dangling;
 use crate::flow::{AnswerLink, Note, Reconciler, Session, SessionTag, Side};
 use crate::markup::Document;
-use crate::rules::{RuleInput, RuleSet, RuleState, Stage, Verdict};
+use crate::rules::{RuleInput, RuleSet, RuleState, Verdict};
 
 /// The session's knowledge of a message that arrives. The default is a message without a session.
 #[derive(Debug, Default)]
@@ -50,7 +50,7 @@ impl SessionView {
             return Verdict::default();
         }
         let input = RuleInput {
-            stage: Stage::of(message.speaker()),
+            speaker: message.speaker(),
             connection: message.connection,
             exchange: message.exchange,
             request: message.request,

@@ -88,7 +88,7 @@ async fn respond(
     }
     let headers = &exchange.head.headers;
     let incoming = match exchange
-        .receive(Stage::Request, body, headers, Framing::AsReceived)
+        .receive(Side::Device, body, headers, Framing::AsReceived)
         .await
     {
         Ok(incoming) => incoming,
@@ -281,7 +281,7 @@ impl Exchange {
             headers: std::mem::take(&mut parts.headers),
         };
         let framing = Framing::of_response(&head, &body);
-        let incoming = self.receive(Stage::Response, body, &head.headers, framing);
+        let incoming = self.receive(Side::Server, body, &head.headers, framing);
         let mut incoming = match incoming.await {
             Ok(incoming) => incoming,
             Err(broken) => return Ok(self.fail(Failure::of_response(&broken))),

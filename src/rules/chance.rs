@@ -6,9 +6,9 @@
 use schemars::json_schema;
 use serde::Deserialize;
 
-use super::RuleInput;
 use super::mistake::{KEY, Mistake};
 use super::value::described;
+use super::{RuleInput, Stage};
 use crate::flow::split_mix;
 
 /// A probability above 0, at most 1.
@@ -94,7 +94,7 @@ impl Rng {
     pub(super) fn new(seed: u64, rule: &str, input: &RuleInput<'_>) -> Self {
         let mut hash = absorb(BASIS, &seed.to_le_bytes());
         hash = absorb(hash, rule.as_bytes());
-        hash = absorb(hash, input.stage.name().as_bytes());
+        hash = absorb(hash, Stage::of(input.speaker).name().as_bytes());
         hash = absorb(hash, input.request.method.as_str().as_bytes());
         hash = absorb(hash, input.request.uri.path().as_bytes());
         if let Some(tag) = input.session {

@@ -12,6 +12,7 @@ use super::scenario::STARTED;
 use super::selector::Selected;
 use super::verdict::Verdict;
 use super::{Limit, Rule, Step};
+use crate::flow::Side;
 
 /// A set of rules, in file order. A `RuleSet` that exists is valid.
 #[derive(Debug, Default)]
@@ -54,8 +55,8 @@ impl RuleSet {
         Self {
             request: Index::of(&rules, Stage::Request),
             response: Index::of(&rules, Stage::Response),
-            reads_requests: rules.iter().any(|rule| rule.reads(Stage::Request)),
-            reads_responses: rules.iter().any(|rule| rule.reads(Stage::Response)),
+            reads_requests: rules.iter().any(|rule| rule.reads(Side::Device)),
+            reads_responses: rules.iter().any(|rule| rule.reads(Side::Server)),
             rules,
             seed: DEFAULT_SEED,
         }
@@ -77,24 +78,22 @@ impl RuleSet {
         self.rules.is_empty()
     }
 
-    /// Whether a rule needs the bodies of this stage, so that they must be collected and decoded.
+    /// Whether a rule needs the bodies of this sender, so that they must be collected and decoded.
     ///
-    /// A rule may also need a body of the other stage: only requests name the session, and the command that a Status
+    /// A rule may also need a body of the other side: only requests name the session, and the command that a Status
     /// answers is in a message of the other direction.
-    pub fn reads_bodies(&self, stage: Stage) -> bool {
-        match stage {
-            Stage::Request => self.reads_requests,
-            Stage::Response => self.reads_responses,
-            Stage::Connection => false,
+    pub fn reads_bodies(&self, speaker: Side) -> bool {
+        match speaker {
+            Side::Device => self.reads_requests,
+            Side::Server => self.reads_responses,
         }
     }
 
     /// Evaluates the rules for a message. They act in file order; each sees the message as the rules before it left it.
     pub fn decide(&self, input: &RuleInput<'_>, rule_state: &mut dyn RuleState) -> Verdict {
-        let index = match input.stage {
-            Stage::Request => &self.request,
-            Stage::Response => &self.response,
-            Stage::Connection => return Verdict::default(),
+        let index = match input.speaker {
+            Side::Device => &self.request,
+            Side::Server => &self.response,
         };
         let answers = LinkedAnswers::of(input);
         let mut evaluation = Evaluation::new(input, &answers, index, self.seed);

@@ -9,13 +9,14 @@ use http::Method;
 use super::act::{self, Body, Planning, Values};
 use super::answers::LinkedAnswers;
 use super::index::Index;
+use super::items::Items;
 use super::matcher::{Kinds, MatchContext};
 use super::selection::Commands;
 use super::selector::Selected;
 use super::step::ScenarioStep;
 use super::{HeldBack, RawStep, Rule, RuleInput, RuleState, Stage, Step, Verdict};
 use crate::dm::dialect::MediaKind;
-use crate::flow::{EffectDetail, RuleEffect, media};
+use crate::flow::{EffectDetail, RuleEffect, Side, media};
 use crate::markup::{self, Document, Limits, NodeId};
 use crate::patch::Patch;
 
@@ -105,7 +106,7 @@ impl<'a> Evaluation<'a> {
         let Some(why) = &self.broken else {
             return false;
         };
-        if rule.stage != self.input.stage {
+        if rule.stage != Stage::of(self.input.speaker) {
             return true;
         }
         let why_unread = self.input.why_unread;
@@ -329,7 +330,7 @@ impl<'a> Evaluation<'a> {
 
 /// Returns the reason why the message cannot have a body, if there is one (RFC 9110 §6.4.1).
 fn bodiless(input: &RuleInput<'_>) -> Option<&'static str> {
-    let response = input.response.filter(|_| input.stage == Stage::Response)?;
+    let response = input.response.filter(|_| input.speaker == Side::Server)?;
     match response.status.as_u16() {
         _ if input.request.method == Method::HEAD => Some("a response to HEAD has no body"),
         204 => Some("a response with status 204 has no body"),
@@ -354,6 +355,6 @@ fn fitting(patch: Patch, source: &Bytes, limits: &Limits) -> Result<Patch, Strin
 fn whole() -> Vec<Selected> {
     vec![Selected {
         node: NodeId(0),
-        items: Vec::new(),
+        items: Items::All,
     }]
 }

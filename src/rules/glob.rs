@@ -123,12 +123,12 @@ impl UriGlob {
 
     /// Whether the pattern matches a canonical LocURI. It matches no LocURI of more than [`MOST_SEGMENTS`] segments.
     pub fn matches(&self, canonical: &str) -> bool {
-        if self.device_only && (canonical == "user" || canonical.starts_with("user/")) {
-            return false;
-        }
-        let texts = canonical.split('/').take(MOST_SEGMENTS + 1);
-        let texts: Vec<&str> = texts.collect();
-        if texts.len() > MOST_SEGMENTS {
+        self.matches_segments(&segments(canonical))
+    }
+
+    /// Whether the pattern matches the canonical LocURI with these segments, as [`segments`] returns them.
+    pub(super) fn matches_segments(&self, texts: &[&str]) -> bool {
+        if texts.len() > MOST_SEGMENTS || self.device_only && texts.first() == Some(&"user") {
             return false;
         }
         let (mut at, mut text) = (0, 0);
@@ -160,7 +160,7 @@ impl UriGlob {
         true
     }
 
-    /// Returns the segments before the first one with a star.
+    /// Returns the segments before the first one with a star, in lower case.
     pub(super) fn exact_beginning(&self) -> impl Iterator<Item = &str> {
         self.segments.iter().map_while(Segment::exact)
     }
@@ -169,11 +169,6 @@ impl UriGlob {
         self.segments
             .iter()
             .any(|segment| segment.exact().is_none())
-    }
-
-    /// Returns the segments without a star, in lower case.
-    pub(super) fn exact_segments(&self) -> impl Iterator<Item = &str> {
-        self.segments.iter().filter_map(Segment::exact)
     }
 }
 
@@ -186,8 +181,13 @@ impl Segment {
     }
 }
 
+/// Returns the segments of a canonical LocURI; of very many, the first ones.
+pub(super) fn segments(canonical: &str) -> Vec<&str> {
+    canonical.split('/').take(MOST_SEGMENTS + 1).collect()
+}
+
 /// The most segments of a LocURI; real nodes have about a dozen.
-pub(super) const MOST_SEGMENTS: usize = 1_000;
+const MOST_SEGMENTS: usize = 1_000;
 
 fn refuse(pattern: &str) -> Result<(), BadGlob> {
     let bad = |what, remedy| Err(BadGlob { what, remedy });

@@ -45,8 +45,8 @@ impl Stage {
 /// The facts about a message when rules are evaluated.
 #[derive(Clone, Copy, Debug)]
 pub struct RuleInput<'a> {
-    /// The stage, which is the direction of the message.
-    pub stage: Stage,
+    /// The sender of the message.
+    pub speaker: Side,
     /// The device's connection.
     pub connection: &'a Connection,
     /// The exchange of the message.
@@ -75,8 +75,8 @@ pub struct RuleInput<'a> {
 impl<'a> RuleInput<'a> {
     /// Returns the header fields of the message.
     pub(super) fn headers(&self) -> &'a HeaderMap {
-        match (self.stage, self.response) {
-            (Stage::Response, Some(head)) => &head.headers,
+        match (self.speaker, self.response) {
+            (Side::Server, Some(head)) => &head.headers,
             _ => &self.request.headers,
         }
     }

@@ -382,6 +382,7 @@ fn needs(rule: Table<'_>, report: &mut Report<'_>) {
 
 fn files(steps: &mut [Step], rule: Table<'_>, report: &mut Report<'_>) {
     for (step, table) in steps.iter_mut().zip(rule.tables("step")) {
+        let verb = step.name();
         let Step::Raw(RawStep::SetBody(NewBody { content, .. })) = step else {
             continue;
         };
@@ -391,7 +392,7 @@ fn files(steps: &mut [Step], rule: Table<'_>, report: &mut Report<'_>) {
         match report.file_beside(name) {
             Ok(bytes) => *content = Content::Bytes(bytes),
             Err(why) => {
-                let body = table.table("set-body").unwrap_or(table);
+                let body = table.table(verb).unwrap_or(table);
                 let title = format!("`{name}` cannot be read: {why}");
                 report
                     .wrong(body.value_span("file"), title)

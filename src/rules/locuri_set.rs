@@ -1,49 +1,48 @@
-//! A set of many LocURI patterns, each indexed by one of its segments, so that a LocURI is compared with few patterns.
+//! A set of many LocURI patterns by their exact beginnings, so that a LocURI is compared with few patterns.
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::glob::{MOST_SEGMENTS, UriGlob};
+use super::glob::{UriGlob, segments};
 use crate::dm::locuri;
 use crate::markup::Element;
 
 /// A set of patterns, each with the number of its rule.
 #[derive(Debug, Default)]
 pub(super) struct LocUriSet {
-    /// The patterns by a segment without a star: of the segments of a pattern, the one that the fewest patterns have.
-    by_segment: HashMap<String, Vec<(usize, UriGlob)>>,
-    /// The patterns in which every segment has a star.
-    others: Vec<(usize, UriGlob)>,
-    /// The beginnings of patterns: leading segments without a star, each with its slash; `true` if a segment with a
-    /// star may follow.
-    beginnings: HashMap<String, bool>,
+    /// The patterns by their beginning: the leading segments without a star. Each part of a beginning is a key, too.
+    by_beginning: HashMap<String, Patterns>,
+}
+
+/// The patterns with the same beginning.
+#[derive(Debug, Default)]
+struct Patterns {
+    patterns: Vec<(usize, UriGlob)>,
+    /// Whether one of them has a star behind the beginning.
+    has_star: bool,
 }
 
 impl LocUriSet {
     pub(super) fn of(patterns: &[(usize, &UriGlob)]) -> Self {
-        let mut counts: HashMap<&str, usize> = HashMap::new();
-        for segment in patterns.iter().flat_map(|(_, glob)| glob.exact_segments()) {
-            *counts.entry(segment).or_default() += 1;
-        }
         let mut set = Self::default();
         for (rule, pattern) in patterns {
-            let rarest = pattern.exact_segments().min_by_key(|s| counts.get(s));
-            let patterns = match rarest {
-                Some(segment) => set.by_segment.entry(segment.to_owned()).or_default(),
-                None => &mut set.others,
-            };
-            patterns.push((*rule, (*pattern).clone()));
             let mut beginning = String::new();
+            set.by_beginning.entry(String::new()).or_default();
             for segment in pattern.exact_beginning() {
-                set.beginnings.entry(beginning.clone()).or_default();
-                beginning = beginning + segment + "/";
+                if !beginning.is_empty() {
+                    beginning.push('/');
+                }
+                beginning.push_str(segment);
+                set.by_beginning.entry(beginning.clone()).or_default();
             }
-            *set.beginnings.entry(beginning).or_default() |= pattern.has_star();
+            let same = set.by_beginning.entry(beginning).or_default();
+            same.has_star |= pattern.has_star();
+            same.patterns.push((*rule, (*pattern).clone()));
         }
         set
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.beginnings.is_empty()
+        self.by_beginning.is_empty()
     }
 
     pub(super) fn search(&self) -> UriSearch<'_> {
@@ -51,37 +50,6 @@ impl LocUriSet {
             set: self,
             lost: Vec::new(),
         }
-    }
-
-    /// Returns the length of the part of a canonical LocURI that rules out every pattern; `None` if a pattern may
-    /// match.
-    fn lost_at(&self, canonical: &str) -> Option<usize> {
-        let ends = canonical.match_indices('/').map(|(slash, _)| slash + 1);
-        for end in std::iter::once(0).chain(ends) {
-            match self.beginnings.get(&canonical[..end]) {
-                None => return Some(end),
-                Some(true) => return None,
-                Some(false) => {}
-            }
-        }
-        None
-    }
-
-    /// Returns the lists of patterns under these segments, each list once; no list if there are more than
-    /// [`MOST_SEGMENTS`].
-    fn under_each<'u>(&self, segments: impl Iterator<Item = &'u str>) -> Vec<&[(usize, UriGlob)]> {
-        let mut lists: Vec<&[_]> = Vec::new();
-        for (number, segment) in segments.enumerate() {
-            if number == MOST_SEGMENTS {
-                return Vec::new();
-            }
-            if let Some(list) = self.by_segment.get(segment)
-                && !lists.iter().any(|known| std::ptr::eq(*known, &**list))
-            {
-                lists.push(list);
-            }
-        }
-        lists
     }
 }
 
@@ -103,16 +71,25 @@ impl UriSearch<'_> {
             return;
         }
         let canonical = locuri::canonical(&uri.text());
-        if let Some(end) = self.set.lost_at(&canonical) {
-            self.lost = written_beginning(written, &canonical[..end]).to_vec();
+        let slashes = canonical.match_indices('/').map(|(slash, _)| slash);
+        let (mut begin_so, mut has_star) = (Vec::new(), false);
+        for end in [0].into_iter().chain(slashes).chain([canonical.len()]) {
+            let Some(same) = self.set.by_beginning.get(&canonical[..end]) else {
+                if let Some(beginning) = canonical.get(..=end).filter(|_| !has_star) {
+                    self.lost = written_beginning(written, beginning).to_vec();
+                }
+                break;
+            };
+            has_star |= same.has_star;
+            begin_so.extend(&same.patterns);
+        }
+        if begin_so.is_empty() {
             return;
         }
-        let found = self.set.under_each(canonical.split('/'));
-        for (rule, pattern) in found.into_iter().flatten().chain(&self.set.others) {
-            if !rules.contains(rule) && pattern.matches(&canonical) {
-                rules.insert(*rule);
-            }
-        }
+        let segments = segments(&canonical);
+        let matching = begin_so.into_iter();
+        let matching = matching.filter(|(_, pattern)| pattern.matches_segments(&segments));
+        rules.extend(matching.map(|(rule, _)| *rule));
     }
 }
 
@@ -161,20 +138,6 @@ mod tests {
             rules.into_iter().collect()
         });
         found.collect()
-    }
-
-    #[test]
-    fn the_patterns_under_a_segment_are_taken_once_however_often_it_occurs() {
-        let globs = ["./Vendor/MSFT/A", "./Vendor/MSFT/B"].map(|glob| UriGlob::new(glob).unwrap());
-        let numbered: Vec<_> = globs.iter().enumerate().collect();
-        let set = LocUriSet::of(&numbered);
-        let check = |segments: usize, expected: usize| {
-            let each = ["a", "b", "msft"].into_iter().cycle().take(segments);
-            assert_eq!(set.under_each(each).len(), expected, "{segments}");
-        };
-        check(1, 1);
-        check(1_000, 2);
-        check(100_000, 0);
     }
 
     #[test]

@@ -14,7 +14,6 @@ mod client_cert;
 mod command;
 mod connection;
 mod filter;
-mod items;
 mod kinds;
 mod message;
 mod text;
@@ -27,7 +26,6 @@ pub use message::{Encoding, HeaderMatcher};
 pub use text::{TextTest, ValueTest};
 
 pub(super) use command::{HEADER, Seen};
-pub(super) use items::Items;
 pub(super) use message::{any_code, is_action};
 
 use self::message::any;
@@ -38,6 +36,7 @@ use serde::Deserialize;
 use super::RuleInput;
 use super::answers::LinkedAnswers;
 use super::glob::{Glob, UriGlob};
+use super::items::Items;
 use super::selector::Selector;
 use super::value::{
     Alert, CmdId, CodeRange, HostName, Http, MediaType, Net, NumberRange, OneOf, PathGlob,
@@ -145,7 +144,7 @@ pub struct Matcher {
     #[schemars(extend("examples" = ["application/vnd.syncml.dm+*"]))]
     pub media_type: Vec<MediaType>,
     /// The HTTP status of the response, or its class; only at the stage `response`.
-    #[schemars(extend("examples" = [200, "5xx"], "x-stages" = ["response"]))]
+    #[schemars(extend("examples" = [200, "5xx"]))]
     pub http_status: Vec<CodeRange<Http>>,
     /// The encoding of the document, detected from its bytes.
     pub encoding: Vec<Encoding>,
@@ -155,19 +154,19 @@ pub struct Matcher {
     #[schemars(extend("examples" = ["Discover", "*/RST/wstep"]))]
     pub soap_action: Vec<Glob>,
     /// A SOAP fault with this code, subcode or ErrorType, without a prefix; `*` matches any characters, so that `"*"` matches every fault. Only at the stage `response`.
-    #[schemars(extend("examples" = ["Authorization", "DeviceCapReached"], "x-stages" = ["response"]))]
+    #[schemars(extend("examples" = ["Authorization", "DeviceCapReached"]))]
     pub soap_fault: Vec<Glob>,
     /// The length of the body in bytes, after its content codings were undone; if dmtap did not read the body, its Content-Length.
     #[schemars(extend("examples" = ["4096.."]))]
     pub body_size: Vec<NumberRange<0>>,
     /// Matches if at least one key of the table does not match.
-    #[schemars(extend("examples" = [{"command": "Get"}]))]
+    #[schemars(extend("minProperties" = 1, "examples" = [{"command": "Get"}]))]
     pub not: Option<Box<Self>>,
     /// Matches if at least one of the tables matches.
-    #[schemars(extend("examples" = [[{"command": "Get"}, {"alert": 1226}]]))]
+    #[schemars(extend("items" = {"$ref": "#/$defs/match", "minProperties": 1}, "examples" = [[{"command": "Get"}, {"alert": 1226}]]))]
     pub any: Vec<Self>,
     /// Matches if all of the tables match; two of them may have the same key.
-    #[schemars(extend("examples" = [[{"command": "Get"}, {"loc-uri": "./DevInfo/**"}]]))]
+    #[schemars(extend("items" = {"$ref": "#/$defs/match", "minProperties": 1}, "examples" = [[{"command": "Get"}, {"loc-uri": "./DevInfo/**"}]]))]
     pub all: Vec<Self>,
     /// The kinds of commands that the matcher's own keys select; `None` if no key selects commands. Validation sets it.
     /// In the outermost matcher it takes the inner ones into account.
@@ -301,11 +300,11 @@ impl Matcher {
         element: Option<Element<'_>>,
         items: &Items,
     ) -> bool {
-        let (limits, nodes) = (context.input.limits, items.nodes());
+        let limits = context.input.limits;
         let has = |place: &Selector, element: &Element<'_>| {
-            place.any(*element, nodes, limits, &mut |_| true)
+            place.any(*element, items, limits, &mut |_| true)
         };
-        let meets = |test: &ValueTest, element: &Element<'_>| test.holds(*element, nodes, limits);
+        let meets = |test: &ValueTest, element: &Element<'_>| test.holds(*element, items, limits);
         any(&self.has, || element, has) && any(&self.r#where, || element, meets)
     }
 }

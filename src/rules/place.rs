@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::markup::{Attribute, Document, Element, NodeId};
+use super::items::Items;
+use crate::markup::{Attribute, Document, Element};
 
 /// A path of child element names. A name without a predicate means every child of that name; an empty path means the
 /// element itself.
@@ -55,16 +56,15 @@ impl ElementPlace {
         first.is_some_and(|segment| segment.predicates.iter().any(numbers))
     }
 
-    /// Finds the elements at the place, in document order. If the place begins with `Item` and `items` is not empty,
-    /// only these Items count.
-    pub(super) fn find<'d>(&self, from: Element<'d>, items: &[NodeId]) -> Vec<Element<'d>> {
+    /// Finds the elements at the place, in document order. If the place begins with `Item`, only these Items
+    /// count.
+    pub(super) fn find<'d>(&self, from: Element<'d>, items: &Items) -> Vec<Element<'d>> {
         let Some((first, below)) = self.0.split_first() else {
             return vec![from];
         };
         let mut found = first.among(from.elements());
-        if first.name == "Item" && !items.is_empty() {
-            // `items` is in document order.
-            found.retain(|item| items.binary_search(&item.id()).is_ok());
+        if first.name == "Item" {
+            found.retain(|item| items.has(item.id()));
         }
         find_below(below, found)
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::HeaderName;
 
 use super::{ConnectionMatcher, Limit, Matcher, Per, RuleError, RuleInput, Scenario, Stage, Step};
+use crate::flow::Side;
 use crate::rules::glob::Glob;
 
 /// One rule. The rules that [`super::load`] returns are valid.
@@ -126,12 +127,12 @@ impl Rule {
         self.steps.iter().any(Step::is_raw)
     }
 
-    /// Whether dmtap must read the bodies of `stage` to evaluate the rule.
-    pub(super) fn reads(&self, stage: Stage) -> bool {
+    /// Whether dmtap must read the bodies of `speaker` to evaluate the rule.
+    pub(super) fn reads(&self, speaker: Side) -> bool {
         self.matcher.needs_links()
             || self.steps.iter().any(Step::promises)
-            || self.stage == stage && self.reads_body()
-            || stage == Stage::Request && self.needs_session()
+            || self.stage == Stage::of(speaker) && self.reads_body()
+            || speaker == Side::Device && self.needs_session()
     }
 
     /// Whether the rule needs the body of its own stage, for its matcher or for a step.

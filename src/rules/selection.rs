@@ -94,10 +94,9 @@ impl Commands {
                 code: entry.code,
                 about: &about,
             };
-            let items = matcher.items_of(context, &seen)?;
             Some(Selected {
                 node: entry.node,
-                items: items.nodes().to_vec(),
+                items: matcher.items_of(context, &seen)?,
             })
         };
         of_kind.filter_map(select).collect()

@@ -12,6 +12,7 @@
 use std::fmt;
 use std::rc::Rc;
 
+use super::items::Items;
 use super::place::{self, BadPlace, ElementPlace};
 use crate::markup::{Document, Element, Embedded, Limits, NodeId, Path};
 
@@ -31,8 +32,8 @@ pub struct Selector {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Selected {
     pub(super) node: NodeId,
-    /// The Items of the command that the matcher selected; empty for all.
-    pub(super) items: Vec<NodeId>,
+    /// The Items of the command that the matcher selected.
+    pub(super) items: Items,
 }
 
 /// An element at a place, in the message or in an embedded document.
@@ -139,11 +140,11 @@ impl Selector {
         spots
     }
 
-    /// Whether a text at the place meets `test`. If `items` is not empty, only these Items of `selected` count.
+    /// Whether a text at the place meets `test`. Only these Items of `selected` count.
     pub(super) fn any(
         &self,
         selected: Element<'_>,
-        items: &[NodeId],
+        items: &Items,
         limits: &Limits,
         test: &mut dyn FnMut(&str) -> bool,
     ) -> bool {
@@ -171,7 +172,7 @@ impl Selector {
     }
 
     /// Finds the elements of the message itself, before any embedded document.
-    fn start<'d>(&self, selected: Element<'d>, items: &[NodeId]) -> Vec<Element<'d>> {
+    fn start<'d>(&self, selected: Element<'d>, items: &Items) -> Vec<Element<'d>> {
         match self.from_root {
             true => self.start.find_from_roots(selected.document()),
             false => self.start.find(selected, items),

@@ -1,6 +1,7 @@
 //! The nodes that a command is about: the nodes that it names, or those that the answered command names.
 
 use super::answers::LinkedAnswers;
+use super::items::Items;
 use crate::dm::{Command, CommandKind, locuri};
 use crate::flow::AnswerTarget;
 use crate::markup::{Element, NodeId};
@@ -32,16 +33,14 @@ pub(super) fn of_own(command: Command<'_>) -> Vec<TargetNode> {
     own(command).map(about).collect()
 }
 
-/// Returns the first LocURI that a command is about, as written; if `items` is not empty, only LocURIs of these Items,
-/// or of no Item, count.
+/// Returns the first LocURI that a command is about, as written; only LocURIs of these Items, or of no Item,
+/// count.
 pub(super) fn loc_uri(
     command: Command<'_>,
     answers: &LinkedAnswers<'_>,
-    items: &[NodeId],
+    items: &Items,
 ) -> Option<String> {
-    let is_meant = |item: Option<NodeId>| {
-        items.is_empty() || item.is_none_or(|item| items.binary_search(&item).is_ok())
-    };
+    let is_meant = |item: Option<NodeId>| item.is_none_or(|item| items.has(item));
     let mut found = None;
     each(command, answers, &mut |item, uri| {
         if found.is_none() && is_meant(item) {

@@ -46,6 +46,13 @@ macro_rules! described {
 }
 pub(super) use described;
 
+/// Converts the schema of a table with a field named `` to the value of that field, or the table without it.
+pub(super) fn plain_or_table(schema: &mut schemars::Schema) {
+    let properties = schema.pointer_mut("/properties");
+    let plain = properties.and_then(|properties| properties.as_object_mut()?.remove(""));
+    *schema = schemars::json_schema!({"anyOf": [plain, schema]});
+}
+
 /// Implements `Deserialize` for a type that a function parses from a text, and `JsonSchema` with the given schema.
 macro_rules! written {
     ($type:ty, $parse:expr, $schema:tt) => {

@@ -10,21 +10,20 @@ use crate::proxy::framing::Framing;
 use crate::proxy::message::IncomingMessage;
 use crate::proxy::read::{self, Bounds};
 use crate::proxy::settings::BodyCapture;
-use crate::rules::Stage;
 use crate::stay;
 
 impl Exchange {
     /// Receives a body.
     pub(super) async fn receive(
         &self,
-        stage: Stage,
+        speaker: Side,
         body: Incoming,
         headers: &http::HeaderMap,
         framing: Framing,
     ) -> Result<IncomingMessage, Broken> {
         let shared = &self.context.shared;
         let settings = &shared.settings;
-        let needed = self.rules.rules.reads_bodies(stage)
+        let needed = self.rules.rules.reads_bodies(speaker)
             || shared.conversations.have_obligations(now())
             || read::has_transfer_codings(headers);
         let bounds = Bounds {
@@ -34,12 +33,12 @@ impl Exchange {
         };
         let needed = needed || settings.body_capture != BodyCapture::Pass || self.swap.is_some();
         let may_hold = self.route.stay.is_some() || self.may_be_swapped() || !self.pairs.is_empty();
-        let is_page = stage == Stage::Response && media::is_page(headers);
+        let is_page = speaker == Side::Server && media::is_page(headers);
         let is_message = is_page || media::is_message(headers) || media::is_provisioning(headers);
         match framing {
             _ if needed || (may_hold && is_message) => {
-                let decodes = |body: &[u8]| needed || self.is_for_dmtap(stage, body);
-                let may_be_short = stage == Stage::Response;
+                let decodes = |body: &[u8]| needed || self.is_for_dmtap(speaker, body);
+                let may_be_short = speaker == Side::Server;
                 IncomingMessage::read(body, headers, bounds, &decodes, may_be_short).await
             }
             Framing::Length => IncomingMessage::collected(body, bounds).await,
@@ -48,11 +47,8 @@ impl Exchange {
     }
 
     /// Whether a body may have something for `stay`, or for the swap of client identities.
-    fn is_for_dmtap(&self, stage: Stage, body: &[u8]) -> bool {
-        let to = match stage {
-            Stage::Response => Side::Device,
-            Stage::Request | Stage::Connection => Side::Server,
-        };
+    fn is_for_dmtap(&self, speaker: Side, body: &[u8]) -> bool {
+        let to = speaker.other();
         let context = self.route.stay.as_ref();
         context.is_some_and(|context| stay::may_contain_urls(body, to, context.extent))
             || self.may_be_swapped()

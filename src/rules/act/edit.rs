@@ -10,6 +10,7 @@ use crate::dm::{Command, StatusCode};
 use crate::flow::EffectKind;
 use crate::markup::edit::{Edit, Fragment, NestedEdit, Place};
 use crate::markup::{Element, tag};
+use crate::rules::items::Items;
 use crate::rules::selector::{Selected, SelectedElement, Selector};
 use crate::rules::step::EditStep;
 use crate::rules::template::{Escape, Template};
@@ -180,12 +181,12 @@ impl Planning<'_, '_> {
         let document = self.document;
         let of_command = document.element(selected.node).and_then(Command::of);
         let items = of_command.map_or(0, |command| command.items().count());
-        let some = at.is_selected() && !selected.items.is_empty() && selected.items.len() < items;
-        let spots = if some {
-            let items = selected.items.iter().filter_map(|id| document.element(*id));
-            items.map(SelectedElement::of).collect()
-        } else {
-            self.find(selected, at)
+        let spots = match &selected.items {
+            Items::Only(some) if at.is_selected() && some.len() < items => {
+                let some = some.iter().filter_map(|id| document.element(*id));
+                some.map(SelectedElement::of).collect()
+            }
+            _ => self.find(selected, at),
         };
         for spot in spots {
             let before = spot.element(document).map(summary).unwrap_or_default();

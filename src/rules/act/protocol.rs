@@ -13,10 +13,10 @@ use std::collections::HashSet;
 
 use super::Planning;
 use crate::dm::{Command, Message, SyncBody, compose};
-use crate::flow::{EffectDetail, Obligation, OwedByRule, Reconciler, SessionChange, Side};
+use crate::flow::{EffectDetail, Obligation, OwedByRule, Reconciler, SessionChange};
 use crate::markup::edit::Fragment;
-use crate::markup::{NodeId, tag};
-use crate::rules::Stage;
+use crate::markup::tag;
+use crate::rules::items::Items;
 use crate::rules::step::ProtocolStep;
 
 impl<'a> Planning<'a, '_> {
@@ -56,21 +56,14 @@ impl<'a> Planning<'a, '_> {
         Message::of(self.document).ok_or("this is not a SyncML message")
     }
 
-    fn speaker(&self) -> Side {
-        match self.input.stage {
-            Stage::Response => Side::Server,
-            _ => Side::Device,
-        }
-    }
-
     /// Returns the selected commands, except for commands that dmtap itself added.
     fn commands(&self) -> Vec<Command<'a>> {
         let selected = self.commands_with_items().into_iter();
         selected.map(|(command, _)| command).collect()
     }
 
-    /// Returns the commands of [`Self::commands`], each with its selected Items; no Items means all.
-    fn commands_with_items(&self) -> Vec<(Command<'a>, &'a [NodeId])> {
+    /// Returns the commands of [`Self::commands`], each with its selected Items.
+    fn commands_with_items(&self) -> Vec<(Command<'a>, &'a Items)> {
         let own = self.obligations().filter_map(|owed| match owed {
             Obligation::Suppress(own) => Some(&*own.cmd_ref),
             _ => None,
@@ -78,7 +71,7 @@ impl<'a> Planning<'a, '_> {
         let own: HashSet<&str> = own.collect();
         let commands = self.selection.iter().filter_map(|selected| {
             let command = Command::of(self.document.element(selected.node)?)?;
-            Some((command, &*selected.items))
+            Some((command, &selected.items))
         });
         let is_own = |command: &Command<'_>| command.cmd_id().is_some_and(|id| own.contains(&*id));
         commands.filter(|(command, _)| !is_own(command)).collect()

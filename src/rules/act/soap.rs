@@ -4,11 +4,11 @@ use http::{HeaderMap, HeaderValue, StatusCode as HttpStatus, header};
 
 use crate::dm::compose::leaf;
 use crate::dm::soap::{Envelope, SoapVersion, action};
-use crate::flow::{EffectDetail, EffectKind};
+use crate::flow::{EffectDetail, EffectKind, Side};
 use crate::markup::Document;
 use crate::rules::step::{SoapFault, SoapStep};
 use crate::rules::value::OneOf;
-use crate::rules::{RuleInput, Stage, SyntheticResponse, Verdict};
+use crate::rules::{RuleInput, SyntheticResponse, Verdict};
 
 pub(in crate::rules) fn soap(
     step: &SoapStep,
@@ -32,9 +32,9 @@ pub(in crate::rules) fn soap(
     };
     let action = action::of_response(envelope);
     // The MessageID of the request; a response repeats it as RelatesTo.
-    let relates_to = match input.stage {
-        Stage::Response => envelope.relates_to(),
-        _ => envelope.message_id(),
+    let relates_to = match input.speaker {
+        Side::Device => envelope.message_id(),
+        Side::Server => envelope.relates_to(),
     };
     let relates_to = relates_to.map_or(String::new(), |id| leaf("a:RelatesTo", &id));
     let text = format!(

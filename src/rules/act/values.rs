@@ -112,9 +112,7 @@ impl<'a> Values<'a> {
 fn data<'d>(command: Command<'d>, selected: &Selected) -> Option<Element<'d>> {
     let own = command.element().child(tag::DATA);
     own.or_else(|| {
-        let is_meant = |item: &Element<'_>| {
-            selected.items.is_empty() || selected.items.binary_search(&item.id()).is_ok()
-        };
+        let is_meant = |item: &Element<'_>| selected.items.has(item.id());
         let items = command.items().map(|item| item.element());
         items
             .filter(is_meant)

@@ -1,18 +1,21 @@
 //! The JSON Schema of rule files, generated from the types that rules are read into.
 //!
-//! The derived schema is converted to the form of rule files: a list is one value or several, a field named `=` is the
-//! value of a verb, and a field named `` is the value if it is not a table. The result also works in editors that only
-//! know draft 7 (taplo): there is no keyword next to `$ref`.
+//! The derived schema is converted to the form of rule files: a list is one value or several, and a field named `=` is
+//! the value of a verb. The result also works in editors that only know draft 7 (taplo): there is no keyword next to
+//! `$ref`.
 
+use std::marker::PhantomData;
 use std::sync::LazyLock;
 
 use schemars::generate::SchemaSettings;
-use schemars::transform::{RemoveRefSiblings, Transform, transform_subschemas};
+use schemars::transform::{RemoveRefSiblings, transform_subschemas};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
 use super::match_table::AT_RESPONSES;
 use super::rule_table::{ConnectionLimit, RuleTable};
+use crate::json_schema::without_null;
+use crate::rules::value::described;
 use crate::rules::{ConnectionMatcher, Limit, Matcher, Stage, Step};
 
 /// A verb of steps, with the schema of its keys.
@@ -30,6 +33,8 @@ pub struct StepKeys {
     pub required: Vec<String>,
     /// The schema of the verb's value, with the description of the verb.
     value: Value,
+    /// The schema that the verb's value also has to meet at the stage `request`.
+    at_request: Option<Value>,
     /// The schemas of the other keys.
     values: Map<String, Value>,
     /// The schema keywords that relate the keys to each other.
@@ -99,37 +104,14 @@ fn in_toml(example: &Value) -> String {
 /// Returns the schema.
 pub fn schema() -> Value {
     let mut generator = generator();
-    let mut rule = RuleTable::<Matcher, Limit>::json_schema(&mut generator).to_value();
-    // The stage decides between the two, so that a mistake is reported at its place.
-    for (key, of_connections) in [
-        ("match", generator.subschema_for::<ConnectionMatcher>()),
-        ("limit", generator.subschema_for::<ConnectionLimit>()),
-    ] {
-        rule["properties"][key] = json!({
-            "description": rule["properties"][key]["description"],
-            "type": "object",
-            "anyOf": [defined(key), of_connections, {}],
-        });
-    }
-    let mut definitions = generator.take_definitions(false);
-    definitions.insert("rule".into(), rule);
+    generator.subschema_for::<RuleTable<
+        OfStage<Matcher, ConnectionMatcher>,
+        OfStage<Limit, ConnectionLimit>,
+    >>();
+    let mut definitions = generator.take_definitions(true);
     definitions.insert("rule-of-its-stage".into(), rule_of_its_stage());
     definitions.insert("match-of-request".into(), match_of_request());
-    let mut root = json_schema!({"$defs": definitions});
-    written(&mut root, &definitions);
-    let tables = root.get_mut("$defs").and_then(Value::as_object_mut);
-    for (name, table) in tables.into_iter().flatten() {
-        let properties = table.get_mut("properties").and_then(Value::as_object_mut);
-        let Some(properties) = properties else {
-            continue;
-        };
-        properties.remove("");
-        for key in ["not", "any", "all"].iter().filter(|_| name == "match") {
-            properties[*key]["minProperties"] = json!(1);
-            properties[*key]["items"] = json!({"minProperties": 1});
-        }
-    }
-    let head = json_schema!({
+    json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Rules of dmtap",
         "description": "A rule file of dmtap: [[rule]] begins each rule.",
@@ -139,13 +121,20 @@ pub fn schema() -> Value {
             "description": "The rules, in the order in which dmtap evaluates them.",
             "type": "array",
             "items": {"allOf": [defined("rule"), defined("rule-of-its-stage")]}
-        }}
-    });
-    root.ensure_object()
-        .extend(head.as_object().cloned().into_iter().flatten());
-    RemoveRefSiblings::default().transform(&mut root);
-    root.to_value()
+        }},
+        "$defs": definitions,
+    })
 }
+
+/// A table of rules about messages, or of rules about connections. The stage decides between the two, so that a mistake
+/// is reported at its place.
+struct OfStage<M, C>(PhantomData<(M, C)>);
+
+described!([M: JsonSchema, C: JsonSchema] OfStage<M, C>, |generator| {
+    let of_messages = generator.subschema_for::<M>();
+    let of_connections = generator.subschema_for::<C>();
+    json_schema!({"type": "object", "anyOf": [of_messages, of_connections, {}]})
+});
 
 /// Returns the schema as text.
 pub fn schema_text() -> String {
@@ -153,7 +142,9 @@ pub fn schema_text() -> String {
 }
 
 fn generator() -> SchemaGenerator {
-    SchemaSettings::draft2020_12().into_generator()
+    let settings = SchemaSettings::draft2020_12().with_transform(written);
+    let settings = settings.with_transform(RemoveRefSiblings::default());
+    settings.into_generator()
 }
 
 fn defined(name: &str) -> Value {
@@ -171,8 +162,9 @@ fn rule_of_its_stage() -> Value {
         match stage {
             Stage::Request => {
                 rule["match"] = json!({"allOf": [defined("match"), defined("match-of-request")]});
-                // At the stage `request`, `limit-data` cuts the body.
-                step["properties"] = json!({"reset-peer": {"const": true}});
+                let narrowed = step_keys().iter();
+                let narrowed = narrowed.filter_map(|it| Some((&*it.name, it.at_request.clone()?)));
+                step["properties"] = narrowed.collect();
             }
             Stage::Response => {}
             Stage::Connection => {
@@ -240,6 +232,7 @@ fn of_variant(kind: &'static str, variant: &Value, stages: Option<&Value>) -> St
         options: values.keys().cloned().collect(),
         required: required.into_iter().filter(|key| key != "=").collect(),
         value,
+        at_request: variant.get("x-at-request").cloned(),
         values,
         together,
     }
@@ -292,68 +285,16 @@ impl JsonSchema for Step {
 }
 
 /// Converts a derived schema to the form of rule files.
-fn written(schema: &mut Schema, definitions: &Map<String, Value>) {
-    transform_subschemas(
-        &mut |inner: &mut Schema| written(inner, definitions),
-        schema,
-    );
+fn written(schema: &mut Schema) {
+    transform_subschemas(&mut written, schema);
+    without_null(schema);
     let Some(map) = schema.as_object_mut() else {
         return;
     };
-    for key in ["default", "format", "title", "x-stages"] {
+    for key in ["default", "format", "x-stages"] {
         map.remove(key);
     }
-    without_null(map);
-    words_of(map);
-    plain_or_table(map, definitions);
     one_or_many(map);
-}
-
-/// Removes null: a missing key is left out, not written as null.
-fn without_null(map: &mut Map<String, Value>) {
-    let is_null = |value: &Value| value.is_null() || value == "null" || value["type"] == "null";
-    for key in ["type", "enum", "anyOf"] {
-        let Some(values) = map.get_mut(key).and_then(Value::as_array_mut) else {
-            continue;
-        };
-        values.retain(|value| !is_null(value));
-        match (key, &values[..]) {
-            ("type", [only]) => map[key] = only.clone(),
-            ("anyOf", [Value::Object(only)]) => {
-                let only = only.clone();
-                map.remove(key);
-                for (key, value) in only {
-                    map.entry(key).or_insert(value);
-                }
-            }
-            _ => {}
-        }
-    }
-}
-
-/// Converts names with descriptions to a list of names.
-fn words_of(map: &mut Map<String, Value>) {
-    let names = map.get("oneOf").and_then(Value::as_array);
-    let names = names.map(|all| {
-        all.iter()
-            .map(|one| one.get("const").or(one["enum"].get(0)).cloned())
-    });
-    let Some(names) = names.and_then(|names| names.collect::<Option<Vec<_>>>()) else {
-        return;
-    };
-    map.remove("oneOf");
-    map.insert("enum".into(), names.into());
-}
-
-/// Converts a type with a field named `` to that value, or a table.
-fn plain_or_table(map: &mut Map<String, Value>, definitions: &Map<String, Value>) {
-    let name = map.get("$ref").and_then(name_of);
-    let plain = name.and_then(|name| definitions.get(name)?.pointer("/properties/"));
-    if let Some(mut plain) = plain.and_then(|plain| Schema::try_from(plain.clone()).ok()) {
-        written(&mut plain, definitions);
-        let table = json!({"$ref": map.remove("$ref")});
-        map.insert("anyOf".into(), json!([plain, table]));
-    }
 }
 
 /// Converts a list to one value, or several.
@@ -367,10 +308,6 @@ fn one_or_many(map: &mut Map<String, Value>) {
     map.remove("type");
     let many = json!({"type": "array", "minItems": 1, "items": items});
     map.insert("anyOf".into(), json!([items, many]));
-}
-
-fn name_of(reference: &Value) -> Option<&str> {
-    reference.as_str()?.strip_prefix("#/$defs/")
 }
 
 fn texts(list: &Value) -> Vec<String> {

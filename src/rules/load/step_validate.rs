@@ -59,10 +59,10 @@ fn placed<'t>(steps: &'t [Step], rule: Table<'t>) -> Vec<Placed<'t>> {
 
 /// Reports conflicts between the keys of one step, and warns of places in it that do not exist.
 fn alone((step, _, table): &Placed<'_>, report: &mut Report<'_>) {
-    let places = [
-        "at", "before", "after", "first-in", "last-in", "copy", "move",
-    ];
-    for value in places.iter().filter_map(|key| table.value(key)) {
+    let moves = matches!(step, Step::Edit(EditStep::Copy(_) | EditStep::Move(_)));
+    let places = ["at", "before", "after", "first-in", "last-in"].into_iter();
+    let places = places.chain(moves.then(|| step.name()));
+    for value in places.filter_map(|key| table.value(key)) {
         place::warn(value, report);
     }
     match step {

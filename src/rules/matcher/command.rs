@@ -6,14 +6,15 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::message::{any, any_code, any_glob};
-use super::{Items, Kinds, MatchContext, Matcher, TextTest};
+use super::{Kinds, MatchContext, Matcher, TextTest};
 use crate::dm::{Command, CommandKind, Item, Meta};
 use crate::flow::AnswerTarget;
 use crate::rules::answers::LinkedAnswers;
 use crate::rules::glob::{Glob, UriGlob};
+use crate::rules::items::Items;
 use crate::rules::mistake::Mistake;
 use crate::rules::target_nodes::{self, TargetNode};
-use crate::rules::value::{CmdId, Named, OneOf};
+use crate::rules::value::{CmdId, Named, OneOf, plain_or_table};
 
 /// The conditions on an answered command.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -170,7 +171,7 @@ fn answered_name<'d>(answer: Command<'d>, answers: &LinkedAnswers<'_>) -> Option
     deny_unknown_fields,
     default
 )]
-#[schemars(extend("minProperties" = 1))]
+#[schemars(extend("minProperties" = 1), transform = plain_or_table)]
 struct AnswersTable {
     #[serde(rename = "")]
     plain: Option<OneOf<Answered>>,

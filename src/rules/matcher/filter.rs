@@ -7,8 +7,7 @@ use super::{MatchContext, Matcher};
 use crate::dm::message::trimmed;
 use crate::dm::{Command, CommandKind, Dialect, Item, Message, Meta, Refs};
 use crate::filter::{About, CommandInput, Filter, Term, ValueInput, Word};
-use crate::flow::AnswerTarget;
-use crate::rules::Stage;
+use crate::flow::{AnswerTarget, Side};
 use crate::rules::answers::LinkedAnswers;
 
 impl Matcher {
@@ -97,8 +96,8 @@ impl MatchContext<'_> {
                     value.is_text(&format!("{name}: {text}"))
                 }))
             }
-            Word::Request => Some(input.stage == Stage::Request),
-            Word::Response => Some(input.stage == Stage::Response),
+            Word::Request => Some(input.speaker == Side::Device),
+            Word::Response => Some(input.speaker == Side::Server),
             _ => None,
         }
     }

@@ -8,11 +8,11 @@ use serde::Deserialize;
 use super::{MatchContext, Matcher};
 use crate::dm::Dialect;
 use crate::dm::soap::{Envelope, action_name, local_code};
-use crate::flow::{Connection, media};
+use crate::flow::{Connection, Side, media};
 use crate::markup::Document;
+use crate::rules::RuleInput;
 use crate::rules::glob::Glob;
 use crate::rules::value::{AnyFieldName, CodeRange, NumberRange, OneOf};
-use crate::rules::{RuleInput, Stage};
 
 /// An encoding of documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -167,9 +167,9 @@ fn announced(input: &RuleInput<'_>) -> Option<u64> {
 /// Returns the package of the message. The server's package follows the device's: 2 answers 1, and 4 answers 3.
 pub(super) fn package(input: &RuleInput<'_>) -> Option<u64> {
     let device = u64::from(input.session?.package);
-    Some(match input.stage {
-        Stage::Response => device + 1,
-        _ => device,
+    Some(match input.speaker {
+        Side::Device => device,
+        Side::Server => device + 1,
     })
 }
 

@@ -3,10 +3,11 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::markup::{Element, Limits, NodeId};
+use crate::markup::{Element, Limits};
+use crate::rules::items::Items;
 use crate::rules::mistake::Mistake;
 use crate::rules::selector::Selector;
-use crate::rules::value::{Pattern, Plain, SearchText, TextPattern};
+use crate::rules::value::{Pattern, Plain, SearchText, TextPattern, plain_or_table};
 
 /// One condition on a text.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
@@ -52,7 +53,7 @@ pub struct ValueTest {
 }
 
 impl ValueTest {
-    pub(super) fn holds(&self, from: Element<'_>, items: &[NodeId], limits: &Limits) -> bool {
+    pub(super) fn holds(&self, from: Element<'_>, items: &Items, limits: &Limits) -> bool {
         let mut test = |text: &str| self.test.holds(text);
         self.at.any(from, items, limits, &mut test)
     }
@@ -61,7 +62,7 @@ impl ValueTest {
 /// One condition on a text.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename = "a comparison", deny_unknown_fields)]
-#[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
+#[schemars(extend("minProperties" = 1, "maxProperties" = 1), transform = plain_or_table)]
 struct Comparison {
     #[serde(rename = "")]
     plain: Option<Plain>,

@@ -11,7 +11,7 @@ use crate::flow::StatedLength;
 use crate::rules::mistake::{KEY, Mistake};
 use crate::rules::value::{
     ByteCount, Code, Http, Pause, PlainText, Rate, Scalar, Time, True, Within, any_form, described,
-    written,
+    plain_or_table, written,
 };
 use crate::rules::{Stage, SyntheticResponse};
 
@@ -54,7 +54,7 @@ pub enum FaultStep {
     /// Resets the device's connection at once; at `request` dmtap does not ask the server.
     Reset,
     /// Resets the device's connection at once (at `request` without asking the server), or after this many bytes of the response body.
-    #[schemars(extend("examples" = [true, {"after": 1200}]))]
+    #[schemars(extend("examples" = [true, {"after": 1200}], "x-at-request" = {"const": true}))]
     ResetPeer(ResetPeer),
     /// Closes the connection without a response; at `request` dmtap does not ask the server.
     EmptyResponse,
@@ -217,6 +217,7 @@ pub enum ResetPeer {
     deny_unknown_fields,
     expecting = "reset-peer = { after = 1200 }, or reset-peer = true for at once"
 )]
+#[schemars(transform = plain_or_table)]
 struct ResetTable {
     #[serde(rename = "")]
     #[schemars(with = "Option<True>")]

@@ -9,7 +9,7 @@ use strum::{IntoStaticStr, VariantNames};
 
 use crate::rules::mistake::{KEY, Mistake};
 use crate::rules::template::Template;
-use crate::rules::value::{Pattern, Scalar, Within, any_form, written};
+use crate::rules::value::{Pattern, Scalar, Within, any_form, plain_or_table, written};
 
 /// A change of the bytes of the body, after its content codings were undone.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema, IntoStaticStr, VariantNames)]
@@ -75,7 +75,7 @@ pub enum Form {
 /// A body, given as text, as a file or in base64.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename = "a body", deny_unknown_fields)]
-#[schemars(extend("oneOf" = [{"required": ["text"]}, {"required": ["file"]}, {"required": ["base64"]}]))]
+#[schemars(extend("oneOf" = [{"required": ["text"]}, {"required": ["file"]}, {"required": ["base64"]}]), transform = plain_or_table)]
 struct BodyTable {
     #[serde(rename = "")]
     plain: Option<Template>,

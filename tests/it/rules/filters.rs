@@ -153,8 +153,8 @@ fn a_body_is_changed_where_the_filter_is_true() {
 fn a_filter_reads_bodies_only_where_it_asks_about_them() {
     let check = |filter: &str, requests: bool, responses: bool| {
         let rules = rules(&format!("%~s {filter}%X-Found%yes"));
-        assert_eq!(rules.reads_bodies(Stage::Request), requests, "{filter}");
-        assert_eq!(rules.reads_bodies(Stage::Response), responses, "{filter}");
+        assert_eq!(rules.reads_bodies(Side::Device), requests, "{filter}");
+        assert_eq!(rules.reads_bodies(Side::Server), responses, "{filter}");
     };
     check("~u dm ~h x ~c 200 ~x 3", false, false);
     check("~dev PHONE", true, false);
@@ -162,7 +162,7 @@ fn a_filter_reads_bodies_only_where_it_asks_about_them() {
     check("~cmd Replace", true, true);
     let named = rules("%~s%X-Session%{{session-id}}");
     assert!(
-        named.reads_bodies(Stage::Request),
+        named.reads_bodies(Side::Device),
         "only a body names the session"
     );
 }

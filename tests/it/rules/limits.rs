@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dmtap::conversation::InMemoryState;
-use dmtap::flow::{ConnectionId, DeliveryStep};
+use dmtap::flow::{ConnectionId, DeliveryStep, Side};
 use dmtap::rules::{RuleSet, Stage, load};
 
 use super::support::{Talk, book, message, status};
@@ -160,8 +160,8 @@ fn a_rule_set_asks_for_the_bodies_it_needs_and_no_others() {
         let rules = format!("[[rule]]\nname = \"r\"\nstage = \"{stage}\"\n{rest}");
         let book = book(&rules);
         let got = (
-            book.reads_bodies(Stage::Request),
-            book.reads_bodies(Stage::Response),
+            book.reads_bodies(Side::Device),
+            book.reads_bodies(Side::Server),
         );
         assert_eq!(got, (request, response), "{rules}");
     };

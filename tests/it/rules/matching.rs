@@ -112,7 +112,7 @@ fn the_sessions_of_a_device_are_counted() {
         );
         let book = book(&rules);
         assert!(
-            book.reads_bodies(Stage::Request),
+            book.reads_bodies(Side::Device),
             "only a body tells the session"
         );
         talk.decide(&book, Stage::Request, &message(1, ""))

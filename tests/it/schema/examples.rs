@@ -266,6 +266,7 @@ fn examples(table: &str, key: &str) -> Vec<Value> {
 #[test]
 fn every_key_says_in_a_sentence_what_it_means() {
     for (table, definition) in super::support::TREE["$defs"].as_object().unwrap() {
+        let definition = super::support::table(definition);
         if definition["additionalProperties"] != false {
             continue;
         }

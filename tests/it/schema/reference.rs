@@ -9,7 +9,7 @@ use std::path::Path;
 use dmtap::rules::load::{StepKeys, step_keys};
 use serde_json::Value;
 
-use super::support::{definition, properties, words};
+use super::support::{self, definition, properties, words};
 
 #[test]
 fn the_reference_says_what_the_schema_says() {
@@ -134,7 +134,7 @@ fn group(text: &mut String, title: &str, table: &str, keys: &[&str], stages: Sta
 }
 
 fn needs(table: &str, key: &str) -> &'static str {
-    let required = definition(table)["required"].as_array();
+    let required = support::table(definition(table))["required"].as_array();
     let is_required = required.is_some_and(|keys| keys.iter().any(|needed| needed == key));
     if is_required { ", required" } else { "" }
 }

@@ -43,9 +43,16 @@ pub fn definition(name: &str) -> &'static Value {
     definition
 }
 
+/// The table among the forms of a definition.
+pub fn table(definition: &Value) -> &Value {
+    let mut forms = definition["anyOf"].as_array().into_iter().flatten();
+    let table = forms.find(|form| form["additionalProperties"] == false);
+    table.unwrap_or(definition)
+}
+
 /// Its properties.
-pub fn properties(table: &str) -> &'static serde_json::Map<String, Value> {
-    definition(table)["properties"].as_object().unwrap()
+pub fn properties(name: &str) -> &'static serde_json::Map<String, Value> {
+    table(definition(name))["properties"].as_object().unwrap()
 }
 
 /// What the schema finds wrong with a rule file.
@@ -71,7 +78,8 @@ pub fn refused(file: &str) -> Option<String> {
 /// The words that a schema lists, be it for one value or for those of a list.
 pub fn words(schema: &Value) -> Vec<Value> {
     let mut found = schema["enum"].as_array().cloned().unwrap_or_default();
-    for key in ["anyOf", "allOf"] {
+    found.extend(schema.get("const").cloned());
+    for key in ["anyOf", "allOf", "oneOf"] {
         for inner in schema[key].as_array().into_iter().flatten() {
             found.extend(words(inner));
             found.dedup();

@@ -9,15 +9,15 @@ use crate::flow::reconciler::SuppressReply;
 use crate::flow::{EffectKind, Obligation, SessionChange, Side};
 use crate::markup::edit::{Edit, Place};
 use crate::markup::tag;
+use crate::rules::WhichResponse;
 use crate::rules::act::Planning;
-use crate::rules::{Stage, WhichResponse};
 
 impl Planning<'_, '_> {
     /// Adds Alert 1223 and Final. In a response, removes the server's commands: a device that must abort should not run
     /// them (PRO 8.1).
     pub(super) fn abort(&mut self) -> Result<(), String> {
         let message = self.message()?;
-        if self.input.stage == Stage::Response {
+        if self.input.speaker == Side::Server {
             for command in message.commands().filter(|c| c.expects_status()) {
                 self.take_away(command.element());
             }
@@ -36,7 +36,7 @@ impl Planning<'_, '_> {
     /// gets the response when it asks for it.
     pub(super) fn next_message(&mut self) -> Result<(), String> {
         let message = self.message()?;
-        if self.input.stage == Stage::Request {
+        if self.input.speaker == Side::Device {
             return self.put_alert(AlertCode::NEXT_MESSAGE, EffectKind::Added);
         }
         let number = msg_id(message)?.parse();
@@ -74,7 +74,7 @@ impl Planning<'_, '_> {
         let id = self.values.next_cmd_id();
         let fragment = self.xml(&compose::alert(&id, code))?;
         let suppress = Obligation::Suppress(SuppressReply {
-            from: self.speaker().other(),
+            from: self.input.speaker.other(),
             msg_ref,
             cmd_ref: id.into(),
             cmd: CommandKind::Alert,

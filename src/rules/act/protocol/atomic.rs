@@ -4,18 +4,17 @@ use std::collections::BTreeMap;
 
 use super::refuse::{RefusedCommands, fates, is_atomic};
 use crate::dm::{Command, Refs, StatusCode};
-use crate::flow::{AnswerTarget, EffectKind};
+use crate::flow::{AnswerTarget, EffectKind, Side};
 use crate::markup::tag;
-use crate::rules::Stage;
 use crate::rules::act::Planning;
 use crate::rules::answers::LinkedAnswers;
 use crate::rules::step::AtomicFailure;
 
 impl<'a> Planning<'a, '_> {
     pub(super) fn roll_back(&mut self, failure: &AtomicFailure) -> Result<(), String> {
-        match self.input.stage {
-            Stage::Response => self.keep_atomics(failure),
-            _ => self.fail_atomics(failure),
+        match self.input.speaker {
+            Side::Device => self.fail_atomics(failure),
+            Side::Server => self.keep_atomics(failure),
         }
     }
 

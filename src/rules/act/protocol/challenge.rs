@@ -10,20 +10,20 @@ use super::refuse::RefusedCommands;
 use crate::dm::compose::{self, CmdIdAllocator, StatusBuilder};
 use crate::dm::{Message, Status, StatusCode};
 use crate::flow::reconciler::{MOST_BYTES, ObligationsFull};
-use crate::flow::{EffectKind, SessionChange};
+use crate::flow::{EffectKind, SessionChange, Side};
 use crate::markup::edit::{Edit, Place};
 use crate::markup::tag;
+use crate::rules::SyntheticResponse;
 use crate::rules::act::Planning;
 use crate::rules::chance::{BASIS, absorb, mix};
 use crate::rules::step::{Busy, Challenge, Nonce, Scheme};
-use crate::rules::{Stage, SyntheticResponse};
 
 impl Planning<'_, '_> {
     pub(super) fn challenge(&mut self, challenge: &Challenge) -> Result<(), String> {
         let message = self.message()?;
         let chal = self.chal(challenge, message);
         let code = StatusCode(challenge.code.0);
-        if self.input.stage == Stage::Response {
+        if self.input.speaker == Side::Server {
             return self.turn_down(code, &chal);
         }
         let credentials = cred(message);
@@ -38,9 +38,9 @@ impl Planning<'_, '_> {
     pub(super) fn busy(&mut self, busy: &Busy) -> Result<(), String> {
         if busy.is_syncml() {
             let code = StatusCode(busy.code.0);
-            return match self.input.stage {
-                Stage::Response => self.turn_down(code, ""),
-                _ => self.answer_each(code, ""),
+            return match self.input.speaker {
+                Side::Device => self.answer_each(code, ""),
+                Side::Server => self.turn_down(code, ""),
             };
         }
         let mut answer = SyntheticResponse {

@@ -2,10 +2,9 @@
 
 use super::body;
 use crate::dm::compose;
-use crate::flow::{EffectKind, Obligation};
+use crate::flow::{EffectKind, Obligation, Side};
 use crate::markup::edit::{Edit, Place};
 use crate::markup::{Element, NameId, tag};
-use crate::rules::Stage;
 use crate::rules::act::Planning;
 use crate::rules::step::Version;
 
@@ -23,7 +22,7 @@ impl<'a> Planning<'a, '_> {
 
     pub(super) fn set_session_id(&mut self, id: &str) -> Result<(), String> {
         if let Some(original) = self.header()?.child(tag::SESSION_ID)
-            && self.input.stage == Stage::Request
+            && self.input.speaker == Side::Device
             && self.input.reconciler.is_some()
         {
             // The answer must not show the changed SessionID to the device.

@@ -50,7 +50,7 @@ impl<'a> Planning<'a, '_> {
         let fragment = self.xml(&written)?;
         let suppress = |(cmd_ref, cmd): (String, CommandKind)| {
             Obligation::Suppress(SuppressReply {
-                from: self.speaker().other(),
+                from: self.input.speaker.other(),
                 msg_ref: msg_ref.clone(),
                 cmd_ref: cmd_ref.into(),
                 cmd,

@@ -39,7 +39,7 @@ impl Planning<'_, '_> {
                 let kind = EffectKind::Changed;
                 self.note(path, kind, original.into(), next.to_string());
                 self.change_session(SessionChange::Skipped {
-                    from: self.speaker(),
+                    from: self.input.speaker,
                     msg_id: number,
                 });
                 return Ok(());
@@ -53,7 +53,7 @@ impl Planning<'_, '_> {
             }
         };
         let corrected = Obligation::MsgId {
-            from: self.speaker().other(),
+            from: self.input.speaker.other(),
             received: received.clone(),
             original,
             answered_in: None,

@@ -13,6 +13,7 @@ use crate::markup::NodeId;
 use crate::markup::edit::Edit;
 use crate::rules::act::Planning;
 use crate::rules::act::edit::summary;
+use crate::rules::items::Items;
 
 /// Commands that are removed from a message, with the Status for their sender.
 #[derive(Default)]
@@ -72,7 +73,7 @@ impl Planning<'_, '_> {
         let owed = work.iter().enumerate().flat_map(|(place, command)| {
             let about = |items, code| {
                 Obligation::Status(PendingStatus {
-                    to: self.speaker(),
+                    to: self.input.speaker,
                     msg_ref: msg_ref.clone(),
                     order: order.clone(),
                     place,
@@ -118,7 +119,7 @@ impl Planning<'_, '_> {
             // In a Status, TargetRefs come before SourceRefs.
             stay.sort_by_key(|item| matches!(item, ItemRef::Source(_)));
             owed.push(Obligation::Narrow(NarrowedStatus {
-                from: self.speaker().other(),
+                from: self.input.speaker.other(),
                 msg_ref: msg_ref.into(),
                 cmd_ref: cmd_id(command),
                 items: stay,
@@ -150,13 +151,11 @@ impl RefusedCommands {
 
     /// Removes some Items of a command. Removes the whole command if these are all Items, if one of them has no LocURI
     /// to name it, or if the command is in an Atomic, which fails as a whole.
-    fn take_some(&mut self, command: Command<'_>, items: &[NodeId], code: StatusCode) {
+    fn take_some(&mut self, command: Command<'_>, items: &Items, code: StatusCode) {
         let of_command = command.items();
-        let chosen: Vec<Item<'_>> = of_command
-            // Selected Items are in document order.
-            .filter(|item| items.binary_search(&item.element().id()).is_ok())
-            .collect();
-        let is_some = !chosen.is_empty() && chosen.len() < command.items().count();
+        let chosen = of_command.filter(|item| items.has(item.element().id()));
+        let chosen: Vec<Item<'_>> = chosen.collect();
+        let is_some = chosen.len() < command.items().count();
         let have_uris = chosen.iter().all(|item| ItemRef::of(*item).is_some());
         let mut around = std::iter::successors(command.element().parent(), |e| e.parent());
         let in_atomic = around.any(|e| Command::of(e).as_ref().is_some_and(is_atomic));

@@ -4,7 +4,7 @@ use crate::dm::Command;
 use crate::markup::NodeId;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::rules) enum Items {
+pub(super) enum Items {
     /// The command as a whole.
     All,
     /// These Items, in document order; at least one.
@@ -20,9 +20,8 @@ impl Items {
     pub(super) fn and(self, other: Self) -> Option<Self> {
         match (self, other) {
             (Self::All, items) | (items, Self::All) => Some(items),
-            (Self::Only(mut items), Self::Only(others)) => {
-                // Both are in document order.
-                items.retain(|item| others.binary_search(item).is_ok());
+            (Self::Only(mut items), others) => {
+                items.retain(|item| others.has(*item));
                 Self::only(items)
             }
         }
@@ -42,21 +41,15 @@ impl Items {
 
     /// Returns the Items of the command that are not selected; `None` if there are none.
     pub(super) fn not(self, command: Command<'_>) -> Option<Self> {
-        let Self::Only(items) = self else {
-            return None;
-        };
         let all = command.items().map(|item| item.element().id());
-        Self::only(
-            all.filter(|item| items.binary_search(item).is_err())
-                .collect(),
-        )
+        Self::only(all.filter(|item| !self.has(*item)).collect())
     }
 
-    /// Returns the nodes of the Items; empty if the whole command is selected.
-    pub(in crate::rules) fn nodes(&self) -> &[NodeId] {
+    /// Whether an Item of the command is selected.
+    pub(super) fn has(&self, item: NodeId) -> bool {
         match self {
-            Self::All => &[],
-            Self::Only(items) => items,
+            Self::All => true,
+            Self::Only(items) => items.binary_search(&item).is_ok(),
         }
     }
 }
