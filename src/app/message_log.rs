@@ -16,6 +16,7 @@ mod other_file;
 mod packed_file;
 mod raw_http;
 mod table;
+mod wbxml_series;
 
 use std::io::{self, BufRead};
 use std::sync::Arc;

@@ -11,6 +11,7 @@ use super::commands_alone::commands_alone;
 use super::date::WrittenDate;
 use super::other_file::of_other_program;
 use super::packed_file::{gunzipped, unzipped};
+use super::wbxml_series::one_or_more;
 use super::{
     LoggedMessage, MOST_BYTES, NOTIFICATION, curl, har, is_cut, last_answer, mitm_flows, raw_http,
     table,
@@ -55,7 +56,13 @@ fn in_file(text: &Bytes, limits: &Limits) -> Vec<LoggedMessage> {
         return Vec::new();
     }
     if wbxml::looks_like(&alone) {
-        return vec![whole(alone, limits, None)];
+        let is_packed = alone != *text;
+        let found = one_or_more(alone, limits, None);
+        // A broken message hides those in the lines behind it.
+        let in_lines = is_packed.then(|| in_packed_lines(text, limits));
+        return { in_lines.into_iter() }
+            .find(|it| it.len() > found.len())
+            .unwrap_or(found);
     }
     let text = in_plain_utf8(&alone);
     if let Some(found) = raw_http::burp(&text, limits) {
@@ -102,7 +109,7 @@ fn in_packed_lines(text: &Bytes, limits: &Limits) -> Vec<LoggedMessage> {
     let mut of_blocks = HashSet::new();
     for (lines, bytes) in in_base64_blocks(text) {
         let messages = match wbxml::looks_like(&bytes) {
-            true => vec![whole(bytes, limits, None)],
+            true => one_or_more(bytes, limits, None),
             false => in_text(&bytes, limits, None),
         };
         let messages = messages.into_iter().filter(LoggedMessage::may_be_message);
@@ -117,9 +124,12 @@ fn in_packed_lines(text: &Bytes, limits: &Limits) -> Vec<LoggedMessage> {
     }
     let packed = in_lines(text).into_iter();
     let packed = packed.filter(|(line, _)| !of_blocks.contains(line));
-    let packed = packed.map(|(line, bytes)| LoggedMessage {
-        line: Some(line),
-        ..whole(bytes, limits, None)
+    let packed = packed.flat_map(|(line, bytes)| {
+        let messages = one_or_more(bytes, limits, None).into_iter();
+        messages.map(move |found| LoggedMessage {
+            line: Some(line),
+            ..found
+        })
     });
     found.extend(packed.filter(LoggedMessage::may_be_message));
     found.sort_by_key(|found| found.line);
@@ -381,9 +391,9 @@ fn in_value(
             false => unpack(text.as_bytes().to_vec()),
         };
         match wbxml::looks_like(&text) {
-            true => Vec::from_iter(
-                Some(whole(text, limits, date)).filter(LoggedMessage::may_be_message),
-            ),
+            true => { one_or_more(text, limits, date).into_iter() }
+                .filter(LoggedMessage::may_be_message)
+                .collect(),
             false => {
                 let found = in_text(&text, limits, date);
                 if found.is_empty() {
@@ -405,7 +415,7 @@ fn in_value(
 }
 
 /// Parses a text that is one message.
-fn whole(bytes: Bytes, limits: &Limits, date: Option<WrittenDate>) -> LoggedMessage {
+pub(super) fn whole(bytes: Bytes, limits: &Limits, date: Option<WrittenDate>) -> LoggedMessage {
     let decoded = decode(bytes.clone(), Hint::default(), limits);
     let (bytes, parsed) = parse_body(bytes, decoded, limits);
     LoggedMessage {
