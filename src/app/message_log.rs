@@ -9,6 +9,7 @@ mod date;
 mod event_lines;
 mod find;
 mod har;
+mod json_texts;
 mod last_answer;
 mod mitm_flows;
 mod order;

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::commands_alone::commands_alone;
 use super::date::WrittenDate;
+use super::json_texts::JsonTexts;
 use super::other_file::of_other_program;
 use super::packed_file::{gunzipped, unzipped};
 use super::wbxml_series::one_or_more;
@@ -371,8 +372,7 @@ fn in_value(
             .flat_map(|value| in_value(value, limits, line, date))
             .collect();
     }
-    let mut texts = Vec::new();
-    texts_of(value, &mut texts);
+    let JsonTexts { texts, records } = JsonTexts::of(value);
     let written = texts.iter().find_map(|text| match text.len() < 40 {
         true => WrittenDate::last_in(text),
         false => None,
@@ -409,9 +409,12 @@ fn in_value(
     others.for_each(|found| found.date = found.date.filter(|own| Some(*own) != date));
     // Commands alone matter only beside a message that answers them.
     if found.is_empty() {
-        return found;
+        alone.clear();
     }
-    alone.into_iter().chain(found).collect()
+    let of_records = { records.into_iter() }.flat_map(|it| in_value(it, limits, line, date));
+    { alone.into_iter().chain(found) }
+        .chain(of_records)
+        .collect()
 }
 
 /// Parses a text that is one message.
@@ -423,15 +426,6 @@ pub(super) fn whole(bytes: Bytes, limits: &Limits, date: Option<WrittenDate>) ->
         parsed,
         date,
         ..LoggedMessage::of(bytes)
-    }
-}
-
-fn texts_of<'v>(value: &'v Value, texts: &mut Vec<&'v str>) {
-    match value {
-        Value::String(text) => texts.push(text),
-        Value::Array(values) => values.iter().for_each(|value| texts_of(value, texts)),
-        Value::Object(fields) => fields.values().for_each(|value| texts_of(value, texts)),
-        _ => {}
     }
 }
 
