@@ -14,8 +14,8 @@ use super::other_file::of_other_program;
 use super::packed_file::{gunzipped, unzipped};
 use super::wbxml_series::one_or_more;
 use super::{
-    LoggedMessage, MOST_BYTES, NOTIFICATION, curl, har, is_cut, last_answer, mitm_flows, raw_http,
-    table,
+    LoggedMessage, MOST_BYTES, NOTIFICATION, curl, dates_behind, har, is_cut, last_answer,
+    mitm_flows, raw_http, table,
 };
 use crate::dm::carve::{carve, has_message};
 use crate::dm::notification::Notification;
@@ -206,7 +206,8 @@ fn carved(text: &Bytes, limits: &Limits, date: Option<WrittenDate>) -> Vec<Logge
             .map(move |commands| (start..start, commands));
         alone.chain([(place, found)])
     });
-    let messages = messages.filter(|(_, found)| is_of_dm(found)).collect();
+    let mut messages = messages.filter(|(_, found)| is_of_dm(found)).collect();
+    dates_behind::move_to_messages(text, &mut messages);
     raw_http::with_heads(text, messages, limits)
 }
 
