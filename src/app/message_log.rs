@@ -1,14 +1,17 @@
 //! Sessions from a file that is not a record: a trace of a device, a server's log, a single message.
 //!
 //! The messages are carved out of the text, and each goes through the conversation as if it passed the proxy without
-//! rules. Facts of the network are absent: addresses and heads, and the time of a message without a date (it is 1970).
+//! rules. Facts of the network are absent: addresses and heads, and times. A message without a date has that of the one in
+//! front of it, else the first one of the file, else 1970.
 
 mod commands_alone;
 mod curl;
 mod date;
+mod dates_behind;
 mod event_lines;
 mod find;
 mod har;
+mod json_texts;
 mod last_answer;
 mod mitm_flows;
 mod order;
@@ -16,6 +19,7 @@ mod other_file;
 mod packed_file;
 mod raw_http;
 mod table;
+mod wbxml_series;
 mod wireshark;
 
 use std::io::{self, BufRead};
@@ -186,7 +190,9 @@ fn events(
         )
     });
     let mut conversation = DryRun::new(http::Uri::default(), limits);
-    let mut at = Timestamp::default();
+    // In front of the first time, no other one is known.
+    let first = found.iter().find_map(|it| it.moment(order, dates.zone));
+    let mut at = first.unwrap_or_default();
     let mut sessions = Analysis::default();
     let mut speakers = Speakers::default();
     let mut events: Vec<(EventRecord, Option<u64>)> = Vec::with_capacity(found.len());

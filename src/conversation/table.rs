@@ -135,7 +135,11 @@ impl Table {
         may_begin: bool,
         now: Timestamp,
     ) -> Arc<Mutex<SessionEntry>> {
-        self.forget_silent(now);
+        // A device that slept goes on with its session.
+        let goes_on = |held: &TableEntry| !may_begin && !held.session.lock().is_over;
+        if !self.sessions.get(&key).is_some_and(goes_on) {
+            self.forget_silent(now);
+        }
         if may_begin {
             self.forget_over(&key);
         }

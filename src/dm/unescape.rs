@@ -42,10 +42,13 @@ fn literals_joined(text: &str) -> Option<String> {
         .into_iter()
         .find(|it| text.match_indices(it).any(begins_message))?;
     let quote = &quote[..1];
+    // Rows of CSV begin with quotes, too.
+    let columns = [quote, quote].join(",");
     let (mut joined, mut is_joined) = (String::with_capacity(text.len()), false);
     for line in text.split_inclusive('\n') {
         // The literal to continue; `None` if the line does not begin with a literal.
-        let piece = line.split_once(quote).filter(|(lead, _)| is_lead(lead));
+        let piece = line.split_once(quote);
+        let piece = piece.filter(|(lead, piece)| is_lead(lead) && !piece.contains(&columns));
         let front = piece.map(|_| joined.trim_end_matches(|it| BETWEEN.contains(it)));
         let front = front.and_then(|front| front.strip_suffix(quote));
         match front.filter(|front| !front.ends_with('\\')).zip(piece) {

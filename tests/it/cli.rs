@@ -28,6 +28,7 @@ mod recorded;
 mod require_hits;
 mod several_runs;
 mod stay;
+mod times;
 mod traffic_files;
 mod trial;
 mod unread;

@@ -72,13 +72,24 @@ pub(super) struct WrittenDate {
 impl WrittenDate {
     /// Returns the last date with a time in a text.
     pub(super) fn last_in(text: &str) -> Option<Self> {
+        let mut starts = Self::starts(text).into_iter().rev().take(MOST_NUMBERS);
+        starts.find_map(|at| Self::parse(&text[at..]))
+    }
+
+    /// Returns the first date with a time in a text, and its place.
+    pub(super) fn first_in(text: &str) -> Option<(usize, Self)> {
+        let mut starts = Self::starts(text).into_iter().take(MOST_NUMBERS);
+        starts.find_map(|at| Some((at, Self::parse(&text[at..])?)))
+    }
+
+    /// Returns the places where a number begins.
+    fn starts(text: &str) -> Vec<usize> {
         let digit = |(at, byte): &(usize, u8)| {
             let before = at.checked_sub(1).map(|before| text.as_bytes()[before]);
             byte.is_ascii_digit() && !before.is_some_and(|before| before.is_ascii_alphanumeric())
         };
-        let starts: Vec<_> = text.bytes().enumerate().filter(digit).collect();
-        let mut starts = starts.into_iter().rev().take(MOST_NUMBERS);
-        starts.find_map(|(at, _)| Self::parse(&text[at..]))
+        let digits = text.bytes().enumerate().filter(digit);
+        digits.map(|(at, _)| at).collect()
     }
 
     /// Parses a date and a time at the beginning of a text: `1/17/2025 10:22:33 AM`, `17.01.2025 10:22:33`,

@@ -9,11 +9,13 @@ use serde_json::Value;
 
 use super::commands_alone::commands_alone;
 use super::date::WrittenDate;
+use super::json_texts::JsonTexts;
 use super::other_file::of_other_program;
 use super::packed_file::{gunzipped, unzipped};
+use super::wbxml_series::one_or_more;
 use super::{
-    LoggedMessage, MOST_BYTES, NOTIFICATION, curl, har, is_cut, last_answer, mitm_flows, raw_http,
-    table, wireshark,
+    LoggedMessage, MOST_BYTES, NOTIFICATION, curl, dates_behind, har, is_cut, last_answer,
+    mitm_flows, raw_http, table, wireshark,
 };
 use crate::dm::carve::{carve, has_message};
 use crate::dm::notification::Notification;
@@ -59,7 +61,13 @@ fn in_file(text: &Bytes, limits: &Limits) -> Vec<LoggedMessage> {
         return Vec::new();
     }
     if wbxml::looks_like(&alone) {
-        return vec![whole(alone, limits, None)];
+        let is_packed = alone != *text;
+        let found = one_or_more(alone, limits, None);
+        // A broken message hides those in the lines behind it.
+        let in_lines = is_packed.then(|| in_packed_lines(text, limits));
+        return { in_lines.into_iter() }
+            .find(|it| it.len() > found.len())
+            .unwrap_or(found);
     }
     let text = in_plain_utf8(&alone);
     if let Some(found) = raw_http::burp(&text, limits) {
@@ -109,7 +117,7 @@ fn in_packed_lines(text: &Bytes, limits: &Limits) -> Vec<LoggedMessage> {
     let mut of_blocks = HashSet::new();
     for (lines, bytes) in in_base64_blocks(text) {
         let messages = match wbxml::looks_like(&bytes) {
-            true => vec![whole(bytes, limits, None)],
+            true => one_or_more(bytes, limits, None),
             false => in_text(&bytes, limits, None),
         };
         let messages = messages.into_iter().filter(LoggedMessage::may_be_message);
@@ -124,9 +132,12 @@ fn in_packed_lines(text: &Bytes, limits: &Limits) -> Vec<LoggedMessage> {
     }
     let packed = in_lines(text).into_iter();
     let packed = packed.filter(|(line, _)| !of_blocks.contains(line));
-    let packed = packed.map(|(line, bytes)| LoggedMessage {
-        line: Some(line),
-        ..whole(bytes, limits, None)
+    let packed = packed.flat_map(|(line, bytes)| {
+        let messages = one_or_more(bytes, limits, None).into_iter();
+        messages.map(move |found| LoggedMessage {
+            line: Some(line),
+            ..found
+        })
     });
     found.extend(packed.filter(LoggedMessage::may_be_message));
     found.sort_by_key(|found| found.line);
@@ -209,7 +220,8 @@ fn carved(text: &Bytes, limits: &Limits, date: Option<WrittenDate>) -> Vec<Logge
             .map(move |commands| (start..start, commands));
         alone.chain([(place, found)])
     });
-    let messages = messages.filter(|(_, found)| is_of_dm(found)).collect();
+    let mut messages = messages.filter(|(_, found)| is_of_dm(found)).collect();
+    dates_behind::move_to_messages(text, &mut messages);
     raw_http::with_heads(text, messages, limits)
 }
 
@@ -375,8 +387,7 @@ fn in_value(
             .flat_map(|value| in_value(value, limits, line, date))
             .collect();
     }
-    let mut texts = Vec::new();
-    texts_of(value, &mut texts);
+    let JsonTexts { texts, records } = JsonTexts::of(value);
     let written = texts.iter().find_map(|text| match text.len() < 40 {
         true => WrittenDate::last_in(text),
         false => None,
@@ -395,9 +406,9 @@ fn in_value(
             false => unpack(text.as_bytes().to_vec()),
         };
         match wbxml::looks_like(&text) {
-            true => Vec::from_iter(
-                Some(whole(text, limits, date)).filter(LoggedMessage::may_be_message),
-            ),
+            true => { one_or_more(text, limits, date).into_iter() }
+                .filter(LoggedMessage::may_be_message)
+                .collect(),
             false => {
                 let found = in_text(&text, limits, date);
                 if found.is_empty() {
@@ -413,13 +424,16 @@ fn in_value(
     others.for_each(|found| found.date = found.date.filter(|own| Some(*own) != date));
     // Commands alone matter only beside a message that answers them.
     if found.is_empty() {
-        return found;
+        alone.clear();
     }
-    alone.into_iter().chain(found).collect()
+    let of_records = { records.into_iter() }.flat_map(|it| in_value(it, limits, line, date));
+    { alone.into_iter().chain(found) }
+        .chain(of_records)
+        .collect()
 }
 
 /// Parses a text that is one message.
-fn whole(bytes: Bytes, limits: &Limits, date: Option<WrittenDate>) -> LoggedMessage {
+pub(super) fn whole(bytes: Bytes, limits: &Limits, date: Option<WrittenDate>) -> LoggedMessage {
     let decoded = decode(bytes.clone(), Hint::default(), limits);
     let (bytes, parsed) = parse_body(bytes, decoded, limits);
     LoggedMessage {
@@ -427,15 +441,6 @@ fn whole(bytes: Bytes, limits: &Limits, date: Option<WrittenDate>) -> LoggedMess
         parsed,
         date,
         ..LoggedMessage::of(bytes)
-    }
-}
-
-fn texts_of<'v>(value: &'v Value, texts: &mut Vec<&'v str>) {
-    match value {
-        Value::String(text) => texts.push(text),
-        Value::Array(values) => values.iter().for_each(|value| texts_of(value, texts)),
-        Value::Object(fields) => fields.values().for_each(|value| texts_of(value, texts)),
-        _ => {}
     }
 }
 

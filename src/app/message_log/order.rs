@@ -38,7 +38,7 @@ pub(super) fn in_order(
     for blocks in blocks.chunk_by_mut(|(one, _), (next, _)| one == next) {
         let blocks = blocks.iter_mut();
         let of_one_time = blocks.flat_map(|(_, block)| std::mem::take(block));
-        found.extend(by_numbers(of_one_time.collect()));
+        found.extend(by_numbers(in_turns(of_one_time.collect())));
     }
 }
 
@@ -56,8 +56,9 @@ pub(super) fn without_copies(
     before - found.len()
 }
 
-/// Orders messages of which one side comes before the other, as two files with one direction each have them: puts each
-/// answer of the server behind the message to which its Status for the SyncHdr refers. Other messages stay as they are.
+/// Orders messages of which one side comes before the other, as two files with one direction each have them, or in which
+/// each answer stands in front of its request, as in JMeter's results: puts each answer of the server behind the message to
+/// which its Status for the SyncHdr refers. Other messages stay as they are.
 fn in_turns(found: Vec<LoggedMessage>) -> Vec<LoggedMessage> {
     let is_bare = |it: &LoggedMessage| it.head.is_none() && !it.is_answer;
     let sides = found
@@ -66,9 +67,7 @@ fn in_turns(found: Vec<LoggedMessage>) -> Vec<LoggedMessage> {
     let Some(sides) = sides.collect::<Option<Vec<bool>>>() else {
         return found;
     };
-    if sides.chunk_by(|one, next| one == next).count() != 2 {
-        return found;
-    }
+    let is_split = sides.chunk_by(|one, next| one == next).count() == 2;
     let mut asked: HashMap<_, VecDeque<usize>> = HashMap::new();
     for (place, message) in found.iter().enumerate().filter(|(place, _)| sides[*place]) {
         if let Some(key) = exchange_key(message) {
@@ -83,7 +82,11 @@ fn in_turns(found: Vec<LoggedMessage>) -> Vec<LoggedMessage> {
         places.push(match sides[place] {
             true => 2 * place + 1,
             false => {
-                last = request_of(message).map_or(last, |request| 2 * request + 2);
+                let request = request_of(message);
+                if !is_split && request.is_none_or(|request| request < place) {
+                    return found;
+                }
+                last = request.map_or(last, |request| 2 * request + 2);
                 last
             }
         });

@@ -5,6 +5,8 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Output;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use tempfile::TempDir;
@@ -255,6 +257,45 @@ fn messages_of_wbxml_in_files_of_their_own_are_one_conversation() {
         stdout(&output),
         stderr(&output)
     );
+}
+
+/// Lines of hex are what Wireshark copies and most logs print; `cat` joins the bodies that a program saved.
+#[test]
+fn messages_of_wbxml_one_behind_the_other_are_all_read() {
+    let data = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/saved");
+    let encoded = ["1.xml", "2.xml", "3.xml", "4.xml"].map(|name| {
+        let output = run(dmtap().arg("encode").arg(data.join(name)));
+        assert!(output.status.success(), "{}", stderr(&output));
+        output.stdout
+    });
+    let hex = |separator: &str| {
+        encoded.each_ref().map(|message| {
+            let octets: Vec<_> = message.iter().map(|byte| format!("{byte:02x}")).collect();
+            octets.join(separator)
+        })
+    };
+    let base64 = encoded.each_ref().map(|it| STANDARD.encode(it));
+    let mut cut = hex("");
+    cut[0].truncate(200);
+    for text in [
+        hex("").join("\n").into_bytes(),
+        hex(":").join("\n").into_bytes(),
+        hex(" ").join("\n\n").into_bytes(),
+        base64.join("\n").into_bytes(),
+        encoded.concat(),
+        encoded.join(&b"\n"[..]),
+        STANDARD.encode(encoded.concat()).into_bytes(),
+        format!("body={}\n", STANDARD.encode(encoded.concat())).into_bytes(),
+        format!("{{\"all\":\"{}\"}}", hex("").concat()).into_bytes(),
+    ] {
+        let (code, why) = printed_of("why", &text);
+        assert!(code == Some(1) && why.contains(NOT_FOUND), "{why}");
+        let (code, lint) = printed_of("lint", &text);
+        assert!(code == Some(0) && lint.contains("4 messages"), "{lint}");
+        assert!(!lint.contains("F27"), "{lint}");
+    }
+    let (code, why) = printed_of("why", cut.join("\n").as_bytes());
+    assert!(code == Some(1) && why.contains(NOT_FOUND), "{why}");
 }
 
 #[test]

@@ -112,11 +112,14 @@ impl OpenSession {
         })
     }
 
-    /// Whether a message of another session has the MsgID that follows the last one of the device.
+    /// Whether a message has another SessionID, and the MsgID that follows the last one of the device.
     pub(in crate::record::analysis) fn is_followed_by(&self, record: &EventRecord) -> bool {
-        let next = record.session.as_ref().and_then(|session| session.msg);
+        let Some(next) = record.session.as_ref() else {
+            return false;
+        };
         let last = self.last[0].msg_id.parse::<u32>().ok();
-        last.is_some_and(|last| last > 0 && next == last.checked_add(1))
+        let is_next = last.is_some_and(|last| last > 0 && next.msg == last.checked_add(1));
+        is_next && next.id != self.summary.id
     }
 
     /// Notes the message that names no session beside the part of the session that the record lacks.
