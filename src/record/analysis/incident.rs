@@ -26,6 +26,8 @@ pub(super) enum Back {
     Repeated,
     /// Another message.
     Other,
+    /// A message with the credentials that a challenge asked for.
+    WithCredentials,
 }
 
 /// The kind of an incident.

@@ -15,7 +15,8 @@
 //! enroll > discover.xml         a message of enrollment: a file of tests/data/enrollment
 //! enroll < fault.xml http=500
 //! ```
-//! A word behind the MsgID says what else is so: `not-final`, `cut` (the message did not arrive), `http=503`, `retry-after=30`,
+//! A word behind the MsgID says what else is so: `not-final`, `cut` (the message did not arrive), `cred` (it has
+//! credentials), `http=503`, `retry-after=30`,
 //! `late=RULE` (a rule held it back).
 
 use std::fmt::Write as _;
@@ -166,7 +167,7 @@ pub(super) fn records(script: &str) -> Vec<EventRecord> {
                             captured.delivery.ops =
                                 vec![DeliveryStep::Send(200), DeliveryStep::Reset];
                         }
-                        _ => assert_eq!(*word, "not-final", "{line}"),
+                        _ => assert!(["not-final", "cred"].contains(word), "{line}"),
                     }
                 }
             }
@@ -192,8 +193,10 @@ fn message(key: &SessionKey, from: Side, words: &[&str], commands: &[&str]) -> S
     let mut body = format!(
         "<SyncML xmlns=\"SYNCML:SYNCML1.2\" xmlns:msft=\"http://schemas.microsoft.com/MobileDevice/MDM\"><SyncHdr>\
          <VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto><SessionID>{}</SessionID><MsgID>{}</MsgID>\
-         <Target><LocURI>{target}</LocURI></Target><Source><LocURI>{source}</LocURI></Source></SyncHdr><SyncBody>",
-        key.id, words[0]
+         <Target><LocURI>{target}</LocURI></Target><Source><LocURI>{source}</LocURI></Source>{}</SyncHdr><SyncBody>",
+        key.id,
+        words[0],
+        if words.contains(&"cred") { CRED } else { "" }
     );
     let mut open: Option<&str> = None;
     for line in commands {
@@ -358,5 +361,6 @@ fn time_span(text: &str) -> u64 {
 
 const DAY: u64 = 86_400_000_000;
 const XML: &str = "application/vnd.syncml.dm+xml";
+const CRED: &str = "<Cred><Meta><Type xmlns=\"syncml:metinf\">syncml:auth-basic</Type></Meta><Data>QnJ1Y2UyOk9oQmVoYXZl</Data></Cred>";
 const HTTP_08: &str = "HTTP-08";
 const SERVER_URI: &str = "https://mdm.example.com/MDM.svc";

@@ -83,6 +83,9 @@ impl OpenSession {
             },
             answers,
         };
+        if self.last[side(from)].cred.is_some() {
+            self.credentials_came(from, message.record.at_us);
+        }
     }
 
     /// Takes in the answers of a message. Returns their places.
@@ -310,6 +313,9 @@ impl OpenSession {
                 continue;
             };
             let Some(code) = status.code else { continue };
+            if !message.arrives {
+                continue;
+            }
             if code < 400 {
                 let at_us = message.record.at_us;
                 let refused = self.incidents.iter_mut().filter(|incident| {

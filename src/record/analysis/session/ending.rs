@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use smol_str::SmolStr;
 
 use super::super::exchanged::{Exchanged, of_user};
-use super::super::incident::{Incident, IncidentKind};
+use super::super::incident::{Back, Incident, IncidentKind};
 use super::super::no_answer::NoAnswer;
 use super::super::remedied;
 use super::super::why::Works;
@@ -88,6 +88,19 @@ impl OpenSession {
             };
             let by = message.from;
             self.note(message, rules, IncidentKind::Aborted { by, is_sent });
+        }
+    }
+
+    /// Notes that a peer obeys the challenge to a message without credentials: whether they are accepted is to be seen.
+    pub(super) fn credentials_came(&mut self, from: Side, at_us: u64) {
+        for incident in &mut self.incidents {
+            let is_challenge = matches!(
+                &incident.what,
+                IncidentKind::HeaderRefused { by, code: 401 | 407, is_recorded: true, cred: None, .. } if *by != from
+            );
+            if is_challenge && incident.back.is_none() {
+                incident.back = Some((at_us, Back::WithCredentials));
+            }
         }
     }
 

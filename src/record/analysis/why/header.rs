@@ -7,7 +7,7 @@ use super::words::{self, code};
 use crate::flow::{Side, Transaction};
 use crate::printable::counted;
 use crate::record::analysis::exchanged::HMAC;
-use crate::record::analysis::incident::{Incident, IncidentKind};
+use crate::record::analysis::incident::{Back, Incident, IncidentKind};
 use crate::record::model::SessionFinding;
 
 impl<'s> Case<'s> {
@@ -94,11 +94,10 @@ impl<'s> Case<'s> {
             let checked = checked.as_ref().map(|it| format!("{}: {}", it.id, it.text));
             finding.why.extend(checked);
         }
-        if last.back.is_some() {
-            finding.why.push(format!(
-                "A later message of {whose} was accepted, and the session went on."
-            ));
-        }
+        finding.why.extend(last.back.map(|(_, back)| match back {
+            Back::WithCredentials => format!("The next message of {whose} had credentials."),
+            _ => format!("A later message of {whose} was accepted, and the session went on."),
+        }));
         finding.why.extend(refused_words(&commands));
         finding.transactions = commands
             .iter()

@@ -196,7 +196,7 @@ impl<'s> Case<'s> {
             let has_times = at_us > 0;
             let how = match back {
                 Back::Repeated => "with the same message",
-                Back::Other => "with another message",
+                Back::Other | Back::WithCredentials => "with another message",
             };
             let after = match has_times {
                 true => format!(" after {}", duration(gap)),

@@ -13,7 +13,7 @@ use crate::flow::{
 };
 use crate::printable::counted;
 use crate::record::analysis::finding::grouped;
-use crate::record::analysis::incident::IncidentKind;
+use crate::record::analysis::incident::{Incident, IncidentKind};
 use crate::record::analysis::session::{RefusedResults, WrongRef, without_answer};
 use crate::record::model::SessionFinding;
 
@@ -113,7 +113,15 @@ impl<'s> Case<'s> {
             }
             _ => "acted on this.".into(),
         };
-        finding.blame(&how, asked);
+        let refusing = self.refusing(first).filter(|_| finding.rules.is_empty());
+        finding
+            .rules
+            .extend(refusing.iter().flat_map(|it| it.rules.iter().cloned()));
+        let (how, by) = match refusing {
+            Some(_) => (REFUSING, first.from),
+            None => (&*how, asked),
+        };
+        finding.blame(how, by);
         for transaction in group.iter().take(MOST_LISTED) {
             finding.why.push(match transaction.number == first.number {
                 true => words::asked(transaction),
@@ -130,6 +138,21 @@ impl<'s> Case<'s> {
         finding.more(group.len(), MOST_LISTED, "");
         if !finding.rules.is_empty() {
             finding.advise("", " to see whether the answer comes");
+            return finding;
+        }
+        if refusing.is_some() {
+            let (sender, receiver) = (words::side(first.from), words::side(asked));
+            finding.why.push(format!(
+                "Its message refuses that of {receiver} (401 or 407), so {receiver} does not run its commands (STA-10)."
+            ));
+            finding.next = format!(
+                "let {sender} send its commands in a later message, once it accepts the credentials of {receiver}"
+            );
+            let is_again = |it: &&Transaction| {
+                let mut later = self.session.transactions[it.number as usize..].iter();
+                later.any(|other| other.command == it.command && other.node() == it.node())
+            };
+            finding.pending = first.from == Side::Server && !group.iter().all(is_again);
             return finding;
         }
         if let Some(mistake) = self.shared_id(first) {
@@ -172,6 +195,15 @@ impl<'s> Case<'s> {
             }
         }
         finding
+    }
+
+    /// Returns the refusal of the other peer's credentials in the message of a command: that peer runs none of its commands.
+    fn refusing(&self, transaction: &Transaction) -> Option<&'s Incident> {
+        let mut incidents = self.session.incidents.iter();
+        incidents.find(|it| {
+            let is_it = matches!(it.what, IncidentKind::HeaderRefused { by, code: 401 | 407, .. } if by == transaction.from);
+            is_it && it.exchange == transaction.asked.exchange
+        })
     }
 
     /// Whether an answer to a command came whose CmdRef names no command.
@@ -442,6 +474,9 @@ fn answered_items(transaction: &Transaction) -> Option<String> {
         (true, _) => format!("Of its Items {named} have a Status."),
     })
 }
+
+/// The deed of a rule that makes a message refuse the credentials of its receiver.
+const REFUSING: &str = "did this: with the Status that it made, the receiver runs none of the commands of that message.";
 
 /// WHY-09.
 fn accepted(transaction: &Transaction) -> SessionFinding {
