@@ -245,7 +245,8 @@ impl Transaction {
     /// Whether the command did not arrive, and was sent again later. `session` has all commands of the session.
     pub fn is_sent_again_among(&self, session: &[Self]) -> bool {
         let is_it = |other: &Self| other.command == self.command && other.node() == self.node();
-        let mut later = session.iter().skip(self.number as usize);
+        let later = session.iter().skip(self.number as usize);
+        let mut later = later.filter(|other| other.asked.exchange > self.asked.exchange);
         self.delivery == CommandDelivery::Undelivered && later.any(is_it)
     }
 
