@@ -237,8 +237,16 @@ fn parse() -> Cli {
     found.unwrap_or_else(|error| error.exit())
 }
 
-/// Ends with the error of a command line; if an argument is missing, with an example of the verb behind it.
+/// Ends with the error of a command line; behind it the right name of an option, or an example if an argument is missing.
 fn exit_with_example(command: &clap::Command, error: &clap::Error) -> ! {
+    let unknown = error.get(clap::error::ContextKind::InvalidArg);
+    let names = [("--port", "-p PORT"), ("--json", "--output json")];
+    let named = |it: &&(&str, &str)| unknown.is_some_and(|unknown| unknown.to_string() == it.0);
+    if let Some((_, right)) = names.iter().find(named) {
+        let _ = error.print();
+        let _ = writeln!(io::stderr(), "\nhelp: dmtap calls it {right}");
+        std::process::exit(error.exit_code());
+    }
     if error.kind() == clap::error::ErrorKind::MissingRequiredArgument {
         let mut verb = command;
         for word in std::env::args().skip(1) {

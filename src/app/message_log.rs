@@ -83,6 +83,14 @@ pub fn read_file(
     if let Some(why) = unread.or_else(|| har::broken(&in_plain_utf8(&text))) {
         return Err(io::Error::new(io::ErrorKind::InvalidData, why));
     }
+    if text.trim_ascii_start().starts_with(b"{")
+        && let Some((_, line)) = har::with_whole_characters(&text)
+    {
+        print::line(&format!(
+            "note: line {line} of the file has half of a character (\\ud800 without its second half, or the like), read as \
+             U+FFFD: something cut the text of its message"
+        ));
+    }
     // The first line of a record may be cut off.
     let mut lines = text.split(|byte| *byte == b'\n');
     let has_lines = lines.any(|line| line.starts_with(LINE));

@@ -56,8 +56,9 @@ pub fn is_stdout_stderr() -> bool {
 /// Returns the width of the terminal at standard output; `None` for a file or a pipe.
 pub fn columns() -> Option<usize> {
     let is_terminal = io::stdout().is_terminal();
-    let size = is_terminal.then(terminal_size::terminal_size).flatten();
-    size.map(|(width, _)| usize::from(width.0))
+    // Consoles of CI and `script` do not tell a width.
+    let size = || terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0));
+    is_terminal.then(size)
 }
 
 /// Prints panics through the queue, too: the standard hook waits for a reader.

@@ -12,7 +12,7 @@ use crate::dm::notification::Notification;
 use crate::dm::packed::unpack;
 use crate::markup::convert::{XmlLayout, to_xml};
 use crate::markup::utf16::{Utf16, in_utf8};
-use crate::markup::{Document, Flag, Hint, Limits, before_break, decode};
+use crate::markup::{Document, Flag, Hint, Limits, before_break, decode, wbxml};
 use crate::printable;
 use crate::record;
 
@@ -27,22 +27,22 @@ Examples:
   dmtap decode package0.bin --password PASS   a notification, its digest checked
   dmtap decode message.xml --output json
 
-Exit code 1: the message is broken (with the offset; --annotate shows what
-stands in front of it); with --strict also if something was let pass. 2: the
-file has no message: it is neither XML nor WBXML.")]
+Exit code 1: the message is broken, or with --strict deviates from the
+standard; the error names the offset, and --annotate shows what stands in
+front of it. 2: the file is neither XML nor WBXML.")]
 pub struct Decode {
     /// The message; `-` reads standard input.
     file: PathBuf,
-    /// Print a tree with offsets, names of codes, documents inside documents, and deviations from the standard.
+    /// Print a tree instead of XML: offsets, what codes mean, documents inside values, deviations from the standard.
     #[arg(long)]
     annotate: bool,
-    /// Refuse deviations from the standard that decode accepts by default: list all of them and print no XML.
+    /// If the message deviates from the standard, list all deviations and print no XML; by default decode accepts many.
     #[arg(long)]
     strict: bool,
-    /// Print XML without indentation: exactly the content of the message.
+    /// Print XML without indentation, with exactly the blanks and line breaks of the message.
     #[arg(long)]
     compact: bool,
-    /// The media type from HTTP, for bytes that are ambiguous.
+    /// The Content-Type that the message had in HTTP, for bytes that may be of several formats.
     #[arg(long, value_name = "TYPE")]
     media_type: Option<String>,
     /// The server's password, to check the digest of a notification (package 0).
@@ -89,7 +89,8 @@ impl Decode {
                     write_text(&self.text(&front, output), output)?;
                 }
                 let messages = message_log::messages(&source, &limits);
-                let is_log = !source.trim_ascii_start().starts_with(b"<");
+                let is_log =
+                    !source.trim_ascii_start().starts_with(b"<") && !wbxml::looks_like(&source);
                 let read = messages.iter();
                 let read = read.filter(|it| is_log || it.parsed.document().is_some());
                 let help = match read.count() {

@@ -20,7 +20,8 @@ use crate::record::select::{self, Each};
 
 /// Check messages, or the messages of a record, against the rules of OMA DM.
 ///
-/// Each message is judged as its sender wrote it. What rules of dmtap did, and what dmtap did not see, blames nobody.
+/// Each message is judged as its sender wrote it: the changes of dmtap's rules count against nobody, and neither do messages
+/// that dmtap did not see.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -32,16 +33,17 @@ Examples:
 Exit code 1: something is as severe as --fail-on; 2: a file cannot be read, or has
 nothing to do with OMA DM. dmtap explain CMD-07 says what a rule means.")]
 pub struct LintVerb {
-    /// Messages in the order of their conversation, records, and files with messages in them; `-` reads standard input.
+    /// A record, a message, or another file with messages in it (HAR, logs); `-` reads standard input.
     #[arg(required = true)]
     file: PathBuf,
-    /// More files; then, for records, only the exchanges that this filter selects.
+    /// More files: those with one message each in the order in which they were sent. Behind the files of records, a filter:
+    /// only the exchanges that it selects are judged.
     more: Vec<String>,
-    /// How to judge known deviations of Windows: as the standard says (oma), or one step less (windows). auto takes windows
-    /// where a session shows that Windows speaks.
+    /// How severe are the known deviations of Windows from the standard? oma: as severe as for anybody; windows: one step
+    /// less (error to warning, warning to info); auto: windows for the sessions in which Windows takes part, oma for others.
     #[arg(long, value_enum, default_value_t)]
     profile: ProfileName,
-    /// The lowest severity that makes the exit code 1.
+    /// Exit with 1 if there is a note of this severity or a worse one.
     #[arg(long, value_enum, default_value_t, value_name = "SEVERITY")]
     fail_on: FailOn,
     /// Also write a JUnit report to this file.
@@ -55,12 +57,12 @@ pub struct LintVerb {
 /// The profiles by name.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 enum ProfileName {
-    /// By what each session shows.
+    /// windows or oma, for each session by what its messages show.
     #[default]
     Auto,
-    /// The standard.
+    /// As the standard says.
     Oma,
-    /// Windows.
+    /// Milder for what Windows is known to do.
     Windows,
 }
 

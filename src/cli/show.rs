@@ -1,6 +1,7 @@
 //! `dmtap show`: recorded sessions for people.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
 use std::io::{BufWriter, ErrorKind};
 
 use clap::ValueEnum;
@@ -95,12 +96,24 @@ impl Show {
         // The last body, with its run.
         let mut body = None;
         let mut runs = BTreeSet::new();
+        // The line of each run is written in front of the first event of it that is shown.
+        let lines_of_runs = RefCell::new(HashMap::new());
         let mut write = |event: &EventRecord| {
             written += 1;
-            sink.write_event(event)
+            let line = lines_of_runs.borrow_mut().remove(&event.run);
+            match line.is_some() {
+                true => sink.write_event(&EventRecord {
+                    run_line: line,
+                    ..event.clone()
+                }),
+                false => sink.write_event(event),
+            }
         };
-        let damaged = self.file.read(|event| {
+        let damaged = self.file.read(|mut event| {
             events += 1;
+            if let Some(line) = event.run_line.take() {
+                lines_of_runs.borrow_mut().insert(event.run, line);
+            }
             if self.exchange.is_some()
                 && (event.exchange != self.exchange || event.summary.is_some())
             {

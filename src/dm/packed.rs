@@ -173,6 +173,11 @@ fn is_message(bytes: &[u8]) -> bool {
 /// Returns the offset of the data of a connectionless push (WAP-230-WSP §8.2.4.1: TID, type, length of the headers,
 /// headers).
 fn behind_wsp(bytes: &[u8]) -> Option<usize> {
+    // In an SMS a header with the port of pushes, 2948, stands in front of it (3GPP TS 23.040 9.2.3.24.4).
+    if let [length, 5, 4, 0x0b, 0x84, ..] = bytes {
+        let begins = usize::from(*length) + 1;
+        return Some(begins + behind_wsp(bytes.get(begins..)?)?);
+    }
     let [_, PUSH, rest @ ..] = bytes else {
         return None;
     };
@@ -329,6 +334,9 @@ mod tests {
         let push = [b"\x2a\x06\x03\xc4\xaf\x87", WBXML].concat();
         check(&push, WBXML);
         check(STANDARD.encode(&push), WBXML);
+        let sms = [b"\x06\x05\x04\x0b\x84\x23\xf0", &push[..]].concat();
+        let octets: Vec<_> = sms.iter().map(|byte| format!("{byte:02x}")).collect();
+        check(octets.concat(), WBXML);
     }
 
     #[test]

@@ -74,6 +74,10 @@ impl<W: Write + Send> Sink for JsonLines<W> {
 
     fn write_event(&mut self, record: &EventRecord) -> io::Result<()> {
         self.line.clear();
+        if let Some(line) = &record.run_line {
+            self.line.extend_from_slice(line.as_bytes());
+            self.line.push(b'\n');
+        }
         write_line(record, &mut self.line)?;
         self.out.write_all(&self.line)?;
         if self.line.capacity() > KEPT {

@@ -80,6 +80,9 @@ pub struct EventRecord {
     /// The number of the run in the file, from 0: readers count the runs. Not written to records.
     #[serde(skip)]
     pub run: u32,
+    /// The `run` line in front of the event, as it was read. Not written to records.
+    #[serde(skip)]
+    pub run_line: Option<String>,
     /// The head as received.
     pub head: Option<HeadRecord>,
     /// The length of the body as received, in bytes.

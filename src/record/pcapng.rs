@@ -259,6 +259,11 @@ impl<W: Write> Pcapng<W> {
 }
 
 impl<W: Write + Send> Sink for Pcapng<W> {
+    fn begin(&mut self) -> io::Result<()> {
+        // An aborted run leaves a file that Wireshark opens.
+        self.flush()
+    }
+
     fn write_event(&mut self, record: &EventRecord) -> io::Result<()> {
         match record.event {
             EventKind::Opened => self.opened(record),

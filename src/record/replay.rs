@@ -38,6 +38,7 @@ pub fn replay<R: BufRead>(
     let mut text = Vec::new();
     let mut is_record = false;
     let mut runs = RunCounter::default();
+    let mut run_line = None;
     for line in 1.. {
         text.clear();
         if record.read_until(b'\n', &mut text)? == 0 {
@@ -50,9 +51,13 @@ pub fn replay<R: BufRead>(
         match jsonl::read(&text) {
             Ok(mut event) => {
                 event.run = runs.run_of(&event);
+                event.run_line = run_line.take();
                 on_event(event, line)?;
             }
-            Err(ReadError::Run(id)) => runs.line(id),
+            Err(ReadError::Run(id)) => {
+                runs.line(id);
+                run_line = Some(String::from_utf8_lossy(text.trim_ascii()).into_owned());
+            }
             Err(ReadError::UnknownEvent) => {}
             // Only the first line may be an incomplete one: somebody may have taken the last bytes of a long record.
             Err(_) if !is_record && !damage.is_empty() => return Err(no_record()),

@@ -224,7 +224,13 @@ pub(super) fn discovered(
         let words = plain_words(&head.headers, &body);
         let text =
             format!("Discover is answered with HTTP {status} and no DiscoverResponse{words}");
-        return wrong(text, remedy);
+        return match status.as_u16() {
+            404 | 405 | 410 | 501 => wrong(
+                format!("{text}: the server has no enrollment at {url}"),
+                NO_ENROLLMENT,
+            ),
+            _ => wrong(text, remedy),
+        };
     };
     let policy = found.auth_policy().unwrap_or_default().into_owned();
     let here = [&doctor.server, url].map(|uri| origin(uri).parse::<Origin>().ok());
@@ -289,6 +295,8 @@ fn leads_past(name: &str, named: &Origin) -> Finding {
     Finding::wrong("named address", text, remedy)
 }
 
+const NO_ENROLLMENT: &str = "if this server only manages devices that enroll elsewhere, nothing is wrong: the lines above say whether \
+                             names, port and certificate are right; otherwise give doctor the whole address of discovery";
 /// The limit of checked hosts of one discovery.
 const MOST_NAMED: usize = 8;
 /// Bytes of a plain text that are shown at most.

@@ -1,4 +1,4 @@
-//! The output of `curl -v`, as messages of HTTP.
+//! The output of `curl -v` and of `curl --trace-ascii`, as messages of HTTP.
 //!
 //! ```text
 //! > POST /dm HTTP/1.1            the request; curl does not show its body
@@ -90,8 +90,67 @@ fn is_remark(line: &[u8]) -> bool {
         .any(|remark| line.starts_with(remark.as_bytes()))
 }
 
-/// Whether the line counts data in another output: `{ [812 bytes data]`.
+/// Returns the heads and bodies of both directions that `curl --trace-ascii` wrote; `None` for any other text. The offsets of
+/// the rows show the line breaks that it leaves out.
+///
+/// ```text
+/// => Send header, 147 bytes (0x93)
+/// 0000: POST /dm HTTP/1.1
+/// 0013: Host: mdm.example
+/// ```
+pub(super) fn traced(text: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(text).ok()?;
+    let mut plain = String::with_capacity(text.len());
+    // The place in which the block begins, and its length.
+    let mut block: Option<(usize, usize)> = None;
+    for line in text.lines() {
+        let begin = [" header, ", " data, "]
+            .iter()
+            .find_map(|it| line.split_once(it));
+        let length = begin.and_then(|(front, behind)| {
+            let is_begin = front.ends_with("=> Send") || front.ends_with("<= Recv");
+            behind
+                .split_once(" bytes (0x")
+                .filter(|_| is_begin)?
+                .0
+                .parse()
+                .ok()
+        });
+        if let Some(length) = length {
+            fill(&mut plain, block.map(|(begins, length)| begins + length))?;
+            block = Some((plain.len(), length));
+        } else if let Some((begins, _)) = block
+            && let Some((offset, row)) = line.split_once(": ")
+            && let Ok(offset) = usize::from_str_radix(offset, 16)
+        {
+            fill(&mut plain, Some(begins + offset))?;
+            plain.push_str(row);
+        } else {
+            fill(
+                &mut plain,
+                block.take().map(|(begins, length)| begins + length),
+            )?;
+        }
+    }
+    fill(&mut plain, block.map(|(begins, length)| begins + length))?;
+    (!plain.is_empty()).then(|| plain.into_bytes())
+}
+
+/// Adds line breaks up to a length; `None` if a text is longer already, or would miss more than those.
+fn fill(plain: &mut String, length: Option<usize>) -> Option<()> {
+    let missing = length.map_or(Some(0), |length| length.checked_sub(plain.len()))?;
+    plain.push_str("\r\n\r\n".get(..missing)?);
+    Some(())
+}
+
+/// Whether the line counts data in another output: `{ [812 bytes data]`, or a row of the progress.
 fn is_count(line: &[u8]) -> bool {
+    if let [b'\r', rest @ ..] = line {
+        return rest
+            .trim_ascii_start()
+            .first()
+            .is_some_and(u8::is_ascii_digit);
+    }
     let is_count = line.trim_ascii_end().ends_with(b"bytes data]");
     is_count && (line.starts_with(b"{ [") || line.starts_with(b"} ["))
 }

@@ -76,8 +76,8 @@ fn in_file(text: &Bytes, limits: &Limits) -> Vec<LoggedMessage> {
     if let Some(packets) = wireshark::as_har(&text) {
         return har::messages(&packets, limits).unwrap_or_default();
     }
-    let rewritten =
-        curl::as_http(&text).or_else(|| table::by_columns(&text).map(String::into_bytes));
+    let rewritten = { curl::as_http(&text).or_else(|| curl::traced(&text)) }
+        .or_else(|| table::by_columns(&text).map(String::into_bytes));
     match rewritten {
         Some(text) => without_lines(in_plain_text(text.into(), limits)),
         None => in_plain_text(text, limits),
@@ -308,6 +308,8 @@ pub(super) fn read(document: Document) -> ParsedBody {
 /// Returns the messages in the texts of JSON: in one document, as browsers and proxies save traffic (HAR), or in lines,
 /// as servers log them.
 fn in_json(text: &[u8], limits: &Limits) -> Vec<LoggedMessage> {
+    let whole = har::with_whole_characters(text);
+    let text = whole.as_ref().map_or(text, |(text, _)| text);
     if let (true, Ok(value)) = (
         text.len() <= MOST_JSON_BYTES,
         serde_json::from_slice::<Value>(text),

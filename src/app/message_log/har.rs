@@ -35,6 +35,8 @@ pub(super) fn broken(text: &[u8]) -> Option<String> {
     for token in [&b"{"[..], b"\"log\"", b":", b"{"] {
         rest = rest.trim_ascii_start().strip_prefix(token)?;
     }
+    let whole = with_whole_characters(text);
+    let text = whole.as_ref().map_or(text, |(text, _)| text);
     let error = serde_json::from_slice::<Value>(text).err()?;
     let (line, column) = (error.line(), error.column());
     Some(match error.is_eof() {
@@ -46,6 +48,36 @@ pub(super) fn broken(text: &[u8]) -> Option<String> {
              text in base64"
         ),
     })
+}
+
+/// Returns JSON with U+FFFD in place of each half of a pair of UTF-16 (`\ud800` alone), and the line of the first; `None`
+/// if there is none. JSON may not have them, but programs that cut texts write them.
+pub(super) fn with_whole_characters(json: &[u8]) -> Option<(Vec<u8>, usize)> {
+    let unit = |at: usize| {
+        let digits = json.get(at..at + 6)?.strip_prefix(b"\\u")?;
+        u16::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()
+    };
+    let (mut plain, mut taken, mut first, mut behind) = (Vec::new(), 0, None, 0);
+    for at in memchr::memchr_iter(b'\\', json) {
+        if at < behind {
+            continue;
+        }
+        let is_low = |unit: &u16| (0xdc00..0xe000).contains(unit);
+        behind = at
+            + match unit(at) {
+                Some(0xd800..0xdc00) if unit(at + 6).is_some_and(|it| is_low(&it)) => 12,
+                Some(0xd800..0xe000) => {
+                    plain.extend_from_slice(&json[taken..at]);
+                    plain.extend_from_slice(b"\\ufffd");
+                    taken = at + 6;
+                    first = first.or(Some(at));
+                    6
+                }
+                _ => 2,
+            };
+    }
+    plain.extend_from_slice(&json[taken..]);
+    first.map(|at| (plain, 1 + memchr::memchr_iter(b'\n', &json[..at]).count()))
 }
 
 fn of_entry(entry: &Value, limits: &Limits) -> Option<Vec<LoggedMessage>> {

@@ -42,6 +42,22 @@ fn too_wide(verb: &Command, name: &str, wide: &mut Vec<String>) {
 }
 
 #[test]
+fn options_that_other_programs_have_are_named_as_dmtap_has_them() {
+    for (arguments, expected) in [
+        (&["proxy", "--port", "8081"][..], "dmtap calls it -p PORT"),
+        (
+            &["why", "--json", "a.jsonl"],
+            "dmtap calls it --output json",
+        ),
+    ] {
+        let output = run(dmtap().args(arguments));
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
 fn examples_fit_on_a_terminal_of_80_columns() {
     let mut wide = Vec::new();
     for verb in Cli::command().get_subcommands() {

@@ -77,6 +77,60 @@ fn the_heads_that_curl_prints_are_those_of_http() {
 }
 
 #[test]
+fn what_curl_traces_as_text_is_read_with_both_bodies() {
+    let data = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/saved");
+    let message = |number: u8| fs::read_to_string(data.join(format!("{number}.xml"))).unwrap();
+    // A row ends behind 64 characters or in front of a line break, which is left out.
+    let block = |what: &str, text: &str| {
+        let (mut rows, mut at) = (
+            format!("{what}, {} bytes ({:#x})\n", text.len(), text.len()),
+            0,
+        );
+        while at < text.len() {
+            let rest = &text[at..];
+            let row = &rest[..rest.find("\r\n").unwrap_or(rest.len()).min(64)];
+            rows += &format!("{at:04x}: {row}\n");
+            at += row.len()
+                + if rest[row.len()..].starts_with("\r\n") {
+                    2
+                } else {
+                    0
+                };
+        }
+        rows
+    };
+    let mut text = "== Info:   Trying 127.0.0.1:80...\n".to_owned();
+    for (asked, answered) in [(1, 2), (3, 4)] {
+        let length = message(asked).len();
+        let head = format!(
+            "POST /dm HTTP/1.1\r\nHost: mdm.example.com\r\nContent-Length: {length}\r\n\r\n"
+        );
+        text += &block("=> Send header", &head);
+        text += &block("=> Send data", &message(asked));
+        text += "== Info: upload completely sent off\n";
+        let length = format!("Content-Length: {}\r\n", message(answered).len());
+        for line in ["HTTP/1.1 200 OK\r\n", &length, "\r\n"] {
+            text += &block("<= Recv header", line);
+        }
+        text += &block("<= Recv data", &message(answered));
+    }
+    let (code, why) = printed_of("why", text.as_bytes());
+    assert_eq!(code, Some(1), "{why}");
+    assert!(why.contains(NOT_FOUND) && !why.contains("WHY-15"), "{why}");
+    let (_, lint) = printed_of("lint", text.as_bytes());
+    assert!(
+        lint.contains("in 4 messages") && !lint.contains("XML-01"),
+        "{lint}"
+    );
+    // With the body in another file there is a row of the progress.
+    let progress = "> POST /dm HTTP/1.1\r\n> Host: h\r\n> \r\n} [748 bytes data]\n< HTTP/1.1 200 OK\r\n\
+                    < Content-Type: application/vnd.syncml.dm+xml\r\n< Content-Length: 787\r\n< \r\n{ [787 bytes data]\n\
+                    \r100  1535  100   787  100   748  1173k  1115k --:--:-- --:--:-- --:--:-- 1499k\n* Connection #0 to host h\n";
+    let (_, lint) = printed_of("lint", progress.as_bytes());
+    assert!(!lint.contains("XML-01"), "{lint}");
+}
+
+#[test]
 fn lines_of_a_body_that_look_like_signs_of_curl_are_its_own() {
     let data = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/saved");
     let message = fs::read_to_string(data.join("2.xml")).unwrap();
@@ -215,6 +269,27 @@ fn a_log_that_goes_on_without_the_last_answer_has_something_pending() {
 }
 
 #[test]
+fn half_of_a_character_in_a_har_hides_nothing_but_itself() {
+    let [one, two, three, four] = session();
+    let one = one.replace("en</Data>", "en HALF</Data>");
+    let text = archive(&[("00", &one, answer(&two)), ("01", &three, answer(&four))]);
+    for half in [r"\ud83d", r"\uDE00", r"\ud83d\ud83d", r"\ud83d\\"] {
+        let (code, why) = printed_of("why", text.replace("HALF", half).as_bytes());
+        assert_eq!(code, Some(1), "{half}: {why}");
+        for expected in [
+            "line 1 of the file has half of a character",
+            "./Vendor/MSFT/Node: 405",
+        ] {
+            assert!(why.contains(expected), "{half}: {expected}: {why}");
+        }
+    }
+    for whole in [r"\ud83d\ude00", r"\\ud83d"] {
+        let (_, why) = printed_of("why", text.replace("HALF", whole).as_bytes());
+        assert!(!why.contains("half of a character"), "{whole}: {why}");
+    }
+}
+
+#[test]
 fn a_har_that_cannot_be_read_says_where_its_json_breaks() {
     let [one, two, ..] = session();
     let whole = archive(&[("01", &one, answer(&two))]);
@@ -229,9 +304,9 @@ fn a_har_that_cannot_be_read_says_where_its_json_breaks() {
         let text = &whole[..length];
         check(text, "this is a HAR that breaks off in line 1, column");
     }
-    let surrogate = whole.replace("PHONE-7", "\\ud800PHONE-7");
+    let control = whole.replace("PHONE-7", "\x01PHONE-7");
     check(
-        &surrogate,
+        &control,
         "this is a HAR whose JSON breaks in line 1, column",
     );
 }

@@ -64,6 +64,27 @@ fn each_run_of_a_record_has_its_own_heading_and_its_own_sessions() {
 }
 
 #[test]
+fn the_events_of_show_have_the_lines_of_their_runs_in_front() {
+    let folder = folder();
+    for arguments in [
+        &["several.jsonl"][..],
+        &["several.jsonl", "--exchange", "2"],
+        &["several.jsonl", "~cmd Get"],
+    ] {
+        let shown = printed(
+            &folder,
+            &[&["show", "--output", "json"], arguments].concat(),
+        );
+        let runs = shown
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| line.contains(r#""event":"run""#));
+        let runs: Vec<_> = runs.map(|(number, _)| number).collect();
+        assert!(runs.len() == 2 && runs[0] == 0, "{arguments:?}: {runs:?}");
+    }
+}
+
+#[test]
 fn a_body_of_an_exchange_that_several_runs_have_is_that_of_the_newest_run() {
     let folder = folder();
     let body = |file, message| {

@@ -25,6 +25,18 @@ fn written(events: &[Event]) -> (tempfile::TempDir, std::path::PathBuf) {
     (folder, file)
 }
 
+#[test]
+fn a_file_of_a_run_that_was_killed_is_a_whole_one_without_packets() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("session.pcapng");
+    let opened = record::open_all(&[file.display().to_string()], &super::file::run());
+    let mut sink = opened.unwrap().remove(0).1;
+    sink.begin().unwrap();
+    std::mem::forget(sink);
+    assert!(std::fs::metadata(&file).unwrap().len() > 100);
+    assert!(tshark(&file, &[]).is_none_or(|packets| packets.is_empty()));
+}
+
 /// What tshark prints; `None` where there is no tshark.
 fn tshark(file: &Path, args: &[&str]) -> Option<String> {
     let run = Command::new("tshark")
