@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 pub use head::{rewrite_cookie, rewrite_location, rewrite_sources, signing_fields};
 pub use linked::note_linked_enrollment_urls;
-pub use page::{note_untyped_page, rewrite_page, url_of_refresh};
+pub use page::{note_undecoded, note_untyped_page, rewrite_page, url_of_refresh};
 pub use prefilter::may_contain_urls;
 
 use crate::flow::origin::{LearnedHosts, NamedHost, OriginMap};

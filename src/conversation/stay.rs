@@ -65,7 +65,7 @@ impl StayContext {
                 stayed
             }
             None => StayOutcome {
-                notes: self.linked(message),
+                notes: self.undecoded(message),
                 ..StayOutcome::default()
             },
         };
@@ -139,11 +139,14 @@ impl StayContext {
         }
     }
 
-    /// Returns notes on a response that is JSON.
-    fn linked(&self, message: &MessageInput<'_>) -> Vec<Note> {
+    /// Returns notes on a response that is JSON, or that does not decode.
+    fn undecoded(&self, message: &MessageInput<'_>) -> Vec<Note> {
         match message.body {
             Some(body) if media::mentions(message.headers(), "json") => {
                 stay::note_linked_enrollment_urls(body, &self.map)
+            }
+            Some(body) if media::is_message(message.headers()) => {
+                stay::note_undecoded(body, &self.map)
             }
             _ => Vec::new(),
         }

@@ -97,6 +97,23 @@ pub fn note_untyped_page(body: &[u8], map: &OriginMap) -> StayOutcome {
     outcome
 }
 
+/// Notes that a message which does not decode leads past dmtap. The device may read it.
+pub fn note_undecoded(body: &[u8], map: &OriginMap) -> Vec<Note> {
+    let found = urls(&body[..body.len().min(LONGEST)]).find_map(|(_, url)| {
+        let found = UrlOrigin::of(url)?;
+        let turned = map.to_device(&found, Reach::Mapped, &LearnedHosts::default());
+        matches!(turned, Turned::To { .. }).then_some(found.origin)
+    });
+    let note = found.map(|origin| {
+        let host = origin.authority();
+        let text = format!(
+            "the message does not decode, so its URLs stay as they are and lead the device to {host}, past dmtap"
+        );
+        Note::new("STAY-01", text)
+    });
+    note.into_iter().collect()
+}
+
 /// Finds the addresses of a page in document order: every http and https URL, and the addresses to open or to load that
 /// are written otherwise. `scheme` is that of the page.
 fn addresses<'p>(

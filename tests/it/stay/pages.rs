@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use dmtap::stay::{note_linked_enrollment_urls, note_untyped_page, rewrite_page};
+use dmtap::stay::{note_linked_enrollment_urls, note_undecoded, note_untyped_page, rewrite_page};
 
 use super::map;
 use crate::support::cpu_time::cpu_time;
@@ -216,4 +216,17 @@ fn a_page_without_a_media_type_that_leads_past_dmtap_is_noted() {
     check("<html><form action='/sts'>", &[]);
     // Whatever a message calls an attribute, it is no page.
     check(&format!("<Envelope>{form}"), &[]);
+}
+
+#[test]
+fn a_message_that_does_not_decode_and_leads_past_dmtap_is_noted() {
+    let check = |body: &[u8], expected: &[&str]| {
+        let notes = note_undecoded(body, &map());
+        let ids: Vec<&str> = notes.iter().map(|note| note.id).collect();
+        assert_eq!(ids, expected);
+    };
+    let latin = b"<Envelope><Url>https://mdm.example.com/a</Url><Name>\xe9</Name></Envelope>";
+    check(latin, &["STAY-01"]);
+    check(b"<Envelope><Url>https://login.example.net/a</Url>", &[]);
+    check(b"<Envelope><Url>https://lab.test:8443/a</Url>", &[]);
 }
