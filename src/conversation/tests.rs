@@ -45,7 +45,8 @@ impl Stage {
             },
             limits: Limits::default(),
             conversations: Conversations::new(SessionLimits::default()),
-            rules: crate::rules::load::parse_all([("test.toml", rules)]).unwrap(),
+            rules: RuleSet::from_rules(crate::rules::load::parse("test.toml", rules).unwrap())
+                .unwrap(),
         }
     }
 

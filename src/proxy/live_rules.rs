@@ -269,8 +269,8 @@ mod tests {
         [[rule]]\nname = \"b\"\nstage = \"request\"\nmatch.path = \"/\"\nstep = { reset = true }\n";
 
     fn rules(text: &str) -> Arc<RuleSet> {
-        let rules = crate::rules::load::parse_all([("test.toml", text)]);
-        Arc::new(rules.unwrap())
+        let rules = crate::rules::load::parse("test.toml", text).unwrap();
+        Arc::new(RuleSet::from_rules(rules).unwrap())
     }
 
     /// Counts once, over the whole run.

@@ -7,7 +7,7 @@ use super::answers::LinkedAnswers;
 use super::chance::{DEFAULT_SEED, conversation_key};
 use super::evaluation::Evaluation;
 use super::index::Index;
-use super::input::{HeldBack, RuleInput, RuleState, Stage};
+use super::input::{HeldBack, RuleInput, RuleState};
 use super::scenario::STARTED;
 use super::selector::Selected;
 use super::verdict::Verdict;
@@ -18,10 +18,8 @@ use crate::flow::Side;
 #[derive(Debug, Default)]
 pub struct RuleSet {
     rules: Vec<Arc<Rule>>,
-    request: Index,
-    response: Index,
-    reads_requests: bool,
-    reads_responses: bool,
+    requests: Index,
+    responses: Index,
     seed: u64,
 }
 
@@ -41,25 +39,18 @@ impl RuleSet {
     /// Creates a set of these rules, as [`super::load::parse`] returns them for each file.
     ///
     /// # Errors
-    /// [`DuplicateName`] if two rules have the same name; [`super::load::parse_all`] reports it with both places.
+    /// [`DuplicateName`] if two rules have the same name; [`super::load::parse_beside`] reports it with both places.
     pub fn from_rules(
         rules: impl IntoIterator<Item = impl Into<Arc<Rule>>>,
     ) -> Result<Self, DuplicateName> {
         let rules: Vec<Arc<Rule>> = rules.into_iter().map(Into::into).collect();
         refuse_duplicates(&rules)?;
-        Ok(Self::arranged(rules))
-    }
-
-    /// Creates a set of rules whose names are known to be unique.
-    pub(super) fn arranged(rules: Vec<Arc<Rule>>) -> Self {
-        Self {
-            request: Index::of(&rules, Stage::Request),
-            response: Index::of(&rules, Stage::Response),
-            reads_requests: rules.iter().any(|rule| rule.reads(Side::Device)),
-            reads_responses: rules.iter().any(|rule| rule.reads(Side::Server)),
+        Ok(Self {
+            requests: Index::of(&rules, Side::Device),
+            responses: Index::of(&rules, Side::Server),
             rules,
             seed: DEFAULT_SEED,
-        }
+        })
     }
 
     /// Sets the seed for `chance`. The default is [`DEFAULT_SEED`].
@@ -83,18 +74,19 @@ impl RuleSet {
     /// A rule may also need a body of the other side: only requests name the session, and the command that a Status
     /// answers is in a message of the other direction.
     pub fn reads_bodies(&self, speaker: Side) -> bool {
+        self.index(speaker).reads_bodies
+    }
+
+    fn index(&self, speaker: Side) -> &Index {
         match speaker {
-            Side::Device => self.reads_requests,
-            Side::Server => self.reads_responses,
+            Side::Device => &self.requests,
+            Side::Server => &self.responses,
         }
     }
 
     /// Evaluates the rules for a message. They act in file order; each sees the message as the rules before it left it.
     pub fn decide(&self, input: &RuleInput<'_>, rule_state: &mut dyn RuleState) -> Verdict {
-        let index = match input.speaker {
-            Side::Device => &self.request,
-            Side::Server => &self.response,
-        };
+        let index = self.index(input.speaker);
         let answers = LinkedAnswers::of(input);
         let mut evaluation = Evaluation::new(input, &answers, index, self.seed);
         let mut from = 0;

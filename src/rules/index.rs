@@ -12,10 +12,13 @@ use super::locuri_set::LocUriSet;
 use super::matcher::{Kinds, Matcher, TextTest};
 use super::{Rule, RuleInput, Stage};
 use crate::dm::Command;
+use crate::flow::Side;
 
 /// The rules of one stage, by their numbers in the set.
 #[derive(Debug, Default)]
 pub(super) struct Index {
+    /// Whether a rule of the set needs the bodies of the messages.
+    pub(super) reads_bodies: bool,
     /// The rules without index keys, in order. A rule that selects commands needs a command of one of these kinds.
     keyless: Vec<(usize, Option<Kinds>)>,
     /// The rules with patterns for LocURIs.
@@ -55,8 +58,13 @@ enum Key<'r> {
 }
 
 impl Index {
-    pub(super) fn of(rules: &[Arc<Rule>], stage: Stage) -> Self {
-        let mut index = Self::default();
+    /// Indexes the rules of a set that are about the messages of `speaker`.
+    pub(super) fn of(rules: &[Arc<Rule>], speaker: Side) -> Self {
+        let mut index = Self {
+            reads_bodies: rules.iter().any(|rule| rule.reads(speaker)),
+            ..Self::default()
+        };
+        let stage = Stage::of(speaker);
         let mut patterns = Vec::new();
         let numbered = rules.iter().enumerate();
         for (number, rule) in numbered.filter(|(_, rule)| rule.stage == stage) {

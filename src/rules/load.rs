@@ -39,7 +39,7 @@ pub use self::schema::{StepKeys, schema, schema_text, step_keys};
 use self::unreachable::EndingRules;
 use super::mistake::list;
 use super::step::{Content, NewBody};
-use super::{ConnectionMatcher, Limit, Matcher, RawStep, Rule, RuleErrors, RuleSet, Stage, Step};
+use super::{ConnectionMatcher, Limit, Matcher, RawStep, Rule, RuleErrors, Stage, Step};
 use crate::nearest::closest;
 
 /// Loads the rules of one file, in file order. `file_name` is for messages; no file is opened.
@@ -50,28 +50,6 @@ pub fn parse(file_name: &str, text: &str) -> Result<Vec<Rule>, RuleErrors> {
     parse_beside([], [(file_name, text)], &no_includes)
 }
 
-/// Loads the rule set of several files, each a name and a text, in the given order.
-///
-/// # Errors
-/// All errors in the files, including names that two rules have, also in different files.
-pub fn parse_all<'t>(
-    files: impl IntoIterator<Item = (&'t str, &'t str)>,
-) -> Result<RuleSet, RuleErrors> {
-    parse_all_with(files, &no_includes)
-}
-
-/// Loads like [`parse_all`], and `reader` reads the files that rule files name (`set-body = { file = "…" }`).
-///
-/// # Errors
-/// As [`parse_all`], and a named file that cannot be read.
-pub fn parse_all_with<'t>(
-    files: impl IntoIterator<Item = (&'t str, &'t str)>,
-    reader: Reader<'_>,
-) -> Result<RuleSet, RuleErrors> {
-    let rules = parse_beside([], files, reader)?.into_iter();
-    Ok(RuleSet::arranged(rules.map(Arc::new).collect()))
-}
-
 /// The reader for rules that do not come from a folder; it refuses every file.
 ///
 /// # Errors
@@ -80,11 +58,13 @@ pub fn no_includes(_: &str, _: &str) -> Result<Bytes, String> {
     Err("these rules do not come from a folder".into())
 }
 
-/// Loads rules that are added to a set of other rules. They may not use the names of the others, and may take part in
-/// their scenarios. Errors in the others are not reported.
+/// Loads the rules of several files, each a name and a text, that are added to a set of other rules. They may not use
+/// the names of the others, and may take part in their scenarios. `reader` reads the files that rule files name
+/// (`set-body = { file = "…" }`).
 ///
 /// # Errors
-/// As [`parse_all_with`].
+/// All errors in the files, including names that two rules have, also in different files, and named files that cannot
+/// be read. Errors in the others are not reported.
 pub fn parse_beside<'r, 't>(
     others: impl IntoIterator<Item = &'r Arc<Rule>>,
     files: impl IntoIterator<Item = (&'t str, &'t str)>,

@@ -13,7 +13,7 @@ use dmtap::flow::event::{Event, EventSink};
 use dmtap::markup::{Document, Hint, Limits, decode, tag};
 use dmtap::peer::{Plan, PlannedCommand, Server};
 use dmtap::proxy::{Authority, Origin, Proxy, Scheme, Settings, Trust};
-use dmtap::rules::load;
+use dmtap::rules::{RuleSet, load};
 use http_body_util::{BodyExt, Full};
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
@@ -132,7 +132,7 @@ fn plan(builtin: &BuiltinRule) -> Plan {
 async fn play(builtin: &BuiltinRule, authority: Arc<Authority>) -> Vec<(Bytes, String)> {
     // How long it waits is no matter here.
     let text = builtin.text.replace("\"2s\"", "\"20ms\"");
-    let rules = load::parse_all([(builtin.name, &*text)]).unwrap();
+    let rules = RuleSet::from_rules(load::parse(builtin.name, &*text).unwrap()).unwrap();
     let stop = CancellationToken::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let upstream = Origin {

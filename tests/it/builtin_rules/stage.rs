@@ -14,7 +14,7 @@ use dmtap::flow::{CapturedMessage, RuleEffect, Side};
 use dmtap::markup::{Hint, Limits, decode};
 use dmtap::peer::{Device, Encoding, Plan, Profile, Server, device::demo_tree};
 use dmtap::proxy::{Authority, Origin, Proxy, Scheme, Settings, Trust};
-use dmtap::rules::load;
+use dmtap::rules::{RuleSet, load};
 use dmtap::stay::Extent;
 use http_body_util::{BodyExt, Full};
 use parking_lot::Mutex;
@@ -67,7 +67,7 @@ pub async fn play_plan(
     sessions: u32,
     extent: Extent,
 ) -> Played {
-    let rules = load::parse_all([(builtin.name, builtin.text)]).unwrap();
+    let rules = RuleSet::from_rules(load::parse(builtin.name, builtin.text).unwrap()).unwrap();
     let stop = CancellationToken::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let upstream = Origin {

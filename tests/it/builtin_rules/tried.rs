@@ -31,7 +31,7 @@ pub struct Tried {
 
 /// Tries a built-in rule on what was played with it.
 pub fn again(builtin: &BuiltinRule, events: &[Event]) -> Tried {
-    let rules = load::parse_all([(builtin.name, builtin.text)]).unwrap();
+    let rules = RuleSet::from_rules(load::parse(builtin.name, builtin.text).unwrap()).unwrap();
     let mut trial = Trial {
         rules,
         run: DryRun::new(http::Uri::default(), Limits::default()),

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use dmtap::markup::{self, Document, Hint, Limits};
-use dmtap::rules::{Stage, Verdict, load};
+use dmtap::rules::{RuleSet, Stage, Verdict, load};
 
 use super::conversations::only_splices_differ;
 use super::edits::{decide, rule};
@@ -44,7 +44,8 @@ fn a_body_is_set_from_text_base64_or_a_file() {
         assert_eq!((file, path), ("a.toml", "b/c.bin"));
         Ok(Bytes::from_static(b"\xff"))
     };
-    let book = load::parse_all_with([("a.toml", &*rules)], &read).unwrap();
+    let rules = load::parse_beside([], [("a.toml", &*rules)], &read).unwrap();
+    let book = RuleSet::from_rules(rules).unwrap();
     let verdict = Talk::new(1, "d").decide(&book, Stage::Request, &document);
     assert_eq!(verdict.body.unwrap(), &b"\xff"[..]);
 }

@@ -247,7 +247,8 @@ fn a_rule_set_without_rules_changes_nothing() {
 fn names_are_unique_across_files() {
     let rule = "[[rule]]\nname = \"a\"\nstage = \"request\"\nstep = { reset = true }\n";
     let other = format!("# Another file.\n{rule}");
-    let errors = load::parse_all([("one.toml", rule), ("two.toml", &other)]).unwrap_err();
+    let files = [("one.toml", rule), ("two.toml", &other)];
+    let errors = load::parse_beside([], files, &load::no_includes).unwrap_err();
     assert_eq!(errors.to_string(), "two.toml:3:8: two rules are named `a`");
     let mut rules = load::parse("one.toml", rule).unwrap();
     rules.extend(load::parse("two.toml", rule).unwrap());

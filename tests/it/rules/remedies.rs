@@ -250,8 +250,9 @@ step = { reset = true }
 #[test]
 fn what_is_given_twice_is_to_be_given_once() {
     let file = "[[rule]]\nname = \"a\"\nstage = \"request\"\nstep = { reset = true }\n";
+    let parse = |files: [(&str, &str); 2]| load::parse_beside([], files, &load::no_includes);
     let check = |second: &str, word: &str| {
-        let errors = load::parse_all([("a.toml", file), (second, file)]).unwrap_err();
+        let errors = parse([("a.toml", file), (second, file)]).unwrap_err();
         let reported = errors.render(ErrorStyle::Plain);
         assert_eq!(errors.errors().len(), 1, "{reported}");
         assert!(
@@ -263,9 +264,9 @@ fn what_is_given_twice_is_to_be_given_once() {
     check("a.toml", "give it once");
     check("b.toml", "the other is a.toml");
     let wrong = file.replace("request", "requst");
-    let errors = load::parse_all([("a.toml", &*wrong), ("a.toml", &wrong)]).unwrap_err();
+    let errors = parse([("a.toml", &*wrong), ("a.toml", &wrong)]).unwrap_err();
     assert_eq!(errors.errors().len(), 2, "{errors}");
-    assert!(load::parse_all([("a.toml", "# none\n"), ("b.toml", "# none\n")]).is_ok());
+    assert!(parse([("a.toml", "# none\n"), ("b.toml", "# none\n")]).is_ok());
 }
 
 #[test]

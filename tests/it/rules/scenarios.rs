@@ -225,7 +225,8 @@ fn a_scenario_may_be_written_in_several_files() {
     let texts = |files: &[(&'static str, String)]| {
         let texts: Vec<(&str, String)> = files.to_vec();
         let all = texts.iter().map(|(name, text)| (*name, &**text));
-        load::parse_all(all).map_err(|errors| errors.render(ErrorStyle::Plain))
+        let rules = load::parse_beside([], all, &load::no_includes);
+        rules.map_err(|errors| errors.render(ErrorStyle::Plain))
     };
     assert!(texts(&files).is_ok());
     let alone = texts(&files[1..]).unwrap_err();

@@ -141,8 +141,8 @@ fn response_head(response: http::Response<()>) -> ResponseHead {
 
 /// The book of one file; its errors are the test's.
 pub(crate) fn book(text: &str) -> RuleSet {
-    match load::parse_all([("test.toml", text)]) {
-        Ok(book) => book,
+    match load::parse("test.toml", text) {
+        Ok(rules) => RuleSet::from_rules(rules).unwrap(),
         Err(errors) => panic!("{}", errors.render(ErrorStyle::Plain)),
     }
 }

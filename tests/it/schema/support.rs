@@ -70,7 +70,7 @@ pub fn wrong(file: &str) -> Option<String> {
 /// What the loader finds wrong with it; a file that is named in it is there.
 pub fn refused(file: &str) -> Option<String> {
     let reader = |_: &str, _: &str| Ok(bytes::Bytes::from_static(b"<a/>"));
-    load::parse_all_with([("test.toml", file)], &reader)
+    load::parse_beside([], [("test.toml", file)], &reader)
         .err()
         .map(|errors| errors.to_string())
 }

@@ -69,8 +69,8 @@ pub async fn play_whatever_acts(rules: &str, plan: &Plan) -> [Played; 2] {
 }
 
 fn rule_names(rules: &str) -> Vec<String> {
-    let rules = dmtap::rules::load::parse_all([("played.toml", rules)]).unwrap();
-    rules.rules().iter().map(|rule| rule.name.clone()).collect()
+    let rules = dmtap::rules::load::parse("played.toml", rules).unwrap();
+    rules.into_iter().map(|rule| rule.name).collect()
 }
 
 pub async fn play_in(wire: Encoding, rules: &str, plan: &Plan) -> Played {
