@@ -132,7 +132,7 @@ fn plan(builtin: &BuiltinRule) -> Plan {
 async fn play(builtin: &BuiltinRule, authority: Arc<Authority>) -> Vec<(Bytes, String)> {
     // How long it waits is no matter here.
     let text = builtin.text.replace("\"2s\"", "\"20ms\"");
-    let rules = RuleSet::from_rules(load::parse(builtin.name, &*text).unwrap()).unwrap();
+    let rules = RuleSet::from_rules(load::parse(builtin.name, &text).unwrap()).unwrap();
     let stop = CancellationToken::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let upstream = Origin {
