@@ -1,5 +1,6 @@
 //! Messages in the text of a file: as it is, in JSON, under escapes, in base64 and hex.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use super::{
     mitm_flows, raw_http, table,
 };
 use crate::dm::carve::{carve, has_message};
+use crate::dm::layout::without_colours;
 use crate::dm::notification::Notification;
 use crate::dm::packed::{in_base64_blocks, in_lines, unpack};
 use crate::dm::soap::Envelope;
@@ -66,6 +68,10 @@ fn in_file(text: &Bytes, limits: &Limits) -> Vec<LoggedMessage> {
             .unwrap_or(found);
     }
     let text = in_plain_utf8(&alone);
+    let text = match without_colours(&text) {
+        Cow::Owned(plain) => plain.into(),
+        Cow::Borrowed(_) => text,
+    };
     if let Some(found) = raw_http::burp(&text, limits) {
         return found;
     }
