@@ -125,10 +125,10 @@ fn octets_in_front(mut rest: &str, most: usize) -> Vec<u8> {
     bytes
 }
 
-/// Finds the arrays of C, Java, Go, Python or JSON in a text, such as `{0x02, 0, -1}`, those of Erlang, such as `<<2,0,106>>`,
-/// and the buffers of Node.js, such as `<Buffer 02 00 6a>`: the place and the bytes of each.
+/// Finds the arrays of C, Java, Go, Python or JSON in a text, such as `{0x02, 0, -1}`: the place and the bytes of each.
 pub(super) fn arrays(text: &str) -> impl Iterator<Item = (Range<usize>, Vec<u8>)> + '_ {
     let mut behind = 0;
+    // Erlang writes `<<2,0,106>>`, Node.js `<Buffer 02 00 6a>`.
     let ends = memchr::memchr3_iter(b'}', b']', b'>', text.as_bytes());
     ends.filter_map(move |end| {
         let since = &text[std::mem::replace(&mut behind, end + 1)..end];

@@ -10,13 +10,14 @@ use serde_json::Value;
 
 use super::commands_alone::commands_alone;
 use super::date::WrittenDate;
+use super::dates_behind::move_to_messages;
 use super::json_texts::JsonTexts;
 use super::other_file::of_other_program;
 use super::packed_file::{gunzipped, unzipped};
-use super::wbxml_series::one_or_more;
+use super::series::one_or_more;
 use super::{
-    LoggedMessage, MOST_BYTES, NOTIFICATION, curl, dates_behind, har, is_cut, last_answer,
-    mitm_flows, raw_http, table,
+    LoggedMessage, MOST_BYTES, NOTIFICATION, curl, har, is_cut, last_answer, mitm_flows, raw_http,
+    table,
 };
 use crate::dm::carve::{carve, has_message};
 use crate::dm::layout::without_colours;
@@ -213,7 +214,7 @@ fn carved(text: &Bytes, limits: &Limits, date: Option<WrittenDate>) -> Vec<Logge
         alone.chain([(place, found)])
     });
     let mut messages = messages.filter(|(_, found)| is_of_dm(found)).collect();
-    dates_behind::move_to_messages(text, &mut messages);
+    move_to_messages(text, &mut messages);
     raw_http::with_heads(text, messages, limits)
 }
 
