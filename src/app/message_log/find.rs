@@ -213,7 +213,7 @@ fn carved(text: &Bytes, limits: &Limits, date: Option<WrittenDate>) -> Vec<Logge
             .map(move |commands| (start..start, commands));
         alone.chain([(place, found)])
     });
-    let mut messages = messages.filter(|(_, found)| is_of_dm(found)).collect();
+    let mut messages: Vec<_> = messages.filter(|(_, found)| is_of_dm(found)).collect();
     move_to_messages(text, &mut messages);
     raw_http::with_heads(text, messages, limits)
 }
