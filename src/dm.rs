@@ -14,6 +14,7 @@ pub mod distinguished_name;
 mod dump;
 pub mod enrollment;
 pub mod hresult;
+pub mod layout;
 mod local;
 pub mod locuri;
 pub mod message;

@@ -212,6 +212,12 @@ fn unread(event: &EventRecord) -> Option<Remark> {
     })
 }
 
+/// Whether a message in a text breaks before it names its session.
+fn is_of_unknown_sender(event: &EventRecord) -> bool {
+    let is_broken = matches!(event.reading, Some(ParsedBodyRecord::Opaque { .. }));
+    is_broken && event.head.is_none() && event.session.is_none()
+}
+
 /// Returns a message of a record with its recorded notes and those of lint.
 fn linted(name: &str, event: &EventRecord, found: Vec<Remark>) -> Option<Linted> {
     let half = match event.event {
@@ -236,6 +242,8 @@ fn linted(name: &str, event: &EventRecord, found: Vec<Remark>) -> Option<Linted>
         session: event.session.as_ref().map(|session| session.number),
         by: match (event.own, event.from.as_deref()) {
             (true, _) => "dmtap",
+            // The tool that wrote the file may have broken the message.
+            _ if is_of_unknown_sender(event) => "sender",
             (_, Some("server")) => Side::Server.name(),
             _ => Side::Device.name(),
         },

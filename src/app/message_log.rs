@@ -18,8 +18,8 @@ mod order;
 mod other_file;
 mod packed_file;
 mod raw_http;
+mod series;
 mod table;
-mod wbxml_series;
 mod wireshark;
 
 use std::io::{self, BufRead};

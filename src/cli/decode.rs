@@ -104,6 +104,14 @@ impl Decode {
                 return Err(annotate::failure(&error, why));
             }
         };
+        if (document.root().span().end as usize) < source.len() {
+            let count = message_log::messages(&source, &limits).len();
+            if count > 1 && document.is_wbxml() {
+                tracing::warn!(
+                    "{name} has {count} messages: this is the first; dmtap show prints them all"
+                );
+            }
+        }
         let breaches = match self.strict {
             true => annotate::breaches(&document),
             false => Vec::new(),

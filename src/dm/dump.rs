@@ -1,5 +1,6 @@
 //! Bytes in the forms that people paste: dumps with offsets, arrays of source code, strings with escapes.
 
+use std::borrow::Cow;
 use std::ops::{Range, RangeInclusive};
 
 /// Reads a dump with offsets, in the format of `xxd`, `hexdump`, `od`, `tcpdump -X` or Wireshark.
@@ -18,7 +19,10 @@ pub(super) fn from_dump(text: &str) -> Option<Vec<u8>> {
 pub(super) fn dumps(text: &str) -> Vec<(RangeInclusive<u64>, Vec<u8>)> {
     let mut blocks: Vec<(RangeInclusive<u64>, String)> = Vec::new();
     let mut is_inside = false;
-    for (number, line) in (1..).zip(text.lines()) {
+    let between = |line: &&str| line.trim_start().starts_with("DateTime=");
+    let lines = (1..).zip(text.lines());
+    for (number, line) in lines.filter(|(_, line)| !between(line)) {
+        let line = &*row_of_trace(line).unwrap_or(Cow::Borrowed(line));
         let at = offset(line, 16).map(|(at, _)| at);
         if at == Some(0) {
             blocks.push((number..=number, String::new()));
@@ -33,6 +37,20 @@ pub(super) fn dumps(text: &str) -> Vec<(RangeInclusive<u64>, Vec<u8>)> {
     let read = blocks.into_iter();
     read.filter_map(|(lines, block)| Some((lines, from_dump(&block)?)))
         .collect()
+}
+
+/// Returns the row of a dump in a line of .NET's trace; each stands between lines with a time.
+///
+/// ```text
+/// System.Net Verbose: 0 : [4321] 00000010 : 59 4E 43 4D 4C 3A 53 59-4E 43 4D 4C 31 2E 32 22 : YNCML:SYNCML1.2"
+///     DateTime=2026-11-30T10:12:01.0000000Z
+/// ```
+fn row_of_trace(line: &str) -> Option<Cow<'_, str>> {
+    let (_, row) = line.split_once("] ")?;
+    let mut parts = row.splitn(3, " : ");
+    let (offset, octets) = (parts.next()?, parts.next()?);
+    let is_offset = offset.len() == 8 && offset.bytes().all(|it| it.is_ascii_hexdigit());
+    is_offset.then(|| format!("{offset} {}", octets.replace('-', " ")).into())
 }
 
 /// Reads the rows of a dump. The difference to the next offset gives the number of octets in a row, so no rule for the
@@ -116,13 +134,18 @@ fn octets_in_front(mut rest: &str, most: usize) -> Vec<u8> {
 /// Finds the arrays of C, Java, Go, Python or JSON in a text, such as `{0x02, 0, -1}`: the place and the bytes of each.
 pub fn arrays(text: &str) -> impl Iterator<Item = (Range<usize>, Vec<u8>)> + '_ {
     let mut behind = 0;
-    let ends = memchr::memchr2_iter(b'}', b']', text.as_bytes());
+    // Erlang writes `<<2,0,106>>`, Node.js `<Buffer 02 00 6a>`.
+    let ends = memchr::memchr3_iter(b'}', b']', b'>', text.as_bytes());
     ends.filter_map(move |end| {
         let since = &text[std::mem::replace(&mut behind, end + 1)..end];
-        let begin = memchr::memrchr2(b'{', b'[', since.as_bytes())?;
+        let begin = memchr::memrchr3(b'{', b'[', b'<', since.as_bytes())?;
         let inside = &since[begin + 1..];
         let is_long = inside.len() >= 2 * SHORTEST_ARRAY - 1;
-        let bytes = is_long.then(|| numbers(inside)).flatten()?;
+        let bytes = is_long.then(|| match inside.strip_prefix("Buffer ") {
+            Some(digits) => octets(digits.replace(' ', "").as_bytes()),
+            None => numbers(inside),
+        });
+        let bytes = bytes.flatten()?;
         Some((end - inside.len() - 1..end + 1, bytes))
     })
 }

@@ -55,11 +55,11 @@ fn only_array(text: &str) -> Option<Vec<u8>> {
     (is_code && is_only).then_some(bytes)
 }
 
-/// Decodes hex digits, perhaps with `0x` or `\x`, and with blanks, colons, commas or the slashes of comments between
-/// them.
+/// Decodes hex digits, perhaps with `0x` or `\x`, and with blanks, colons, commas, hyphens or the slashes of comments
+/// between them.
 fn from_hex(text: &str) -> Option<Vec<u8>> {
     let is_of_hex = |byte: u8| {
-        byte.is_ascii_hexdigit() || byte.is_ascii_whitespace() || b":,;x\\/".contains(&byte)
+        byte.is_ascii_hexdigit() || byte.is_ascii_whitespace() || b":,;x\\/-".contains(&byte)
     };
     if !text.bytes().all(is_of_hex) {
         return None;

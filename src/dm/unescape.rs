@@ -7,6 +7,8 @@ use std::ops::RangeInclusive;
 
 use memchr::memmem;
 
+use super::layout::without_margin;
+
 /// The functions that are tried in order, the most frequent form first.
 pub const READINGS: [fn(&str) -> String; 11] = [
     backslashes,
@@ -26,7 +28,9 @@ pub const READINGS: [fn(&str) -> String; 11] = [
 /// Joins lines that are pieces of longer ones: literals of source code, or lines cut at a column. `None` for other
 /// texts.
 pub fn joined(text: &str) -> Option<String> {
-    literals_joined(text).or_else(|| columns_joined(text))
+    literals_joined(text)
+        .or_else(|| columns_joined(&without_margin(text)?))
+        .or_else(|| columns_joined(text))
 }
 
 /// Joins the literals in source code if a message is spread over several lines: `"…" +`, `.append("…")`.
@@ -286,9 +290,13 @@ fn utf16_unit(text: &str) -> Option<u16> {
     is_hex.then(|| u16::from_str_radix(digits, 16).ok())?
 }
 
-/// Undoes the escapes of quotation marks only.
+/// Undoes the escapes of quotation marks only: in HTML, in PowerShell (`` `" ``); and the no-break spaces of a chat or page.
 fn quotes(text: &str) -> String {
-    replaced(text, "\"'")
+    let text = replaced(text, "\"'").replace('\u{a0}', " ");
+    match text.contains("=`\"") {
+        true => text.replace("`\"", "\"").replace("`n", "\n"),
+        false => text,
+    }
 }
 
 /// Undoes all HTML escapes of characters in tags.

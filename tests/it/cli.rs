@@ -15,6 +15,7 @@ mod log;
 mod saved_by_others;
 mod saved_traffic;
 use crate::support::peers;
+mod layouts;
 mod left_out;
 mod lint;
 mod lint_reports;

@@ -1,5 +1,6 @@
 //! Messages in the text of a file: as it is, in JSON, under escapes, in base64 and hex.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -9,15 +10,17 @@ use serde_json::Value;
 
 use super::commands_alone::commands_alone;
 use super::date::WrittenDate;
+use super::dates_behind::move_to_messages;
 use super::json_texts::JsonTexts;
 use super::other_file::of_other_program;
 use super::packed_file::{gunzipped, unzipped};
-use super::wbxml_series::one_or_more;
+use super::series::one_or_more;
 use super::{
-    LoggedMessage, MOST_BYTES, NOTIFICATION, curl, dates_behind, har, is_cut, last_answer,
-    mitm_flows, raw_http, table, wireshark,
+    LoggedMessage, MOST_BYTES, NOTIFICATION, curl, har, is_cut, last_answer, mitm_flows, raw_http,
+    table, wireshark,
 };
 use crate::dm::carve::{carve, has_message};
+use crate::dm::layout::without_colours;
 use crate::dm::notification::Notification;
 use crate::dm::packed::{in_base64_blocks, in_lines, unpack};
 use crate::dm::soap::Envelope;
@@ -70,6 +73,10 @@ fn in_file(text: &Bytes, limits: &Limits) -> Vec<LoggedMessage> {
             .unwrap_or(found);
     }
     let text = in_plain_utf8(&alone);
+    let text = match without_colours(&text) {
+        Cow::Owned(plain) => plain.into(),
+        Cow::Borrowed(_) => text,
+    };
     if let Some(found) = raw_http::burp(&text, limits) {
         return found;
     }
@@ -221,7 +228,7 @@ fn carved(text: &Bytes, limits: &Limits, date: Option<WrittenDate>) -> Vec<Logge
         alone.chain([(place, found)])
     });
     let mut messages: Vec<_> = messages.filter(|(_, found)| is_of_dm(found)).collect();
-    dates_behind::move_to_messages(text, &mut messages);
+    move_to_messages(text, &mut messages);
     raw_http::with_heads(text, messages, limits)
 }
 

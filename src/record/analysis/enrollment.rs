@@ -36,6 +36,8 @@ pub(super) struct Enrollments {
     /// Messages that could not be read, and the number of more.
     unread: Vec<(u64, SmolStr, Option<UnreadCause>)>,
     unread_more: usize,
+    /// Whether such a message stands in a text without heads, whose tool may have broken it.
+    unread_in_text: bool,
     /// Failures in messages that name no session, and the number of more.
     failures: Vec<(u64, String)>,
     failures_more: usize,
@@ -206,7 +208,10 @@ impl Enrollments {
                 "{} could not be read: what they say is not known",
                 counted(all, "message")
             ),
-            next: unread_next(*cause).into(),
+            next: match self.unread_in_text && all > 1 {
+                true => format!("{}; {LAYOUT}", unread_next(*cause)),
+                false => unread_next(*cause).into(),
+            },
             exchanges: self.unread.iter().map(|(exchange, ..)| *exchange).collect(),
             ..SessionFinding::new("WHY-15")
         };
@@ -296,6 +301,7 @@ impl Enrollments {
         if !is_dm || record.own {
             return;
         }
+        self.unread_in_text |= record.head.is_none();
         match self.unread.len() < MOST_UNREAD {
             true => self.unread.push((exchange, why, cause)),
             false => self.unread_more += 1,
@@ -364,6 +370,8 @@ pub(super) fn unread_next(cause: Option<UnreadCause>) -> &'static str {
     }
 }
 
+/// The advice about a text that a tool may have laid out.
+const LAYOUT: &str = "if a tool wrapped, indented or quoted the lines of the file, undo that";
 /// The most requests and connections that are followed at a time.
 const MOST_REQUESTS: usize = 1_000;
 /// The most unreadable messages that are kept, and the most that are listed.

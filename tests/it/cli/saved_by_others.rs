@@ -369,6 +369,11 @@ fn messages_of_wbxml_one_behind_the_other_are_all_read() {
         assert!(code == Some(0) && lint.contains("4 messages"), "{lint}");
         assert!(!lint.contains("F27"), "{lint}");
     }
+    let (code, first) = printed_of("decode", &encoded.concat());
+    assert!(
+        code == Some(0) && first.contains("has 4 messages: this is the first"),
+        "{first}"
+    );
     let (code, why) = printed_of("why", cut.join("\n").as_bytes());
     assert!(code == Some(1) && why.contains(NOT_FOUND), "{why}");
 }
