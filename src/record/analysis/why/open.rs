@@ -3,6 +3,7 @@
 use smol_str::SmolStr;
 
 use super::failed::failure;
+use super::header::REFUSING;
 use super::large_object::came;
 use super::mistake::OWN_ID;
 use super::values::Works;
@@ -13,7 +14,7 @@ use crate::flow::{
 };
 use crate::printable::counted;
 use crate::record::analysis::finding::grouped;
-use crate::record::analysis::incident::{Incident, IncidentKind};
+use crate::record::analysis::incident::IncidentKind;
 use crate::record::analysis::session::{RefusedResults, WrongRef, without_answer};
 use crate::record::model::SessionFinding;
 
@@ -140,18 +141,7 @@ impl<'s> Case<'s> {
             return finding;
         }
         if refusing.is_some() {
-            let (sender, receiver) = (words::side(first.from), words::side(asked));
-            finding.why.push(format!(
-                "Its message refuses that of {receiver} (401 or 407), so {receiver} does not run its commands (STA-10)."
-            ));
-            finding.next = format!(
-                "let {sender} send its commands in a later message, once it accepts the credentials of {receiver}"
-            );
-            let is_again = |it: &&Transaction| {
-                let mut later = self.session.transactions[it.number as usize..].iter();
-                later.any(|other| other.command == it.command && other.node() == it.node())
-            };
-            finding.pending = first.from == Side::Server && !group.iter().all(is_again);
+            self.behind_refusal(&mut finding, group);
             return finding;
         }
         if let Some(mistake) = self.shared_id(first) {
@@ -193,15 +183,6 @@ impl<'s> Case<'s> {
         finding
     }
 
-    /// Returns the refusal of the other peer's credentials in the message of a command: that peer runs none of its commands.
-    fn refusing(&self, transaction: &Transaction) -> Option<&'s Incident> {
-        let mut incidents = self.session.incidents.iter();
-        incidents.find(|it| {
-            let is_it = matches!(it.what, IncidentKind::HeaderRefused { by, code: 401 | 407, .. } if by == transaction.from);
-            is_it && it.exchange == transaction.asked.exchange
-        })
-    }
-
     /// Whether an answer to a command came whose CmdRef names no command.
     fn is_misnumbered(&self, transaction: &Transaction) -> bool {
         let mut answers = self.session.misnumbered.iter();
@@ -237,6 +218,11 @@ impl<'s> Case<'s> {
         let node = node.and_then(|item| item.node.as_deref());
         let name = node.map_or_else(|| named(first), |node| format!("{} {node}", first.command));
         finding.what = format!("{}: {how}", words::with_others(name, all.len()));
+        // A rule may have changed the MsgID that the answers should have.
+        if is_of_message && finding.rules.is_empty() {
+            finding.rules.clone_from(&self.session.frame_rules);
+        }
+        finding.blame("acted on the header or the body of the message.", asked);
         finding.list(&answers, MOST_LISTED, "", |(transaction, wrong)| {
             let likewise = match transaction.number == first.number {
                 true => String::new(),
@@ -259,7 +245,10 @@ impl<'s> Case<'s> {
             false => "No other command of its kind in that message is left without an answer: it seems to be this one's.".into(),
             true => "No other command with that CmdID is left without an answer: it seems to be this one's.".into(),
         });
-        finding.by = finding.rules.is_empty().then_some(asked);
+        if is_of_message && !finding.rules.is_empty() {
+            finding.advise("", "");
+            return Some(finding);
+        }
         let (what, to) = match is_of_message {
             false => ("CmdID of the command", "CmdRef (STA-03)"),
             true => ("MsgID of the message", "MsgRef (STA-03)"),
@@ -470,9 +459,6 @@ fn answered_items(transaction: &Transaction) -> Option<String> {
         (true, _) => format!("Of its Items {named} have a Status."),
     })
 }
-
-/// The deed of a rule that makes a message refuse the credentials of its receiver.
-const REFUSING: &str = "did this: with the Status that it made, the receiver runs none of the commands of that message.";
 
 /// WHY-09.
 fn accepted(transaction: &Transaction) -> SessionFinding {
