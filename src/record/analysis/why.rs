@@ -17,6 +17,7 @@ mod reported;
 mod unenrolled;
 mod unknown;
 mod values;
+mod without_results;
 mod words;
 
 use smol_str::SmolStr;

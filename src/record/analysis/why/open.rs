@@ -289,35 +289,6 @@ impl<'s> Case<'s> {
         Some(finding)
     }
 
-    /// WHY-02 of Gets that succeeded without Results.
-    fn without_results(&self) -> Option<SessionFinding> {
-        let lacks = |it: &&Transaction| {
-            let is_sent = it.from == Side::Server && it.delivery == CommandDelivery::Delivered;
-            let is_done = it.answer().and_then(|answer| answer.received) == Some(200);
-            let lacks = it.command == "Get" && it.results.is_empty() && is_done;
-            is_sent && lacks && !self.may_be_unread(it)
-        };
-        let lacking: Vec<_> = self.transactions().filter(lacks).collect();
-        let first = lacking
-            .first()
-            .filter(|_| *self.end() == SessionEnd::Finished)?;
-        let answer = first.answer()?;
-        let mut finding = about("WHY-02", &lacking);
-        finding.what = format!("{}: 200 OK, and no Results came", named(first));
-        if finding.rules.is_empty() {
-            finding.rules = self.session.rules_on(answer.place.exchange);
-        }
-        finding.blame(
-            "acted on the message that the Results belong to.",
-            Side::Device,
-        );
-        finding.list(&lacking, 1, "", |_| {
-            words::asked_and_answered(first, answer)
-        });
-        finding.advise("Get the node again", " to see whether they come");
-        Some(finding)
-    }
-
     /// Whether the message of a command was refused as a whole.
     fn is_refused(&self, transaction: &Transaction) -> bool {
         self.session
@@ -332,7 +303,7 @@ impl<'s> Case<'s> {
     }
 
     /// Whether the answer to a command may be in a message that could not be read.
-    fn may_be_unread(&self, transaction: &Transaction) -> bool {
+    pub(super) fn may_be_unread(&self, transaction: &Transaction) -> bool {
         self.session.incidents.iter().any(|incident| {
             let is_later = incident.exchange >= transaction.asked.exchange;
             is_later && matches!(incident.what, IncidentKind::Unread { from, .. } if from != transaction.from)
