@@ -48,7 +48,7 @@ use crate::dm::carve::has_message;
 use crate::dm::notification::Notification;
 use crate::dm::soap::Envelope;
 use crate::flow::origin::UrlOrigin;
-use crate::flow::provider::note_provider_id;
+use crate::flow::provider::note_provisioning;
 use crate::flow::{
     CapturedBody, CapturedMessage, Delivery, Event, Head, NotParsed, Note, ParsedBody, Severity,
     Side, Timestamp,
@@ -377,7 +377,7 @@ impl LoggedMessage {
             passed
                 .document
                 .as_deref()
-                .map(note_provider_id)
+                .map(note_provisioning)
                 .into_iter()
                 .flatten(),
         );

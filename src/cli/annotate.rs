@@ -11,7 +11,7 @@ use crate::dm::certificate::hex;
 use crate::dm::notification::Notification;
 use crate::dm::{AlertCode, Status, StatusCode};
 use crate::facts;
-use crate::flow::provider::note_provider_id;
+use crate::flow::provider::note_provisioning;
 use crate::markup::{
     DecodeError, DecodeErrorKind, Document, Element, Embedded, EmbeddedResult, Encoding, Flag,
     FlagKind, Kind, Limits, Text, tag,
@@ -31,7 +31,7 @@ pub(super) fn annotated(document: &Document, is_terminal: bool) -> String {
         out.push_str(&transcript::enrollment(&record));
     }
     lines(&mut out, document, &Limits::default(), 0, most);
-    for note in note_provider_id(document) {
+    for note in note_provisioning(document) {
         let _ = writeln!(out, "         ! {}: {}", note.id, note.text);
     }
     out

@@ -248,7 +248,7 @@ impl Linter {
         }
         // An answer may yet turn out not to have arrived.
         let asked = match linted.speaker {
-            Side::Device => Some(header::Asked::of(message)),
+            Side::Device => Some(header::Asked::of_request(linted, message)),
             Side::Server => request,
         };
         if let Some(asked) = asked {

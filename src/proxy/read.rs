@@ -29,7 +29,7 @@ use super::failure::is_short;
 use super::settings;
 use crate::dm::{Dialect, dialect::MediaKind};
 use crate::flow::note::clipped;
-use crate::flow::provider::note_provider_id;
+use crate::flow::provider::note_provisioning;
 use crate::flow::{NotParsed, Note, ParsedBody, Severity, media};
 use crate::markup::utf16::Utf16;
 use crate::markup::{self, DecodeError, Document, Limits};
@@ -389,7 +389,7 @@ fn read_plain(plain: &Plain, headers: &HeaderMap, limit: usize) -> (ParsedBody, 
             let mut notes = note_flags(&document);
             notes.extend(plain.utf16.map(utf16::note));
             notes.extend(note_media_type(media_type, document.is_wbxml()));
-            notes.extend(note_provider_id(&document));
+            notes.extend(note_provisioning(&document));
             let dialect = Dialect::of(&document);
             (ParsedBody::Document(Arc::new(document), dialect), notes)
         }

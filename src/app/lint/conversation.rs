@@ -14,7 +14,7 @@ use crate::app::message_log::{
 use crate::dm::carve::has_message;
 use crate::dm::{Dialect, Message};
 use crate::flow::lint::{LintMessage, Linter, Profile};
-use crate::flow::provider::note_provider_id;
+use crate::flow::provider::note_provisioning;
 use crate::flow::{Note, SessionKey, Severity, Side};
 use crate::markup::utf16::{Utf16, in_utf8, windows_1252};
 use crate::markup::{DecodeError, Document, Hint, Limits, before_break, decode, wbxml};
@@ -116,7 +116,7 @@ impl Conversation {
             Dialect::Provisioning => "a provisioning document",
             Dialect::Soap | Dialect::Other => return foreign(root(&document)),
         };
-        let notes: Vec<Remark> = { note_provider_id(&document).into_iter() }
+        let notes: Vec<Remark> = { note_provisioning(&document).into_iter() }
             .map(remark)
             .collect();
         Ok(match notes.is_empty() {

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use hashlink::LinkedHashMap;
 
 use super::seen::{Seen, Turn, is_short};
-use super::{Findings, uri};
+use super::{Findings, LintMessage, uri};
 use crate::dm::{Message, Meta, SyncHdr};
 use crate::flow::media::note_other_encoding;
 use crate::flow::origin::UrlOrigin;
@@ -14,11 +14,13 @@ use crate::flow::{SessionKey, SessionTag, Severity, Side};
 use crate::markup::{Element, NodeId, Space, tag};
 
 /// The parts of a request's header that its answer is compared with.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) struct Asked {
     session: Option<String>,
     target: Option<String>,
     source: Option<String>,
+    /// Whether a rule kept these parts from the server, which then cannot repeat them.
+    is_withheld: bool,
 }
 
 impl Asked {
@@ -30,6 +32,18 @@ impl Asked {
             session: owned(header.and_then(SyncHdr::session_id)),
             target: owned(header.and_then(SyncHdr::target)),
             source: owned(header.and_then(SyncHdr::source)),
+            is_withheld: false,
+        }
+    }
+
+    /// Returns the parts of a request, with what a rule made of it.
+    pub(super) fn of_request(linted: LintMessage<'_>, message: Message<'_>) -> Self {
+        let asked = Self::of(message);
+        let delivered = linted.delivered.and_then(|it| Message::of(it));
+        let is_kept = delivered.is_some_and(|it| Self::of(it) == asked);
+        Self {
+            is_withheld: linted.is_changed && !is_kept,
+            ..asked
         }
     }
 
@@ -65,8 +79,9 @@ pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &Seen, request:
     session(found, turn, header, seen, request);
     msg_id(found, turn, header, seen);
     let at = Some(header.element());
+    let is_known = request.is_none_or(|asked| !asked.is_withheld);
     for (what, uri) in [("Target", header.target()), ("Source", header.source())] {
-        if uri.is_none_or(|uri| uri.is_empty()) {
+        if is_known && uri.is_none_or(|uri| uri.is_empty()) {
             found.add("HDR-07", at, format!("SyncHdr has no {what}"));
         }
     }
@@ -330,6 +345,9 @@ fn session(
 ) {
     let at = Some(header.element());
     let id = header.session_id().unwrap_or_default();
+    if request.is_some_and(|asked| asked.is_withheld) {
+        return;
+    }
     if id.is_empty() {
         return found.add("HDR-02", at, "SessionID is missing or empty");
     }

@@ -69,6 +69,7 @@ pub(super) struct OpenSession {
     pub(super) is_windows: bool,
     /// Whether the server answered anything; a bootstrap has no answers.
     pub(super) server_answers: bool,
+    pub(super) max_msg_size_of_server: Option<u64>,
     last: [LastMessage; 2],
     /// The rules that acted on messages of the device, by exchange.
     acted: Vec<(u64, Vec<SmolStr>)>,

@@ -18,6 +18,7 @@ mod undelivered;
 mod unenrolled;
 mod unknown;
 mod values;
+mod without_results;
 mod words;
 
 use smol_str::SmolStr;

@@ -356,7 +356,8 @@ fn show_gives_json_lines_without_the_damaged_ones() {
     assert!(run.contains("\"event\":\"run\""), "{run}");
     let whole = whole.to_owned();
     assert!(whole.lines().count() > 2);
-    assert_eq!(show(&format!("{run}\n{whole}")), (Some(0), whole.clone()));
+    let record_text = format!("{run}\n{whole}");
+    assert_eq!(show(&record_text), (Some(0), record_text));
     let (begin, rest) = whole.split_once('\n').unwrap();
     assert_eq!(
         show(&format!("{begin}\n{{\"v\":1,\n{rest}")),

@@ -82,3 +82,54 @@ fn a_device_is_not_blamed_for_no_status_where_a_rule_broke_the_header() {
     let notes = blamed(&without, answer, false);
     assert!(notes.iter().any(|note| note.id == "STA-02"), "{notes:#?}");
 }
+
+#[test]
+fn a_server_is_not_blamed_for_a_header_that_a_rule_kept_from_it() {
+    let base = base();
+    let header = |session: &str, addresses: &str| {
+        let (_, behind) = base["s2"].split_once("</SyncHdr>").unwrap();
+        format!(
+            "<SyncML xmlns=\"SYNCML:SYNCML1.2\"><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto>\
+             <SessionID>{session}</SessionID><MsgID>2</MsgID>{addresses}</SyncHdr>{behind}"
+        )
+    };
+    let written = document(&base["d2"], false);
+    let answer = document(&header("0", ""), false);
+    let notes_of = |is_changed: bool, delivered: Option<&str>| {
+        let delivered = delivered.map(|text| document(text, false));
+        let mut linter = Linter::new(Profile::Oma);
+        let mut notes = Vec::new();
+        for (speaker, document, delivered, is_changed) in [
+            (Side::Device, &written, delivered.as_ref(), is_changed),
+            (Side::Server, &answer, Some(&answer), false),
+        ] {
+            let found = linter.message(LintMessage {
+                speaker,
+                server: "s",
+                exchange: 2,
+                document,
+                delivered,
+                is_own: false,
+                is_changed,
+                head: None,
+                links: None,
+            });
+            notes.extend(found.into_iter().filter(|_| speaker == Side::Server));
+        }
+        let is_of_header = |it: &Note| matches!(it.id, "HDR-02" | "HDR-07" | "HDR-08");
+        notes.into_iter().filter(is_of_header).count()
+    };
+    assert_eq!(notes_of(true, None), 0);
+    let (front, _) = base["d2"].split_once("<Target>").unwrap();
+    assert_eq!(
+        notes_of(
+            true,
+            Some(&format!("{front}</SyncHdr><SyncBody/></SyncML>"))
+        ),
+        0
+    );
+    // A rule that changed something else is no excuse.
+    let other = base["d2"].replace("<Final/>", "");
+    assert_eq!(notes_of(true, Some(&other)), 3);
+    assert_eq!(notes_of(false, Some(&base["d2"])), 3);
+}

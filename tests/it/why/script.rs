@@ -16,7 +16,7 @@
 //! enroll < fault.xml http=500
 //! ```
 //! A word behind the MsgID says what else is so: `not-final`, `cut` (the message did not arrive), `cred` (it has
-//! credentials), `http=503`, `retry-after=30`,
+//! credentials), `max=2048` (MaxMsgSize), `http=503`, `retry-after=30`,
 //! `late=RULE` (a rule held it back).
 
 use std::fmt::Write as _;
@@ -163,6 +163,7 @@ pub(super) fn records(script: &str) -> Vec<EventRecord> {
                                 EffectDetail::of_message(EffectKind::Delayed, "delay", "", "3s");
                             captured.applied.push(RuleEffect::new(rule, vec![delayed]));
                         }
+                        (Some(("max", _)), _) => {}
                         (None, _) if *word == "cut" => {
                             captured.delivery.ops =
                                 vec![DeliveryStep::Send(200), DeliveryStep::Reset];
@@ -193,10 +194,16 @@ fn message(key: &SessionKey, from: Side, words: &[&str], commands: &[&str]) -> S
     let mut body = format!(
         "<SyncML xmlns=\"SYNCML:SYNCML1.2\" xmlns:msft=\"http://schemas.microsoft.com/MobileDevice/MDM\"><SyncHdr>\
          <VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto><SessionID>{}</SessionID><MsgID>{}</MsgID>\
-         <Target><LocURI>{target}</LocURI></Target><Source><LocURI>{source}</LocURI></Source>{}</SyncHdr><SyncBody>",
+         <Target><LocURI>{target}</LocURI></Target><Source><LocURI>{source}</LocURI></Source>{}{}</SyncHdr><SyncBody>",
         key.id,
         words[0],
-        if words.contains(&"cred") { CRED } else { "" }
+        if words.contains(&"cred") { CRED } else { "" },
+        words
+            .iter()
+            .find_map(|it| it.strip_prefix("max="))
+            .map_or_else(String::new, |max| format!(
+                "<Meta><MaxMsgSize xmlns=\"syncml:metinf\">{max}</MaxMsgSize></Meta>"
+            ))
     );
     let mut open: Option<&str> = None;
     for line in commands {

@@ -294,9 +294,12 @@ impl Attempt {
 
     /// Returns the attempt after the answer that has the certificate.
     fn certified(mut self, answer: &EnrollmentRecord, record: &EventRecord) -> Self {
-        self.state = State::Certified {
-            causes: lacking(answer),
-        };
+        let mut causes = lacking(answer);
+        if record.sent.is_none() {
+            let refused = record.notes.iter().filter(|it| it.id == "PROV-02");
+            causes.extend(refused.map(|it| format!("{} (PROV-02).", it.text)));
+        }
+        self.state = State::Certified { causes };
         self.at_us = record.at_us;
         self.rules = Exchanged::of(record).rules();
         self

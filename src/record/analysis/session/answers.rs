@@ -36,6 +36,8 @@ impl OpenSession {
         if let Some((header, commands)) = message.received() {
             self.header_answers(message, commands);
             if from == Side::Server {
+                let size = header.max_msg_size.or(self.max_msg_size_of_server);
+                self.max_msg_size_of_server = size;
                 self.summary.resp_uri = header.resp_uri.clone().or(self.summary.resp_uri.take());
             }
         }

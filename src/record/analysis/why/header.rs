@@ -127,6 +127,32 @@ impl<'s> Case<'s> {
         Some(finding)
     }
 
+    /// Returns the refusal of the other peer's credentials in the message of a command: that peer runs none of its commands.
+    pub(super) fn refusing(&self, transaction: &Transaction) -> Option<&'s Incident> {
+        let mut incidents = self.session.incidents.iter();
+        incidents.find(|it| {
+            let is_it = matches!(it.what, IncidentKind::HeaderRefused { by, code: 401 | 407, .. } if by == transaction.from);
+            is_it && it.exchange == transaction.asked.exchange
+        })
+    }
+
+    /// Adds to a finding about unanswered commands of one message that the message refuses the receiver's credentials.
+    pub(super) fn behind_refusal(&self, finding: &mut SessionFinding, group: &[&Transaction]) {
+        let from = group[0].from;
+        let (sender, receiver) = (words::side(from), words::side(from.other()));
+        finding.why.push(format!(
+            "Its message refuses that of {receiver} (401 or 407), so {receiver} does not run its commands (STA-10)."
+        ));
+        finding.next = format!(
+            "let {sender} send its commands in a later message, once it accepts the credentials of {receiver}"
+        );
+        let is_again = |it: &&Transaction| {
+            let mut later = self.session.transactions[it.number as usize..].iter();
+            later.any(|other| other.command == it.command && other.node() == it.node())
+        };
+        finding.pending = from == Side::Server && !group.iter().all(is_again);
+    }
+
     /// Returns the commands of a peer that a rule refused together with a message of the other peer.
     fn refused_with(&self, incident: &Incident) -> impl Iterator<Item = &'s Transaction> {
         self.transactions()
@@ -159,3 +185,6 @@ fn refused_words(commands: &[&Transaction]) -> Option<String> {
         names.join(", "),
     ))
 }
+
+/// The deed of a rule that makes a message refuse the credentials of its receiver.
+pub(super) const REFUSING: &str = "did this: with the Status that it made, the receiver runs none of the commands of that message.";

@@ -96,10 +96,13 @@ impl<'s> Case<'s> {
         }
         finding.why.extend(self.lost());
         let (log, at) = (words::side(by), words::at(first.at_us));
-        finding.advise(
-            format!("look at the log of {log} {at}: an Alert 1223 gives no reason"),
-            "",
-        );
+        let too_large = self
+            .too_large_results()
+            .filter(|_| finding.rules.is_empty());
+        let (why, next) = too_large.filter(|_| by == Side::Device && is_sent).unzip();
+        finding.why.extend(why);
+        let look = format!("look at the log of {log} {at}: an Alert 1223 gives no reason");
+        finding.advise(next.map_or(look, str::to_owned), "");
         Some(finding)
     }
 

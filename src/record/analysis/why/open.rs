@@ -3,6 +3,7 @@
 use smol_str::SmolStr;
 
 use super::failed::failure;
+use super::header::REFUSING;
 use super::large_object::came;
 use super::mistake::OWN_ID;
 use super::values::Works;
@@ -13,7 +14,7 @@ use crate::flow::{
 };
 use crate::printable::counted;
 use crate::record::analysis::finding::grouped;
-use crate::record::analysis::incident::{Incident, IncidentKind};
+use crate::record::analysis::incident::IncidentKind;
 use crate::record::analysis::session::{RefusedResults, WrongRef, without_answer};
 use crate::record::model::SessionFinding;
 
@@ -141,18 +142,7 @@ impl<'s> Case<'s> {
             return finding;
         }
         if refusing.is_some() {
-            let (sender, receiver) = (words::side(first.from), words::side(asked));
-            finding.why.push(format!(
-                "Its message refuses that of {receiver} (401 or 407), so {receiver} does not run its commands (STA-10)."
-            ));
-            finding.next = format!(
-                "let {sender} send its commands in a later message, once it accepts the credentials of {receiver}"
-            );
-            let is_again = |it: &&Transaction| {
-                let mut later = self.session.transactions[it.number as usize..].iter();
-                later.any(|other| other.command == it.command && other.node() == it.node())
-            };
-            finding.pending = first.from == Side::Server && !group.iter().all(is_again);
+            self.behind_refusal(&mut finding, group);
             return finding;
         }
         if let Some(mistake) = self.shared_id(first) {
@@ -197,15 +187,6 @@ impl<'s> Case<'s> {
         finding
     }
 
-    /// Returns the refusal of the other peer's credentials in the message of a command: that peer runs none of its commands.
-    fn refusing(&self, transaction: &Transaction) -> Option<&'s Incident> {
-        let mut incidents = self.session.incidents.iter();
-        incidents.find(|it| {
-            let is_it = matches!(it.what, IncidentKind::HeaderRefused { by, code: 401 | 407, .. } if by == transaction.from);
-            is_it && it.exchange == transaction.asked.exchange
-        })
-    }
-
     /// Whether an answer to a command came whose CmdRef names no command.
     fn is_misnumbered(&self, transaction: &Transaction) -> bool {
         let mut answers = self.session.misnumbered.iter();
@@ -241,6 +222,11 @@ impl<'s> Case<'s> {
         let node = node.and_then(|item| item.node.as_deref());
         let name = node.map_or_else(|| named(first), |node| format!("{} {node}", first.command));
         finding.what = format!("{}: {how}", words::with_others(name, all.len()));
+        // A rule may have changed the MsgID that the answers should have.
+        if is_of_message && finding.rules.is_empty() {
+            finding.rules.clone_from(&self.session.frame_rules);
+        }
+        finding.blame("acted on the header or the body of the message.", asked);
         finding.list(&answers, MOST_LISTED, "", |(transaction, wrong)| {
             let likewise = match transaction.number == first.number {
                 true => String::new(),
@@ -263,7 +249,10 @@ impl<'s> Case<'s> {
             false => "No other command of its kind in that message is left without an answer: it seems to be this one's.".into(),
             true => "No other command with that CmdID is left without an answer: it seems to be this one's.".into(),
         });
-        finding.by = finding.rules.is_empty().then_some(asked);
+        if is_of_message && !finding.rules.is_empty() {
+            finding.advise("", "");
+            return Some(finding);
+        }
         let (what, to) = match is_of_message {
             false => ("CmdID of the command", "CmdRef (STA-03)"),
             true => ("MsgID of the message", "MsgRef (STA-03)"),
@@ -304,35 +293,6 @@ impl<'s> Case<'s> {
         Some(finding)
     }
 
-    /// WHY-02 of Gets that succeeded without Results.
-    fn without_results(&self) -> Option<SessionFinding> {
-        let lacks = |it: &&Transaction| {
-            let is_sent = it.from == Side::Server && it.delivery == CommandDelivery::Delivered;
-            let is_done = it.answer().and_then(|answer| answer.received) == Some(200);
-            let lacks = it.command == "Get" && it.results.is_empty() && is_done;
-            is_sent && lacks && !self.may_be_unread(it)
-        };
-        let lacking: Vec<_> = self.transactions().filter(lacks).collect();
-        let first = lacking
-            .first()
-            .filter(|_| *self.end() == SessionEnd::Finished)?;
-        let answer = first.answer()?;
-        let mut finding = about("WHY-02", &lacking);
-        finding.what = format!("{}: 200 OK, and no Results came", named(first));
-        if finding.rules.is_empty() {
-            finding.rules = self.session.rules_on(answer.place.exchange);
-        }
-        finding.blame(
-            "acted on the message that the Results belong to.",
-            Side::Device,
-        );
-        finding.list(&lacking, 1, "", |_| {
-            words::asked_and_answered(first, answer)
-        });
-        finding.advise("Get the node again", " to see whether they come");
-        Some(finding)
-    }
-
     /// Whether the message of a command was refused as a whole.
     fn is_refused(&self, transaction: &Transaction) -> bool {
         self.session
@@ -347,7 +307,7 @@ impl<'s> Case<'s> {
     }
 
     /// Whether the answer to a command may be in a message that could not be read.
-    fn may_be_unread(&self, transaction: &Transaction) -> bool {
+    pub(super) fn may_be_unread(&self, transaction: &Transaction) -> bool {
         self.session.incidents.iter().any(|incident| {
             let is_later = incident.exchange >= transaction.asked.exchange;
             is_later && matches!(incident.what, IncidentKind::Unread { from, .. } if from != transaction.from)
@@ -474,9 +434,6 @@ fn answered_items(transaction: &Transaction) -> Option<String> {
         (true, _) => format!("Of its Items {named} have a Status."),
     })
 }
-
-/// The deed of a rule that makes a message refuse the credentials of its receiver.
-const REFUSING: &str = "did this: with the Status that it made, the receiver runs none of the commands of that message.";
 
 /// WHY-09.
 fn accepted(transaction: &Transaction) -> SessionFinding {
