@@ -10,7 +10,7 @@ use super::session_file::refuse_files;
 use super::{Failure, Outcome, Output, filter_of, read_input, report_no_match, write_text};
 use crate::app::lint::{EachWithLine, Lint, is_log, junit, sarif, text};
 use crate::app::message_log::{self, DateReading};
-use crate::dm::packed::unpack;
+use crate::dm::pasted::unpack;
 use crate::error_text;
 use crate::flow::Severity;
 use crate::flow::lint::Profile;
@@ -35,7 +35,7 @@ pub struct LintVerb {
     /// Messages in the order of their conversation, records, and files with messages in them; `-` reads standard input.
     #[arg(required = true)]
     file: PathBuf,
-    /// More files; then, for records, only the exchanges that this filter selects.
+    /// First: more files. After them, for records: a filter; dmtap checks only the exchanges that it selects.
     more: Vec<String>,
     /// How to judge known deviations of Windows: as the standard says (oma), or one step less (windows). auto takes windows
     /// where a session shows that Windows speaks.

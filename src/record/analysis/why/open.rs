@@ -8,9 +8,7 @@ use super::mistake::OWN_ID;
 use super::values::Works;
 use super::words::{self, code, named};
 use super::{Case, MOST_LISTED, about};
-use crate::flow::{
-    CommandDelivery, SessionEnd, Side, Transaction, TransactionItem, TransactionOutcome,
-};
+use crate::flow::{Arrival, SessionEnd, Side, Transaction, TransactionItem, TransactionOutcome};
 use crate::printable::counted;
 use crate::record::analysis::finding::grouped;
 use crate::record::analysis::incident::{Incident, IncidentKind};
@@ -101,14 +99,14 @@ impl<'s> Case<'s> {
         finding.what = format!("{}: {how}", words::with_others(name(first), group.len()));
         let removed = first.answers.iter().find(|it| it.received.is_none());
         let removed = removed.and_then(|it| Some((it.sent?, it.place.exchange)));
-        let how = match (removed, first.delivery) {
+        let how = match (removed, first.arrival) {
             (Some((sent, exchange)), _) => {
                 format!(
                     "did this: it removed the Status {} in x{exchange}.",
                     code(sent)
                 )
             }
-            (_, CommandDelivery::Withheld) => {
+            (_, Arrival::Withheld) => {
                 format!("did this: it kept the command from {}.", words::side(asked))
             }
             _ => "acted on this.".into(),
@@ -307,7 +305,7 @@ impl<'s> Case<'s> {
     /// WHY-02 of Gets that succeeded without Results.
     fn without_results(&self) -> Option<SessionFinding> {
         let lacks = |it: &&Transaction| {
-            let is_sent = it.from == Side::Server && it.delivery == CommandDelivery::Delivered;
+            let is_sent = it.from == Side::Server && it.arrival == Arrival::Delivered;
             let is_done = it.answer().and_then(|answer| answer.received) == Some(200);
             let lacks = it.command == "Get" && it.results.is_empty() && is_done;
             is_sent && lacks && !self.may_be_unread(it)
