@@ -25,6 +25,7 @@ mod credentials;
 mod decide;
 mod handle;
 mod pairs;
+mod rewrite;
 mod rule_state;
 mod seal;
 mod signers;
@@ -46,7 +47,7 @@ use crate::flow::{
     SessionTag, Side, Timestamp,
 };
 use crate::identity::Signer;
-use crate::identity::session::Pairs;
+use crate::identity::certificate_pairs::CertificatePairs;
 use crate::markup::utf16::Utf16;
 use crate::markup::{Document, Limits};
 use crate::rules::{RuleSet, RuleState, Verdict};
@@ -54,14 +55,14 @@ use crate::stay::StayContext;
 
 use self::credentials::KnownCredentials;
 pub use self::handle::SessionHandle;
+pub use self::rewrite::patched;
 pub use self::rule_state::InMemoryState;
 pub use self::seal::Seal;
 use self::seal::unrenewable_field;
-pub use self::stay::patched;
 pub use self::table::SessionLimits;
 pub use self::view::SessionView;
 
-use self::stay::Rewritten;
+use self::rewrite::Rewritten;
 use self::table::{Sessions, SharedSession};
 
 /// The sessions of all devices.
@@ -96,7 +97,7 @@ pub struct MessageInput<'a> {
     /// The context of the rule `stay`, if it is in force.
     pub stay: Option<&'a StayContext>,
     /// The pairs of device and server certificates that stand for each other, if there are any.
-    pub pairs: Option<&'a Pairs>,
+    pub pairs: Option<&'a CertificatePairs>,
     /// The client certificate (DER) that dmtap shows to the server for this request, and its key.
     pub identity: Option<(&'a [u8], &'a dyn Signer)>,
 }

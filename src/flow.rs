@@ -25,7 +25,7 @@ pub mod reconciler;
 pub mod session;
 pub mod transaction;
 
-pub use client_certificate::{CertificateVerdict, ClientAuth, ClientCertificate, ShownCertificate};
+pub use client_certificate::{CertificateTrust, ClientAuth, ClientCertificate, ShownCertificate};
 pub use connection::{Connection, ConnectionId, Timestamp, TlsDetails};
 pub use connection_decision::{
     CertificateDefect, ConnectionAction, ConnectionDecision, TlsAlert, TlsTerms, TlsVersion,
@@ -43,6 +43,6 @@ pub use session::{
     AnswerLink, AnswerTarget, KeyTooLong, Session, SessionKey, SessionTag, begins_escaped,
 };
 pub use transaction::{
-    CommandAnswer, CommandDelivery, CommandPlace, SessionEnd, Transaction, TransactionItem,
+    Arrival, CommandAnswer, CommandPlace, SessionEnd, Transaction, TransactionItem,
     TransactionOutcome,
 };

@@ -11,16 +11,16 @@
 //! Keys and randomness are arguments. Requests and certificates are parsed and rebuilt from their bytes: parts that are
 //! not named here stay as received, even if a strict parser would refuse them.
 
+pub mod certificate_pairs;
 pub mod cms;
 pub mod csr;
+mod der_bytes;
 pub mod document;
 pub mod enrollment;
 pub mod hosts;
 pub mod issue;
 pub mod message_signature;
-mod raw;
 pub mod renewal;
-pub mod session;
 pub mod signature;
 
 use std::fmt;

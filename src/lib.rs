@@ -28,10 +28,12 @@
 //!
 //! `filter`, on the layer of `flow`, reads the filters of `show` and `proxy`; it uses `dm` and `facts`. `builtin_rules`
 //! has the files of the folder `rules/` as text and imports nothing. `facts` has the tables of `facts/`. `printable`
-//! escapes characters that a terminal would obey or hide.
+//! escapes characters that a terminal would obey or hide. `nearest` suggests the word that was meant. `error_text` puts
+//! errors of libraries into plain words. `json_schema` has the parts that the JSON Schemas share.
 //!
 //! `patch`, `markup`, `dm`, `flow`, `filter`, `rules`, `stay`, `identity`, `conversation` and `peer` are pure: no sockets,
-//! files, clock or randomness. `tests/tidy.rs` checks these layers.
+//! files, clock or randomness. `tests/tidy.rs` checks these layers. Its tables `LAYERS` and `EXCEPTIONS` are the whole
+//! list of what may not import what: the picture leaves out, for example, that `record` may not import `rules`.
 //!
 //! # Glossary
 //!
@@ -41,7 +43,7 @@
 //! | message, command, Item, Status, Results, package, session | as in OMA DM |
 //! | exchange | one HTTP request and its response |
 //! | captured message | one half of an exchange as received and as sent, with its decoded content and notes |
-//! | rule, matcher, scenario | as in WireMock |
+//! | rule, matcher, scenario | as in WireMock; a rule is one of dmtap's, a rule of the standard is a requirement |
 //! | step | one action of a rule, such as an edit, a delay or a refusal (`docs/rules.md`) |
 //! | limit | how often a rule acts on its matches: how many times, after how many, on every n-th, by chance |
 //! | rule set | the rules in force at one time |
@@ -53,7 +55,7 @@
 //! | protocol step | a step that keeps both peers consistent, such as `refuse` and `inject-command` |
 //! | reconcile | repair a peer's view after a rule hid a message part from it or invented one |
 //! | obligation | a step that dmtap still has to take to reconcile a peer |
-//! | verdict | the decision of the rules about one message |
+//! | verdict | the decision of the rules about one message; in the control API, how a session ended (`ok`, `failed`, …) |
 //! | rule effect | the changes of one rule to a message, as data |
 //! | delivery | the way in which bytes are sent: delays, pieces, cuts, resets |
 //! | connection decision | the way in which a connection is accepted: certificate, TLS versions, refused, tunnelled |
@@ -63,7 +65,7 @@
 //! | finding | a conclusion about a session, with an id and the next step (`docs/why.md`) |
 //! | event | a report from the proxy to the record, such as a request or a closed connection |
 //! | record, sink | an event as it is written, and the writer of one output |
-//! | redact, mask | hide secrets: each byte becomes a `*` |
+//! | redact, mask | hide secrets: in a body each byte becomes a `*`; in other text the mask has a fixed length |
 //!
 //! # The life of one message
 //!

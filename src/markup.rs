@@ -8,7 +8,6 @@
 
 mod arena;
 pub mod base64;
-mod before_break;
 mod charset;
 pub mod convert;
 pub mod document;
@@ -17,17 +16,18 @@ pub mod embedded;
 pub mod error;
 mod meta;
 pub mod path;
+mod readable_part;
 pub mod utf16;
 pub mod vocabulary;
 pub mod wbxml;
 pub mod xml;
 
-pub use before_break::before_break;
 pub use charset::Charset;
 pub use document::{Attribute, Document, Element, Encoding, Kind, NodeId, Text};
 pub use embedded::{Embedded, EmbeddedResult, Wrapping};
 pub use error::{DecodeError, DecodeErrorKind, Flag, FlagKind};
 pub use path::{Found, Path, PathError};
+pub use readable_part::readable_part;
 pub use vocabulary::{NameId, Space, tag};
 
 /// The limits of decoding one document (`docs/malformed.md` F05, F17, F29, F30).

@@ -37,15 +37,20 @@ pub(crate) fn slips(word: &str, candidate: &str) -> Option<usize> {
     Some(osa_distance(&word, &candidate)).filter(|far| *far <= most)
 }
 
-/// Lowercases a word and drops the separators in it: neither makes a different word.
+/// Lowercases a word and drops the separators in it: neither makes a different word. The end of a very long word is cut
+/// off.
 pub(crate) fn plain(word: &str) -> String {
     let word = word.to_lowercase();
-    word.chars().filter(|c| !"-_ .".contains(*c)).collect()
+    let letters = word.chars().filter(|c| !"-_ .".contains(*c));
+    letters.take(MAX_WORD_CHARS).collect()
 }
 
 fn same_beginning(word: &str, candidate: &str) -> bool {
     word.len() >= 3 && (candidate.starts_with(word) || word.starts_with(candidate))
 }
+
+/// The most characters of a word that are compared.
+const MAX_WORD_CHARS: usize = 100;
 
 #[cfg(test)]
 mod tests {

@@ -11,7 +11,7 @@ use crate::record::model::{ListenerRecord, RuleFileRecord, RunRecord, StartRecor
 use crate::rules::chance::DEFAULT_SEED;
 
 /// Returns the record of a run that begins now, with its rules.
-pub(super) fn run(settings: &Settings, sources: Option<&Sources>) -> RunRecord {
+pub(super) fn run_record(settings: &Settings, sources: Option<&Sources>) -> RunRecord {
     let mode = settings.mode.to_string();
     let seed = sources.map_or(DEFAULT_SEED, Sources::seed);
     let run = RunRecord::new(id(), now(), mode, seed);
@@ -28,7 +28,7 @@ pub(super) fn run(settings: &Settings, sources: Option<&Sources>) -> RunRecord {
 }
 
 /// Returns the record that dmtap listens at this address.
-pub fn start(scheme: &str, address: SocketAddr, authority: &Authority) -> StartRecord {
+pub fn start_record(scheme: &str, address: SocketAddr, authority: &Authority) -> StartRecord {
     let ca = authority.certificate_file().display().to_string();
     StartRecord::new(now(), ListenerRecord::new(scheme, address), ca)
 }

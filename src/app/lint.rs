@@ -197,7 +197,7 @@ fn is_of_synchronization(proto: &str, notes: &[Remark]) -> bool {
 
 /// XML-01 or WBXML-01: a message of a peer that cannot be read.
 fn unread(event: &EventRecord) -> Option<Remark> {
-    let Some(ParsedBodyRecord::Opaque { at, why, .. }) = &event.reading else {
+    let Some(ParsedBodyRecord::Broken { at, why, .. }) = &event.reading else {
         return None;
     };
     let text = format!("{why}: this message could not be read, nothing in it is judged");
@@ -214,7 +214,7 @@ fn unread(event: &EventRecord) -> Option<Remark> {
 
 /// Whether a message in a text breaks before it names its session.
 fn is_of_unknown_sender(event: &EventRecord) -> bool {
-    let is_broken = matches!(event.reading, Some(ParsedBodyRecord::Opaque { .. }));
+    let is_broken = matches!(event.reading, Some(ParsedBodyRecord::Broken { .. }));
     is_broken && event.head.is_none() && event.session.is_none()
 }
 

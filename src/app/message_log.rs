@@ -53,7 +53,7 @@ use crate::flow::{
     CapturedBody, CapturedMessage, Delivery, Event, Head, NotParsed, Note, ParsedBody, Severity,
     Side, Timestamp,
 };
-use crate::markup::{Document, Hint, Limits, before_break, wbxml};
+use crate::markup::{Document, Hint, Limits, readable_part, wbxml};
 use crate::printable::counted;
 use crate::record::analysis::Analysis;
 use crate::record::{Damage, EventRecord, Masking, replay};
@@ -279,10 +279,10 @@ impl LoggedMessage {
     /// Whether it is a message of SyncML, or one that breaks off; other bytes may begin like WBXML.
     fn may_be_message(&self) -> bool {
         let is_message = |document: &Document| Message::of(document).is_some();
-        let ParsedBody::Undecodable(error) = &self.parsed else {
+        let ParsedBody::Broken(error) = &self.parsed else {
             return self.parsed.document().is_some_and(|it| is_message(it));
         };
-        let front = || before_break(&self.bytes, error, Hint::default(), &Limits::default());
+        let front = || readable_part(&self.bytes, error, Hint::default(), &Limits::default());
         has_message(&self.bytes) || front().as_ref().is_some_and(is_message)
     }
 
@@ -325,8 +325,8 @@ impl LoggedMessage {
         masking: Masking,
     ) -> EventRecord {
         let front = match &self.parsed {
-            ParsedBody::Undecodable(error) => {
-                before_break(&self.bytes, error, Hint::default(), &Limits::default())
+            ParsedBody::Broken(error) => {
+                readable_part(&self.bytes, error, Hint::default(), &Limits::default())
             }
             _ => None,
         };

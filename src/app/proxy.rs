@@ -209,13 +209,13 @@ pub async fn run(
     .await
     .map_err(start)?;
     let arguments = rules.sources.arguments();
-    let run = beginning::run(&settings, Some(&rules.sources));
+    let run = beginning::run_record(&settings, Some(&rules.sources));
     let listening = StartRecord {
         mode: Some(run.mode.clone()),
         control: control
             .as_ref()
             .map(|control| ListenerRecord::new("http", control.local_addr())),
-        ..beginning::start(scheme(&settings.mode), proxy.local_addr(), &authority)
+        ..beginning::start_record(scheme(&settings.mode), proxy.local_addr(), &authority)
     };
     let updater = Arc::new(RuleSetUpdater::new(rules.sources, proxy.rules()).map_err(start)?);
     let overwritten = reports.overwritten();

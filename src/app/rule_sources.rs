@@ -106,8 +106,8 @@ impl RuleSetUpdater {
     /// Like [`Self::entries`], and behind them the rules that were removed during this run.
     pub fn entries_of_run(&self) -> Vec<Entry> {
         let mut entries = self.entries();
-        let left = self.in_force.left().into_iter();
-        entries.extend(left.map(|(rule, run)| Entry {
+        let removed = self.in_force.removed().into_iter();
+        entries.extend(removed.map(|(rule, run)| Entry {
             rule,
             state: SourceState::Removed,
             hits: Hits::default(),

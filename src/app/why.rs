@@ -14,7 +14,7 @@ use crate::filter::Filter;
 use crate::flow::lint::Linter;
 use crate::flow::{SessionEnd, Side, Transaction, TransactionOutcome};
 use crate::printable::{self, counted};
-use crate::record::analysis::later::{self, Later, Left};
+use crate::record::analysis::later::{self, Later, OpenWork};
 use crate::record::analysis::why::{Options, attempt_words, transaction_line};
 use crate::record::analysis::{AnalysedSession, Analysis, Begun};
 use crate::record::model::{
@@ -72,7 +72,7 @@ struct KeptSession {
     /// Its commands on the node of `--about`.
     transactions: Vec<Transaction>,
     /// The failures that a later session may settle.
-    left: Left,
+    open_work: OpenWork,
 }
 
 impl Question {
@@ -129,10 +129,10 @@ impl Question {
     }
 
     fn end_run(&mut self) {
-        let overcome = self.analysis.overcome();
+        let remedied = self.analysis.remedied();
         let of_run = self.sessions.iter_mut().filter(|it| it.run == self.run);
         for enrollment in of_run.filter(|it| it.summary.number.is_none()) {
-            later::settle_attempts(&mut enrollment.summary.findings, overcome);
+            later::settle_attempts(&mut enrollment.summary.findings, remedied);
         }
         let over = self.analysis.finish();
         over.into_iter().for_each(|session| self.over(session));
@@ -167,7 +167,7 @@ impl Question {
             mut summary,
             mut transactions,
         } = session;
-        let left = Left::of(&transactions);
+        let open_work = OpenWork::of(&transactions);
         let unread = summary
             .findings
             .iter()
@@ -241,7 +241,7 @@ impl Question {
                     summary,
                     run: self.run,
                     transactions,
-                    left,
+                    open_work,
                 });
             }
             false => self.counts.left_out[sort] += 1,
@@ -256,8 +256,10 @@ impl Question {
         let is_whole = self.session.is_none() && self.filter.is_none() && self.about.is_none();
         let later = Later::of(session, is_whole && !self.ignore_rules);
         for at in earlier.iter().rev().take(MOST_EARLIER) {
-            let KeptSession { summary, left, .. } = &mut self.sessions[*at];
-            later.settle(summary, left);
+            let KeptSession {
+                summary, open_work, ..
+            } = &mut self.sessions[*at];
+            later.settle(summary, open_work);
         }
     }
 }

@@ -9,10 +9,10 @@ use base64::engine::general_purpose::STANDARD;
 use super::{Failure, Outcome, Output, annotate, read_input, write_output, write_text};
 use crate::app::message_log;
 use crate::dm::notification::Notification;
-use crate::dm::packed::unpack;
+use crate::dm::pasted::unpack;
 use crate::markup::convert::{XmlLayout, to_xml};
 use crate::markup::utf16::{Utf16, in_utf8};
-use crate::markup::{Document, Flag, Hint, Limits, before_break, decode, wbxml};
+use crate::markup::{Document, Flag, Hint, Limits, decode, readable_part, wbxml};
 use crate::printable;
 use crate::record;
 
@@ -84,7 +84,7 @@ impl Decode {
         let document = match decode(source.clone(), hint, &limits) {
             Ok(document) => document,
             Err(error) => {
-                let front = before_break(&source, &error, hint, &limits);
+                let front = readable_part(&source, &error, hint, &limits);
                 if let Some(front) = front.filter(|_| self.annotate) {
                     write_text(&self.text(&front, output), output)?;
                 }

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use super::{Failure, Outcome, Output, read_input, write_bytes};
-use crate::dm::packed::unpack;
+use crate::dm::pasted::unpack;
 use crate::markup::utf16::in_utf8;
 use crate::markup::wbxml::encode::{PublicIdForm, Version, WbxmlOptions, encode};
 use crate::markup::{Hint, Limits, decode};

@@ -46,7 +46,7 @@ impl Explain {
                 }
             }
             for fact in &found {
-                // An id may have an info note beside an error; rules cause the error.
+                // An id may have an info note as well as an error; rules cause the error.
                 let is_beside = fact.kind == FactKind::Note && fact.first_name() == "info";
                 let rules = match is_beside && found.len() > 1 {
                     true => Vec::new(),

@@ -10,7 +10,7 @@ use super::session_file::refuse_files;
 use super::{Failure, Outcome, Output, filter_of, read_input, report_no_match, write_text};
 use crate::app::lint::{EachWithLine, Lint, is_log, junit, sarif, text};
 use crate::app::message_log::{self, DateReading};
-use crate::dm::packed::unpack;
+use crate::dm::pasted::unpack;
 use crate::error_text;
 use crate::flow::Severity;
 use crate::flow::lint::Profile;

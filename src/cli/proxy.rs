@@ -122,8 +122,8 @@ pub struct Proxy {
     /// Largest body to decode, in bytes, or with k, M or G; dmtap forwards larger ones without decoding them.
     #[arg(long, default_value = "16M", value_parser = bytes, value_name = "SIZE")]
     max_body: usize,
-    /// Longest silence of a peer within an exchange, e.g. 10m to stop the server at a breakpoint; the default is 2m for a
-    /// response to begin, and 1m between the bytes of a body.
+    /// Longest silence of a peer within an exchange; use 10m while you debug the server. The default is 2m for a response to
+    /// begin, and 1m between the bytes of a body.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     timeout: Option<Duration>,
     /// Print no transcript.

@@ -84,7 +84,7 @@ impl Server {
                 .iter()
                 .for_each(|words| print::line(words));
             if output == Output::Json {
-                let start = beginning::start("https", address, &authority);
+                let start = beginning::start_record("https", address, &authority);
                 print(jsonl::line(jsonl::START, &start));
             }
             let on_line = match output {

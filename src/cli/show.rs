@@ -40,7 +40,7 @@ damaged, the others are shown.")]
 pub struct Show {
     #[command(flatten)]
     file: SessionFile,
-    /// More files of the same conversation; then only the exchanges that this filter selects.
+    /// First: more files of the same conversation. After them: a filter; dmtap shows only the exchanges that it selects.
     filter: Vec<String>,
     /// Only this exchange (x7 in the transcript is 7).
     #[arg(long, value_name = "N")]

@@ -27,7 +27,8 @@ has no message, or no such session.")]
 pub struct Why {
     #[command(flatten)]
     file: SessionFile,
-    /// More files of the same conversation; then only findings about exchanges that this filter selects.
+    /// First: more files of the same conversation. After them: a filter; dmtap shows only findings about exchanges that it
+    /// selects.
     filter: Vec<String>,
     /// Only what is about this node, or nodes below it, with every command on it.
     #[arg(long, value_name = "LOCURI", value_parser = locuri)]

@@ -1,10 +1,10 @@
 //! The replacement of certificates that stand for each other. It happens on a request before the rules, which see the
 //! certificates that the server knows, and on a response after the rules.
 
-use super::stay::Rewritten;
+use super::rewrite::Rewritten;
 use super::{Decision, MessageInput};
 use crate::flow::Note;
-use crate::identity::session::SIGNED_ID;
+use crate::identity::certificate_pairs::SIGNED_ID;
 use crate::markup::{Document, Element, tag};
 
 impl MessageInput<'_> {
@@ -16,7 +16,7 @@ impl MessageInput<'_> {
         let (Some(pairs), Some(document)) = (self.pairs, self.document) else {
             return (None, Vec::new());
         };
-        let (effect, note) = pairs.map(document, self.speaker(), unrenewable_field);
+        let (effect, note) = pairs.rewrite(document, self.speaker(), unrenewable_field);
         let notes = note.into_iter().chain(self.note_signed_id(document));
         let rewritten = effect.and_then(|effect| Rewritten::by(effect, document, self));
         (rewritten, notes.collect())
@@ -47,7 +47,7 @@ impl MessageInput<'_> {
         let (Some(pairs), Some(document)) = (self.pairs, verdict.leaving(self.document)) else {
             return;
         };
-        let (effect, note) = pairs.map(document, self.speaker(), unrenewable_field);
+        let (effect, note) = pairs.rewrite(document, self.speaker(), unrenewable_field);
         decided.notes.extend(note);
         if let Some(rewritten) = effect.and_then(|it| Rewritten::by(it, document, self)) {
             verdict.body = Some(rewritten.body);

@@ -43,8 +43,8 @@ impl InMemoryState {
         self.keyed.retain(|(rule, _), _| rules.contains(rule));
     }
 
-    /// Forgets the counts of these rules, and the states of the scenarios of this scope, or of no scope if it is
-    /// `None`.
+    /// Forgets the counts of these rules, and the states of the scenarios of this scope; `None`: of the rules without a
+    /// scope.
     pub fn forget(&mut self, rules: &HashSet<usize>, scope: Option<&str>) {
         self.run.retain(|rule, _| !rules.contains(rule));
         self.keyed.retain(|(rule, _), _| !rules.contains(rule));

@@ -93,7 +93,7 @@ fn check_field(
     let (signer, whose) = match granted {
         Some(signer) => {
             let whose = format!(
-                "the certificate {} that was granted at enrollment",
+                "the certificate {} that the server issued at enrollment",
                 signer.thumbprint
             );
             (signer, whose)
@@ -101,7 +101,7 @@ fn check_field(
         None => {
             let (_, signer) = signature.certificate().and_then(IssuedKey::of)?;
             let whose = format!(
-                "the certificate {} that comes with it, which dmtap did not see granted",
+                "the certificate {} that comes with it, which dmtap did not see issued",
                 signer.thumbprint
             );
             (signer, whose)
@@ -115,12 +115,12 @@ fn check_field(
     }
     let note = Note::new(
         "SIG-02",
-        format!("the signature in {name} is right, by the key of {whose}"),
+        format!("the signature in {name} is right: dmtap verified it with {whose}"),
     );
     let seal = input.identity.and_then(|(certificate, _)| {
         let is_own = name_of(certificate).is_some_and(|name| name == signature.signer());
         let stands_for = || {
-            let server = input.pairs?.of_device(&signer.thumbprint)?;
+            let server = input.pairs?.server_of(&signer.thumbprint)?;
             (server == certificate).then_some(())
         };
         let is_held = is_own || stands_for().is_some();

@@ -14,7 +14,8 @@ pub(super) fn note(message: &MessageInput<'_>, tag: Option<&SessionTag>) -> Opti
     let (source, subject) = (&*tag.key.device, &*presented.subject);
     let text = || {
         format!(
-            "the Source {source} is not in the subject of the client certificate ({subject}); dmtap uses the certificate"
+            "the Source {source} is not in the subject of the client certificate ({subject}); dmtap identifies the device by the \
+             certificate"
         )
     };
     (!names(subject, source)).then(|| Note::new("CERT-01", text()))

@@ -1,27 +1,18 @@
 //! The application of the built-in rule `stay`: on a request before the user's rules, which see the server's addresses;
 //! on a response after the user's rules and the reconciler. What the user's rules wrote stays unchanged.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
-use http::HeaderMap;
 use http::header::{self, HeaderName, HeaderValue};
 
 use super::MessageInput;
+use super::rewrite::{Rewritten, patched};
 use crate::dm::Dialect;
 use crate::flow::origin::{NamedHost, Origin, Reach, Turned};
-use crate::flow::{EffectDetail, EffectKind, Note, RuleEffect, Side, media};
-use crate::markup::{self, Document, Hint, Limits};
+use crate::flow::{EffectDetail, EffectKind, Note, Side, media};
+use crate::markup::{self, Document};
 use crate::patch::Patch;
 use crate::rules::{HeadEdit, SyntheticResponse, Verdict};
 use crate::stay::{self, Extent, StayContext, StayInput, StayOutcome};
-
-/// A message after a rewrite, by `stay` or by the replacement of certificates.
-pub(super) struct Rewritten {
-    pub(super) document: Arc<Document>,
-    pub(super) body: Bytes,
-    pub(super) effect: RuleEffect,
-}
 
 impl StayContext {
     /// Rewrites a request before the rules see it. Returns the rewritten request and notes.
@@ -292,60 +283,11 @@ fn edit_field(
     changes
 }
 
-impl Rewritten {
-    /// Rewrites the document of a message. Returns `None` if the result does not decode.
-    pub(super) fn by(
-        effect: RuleEffect,
-        document: &Document,
-        message: &MessageInput<'_>,
-    ) -> Option<Self> {
-        let (body, document) = patched(document, &effect.patch, message.headers(), message.limits)?;
-        Some(Self {
-            document,
-            body,
-            effect,
-        })
-    }
-
-    /// Makes the rewritten request the one that is sent, unless a later rewrite or the rules changed it.
-    pub(super) fn put_into(self, verdict: &mut Verdict) {
-        if verdict.answer.is_some() {
-            return;
-        }
-        if verdict.body.is_none() {
-            verdict.body = Some(self.body);
-            verdict.document = Some(self.document);
-        }
-        verdict.applied.insert(0, self.effect);
-    }
-}
-
 /// Whether the media type lets the receiver read the document as what it is: an enrollment response that is announced
 /// as SyncML enrolls nobody.
 fn is_read_as(document: &Document, message: &MessageInput<'_>) -> bool {
     let is_syncml = media::mentions(message.headers(), "syncml");
     !is_syncml || Dialect::of(document) == Dialect::SyncMl
-}
-
-/// Applies a patch to a document. `headers` are the header fields of its message. Returns `None` if the result does not
-/// decode.
-pub fn patched(
-    document: &Document,
-    patch: &Patch,
-    headers: &HeaderMap,
-    limits: &Limits,
-) -> Option<(Bytes, Arc<Document>)> {
-    let body = patch.apply(document.source());
-    let hint = media::hint(headers);
-    // A body in UTF-16 is UTF-8 by now, whatever the head says.
-    let utf8 = Hint {
-        charset: Some("utf-8"),
-        ..hint
-    };
-    let decoded = markup::decode(body.clone(), hint, limits);
-    let decoded = decoded.or_else(|_| markup::decode(body.clone(), utf8, limits));
-    let document = decoded.ok()?;
-    Some((body, Arc::new(document)))
 }
 
 /// Returns which hosts of a redirect are mapped. Redirects of sign-in pages stay unless their host is in a pair.

@@ -6,7 +6,7 @@ use super::*;
 use crate::dm::CommandKind;
 use crate::flow::reconciler::{MOST_OBLIGATIONS, SuppressReply};
 use crate::flow::{
-    CertificateVerdict, ClientCertificate, ConnectionId, Obligation, OwedByRule, SessionEffects,
+    CertificateTrust, ClientCertificate, ConnectionId, Obligation, OwedByRule, SessionEffects,
     TlsDetails,
 };
 use crate::markup::{self, Hint};
@@ -142,7 +142,7 @@ fn a_source_that_the_client_certificate_does_not_name_is_noted_once_a_session() 
                 serial: String::new(),
                 sha1: String::new(),
                 sha256: String::new(),
-                verdict: CertificateVerdict::DmtapCa,
+                trust: CertificateTrust::DmtapCa,
                 chain: Vec::new(),
             })),
             ..TlsDetails::default()

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::local::{attribute, child, children, descendant, is_named, text};
+use super::local_name::{attribute, child, children, descendant, is_named, text};
 use super::soap::{Envelope, is_nil, texts};
 use super::token::{BinaryToken, TokenKind};
 use crate::markup::{Element, Embedded, Limits};

@@ -10,7 +10,7 @@ pub use store::StoredCertificate;
 
 use std::borrow::Cow;
 
-use super::local::{attribute, children, is_named};
+use super::local_name::{attribute, children, is_named};
 use crate::markup::{Document, Element};
 
 /// A provisioning document.

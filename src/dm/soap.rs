@@ -4,7 +4,7 @@ pub mod action;
 
 use std::borrow::Cow;
 
-use super::local::{attribute, child, children, descendant, is_named, text};
+use super::local_name::{attribute, child, children, descendant, is_named, text};
 use super::token::{BinaryToken, TokenKind};
 use crate::markup::{Document, Element};
 

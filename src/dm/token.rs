@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use super::local::attribute;
+use super::local_name::attribute;
 use crate::markup::Element;
 
 /// A ValueType. Servers write it with different paths, so only its fragment or last segment counts.

@@ -1,6 +1,6 @@
 //! The CSP of a node.
 
-use super::{Fact, FactKind, all};
+use super::{Fact, FactKind, all, table};
 
 /// Returns the name of the CSP in a LocURI, as written there: `./User/Vendor/MSFT/BitLocker/…`, `./DevInfo/DevId`.
 pub fn csp_name(loc_uri: &str) -> Option<&str> {
@@ -34,13 +34,11 @@ pub fn csp_of(loc_uri: &str) -> Option<&'static Fact> {
 
 /// Returns the only scope in which a CSP has nodes, `Device` or `User`; `None` if it has both, or if that is unknown.
 pub fn only_scope(csp: &Fact) -> Option<&'static str> {
-    let scopes = [
-        ("Scope: device.", "Device"),
-        ("Scope: user (./User).", "User"),
-    ];
-    let mut scopes = scopes.into_iter();
-    let (_, scope) = scopes.find(|(words, _)| csp.more.starts_with(words))?;
-    Some(scope)
+    match table::scope_of_csp(&csp.key)? {
+        "device" => Some("Device"),
+        "user" => Some("User"),
+        _ => None,
+    }
 }
 
 fn is_scope(segment: &str) -> bool {

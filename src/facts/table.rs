@@ -13,10 +13,12 @@ const TABLES: [(FactKind, &str); 8] = [
     ),
     (FactKind::Element, include_str!("../../facts/element.tsv")),
     (FactKind::Header, include_str!("../../facts/header.tsv")),
-    (FactKind::Csp, include_str!("../../facts/csp.tsv")),
+    (FactKind::Csp, CSPS),
     (FactKind::Result, include_str!("../../facts/result.tsv")),
     (FactKind::Finding, include_str!("../../facts/finding.tsv")),
 ];
+
+const CSPS: &str = include_str!("../../facts/csp.tsv");
 
 /// Returns the built-in rules that cause what a key names: a finding, a note, an alert, an element.
 pub fn rules_for(key: &str) -> impl Iterator<Item = &'static str> {
@@ -41,13 +43,31 @@ pub(super) const BYTES: usize = {
     bytes
 };
 
+/// Returns the scope of a CSP: `device`, `user`, `both`, or empty if it is unknown.
+pub(super) fn scope_of_csp(key: &str) -> Option<&'static str> {
+    let mut rows = CSPS.lines().filter_map(|row| row.split_once('\t'));
+    let (_, row) = rows.find(|(name, _)| *name == key)?;
+    row.rsplit('\t').next()
+}
+
+/// Returns the description of a CSP, which begins with its scope.
+fn with_scope(scope: &str, more: &'static str) -> Cow<'static, str> {
+    let scope = match scope {
+        "device" => "Scope: device.",
+        "user" => "Scope: user (./User).",
+        "both" => "Scope: device and user (./User).",
+        _ => return Cow::Borrowed(more),
+    };
+    Cow::Owned(format!("{scope} {more}").trim_end().to_owned())
+}
+
 /// Returns every fact, in the order of the tables. Skips incomplete rows; a test ensures that there are none.
 pub(super) fn read() -> Vec<Fact> {
     let tables = TABLES.iter().flat_map(|(kind, text)| rows(*kind, text));
     tables.chain(notes()).collect()
 }
 
-/// Parses the rows `key name meaning windows reference`, separated by tabs. A line `# reference: …` applies to rows
+/// Parses the rows `key name meaning windows reference`, separated by tabs; those of CSPs end with a scope. A line `# reference: …` applies to rows
 /// that have none.
 fn rows(kind: FactKind, text: &'static str) -> impl Iterator<Item = Fact> {
     let default = text
@@ -55,7 +75,11 @@ fn rows(kind: FactKind, text: &'static str) -> impl Iterator<Item = Fact> {
         .find_map(|line| line.strip_prefix("# reference: "));
     let rows = text.lines().filter(|line| !line.starts_with('#')).skip(1);
     rows.filter_map(move |row| {
-        let cells: Vec<&'static str> = row.split('\t').collect();
+        let mut cells: Vec<&'static str> = row.split('\t').collect();
+        let scope = match kind {
+            FactKind::Csp => cells.pop()?,
+            _ => "",
+        };
         let [key, name, meaning, more, reference] = cells[..] else {
             return None;
         };
@@ -64,7 +88,7 @@ fn rows(kind: FactKind, text: &'static str) -> impl Iterator<Item = Fact> {
             key: Cow::Borrowed(key),
             name: Cow::Borrowed(name),
             meaning: Cow::Borrowed(meaning),
-            more: Cow::Borrowed(more),
+            more: with_scope(scope, more),
             reference: match reference {
                 "" => default.unwrap_or_default(),
                 reference => reference,

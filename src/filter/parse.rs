@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::value::Form;
 use super::{Expr, FilterError, MAX_FILTER_BYTES, MAX_NESTING, MAX_WORDS, Term, WORDS, Word};
-use crate::nearest::slips;
+use crate::nearest::closest;
 
 /// Parses a filter.
 pub(super) fn read(text: &str) -> Result<Expr, FilterError> {
@@ -123,7 +123,7 @@ impl<'t> Parser<'t> {
             let of_mitmproxy = OF_MITMPROXY
                 .iter()
                 .find(|(word, _)| word.eq_ignore_ascii_case(name));
-            let help = match (of_mitmproxy, nearest(name, &names)) {
+            let help = match (of_mitmproxy, closest(name, &names)) {
                 (Some((_, help)), _) => (*help).to_owned(),
                 (None, Some(near)) => format!("write ~{near}"),
                 (None, None) => format!("the words are ~{}", names.join(" ~")),
@@ -278,15 +278,6 @@ fn joined(mut parts: Vec<Expr>, join: fn(Vec<Expr>) -> Expr) -> Expr {
     }
 }
 
-/// Returns the name that was probably meant.
-pub(super) fn nearest<'n>(word: &str, names: &[&'n str]) -> Option<&'n str> {
-    let word: String = word.chars().take(MAX_NAME_CHARS).collect();
-    let near = names
-        .iter()
-        .filter_map(|name| Some((slips(&word, name)?, *name)));
-    near.min_by_key(|(slips, _)| *slips).map(|(_, name)| name)
-}
-
 /// Words of mitmproxy's filters that dmtap does not have, and what to write instead.
 const OF_MITMPROXY: [(&str, &str); 10] = [
     (
@@ -305,5 +296,3 @@ const OF_MITMPROXY: [(&str, &str); 10] = [
 ];
 /// Operators as other languages spell them.
 const SPELLED_SIGNS: [(&str, char); 3] = [("and", '&'), ("or", '|'), ("not", '!')];
-/// The most characters of a word that are compared.
-const MAX_NAME_CHARS: usize = 40;

@@ -2,9 +2,9 @@
 
 use regex::{Regex, RegexBuilder};
 
-use super::parse::nearest;
 use crate::dm::{CommandKind, locuri};
 use crate::facts::{self, FactKind};
+use crate::nearest::closest;
 
 /// A parsed value.
 #[derive(Clone, Debug)]
@@ -208,7 +208,7 @@ fn command(text: &str) -> Result<Value, Wrong> {
         Some(name) => Ok(Value::Text((*name).to_owned())),
         None => Err((
             format!("there is no command `{text}`"),
-            nearest(text, &names)
+            closest(text, &names)
                 .map_or_else(|| Form::Command.help(), |name| format!("write {name}")),
         )),
     }
@@ -226,7 +226,7 @@ fn id(text: &str, kind: FactKind, help: &str) -> Result<Value, Wrong> {
     {
         return Ok(Value::Text(text.to_owned()));
     }
-    let near = nearest(text, &ids);
+    let near = closest(text, &ids);
     Err((
         format!("there is no id `{text}`"),
         near.map_or_else(|| help.to_owned(), |id| format!("write {id}")),

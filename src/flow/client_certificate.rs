@@ -19,14 +19,14 @@ pub struct ClientCertificate {
     /// SHA-256 over the certificate, 64 hexadecimal digits in upper case.
     pub sha256: String,
     /// The CA that vouches for the certificate, if any.
-    pub verdict: CertificateVerdict,
+    pub trust: CertificateTrust,
     /// The certificate and the others that came with it, in DER; empty if only a record of the certificate is left.
     pub chain: Vec<Bytes>,
 }
 
 /// The CA that vouches for a client certificate, if any.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CertificateVerdict {
+pub enum CertificateTrust {
     /// dmtap's CA issued it.
     DmtapCa,
     /// A CA of `--client-ca` issued it.
@@ -35,8 +35,8 @@ pub enum CertificateVerdict {
     Untrusted(String),
 }
 
-impl CertificateVerdict {
-    /// Returns the name of the verdict in records.
+impl CertificateTrust {
+    /// Returns its name in records.
     pub fn name(&self) -> &'static str {
         match self {
             Self::DmtapCa => "dmtap-ca",
@@ -45,7 +45,7 @@ impl CertificateVerdict {
         }
     }
 
-    /// Returns the verdict with this name. `why` is the reason of an untrusted one.
+    /// Returns the one with this name. `why` is the reason of an untrusted certificate.
     pub fn named(name: &str, why: &str) -> Self {
         match name {
             "dmtap-ca" => Self::DmtapCa,

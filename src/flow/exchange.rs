@@ -154,7 +154,7 @@ pub enum ParsedBody {
     /// The body was not read.
     Unread(NotParsed),
     /// The body is broken, or is neither XML nor WBXML. It passes unchanged.
-    Undecodable(DecodeError),
+    Broken(DecodeError),
     /// The decoded document. Its source is the body with content codings undone.
     Document(Arc<Document>, Dialect),
 }

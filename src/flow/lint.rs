@@ -11,9 +11,9 @@ mod command;
 mod header;
 mod items;
 mod large;
+mod lint_session;
 mod package;
 mod results;
-mod seen;
 mod stray;
 mod uri;
 mod value;
@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use hashlink::LinkedHashMap;
 
-use self::seen::{Seen, Turn};
+use self::lint_session::{LintSession, Turn};
 pub use self::uri::mistake_in_uri;
 use super::session::{note_cmd_ids, note_dangling, note_escaped_twice};
 use super::{AnswerLink, Note, SessionKey, SessionTag, Severity, Side, Timestamp};
@@ -91,7 +91,7 @@ impl LintHead<'_> {
 #[derive(Debug, Default)]
 pub struct Linter {
     profile: Profile,
-    sessions: LinkedHashMap<SessionKey, Seen>,
+    sessions: LinkedHashMap<SessionKey, LintSession>,
     /// The session and header of the request, for each of the latest exchanges.
     requests: BTreeMap<u64, header::Asked>,
     now: Timestamp,
@@ -111,7 +111,7 @@ impl Linter {
     /// Sets the current time, and forgets sessions that were silent for too long.
     pub fn at(&mut self, now: Timestamp) {
         self.now = now;
-        let is_over = |seen: &Seen| now.0.saturating_sub(seen.at.0) > MAX_SILENCE_US;
+        let is_over = |seen: &LintSession| now.0.saturating_sub(seen.at.0) > MAX_SILENCE_US;
         while self.sessions.front().is_some_and(|(_, seen)| is_over(seen)) {
             self.forget_oldest();
         }
@@ -144,7 +144,7 @@ impl Linter {
         }
     }
 
-    fn forget(&mut self, key: &SessionKey) -> Option<Seen> {
+    fn forget(&mut self, key: &SessionKey) -> Option<LintSession> {
         let seen = self.sessions.remove(key)?;
         self.bytes -= seen.counted;
         Some(seen)
@@ -195,7 +195,7 @@ impl Linter {
         let seen = match key {
             Some(key) => self.session(key, linted, message, &mut found),
             None => {
-                fresh = Seen::default();
+                fresh = LintSession::default();
                 &mut fresh
             }
         };
@@ -285,7 +285,7 @@ impl Linter {
         linted: LintMessage<'_>,
         message: Message<'_>,
         found: &mut Findings,
-    ) -> &mut Seen {
+    ) -> &mut LintSession {
         let known = self.sessions.get(&key);
         if known.is_some_and(|seen| seen.begins_anew(linted, message))
             && let Some(before) = self.forget(&key)
@@ -315,13 +315,16 @@ impl Linter {
             {
                 package::left_open(found, &before, &seen);
             }
-            self.sessions.insert(key.clone(), Seen::default());
+            self.sessions.insert(key.clone(), LintSession::default());
             while self.sessions.len() > MOST_SESSIONS {
                 self.forget_oldest();
             }
         }
         self.sessions.to_back(&key);
-        let seen = self.sessions.entry(key).or_insert_with(Seen::default);
+        let seen = self
+            .sessions
+            .entry(key)
+            .or_insert_with(LintSession::default);
         seen.at = self.now;
         seen
     }

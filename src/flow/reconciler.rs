@@ -53,8 +53,8 @@ pub enum Obligation {
     Status(PendingStatus),
     /// Hide the answers to a command of dmtap's own from the peer that never sent it.
     Suppress(SuppressReply),
-    /// Name the Items that an answer is about, of which its sender knows no others.
-    Narrow(NarrowedStatus),
+    /// The receiver got only some Items. dmtap adds their names to its answer.
+    NameItems(PartlyDelivered),
     /// The receiver of one message got another MsgID; its answers are corrected.
     MsgId {
         /// Who received it.
@@ -107,8 +107,8 @@ pub enum SessionChange {
         /// MsgID of dmtap's answer.
         response: u32,
     },
-    /// A number is left out, and the peer who counts these messages never learns of it.
-    Skipped {
+    /// One peer skips a MsgID. dmtap renumbers, so that the other peer does not notice.
+    NumberTaken {
         /// The sender.
         from: Side,
         /// Its own MsgID of the message that gets the next number.
@@ -117,7 +117,7 @@ pub enum SessionChange {
     /// Until the server answers credentials, it gets these, as XML; empty for none.
     Credentials(Box<str>),
     /// The server's message waits: the device gets it when it asks for the next one.
-    Held {
+    MessageHeld {
         /// The message.
         document: Arc<Document>,
         /// The number that dmtap's own message took from it, as the server counts.
@@ -161,7 +161,7 @@ pub struct SuppressReply {
 
 /// A command that reaches its receiver without some of its Items.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NarrowedStatus {
+pub struct PartlyDelivered {
     /// Who is to answer it.
     pub from: Side,
     /// MsgID of the message it is in.
@@ -175,7 +175,7 @@ pub struct NarrowedStatus {
 /// So much is owed in the session that an obligation cannot be taken on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "too much follows from rules in this session already (limit: {MOST_OBLIGATIONS} answers, or {MOST_BYTES} bytes)"
+    "this session has no room for more pending answers (limit: {MOST_OBLIGATIONS} answers, or {MOST_BYTES} bytes)"
 )]
 pub struct ObligationsFull;
 
@@ -260,8 +260,7 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Takes on obligations. One about a command that there is an obligation about replaces it: the message was
-    /// delivered once more.
+    /// Takes on obligations. A new obligation about a command replaces the old one: the message was delivered once more.
     fn add_obligations(&mut self, owed: &[OwedByRule]) -> Result<(), ObligationsFull> {
         if owed.is_empty() {
             return Ok(());
@@ -283,18 +282,18 @@ impl Reconciler {
             SessionChange::Answered { request, response } => {
                 self.note_answered(*request, *response, rule);
             }
-            SessionChange::Skipped { from, msg_id } => {
+            SessionChange::NumberTaken { from, msg_id } => {
                 self.skip_number(*from, from.other(), *msg_id, rule);
             }
             SessionChange::Credentials(xml) => self.credentials = Some((rule.clone(), xml.clone())),
-            SessionChange::Held { document, msg_id } => {
+            SessionChange::MessageHeld { document, msg_id } => {
                 self.skip_number(Side::Server, Side::Device, *msg_id, rule);
                 self.held = Some((rule.clone(), document.clone()));
             }
         }
     }
 
-    /// Takes the number of `sender` that only `side` knows, which the other peer calls `msg_id`.
+    /// Reserves a MsgID of `sender` that only `side` sees. `msg_id` is the number as the other peer counts.
     fn skip_number(&mut self, sender: Side, side: Side, msg_id: u32, rule: &Arc<str>) {
         if let Some(number) = self.msg_ids.to(sender, side, msg_id) {
             self.msg_ids.take(sender, side, number, rule);
@@ -362,7 +361,7 @@ impl Obligation {
         match self {
             Self::Status(owed) => owed.to != from && was_before(&owed.given_in),
             Self::Suppress(reply) => reply.from != from && is_old(&reply.msg_ref, msg_id),
-            Self::Narrow(status) => status.from != from && is_old(&status.msg_ref, msg_id),
+            Self::NameItems(status) => status.from != from && is_old(&status.msg_ref, msg_id),
             Self::SessionId { .. } => from == Side::Device,
             Self::MsgId {
                 from: receiver,
@@ -380,7 +379,7 @@ impl Obligation {
                     == (old.to, &old.msg_ref, old.cmd_ref(), &old.items)
             }
             (Self::Suppress(new), Self::Suppress(old)) => new == old,
-            (Self::Narrow(new), Self::Narrow(old)) => {
+            (Self::NameItems(new), Self::NameItems(old)) => {
                 (new.from, &new.msg_ref, &new.cmd_ref) == (old.from, &old.msg_ref, &old.cmd_ref)
             }
             (Self::SessionId { .. }, Self::SessionId { .. }) => true,
@@ -400,7 +399,7 @@ impl Obligation {
         match self {
             Self::Status(owed) => owed.msg_ref.len() + owed.cmd.len() + weight_of(&owed.items),
             Self::Suppress(reply) => reply.msg_ref.len() + reply.cmd_ref.len(),
-            Self::Narrow(status) => {
+            Self::NameItems(status) => {
                 status.msg_ref.len() + status.cmd_ref.len() + weight_of(&status.items)
             }
             Self::MsgId {

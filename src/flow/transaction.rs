@@ -40,7 +40,8 @@ pub struct Transaction {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub chunks: u32,
     /// Whether the command reached its receiver.
-    pub delivery: CommandDelivery,
+    #[serde(rename = "delivery")]
+    pub arrival: Arrival,
     /// The rules that acted on the command before its receiver got it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<SmolStr>,
@@ -109,7 +110,7 @@ pub struct CommandAnswer {
 /// Whether a command reached its receiver.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum CommandDelivery {
+pub enum Arrival {
     /// The receiver got the command.
     #[default]
     Delivered,
@@ -247,7 +248,7 @@ impl Transaction {
         let is_it = |other: &Self| other.command == self.command && other.node() == self.node();
         let later = session.iter().skip(self.number as usize);
         let mut later = later.filter(|other| other.asked.exchange > self.asked.exchange);
-        self.delivery == CommandDelivery::Undelivered && later.any(is_it)
+        self.arrival == Arrival::Undelivered && later.any(is_it)
     }
 
     /// Whether the command is an Alert that leaves nothing undone without an answer: 1222 and 1223.

@@ -4,7 +4,7 @@ use der::asn1::{ObjectIdentifier, OctetStringRef};
 use der::{Decode, Encode, Tag, TagNumber};
 
 use super::CertificateError;
-use super::raw::{self, Elements, context};
+use super::der_bytes::{self, Elements, context};
 use super::signature::{self, Digest, RSA, Signer, SigningScheme, with_null};
 
 /// A signed message, with its signer and signature.
@@ -44,13 +44,13 @@ impl SignedData {
     pub fn read(der: &[u8]) -> der::Result<Self> {
         let mut info = Elements::of(der)?;
         info.next()?;
-        let mut data = Elements::of(raw::content(info.next()?)?)?;
+        let mut data = Elements::of(der_bytes::content(info.next()?)?)?;
         let [_version, _digests] = [data.next()?, data.next()?];
         let mut encapsulated = Elements::of(data.next()?)?;
         let content_type = encapsulated.next()?.to_vec();
         let content = encapsulated.next_if(context(TagNumber::N0));
         let content = content.map(|explicit| {
-            let inside = raw::content(explicit)?;
+            let inside = der_bytes::content(explicit)?;
             Ok::<_, der::Error>(match OctetStringRef::from_der(inside) {
                 Ok(octets) => octets.as_bytes().to_vec(),
                 Err(_) => inside.to_vec(),
@@ -94,7 +94,7 @@ impl SignedData {
                 RSA => digest.rsa_algorithm()?,
                 _ => algorithm.to_vec(),
             },
-            signature: raw::content(signature)?.to_vec(),
+            signature: der_bytes::content(signature)?.to_vec(),
         })
     }
 
@@ -238,25 +238,25 @@ impl Form<'_> {
             &algorithm,
             &signature,
         ];
-        let info = raw::around(Tag::Sequence, &parts)?;
+        let info = der_bytes::around(Tag::Sequence, &parts)?;
         let explicit = match self.is_attached {
             true => {
                 let octets = OctetStringRef::new(content)?.to_der()?;
-                raw::around(context(TagNumber::N0), &[&octets])?
+                der_bytes::around(context(TagNumber::N0), &[&octets])?
             }
             false => Vec::new(),
         };
-        let encapsulated = raw::around(Tag::Sequence, &[self.content_type, &explicit])?;
+        let encapsulated = der_bytes::around(Tag::Sequence, &[self.content_type, &explicit])?;
         let certificates = match self.has_certificate {
-            true => raw::around(context(TagNumber::N0), &[certificate])?,
+            true => der_bytes::around(context(TagNumber::N0), &[certificate])?,
             false => Vec::new(),
         };
-        let digests = raw::around(Tag::Set, &[&digest_algorithm])?;
-        let infos = raw::around(Tag::Set, &[&info])?;
+        let digests = der_bytes::around(Tag::Set, &[&digest_algorithm])?;
+        let infos = der_bytes::around(Tag::Set, &[&info])?;
         let parts = [VERSION_1, &digests, &encapsulated, &certificates, &infos];
-        let data = raw::around(Tag::Sequence, &parts)?;
-        let data = raw::around(context(TagNumber::N0), &[&data])?;
-        Ok(raw::around(
+        let data = der_bytes::around(Tag::Sequence, &parts)?;
+        let data = der_bytes::around(context(TagNumber::N0), &[&data])?;
+        Ok(der_bytes::around(
             Tag::Sequence,
             &[&SIGNED_DATA.to_der()?, &data],
         )?)
@@ -272,7 +272,7 @@ pub fn name_of(certificate: &[u8]) -> Option<Vec<u8>> {
         inside.next().ok()?,
         inside.next().ok()?,
     ];
-    raw::around(Tag::Sequence, &[issuer, serial]).ok()
+    der_bytes::around(Tag::Sequence, &[issuer, serial]).ok()
 }
 
 /// Returns the value of an attribute if it is messageDigest.
@@ -281,12 +281,12 @@ fn message_digest(attribute: &[u8]) -> Option<&[u8]> {
     let name = ObjectIdentifier::from_der(attribute.next().ok()?).ok()?;
     let mut values = Elements::with_tag(attribute.next().ok()?, Tag::Set).ok()?;
     let value = values.next().ok()?;
-    (name == MESSAGE_DIGEST).then(|| raw::content(value).ok())?
+    (name == MESSAGE_DIGEST).then(|| der_bytes::content(value).ok())?
 }
 
 fn attribute(oid: ObjectIdentifier, value: &[u8]) -> der::Result<Vec<u8>> {
-    let values = raw::around(Tag::Set, &[value])?;
-    raw::around(Tag::Sequence, &[&oid.to_der()?, &values])
+    let values = der_bytes::around(Tag::Set, &[value])?;
+    der_bytes::around(Tag::Sequence, &[&oid.to_der()?, &values])
 }
 
 /// Replaces a public key by another one of the same length in an attribute: signatures of the DMClient CSP cover the
@@ -300,7 +300,7 @@ fn with_key(attribute: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
 }
 
 fn set_of(tag: Tag, elements: &[Vec<u8>]) -> der::Result<Vec<u8>> {
-    raw::around(tag, &elements.iter().map(|it| &**it).collect::<Vec<_>>())
+    der_bytes::around(tag, &elements.iter().map(|it| &**it).collect::<Vec<_>>())
 }
 
 /// Returns the OID of an AlgorithmIdentifier.

@@ -3,7 +3,7 @@
 use der::Tag;
 
 use super::CertificateError;
-use super::raw::{self, Elements};
+use super::der_bytes::{self, Elements};
 use super::signature::{self, Digest, KeyKind, Signer, SigningScheme};
 use crate::dm::certificate::is_printable_string;
 
@@ -43,7 +43,7 @@ impl<'d> CertificationRequest<'d> {
             let mut request = Elements::of(der)?;
             let info = request.next()?;
             let algorithm = request.next()?;
-            let signature = raw::bits(request.next()?)?;
+            let signature = der_bytes::bits(request.next()?)?;
             let mut inside = Elements::of(info)?;
             let [version, subject, public_key] = [inside.next()?, inside.next()?, inside.next()?];
             let read = Self {
@@ -116,11 +116,11 @@ impl<'d> CertificationRequest<'d> {
             Strings::Strict => strict(self.subject)?,
         };
         let parts = [self.version, &subject, public_key, self.attributes];
-        let info = raw::around(Tag::Sequence, &parts)?;
+        let info = der_bytes::around(Tag::Sequence, &parts)?;
         let scheme = SigningScheme::of_key(public_key, self.digest)?;
-        let signature = raw::bit_string(&signer.sign(scheme, &info)?)?;
+        let signature = der_bytes::bit_string(&signer.sign(scheme, &info)?)?;
         let request = [&info[..], &scheme.algorithm()?, &signature];
-        Ok(raw::around(Tag::Sequence, &request)?)
+        Ok(der_bytes::around(Tag::Sequence, &request)?)
     }
 }
 
@@ -134,7 +134,7 @@ fn strict(name: &[u8]) -> der::Result<Vec<u8>> {
             let mut pair = Elements::of(pairs.next()?)?;
             pair.next()?;
             let value = pair.next()?;
-            if value[0] == PRINTABLE_STRING && !is_printable_string(raw::content(value)?) {
+            if value[0] == PRINTABLE_STRING && !is_printable_string(der_bytes::content(value)?) {
                 // `value` is a slice of `name`.
                 let at = value.as_ptr() as usize - name.as_ptr() as usize;
                 changed[at] = UTF8_STRING;

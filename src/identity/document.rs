@@ -1,7 +1,7 @@
 //! The certificate in a provisioning document, and the edits that replace it.
 
+use super::certificate_pairs::CertificatePairs;
 use super::issue::CertificateParts;
-use super::session::Pairs;
 use crate::dm::certificate::thumbprint;
 use crate::dm::provisioning::{Provisioning, StoredCertificate};
 use crate::flow::{EffectDetail, Side};
@@ -95,7 +95,7 @@ pub fn authorities(provisioning: Provisioning<'_>) -> Vec<Vec<u8>> {
 pub fn replace(
     embedded: &Embedded,
     path: &crate::markup::Path,
-    pairs: &Pairs,
+    pairs: &CertificatePairs,
 ) -> (Vec<NestedEdit>, Vec<EffectDetail>) {
     let document = embedded.document();
     let mut edits = Vec::new();

@@ -1,7 +1,7 @@
 //! The two enrollment messages that the swap changes: the request for a certificate, and its answer.
 
+use super::certificate_pairs::CertificatePairs;
 use super::document::{self, NoSwap};
-use super::session::Pairs;
 use crate::dm::enrollment::{EnrollmentMessage, RequestSecurityToken};
 use crate::dm::token::TokenKind;
 use crate::dm::{Envelope, Provisioning};
@@ -119,7 +119,7 @@ pub fn granted(document: &Document, limits: &Limits, public_key: &[u8]) -> Resul
 pub fn with_certificate(
     document: &Document,
     limits: &Limits,
-    pair: &Pairs,
+    pair: &CertificatePairs,
 ) -> Result<RuleEffect, NoSwap> {
     let (token, embedded) = provisioning(document, limits)?;
     let (edits, changes) = document::replace(&embedded, &token.path(), pair);

@@ -6,7 +6,7 @@ use crate::markup::{Document, Limits};
 
 /// Returns the hosts of https URLs in the provisioning document of an enrollment, or in RespURI and the Data of a DM
 /// message; in lower case, at most [`MOST_HOSTS`].
-pub fn named(document: &Document) -> Vec<String> {
+pub fn in_document(document: &Document) -> Vec<String> {
     let mut hosts = Vec::new();
     if let Some(message) = Message::of(document) {
         let resp_uri = message.header().and_then(SyncHdr::resp_uri);

@@ -6,7 +6,7 @@ use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage};
 
 use super::CertificateError;
-use super::raw::{self, Elements, context};
+use super::der_bytes::{self, Elements, context};
 use super::signature::SignError;
 
 /// The signer of device certificates: dmtap's CA.
@@ -56,7 +56,7 @@ impl<'d> CertificateParts<'d> {
                 inside.next()?;
                 continue;
             };
-            let mut list = Elements::of(raw::content(explicit)?)?;
+            let mut list = Elements::of(der_bytes::content(explicit)?)?;
             while !list.rest().is_empty() {
                 extensions.push(list.next()?);
             }
@@ -112,9 +112,9 @@ impl<'d> CertificateParts<'d> {
         let signature = (issuer.sign)(&to_be_signed);
         let cannot_sign = CertificateError::about("dmtap's CA cannot sign a certificate");
         let signature = signature.map_err(cannot_sign)?;
-        let signature = raw::bit_string(&signature).map_err(unreadable)?;
+        let signature = der_bytes::bit_string(&signature).map_err(unreadable)?;
         let certificate = [&to_be_signed[..], &issuer.algorithm, &signature];
-        raw::around(Tag::Sequence, &certificate).map_err(unreadable)
+        der_bytes::around(Tag::Sequence, &certificate).map_err(unreadable)
     }
 
     /// Returns the TBSCertificate; `None` for a certificate of a CA.
@@ -150,9 +150,9 @@ impl<'d> CertificateParts<'d> {
         if !is_for_clients {
             kept.push(&clients_only);
         }
-        let list = raw::around(Tag::Sequence, &kept)?;
-        let extensions = raw::around(context(TagNumber::N3), &[&list])?;
-        raw::around(
+        let list = der_bytes::around(Tag::Sequence, &kept)?;
+        let extensions = der_bytes::around(context(TagNumber::N3), &[&list])?;
+        der_bytes::around(
             Tag::Sequence,
             &[
                 VERSION_3,

@@ -209,8 +209,8 @@ pub(super) const WRONG: &str = "its signature is wrong";
 
 /// Returns the size of the modulus of an RSAPublicKey in bits.
 fn rsa_bits(key: &[u8]) -> Option<usize> {
-    let mut numbers = super::raw::Elements::of(key).ok()?;
-    let modulus = super::raw::content(numbers.next().ok()?).ok()?;
+    let mut numbers = super::der_bytes::Elements::of(key).ok()?;
+    let modulus = super::der_bytes::content(numbers.next().ok()?).ok()?;
     let first = modulus.iter().position(|octet| *octet != 0)?;
     let zeros = modulus[first].leading_zeros() as usize;
     Some((modulus.len() - first) * 8 - zeros)

@@ -16,7 +16,7 @@ use rustls::{
 use super::ca::{certificates_in, file_error};
 use super::tls::provider;
 use crate::dm::certificate::{Certificate, sha256};
-use crate::flow::{CertificateVerdict, ClientCertificate};
+use crate::flow::{CertificateTrust, ClientCertificate};
 
 /// Whether devices are asked for a client certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,14 +72,14 @@ impl CertificateJudge {
         certificate: &CertificateDer<'_>,
         chain: &[CertificateDer<'_>],
         now: UnixTime,
-    ) -> Result<CertificateVerdict, Error> {
+    ) -> Result<CertificateTrust, Error> {
         let by = |ca: &Arc<dyn ClientCertVerifier>| ca.verify_client_cert(certificate, chain, now);
         let own = match by(&self.dmtap_ca) {
-            Ok(_) => return Ok(CertificateVerdict::DmtapCa),
+            Ok(_) => return Ok(CertificateTrust::DmtapCa),
             Err(error) => error,
         };
         match self.client_ca.as_ref().map(by) {
-            Some(Ok(_)) => Ok(CertificateVerdict::ClientCa),
+            Some(Ok(_)) => Ok(CertificateTrust::ClientCa),
             Some(Err(error)) if is_of_unknown_issuer(&own) => Err(error),
             _ => Err(own),
         }
@@ -88,9 +88,9 @@ impl CertificateJudge {
     /// Reads the certificates that a device presented: its own first, then the others that it sent.
     pub(super) fn read(&self, chain: &[CertificateDer<'_>]) -> Option<ClientCertificate> {
         let (certificate, others) = chain.split_first()?;
-        let verdict = match self.judge(certificate, others, UnixTime::now()) {
-            Ok(verdict) => verdict,
-            Err(error) => CertificateVerdict::Untrusted(why_untrusted(&error).into()),
+        let trust = match self.judge(certificate, others, UnixTime::now()) {
+            Ok(trust) => trust,
+            Err(error) => CertificateTrust::Untrusted(why_untrusted(&error).into()),
         };
         let read = Certificate::read(certificate);
         let (subject, issuer, serial, sha1) = match read {
@@ -103,7 +103,7 @@ impl CertificateJudge {
             serial,
             sha1,
             sha256: sha256(certificate),
-            verdict,
+            trust,
             chain: chain.iter().map(|c| c.to_vec().into()).collect(),
         })
     }

@@ -35,7 +35,7 @@ use crate::flow::{
     CapturedBody, CapturedMessage, ClientAuth, Delivery, ExchangeId, Head, RequestHead,
     ResponseHead, Side, Timestamp,
 };
-use crate::identity::session::Pairs;
+use crate::identity::certificate_pairs::CertificatePairs;
 use crate::markup::Limits;
 use crate::rules::{SCOPE_HEADER, Stage, SyntheticResponse, WhichResponse};
 
@@ -50,7 +50,7 @@ pub(super) enum Dropped {
     Broken(#[from] Broken),
     /// The request has no target that can be requested.
     #[error("no address can be made of the request's target")]
-    Target,
+    NoTarget,
 }
 
 /// Serves one request.
@@ -152,7 +152,7 @@ struct Exchange {
     /// The enrollment that this request begins, if dmtap enrolls in place of the device.
     swap: Option<Swap>,
     /// The pairs of device and server certificates that stand for each other.
-    pairs: Arc<Pairs>,
+    pairs: Arc<CertificatePairs>,
     /// The identity that the server gets if it asks for a client certificate.
     identity: Option<ClientIdentity>,
     /// The client authentication on the connection to the server, once the response has come.
@@ -172,7 +172,7 @@ enum RequestFate {
 impl Exchange {
     fn begin(context: Arc<Context>, parts: &mut request::Parts) -> Result<Self, Dropped> {
         let mut route = context.route(parts);
-        let address = route.uri.take().ok_or(Dropped::Target)?;
+        let address = route.uri.take().ok_or(Dropped::NoTarget)?;
         // If the URL leads to a path of dmtap, the record shows the server's URL.
         let is_plain = |asked: &Uri| asked.path().is_empty() || asked.path() == address.path();
         let asked = context.asked(parts).filter(is_plain);
@@ -320,7 +320,7 @@ impl Exchange {
     }
 
     fn decide_request(&mut self, incoming: &IncomingMessage) -> Decision {
-        let limits = read::limits(self.context.shared.settings.max_body);
+        let limits = read::decode_limits(self.context.shared.settings.max_body);
         let input = self.input(incoming, None, &limits);
         let conversations = &self.context.shared.conversations;
         self.rules.count_arrival(Stage::Request);
@@ -335,7 +335,7 @@ impl Exchange {
 
     fn decide_response(&mut self, incoming: &IncomingMessage, head: &ResponseHead) -> Decision {
         let mut session = std::mem::take(&mut self.session);
-        let limits = read::limits(self.context.shared.settings.max_body);
+        let limits = read::decode_limits(self.context.shared.settings.max_body);
         let input = self.input(incoming, Some(head), &limits);
         self.rules.count_arrival(Stage::Response);
         let (rules, mut state) = (&self.rules.rules, self.rules.tally());

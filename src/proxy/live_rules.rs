@@ -84,12 +84,7 @@ impl LiveRules {
     }
 
     /// Puts other rules in force for later exchanges. A rule keeps its hits and the counts of its limit if a rule with
-    /// the same name and content was known before, enabled or disabled.
-    pub fn replace(&self, rules: Arc<RuleSet>) {
-        self.publish(rules, &[]);
-    }
-
-    /// Does the same as [`Self::replace`]. The `disabled` rules keep their counts until they are enabled again.
+    /// the same name and content was known before. The `disabled` rules keep their counts until they are enabled again.
     pub fn publish(&self, rules: Arc<RuleSet>, disabled: &[Arc<Rule>]) {
         let mut known = self.known.lock();
         let snapshot = Arc::new(RuleSnapshot::new(rules, disabled, &mut known, &self.memory));
@@ -118,18 +113,19 @@ impl LiveRules {
 
     /// Returns the rules of this run that are not in the set any more, in their last version, with their hits. Only the
     /// first 20,000 names are kept.
-    pub fn left(&self) -> Vec<(Rule, Hits)> {
+    pub fn removed(&self) -> Vec<(Rule, Hits)> {
         let known = self.known.lock();
-        let mut left: Vec<&Ran> = known.run.values().collect();
-        left.retain(|ran| !known.rules.contains_key(&ran.rule.name));
-        left.sort_by_key(|ran| ran.number);
-        let left = left
+        let mut removed: Vec<&Ran> = known.run.values().collect();
+        removed.retain(|ran| !known.rules.contains_key(&ran.rule.name));
+        removed.sort_by_key(|ran| ran.number);
+        let removed = removed
             .iter()
             .map(|ran| (Rule::clone(&ran.rule), ran.hits.read()));
-        left.collect()
+        removed.collect()
     }
 
-    /// Resets the hits, the counts of limits and the states of scenarios of this scope, or of no scope if it is `None`.
+    /// Resets the hits, the counts of limits and the states of scenarios of this scope; `None`: of the rules
+    /// without a scope.
     pub fn reset(&self, scope: Option<&str>) {
         let known = self.known.lock();
         let reset = known.rules.values();
@@ -297,7 +293,7 @@ mod tests {
         let comment_and_order = "# Now b is first.\n\
             [[rule]]\nstage = \"request\"\nname = \"b\" # the same\nmatch.path = \"/\"\n[[rule.step]]\nreset = true\n\
             [[rule]]\nname = \"a\"\nstage = \"response\"\nstep = { reset = true }\n";
-        live.replace(rules(comment_and_order));
+        live.publish(rules(comment_and_order), &[]);
         // An exchange that began before keeps its snapshot, and counts together with later ones.
         assert_eq!(count(&before, 1), 2);
         assert_eq!(count(&live.current(), 0), 3);
@@ -313,7 +309,7 @@ mod tests {
             assert_eq!(count(&live.current(), 1), 1);
             let without_b = RuleSet::from_rules(rules(RULES).rules()[..1].to_vec());
             live.publish(Arc::new(without_b.unwrap()), disabled);
-            live.replace(rules(RULES));
+            live.publish(rules(RULES), &[]);
             assert_eq!(count(&live.current(), 1), expected);
         };
         check(&rules(RULES).rules()[1..], 2);
@@ -345,18 +341,19 @@ mod tests {
         let live = LiveRules::new(rules(RULES));
         let before = live.current();
         before.tally().acted(0, 1, true);
-        assert!(live.left().is_empty());
-        live.replace(Arc::default());
+        assert!(live.removed().is_empty());
+        live.publish(Arc::default(), &[]);
         // An exchange that began before still counts.
         before.tally().acted(0, 1, true);
-        let left = |live: &LiveRules| -> Vec<(String, u64)> {
-            let left = live.left().into_iter();
-            left.map(|(rule, hits)| (rule.name, hits.messages))
+        let removed = |live: &LiveRules| -> Vec<(String, u64)> {
+            let removed = live.removed().into_iter();
+            removed
+                .map(|(rule, hits)| (rule.name, hits.messages))
                 .collect()
         };
-        assert_eq!(left(&live), [("a".into(), 2), ("b".into(), 0)]);
-        live.replace(rules(RULES));
-        assert!(live.left().is_empty());
+        assert_eq!(removed(&live), [("a".into(), 2), ("b".into(), 0)]);
+        live.publish(rules(RULES), &[]);
+        assert!(live.removed().is_empty());
         live.current().tally().acted(0, 1, true);
         assert_eq!(live.hits("a").unwrap().messages, 1);
         assert_eq!(live.hits_in_run("a").unwrap().messages, 3);
@@ -368,7 +365,7 @@ mod tests {
         let ran = live.known.lock().run["a"].clone();
         let names = (0..MOST_NAMES).map(|number| (number.to_string(), ran.clone()));
         live.known.lock().run.extend(names);
-        live.replace(rules(&RULES.replace("\"b\"", "\"late\"")));
+        live.publish(rules(&RULES.replace("\"b\"", "\"late\"")), &[]);
         live.current().tally().acted(1, 1, true);
         live.reset(None);
         assert!(!live.known.lock().run.contains_key("late"));
@@ -381,7 +378,7 @@ mod tests {
         let scenario = (None, "scenario");
         let state = |live: &LiveRules| live.current().tally().state(scenario, "s1");
         assert!(live.current().tally().advance(scenario, "s1", None, "over"));
-        live.replace(Arc::default());
+        live.publish(Arc::default(), &[]);
         assert_eq!(state(&live).as_deref(), Some("over"));
         live.reset(Some("scope"));
         assert_eq!(state(&live).as_deref(), Some("over"));

@@ -141,7 +141,7 @@ impl IncomingMessage {
                 }
                 CollectedBody::Stream(body, why) => return Ok(Self::uncollected(body, why)),
             };
-        let bytes = read::untransferred(bytes, headers, bounds, &mut permit).await?;
+        let bytes = read::undo_transfer_coding(bytes, headers, bounds, &mut permit).await?;
         let read = read::read(&bytes, headers, bounds, &mut permit, decodes).await;
         let is_document = matches!(read.parsed, ParsedBody::Document(..));
         let is_short = short.is_some();

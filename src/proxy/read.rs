@@ -260,7 +260,7 @@ pub(super) async fn read(
             permit.keep(body.len() + plain.len());
             return Read {
                 notes: vec![note_broken(&error, false)],
-                ..Read::of(ParsedBody::Undecodable(error), Some(plain))
+                ..Read::of(ParsedBody::Broken(error), Some(plain))
             };
         }
         Err(NoText::TooLarge(why)) => {
@@ -303,7 +303,7 @@ pub(super) fn has_transfer_codings(headers: &HeaderMap) -> bool {
 ///
 /// # Errors
 /// [`Broken::Coding`] if they cannot be undone.
-pub(super) async fn untransferred(
+pub(super) async fn undo_transfer_coding(
     body: Bytes,
     headers: &HeaderMap,
     bounds: Bounds<'_>,
@@ -362,7 +362,7 @@ pub(super) fn heavy<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
 }
 
 /// Returns the limits for decoding a body of at most `bytes`.
-pub(super) fn limits(bytes: usize) -> Limits {
+pub(super) fn decode_limits(bytes: usize) -> Limits {
     Limits {
         bytes,
         ..Limits::default()
@@ -384,7 +384,7 @@ fn read_plain(plain: &Plain, headers: &HeaderMap, limit: usize) -> (ParsedBody, 
         return foreign();
     }
     let is_wbxml = markup::wbxml::looks_like(&plain.bytes);
-    match markup::decode(plain.bytes.clone(), hint, &limits(limit)) {
+    match markup::decode(plain.bytes.clone(), hint, &decode_limits(limit)) {
         Ok(document) => {
             let mut notes = note_flags(&document);
             notes.extend(plain.utf16.map(utf16::note));
@@ -399,7 +399,7 @@ fn read_plain(plain: &Plain, headers: &HeaderMap, limit: usize) -> (ParsedBody, 
         Err(error) => {
             let mut notes = vec![note_broken(&error, is_wbxml)];
             notes.extend(plain.utf16.map(utf16::note));
-            (ParsedBody::Undecodable(error), notes)
+            (ParsedBody::Broken(error), notes)
         }
     }
 }

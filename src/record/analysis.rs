@@ -131,8 +131,8 @@ impl Analysis {
 
     /// Returns the exchanges of this run in which an enrollment failed that the device then repeated, each with the one in
     /// which it got its certificate.
-    pub fn overcome(&self) -> &[(u64, u64)] {
-        &self.enrollments.attempts.overcome
+    pub fn remedied(&self) -> &[(u64, u64)] {
+        &self.enrollments.attempts.remedied
     }
 
     /// Takes in the end of the record. Returns all sessions that go on.

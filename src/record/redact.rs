@@ -64,7 +64,7 @@ impl Redactor {
         self.masking
     }
 
-    /// Finds the secrets of a document and remembers their values for [`Self::scrub`]. `links` lead from the document's
+    /// Finds the secrets of a document and remembers their values for [`Self::mask_known`]. `links` lead from the document's
     /// answers to their commands: a Results without a node is about the node of its command.
     pub fn find(&mut self, document: &Document, links: &[AnswerLink]) -> SecretSpans {
         match self.masking {
@@ -108,36 +108,36 @@ impl Redactor {
     }
 
     /// Masks what looks like a secret in a body that did not decode.
-    pub fn by_looks<'b>(&self, body: &'b [u8]) -> Cow<'b, [u8]> {
+    pub fn mask_lookalikes<'b>(&self, body: &'b [u8]) -> Cow<'b, [u8]> {
         match self.masking {
-            Masking::Masked => heuristics::by_looks(body),
+            Masking::Masked => heuristics::mask_lookalikes(body),
             Masking::Raw => Cow::Borrowed(body),
         }
     }
 
     /// Masks the secrets in a text that is known to contain some.
-    pub fn partly<'t>(&self, text: &'t str) -> Cow<'t, str> {
+    pub fn mask_lookalikes_in_text<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let is_address = text.contains("://") && !text.contains([' ', '<']);
         match self.masking {
             Masking::Masked if is_address => head::target(text),
-            Masking::Masked => head::by_looks(text),
+            Masking::Masked => head::mask_lookalikes(text),
             Masking::Raw => Cow::Borrowed(text),
         }
     }
 
     /// Masks every secret found so far in a text that quotes the traffic, such as a note.
-    pub fn scrub<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        self.values.scrub(text)
+    pub fn mask_known<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.values.mask_known(text)
     }
 
     /// Replaces every secret found so far by a short mask.
-    pub fn scrub_shortly<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
-        self.values.scrub_shortly(bytes)
+    pub fn mask_known_shortly<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
+        self.values.mask_known_shortly(bytes)
     }
 
     /// Replaces every secret found so far by as many asterisks as it has bytes.
-    pub fn scrub_bytes<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
-        self.values.scrub_bytes(bytes)
+    pub fn mask_known_bytes<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
+        self.values.mask_known_bytes(bytes)
     }
 }
 

@@ -41,7 +41,7 @@ impl RuleSet {
             }
             if let Some(limit) = rule.limit {
                 let key = match limit.per {
-                    Per::Peer => format!("p{}", input.peer.ip()),
+                    Per::Address => format!("p{}", input.peer.ip()),
                     _ => String::new(),
                 };
                 if !limit.admits(rule_state.count(number, &key)) {

@@ -95,7 +95,7 @@ impl RuleSet {
             let Some(rule) = self.rules.get(number) else {
                 break;
             };
-            if !rule.concerns(input) || evaluation.is_lost_on(rule, number, rule_state) {
+            if !rule.concerns(input) || evaluation.note_broken_body(rule, number, rule_state) {
                 continue;
             }
             let mut admission = Admission {

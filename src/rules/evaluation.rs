@@ -95,9 +95,9 @@ impl<'a> Evaluation<'a> {
         candidates
     }
 
-    /// Whether a rule looks for something in a body that an earlier rule broke, or that could not be read. The record
-    /// says so.
-    pub(super) fn is_lost_on(
+    /// Notes for the record that a rule looks for something in a body that an earlier rule broke, or that could not be
+    /// read. Returns whether to skip the rule for that.
+    pub(super) fn note_broken_body(
         &mut self,
         rule: &Rule,
         number: usize,
@@ -228,7 +228,7 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// Whether every step of the rule that was asked last acted on each match.
+    /// Whether every step of the last rule that acted did so on each match.
     pub(super) fn is_complete(&self) -> bool {
         let last = self.verdict.applied.last();
         last.is_none_or(RuleEffect::is_complete)

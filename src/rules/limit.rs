@@ -56,7 +56,8 @@ pub enum Per {
     /// An IP address of devices; for connection rules only.
     #[serde(skip)]
     #[schemars(skip)]
-    Peer,
+    #[strum(serialize = "peer")]
+    Address,
 }
 
 impl Limit {

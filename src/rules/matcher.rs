@@ -25,7 +25,7 @@ pub use kinds::Kinds;
 pub use message::{Encoding, HeaderMatcher};
 pub use text::{TextTest, ValueTest};
 
-pub(super) use command::{HEADER, Seen};
+pub(super) use command::{HEADER, ReadCommand};
 pub(super) use message::{any_code, is_action};
 
 use self::message::any;
@@ -259,7 +259,11 @@ impl Matcher {
     }
 
     /// Returns the Items of a command that the matcher selects; `None` if it does not select the command.
-    pub(super) fn items_of(&self, context: &MatchContext<'_>, seen: &Seen<'_>) -> Option<Items> {
+    pub(super) fn items_of(
+        &self,
+        context: &MatchContext<'_>,
+        seen: &ReadCommand<'_>,
+    ) -> Option<Items> {
         self.items(context, Some(seen.command.element()), Some(seen))
     }
 
@@ -267,7 +271,7 @@ impl Matcher {
         &self,
         context: &MatchContext<'_>,
         element: Option<Element<'_>>,
-        seen: Option<&Seen<'_>>,
+        seen: Option<&ReadCommand<'_>>,
     ) -> Option<Items> {
         if !self.holds_of_message(context) || !self.passes_filter(context) {
             return None;

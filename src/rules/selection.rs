@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::answers::LinkedAnswers;
 use super::index::Index;
-use super::matcher::{Kinds, MatchContext, Matcher, Seen, any_code};
+use super::matcher::{Kinds, MatchContext, Matcher, ReadCommand, any_code};
 use super::selector::Selected;
 use super::target_nodes;
 use crate::dm::{Command, CommandKind, Message};
@@ -88,7 +88,7 @@ impl Commands {
                 true => target_nodes::of(command, context.answers),
                 false => Vec::new(),
             };
-            let seen = Seen {
+            let seen = ReadCommand {
                 command,
                 kind: entry.kind,
                 code: entry.code,

@@ -145,7 +145,7 @@ impl<'a> UrlRewriter<'a> {
         if self.input.to != Side::Device {
             return;
         }
-        let stays = self.unrenewable_field.is_some() || self.map.is_identity();
+        let stays = self.unrenewable_field.is_some() || self.map.changes_nothing();
         let what = if stays { "is on" } else { "is switched off" };
         let (name, place_name) = (kind.name, place.shown());
         let text = format!(
@@ -249,7 +249,7 @@ impl<'a> UrlRewriter<'a> {
     }
 
     pub(super) fn note_unread(&mut self, path: &str) {
-        if self.map.is_identity() {
+        if self.map.changes_nothing() {
             return;
         }
         let text = format!(
@@ -261,7 +261,7 @@ impl<'a> UrlRewriter<'a> {
 
     pub(super) fn note_cut(&mut self) {
         let text = format!(
-            "the message has more than {MOST_PLACES} places that may hold URLs: the others stay"
+            "the message has more than {MOST_PLACES} places that may hold URLs: dmtap did not check the rest"
         );
         self.note(Note::new("STAY-01", text));
     }

@@ -344,10 +344,10 @@ fn signatures_over_messages_fit_the_certificate_that_was_granted() {
     let found = notes("ms-signature", body, whole);
     check(
         &found,
-        "SIG-02: the signature in MS-Signature is right, by the key of the certificate ",
+        "SIG-02: the signature in MS-Signature is right: dmtap verified it with the certificate ",
     );
     assert!(
-        found[0].ends_with("comes with it, which dmtap did not see granted"),
+        found[0].ends_with("comes with it, which dmtap did not see issued"),
         "{found:?}"
     );
     exchanges.pass("<Envelope/>", None, &granted);
@@ -355,10 +355,10 @@ fn signatures_over_messages_fit_the_certificate_that_was_granted() {
         let found = notes("mdm-signature", body, field);
         check(
             &found,
-            "SIG-02: the signature in MDM-Signature is right, by the key of the certificate ",
+            "SIG-02: the signature in MDM-Signature is right: dmtap verified it with the certificate ",
         );
         assert!(
-            found[0].ends_with(" that was granted at enrollment"),
+            found[0].ends_with(" that the server issued at enrollment"),
             "{found:?}"
         );
         let changed = body.replace("1201", "1200");

@@ -451,6 +451,6 @@ fn what_windows_and_some_devices_do_is_no_error() {
     assert!(
         found[0]
             .text
-            .starts_with("./Vendor/MSFT/DMClient/HWDevID stands beside")
+            .ends_with("this command also has ./Vendor/MSFT/DMClient/HWDevID")
     );
 }

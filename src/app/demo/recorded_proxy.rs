@@ -38,7 +38,7 @@ impl RecordedProxy {
         stop: CancellationToken,
     ) -> Result<Self, String> {
         let effects = Effects::default();
-        let journal = reports.builder(&beginning::run(&settings, sources.as_ref()), None)?;
+        let journal = reports.builder(&beginning::run_record(&settings, sources.as_ref()), None)?;
         let journal = journal.sink("effects", Box::new(effects.clone()), WhenFull::Block);
         let journal = Arc::new(journal.start());
         let connections = Arc::new(OpenConnections::new(journal.clone()));

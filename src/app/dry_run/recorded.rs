@@ -10,7 +10,7 @@ use smol_str::SmolStr;
 
 use super::Passed;
 use crate::flow::{
-    CertificateVerdict, ClientCertificate, Connection, ConnectionId, ExchangeId, RequestHead,
+    CertificateTrust, ClientCertificate, Connection, ConnectionId, ExchangeId, RequestHead,
     ResponseHead, Side, Timestamp, TlsDetails,
 };
 use crate::identity::enrollment;
@@ -130,9 +130,11 @@ impl Recorded {
                 (bytes(), document.map(Arc::new))
             }
             Some(
-                ParsedBodyRecord::Opaque { decoded, .. }
-                | ParsedBodyRecord::Undecoded { decoded, .. },
-            ) if *decoded || !headers.contains_key(header::CONTENT_ENCODING) => (bytes(), None),
+                ParsedBodyRecord::Broken { without_coding, .. }
+                | ParsedBodyRecord::OtherType { without_coding, .. },
+            ) if *without_coding || !headers.contains_key(header::CONTENT_ENCODING) => {
+                (bytes(), None)
+            }
             Some(ParsedBodyRecord::Empty) => (Some(Bytes::new()), None),
             _ => (None, None),
         }
@@ -241,7 +243,7 @@ fn connection(record: &ConnectionRecord) -> Connection {
                     serial: presented.serial.to_string(),
                     sha1: presented.sha1.to_string(),
                     sha256: presented.sha256.to_string(),
-                    verdict: CertificateVerdict::named(&presented.verdict, why),
+                    trust: CertificateTrust::named(&presented.verdict, why),
                     chain: Vec::new(),
                 })
             }),

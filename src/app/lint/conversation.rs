@@ -17,7 +17,7 @@ use crate::flow::lint::{LintMessage, Linter, Profile};
 use crate::flow::provider::note_provisioning;
 use crate::flow::{Note, SessionKey, Severity, Side};
 use crate::markup::utf16::{Utf16, in_utf8, windows_1252};
-use crate::markup::{DecodeError, Document, Hint, Limits, before_break, decode, wbxml};
+use crate::markup::{DecodeError, Document, Hint, Limits, decode, readable_part, wbxml};
 use crate::printable;
 
 /// A conversation in files with a message each.
@@ -127,7 +127,7 @@ impl Conversation {
 
     /// Returns the sender of a message that does not decode, and the note about the error.
     fn broken(&mut self, text: &Bytes, error: &DecodeError) -> (&'static str, Remark) {
-        let front = before_break(text, error, Hint::default(), &Limits::default());
+        let front = readable_part(text, error, Hint::default(), &Limits::default());
         let speaker = front.map(|front| {
             let (speaker, _) = self.speakers.of(&front, None);
             self.exchange += u64::from(speaker == Side::Device);

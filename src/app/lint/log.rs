@@ -6,7 +6,7 @@ use bytes::Bytes;
 use memchr::memmem;
 
 use crate::app::message_log::{LoggedMessage, is_notification, messages, of_other_program};
-use crate::dm::packed::unpack;
+use crate::dm::pasted::unpack;
 use crate::dm::{Dialect, Message};
 use crate::markup::utf16::in_utf8;
 use crate::markup::{Document, Hint, Limits, decode, wbxml};

@@ -22,12 +22,12 @@ use super::{
 use crate::dm::carve::{carve, has_message};
 use crate::dm::layout::without_colours;
 use crate::dm::notification::Notification;
-use crate::dm::packed::{in_base64_blocks, in_lines, unpack};
+use crate::dm::pasted::{in_base64_blocks, in_lines, unpack};
 use crate::dm::soap::Envelope;
 use crate::dm::{Command, CommandKind, Dialect, Message, unescape};
 use crate::flow::{NotParsed, ParsedBody};
 use crate::markup::utf16::{in_utf8, windows_1252};
-use crate::markup::{DecodeError, Document, Element, Hint, Limits, before_break, decode, wbxml};
+use crate::markup::{DecodeError, Document, Element, Hint, Limits, decode, readable_part, wbxml};
 
 /// Returns the messages of a file in the order of the file, and a remark about the unread part of a packed one.
 pub(super) fn found(file: &Bytes, limits: &Limits) -> (Vec<LoggedMessage>, Option<String>) {
@@ -258,13 +258,13 @@ fn parse_body(
         }
         Err(error) => error,
     };
-    let front = is_cut(&bytes).then(|| before_break(&bytes, &error, Hint::default(), limits));
+    let front = is_cut(&bytes).then(|| readable_part(&bytes, &error, Hint::default(), limits));
     if let Some(document) = front.flatten() {
         return (bytes, read(document));
     }
     match without_escapes(&bytes, limits) {
         Some((plain, document)) => (plain, read(document)),
-        None => (bytes, ParsedBody::Undecodable(error)),
+        None => (bytes, ParsedBody::Broken(error)),
     }
 }
 
@@ -431,7 +431,7 @@ fn in_value(
     // The date is that of the first message, as a date in front of a text is.
     let others = found.iter_mut().skip(1);
     others.for_each(|found| found.date = found.date.filter(|own| Some(*own) != date));
-    // Commands alone matter only beside a message that answers them.
+    // Commands alone matter only together with a message that answers them.
     if found.is_empty() {
         alone.clear();
     }

@@ -239,7 +239,7 @@ pub(super) fn half(head: Head, body: Result<Bytes, NotParsed>, limits: &Limits) 
 fn is_of_dm(found: &LoggedMessage) -> bool {
     let is_known = match &found.parsed {
         ParsedBody::Document(_, dialect) => *dialect != Dialect::Other,
-        ParsedBody::Undecodable(_) => true,
+        ParsedBody::Broken(_) => true,
         _ => false,
     };
     is_known
@@ -291,7 +291,7 @@ fn parse_body(body: &Bytes, headers: &HeaderMap, limits: &Limits) -> ParsedBody 
     let decoded = in_utf8(body.clone()).and_then(|text| decode(text, hint, limits));
     match decoded {
         Ok(document) => super::find::read(document),
-        Err(error) if media::is_message(headers) => ParsedBody::Undecodable(error),
+        Err(error) if media::is_message(headers) => ParsedBody::Broken(error),
         Err(_) => {
             let media_type = hint.media_type.unwrap_or("a body without a media type");
             ParsedBody::Unread(NotParsed::MediaType(media_type.to_owned()))

@@ -16,7 +16,7 @@ use base64::engine::general_purpose::STANDARD;
 use memchr::memmem;
 use serde_json::{Value, json};
 
-use crate::dm::packed::{arrays, octets, row_of_dump};
+use crate::dm::pasted::{arrays, octets, row_of_dump};
 
 /// Returns the bytes of a stream that Wireshark followed, both sides as they came; `None` for any other text.
 pub(super) fn followed(text: &[u8]) -> Option<Vec<u8>> {

@@ -24,7 +24,7 @@ use crate::cli::proxy::bytes;
 use crate::cli::rule_args::RuleArgs;
 use crate::cli::{Failure, Outcome, Output, annotate, json_line, write_text};
 use crate::dm::Message;
-use crate::dm::packed::unpack;
+use crate::dm::pasted::unpack;
 use crate::flow::{ParsedBody, Side};
 use crate::markup::utf16::in_utf8;
 use crate::markup::{Document, Hint, Limits, decode};
@@ -160,7 +160,7 @@ impl Try {
             let speaker = message.speaker();
             match message.parsed {
                 ParsedBody::Document(document, _) => documents.push((speaker, document)),
-                ParsedBody::Undecodable(error) => {
+                ParsedBody::Broken(error) => {
                     let why = annotate::refused(&error);
                     let file = file.display();
                     print::line(&format!(

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::Findings;
-use super::seen::Turn;
+use super::lint_session::Turn;
 use crate::dm::{AlertCode, Command, Meta};
 use crate::flow::{Severity, Side};
 

@@ -5,14 +5,14 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::seen::{Place, Seen, Turn};
+use super::lint_session::{LintSession, Place, Turn};
 use super::stray::Strays;
 use super::{Findings, results};
 use crate::dm::{AlertCode, Command, CommandKind, Message, Refs, Status, StatusCode, locuri};
 use crate::flow::{AnswerTarget, Severity, Side};
 use crate::markup::{Document, Element};
 
-pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
+pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &mut LintSession) {
     header_status(found, turn, seen);
     let mut answered = Answered::default();
     let mut last: Option<Place> = None;
@@ -125,7 +125,7 @@ impl<'m> Answered<'m> {
 }
 
 /// Checks STA-02: the Status of the SyncHdr comes first.
-fn header_status(found: &mut Findings, turn: &Turn<'_>, seen: &Seen) {
+fn header_status(found: &mut Findings, turn: &Turn<'_>, seen: &LintSession) {
     let first = turn.message.statuses().next();
     let at = Some(turn.message.element());
     let answers_something = turn.message.header().is_some()
@@ -155,7 +155,7 @@ fn header_status(found: &mut Findings, turn: &Turn<'_>, seen: &Seen) {
 fn status(
     found: &mut Findings,
     turn: &Turn<'_>,
-    seen: &Seen,
+    seen: &LintSession,
     status: Status<'_>,
     has_requests: bool,
 ) {
@@ -350,7 +350,7 @@ impl<'m> Containers<'m> {
 }
 
 /// Checks STA-01, SEQ-02 and RES-01: at the end of a package every command of the other side is answered.
-fn unanswered(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
+fn unanswered(found: &mut Findings, turn: &Turn<'_>, seen: &mut LintSession) {
     let is_over = turn.message.is_final() && !turn.message.has_alert(AlertCode::SESSION_ABORT);
     let refused = turn.message.header_code();
     let is_refused = refused.is_some_and(|code| !code.is_success());

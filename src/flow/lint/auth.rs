@@ -4,12 +4,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::Findings;
-use super::seen::{Seen, Turn, is_short};
+use super::lint_session::{LintSession, Turn, is_short};
 use crate::dm::{Meta, StatusCode};
 use crate::flow::Side;
 use crate::markup::{Element, tag};
 
-pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
+pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &mut LintSession) {
     credentials(found, turn, seen);
     for status in turn.message.statuses() {
         let Some(chal) = status.chal() else {
@@ -38,7 +38,7 @@ pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
     }
 }
 
-fn credentials(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
+fn credentials(found: &mut Findings, turn: &Turn<'_>, seen: &mut LintSession) {
     let header = turn.message.header();
     let Some((header, cred)) = header.and_then(|header| Some((header, header.cred()?))) else {
         return;
@@ -115,7 +115,7 @@ fn meta(found: &mut Findings, element: Element<'_>, what: &str) {
     }
 }
 
-fn nonce_is_good(found: &mut Findings, at: Element<'_>, nonce: &str, seen: &mut Seen) {
+fn nonce_is_good(found: &mut Findings, at: Element<'_>, nonce: &str, seen: &mut LintSession) {
     // A record has masks in place of nonces.
     if nonce.contains('*') || nonce.is_empty() {
         return;
@@ -146,7 +146,7 @@ fn nonce_is_good(found: &mut Findings, at: Element<'_>, nonce: &str, seen: &mut 
 
 /// Checks AUT-03: once HMACs are agreed, every message has one, and the SyncHdr is answered with 200 and the next
 /// nonce.
-fn integrity(found: &mut Findings, turn: &Turn<'_>, seen: &Seen) {
+fn integrity(found: &mut Findings, turn: &Turn<'_>, seen: &LintSession) {
     let Some(head) = turn.linted.head.filter(|_| !seen.is_disturbed) else {
         return;
     };

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::seen::{Seen, Turn};
+use super::lint_session::{LintSession, Turn};
 use super::{Findings, uri, value};
 use crate::dm::{Command, CommandKind, Item, locuri};
 use crate::flow::{Severity, Side};
 use crate::markup::{Element, tag};
 
-pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &Seen) {
+pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &LintSession) {
     for command in turn.message.all_commands() {
         let at = Some(command.element());
         let container = command.container().map(Command::kind);
@@ -71,7 +71,7 @@ fn of_device(found: &mut Findings, command: Command<'_>) {
             if kind == CommandKind::Replace && command.items().any(|it| is_of_devinfo(&it)) =>
         {
             let text = format!(
-                "{} stands beside the Items of ./DevInfo, which alone a device replaces",
+                "a device may replace only ./DevInfo; this command also has {}",
                 node(foreign).unwrap_or_default()
             );
             found.add_as("CMD-04", Severity::Warning, Some(foreign.element()), text);
@@ -146,7 +146,7 @@ fn works_on_nodes(kind: CommandKind) -> bool {
     )
 }
 
-fn of_server(found: &mut Findings, command: Command<'_>, seen: &Seen) {
+fn of_server(found: &mut Findings, command: Command<'_>, seen: &LintSession) {
     let (at, kind) = (Some(command.element()), command.kind());
     if found.is_windows && command.correlator().is_some() {
         found.add("CMD-13", at, "Windows does not support Correlator");

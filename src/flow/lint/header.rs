@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use hashlink::LinkedHashMap;
 
-use super::seen::{Seen, Turn, is_short};
+use super::lint_session::{LintSession, Turn, is_short};
 use super::{Findings, LintMessage, uri};
 use crate::dm::{Message, Meta, SyncHdr};
 use crate::flow::media::note_other_encoding;
@@ -48,7 +48,10 @@ impl Asked {
     }
 
     /// Returns the known session that the request belongs to.
-    pub(super) fn key(&self, sessions: &LinkedHashMap<SessionKey, Seen>) -> Option<SessionKey> {
+    pub(super) fn key(
+        &self,
+        sessions: &LinkedHashMap<SessionKey, LintSession>,
+    ) -> Option<SessionKey> {
         let is_it = |key: &&SessionKey| {
             Some(&*key.id) == self.session.as_deref()
                 && Some(&*key.device) == self.source.as_deref()
@@ -57,7 +60,12 @@ impl Asked {
     }
 }
 
-pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &Seen, request: Option<&Asked>) {
+pub(super) fn check(
+    found: &mut Findings,
+    turn: &Turn<'_>,
+    seen: &LintSession,
+    request: Option<&Asked>,
+) {
     let message = turn.message;
     let has_no_resp = document(found, message);
     http(found, turn);
@@ -340,7 +348,7 @@ fn session(
     found: &mut Findings,
     turn: &Turn<'_>,
     header: SyncHdr<'_>,
-    seen: &Seen,
+    seen: &LintSession,
     request: Option<&Asked>,
 ) {
     let at = Some(header.element());
@@ -392,7 +400,7 @@ fn is_at(url: &str, server: &str) -> bool {
     origin.is_some_and(|origin| format!("{}:{}", origin.host, origin.port) == server)
 }
 
-fn msg_id(found: &mut Findings, turn: &Turn<'_>, header: SyncHdr<'_>, seen: &Seen) {
+fn msg_id(found: &mut Findings, turn: &Turn<'_>, header: SyncHdr<'_>, seen: &LintSession) {
     let at = Some(header.element());
     let written = header.msg_id().unwrap_or_default();
     let number = SessionTag::number_of(turn.message).filter(|number| *number > 0);
@@ -432,7 +440,12 @@ fn msg_id(found: &mut Findings, turn: &Turn<'_>, header: SyncHdr<'_>, seen: &See
     }
 }
 
-fn sizes_and_addresses(found: &mut Findings, turn: &Turn<'_>, header: SyncHdr<'_>, seen: &Seen) {
+fn sizes_and_addresses(
+    found: &mut Findings,
+    turn: &Turn<'_>,
+    header: SyncHdr<'_>,
+    seen: &LintSession,
+) {
     let at = Some(header.element());
     let bytes = turn.linted.document.source().len() as u64;
     let most = seen

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::Findings;
-use super::seen::{Seen, Turn, is_short};
+use super::lint_session::{LintSession, Turn, is_short};
 use crate::dm::{AlertCode, Command, CommandKind, Item, locuri};
 
 /// A large object whose chunks are being sent.
@@ -18,13 +18,13 @@ pub(super) struct Object {
     is_complete: bool,
 }
 
-pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
+pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &mut LintSession) {
     answers(found, turn, seen);
     chunks(found, turn, seen);
 }
 
 /// Checks the Statuses for chunks of the other side.
-fn answers(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
+fn answers(found: &mut Findings, turn: &Turn<'_>, seen: &mut LintSession) {
     let disturbed = !seen.is_comparable();
     // Each command is examined once, however many Statuses it has.
     let mut goes_on: HashMap<_, bool> = HashMap::new();
@@ -70,7 +70,7 @@ fn answers(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
 }
 
 /// Checks the chunks that the sender sends.
-fn chunks(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
+fn chunks(found: &mut Findings, turn: &Turn<'_>, seen: &mut LintSession) {
     let most = seen
         .of(turn.side.other())
         .max_obj_size

@@ -3,11 +3,11 @@
 use hashlink::LinkedHashMap;
 
 use super::Findings;
-use super::seen::{Seen, Turn, answers, explains_missing_final, is_short};
+use super::lint_session::{LintSession, Turn, answers, explains_missing_final, is_short};
 use crate::dm::{AlertCode, Command, CommandKind, Message};
 use crate::flow::{SessionKey, SessionTag, Side};
 
-pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
+pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &mut LintSession) {
     match turn.side {
         Side::Device => of_device(found, turn, seen),
         Side::Server => of_server(found, turn, seen),
@@ -43,7 +43,7 @@ pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
     }
 }
 
-fn of_device(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
+fn of_device(found: &mut Findings, turn: &Turn<'_>, seen: &mut LintSession) {
     let message = turn.message;
     let at = Some(message.element());
     let opens = message.opens_session();
@@ -118,7 +118,7 @@ fn of_device(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
 const DEV_INFO: [&str; 5] = ["DevId", "Man", "Mod", "DmV", "Lang"];
 
 /// Remembers the LoginStatus and the DevInfo nodes of a message.
-fn note_device(seen: &mut Seen, message: Message<'_>) {
+fn note_device(seen: &mut LintSession, message: Message<'_>) {
     for command in message.commands().filter(|it| !it.kind().is_answer()) {
         for item in command.items() {
             let media_type = item.meta().and_then(|meta| meta.media_type());
@@ -144,7 +144,7 @@ fn note_device(seen: &mut Seen, message: Message<'_>) {
     }
 }
 
-fn of_server(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
+fn of_server(found: &mut Findings, turn: &Turn<'_>, seen: &mut LintSession) {
     let message = turn.message;
     let at = Some(message.element());
     if let Some(delivered) = turn
@@ -197,7 +197,7 @@ fn new_commands<'m>(turn: &'m Turn<'m>) -> impl Iterator<Item = Command<'m>> {
 
 /// Returns the newest session of the same device with the same server.
 pub(super) fn before(
-    sessions: &LinkedHashMap<SessionKey, Seen>,
+    sessions: &LinkedHashMap<SessionKey, LintSession>,
     key: &SessionKey,
 ) -> Option<SessionKey> {
     let is_same = |known: &&SessionKey| known.server == key.server && known.device == key.device;
@@ -206,15 +206,15 @@ pub(super) fn before(
 
 /// Returns the session that a device goes on with under another SessionID, or with its name in other case: its message
 /// has the next MsgID, and answers the open commands of the server there and nothing else. Another session of the device
-/// beside it, recorded from its middle, answers others.
+/// at the same time, recorded from its middle, answers others.
 pub(super) fn continued(
-    sessions: &LinkedHashMap<SessionKey, Seen>,
+    sessions: &LinkedHashMap<SessionKey, LintSession>,
     key: &SessionKey,
     message: Message<'_>,
 ) -> Option<SessionKey> {
     let number = SessionTag::number_of(message).filter(|_| !message.opens_session())?;
     let answers = answers(message);
-    let is_it = |(known, seen): &(&SessionKey, &Seen)| {
+    let is_it = |(known, seen): &(&SessionKey, &LintSession)| {
         let is_same = known.server == key.server && known.device.eq_ignore_ascii_case(&key.device);
         let is_next = seen.device.msg_id.and_then(|last| last.checked_add(1)) == Some(number);
         is_same && is_next && seen.is_answered_by(&answers)
@@ -224,7 +224,7 @@ pub(super) fn continued(
 }
 
 /// Checks PKG-09: a device begins a session while commands of the session before wait for an answer.
-pub(super) fn left_open(found: &mut Findings, before: &SessionKey, seen: &Seen) {
+pub(super) fn left_open(found: &mut Findings, before: &SessionKey, seen: &LintSession) {
     let waits = seen
         .server
         .pending

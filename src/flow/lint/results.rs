@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::seen::{Place, Turn};
+use super::lint_session::{Place, Turn};
 use super::{Findings, uri};
 use crate::dm::{Command, Meta, locuri};
 

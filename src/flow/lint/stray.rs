@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::seen::{Pending, Seen, Turn};
+use super::lint_session::{LintSession, Pending, Turn};
 use crate::dm::{CommandKind, Message, Refs, Status, StatusCode};
 use crate::flow::AnswerTarget;
 
@@ -32,7 +32,7 @@ impl<'m> Strays<'m> {
     }
 
     /// Marks a command as answered if it is the only one of its kind in that message without a Status.
-    pub(super) fn settle(&self, turn: &Turn<'_>, seen: &mut Seen) {
+    pub(super) fn settle(&self, turn: &Turn<'_>, seen: &mut LintSession) {
         if self.0.len() > MOST_STRAYS {
             return;
         }

@@ -131,7 +131,7 @@ impl OriginMap {
     }
 
     /// Whether the public origin of every server is the server's own. Then nothing is rewritten.
-    pub fn is_identity(&self) -> bool {
+    pub fn changes_nothing(&self) -> bool {
         self.pairs.iter().all(|pair| pair.public == pair.server)
     }
 
@@ -159,7 +159,7 @@ impl OriginMap {
             return Turned::Same;
         }
         let named = NamedHost::of(origin).filter(|named| learned.takes(named));
-        match named.filter(|_| reach == Reach::Learned && !self.is_identity()) {
+        match named.filter(|_| reach == Reach::Learned && !self.changes_nothing()) {
             Some(named) => Turned::To {
                 length: url.end,
                 with: format!(

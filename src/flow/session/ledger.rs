@@ -159,8 +159,7 @@ impl<'l> Lookup<'l> {
         named
     }
 
-    /// Whether more answers of a message fit the message that its sender gave this MsgID than the one that its receiver
-    /// got with it.
+    /// Two messages can have this MsgID: one as sent, one as received. Returns whether more answers fit the one as sent.
     fn means_as_sent(
         &mut self,
         msg_ref: &str,

@@ -48,7 +48,7 @@ impl Exchange {
         let server = self.route.connection.server.clone();
         let begun = identities.begin(&asked, &server).await;
         let changed = begun.and_then(|(swap, effect)| {
-            let limits = read::limits(self.context.shared.settings.max_body);
+            let limits = read::decode_limits(self.context.shared.settings.max_body);
             let sent = patched(&document, &effect.patch, &self.head.headers, &limits)
                 .ok_or("the message could not be read any more")?;
             send(sent, effect, decided);
@@ -73,7 +73,7 @@ impl Exchange {
             return;
         };
         let leaving = decided.verdict.leaving(received).cloned();
-        let hosts = received.map_or_else(Vec::new, |received| hosts::named(received));
+        let hosts = received.map_or_else(Vec::new, |received| hosts::in_document(received));
         let swapped = match decided.verdict.answer {
             Some(_) => Err("a rule answers in place of the server".to_owned()),
             None => {
@@ -118,7 +118,9 @@ impl Exchange {
             let has_url = |document: &&Document| {
                 memchr::memmem::find(document.source(), b"https://").is_some()
             };
-            let named = document.filter(has_url).map_or_else(Vec::new, hosts::named);
+            let named = document
+                .filter(has_url)
+                .map_or_else(Vec::new, hosts::in_document);
             let named = location.into_iter().chain(named).collect();
             shared.identities.add_hosts(&hash, named);
         }
@@ -190,7 +192,7 @@ impl Exchange {
             true => "the answer is a redirection",
             false => "the answer cannot be read",
         })?;
-        let limits = read::limits(shared.settings.max_body);
+        let limits = read::decode_limits(shared.settings.max_body);
         let authority = shared.tls.authority();
         let ready = swap.answered(&shared.identities, authority, &document, hosts, &limits)?;
         let sent = patched(&document, &ready.effect.patch, headers, &limits)

@@ -9,8 +9,8 @@ use super::{Dropped, Exchange};
 use crate::dm::Dialect;
 use crate::flow::event::Event;
 use crate::flow::{
-    CapturedBody, CapturedMessage, CertificateVerdict, ClientCertificate, Delivery, Head,
-    NotParsed, ParsedBody, ResponseHead, RuleEffect, Side,
+    CapturedBody, CapturedMessage, CertificateTrust, ClientCertificate, Delivery, Head, NotParsed,
+    ParsedBody, ResponseHead, RuleEffect, Side,
 };
 use crate::proxy::IN_TRANSCRIPT;
 use crate::proxy::body::Body;
@@ -58,7 +58,7 @@ impl Exchange {
         let tls = self.route.connection.tls.as_ref();
         let presented = tls.and_then(|tls| tls.client.as_ref());
         let is_trusted = |client: &&Arc<ClientCertificate>| {
-            !matches!(client.verdict, CertificateVerdict::Untrusted(_))
+            !matches!(client.trust, CertificateTrust::Untrusted(_))
         };
         if demanded != RequestClientCert::Require || presented.filter(is_trusted).is_some() {
             return None;

@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::store::{IdentityStore, StoreError};
 use super::stored::{IdentityId, StoredIdentity};
 use crate::flow::origin::{Origin, Scheme, plain_host};
-use crate::identity::session::Pairs;
+use crate::identity::certificate_pairs::CertificatePairs;
 use crate::identity::{CertificateParts, Strings};
 use crate::proxy::client_identity::ClientIdentity;
 use crate::proxy::settings::{Settings, SwapSettings};
@@ -34,7 +34,7 @@ struct Known {
     hosts: HashMap<IdentityId, HashSet<String>>,
     /// The loaded identities, by the SHA-256 of the device's certificate.
     loaded: LruCache<[u8; 32], ClientIdentity>,
-    pairs: Arc<Pairs>,
+    pairs: Arc<CertificatePairs>,
     /// The serial numbers of dmtap's CA that devices have, as INTEGERs in DER.
     serials: HashSet<Vec<u8>>,
     /// The minimalKeyLength of each server.
@@ -86,7 +86,7 @@ impl Identities {
     }
 
     /// Returns the pairs of device and server certificates that stand for each other.
-    pub(in crate::proxy) fn pairs(&self) -> Arc<Pairs> {
+    pub(in crate::proxy) fn pairs(&self) -> Arc<CertificatePairs> {
         self.known.lock().pairs.clone()
     }
 

@@ -13,8 +13,8 @@ use super::stored::{CertificateDetails, IdentityId, StoredIdentity, sha256};
 use crate::dm::token::TokenKind;
 use crate::flow::RuleEffect;
 use crate::identity::KeyKind;
+use crate::identity::certificate_pairs::CertificatePairs;
 use crate::identity::enrollment::{self, Asked};
-use crate::identity::session::Pairs;
 use crate::identity::{CertificateParts, CertificationRequest, SignedRequest, Signer};
 use crate::markup::{Document, Limits};
 use crate::proxy::ca::Authority;
@@ -169,7 +169,7 @@ impl Swap {
         let device = parts
             .reissued(&self.device_key, &issuer, serial)
             .map_err(|error| error.to_string())?;
-        let mut pair = Pairs::default();
+        let mut pair = CertificatePairs::default();
         pair.add(&device, server);
         let effect = enrollment::with_certificate(document, limits, &pair)
             .map_err(|error| error.to_string())?;

@@ -148,7 +148,7 @@ fn a_media_type_of_the_other_encoding_is_noted() {
 fn broken_bodies_are_told_apart() {
     let check = |body: &'static [u8], id| {
         let (reading, notes) = read_plain(body.into(), &HeaderMap::new(), 1000);
-        assert!(matches!(reading, ParsedBody::Undecodable(_)), "{body:?}");
+        assert!(matches!(reading, ParsedBody::Broken(_)), "{body:?}");
         assert_eq!(notes[0].id, id);
     };
     check(b"<a><b></a>", "XML-01");
@@ -184,7 +184,7 @@ fn a_text_for_people_is_not_called_broken_markup() {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
         let (reading, notes) = read_plain(body.into(), &headers, 1000);
         assert_eq!(
-            matches!(reading, ParsedBody::Undecodable(_)),
+            matches!(reading, ParsedBody::Broken(_)),
             is_broken,
             "{body:?}"
         );

@@ -174,7 +174,7 @@ impl Enrollments {
         let requests = self.requests.into_values();
         let mut over: Vec<_> = requests.filter_map(Request::unanswered).collect();
         for AnalysedSession { summary, .. } in &mut over {
-            settle_attempts(&mut summary.findings, &self.attempts.overcome);
+            settle_attempts(&mut summary.findings, &self.attempts.remedied);
         }
         over.extend(self.attempts.stopped(&named));
         findings.extend(elsewhere);
@@ -292,7 +292,7 @@ impl Enrollments {
         // A log has no heads, and its messages are of OMA DM.
         let is_dm = record.head.is_none() || content_type.is_some_and(|it| it.contains("syncml"));
         let (why, cause) = match &record.reading {
-            Some(ParsedBodyRecord::Opaque { at, why, .. }) => {
+            Some(ParsedBodyRecord::Broken { at, why, .. }) => {
                 (format_smolstr!("{why}, at byte {at}"), None)
             }
             Some(ParsedBodyRecord::Unread { why, cause, .. }) => (why.clone(), *cause),

@@ -170,7 +170,7 @@ impl<'r> Exchanged<'r> {
     /// Whether the body is no SyncML but of another kind: a page, JSON, plain text.
     pub(super) fn is_foreign(&self) -> bool {
         let is_read = match &self.record.reading {
-            Some(ParsedBodyRecord::Undecoded { .. }) => true,
+            Some(ParsedBodyRecord::OtherType { .. }) => true,
             Some(ParsedBodyRecord::Document { dialect, .. }) => dialect != "syncml",
             _ => false,
         };
@@ -180,7 +180,7 @@ impl<'r> Exchanged<'r> {
     /// Returns the reason why dmtap could not read the whole message, in words and as a cause; `None` for dmtap's own answer.
     pub(super) fn unread(&self) -> Option<(SmolStr, Option<UnreadCause>)> {
         let (why, cause) = match &self.record.reading {
-            Some(ParsedBodyRecord::Opaque { why, .. }) => (why, None),
+            Some(ParsedBodyRecord::Broken { why, .. }) => (why, None),
             Some(ParsedBodyRecord::Unread { why, cause, .. }) => (why, *cause),
             _ => {
                 let mut notes = self.record.notes.iter();

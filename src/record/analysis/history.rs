@@ -4,7 +4,7 @@ use hashlink::LinkedHashMap;
 use smol_str::{SmolStr, format_smolstr};
 
 use crate::dm::locuri;
-use crate::flow::{CommandDelivery, Side, Transaction};
+use crate::flow::{Arrival, Side, Transaction};
 use crate::record::model::SessionSummary;
 
 /// The failures in the sessions of devices.
@@ -51,7 +51,7 @@ impl History {
     pub(super) fn enter(&mut self, session: &SessionSummary, transactions: &[Transaction]) {
         let own = |transaction: &&Transaction| {
             let is_servers = transaction.from == Side::Server;
-            let is_delivered = transaction.delivery == CommandDelivery::Delivered;
+            let is_delivered = transaction.arrival == Arrival::Delivered;
             is_servers && is_delivered && transaction.all_rules().next().is_none()
         };
         let mut entered: Vec<SmolStr> = Vec::new();

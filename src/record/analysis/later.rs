@@ -30,8 +30,8 @@ struct Fate {
 
 /// The commands and findings of a session that a later one may settle.
 #[derive(Default)]
-pub struct Left {
-    /// The commands that failed or go on, and those beside them in an Atomic.
+pub struct OpenWork {
+    /// The commands that failed or go on, and the others of the same Atomic.
     commands: Vec<Transaction>,
     /// The places of the findings that are settled.
     settled: HashSet<usize>,
@@ -39,7 +39,7 @@ pub struct Left {
     failed: HashSet<usize>,
 }
 
-impl Left {
+impl OpenWork {
     /// Returns those of a session with these commands.
     pub fn of(transactions: &[Transaction]) -> Self {
         let mut around: HashSet<u32> = HashSet::new();
@@ -80,28 +80,35 @@ impl<'s> Later<'s> {
     }
 
     /// Settles findings of an earlier session of the same device.
-    pub fn settle(&self, earlier: &mut SessionSummary, left: &mut Left) {
+    pub fn settle(&self, earlier: &mut SessionSummary, open_work: &mut OpenWork) {
         for at in 0..earlier.findings.len() {
-            if left.settled.contains(&at) || !may_be_settled(&earlier.findings[at]) {
+            if open_work.settled.contains(&at) || !may_be_settled(&earlier.findings[at]) {
                 continue;
             }
-            if self.settle_work(earlier, at, left) || self.settle_failed(earlier, at, left) {
-                left.settled.insert(at);
+            if self.settle_work(earlier, at, open_work)
+                || self.settle_failed(earlier, at, open_work)
+            {
+                open_work.settled.insert(at);
             }
         }
     }
 
     /// Writes the fate of the work into the finding at a place. Returns whether the finding is settled by that.
-    fn settle_work(&self, earlier: &mut SessionSummary, at: usize, left: &mut Left) -> bool {
+    fn settle_work(
+        &self,
+        earlier: &mut SessionSummary,
+        at: usize,
+        open_work: &mut OpenWork,
+    ) -> bool {
         let is_same_user = self.is_same_user(earlier);
         let finding = &mut earlier.findings[at];
-        let of_several = left.commands.iter().filter(|it| it.items.len() > 1);
+        let of_several = open_work.commands.iter().filter(|it| it.items.len() > 1);
         let is_of_several =
             { of_several }.any(|it| finding.transactions.first() == Some(&it.number));
         let node = finding.node.as_deref().unwrap_or_default();
         let may_tell = !is_of_several && (is_same_user || !locuri::is_of_user(node));
-        let has_failed = left.failed.contains(&at);
-        let mut begun = left.commands.iter();
+        let has_failed = open_work.failed.contains(&at);
+        let mut begun = open_work.commands.iter();
         let begun = begun.find(|it| finding.transactions.contains(&it.number));
         let correlator = begun.and_then(|it| it.correlator.as_deref());
         let Some(fate) = self
@@ -141,25 +148,25 @@ impl<'s> Later<'s> {
             return false;
         }
         finding.why.push(fate.shown);
-        let going_on = left.commands.iter().filter(|it| {
+        let going_on = open_work.commands.iter().filter(|it| {
             let is_of_it = finding.transactions.contains(&it.number);
             is_of_it && it.outcome == TransactionOutcome::InProgress
         });
         let (going_on, commands) = (count(going_on), &mut earlier.commands);
-        let counted = match left.failed.remove(&at) {
+        let counted = match open_work.failed.remove(&at) {
             true => &mut commands.failed,
             false => &mut commands.in_progress,
         };
         *counted = counted.saturating_sub(going_on);
         if pending {
             commands.failed += going_on;
-            left.failed.insert(at);
+            open_work.failed.insert(at);
         }
         !pending
     }
 
     /// Writes into the finding at a place that this session repeated its failed commands with success. Returns whether it did.
-    fn settle_failed(&self, earlier: &mut SessionSummary, at: usize, left: &Left) -> bool {
+    fn settle_failed(&self, earlier: &mut SessionSummary, at: usize, open_work: &OpenWork) -> bool {
         let is_same_user = self.is_same_user(earlier);
         let finding = &mut earlier.findings[at];
         let numbers = &finding.transactions;
@@ -168,10 +175,10 @@ impl<'s> Later<'s> {
         };
         let of_finding = |it: &&Transaction| numbers.contains(&it.number);
         let failed: Vec<&Transaction> = match &*finding.id {
-            "WHY-06" => inside(*first, &left.commands),
+            "WHY-06" => inside(*first, &open_work.commands),
             // The finding names all its commands.
             "WHY-01" | "WHY-07" | "WHY-10" if numbers.len() < MOST_PLACES => {
-                left.commands.iter().filter(of_finding).collect()
+                open_work.commands.iter().filter(of_finding).collect()
             }
             _ => return false,
         };
@@ -184,7 +191,7 @@ impl<'s> Later<'s> {
         let Some([.., last]) = done.as_deref() else {
             return false;
         };
-        let atomic = left.commands.iter().filter(|it| it.number == *first);
+        let atomic = open_work.commands.iter().filter(|it| it.number == *first);
         let all = atomic.chain(failed.iter().copied().filter(|it| it.number != *first));
         let failures = count(all.filter(|it| it.has_failed()));
         let incomplete = count(failed.iter().copied().filter(|it| is_incomplete(it)));
@@ -271,12 +278,12 @@ impl<'s> Later<'s> {
     }
 }
 
-/// Settles findings about attempts to enroll that the device repeated with success; `overcome` has the exchange of each
+/// Settles findings about attempts to enroll that the device repeated with success; `remedied` has the exchange of each
 /// failure, with the one in which the device got its certificate.
-pub fn settle_attempts(findings: &mut [SessionFinding], overcome: &[(u64, u64)]) {
+pub fn settle_attempts(findings: &mut [SessionFinding], remedied: &[(u64, u64)]) {
     for finding in findings.iter_mut().filter(|it| it.pending) {
-        let mut overcome = overcome.iter();
-        let later = overcome.find(|(failed, _)| finding.exchanges == [*failed]);
+        let mut remedied = remedied.iter();
+        let later = remedied.find(|(failed, _)| finding.exchanges == [*failed]);
         if let Some((_, granted)) = later {
             finding.pending = false;
             let line =

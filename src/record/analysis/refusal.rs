@@ -135,12 +135,12 @@ impl Refusal {
                     next: None,
                 });
             }
-            Some(ParsedBodyRecord::Undecoded { media_type, .. }) => (other(media_type), IN_FRONT),
+            Some(ParsedBodyRecord::OtherType { media_type, .. }) => (other(media_type), IN_FRONT),
             Some(ParsedBodyRecord::Document { dialect, root, .. }) if dialect != "soap" => {
                 (other(&format!("<{root}>")), IN_FRONT)
             }
             // Without a head the kind of the answer is not known.
-            Some(ParsedBodyRecord::Opaque { why, .. }) if record.head.is_some() => {
+            Some(ParsedBodyRecord::Broken { why, .. }) if record.head.is_some() => {
                 (format!("the answer cannot be read: {why}"), BROKEN)
             }
             _ => return None,
@@ -165,7 +165,7 @@ pub(super) fn own_words(record: &EventRecord) -> Option<SmolStr> {
         return fault_words(record);
     }
     let text = text(record)?;
-    let is_html = matches!(&record.reading, Some(ParsedBodyRecord::Undecoded { media_type, .. }) if media_type.contains("html"));
+    let is_html = matches!(&record.reading, Some(ParsedBodyRecord::OtherType { media_type, .. }) if media_type.contains("html"));
     let beginning = &text[..text.floor_char_boundary(MOST_READ)];
     let text = match is_html {
         // Many servers send plain text as HTML.
@@ -191,7 +191,7 @@ fn fault_words(record: &EventRecord) -> Option<SmolStr> {
 }
 
 fn text(record: &EventRecord) -> Option<&str> {
-    let is_text = matches!(&record.reading, Some(ParsedBodyRecord::Undecoded { .. }));
+    let is_text = matches!(&record.reading, Some(ParsedBodyRecord::OtherType { .. }));
     record.body.as_ref().filter(|_| is_text)?.text()
 }
 

@@ -5,11 +5,11 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::dm::{StatusCode, locuri};
-use crate::flow::{CommandDelivery, Side, Transaction, TransactionItem, TransactionOutcome};
+use crate::flow::{Arrival, Side, Transaction, TransactionItem, TransactionOutcome};
 use crate::record::redact::MASK;
 
-/// Marks these commands; those at the places in `incomplete` failed, too. Returns the later command that reached the goal of
-/// a failed one, both by number.
+/// Marks failed commands that need nothing more. Commands at the places in `incomplete` count as failed. Returns the later
+/// command that reached the goal of a failed one, both by number.
 pub(super) fn mark(
     transactions: &mut [Transaction],
     incomplete: &[(usize, Option<u64>)],
@@ -164,7 +164,7 @@ impl<'s> Done<'s> {
 /// Returns the only node of a command of the server that no rule touched, canonical.
 fn node(transaction: &Transaction) -> Option<String> {
     let is_own = transaction.from == Side::Server
-        && transaction.delivery == CommandDelivery::Delivered
+        && transaction.arrival == Arrival::Delivered
         && transaction.items.len() == 1
         && transaction.all_rules().next().is_none();
     transaction.node().filter(|_| is_own).map(locuri::canonical)

@@ -25,9 +25,7 @@ use super::incident::{Back, Incident, IncidentKind, SLOW};
 use super::links::Links;
 use super::no_answer::NoAnswer;
 use super::refusal::{self, MissedCertificate};
-use crate::flow::{
-    CommandDelivery, CommandPlace, SessionEnd, Side, Transaction, TransactionOutcome,
-};
+use crate::flow::{Arrival, CommandPlace, SessionEnd, Side, Transaction, TransactionOutcome};
 use crate::record::EventRecord;
 use crate::record::model::{CommandRecord, EventKind, NoteRecord, SessionSummary};
 
@@ -93,7 +91,7 @@ pub(super) struct OpenSession {
     pub(super) lacks_end: bool,
     /// Whether answers may be missing that the peers gave, or would have given.
     pub(super) lacks_answers: bool,
-    /// The exchange of a message that names no session, beside the part that the record lacks, and the reason.
+    /// The exchange of a message that names no session, next to the part that the record lacks, and the reason.
     pub(super) nameless: Option<(u64, SmolStr)>,
     /// Whether the session is the rest of one that had ended.
     pub(super) is_rest: bool,
@@ -363,8 +361,8 @@ impl OpenSession {
     fn lost_response(&mut self, message: &Exchanged<'_>) {
         let commands = self.last[1].commands.clone();
         for at in commands {
-            if self.transactions[at].delivery == CommandDelivery::Delivered {
-                self.transactions[at].delivery = CommandDelivery::Undelivered;
+            if self.transactions[at].arrival == Arrival::Delivered {
+                self.transactions[at].arrival = Arrival::Undelivered;
             }
         }
         let (exchange, asked_us) = (self.last[0].exchange, self.last[0].at_us);
@@ -384,13 +382,13 @@ impl OpenSession {
     /// commands stay as they are.
     fn request_lost(&mut self) {
         for (transaction, answer) in std::mem::take(&mut self.last[0].answers) {
-            if self.transactions[transaction].delivery != CommandDelivery::Injected {
+            if self.transactions[transaction].arrival != Arrival::Injected {
                 self.transactions[transaction].answers[answer].received = None;
                 self.settle(transaction);
             }
         }
         for at in self.last[0].commands.clone() {
-            self.transactions[at].delivery = CommandDelivery::Undelivered;
+            self.transactions[at].arrival = Arrival::Undelivered;
         }
     }
 

@@ -29,7 +29,7 @@ use super::history::History;
 use super::session::OpenSession;
 use crate::dm::locuri;
 use crate::facts;
-use crate::flow::{CommandDelivery, SessionEnd, Side, Transaction, TransactionOutcome};
+use crate::flow::{Arrival, SessionEnd, Side, Transaction, TransactionOutcome};
 use crate::record::model::SessionFinding;
 
 pub(super) use reported::{goes_on, is_end_of, reported_end};
@@ -137,7 +137,7 @@ impl<'s> Case<'s> {
     fn untouched(&self) -> impl Iterator<Item = &'s Transaction> {
         self.transactions().filter(|transaction| {
             transaction.from == Side::Server
-                && transaction.delivery == CommandDelivery::Delivered
+                && transaction.arrival == Arrival::Delivered
                 && transaction.all_rules().next().is_none()
         })
     }
@@ -155,7 +155,7 @@ impl<'s> Case<'s> {
                 it.outcome,
                 TransactionOutcome::Lost | TransactionOutcome::Open
             );
-            let is_own = it.delivery != CommandDelivery::Injected;
+            let is_own = it.arrival != Arrival::Injected;
             let is_servers = it.from == Side::Server && is_own && !it.leaves_nothing_open();
             is_servers && is_lost && !self.is_sent_again(it)
         });

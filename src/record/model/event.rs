@@ -185,7 +185,7 @@ impl EventRecord {
         let message = document.and_then(|document| Message::of(document));
         let changed = captured.body.sent != captured.body.received;
         let notes = captured.notes.iter().map(|note| NoteRecord {
-            text: clipped_note(&secrets.scrub(&note.text)).into(),
+            text: clipped_note(&secrets.mask_known(&note.text)).into(),
             ..note.into()
         });
         let mut record = Self {
@@ -213,7 +213,7 @@ impl EventRecord {
             sent: changed.then(|| sent(&captured.body, sent_spans.as_ref(), &secrets)),
             ..Self::bare(seq, event, captured.at, &*captured.connection)
         };
-        record.scrub(&secrets);
+        record.mask_known(&secrets);
         record
     }
 }
@@ -287,13 +287,13 @@ fn sent(body: &CapturedBody, secret_spans: Option<&SecretSpans>, secrets: &Redac
 
 /// Records a body that is not a document: masks known secrets and what looks like a secret.
 fn unread(body: &Bytes, secrets: &Redactor) -> BodyRecord {
-    let shown = secrets.by_looks(body);
-    let scrubbed = match secrets.scrub_bytes(&shown) {
-        Cow::Owned(scrubbed) => Some(scrubbed),
+    let shown = secrets.mask_lookalikes(body);
+    let masked = match secrets.mask_known_bytes(&shown) {
+        Cow::Owned(masked) => Some(masked),
         Cow::Borrowed(_) => None,
     };
-    BodyRecord(match (scrubbed, shown) {
-        (Some(scrubbed), _) => scrubbed.into(),
+    BodyRecord(match (masked, shown) {
+        (Some(masked), _) => masked.into(),
         (None, Cow::Owned(shown)) => shown.into(),
         (None, Cow::Borrowed(_)) => body.clone(),
     })

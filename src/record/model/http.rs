@@ -9,7 +9,7 @@ use smol_str::{SmolStr, ToSmolStr, format_smolstr};
 
 use crate::dm::Message;
 use crate::flow::{
-    CapturedMessage, CertificateVerdict, ClientCertificate, Connection, ConnectionId, Head,
+    CapturedMessage, CertificateTrust, ClientCertificate, Connection, ConnectionId, Head,
     NotParsed, ParsedBody, SessionTag, Side,
 };
 use crate::record::redact::{Redactor, SecretSpans};
@@ -74,9 +74,9 @@ impl ClientCertificateRecord {
             serial: SmolStr::new(&presented.serial),
             sha1: SmolStr::new(&presented.sha1),
             sha256: SmolStr::new(&presented.sha256),
-            verdict: SmolStr::new_static(presented.verdict.name()),
-            why: match &presented.verdict {
-                CertificateVerdict::Untrusted(why) => Some(SmolStr::new(why)),
+            verdict: SmolStr::new_static(presented.trust.name()),
+            why: match &presented.trust {
+                CertificateTrust::Untrusted(why) => Some(SmolStr::new(why)),
                 _ => None,
             },
         }
@@ -89,7 +89,7 @@ impl ClientCertificateRecord {
 pub struct HeadRecord {
     /// For a request: the method.
     pub method: Option<SmolStr>,
-    /// For a request: the URI at the server.
+    /// For a request: the URL that the device asked for.
     pub uri: Option<SmolStr>,
     /// For a response: the status.
     pub status: Option<u16>,
@@ -113,26 +113,28 @@ pub enum ParsedBodyRecord {
         /// The reason, for people.
         why: SmolStr,
         /// Whether the body is recorded without its content coding.
-        #[serde(default, skip_serializing_if = "super::is_false")]
-        decoded: bool,
+        #[serde(default, rename = "decoded", skip_serializing_if = "super::is_false")]
+        without_coding: bool,
     },
     /// A body other than XML or WBXML, by its media type: HTML, JSON, plain text, an image.
-    Undecoded {
+    #[serde(rename = "undecoded")]
+    OtherType {
         /// The media type.
         media_type: SmolStr,
         /// Whether the body is recorded without its content coding.
-        #[serde(default, skip_serializing_if = "super::is_false")]
-        decoded: bool,
+        #[serde(default, rename = "decoded", skip_serializing_if = "super::is_false")]
+        without_coding: bool,
     },
     /// Broken XML or WBXML.
-    Opaque {
+    #[serde(rename = "opaque")]
+    Broken {
         /// The offset of the first part that could not be read.
         at: u32,
         /// The error there.
         why: SmolStr,
         /// Whether the body is recorded without its content coding.
-        #[serde(default, skip_serializing_if = "super::is_false")]
-        decoded: bool,
+        #[serde(default, rename = "decoded", skip_serializing_if = "super::is_false")]
+        without_coding: bool,
     },
     /// A document in XML or WBXML.
     Document {
@@ -143,8 +145,8 @@ pub enum ParsedBodyRecord {
         /// The name of the root element.
         root: SmolStr,
         /// Whether the body is recorded without its content coding.
-        #[serde(default, skip_serializing_if = "super::is_false")]
-        decoded: bool,
+        #[serde(default, rename = "decoded", skip_serializing_if = "super::is_false")]
+        without_coding: bool,
     },
 }
 
@@ -281,13 +283,13 @@ impl HeadRecord {
 
 impl ParsedBodyRecord {
     /// Returns whether the body is recorded without its content coding.
-    pub fn is_decoded(&self) -> bool {
+    pub fn is_without_coding(&self) -> bool {
         match self {
             Self::Empty => false,
-            Self::Unread { decoded, .. }
-            | Self::Undecoded { decoded, .. }
-            | Self::Opaque { decoded, .. }
-            | Self::Document { decoded, .. } => *decoded,
+            Self::Unread { without_coding, .. }
+            | Self::OtherType { without_coding, .. }
+            | Self::Broken { without_coding, .. }
+            | Self::Document { without_coding, .. } => *without_coding,
         }
     }
 
@@ -295,9 +297,9 @@ impl ParsedBodyRecord {
         let is_plain = captured.body.plain.is_some();
         match &captured.body.parsed {
             ParsedBody::Empty => Self::Empty,
-            ParsedBody::Unread(NotParsed::MediaType(media_type)) => Self::Undecoded {
+            ParsedBody::Unread(NotParsed::MediaType(media_type)) => Self::OtherType {
                 media_type: SmolStr::new(media_type),
-                decoded: is_plain,
+                without_coding: is_plain,
             },
             ParsedBody::Unread(unread) => Self::Unread {
                 cause: match unread {
@@ -306,18 +308,18 @@ impl ParsedBodyRecord {
                     _ => None,
                 },
                 why: why(unread),
-                decoded: is_plain,
+                without_coding: is_plain,
             },
-            ParsedBody::Undecodable(error) => Self::Opaque {
+            ParsedBody::Broken(error) => Self::Broken {
                 at: error.at,
                 why: error.kind.to_smolstr(),
-                decoded: is_plain,
+                without_coding: is_plain,
             },
             ParsedBody::Document(document, dialect) => Self::Document {
                 encoding: SmolStr::new_static(if document.is_wbxml() { "wbxml" } else { "xml" }),
                 dialect: SmolStr::new_static(dialect.name()),
                 root: document.root().local().into(),
-                decoded: *document.source() != captured.body.received,
+                without_coding: *document.source() != captured.body.received,
             },
         }
     }
@@ -330,7 +332,9 @@ fn why(unread: &NotParsed) -> SmolStr {
         NotParsed::NoRoom { limit } => {
             format_smolstr!("other bodies hold all of the {limit} bytes set aside for reading")
         }
-        NotParsed::TooSlow { seconds } => format_smolstr!("not here after {seconds} seconds"),
+        NotParsed::TooSlow { seconds } => {
+            format_smolstr!("the body was not complete after {seconds} seconds")
+        }
         NotParsed::NotRecorded { bytes: Some(bytes) } => {
             format_smolstr!("not in the file, which says that it had {bytes} bytes")
         }

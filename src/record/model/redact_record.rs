@@ -9,13 +9,13 @@ use crate::record::redact::Redactor;
 
 impl EventRecord {
     /// Masks the secret values in all other texts of the record. Bodies, notes and changes are already masked.
-    pub(super) fn scrub(&mut self, secrets: &Redactor) {
+    pub(super) fn mask_known(&mut self, secrets: &Redactor) {
         if secrets.is_empty() {
             return;
         }
         let mut mask = |text: &mut SmolStr| {
-            if let Cow::Owned(scrubbed) = secrets.scrub(text) {
-                *text = scrubbed.into();
+            if let Cow::Owned(masked) = secrets.mask_known(text) {
+                *text = masked.into();
             }
         };
         if let Some(head) = &mut self.head {
@@ -25,9 +25,9 @@ impl EventRecord {
         }
         match &mut self.reading {
             Some(ParsedBodyRecord::Document { root, .. }) => mask(root),
-            Some(ParsedBodyRecord::Undecoded { media_type, .. }) => mask(media_type),
+            Some(ParsedBodyRecord::OtherType { media_type, .. }) => mask(media_type),
             // The error may quote the body.
-            Some(ParsedBodyRecord::Opaque { why, .. } | ParsedBodyRecord::Unread { why, .. }) => {
+            Some(ParsedBodyRecord::Broken { why, .. } | ParsedBodyRecord::Unread { why, .. }) => {
                 mask(why);
             }
             Some(ParsedBodyRecord::Empty) | None => {}

@@ -79,7 +79,7 @@ fn masked(patch: &Patch, spans: &SecretSpans, secrets: &Redactor) -> Vec<SpliceR
         added += splice.with.len();
         removed += splice.span.len();
         let shown = spans.shorten(&splice.with, start);
-        let with = secrets.scrub_shortly(&shown).into_owned();
+        let with = secrets.mask_known_shortly(&shown).into_owned();
         spliced(splice, with)
     });
     splices.collect()
@@ -96,8 +96,8 @@ fn unread(applied: &RuleEffect, paths: &SecretPaths, secrets: &Redactor) -> Vec<
         let with = match is_secret && !splice.with.is_empty() {
             true => MASK.as_bytes().to_vec(),
             false => {
-                let scrubbed = secrets.scrub_shortly(&splice.with);
-                secrets.by_looks(&scrubbed).into_owned()
+                let masked = secrets.mask_known_shortly(&splice.with);
+                secrets.mask_lookalikes(&masked).into_owned()
             }
         };
         spliced(splice, with)
@@ -142,7 +142,7 @@ fn names(
 ) -> BTreeMap<String, String> {
     let names = applied.changes.iter().filter_map(|change| {
         let name = place_name::of(&change.path, document)?;
-        Some((change.path.clone(), secrets.scrub(&name).into_owned()))
+        Some((change.path.clone(), secrets.mask_known(&name).into_owned()))
     });
     names.collect()
 }
@@ -167,10 +167,12 @@ fn detail(change: &EffectDetail, touch: Touch, secrets: &Redactor) -> EffectDeta
     let show = |text: &str| match (kind, text.split_once(": ")) {
         (EffectKind::Header, Some((name, value))) => {
             let value = secrets.header(name, value);
-            secrets.scrub(&format!("{name}: {value}")).into_owned()
+            secrets.mask_known(&format!("{name}: {value}")).into_owned()
         }
-        _ if touch == Touch::Holds => secrets.scrub(&secrets.partly(text)).into_owned(),
-        _ => secrets.scrub(text).into_owned(),
+        _ if touch == Touch::Holds => secrets
+            .mask_known(&secrets.mask_lookalikes_in_text(text))
+            .into_owned(),
+        _ => secrets.mask_known(text).into_owned(),
     };
     let hide = |text: &str| match (kind, text.split_once(' ')) {
         _ if text.is_empty() => String::new(),

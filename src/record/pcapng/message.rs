@@ -21,7 +21,7 @@ pub(super) fn text(record: &EventRecord) -> Vec<u8> {
     let mut text = Vec::with_capacity(body.len() + 512);
     first_lines(&mut text, head);
     let reading = record.reading.as_ref();
-    let plain = record.sent.is_some() || reading.is_some_and(ParsedBodyRecord::is_decoded);
+    let plain = record.sent.is_some() || reading.is_some_and(ParsedBodyRecord::is_without_coding);
     for (name, value) in &head.headers {
         let coding = plain && name == "content-encoding";
         if !coding && !CARRIAGE.contains(&&**name) {

@@ -19,12 +19,12 @@ pub(super) fn header<'v>(name: &str, value: &'v str) -> Cow<'v, str> {
         "devicetoken" | "cookie" | "set-cookie" => Cow::Borrowed(MASK),
         // A challenge is public.
         _ if name.ends_with("-authenticate") => Cow::Borrowed(value),
-        _ if is_public(name) => by_looks(value),
+        _ if is_public(name) => mask_lookalikes(value),
         "x-syncml-hmac" => mac(value),
         "location" | "content-location" | "referer" => target(value),
         _ if name.contains("authorization") => scheme_only(value),
         _ if is_secret_field(name) => Cow::Borrowed(MASK),
-        _ => by_looks(value),
+        _ => mask_lookalikes(value),
     }
 }
 
@@ -126,7 +126,7 @@ fn cookies(value: &[u8], values: &mut Values) {
 const COOKIE_ATTRIBUTES: [&str; 5] = ["path", "domain", "expires", "max-age", "samesite"];
 
 /// Returns a text with a mask in place of each part that looks like a secret.
-pub(super) fn by_looks(value: &str) -> Cow<'_, str> {
+pub(super) fn mask_lookalikes(value: &str) -> Cow<'_, str> {
     with_masks(value, super::heuristics::places(value.as_bytes()))
 }
 

@@ -16,7 +16,7 @@ use super::{head, merged, shape, token, torn};
 use crate::dm::token::ValueType;
 
 /// Fills with asterisks all that looks like a secret in a body that did not decode or was not decoded.
-pub(super) fn by_looks(body: &[u8]) -> Cow<'_, [u8]> {
+pub(super) fn mask_lookalikes(body: &[u8]) -> Cow<'_, [u8]> {
     if torn::is_unreadable(body) {
         return Cow::Owned(torn::hidden(body));
     }
@@ -390,7 +390,7 @@ mod tests {
     #[test]
     fn what_looks_like_a_secret_is_filled_in_bodies_that_are_broken() {
         let check = |body: &str| {
-            let masked = by_looks(body.as_bytes());
+            let masked = mask_lookalikes(body.as_bytes());
             let masked = String::from_utf8_lossy(&masked);
             assert!(!masked.contains("SECRET1"), "{body} gave {masked}");
             assert!(masked.contains("kept"), "{body} gave {masked}");
@@ -422,7 +422,7 @@ mod tests {
     #[test]
     fn names_are_followed_by_their_value_in_many_ways() {
         let check = |body: &str| {
-            let masked = by_looks(body.as_bytes());
+            let masked = mask_lookalikes(body.as_bytes());
             let masked = String::from_utf8_lossy(&masked);
             assert!(!masked.contains("SECRET1"), "{body} gave {masked}");
             assert!(masked.contains("kept"), "{body} gave {masked}");
@@ -471,7 +471,7 @@ mod tests {
             "'token'; a=",
             "://a",
         ] {
-            by_looks(piece.repeat(1 << 16).as_bytes());
+            mask_lookalikes(piece.repeat(1 << 16).as_bytes());
         }
     }
 }

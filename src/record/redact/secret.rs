@@ -31,7 +31,7 @@ pub(super) fn find(
 ) -> SecretSpans {
     let mut walk = Walk::new(document, links, values);
     walk.all(limits);
-    walk.by_looks_in_comments();
+    walk.find_lookalikes_in_comments();
     walk.repeated();
     walk.spans()
 }
@@ -97,7 +97,7 @@ impl<'d, 'v> Walk<'d, 'v> {
                         at = element.next_after().0 as usize;
                     }
                 }
-                Some(_) => self.by_looks(id),
+                Some(_) => self.find_lookalikes(id),
                 None => {}
             }
         }
@@ -127,7 +127,7 @@ impl<'d, 'v> Walk<'d, 'v> {
             return false;
         }
         for attribute in element.attributes() {
-            self.by_looks(attribute.id());
+            self.find_lookalikes(attribute.id());
         }
         true
     }
@@ -371,8 +371,8 @@ impl<'d, 'v> Walk<'d, 'v> {
         }
     }
 
-    /// Searches a text or an attribute value by its looks.
-    fn by_looks(&mut self, id: NodeId) {
+    /// Searches a text or an attribute value for what looks like a secret.
+    fn find_lookalikes(&mut self, id: NodeId) {
         let Some(span) = self.document.span(id) else {
             return;
         };
@@ -390,7 +390,7 @@ impl<'d, 'v> Walk<'d, 'v> {
         self.mark(id);
     }
 
-    fn by_looks_in_comments(&mut self) {
+    fn find_lookalikes_in_comments(&mut self) {
         let source = self.document.source();
         for comment in &self.comments {
             for place in heuristics::places(&source[comment.clone()]) {

@@ -76,18 +76,18 @@ impl Values {
     }
 
     /// Returns a text with a mask in place of each value.
-    pub(super) fn scrub<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        match self.scrub_shortly(text.as_bytes()) {
+    pub(super) fn mask_known<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        match self.mask_known_shortly(text.as_bytes()) {
             Cow::Borrowed(_) => Cow::Borrowed(text),
-            Cow::Owned(scrubbed) => {
-                let scrubbed = String::from_utf8(scrubbed);
-                Cow::Owned(scrubbed.unwrap_or_else(|_| MASK.to_owned()))
+            Cow::Owned(masked) => {
+                let masked = String::from_utf8(masked);
+                Cow::Owned(masked.unwrap_or_else(|_| MASK.to_owned()))
             }
         }
     }
 
     /// Returns bytes with a mask in place of each value.
-    pub(super) fn scrub_shortly<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
+    pub(super) fn mask_known_shortly<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
         let mut places = Vec::new();
         self.find(bytes, |place| places.push(place));
         if places.is_empty() {
@@ -97,10 +97,10 @@ impl Values {
     }
 
     /// Returns bytes with each value filled with asterisks.
-    pub(super) fn scrub_bytes<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
-        let mut scrubbed = Cow::Borrowed(bytes);
-        self.find(bytes, |place| scrubbed.to_mut()[place].fill(b'*'));
-        scrubbed
+    pub(super) fn mask_known_bytes<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
+        let mut masked = Cow::Borrowed(bytes);
+        self.find(bytes, |place| masked.to_mut()[place].fill(b'*'));
+        masked
     }
 }
 
@@ -162,11 +162,11 @@ mod tests {
     #[test]
     fn a_value_is_looked_for_as_soon_as_it_is_known() {
         let mut values = Values::default();
-        assert_eq!(values.scrub("first second"), "first second");
+        assert_eq!(values.mask_known("first second"), "first second");
         values.remember(b"first");
-        assert_eq!(values.scrub("first second"), "******** second");
+        assert_eq!(values.mask_known("first second"), "******** second");
         values.remember(b"second");
-        assert_eq!(values.scrub("first second"), "******** ********");
+        assert_eq!(values.mask_known("first second"), "******** ********");
     }
 
     #[test]
@@ -176,7 +176,7 @@ mod tests {
             values.remember(&vec![b'a' + number as u8; MOST_BYTES / FEW]);
         }
         assert!(values.are_too_many());
-        assert_eq!(values.scrub("no value"), MASK);
-        assert_eq!(&*values.scrub_bytes(b"none"), b"****");
+        assert_eq!(values.mask_known("no value"), MASK);
+        assert_eq!(&*values.mask_known_bytes(b"none"), b"****");
     }
 }

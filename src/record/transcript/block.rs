@@ -181,11 +181,11 @@ fn captured(out: &mut TextBuffer, record: &EventRecord, server: Option<&str>) {
     }
     plain::first_lines(out, record);
     match (&record.reading, &record.body) {
-        (Some(ParsedBodyRecord::Opaque { .. }), Some(body)) if record.own => {
+        (Some(ParsedBodyRecord::Broken { .. }), Some(body)) if record.own => {
             let words = body.text().unwrap_or_default();
             line(out).quoted(Style::Text, words, REASON).end();
         }
-        (Some(ParsedBodyRecord::Opaque { at, why, .. }), _) => {
+        (Some(ParsedBodyRecord::Broken { at, why, .. }), _) => {
             line(out).put(Style::Bad, "not readable");
             out.put(Style::Text, &format!(" at byte {at}: "));
             out.quoted(Style::Text, why, REASON).end();
@@ -320,13 +320,13 @@ fn form(out: &mut TextBuffer, record: &EventRecord) {
             encoding,
             dialect,
             root,
-            decoded,
+            without_coding,
         }) => {
             out.quoted(Style::Strong, &encoding.to_uppercase(), 20);
             if dialect != "syncml" {
                 out.put(Style::Text, " ").quoted(Style::Text, root, 40);
             }
-            if *decoded {
+            if *without_coding {
                 let coding = record.header("content-encoding");
                 out.put(Style::Faint, " ")
                     .quoted(Style::Faint, coding.unwrap_or("coded"), 20);

@@ -14,7 +14,7 @@ pub(super) fn first_lines(out: &mut TextBuffer, record: &EventRecord) {
         return;
     }
     let is_html = match &record.reading {
-        Some(ParsedBodyRecord::Undecoded { media_type, .. }) => is_html(media_type),
+        Some(ParsedBodyRecord::OtherType { media_type, .. }) => is_html(media_type),
         Some(ParsedBodyRecord::Document { dialect, root, .. }) if dialect == "other" => {
             root.eq_ignore_ascii_case("html")
         }
@@ -47,9 +47,9 @@ pub(super) fn first_lines(out: &mut TextBuffer, record: &EventRecord) {
 
 /// Returns whether the body is not a message, or a broken one.
 pub(super) fn is_undecoded(record: &EventRecord) -> bool {
-    use ParsedBodyRecord::{Document, Empty, Opaque, Undecoded, Unread};
+    use ParsedBodyRecord::{Broken, Document, Empty, OtherType, Unread};
     match &record.reading {
-        Some(Undecoded { .. } | Opaque { .. }) => true,
+        Some(OtherType { .. } | Broken { .. }) => true,
         Some(Unread { .. } | Document { .. }) => false,
         None | Some(Empty) => record.bytes.unwrap_or(0) > 0,
     }

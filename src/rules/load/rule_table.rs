@@ -86,7 +86,8 @@ enum PerConnection {
     /// The run of dmtap.
     Run,
     /// An IP address of devices.
-    Peer,
+    #[serde(rename = "peer")]
+    Address,
 }
 
 impl From<ConnectionLimit> for Limit {
@@ -97,7 +98,7 @@ impl From<ConnectionLimit> for Limit {
             every: table.every,
             chance: None,
             per: match table.per {
-                Some(PerConnection::Peer) => Per::Peer,
+                Some(PerConnection::Address) => Per::Address,
                 _ => Per::Run,
             },
         }

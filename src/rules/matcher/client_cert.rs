@@ -57,7 +57,7 @@ impl ClientCertMatcher {
             && (self.thumbprint.is_empty() || self.thumbprint.iter().any(is_digest))
             && any(
                 &self.verdict,
-                || Some(presented.verdict.name()),
+                || Some(presented.trust.name()),
                 VerdictName::is,
             )
     }

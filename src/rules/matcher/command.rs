@@ -29,7 +29,7 @@ pub struct AnswersMatcher {
 
 /// A command, with the facts that are read from it once for all rules.
 #[derive(Clone, Copy)]
-pub(in crate::rules) struct Seen<'d> {
+pub(in crate::rules) struct ReadCommand<'d> {
     pub(in crate::rules) command: Command<'d>,
     pub(in crate::rules) kind: CommandKind,
     /// The code of a Status or Alert.
@@ -57,7 +57,7 @@ impl Matcher {
     pub(super) fn items_of_command(
         &self,
         context: &MatchContext<'_>,
-        seen: &Seen<'_>,
+        seen: &ReadCommand<'_>,
     ) -> Option<Items> {
         let code_of = |kind| seen.code.filter(|_| seen.kind == kind);
         let fits = self.kinds.is_none_or(|kinds| kinds.has(seen.kind))
@@ -85,7 +85,7 @@ impl Matcher {
 
     /// Returns the Items about a node that `loc-uri` matches; the whole command if an answer matches by a node that
     /// none of its own Items names.
-    fn items_named(&self, seen: &Seen<'_>) -> Option<Items> {
+    fn items_named(&self, seen: &ReadCommand<'_>) -> Option<Items> {
         if self.loc_uri.is_empty() {
             return Some(Items::All);
         }
@@ -141,7 +141,7 @@ impl AnswersMatcher {
             return false;
         };
         let about = target_nodes::of_own(command);
-        let seen = Seen {
+        let seen = ReadCommand {
             command,
             kind: command.kind(),
             code: None,

@@ -19,7 +19,7 @@ async fn each_rule_about_attestation_makes_the_device_leave_its_proof_out() {
         if let Some(rule) = rule {
             let rules = load::parse(rule.name, rule.text).unwrap();
             lab.rules
-                .replace(Arc::new(RuleSet::from_rules(rules).unwrap()));
+                .publish(Arc::new(RuleSet::from_rules(rules).unwrap()), &[]);
         }
         let profile = EnrollProfile {
             attests: true,

@@ -106,7 +106,7 @@ async fn after_a_lost_renewal_the_old_identity_is_good_for_sessions_and_for_anot
     let client = lab.client_of(&enrollment, &key);
     let rules = dmtap::rules::load::parse("lost.toml", LOST).unwrap();
     let rules = dmtap::rules::RuleSet::from_rules(rules).unwrap();
-    lab.rules.replace(Arc::new(rules));
+    lab.rules.publish(Arc::new(rules), &[]);
     let lost = renew(
         &client,
         profile.clone(),
@@ -120,7 +120,7 @@ async fn after_a_lost_renewal_the_old_identity_is_good_for_sessions_and_for_anot
         "{lost:?}"
     );
     assert_eq!(bench.service.granted().len(), 2);
-    lab.rules.replace(Arc::default());
+    lab.rules.publish(Arc::default(), &[]);
     let mut device = EnrolledDevice::new(enrollment, profile.device_id.clone());
     let session = device.session(&client, "1", RetryPolicy::default());
     session.await.unwrap();

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use dmtap::dm::certificate::thumbprint;
 use dmtap::dm::{EnrollmentMessage, Envelope, Provisioning};
 use dmtap::identity::Strings;
-use dmtap::identity::session::Pairs;
+use dmtap::identity::certificate_pairs::CertificatePairs;
 use dmtap::identity::{CertificateParts, CertificationRequest, NoSwap, document};
 use dmtap::markup::{Document, Embedded, Hint, Limits, decode, edit};
 
@@ -97,7 +97,7 @@ fn swapped(document: &str, swap: &Swap) -> (String, Bytes) {
     let found = document::certificate_for(provisioning, own_key_bytes()).unwrap();
     assert_eq!(found, swap.server);
     let path = outer.element(inner.holder()).unwrap().path();
-    let mut pair = Pairs::default();
+    let mut pair = CertificatePairs::default();
     pair.add(&swap.device, &swap.server);
     let (edits, changes) = document::replace(&inner, &path, &pair);
     assert_eq!(edits.len(), changes.len());

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use dmtap::dm::certificate::thumbprint;
 use dmtap::flow::Side;
 use dmtap::identity::Strings;
-use dmtap::identity::session::Pairs;
+use dmtap::identity::certificate_pairs::CertificatePairs;
 use dmtap::identity::{CertificateParts, CertificationRequest};
 use dmtap::markup::wbxml::encode::{WbxmlOptions, encode};
 use dmtap::markup::{Document, Hint, Limits, decode};
@@ -14,7 +14,7 @@ use dmtap::markup::{Document, Hint, Limits, decode};
 use super::*;
 
 struct Both {
-    pairs: Pairs,
+    pairs: CertificatePairs,
     server: Vec<u8>,
     device: Vec<u8>,
 }
@@ -28,7 +28,7 @@ fn both() -> Both {
     let authority = authority(folder.path());
     let issuer = authority.issuer().unwrap();
     let device = parts.reissued(csr.public_key(), &issuer, None).unwrap();
-    let mut pairs = Pairs::default();
+    let mut pairs = CertificatePairs::default();
     pairs.add(&device, &server);
     Both {
         pairs,
@@ -94,7 +94,7 @@ fn thumbprints_and_certificates_become_those_of_the_other_side_in_both_encodings
         ] {
             assert!(pairs.may_be_in(&before));
             let document = parse(before.clone());
-            let (effect, note) = pairs.map(&document, from, None);
+            let (effect, note) = pairs.rewrite(&document, from, None);
             let effect = effect.unwrap();
             assert!(note.is_none());
             assert_eq!(effect.patch.apply(&before), expected, "{from:?}");
@@ -111,7 +111,7 @@ fn what_is_of_no_pair_is_left_alone() {
         device,
     } = both();
     let check = |source: String, from: Side| {
-        let (effect, note) = pairs.map(&parse(source.clone()), from, None);
+        let (effect, note) = pairs.rewrite(&parse(source.clone()), from, None);
         assert!(effect.is_none() && note.is_none(), "{source}");
     };
     // Each side names its own.
@@ -120,8 +120,8 @@ fn what_is_of_no_pair_is_left_alone() {
     check("<other/>".into(), Side::Device);
     let text = message(&device, "Results", "Source");
     let document = parse(text.clone());
-    let none = Pairs::default();
-    assert!(none.map(&document, Side::Device, None).0.is_none());
+    let none = CertificatePairs::default();
+    assert!(none.rewrite(&document, Side::Device, None).0.is_none());
     assert!(!none.may_be_in(text.as_bytes()));
     assert!(!pairs.may_be_in(b"<SyncML>0123</SyncML>"));
 }
@@ -130,7 +130,7 @@ fn what_is_of_no_pair_is_left_alone() {
 fn a_message_that_is_signed_passes_with_a_note() {
     let Both { pairs, device, .. } = both();
     let document = parse(message(&device, "Results", "Source"));
-    let (effect, note) = pairs.map(&document, Side::Device, Some("MDM-Signature"));
+    let (effect, note) = pairs.rewrite(&document, Side::Device, Some("MDM-Signature"));
     assert!(effect.is_none());
     let note = note.unwrap();
     assert_eq!(note.id, "SWAP-04");

@@ -141,7 +141,7 @@ async fn what_is_not_read_says_so() {
 async fn what_cannot_be_decoded_is_kept_and_flagged() {
     let body = b"<this><is not> markup";
     for captured in reported(BodyCapture::Annotate, 16 << 20, "/", body).await {
-        assert!(matches!(&captured.body.parsed, ParsedBody::Undecodable(_)));
+        assert!(matches!(&captured.body.parsed, ParsedBody::Broken(_)));
         assert_eq!(captured.body.received, &body[..]);
         assert_eq!(captured.body.sent.as_ptr(), captured.body.received.as_ptr());
         assert_eq!(captured.notes[0].id, "XML-01");

@@ -262,7 +262,7 @@ async fn broken_utf_16_passes_with_the_offset_in_what_is_recorded_and_shows_no_s
         for (body, at) in [torn, half] {
             let sent = send(body.clone(), &[], "").await;
             assert_eq!(sent.body, body);
-            let ParsedBody::Undecodable(error) = &sent.request.body.parsed else {
+            let ParsedBody::Broken(error) = &sent.request.body.parsed else {
                 panic!("{form:?}: {:?}", sent.request.body.parsed);
             };
             assert_eq!(error.at as usize, at, "{mark:?}: {error}");

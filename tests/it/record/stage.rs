@@ -188,7 +188,7 @@ pub(crate) fn read(body: &Bytes) -> ParsedBody {
             let dialect = Dialect::of(&document);
             ParsedBody::Document(Arc::new(document), dialect)
         }
-        Err(error) => ParsedBody::Undecodable(error),
+        Err(error) => ParsedBody::Broken(error),
     }
 }
 

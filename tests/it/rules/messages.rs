@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dmtap::dm::Message;
-use dmtap::flow::{CertificateVerdict, ClientCertificate, RequestHead, ResponseHead, TlsDetails};
+use dmtap::flow::{CertificateTrust, ClientCertificate, RequestHead, ResponseHead, TlsDetails};
 use dmtap::markup::Document;
 use dmtap::rules::Stage;
 
@@ -55,7 +55,7 @@ pub(crate) fn talk() -> Talk {
             serial: "01F3".into(),
             sha1: "5F3C0000000000000000000000000000000000AB".into(),
             sha256: "77".repeat(32),
-            verdict: CertificateVerdict::Untrusted("it expired".into()),
+            trust: CertificateTrust::Untrusted("it expired".into()),
             chain: Vec::new(),
         })),
         ..TlsDetails::default()

@@ -358,7 +358,7 @@ fn a_message_that_waits_is_not_lost_to_one_that_cannot_be_answered() {
     let verdict = talk.decide(&book(&rules), Stage::Response, &server);
     assert!(matches!(
         verdict.session_effects.changes[..],
-        [(_, SessionChange::Held { .. })]
+        [(_, SessionChange::MessageHeld { .. })]
     ));
     talk.session
         .reconciler

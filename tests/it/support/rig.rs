@@ -66,7 +66,7 @@ impl Rig {
     pub fn rule(&self, text: &str) {
         let rules = dmtap::rules::load::parse("test.toml", text).unwrap();
         let set = dmtap::rules::RuleSet::from_rules(rules).unwrap();
-        self.rules.replace(Arc::new(set));
+        self.rules.publish(Arc::new(set), &[]);
     }
 
     /// Begins to shut down.

@@ -17,7 +17,7 @@ impl Reconciling<'_> {
         // The newest obligation about a command is the one that counts.
         let mut names = HashMap::new();
         for owed in reconciler.obligations.iter() {
-            if let Obligation::Narrow(status) = &owed.obligation
+            if let Obligation::NameItems(status) = &owed.obligation
                 && status.from == self.context.speaker
             {
                 let refs = (&*status.msg_ref, &*status.cmd_ref);

@@ -27,7 +27,7 @@ pub(in crate::record::analysis) struct Attempts {
     now_us: u64,
     /// The failed attempts of devices that tried again: the exchange of each, and the one in which the device got its
     /// certificate.
-    pub(in crate::record::analysis) overcome: Vec<(u64, u64)>,
+    pub(in crate::record::analysis) remedied: Vec<(u64, u64)>,
 }
 
 /// The number of attempts that began, in all runs of a record.
@@ -180,14 +180,14 @@ impl Attempts {
         let Some(answer) = granted(record) else {
             return;
         };
-        let overcome = &mut self.overcome;
+        let remedied = &mut self.remedied;
         let has_any = !answer.granted.is_empty();
         self.known.retain(|it| {
-            let is_overcome = has_any && it.state == State::Failed && it.is_overcome_by(&attempt);
-            if is_overcome && overcome.len() < MOST_KNOWN {
-                overcome.push((it.exchange, attempt.exchange));
+            let is_remedied = has_any && it.state == State::Failed && it.is_remedied_by(&attempt);
+            if is_remedied && remedied.len() < MOST_KNOWN {
+                remedied.push((it.exchange, attempt.exchange));
             }
-            !is_overcome
+            !is_remedied
         });
         // A device that renews is managed already.
         if !attempt.is_renewal {
@@ -284,7 +284,7 @@ impl Attempt {
 
     /// Whether an attempt that got its certificate makes up for this one: it is of the same device, or this one is only a
     /// request without a name, such as the GET of discovery, from the same address to the same server before it.
-    fn is_overcome_by(&self, later: &Self) -> bool {
+    fn is_remedied_by(&self, later: &Self) -> bool {
         let is_nameless = self.users.is_empty() && self.name.is_none();
         let is_same_address = self.device.is_some() && self.device == later.device;
         let is_before = self.exchange < later.began.0 && is_same_address;

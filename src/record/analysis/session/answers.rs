@@ -14,7 +14,7 @@ use super::commands::is_of_windows;
 use super::{LastMessage, MOST_KEPT, OpenSession, add_rules, is_alert, note_documents, side};
 use crate::flow::session::CommandIndex;
 use crate::flow::{
-    CommandAnswer, CommandDelivery, CommandPlace, Side, TransactionItem, TransactionOutcome,
+    Arrival, CommandAnswer, CommandPlace, Side, TransactionItem, TransactionOutcome,
 };
 use crate::record::model::{CommandRecord, MessageRecord, StatusRecord};
 
@@ -424,12 +424,12 @@ impl OpenSession {
         for at in commands {
             let transaction = &mut self.transactions[at];
             if transaction.outcome == TransactionOutcome::Open
-                && transaction.delivery == CommandDelivery::Delivered
+                && transaction.arrival == Arrival::Delivered
             {
                 self.open.push(at);
             }
-            if transaction.delivery == CommandDelivery::Undelivered {
-                transaction.delivery = CommandDelivery::Delivered;
+            if transaction.arrival == Arrival::Undelivered {
+                transaction.arrival = Arrival::Delivered;
                 transaction.outcome = TransactionOutcome::Open;
                 self.open.push(at);
             }

@@ -11,9 +11,7 @@ use super::answers::{item, place, short};
 use super::{MOST_KEPT, OpenObject, OpenSession, add_rules, is_alert, side};
 use crate::dm::AlertCode;
 use crate::flow::session::CommandIndex;
-use crate::flow::{
-    CommandDelivery, CommandPlace, Side, Transaction, TransactionItem, TransactionOutcome,
-};
+use crate::flow::{Arrival, CommandPlace, Side, Transaction, TransactionItem, TransactionOutcome};
 use crate::record::model::{CommandRecord, ItemRecord, MessageRecord, NoteRecord};
 use crate::record::redact::MASK;
 
@@ -42,7 +40,7 @@ impl OpenSession {
                 }
                 let transaction = &mut self.transactions[at];
                 if message.record.own && is_alert(command, AlertCode::NEXT_MESSAGE.0) {
-                    transaction.delivery = CommandDelivery::Injected;
+                    transaction.arrival = Arrival::Injected;
                     transaction.rules = message.rules();
                 }
                 transaction.parent = parent(&around, at).or(transaction.parent);
@@ -65,10 +63,10 @@ impl OpenSession {
         }
         for at in entries.into_iter().map(|(_, at)| at) {
             let transaction = &mut self.transactions[at];
-            if !message.arrives && transaction.delivery == CommandDelivery::Delivered {
-                transaction.delivery = CommandDelivery::Undelivered;
+            if !message.arrives && transaction.arrival == Arrival::Delivered {
+                transaction.arrival = Arrival::Undelivered;
             }
-            let waits = transaction.delivery != CommandDelivery::Undelivered;
+            let waits = transaction.arrival != Arrival::Undelivered;
             let is_listed = at < first && self.open.contains(&at);
             if waits && transaction.outcome == TransactionOutcome::Open && !is_listed {
                 self.open.push(at);
@@ -128,7 +126,7 @@ impl OpenSession {
                         continue;
                     };
                     let transaction = &mut self.transactions[at];
-                    transaction.delivery = CommandDelivery::Injected;
+                    transaction.arrival = Arrival::Injected;
                     transaction.parent = parent(&around, at);
                     transaction.rules = message.rules();
                     self.interrupted(message);
@@ -149,7 +147,7 @@ impl OpenSession {
         }
         for at in left.into_iter().map(|(_, at)| at).filter(|at| *at >= first) {
             let transaction = &mut self.transactions[at];
-            transaction.delivery = CommandDelivery::Withheld;
+            transaction.arrival = Arrival::Withheld;
             if transaction.rules.is_empty() {
                 transaction.rules = message.rules();
             }
@@ -356,7 +354,7 @@ pub(super) fn transaction(from: Side, asked: CommandPlace, command: &CommandReco
         answers: Vec::new(),
         results: Vec::new(),
         chunks: 0,
-        delivery: CommandDelivery::Delivered,
+        arrival: Arrival::Delivered,
         rules: Vec::new(),
         outcome: TransactionOutcome::Open,
     }

@@ -11,7 +11,7 @@ use super::super::remedied;
 use super::super::why::Works;
 use super::{OpenSession, is_alert, side, without_answer, without_results};
 use crate::facts::ReportedValue;
-use crate::flow::{CommandDelivery, SessionEnd, Side, Transaction, TransactionOutcome};
+use crate::flow::{Arrival, SessionEnd, Side, Transaction, TransactionOutcome};
 use crate::record::EventRecord;
 use crate::record::model::{CommandCounts, CommandRecord, ParsedBodyRecord};
 
@@ -135,14 +135,14 @@ impl OpenSession {
         is_next && next.id != self.summary.id
     }
 
-    /// Notes the message that names no session beside the part of the session that the record lacks.
+    /// Notes the message that names no session next to the part of the session that the record lacks.
     pub(in crate::record::analysis) fn note_nameless(&mut self, nameless: &BTreeMap<u64, SmolStr>) {
         let summary = &self.summary;
-        let beside = match summary.starts_late {
+        let next_to_it = match summary.starts_late {
             true => nameless.range(..summary.first_exchange).next_back(),
             false => nameless.range(summary.last_exchange..).next(),
         };
-        self.nameless = beside.map(|(exchange, why)| (*exchange, why.clone()));
+        self.nameless = next_to_it.map(|(exchange, why)| (*exchange, why.clone()));
     }
 
     /// Returns the places of commands that go on, and whose work is done according to values that the server read later.
@@ -238,8 +238,8 @@ impl CommandCounts {
     pub fn of(session: &[Transaction], is_counted: impl Fn(&Transaction) -> bool) -> Self {
         let mut counts = Self::default();
         for transaction in session.iter().filter(|it| is_counted(it)) {
-            let is_counted = transaction.from == Side::Server
-                && transaction.delivery != CommandDelivery::Injected;
+            let is_counted =
+                transaction.from == Side::Server && transaction.arrival != Arrival::Injected;
             if !is_counted {
                 continue;
             }

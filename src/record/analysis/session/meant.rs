@@ -7,7 +7,7 @@ use super::super::links::Links;
 use super::answers::{MOST_OF_MESSAGE, short};
 use super::{OpenSession, side};
 use crate::dm::locuri;
-use crate::flow::{CommandDelivery, Side, Transaction, TransactionItem};
+use crate::flow::{Arrival, Side, Transaction, TransactionItem};
 use crate::record::model::CommandRecord;
 
 impl OpenSession {
@@ -36,7 +36,7 @@ impl OpenSession {
         match places {
             (_, None) => places.0,
             (None, Some(_)) => places.1.filter(|at| {
-                let is_kept_back = self.transactions[*at].delivery == CommandDelivery::Withheld;
+                let is_kept_back = self.transactions[*at].arrival == Arrival::Withheld;
                 !is_kept_back && fits(sent, command)
             }),
             (Some(one), Some(two)) if one == two => places.0,
@@ -94,8 +94,8 @@ impl OpenSession {
             let transaction = &mut self.transactions[at];
             let is_of_it =
                 side(transaction.from) == other && transaction.asked.exchange == exchange;
-            if is_of_it && transaction.delivery == CommandDelivery::Withheld {
-                transaction.delivery = CommandDelivery::Delivered;
+            if is_of_it && transaction.arrival == Arrival::Withheld {
+                transaction.arrival = Arrival::Delivered;
                 transaction.rules.clear();
             }
             let mut is_answered = false;
@@ -213,7 +213,7 @@ impl OpenSession {
             return None;
         }
         let is_left = |(at, it): &(usize, &Transaction)| {
-            if it.asked.cmd_id != *id || it.delivery != CommandDelivery::Delivered {
+            if it.asked.cmd_id != *id || it.arrival != Arrival::Delivered {
                 return false;
             }
             let lacks_it = match answer.status {
@@ -266,7 +266,7 @@ impl OpenSession {
             return None;
         }
         let is_left = |(_, it): &(usize, &Transaction)| {
-            let is_delivered = it.delivery == CommandDelivery::Delivered;
+            let is_delivered = it.arrival == Arrival::Delivered;
             let lacks_it = match answer.status {
                 Some(_) => it.answers.is_empty(),
                 None => it.results.is_empty(),

@@ -7,7 +7,7 @@ use super::answers::{MOST_OF_MESSAGE, item, place, short};
 use super::commands::transaction;
 use super::{MOST_KEPT, OpenSession};
 use crate::dm::locuri;
-use crate::flow::{CommandAnswer, CommandDelivery, CommandPlace, Side, Transaction};
+use crate::flow::{Arrival, CommandAnswer, CommandPlace, Side, Transaction};
 use crate::record::model::CommandRecord;
 
 /// Results that a Status refuses.
@@ -113,7 +113,7 @@ pub(in super::super) fn without_results(get: &Transaction) -> Vec<&SmolStr> {
 /// all, or, of a Get, no Results of it came and no Status says why. Only commands of the server: some servers name one of
 /// the Items of the device in a Status about all.
 pub(in super::super) fn without_answer(asked: &Transaction) -> Option<&SmolStr> {
-    let is_sent = asked.from == Side::Server && asked.delivery == CommandDelivery::Delivered;
+    let is_sent = asked.from == Side::Server && asked.arrival == Arrival::Delivered;
     let nodes: Option<Vec<_>> = asked.items.iter().map(|item| item.node.as_ref()).collect();
     let nodes = nodes.filter(|nodes| is_sent && nodes.len() > 1)?;
     let is_get = asked.command == "Get";

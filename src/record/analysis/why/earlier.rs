@@ -8,7 +8,7 @@ use super::Case;
 use super::failed::{failure, is_carried_out};
 use super::words::{self, code, named};
 use crate::dm::locuri;
-use crate::flow::{CommandAnswer, CommandDelivery, Side, Transaction, begins_escaped};
+use crate::flow::{Arrival, CommandAnswer, Side, Transaction, begins_escaped};
 
 /// The places of the server's Adds and Deletes, by canonical node.
 pub(super) type Changes = HashMap<String, Vec<usize>>;
@@ -110,7 +110,7 @@ impl<'s> Case<'s> {
     fn settled_by_rule(&self, transaction: &Transaction, lacks: bool) -> Option<&'s Transaction> {
         let last = self.newest_before(transaction, |_| true)?;
         // A failure that a rule pretended changed nothing on the device.
-        let is_by_rule = !last.rules.is_empty() || last.delivery != CommandDelivery::Delivered;
+        let is_by_rule = !last.rules.is_empty() || last.arrival != Arrival::Delivered;
         let is_lacking = match &*last.command {
             "Add" => !is_carried_out(last),
             _ => is_carried_out(last),
@@ -178,7 +178,7 @@ impl<'s> Case<'s> {
             let shows_it = matches!(&*it.command, "Add" | "Replace" | "Get" | "Delete");
             it.from == Side::Server && shows_it && is_carried_out(it) && is_on_it()
         })?;
-        let is_as_sent = last.delivery == CommandDelivery::Delivered && last.rules.is_empty();
+        let is_as_sent = last.arrival == Arrival::Delivered && last.rules.is_empty();
         (is_as_sent && last.command != "Delete").then_some(last)
     }
 
@@ -189,7 +189,7 @@ impl<'s> Case<'s> {
         let before = transaction.number as usize - 1;
         let mut done_later: HashSet<String> = HashSet::new();
         for it in self.session.transactions.get(..before)?.iter().rev() {
-            let is_delivered = it.delivery == CommandDelivery::Delivered && it.rules.is_empty();
+            let is_delivered = it.arrival == Arrival::Delivered && it.rules.is_empty();
             let Some(node) = it.node().map(locuri::canonical) else {
                 continue;
             };
@@ -253,15 +253,15 @@ pub(super) const ASK_AGAIN: &str = "nothing, if the user may decide; otherwise s
 fn how(cause: &Transaction) -> String {
     let place = words::place(&cause.asked);
     let name = named(cause);
-    match (cause.delivery, failure(cause).and_then(CommandAnswer::code)) {
-        (CommandDelivery::Injected, _) => format!("caused this: it put {name} in, in {place}."),
-        (CommandDelivery::Delivered, Some(got)) => {
+    match (cause.arrival, failure(cause).and_then(CommandAnswer::code)) {
+        (Arrival::Injected, _) => format!("caused this: it put {name} in, in {place}."),
+        (Arrival::Delivered, Some(got)) => {
             format!(
                 "caused this: it changed {name}, in {place}, which got {}.",
                 code(got)
             )
         }
-        (CommandDelivery::Delivered, None) => {
+        (Arrival::Delivered, None) => {
             format!("caused this: it changed {name}, in {place}.")
         }
         _ => format!("caused this: it kept {name} from the device, in {place}."),

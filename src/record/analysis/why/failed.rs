@@ -12,9 +12,7 @@ use super::words::{self, code, named};
 use super::{Case, MOST_LISTED, about, csp};
 use crate::dm::{StatusCode, locuri};
 use crate::facts;
-use crate::flow::{
-    CommandAnswer, CommandDelivery, Side, Transaction, TransactionItem, TransactionOutcome,
-};
+use crate::flow::{Arrival, CommandAnswer, Side, Transaction, TransactionItem, TransactionOutcome};
 use crate::printable::counted;
 use crate::record::analysis::incident::{Incident, IncidentKind};
 use crate::record::analysis::session::without_answer;
@@ -384,7 +382,7 @@ pub(super) fn failure(transaction: &Transaction) -> Option<&CommandAnswer> {
 
 /// Whether a rule hid a failure of a command from its sender.
 fn is_hidden(transaction: &Transaction) -> bool {
-    let is_own = transaction.delivery == CommandDelivery::Injected;
+    let is_own = transaction.arrival == Arrival::Injected;
     !is_own && transaction.answers.iter().any(is_hidden_failure)
 }
 
@@ -403,7 +401,7 @@ pub(super) fn is_refused_with(incident: &Incident, transaction: &Transaction) ->
     };
     matches!(incident.what, IncidentKind::HeaderRefused { by, .. } if by == transaction.from)
         && transaction.asked.exchange == incident.exchange
-        && transaction.delivery == CommandDelivery::Withheld
+        && transaction.arrival == Arrival::Withheld
         && failure(transaction).is_some()
         && by_same()
 }

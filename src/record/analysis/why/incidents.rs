@@ -2,7 +2,7 @@
 
 use super::Case;
 use super::words::{self, duration};
-use crate::flow::{CommandDelivery, SessionEnd, Side};
+use crate::flow::{Arrival, SessionEnd, Side};
 use crate::printable::counted;
 use crate::record::analysis::enrollment::unread_next;
 use crate::record::analysis::exchanged::distinct;
@@ -85,7 +85,7 @@ impl<'s> Case<'s> {
             .push(format!("Alert 1223 stands in x{}", first.exchange));
         let withheld = self.transactions().filter(|it| {
             let is_of_message = it.asked.exchange == first.exchange;
-            is_of_message && it.delivery == CommandDelivery::Withheld
+            is_of_message && it.arrival == Arrival::Withheld
         });
         match withheld.count() {
             0 => {}

@@ -9,9 +9,7 @@ use super::mistake::OWN_ID;
 use super::values::Works;
 use super::words::{self, code, named};
 use super::{Case, MOST_LISTED, about};
-use crate::flow::{
-    CommandDelivery, SessionEnd, Side, Transaction, TransactionItem, TransactionOutcome,
-};
+use crate::flow::{Arrival, SessionEnd, Side, Transaction, TransactionItem, TransactionOutcome};
 use crate::printable::counted;
 use crate::record::analysis::finding::grouped;
 use crate::record::analysis::incident::IncidentKind;
@@ -102,14 +100,14 @@ impl<'s> Case<'s> {
         finding.what = format!("{}: {how}", words::with_others(name(first), group.len()));
         let removed = first.answers.iter().find(|it| it.received.is_none());
         let removed = removed.and_then(|it| Some((it.sent?, it.place.exchange)));
-        let how = match (removed, first.delivery) {
+        let how = match (removed, first.arrival) {
             (Some((sent, exchange)), _) => {
                 format!(
                     "did this: it removed the Status {} in x{exchange}.",
                     code(sent)
                 )
             }
-            (_, CommandDelivery::Withheld) => {
+            (_, Arrival::Withheld) => {
                 format!("did this: it kept the command from {}.", words::side(asked))
             }
             _ => "acted on this.".into(),

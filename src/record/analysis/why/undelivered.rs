@@ -2,14 +2,14 @@
 
 use super::words::{self, named};
 use super::{Case, MOST_LISTED, about};
-use crate::flow::{CommandDelivery, SessionEnd, Side, Transaction, TransactionOutcome};
+use crate::flow::{Arrival, SessionEnd, Side, Transaction, TransactionOutcome};
 use crate::record::model::SessionFinding;
 
 impl Case<'_> {
     /// WHY-02 of commands in a session that finished, whose message did not arrive and that the server did not send again.
     pub(super) fn undelivered(&self) -> Option<SessionFinding> {
         let is_lost = |it: &&Transaction| {
-            let is_undelivered = it.delivery == CommandDelivery::Undelivered && it.chunks == 0;
+            let is_undelivered = it.arrival == Arrival::Undelivered && it.chunks == 0;
             let is_lost = is_undelivered && it.outcome == TransactionOutcome::Lost;
             it.from == Side::Server
                 && is_lost

@@ -2,14 +2,14 @@
 
 use super::words::{self, named};
 use super::{Case, about};
-use crate::flow::{CommandDelivery, SessionEnd, Side, Transaction};
+use crate::flow::{Arrival, SessionEnd, Side, Transaction};
 use crate::record::model::SessionFinding;
 
 impl<'s> Case<'s> {
     /// Returns the Gets that succeeded without Results.
     fn lacking_results(&self) -> Vec<&'s Transaction> {
         let lacks = |it: &&Transaction| {
-            let is_sent = it.from == Side::Server && it.delivery == CommandDelivery::Delivered;
+            let is_sent = it.from == Side::Server && it.arrival == Arrival::Delivered;
             let is_done = it.answer().and_then(|answer| answer.received) == Some(200);
             let lacks = it.command == "Get" && it.results.is_empty() && is_done;
             is_sent && lacks && !self.may_be_unread(it)

@@ -56,7 +56,7 @@ impl Planning<'_, '_> {
         let text = status.xml(&ids.give()) + &compose::alert(&ids.give(), AlertCode::NEXT_MESSAGE);
         let bytes = compose::message_as(self.document, own_id, &text);
         let bytes = bytes.ok_or("no message can be written in its place")?;
-        self.change_session(SessionChange::Held {
+        self.change_session(SessionChange::MessageHeld {
             document: Arc::new(self.document.clone()),
             msg_id,
         });

@@ -38,7 +38,7 @@ impl Planning<'_, '_> {
                 let path = || element.path().to_string();
                 let kind = EffectKind::Changed;
                 self.note(path, kind, original.into(), next.to_string());
-                self.change_session(SessionChange::Skipped {
+                self.change_session(SessionChange::NumberTaken {
                     from: self.input.speaker,
                     msg_id: number,
                 });

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::msg_id;
 use crate::dm::compose::ItemRef;
 use crate::dm::{Command, CommandKind, Item, Message, StatusCode};
-use crate::flow::reconciler::{NarrowedStatus, PendingStatus};
+use crate::flow::reconciler::{PartlyDelivered, PendingStatus};
 use crate::flow::{EffectKind, Obligation};
 use crate::markup::NodeId;
 use crate::markup::edit::Edit;
@@ -118,7 +118,7 @@ impl Planning<'_, '_> {
         if !owed.is_empty() && !stay.is_empty() {
             // In a Status, TargetRefs come before SourceRefs.
             stay.sort_by_key(|item| matches!(item, ItemRef::Source(_)));
-            owed.push(Obligation::Narrow(NarrowedStatus {
+            owed.push(Obligation::NameItems(PartlyDelivered {
                 from: self.input.speaker.other(),
                 msg_ref: msg_ref.into(),
                 cmd_ref: cmd_id(command),

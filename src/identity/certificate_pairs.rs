@@ -13,12 +13,12 @@ use crate::markup::edit::{Edit, plan};
 use crate::markup::{Document, base64};
 use crate::patch::{Patch, Span, Splice};
 
-/// Pairs of certificates: the one that a device has, and the one that the server issued.
+/// CertificatePairs of certificates: the one that a device has, and the one that the server issued.
 #[derive(Clone, Debug, Default)]
-pub struct Pairs {
+pub struct CertificatePairs {
     /// The server certificates, by the thumbprint of the device certificate in upper case.
-    of_devices: HashMap<String, Arc<Other>>,
-    of_servers: HashMap<String, Arc<Other>>,
+    server_by_device: HashMap<String, Arc<Other>>,
+    device_by_server: HashMap<String, Arc<Other>>,
 }
 
 /// The certificate that the other side knows.
@@ -28,7 +28,7 @@ struct Other {
     der: Vec<u8>,
 }
 
-impl Pairs {
+impl CertificatePairs {
     /// Adds a pair: the certificate of a device and the one that the server issued, in DER.
     pub fn add(&mut self, device: &[u8], server: &[u8]) {
         let other = |der: &[u8]| {
@@ -38,29 +38,32 @@ impl Pairs {
             })
         };
         let (device, server) = (other(device), other(server));
-        self.of_devices
+        self.server_by_device
             .insert(device.thumbprint.clone(), server.clone());
-        self.of_servers.insert(server.thumbprint.clone(), device);
+        self.device_by_server
+            .insert(server.thumbprint.clone(), device);
     }
 
     /// Returns the server certificate, in DER, for the device certificate with this thumbprint, in upper case.
-    pub fn of_device(&self, thumbprint: &str) -> Option<&[u8]> {
-        self.of_devices.get(thumbprint).map(|other| &*other.der)
+    pub fn server_of(&self, thumbprint: &str) -> Option<&[u8]> {
+        self.server_by_device
+            .get(thumbprint)
+            .map(|other| &*other.der)
     }
 
     /// Whether a server issued this certificate, in DER, for one of dmtap's keys.
     pub fn has_of_server(&self, certificate: &[u8]) -> bool {
-        self.of_servers.contains_key(&thumbprint(certificate))
+        self.device_by_server.contains_key(&thumbprint(certificate))
     }
 
     /// Iterates over the certificates of devices, in DER.
     pub fn devices(&self) -> impl Iterator<Item = &[u8]> {
-        self.of_servers.values().map(|other| &*other.der)
+        self.device_by_server.values().map(|other| &*other.der)
     }
 
     /// Whether there are no pairs.
     pub fn is_empty(&self) -> bool {
-        self.of_devices.is_empty()
+        self.server_by_device.is_empty()
     }
 
     /// Whether a body may contain a certificate or thumbprint of a pair.
@@ -89,8 +92,8 @@ impl Pairs {
     /// thumbprints, each of which keeps its case.
     pub(super) fn patch(&self, from: Side, octets: &[u8]) -> Option<Patch> {
         let others = match from {
-            Side::Device => &self.of_devices,
-            Side::Server => &self.of_servers,
+            Side::Device => &self.server_by_device,
+            Side::Server => &self.device_by_server,
         };
         if octets.len() > MAX_TEXT_BYTES {
             return None;
@@ -115,7 +118,7 @@ impl Pairs {
 
     /// Rewrites a message on its way to the other side. `unrenewable_field` is the header field that signs its bytes,
     /// if there is one.
-    pub fn map(
+    pub fn rewrite(
         &self,
         document: &Document,
         from: Side,
@@ -163,7 +166,7 @@ impl Pairs {
                     Side::Server => "the server issued",
                 };
                 let text = format!(
-                    "{why}, so that it names the certificate that {whose} ({})",
+                    "dmtap did not replace the certificate in {}, which {whose}: {why}",
                     changes[0].path
                 );
                 let note = Note::new("SWAP-04", text);

@@ -11,7 +11,7 @@ use super::{DecodeError, Document, Hint, Limits, decode, wbxml};
 
 /// Returns a document of the whole elements in front of the decoding error, with the elements around them closed;
 /// `None` if there are none. Its source differs from the broken document, but the offsets are the same.
-pub fn before_break(
+pub fn readable_part(
     source: &Bytes,
     error: &DecodeError,
     hint: Hint<'_>,
@@ -87,7 +87,7 @@ mod tests {
             Limits::default(),
         );
         let error = decode(source.clone(), hint, &limits).unwrap_err();
-        let document = before_break(&source, &error, hint, &limits)?;
+        let document = readable_part(&source, &error, hint, &limits)?;
         Some(to_xml(&document, XmlLayout::Compact).xml)
     }
 

@@ -14,7 +14,7 @@ use crate::markup::{Document, Element, NodeId};
 
 /// The state of a session, from the messages that were seen.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct LintSession {
     /// The session that links messages if the proxy did not link them.
     links: Session,
     /// The time of the newest message.
@@ -30,8 +30,8 @@ pub(super) struct Seen {
     /// Whether the session was seen from its first message on.
     pub(super) is_whole: bool,
     pub(super) is_windows: bool,
-    pub(super) device: Spoken,
-    pub(super) server: Spoken,
+    pub(super) device: LintSide,
+    pub(super) server: LintSide,
     /// The LoginStatus that the device sent.
     pub(super) login: Option<String>,
     /// DevInfo nodes of package 1, by name.
@@ -50,7 +50,7 @@ pub(super) struct Seen {
 
 /// The state of one side of a session.
 #[derive(Debug, Default)]
-pub(super) struct Spoken {
+pub(super) struct LintSide {
     pub(super) messages: u32,
     pub(super) msg_id: Option<u32>,
     /// The newest message, as its sender wrote it.
@@ -77,7 +77,7 @@ pub(super) struct Spoken {
     pub(super) object: Option<Object>,
 }
 
-impl Spoken {
+impl LintSide {
     fn bytes(&self) -> usize {
         let newest = self.newest.as_ref().map_or(0, |newest| newest.bytes());
         newest + self.pending_bytes + self.pending.len() * size_of::<Pending>()
@@ -103,7 +103,7 @@ pub(super) struct Pending {
     pub(super) items: ItemAnswers,
 }
 
-impl Seen {
+impl LintSession {
     /// Returns the approximate bytes that the session keeps in memory. A message that is kept for two reasons counts
     /// twice.
     pub(super) fn bytes(&self) -> usize {
@@ -112,14 +112,14 @@ impl Seen {
         size_of::<Self>() + self.links.bytes() + self.device.bytes() + self.server.bytes() + texts
     }
 
-    pub(super) fn of(&self, side: Side) -> &Spoken {
+    pub(super) fn of(&self, side: Side) -> &LintSide {
         match side {
             Side::Device => &self.device,
             Side::Server => &self.server,
         }
     }
 
-    pub(super) fn of_mut(&mut self, side: Side) -> &mut Spoken {
+    pub(super) fn of_mut(&mut self, side: Side) -> &mut LintSide {
         match side {
             Side::Device => &mut self.device,
             Side::Server => &mut self.server,
