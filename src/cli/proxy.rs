@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::rule_args::RuleArgs;
-use super::{Failure, Outcome, Output, authority, block_on, duration, filter};
+use super::{Failure, Outcome, Output, authority, block_on, filter, wait};
 use control::ControlArguments;
 use stay::StayArguments;
 
@@ -124,7 +124,7 @@ pub struct Proxy {
     max_body: usize,
     /// Longest silence of a peer within an exchange; use 10m while you debug the server. The default is 2m for a response to
     /// begin, and 1m between the bytes of a body.
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = wait)]
     timeout: Option<Duration>,
     /// Print no transcript.
     #[arg(short, long)]
@@ -146,6 +146,11 @@ impl Proxy {
     /// # Errors
     /// Wrong settings or rules (2), an address that is taken (2), a record that could not be kept (1).
     pub fn run(self, output: Output) -> Outcome {
+        if self.quiet && output == Output::Json {
+            return Err(Failure::usage(
+                "--quiet prints nothing, not even where dmtap listens: leave it out, or leave out --output json",
+            ));
+        }
         let sources = self.picked.open(&self.rules)?;
         let are_random = sources.are_random();
         let rules = proxy::Rules {

@@ -13,6 +13,7 @@ pub(super) use synthetic_response::refuse;
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use http::{Request, Response, StatusCode, Uri, Version, header, request};
 use hyper::body::Incoming;
@@ -137,6 +138,8 @@ struct Exchange {
     address: Uri,
     /// The time at which the request was received completely.
     received: Timestamp,
+    /// The same by a clock that nobody sets.
+    received_at: Instant,
     session: SessionHandle,
     /// The request, if its event is still to be emitted.
     pending_request: Option<PendingEvent>,
@@ -192,6 +195,7 @@ impl Exchange {
             route,
             address,
             received: now(),
+            received_at: Instant::now(),
             session: SessionHandle::default(),
             pending_request: None,
             is_request_reported: false,
@@ -213,6 +217,7 @@ impl Exchange {
         parts: &mut request::Parts,
     ) -> Result<RequestFate, Dropped> {
         self.received = now();
+        self.received_at = Instant::now();
         let mut decided = self.decide_request(&incoming);
         let leaving = decided.verdict.leaving(incoming.document()).cloned();
         self.swap_request(leaving, &mut decided).await;
@@ -310,7 +315,7 @@ impl Exchange {
             return Box::pin(self.answer_late(answer, pending)).await;
         }
         self.is_over = true;
-        let body = pending.emit_response(&self.context.shared, body, self.received);
+        let body = pending.emit_response(&self.context.shared, body, self.received_at);
         // Each device has its own HTTP version, which hyper writes.
         parts.version = Version::HTTP_11;
         let response = Response::from_parts(parts, body);
@@ -418,9 +423,9 @@ impl Exchange {
 
     /// Creates a message of which only the head and the body are known.
     fn message(&self, head: Head, body: CapturedBody) -> CapturedMessage {
-        let (from, at) = match head {
-            Head::Request(_) => (Side::Device, self.received),
-            Head::Response(_) => (Side::Server, now()),
+        let (from, at, took) = match head {
+            Head::Request(_) => (Side::Device, self.received, Duration::ZERO),
+            Head::Response(_) => (Side::Server, now(), self.received_at.elapsed()),
         };
         CapturedMessage {
             exchange: self.id,
@@ -428,7 +433,7 @@ impl Exchange {
             from,
             synthesized: false,
             at,
-            took: at.since(self.received),
+            took,
             head,
             body,
             client_auth: self.client_auth.clone(),

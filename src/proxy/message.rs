@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -18,7 +19,7 @@ use super::read::{self, Bounds, CollectedBody, Cost};
 use super::settings::Limits;
 use crate::conversation::as_signed;
 use crate::flow::event::{Event, FailureCause};
-use crate::flow::{CapturedBody, CapturedMessage, NotParsed, Note, ParsedBody, Side, Timestamp};
+use crate::flow::{CapturedBody, CapturedMessage, NotParsed, Note, ParsedBody, Side};
 use crate::markup::Document;
 use crate::markup::utf16::Utf16;
 
@@ -244,7 +245,7 @@ impl PendingEvent {
 
     /// Reports a response: at once if its body is in memory, else when the body has passed. Reports also that the device
     /// left before it took the body.
-    pub(super) fn emit_response(self, shared: &Arc<Shared>, body: Body, asked: Timestamp) -> Body {
+    pub(super) fn emit_response(self, shared: &Arc<Shared>, body: Body, asked: Instant) -> Body {
         let mut message = self.message;
         if !body.is_streaming() {
             let (exchange, connection) = (message.exchange, message.connection.id);
@@ -281,7 +282,7 @@ impl PendingEvent {
                 }
                 End::Whole => {
                     message.at = at;
-                    message.took = at.since(asked);
+                    message.took = asked.elapsed();
                     set_passed(&mut message, passed);
                     return shared.emit(Event::Response(Arc::new(message)));
                 }

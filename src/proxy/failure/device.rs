@@ -111,7 +111,11 @@ pub(in crate::proxy) fn device_handshake(error: &io::Error, ca: &str) -> String 
 fn device_tls(error: &rustls::Error) -> &'static str {
     match error {
         rustls::Error::PeerIncompatible(_) => {
-            "the device and dmtap have no TLS version or cipher in common: dmtap speaks TLS 1.2 and 1.3"
+            "the device and dmtap have no TLS version, cipher, key exchange or signature scheme in common: dmtap speaks TLS 1.2 \
+             and 1.3"
+        }
+        rustls::Error::NoApplicationProtocol => {
+            "the device offers none of the versions of HTTP that dmtap speaks (ALPN h2 and http/1.1)"
         }
         _ => "the device broke the rules of TLS in its handshake",
     }

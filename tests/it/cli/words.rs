@@ -127,6 +127,21 @@ fn a_failure_is_printed_once_where_transcript_and_log_lead_to_the_same_place() {
 }
 
 #[test]
+fn options_with_which_nobody_would_learn_anything_are_refused() {
+    for (options, words) in [
+        (&["-q", "--output", "json"][..], "leave it out"),
+        (&["--timeout", "0"], "write 10m to wait long"),
+    ] {
+        // Without the refusal, the missing file would end it.
+        let run = ["proxy", "--mode", "regular", "--rules", "missing.toml"];
+        let output = dmtap().args(run).args(options).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.contains(words), "{error}");
+    }
+}
+
+#[test]
 fn what_cannot_be_read_or_opened_is_named_in_words() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
