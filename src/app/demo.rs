@@ -96,10 +96,10 @@ pub async fn run(
 
 /// Returns the commands of the server for a longer demo.
 fn plan_for(sources: &Sources) -> Plan {
-    let builtin = sources
+    let mut builtin = sources
         .rules()
         .filter_map(|rule| builtin_rules::find(rule.name()));
-    match { builtin }.any(|rule| rule.is_about_chunks()) {
+    match builtin.any(|rule| rule.is_about_chunks()) {
         true => Plan::large(),
         false => Plan::for_builtin_rules(),
     }

@@ -218,7 +218,8 @@ fn events(
         });
         for event in std::iter::once(event).chain(failed) {
             let over = sessions.event(&event);
-            let ends: Vec<_> = { over.into_iter() }
+            let ends: Vec<_> = over
+                .into_iter()
                 .map(|it| event.session_end(it.summary))
                 .collect();
             events.push((event, line));

@@ -211,7 +211,7 @@ impl Question {
             Some(about) => {
                 transactions.retain(|transaction| about.is_of(transaction));
                 let is_about = |finding: &SessionFinding| {
-                    let numbers = transactions.iter().map(|it| it.number);
+                    let mut numbers = transactions.iter().map(|it| it.number);
                     // The finding ended the session, or concerns the exchange of an answer.
                     let is_hit = |it: &Transaction| {
                         let mut answers = it.answers.iter();
@@ -219,7 +219,7 @@ impl Question {
                             || answers.any(|it| finding.exchanges.contains(&it.place.exchange))
                     };
                     let is_of_all = finding.pending && finding.transactions.is_empty();
-                    { numbers }.any(|number| finding.transactions.contains(&number))
+                    numbers.any(|number| finding.transactions.contains(&number))
                         || is_of_all && transactions.iter().any(is_hit)
                 };
                 summary.findings.retain(is_about);

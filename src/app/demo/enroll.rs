@@ -210,8 +210,8 @@ impl Stage {
         enrollment: &Enrollment,
         closing: &mut Closing,
     ) -> Result<(), String> {
-        let granted = self.service.granted().into_iter().rev();
-        let granted = { granted }.find(|granted| granted.device == device);
+        let mut granted = self.service.granted().into_iter().rev();
+        let granted = granted.find(|granted| granted.device == device);
         let granted = granted.ok_or("the server granted this device nothing")?;
         if self.swap == SwapSettings::Off {
             return Ok(());

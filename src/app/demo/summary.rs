@@ -262,7 +262,8 @@ mod tests {
         let server = outcomes(&[("Add b", 200), ("Get a", 404), ("Add b", 200)]);
         let lines = both_sides(&device, &server);
         let differ = |l: &&SummaryLine| l.is_repeated || l.device != l.server;
-        let rows: Vec<_> = { lines.iter() }
+        let rows: Vec<_> = lines
+            .iter()
             .filter(differ)
             .map(|l| (&*l.what, l.device.map(|c| c.0), l.server.map(|c| c.0)))
             .collect();

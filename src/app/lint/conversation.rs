@@ -116,7 +116,8 @@ impl Conversation {
             Dialect::Provisioning => "a provisioning document",
             Dialect::Soap | Dialect::Other => return foreign(root(&document)),
         };
-        let notes: Vec<Remark> = { note_provisioning(&document).into_iter() }
+        let notes: Vec<Remark> = note_provisioning(&document)
+            .into_iter()
             .map(remark)
             .collect();
         Ok(match notes.is_empty() {

@@ -15,7 +15,7 @@ use super::date::WrittenDate;
 /// Gives each message the date behind it if the first has none in front of it, and each date stands in the line of the
 /// message in front of it, or in a line of its own.
 pub(super) fn move_to_messages(text: &[u8], messages: &mut [(Range<usize>, LoggedMessage)]) {
-    let dates = { messages.iter() }.map(|(_, it)| it.date.is_some());
+    let dates = messages.iter().map(|(_, it)| it.date.is_some());
     if !dates.eq((0..messages.len()).map(|place| place > 0)) {
         return;
     }

@@ -80,14 +80,14 @@ pub(super) fn first_code(text: &[u8]) -> Option<String> {
 
 /// Returns the code of a Status in a text without messages: `status 216`.
 fn status_in(text: &[u8]) -> Option<String> {
-    let codes = memmem::find_iter(text, b"status ").map(|at| {
+    let mut codes = memmem::find_iter(text, b"status ").map(|at| {
         let digits = text[at + 7..]
             .iter()
             .take(4)
             .take_while(|it| it.is_ascii_digit());
         digits.map(|byte| char::from(*byte)).collect::<String>()
     });
-    { codes }.find(|code| code.len() == 3 && code.starts_with(['2', '4', '5']))
+    codes.find(|code| code.len() == 3 && code.starts_with(['2', '4', '5']))
 }
 
 /// Returns the beginning of a text without its line breaks: a table wraps the text of an event.
@@ -148,9 +148,8 @@ fn named(text: &str, is_anywhere: bool) -> Vec<NamedFailure> {
     }
     for data in text.split("<EventData>").skip(1) {
         let (data, _) = data.split_once("</EventData>").unwrap_or((data, ""));
-        let values = data.split('>').filter_map(|it| it.split_once('<'));
-        let node =
-            { values }.find_map(|(value, _)| value.starts_with("./").then(|| value.to_owned()));
+        let mut values = data.split('>').filter_map(|it| it.split_once('<'));
+        let node = values.find_map(|(value, _)| value.starts_with("./").then(|| value.to_owned()));
         if let Some(code) = codes(data).last().filter(|_| node.is_some()) {
             add(Ok(code), node);
         }

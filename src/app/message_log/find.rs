@@ -68,7 +68,8 @@ fn in_file(text: &Bytes, limits: &Limits) -> Vec<LoggedMessage> {
         let found = one_or_more(alone, limits, None);
         // A broken message hides those in the lines behind it.
         let in_lines = is_packed.then(|| in_packed_lines(text, limits));
-        return { in_lines.into_iter() }
+        return in_lines
+            .into_iter()
             .find(|it| it.len() > found.len())
             .unwrap_or(found);
     }
@@ -83,7 +84,8 @@ fn in_file(text: &Bytes, limits: &Limits) -> Vec<LoggedMessage> {
     if let Some(packets) = wireshark::as_har(&text) {
         return har::messages(&packets, limits).unwrap_or_default();
     }
-    let rewritten = { curl::as_http(&text).or_else(|| curl::traced(&text)) }
+    let rewritten = curl::as_http(&text)
+        .or_else(|| curl::traced(&text))
         .or_else(|| table::by_columns(&text).map(String::into_bytes));
     match rewritten {
         Some(text) => without_lines(in_plain_text(text.into(), limits)),
@@ -435,10 +437,10 @@ fn in_value(
     if found.is_empty() {
         alone.clear();
     }
-    let of_records = { records.into_iter() }.flat_map(|it| in_value(it, limits, line, date));
-    { alone.into_iter().chain(found) }
-        .chain(of_records)
-        .collect()
+    let of_records = records
+        .into_iter()
+        .flat_map(|it| in_value(it, limits, line, date));
+    alone.into_iter().chain(found).chain(of_records).collect()
 }
 
 /// Parses a text that is one message.

@@ -35,7 +35,9 @@ pub(super) fn note_missing(text: &[u8], found: &mut [LoggedMessage]) {
     let lines = (1..).zip(text.split(|byte| *byte == b'\n'));
     let lines: Vec<_> = lines.filter(|(number, _)| *number > first).collect();
     // A message may have several lines.
-    let end = { lines.iter() }.rposition(|(_, line)| memmem::find(line, b"SyncML>").is_some());
+    let end = lines
+        .iter()
+        .rposition(|(_, line)| memmem::find(line, b"SyncML>").is_some());
     let behind = &lines[end.map_or(0, |end| end + 1)..];
     let status = |(number, line): &(u64, &[u8])| Some((*number, status_in(line, &path)?));
     last.no_answer = match behind.iter().find_map(status) {

@@ -161,7 +161,9 @@ fn block_begins(found: &[LoggedMessage]) -> Vec<bool> {
     let sides: Vec<_> = sides.collect();
     let is_of_device = |side: Option<&Option<Side>>| side == Some(&Some(Side::Device));
     let has_pairs = is_of_device(sides.first()) && !is_of_device(sides.last());
-    { found.iter().zip(&sides) }
+    found
+        .iter()
+        .zip(&sides)
         .map(|(found, side)| !found.is_answer && (!has_pairs || is_of_device(Some(side))))
         .collect()
 }

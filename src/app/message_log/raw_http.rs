@@ -28,9 +28,8 @@ pub(super) fn saz(files: &[(String, Bytes)], limits: &Limits) -> Option<Vec<Logg
     });
     let mut numbered: Vec<_> = numbered.collect();
     numbered.sort_by_key(|(number, ..)| *number);
-    let by_name: HashMap<&str, &Bytes> = { files.iter() }
-        .map(|(name, bytes)| (&**name, bytes))
-        .collect();
+    let by_name: HashMap<&str, &Bytes> =
+        files.iter().map(|(name, bytes)| (&**name, bytes)).collect();
     let other = |stem: &str, end: &str| {
         by_name
             .get(&*format!("{stem}{end}"))

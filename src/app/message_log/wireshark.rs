@@ -38,9 +38,9 @@ pub(super) fn followed(text: &[u8]) -> Option<Vec<u8>> {
                     .then(|| STANDARD.decode(line.trim()).ok())
             }
             .flatten(),
-            false => {
-                { row_of_dump(line).map(|(_, row)| row) }.or_else(|| octets(line.trim().as_bytes()))
-            }
+            false => row_of_dump(line)
+                .map(|(_, row)| row)
+                .or_else(|| octets(line.trim().as_bytes())),
         };
         // In front of the stream and behind it stand lines about it.
         bytes.extend(read.unwrap_or_default());
@@ -76,7 +76,8 @@ pub(super) fn is_without_bytes(text: &[u8]) -> bool {
         .chain(memmem::find_iter(text, "http.file_data\":"));
     let is_cut = |at: usize| {
         let value = &text[at + "http_file_data\":".len()..];
-        { ["\"\\u0001", "\"\\u0002", "\"\\u0003"].iter() }
+        ["\"\\u0001", "\"\\u0002", "\"\\u0003"]
+            .iter()
             .any(|begin| value.trim_ascii_start().starts_with(begin.as_bytes()))
     };
     !has("file_data_raw")
@@ -101,7 +102,9 @@ fn is_packet(row: &[u8]) -> bool {
 /// Whether a stream begins with a head of HTTP.
 fn is_http(stream: &[u8]) -> bool {
     let begins = ["POST ", "GET ", "HEAD ", "OPTIONS ", "CONNECT ", "HTTP/1."];
-    { begins.iter() }.any(|begin| stream.starts_with(begin.as_bytes()))
+    begins
+        .iter()
+        .any(|begin| stream.starts_with(begin.as_bytes()))
 }
 
 /// Returns the exchanges of packets in JSON as a HAR; `None` for any other text.

@@ -102,9 +102,8 @@ impl<'s> Later<'s> {
     ) -> bool {
         let is_same_user = self.is_same_user(earlier);
         let finding = &mut earlier.findings[at];
-        let of_several = open_work.commands.iter().filter(|it| it.items.len() > 1);
-        let is_of_several =
-            { of_several }.any(|it| finding.transactions.first() == Some(&it.number));
+        let mut of_several = open_work.commands.iter().filter(|it| it.items.len() > 1);
+        let is_of_several = of_several.any(|it| finding.transactions.first() == Some(&it.number));
         let node = finding.node.as_deref().unwrap_or_default();
         let may_tell = !is_of_several && (is_same_user || !locuri::is_of_user(node));
         let has_failed = open_work.failed.contains(&at);
@@ -126,8 +125,10 @@ impl<'s> Later<'s> {
         let exchange = fate.exchange;
         // If the user sees the finding about the later session, that one is pending in place of this one.
         let findings = &self.session.summary.findings;
-        let is_shown = self.is_shown && { findings.iter() }
-            .any(|it| it.pending && it.exchanges.contains(&exchange));
+        let is_shown = self.is_shown
+            && findings
+                .iter()
+                .any(|it| it.pending && it.exchanges.contains(&exchange));
         let (how, next, pending) = match fate.value {
             ReportedValue::Failed(_) => (
                 "failed later",

@@ -50,9 +50,9 @@ fn remedied(transactions: &[Transaction], incomplete: &HashSet<usize>) -> Vec<(u
             let is_absent = transaction.code() == Some(404) && !there.contains(&node);
             let later = match &*transaction.command {
                 "Add" | "Replace" => done.instead_of(transaction, transaction.number),
-                "Get" | "Delete" if is_absent => {
-                    { done.after(transaction, transaction.number) }.find(|it| is_write(it))
-                }
+                "Get" | "Delete" if is_absent => done
+                    .after(transaction, transaction.number)
+                    .find(|it| is_write(it)),
                 _ => None,
             };
             let is_gone = transaction.command == "Delete" && is_absent && !known.contains(&node);

@@ -183,9 +183,7 @@ impl CommandRecord {
                 code: alert.code().map(|code| code.0),
                 name: alert.code().and_then(|c| c.name()).map(SmolStr::new_static),
             }),
-            correlator: { correlator }
-                .filter(|it| !it.is_empty())
-                .map(SmolStr::from),
+            correlator: correlator.filter(|it| !it.is_empty()).map(SmolStr::from),
             items,
         }
     }

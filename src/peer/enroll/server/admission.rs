@@ -83,11 +83,11 @@ impl EnrollServer {
         values: &[(String, String)],
     ) -> Result<(), String> {
         let own = thumbprint(&shown.0);
-        let reported = values.iter().filter(|(uri, _)| {
+        let mut reported = values.iter().filter(|(uri, _)| {
             let leaf = uri.rsplit('/').next().unwrap_or_default();
             leaf.eq_ignore_ascii_case("CertThumprint")
         });
-        match { reported }.find(|(_, value)| !value.trim().eq_ignore_ascii_case(&own)) {
+        match reported.find(|(_, value)| !value.trim().eq_ignore_ascii_case(&own)) {
             None => Ok(()),
             Some((uri, value)) => Err(format!(
                 "the device reports {value} in {uri}, and its client certificate is {own}"

@@ -259,7 +259,10 @@ impl Request {
             None => words.map(str::to_owned),
         };
         let why = &mut finding.why;
-        why.extend({ text.iter() }.map(|text| format!("the server's own words: {text}")));
+        why.extend(
+            text.iter()
+                .map(|text| format!("the server's own words: {text}")),
+        );
         let named = self.named_in(text.as_deref().unwrap_or_default());
         if !named.is_empty() {
             why.push(format!("the request has {named}"));

@@ -221,7 +221,7 @@ impl<'s> Case<'s> {
                 .iter()
                 .rev()
                 .filter(|at| (**at as u64) + 1 < u64::from(transaction.number));
-            { before }
+            before
                 .map(|at| &self.session.transactions[*at])
                 .find(|it| is_it(it))
         };

@@ -383,7 +383,7 @@ impl<'s> Case<'s> {
         Some(SessionFinding {
             pending: lost.is_some() || !orphans.is_empty(),
             what: what.into(),
-            why: { lacks_end.into_iter() }
+            why: lacks_end.into_iter()
                 .chain(nameless)
                 .chain(missing)
                 .chain(orphans.iter().cloned())
@@ -418,10 +418,14 @@ fn lacking(transaction: &Transaction) -> Option<String> {
 /// `Of its Items the Results of ./DevDetail/SwV came.`
 fn answered_items(transaction: &Transaction) -> Option<String> {
     let came: Vec<&str> = match transaction.results.is_empty() {
-        true => { transaction.answers.iter() }
+        true => transaction
+            .answers
+            .iter()
             .flat_map(|it| it.nodes().map(SmolStr::as_str))
             .collect(),
-        false => { transaction.results.iter() }
+        false => transaction
+            .results
+            .iter()
             .filter_map(|item| item.node.as_deref())
             .collect(),
     };

@@ -21,7 +21,7 @@ impl Case<'_> {
             let failed = failed.filter(|item| is_failure(item));
             failed.map(move |item| (alert, item))
         });
-        { failures }
+        failures
             .take(super::MOST_FINDINGS)
             .map(|(alert, item)| self.report(alert, item))
             .collect()
@@ -158,7 +158,9 @@ fn number(item: &TransactionItem) -> Option<i64> {
 fn is_of_update(item: &TransactionItem) -> bool {
     let media_type = item.media_type.as_deref().unwrap_or_default();
     let media_type = media_type.to_ascii_lowercase();
-    { ["firmwareupdate", "scomo", "lawmo"].iter() }.any(|object| media_type.contains(object))
+    ["firmwareupdate", "scomo", "lawmo"]
+        .iter()
+        .any(|object| media_type.contains(object))
 }
 
 /// Returns the value of an Alert with its meaning.
