@@ -390,7 +390,7 @@ const MOST_OF_ID: usize = 3;
 
 /// The most sessions that are followed at a time. Beyond it, the session that was silent for the longest time is
 /// forgotten.
-const MOST_SESSIONS: usize = 1_000;
+const MOST_SESSIONS: usize = 10_000;
 
 /// The most bytes of earlier messages that all sessions keep. Beyond it, the session that was silent for the longest
 /// time is forgotten.

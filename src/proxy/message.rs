@@ -142,8 +142,8 @@ impl IncomingMessage {
                 }
                 CollectedBody::Stream(body, why) => return Ok(Self::uncollected(body, why)),
             };
-        let bytes = read::undo_transfer_coding(bytes, headers, bounds, &mut permit).await?;
-        let read = read::read(&bytes, headers, bounds, &mut permit, decodes).await;
+        let mut bytes = read::undo_transfer_coding(bytes, headers, bounds, &mut permit).await?;
+        let read = read::read(&mut bytes, headers, bounds, &mut permit, decodes).await;
         let is_document = matches!(read.parsed, ParsedBody::Document(..));
         let is_short = short.is_some();
         if let Some(broken) = short.filter(|_| !may_be_short || !is_document) {

@@ -227,9 +227,9 @@ impl Read {
 }
 
 /// Decodes a body as received. A body that cannot be decoded is data, with a note on the reason. Afterwards the permit
-/// covers the memory that stays in use.
+/// covers the memory that stays in use. A small body that is decoded is copied out of the connection's buffer.
 pub(super) async fn read(
-    body: &Bytes,
+    body: &mut Bytes,
     headers: &HeaderMap,
     bounds: Bounds<'_>,
     permit: &mut BudgetPermit,
@@ -253,6 +253,14 @@ pub(super) async fn read(
         let parsed = ParsedBody::Unread(NotParsed::NotAsked { bytes });
         return Read::of(parsed, Some(plain));
     }
+    // The session remembers the message, and its bytes would keep the buffer in which they arrived.
+    let plain = match plain.as_ptr() == body.as_ptr() && body.len() <= MAX_COPIED_BYTES {
+        true => {
+            *body = Bytes::copy_from_slice(body);
+            body.clone()
+        }
+        false => plain,
+    };
     let plain = match utf16::in_utf8(plain.clone(), body, bounds, permit).await {
         Ok(plain) => plain,
         Err(NoText::Broken(error)) => {
@@ -448,6 +456,8 @@ fn looks_like_markup(body: &[u8]) -> bool {
 const HEAVY: usize = 256 << 10;
 /// The longest body, or decompressed text, that takes its memory from the reserve for small bodies.
 const SMALL: usize = 128 << 10;
+/// The longest body that is copied. A longer one fills most of its buffer.
+const MAX_COPIED_BYTES: usize = 64 << 10;
 /// The most deviations of a document that have notes of their own.
 const FLAGS_NOTED: usize = 16;
 

@@ -59,7 +59,14 @@ async fn the_text_of_utf_16_is_counted_beside_it() {
             budget: &budget,
         };
         let mut permit = BudgetPermit::default();
-        let read = read(&body, &HeaderMap::new(), bounds, &mut permit, &|_| true).await;
+        let read = read(
+            &mut body.clone(),
+            &HeaderMap::new(),
+            bounds,
+            &mut permit,
+            &|_| true,
+        )
+        .await;
         assert_eq!(read.parsed.document().is_some(), is_read, "{bytes}");
         let kept = body.len() + if is_read { text.len() } else { 0 };
         assert!(permit.bytes() <= kept + 100, "{} {kept}", permit.bytes());
