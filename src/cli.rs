@@ -362,15 +362,6 @@ fn duration(text: &str) -> Result<Duration, String> {
     duration.map_err(|_| format!("{text} is not a time: write 5s, 500ms or 2m"))
 }
 
-/// Parses the time that somebody waits, which is not 0.
-fn wait(text: &str) -> Result<Duration, String> {
-    let wait = duration(text)?;
-    match wait.is_zero() {
-        true => Err("0 leaves a peer no time to answer: write 10m to wait long".into()),
-        false => Ok(wait),
-    }
-}
-
 /// Parses the address of `--listen-host`: an IP address, or a name of this machine such as `localhost`.
 fn listen_host(text: &str) -> Result<IpAddr, String> {
     let bare = text

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::rule_args::RuleArgs;
-use super::{Failure, Outcome, Output, authority, block_on, filter, wait};
+use super::{Failure, Outcome, Output, authority, block_on, duration, filter};
 use control::ControlArguments;
 use stay::StayArguments;
 
@@ -138,6 +138,15 @@ pub struct Proxy {
     /// Do not mask passwords, tokens and credentials in records and on the terminal.
     #[arg(long)]
     raw: bool,
+}
+
+/// Parses the time that somebody waits, which is not 0.
+fn wait(text: &str) -> Result<Duration, String> {
+    let wait = duration(text)?;
+    match wait.is_zero() {
+        true => Err("0 leaves a peer no time to answer: write 10m to wait long".into()),
+        false => Ok(wait),
+    }
 }
 
 impl Proxy {
