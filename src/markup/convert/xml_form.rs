@@ -137,10 +137,11 @@ impl XmlForms {
 
 /// Returns the first text of an element that holds only texts.
 fn first_text(element: Element<'_>) -> Option<Text<'_>> {
-    match element.elements().next() {
-        Some(_) => None,
-        None => element.texts().next(),
-    }
+    let document = element.document();
+    let is_content = |id: &NodeId| document.kind(*id) != Some(Kind::Attribute);
+    let text = Text::of(document, element.child_ids().find(is_content)?)?;
+    let is_last = text.id().0 + 1 == element.next_after().0;
+    (is_last || element.elements().next().is_none()).then_some(text)
 }
 
 /// Whether all octets of an element are text that XML can hold.

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::{Charset, escape, is_allowed};
 use crate::markup::convert::{Adaptations, Added, Nesting, Replacement, XmlForms, XmlLayout};
 use crate::markup::wbxml::DocType;
+use crate::markup::wbxml::token::STR_I;
 use crate::markup::{Document, Element, Encoding, Kind, NodeId, Space, Text};
 
 /// Writes the document; `adaptations` gets the differences from the source beyond those of `forms`.
@@ -107,13 +108,29 @@ impl Writer<'_> {
         }
         for id in content {
             if let Some(text) = Text::of(document, id) {
-                self.text(element, &text.value(), text.kind());
+                self.source_text(element, text);
             } else if let Some(child) = document.element(id) {
                 self.line(layout, level + 1);
                 self.element(child, namespace, level + 1);
             }
         }
         self.line(layout, level);
+    }
+
+    /// Writes a text of the source. Almost all texts of WBXML are ASCII in one inline string: these are written as they
+    /// stand there, without a look at their charset.
+    fn source_text(&mut self, element: Element<'_>, text: Text<'_>) {
+        let start = self.out.len();
+        if self.doctype.is_some()
+            && let [STR_I, plain @ .., 0] = text.span().of(element.document().source())
+            && plain.is_ascii()
+            && let Ok(plain) = std::str::from_utf8(plain)
+            && escape::text(&mut self.out, plain, Charset::Utf8).is_ok()
+        {
+            return;
+        }
+        self.out.truncate(start);
+        self.text(element, &text.value(), text.kind());
     }
 
     /// Writes the attributes, each name only once: WBXML may repeat one (F22), XML may not.
