@@ -1,5 +1,7 @@
 //! The texts in a JSON value that may be messages, and the records within it.
 
+use std::collections::HashSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
@@ -30,10 +32,11 @@ impl<'v> JsonTexts<'v> {
             Value::Array(values) => values.iter().for_each(|value| self.add(value)),
             // WireMock writes each body twice: as text and in base64.
             Value::Object(fields) => {
+                let texts: HashSet<&str> = fields.values().filter_map(Value::as_str).collect();
                 let is_copy = |field: &Value| {
                     let plain = field.as_str().and_then(|it| STANDARD.decode(it).ok());
                     let plain = plain.and_then(|it| String::from_utf8(it).ok());
-                    plain.is_some_and(|plain| fields.values().any(|it| *it == *plain))
+                    plain.is_some_and(|plain| texts.contains(&*plain))
                 };
                 let fields = fields.values().filter(|field| !is_copy(field));
                 fields.for_each(|field| self.add(field));
