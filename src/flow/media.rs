@@ -13,6 +13,13 @@ pub fn hint(headers: &HeaderMap) -> Hint<'_> {
     value.map(hint_of).unwrap_or_default()
 }
 
+/// Returns the media type as written; empty if there is none.
+fn media_type(headers: &HeaderMap) -> &str {
+    let value = headers.get(CONTENT_TYPE);
+    let value = value.and_then(|value| value.to_str().ok()).unwrap_or("");
+    value.split(';').next().unwrap_or("").trim()
+}
+
 /// Returns the media type and the charset of a Content-Type value.
 pub fn hint_of(content_type: &str) -> Hint<'_> {
     let mut parts = content_type.split(';').map(str::trim);
@@ -30,7 +37,7 @@ pub fn hint_of(content_type: &str) -> Hint<'_> {
 
 /// Whether the media type of a body is one that SOAP or SyncML uses.
 pub fn is_message(headers: &HeaderMap) -> bool {
-    let media_type = hint(headers).media_type.unwrap_or_default();
+    let media_type = media_type(headers);
     let is = |message: &&str| media_type.eq_ignore_ascii_case(message);
     let start = media_type.get(..SYNCML.len());
     MESSAGES.iter().any(is) || start.is_some_and(|start| start.eq_ignore_ascii_case(SYNCML))
@@ -50,8 +57,7 @@ pub fn is_page(headers: &HeaderMap) -> bool {
 /// Whether the media type of a body contains a word, in any case. It does not allocate, because it runs for every
 /// message.
 pub fn mentions(headers: &HeaderMap, word: &str) -> bool {
-    let media_type = hint(headers).media_type.unwrap_or_default();
-    let mut parts = media_type.as_bytes().windows(word.len());
+    let mut parts = media_type(headers).as_bytes().windows(word.len());
     parts.any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
 }
 

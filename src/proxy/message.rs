@@ -15,7 +15,7 @@ use super::body::{Body, Broken, End};
 use super::body_timeout::BodyTimeout;
 use super::context::{FailedEnd, Shared, now};
 use super::failure::Failure;
-use super::read::{self, Bounds, CollectedBody, Cost};
+use super::read::{self, Bounds, CollectedBody};
 use super::settings::Limits;
 use crate::conversation::as_signed;
 use crate::flow::event::{Event, FailureCause};
@@ -86,7 +86,7 @@ impl IncomingMessage {
     /// # Errors
     /// [`Broken`] if the peer breaks off or stops sending.
     pub(super) async fn collected(body: Incoming, bounds: Bounds<'_>) -> Result<Self, Broken> {
-        let (bytes, trailers, mut permit) = match read::collect(body, Cost::UNREAD, bounds).await? {
+        let (bytes, trailers, mut permit) = match read::collect(body, None, bounds).await? {
             CollectedBody::Whole {
                 bytes,
                 trailers,
@@ -129,7 +129,7 @@ impl IncomingMessage {
         let is_coded = read::has_transfer_codings(headers);
         let has_length = body.size_hint().exact().is_some() || is_coded;
         let (bytes, trailers, mut permit, short) =
-            match read::collect(body, Cost::of(headers), bounds).await? {
+            match read::collect(body, Some(headers), bounds).await? {
                 CollectedBody::Whole {
                     bytes,
                     trailers,
@@ -142,7 +142,10 @@ impl IncomingMessage {
                 }
                 CollectedBody::Stream(body, why) => return Ok(Self::uncollected(body, why)),
             };
-        let mut bytes = read::undo_transfer_coding(bytes, headers, bounds, &mut permit).await?;
+        let mut bytes = match is_coded {
+            true => read::undo_transfer_coding(bytes, headers, bounds, &mut permit).await?,
+            false => bytes,
+        };
         let read = read::read(&mut bytes, headers, bounds, &mut permit, decodes).await;
         let is_document = matches!(read.parsed, ParsedBody::Document(..));
         let is_short = short.is_some();

@@ -34,8 +34,7 @@ use crate::flow::{NotParsed, Note, ParsedBody, Severity, media};
 use crate::markup::utf16::Utf16;
 use crate::markup::{self, DecodeError, Document, Limits};
 use coding::CodingError;
-pub(super) use cost::Cost;
-use cost::tree_of;
+use cost::{Cost, tree_of};
 use utf16::{NoText, Plain};
 
 /// The result of collecting a body.
@@ -68,7 +67,8 @@ struct Collecting<'a> {
     first: VecDeque<Bytes>,
     length: usize,
     permit: BudgetPermit,
-    cost: Cost,
+    /// The header fields of a body that is read; `None` if it is only collected.
+    headers: Option<&'a HeaderMap>,
     bounds: Bounds<'a>,
     begun: Instant,
 }
@@ -84,7 +84,13 @@ impl Collecting<'_> {
             return None;
         }
         // The length is at most the limit, which is a usize.
-        let most = self.cost.at_most(length as usize, self.bounds.length);
+        self.reserve(length as usize).await
+    }
+
+    /// Reserves memory for a large body of at most `received` bytes.
+    async fn reserve(&mut self, received: usize) -> Option<NotParsed> {
+        let cost = self.headers.map_or(Cost::UNREAD, Cost::of);
+        let most = cost.at_most(received, self.bounds.length);
         let got = self.bounds.budget.announce(&mut self.permit, most).await;
         (!got).then(|| no_room(&self.bounds))
     }
@@ -100,13 +106,11 @@ impl Collecting<'_> {
             return Some(NotParsed::TooLarge { limit });
         }
         if !self.permit.is_large() {
-            let got = match self.length > SMALL {
-                true => {
-                    let most = self.cost.at_most(length, length);
-                    budget.announce(&mut self.permit, most).await
-                }
-                false => budget.add(&mut self.permit, self.cost.of_small(more)).await,
-            };
+            if self.length > SMALL {
+                return self.reserve(length).await;
+            }
+            // The memory for what is made of a small body is taken when it is decoded.
+            let got = budget.add(&mut self.permit, more).await;
             return (!got).then(|| no_room(&self.bounds));
         }
         let slow = self.bounds.limits.slow;
@@ -120,13 +124,13 @@ fn no_room(bounds: &Bounds<'_>) -> NotParsed {
     NotParsed::NoRoom { limit }
 }
 
-/// Collects a body. A body of one frame is not copied.
+/// Collects a body. A body of one frame is not copied. `headers` are those of a body that is read.
 ///
 /// # Errors
 /// [`Broken`] if the peer breaks off before it sent anything, stops sending, or sends too slowly.
 pub(super) async fn collect(
     mut body: Incoming,
-    cost: Cost,
+    headers: Option<&HeaderMap>,
     bounds: Bounds<'_>,
 ) -> Result<CollectedBody, Broken> {
     let mut trailers = None;
@@ -135,7 +139,7 @@ pub(super) async fn collect(
         first: VecDeque::new(),
         length: 0,
         permit: BudgetPermit::default(),
-        cost,
+        headers,
         bounds,
         begun: Instant::now(),
     };
@@ -250,8 +254,7 @@ pub(super) async fn read(
         let is_copy = plain.as_ptr() != body.as_ptr();
         permit.keep(body.len() + if is_copy { plain.len() } else { 0 });
         let bytes = body.len() as u64;
-        let parsed = ParsedBody::Unread(NotParsed::NotAsked { bytes });
-        return Read::of(parsed, Some(plain));
+        return Read::unread(NotParsed::NotAsked { bytes });
     }
     // The session remembers the message, and its bytes would keep the buffer in which they arrived.
     let plain = match plain.as_ptr() == body.as_ptr() && body.len() <= MAX_COPIED_BYTES {
@@ -307,7 +310,7 @@ pub(super) fn has_transfer_codings(headers: &HeaderMap) -> bool {
         && !coding::listed(headers, &header::TRANSFER_ENCODING).is_empty()
 }
 
-/// Undoes the transfer codings of a body.
+/// Undoes the transfer codings of a body that has some.
 ///
 /// # Errors
 /// [`Broken::Coding`] if they cannot be undone.
@@ -317,9 +320,6 @@ pub(super) async fn undo_transfer_coding(
     bounds: Bounds<'_>,
     permit: &mut BudgetPermit,
 ) -> Result<Bytes, Broken> {
-    if !has_transfer_codings(headers) {
-        return Ok(body);
-    }
     let codings = coding::listed(headers, &header::TRANSFER_ENCODING);
     let unfolded = unfold(&body, &codings, bounds, permit).await;
     unfolded.map_err(|why| {

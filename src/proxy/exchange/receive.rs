@@ -33,10 +33,13 @@ impl Exchange {
         };
         let needed = needed || settings.body_capture != BodyCapture::Pass || self.swap.is_some();
         let may_hold = self.route.stay.is_some() || self.may_be_swapped() || !self.pairs.is_empty();
-        let is_page = speaker == Side::Server && media::is_page(headers);
-        let is_message = is_page || media::is_message(headers) || media::is_provisioning(headers);
+        let may_concern = || {
+            media::is_message(headers)
+                || media::is_provisioning(headers)
+                || (speaker == Side::Server && media::is_page(headers))
+        };
         match framing {
-            _ if needed || (may_hold && is_message) => {
+            _ if needed || (may_hold && may_concern()) => {
                 let decodes = |body: &[u8]| needed || self.is_for_dmtap(speaker, body);
                 let may_be_short = speaker == Side::Server;
                 IncomingMessage::read(body, headers, bounds, &decodes, may_be_short).await

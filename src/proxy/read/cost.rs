@@ -8,7 +8,7 @@ use crate::markup;
 
 /// The memory cost of reading a body.
 #[derive(Clone, Copy)]
-pub(in crate::proxy) struct Cost {
+pub(super) struct Cost {
     is_coded: bool,
     /// The bytes of the tree for each byte of text.
     tree: usize,
@@ -22,12 +22,12 @@ impl Cost {
     };
 
     /// The cost of a body that is only collected.
-    pub(in crate::proxy) const UNREAD: Self = Self {
+    pub(super) const UNREAD: Self = Self {
         is_coded: false,
         tree: 0,
     };
 
-    pub(in crate::proxy) fn of(headers: &HeaderMap) -> Self {
+    pub(super) fn of(headers: &HeaderMap) -> Self {
         Self {
             is_coded: headers.contains_key(header::CONTENT_ENCODING)
                 || has_transfer_codings(headers),
@@ -50,15 +50,6 @@ impl Cost {
 
     fn tree_of(self, text: usize) -> usize {
         (text * self.tree).min(NODE * markup::Limits::default().nodes)
-    }
-
-    /// Returns the bytes for `received` more bytes of a small body. The decompressed text is counted when its length is
-    /// known.
-    pub(super) fn of_small(self, received: usize) -> usize {
-        match self.is_coded {
-            true => received,
-            false => received + received * self.tree,
-        }
     }
 }
 

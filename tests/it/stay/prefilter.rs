@@ -63,7 +63,10 @@ fn the_prefilter_keeps_ordinary_messages_undecoded() {
         false,
     );
     let address = "./Device/Vendor/MSFT/dmclient/Provider/P/ManagementServiceAddress";
-    check("", &add(address, "mdm.example.com"), true);
+    check("", &add(address, "HTTPS://mdm.example.com"), true);
+    check("", &add(address, "mdm.example.com"), false);
+    check("", &add("./syncml/dmacc/a/AppAddr/b/Addr", "mdm"), true);
+    check("", &add("./Vendor/MSFT/Any", "ms-app://s-1-15-2"), false);
     check(
         "",
         &add("./Vendor/MSFT/Any", "https://mdm.example.com/"),
