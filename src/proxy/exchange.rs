@@ -22,7 +22,7 @@ use super::body::{Body, Broken};
 use super::body_budget::BudgetPermit;
 use super::client_identity::ClientIdentity;
 use super::connection_handle::CloseSequence;
-use super::context::{Context, FailedEnd, now};
+use super::context::{Context, FailedEnd, now, steady_now};
 use super::failure::Failure;
 use super::framing::{self, Framing};
 use super::headers;
@@ -331,7 +331,7 @@ impl Exchange {
         self.rules.count_arrival(Stage::Request);
         let (rules, mut state) = (&self.rules.rules, self.rules.tally());
         let (session, decided) = heavy(weight(incoming), || {
-            conversations.decide_request(&input, rules, &mut state, self.received)
+            conversations.decide_request(&input, rules, &mut state, steady_now())
         });
         drop(state);
         self.session = session;
