@@ -98,7 +98,7 @@ impl ColourWhen {
     /// Sets the choice for all later output.
     fn apply(self) {
         match self {
-            Self::Auto => anstream::ColorChoice::Auto,
+            Self::Auto => print::automatic_colours(),
             Self::Always => anstream::ColorChoice::Always,
             Self::Never => anstream::ColorChoice::Never,
         }
@@ -308,9 +308,9 @@ fn complain(failure: &Failure) -> ExitCode {
 fn log_to_stderr(verbose: u8, has_transcript: bool) {
     use tracing_subscriber::EnvFilter;
     let default = match verbose {
-        // dmtap itself reports the errors of the verifier, with a remedy.
-        0 => "warn,rustls_platform_verifier=off",
-        1 => "dmtap=info,warn,rustls_platform_verifier=off",
+        // dmtap itself reports the errors of the verifier, with a remedy. A watched folder may be removed.
+        0 => "warn,rustls_platform_verifier=off,notify=error",
+        1 => "dmtap=info,warn,rustls_platform_verifier=off,notify=error",
         2 => "dmtap=debug,info",
         _ => "trace",
     };

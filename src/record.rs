@@ -32,9 +32,20 @@ pub use redact::Masking;
 pub use replay::{Damage, is_record, replay};
 pub use transcript::{Colour, Layout, Transcript};
 
-/// Makes the sink that replaces a sink whose file was rotated away; returns `None` if the old sink still writes to the
-/// right file. Fails if no new sink can be made; the old sink stays in use.
-pub type Renew = Box<dyn FnMut() -> io::Result<Option<Box<dyn Sink>>> + Send>;
+/// The file of a sink, which others may move away or delete while the sink writes to it.
+pub trait SinkFile: Send {
+    /// Whether the name no longer leads to the file of the sink.
+    fn is_away(&self) -> bool;
+
+    /// Whether the file of the sink has no name any more, so that its content is lost.
+    fn is_deleted(&self) -> bool;
+
+    /// Begins a new file under the name, and returns a sink for it.
+    ///
+    /// # Errors
+    /// Fails if the file cannot be opened; the old sink stays in use.
+    fn renew(&mut self) -> io::Result<Box<dyn Sink>>;
+}
 
 /// Receives every event, on a separate thread.
 pub trait Sink: Send {

@@ -182,7 +182,7 @@ async fn answer(api: &Api, request: Request<Incoming>) -> Done {
 }
 
 /// The limit of connections at a time; more wait in the listener's queue.
-const CONNECTIONS: usize = 32;
+const CONNECTIONS: usize = 256;
 /// The limit of a body, in bytes.
 const BODY_BYTES: usize = 1 << 20;
 /// The limit of a head, in bytes.

@@ -53,6 +53,16 @@ pub fn is_stdout_stderr() -> bool {
     }
 }
 
+/// Returns the choice of colours that is not the user's. `CLICOLOR_FORCE=0` does not force colours, but the libraries
+/// take any value.
+pub fn automatic_colours() -> anstream::ColorChoice {
+    let is_zero = std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| value == "0");
+    match is_zero && !(io::stdout().is_terminal() && io::stderr().is_terminal()) {
+        true => anstream::ColorChoice::Never,
+        false => anstream::ColorChoice::Auto,
+    }
+}
+
 /// Returns the width of the terminal at standard output; `None` for a file or a pipe.
 pub fn columns() -> Option<usize> {
     let is_terminal = io::stdout().is_terminal();

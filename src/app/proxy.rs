@@ -16,7 +16,7 @@ use crate::error_text;
 use crate::filter::Filter;
 use crate::flow::{Event, EventSink};
 use crate::proxy::{Authority, Mode, Proxy, Settings};
-use crate::record::journal::FAREWELL;
+use crate::record::journal::{FAREWELL, Renewed};
 use crate::record::model::{ListenerRecord, RunRecord, StartRecord};
 use crate::record::{
     self, CloseError, Colour, Journal, JsonLines, Layout, Masking, Sink, Transcript, WhenFull,
@@ -138,10 +138,10 @@ impl RecordOutputs {
             journal = journal.sink(STDOUT, shown, WhenFull::DropNewest);
         }
         let files = record::open_all(&self.files, run);
-        for (file, sink, renew) in files.map_err(|error| error.to_string())? {
+        for (name, sink, file) in files.map_err(|error| error.to_string())? {
             let save = self.save.as_ref();
-            journal = journal.renewal(&file, select::renewal(renew, save)).sink(
-                file,
+            journal = journal.file(&name, select::sink_file(file, save)).sink(
+                name,
                 select::sink(sink, save),
                 WhenFull::Block,
             );
@@ -175,15 +175,21 @@ async fn hang_up(
             journal.map_or_else(Vec::new, Journal::renew)
         });
         let renewed = renewing.await.unwrap_or_default();
-        if renewed.is_empty() && !is_reloading {
+        let mut done = renewed.iter().map(|(_, done)| done);
+        if done.all(|done| matches!(done, Renewed::Failed { is_away: false })) && !is_reloading {
             return stop.cancel();
         }
         for (file, done) in renewed {
             print::coloured(&match done {
-                Ok(()) => format!("record: {file} was moved away, a new one is begun"),
-                Err(error) => {
+                Renewed::Begun => format!("record: {file} was moved away, a new one is begun"),
+                Renewed::Unopened(error) => {
                     let why = error_text::io(&error);
                     format!("record: {file} was moved away and cannot be opened again: {why}")
+                }
+                Renewed::Failed { .. } => {
+                    format!(
+                        "record: writing {file} failed before; only a new start of dmtap begins it again"
+                    )
                 }
             });
         }

@@ -19,7 +19,9 @@ mod sources;
 pub mod watch;
 mod watch_paths;
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 
@@ -41,6 +43,8 @@ pub struct RuleSetUpdater {
     in_force: Arc<LiveRules>,
     /// Held from reading the files until their rules are in force, so that the last reading takes effect last.
     reloading: Mutex<()>,
+    /// The hash of the files as they were read last.
+    last_read: AtomicU64,
 }
 
 /// A rule with its state and hits.
@@ -91,6 +95,7 @@ impl RuleSetUpdater {
             sources: Mutex::new(sources),
             in_force,
             reloading: Mutex::default(),
+            last_read: AtomicU64::default(),
         };
         updater.change(|_| Ok(()))?;
         Ok(updater)
@@ -196,7 +201,17 @@ impl RuleSetUpdater {
         let _turn = self.reloading.lock();
         let arguments = self.sources().arguments();
         let found = read::files(&arguments);
+        let mut hasher = DefaultHasher::new();
+        found
+            .iter()
+            .for_each(|file| (&file.path, &file.text).hash(&mut hasher));
+        self.last_read.store(hasher.finish(), Ordering::Relaxed);
         self.change(|sources| sources.reload(found))
+    }
+
+    /// Returns a hash of the files as [`Self::reload`] read them last, which differs if they do.
+    pub fn last_read(&self) -> u64 {
+        self.last_read.load(Ordering::Relaxed)
     }
 
     /// Returns the paths to watch for changes. Blocks.

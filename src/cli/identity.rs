@@ -76,12 +76,17 @@ impl Identity {
         let store = IdentityStore::of(&super::confdir(self.confdir.as_deref())?);
         match self.verb {
             Verb::List => {
-                let identities = store.list().map_err(failure)?;
-                if identities.is_empty() {
+                let (identities, damaged) = store.list_all().map_err(failure)?;
+                if identities.is_empty() && damaged.is_empty() {
                     print::line("no identities");
                 }
                 let lines = identities.iter().map(|identity| line(identity, output));
-                write_text(&lines.collect::<String>(), output)
+                write_text(&lines.collect::<String>(), output)?;
+                let damaged = damaged.iter().map(|error| format!("error: {error}\n"));
+                match damaged.collect::<String>() {
+                    none if none.is_empty() => Ok(()),
+                    damaged => Err(Failure::Failed(damaged)),
+                }
             }
             Verb::Show { id } => {
                 let identity = store.find(&id).map_err(failure)?;
@@ -98,9 +103,13 @@ impl Identity {
                 Ok(())
             }
             Verb::Remove { id } => {
-                let identity = store.find(&id).map_err(failure)?;
-                store.remove(&identity.id).map_err(failure)?;
-                print::line(&format!("removed {}", summary(&identity)));
+                let (id, what) = match store.find(&id) {
+                    Ok(identity) => (identity.id.clone(), summary(&identity)),
+                    Err(StoreError::Damaged { id, .. }) => (id.clone(), id.to_string()),
+                    Err(error) => return Err(failure(error)),
+                };
+                store.remove(&id).map_err(failure)?;
+                print::line(&format!("removed {what}"));
                 Ok(())
             }
         }

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
-use std::io::{BufWriter, ErrorKind};
+use std::io::{self, BufWriter, ErrorKind};
 
 use clap::ValueEnum;
 
@@ -10,7 +10,6 @@ use super::session_file::SessionFile;
 use super::{Failure, Outcome, Output, filter_of, report_no_match};
 use crate::app::print;
 use crate::app::why::Question;
-use crate::error_text;
 use crate::filter::Filter;
 use crate::record::analysis::why::Options;
 use crate::record::model::{BodyRecord, EventKind};
@@ -98,16 +97,22 @@ impl Show {
         let mut runs = BTreeSet::new();
         // The line of each run is written in front of the first event of it that is shown.
         let lines_of_runs = RefCell::new(HashMap::new());
+        let mut unwritten = None;
         let mut write = |event: &EventRecord| {
             written += 1;
             let line = lines_of_runs.borrow_mut().remove(&event.run);
-            match line.is_some() {
+            let done = match line.is_some() {
                 true => sink.write_event(&EventRecord {
                     run_line: line,
                     ..event.clone()
                 }),
                 false => sink.write_event(event),
-            }
+            };
+            // An output that fails ends the reading; the file is not to blame.
+            done.map_err(|error| {
+                unwritten = Some(error);
+                io::Error::from(ErrorKind::BrokenPipe)
+            })
         };
         let damaged = self.file.read(|mut event| {
             events += 1;
@@ -143,10 +148,10 @@ impl Show {
         }
         let last = exchanges.as_mut();
         let last = last.map_or(Ok(()), |exchanges| exchanges.finish(&mut write));
-        match last.and_then(|()| sink.finish()) {
+        let finished = last.and_then(|()| sink.finish());
+        match unwritten.map_or(finished, Err) {
             Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-                let why = error_text::io(&error);
-                return Err(Failure::usage(format_args!("standard output: {why}")));
+                return Err(Failure::unwritable("standard output", &error));
             }
             _ => {}
         }

@@ -21,7 +21,7 @@ use super::IN_TRANSCRIPT;
 use super::connection_handle::ConnectionHandle;
 use super::context::{Context, Server, Shared, now};
 use super::exchange;
-use super::failure::malformed;
+use super::failure::{left_http1, malformed};
 use super::settings::{Mode, Scheme};
 use super::upstream::ServerLink;
 use super::wire::{ScriptedClose, Wire};
@@ -296,7 +296,11 @@ where
     };
     if let Err(error) = ended {
         tracing::debug!("{id}: {error}");
-        if let Some(why) = malformed(&*error) {
+        let why = malformed(&*error).or_else(|| {
+            let is_cut = handle.has_begun_request() && left_http1(&*error);
+            is_cut.then(|| "it ends in the middle of a request's head".to_owned())
+        });
+        if let Some(why) = why {
             shared.emit_malformed(id, device, why);
         }
     }

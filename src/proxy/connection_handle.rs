@@ -21,6 +21,8 @@ struct State {
     begun: AtomicBool,
     moved: AtomicBool,
     exchanges: AtomicUsize,
+    /// Whether bytes came since the last exchange began or ended.
+    heard: AtomicBool,
     last: Mutex<Option<CloseSequence>>,
     away: Notify,
     stop: CancellationToken,
@@ -113,11 +115,23 @@ impl ConnectionHandle {
     pub(super) fn begin(&self) {
         self.0.exchanges.fetch_add(1, Ordering::Relaxed);
         self.0.begun.store(true, Ordering::Relaxed);
+        self.0.heard.store(false, Ordering::Relaxed);
+    }
+
+    /// Notes that hyper got bytes.
+    pub(super) fn note_heard(&self) {
+        self.0.heard.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the beginning of another request came.
+    pub(super) fn has_begun_request(&self) -> bool {
+        self.0.exchanges.load(Ordering::Acquire) == 0 && self.0.heard.load(Ordering::Relaxed)
     }
 
     /// Notes that an exchange is over. Its response may still be on its way.
     pub(super) fn end(&self) {
         self.note_activity();
+        self.0.heard.store(false, Ordering::Relaxed);
         self.0.exchanges.fetch_sub(1, Ordering::Release);
     }
 

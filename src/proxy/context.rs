@@ -2,9 +2,9 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant, SystemTime};
 
 use http::uri::{Authority, PathAndQuery, Scheme as UriScheme, Uri};
 use http::{HeaderMap, HeaderValue, Method, header, request};
@@ -315,6 +315,12 @@ pub fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     // u64 is enough for the microseconds of half a million years.
     Timestamp(since.map_or(0, |since| since.as_micros() as u64))
+}
+
+/// Returns the time of a clock that nobody sets, for what goes on. The first call is its beginning.
+pub(super) fn steady_now() -> Timestamp {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    Timestamp(START.elapsed().as_micros() as u64)
 }
 
 /// The end of a failed exchange.

@@ -16,13 +16,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{Request, Response, StatusCode, Uri, Version, header, request};
+use http_body::Body as _;
 use hyper::body::Incoming;
 
 use super::body::{Body, Broken};
 use super::body_budget::BudgetPermit;
 use super::client_identity::ClientIdentity;
 use super::connection_handle::CloseSequence;
-use super::context::{Context, FailedEnd, now};
+use super::context::{Context, FailedEnd, now, steady_now};
 use super::failure::Failure;
 use super::framing::{self, Framing};
 use super::headers;
@@ -31,6 +32,7 @@ use super::live_rules::RuleSnapshot;
 use super::message::{IncomingMessage, PendingEvent};
 use super::read::{self, heavy};
 use super::route::{self, Route};
+use super::upstream::BehindHead;
 use crate::conversation::{Decision, MessageInput, SessionHandle};
 use crate::flow::{
     CapturedBody, CapturedMessage, ClientAuth, Delivery, ExchangeId, Head, RequestHead,
@@ -280,6 +282,8 @@ impl Exchange {
     ) -> Result<Response<Body>, Dropped> {
         let (mut parts, body) = response.into_parts();
         self.client_auth = self.client_auth(parts.extensions.remove());
+        let behind_head: Option<BehindHead> = parts.extensions.remove();
+        let stated = body.size_hint().exact();
         let head = ResponseHead {
             status: parts.status,
             version: parts.version,
@@ -292,6 +296,8 @@ impl Exchange {
             Err(broken) => return Ok(self.fail(Failure::of_response(&broken))),
         };
         incoming.notes.extend(self.note_sent_again());
+        let came = behind_head.map(|behind| behind.bytes());
+        incoming.note_excess(stated, came);
         let framing = framing.settle(&mut incoming, &head.headers);
         let mut decided = self.decide_response(&incoming, &head);
         self.swap_response(incoming.document(), &head.headers, &mut decided)
@@ -331,7 +337,7 @@ impl Exchange {
         self.rules.count_arrival(Stage::Request);
         let (rules, mut state) = (&self.rules.rules, self.rules.tally());
         let (session, decided) = heavy(weight(incoming), || {
-            conversations.decide_request(&input, rules, &mut state, self.received)
+            conversations.decide_request(&input, rules, &mut state, steady_now())
         });
         drop(state);
         self.session = session;

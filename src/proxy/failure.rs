@@ -9,7 +9,9 @@ use std::{fmt, io};
 use http::StatusCode;
 use rustls::AlertDescription;
 
-pub(super) use self::device::{device_handshake, malformed, spoiled_handshake, unfinished};
+pub(super) use self::device::{
+    device_handshake, left_http1, malformed, spoiled_handshake, unfinished,
+};
 pub use self::server::{PlainError, ServerError};
 
 use super::body::Broken;

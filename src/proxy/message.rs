@@ -19,7 +19,7 @@ use super::read::{self, Bounds, CollectedBody};
 use super::settings::Limits;
 use crate::conversation::as_signed;
 use crate::flow::event::{Event, FailureCause};
-use crate::flow::{CapturedBody, CapturedMessage, NotParsed, Note, ParsedBody, Side};
+use crate::flow::{CapturedBody, CapturedMessage, NotParsed, Note, ParsedBody, Severity, Side};
 use crate::markup::Document;
 use crate::markup::utf16::Utf16;
 
@@ -172,6 +172,22 @@ impl IncomingMessage {
             is_short,
             ..Self::of(captured, body)
         })
+    }
+
+    /// Notes the bytes that came behind the length that the head states.
+    pub(super) fn note_excess(&mut self, stated: Option<u64>, came: Option<u64>) {
+        let is_collected = self.body.length_at_hand().is_some();
+        let (Some(stated @ 1..), Some(came), true) = (stated, came, is_collected) else {
+            return;
+        };
+        if came > stated {
+            let more = came - stated;
+            let text = format!(
+                "the server sent at least {more} bytes behind the body, which ends after {stated} bytes according to its Content-Length"
+            );
+            self.notes
+                .push(Note::new("HTTP-07", text).with_severity(Severity::Error));
+        }
     }
 
     /// Returns a body that a rule made from this one, in the encoding in which this one arrived.

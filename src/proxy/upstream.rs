@@ -31,7 +31,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 pub(super) use self::dial::{ConnectError, connect};
-pub(super) use self::observed::Handshake;
+pub(super) use self::observed::{BehindHead, Handshake};
 
 use self::dial::{Dialer, ServerConnection};
 use self::idle::IdleConnections;
@@ -152,7 +152,7 @@ impl ServerLink {
     }
 
     /// Sends a request with a full URL, and waits for the head of the response. The extensions of the response have the
-    /// [`Handshake`] of its connection. `device` is the HTTP version that the device uses.
+    /// [`Handshake`] of its connection, and in HTTP/1.1 [`BehindHead`]. `device` is the HTTP version that the device uses.
     ///
     /// # Errors
     /// [`NotAnswered`] if there is no response.
@@ -197,7 +197,11 @@ impl ServerLink {
             let (sent, connection) = connection.send(request).await;
             let failed = match sent {
                 Ok(mut response) => {
-                    response.extensions_mut().insert(connection.handshake());
+                    let extensions = response.extensions_mut();
+                    extensions.insert(connection.handshake());
+                    connection
+                        .behind_head()
+                        .map(|behind| extensions.insert(behind));
                     self.keep(&key, connection);
                     return Ok(response);
                 }
@@ -216,7 +220,10 @@ impl ServerLink {
                 }
                 _ => Repeat::Never,
             };
-            let failure = Failure::of(&failed.error);
+            let mut failure = Failure::of(&failed.error);
+            if failed.error.is_incomplete_message() && !failed.is_silent {
+                failure.why = "the server closed the connection in the head of its answer".into();
+            }
             return Err(NotAnswered { failure, repeat });
         }
     }

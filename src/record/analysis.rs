@@ -71,7 +71,7 @@ pub struct Analysis {
     had_exchanges: bool,
     /// The run of the newest event.
     run: u32,
-    now_us: u64,
+    clock: EventClock,
 }
 
 impl Analysis {
@@ -93,7 +93,11 @@ impl Analysis {
             self.run = record.run;
             over = self.finish();
         }
-        self.now_us = self.now_us.max(record.at_us);
+        if self.clock.is_set_back_by(record.at_us) {
+            for (_, session) in &mut self.sessions {
+                session.seen_us = session.seen_us.min(self.clock.now_us);
+            }
+        }
         match record.event {
             EventKind::Request | EventKind::Response => self.message(record, &mut over),
             EventKind::Failed => self.failed(record),
@@ -194,6 +198,7 @@ impl Analysis {
         };
         let before = session.transactions.len();
         session.message(record);
+        session.seen_us = self.clock.now_us;
         self.transactions += session.transactions.len() - before;
         if session.ended.is_some() {
             over.extend(self.end(number, SessionEnd::Finished));
@@ -255,6 +260,7 @@ impl Analysis {
         }
         if let Some(session) = number.and_then(|number| self.sessions.get_mut(&number)) {
             session.failed(record);
+            session.seen_us = self.clock.now_us;
         }
         self.enrollments.failed(exchange, record);
     }
@@ -280,7 +286,7 @@ impl Analysis {
     /// Ends the sessions in which nothing happened for a long time.
     fn end_silent(&mut self, over: &mut Vec<AnalysedSession>) {
         while let Some((number, first)) = self.sessions.front() {
-            if self.now_us.saturating_sub(first.summary.ended_us) < SILENCE {
+            if self.clock.now_us.saturating_sub(first.seen_us) < SILENCE {
                 return;
             }
             over.extend(self.end(*number, SessionEnd::Silent));
@@ -342,6 +348,28 @@ fn is_late(record: &EventRecord, (last_exchange, last_request): (u64, Option<u64
     }
 }
 
+/// The time of the newest event. Somebody may set the clock back: then the events that follow are older.
+#[derive(Default)]
+struct EventClock {
+    now_us: u64,
+    /// The time of the last event, if it was too old to be out of order.
+    old_us: Option<u64>,
+}
+
+impl EventClock {
+    /// Takes in the time of an event. Returns whether the clock was set back: one old event does not show that.
+    fn is_set_back_by(&mut self, at_us: u64) -> bool {
+        let is_old = at_us > 0 && at_us.saturating_add(OUT_OF_ORDER) < self.now_us;
+        let before = std::mem::replace(&mut self.old_us, is_old.then_some(at_us));
+        let is_set_back = is_old && before.is_some_and(|it| it.abs_diff(at_us) < OUT_OF_ORDER);
+        match is_set_back {
+            true => (self.now_us, self.old_us) = (at_us, None),
+            false => self.now_us = self.now_us.max(at_us),
+        }
+        is_set_back
+    }
+}
+
 /// The most sessions that are followed at a time; the longest silent one makes room.
 const MOST_SESSIONS: usize = 10_000;
 
@@ -350,6 +378,10 @@ const MOST_TRANSACTIONS: usize = 100_000;
 
 /// How many recent sessions to search for that of a closed connection, or of an answer that did not arrive.
 const RECENT: usize = 256;
+
+/// The most time by which an event may be older than the one in front of it, in microseconds. A body that passes slowly
+/// holds its event back.
+const OUT_OF_ORDER: u64 = 60_000_000;
 
 /// The most time in which nothing happens in a session that goes on, in microseconds.
 const SILENCE: u64 = 300_000_000;

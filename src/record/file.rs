@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::jsonl;
 use super::model::RunRecord;
-use super::{Colour, JsonLines, Layout, Pcapng, Renew, Sink, Transcript};
+use super::{Colour, JsonLines, Layout, Pcapng, Sink, SinkFile, Transcript};
 use crate::error_text;
 
 /// The error of a record file, with its path.
@@ -56,8 +56,8 @@ enum Kind {
     Transcript,
 }
 
-/// A sink, the name of its file, and the renewal that opens the file again once it was rotated away.
-pub type OpenedSink = (String, Box<dyn Sink>, Renew);
+/// The name of a file, its sink, and the file itself.
+pub type OpenedSink = (String, Box<dyn Sink>, Box<dyn SinkFile>);
 
 /// Opens record files. The extension selects the format: `.jsonl` and `.json`, `.pcapng`, `.txt` and `.log`. An existing
 /// file is overwritten; a `+` in front of the path appends instead. Files of JSON lines begin with a line about the run.
@@ -81,8 +81,9 @@ pub fn open_all(paths: &[String], run: &RunRecord) -> Result<Vec<OpenedSink>, Fi
             return Err(failed(FileErrorKind::Twice));
         }
         let (sink, identity) = open(path, run).map_err(failed)?;
-        let renew = renewal(path.clone(), run.clone(), identity);
-        sinks.push((path.clone(), sink, renew));
+        let file = OpenFile::new(path.clone(), run.clone(), identity);
+        let file: Box<dyn SinkFile> = Box::new(file);
+        sinks.push((path.clone(), sink, file));
         known.extend(whole(name));
     }
     Ok(sinks)
@@ -93,19 +94,45 @@ fn name_of(path: &str) -> &str {
     path.strip_prefix('+').unwrap_or(path)
 }
 
-/// Returns the renewal of a file. `opened` is the identity of the open file; `None` for a pipe or a device, which are
-/// not rotated.
-fn renewal(path: String, run: RunRecord, mut opened: Option<Identity>) -> Renew {
-    Box::new(move || {
-        let there = std::fs::metadata(name_of(&path)).ok();
-        let there = there.and_then(|there| identity(&there));
-        if opened.is_none() || there == opened {
-            return Ok(None);
+/// The open file of a sink.
+struct OpenFile {
+    path: String,
+    run: RunRecord,
+    /// The identity of the file; `None` for a pipe or a device, which are not rotated.
+    opened: Option<Identity>,
+    /// The file once more: the sink owns its own handle, and with it the lock.
+    file: Option<File>,
+}
+
+impl OpenFile {
+    fn new(path: String, run: RunRecord, opened: Option<Identity>) -> Self {
+        let file = opened.and_then(|_| File::open(name_of(&path)).ok());
+        Self {
+            path,
+            run,
+            opened,
+            file,
         }
-        let (sink, identity) = open(&path, &run).map_err(io::Error::other)?;
-        opened = identity;
-        Ok(Some(sink))
-    })
+    }
+}
+
+impl SinkFile for OpenFile {
+    fn is_away(&self) -> bool {
+        let there = std::fs::metadata(name_of(&self.path)).ok();
+        let there = there.and_then(|there| identity(&there));
+        self.opened.is_some() && there != self.opened
+    }
+
+    fn is_deleted(&self) -> bool {
+        let file = self.file.as_ref().and_then(|file| file.metadata().ok());
+        file.is_some_and(|file| identity(&file) == self.opened && !has_name(&file))
+    }
+
+    fn renew(&mut self) -> io::Result<Box<dyn Sink>> {
+        let (sink, identity) = open(&self.path, &self.run).map_err(io::Error::other)?;
+        *self = Self::new(self.path.clone(), self.run.clone(), identity);
+        Ok(sink)
+    }
 }
 
 /// Returns the path of an existing regular file with all links resolved; `None` for anything else (a pipe, a terminal).
@@ -212,6 +239,16 @@ fn identity(file: &Metadata) -> Option<Identity> {
 #[cfg(not(unix))]
 fn identity(_: &Metadata) -> Option<Identity> {
     None
+}
+
+#[cfg(unix)]
+fn has_name(file: &Metadata) -> bool {
+    std::os::unix::fs::MetadataExt::nlink(file) > 0
+}
+
+#[cfg(not(unix))]
+fn has_name(_: &Metadata) -> bool {
+    true
 }
 
 /// Returns whether a file ends in the middle of a line, as after a crash during a write.

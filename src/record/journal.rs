@@ -13,7 +13,7 @@ use std::{io, thread};
 
 use parking_lot::Mutex;
 
-use super::{Masking, Renew, Sink};
+use super::{Masking, Sink, SinkFile};
 use crate::error_text;
 use crate::flow::{Event, EventSink};
 use examine::examine;
@@ -67,7 +67,7 @@ pub enum WhenFull {
 pub struct Journal {
     inlet: Arc<Inlet>,
     lanes: Arc<[Lane]>,
-    renewals: Mutex<Vec<(String, Renew)>>,
+    files: Mutex<Vec<(String, Box<dyn SinkFile>)>>,
     written: Mutex<Option<Result<Summary, CloseError>>>,
 }
 
@@ -115,6 +115,20 @@ pub struct SinkSummary {
     pub failure: Option<String>,
 }
 
+/// What became of a sink whose file is to be begun again.
+#[derive(Debug)]
+pub enum Renewed {
+    /// It writes to a new file.
+    Begun,
+    /// The new file cannot be opened: it writes to the old one.
+    Unopened(io::Error),
+    /// It failed before, and writes nothing any more. `is_away` says whether its file was moved away.
+    Failed {
+        /// Whether the file was moved away.
+        is_away: bool,
+    },
+}
+
 /// A record that is incomplete because a sink failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the record is not complete: {}", failures(.0))]
@@ -124,7 +138,7 @@ pub struct CloseError(pub Summary);
 #[derive(Default)]
 pub struct Builder {
     sinks: Vec<(String, Box<dyn Sink>, WhenFull)>,
-    renewals: Vec<(String, Renew)>,
+    files: Vec<(String, Box<dyn SinkFile>)>,
     masking: Masking,
     sessions: Sessions,
     limits: JournalLimits,
@@ -142,9 +156,9 @@ impl Builder {
         self
     }
 
-    /// Lets [`Journal::renew`] replace the sink of this name.
-    pub fn renewal(mut self, name: impl Into<String>, renew: Renew) -> Self {
-        self.renewals.push((name.into(), renew));
+    /// Names the file of the sink of this name: [`Journal::renew`] begins it again, and a deleted one is a lost record.
+    pub fn file(mut self, name: impl Into<String>, file: Box<dyn SinkFile>) -> Self {
+        self.files.push((name.into(), file));
         self
     }
 
@@ -197,7 +211,7 @@ impl Builder {
         Journal {
             inlet,
             lanes,
-            renewals: Mutex::new(self.renewals),
+            files: Mutex::new(self.files),
             written: Mutex::default(),
         }
     }
@@ -223,7 +237,14 @@ impl Journal {
         let events = self.inlet.close();
         self.lanes.iter().for_each(|lane| lane.queue.close());
         let sinks = self.lanes.iter().map(|lane| lane.end());
-        let sinks = sinks.collect();
+        let mut sinks: Vec<SinkSummary> = sinks.collect();
+        for (name, _) in self.files.lock().iter().filter(|it| it.1.is_deleted()) {
+            tracing::error!(sink = name, "record: {DELETED}");
+            let mut sinks = sinks.iter_mut();
+            if let Some(sink) = sinks.find(|sink| sink.name == *name) {
+                sink.failure.get_or_insert_with(|| DELETED.to_owned());
+            }
+        }
         let summary = Summary { events, sinks };
         let done = match summary.sinks.iter().any(|sink| sink.failure.is_some()) {
             true => Err(CloseError(summary)),
@@ -232,21 +253,23 @@ impl Journal {
         written.insert(done).clone()
     }
 
-    /// Replaces the sinks whose files were rotated away. Returns the name of each such sink, with the error if it could
-    /// not be replaced. Blocks while files are opened.
-    pub fn renew(&self) -> Vec<(String, io::Result<()>)> {
+    /// Replaces the sinks whose files were rotated away. A sink that failed is not replaced. Blocks while files are
+    /// opened.
+    pub fn renew(&self) -> Vec<(String, Renewed)> {
         let mut renewed = Vec::new();
-        for (name, renew) in self.renewals.lock().iter_mut() {
-            let done = match renew() {
-                Ok(None) => continue,
-                Ok(Some(sink)) => {
-                    let mut lanes = self.lanes.iter();
-                    if let Some(lane) = lanes.find(|lane| lane.name == *name) {
+        for (name, file) in self.files.lock().iter_mut() {
+            let lane = self.lanes.iter().find(|lane| lane.name == *name);
+            let is_away = file.is_away();
+            let done = match lane {
+                Some(lane) if lane.queue.is_dead() => Renewed::Failed { is_away },
+                Some(lane) if is_away => match file.renew() {
+                    Ok(sink) => {
                         lane.queue.replace(sink);
+                        Renewed::Begun
                     }
-                    Ok(())
-                }
-                Err(error) => Err(error),
+                    Err(error) => Renewed::Unopened(error),
+                },
+                _ => continue,
             };
             renewed.push((name.clone(), done));
         }
@@ -348,6 +371,10 @@ impl Lane {
     }
 }
 
+/// The error of a sink whose file has no name any more.
+const DELETED: &str =
+    "the file was deleted while dmtap wrote to it, and what was recorded in it is lost";
+
 /// The error of a sink whose thread does not finish.
 const STUCK: &str = "writing there did not finish";
 
@@ -374,7 +401,6 @@ fn spawn(name: String, mut sink: Box<dyn Sink>, queue: Arc<Queue>) -> io::Result
             tracing::error!(
                 sink = name,
                 %error,
-                written = ended.written,
                 "record: writing failed, nothing more is written there"
             );
             ended.failure = Some(error);

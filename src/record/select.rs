@@ -16,7 +16,7 @@ use smol_str::SmolStr;
 pub use exchange::{Exchanges, Pass};
 pub use linked::Linked;
 pub use record::{Each, ExchangeNumbers, enter, exchanges, finish, of_record};
-pub use sink::{renewal, sink};
+pub use sink::{sink, sink_file};
 
 use super::EventRecord;
 use super::model::{EventKind, ParsedBodyRecord};

@@ -286,16 +286,24 @@ fn output_that_cannot_be_written_is_an_error_and_options_without_effect_are_refu
         command.args([
             "-c",
             &format!(
-                "printf '<SyncML/>' | {program} {} > /dev/full",
+                "printf '<SyncML><SyncHdr/><SyncBody/></SyncML>' | {program} {} > /dev/full",
                 arguments.join(" ")
             ),
         ]);
-        run(&mut command).status.code()
+        let output = run(&mut command);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            said.contains("cannot write standard output"),
+            "{arguments:?}: {said}"
+        );
+        output.status.code()
     };
     if Path::new("/dev/full").exists() {
         assert_eq!(full(&["decode", "-"]), Some(1));
         assert_eq!(full(&["encode", "-"]), Some(1));
         assert_eq!(full(&["completions", "bash"]), Some(1));
+        assert_eq!(full(&["show", "-"]), Some(1));
+        assert_eq!(full(&["--output", "json", "show", "-"]), Some(1));
     }
     let output = dmtap_with_input(&["encode", "-", "--output", "json"], message);
     assert_eq!(output.status.code(), Some(2));

@@ -112,10 +112,12 @@ fn a_broken_edit_changes_nothing_and_says_why_once() {
 
     // Nothing of a book that is wrong somewhere is taken.
     fs::write(&b, answering("b", 400)).unwrap();
+    proxy.line("not reloaded, the rules in force stay");
+    assert_eq!(proxy.post("hi").status, 503);
     fs::write(&a, answering("a", 404)).unwrap();
     let line = proxy.line("reloaded, ");
     assert!(line.contains("a.toml") && line.contains("b.toml"), "{line}");
-    assert_eq!(proxy.said.matches("anwser").count(), 2, "{}", proxy.said);
+    assert_eq!(proxy.said.matches("anwser").count(), 4, "{}", proxy.said);
     assert_eq!(proxy.post("hi").status, 404);
 
     // A name of another file is an error like others.

@@ -56,6 +56,9 @@ pub(super) fn answer(rules: &RuleSetUpdater, traffic: &Traffic, head: &Parts, bo
         Method::HEAD => "GET",
         _ => head.method.as_str(),
     };
+    if !matches!(segments[..], ["sessions"] | ["exchanges"] | ["scopes", _]) {
+        query::read(head, &[])?;
+    }
     let found = match (method, &segments[..]) {
         ("GET", [""]) => json!({"requests": REQUESTS}),
         ("GET", ["version"]) => {

@@ -13,16 +13,24 @@ use super::traffic::{LONGEST_WAIT, MOST_PAGE, PageQuery};
 pub(super) fn read(head: &Parts, known: &[&str]) -> Result<PageQuery, Answer> {
     let mut query = PageQuery::default();
     let fields = head.uri.query().unwrap_or_default();
+    let mut read = Vec::new();
     for field in fields.split('&').filter(|field| !field.is_empty()) {
         let (name, value) = field.split_once('=').unwrap_or((field, ""));
         let wrong = |what: &str| {
             let why = format!("`{name}` in the query is {what}");
-            let list = known.join(", ");
-            Answer::error(StatusCode::BAD_REQUEST, why).help(format!("there is {list}"))
+            let help = match known.is_empty() {
+                true => "this request has no query".to_owned(),
+                false => format!("there is {}", known.join(", ")),
+            };
+            Answer::error(StatusCode::BAD_REQUEST, why).help(help)
         };
         if !known.contains(&name) {
             return Err(wrong("not known"));
         }
+        if read.contains(&name) {
+            return Err(wrong("there twice"));
+        }
+        read.push(name);
         let number = || value.parse().map_err(|_| wrong("no whole number"));
         match name {
             "after" => query.after = number()?,

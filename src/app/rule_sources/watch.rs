@@ -62,15 +62,15 @@ impl Watch {
                 Asked::Signal => {}
             }
             let rules = self.rules.clone();
-            let reading = tokio::task::spawn_blocking(move || (rules.reload(), rules.places()));
-            let Ok((done, places)) = reading.await else {
+            let read = move || (rules.reload(), rules.places(), rules.last_read());
+            let Ok((done, places, files)) = tokio::task::spawn_blocking(read).await else {
                 continue;
             };
             // Somebody sends the signal because a change was not noticed: the watch itself may be at fault.
             if places != self.places || asked == Asked::Signal {
                 self.look(places);
             }
-            for words in self.reported.words(done, asked) {
+            for words in self.reported.words(done, asked, files) {
                 print::coloured(&words);
             }
         }
@@ -127,22 +127,29 @@ enum Asked {
 /// The last report, which is not repeated.
 #[derive(Default)]
 struct Reported {
-    refused: Option<String>,
+    /// The error, and the hash of the files that have it.
+    refused: Option<(String, u64)>,
     absent: Vec<(String, String)>,
 }
 
 impl Reported {
-    fn words(&mut self, done: Result<Reloaded, ChangeError>, asked: Asked) -> Vec<String> {
+    /// Returns the words about a reading; `files` is the hash of what was read.
+    fn words(
+        &mut self,
+        done: Result<Reloaded, ChangeError>,
+        asked: Asked,
+        files: u64,
+    ) -> Vec<String> {
         let reloaded = match done {
             Ok(reloaded) => reloaded,
-            Err(error) => return self.refusal(&error, asked),
+            Err(error) => return self.refusal(&error, asked, files),
         };
         let mut words = Vec::new();
         let count = counted(reloaded.in_force, "rule") + " in force";
         if !reloaded.changed.is_empty() {
             let files = reloaded.changed.join(", ");
             words.push(format!("rules: {files} reloaded, {count}"));
-        } else if self.refused.is_some() || asked == Asked::Signal {
+        } else if self.refused.is_some() || asked == Asked::Signal && reloaded.absent.is_empty() {
             words.push(format!(
                 "rules: the files say what is in force already, {count}"
             ));
@@ -151,7 +158,7 @@ impl Reported {
         self.refused = None;
         for (file, why) in &reloaded.absent {
             let known = self.absent.iter().any(|(name, _)| name == file);
-            if !known {
+            if !known || asked == Asked::Signal {
                 words.push(format!("rules: {file}: {why}; its rules stay in force"));
             }
         }
@@ -159,14 +166,15 @@ impl Reported {
         words
     }
 
-    fn refusal(&mut self, error: &ChangeError, asked: Asked) -> Vec<String> {
+    fn refusal(&mut self, error: &ChangeError, asked: Asked, files: u64) -> Vec<String> {
         let why = match error {
             ChangeError::Rules(errors) => errors.render(ErrorStyle::Coloured),
             other => other.to_string(),
         };
-        let known = self.refused.as_ref() == Some(&why);
         let words = format!("rules: not reloaded, the rules in force stay\n{why}");
-        self.refused = Some(why);
+        let refused = Some((why, files));
+        let known = self.refused == refused;
+        self.refused = refused;
         match known && asked == Asked::Saved {
             true => Vec::new(),
             false => vec![words],
@@ -186,8 +194,9 @@ mod tests {
     #[test]
     fn what_is_wrong_is_reported_again_when_somebody_asks_and_what_is_gone_once() {
         let mut reported = Reported::default();
+        let files = std::cell::Cell::new(0);
         let mut check = |done: Result<Reloaded, ChangeError>, asked: Asked, expected: &[&str]| {
-            let words = reported.words(done, asked);
+            let words = reported.words(done, asked, files.get());
             let lines: Vec<&str> = words
                 .iter()
                 .filter_map(|words| words.lines().next())
@@ -215,6 +224,10 @@ mod tests {
         check(Err(ChangeError::NoRule), Asked::Saved, &[refused]);
         check(Err(ChangeError::NoRule), Asked::Saved, &[]);
         check(Err(ChangeError::NoRule), Asked::Signal, &[refused]);
+        // Another file was saved, and its change does not take effect either.
+        files.set(1);
+        check(Err(ChangeError::NoRule), Asked::Saved, &[refused]);
+        check(Err(ChangeError::NoRule), Asked::Saved, &[]);
         check(Ok(fine(&[])), Asked::Saved, &[already]);
         check(
             Ok(fine(&["a", "b"])),
@@ -225,7 +238,7 @@ mod tests {
         check(Ok(odd), Asked::Saved, &[reloaded, "warning: odd"]);
         check(Ok(gone.clone()), Asked::Saved, &[absent]);
         check(Ok(gone.clone()), Asked::Saved, &[]);
-        check(Ok(gone), Asked::Signal, &[already]);
+        check(Ok(gone), Asked::Signal, &[absent]);
         check(Ok(fine(&[])), Asked::Saved, &[]);
     }
 }

@@ -5,7 +5,7 @@ use hyper::body::Incoming;
 use super::Exchange;
 use crate::flow::{Side, media};
 use crate::proxy::body::Broken;
-use crate::proxy::context::now;
+use crate::proxy::context::steady_now;
 use crate::proxy::framing::Framing;
 use crate::proxy::message::IncomingMessage;
 use crate::proxy::read::{self, Bounds};
@@ -24,7 +24,7 @@ impl Exchange {
         let shared = &self.context.shared;
         let settings = &shared.settings;
         let needed = self.rules.rules.reads_bodies(speaker)
-            || shared.conversations.have_obligations(now())
+            || shared.conversations.have_obligations(steady_now())
             || read::has_transfer_codings(headers);
         let bounds = Bounds {
             length: settings.max_body,

@@ -31,6 +31,16 @@ pub(in crate::proxy) fn malformed(error: &(dyn Error + 'static)) -> Option<Strin
     Some(format!("it breaks the rules of HTTP/2 ({reason})"))
 }
 
+/// Whether a connection of HTTP/1.1 ended because the device left.
+pub(in crate::proxy) fn left_http1(error: &(dyn Error + 'static)) -> bool {
+    let http = chain(error).find_map(|error| error.downcast_ref::<hyper::Error>());
+    http.is_some_and(|http| {
+        let is_of_device =
+            http.is_incomplete_message() || chain(http).any(|it| it.is::<io::Error>());
+        is_of_device && !http.is_user() && !chain(http).any(|it| it.is::<h2::Error>())
+    })
+}
+
 /// Says what is wrong with the head of a request. hyper gives the reason only as a text.
 fn unparsed(error: &hyper::Error) -> &'static str {
     const KNOWN: [(&str, &str); 8] = [

@@ -45,13 +45,15 @@ impl Identities {
     /// Loads the identities that earlier runs stored, and removes unfinished ones.
     ///
     /// # Errors
-    /// An error if an identity cannot be read, or others may read it.
+    /// An error if the store cannot be read, or others may read an identity. A damaged identity is left out.
     pub(in crate::proxy) fn new(settings: &Settings) -> Result<Self, StoreError> {
         let store = settings.confdir.as_deref().map(IdentityStore::of);
         let stored = match &store {
             Some(store) => {
                 store.clear_unfinished()?;
-                store.list()?
+                let (stored, damaged) = store.list_all()?;
+                damaged.iter().for_each(|error| tracing::error!("{error}"));
+                stored
             }
             None => Vec::new(),
         };
@@ -144,9 +146,16 @@ impl Identities {
         if let Some(identity) = self.known.lock().loaded.get(sha256) {
             return Some(identity.clone());
         }
-        let stored = store.read(&id).ok()?;
-        let pem = store.pem(&id).ok()?;
-        let identity = ClientIdentity::from_pem(&pem).ok()?.named(id.as_str());
+        let loaded = store
+            .read(&id)
+            .and_then(|stored| Ok((stored, store.load(&id)?)));
+        let (stored, identity) = match loaded {
+            Ok((stored, identity)) => (stored, identity.named(id.as_str())),
+            Err(error) => {
+                tracing::error!("{error}");
+                return None;
+            }
+        };
         self.know(&stored);
         // The identity is used, so the one that it renews is not used any more.
         self.retire(&stored);

@@ -9,12 +9,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::key::OwnKey;
 use super::stored::{CertificateDetails, IdentityId, StoredIdentity};
 use crate::error_text;
-use crate::proxy::ca::{certificates, is_open, pem_of, private_directory, write_draft};
+use crate::proxy::ca::{certificates, is_open, no_key, pem_of, private_directory, write_draft};
 use crate::proxy::client_identity::ClientIdentity;
 use crate::proxy::pem_file;
 
@@ -51,6 +52,16 @@ pub enum StoreError {
         /// The error, in words.
         why: String,
     },
+    /// A stored identity cannot be used.
+    #[error("{}: {why}: the identity is damaged; dmtap identity remove {id} removes it, and its device must enroll again", path.display())]
+    Damaged {
+        /// Its name.
+        id: IdentityId,
+        /// The file.
+        path: PathBuf,
+        /// The error, in words.
+        why: String,
+    },
     /// The store has as many identities as it accepts.
     #[error("the store holds {MOST_IDENTITIES} identities: remove some with dmtap identity remove")]
     Full,
@@ -67,6 +78,12 @@ impl StoreError {
         let path = path.to_owned();
         Self::Io { path, source }
     }
+
+    /// Whether a damaged identity's name begins with a text.
+    fn is_of(&self, text: &str) -> bool {
+        let begins = |id: &IdentityId| id.as_str().starts_with(&text.to_ascii_lowercase());
+        matches!(self, Self::Damaged { id, .. } if !text.is_empty() && begins(id))
+    }
 }
 
 impl IdentityStore {
@@ -77,13 +94,21 @@ impl IdentityStore {
         }
     }
 
-    /// Returns all identities, sorted by name. It is an error if others may read one of them.
+    /// Returns all identities that can be used, sorted by name. It is an error if others may read one of them.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn list(&self) -> Result<Vec<StoredIdentity>, StoreError> {
+        Ok(self.list_all()?.0)
+    }
+
+    /// Returns all identities as [`Self::list`] does, and an error for each damaged one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn list_all(&self) -> Result<(Vec<StoredIdentity>, Vec<StoreError>), StoreError> {
         let entries = match fs::read_dir(&self.folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Default::default()),
             entries => entries.map_err(|error| StoreError::io(&self.folder, error))?,
         };
         closed(&self.folder, "700")?;
@@ -98,7 +123,15 @@ impl IdentityStore {
             return Err(StoreError::Full);
         }
         ids.sort();
-        ids.iter().map(|id: &IdentityId| self.read(id)).collect()
+        let (mut identities, mut damaged) = (Vec::new(), Vec::new());
+        for id in &ids {
+            match self.read(id) {
+                Ok(identity) => identities.push(identity),
+                Err(error @ StoreError::Damaged { .. }) => damaged.push(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((identities, damaged))
     }
 
     /// Finds one identity by its name, or else by its thumbprint, its DeviceID or the beginning of its name.
@@ -121,11 +154,15 @@ impl IdentityStore {
             let begins = identity.id.as_str().starts_with(&text.to_ascii_lowercase());
             begins || names.any(|name| name.eq_ignore_ascii_case(text))
         };
-        let mut found: Vec<_> = self.list()?.into_iter().filter(is_named).collect();
+        let (identities, damaged) = self.list_all()?;
+        let mut found: Vec<_> = identities.into_iter().filter(is_named).collect();
         let count = found.len();
         match found.pop() {
             Some(identity) if count == 1 && !text.is_empty() => Ok(identity),
-            None => Err(StoreError::Unknown(text.to_owned())),
+            None => Err(damaged
+                .into_iter()
+                .find(|error| error.is_of(text))
+                .unwrap_or_else(|| StoreError::Unknown(text.to_owned()))),
             Some(_) => Err(StoreError::Several(count, text.to_owned())),
         }
     }
@@ -135,8 +172,25 @@ impl IdentityStore {
     /// # Errors
     /// [`StoreError`].
     pub(super) fn read(&self, id: &IdentityId) -> Result<StoredIdentity, StoreError> {
+        let damaged = |path, why| StoreError::Damaged {
+            id: id.clone(),
+            path,
+            why,
+        };
+        self.facts(id).map_err(|error| match error {
+            StoreError::Io { path, source } => damaged(path, error_text::io(&source)),
+            StoreError::Broken { path, why } => damaged(path, why),
+            other => other,
+        })
+    }
+
+    fn facts(&self, id: &IdentityId) -> Result<StoredIdentity, StoreError> {
         closed(&self.folder.join(id.as_str()), "700")?;
-        closed(&self.pem_file(id), "600")?;
+        // The key is loaded when it is used.
+        is_pem(&self.pem(id)?).map_err(|why| StoreError::Broken {
+            path: self.pem_file(id),
+            why,
+        })?;
         let path = self.folder.join(id.as_str()).join(JSON);
         let broken = |why: String| StoreError::Broken {
             path: path.clone(),
@@ -162,9 +216,21 @@ impl IdentityStore {
         pem_file::read(&path).map_err(|error| StoreError::io(&path, error))
     }
 
+    /// Loads the certificate and the key of an identity.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) fn load(&self, id: &IdentityId) -> Result<ClientIdentity, StoreError> {
+        ClientIdentity::from_pem(&self.pem(id)?).map_err(|error| StoreError::Damaged {
+            id: id.clone(),
+            path: self.pem_file(id),
+            why: error.to_string(),
+        })
+    }
+
     /// Whether the store has an identity.
     pub(super) fn has(&self, id: &IdentityId) -> bool {
-        self.pem_file(id).exists()
+        self.folder.join(id.as_str()).exists()
     }
 
     /// Adds an identity, or replaces it. The identity is on the disk when this returns.
@@ -341,6 +407,16 @@ fn unfinished(name: &str) -> Option<(IdentityId, u32, &str)> {
 pub fn identity_pem(chain: &[&[u8]], key: &OwnKey) -> String {
     let certificates = chain.iter().map(|der| pem_of(der));
     certificates.collect::<String>() + &key.pem()
+}
+
+/// Checks that PEM has a certificate and a key.
+fn is_pem(pem: &[u8]) -> Result<(), String> {
+    match certificates(pem)?.is_empty() {
+        true => Err("there is no certificate in it".into()),
+        false => PrivateKeyDer::from_pem_slice(pem)
+            .map(drop)
+            .map_err(|error| no_key(&error)),
+    }
 }
 
 /// Checks that facts and PEM belong together.

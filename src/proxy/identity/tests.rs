@@ -92,6 +92,18 @@ fn an_old_identity_stays_for_90_days_unless_the_new_one_is_used() {
 }
 
 #[test]
+fn a_damaged_identity_does_not_keep_the_others_from_their_servers() {
+    let folder = tempfile::tempdir().unwrap();
+    let (damaged, of_damaged) = store(folder.path(), "2026-01-01T00:00:00Z", None);
+    let (_, hash) = store(folder.path(), "2026-01-01T00:00:00Z", None);
+    let own = folder.path().join("identities").join(damaged.id.as_str());
+    std::fs::write(own.join("identity.json"), "{").unwrap();
+    let identities = Identities::new(&settings(folder.path())).unwrap();
+    let found = |hash| identities.of_certificate(hash, "mdm.example").is_some();
+    assert!(found(&hash) && !found(&of_damaged));
+}
+
+#[test]
 fn what_a_run_did_not_finish_is_gone_at_the_next_start() {
     let folder = tempfile::tempdir().unwrap();
     let (identity, _) = store(folder.path(), "2026-01-01T00:00:00Z", None);

@@ -21,7 +21,7 @@ use tokio_rustls::TlsConnector;
 use tower_service::Service;
 
 use super::client_configs::ClientConfigs;
-use super::observed::{Handshake, Observed, ObservedStream};
+use super::observed::{BehindHead, Handshake, Observed, ObservedStream};
 use super::refused::{Reason, Refused};
 use super::{HTTP_2, Offer};
 use crate::flow::origin::{Origin, Scheme};
@@ -109,7 +109,7 @@ impl Dialer {
         let has_tls = target.scheme_str() == Some("https");
         if !resolved.map_or(has_tls, |scheme| scheme == Scheme::Https) {
             let is_http2 = offer == Offer::Http2;
-            return self.open(tcp, is_http2, Handshake::Clear).await;
+            return self.open(tcp, is_http2, Handshake::Clear, target).await;
         }
         let host = target.host().unwrap_or_default();
         let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -131,7 +131,7 @@ impl Dialer {
         // A server that resumes a session does not ask again: its first request for a certificate holds.
         let is_resumed = tls.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
         let handshake = self.tls.handshake(identity, target, handshake, is_resumed);
-        self.open(tls, is_http2, handshake).await
+        self.open(tls, is_http2, handshake, target).await
     }
 
     fn is_learned(&self, target: &Uri) -> bool {
@@ -148,15 +148,13 @@ impl Dialer {
         stream: S,
         is_http2: bool,
         handshake: Handshake,
+        target: &Uri,
     ) -> Result<ServerConnection, ConnectError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let observed = Arc::new(Observed::new(handshake));
-        let stream = ObservedStream {
-            stream,
-            observed: observed.clone(),
-        };
+        let stream = ObservedStream::new(stream, observed.clone(), is_http2);
         if is_http2 {
             let (send, connection) = http2::Builder::new(TokioExecutor::new())
                 .timer(TokioTimer::new())
@@ -177,10 +175,26 @@ impl Dialer {
             .handshake(TokioIo::new(stream))
             .await
             .map_err(ConnectError::other)?;
-        drive(connection);
+        let server = target.authority().cloned();
+        drive(async move {
+            let mut connection = connection;
+            let ended = (&mut connection).await;
+            let left = connection.into_parts().read_buf;
+            if !left.is_empty() && ended.as_ref().is_err_and(is_unexpected) {
+                let server = server.as_ref().map_or("the server", |it| it.as_str());
+                let bytes = left.len();
+                tracing::warn!("{server} sent {bytes} bytes behind its answer, or more");
+            }
+            ended
+        });
         let sender = Sender::Http1(send);
         Ok(ServerConnection { sender, observed })
     }
+}
+
+/// Whether a server sent bytes that belong to no answer. hyper says so only in a text.
+fn is_unexpected(error: &hyper::Error) -> bool {
+    error.to_string().contains("unexpected message")
 }
 
 fn named(settings: &Settings) -> Option<Vec<Origin>> {
@@ -241,6 +255,11 @@ pub(super) struct Failed {
 }
 
 impl ServerConnection {
+    /// Returns the counter of the bytes behind the head of an answer, in HTTP/1.1.
+    pub(super) fn behind_head(&self) -> Option<BehindHead> {
+        (!self.is_http2()).then(|| BehindHead(self.observed.clone()))
+    }
+
     /// Returns how the connection began.
     pub(super) fn handshake(&self) -> Handshake {
         self.observed.handshake

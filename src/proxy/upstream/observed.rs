@@ -2,7 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
@@ -28,6 +28,8 @@ pub(super) struct Observed {
     pub(super) handshake: Handshake,
     /// Whether the server sent a byte since the last request.
     pub(super) received: AtomicBool,
+    /// The bytes behind the head of the answer to the last request, in HTTP/1.1.
+    behind_head: AtomicU64,
     /// Whether the server answered a request on the connection.
     pub(super) answered: AtomicBool,
     /// Whether the server reset the connection, or sent a message after the handshake that TLS forbids.
@@ -41,6 +43,7 @@ impl Observed {
         Self {
             handshake,
             received: AtomicBool::new(false),
+            behind_head: AtomicU64::new(0),
             answered: AtomicBool::new(false),
             reset: AtomicBool::new(false),
             alert: OnceLock::new(),
@@ -79,13 +82,80 @@ impl Observed {
     }
 }
 
+/// The bytes that the server sent behind the head of an answer. hyper shows only the body that the head announces.
+#[derive(Clone, Debug)]
+pub(in crate::proxy) struct BehindHead(pub(super) Arc<Observed>);
+
+impl BehindHead {
+    /// Returns how many bytes were read so far.
+    pub(in crate::proxy) fn bytes(&self) -> u64 {
+        self.0.behind_head.load(Ordering::Relaxed)
+    }
+}
+
+/// Finds the end of the head of an answer.
+#[derive(Default)]
+struct HeadEnd {
+    /// The bytes of the head so far, without line breaks in front of it.
+    at: usize,
+    /// Whether the head is that of an interim answer (1xx), which another one follows.
+    is_interim: bool,
+    is_line_empty: bool,
+    is_found: bool,
+}
+
+impl HeadEnd {
+    /// Takes in bytes. Returns how many of them stand behind the head.
+    fn pass(&mut self, bytes: &[u8]) -> usize {
+        for (passed, byte) in bytes.iter().enumerate() {
+            match byte {
+                _ if self.is_found => return bytes.len() - passed,
+                b'\r' => {}
+                b'\n' if self.at > 0 && self.is_line_empty && self.is_interim => {
+                    *self = Self::default();
+                }
+                b'\n' => self.is_found = self.at > 0 && self.is_line_empty,
+                _ => self.at += 1,
+            }
+            // `HTTP/1.1 100`
+            self.is_interim |= self.at == 10 && *byte == b'1';
+            self.is_line_empty = *byte == b'\n' || *byte == b'\r' && self.is_line_empty;
+        }
+        0
+    }
+}
+
 /// A stream whose errors and bytes are observed.
 pub(super) struct ObservedStream<S> {
-    pub(super) stream: S,
-    pub(super) observed: Arc<Observed>,
+    stream: S,
+    observed: Arc<Observed>,
+    /// The head of the answer that comes, in HTTP/1.1.
+    head: Option<HeadEnd>,
 }
 
 impl<S> ObservedStream<S> {
+    pub(super) fn new(stream: S, observed: Arc<Observed>, is_http2: bool) -> Self {
+        Self {
+            stream,
+            observed,
+            head: (!is_http2).then(HeadEnd::default),
+        }
+    }
+
+    /// Takes in bytes of the server.
+    fn note_received(&mut self, bytes: &[u8]) {
+        let is_first = !self.observed.received.swap(true, Ordering::Relaxed);
+        let Some(head) = &mut self.head else {
+            return;
+        };
+        let behind = &self.observed.behind_head;
+        if is_first {
+            *head = HeadEnd::default();
+            behind.store(0, Ordering::Relaxed);
+        }
+        behind.fetch_add(head.pass(bytes) as u64, Ordering::Relaxed);
+    }
+
     fn noting<T>(&self, done: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if let Poll::Ready(Err(error)) = &done {
             self.observed.note(error);
@@ -103,7 +173,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for ObservedStream<S> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
         if buffer.filled().len() > before {
-            self.observed.received.store(true, Ordering::Relaxed);
+            self.note_received(&buffer.filled()[before..]);
         }
         self.noting(read)
     }
@@ -139,5 +209,28 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ObservedStream<S> {
 
     fn is_write_vectored(&self) -> bool {
         self.stream.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bytes_behind_the_head_are_counted_in_pieces_of_any_length() {
+        for head in [
+            "HTTP/1.1 200 OK\r\nA: 1\r\n\r\n",
+            "HTTP/1.1 200 OK\nA: 1\n\n",
+            "\r\nHTTP/1.0 200\r\n\r\n",
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 P\r\nA: 1\r\n\r\nHTTP/1.1 201 \r\n\r\n",
+        ] {
+            let answer = format!("{head}\r\nbody\n\n");
+            for length in 1..=answer.len() {
+                let mut end = HeadEnd::default();
+                let pieces = answer.as_bytes().chunks(length);
+                let behind: usize = pieces.map(|piece| end.pass(piece)).sum();
+                assert_eq!(behind, 8, "{head:?} in pieces of {length}");
+            }
+        }
     }
 }

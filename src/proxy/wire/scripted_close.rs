@@ -145,7 +145,12 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncRead for ScriptedClose<I> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.io).poll_read(cx, buffer);
+        if buffer.filled().len() > before {
+            self.handle.note_heard();
+        }
+        read
     }
 }
 

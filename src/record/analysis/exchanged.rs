@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use memchr::memmem;
-use smol_str::SmolStr;
+use smol_str::{SmolStr, format_smolstr};
 
 use crate::flow::effect::SWAP;
 use crate::flow::{EffectDetail, EffectKind, Side};
@@ -180,7 +180,12 @@ impl<'r> Exchanged<'r> {
     /// Returns the reason why dmtap could not read the whole message, in words and as a cause; `None` for dmtap's own answer.
     pub(super) fn unread(&self) -> Option<(SmolStr, Option<UnreadCause>)> {
         let (why, cause) = match &self.record.reading {
-            Some(ParsedBodyRecord::Broken { why, .. }) => (why, None),
+            Some(ParsedBodyRecord::Broken { why, .. }) => {
+                let mut notes = self.record.notes.iter();
+                let excess = notes.find(|note| note.id == EXCESS);
+                let excess = excess.map(|note| format_smolstr!("{why}: {}", note.text));
+                return (!self.record.own).then(|| (excess.unwrap_or_else(|| why.clone()), None));
+            }
             Some(ParsedBodyRecord::Unread { why, cause, .. }) => (why, *cause),
             _ => {
                 let mut notes = self.record.notes.iter();
@@ -300,6 +305,9 @@ const LOOKED_AT: [&str; 11] = [
 
 /// The header field with the credentials of syncml:auth-MAC.
 pub(super) const HMAC: &str = "x-syncml-hmac";
+
+/// The note on bytes behind the body.
+const EXCESS: &str = "HTTP-07";
 
 /// The note on a message that SyncMLViewer cut.
 const CUT: &str = "LOG-01";

@@ -97,6 +97,8 @@ pub(super) struct OpenSession {
     pub(super) is_rest: bool,
     /// Whether a request waits for its response.
     is_waiting: bool,
+    /// The time of the last event, by a clock that was not set back since.
+    pub(super) seen_us: u64,
     /// An error noted about a command, by the place of its transaction.
     pub(super) errors: HashMap<usize, NoteRecord>,
     /// The later command that reached the goal of a failed one, both by number.

@@ -232,6 +232,11 @@ impl Queue {
         Next::Write(record)
     }
 
+    /// Whether nothing more is taken out, because the sink failed.
+    pub(super) fn is_dead(&self) -> bool {
+        self.state.lock().dead
+    }
+
     /// Replaces the present sink.
     pub(super) fn replace(&self, sink: Box<dyn Sink>) {
         self.state.lock().replacement = Some(sink);

@@ -4,7 +4,7 @@ use std::io;
 
 use super::Exchanges;
 use crate::filter::Filter;
-use crate::record::{EventRecord, Renew, Sink};
+use crate::record::{EventRecord, Sink, SinkFile};
 
 /// Puts a filter, if there is one, in front of a sink.
 pub fn sink(inner: Box<dyn Sink>, filter: Option<&Filter>) -> Box<dyn Sink> {
@@ -17,10 +17,29 @@ pub fn sink(inner: Box<dyn Sink>, filter: Option<&Filter>) -> Box<dyn Sink> {
     }
 }
 
-/// Puts a filter, if there is one, in front of the sinks that a renewal makes.
-pub fn renewal(mut inner: Renew, filter: Option<&Filter>) -> Renew {
+/// Puts a filter, if there is one, in front of the sinks that a file makes.
+pub fn sink_file(inner: Box<dyn SinkFile>, filter: Option<&Filter>) -> Box<dyn SinkFile> {
     let filter = filter.cloned();
-    Box::new(move || Ok(inner()?.map(|renewed| sink(renewed, filter.as_ref()))))
+    Box::new(SelectingFile { inner, filter })
+}
+
+struct SelectingFile {
+    inner: Box<dyn SinkFile>,
+    filter: Option<Filter>,
+}
+
+impl SinkFile for SelectingFile {
+    fn is_away(&self) -> bool {
+        self.inner.is_away()
+    }
+
+    fn is_deleted(&self) -> bool {
+        self.inner.is_deleted()
+    }
+
+    fn renew(&mut self) -> io::Result<Box<dyn Sink>> {
+        Ok(sink(self.inner.renew()?, self.filter.as_ref()))
+    }
 }
 
 /// A sink that writes only the exchanges that a filter selects.

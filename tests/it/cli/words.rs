@@ -329,15 +329,16 @@ fn show_has_colours_where_they_are_wanted() {
         (&[][..], None, false),
         (&["--color", "auto"], None, false),
         (&["--color", "always"], None, true),
-        (&["--color", "always"], Some("NO_COLOR"), true),
-        (&["--color", "never"], Some("CLICOLOR_FORCE"), false),
-        (&[], Some("CLICOLOR_FORCE"), true),
+        (&["--color", "always"], Some("NO_COLOR=1"), true),
+        (&["--color", "never"], Some("CLICOLOR_FORCE=1"), false),
+        (&[], Some("CLICOLOR_FORCE=1"), true),
+        (&[], Some("CLICOLOR_FORCE=0"), false),
     ] {
         let mut command = dmtap();
         command.arg("show").args(arguments).arg(&record);
         command.env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE");
-        if let Some(variable) = variable {
-            command.env(variable, "1");
+        if let Some((name, value)) = variable.and_then(|it| it.split_once('=')) {
+            command.env(name, value);
         }
         let output = command.output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();

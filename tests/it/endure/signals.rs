@@ -73,6 +73,27 @@ fn a_record_that_was_moved_away_is_begun_again_at_sighup() {
 }
 
 #[test]
+fn a_record_that_was_deleted_is_lost_and_one_that_was_moved_is_not() {
+    if !proxy_process::hears_sighup() {
+        return;
+    }
+    let (mut proxy, stderr) = Proxy::start(&["-q", "-w", "deleted.jsonl", "-w", "moved.jsonl"]);
+    let folder = proxy.folder.path();
+    fs::remove_file(folder.join("deleted.jsonl")).unwrap();
+    fs::rename(folder.join("moved.jsonl"), folder.join("kept.jsonl")).unwrap();
+    assert_eq!(proxy.post("hi"), 200);
+    proxy.signal("-TERM");
+    assert_eq!(proxy.end().code(), Some(1));
+    assert!(proxy.read("kept.jsonl").contains("\"event\":\"response\""));
+    let said = std::io::read_to_string(stderr).unwrap();
+    assert!(
+        said.contains("error: the record is not complete: deleted.jsonl: the file was deleted"),
+        "{said}"
+    );
+    assert!(!said.contains("moved.jsonl:"), "{said}");
+}
+
+#[test]
 fn what_happened_100_ms_before_a_kill_is_in_every_record() {
     let (mut proxy, _stderr) =
         Proxy::start(&["-q", "-w", "r.jsonl", "-w", "r.txt", "-w", "r.pcapng"]);

@@ -112,6 +112,39 @@ fn a_file_that_others_may_read_is_refused_with_the_line_that_mends_it() {
 }
 
 #[test]
+fn a_damaged_identity_is_named_and_removed_and_the_others_go_on() {
+    let confdir = tempfile::tempdir().unwrap();
+    let confdir = confdir.path();
+    let kept = stored(confdir, "kept");
+    for (file, content) in [
+        ("identity.pem", Some("junk\n")),
+        ("identity.pem", Some("")),
+        ("identity.pem", None),
+        ("identity.json", Some("{")),
+        ("identity.json", Some("")),
+        ("identity.json", None),
+    ] {
+        let identity = stored(confdir, "device-1");
+        let path = pem_file(confdir, &identity).with_file_name(file);
+        match content {
+            Some(content) => std::fs::write(&path, content).unwrap(),
+            None => std::fs::remove_file(&path).unwrap(),
+        }
+        let remedy = format!("dmtap identity remove {} removes it", identity.id);
+        let (code, list, why) = dmtap(confdir, &["list"]);
+        assert_eq!((code, list.lines().count()), (1, 1), "{list}{why}");
+        assert!(list.starts_with(kept.id.as_str()), "{list}");
+        let begin = format!("error: {}: ", path.display());
+        assert!(why.starts_with(&begin) && why.contains(&remedy), "{why}");
+        let (code, _, why) = dmtap(confdir, &["show", &identity.id.as_str()[..8]]);
+        assert!(code == 2 && why.contains(&remedy), "{why}");
+        let (code, _, why) = dmtap(confdir, &["remove", identity.id.as_str()]);
+        assert_eq!(code, 0, "{why}");
+        assert_eq!(dmtap(confdir, &["list"]).0, 0);
+    }
+}
+
+#[test]
 fn the_verbs_list_show_export_import_and_remove() {
     let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (one, other) = (one.path(), other.path());

@@ -448,3 +448,33 @@ async fn an_answer_of_http2_to_a_device_of_http1_is_reported_whole_though_it_has
         }
     }
 }
+
+#[tokio::test]
+async fn bytes_behind_the_end_that_a_length_states_are_noted() {
+    for (body, expected) in [("<a>ü</a>", None), ("<a>ü</a>\n", Some("at least 1 bytes"))] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let (mut tcp, _) = listener.accept().await.unwrap();
+            let _ = tcp.read(&mut [0; 4096]).await;
+            let head = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: 9";
+            let answer = format!("{head}\r\n\r\n{body}");
+            tcp.write_all(answer.as_bytes()).await.unwrap();
+        });
+        let settings = Settings {
+            body_capture: BodyCapture::Annotate,
+            ..Settings::reverse(origin.parse().unwrap())
+        };
+        let rig = Rig::start(settings).await;
+        let got = rig.device("http/1.1").await.post("/", "<b/>").await;
+        assert_eq!(got.body(), "<a>ü</a>");
+        let response = rig.log.response().await;
+        let note = response.notes.iter().find(|note| note.id == "HTTP-07");
+        let text = note.map(|note| &*note.text);
+        assert_eq!(text.is_some(), expected.is_some(), "{text:?}");
+        assert!(
+            text.unwrap_or_default()
+                .contains(expected.unwrap_or_default())
+        );
+    }
+}

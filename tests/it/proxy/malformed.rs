@@ -121,6 +121,27 @@ async fn garbage_instead_of_a_request_is_reported_with_who_sent_it_and_what_is_w
 }
 
 #[tokio::test]
+async fn a_device_that_leaves_in_the_middle_of_a_head_is_reported() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path(), &["http/1.1"]).await;
+    let good = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+    for first in ["", good] {
+        let rig = Rig::start(in_front_of(server.address, &server.ca)).await;
+        let mut tcp = TcpStream::connect(rig.address).await.unwrap();
+        tcp.write_all(first.as_bytes()).await.unwrap();
+        if !first.is_empty() {
+            let mut answer = [0; 4096];
+            assert!(tcp.read(&mut answer).await.unwrap() > 0);
+        }
+        tcp.write_all(b"POST / HTTP/1.1\r\nHo").await.unwrap();
+        drop(tcp);
+        let (_, _, why) = rig.log.until(malformed).await;
+        assert_eq!(why, "it ends in the middle of a request's head");
+        rig.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn garbage_to_a_proxy_is_told_too() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path(), &["http/1.1"]).await;

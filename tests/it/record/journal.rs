@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dmtap::flow::{ConnectionId, Event, EventSink, Timestamp};
-use dmtap::record::{EventRecord, Journal, JournalLimits, Sink, WhenFull};
+use dmtap::record::journal::Renewed;
+use dmtap::record::{EventRecord, Journal, JournalLimits, Sink, SinkFile, WhenFull};
 
 fn event() -> Event {
     Event::Closed {
@@ -171,6 +172,41 @@ fn a_sink_that_fails_is_reported_and_the_others_go_on() {
     assert_eq!(error.0.sinks[1].failure, None);
     assert_eq!(memory.seen.lock().unwrap().len(), 100);
     assert_eq!(journal.close(), Err(error));
+}
+
+/// The file of a sink, which was moved away.
+struct Away;
+
+impl SinkFile for Away {
+    fn is_away(&self) -> bool {
+        true
+    }
+
+    fn is_deleted(&self) -> bool {
+        false
+    }
+
+    fn renew(&mut self) -> io::Result<Box<dyn Sink>> {
+        Ok(Box::new(Memory::default()))
+    }
+}
+
+#[test]
+fn a_sink_that_failed_is_not_begun_again() {
+    let journal = Journal::builder()
+        .sink("disk.jsonl", Box::new(Full { at: 1 }), WhenFull::Block)
+        .file("disk.jsonl", Box::new(Away))
+        .sink("memory", Box::new(Memory::default()), WhenFull::Block)
+        .file("memory", Box::new(Away))
+        .limits(events(1))
+        .start();
+    // Traffic waits for the sink until it has failed.
+    (0..100).for_each(|_| journal.on_event(event()));
+    let renewed = journal.renew();
+    assert!(matches!(
+        renewed[..],
+        [(_, Renewed::Failed { is_away: true }), (_, Renewed::Begun)]
+    ));
 }
 
 #[test]

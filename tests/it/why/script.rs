@@ -12,6 +12,7 @@
 //!   6   Get ./DevDetail/SwV     inside of it
 //!   <Get>…</Get>                as it stands
 //! + 30s                         time passes
+//! - 3600s                       somebody sets the clock back
 //! enroll > discover.xml         a message of enrollment: a file of tests/data/enrollment
 //! enroll < fault.xml http=500
 //! ```
@@ -54,6 +55,7 @@ pub(super) fn records(script: &str) -> Vec<EventRecord> {
                 stage.session = Session::new(rest[0].parse().unwrap(), key);
             }
             "+" => now += time_span(rest[0]),
+            "-" => now -= time_span(rest[0]),
             "enroll" => {
                 let headers = [("content-type", "application/soap+xml; charset=utf-8")];
                 let body = crate::enrollment::data(rest[1]);

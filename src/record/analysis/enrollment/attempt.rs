@@ -10,7 +10,7 @@ use crate::flow::SessionEnd;
 use crate::record::EventRecord;
 use crate::record::analysis::exchanged::Exchanged;
 use crate::record::analysis::why::EVENT_LOG;
-use crate::record::analysis::{AnalysedSession, SILENCE};
+use crate::record::analysis::{AnalysedSession, EventClock, SILENCE};
 use crate::record::model::{EnrollmentRecord, EventKind, SessionFinding, SessionSummary};
 
 /// The attempts of a record.
@@ -24,7 +24,7 @@ pub(in crate::record::analysis) struct Attempts {
     known: Vec<Attempt>,
     /// The last request for a token of another service, whose answer is no step.
     other: Option<u64>,
-    now_us: u64,
+    clock: EventClock,
     /// The failed attempts of devices that tried again: the exchange of each, and the one in which the device got its
     /// certificate.
     pub(in crate::record::analysis) remedied: Vec<(u64, u64)>,
@@ -197,7 +197,7 @@ impl Attempts {
 
     /// Takes in any message: it may be the session that a device with a certificate still lacks.
     pub(super) fn note_management(&mut self, record: &EventRecord) {
-        self.now_us = self.now_us.max(record.at_us);
+        self.clock.is_set_back_by(record.at_us);
         self.has_requests |= record.event == EventKind::Request;
         let enrollment = record.enrollment.as_ref();
         let asks = enrollment.and_then(|it| it.message.as_deref());
@@ -227,7 +227,7 @@ impl Attempts {
     /// WHY-03 for each device that has a certificate and no session at the end of the record.
     pub(super) fn unmanaged(&self) -> impl Iterator<Item = SessionFinding> {
         let known = self.known.iter();
-        known.filter_map(|it| it.unmanaged(self.now_us))
+        known.filter_map(|it| it.unmanaged(self.clock.now_us))
     }
 
     /// WHY-15 for each attempt that goes on at the end of the record. Other findings are about the exchanges in `named`.

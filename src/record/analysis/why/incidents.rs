@@ -195,8 +195,8 @@ impl<'s> Case<'s> {
                 continue;
             };
             let gap = at_us.saturating_sub(incident.at_us);
-            // In a log without times all times are 0.
-            let has_times = at_us > 0;
+            // In a log without times all times are 0. The clock may have been set back.
+            let has_times = at_us > 0 && at_us >= incident.at_us;
             let how = match back {
                 Back::Repeated => "with the same message",
                 Back::Other | Back::WithCredentials => "with another message",
