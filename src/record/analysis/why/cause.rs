@@ -148,14 +148,22 @@ impl<'s> Case<'s> {
         let there = self.there_before(transaction)?;
         let (place, exchange) = (words::short_place(&there.asked), there.asked.exchange);
         let got = words::code(there.code().unwrap_or_default());
+        let lost = format!(
+            "look why the device has lost the node since x{exchange}, or never kept it though it answered so"
+        );
+        let is_of_admx = transaction.command == "Get" && admx_of(transaction).is_some();
+        let next = match is_of_admx {
+            true => format!(
+                "nothing, if the policy is in force: Windows may answer a Get of a policy of an ADMX file so; otherwise {lost}"
+            ),
+            false => lost,
+        };
         Some(Cause {
             why: Some(format!(
                 "{} in {place} got {got}: the node was there, so its spelling is right.",
                 there.command
             )),
-            next: format!(
-                "look why the device has lost the node since x{exchange}, or never kept it though it answered so"
-            ),
+            next,
             is_certain: false,
         })
     }
@@ -200,7 +208,7 @@ impl<'s> Case<'s> {
             }
             (418, _) => "send Replace to change the value, or Delete the node first".into(),
             (405, _) if is_write && is_policy => {
-                format!("look up whether the policy takes this command, and in which format: its access types and format are in {ddf}")
+                format!("look up in which editions and versions the policy works, whether it takes this command, and in which format: its access types and format are in {ddf}")
             }
             (405, command) => format!("look up whether the node takes {command}: its access types are in {ddf}"),
             (415, _) => format!("send the format and type that {ddf} names"),
@@ -222,6 +230,9 @@ impl<'s> Case<'s> {
                 "set SyncApplicationVersion to 3.0 or more in DMClient: the device then sends Windows' own error".into()
             }
             (425 | 500, _) => self.look_in_log(answer.map_or(0, |it| it.at_us)),
+            (406, _) if self.session.is_windows && !transaction.node().is_some_and(|it| it.contains('?')) => {
+                "check for which editions, versions and kinds of enrollment the node is".into()
+            }
             (code, _) => format!("`dmtap explain {code}` says what it means"),
         };
         Cause {
@@ -273,7 +284,7 @@ impl<'s> Case<'s> {
             _ => {
                 return (
                     None,
-                    "check the spelling of the node, and which editions and versions its CSP is for",
+                    "check the spelling of the node, which editions and versions its CSP is for, and whether another node must be set first",
                 );
             }
         };
