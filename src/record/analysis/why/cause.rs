@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::earlier::{ASK_AGAIN, user_words};
 use super::failed::{failed_item, failure, is_success};
+use super::large_object::came;
 use super::words::{self, code, named};
 use super::{Case, EVENT_LOG, csp};
 use crate::dm::locuri;
@@ -194,6 +195,7 @@ impl<'s> Case<'s> {
         let why = match failed {
             418 => Some("Add does not overwrite what is there already.".into()),
             415 => sent_as(transaction),
+            424 => Some(format!("{}.", came(transaction, None))),
             405 if is_write && (is_policy || is_about_value) => sent_as(transaction),
             400 | 500 if is_write && is_about_value => sent_as(transaction),
             _ => None,
@@ -211,6 +213,13 @@ impl<'s> Case<'s> {
                 format!("look up in which editions and versions the policy works, whether it takes this command, and in which format: its access types and format are in {ddf}")
             }
             (405, command) => format!("look up whether the node takes {command}: its access types are in {ddf}"),
+            (424, _) if is_base64(transaction) => {
+                "compare Size with both lengths: some receivers count the base64, and some the octets behind it".into()
+            }
+            (424, _) => format!(
+                "compare Size with the length of what came; if they agree, {}, how many bytes the device counted",
+                self.look_in_log(answer.map_or(0, |it| it.at_us))
+            ),
             (415, _) => format!("send the format and type that {ddf} names"),
             (400 | 500, _) if native == Some(NOT_ALLOWED_IN_URI) => {
                 "correct the LocURI: one of its segments has characters that it may not have".into()
@@ -404,6 +413,15 @@ pub(super) fn policy_area(transaction: &Transaction) -> Option<String> {
     let node = node.strip_prefix("user/").unwrap_or(&node);
     let rest = node.strip_prefix("vendor/msft/policy/config/")?;
     rest.split('/').next().map(str::to_owned)
+}
+
+/// Whether the value of a command was sent in base64.
+fn is_base64(transaction: &Transaction) -> bool {
+    let format = transaction
+        .items
+        .first()
+        .and_then(|item| item.format.as_deref());
+    format.is_some_and(|format| format.eq_ignore_ascii_case("b64"))
 }
 
 /// Whether a Delete failed because its node does not exist, which is its goal.
