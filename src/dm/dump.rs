@@ -8,6 +8,7 @@ use std::ops::{Range, RangeInclusive};
 /// ```text
 /// 00000000: 0300 6a1d 2d2f  ..j.-/     offset, octets, characters
 /// 0000020 02 00 00 6a                  od counts in octal
+/// 0000020 002 000 000 152              and prints octets so with -b
 /// *                                    rows like the one before
 /// 000001a1                             the end
 /// ```
@@ -16,7 +17,7 @@ pub(super) fn from_dump(text: &str) -> Option<Vec<u8>> {
 }
 
 /// Returns the bytes of each dump in a text, with its lines, counted from 1. A dump begins with offset 0.
-pub(super) fn dumps(text: &str) -> Vec<(RangeInclusive<u64>, Vec<u8>)> {
+pub fn dumps(text: &str) -> Vec<(RangeInclusive<u64>, Vec<u8>)> {
     let mut blocks: Vec<(RangeInclusive<u64>, String)> = Vec::new();
     let mut is_inside = false;
     let between = |line: &&str| line.trim_start().starts_with("DateTime=");
@@ -84,7 +85,7 @@ fn rows(text: &str, base: u32) -> Option<Vec<u8>> {
         let next = lines.peek().and_then(|line| self::offset(line, base));
         let next = next.map(|(next, _)| next);
         let count = next.map_or(longest, |next| next.saturating_sub(offset));
-        let row = octets_in_front(rest, count.min(longest));
+        let row = octets_in_front(rest, count.min(longest), base);
         if next.is_some_and(|next| next != offset + row.len()) {
             return None;
         }
@@ -99,7 +100,7 @@ fn rows(text: &str, base: u32) -> Option<Vec<u8>> {
 /// Returns the offset and the octets of a row of 16, as Wireshark prints it; `None` for any other line.
 pub fn row_of_dump(line: &str) -> Option<(usize, Vec<u8>)> {
     let (at, rest) = offset(line, 16)?;
-    Some((at, octets_in_front(rest, 16))).filter(|(_, row)| !row.is_empty())
+    Some((at, octets_in_front(rest, 16, 16))).filter(|(_, row)| !row.is_empty())
 }
 
 fn offset(line: &str, base: u32) -> Option<(usize, &str)> {
@@ -111,14 +112,17 @@ fn offset(line: &str, base: u32) -> Option<(usize, &str)> {
     (digits.len() > 3).then_some((offset, rest.trim_start_matches(':')))
 }
 
-/// Reads at most `most` octets, in groups, up to a wide gap.
-fn octets_in_front(mut rest: &str, most: usize) -> Vec<u8> {
+/// Reads at most `most` octets, in groups, up to a wide gap. `base` is that of the offsets.
+fn octets_in_front(mut rest: &str, most: usize, base: u32) -> Vec<u8> {
     let mut bytes = Vec::new();
     while bytes.len() < most {
         let group = rest.trim_start();
         let gap = rest.len() - group.len();
         let end = group.find(char::is_whitespace).unwrap_or(group.len());
-        let octets = octets(&group.as_bytes()[..end]);
+        let octets = match (base, &group[..end]) {
+            (8, digits) if digits.len() == 3 => octal(Some(digits.as_bytes())).map(|it| vec![it]),
+            (_, hex) => octets(hex.as_bytes()),
+        };
         let Some(octets) = octets.filter(|it| bytes.len() + it.len() <= most) else {
             break;
         };
@@ -199,7 +203,11 @@ pub(super) fn from_string(text: &str) -> Option<Vec<u8>> {
             Some(b'n') => (b'\n', 2),
             Some(b'r') => (b'\r', 2),
             Some(b't') => (b'\t', 2),
-            Some(b'0') => (0, 2),
+            // C writes an octet in octal with three digits, for a digit may follow.
+            Some(b'0'..=b'3') => match octal(inside.get(at + 1..at + 4)) {
+                Some(octet) => (octet, 4),
+                None => (0, 2),
+            },
             Some(other) => (*other, 2),
         };
         bytes.push(value);
@@ -208,10 +216,17 @@ pub(super) fn from_string(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
+/// Returns the octet of three octal digits.
+fn octal(digits: Option<&[u8]>) -> Option<u8> {
+    u8::from_str_radix(std::str::from_utf8(digits?).ok()?, 8).ok()
+}
+
 /// Returns the bytes of each string in a line that begins with an escaped octet: `body: b'\x02\x00\x00j'`, and
-/// `"\x02\x00\x00j"` in a log of nginx.
+/// `"\x02\x00\x00j"` in a log of nginx; in octal `"\002\000\000j"`.
 pub(super) fn strings_of_octets(line: &str) -> impl Iterator<Item = Vec<u8>> + '_ {
-    line.match_indices("\\x0").filter_map(|(at, _)| {
+    let begins = ["\\x0", "\\00"].into_iter();
+    let begins = begins.flat_map(|begin| line.match_indices(begin));
+    begins.filter_map(|(at, _)| {
         let quote = line[..at].chars().next_back()?;
         let mut is_escaped = false;
         let length = line[at..].find(|character| {
@@ -223,8 +238,11 @@ pub(super) fn strings_of_octets(line: &str) -> impl Iterator<Item = Vec<u8>> + '
     })
 }
 
-/// Returns the octets at the end of a log line: `DMEngine: 02 00 00 6A`.
+/// Returns the octets at the end of a log line: `DMEngine: 02 00 00 6A`; of Android `recv[1] : 0200006a`.
 pub(super) fn octets_at_end(line: &str) -> Vec<u8> {
+    if let Some((_, digits)) = numbered_row(line) {
+        return octets(digits.as_bytes()).unwrap_or_default();
+    }
     let groups = line.trim_end().rsplit(' ');
     let octets = groups.map_while(|group| match group.len() {
         2 => octets(group.as_bytes()),
@@ -233,6 +251,19 @@ pub(super) fn octets_at_end(line: &str) -> Vec<u8> {
     let mut bytes: Vec<u8> = octets.flatten().collect();
     bytes.reverse();
     bytes
+}
+
+/// Whether a line is the first row of a dump with numbers: `recv[0] : 0200006a`.
+pub(super) fn is_first_row(line: &str) -> bool {
+    numbered_row(line).is_some_and(|(number, _)| number == "0")
+}
+
+/// Returns the number and the digits of a row of a dump whose rows are counted.
+fn numbered_row(line: &str) -> Option<(&str, &str)> {
+    let (front, digits) = line.trim_end().rsplit_once("] : ")?;
+    let (_, number) = front.rsplit_once('[')?;
+    let is_number = number.bytes().all(|it| it.is_ascii_digit());
+    is_number.then_some((number, digits))
 }
 
 /// Decodes pairs of hex digits.

@@ -7,8 +7,8 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
 use bytes::Bytes;
 
 use super::carve::has_message;
-pub use super::dump::{arrays, octets, row_of_dump};
-use super::dump::{dumps, from_dump, from_string, octets_at_end, strings_of_octets};
+pub use super::dump::{arrays, dumps, octets, row_of_dump};
+use super::dump::{from_dump, from_string, is_first_row, octets_at_end, strings_of_octets};
 use super::notification;
 use crate::markup::{utf16::Utf16, wbxml};
 
@@ -111,9 +111,10 @@ pub fn in_lines(text: &[u8]) -> Vec<(u64, Bytes)> {
         let strings = strings_of_octets(&line).filter(|bytes| is_message(bytes));
         found.extend(strings.map(|bytes| (number, bytes.into())));
         let more = octets_at_end(&line);
-        if more.is_empty() && !octets.is_empty() {
+        if (more.is_empty() || is_first_row(&line)) && !octets.is_empty() {
             found.push((begins, std::mem::take(&mut octets).into()));
-        } else if octets.is_empty() && may_begin(&more) {
+        }
+        if octets.is_empty() && may_begin(&more) {
             (begins, octets) = (number, more);
         } else if !octets.is_empty() {
             octets.extend(more);
@@ -280,6 +281,12 @@ mod tests {
         check(hexdump + &format!("{end:08x}\n"), WBXML);
         let od = rows(" ", |at| format!("{at:07o}"), |_| String::new());
         check(od + &format!("{end:07o}\n"), WBXML);
+        let rows_of_od = WBXML.chunks(16).enumerate().map(|(row, bytes)| {
+            let octets: Vec<_> = bytes.iter().map(|byte| format!("{byte:03o}")).collect();
+            format!("{:07o} {}\n", row * 16, octets.join(" "))
+        });
+        let od = rows_of_od.collect::<String>();
+        check(od + &format!("{end:07o}\n"), WBXML);
         let od = rows(" ", |at| format!("{at:06x}"), |_| "  >ab cd<".into());
         check(od + &format!("{end:06x}\n"), WBXML);
         check(
@@ -381,6 +388,21 @@ mod tests {
             2,
         );
         check(&format!("start\nbody: b'{escaped}', 5\nend"), 2);
+        let octal = WBXML.iter().map(|byte| match byte {
+            b' '..=b'~' => char::from(*byte).to_string(),
+            byte => format!("\\{byte:03o}"),
+        });
+        let octal = octal.collect::<String>();
+        check(&format!("start\nchar m[] = \"{octal}\";\nend"), 2);
+        let rows_of_android = WBXML.chunks(16).enumerate().map(|(row, bytes)| {
+            let octets: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("10:00 D/IDM ( 12): recv[{row}] : {octets}\n")
+        });
+        let android = rows_of_android.collect::<String>();
+        check(&format!("10:00 begin\n{android}10:00 end\n"), 2);
+        let twice = in_lines(android.repeat(2).as_bytes());
+        let expected = [1, 4].map(|line| (line, Bytes::from_static(WBXML)));
+        assert_eq!(twice, expected);
         let hex = hex(" ");
         let rows = hex.as_bytes().chunks(48).map(|row| {
             format!(

@@ -8,6 +8,7 @@ mod alert;
 mod answer;
 mod auth;
 mod command;
+mod content_model;
 mod header;
 mod items;
 mod large;

@@ -18,6 +18,7 @@ use dmtap::markup::{Document, Hint, Limits, decode};
 
 mod again;
 mod anew;
+mod content;
 mod earlier;
 mod printed;
 mod renamed;

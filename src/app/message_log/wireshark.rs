@@ -5,18 +5,20 @@
 //!     00000000  48 54 54 50 …                                 the other side has an indent
 //! 504f5354202f646d…                                           follow, raw
 //!       data: !!binary |                                      follow, YAML
+//! 	0x0000:  4500 0232 …                                  tcpdump -X
 //! {"_source": {"layers": {"http": {"http.file_data": …        -T json, -T jsonraw
 //! {"layers": {"http": {"http_http_file_data": …               -T ek
 //! ```
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use hashlink::LinkedHashMap;
 use memchr::memmem;
 use serde_json::{Value, json};
 
-use crate::dm::pasted::{arrays, octets, row_of_dump};
+use crate::dm::pasted::{arrays, dumps, octets, row_of_dump};
 
 /// Returns the bytes of a stream that Wireshark followed, both sides as they came; `None` for any other text.
 pub(super) fn followed(text: &[u8]) -> Option<Vec<u8>> {
@@ -26,7 +28,7 @@ pub(super) fn followed(text: &[u8]) -> Option<Vec<u8>> {
         let bytes: Vec<u8> = arrays(text).flat_map(|(_, bytes)| bytes).collect();
         return is_http(&bytes).then_some(bytes);
     }
-    if let Some(stream) = in_segments(text) {
+    if let Some(stream) = in_segments(text).or_else(|| in_packets(text)) {
         return Some(stream);
     }
     let is_yaml = begin.starts_with(b"peers:") || text.contains("data: !!binary |");
@@ -65,12 +67,67 @@ fn in_segments(text: &str) -> Option<Vec<u8>> {
     (rest.starts_with("===") && is_http(&bytes)).then_some(bytes)
 }
 
+/// Returns the bytes of the streams of HTTP in a dump of packets (`tshark -x`, `tcpdump -X`), one stream behind another,
+/// both sides as they came; `None` for any other text, and if a packet is cut.
+fn in_packets(text: &str) -> Option<Vec<u8>> {
+    if !begins_with_packet(text) {
+        return None;
+    }
+    let mut streams = LinkedHashMap::new();
+    let mut seen = HashSet::new();
+    for (_, packet) in dumps(text) {
+        let Some((ends, number, payload)) = segment(&packet) else {
+            continue;
+        };
+        let payload = payload?;
+        // A segment that was sent again, or captured twice, comes but once.
+        if !payload.is_empty() && seen.insert((ends.clone(), number.to_vec())) {
+            let mut of_both = ends;
+            of_both.sort();
+            streams
+                .entry(of_both)
+                .or_insert_with(Vec::new)
+                .extend(payload);
+        }
+    }
+    let streams = streams.values().filter(|it| is_http(it));
+    let bytes: Vec<u8> = streams.flatten().copied().collect();
+    (!bytes.is_empty()).then_some(bytes)
+}
+
+/// Returns of a packet of TCP both ends, as address and port; the sequence number; and the payload, `None` of it if the packet
+/// is cut.
+#[expect(clippy::type_complexity, reason = "read in one place")]
+fn segment(packet: &[u8]) -> Option<([Vec<u8>; 2], &[u8], Option<&[u8]>)> {
+    let ip = packet.get(LINKS.into_iter().find(|at| is_ip(packet, *at))?..)?;
+    let number = |at: usize| {
+        Some(usize::from(u16::from_be_bytes([
+            *ip.get(at)?,
+            *ip.get(at + 1)?,
+        ])))
+    };
+    let (head, length, address) = match ip.first()? >> 4 {
+        4 => (usize::from(ip[0] & 15) * 4, number(2)?, 12..20),
+        _ => (40, 40 + number(4)?, 8..40),
+    };
+    let tcp = ip.get(head..)?;
+    let (from, to) = ip.get(address.clone())?.split_at(address.len() / 2);
+    let ends = [
+        [from, tcp.get(..2)?].concat(),
+        [to, tcp.get(2..4)?].concat(),
+    ];
+    let begins = head + usize::from(tcp.get(12)? >> 4) * 4;
+    // A network card may cut large segments later, and the length is then 0.
+    let ends_at = if length == 0 { ip.len() } else { length };
+    (begins >= head + 20).then(|| (ends, &tcp[4..8], ip.get(begins..ends_at)))
+}
+
 /// Whether a text is a print of packets that lacks the bytes of their messages, or has them between headers of TCP: a tree
-/// (`-V`), a dump of packets (`-x`, also of tcpdump), a stream in characters, JSON with bodies that end at a zero.
+/// (`-V`), a dump of packets that are cut (`-x`, also of tcpdump), a stream in characters, JSON with bodies that end at a
+/// zero.
 pub(super) fn is_without_bytes(text: &[u8]) -> bool {
     let has = |what: &str| memmem::find(text, what.as_bytes()).is_some();
-    let begin = String::from_utf8_lossy(&text[..text.len().min(LONGEST_BEGIN)]);
-    let mut rows = begin.lines().filter_map(row_of_dump);
+    let text_of = || std::str::from_utf8(text).ok();
     // WBXML, of which tshark prints what stands in front of its first zero.
     let mut cut = memmem::find_iter(text, "http_file_data\":")
         .chain(memmem::find_iter(text, "http.file_data\":"));
@@ -82,21 +139,33 @@ pub(super) fn is_without_bytes(text: &[u8]) -> bool {
     };
     !has("file_data_raw")
         && (has(" Level | State | Codepage | WBXML Token Description")
-            || rows.any(|(at, row)| at == 0 && is_packet(&row))
+            || text_of().is_some_and(|it| begins_with_packet(it) && in_packets(it).is_none())
             || has("dm+wbxml") && !text.contains(&3) && has("\n...j")
             || cut.any(is_cut))
 }
 
-/// Whether the first octets of a packet are those of TCP in IP: bare, behind Ethernet, behind Linux's own header, or behind
-/// that of a loopback.
+/// Whether a text begins with a dump of packets.
+fn begins_with_packet(text: &str) -> bool {
+    let begin = &text[..text.floor_char_boundary(LONGEST_BEGIN)];
+    let mut rows = begin.lines().filter_map(row_of_dump);
+    rows.any(|(at, row)| at == 0 && is_packet(&row))
+}
+
+/// Whether the first octets of a packet are those of TCP in IP.
 fn is_packet(row: &[u8]) -> bool {
-    let octet = |at: usize| row.get(at).copied();
-    let is_ip = |at: usize| octet(at) == Some(0x45) && octet(at + 9).is_none_or(|it| it == TCP);
-    let is_type = |at: usize| matches!(row.get(at..at + 2), Some([8, 0] | [0x86, 0xdd]));
-    is_ip(0)
-        || is_ip(4)
-        || is_type(12) && matches!(octet(14), Some(0x45 | 0x60))
-        || is_type(14) && octet(0) == Some(0)
+    LINKS.into_iter().any(|at| is_ip(row, at))
+}
+
+/// Whether a header of IP with TCP begins at this offset.
+fn is_ip(packet: &[u8], at: usize) -> bool {
+    let octet = |at: usize| packet.get(at).copied();
+    let is_four = octet(at) == Some(0x45) && octet(at + 9).is_none_or(|it| it == TCP);
+    let is_six = octet(at) == Some(0x60) && octet(at + 6).is_none_or(|it| it == TCP);
+    let kind = at.checked_sub(2).and_then(|kind| packet.get(kind..at));
+    match at {
+        14 | 16 => (is_four || is_six) && matches!(kind, Some([8, 0] | [0x86, 0xdd])),
+        _ => is_four || is_six,
+    }
 }
 
 /// Whether a stream begins with a head of HTTP.
@@ -257,6 +326,8 @@ const FIELDS: [(&str, &str); 6] = [
     ("user_agent", "user-agent"),
     ("www_authenticate", "www-authenticate"),
 ];
+/// The lengths of what stands in front of IP: Ethernet, Linux's own header, nothing, that of a loopback.
+const LINKS: [usize; 4] = [14, 16, 0, 4];
 /// The number of TCP in a header of IP.
 const TCP: u8 = 6;
 /// The limit of the beginning of a text that shows its first packet, in bytes.

@@ -1,4 +1,4 @@
-//! The rules for the document and the header: XML-02 to XML-07, HDR-01 to HDR-13, HTTP-01 to HTTP-03.
+//! The rules for the document and the header: XML-02, XML-03, XML-05, XML-07, HDR-01 to HDR-13, HTTP-01 to HTTP-03.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use hashlink::LinkedHashMap;
 
 use super::lint_session::{LintSession, Turn, is_short};
-use super::{Findings, LintMessage, uri};
+use super::{Findings, LintMessage, content_model, uri};
 use crate::dm::{Message, Meta, SyncHdr};
 use crate::flow::media::note_other_encoding;
 use crate::flow::origin::UrlOrigin;
@@ -72,7 +72,8 @@ pub(super) fn check(
     let Some(header) = message.header() else {
         let at = Some(message.element());
         // Documentation and servers show commands in files without a SyncHdr. A message would have a Final.
-        let is_alone = turn.linted.head.is_none() && !message.is_final();
+        let is_alone =
+            turn.linted.head.is_none() && !message.is_final() && message.body().is_some();
         return match is_alone {
             false => found.add("HDR-07", at, "the message has no SyncHdr"),
             true => found.add_as(
@@ -111,16 +112,18 @@ pub(super) fn check(
     sizes_and_addresses(found, turn, header, seen);
 }
 
-/// Checks the order, namespaces and markup of the document. Returns whether it has a NoResp anywhere.
+/// Checks the content, namespaces and markup of the document. Returns whether it has a NoResp anywhere.
 fn document(found: &mut Findings, message: Message<'_>) -> bool {
     let document = message.element().document();
     let mut has_no_resp = false;
     let mut formats = HashMap::new();
+    let mut behind_data = None;
     for element in document.elements() {
+        if behind_data.is_none_or(|behind| element.id() >= behind) {
+            content_model::check(found, element);
+            behind_data = element.is(tag::DATA).then(|| element.next_after());
+        }
         match () {
-            () if element.is(tag::SYNC_HDR) => ordered(found, element, &SYNC_HDR),
-            () if element.is(tag::STATUS) => ordered(found, element, &STATUS),
-            () if element.is(tag::ITEM) => ordered(found, element, &ITEM),
             () if element.is(tag::META) => {
                 if let Some(child) = element.elements().find(is_misplaced) {
                     let text = format!(
@@ -153,63 +156,6 @@ fn is_misplaced(child: &Element<'_>) -> bool {
         .is_some_and(|namespace| Space::of_namespace(&namespace.value()) != Some(Space::MetInf))
 }
 
-fn ordered(found: &mut Findings, element: Element<'_>, order: &[&str]) {
-    let (mut last, mut is_noted) = (0, false);
-    for child in element.elements() {
-        let local = child.local();
-        let (before, from) = order.split_at(last);
-        let behind = from.iter().position(|name| *name == local);
-        let place = behind.map(|at| last + at);
-        let Some(place) = place.or_else(|| before.iter().position(|name| *name == local)) else {
-            continue;
-        };
-        if place < last {
-            let text = format!(
-                "{} stands behind {} in {}",
-                child.local(),
-                order[last],
-                element.local()
-            );
-            // The examples of OMA DM Protocol 1.2 do the same, against the DTD.
-            let is_printed = element.is(tag::STATUS) && last < STATUS_REFS_COUNT;
-            if !is_printed {
-                return found.add("XML-04", Some(child), text);
-            }
-            if !std::mem::replace(&mut is_noted, true) {
-                found.add_as("XML-04", Severity::Info, Some(child), text);
-            }
-            continue;
-        }
-        last = place;
-    }
-}
-
-const SYNC_HDR: [&str; 10] = [
-    "VerDTD",
-    "VerProto",
-    "SessionID",
-    "MsgID",
-    "Target",
-    "Source",
-    "RespURI",
-    "NoResp",
-    "Cred",
-    "Meta",
-];
-/// The number of the elements CmdID, MsgRef, CmdRef and Cmd.
-const STATUS_REFS_COUNT: usize = 4;
-const STATUS: [&str; 10] = [
-    "CmdID",
-    "MsgRef",
-    "CmdRef",
-    "Cmd",
-    "TargetRef",
-    "SourceRef",
-    "Cred",
-    "Chal",
-    "Data",
-    "Item",
-];
 /// The names of syncml:metinf that DM uses.
 const META: [&str; 9] = [
     "Format",
@@ -222,7 +168,6 @@ const META: [&str; 9] = [
     "EMI",
     "Version",
 ];
-const ITEM: [&str; 5] = ["Target", "Source", "Meta", "Data", "MoreData"];
 
 /// Checks XML-07: markup that is a value must be escaped, but documents of SyncML itself may stand in Data. `formats`
 /// remembers for each parent of Data whether its Meta names the format xml, so that it is read once.

@@ -34,6 +34,7 @@ use crate::record::model::SessionFinding;
 
 pub(super) use reported::{goes_on, is_end_of, reported_end};
 pub(super) use values::{Works, failed_document, reported_unasked};
+pub(super) use words::message_and_cmd_id;
 pub(super) use words::{asked, at, by_rules, code, named, place};
 pub use words::{attempt_words, end_words, hresult_words, transaction_line};
 

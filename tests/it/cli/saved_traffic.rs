@@ -112,6 +112,9 @@ fn a_failure_in_a_message_without_a_session_is_a_finding() {
     ] {
         assert!(failed.contains(expected), "{expected}: {failed}");
     }
+    let (_, unnamed) = printed("why", &report(405).replace("<MsgRef>1</MsgRef>", ""));
+    let expected = "for Replace (CmdID 1), which is not in the record";
+    assert!(unnamed.contains(expected), "{unnamed}");
     let (code, fine) = printed("why", &report(200));
     assert_eq!(code, Some(0), "{fine}");
 }

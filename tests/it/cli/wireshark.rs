@@ -269,6 +269,67 @@ fn an_error_of_http_in_json_of_packets_is_named() {
     assert!(why.contains("503") && why.contains("busy"), "{why}");
 }
 
+/// A dump of the packets of the session, as `tcpdump -X` prints it, behind a header of this link and up to this length. The
+/// first part of each message is sent twice.
+fn dumped(link: &[u8], is_wbxml: bool, most: usize) -> String {
+    let mut sent = [0_u32; 2];
+    let mut text = String::new();
+    for (number, half) in halves(is_wbxml).iter().enumerate() {
+        let side = number % 2;
+        let ports = [[0xc8, 0x22, 0x1f, 0x90], [0x1f, 0x90, 0xc8, 0x22]][side];
+        let (first, rest) = half.split_at(half.len() / 2);
+        for payload in [first, first, rest] {
+            let before = if payload == rest { first.len() } else { 0 };
+            let number = (sent[side] + before as u32).to_be_bytes();
+            let tcp = [
+                &ports[..],
+                &number,
+                &[0; 4],
+                &[0x50, 0x18],
+                &[0; 6],
+                payload,
+            ]
+            .concat();
+            let length = (20 + tcp.len() as u16).to_be_bytes();
+            let addresses = [[192, 0, 2, 1, 192, 0, 2, 2], [192, 0, 2, 2, 192, 0, 2, 1]][side];
+            let ip = [
+                &[0x45, 0][..],
+                &length,
+                &[0, 0, 0, 0, 64, 6, 0, 0],
+                &addresses,
+                &tcp,
+            ]
+            .concat();
+            text +=
+                "10:12:01.123456 IP 192.0.2.1.51234 > 192.0.2.2.8080: Flags [P.], length 9: HTTP\n";
+            let packet = [link, &ip].concat();
+            for (row, octets) in packet[..packet.len().min(most)].chunks(16).enumerate() {
+                let pairs: Vec<String> = octets.chunks(2).map(hex).collect();
+                let shown =
+                    String::from_utf8_lossy(octets).replace(|it: char| !it.is_ascii_graphic(), ".");
+                let _ = writeln!(
+                    text,
+                    "\t0x{:04x}:  {:<39}  {shown}",
+                    row * 16,
+                    pairs.join(" ")
+                );
+            }
+        }
+        sent[side] += half.len() as u32;
+    }
+    text
+}
+
+#[test]
+fn a_dump_of_packets_that_are_whole_is_read() {
+    let ethernet = [&[2; 12][..], &[8, 0]].concat();
+    for link in [&[][..], &ethernet, &[2, 0, 0, 0]] {
+        is_read("tcpdump -X", dumped(link, true, usize::MAX));
+        is_read("tcpdump -X of XML", dumped(link, false, usize::MAX));
+    }
+    is_refused("tcpdump -X -s 96", dumped(&[], true, 96));
+}
+
 #[test]
 fn a_print_without_the_bytes_is_refused_with_the_one_that_has_them() {
     let cut = |body: &[u8]| {

@@ -10,7 +10,7 @@ use super::{MOST_KEPT, OpenSession, unasked};
 use crate::dm::StatusCode;
 use crate::flow::{CommandPlace, Side, Transaction};
 use crate::record::EventRecord;
-use crate::record::analysis::why::hresult_words;
+use crate::record::analysis::why::{hresult_words, message_and_cmd_id};
 use crate::record::model::CommandRecord;
 
 /// The commands of messages without a SyncHdr by CmdID, each with its exchange. The logs of some servers show commands in
@@ -103,11 +103,10 @@ pub(in super::super) fn failure_words(
     let node = node.map_or_else(String::new, |node| format!(" {node}"));
     let error = status.and_then(|status| status.original_error.as_ref());
     let error = error.map(|error| format!(" · {}", hresult_words(&short(error))));
+    let place = message_and_cmd_id(&short(&answers.msg), &short(&answers.id));
     Some(format!(
-        "x{exchange}: {} for {name}{node} (message {}, CmdID {}), {which}{}",
+        "x{exchange}: {} for {name}{node} ({place}), {which}{}",
         StatusCode(code),
-        short(&answers.msg),
-        short(&answers.id),
         error.unwrap_or_default()
     ))
 }

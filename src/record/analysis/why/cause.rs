@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::earlier::{ASK_AGAIN, user_words};
 use super::failed::{failed_item, failure, is_success};
+use super::large_object::came;
 use super::words::{self, code, named};
 use super::{Case, EVENT_LOG, csp};
 use crate::dm::locuri;
@@ -148,14 +149,22 @@ impl<'s> Case<'s> {
         let there = self.there_before(transaction)?;
         let (place, exchange) = (words::short_place(&there.asked), there.asked.exchange);
         let got = words::code(there.code().unwrap_or_default());
+        let lost = format!(
+            "look why the device has lost the node since x{exchange}, or never kept it though it answered so"
+        );
+        let is_of_admx = transaction.command == "Get" && admx_of(transaction).is_some();
+        let next = match is_of_admx {
+            true => format!(
+                "nothing, if the policy is in force: Windows may answer a Get of a policy of an ADMX file so; otherwise {lost}"
+            ),
+            false => lost,
+        };
         Some(Cause {
             why: Some(format!(
                 "{} in {place} got {got}: the node was there, so its spelling is right.",
                 there.command
             )),
-            next: format!(
-                "look why the device has lost the node since x{exchange}, or never kept it though it answered so"
-            ),
+            next,
             is_certain: false,
         })
     }
@@ -186,6 +195,7 @@ impl<'s> Case<'s> {
         let why = match failed {
             418 => Some("Add does not overwrite what is there already.".into()),
             415 => sent_as(transaction),
+            424 => Some(format!("{}.", came(transaction, None))),
             405 if is_write && (is_policy || is_about_value) => sent_as(transaction),
             400 | 500 if is_write && is_about_value => sent_as(transaction),
             _ => None,
@@ -200,9 +210,16 @@ impl<'s> Case<'s> {
             }
             (418, _) => "send Replace to change the value, or Delete the node first".into(),
             (405, _) if is_write && is_policy => {
-                format!("look up whether the policy takes this command, and in which format: its access types and format are in {ddf}")
+                format!("look up in which editions and versions the policy works, whether it takes this command, and in which format: its access types and format are in {ddf}")
             }
             (405, command) => format!("look up whether the node takes {command}: its access types are in {ddf}"),
+            (424, _) if is_base64(transaction) => {
+                "compare Size with both lengths: some receivers count the base64, and some the octets behind it".into()
+            }
+            (424, _) => format!(
+                "compare Size with the length of what came; if they agree, {}, how many bytes the device counted",
+                self.look_in_log(answer.map_or(0, |it| it.at_us))
+            ),
             (415, _) => format!("send the format and type that {ddf} names"),
             (400 | 500, _) if native == Some(NOT_ALLOWED_IN_URI) => {
                 "correct the LocURI: one of its segments has characters that it may not have".into()
@@ -222,6 +239,9 @@ impl<'s> Case<'s> {
                 "set SyncApplicationVersion to 3.0 or more in DMClient: the device then sends Windows' own error".into()
             }
             (425 | 500, _) => self.look_in_log(answer.map_or(0, |it| it.at_us)),
+            (406, _) if self.session.is_windows && !transaction.node().is_some_and(|it| it.contains('?')) => {
+                "check for which editions, versions and kinds of enrollment the node is".into()
+            }
             (code, _) => format!("`dmtap explain {code}` says what it means"),
         };
         Cause {
@@ -273,7 +293,7 @@ impl<'s> Case<'s> {
             _ => {
                 return (
                     None,
-                    "check the spelling of the node, and which editions and versions its CSP is for",
+                    "check the spelling of the node, which editions and versions its CSP is for, and whether another node must be set first",
                 );
             }
         };
@@ -393,6 +413,15 @@ pub(super) fn policy_area(transaction: &Transaction) -> Option<String> {
     let node = node.strip_prefix("user/").unwrap_or(&node);
     let rest = node.strip_prefix("vendor/msft/policy/config/")?;
     rest.split('/').next().map(str::to_owned)
+}
+
+/// Whether the value of a command was sent in base64.
+fn is_base64(transaction: &Transaction) -> bool {
+    let format = transaction
+        .items
+        .first()
+        .and_then(|item| item.format.as_deref());
+    format.is_some_and(|format| format.eq_ignore_ascii_case("b64"))
 }
 
 /// Whether a Delete failed because its node does not exist, which is its goal.

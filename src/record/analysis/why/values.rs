@@ -243,16 +243,10 @@ fn next_of_failed(parent: &str) -> Option<&'static str> {
 pub(in crate::record::analysis) fn failed_document(document: &FailedDocument) -> SessionFinding {
     let mut exchanges: Vec<u64> = document.places.iter().map(|(_, it)| it.exchange).collect();
     exchanges.dedup();
-    let places = document.places.iter().map(|(command, place)| {
-        let message = match &*place.message {
-            "" => String::new(),
-            number => format!("message {number}, "),
-        };
-        format!(
-            "{command} in x{} ({message}CmdID {})",
-            place.exchange, place.cmd_id
-        )
-    });
+    let places = document
+        .places
+        .iter()
+        .map(|(command, place)| format!("{command} in {}", words::place(place)));
     let places: Vec<String> = places.collect();
     let (id, state, has_parts) = (&document.id, document.state, !document.parts.is_empty());
     let (what, next) = match document.kind {

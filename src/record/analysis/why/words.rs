@@ -50,11 +50,20 @@ pub(in crate::record::analysis) fn code(code: u16) -> String {
 
 /// `x30 (message 2, CmdID 6)`
 pub(in crate::record::analysis) fn place(place: &CommandPlace) -> String {
-    let cmd_id = match &*place.cmd_id {
-        "" => "without CmdID".to_owned(),
-        id => format!("CmdID {id}"),
+    let place_in_it = message_and_cmd_id(&place.message, &place.cmd_id);
+    format!("x{} ({place_in_it})", place.exchange)
+}
+
+/// `message 2, CmdID 6`; of a message without a number `CmdID 6`.
+pub(in crate::record::analysis) fn message_and_cmd_id(message: &str, cmd_id: &str) -> String {
+    let message = match message {
+        "" => String::new(),
+        message => format!("message {message}, "),
     };
-    format!("x{} (message {}, {cmd_id})", place.exchange, place.message)
+    match cmd_id {
+        "" => format!("{message}without CmdID"),
+        id => format!("{message}CmdID {id}"),
+    }
 }
 
 /// `x30 (CmdID 6)`
