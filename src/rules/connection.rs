@@ -3,7 +3,7 @@
 use super::engine::RuleSet;
 use super::input::{ConnectionInput, HeldBack, ReceivedUnit, RuleState, Stage};
 use super::step::{ConnectionStep, Step};
-use super::value::{OneOf, Time};
+use super::value::Time;
 use super::{Per, Rule};
 use crate::flow::{ConnectionAction, ConnectionDecision, EffectDetail, EffectKind, RuleEffect};
 
@@ -110,7 +110,7 @@ fn carry_out(step: &ConnectionStep, decision: &mut ConnectionDecision) -> (Effec
             *action = ConnectionAction::HangUp;
             (EffectKind::Closed, "after the ClientHello".into())
         }
-        ConnectionStep::HandshakeAlert(OneOf(alert)) => {
+        ConnectionStep::HandshakeAlert(alert) => {
             *action = ConnectionAction::Alert(*alert);
             (EffectKind::TlsAlert, alert.name().into())
         }
@@ -118,15 +118,15 @@ fn carry_out(step: &ConnectionStep, decision: &mut ConnectionDecision) -> (Effec
             *action = ConnectionAction::Stall(*time);
             (EffectKind::ClosedAfter, format!("{time:?}"))
         }
-        ConnectionStep::Certificate(OneOf(defect)) => {
+        ConnectionStep::Certificate(defect) => {
             tls.defect = Some(*defect);
             (EffectKind::Certificate, defect.name().into())
         }
-        ConnectionStep::TlsMin(OneOf(version)) => {
+        ConnectionStep::TlsMin(version) => {
             tls.min = Some(*version);
             (EffectKind::TlsMin, version.name().into())
         }
-        ConnectionStep::TlsMax(OneOf(version)) => {
+        ConnectionStep::TlsMax(version) => {
             tls.max = Some(*version);
             (EffectKind::TlsMax, version.name().into())
         }

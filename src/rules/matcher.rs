@@ -39,8 +39,8 @@ use super::glob::{Glob, UriGlob};
 use super::items::Items;
 use super::selector::Selector;
 use super::value::{
-    Alert, CmdId, CodeRange, HostName, Http, MediaType, Net, NumberRange, OneOf, PathGlob,
-    QueryGlob, SyncMl,
+    Alert, CmdId, CodeRange, HostName, Http, MediaType, Net, NumberRange, PathGlob, QueryGlob,
+    SyncMl,
 };
 use crate::dm::{CommandKind, Dialect};
 use crate::filter::Filter;
@@ -58,7 +58,7 @@ use crate::markup::{Document, Element};
 #[schemars(rename = "match")]
 pub struct Matcher {
     /// Commands of this name, including nested ones.
-    pub command: Vec<OneOf<CommandKind>>,
+    pub command: Vec<CommandKind>,
     /// The command with this CmdID.
     #[schemars(extend("examples" = [5]))]
     pub cmd_id: Vec<CmdId>,
@@ -149,7 +149,7 @@ pub struct Matcher {
     /// The encoding of the document, detected from its bytes.
     pub encoding: Vec<Encoding>,
     /// The language of the document, detected from its root element.
-    pub dialect: Vec<OneOf<Dialect>>,
+    pub dialect: Vec<Dialect>,
     /// The Action of a SOAP message, or its short name: `Discover`, `GetPolicies` and `RST/wstep` of requests, `DiscoverResponse`, `GetPoliciesResponse` and `RSTRC/wstep` of responses; `*` matches any characters.
     #[schemars(extend("examples" = ["Discover", "*/RST/wstep"]))]
     pub soap_action: Vec<Glob>,

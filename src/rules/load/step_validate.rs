@@ -387,8 +387,8 @@ fn agree_on_versions(steps: &[Placed<'_>], report: &mut Report<'_>) {
     let mut bounds = [None, None];
     for (step, span, _) in steps {
         let (bound, version) = match step {
-            Step::Connection(ConnectionStep::TlsMin(version)) => (0, version.0),
-            Step::Connection(ConnectionStep::TlsMax(version)) => (1, version.0),
+            Step::Connection(ConnectionStep::TlsMin(version)) => (0, *version),
+            Step::Connection(ConnectionStep::TlsMax(version)) => (1, *version),
             _ => continue,
         };
         bounds[bound].get_or_insert((version, step.name(), span));
