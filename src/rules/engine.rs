@@ -9,7 +9,7 @@ use super::evaluation::Evaluation;
 use super::index::Index;
 use super::input::{HeldBack, RuleInput, RuleState};
 use super::scenario::STARTED;
-use super::selector::Selected;
+use super::selection::Selected;
 use super::verdict::Verdict;
 use super::{Limit, Rule, Step};
 use crate::flow::Side;

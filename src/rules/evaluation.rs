@@ -12,7 +12,7 @@ use super::index::Index;
 use super::items::Items;
 use super::matcher::{Kinds, MatchContext};
 use super::selection::Commands;
-use super::selector::Selected;
+use super::selection::Selected;
 use super::step::ScenarioStep;
 use super::{HeldBack, RawStep, Rule, RuleInput, RuleState, Stage, Step, Verdict};
 use crate::dm::dialect::MediaKind;

@@ -4,7 +4,7 @@
 //! Matcher ─┬─ keys about the message   address, head, session, document       message.rs
 //!          ├─ keys about commands      kind, code, Items, answered command    command.rs
 //!          ├─ filter                   from an option of the command line     filter.rs
-//!          ├─ has, where               a place in the selected element        selector.rs
+//!          ├─ has, where               a place in the selected element        place.rs
 //!          └─ not, any, all            matchers again
 //! ```
 //!
@@ -37,7 +37,7 @@ use super::RuleInput;
 use super::answers::LinkedAnswers;
 use super::glob::{Glob, UriGlob};
 use super::items::Items;
-use super::selector::Selector;
+use super::place::ElementPlace;
 use super::value::{
     Alert, CmdId, CodeRange, HostName, Http, MediaType, Net, NumberRange, PathGlob, QueryGlob,
     SyncMl,
@@ -88,7 +88,7 @@ pub struct Matcher {
     pub answers: Vec<AnswersMatcher>,
     /// The selection contains this element or attribute.
     #[schemars(extend("examples" = ["Item/Meta/Mark"]))]
-    pub has: Vec<Selector>,
+    pub has: Vec<ElementPlace>,
     /// Compares the text at a place in the selection.
     #[schemars(extend("examples" = [{"at": "Item/Data", "equals": "1"}]))]
     pub r#where: Vec<ValueTest>,
@@ -305,7 +305,7 @@ impl Matcher {
         items: &Items,
     ) -> bool {
         let limits = context.input.limits;
-        let has = |place: &Selector, element: &Element<'_>| {
+        let has = |place: &ElementPlace, element: &Element<'_>| {
             place.any(*element, items, limits, &mut |_| true)
         };
         let meets = |test: &ValueTest, element: &Element<'_>| test.holds(*element, items, limits);
