@@ -104,6 +104,7 @@ impl RuleSet {
                 seed: self.seed,
                 input,
                 rule_state,
+                advanced: None,
             };
             let Some(selection) = admission.admitted(|| evaluation.select(rule)) else {
                 continue;
@@ -147,6 +148,16 @@ struct Admission<'a, 'f> {
     seed: u64,
     input: &'a RuleInput<'f>,
     rule_state: &'a mut dyn RuleState,
+    advanced: Option<Advanced<'a>>,
+}
+
+/// A change of a scenario's state.
+struct Advanced<'a> {
+    scenario: (Option<&'a str>, &'a str),
+    key: String,
+    /// The state before; `None` before any change.
+    from: Option<Arc<str>>,
+    to: &'a str,
 }
 
 impl Admission<'_, '_> {
@@ -170,18 +181,29 @@ impl Admission<'_, '_> {
         let advanced = self
             .rule_state
             .advance(name, &key, state.as_deref(), becomes);
-        advanced.then_some(selection)
+        if !advanced {
+            return None;
+        }
+        self.advanced = Some(Advanced {
+            scenario: name,
+            key,
+            from: state,
+            to: becomes,
+        });
+        Some(selection)
     }
 
     /// Restores the former state of the scenario, because the rule could not act.
     fn take_back(&mut self) {
-        let scenario = self.rule.scenario.as_ref();
-        let becomes = scenario.and_then(|scenario| Some((scenario, scenario.becomes.as_deref()?)));
-        if let Some((scenario, becomes)) = becomes {
-            let key = scenario.per.key(self.input);
-            let before = scenario.requires.as_deref().unwrap_or(STARTED);
-            let name = (self.rule.scope_name(), &*scenario.name);
-            self.rule_state.advance(name, &key, Some(becomes), before);
+        if let Some(Advanced {
+            scenario,
+            key,
+            from,
+            to,
+        }) = &self.advanced
+        {
+            let before = from.as_deref().unwrap_or(STARTED);
+            self.rule_state.advance(*scenario, key, Some(*to), before);
         }
     }
 
