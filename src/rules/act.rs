@@ -59,7 +59,7 @@ pub(super) struct Planning<'a, 'v> {
 /// The most changes that are listed one by one for one rule in one message.
 const MOST_DETAILS: usize = 1_000;
 
-/// Returns the effect of `advance-scenario`. The engine set the state of the scenario when it admitted the rule.
+/// Returns the effect of `advance-scenario`. The engine set the state of the scenario when it allowed the rule to act.
 pub(super) fn advance_scenario(step: &'static str, rule: &Rule) -> EffectDetail {
     let scenario = rule.scenario.as_ref();
     let becomes = scenario.and_then(|scenario| scenario.becomes.as_deref());

@@ -35,7 +35,7 @@ impl RuleSet {
         rule_state: &mut dyn RuleState,
     ) -> ConnectionDecision {
         let mut decision = ConnectionDecision::default();
-        for (number, rule) in self.of_connections() {
+        for (position, rule) in self.of_connections() {
             if !rule.connection.holds(input) {
                 continue;
             }
@@ -44,14 +44,14 @@ impl RuleSet {
                     Per::Address => format!("p{}", input.peer.ip()),
                     _ => String::new(),
                 };
-                if !limit.admits(rule_state.count(number, &key)) {
-                    rule_state.held_back(number, HeldBack::Limit);
+                if !limit.allows_match(rule_state.count(position, &key)) {
+                    rule_state.held_back(position, HeldBack::Limit);
                     continue;
                 }
             }
             let applied = receive(rule, input, &mut decision);
             let has_acted = applied.changes.iter().any(EffectDetail::is_done);
-            rule_state.acted(number, usize::from(has_acted), applied.is_complete());
+            rule_state.acted(position, usize::from(has_acted), applied.is_complete());
             decision.applied.push(applied);
             if has_acted && rule.steps.iter().any(Step::ends) {
                 break;
@@ -61,8 +61,8 @@ impl RuleSet {
     }
 
     fn of_connections(&self) -> impl Iterator<Item = (usize, &Rule)> {
-        let numbered = self.rules().iter().map(|rule| &**rule).enumerate();
-        numbered.filter(|(_, rule)| rule.stage == Stage::Connection)
+        let placed = self.rules().iter().map(|rule| &**rule).enumerate();
+        placed.filter(|(_, rule)| rule.stage == Stage::Connection)
     }
 }
 
