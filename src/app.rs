@@ -20,9 +20,9 @@ pub mod demo;
 pub mod doctor;
 
 // Commands over records and other files.
-pub mod dry_run;
 pub mod lint;
 pub mod message_log;
+pub mod trial;
 pub mod why;
 
 // Output, and what rule files need.

@@ -32,7 +32,6 @@ pub mod place;
 pub mod rule;
 pub mod scenario;
 mod selection;
-pub mod selector;
 pub mod step;
 mod target_nodes;
 pub mod template;

@@ -40,9 +40,9 @@ use self::find::{found, in_plain_utf8};
 use self::order::{in_order, without_copies};
 pub(super) use self::other_file::{COMMANDS_ALONE, nothing_found, of_other_program};
 use self::packed_file::gunzipped;
-use super::dry_run::{DryRun, Evidence, Speakers, speaker_of};
 use super::print;
 use super::rule_includes::take_bounded;
+use super::trial::{Evidence, Speakers, Trial, speaker_of};
 use crate::dm::Message;
 use crate::dm::carve::has_message;
 use crate::dm::notification::Notification;
@@ -197,7 +197,7 @@ fn events(
             dates.zone
         )
     });
-    let mut conversation = DryRun::new(http::Uri::default(), limits);
+    let mut conversation = Trial::new(http::Uri::default(), limits);
     // In front of the first time, no other one is known.
     let first = found.iter().find_map(|it| it.moment(order, dates.zone));
     let mut at = first.unwrap_or_default();
@@ -321,7 +321,7 @@ impl LoggedMessage {
         self,
         seq: u64,
         at: Timestamp,
-        conversation: &mut DryRun,
+        conversation: &mut Trial,
         speakers: &mut Speakers,
         masking: Masking,
     ) -> EventRecord {

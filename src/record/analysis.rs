@@ -103,7 +103,7 @@ impl Analysis {
             EventKind::Failed => self.failed(record),
             EventKind::Closed => self.closed(record.connection.id),
             EventKind::Refused => self.enrollments.refused(record),
-            EventKind::ConnectionDecided => self.enrollments.admitted(record),
+            EventKind::ConnectionDecided => self.enrollments.connection_decided(record),
             _ => {}
         }
         self.end_silent(&mut over);

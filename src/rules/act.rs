@@ -18,7 +18,8 @@ pub(super) use values::Values;
 
 use std::sync::Arc;
 
-use super::selector::{Selected, SelectedElement, Selector};
+use super::place::{ElementPlace, FoundElement};
+use super::selection::Selected;
 use super::step::EditStep;
 use super::{Rule, RuleInput, Step, SyntheticResponse, WhichResponse};
 use crate::flow::{EffectDetail, EffectKind, OwedByRule, SessionEffects};
@@ -58,7 +59,7 @@ pub(super) struct Planning<'a, 'v> {
 /// The most changes that are listed one by one for one rule in one message.
 const MOST_DETAILS: usize = 1_000;
 
-/// Returns the effect of `advance-scenario`. The engine set the state of the scenario when it admitted the rule.
+/// Returns the effect of `advance-scenario`. The engine set the state of the scenario when it allowed the rule to act.
 pub(super) fn advance_scenario(step: &'static str, rule: &Rule) -> EffectDetail {
     let scenario = rule.scenario.as_ref();
     let becomes = scenario.and_then(|scenario| scenario.becomes.as_deref());
@@ -145,7 +146,7 @@ impl<'a, 'v> Planning<'a, 'v> {
     }
 
     /// Finds the elements at a place; records that the step was not applied if there are none.
-    fn find(&mut self, selected: &Selected, at: &Selector) -> Vec<SelectedElement> {
+    fn find(&mut self, selected: &Selected, at: &ElementPlace) -> Vec<FoundElement> {
         let found = at.find(self.document, selected, self.input.limits);
         if found.is_empty() {
             self.not_applied(selected, &format!("there is no {at}"));
@@ -169,7 +170,7 @@ impl<'a, 'v> Planning<'a, 'v> {
     /// Plans an edit, and lists its effect at a place; `part` follows the path of the element, such as `@name`.
     fn change(
         &mut self,
-        spot: &SelectedElement,
+        spot: &FoundElement,
         part: &str,
         kind: EffectKind,
         [before, after]: [String; 2],
@@ -183,7 +184,7 @@ impl<'a, 'v> Planning<'a, 'v> {
 
     /// Plans an edit at an element of the message itself, and lists it.
     fn change_at(&mut self, at: Element<'_>, kind: EffectKind, texts: [String; 2], edit: Edit) {
-        self.change(&SelectedElement::of(at), "", kind, texts, edit);
+        self.change(&FoundElement::of(at), "", kind, texts, edit);
     }
 
     /// Plans another text for an element of the message.

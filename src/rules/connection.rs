@@ -3,7 +3,7 @@
 use super::engine::RuleSet;
 use super::input::{ConnectionInput, HeldBack, ReceivedUnit, RuleState, Stage};
 use super::step::{ConnectionStep, Step};
-use super::value::{OneOf, Time};
+use super::value::Time;
 use super::{Per, Rule};
 use crate::flow::{ConnectionAction, ConnectionDecision, EffectDetail, EffectKind, RuleEffect};
 
@@ -35,7 +35,7 @@ impl RuleSet {
         rule_state: &mut dyn RuleState,
     ) -> ConnectionDecision {
         let mut decision = ConnectionDecision::default();
-        for (number, rule) in self.of_connections() {
+        for (position, rule) in self.of_connections() {
             if !rule.connection.holds(input) {
                 continue;
             }
@@ -44,14 +44,14 @@ impl RuleSet {
                     Per::Address => format!("p{}", input.peer.ip()),
                     _ => String::new(),
                 };
-                if !limit.admits(rule_state.count(number, &key)) {
-                    rule_state.held_back(number, HeldBack::Limit);
+                if !limit.allows_match(rule_state.count(position, &key)) {
+                    rule_state.held_back(position, HeldBack::Limit);
                     continue;
                 }
             }
             let applied = receive(rule, input, &mut decision);
             let has_acted = applied.changes.iter().any(EffectDetail::is_done);
-            rule_state.acted(number, usize::from(has_acted), applied.is_complete());
+            rule_state.acted(position, usize::from(has_acted), applied.is_complete());
             decision.applied.push(applied);
             if has_acted && rule.steps.iter().any(Step::ends) {
                 break;
@@ -61,8 +61,8 @@ impl RuleSet {
     }
 
     fn of_connections(&self) -> impl Iterator<Item = (usize, &Rule)> {
-        let numbered = self.rules().iter().map(|rule| &**rule).enumerate();
-        numbered.filter(|(_, rule)| rule.stage == Stage::Connection)
+        let placed = self.rules().iter().map(|rule| &**rule).enumerate();
+        placed.filter(|(_, rule)| rule.stage == Stage::Connection)
     }
 }
 
@@ -110,7 +110,7 @@ fn carry_out(step: &ConnectionStep, decision: &mut ConnectionDecision) -> (Effec
             *action = ConnectionAction::HangUp;
             (EffectKind::Closed, "after the ClientHello".into())
         }
-        ConnectionStep::HandshakeAlert(OneOf(alert)) => {
+        ConnectionStep::HandshakeAlert(alert) => {
             *action = ConnectionAction::Alert(*alert);
             (EffectKind::TlsAlert, alert.name().into())
         }
@@ -118,15 +118,15 @@ fn carry_out(step: &ConnectionStep, decision: &mut ConnectionDecision) -> (Effec
             *action = ConnectionAction::Stall(*time);
             (EffectKind::ClosedAfter, format!("{time:?}"))
         }
-        ConnectionStep::Certificate(OneOf(defect)) => {
+        ConnectionStep::Certificate(defect) => {
             tls.defect = Some(*defect);
             (EffectKind::Certificate, defect.name().into())
         }
-        ConnectionStep::TlsMin(OneOf(version)) => {
+        ConnectionStep::TlsMin(version) => {
             tls.min = Some(*version);
             (EffectKind::TlsMin, version.name().into())
         }
-        ConnectionStep::TlsMax(OneOf(version)) => {
+        ConnectionStep::TlsMax(version) => {
             tls.max = Some(*version);
             (EffectKind::TlsMax, version.name().into())
         }

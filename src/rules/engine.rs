@@ -9,10 +9,10 @@ use super::evaluation::Evaluation;
 use super::index::Index;
 use super::input::{HeldBack, RuleInput, RuleState};
 use super::scenario::STARTED;
-use super::selector::Selected;
+use super::selection::Selected;
 use super::verdict::Verdict;
 use super::{Limit, Rule, Step};
-use crate::flow::Side;
+use crate::flow::{EffectDetail, Side};
 
 /// A set of rules, in file order. A `RuleSet` that exists is valid.
 #[derive(Debug, Default)]
@@ -90,30 +90,35 @@ impl RuleSet {
         let answers = LinkedAnswers::of(input);
         let mut evaluation = Evaluation::new(input, &answers, index, self.seed);
         let mut from = 0;
-        while let Some(number) = evaluation.next(from) {
-            from = number + 1;
-            let Some(rule) = self.rules.get(number) else {
+        while let Some(position) = evaluation.next(from) {
+            from = position + 1;
+            let Some(rule) = self.rules.get(position) else {
                 break;
             };
-            if !rule.concerns(input) || evaluation.note_broken_body(rule, number, rule_state) {
+            if !rule.concerns(input) || evaluation.note_broken_body(rule, position, rule_state) {
                 continue;
             }
-            let mut admission = Admission {
+            let mut attempt = Attempt {
                 rule,
-                number,
+                position,
                 seed: self.seed,
                 input,
                 rule_state,
+                advanced: None,
             };
-            let Some(selection) = admission.admitted(|| evaluation.select(rule)) else {
+            let Some(selection) = attempt.allowed(|| evaluation.select(rule)) else {
                 continue;
             };
-            evaluation.act(rule, &selection);
-            let acted_on = evaluation.acted_on(&selection);
-            let is_complete = evaluation.is_complete();
-            admission.rule_state.acted(number, acted_on, is_complete);
+            let effect = evaluation.act(rule, &selection);
+            let acted_on = match effect.changes.iter().any(EffectDetail::is_done) {
+                true => selection.len(),
+                false => 0,
+            };
+            let is_complete = effect.is_complete();
+            attempt.rule_state.acted(position, acted_on, is_complete);
+            evaluation.verdict.applied.push(effect);
             if acted_on == 0 {
-                admission.take_back();
+                attempt.take_back();
             } else if rule.ends() || evaluation.verdict.answer.is_some() {
                 break;
             }
@@ -141,17 +146,29 @@ pub fn refuse_duplicates(rules: &[Arc<Rule>]) -> Result<(), DuplicateName> {
     Ok(())
 }
 
-struct Admission<'a, 'f> {
+/// The attempt of one rule to act on a message.
+struct Attempt<'a, 'f> {
     rule: &'a Rule,
-    number: usize,
+    /// The position of the rule in the set.
+    position: usize,
     seed: u64,
     input: &'a RuleInput<'f>,
     rule_state: &'a mut dyn RuleState,
+    advanced: Option<Advanced<'a>>,
 }
 
-impl Admission<'_, '_> {
-    /// Returns the matches that the rule acts on: those that its scenario and its limit admit.
-    fn admitted(&mut self, find: impl FnOnce() -> Vec<Selected>) -> Option<Vec<Selected>> {
+/// A change of a scenario's state.
+struct Advanced<'a> {
+    scenario: (Option<&'a str>, &'a str),
+    key: String,
+    /// The state before; `None` before any change.
+    from: Option<Arc<str>>,
+    to: &'a str,
+}
+
+impl Attempt<'_, '_> {
+    /// Returns the matches that the rule acts on: those that its scenario and its limit allow.
+    fn allowed(&mut self, find: impl FnOnce() -> Vec<Selected>) -> Option<Vec<Selected>> {
         let Some(scenario) = &self.rule.scenario else {
             return self.within_limit(find());
         };
@@ -159,7 +176,7 @@ impl Admission<'_, '_> {
         let name = (self.rule.scope_name(), &*scenario.name);
         let state = self.rule_state.state(name, &key);
         if !scenario.suits(state.as_deref()) {
-            self.rule_state.held_back(self.number, HeldBack::Scenario);
+            self.rule_state.held_back(self.position, HeldBack::Scenario);
             return None;
         }
         let selection = self.within_limit(find())?;
@@ -170,22 +187,33 @@ impl Admission<'_, '_> {
         let advanced = self
             .rule_state
             .advance(name, &key, state.as_deref(), becomes);
-        advanced.then_some(selection)
+        if !advanced {
+            return None;
+        }
+        self.advanced = Some(Advanced {
+            scenario: name,
+            key,
+            from: state,
+            to: becomes,
+        });
+        Some(selection)
     }
 
     /// Restores the former state of the scenario, because the rule could not act.
     fn take_back(&mut self) {
-        let scenario = self.rule.scenario.as_ref();
-        let becomes = scenario.and_then(|scenario| Some((scenario, scenario.becomes.as_deref()?)));
-        if let Some((scenario, becomes)) = becomes {
-            let key = scenario.per.key(self.input);
-            let before = scenario.requires.as_deref().unwrap_or(STARTED);
-            let name = (self.rule.scope_name(), &*scenario.name);
-            self.rule_state.advance(name, &key, Some(becomes), before);
+        if let Some(Advanced {
+            scenario,
+            key,
+            from,
+            to,
+        }) = &self.advanced
+        {
+            let before = from.as_deref().unwrap_or(STARTED);
+            self.rule_state.advance(*scenario, key, Some(*to), before);
         }
     }
 
-    /// Returns the part of a selection that the rule's limit admits; `None` if nothing is left. Edits count nodes; a
+    /// Returns the part of a selection that the rule's limit allows; `None` if nothing is left. Edits count nodes; a
     /// rule that only controls how the message is sent counts messages.
     fn within_limit(&mut self, mut selection: Vec<Selected>) -> Option<Vec<Selected>> {
         if let Some(limit) = self.rule.limit.filter(|_| !selection.is_empty()) {
@@ -193,24 +221,24 @@ impl Admission<'_, '_> {
                 selection.truncate(1);
             }
             let key = limit.per.key(self.input);
-            selection.retain(|_| self.admits(limit, &key));
+            selection.retain(|_| self.allows_next(limit, &key));
             if selection.is_empty() {
-                self.rule_state.held_back(self.number, HeldBack::Limit);
+                self.rule_state.held_back(self.position, HeldBack::Limit);
             }
         }
         (!selection.is_empty()).then_some(selection)
     }
 
-    /// Whether the limit admits the next match.
-    fn admits(&mut self, limit: Limit, key: &str) -> bool {
-        let n = self.rule_state.count(self.number, key);
-        let Some(chance) = limit.chance.filter(|_| limit.admits(n)) else {
-            return limit.admits(n);
+    /// Whether the limit allows the rule to act on the next match.
+    fn allows_next(&mut self, limit: Limit, key: &str) -> bool {
+        let n = self.rule_state.count(self.position, key);
+        let Some(chance) = limit.chance.filter(|_| limit.allows_match(n)) else {
+            return limit.allows_match(n);
         };
         let line = conversation_key(self.input);
-        let draw = self.rule_state.count(self.number, &format!("?{line}"));
+        let draw = self.rule_state.count(self.position, &format!("?{line}"));
         chance.is_drawn(self.seed, self.rule.name(), &line, draw)
             && (limit.times.is_none()
-                || limit.allows(self.rule_state.count(self.number, &format!("!{key}"))))
+                || limit.allows_act(self.rule_state.count(self.position, &format!("!{key}"))))
     }
 }

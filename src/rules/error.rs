@@ -16,7 +16,18 @@ pub struct RuleError {
     pub(super) text: Arc<str>,
     pub(super) span: Range<usize>,
     what: Mistake,
-    is_warning: bool,
+    pub(super) kind: ErrorKind,
+}
+
+/// The kind of an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ErrorKind {
+    /// A mistake in the file.
+    Mistake,
+    /// A name that a rule outside the files has.
+    NameTaken,
+    /// A warning, which does not keep the rule from loading.
+    Warning,
 }
 
 /// All errors in rule files, in file order; at least one.
@@ -39,13 +50,13 @@ impl RuleError {
             text: text.clone(),
             span,
             what,
-            is_warning: false,
+            kind: ErrorKind::Mistake,
         }
     }
 
     /// Turns the error into a warning, which does not keep the rule from loading.
     pub(super) fn into_warning(mut self) -> Self {
-        self.is_warning = true;
+        self.kind = ErrorKind::Warning;
         self
     }
 
@@ -139,9 +150,9 @@ impl RuleError {
         }
         let helps = self.helps().iter();
         let helps = helps.map(|help| Level::HELP.message(printable::lines(help)));
-        let level = match self.is_warning {
-            true => Level::WARNING,
-            false => Level::ERROR,
+        let level = match self.kind {
+            ErrorKind::Warning => Level::WARNING,
+            ErrorKind::Mistake | ErrorKind::NameTaken => Level::ERROR,
         };
         let report = [level
             .primary_title(printable::lines(self.title()))
@@ -186,6 +197,12 @@ impl RuleErrors {
     /// Returns the errors, in file order.
     pub fn errors(&self) -> &[RuleError] {
         &self.0
+    }
+
+    /// Whether the files have no mistake but names that rules outside of them have.
+    pub fn are_of_taken_names(&self) -> bool {
+        let mut errors = self.0.iter();
+        errors.all(|error| error.kind == ErrorKind::NameTaken)
     }
 
     /// Returns all errors as text, with an empty line between two.

@@ -12,7 +12,7 @@ use super::index::Index;
 use super::items::Items;
 use super::matcher::{Kinds, MatchContext};
 use super::selection::Commands;
-use super::selector::Selected;
+use super::selection::Selected;
 use super::step::ScenarioStep;
 use super::{HeldBack, RawStep, Rule, RuleInput, RuleState, Stage, Step, Verdict};
 use crate::dm::dialect::MediaKind;
@@ -60,7 +60,7 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// Returns the number of the first rule from `from` on that may match. Rules without an index key in the message
+    /// Returns the position of the first rule from `from` on that may match. Rules without an index key in the message
     /// are never touched, however many there are.
     pub(super) fn next(&mut self, from: usize) -> Option<usize> {
         if self.broken.is_some() {
@@ -71,7 +71,7 @@ impl<'a> Evaluation<'a> {
             Some(candidates) => candidates,
             None => self.candidates(),
         };
-        let at = candidates.partition_point(|number| *number < from);
+        let at = candidates.partition_point(|position| *position < from);
         let next = candidates.get(at).copied();
         self.candidates = Some(candidates);
         next
@@ -100,7 +100,7 @@ impl<'a> Evaluation<'a> {
     pub(super) fn note_broken_body(
         &mut self,
         rule: &Rule,
-        number: usize,
+        position: usize,
         rule_state: &mut dyn RuleState,
     ) -> bool {
         let Some(why) = &self.broken else {
@@ -124,7 +124,7 @@ impl<'a> Evaluation<'a> {
             let applied = RuleEffect::new(rule.name(), changes);
             self.verdict.applied.push(applied);
             if let Some(why) = why_unread {
-                rule_state.held_back(number, HeldBack::Unread(why));
+                rule_state.held_back(position, HeldBack::Unread(why));
             }
         }
         looks
@@ -179,7 +179,7 @@ impl<'a> Evaluation<'a> {
 
     /// Carries out the steps of a rule: its edits, and the changes of bytes on top of them, become one patch; other
     /// steps change the head and the delivery.
-    pub(super) fn act(&mut self, rule: &Rule, selection: &[Selected]) {
+    pub(super) fn act(&mut self, rule: &Rule, selection: &[Selected]) -> RuleEffect {
         let mut applied = RuleEffect::new(rule.name(), Vec::new());
         // Templates are filled from the message as the rule found it.
         let (document, body) = (self.document.clone(), self.body());
@@ -216,22 +216,7 @@ impl<'a> Evaluation<'a> {
             };
             applied.changes.push(change);
         }
-        self.verdict.applied.push(applied);
-    }
-
-    /// Returns the number of selected nodes that the last rule acted on: all of them, or 0.
-    pub(super) fn acted_on(&self, selection: &[Selected]) -> usize {
-        let last = self.verdict.applied.last();
-        match last.is_some_and(|applied| applied.changes.iter().any(EffectDetail::is_done)) {
-            true => selection.len(),
-            false => 0,
-        }
-    }
-
-    /// Whether every step of the last rule that acted did so on each match.
-    pub(super) fn is_complete(&self) -> bool {
-        let last = self.verdict.applied.last();
-        last.is_none_or(RuleEffect::is_complete)
+        applied
     }
 
     /// Carries out the edits of a rule. Returns `false` if the changes of bytes on top of them must not run either: the

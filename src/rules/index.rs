@@ -14,7 +14,7 @@ use super::{Rule, RuleInput, Stage};
 use crate::dm::Command;
 use crate::flow::Side;
 
-/// The rules of one stage, by their numbers in the set.
+/// The rules of one stage, by their positions in the set.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     /// Whether a rule of the set needs the bodies of the messages.
@@ -53,7 +53,7 @@ const FIELDS: [Field; 6] = [
 enum Key<'r> {
     Uri(&'r UriGlob),
     Value(&'r str),
-    /// The number of the field, and the text in lower case.
+    /// The position of the field in [`FIELDS`], and the text in lower case.
     Text(usize, String),
 }
 
@@ -66,21 +66,21 @@ impl Index {
         };
         let stage = Stage::of(speaker);
         let mut patterns = Vec::new();
-        let numbered = rules.iter().enumerate();
-        for (number, rule) in numbered.filter(|(_, rule)| rule.stage == stage) {
+        let placed = rules.iter().enumerate();
+        for (position, rule) in placed.filter(|(_, rule)| rule.stage == stage) {
             let Some(keys) = keys(&rule.matcher) else {
-                index.keyless.push((number, rule.matcher.kinds));
+                index.keyless.push((position, rule.matcher.kinds));
                 continue;
             };
             for key in keys {
                 match key {
-                    Key::Uri(glob) => patterns.push((number, glob)),
+                    Key::Uri(glob) => patterns.push((position, glob)),
                     Key::Value(text) => {
                         let rules = index.values.entry(text.to_owned()).or_default();
-                        rules.push(number);
+                        rules.push(position);
                     }
                     Key::Text(field, text) => {
-                        index.texts[field].entry(text).or_default().push(number);
+                        index.texts[field].entry(text).or_default().push(position);
                     }
                 }
             }

@@ -121,21 +121,22 @@ pub enum HeldBack {
 }
 
 /// The state that rules keep: counts of limits and states of scenarios. The proxy keeps one for a run, behind a lock
-/// that is held for one call.
+/// that is held for one call. A rule is given by its position in the set, from 0; the proxy maps it to a number that the
+/// rule keeps when the set changes.
 pub trait RuleState {
-    /// Counts a match of rule number `rule` of the set under `key`, and returns the count; the first match is 1.
-    fn count(&mut self, rule: usize, key: &str) -> u64;
+    /// Counts a match of the rule at `position` under `key`, and returns the count; the first match is 1.
+    fn count(&mut self, position: usize, key: &str) -> u64;
 
-    /// Counts that rule `rule` of the set acted on this many matches of a message: 0 if it could not act on any. It is
+    /// Counts that the rule at `position` acted on this many matches of a message: 0 if it could not act on any. It is
     /// complete if every step acted on each of them.
-    fn acted(&mut self, rule: usize, matches: usize, is_complete: bool) {
-        let _ = (rule, matches, is_complete);
+    fn acted(&mut self, position: usize, matches: usize, is_complete: bool) {
+        let _ = (position, matches, is_complete);
     }
 
-    /// Counts that rule `rule` of the set looked at a message, and its limit, its scenario or the body kept it from
+    /// Counts that the rule at `position` looked at a message, and its limit, its scenario or the body kept it from
     /// acting.
-    fn held_back(&mut self, rule: usize, by: HeldBack) {
-        let _ = (rule, by);
+    fn held_back(&mut self, position: usize, by: HeldBack) {
+        let _ = (position, by);
     }
 
     /// Returns the state of a scenario, by its scope and name, under `key`; `None` before any change.

@@ -68,17 +68,17 @@ impl Limit {
         self.times.is_none() && passes && is_each && self.chance.is_none()
     }
 
-    /// Whether `skip` and `every` admit the `n`th match, and `times` as well. With `chance`, `times` has a count of its
-    /// own, which the caller checks with [`Self::allows`].
-    pub(super) fn admits(self, n: u64) -> bool {
+    /// Whether `skip` and `every` let the rule act on its `n`th match, and `times` as well. With `chance`, `times` has a
+    /// count of its own, which the caller checks with [`Self::allows_act`].
+    pub(super) fn allows_match(self, n: u64) -> bool {
         let after = n.saturating_sub(self.skip.map_or(0, |skip| skip.0));
         let every = self.every.map_or(1, |every| every.0);
         let is_left = after > 0 && after.is_multiple_of(every);
-        is_left && (self.chance.is_some() || self.allows(after / every))
+        is_left && (self.chance.is_some() || self.allows_act(after / every))
     }
 
     /// Whether `times` allows the rule to act for the `n`th time.
-    pub(super) fn allows(self, n: u64) -> bool {
+    pub(super) fn allows_act(self, n: u64) -> bool {
         self.times.is_none_or(|times| n <= times.0)
     }
 }

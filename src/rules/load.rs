@@ -37,6 +37,7 @@ use self::rule_table::{CONNECTION_KEYS, ConnectionLimit, KEYS, RuleTable};
 use self::scenario::Scenarios;
 pub use self::schema::{StepKeys, schema, schema_text, step_keys};
 use self::unreachable::EndingRules;
+use super::error::ErrorKind;
 use super::mistake::list;
 use super::step::{Content, NewBody};
 use super::{ConnectionMatcher, Limit, Matcher, RawStep, Rule, RuleErrors, Stage, Step};
@@ -85,6 +86,7 @@ pub fn parse_beside<'r, 't>(
 #[derive(Default)]
 struct Loader {
     rules: Vec<Rule>,
+    /// The places of the names: file, line and span; the span of a rule outside the files is empty.
     names: HashMap<String, (Arc<str>, usize, Range<usize>)>,
     scenarios: Scenarios,
     /// The texts of the files that have rules, valid or not, each with its file name.
@@ -226,6 +228,9 @@ impl Loader {
             error
                 .label("the second")
                 .help("records tell rules by their names: choose another");
+            if span.is_empty() {
+                error.kind = ErrorKind::NameTaken;
+            }
             if same_file {
                 error.also(span.clone(), "the first");
             } else {

@@ -6,7 +6,7 @@ use super::glob::{UriGlob, segments};
 use crate::dm::locuri;
 use crate::markup::Element;
 
-/// A set of patterns, each with the number of its rule.
+/// A set of patterns, each with the position of its rule in the set.
 #[derive(Debug, Default)]
 pub(super) struct LocUriSet {
     /// The patterns by their beginning: the leading segments without a star. Each part of a beginning is a key, too.

@@ -4,7 +4,7 @@
 //! Matcher ─┬─ keys about the message   address, head, session, document       message.rs
 //!          ├─ keys about commands      kind, code, Items, answered command    command.rs
 //!          ├─ filter                   from an option of the command line     filter.rs
-//!          ├─ has, where               a place in the selected element        selector.rs
+//!          ├─ has, where               a place in the selected element        place.rs
 //!          └─ not, any, all            matchers again
 //! ```
 //!
@@ -37,10 +37,10 @@ use super::RuleInput;
 use super::answers::LinkedAnswers;
 use super::glob::{Glob, UriGlob};
 use super::items::Items;
-use super::selector::Selector;
+use super::place::ElementPlace;
 use super::value::{
-    Alert, CmdId, CodeRange, HostName, Http, MediaType, Net, NumberRange, OneOf, PathGlob,
-    QueryGlob, SyncMl,
+    Alert, CmdId, CodeRange, HostName, Http, MediaType, Net, NumberRange, PathGlob, QueryGlob,
+    SyncMl,
 };
 use crate::dm::{CommandKind, Dialect};
 use crate::filter::Filter;
@@ -58,7 +58,7 @@ use crate::markup::{Document, Element};
 #[schemars(rename = "match")]
 pub struct Matcher {
     /// Commands of this name, including nested ones.
-    pub command: Vec<OneOf<CommandKind>>,
+    pub command: Vec<CommandKind>,
     /// The command with this CmdID.
     #[schemars(extend("examples" = [5]))]
     pub cmd_id: Vec<CmdId>,
@@ -88,7 +88,7 @@ pub struct Matcher {
     pub answers: Vec<AnswersMatcher>,
     /// The selection contains this element or attribute.
     #[schemars(extend("examples" = ["Item/Meta/Mark"]))]
-    pub has: Vec<Selector>,
+    pub has: Vec<ElementPlace>,
     /// Compares the text at a place in the selection.
     #[schemars(extend("examples" = [{"at": "Item/Data", "equals": "1"}]))]
     pub r#where: Vec<ValueTest>,
@@ -149,7 +149,7 @@ pub struct Matcher {
     /// The encoding of the document, detected from its bytes.
     pub encoding: Vec<Encoding>,
     /// The language of the document, detected from its root element.
-    pub dialect: Vec<OneOf<Dialect>>,
+    pub dialect: Vec<Dialect>,
     /// The Action of a SOAP message, or its short name: `Discover`, `GetPolicies` and `RST/wstep` of requests, `DiscoverResponse`, `GetPoliciesResponse` and `RSTRC/wstep` of responses; `*` matches any characters.
     #[schemars(extend("examples" = ["Discover", "*/RST/wstep"]))]
     pub soap_action: Vec<Glob>,
@@ -305,7 +305,7 @@ impl Matcher {
         items: &Items,
     ) -> bool {
         let limits = context.input.limits;
-        let has = |place: &Selector, element: &Element<'_>| {
+        let has = |place: &ElementPlace, element: &Element<'_>| {
             place.any(*element, items, limits, &mut |_| true)
         };
         let meets = |test: &ValueTest, element: &Element<'_>| test.holds(*element, items, limits);

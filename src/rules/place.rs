@@ -1,243 +1,248 @@
-//! Places inside a selected element: `Item/Data`, `Item[2]/Meta/Type`, `parm[@name='ADDR']`.
+//! The place where a step acts or a matcher looks: in the selected element, in the whole message, or in an embedded
+//! document.
+//!
+//! ```text
+//! .                            the selected element itself
+//! Item/Data                    below the selected element
+//! /SyncML/SyncBody/Final       from the root of the message
+//! Item/Data!/MgmtTree/Node     in the document that is the text of Item/Data
+//! Item/Data!/data[2]/@value    an attribute of the second root `data` of that document; for matchers only
+//! ```
+
+mod path;
 
 use std::fmt;
+use std::rc::Rc;
+
+pub use self::path::{BadPlace, ElementPath};
 
 use super::items::Items;
-use crate::markup::{Attribute, Document, Element};
+use super::selection::Selected;
+use crate::markup::{Document, Element, Embedded, Limits, NodeId, Path};
 
-/// A path of child element names. A name without a predicate means every child of that name; an empty path means the
-/// element itself.
+/// The place where a step acts or a matcher looks. The default is the selected element itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ElementPlace(Vec<Segment>);
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Segment {
-    name: String,
-    /// The predicates, applied in order as in XPath: each filters the children that the ones before it kept.
-    predicates: Vec<Predicate>,
+pub struct ElementPlace {
+    /// Whether the place begins at the root of the message, not at the selected element.
+    from_root: bool,
+    start: ElementPath,
+    /// The paths in embedded documents, outermost first, each from the roots of its document.
+    inside: Vec<ElementPath>,
+    /// The attribute to read; `None` for the text of the element.
+    attribute: Option<String>,
 }
 
-/// A condition in brackets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Predicate {
-    /// `[2]`: the second element.
-    Number(usize),
-    /// `[@name]`, `[@name='ADDR']`: the elements with this attribute, or with this value of the attribute.
-    Attribute { name: String, value: Option<String> },
+/// An element at a place, in the message or in an embedded document.
+#[derive(Clone, Debug)]
+pub(super) struct FoundElement {
+    inside: Option<Rc<Inside>>,
+    pub(super) node: NodeId,
 }
 
-/// The error of an invalid place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "names of elements with slashes between them, such as Item/Data, Item[2]/Data or parm[@name='ADDR']; \
-     /SyncML/SyncHdr from the root; Item/Data!/MgmtTree inside an embedded document; . for the selected element; \
-     for a matcher Data/@name is an attribute"
-)]
-pub struct BadPlace;
+#[derive(Debug)]
+struct Inside {
+    embedded: Embedded,
+    /// The elements whose texts are the embedded documents, outermost first.
+    holders: Vec<NodeId>,
+    /// The path of the innermost holder, followed by the mark `!`.
+    path: String,
+}
 
 impl ElementPlace {
-    /// Parses `Item/Data`, `Item[2]/Data` or `parm[@name='ADDR']`; numbers count from 1.
+    /// Returns the place of a command's value, `Item/Data`.
+    pub fn value() -> Self {
+        Self::parse("Item/Data").unwrap_or_default()
+    }
+
+    /// Parses a place.
     ///
     /// # Errors
-    /// [`BadPlace`] for an empty or invalid name, for the number 0, or for anything else in brackets.
+    /// [`BadPlace`] for a text that is not a place.
     pub fn parse(text: &str) -> Result<Self, BadPlace> {
-        let segments = split(text, "/").into_iter().map(Segment::parse);
-        segments.collect::<Result<_, _>>().map(Self)
-    }
-
-    pub(super) fn first_name(&self) -> Option<&str> {
-        self.0.first().map(|segment| &*segment.name)
-    }
-
-    /// Whether the outermost element is chosen by a number.
-    pub(super) fn begins_with_number(&self) -> bool {
-        let numbers = |p: &Predicate| matches!(p, Predicate::Number(_));
-        let first = self.0.first();
-        first.is_some_and(|segment| segment.predicates.iter().any(numbers))
-    }
-
-    /// Finds the elements at the place, in document order. If the place begins with `Item`, only these Items
-    /// count.
-    pub(super) fn find<'d>(&self, from: Element<'d>, items: &Items) -> Vec<Element<'d>> {
-        let Some((first, below)) = self.0.split_first() else {
-            return vec![from];
+        let (levels, attribute) = match path::split(text, "/@")[..] {
+            [levels] => (levels, None),
+            [levels, name] if !name.is_empty() => (levels, Some(name.to_owned())),
+            _ => return Err(BadPlace),
         };
-        let mut found = first.among(from.elements());
-        if first.name == "Item" {
-            found.retain(|item| items.has(item.id()));
-        }
-        find_below(below, found)
-    }
-
-    /// Finds the elements at the place, where the outermost name is that of a root of the document.
-    pub(super) fn find_from_roots<'d>(&self, document: &'d Document) -> Vec<Element<'d>> {
-        let first = self.0.split_first();
-        first.map_or_else(Vec::new, |(first, below)| {
-            find_below(below, first.among(document.roots()))
-        })
-    }
-
-    /// Returns each attribute that a predicate names, with the name of its element: `(element, attribute)`.
-    pub(super) fn asked_attributes(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().flat_map(|segment| {
-            let predicates = segment.predicates.iter();
-            predicates.filter_map(|predicate| match predicate {
-                Predicate::Number(_) => None,
-                Predicate::Attribute { name, .. } => Some((&*segment.name, &**name)),
-            })
-        })
-    }
-}
-
-impl Segment {
-    fn parse(text: &str) -> Result<Self, BadPlace> {
-        let (name, brackets) = match text.find('[') {
-            None => (text, ""),
-            Some(at) => text.split_at(at),
+        let mut levels = path::split(levels, Path::INTO).into_iter();
+        let first = levels.next().unwrap_or_default();
+        let (from_root, start) = match first.strip_prefix('/') {
+            Some(place) => (true, ElementPath::parse(place)?),
+            None if first == "." => (false, ElementPath::default()),
+            None => (false, ElementPath::parse(first)?),
         };
-        if !is_name(name) {
+        // A message has only one root.
+        if from_root && start.begins_with_number() {
             return Err(BadPlace);
         }
-        let mut pieces = split(brackets, "]");
-        // The segment must end with a closing bracket.
-        if pieces.pop() != Some("") {
-            return Err(BadPlace);
-        }
-        let predicate = |piece: &str| Predicate::parse(piece.strip_prefix('[').ok_or(BadPlace)?);
+        let inside = levels.map(|text| {
+            let place = text.strip_prefix('/').ok_or(BadPlace)?;
+            ElementPath::parse(place)
+        });
         Ok(Self {
-            name: name.into(),
-            predicates: pieces
-                .into_iter()
-                .map(predicate)
-                .collect::<Result<_, _>>()?,
+            from_root,
+            start,
+            inside: inside.collect::<Result<_, _>>()?,
+            attribute,
         })
     }
 
-    /// Returns the siblings that the segment selects.
-    fn among<'d>(&self, siblings: impl Iterator<Item = Element<'d>>) -> Vec<Element<'d>> {
-        let mut found = siblings
-            .filter(|element| element.local() == self.name)
-            .collect();
-        for predicate in &self.predicates {
-            predicate.keep(&mut found);
+    /// Whether the place is the selected element itself.
+    pub fn is_selected(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether the place is the same whatever is selected.
+    pub fn is_absolute(&self) -> bool {
+        self.from_root
+    }
+
+    /// Returns the name of the root, if the place begins at the root.
+    pub fn root(&self) -> Option<&str> {
+        self.start.first_name().filter(|_| self.from_root)
+    }
+
+    /// Returns the name of the outermost element below the selected one.
+    pub(super) fn first_name(&self) -> Option<&str> {
+        self.start.first_name().filter(|_| !self.from_root)
+    }
+
+    /// Whether the place names an attribute, which only matchers read.
+    pub fn is_attribute(&self) -> bool {
+        self.attribute.is_some()
+    }
+
+    /// Returns the parts of the place: the one in the message, then one for each embedded document.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &ElementPath> {
+        std::iter::once(&self.start).chain(&self.inside)
+    }
+
+    pub(super) fn find(
+        &self,
+        document: &Document,
+        selected: &Selected,
+        limits: &Limits,
+    ) -> Vec<FoundElement> {
+        let start = document
+            .element(selected.node)
+            .map_or_else(Vec::new, |element| self.start(element, &selected.items));
+        let mut spots: Vec<FoundElement> = start.into_iter().map(FoundElement::of).collect();
+        for level in &self.inside {
+            spots = spots
+                .iter()
+                .flat_map(|spot| spot.step_into(level, document, limits))
+                .collect();
         }
-        found
+        spots
     }
-}
 
-fn find_below<'d>(segments: &[Segment], mut found: Vec<Element<'d>>) -> Vec<Element<'d>> {
-    for segment in segments {
-        let children = found.iter().flat_map(|e| segment.among(e.elements()));
-        found = children.collect();
+    /// Whether a text at the place meets `test`. Only these Items of `selected` count.
+    pub(super) fn any(
+        &self,
+        selected: Element<'_>,
+        items: &Items,
+        limits: &Limits,
+        test: &mut dyn FnMut(&str) -> bool,
+    ) -> bool {
+        let mut start = self.start(selected, items).into_iter();
+        start.any(|element| self.any_inside(element, &self.inside, limits, test))
     }
-    found
-}
 
-impl Predicate {
-    fn parse(text: &str) -> Result<Self, BadPlace> {
-        let text = text.trim_ascii();
-        let Some(text) = text.strip_prefix('@') else {
-            let number = text.parse().ok().filter(|number| *number > 0);
-            return number.map(Self::Number).ok_or(BadPlace);
+    fn any_inside(
+        &self,
+        element: Element<'_>,
+        levels: &[ElementPath],
+        limits: &Limits,
+        test: &mut dyn FnMut(&str) -> bool,
+    ) -> bool {
+        let Some((place, deeper)) = levels.split_first() else {
+            return match &self.attribute {
+                Some(name) => path::attribute(element, name).is_some_and(|a| test(&a.value())),
+                None => test(&element.text()),
+            };
         };
-        let (name, value) = match text.split_once('=') {
-            None => (text, None),
-            Some((name, value)) => (name.trim_ascii_end(), Some(unquoted(value)?.to_owned())),
-        };
-        let is_name = name.split(':').all(is_name) && name.matches(':').count() < 2;
-        is_name.then_some(()).ok_or(BadPlace)?;
-        Ok(Self::Attribute {
-            name: name.into(),
-            value,
+        element.embedded(limits).is_some_and(|embedded| {
+            let mut found = place.find_from_roots(embedded.document()).into_iter();
+            found.any(|element| self.any_inside(element, deeper, embedded.limits(), test))
         })
     }
 
-    fn keep(&self, elements: &mut Vec<Element<'_>>) {
-        match self {
-            Self::Number(number) => {
-                elements.truncate(*number);
-                elements.drain(..elements.len().min(number - 1));
-            }
-            Self::Attribute { name, value } => elements.retain(|element| {
-                let found = attribute(*element, name);
-                found.is_some_and(|found| {
-                    value
-                        .as_ref()
-                        .is_none_or(|value| found.value() == value.as_str())
-                })
-            }),
+    /// Finds the elements of the message itself, before any embedded document.
+    fn start<'d>(&self, selected: Element<'d>, items: &Items) -> Vec<Element<'d>> {
+        match self.from_root {
+            true => self.start.find_from_roots(selected.document()),
+            false => self.start.find(selected, items),
         }
     }
 }
 
-/// Returns the attribute of this name. A name without a prefix also matches an attribute with any prefix.
-pub(super) fn attribute<'d>(element: Element<'d>, name: &str) -> Option<Attribute<'d>> {
-    element.attribute(name).or_else(|| {
-        let is_local = |written: &str| written.rsplit_once(':').is_some_and(|(_, own)| own == name);
-        element.attributes().find(|found| is_local(&found.name()))
-    })
-}
-
-/// Splits a text at a separator, except inside quotes.
-pub(super) fn split<'t>(text: &'t str, separator: &str) -> Vec<&'t str> {
-    let mut pieces = Vec::new();
-    let (mut start, mut quote) = (0, None);
-    for (at, character) in text.char_indices() {
-        match quote {
-            Some(open) if open == character => quote = None,
-            Some(_) => {}
-            None if matches!(character, '\'' | '"') => quote = Some(character),
-            None if at >= start && text[at..].starts_with(separator) => {
-                pieces.push(&text[start..at]);
-                start = at + separator.len();
-            }
-            None => {}
+impl FoundElement {
+    pub(super) fn of(element: Element<'_>) -> Self {
+        Self {
+            inside: None,
+            node: element.id(),
         }
     }
-    pieces.push(&text[start..]);
-    pieces
-}
 
-fn unquoted(text: &str) -> Result<&str, BadPlace> {
-    let text = text.trim_ascii();
-    let within = |quote: char| text.strip_prefix(quote)?.strip_suffix(quote);
-    let within = |quote: char| within(quote).filter(|inner| !inner.contains(quote));
-    within('\'').or_else(|| within('"')).ok_or(BadPlace)
-}
+    /// Returns the element; `outer` is the message.
+    pub(super) fn element<'d>(&'d self, outer: &'d Document) -> Option<Element<'d>> {
+        self.document(outer).element(self.node)
+    }
 
-fn is_name(name: &str) -> bool {
-    let fits = |c: char| c.is_alphanumeric() || "-_.".contains(c);
-    // A name does not begin with a dot; a LocURI does.
-    !name.is_empty() && !name.starts_with('.') && name.chars().all(fits)
+    pub(super) fn document<'d>(&'d self, outer: &'d Document) -> &'d Document {
+        let inside = self.inside.as_ref();
+        inside.map_or(outer, |inside| inside.embedded.document())
+    }
+
+    /// Returns the elements whose texts are the documents around the element, outermost first.
+    pub(super) fn holders(&self) -> Vec<NodeId> {
+        let inside = self.inside.as_ref();
+        inside.map_or_else(Vec::new, |inside| inside.holders.clone())
+    }
+
+    /// Returns the path of the element from the root of the message.
+    pub(super) fn path(&self, outer: &Document) -> String {
+        let around = self.inside.as_ref().map_or("", |inside| &*inside.path);
+        let own = self.element(outer).map(|element| element.path());
+        let own = own.as_ref().map_or("", |path| path.as_str());
+        format!("{around}{own}")
+    }
+
+    fn step_into(&self, level: &ElementPath, outer: &Document, limits: &Limits) -> Vec<Self> {
+        let limits = match &self.inside {
+            Some(inside) => inside.embedded.limits(),
+            None => limits,
+        };
+        let embedded = self.element(outer).and_then(|e| e.embedded(limits));
+        let Some(embedded) = embedded else {
+            return Vec::new();
+        };
+        let mut holders = self.holders();
+        holders.push(self.node);
+        let inside = Rc::new(Inside {
+            path: format!("{}{}", self.path(outer), Path::INTO),
+            holders,
+            embedded,
+        });
+        let found = level.find_from_roots(inside.embedded.document());
+        let spot = |element: Element<'_>| Self {
+            inside: Some(inside.clone()),
+            node: element.id(),
+        };
+        found.into_iter().map(spot).collect()
+    }
 }
 
 impl fmt::Display for ElementPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            return f.write_str(".");
+        match self.from_root {
+            true => write!(f, "/{}", self.start)?,
+            false => self.start.fmt(f)?,
         }
-        for (at, segment) in self.0.iter().enumerate() {
-            let slash = if at == 0 { "" } else { "/" };
-            write!(f, "{slash}{}", segment.name)?;
-            let mut predicates = segment.predicates.iter();
-            predicates.try_for_each(|predicate| predicate.fmt(f))?;
+        for place in &self.inside {
+            write!(f, "{}/{place}", Path::INTO)?;
         }
-        Ok(())
-    }
-}
-
-impl fmt::Display for Predicate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Number(number) => write!(f, "[{number}]"),
-            Self::Attribute { name, value: None } => write!(f, "[@{name}]"),
-            Self::Attribute {
-                name,
-                value: Some(value),
-            } => {
-                let quote = if value.contains('\'') { '"' } else { '\'' };
-                write!(f, "[@{name}={quote}{value}{quote}]")
-            }
-        }
+        let attribute = self.attribute.as_ref();
+        attribute.map_or(Ok(()), |name| write!(f, "/@{name}"))
     }
 }

@@ -18,8 +18,8 @@ pub use text::{
     XmlTemplate,
 };
 pub(in crate::rules) use text::{as_glob, is_regex};
-pub use word::{Named, OneOf, True};
-pub(in crate::rules) use word::{named, no_word, unknown_word};
+pub use word::True;
+pub(in crate::rules) use word::{Named, named, named_by, no_word, unknown_word};
 
 use serde::de::value::StrDeserializer;
 use serde::de::{IntoDeserializer, MapAccess, SeqAccess};

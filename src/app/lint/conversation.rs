@@ -7,10 +7,10 @@ use memchr::memmem;
 
 use super::log::message_with_more;
 use super::{Linted, Remark, broken_id, is_of_synchronization, remark};
-use crate::app::dry_run::Speakers;
 use crate::app::message_log::{
     COMMANDS_ALONE, has_messages, is_notification, nothing_found, of_other_program,
 };
+use crate::app::trial::Speakers;
 use crate::dm::carve::has_message;
 use crate::dm::{Dialect, Message};
 use crate::flow::lint::{LintMessage, Linter, Profile};

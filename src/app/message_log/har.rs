@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::LoggedMessage;
 use super::date::WrittenDate;
 use crate::app::dial::port_of;
-use crate::app::dry_run::header_map;
+use crate::app::trial::header_map;
 use crate::dm::Dialect;
 use crate::flow::{
     ConnectionId, Event, ExchangeId, FailureCause, Head, NotParsed, ParsedBody, RequestHead,

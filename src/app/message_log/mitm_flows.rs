@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use crate::app::dry_run::header_map;
+use crate::app::trial::header_map;
 use crate::markup::Limits;
 use crate::proxy::without_codings;
 

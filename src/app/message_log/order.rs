@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::LoggedMessage;
-use crate::app::dry_run::speaker_of;
+use crate::app::trial::speaker_of;
 use crate::dm::Message;
 use crate::flow::{Side, Timestamp};
 

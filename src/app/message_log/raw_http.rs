@@ -13,7 +13,7 @@ use memchr::memmem;
 use super::LoggedMessage;
 use super::date::WrittenDate;
 use super::har::{exchange, half};
-use crate::app::dry_run::header_map;
+use crate::app::trial::header_map;
 use crate::dm::carve::carve;
 use crate::flow::{Head, NotParsed, ParsedBody, RequestHead, ResponseHead};
 use crate::markup::Limits;

@@ -216,15 +216,11 @@ impl Sources {
             None => rule.clone(),
         };
         let others: Vec<Arc<Rule>> = self.rules_in(scope).map(within).collect();
-        let others = || others.iter().filter(|rule| Some(rule.name()) != only);
-        let rules = load::parse_beside(others(), [(&*file, text)], &load::no_includes);
-        let mut rules = rules.map_err(|errors| {
-            let named = names(text);
-            let rest = others().filter(|rule| !named.contains(&rule.name));
-            match load::parse_beside(rest, [(&*file, text)], &load::no_includes) {
-                Ok(_) => ChangeError::Taken(errors),
-                Err(_) => ChangeError::Rules(errors),
-            }
+        let others = others.iter().filter(|rule| Some(rule.name()) != only);
+        let rules = load::parse_beside(others, [(&*file, text)], &load::no_includes);
+        let mut rules = rules.map_err(|errors| match errors.are_of_taken_names() {
+            true => ChangeError::Taken(errors),
+            false => ChangeError::Rules(errors),
         })?;
         if rules.is_empty() {
             return Err(ChangeError::NoRule);
@@ -285,17 +281,6 @@ impl Sources {
     fn next_name(&self) -> String {
         format!("control:{}", self.added + 1)
     }
-}
-
-/// Returns the names of the rules in a text, which may have mistakes.
-fn names(text: &str) -> Vec<String> {
-    let table: toml::Table = text.parse().unwrap_or_default();
-    let rules = table.get("rule").and_then(toml::Value::as_array);
-    let names = rules
-        .into_iter()
-        .flatten()
-        .filter_map(|rule| rule.get("name")?.as_str());
-    names.map(str::to_owned).collect()
 }
 
 /// The number of rules from which on the control API adds none.

@@ -99,7 +99,7 @@ impl KeysMet {
         }
         let (commands, uris) = (&matcher.command, &matcher.loc_uri);
         let is_command = |name: &str| {
-            commands.is_empty() || commands.iter().any(|command| command.0.name() == name)
+            commands.is_empty() || commands.iter().any(|command| command.name() == name)
         };
         let is_node = |uri: &str| uris.is_empty() || uris.iter().any(|glob| glob.matches(uri));
         let keys: [(&str, &Holds<'_>); 6] = [

@@ -17,8 +17,8 @@ use serde_json::json;
 use self::effect_counts::EffectCounts;
 use self::outcome::MessageOutcome;
 use self::source::Source;
-use crate::app::dry_run::{DryRun, speaker_of};
 use crate::app::rule_sources::list_never_acted;
+use crate::app::trial::{Trial, speaker_of};
 use crate::app::{message_log, print};
 use crate::cli::proxy::bytes;
 use crate::cli::rule_args::RuleArgs;
@@ -97,7 +97,7 @@ enum StageArgument {
 impl Try {
     pub(super) fn run(self, output: Output) -> Outcome {
         let (rules, messages) = self.rule_set()?;
-        let mut trial = DryRun::new(self.url.clone(), self.limits());
+        let mut trial = Trial::new(self.url.clone(), self.limits());
         let (mut effects, mut worst) = (EffectCounts::default(), None);
         for file in messages {
             match self.file(file, &rules, &mut trial, output) {
@@ -128,7 +128,7 @@ impl Try {
         &self,
         file: &Path,
         rules: &RuleSet,
-        trial: &mut DryRun,
+        trial: &mut Trial,
         output: Output,
     ) -> Result<EffectCounts, Failure> {
         match Source::open(file)? {
@@ -194,7 +194,7 @@ impl Try {
         logged: Option<Side>,
         document: Arc<Document>,
         rules: &'r RuleSet,
-        trial: &mut DryRun,
+        trial: &mut Trial,
     ) -> MessageOutcome<'r> {
         let (speaker, evidence) = match self.stage {
             Some(StageArgument::Request) => (Side::Device, None),

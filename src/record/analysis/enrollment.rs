@@ -51,7 +51,7 @@ pub(super) struct Enrollments {
     /// The finding about the HTTP error that such a request got, until a request follows.
     http_error: Option<SessionFinding>,
     /// The rules that acted on connections which carried no request yet.
-    admitted: BTreeMap<u64, Vec<SmolStr>>,
+    rules_without_request: BTreeMap<u64, Vec<SmolStr>>,
     elsewhere: SentElsewhere,
     /// The answer that came in chunks, until a request follows.
     in_chunks: Option<u64>,
@@ -125,7 +125,7 @@ impl Enrollments {
     /// Notes a connection that ended before it carried a request.
     pub(super) fn refused(&mut self, record: &EventRecord) {
         let rules = self
-            .admitted
+            .rules_without_request
             .remove(&record.connection.id)
             .unwrap_or_default();
         let why = record.why.clone().unwrap_or_default();
@@ -147,11 +147,12 @@ impl Enrollments {
     }
 
     /// Notes the rules that acted on a connection.
-    pub(super) fn admitted(&mut self, record: &EventRecord) {
+    pub(super) fn connection_decided(&mut self, record: &EventRecord) {
         let rules = record.applied.iter().map(|applied| applied.rule.clone());
-        self.admitted.insert(record.connection.id, rules.collect());
-        while self.admitted.len() > MOST_REQUESTS {
-            self.admitted.pop_first();
+        self.rules_without_request
+            .insert(record.connection.id, rules.collect());
+        while self.rules_without_request.len() > MOST_REQUESTS {
+            self.rules_without_request.pop_first();
         }
     }
 

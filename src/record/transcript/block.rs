@@ -42,7 +42,7 @@ pub(super) fn event(out: &mut TextBuffer, record: &EventRecord, server: Option<&
     match record.event {
         EventKind::Request | EventKind::Response => captured(out, record, server),
         EventKind::Opened => opened(out, record),
-        EventKind::ConnectionDecided => admitted(out, record),
+        EventKind::ConnectionDecided => connection_decided(out, record),
         EventKind::Refused => one_line(out, record, "✖", Style::Bad, "connection not served"),
         EventKind::Closed => one_line(out, record, "○", Style::Faint, "connection closed"),
         EventKind::Malformed => malformed(out, record),
@@ -103,7 +103,7 @@ fn done(
     out.end();
 }
 
-fn admitted(out: &mut TextBuffer, record: &EventRecord) {
+fn connection_decided(out: &mut TextBuffer, record: &EventRecord) {
     let what = "rules acted on this connection";
     one_line(out, record, "✎", Style::Rule, what);
     for applied in &record.applied {

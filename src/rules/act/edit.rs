@@ -11,7 +11,8 @@ use crate::flow::EffectKind;
 use crate::markup::edit::{Edit, Fragment, NestedEdit, Place};
 use crate::markup::{Element, tag};
 use crate::rules::items::Items;
-use crate::rules::selector::{Selected, SelectedElement, Selector};
+use crate::rules::place::{ElementPlace, FoundElement};
+use crate::rules::selection::Selected;
 use crate::rules::step::EditStep;
 use crate::rules::template::{Escape, Template};
 
@@ -66,7 +67,7 @@ impl Planning<'_, '_> {
         self.change_at(status, EffectKind::Status, [String::new(), text], edit);
     }
 
-    fn set_text(&mut self, selected: &Selected, template: &Template, at: &Selector) {
+    fn set_text(&mut self, selected: &Selected, template: &Template, at: &ElementPlace) {
         let document = self.document;
         for spot in self.find(selected, at) {
             let Some(target) = spot.element(document) else {
@@ -91,7 +92,7 @@ impl Planning<'_, '_> {
         selected: &Selected,
         name: &str,
         template: &Template,
-        at: &Selector,
+        at: &ElementPlace,
     ) {
         let document = self.document;
         for spot in self.find(selected, at) {
@@ -119,12 +120,7 @@ impl Planning<'_, '_> {
         }
     }
 
-    fn put_attribute(
-        &mut self,
-        spot: &SelectedElement,
-        name: String,
-        [before, value]: [String; 2],
-    ) {
+    fn put_attribute(&mut self, spot: &FoundElement, name: String, [before, value]: [String; 2]) {
         let part = format!("@{name}");
         let edit = Edit::SetAttribute {
             element: spot.node,
@@ -141,7 +137,7 @@ impl Planning<'_, '_> {
         filled.map_err(|why| self.not_applied(selected, &why)).ok()
     }
 
-    fn remove_attribute(&mut self, selected: &Selected, name: &str, at: &Selector) {
+    fn remove_attribute(&mut self, selected: &Selected, name: &str, at: &ElementPlace) {
         let document = self.document;
         for spot in self.find(selected, at) {
             let target = spot.element(document);
@@ -162,7 +158,7 @@ impl Planning<'_, '_> {
         }
     }
 
-    fn replace(&mut self, selected: &Selected, template: &Template, at: &Selector) {
+    fn replace(&mut self, selected: &Selected, template: &Template, at: &ElementPlace) {
         let document = self.document;
         for spot in self.find(selected, at) {
             let Some((text, fragment)) = self.fragment(selected, template, &spot) else {
@@ -177,14 +173,14 @@ impl Planning<'_, '_> {
 
     /// Removes an element. If the matcher selected only some Items of the command, and the step removes the selected
     /// command, only these Items are removed.
-    fn remove(&mut self, selected: &Selected, at: &Selector) {
+    fn remove(&mut self, selected: &Selected, at: &ElementPlace) {
         let document = self.document;
         let of_command = document.element(selected.node).and_then(Command::of);
         let items = of_command.map_or(0, |command| command.items().count());
         let spots = match &selected.items {
             Items::Only(some) if at.is_selected() && some.len() < items => {
                 let some = some.iter().filter_map(|id| document.element(*id));
-                some.map(SelectedElement::of).collect()
+                some.map(FoundElement::of).collect()
             }
             _ => self.find(selected, at),
         };
@@ -202,7 +198,7 @@ impl Planning<'_, '_> {
         &mut self,
         selected: &Selected,
         template: &Template,
-        spot: &SelectedElement,
+        spot: &FoundElement,
     ) -> Option<(String, Fragment)> {
         let values = &mut self.values;
         let filled = values.fill(template, Escape::Markup, Some(selected), None);

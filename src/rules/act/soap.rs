@@ -7,7 +7,6 @@ use crate::dm::soap::{Envelope, SoapVersion, action};
 use crate::flow::{EffectDetail, EffectKind, Side};
 use crate::markup::Document;
 use crate::rules::step::{SoapFault, SoapStep};
-use crate::rules::value::OneOf;
 use crate::rules::{RuleInput, SyntheticResponse, Verdict};
 
 pub(in crate::rules) fn soap(
@@ -49,12 +48,12 @@ pub(in crate::rules) fn soap(
         headers,
         body: text.into(),
     });
-    let error_type = fault.error_type.map_or("", |error_type| error_type.0.0);
+    let error_type = fault.error_type.map_or("", |error_type| error_type.0);
     EffectDetail::of_message(
         EffectKind::Answered,
         step.name(),
         "",
-        format!("{} {error_type}", fault.subcode.0.0)
+        format!("{} {error_type}", fault.subcode.0)
             .trim_end()
             .to_string(),
     )
@@ -62,7 +61,7 @@ pub(in crate::rules) fn soap(
 
 fn body_1_2(fault: &SoapFault) -> String {
     let value = |text: &str| leaf("s:Value", text);
-    let subcode = format!("<s:Subcode>{}</s:Subcode>", value(fault.subcode.0.0));
+    let subcode = format!("<s:Subcode>{}</s:Subcode>", value(fault.subcode.0));
     let text =
         leaf("s:Text", &fault.message).replacen("<s:Text>", "<s:Text xml:lang=\"en-US\">", 1);
     format!(
@@ -75,11 +74,11 @@ fn body_1_2(fault: &SoapFault) -> String {
 fn body_1_1(fault: &SoapFault) -> String {
     let text = leaf("faultstring", &fault.message);
     let text = text.replacen("<faultstring>", "<faultstring xml:lang=\"en-US\">", 1);
-    leaf("faultcode", fault.subcode.0.0) + &text + &detail(fault, "detail")
+    leaf("faultcode", fault.subcode.0) + &text + &detail(fault, "detail")
 }
 
 fn detail(fault: &SoapFault, name: &str) -> String {
-    let Some(OneOf(error_type)) = fault.error_type else {
+    let Some(error_type) = fault.error_type else {
         return String::new();
     };
     let inside = [

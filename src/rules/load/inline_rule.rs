@@ -14,8 +14,8 @@ use crate::dm::CommandKind;
 use crate::rules::glob::UriGlob;
 use crate::rules::matcher::{Kinds, Matcher};
 use crate::rules::mistake::Mistake;
-use crate::rules::selector::Selector;
-use crate::rules::value::{AttributeName, Code, MEANT, OneOf, SyncMl, from_text};
+use crate::rules::place::ElementPlace;
+use crate::rules::value::{AttributeName, Code, MEANT, SyncMl, from_text};
 use crate::rules::{EditStep, Rule, RuleErrors, Stage, Step};
 
 /// Makes the rules of `--fail LOCURI=CODE`: the server gets CODE for every command about these nodes.
@@ -68,7 +68,7 @@ fn fail_rules(argument: &mut Argument<'_>) -> Option<Vec<Rule>> {
     let code = argument.right(code, code_at.clone(), "set-status")?;
     let loc_uri = loc_uri?;
     let on = |kind: CommandKind| Matcher {
-        command: vec![OneOf(kind)],
+        command: vec![kind],
         loc_uri: vec![loc_uri.clone()],
         kinds: Some(Kinds::of(kind)),
         ..Matcher::default()
@@ -84,7 +84,7 @@ fn fail_rules(argument: &mut Argument<'_>) -> Option<Vec<Rule>> {
     }
     let mut rules = vec![argument.rule("", Stage::Request, on(CommandKind::Status), steps)];
     if !code.status().is_success() {
-        let at = Selector::default();
+        let at = ElementPlace::default();
         let remove = vec![Step::Edit(EditStep::Remove { at })];
         let on_results = on(CommandKind::Results);
         rules.push(argument.rule(" (Results)", Stage::Request, on_results, remove));

@@ -84,7 +84,7 @@ fn check_level(
         }
     }
     if COMMAND_KEYS.iter().any(|key| table.value(key).is_some()) {
-        let named = matcher.command.iter().map(|kind| Kinds::of(kind.0));
+        let named = matcher.command.iter().map(|kind| Kinds::of(*kind));
         matcher.kinds = Some(named.reduce(Kinds::or).unwrap_or_default());
         if report.count() == before {
             validate::narrow(matcher, table, report);

@@ -2,17 +2,16 @@
 
 use super::report::{Report, Value};
 use crate::rules::mistake::{Mistake, list};
-use crate::rules::place::ElementPlace;
-use crate::rules::selector::Selector;
+use crate::rules::place::{ElementPath, ElementPlace};
 
 /// Warns of a predicate for an attribute that no element of this name has.
 pub(super) fn warn(value: &Value<'_>, report: &mut Report<'_>) {
-    let selector = value
+    let place = value
         .get_ref()
         .as_str()
-        .and_then(|text| Selector::parse(text).ok());
-    let places = selector.iter().flat_map(Selector::places);
-    for (element, attribute) in places.flat_map(ElementPlace::asked_attributes) {
+        .and_then(|text| ElementPlace::parse(text).ok());
+    let paths = place.iter().flat_map(ElementPlace::paths);
+    for (element, attribute) in paths.flat_map(ElementPath::asked_attributes) {
         let known = ATTRIBUTES.iter().find(|(name, _)| *name == element);
         let known = known.map(|(_, attributes)| *attributes);
         let Some(known) = known.filter(|known| !known.contains(&attribute)) else {

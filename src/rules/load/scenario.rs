@@ -1,8 +1,10 @@
 //! The check of the `scenario` tables of rules, and of whether every required state can be reached.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
+
+use hashlink::LinkedHashSet;
 
 use super::report::{MOST_ERRORS, Report, Table};
 use crate::nearest::closest;
@@ -85,77 +87,59 @@ impl Scenarios {
     }
 
     /// Returns the errors of scenarios as a whole: states that no rule sets, and rules of one scenario with different
-    /// `per`. Each scenario is examined once.
+    /// `per`.
     pub(super) fn errors(&self) -> Vec<RuleError> {
-        let mut scenarios: HashMap<&str, Vec<&Act>> = HashMap::new();
+        let mut scenarios: BTreeMap<&str, Vec<&Act>> = BTreeMap::new();
         for act in &self.0 {
             scenarios.entry(&act.scenario.name).or_default().push(act);
         }
-        let mut reported = HashSet::new();
-        let mut reached: HashMap<&str, Reached<'_>> = HashMap::new();
-        let mut wrong = Vec::new();
-        for act in self.0.iter().filter(|act| act.reported) {
-            let name = &*act.scenario.name;
-            let acts = scenarios.get(name).map_or(&[][..], Vec::as_slice);
-            let first = acts.first().copied();
-            let other = first.filter(|first| first.scenario.per != act.scenario.per);
-            wrong.extend(other.map(|other| (act, Some(other))));
-            let reached = reached.entry(name).or_insert_with(|| Reached::by(acts));
-            let required = act.scenario.requires.as_deref();
-            let missing = required.filter(|state| !reached.known.contains(state));
-            if missing.is_some_and(|state| reported.insert((name, state))) {
-                wrong.push((act, None));
-            }
-        }
-        let more = wrong.split_off(wrong.len().min(MOST_ERRORS));
         // The texts suggest similar words, which takes time; so only the printed ones are made.
-        let errors = wrong.iter().map(|(act, other)| match other {
-            Some(other) => act.other_per(other),
-            None => act.never(&reached[&*act.scenario.name].order),
-        });
-        let last = more.last();
-        let last = last.map(|(act, _)| act.wrong(Mistake::default()).and_more(more.len()));
-        errors.chain(last).collect()
-    }
-}
-
-struct Reached<'a> {
-    known: HashSet<&'a str>,
-    /// The states, in the order in which they are reached.
-    order: Vec<&'a str>,
-}
-
-impl<'a> Reached<'a> {
-    /// Finds the reachable states. Each act is examined once, when the state that it requires is reached.
-    fn by(acts: &[&'a Act]) -> Self {
-        let mut waiting: HashMap<&str, Vec<&'a str>> = HashMap::new();
-        let mut reached = Self {
-            known: HashSet::from([STARTED]),
-            order: vec![STARTED],
+        let (mut errors, mut more, mut last) = (Vec::new(), 0, None);
+        let mut report = |act: &Act, error: &dyn Fn() -> RuleError| {
+            if errors.len() < MOST_ERRORS {
+                return errors.push(error());
+            }
+            more += 1;
+            last = Some(act.wrong(Mistake::default()));
         };
-        for act in acts {
-            let Some(becomes) = act.scenario.becomes.as_deref() else {
-                continue;
-            };
-            match act.scenario.requires.as_deref() {
-                Some(required) => waiting.entry(required).or_default().push(becomes),
-                None => reached.add(becomes),
+        for acts in scenarios.values() {
+            let reached = reached_states(acts);
+            let mut reported = HashSet::new();
+            for act in acts.iter().filter(|act| act.reported) {
+                if acts[0].scenario.per != act.scenario.per {
+                    report(act, &|| act.other_per(acts[0]));
+                }
+                let required = act.scenario.requires.as_deref();
+                let missing = required.filter(|state| !reached.contains(state));
+                if missing.is_some_and(|state| reported.insert(state)) {
+                    report(act, &|| act.never(&reached));
+                }
             }
         }
-        let mut at = 0;
-        while let Some(state) = reached.order.get(at).copied() {
-            at += 1;
-            let next = waiting.remove(state).unwrap_or_default();
-            next.into_iter().for_each(|state| reached.add(state));
-        }
-        reached
+        errors.extend(last.map(|last| last.and_more(more)));
+        errors
     }
+}
 
-    fn add(&mut self, state: &'a str) {
-        if self.known.insert(state) {
-            self.order.push(state);
+/// Returns the reachable states of a scenario, in the order in which they are reached. Each act is examined once, when
+/// the state that it requires is reached.
+fn reached_states<'a>(acts: &[&'a Act]) -> LinkedHashSet<&'a str> {
+    let mut reached = LinkedHashSet::new();
+    let mut next = VecDeque::from([STARTED]);
+    let mut waiting: HashMap<&str, Vec<&str>> = HashMap::new();
+    for act in acts {
+        let (required, becomes) = (&act.scenario.requires, act.scenario.becomes.as_deref());
+        match required {
+            Some(required) => waiting.entry(required).or_default().extend(becomes),
+            None => next.extend(becomes),
         }
     }
+    while let Some(state) = next.pop_front() {
+        if reached.insert(state) {
+            next.extend(waiting.remove(state).into_iter().flatten());
+        }
+    }
+    reached
 }
 
 impl Act {
@@ -163,15 +147,16 @@ impl Act {
         RuleError::new(&self.file, &self.text, self.span.clone(), mistake)
     }
 
-    fn never(&self, reached: &[&str]) -> RuleError {
+    fn never(&self, reached: &LinkedHashSet<&str>) -> RuleError {
+        let reached: Vec<&str> = reached.iter().copied().collect();
         let name = &self.scenario.name;
         let state = self.scenario.requires.as_deref().unwrap_or_default();
         let title = format!("scenario `{name}` is never in the state `{state}`");
-        let mistake = Mistake::new(title).label(match closest(state, reached) {
+        let mistake = Mistake::new(title).label(match closest(state, &reached) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "no rule that can act brings it about".into(),
         });
-        let states = format!("its states are {}", list_first(reached));
+        let states = format!("its states are {}", list_first(&reached));
         self.wrong(mistake.help(states).help(format!(
             "a rule brings it about with scenario = {{ name = \"{name}\", becomes = \"{state}\" }}"
         )))

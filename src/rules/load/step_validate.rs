@@ -9,7 +9,7 @@ use super::report::{Report, Table};
 use super::schema::step_named;
 use crate::dm::CommandKind;
 use crate::rules::matcher::Kinds;
-use crate::rules::selector::Selector;
+use crate::rules::place::ElementPlace;
 use crate::rules::step::{
     Answer, ConnectionStep, EditStep, FaultStep, HeadStep, ProtocolStep, Relation, ResetPeer,
     ScenarioStep, Scheme,
@@ -311,7 +311,7 @@ fn with_matcher(
 }
 
 fn no_data(step: &EditStep, kinds: Kinds, span: &Range<usize>, report: &mut Report<'_>) {
-    if matches!(step, EditStep::SetText { .. } if step.places() == [&Selector::value()])
+    if matches!(step, EditStep::SetText { .. } if step.places() == [&ElementPlace::value()])
         && kinds.is_within(Kinds::of(CommandKind::Get))
     {
         report
@@ -319,7 +319,7 @@ fn no_data(step: &EditStep, kinds: Kinds, span: &Range<usize>, report: &mut Repo
             .help("the value is in what answers it: command = \"Results\", in the other direction");
         return;
     }
-    let direct = |at: &&Selector| Selector::parse("Data").is_ok_and(|data| **at == data);
+    let direct = |at: &&ElementPlace| ElementPlace::parse("Data").is_ok_and(|data| **at == data);
     if kinds.is_within(Kinds::with_data_in_items()) && step.places().iter().any(direct) {
         report
             .wrong(
@@ -358,7 +358,7 @@ fn needs_commands(step: &EditStep, span: &Range<usize>, report: &mut Report<'_>)
         return;
     }
     let is_vague = match step {
-        EditStep::SetText { at, .. } => *at == Selector::value(),
+        EditStep::SetText { at, .. } => *at == ElementPlace::value(),
         EditStep::Reverse => true,
         EditStep::Insert(new) => {
             let beside = matches!(new.to.relation, Relation::Before | Relation::After);
@@ -387,8 +387,8 @@ fn agree_on_versions(steps: &[Placed<'_>], report: &mut Report<'_>) {
     let mut bounds = [None, None];
     for (step, span, _) in steps {
         let (bound, version) = match step {
-            Step::Connection(ConnectionStep::TlsMin(version)) => (0, version.0),
-            Step::Connection(ConnectionStep::TlsMax(version)) => (1, version.0),
+            Step::Connection(ConnectionStep::TlsMin(version)) => (0, *version),
+            Step::Connection(ConnectionStep::TlsMax(version)) => (1, *version),
             _ => continue,
         };
         bounds[bound].get_or_insert((version, step.name(), span));

@@ -14,7 +14,7 @@ use crate::rules::glob::{Glob, UriGlob};
 use crate::rules::items::Items;
 use crate::rules::mistake::Mistake;
 use crate::rules::target_nodes::{self, TargetNode};
-use crate::rules::value::{CmdId, Named, OneOf, plain_or_table};
+use crate::rules::value::{CmdId, named, plain_or_table};
 
 /// The conditions on an answered command.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -174,9 +174,9 @@ fn answered_name<'d>(answer: Command<'d>, answers: &LinkedAnswers<'_>) -> Option
 #[schemars(extend("minProperties" = 1), transform = plain_or_table)]
 struct AnswersTable {
     #[serde(rename = "")]
-    plain: Option<OneOf<Answered>>,
+    plain: Option<Answered>,
     /// The name of the answered command, `"SyncHdr"` for the header.
-    command: Vec<OneOf<Answered>>,
+    command: Vec<Answered>,
     /// The CmdID of the answered command.
     #[schemars(extend("examples" = [5]))]
     cmd_id: Vec<CmdId>,
@@ -198,11 +198,11 @@ struct AnswersTable {
 #[derive(Clone, Copy)]
 struct Answered(&'static str);
 
-impl Named for Answered {
-    fn all() -> Vec<(&'static str, Self)> {
+named! {
+    Answered: {
         let names = CommandKind::all().map(CommandKind::name).chain([HEADER]);
         names.map(|name| (name, Self(name))).collect()
-    }
+    };
 }
 
 impl TryFrom<AnswersTable> for AnswersMatcher {
@@ -210,7 +210,7 @@ impl TryFrom<AnswersTable> for AnswersMatcher {
 
     fn try_from(table: AnswersTable) -> Result<Self, Mistake> {
         let names = table.plain.into_iter().chain(table.command);
-        let names: Vec<&str> = names.map(|name| name.0.0).collect();
+        let names: Vec<&str> = names.map(|name| name.0).collect();
         let command = Matcher {
             cmd_id: table.cmd_id,
             loc_uri: table.loc_uri,

@@ -12,7 +12,7 @@ use crate::flow::{Connection, Side, media};
 use crate::markup::Document;
 use crate::rules::RuleInput;
 use crate::rules::glob::Glob;
-use crate::rules::value::{AnyFieldName, CodeRange, NumberRange, OneOf};
+use crate::rules::value::{AnyFieldName, CodeRange, NumberRange};
 
 /// An encoding of documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -122,7 +122,7 @@ impl Matcher {
             true => Some(Encoding::Wbxml),
             false => Some(Encoding::Xml),
         };
-        let dialect = || Some(OneOf(Dialect::of(document?)));
+        let dialect = || Some(Dialect::of(document?));
         any_number(&self.body_size, body_size(context))
             && any(&self.encoding, encoding, PartialEq::eq)
             && any(&self.dialect, dialect, PartialEq::eq)

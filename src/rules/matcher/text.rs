@@ -6,7 +6,7 @@ use serde::Deserialize;
 use crate::markup::{Element, Limits};
 use crate::rules::items::Items;
 use crate::rules::mistake::Mistake;
-use crate::rules::selector::Selector;
+use crate::rules::place::ElementPlace;
 use crate::rules::value::{Pattern, Plain, SearchText, TextPattern, plain_or_table};
 
 /// One condition on a text.
@@ -47,7 +47,7 @@ impl TextTest {
 #[schemars(with = "Where", rename = "where")]
 pub struct ValueTest {
     /// The place.
-    pub at: Selector,
+    pub at: ElementPlace,
     /// The condition on the text there.
     pub test: TextTest,
 }
@@ -96,7 +96,7 @@ impl TryFrom<Comparison> for TextTest {
 struct Where {
     /// A place: element names, from the selected command, or from the root if no command is selected. `!` steps into the document inside a text, which may have several roots; `[2]` is the second element of that name; `[@name='ADDR']` selects the elements with this attribute; `/@name` is an attribute.
     #[schemars(extend("examples" = ["Item/Data", "Data/@msft:originalerror", "Item/Data!/data[@id='Name']/@value"]))]
-    at: Selector,
+    at: ElementPlace,
     /// The whole text is equal to this one, apart from white space around it.
     #[schemars(extend("examples" = ["1"]))]
     equals: Option<Plain>,

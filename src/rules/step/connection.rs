@@ -5,7 +5,7 @@ use serde::Deserialize;
 use strum::{IntoStaticStr, VariantNames};
 
 use crate::flow::{CertificateDefect, TlsAlert, TlsVersion};
-use crate::rules::value::{OneOf, Time};
+use crate::rules::value::Time;
 
 /// The way in which dmtap receives a connection of a device.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema, IntoStaticStr, VariantNames)]
@@ -18,13 +18,13 @@ pub enum ConnectionStep {
     /// Passes the bytes between device and server without reading them.
     Tunnel,
     /// Presents a certificate with this one defect to the device.
-    Certificate(OneOf<CertificateDefect>),
+    Certificate(CertificateDefect),
     /// Accepts no version of TLS older than this one.
-    TlsMin(OneOf<TlsVersion>),
+    TlsMin(TlsVersion),
     /// Accepts no version of TLS newer than this one.
-    TlsMax(OneOf<TlsVersion>),
+    TlsMax(TlsVersion),
     /// Answers the ClientHello with a fatal alert of this name (RFC 8446 §6).
-    HandshakeAlert(OneOf<TlsAlert>),
+    HandshakeAlert(TlsAlert),
     /// Does not answer the ClientHello, and closes the connection after this time.
     #[schemars(extend("examples" = ["30s"]))]
     HandshakeStall(Time),

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use strum::{IntoStaticStr, VariantNames};
 
 use super::neighbour::Insertion;
-use crate::rules::selector::Selector;
+use crate::rules::place::ElementPlace;
 use crate::rules::template::Template;
 use crate::rules::value::{AttributeName, Code, SyncMl, True, XmlTemplate};
 
@@ -24,9 +24,9 @@ pub enum EditStep {
         #[serde(rename = "=")]
         text: Template,
         /// The place of the element to change: by default the selected command; for `set-text`, `Item/Data`.
-        #[serde(default = "Selector::value")]
+        #[serde(default = "ElementPlace::value")]
         #[schemars(extend("examples" = ["Item/Data", "SyncBody/Final"]))]
-        at: Selector,
+        at: ElementPlace,
     },
     /// Sets an attribute of the selected command, or of the element at the place `at`.
     #[schemars(extend("examples" = ["msft:originalerror"]))]
@@ -40,7 +40,7 @@ pub enum EditStep {
         /// The place of the element to change: by default the selected command.
         #[serde(default)]
         #[schemars(extend("examples" = ["Item/Data", "SyncBody/Final"]))]
-        at: Selector,
+        at: ElementPlace,
     },
     /// Removes an attribute of the selected command, or of the element at the place `at`.
     #[schemars(extend("examples" = ["msft:originalerror"]))]
@@ -51,7 +51,7 @@ pub enum EditStep {
         /// The place of the element to change: by default the selected command.
         #[serde(default)]
         #[schemars(extend("examples" = ["Item/Data", "SyncBody/Final"]))]
-        at: Selector,
+        at: ElementPlace,
     },
     /// Inserts an element, written in XML, before, after or inside the element at a place.
     #[schemars(extend("examples" = ["<Item><Data>1</Data></Item>"]))]
@@ -65,27 +65,27 @@ pub enum EditStep {
         /// The place of the element to change: by default the selected command.
         #[serde(default)]
         #[schemars(extend("examples" = ["Item/Data", "SyncBody/Final"]))]
-        at: Selector,
+        at: ElementPlace,
     },
     /// Removes the selected command, or the element at the place `at`.
     Remove {
         /// The place of the element to change: by default the selected command.
         #[serde(default)]
         #[schemars(extend("examples" = ["Item/Data", "SyncBody/Final"]))]
-        at: Selector,
+        at: ElementPlace,
     },
     /// Copies the element at this place, byte for byte, to a position before, after or inside another element.
     #[schemars(extend("examples" = ["Item[1]"]))]
-    Copy(Insertion<Selector>),
+    Copy(Insertion<ElementPlace>),
     /// Moves the element at this place to a position before, after or inside another element.
     #[schemars(extend("examples" = ["Item[2]"]))]
-    Move(Insertion<Selector>),
+    Move(Insertion<ElementPlace>),
     /// Copies the selected command, or the element at the place `at`, byte for byte, and inserts the copy after it.
     Duplicate {
         /// The place of the element to change: by default the selected command.
         #[serde(default)]
         #[schemars(extend("examples" = ["Item/Data", "SyncBody/Final"]))]
-        at: Selector,
+        at: ElementPlace,
         /// Gives the copy new CmdIDs, so that it is a command of its own.
         new_ids: Option<True>,
     },
@@ -95,7 +95,7 @@ pub enum EditStep {
 
 impl EditStep {
     /// Returns the place that the step acts on, if it names one.
-    fn at(&self) -> Option<&Selector> {
+    fn at(&self) -> Option<&ElementPlace> {
         match self {
             Self::SetStatus(_) | Self::Insert(_) | Self::Reverse => None,
             Self::SetText { at, .. }
@@ -109,7 +109,7 @@ impl EditStep {
     }
 
     /// Returns the places that the step names: the one that it acts on, and the one where it puts something.
-    pub fn places(&self) -> Vec<&Selector> {
+    pub fn places(&self) -> Vec<&ElementPlace> {
         let to = match self {
             Self::Insert(new) => Some(&new.to.at),
             Self::Copy(moved) | Self::Move(moved) => Some(&moved.to.at),
@@ -137,12 +137,12 @@ impl EditStep {
                 false
             }
             Self::Reverse => true,
-            _ => self.at().is_some_and(Selector::is_selected),
+            _ => self.at().is_some_and(ElementPlace::is_selected),
         }
     }
 
     /// Whether the step would do the same for every selected element, so that it runs only once.
     pub(in crate::rules) fn is_done_once(&self) -> bool {
-        !matches!(self, Self::Copy(_)) && self.at().is_some_and(Selector::is_absolute)
+        !matches!(self, Self::Copy(_)) && self.at().is_some_and(ElementPlace::is_absolute)
     }
 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use strum::IntoStaticStr;
 
 use crate::rules::mistake::{KEY, Mistake};
-use crate::rules::selector::Selector;
+use crate::rules::place::ElementPlace;
 use crate::rules::value::CommandXml;
 
 /// Something to put at a position, which one of four keys names.
@@ -36,7 +36,7 @@ pub struct Neighbour {
     /// The position relative to the element.
     pub relation: Relation,
     /// The place of the element.
-    pub at: Selector,
+    pub at: ElementPlace,
 }
 
 /// A position relative to an element.
@@ -62,16 +62,16 @@ pub(in crate::rules) struct Sides<T> {
     what: T,
     /// The position: directly before the element at this place.
     #[schemars(extend("examples" = ["SyncBody/Final"]))]
-    before: Option<Selector>,
+    before: Option<ElementPlace>,
     /// The position: directly after the element at this place.
     #[schemars(extend("examples" = ["."]))]
-    after: Option<Selector>,
+    after: Option<ElementPlace>,
     /// The position: inside the element at this place, as its first child.
     #[schemars(extend("examples" = ["Item[1]"]))]
-    first_in: Option<Selector>,
+    first_in: Option<ElementPlace>,
     /// The position: inside the element at this place, as its last child.
     #[schemars(extend("examples" = ["Item[1]"]))]
-    last_in: Option<Selector>,
+    last_in: Option<ElementPlace>,
 }
 
 impl<T> Sides<T> {

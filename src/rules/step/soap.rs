@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use strum::{IntoStaticStr, VariantNames};
 
-use crate::rules::value::{OneOf, named};
+use crate::rules::value::named;
 
 /// An answer to enrollment instead of the server's.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema, IntoStaticStr, VariantNames)]
@@ -27,9 +27,9 @@ pub enum SoapStep {
 #[schemars(rename = "soap-fault")]
 pub struct SoapFault {
     /// The subcode of the fault, with its prefix.
-    pub subcode: OneOf<Subcode>,
+    pub subcode: Subcode,
     /// The ErrorType in the detail of the fault; without it, the fault has no detail.
-    pub error_type: Option<OneOf<ErrorType>>,
+    pub error_type: Option<ErrorType>,
     /// The Reason of the fault, for people; also the Message in its detail.
     #[serde(default = "refused")]
     #[schemars(extend("examples" = ["no more devices"]))]

@@ -14,7 +14,7 @@ use crate::markup::tag;
 use crate::nearest::closest;
 use crate::rules::glob::{Glob, UriGlob};
 use crate::rules::mistake::{KEY, Mistake, list};
-use crate::rules::selector::Selector;
+use crate::rules::place::ElementPlace;
 use crate::rules::template::{BadTemplate, Escape, Name, Template};
 
 /// A text; numbers, `true` and `false` are taken as their text.
@@ -40,13 +40,13 @@ written!(
 );
 
 written!(
-    Selector,
+    ElementPlace,
     |text| {
-        let selector = Self::parse(text)
+        let place = Self::parse(text)
             .map_err(|bad| wrong(format!("`{text}` is not a place")).help(format!("write {bad}")))?;
-        match selector.root().and_then(|root| below_root(root, text)) {
+        match place.root().and_then(|root| below_root(root, text)) {
             Some(right) => Err(wrong(format!("no message has the root of `{text}`")).help(format!("write {right}"))),
-            None => Ok(selector),
+            None => Ok(place),
         }
     },
     {

@@ -1,25 +1,17 @@
 //! Values that are one of a few words.
 
-use schemars::json_schema;
-use serde::Deserialize;
-
-use super::{Scalar, any_form, described, wrong};
+use super::{Scalar, any_form, wrong};
 use crate::dm::{CommandKind, Dialect};
 use crate::flow::{CertificateDefect, TlsAlert, TlsVersion};
 use crate::rules::mistake::{KEY, Mistake, list};
 
 /// A type whose values have names in rule files.
-pub trait Named: Copy + 'static {
+pub(in crate::rules) trait Named: Copy + 'static {
     /// Returns every name with its value.
     fn all() -> Vec<(&'static str, Self)>;
 }
 
-/// One of a few names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "Scalar", bound = "T: Named")]
-pub struct OneOf<T>(pub T);
-
-/// Implements [`Named`] for types.
+/// Implements [`Named`], `Deserialize` and `JsonSchema` for types.
 macro_rules! named {
     ($($type:ty: $all:expr;)*) => {$(
         impl $crate::rules::value::Named for $type {
@@ -27,6 +19,19 @@ macro_rules! named {
                 $all
             }
         }
+
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let value = $crate::rules::value::Scalar::deserialize(deserializer)?;
+                $crate::rules::value::named_by(value).map_err(serde::de::Error::custom)
+            }
+        }
+
+        $crate::rules::value::described!([] $type, |_| {
+            let all = <$type as $crate::rules::value::Named>::all();
+            let names: Vec<&str> = all.into_iter().map(|(name, _)| name).collect();
+            schemars::json_schema!({"enum": names})
+        });
     )*};
 }
 pub(in crate::rules) use named;
@@ -52,30 +57,26 @@ pub(in crate::rules) fn no_word(found: &str, names: &[&str]) -> Mistake {
         .help(format!("write one of {}", list(names)))
 }
 
-impl<T: Named> TryFrom<Scalar> for OneOf<T> {
-    type Error = Mistake;
-
-    fn try_from(value: Scalar) -> Result<Self, Mistake> {
-        let all = T::all();
-        let names: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
-        let word = match value {
-            Scalar::Text(word) => word,
-            other => return Err(no_word(other.kind(), &names)),
-        };
-        let found = all.iter().find(|(name, _)| *name == word);
-        found.map(|(_, found)| Self(*found)).ok_or_else(|| match &*word {
-            "1.0" | "1.1" if names == ["1.2", "1.3"] => wrong(format!("dmtap does not speak TLS {word}"))
-                .label("1.2 and 1.3 are what it speaks")
-                .help("to end the handshake as an older server does: handshake-alert = \"protocol_version\""),
-            _ => unknown_word(&word, &names),
-        })
-    }
+/// Returns the value of this name.
+pub(in crate::rules) fn named_by<T: Named>(value: Scalar) -> Result<T, Mistake> {
+    let all = T::all();
+    let names: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
+    let word = match value {
+        Scalar::Text(word) => word,
+        other => return Err(no_word(other.kind(), &names)),
+    };
+    let found = all.iter().find(|(name, _)| *name == word);
+    found.map(|(_, found)| *found).ok_or_else(|| match &*word {
+        "1.0" | "1.1" if names == ["1.2", "1.3"] => wrong(format!(
+            "dmtap does not speak TLS {word}"
+        ))
+        .label("1.2 and 1.3 are what it speaks")
+        .help(
+            "to end the handshake as an older server does: handshake-alert = \"protocol_version\"",
+        ),
+        _ => unknown_word(&word, &names),
+    })
 }
-
-described!([T: Named] OneOf<T>, |_| {
-    let names: Vec<&str> = T::all().into_iter().map(|(name, _)| name).collect();
-    json_schema!({"enum": names})
-});
 
 /// The value `true`; to switch the key off, leave it out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
-use dmtap::app::dry_run::{Applicability, DryRun, Recorded};
+use dmtap::app::trial::{Applicability, Recorded, Trial};
 use dmtap::builtin_rules::BuiltinRule;
 use dmtap::flow::{Event, Side};
 use dmtap::identity::enrollment;
@@ -32,24 +32,24 @@ pub struct Tried {
 /// Tries a built-in rule on what was played with it.
 pub fn again(builtin: &BuiltinRule, events: &[Event]) -> Tried {
     let rules = RuleSet::from_rules(load::parse(builtin.name, builtin.text).unwrap()).unwrap();
-    let mut trial = Trial {
+    let mut comparison = Comparison {
         rules,
-        run: DryRun::new(http::Uri::default(), Limits::default()),
+        run: Trial::new(http::Uri::default(), Limits::default()),
         answers: HashMap::new(),
         replaced: HashSet::new(),
         tried: Tried::default(),
     };
     let mut recorded = Recorded::new(Limits::default());
     let damage = replay(&*record(events), |event, _| {
-        trial.event(&mut recorded, &event);
+        comparison.event(&mut recorded, &event);
         Ok(())
     });
     assert!(damage.unwrap().is_empty());
-    for exchange in trial.answers.keys() {
+    for exchange in comparison.answers.keys() {
         let line = format!("x{exchange} is answered, and was not");
-        trial.tried.differences.push(line);
+        comparison.tried.differences.push(line);
     }
-    trial.tried
+    comparison.tried
 }
 
 fn record(events: &[Event]) -> Vec<u8> {
@@ -70,9 +70,9 @@ fn spliced(body: &Bytes, effect: &RuleEffectRecord) -> Bytes {
     Patch::new(splices.collect()).unwrap().apply(body)
 }
 
-struct Trial {
+struct Comparison {
     rules: RuleSet,
-    run: DryRun,
+    run: Trial,
     /// What dmtap answers in the server's place, until the record has its own answer.
     answers: HashMap<u64, Bytes>,
     /// Sessions in which dmtap answered in place of a response.
@@ -83,7 +83,7 @@ struct Trial {
 /// The server's response is not in the record then, and what was promised about it decides what follows.
 const REPLACED: &str = "answered in place of a response";
 
-impl Trial {
+impl Comparison {
     fn event(&mut self, recorded: &mut Recorded, event: &EventRecord) {
         let number = event.exchange.unwrap_or_default();
         let left = event.sent.as_ref().or(event.body.as_ref());

@@ -2,8 +2,7 @@
 
 use dmtap::dm::locuri;
 use dmtap::rules::glob::{Glob, UriGlob};
-use dmtap::rules::place::{BadPlace, ElementPlace};
-use dmtap::rules::selector::Selector;
+use dmtap::rules::place::{BadPlace, ElementPath, ElementPlace};
 use dmtap::rules::template::{BadTemplate, Escape, Name, Template};
 
 #[test]
@@ -133,7 +132,7 @@ fn places_of_elements_print_as_they_are_written() {
         "Data[@msft:originalerror='0x1']",
         "Item[2][@a='']",
     ] {
-        assert_eq!(ElementPlace::parse(text).unwrap().to_string(), text);
+        assert_eq!(ElementPath::parse(text).unwrap().to_string(), text);
     }
     for text in [
         "",
@@ -155,15 +154,15 @@ fn places_of_elements_print_as_they_are_written() {
         "parm[@name='ADDR'",
         "[@name='ADDR']",
     ] {
-        assert_eq!(ElementPlace::parse(text), Err(BadPlace), "{text}");
+        assert_eq!(ElementPath::parse(text), Err(BadPlace), "{text}");
     }
 }
 
 #[test]
 fn both_quotes_and_blanks_mean_the_same() {
-    let expected = ElementPlace::parse("parm[@name='ADDR']");
+    let expected = ElementPath::parse("parm[@name='ADDR']");
     for text in ["parm[@name=\"ADDR\"]", "parm[ @name = 'ADDR' ]"] {
-        assert_eq!(ElementPlace::parse(text), expected, "{text}");
+        assert_eq!(ElementPath::parse(text), expected, "{text}");
     }
 }
 
@@ -180,7 +179,7 @@ fn places_print_as_they_are_written() {
         "./@a",
         "/wap-provisioningdoc/characteristic[@type='./a!/b']/parm[@name='ADDR']",
     ] {
-        assert_eq!(Selector::parse(text).unwrap().to_string(), text);
+        assert_eq!(ElementPlace::parse(text).unwrap().to_string(), text);
     }
     for text in [
         "",
@@ -195,7 +194,7 @@ fn places_print_as_they_are_written() {
         "Data/@",
         "Data/@a/@b",
     ] {
-        assert_eq!(Selector::parse(text), Err(BadPlace), "{text}");
+        assert_eq!(ElementPlace::parse(text), Err(BadPlace), "{text}");
     }
 }
 

@@ -112,6 +112,21 @@ fn a_rule_sees_the_state_that_the_one_before_it_brought_about() {
 }
 
 #[test]
+fn a_rule_that_could_not_act_leaves_the_state_as_it_was() {
+    let idle = "[[rule]]\nname = \"idle\"\nstage = \"request\"\nmatch = { command = \"Status\" }\n\
+                scenario = { name = \"acts\", becomes = \"third\" }\nstep = { remove = true, at = \"Chal\" }\n";
+    let first = rule(
+        "first",
+        "requires = \"started\", becomes = \"second\"",
+        401,
+        "end = true",
+    );
+    let second = rule("second", "requires = \"second\"", 500, "");
+    let book = book(&format!("{idle}{first}{second}"));
+    assert_eq!(codes(&book, &mut talks(), &[0, 0, 0]), [401, 500, 500]);
+}
+
+#[test]
 fn a_limit_counts_only_what_is_found_in_the_act() {
     let acts = [
         rule(

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::outcome::{MessageOutcome, Silent};
-use crate::app::dry_run::why_not;
 use crate::app::rule_sources::report::{are_of_one_option, name_column, short_name};
+use crate::app::trial::why_not;
 use crate::cli::{Output, json_line};
 use crate::flow::ExchangeId;
 use crate::printable::counted;

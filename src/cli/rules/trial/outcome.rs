@@ -7,8 +7,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 use similar::TextDiff;
 
-use crate::app::dry_run::why_not::{self, Address};
-use crate::app::dry_run::{Evidence, Passed};
+use crate::app::trial::why_not::{self, Address};
+use crate::app::trial::{Evidence, Passed};
 use crate::cli::{Output, json_line};
 use crate::flow::{EffectDetail, ExchangeId, RuleEffect, Side, media};
 use crate::markup::convert::{XmlLayout, to_xml};

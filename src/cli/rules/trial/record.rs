@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::effect_counts::EffectCounts;
 use super::outcome::MessageOutcome;
-use crate::app::dry_run::{Applicability, DryRun, Passed, Recorded};
+use crate::app::trial::{Applicability, Passed, Recorded, Trial};
 use crate::cli::{Failure, Output, write_text};
 use crate::error_text;
 use crate::markup::Limits;
@@ -18,7 +18,7 @@ struct Playing<'a> {
     rules: &'a RuleSet,
     output: Output,
     recorded: Recorded,
-    trial: DryRun,
+    trial: Trial,
     counts: EffectCounts,
 }
 
@@ -35,7 +35,7 @@ pub(super) fn play(
         rules,
         output,
         recorded: Recorded::new(limits),
-        trial: DryRun::new(http::Uri::default(), limits),
+        trial: Trial::new(http::Uri::default(), limits),
         counts: EffectCounts::default(),
     };
     let damage = replay(lines, |record, _| playing.next(&record));

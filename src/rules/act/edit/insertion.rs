@@ -7,7 +7,8 @@ use crate::flow::EffectKind;
 use crate::markup::edit::{Edit, Place};
 use crate::markup::{NodeId, tag};
 use crate::rules::act::Planning;
-use crate::rules::selector::{Selected, SelectedElement, Selector};
+use crate::rules::place::{ElementPlace, FoundElement};
+use crate::rules::selection::Selected;
 use crate::rules::step::{Neighbour, Relation};
 use crate::rules::template::Template;
 use crate::rules::value::True;
@@ -24,7 +25,7 @@ impl Planning<'_, '_> {
         }
     }
 
-    pub(super) fn copy(&mut self, selected: &Selected, from: &Selector, to: &Neighbour) {
+    pub(super) fn copy(&mut self, selected: &Selected, from: &ElementPlace, to: &Neighbour) {
         let sources = self.find(selected, from);
         for target in self.find(selected, &to.at) {
             for source in &sources {
@@ -34,7 +35,7 @@ impl Planning<'_, '_> {
     }
 
     /// Plans the step `move`.
-    pub(super) fn relocate(&mut self, selected: &Selected, from: &Selector, to: &Neighbour) {
+    pub(super) fn relocate(&mut self, selected: &Selected, from: &ElementPlace, to: &Neighbour) {
         let sources = self.find(selected, from);
         let targets = self.find(selected, &to.at);
         let [target] = &targets[..] else {
@@ -57,8 +58,8 @@ impl Planning<'_, '_> {
         &mut self,
         kind: EffectKind,
         selected: &Selected,
-        source: &SelectedElement,
-        target: &SelectedElement,
+        source: &FoundElement,
+        target: &FoundElement,
         relation: Relation,
     ) -> bool {
         let document = self.document;
@@ -83,7 +84,7 @@ impl Planning<'_, '_> {
         true
     }
 
-    pub(super) fn duplicate(&mut self, selected: &Selected, at: &Selector, ids: Option<True>) {
+    pub(super) fn duplicate(&mut self, selected: &Selected, at: &ElementPlace, ids: Option<True>) {
         let document = self.document;
         for spot in self.find(selected, at) {
             let Some(element) = spot.element(document) else {

@@ -12,7 +12,7 @@ use crate::rules::load::report::{Report, Table, Value};
 use crate::rules::matcher::{AnswersMatcher, Encoding, HEADER, Kinds, Matcher, is_action};
 use crate::rules::mistake::{Mistake, list};
 use crate::rules::step::SoapFault;
-use crate::rules::value::{NumberRange, OneOf};
+use crate::rules::value::NumberRange;
 
 /// Reports keys for things that requests do not have, whatever their values.
 pub(in crate::rules::load) fn of_requests(table: Table<'_>, report: &mut Report<'_>) {
@@ -206,7 +206,7 @@ fn about_nothing(matcher: &Matcher, kinds: Kinds, table: Table<'_>, report: &mut
 pub(super) fn documents(matcher: &Matcher, table: Table<'_>, report: &mut Report<'_>) {
     let is_asked = |key: &&&str| table.value(key).is_some();
     let dialect = table.value("dialect").map(Value::span);
-    let names = |dialect| matcher.dialect.contains(&OneOf(dialect));
+    let names = |dialect| matcher.dialect.contains(&dialect);
     let of_soap = SOAP_KEYS.iter().find(is_asked);
     if let (Some(key), Some(dialect), false) = (of_soap, &dialect, names(Dialect::Soap)) {
         report
@@ -215,7 +215,7 @@ pub(super) fn documents(matcher: &Matcher, table: Table<'_>, report: &mut Report
             .help("write dialect = \"soap\", or leave it out");
         return;
     }
-    let only_soap = matcher.dialect.iter().all(|it| it.0 == Dialect::Soap);
+    let only_soap = matcher.dialect.iter().all(|it| *it == Dialect::Soap);
     let soap = match of_soap {
         Some(key) => Some(table.key_span(key)),
         None => dialect.clone().filter(|_| only_soap),

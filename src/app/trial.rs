@@ -1,8 +1,8 @@
 //! The trial of rules on messages of the past: the conversation is followed as in the proxy, without a network.
 //!
 //! ```text
-//! messages from files ─► DryRun::message ─┐
-//!                                         ├─► Passed ─► DryRun::decide ─► Decision
+//! messages from files ─► Trial::message ──┐
+//!                                         ├─► Passed ─► Trial::decide ─► Decision
 //! a record of JSON lines ─► Recorded ─────┘
 //! ```
 
@@ -34,7 +34,7 @@ use crate::rules::{RuleSet, Verdict};
 
 /// Conversations on which rules are tried, message by message.
 #[derive(Debug)]
-pub struct DryRun {
+pub struct Trial {
     conversations: Conversations,
     /// The exchanges whose response is still to come.
     open: BTreeMap<ExchangeId, SessionHandle>,
@@ -82,7 +82,7 @@ pub struct Passed {
     pub sent: Option<Arc<Document>>,
 }
 
-impl DryRun {
+impl Trial {
     /// Creates a trial in which `uri` is the server's address in all messages from files. `limits` bounds the decoding of
     /// messages that rules change.
     pub fn new(uri: Uri, limits: Limits) -> Self {
