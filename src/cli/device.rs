@@ -71,8 +71,9 @@ impl Device {
             return verb.run(output);
         }
         let url = self.url.unwrap_or_default();
-        if url.scheme().is_none() {
-            let why = format_args!("{url} is not a full address: begin with https://");
+        if !matches!(url.scheme_str(), Some("http" | "https")) {
+            let why =
+                format_args!("{url} is not the full address of a server: begin with https://");
             return Err(Failure::usage(why));
         }
         let trust = Trust::of(self.ca.as_deref(), self.ssl_insecure);

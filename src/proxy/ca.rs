@@ -302,6 +302,11 @@ fn check_pair(certificate: &CertificateDer<'_>, key: &KeyPair) -> Result<(), Str
             parsed.validity().not_after
         ));
     }
+    let left = parsed.validity().time_to_expiration();
+    if left.is_some_and(|left| left.whole_days() < SHORTLY) {
+        let until = parsed.validity().not_after;
+        tracing::warn!("the certificate of the CA is valid until {until} only");
+    }
     Ok(())
 }
 
@@ -362,6 +367,9 @@ fn dated(days: u64) -> CertificateParams {
     params.not_after = start + Duration::from_secs(days * DAY);
     params
 }
+
+/// The days for which a CA should be valid at least.
+const SHORTLY: i64 = 7;
 
 /// Returns 16 random bytes as a positive number (RFC 5280 §4.1.2.2).
 fn serial() -> Result<SerialNumber, CaError> {

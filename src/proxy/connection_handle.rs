@@ -21,8 +21,8 @@ struct State {
     begun: AtomicBool,
     moved: AtomicBool,
     exchanges: AtomicUsize,
-    /// Whether bytes came since the last exchange began or ended.
-    heard: AtomicBool,
+    /// Whether bytes came since the last exchange began or ended, and whether they begin like a request.
+    heard: Mutex<Option<bool>>,
     last: Mutex<Option<CloseSequence>>,
     away: Notify,
     stop: CancellationToken,
@@ -115,23 +115,28 @@ impl ConnectionHandle {
     pub(super) fn begin(&self) {
         self.0.exchanges.fetch_add(1, Ordering::Relaxed);
         self.0.begun.store(true, Ordering::Relaxed);
-        self.0.heard.store(false, Ordering::Relaxed);
+        *self.0.heard.lock() = None;
     }
 
-    /// Notes that hyper got bytes.
-    pub(super) fn note_heard(&self) {
-        self.0.heard.store(true, Ordering::Relaxed);
+    /// Notes the bytes that hyper got. The rest of a body may come after its exchange ended, and HTTP/2 begins with a
+    /// preface like a request of its own.
+    pub(super) fn note_heard(&self, bytes: &[u8]) {
+        let method = bytes.iter().take_while(|byte| byte.is_ascii_uppercase());
+        let method = method.count();
+        let is_method = method > 0 && matches!(bytes.get(method), None | Some(b' '));
+        let is_request = is_method && !bytes.starts_with(b"PRI ");
+        self.0.heard.lock().get_or_insert(is_request);
     }
 
     /// Whether the beginning of another request came.
     pub(super) fn has_begun_request(&self) -> bool {
-        self.0.exchanges.load(Ordering::Acquire) == 0 && self.0.heard.load(Ordering::Relaxed)
+        self.0.exchanges.load(Ordering::Acquire) == 0 && *self.0.heard.lock() == Some(true)
     }
 
     /// Notes that an exchange is over. Its response may still be on its way.
     pub(super) fn end(&self) {
         self.note_activity();
-        self.0.heard.store(false, Ordering::Relaxed);
+        *self.0.heard.lock() = None;
         self.0.exchanges.fetch_sub(1, Ordering::Release);
     }
 

@@ -279,7 +279,9 @@ impl PendingEvent {
                 if end == End::Dropped {
                     let why = match passed {
                         0 => "the device left before it took the response".to_owned(),
-                        bytes => format!("the device left after {bytes} bytes of the response"),
+                        bytes => format!(
+                            "the device left before it took the whole response, at most {bytes} bytes of it"
+                        ),
                     };
                     let failure = Failure {
                         cause: Some(FailureCause::NotTaken),

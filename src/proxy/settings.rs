@@ -161,8 +161,8 @@ fn server_of(text: &str) -> Result<Origin, String> {
         .port_u16()
         .map_or_else(String::new, |port| format!(":{port}"));
     let authority = uri.authority().map_or("", |authority| authority.as_str());
-    // The text has a user name, or a port that is not a number up to 65535.
-    if host.is_empty() || authority != format!("{host}{port}") {
+    // The text has a user name, or a port that is not a number from 1 to 65535.
+    if host.is_empty() || port == ":0" || authority != format!("{host}{port}") {
         return Err(format!(
             "`{text}` is not of the form {}://host[:port]",
             scheme.name()
@@ -443,6 +443,7 @@ mod tests {
         check("https://h/path", "has a path");
         check("https://user@h", "not of the form");
         check("https://h:99999", "not of the form");
+        check("https://h:0", "not of the form");
         check("https://h:", "not of the form");
         check("https://", "is not a URL");
     }

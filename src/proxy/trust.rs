@@ -67,7 +67,7 @@ fn no_verifier(error: &Error, trust: &Trust) -> String {
 }
 
 /// A defect of a server's certificate that rustls has no error for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Distrust {
     /// The RSA key is so short that no handshake can be verified with it.
     #[error("its RSA key has {0} bits")]
@@ -81,6 +81,9 @@ pub(super) enum Distrust {
     /// The certificate is self-signed, and is not in the file of trusted ones.
     #[error("it is self-signed")]
     SelfSigned,
+    /// The certificate, or one between it and its root, has a critical extension that is not known here.
+    #[error("it has the critical extension {0}, which dmtap does not know")]
+    Critical(String),
 }
 
 /// A verifier that works like the platform's, with two differences: a certificate in the user's file is trusted
@@ -103,7 +106,9 @@ impl ServerCertVerifier for NamingVerifier {
     ) -> Result<ServerCertVerified, Error> {
         if self.named.contains(end_entity) && short_key(end_entity).is_none() {
             check_dates(end_entity, now)?;
-            verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+            let parsed = ParsedCertificate::try_from(end_entity);
+            let parsed = parsed.map_err(|error| explained(error, end_entity, intermediates))?;
+            verify_server_name(&parsed, server_name)?;
             return Ok(ServerCertVerified::assertion());
         }
         let Some(platform) = &self.platform else {
@@ -178,7 +183,10 @@ fn explained(error: Error, end_entity: &[u8], intermediates: &[CertificateDer<'_
         let algorithm = c.signature_algorithm.algorithm.to_id_string();
         SHA1.contains(&&*algorithm) && c.issuer() != c.subject()
     };
-    if chain.any(|(_, c)| by_sha1(&c)) {
+    let is_other = matches!(error, Error::InvalidCertificate(CertificateError::Other(_)));
+    if is_other && let Some(extension) = chain.clone().find_map(|(_, c)| unknown_critical(&c)) {
+        Distrust::Critical(extension).into()
+    } else if chain.any(|(_, c)| by_sha1(&c)) {
         Distrust::Sha1.into()
     } else if certificate.issuer() == certificate.subject() {
         Distrust::SelfSigned.into()
@@ -188,6 +196,23 @@ fn explained(error: Error, end_entity: &[u8], intermediates: &[CertificateDer<'_
         error
     }
 }
+
+/// Returns the OID of the first critical extension that the verifier does not know.
+fn unknown_critical(certificate: &X509Certificate<'_>) -> Option<String> {
+    let critical = certificate.extensions().iter().filter(|it| it.critical);
+    let mut oids = critical.map(|it| it.oid.to_id_string());
+    oids.find(|oid| !KNOWN_EXTENSIONS.contains(&&**oid))
+}
+
+/// The OIDs of keyUsage, subjectAltName, basicConstraints, nameConstraints, cRLDistributionPoints and extKeyUsage.
+const KNOWN_EXTENSIONS: [&str; 6] = [
+    "2.5.29.15",
+    "2.5.29.17",
+    "2.5.29.19",
+    "2.5.29.30",
+    "2.5.29.31",
+    "2.5.29.37",
+];
 
 /// The OIDs of sha1WithRSAEncryption and ecdsa-with-SHA1.
 const SHA1: [&str; 2] = ["1.2.840.113549.1.1.5", "1.2.840.10045.4.1"];

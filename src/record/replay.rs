@@ -47,6 +47,9 @@ pub fn replay<R: BufRead>(
         if text.trim_ascii().is_empty() {
             continue;
         }
+        if line == 1 && text.starts_with(BOM) {
+            text.drain(..BOM.len());
+        }
         is_record |= text.starts_with(b"{\"");
         match jsonl::read(&text) {
             Ok(mut event) => {
@@ -112,9 +115,12 @@ impl RunCounter {
 /// Returns whether these bytes begin as a record of JSON lines.
 pub fn is_record(text: &[u8]) -> bool {
     let first = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let mut pairs = first.windows(EVENT.len());
-    first.starts_with(b"{\"v\":") && pairs.any(|part| part == EVENT)
+    let first = first.strip_prefix(BOM).unwrap_or(first);
+    first.starts_with(b"{\"v\":") && first.windows(EVENT.len()).any(|part| part == EVENT)
 }
+
+/// The byte order mark that editors of Windows put in front of a text.
+const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// A part that every line of a record contains.
 const EVENT: &[u8] = b"\"event\":";

@@ -51,7 +51,7 @@ fn unparsed(error: &hyper::Error) -> &'static str {
         ("HTTP method", "it begins with no method of HTTP"),
         (
             "HTTP version",
-            "the request line ends with no version of HTTP",
+            "the request line ends with no version of HTTP that dmtap speaks",
         ),
         ("invalid URI", "the request line has no valid address"),
         (

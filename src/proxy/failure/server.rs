@@ -259,7 +259,7 @@ fn server_certificate(error: &CertificateError, ca_flag: &str) -> Words {
         }
         CertificateError::Other(other) => {
             return match other.0.downcast_ref::<Distrust>() {
-                Some(distrust) => distrusted(*distrust, ca_flag),
+                Some(distrust) => distrusted(distrust, ca_flag),
                 None => untrusted("it breaks a rule of X.509", ca_flag),
             };
         }
@@ -273,7 +273,7 @@ fn untrusted(why: &str, ca_flag: &str) -> Words {
     (format!("server certificate not trusted: {why}"), Some(help))
 }
 
-fn distrusted(distrust: Distrust, ca_flag: &str) -> Words {
+fn distrusted(distrust: &Distrust, ca_flag: &str) -> Words {
     match distrust {
         Distrust::ShortKey(_) => {
             let what = format!(
@@ -281,6 +281,10 @@ fn distrusted(distrust: Distrust, ca_flag: &str) -> Words {
             );
             let help = "the server needs another certificate, -k does not help";
             (what, Some(help.into()))
+        }
+        Distrust::Critical(_) => {
+            let what = format!("server certificate cannot be used: {distrust}");
+            (what, Some("the server needs another certificate".into()))
         }
         Distrust::Sha1 => {
             let what = format!("server certificate not trusted: {distrust}");
@@ -301,10 +305,13 @@ fn distrusted(distrust: Distrust, ca_flag: &str) -> Words {
 fn for_another_name(expected: &str, presented: &[String]) -> String {
     let names: Vec<String> = presented.iter().map(|name| plain_name(name)).collect();
     let names = match names.is_empty() {
-        true => "it has no subjectAltName, and its CN does not count".into(),
-        false => format!("it is for {}", names.join(", ")),
+        true => format!("not for {expected}: it has no subjectAltName, and its CN does not count"),
+        false => format!(
+            "for another name: it is for {}, and not {expected}",
+            names.join(", ")
+        ),
     };
-    format!("server certificate is for another name: {names}, and not {expected}")
+    format!("server certificate is {names}")
 }
 
 /// Returns a name in its usual form, from the form `DnsName("a")` of rustls.

@@ -110,7 +110,9 @@ fn drain(reader: impl Read, coding: &str, limit: usize) -> Result<Bytes, CodingE
 /// Returns an error in dmtap's words: each decoder has other words for the same two errors.
 fn broken(coding: &str, error: &io::Error) -> CodingError {
     let why = match error.kind() {
-        io::ErrorKind::UnexpectedEof => "the body ends too early",
+        io::ErrorKind::UnexpectedEof => {
+            "the body ends too early, or other bytes stand behind its end"
+        }
         _ => "the body is damaged, or in another coding",
     };
     CodingError::Broken {

@@ -148,7 +148,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncRead for ScriptedClose<I> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.io).poll_read(cx, buffer);
         if buffer.filled().len() > before {
-            self.handle.note_heard();
+            self.handle.note_heard(&buffer.filled()[before..]);
         }
         read
     }

@@ -227,10 +227,14 @@ fn a_wait_ends_without_an_exchange_and_with_the_run() {
         "limit=0",
         "limit=1001",
         "wait=99",
+        "after=1&after=2",
     ] {
         let (status, error) = site.json(&format!("GET /exchanges?{wrong}"), "");
         assert_eq!(status, 400, "{wrong}: {error}");
         assert!(error["help"].as_str().unwrap().contains("after"), "{error}");
+    }
+    for wrong in ["GET /rules?x=1", "PUT /scopes/s?device=a&device=b"] {
+        assert_eq!(site.json(wrong, "").0, 400, "{wrong}");
     }
     // One that comes while the run ends is answered, or not taken any more.
     #[cfg(unix)]

@@ -142,7 +142,7 @@ async fn the_record_says_that_a_device_did_not_take_a_late_response() {
         (r#"{ delay = "5s" }"#, "before it took the response"),
         (
             r#"{ slicer = { size = 1000, delay = "5s" } }"#,
-            "after 1000 bytes of the response",
+            "before it took the whole response, at most 1000 bytes of it",
         ),
     ] {
         for flag in ["--http1.1", "--http2"] {

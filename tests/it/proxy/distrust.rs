@@ -25,9 +25,18 @@ fn made(change: impl FnOnce(&mut rcgen::CertificateParams)) -> (String, rustls::
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .unwrap();
+        .with_cert_resolver(unchecked(chain, key));
     (certificate.pem(), config)
+}
+
+/// Serves a certificate that rustls itself may refuse.
+fn unchecked(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Arc<rustls::sign::SingleCertAndKey> {
+    let key = provider().key_provider.load_private_key(key).unwrap();
+    let certified = rustls::sign::CertifiedKey::new(chain, key);
+    Arc::new(certified.into())
 }
 
 fn as_ca(params: &mut rcgen::CertificateParams) {
@@ -101,6 +110,12 @@ async fn a_self_signed_certificate_in_the_file_is_trusted_by_its_name_and_dates(
     };
     let words = "for another name: it is for other.example, and not localhost";
     check(other_name, 502, words).await;
+    let nameless = |params: &mut rcgen::CertificateParams| {
+        as_ca(params);
+        params.subject_alt_names = Vec::new();
+    };
+    let words = "certificate is not for localhost: it has no subjectAltName";
+    check(nameless, 502, words).await;
     let expired = |params: &mut rcgen::CertificateParams| {
         as_ca(params);
         params.not_after = rcgen::date_time_ymd(2020, 2, 3);
@@ -132,6 +147,12 @@ async fn what_is_wrong_with_a_certificate_is_named() {
         params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
     };
     check(for_clients, "lacks serverAuth").await;
+    let critical = |params: &mut rcgen::CertificateParams| {
+        let mut extension = rcgen::CustomExtension::from_oid_content(&[1, 2, 3, 4], vec![5, 0]);
+        extension.set_criticality(true);
+        params.custom_extensions = vec![extension];
+    };
+    check(critical, "it has the critical extension 1.2.3.4, which").await;
 }
 
 #[tokio::test]
@@ -176,5 +197,8 @@ async fn a_server_that_does_not_answer_is_named_in_words() {
         assert!(text.contains(words), "{text}");
     };
     check("", "the server closed the connection without answering").await;
+    let in_head = "the server closed the connection in the head of its answer";
+    check("HTTP/1.1 20", in_head).await;
+    check("HTTP/1.1 200 OK\r\nContent-Le", in_head).await;
     check("what?\r\n\r\n", "what the server answered is not HTTP").await;
 }

@@ -122,6 +122,16 @@ pub(crate) fn show(lines: &[u8], sink: &mut impl Sink) -> io::Result<Vec<Damage>
     sink.finish().map(|()| damage)
 }
 
+#[test]
+fn a_record_that_an_editor_saved_with_a_byte_order_mark_is_whole() {
+    let lines = json_lines(&session().events, Masking::Masked);
+    let marked = [b"\xef\xbb\xbf", &lines[..]].concat();
+    let mut sink = JsonLines::new(Vec::new());
+    assert!(show(&marked, &mut sink).unwrap().is_empty());
+    assert_eq!(sink.into_inner(), lines);
+    assert!(dmtap::record::is_record(&marked));
+}
+
 /// Compares with a file, or writes it where DMTAP_BLESS is set.
 pub(crate) fn expect(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
