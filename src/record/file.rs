@@ -3,7 +3,7 @@
 #[cfg(unix)]
 use std::fs::TryLockError;
 use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::jsonl;
@@ -168,7 +168,7 @@ fn open(path: &str, run: &RunRecord) -> Result<Opened, FileErrorKind> {
         file.write_all(b"\n")?;
     }
     let identity = identity(&file.metadata()?);
-    let out = BufWriter::with_capacity(BUFFER, file);
+    let out = BufWriter::with_capacity(BUFFER, Unlocking(file));
     let sink: Box<dyn Sink> = match kind {
         Kind::JsonLines => {
             let beginning = jsonl::line(jsonl::RUN, run);
@@ -224,6 +224,27 @@ fn lock(file: &File) -> Result<(), FileErrorKind> {
 #[cfg(not(unix))]
 fn lock(_: &File) -> Result<(), FileErrorKind> {
     Ok(())
+}
+
+/// A file whose lock ends with it. To close the file is not enough: a program that another thread starts has a copy of the
+/// descriptor, with the lock, for a moment.
+#[derive(Debug)]
+struct Unlocking(File);
+
+impl Write for Unlocking {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl Drop for Unlocking {
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
 }
 
 /// The device number and inode number of a file.
@@ -308,4 +329,21 @@ fn make_private(_: &File) -> io::Result<()> {
 #[cfg(not(unix))]
 fn options() -> OpenOptions {
     OpenOptions::new()
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lock_ends_with_the_file_though_its_descriptor_has_a_copy() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || File::create(folder.path().join("a.jsonl")).unwrap();
+        let file = open();
+        lock(&file).unwrap();
+        let _copy = file.try_clone().unwrap();
+        assert!(lock(&open()).is_err());
+        drop(Unlocking(file));
+        lock(&open()).unwrap();
+    }
 }
