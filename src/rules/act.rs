@@ -3,17 +3,13 @@
 mod edit;
 mod fault;
 mod head;
-mod idle;
 mod protocol;
 mod raw;
-mod soap;
 mod values;
 
 pub(super) use fault::fault;
 pub(super) use head::head;
-pub(super) use idle::is_idle;
 pub(super) use raw::{Body, raw};
-pub(super) use soap::soap;
 pub(super) use values::Values;
 
 use std::sync::Arc;

@@ -14,7 +14,7 @@ use super::matcher::{Kinds, MatchContext};
 use super::selection::Commands;
 use super::selection::Selected;
 use super::step::ScenarioStep;
-use super::{HeldBack, RawStep, Rule, RuleInput, RuleState, Stage, Step, Verdict};
+use super::{HeadStep, HeldBack, RawStep, Rule, RuleInput, RuleState, Stage, Step, Verdict};
 use crate::dm::dialect::MediaKind;
 use crate::flow::{EffectDetail, RuleEffect, Side, media};
 use crate::markup::{self, Document, Limits, NodeId};
@@ -154,11 +154,20 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// Whether no step of a rule about the whole message has anything to do.
+    /// Whether no step of a rule about the whole message has anything to do. Only `replace-text` and `remove-header` can
+    /// have nothing to do.
     fn is_idle(&self, rule: &Rule) -> bool {
-        let bytes = self.body();
-        let body = bytes.as_ref().map(|bytes| self.body_of(bytes));
-        act::is_idle(rule, self.input, &self.verdict, body.as_ref())
+        rule.steps.iter().all(|step| match step {
+            Step::Raw(RawStep::ReplaceText { pattern, .. }) => {
+                !self.body().is_some_and(|body| body.matches(&pattern.0))
+            }
+            Step::Head(HeadStep::RemoveHeader(name)) => {
+                let mut headers = self.input.headers().clone();
+                self.verdict.edit_headers(&mut headers);
+                !headers.contains_key(&name.0)
+            }
+            _ => false,
+        })
     }
 
     /// Returns the current message, for matchers.
@@ -182,7 +191,7 @@ impl<'a> Evaluation<'a> {
     pub(super) fn act(&mut self, rule: &Rule, selection: &[Selected]) -> RuleEffect {
         let mut applied = RuleEffect::new(rule.name(), Vec::new());
         // Templates are filled from the message as the rule found it.
-        let (document, body) = (self.document.clone(), self.body());
+        let (document, bytes) = (self.document.clone(), self.bytes());
         let mut values = Values::new(self.input, document.as_deref(), self.answers);
         let planned = match &document {
             Some(document) => self.edit(rule, document, &mut values, selection, &mut applied),
@@ -195,12 +204,12 @@ impl<'a> Evaluation<'a> {
                 Step::Edit(_) | Step::Protocol(_) | Step::Connection(_) => continue,
                 Step::Head(step) => act::head(step, self.input, &mut values, selected, verdict),
                 Step::Raw(step) => {
-                    let Some(found) = body.as_ref().filter(|_| planned) else {
+                    let Some(found) = bytes.as_ref().filter(|_| planned) else {
                         continue;
                     };
                     match self.raw(step, &mut values, selected) {
                         Ok((patch, change)) => {
-                            let body = patch.apply(&self.body().unwrap_or_default());
+                            let body = patch.apply(&self.bytes().unwrap_or_default());
                             applied.patch = applied.patch.then(&patch, found);
                             self.accept(rule, body);
                             change
@@ -208,11 +217,13 @@ impl<'a> Evaluation<'a> {
                         Err(why) => EffectDetail::declined(step.name(), &why),
                     }
                 }
-                Step::Soap(step) => act::soap(step, self.input, self.document.as_deref(), verdict),
                 Step::Scenario(step @ ScenarioStep::AdvanceScenario) => {
                     act::advance_scenario(step.name(), rule)
                 }
-                Step::Fault(step) => act::fault(step, rule, self.seed, self.input, verdict),
+                Step::Fault(step) => {
+                    let document = self.document.as_deref();
+                    act::fault(step, rule, self.seed, self.input, document, verdict)
+                }
             };
             applied.changes.push(change);
         }
@@ -275,9 +286,11 @@ impl<'a> Evaluation<'a> {
         if let Some(why) = bodiless(self.input) {
             return Err(why.into());
         }
-        let bytes = self.body().unwrap_or_default();
-        let (patch, change) = act::raw(step, &self.body_of(&bytes), values, selected)?;
-        Ok((fitting(patch, &bytes, self.input.limits)?, change))
+        let Some(body) = self.body() else {
+            return Err("the body was not read".into());
+        };
+        let (patch, change) = act::raw(step, &body, values, selected)?;
+        Ok((fitting(patch, &body.bytes, self.input.limits)?, change))
     }
 
     /// Takes over a changed body, and decodes it again.
@@ -298,18 +311,19 @@ impl<'a> Evaluation<'a> {
     }
 
     /// Returns the current body, with its content codings undone; `None` if it was not read.
-    fn body(&self) -> Option<Bytes> {
+    fn bytes(&self) -> Option<Bytes> {
         let received = || self.input.document.map(|document| document.source());
         let now = self.verdict.body.as_ref();
         now.or_else(received).or(self.input.body).cloned()
     }
 
-    fn body_of<'b>(&'b self, bytes: &'b Bytes) -> Body<'b> {
-        Body {
-            bytes,
+    /// Returns the current body with its document.
+    fn body(&self) -> Option<Body<'_>> {
+        Some(Body {
+            bytes: self.bytes()?,
             document: self.document.as_deref(),
             limits: self.input.limits,
-        }
+        })
     }
 }
 

@@ -57,6 +57,11 @@ impl Glob {
     }
 }
 
+/// Whether one of the patterns matches a text; an empty list always matches.
+pub fn any_matches<G: AsRef<Glob>>(patterns: &[G], text: &str) -> bool {
+    patterns.is_empty() || patterns.iter().any(|glob| glob.as_ref().matches(text))
+}
+
 impl AsRef<Self> for Glob {
     fn as_ref(&self) -> &Self {
         self

@@ -185,8 +185,9 @@ impl FoundElement {
     }
 
     /// Returns the element; `outer` is the message.
-    pub(super) fn element<'d>(&'d self, outer: &'d Document) -> Option<Element<'d>> {
-        self.document(outer).element(self.node)
+    pub(super) fn element<'d>(&'d self, outer: &'d Document) -> Element<'d> {
+        let found = self.document(outer).element(self.node);
+        found.expect("the element was found in this document")
     }
 
     pub(super) fn document<'d>(&'d self, outer: &'d Document) -> &'d Document {
@@ -203,9 +204,7 @@ impl FoundElement {
     /// Returns the path of the element from the root of the message.
     pub(super) fn path(&self, outer: &Document) -> String {
         let around = self.inside.as_ref().map_or("", |inside| &*inside.path);
-        let own = self.element(outer).map(|element| element.path());
-        let own = own.as_ref().map_or("", |path| path.as_str());
-        format!("{around}{own}")
+        format!("{around}{}", self.element(outer).path())
     }
 
     fn step_into(&self, level: &ElementPath, outer: &Document, limits: &Limits) -> Vec<Self> {
@@ -213,8 +212,7 @@ impl FoundElement {
             Some(inside) => inside.embedded.limits(),
             None => limits,
         };
-        let embedded = self.element(outer).and_then(|e| e.embedded(limits));
-        let Some(embedded) = embedded else {
+        let Some(embedded) = self.element(outer).embedded(limits) else {
             return Vec::new();
         };
         let mut holders = self.holders();

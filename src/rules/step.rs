@@ -25,7 +25,7 @@ pub use protocol::{
 };
 pub use raw::{Content, Flip, Form, Length, NewBody, RawStep};
 pub use scenario::ScenarioStep;
-pub use soap::{SoapFault, SoapStep};
+pub use soap::SoapFault;
 
 use std::sync::LazyLock;
 
@@ -92,8 +92,6 @@ kinds! {
     Raw(RawStep): "Bytes of the body";
     /// Controls how the message is sent, or sends something else instead.
     Fault(FaultStep): "Answers and deliveries";
-    /// Answers enrollment instead of the server.
-    Soap(SoapStep): "Enrollment faults";
     /// A protocol step, which keeps both peers consistent.
     Protocol(ProtocolStep): "Protocol steps";
     /// Concerns the scenario of the rule, not the message.
@@ -170,7 +168,7 @@ impl Step {
 
     /// Whether the step needs the decoded body.
     pub fn looks_inside(&self) -> bool {
-        self.is_edit() || matches!(self, Self::Soap(_))
+        self.is_edit() || matches!(self, Self::Fault(FaultStep::SoapFault(_)))
     }
 
     /// Whether the step acts on each selected element, not once on the message.
@@ -216,7 +214,6 @@ impl Step {
         match self {
             Self::Fault(step) => step.ends(),
             Self::Connection(step) => step.ends(),
-            Self::Soap(_) => true,
             _ => false,
         }
     }

@@ -19,7 +19,7 @@ pub use text::{
 };
 pub(in crate::rules) use text::{as_glob, is_regex};
 pub use word::True;
-pub(in crate::rules) use word::{Named, named, named_by, no_word, unknown_word};
+pub(in crate::rules) use word::{named, named_by, no_word, unknown_word};
 
 use serde::de::value::StrDeserializer;
 use serde::de::{IntoDeserializer, MapAccess, SeqAccess};

@@ -11,7 +11,7 @@ use crate::dm::locuri;
 use crate::record::model::{CommandRecord, EventKind};
 use crate::record::redact::MASK;
 use crate::record::{EventRecord, Sink};
-use crate::rules::glob::Glob;
+use crate::rules::glob::any_matches;
 use crate::rules::{Matcher, Rule, SCOPE_HEADER, Stage};
 
 /// A sink that keeps the values of the messages for each key of `match`; clones share them.
@@ -94,19 +94,16 @@ impl KeysMet {
     }
 
     fn unmet_of(&self, matcher: &Matcher, stage: Stage) -> Option<&'static str> {
-        fn any<G: AsRef<Glob>>(globs: &[G], text: &str) -> bool {
-            globs.is_empty() || globs.iter().any(|glob| glob.as_ref().matches(text))
-        }
         let (commands, uris) = (&matcher.command, &matcher.loc_uri);
         let is_command = |name: &str| {
             commands.is_empty() || commands.iter().any(|command| command.name() == name)
         };
         let is_node = |uri: &str| uris.is_empty() || uris.iter().any(|glob| glob.matches(uri));
         let keys: [(&str, &Holds<'_>); 6] = [
-            ("method", &|it| any(&matcher.method, it)),
-            ("host", &|it| any(&matcher.host, it)),
-            ("path", &|it| any(&matcher.path, it)),
-            ("device", &|it| any(&matcher.device, it)),
+            ("method", &|it| any_matches(&matcher.method, it)),
+            ("host", &|it| any_matches(&matcher.host, it)),
+            ("path", &|it| any_matches(&matcher.path, it)),
+            ("device", &|it| any_matches(&matcher.device, it)),
             ("command", &is_command),
             ("loc-uri", &is_node),
         ];

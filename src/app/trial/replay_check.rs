@@ -11,11 +11,9 @@ use crate::flow::{ExchangeId, SessionKey, Side};
 pub enum Applicability {
     /// It would have been sent.
     Fits,
-    /// It answers a request that the server never received.
-    Unasked,
     /// It is the first message that no longer fits its session.
     First,
-    /// It is a later message of such a session.
+    /// It is a later message of such a session, or answers a request that the server never received.
     Later,
 }
 
@@ -47,7 +45,7 @@ impl Unasked {
 
     pub(super) fn fit(&mut self, passed: &Passed, session: Option<SessionKey>) -> Applicability {
         if passed.speaker == Side::Server && self.exchanges.remove(&passed.exchange) {
-            return Applicability::Unasked;
+            return Applicability::Later;
         }
         let Some(session) = session.filter(|session| self.sessions.contains(session)) else {
             return Applicability::Fits;

@@ -4,7 +4,7 @@ use http::Uri;
 
 use super::Passed;
 use crate::dm::Message;
-use crate::rules::glob::Glob;
+use crate::rules::glob::any_matches;
 use crate::rules::{Matcher, Rule, Stage};
 
 /// The origin of the address of a message.
@@ -47,15 +47,12 @@ pub fn why(rule: &Rule, passed: &Passed, address: Address) -> String {
 
 /// Returns the part of the address that a matcher does not match, in words.
 fn elsewhere(matcher: &Matcher, uri: &Uri) -> Option<String> {
-    fn misses<G: AsRef<Glob>>(patterns: &[G], text: &str) -> bool {
-        !patterns.is_empty() && !patterns.iter().any(|p| p.as_ref().matches(text))
-    }
     let (host, path) = (uri.host().unwrap_or_default(), uri.path());
     let wrong = [
-        ("host", misses(&matcher.host, host), host),
-        ("path", misses(&matcher.path, path), path),
+        ("host", any_matches(&matcher.host, host), host),
+        ("path", any_matches(&matcher.path, path), path),
     ];
-    if let Some((key, _, is)) = wrong.iter().find(|(_, misses, _)| *misses) {
+    if let Some((key, _, is)) = wrong.iter().find(|(_, matches, _)| !matches) {
         return Some(format!("its `{key}` does not match `{is}`"));
     }
     matcher.all.iter().find_map(|inner| elsewhere(inner, uri))

@@ -208,8 +208,9 @@ impl Try {
             },
         };
         let passed = trial.message(speaker, document.source().clone(), Some(document));
-        let verdict = trial.decide(rules, &passed).verdict;
-        MessageOutcome::message(file, passed, evidence, verdict, rules)
+        let mut outcome = MessageOutcome::of(file, passed, rules, trial);
+        outcome.evidence = evidence;
+        outcome
     }
 }
 

@@ -70,10 +70,7 @@ impl Planning<'_, '_> {
     fn set_text(&mut self, selected: &Selected, template: &Template, at: &ElementPlace) {
         let document = self.document;
         for spot in self.find(selected, at) {
-            let Some(target) = spot.element(document) else {
-                continue;
-            };
-            let before = target.text().into_owned();
+            let before = spot.element(document).text().into_owned();
             let Some(text) = self.filled(template, selected, &before) else {
                 continue;
             };
@@ -97,7 +94,7 @@ impl Planning<'_, '_> {
         let document = self.document;
         for spot in self.find(selected, at) {
             let target = spot.element(document);
-            let attribute = target.and_then(|target| target.attribute(name));
+            let attribute = target.attribute(name);
             let before = attribute.map_or(String::new(), |a| a.value().into_owned());
             let Some(value) = self.filled(template, selected, &before) else {
                 continue;
@@ -140,8 +137,7 @@ impl Planning<'_, '_> {
     fn remove_attribute(&mut self, selected: &Selected, name: &str, at: &ElementPlace) {
         let document = self.document;
         for spot in self.find(selected, at) {
-            let target = spot.element(document);
-            let Some(attribute) = target.and_then(|target| target.attribute(name)) else {
+            let Some(attribute) = spot.element(document).attribute(name) else {
                 self.not_applied(selected, &format!("{at} has no attribute {name}"));
                 continue;
             };
@@ -164,7 +160,7 @@ impl Planning<'_, '_> {
             let Some((text, fragment)) = self.fragment(selected, template, &spot) else {
                 continue;
             };
-            let before = spot.element(document).map(summary).unwrap_or_default();
+            let before = summary(spot.element(document));
             let node = spot.node;
             let edit = Edit::Replace { node, fragment };
             self.change(&spot, "", EffectKind::Replaced, [before, text], edit);
@@ -185,7 +181,7 @@ impl Planning<'_, '_> {
             _ => self.find(selected, at),
         };
         for spot in spots {
-            let before = spot.element(document).map(summary).unwrap_or_default();
+            let before = summary(spot.element(document));
             let texts = [before, String::new()];
             let node = spot.node;
             self.change(&spot, "", EffectKind::Removed, texts, Edit::Remove { node });
@@ -228,10 +224,10 @@ pub(super) fn summary(element: Element<'_>) -> String {
 
 /// Returns the namespace that must be declared at this element for the prefix of an attribute; `None` if the prefix is
 /// not `msft`, or is declared here or above.
-fn undeclared(name: &str, element: Option<Element<'_>>) -> Option<&'static str> {
+fn undeclared(name: &str, element: Element<'_>) -> Option<&'static str> {
     let (prefix, _) = name.split_once(':')?;
     let declaration = format!("xmlns:{MSFT}");
-    let mut around = std::iter::successors(element, |element| element.parent());
+    let mut around = std::iter::successors(Some(element), |element| element.parent());
     let is_declared = around.any(|element| element.attribute(&declaration).is_some());
     (prefix == MSFT && !is_declared).then_some(MSFT_NAMESPACE)
 }

@@ -1,9 +1,12 @@
 //! Steps that control how a message is sent.
 
+mod soap;
+
 use std::num::NonZeroU64;
 use std::time::Duration;
 
 use crate::flow::{DeliveryStep, EffectDetail, EffectKind, Noise, Pace, StatedLength};
+use crate::markup::Document;
 use crate::rules::chance::Rng;
 use crate::rules::step::{Answer, FaultStep, ResetPeer, Slicer};
 use crate::rules::value::Time;
@@ -14,8 +17,12 @@ pub(in crate::rules) fn fault(
     rule: &Rule,
     seed: u64,
     input: &RuleInput<'_>,
+    document: Option<&Document>,
     verdict: &mut Verdict,
 ) -> EffectDetail {
+    if let FaultStep::SoapFault(fault) = step {
+        return soap::answer(step, fault, input, document, verdict);
+    }
     if let FaultStep::Answer(Answer(answer)) = step {
         let received = input.response.map(|head| head.status.to_string());
         verdict.answer = Some(answer.clone());
@@ -37,7 +44,9 @@ fn delivery(step: &FaultStep, draw: &mut Rng) -> (EffectKind, String, Vec<Delive
     use DeliveryStep::{Announce, Close, Reset, Send, Wait};
     use EffectKind as Kind;
     match step {
-        FaultStep::Answer(_) => (Kind::Answered, String::new(), Vec::new()),
+        FaultStep::Answer(_) | FaultStep::SoapFault(_) => {
+            (Kind::Answered, String::new(), Vec::new())
+        }
         FaultStep::Delay(Time(time)) => (Kind::Delayed, format!("{time:?}"), vec![Wait(*time)]),
         FaultStep::Latency { time, jitter } => {
             let jitter = jitter.map_or(Duration::ZERO, |jitter| jitter.0);

@@ -17,7 +17,7 @@ use crate::rules::template::{Escape, Template};
 
 /// A body as the steps so far left it.
 pub(in crate::rules) struct Body<'a> {
-    pub(in crate::rules) bytes: &'a Bytes,
+    pub(in crate::rules) bytes: Bytes,
     /// The decoded body, if it decodes.
     pub(in crate::rules) document: Option<&'a Document>,
     pub(in crate::rules) limits: &'a Limits,
@@ -57,7 +57,7 @@ pub(in crate::rules) fn raw(
         RawStep::Flip(flip) => {
             let mask = flip.mask.0 as u8;
             let span = body.span(flip.at, flip.length.0 as u32)?;
-            let flipped: Vec<u8> = span.of(body.bytes).iter().map(|b| b ^ mask).collect();
+            let flipped: Vec<u8> = span.of(&body.bytes).iter().map(|b| b ^ mask).collect();
             // The bytes themselves are not listed, because they may be part of a secret.
             let after = format!("{} at {}, mask {mask:02x}", bytes(span.len()), span.start);
             (

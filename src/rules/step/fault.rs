@@ -7,6 +7,7 @@ use schemars::{JsonSchema, json_schema};
 use serde::Deserialize;
 use strum::{IntoStaticStr, VariantNames};
 
+use super::SoapFault;
 use crate::flow::StatedLength;
 use crate::rules::mistake::{KEY, Mistake};
 use crate::rules::value::{
@@ -23,6 +24,9 @@ pub enum FaultStep {
     /// dmtap answers the device with this HTTP status instead of the server; at `request` it does not ask the server.
     #[schemars(extend("examples" = [503]))]
     Answer(Answer),
+    /// dmtap answers a SOAP message of enrollment with a SOAP fault instead of the server; at `request` it does not ask the server.
+    #[schemars(extend("examples" = [{"subcode": "s:Authorization", "error-type": "DeviceCapReached"}]))]
+    SoapFault(SoapFault),
     /// Waits for this time before dmtap sends the message.
     #[schemars(extend("examples" = ["2s"]))]
     Delay(Time),
@@ -304,6 +308,7 @@ impl FaultStep {
         matches!(
             self,
             Self::Answer(_)
+                | Self::SoapFault(_)
                 | Self::Reset
                 | Self::ResetPeer(ResetPeer::Now)
                 | Self::Timeout(_)

@@ -1,20 +1,9 @@
-//! Steps that answer enrollment.
+//! Enrollment faults.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use strum::{IntoStaticStr, VariantNames};
 
 use crate::rules::value::named;
-
-/// An answer to enrollment instead of the server's.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema, IntoStaticStr, VariantNames)]
-#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
-#[strum(serialize_all = "kebab-case")]
-pub enum SoapStep {
-    /// dmtap answers a SOAP message of enrollment with a SOAP fault instead of the server; at `request` it does not ask the server.
-    #[schemars(extend("examples" = [{"subcode": "s:Authorization", "error-type": "DeviceCapReached"}]))]
-    SoapFault(SoapFault),
-}
 
 /// An enrollment fault (MS-MDE2).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]

@@ -5,30 +5,20 @@ use crate::dm::{CommandKind, Dialect};
 use crate::flow::{CertificateDefect, TlsAlert, TlsVersion};
 use crate::rules::mistake::{KEY, Mistake, list};
 
-/// A type whose values have names in rule files.
-pub(in crate::rules) trait Named: Copy + 'static {
-    /// Returns every name with its value.
-    fn all() -> Vec<(&'static str, Self)>;
-}
-
-/// Implements [`Named`], `Deserialize` and `JsonSchema` for types.
+/// Implements `Deserialize` and `JsonSchema` for types whose values have names in rule files, from all names with their
+/// values.
 macro_rules! named {
     ($($type:ty: $all:expr;)*) => {$(
-        impl $crate::rules::value::Named for $type {
-            fn all() -> Vec<(&'static str, Self)> {
-                $all
-            }
-        }
-
         impl<'de> serde::Deserialize<'de> for $type {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let all: Vec<(&'static str, Self)> = $all;
                 let value = $crate::rules::value::Scalar::deserialize(deserializer)?;
-                $crate::rules::value::named_by(value).map_err(serde::de::Error::custom)
+                $crate::rules::value::named_by(value, &all).map_err(serde::de::Error::custom)
             }
         }
 
         $crate::rules::value::described!([] $type, |_| {
-            let all = <$type as $crate::rules::value::Named>::all();
+            let all: Vec<(&'static str, Self)> = $all;
             let names: Vec<&str> = all.into_iter().map(|(name, _)| name).collect();
             schemars::json_schema!({"enum": names})
         });
@@ -57,9 +47,8 @@ pub(in crate::rules) fn no_word(found: &str, names: &[&str]) -> Mistake {
         .help(format!("write one of {}", list(names)))
 }
 
-/// Returns the value of this name.
-pub(in crate::rules) fn named_by<T: Named>(value: Scalar) -> Result<T, Mistake> {
-    let all = T::all();
+/// Returns the value with the name that a rule file has; `all` are the names with their values.
+pub(in crate::rules) fn named_by<T: Copy>(value: Scalar, all: &[(&str, T)]) -> Result<T, Mistake> {
     let names: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
     let word = match value {
         Scalar::Text(word) => word,

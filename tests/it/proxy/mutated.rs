@@ -122,7 +122,7 @@ fn built_in(seed: u64) -> RuleSet {
 fn answers(rule: &BuiltinRule) -> bool {
     let rules = load::parse(rule.name, rule.text).unwrap();
     let mut steps = rules.iter().flat_map(|rule| &rule.steps);
-    steps.any(|step| matches!(step, Step::Soap(_) | Step::Fault(_)))
+    steps.any(|step| matches!(step, Step::Fault(_)))
 }
 
 /// Built-in rules that send a message late, or only a part of it.

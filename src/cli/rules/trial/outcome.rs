@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use similar::TextDiff;
 
 use crate::app::trial::why_not::{self, Address};
-use crate::app::trial::{Evidence, Passed};
+use crate::app::trial::{Evidence, Passed, Trial};
 use crate::cli::{Output, json_line};
 use crate::flow::{EffectDetail, ExchangeId, RuleEffect, Side, media};
 use crate::markup::convert::{XmlLayout, to_xml};
@@ -21,9 +21,9 @@ use crate::rules::{Rule, RuleSet, Stage, SyntheticResponse, Verdict};
 pub(super) struct MessageOutcome<'r> {
     file: String,
     /// Its exchange; only for a message of a record.
-    exchange: Option<ExchangeId>,
+    pub(super) exchange: Option<ExchangeId>,
     /// The evidence for the speaker of a message from a file; `None` if the record or the user named the speaker.
-    evidence: Option<Evidence>,
+    pub(super) evidence: Option<Evidence>,
     rules: &'r RuleSet,
     pub(super) passed: Passed,
     verdict: Verdict,
@@ -41,34 +41,15 @@ pub(super) struct Silent<'r> {
 const MOST_SILENT: usize = 20;
 
 impl<'r> MessageOutcome<'r> {
-    /// Creates the outcome of a message from a file.
-    pub(super) fn message(
-        file: &Path,
-        passed: Passed,
-        evidence: Option<Evidence>,
-        verdict: Verdict,
-        rules: &'r RuleSet,
-    ) -> Self {
+    /// Tries the rules on a message.
+    pub(super) fn of(file: &Path, passed: Passed, rules: &'r RuleSet, trial: &mut Trial) -> Self {
         Self {
             file: file.display().to_string(),
             exchange: None,
-            evidence,
+            evidence: None,
             rules,
+            verdict: trial.decide(rules, &passed).verdict,
             passed,
-            verdict,
-        }
-    }
-
-    /// Creates the outcome of a message of a record.
-    pub(super) fn recorded(
-        file: &Path,
-        passed: Passed,
-        verdict: Verdict,
-        rules: &'r RuleSet,
-    ) -> Self {
-        Self {
-            exchange: Some(passed.exchange),
-            ..Self::message(file, passed, None, verdict, rules)
         }
     }
 

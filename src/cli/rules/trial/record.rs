@@ -78,8 +78,8 @@ impl Playing<'_> {
 
     fn report(&mut self, passed: Passed) -> io::Result<()> {
         self.counts.as_received += u64::from(passed.is_as_received);
-        let verdict = self.trial.decide(self.rules, &passed).verdict;
-        let tried = MessageOutcome::recorded(self.file, passed, verdict, self.rules);
+        let mut tried = MessageOutcome::of(self.file, passed, self.rules, &mut self.trial);
+        tried.exchange = Some(tried.passed.exchange);
         self.counts.message(&tried);
         if !tried.acts() {
             return Ok(());

@@ -67,10 +67,7 @@ impl Planning<'_, '_> {
             self.not_applied(selected, "an element stays in its document");
             return false;
         }
-        let Some((element, neighbour)) = source.element(document).zip(target.element(document))
-        else {
-            return false;
-        };
+        let (element, neighbour) = (source.element(document), target.element(document));
         if !self.add(element.span().len()) {
             return false;
         }
@@ -87,9 +84,7 @@ impl Planning<'_, '_> {
     pub(super) fn duplicate(&mut self, selected: &Selected, at: &ElementPlace, ids: Option<True>) {
         let document = self.document;
         for spot in self.find(selected, at) {
-            let Some(element) = spot.element(document) else {
-                continue;
-            };
+            let element = spot.element(document);
             let inside = (spot.node.0..element.next_after().0).map(NodeId);
             let texts: Vec<(NodeId, String)> = match ids {
                 None => Vec::new(),

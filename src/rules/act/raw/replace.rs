@@ -36,9 +36,9 @@ impl<'a> Replacement<'a> {
         let document = body.document;
         let patch = match document.map(|document| (document, document.encoding())) {
             Some((document, Encoding::Wbxml(_))) => self.in_texts(document)?,
-            Some((_, Encoding::Xml(header))) => self.in_source(body.bytes, header.charset)?,
-            None => match std::str::from_utf8(body.bytes) {
-                Ok(_) => self.in_source(body.bytes, Charset::Utf8)?,
+            Some((_, Encoding::Xml(header))) => self.in_source(&body.bytes, header.charset)?,
+            None => match std::str::from_utf8(&body.bytes) {
+                Ok(_) => self.in_source(&body.bytes, Charset::Utf8)?,
                 Err(_) => return Err("the body is not text".into()),
             },
         };
@@ -129,9 +129,9 @@ impl<'a> Replacement<'a> {
 
 impl Body<'_> {
     /// Whether the pattern matches in the body, where `replace-text` would look.
-    pub(in crate::rules::act) fn matches(&self, pattern: &Regex) -> bool {
+    pub(in crate::rules) fn matches(&self, pattern: &Regex) -> bool {
         let Some(document) = self.document else {
-            return std::str::from_utf8(self.bytes).is_ok_and(|text| pattern.is_match(text));
+            return std::str::from_utf8(&self.bytes).is_ok_and(|text| pattern.is_match(text));
         };
         match document.encoding() {
             Encoding::Wbxml(_) => {
@@ -140,7 +140,7 @@ impl Body<'_> {
                     value(text.kind(), &text.octets()).is_some_and(|v| pattern.is_match(&v))
                 })
             }
-            Encoding::Xml(header) => pattern.is_match(&header.charset.text(self.bytes)),
+            Encoding::Xml(header) => pattern.is_match(&header.charset.text(&self.bytes)),
         }
     }
 }

@@ -6,16 +6,17 @@ use crate::dm::compose::leaf;
 use crate::dm::soap::{Envelope, SoapVersion, action};
 use crate::flow::{EffectDetail, EffectKind, Side};
 use crate::markup::Document;
-use crate::rules::step::{SoapFault, SoapStep};
+use crate::rules::step::{FaultStep, SoapFault};
 use crate::rules::{RuleInput, SyntheticResponse, Verdict};
 
-pub(in crate::rules) fn soap(
-    step: &SoapStep,
+/// Answers with the fault.
+pub(super) fn answer(
+    step: &FaultStep,
+    fault: &SoapFault,
     input: &RuleInput<'_>,
     document: Option<&Document>,
     verdict: &mut Verdict,
 ) -> EffectDetail {
-    let SoapStep::SoapFault(fault) = step;
     let envelope = document.and_then(Envelope::of);
     let Some(envelope) = envelope.filter(|envelope| envelope.element().local() == "Envelope")
     else {
