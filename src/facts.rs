@@ -10,7 +10,7 @@ mod value;
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-pub use locuri::{csp_name, csp_of, only_scope};
+pub use locuri::{csp_name, csp_of, is_probe, only_scope};
 pub use near::near;
 pub use result::{RESULT_OF_STATUS, number, parts, result, result_in_text};
 pub use table::rules_for;
@@ -267,7 +267,7 @@ mod tests {
             assert!(!fact.key.is_empty() && !fact.meaning.is_empty(), "{fact:?}");
             assert!(!fact.reference.is_empty(), "{fact:?}");
         }
-        // The last 3 KB hold values that administrators search for, such as those of declared configuration.
-        const { assert!(table::BYTES <= 84 << 10) }
+        // The last 15 KB hold values that administrators search for, such as those of declared configuration.
+        const { assert!(table::BYTES <= 96 << 10) }
     }
 }

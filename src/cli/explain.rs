@@ -247,6 +247,10 @@ fn place(loc_uri: &str) -> String {
         .position(|segment| segment.eq_ignore_ascii_case("Policy"));
     let is = |segment: &str, name: &str| segment.eq_ignore_ascii_case(name);
     let policy = policy.and_then(|at| match segments.get(at + 1..)? {
+        _ if facts::is_probe(&locuri::canonical(loc_uri)) => Some(
+            "; a probe of Intune: Windows answers 404 on every device, and it is no failure"
+                .to_owned(),
+        ),
         [kind, admx, app, _, file, ..]
             if is(kind, "ConfigOperations") && is(admx, "ADMXInstall") =>
         {

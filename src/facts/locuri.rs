@@ -41,6 +41,13 @@ pub fn only_scope(csp: &Fact) -> Option<&'static str> {
     }
 }
 
+/// Whether a canonical node is the one that Intune writes to in each session as a probe: Windows always answers 404.
+pub fn is_probe(node: &str) -> bool {
+    node.ends_with(
+        "policy/configoperations/admxinstall/receiver/properties/policy/fakepolicy/version",
+    )
+}
+
 fn is_scope(segment: &str) -> bool {
     ["Device", "User"]
         .iter()

@@ -246,6 +246,37 @@ mod tests {
     }
 
     #[test]
+    fn nodes_below_every_csp_that_reports_the_end_of_work_are_known() {
+        let failures = [
+            ("certificatestore/my/wstep/renew/status", "3"),
+            ("certificatestore/my/wstep/renew/errorcode", "-2145910778"),
+            (
+                "applicationcontrol/policies/{a}/policyinfo/status",
+                "-1073739516",
+            ),
+            ("applicationcontrol/tokens/a/tokeninfo/status", "5"),
+            ("printerprovisioning/upprinterinstalls/a/status", "4"),
+            ("windowslicensing/status", "0"),
+            ("euiccs/a/actions/status", "-2147024891"),
+            ("personalization/lockscreenimagestatus", "6"),
+            ("dmclient/provider/a/recovery/recoverystatus", "8"),
+            ("devicepreparation/pageerrorcode", "-2147024891"),
+        ];
+        for (node, value) in failures {
+            let reported = reported_value(&format!("vendor/msft/{node}"), value);
+            assert!(
+                matches!(reported, Some(ReportedValue::Failed(_))),
+                "{node} {value}"
+            );
+        }
+        let is_done = |node: &str, value: &str| {
+            reported_value(&format!("vendor/msft/{node}"), value) == Some(ReportedValue::Done)
+        };
+        assert!(is_done("windowslicensing/smode/status", "0"));
+        assert!(is_done("euiccs/a/actions/status", "0"));
+    }
+
+    #[test]
     fn every_row_of_values_is_complete_and_its_words_are_known() {
         let lines = TABLE.lines().filter(|line| !line.starts_with('#')).skip(1);
         let mut before = "";

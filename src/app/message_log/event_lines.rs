@@ -14,7 +14,7 @@ use memchr::memmem;
 
 use crate::app::print;
 use crate::dm::soap::local_code;
-use crate::dm::{Hresult, StatusCode};
+use crate::dm::{Hresult, StatusCode, locuri};
 use crate::facts;
 
 /// A failure in a text.
@@ -29,6 +29,13 @@ struct NamedFailure {
 impl NamedFailure {
     /// Returns the failure in words.
     fn words(&self) -> String {
+        if let (Some(node), Ok(code)) = (&self.node, &self.result)
+            && self.is_of_probe()
+        {
+            return format!(
+                "0x{code:08X} for a probe of Intune, as on every device: no failure, at {node}"
+            );
+        }
         let what = match &self.result {
             Err(words) => words.clone(),
             Ok(code) => match facts::result(*code) {
@@ -42,9 +49,15 @@ impl NamedFailure {
         }
     }
 
+    fn is_of_probe(&self) -> bool {
+        let node = self.node.as_deref().map(locuri::canonical);
+        node.is_some_and(|node| facts::is_probe(&node))
+    }
+
     /// Returns the rank: failures of enrollment and of the session (0x8018…, 0x8019…) come first, unspecific ones last.
     fn rank(&self) -> u8 {
         match self.result.as_ref().map_or(0, |code| *code) {
+            _ if self.is_of_probe() => 4,
             code if matches!(code >> 16, 0x8018 | 0x8019) => 0,
             code if code > 0 && facts::result(code).is_none() => 3,
             0 | 0x8000_4005 | 0x8000_FFFF | 0x8007_06D9 => 2,
@@ -73,7 +86,8 @@ pub(super) fn print_named(text: &[u8], is_anywhere: bool) {
 /// Returns the code that a text without messages is most likely about.
 pub(super) fn first_code(text: &[u8]) -> Option<String> {
     let named = named(&in_one_line(text), true);
-    let code = named.iter().find_map(|it| Some(*it.result.as_ref().ok()?));
+    let mut named = named.iter().filter(|it| !it.is_of_probe());
+    let code = named.find_map(|it| Some(*it.result.as_ref().ok()?));
     let code = code.map(|code| format!("0x{code:08X}"));
     code.or_else(|| status_in(text))
 }

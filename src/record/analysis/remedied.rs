@@ -1,10 +1,11 @@
 //! Failed commands that need nothing more, because a later command reached their goal: a server asks for a node, gets 404,
 //! and adds it; sends an Add, gets 418, and sends a Replace with the same value; or repeats an Atomic, or a large object. A
-//! Delete that found nothing to delete needs nothing more, either.
+//! Delete that found nothing to delete needs nothing more, either, and no probe of Intune does.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::dm::{StatusCode, locuri};
+use crate::facts;
 use crate::flow::{Arrival, Side, Transaction, TransactionItem, TransactionOutcome};
 use crate::record::redact::MASK;
 
@@ -56,7 +57,7 @@ fn remedied(transactions: &[Transaction], incomplete: &HashSet<usize>) -> Vec<(u
                 _ => None,
             };
             let is_gone = transaction.command == "Delete" && is_absent && !known.contains(&node);
-            if later.is_some() || is_gone {
+            if later.is_some() || is_gone || facts::is_probe(&node) {
                 remedied.push((transaction.number, later.map(|it| it.number)));
             }
         } else if is_done(transaction) {

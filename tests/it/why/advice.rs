@@ -48,7 +48,7 @@ fn check(command: &str, status: &str, has: &[&str], lacks: &[&str]) {
 fn windows_may_add_a_node_on_replace_so_that_its_404_has_several_causes() {
     let is_certain = "Replace creates no node";
     for node in [
-        "./Device/Vendor/MSFT/Policy/ConfigOperations/ADMXInstall/Receiver/Properties/Policy/FakePolicy/Version",
+        "./Device/Vendor/MSFT/Policy/ConfigOperations/ADMXInstall/App/Policy/File",
         "./Device/Vendor/MSFT/WiFi/Profile/Office/WlanXml",
         "./User/Vendor/MSFT/VPNv2/Office/ProfileXML",
     ] {

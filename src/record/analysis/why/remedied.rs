@@ -3,6 +3,8 @@
 use super::large_object::INCOMPLETE;
 use super::words::{self, code, named};
 use super::{Case, MOST_LISTED, about};
+use crate::dm::locuri;
+use crate::facts;
 use crate::flow::{Transaction, TransactionOutcome};
 use crate::record::analysis::finding::grouped;
 use crate::record::model::SessionFinding;
@@ -20,6 +22,7 @@ impl<'s> Case<'s> {
                 && one.code() == other.code()
                 && csp(one) == csp(other)
                 && later(one) == later(other)
+                && is_probe(one) == is_probe(other)
         });
         groups.truncate(super::MOST_FINDINGS);
         groups.iter().map(|group| self.remedy(group)).collect()
@@ -36,6 +39,7 @@ impl<'s> Case<'s> {
         };
         let remedy = later(first).map(|it| &*it.command);
         let how = match (&*first.command, remedy) {
+            _ if is_probe(first) => "a probe of Intune, which gets this on every device",
             ("Atomic", _) => "then done",
             ("Delete", None) => "there was nothing to delete",
             (_, None) => "as is a node around it",
@@ -74,6 +78,11 @@ impl<'s> Case<'s> {
         };
         finding
     }
+}
+
+fn is_probe(transaction: &Transaction) -> bool {
+    let node = transaction.node().map(locuri::canonical);
+    node.is_some_and(|node| facts::is_probe(&node))
 }
 
 /// The most failed commands that are looked at.

@@ -301,12 +301,20 @@ fn work_of(node: &str) -> String {
         Some((parent, "rotaterecoverypasswordsstatus")) => {
             parent.replace("/status", "/rotaterecoverypasswords")
         }
-        // The other status nodes say nothing about each other.
-        Some((parent, _)) if parent.ends_with("/bitlocker/status") => node.to_owned(),
+        Some((parent, _)) if OF_MANY_WORKS.iter().any(|end| parent.ends_with(end)) => {
+            node.to_owned()
+        }
         Some((parent, _)) => parent.to_owned(),
         None => String::new(),
     }
 }
+
+/// The ends of the nodes whose children say nothing about each other.
+const OF_MANY_WORKS: [&str; 3] = [
+    "/bitlocker/status",
+    "/healthattestation",
+    "/personalization",
+];
 
 fn failed_parts(count: usize) -> String {
     match count {
@@ -368,7 +376,12 @@ fn not_asked_about(transaction: &Transaction, work: &LaterWork) -> SessionFindin
 
 pub(super) const INSTALLER_NEXT: &str = "read the installer's own log on the device: CommandLine in the job can ask for one \
                                          (/l*v and a file)";
-const NEXT_OF_FAILED: [(&str, &str); 3] = [
+const NEXT_OF_FAILED: [(&str, &str); 4] = [
+    (
+        "/wstep/renew",
+        "see what the enrollment server answered to the renewal, and mend it before the device's certificate ends: after that \
+         the device must enroll anew",
+    ),
     (
         "/scep/",
         "look at the SCEP server's log, and for events of SCEP in the device's event log \
