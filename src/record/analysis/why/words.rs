@@ -54,7 +54,11 @@ pub(in crate::record::analysis) fn place(place: &CommandPlace) -> String {
         "" => "without CmdID".to_owned(),
         id => format!("CmdID {id}"),
     };
-    format!("x{} (message {}, {cmd_id})", place.exchange, place.message)
+    match &*place.message {
+        // Local MDM does not number its messages.
+        "" => format!("x{} ({cmd_id})", place.exchange),
+        message => format!("x{} (message {message}, {cmd_id})", place.exchange),
+    }
 }
 
 /// `x30 (CmdID 6)`
