@@ -25,7 +25,7 @@ use self::replay_check::Unasked;
 use crate::conversation::{
     Conversations, Decision, InMemoryState, MessageInput, SessionHandle, SessionLimits,
 };
-use crate::dm::Message;
+use crate::dm::{Message, Refs};
 use crate::flow::{
     Connection, ConnectionId, ExchangeId, RequestHead, ResponseHead, SessionKey, Side, Timestamp,
 };
@@ -128,7 +128,8 @@ impl Trial {
         if is_answered && pair.flatten().is_some_and(|(asked, it)| answers(it, asked)) {
             return self.answer(body, document);
         }
-        if speaker == Side::Device || is_answered {
+        let is_alone = session.is_none() && document.as_deref().is_some_and(asks_only);
+        if speaker == Side::Device || is_answered || is_alone {
             // The device continues, so the server received its previous message, and answered it.
             if let Some(before) = self.open.get_mut(&exchange) {
                 before.delivered(Side::Server);
@@ -282,6 +283,15 @@ fn answers(answer: &Document, asked: &Document) -> bool {
             || answer.session_id().is_some() && answer.session_id() == asked.session_id()
     });
     is_of_it && msg_ref.is_some() && msg_ref == asked.msg_id()
+}
+
+/// Whether a message has commands, and answers nothing.
+fn asks_only(document: &Document) -> bool {
+    let mut commands = Message::of(document)
+        .into_iter()
+        .flat_map(Message::commands)
+        .peekable();
+    commands.peek().is_some() && commands.all(|it| Refs::of(it).is_none())
 }
 
 fn reaches_the_server(verdict: &Verdict) -> bool {

@@ -16,7 +16,6 @@ mod session;
 pub mod why;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 
 use hashlink::LinkedHashMap;
 use smol_str::{SmolStr, format_smolstr};
@@ -65,8 +64,7 @@ pub struct Analysis {
     history: History,
     /// The exchanges of messages that name no session, each with the reason.
     nameless: BTreeMap<u64, SmolStr>,
-    /// The commands in messages without a SyncHdr.
-    alone: Arc<CommandsAlone>,
+    alone: CommandsAlone,
     transactions: usize,
     had_exchanges: bool,
     /// The run of the newest event.
@@ -162,10 +160,13 @@ impl Analysis {
         self.had_exchanges = true;
         self.enrollments.any_message(record);
         let Some(tag) = &record.session else {
-            self.remember_nameless(record);
-            if CommandsAlone::has_any(record) {
-                Arc::make_mut(&mut self.alone).enter(record);
+            let asked = self.alone.answered_by_local_mdm(record);
+            if !asked.is_empty() {
+                over.push(self.local_mdm(asked, record));
+                return;
             }
+            self.remember_nameless(record);
+            self.alone.enter(record);
             over.extend(self.enrollments.message(record));
             return;
         };
@@ -197,6 +198,7 @@ impl Analysis {
             return;
         };
         let before = session.transactions.len();
+        session.commands_alone(self.alone.answered_by(record));
         session.message(record);
         session.seen_us = self.clock.now_us;
         self.transactions += session.transactions.len() - before;
@@ -208,9 +210,20 @@ impl Analysis {
         }
     }
 
-    /// Remembers a message of management that lacks its SessionID or its Source.
+    /// Returns what local MDM on a device answered to these commands.
+    fn local_mdm(&self, asked: Vec<EventRecord>, answer: &EventRecord) -> AnalysedSession {
+        let mut session = OpenSession::begin(answer);
+        session.summary.device = LOCAL_MDM;
+        session.is_windows = true;
+        session.commands_alone(asked);
+        session.message(answer);
+        session.end(SessionEnd::Open);
+        why::conclude(session, &History::default(), &self.options)
+    }
+
+    /// Remembers a message of management that lacks its SessionID or its Source. Commands alone name none.
     fn remember_nameless(&mut self, record: &EventRecord) {
-        let mut notes = record.notes.iter();
+        let mut notes = record.notes.iter().filter(|it| it.severity == "error");
         let note = notes.find(|note| matches!(&*note.id, "HDR-02" | "HDR-07"));
         if let (Some(note), Some(exchange)) = (note, record.exchange)
             && record.message.is_some()
@@ -223,7 +236,6 @@ impl Analysis {
 
     fn begin(&mut self, record: &EventRecord, number: u64, over: &mut Vec<AnalysedSession>) {
         let mut session = OpenSession::begin(record);
-        session.alone = self.alone.clone();
         if self.over.remove(&number).is_some() {
             session.go_on(record);
         }
@@ -328,6 +340,9 @@ impl Analysis {
         Some(over)
     }
 }
+
+/// The name of the enrollment that programs on a device use (mdmlocalmanagement.dll), without a server.
+const LOCAL_MDM: SmolStr = SmolStr::new_static("local MDM");
 
 /// Returns the server and the device of a session.
 fn peers(session: &OpenSession) -> (SmolStr, SmolStr) {

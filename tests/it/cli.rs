@@ -3,6 +3,7 @@
 mod answered;
 mod beginning;
 mod check;
+mod commands_alone;
 mod curl_logs;
 mod decode;
 mod device;

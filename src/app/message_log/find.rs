@@ -224,9 +224,10 @@ fn carved(text: &Bytes, limits: &Limits, date: Option<WrittenDate>) -> Vec<Logge
             date: WrittenDate::last_in(&String::from_utf8_lossy(before)).or(date),
             ..LoggedMessage::of(bytes)
         };
+        let date = found.date;
         let alone = alone
             .into_iter()
-            .map(move |commands| (start..start, commands));
+            .map(move |commands| (start..start, LoggedMessage { date, ..commands }));
         alone.chain([(place, found)])
     });
     let mut messages: Vec<_> = messages.filter(|(_, found)| is_of_dm(found)).collect();
@@ -430,6 +431,7 @@ fn in_value(
         }
     });
     let mut found: Vec<_> = found.map(|found| LoggedMessage { line, ..found }).collect();
+    alone.iter_mut().for_each(|alone| alone.date = date);
     // The date is that of the first message, as a date in front of a text is.
     let others = found.iter_mut().skip(1);
     others.for_each(|found| found.date = found.date.filter(|own| Some(*own) != date));

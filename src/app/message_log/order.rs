@@ -25,8 +25,13 @@ pub(super) fn in_order(
     );
     let mut blocks: Vec<(Option<Timestamp>, Vec<LoggedMessage>)> = Vec::new();
     for (message, at) in found.drain(..).zip(moments) {
-        match blocks.last_mut().filter(|_| at.is_none()) {
-            Some((_, block)) => block.push(message),
+        // Commands alone belong to the answer behind them.
+        let last = blocks.last_mut();
+        match last.filter(|(_, block)| at.is_none() || block.iter().all(is_alone)) {
+            Some((time, block)) => {
+                *time = time.or(at);
+                block.push(message);
+            }
             None => blocks.push((at, vec![message])),
         }
     }
@@ -40,6 +45,12 @@ pub(super) fn in_order(
         let of_one_time = blocks.flat_map(|(_, block)| std::mem::take(block));
         found.extend(by_numbers(in_turns(of_one_time.collect())));
     }
+}
+
+/// Whether a message has no SyncHdr.
+fn is_alone(found: &LoggedMessage) -> bool {
+    let message = found.parsed.document().and_then(|it| Message::of(it));
+    message.is_some_and(|it| it.header().is_none())
 }
 
 /// Removes a message with the bytes and the time of the previous one: a program may log both the receipt and the

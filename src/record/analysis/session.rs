@@ -11,7 +11,6 @@ mod unknown;
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::Arc;
 
 use smol_str::{SmolStr, format_smolstr};
 
@@ -43,8 +42,8 @@ pub(super) struct OpenSession {
     objects: Vec<OpenObject>,
     /// The places of large objects that were not completed, each with its announced size.
     pub(super) incomplete: Vec<(usize, Option<u64>)>,
-    /// The commands before the session in messages without a SyncHdr.
-    pub(super) alone: Arc<CommandsAlone>,
+    /// The exchanges of commands that stand alone in front of their answers.
+    pub(super) alone: Vec<u64>,
     /// The failures of commands that the record does not have, in words.
     pub(super) orphans: Vec<String>,
     /// The Gets that the record does not have, with their Results.

@@ -23,6 +23,7 @@ pub(super) fn summary(out: &mut TextBuffer, summary: &SessionSummary, run: Optio
     words.push(match (summary.number, &*summary.device) {
         (Some(number), _) => format!("session {number}"),
         (None, "") if summary.end == SessionEnd::Open => "outside of sessions".to_owned(),
+        (None, device) if summary.end == SessionEnd::Open => device.to_owned(),
         (None, "") => attempt_words(summary.is_renewal).to_owned(),
         (None, device) => format!("{} of {device}", attempt_words(summary.is_renewal)),
     });

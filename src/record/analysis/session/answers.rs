@@ -109,7 +109,8 @@ impl OpenSession {
                 continue;
             }
             let found = self.find(other, commands, number);
-            match found.or_else(|| self.without_id(other, commands, number)) {
+            let found = found.or_else(|| self.without_id(other, commands, number));
+            match found.or_else(|| self.sent_alone(command)) {
                 Some(at) if self.has_answer_before(message, at, command) => {
                     doubtful.push((number, Some(at)));
                 }
@@ -137,7 +138,7 @@ impl OpenSession {
             };
             let meant_at = meant.as_ref().map(|(at, _)| *at).or(at);
             self.misnumbered.extend(meant);
-            match meant_at.or_else(|| self.sent_alone(answer)) {
+            match meant_at {
                 Some(at) => self.answered(message, number, at, &mut given),
                 None => self.orphan(message.exchange, answer),
             }

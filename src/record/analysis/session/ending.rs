@@ -172,6 +172,8 @@ impl OpenSession {
         });
         let ended = self.ended.take().or(by_incident);
         let end = ended.unwrap_or(match otherwise {
+            // Commands beside their answers are excerpts of sessions.
+            _ if !self.alone.is_empty() => SessionEnd::Open,
             SessionEnd::Open if !self.is_left && self.is_closed && !self.is_waiting => {
                 SessionEnd::Silent
             }

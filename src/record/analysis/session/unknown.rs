@@ -1,72 +1,137 @@
 //! Answers to commands that are in no message of the session.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use smol_str::SmolStr;
 
 use super::answers::{MOST_ORPHANS, short};
-use super::commands::{MOST_TRANSACTIONS, transaction};
 use super::{MOST_KEPT, OpenSession, unasked};
 use crate::dm::StatusCode;
-use crate::flow::{CommandPlace, Side, Transaction};
+use crate::flow::Side;
 use crate::record::EventRecord;
 use crate::record::analysis::why::{hresult_words, message_and_cmd_id};
-use crate::record::model::CommandRecord;
+use crate::record::model::{CommandRecord, EventKind, MessageRecord};
 
-/// The commands of messages without a SyncHdr by CmdID, each with its exchange. The logs of some servers show commands in
-/// this way beside the answer of a device.
-#[derive(Clone, Debug, Default)]
-pub(in super::super) struct CommandsAlone(HashMap<SmolStr, (u64, CommandRecord)>);
+/// The messages of a server that name no session: commands alone. The logs of some servers show commands in this way beside
+/// the answer of a device, and local MDM takes and gives no other messages.
+#[derive(Debug, Default)]
+pub(in super::super) struct CommandsAlone {
+    messages: Vec<EventRecord>,
+    /// The place of the newest message with a command of this CmdID.
+    by_id: HashMap<SmolStr, usize>,
+    /// The place of the first message behind the last answer of local MDM.
+    first_open: usize,
+    commands: usize,
+}
 
 impl CommandsAlone {
-    /// Takes in a message without a SyncHdr.
+    /// Takes in a message that names no session.
     pub(in super::super) fn enter(&mut self, record: &EventRecord) {
-        for command in record.commands.iter().filter(|it| it.answers.is_none()) {
-            let id = command.id.as_ref().filter(|id| id.len() >= LEAST_ID);
-            if let Some(id) = id.filter(|_| self.0.len() < MOST_KEPT) {
-                let exchange = record.exchange.unwrap_or_default();
-                let mut command = command.clone();
-                command.items.truncate(Transaction::MOST_ITEMS);
-                self.0.insert(id.clone(), (exchange, command));
-            }
+        let asks = |it: &&CommandRecord| it.answers.is_none();
+        let commands: Vec<_> = record.commands.iter().filter(asks).cloned().collect();
+        let has_room = self.commands + commands.len() <= MOST_KEPT;
+        if record.event != EventKind::Response || commands.is_empty() || !has_room {
+            return;
         }
+        self.commands += commands.len();
+        let ids = commands.iter().filter_map(|it| it.id.clone());
+        let place = self.messages.len();
+        self.by_id
+            .extend(ids.filter(|id| id.len() >= LEAST_ID).map(|id| (id, place)));
+        self.messages.push(EventRecord {
+            event: record.event,
+            exchange: record.exchange,
+            connection: record.connection.clone(),
+            message: record.message.clone(),
+            commands,
+            ..EventRecord::default()
+        });
     }
 
-    pub(in super::super) fn has_any(record: &EventRecord) -> bool {
-        let mut commands = record.commands.iter();
-        commands.any(|it| it.answers.is_none())
+    /// Returns the messages with commands that a message of a device answers, each with the MsgID by which it names them.
+    pub(in super::super) fn answered_by(&self, answer: &EventRecord) -> Vec<EventRecord> {
+        let answers = answer.commands.iter().filter_map(|it| it.answers.as_ref());
+        let mut found = BTreeMap::new();
+        for answers in answers {
+            if let Some(place) = self.by_id.get(&answers.id) {
+                found.entry(*place).or_insert(&answers.msg);
+            }
+        }
+        let found = found.into_iter();
+        found
+            .map(|(place, msg)| in_front_of(answer, &self.messages[place], msg))
+            .collect()
+    }
+
+    /// Returns the messages in front of an answer of local MDM, which names nothing in its SyncHdr; none for another message.
+    pub(in super::super) fn answered_by_local_mdm(
+        &mut self,
+        answer: &EventRecord,
+    ) -> Vec<EventRecord> {
+        let mut answers = answer.commands.iter().filter_map(|it| it.answers.as_ref());
+        let header = answer.message.as_ref();
+        let is_empty = header.is_some_and(|it| {
+            let names = [&it.session, &it.msg, &it.source, &it.target];
+            names
+                .iter()
+                .all(|name| name.as_ref().is_none_or(|it| it.is_empty()))
+        });
+        let Some(first) = answers
+            .next()
+            .filter(|_| is_empty && answer.event == EventKind::Request)
+        else {
+            return Vec::new();
+        };
+        let open = &self.messages[self.first_open..];
+        self.first_open = self.messages.len();
+        open.iter()
+            .map(|asked| in_front_of(answer, asked, &first.msg))
+            .collect()
+    }
+}
+
+/// Returns commands alone as the message that an answer is for.
+fn in_front_of(answer: &EventRecord, asked: &EventRecord, msg: &SmolStr) -> EventRecord {
+    EventRecord {
+        at_us: answer.at_us,
+        message: asked.message.clone().map(|header| MessageRecord {
+            msg: Some(msg.clone()),
+            ..header
+        }),
+        ..asked.clone()
     }
 }
 
 impl OpenSession {
-    /// Returns the transaction of a command in a message without a SyncHdr that an answer belongs to.
-    pub(super) fn sent_alone(&mut self, answer: &CommandRecord) -> Option<usize> {
-        let answers = answer
-            .answers
-            .as_ref()
-            .filter(|it| it.id.len() >= LEAST_ID)?;
-        let is_it = |kind: &str| answers.cmd.as_ref().map_or("Get", |cmd| cmd) == kind;
-        // The session may have the command already, from another answer.
-        let known = self.transactions.iter().rposition(|it| {
-            it.from == Side::Server && it.asked.cmd_id == answers.id && is_it(&it.command)
-        });
-        let at = self.transactions.len();
-        if known.is_some() || at == MOST_TRANSACTIONS {
-            return known;
+    /// Takes in commands alone, which the next message of the device answers.
+    pub(in super::super) fn commands_alone(&mut self, messages: Vec<EventRecord>) {
+        for asked in messages {
+            let ids = || asked.commands.iter().filter_map(|it| it.id.as_ref());
+            let is_known = self
+                .transactions
+                .iter()
+                .any(|it| it.from == Side::Server && ids().any(|id| *id == it.asked.cmd_id));
+            if !is_known || self.is_local_mdm() {
+                self.alone.extend(asked.exchange);
+                self.message(&asked);
+            }
         }
-        let (exchange, command) = self.alone.0.get(&answers.id)?;
-        if !is_it(&command.kind) {
-            return None;
-        }
-        let asked = CommandPlace {
-            exchange: *exchange,
-            message: short(&answers.msg),
-            cmd_id: short(&answers.id),
-            at_us: self.summary.began_us,
-        };
-        let alone = transaction(Side::Server, asked, command);
-        self.add(alone);
-        Some(at)
+    }
+
+    /// Whether the session is one of local MDM on the device, without a server.
+    pub(in super::super) fn is_local_mdm(&self) -> bool {
+        self.summary.number.is_none()
+    }
+
+    /// Returns the transaction of a command alone that an answer belongs to: the newest, whatever MsgRef the answer has.
+    pub(super) fn sent_alone(&self, answer: &CommandRecord) -> Option<usize> {
+        let answers = answer.answers.as_ref().filter(|_| !self.alone.is_empty())?;
+        let asked = answers.cmd.as_ref().map_or("Get", |cmd| cmd);
+        self.transactions.iter().rposition(|it| {
+            self.alone.contains(&it.asked.exchange)
+                && it.asked.cmd_id == answers.id
+                && it.command == asked
+        })
     }
 
     /// Notes an answer whose command the record does not have.

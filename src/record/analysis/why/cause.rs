@@ -180,6 +180,21 @@ impl<'s> Case<'s> {
                 ..Cause::default()
             };
         }
+        if failed == 404 && self.session.is_local_mdm() {
+            let why = "Local MDM is an enrollment of its own: it does not see what the server set."
+                .to_owned();
+            let next = match policy_area(transaction) {
+                Some(area) => format!(
+                    "look in the registry what is in force (HKLM\\SOFTWARE\\Microsoft\\PolicyManager\\current\\device\\{area}), or let the server send the Get"
+                ),
+                None => "let the server send the Get, or check the spelling of the node".to_owned(),
+            };
+            return Cause {
+                why: Some(why),
+                next,
+                is_certain: false,
+            };
+        }
         if failed == 404 {
             let (why, next) = self.not_found(transaction);
             return Cause {

@@ -206,10 +206,8 @@ impl<'s> Case<'s> {
         if !is_deleted {
             self.repeated(first, &mut finding);
         }
-        if first
-            .failed_node()
-            .is_some_and(|node| node.to_ascii_lowercase().contains("msft"))
-        {
+        let node = first.failed_node().filter(|_| !self.session.is_local_mdm());
+        if node.is_some_and(|node| node.to_ascii_lowercase().contains("msft")) {
             finding
                 .why
                 .push(format!("Intune shows this as {}.", words::intune(failed)));

@@ -315,6 +315,9 @@ impl<'s> Case<'s> {
     /// WHY-15: the record does not have the whole session.
     fn torn(&self) -> Option<SessionFinding> {
         let summary = &self.session.summary;
+        if self.session.is_local_mdm() {
+            return None;
+        }
         let is_open = *self.end() == SessionEnd::Open;
         let missing = self.session.missing.iter().take(MOST_LISTED);
         let missing = missing.map(|(from, first, last)| {
@@ -397,6 +400,9 @@ impl<'s> Case<'s> {
                 true => "record fewer devices at a time".into(),
                 false if self.session.nameless.is_some() => {
                     "let every message have its SessionID and Source: dmtap lint lists those without".into()
+                }
+                false if !self.session.alone.is_empty() => {
+                    "look in the server's log for the rest of the session, or record it with dmtap proxy -w".into()
                 }
                 false => {
                     "give whole sessions: a log from the device's first message to the last, or a record that begins before it"

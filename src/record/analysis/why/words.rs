@@ -54,7 +54,7 @@ pub(in crate::record::analysis) fn place(place: &CommandPlace) -> String {
     format!("x{} ({place_in_it})", place.exchange)
 }
 
-/// `message 2, CmdID 6`; of a message without a number `CmdID 6`.
+/// `message 2, CmdID 6`; of a message without a number, as in local MDM, `CmdID 6`.
 pub(in crate::record::analysis) fn message_and_cmd_id(message: &str, cmd_id: &str) -> String {
     let message = match message {
         "" => String::new(),

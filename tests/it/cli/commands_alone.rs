@@ -1,0 +1,148 @@
+//! Commands that stand alone, without a message around them, and the answers to them: what Fleet, SyncMLViewer and osquery
+//! print.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+
+use super::pasted::printed;
+
+const ID: &str = "7d1c3f5e-88a0-4b62-9a0d-6b3ad4b0f2f1";
+const UPDATE: &str = "./Device/Vendor/MSFT/Policy/Config/Update";
+
+fn replace(id: &str, node: &str) -> String {
+    format!(
+        "<Replace><CmdID>{id}</CmdID><Item><Target><LocURI>{node}</LocURI></Target><Meta><Format \
+         xmlns=\"syncml:metinf\">int</Format></Meta><Data>1</Data></Item></Replace>"
+    )
+}
+
+fn get(id: &str, node: &str) -> String {
+    format!("<Get><CmdID>{id}</CmdID><Item><Target><LocURI>{node}</LocURI></Target></Item></Get>")
+}
+
+/// The answer of a device to message 1, with the Statuses (CmdRef, Cmd, Data).
+fn answer(header: &str, statuses: &[(&str, &str, u16)]) -> String {
+    let of_header = ("0", "SyncHdr", 200);
+    let statuses = std::iter::once(&of_header).chain(statuses).zip(1..);
+    let statuses = statuses.map(|((reference, cmd, code), id)| {
+        format!(
+            "<Status><CmdID>{id}</CmdID><MsgRef>1</MsgRef><CmdRef>{reference}</CmdRef><Cmd>{cmd}</Cmd><Data>{code}</Data></Status>"
+        )
+    });
+    let statuses: String = statuses.collect();
+    format!("<SyncML>{header}<SyncBody>{statuses}<Final/></SyncBody></SyncML>")
+}
+
+fn header(device: &str) -> String {
+    format!(
+        "<SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto><SessionID>5A</SessionID><MsgID>2</MsgID><Target>\
+         <LocURI>https://mdm.example.com/omadm</LocURI></Target><Source><LocURI>{device}</LocURI></Source></SyncHdr>"
+    )
+}
+
+#[test]
+fn what_stands_inside_an_atomic_is_paired_as_in_a_whole_session() {
+    let inside = ["a", "b"].map(|letter| ID.replace('7', letter));
+    let [first, second] = &inside;
+    let payload = format!(
+        "<Atomic><CmdID>{ID}</CmdID>{}{}</Atomic>",
+        replace(first, &format!("{UPDATE}/P0")),
+        replace(second, &format!("{UPDATE}/P1"))
+    );
+    let results = answer(
+        &header("DESK1"),
+        &[
+            (ID, "Atomic", 507),
+            (first, "Replace", 500),
+            (second, "Replace", 216),
+        ],
+    );
+    let text = format!("PAYLOAD:\n{payload}\n\nRESULTS:\n{results}\n");
+    let json = json!({"results": [{"payload": STANDARD.encode(&payload), "result": STANDARD.encode(&results)}]});
+    for text in [text, json.to_string()] {
+        let (code, found, error) = printed("why", &text);
+        assert_eq!(code, Some(1), "{found}{error}");
+        let what = format!("✖ Atomic: 507 Atomic failed, because of Replace {UPDATE}/P0");
+        assert!(found.contains(&what), "{found}");
+        assert!(found.contains("1 rolled back (216)"), "{found}");
+        assert_eq!(found.matches('✖').count(), 1, "{found}");
+        assert!(!found.contains("own log"), "{found}");
+        assert!(!found.contains("SessionID and Source"), "{found}");
+    }
+}
+
+#[test]
+fn a_payload_belongs_to_the_results_behind_it_though_another_has_the_same_cmd_id() {
+    let block = |time: &str, device: &str, code: u16| {
+        let payload = replace(ID, &format!("{UPDATE}/P0"));
+        let results = answer(&header(device), &[(ID, "Replace", code)]);
+        format!(
+            "TIME:\n{time}\n\nHOSTNAME:\n{device}\n\nPAYLOAD:\n{payload}\n\nRESULTS:\n{results}\n"
+        )
+    };
+    let times = ["2026-09-17T04:17:01Z", "2026-09-17T05:17:01Z"];
+    for [one, two] in [times, [times[1], times[0]], [times[0], times[0]]] {
+        // The times are those of the excerpts, and say nothing of the session between them.
+        for codes in [[200, 500], [500, 200]] {
+            let text = block(one, "DESK1", codes[0]) + &block(two, "DESK2", codes[1]);
+            let (code, found, _) = printed("why", &text);
+            assert_eq!(code, Some(1), "{found}");
+            assert!(
+                found.contains(&format!("✖ Replace {UPDATE}/P0: 500")),
+                "{found}"
+            );
+            assert_eq!(found.matches('✖').count(), 1, "{text}\n{found}");
+            assert!(
+                found.contains("2 sessions, something pending in 1"),
+                "{found}"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_answer_of_local_mdm_belongs_to_the_commands_in_front_of_it() {
+    let policy = format!("{UPDATE}/AllowAutoUpdate");
+    let local = |statuses: &[(&str, &str, u16)]| answer("<SyncHdr/>", statuses);
+    let asked = [get("1", "./DevDetail/SwV"), get("2", &policy)].concat();
+    let answered = local(&[("1", "Get", 200), ("2", "Get", 404)]);
+    let row = json!([{"mdm_command_input": format!("<SyncBody>{asked}</SyncBody>"), "raw_mdm_command_output": answered}]);
+    let alone = |commands: &str| {
+        format!("<SyncML xmlns=\"SYNCML:SYNCML1.1\"><SyncBody>{commands}</SyncBody></SyncML>\n")
+    };
+    let empty = alone(&asked).replace("<SyncBody>", "<SyncHdr/><SyncBody>");
+    // The CmdIDs begin anew in each request.
+    let before = alone(&get("2", "./DevDetail/HwV")) + &local(&[("2", "Get", 200)]);
+    for text in [
+        alone(&asked) + &answered,
+        empty + &answered,
+        row.to_string(),
+        before.clone() + "\n" + &alone(&asked) + &answered,
+    ] {
+        let (code, found, error) = printed("why", &text);
+        assert_eq!(code, Some(1), "{found}{error}");
+        assert!(found.contains("━━ local MDM ━━"), "{found}");
+        assert!(
+            found.contains(&format!("✖ Get {policy}: 404 Not found")),
+            "{text}\n{found}"
+        );
+        assert!(found.contains("an enrollment of its own"), "{found}");
+        assert!(
+            found.contains("PolicyManager\\current\\device\\update"),
+            "{found}"
+        );
+        assert_eq!(found.matches('✖').count(), 1, "{found}");
+        assert!(!found.contains("not in the record"), "{found}");
+    }
+    let (code, found, _) = printed("why", &before);
+    assert_eq!(code, Some(0), "{found}");
+    // A command without an answer.
+    let text = alone(&asked) + &local(&[("1", "Get", 200)]);
+    let (code, found, _) = printed("why", &text);
+    assert_eq!(code, Some(1), "{found}");
+    assert!(
+        found.contains(&format!("✖ Get {policy}: never answered")),
+        "{found}"
+    );
+}
