@@ -88,7 +88,7 @@ async fn respond(
         return Ok(exchange.fail(refusal));
     }
     let headers = &exchange.head.headers;
-    let incoming = match exchange
+    let mut incoming = match exchange
         .receive(Side::Device, body, headers, Framing::AsReceived)
         .await
     {
@@ -102,6 +102,9 @@ async fn respond(
             }
         },
     };
+    incoming
+        .notes
+        .extend(headers::note_expectation(&exchange.head));
     let body = match exchange.pass_request(incoming, &mut parts).await? {
         RequestFate::Forward(body) => body,
         RequestFate::Answered(response) => return Ok(*response),
