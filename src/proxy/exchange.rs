@@ -297,7 +297,7 @@ impl Exchange {
         incoming.notes.extend(self.note_sent_again());
         let framing = framing.settle(&mut incoming, &head.headers);
         let mut decided = self.decide_response(&incoming, &head);
-        self.swap_response(incoming.document(), &head.headers, &mut decided)
+        self.swap_response(incoming.document(), &head, &mut decided)
             .await;
         let learned = std::mem::take(&mut decided.learned);
         self.context.shared.stay.learn(learned);
