@@ -88,6 +88,7 @@ impl Enrollments {
             self.http_error = http_error(exchange, record);
         }
         let has_fault = has_fault(record);
+        self.attempts.unread(exchange, record);
         let request = self.requests.remove(&exchange);
         let request = request.or_else(|| has_fault.then(|| Request::unknown(record)));
         let over = request?.refused(record)?;
