@@ -130,15 +130,18 @@ impl StayContext {
         }
     }
 
-    /// Returns notes on a response that is JSON, or that does not decode.
+    /// Returns notes on a response that is JSON, that could not be read, or that does not decode.
     fn undecoded(&self, message: &MessageInput<'_>) -> Vec<Note> {
+        let is_message = media::is_message(message.headers());
+        if let Some(why) = message.why_unread.filter(|_| is_message) {
+            let text = format!("dmtap could not read this message, so its URLs stay: {why}");
+            return vec![Note::new("STAY-01", text)];
+        }
         match message.body {
             Some(body) if media::mentions(message.headers(), "json") => {
                 stay::note_linked_enrollment_urls(body, &self.map)
             }
-            Some(body) if media::is_message(message.headers()) => {
-                stay::note_undecoded(body, &self.map)
-            }
+            Some(body) if is_message => stay::note_undecoded(body, &self.map),
             _ => Vec::new(),
         }
     }

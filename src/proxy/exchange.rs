@@ -90,7 +90,7 @@ async fn respond(
         return Ok(exchange.fail(refusal));
     }
     let headers = &exchange.head.headers;
-    let incoming = match exchange
+    let mut incoming = match exchange
         .receive(Side::Device, body, headers, Framing::AsReceived)
         .await
     {
@@ -104,6 +104,9 @@ async fn respond(
             }
         },
     };
+    incoming
+        .notes
+        .extend(headers::note_expectation(&exchange.head));
     let body = match exchange.pass_request(incoming, &mut parts).await? {
         RequestFate::Forward(body) => body,
         RequestFate::Answered(response) => return Ok(*response),
@@ -300,7 +303,7 @@ impl Exchange {
         incoming.note_excess(stated, came);
         let framing = framing.settle(&mut incoming, &head.headers);
         let mut decided = self.decide_response(&incoming, &head);
-        self.swap_response(incoming.document(), &head.headers, &mut decided)
+        self.swap_response(incoming.document(), &head, &mut decided)
             .await;
         let learned = std::mem::take(&mut decided.learned);
         self.context.shared.stay.learn(learned);

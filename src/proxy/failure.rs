@@ -23,7 +23,7 @@ use crate::flow::{FailureCause, Side};
 pub(super) struct Failure {
     /// The side whose fault it is.
     pub(super) side: Side,
-    /// The status for the device: 400, 408, 502, 504 or 508.
+    /// The status for the device: 400, 408, 417, 502, 504 or 508.
     pub(super) status: StatusCode,
     /// The reason, as text.
     pub(super) why: String,

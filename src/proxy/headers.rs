@@ -1,9 +1,10 @@
 //! Header fields: removal of hop-by-hop fields, and of fields that do not fit a changed body.
 
+use http::Version;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::framing;
-use crate::flow::Note;
+use crate::flow::{Note, RequestHead};
 use crate::stay::signing_fields;
 
 /// Returns the fields to send on, in their order, without the fields for one connection only (RFC 9110 §7.6.1), those
@@ -66,6 +67,23 @@ pub(super) fn note_signature(headers: &HeaderMap, renewed: &[&str]) -> Option<No
     ))
 }
 
+/// Whether a device may wait for 100 (Continue) before it sends its body. hyper sends that only over HTTP/1.1.
+pub(super) fn may_wait_for_continue(head: &RequestHead) -> bool {
+    let mut expected = head.headers.get_all(header::EXPECT).iter();
+    head.version == Version::HTTP_2
+        && expected.any(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}
+
+/// Returns note HTTP-10 on a request whose device may have waited for 100 (Continue).
+pub(super) fn note_expectation(head: &RequestHead) -> Option<Note> {
+    let text = format!("Expect: 100-continue: {NO_CONTINUE}");
+    may_wait_for_continue(head).then(|| Note::new("HTTP-10", text))
+}
+
+/// The reason why a device waits in vain.
+pub(super) const NO_CONTINUE: &str =
+    "over HTTP/2 dmtap sends no 100 (Continue), for which the device may wait";
+
 /// The most bytes of a head in HTTP/2, on both sides. HTTP/1.1 accepts more.
 pub(super) const MAX_HEAD_BYTES: u32 = 128 << 10;
 /// The most fields of a head in HTTP/1.1.
@@ -81,7 +99,7 @@ const HOP_BY_HOP: [HeaderName; 9] = [
     header::TE,
     header::TRANSFER_ENCODING,
     header::UPGRADE,
-    // dmtap answers it itself: hyper sends 100 when the body is polled.
+    // dmtap answers it itself: hyper sends 100 over HTTP/1.1 when the body is polled.
     header::EXPECT,
 ];
 

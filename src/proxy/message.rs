@@ -161,12 +161,19 @@ impl IncomingMessage {
             // Nobody reads the body, so its memory is free as soon as it was sent.
             ParsedBody::Unread(NotParsed::NotAsked { .. }) => untouched(Bytes::new(), read.parsed),
             _ => CapturedBody {
-                plain: uncoded(&bytes, &read),
+                plain: uncoded(&bytes, &read, headers),
                 ..untouched(bytes, read.parsed)
             },
         };
+        let mut notes = read.notes;
+        let is_read = !matches!(
+            captured.parsed,
+            ParsedBody::Empty
+                | ParsedBody::Unread(NotParsed::NotAsked { .. } | NotParsed::Coding(_))
+        );
+        notes.extend(read::coding::note_no_coding(headers).filter(|_| is_read));
         Ok(Self {
-            notes: read.notes,
+            notes,
             plain: read.plain,
             utf16: read.utf16,
             is_short,
@@ -219,6 +226,9 @@ impl IncomingMessage {
                 Some("the memory for bodies was used up")
             }
             ParsedBody::Unread(NotParsed::TooSlow { .. }) => Some("the body came too slowly"),
+            ParsedBody::Unread(NotParsed::Coding(_)) => {
+                Some("the content coding of the body is not known, or does not decode")
+            }
             _ => None,
         }
     }
@@ -239,10 +249,12 @@ fn untouched(bytes: Bytes, parsed: ParsedBody) -> CapturedBody {
     }
 }
 
-/// Returns the body without its content coding, if neither the document nor the received bytes have it.
-fn uncoded(bytes: &Bytes, read: &read::Read) -> Option<Bytes> {
+/// Returns the body without its content coding, if neither the document nor the received bytes are known to have it.
+fn uncoded(bytes: &Bytes, read: &read::Read, headers: &HeaderMap) -> Option<Bytes> {
     let plain = read.plain.as_ref()?;
-    let is_known = read.parsed.document().is_some() || plain.as_ptr() == bytes.as_ptr();
+    let is_uncoded = !headers.contains_key(http::header::CONTENT_ENCODING);
+    let is_known =
+        read.parsed.document().is_some() || is_uncoded && plain.as_ptr() == bytes.as_ptr();
     (!is_known).then(|| plain.clone())
 }
 

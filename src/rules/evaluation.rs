@@ -13,7 +13,7 @@ use super::items::Items;
 use super::matcher::{Kinds, MatchContext};
 use super::selection::Commands;
 use super::selection::Selected;
-use super::step::ScenarioStep;
+use super::step::{FaultStep, ScenarioStep};
 use super::{HeadStep, HeldBack, RawStep, Rule, RuleInput, RuleState, Stage, Step, Verdict};
 use crate::dm::dialect::MediaKind;
 use crate::flow::{EffectDetail, RuleEffect, Side, media};
@@ -154,9 +154,11 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// Whether no step of a rule about the whole message has anything to do. Only `replace-text` and `remove-header` can
-    /// have nothing to do.
+    /// Whether no step of a rule about the whole message has anything to do: `replace-text` and `remove-header` find
+    /// nothing, or the body is empty and the steps damage or cut a body. A device on the way to enrollment gets an empty
+    /// body first, from the GET of discovery.
     fn is_idle(&self, rule: &Rule) -> bool {
+        let is_empty = || self.bytes().is_some_and(|bytes| bytes.is_empty());
         rule.steps.iter().all(|step| match step {
             Step::Raw(RawStep::ReplaceText { pattern, .. }) => {
                 !self.body().is_some_and(|body| body.matches(&pattern.0))
@@ -165,6 +167,11 @@ impl<'a> Evaluation<'a> {
                 let mut headers = self.input.headers().clone();
                 self.verdict.edit_headers(&mut headers);
                 !headers.contains_key(&name.0)
+            }
+            Step::Raw(RawStep::Flip(_) | RawStep::Truncate(_)) => is_empty(),
+            // A request without a body is whole, and its device is still disconnected.
+            Step::Fault(FaultStep::LimitData(_)) => {
+                self.input.speaker == Side::Server && is_empty()
             }
             _ => false,
         })

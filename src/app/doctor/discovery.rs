@@ -1,6 +1,8 @@
 //! The checks with discovery: its answer, the client certificate, the clock, and the hosts that it names.
 
-use http::header::{CONTENT_TYPE, DATE, LOCATION, TRANSFER_ENCODING, WWW_AUTHENTICATE};
+use http::header::{
+    CONTENT_ENCODING, CONTENT_TYPE, DATE, LOCATION, TRANSFER_ENCODING, WWW_AUTHENTICATE,
+};
 use http::{HeaderMap, Response, Uri};
 
 use super::probe::{Handshake, TAKE_OTHERS};
@@ -13,7 +15,7 @@ use crate::flow::origin::{NamedHost, Origin, Reach, Scheme, UrlOrigin};
 use crate::markup::{Hint, Limits, decode};
 use crate::peer::enroll::device::{discover_request, exists_request};
 use crate::peer::enroll::{CsrForm, EnrollProfile, Login};
-use crate::proxy::Trust;
+use crate::proxy::{Trust, without_codings};
 use crate::stay::kind::DISCOVERY;
 use bytes::Bytes;
 
@@ -221,6 +223,19 @@ pub(super) fn discovered(
     let Some(EnrollmentMessage::DiscoverResponse(found)) = envelope.and_then(EnrollmentMessage::of)
     else {
         let status = head.status;
+        let plain = without_codings(&body, &head.headers, Limits::default().bytes);
+        if let Some(coding) = head.headers.get(CONTENT_ENCODING)
+            && plain.is_ok_and(|plain| plain != body)
+        {
+            let coding = String::from_utf8_lossy(coding.as_bytes());
+            let text = format!(
+                "Discover is answered with Content-Encoding: {coding}, for which the request did not ask"
+            );
+            return wrong(
+                text,
+                "let the server code an answer only if Accept-Encoding asks for it",
+            );
+        }
         let words = plain_words(&head.headers, &body);
         let text =
             format!("Discover is answered with HTTP {status} and no DiscoverResponse{words}");

@@ -1,5 +1,7 @@
 //! Receiving bodies: they are read if something needs them, and streamed otherwise.
 
+use std::time::Duration;
+
 use hyper::body::Incoming;
 
 use super::Exchange;
@@ -7,6 +9,7 @@ use crate::flow::{Side, media};
 use crate::proxy::body::Broken;
 use crate::proxy::context::steady_now;
 use crate::proxy::framing::Framing;
+use crate::proxy::headers;
 use crate::proxy::message::IncomingMessage;
 use crate::proxy::read::{self, Bounds};
 use crate::proxy::settings::BodyCapture;
@@ -26,9 +29,13 @@ impl Exchange {
         let needed = self.rules.rules.reads_bodies(speaker)
             || shared.conversations.have_obligations(steady_now())
             || read::has_transfer_codings(headers);
+        let mut limits = settings.limits;
+        if speaker == Side::Device && headers::may_wait_for_continue(&self.head) {
+            limits.body = limits.body.min(MAX_WAIT_FOR_CONTINUE);
+        }
         let bounds = Bounds {
             length: settings.max_body,
-            limits: &settings.limits,
+            limits: &limits,
             budget: &shared.budget,
         };
         let needed = needed || settings.body_capture != BodyCapture::Pass || self.swap.is_some();
@@ -45,7 +52,7 @@ impl Exchange {
                 IncomingMessage::read(body, headers, bounds, &decodes, may_be_short).await
             }
             Framing::Length => IncomingMessage::collected(body, bounds).await,
-            Framing::AsReceived => Ok(IncomingMessage::unread(body, &settings.limits)),
+            Framing::AsReceived => Ok(IncomingMessage::unread(body, &limits)),
         }
     }
 
@@ -63,3 +70,6 @@ impl Exchange {
         identities.swaps(self.route.server.host())
     }
 }
+
+/// The longest silence of a device that may wait for 100 (Continue) in vain. Most clients wait for 1 s to 3 s.
+const MAX_WAIT_FOR_CONTINUE: Duration = Duration::from_secs(5);

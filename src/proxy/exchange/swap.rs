@@ -9,7 +9,7 @@ use http::{HeaderMap, header};
 use super::Exchange;
 use crate::conversation::{Decision, Seal, patched};
 use crate::dm::{EnrollmentMessage, Envelope};
-use crate::flow::{ClientAuth, Note, RuleEffect, ShownCertificate};
+use crate::flow::{ClientAuth, Note, ResponseHead, RuleEffect, ShownCertificate};
 use crate::identity::enrollment::Asked;
 use crate::identity::{Signer, hosts};
 use crate::markup::Document;
@@ -65,10 +65,10 @@ impl Exchange {
     pub(super) async fn swap_response(
         &mut self,
         received: Option<&Arc<Document>>,
-        headers: &HeaderMap,
+        head: &ResponseHead,
         decided: &mut Decision,
     ) {
-        self.learn(received.map(|received| &**received), headers);
+        self.learn(received.map(|received| &**received), &head.headers);
         let Some(swap) = self.swap.take() else {
             return;
         };
@@ -79,7 +79,7 @@ impl Exchange {
             None => {
                 // The future is on the heap, like everything large and rare: otherwise the future of each exchange
                 // would grow by it.
-                Box::pin(self.swapped(&swap, leaving.clone(), hosts, headers, decided)).await
+                Box::pin(self.swapped(&swap, leaving.clone(), hosts, head, decided)).await
             }
         };
         let note = swapped.unwrap_or_else(|mut why| {
@@ -184,13 +184,17 @@ impl Exchange {
         swap: &Swap,
         leaving: Option<Arc<Document>>,
         hosts: Vec<String>,
-        headers: &HeaderMap,
+        head: &ResponseHead,
         decided: &mut Decision,
     ) -> Result<Note, String> {
         let shared = &self.context.shared;
-        let document = leaving.ok_or(match headers.contains_key(LOCATION) {
-            true => "the answer is a redirection",
-            false => "the answer cannot be read",
+        let headers = &head.headers;
+        let document = leaving.ok_or_else(|| match headers.contains_key(LOCATION) {
+            true => "the answer is a redirection".to_owned(),
+            false if head.status.as_u16() >= 400 => {
+                format!("the server answered with HTTP {}", head.status)
+            }
+            false => "the answer cannot be read".to_owned(),
         })?;
         let limits = read::decode_limits(shared.settings.max_body);
         let authority = shared.tls.authority();

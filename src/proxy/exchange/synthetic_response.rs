@@ -100,6 +100,12 @@ impl Exchange {
 
     /// Reports, to the device and in the record, why there is no response of the server.
     pub(super) fn fail(mut self, mut failure: Failure) -> Response<Body> {
+        let is_stalled = failure.status == StatusCode::REQUEST_TIMEOUT;
+        if is_stalled && headers::may_wait_for_continue(&self.head) {
+            // The client should repeat the request without the expectation (RFC 9110 §10.1.1).
+            failure.status = StatusCode::EXPECTATION_FAILED;
+            failure.why = format!("{}; {}", failure.why, headers::NO_CONTINUE);
+        }
         let server = &self.route.connection.server;
         tracing::warn!(target: IN_TRANSCRIPT, "{} to {server} failed: {failure}", self.id);
         let mut answer = SyntheticResponse {
@@ -130,8 +136,12 @@ impl Exchange {
             parsed: ParsedBody::Unread(NotParsed::NotAsked { bytes: 0 }),
             sent_document: None,
         };
+        let notes = headers::note_expectation(&self.head);
         PendingEvent {
-            message: self.message(head, body),
+            message: CapturedMessage {
+                notes: notes.into_iter().collect(),
+                ..self.message(head, body)
+            },
             count: None,
         }
     }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http::header::{CONTENT_ENCODING, HeaderMap, HeaderName};
 
+use crate::flow::Note;
 use crate::flow::note::clipped;
 
 /// The reason why codings cannot be undone.
@@ -38,12 +39,35 @@ pub(in crate::proxy) enum CodingError {
 
 /// Returns the codings that a field lists, in the order in which they were applied.
 pub(in crate::proxy) fn listed(headers: &HeaderMap, field: &HeaderName) -> Vec<String> {
+    let is_content = *field == CONTENT_ENCODING;
+    let mut names = names(headers, field);
+    names.retain(|name| !(is_content && is_no_coding(name)));
+    names
+}
+
+/// Returns note HTTP-09 if Content-Encoding has a value that is no coding.
+pub(in crate::proxy) fn note_no_coding(headers: &HeaderMap) -> Option<Note> {
+    let mut names = names(headers, &CONTENT_ENCODING).into_iter();
+    let name = names.find(|name| is_no_coding(name))?;
+    let text =
+        format!("Content-Encoding: {name} names no content coding; dmtap read the body without it");
+    Some(Note::new("HTTP-09", clipped(&text)))
+}
+
+fn names(headers: &HeaderMap, field: &HeaderName) -> Vec<String> {
     let values = headers.get_all(field).iter();
     values
         .flat_map(|value| value.to_str().unwrap_or("?").split(','))
         .map(|coding| coding.trim().to_ascii_lowercase())
         .filter(|coding| !coding.is_empty() && !["identity", "chunked"].contains(&&**coding))
         .collect()
+}
+
+/// Whether a value of Content-Encoding leaves the body as it is: senders write the charset there, the media type, or
+/// a transfer encoding of MIME. Most clients ignore such a field.
+fn is_no_coding(name: &str) -> bool {
+    let is_charset = CHARSETS.iter().any(|start| name.starts_with(start));
+    is_charset || name.contains('/') || ["none", "7bit", "8bit", "binary"].contains(&name)
 }
 
 /// Undoes the content codings that the fields of a body list. The result has at most `limit` bytes.
@@ -121,6 +145,17 @@ fn broken(coding: &str, error: &io::Error) -> CodingError {
     }
 }
 
+/// The beginnings of the names of charsets.
+const CHARSETS: [&str; 8] = [
+    "utf-",
+    "utf8",
+    "utf16",
+    "us-ascii",
+    "ascii",
+    "iso-8859",
+    "windows-125",
+    "charset",
+];
 /// The most codings of one body that are undone.
 const CODINGS: usize = 3;
 /// The bytes that the Brotli decoder reads at a time.

@@ -7,7 +7,7 @@ use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use http::HeaderValue;
 
-use super::coding::{CodingError, listed, undo};
+use super::coding::{CodingError, listed, note_no_coding, undo};
 use super::*;
 use crate::flow::note::LONGEST_TEXT;
 
@@ -91,6 +91,7 @@ fn content_codings_are_undone() {
     let mut deflate = DeflateEncoder::new(Vec::new(), Compression::fast());
     deflate.write_all(MESSAGE).unwrap();
     check("identity", MESSAGE.to_vec());
+    check("", MESSAGE.to_vec());
     check("gzip", gzip(MESSAGE));
     check("X-GZIP", gzip(MESSAGE));
     check("gzip, gzip", gzip(&gzip(MESSAGE)));
@@ -99,6 +100,43 @@ fn content_codings_are_undone() {
     check("br", brotli(MESSAGE));
     check("zstd", zstd::encode_all(MESSAGE, 1).unwrap());
     check("br, gzip", gzip(&brotli(MESSAGE)));
+}
+
+#[test]
+fn a_content_coding_that_is_none_leaves_the_body_as_it_is() {
+    let check = |field: &'static str, is_noted: bool| {
+        let headers = coded(field);
+        let plain = uncoded(&Bytes::from_static(MESSAGE), &headers, 1000);
+        assert_eq!(plain.as_deref(), Ok(MESSAGE), "{field}");
+        let note = note_no_coding(&headers);
+        assert_eq!(note.is_some(), is_noted, "{field}");
+        assert!(note.is_none_or(|it| it.id == "HTTP-09"));
+    };
+    check("identity", false);
+    check("", false);
+    for name in [
+        "UTF-8",
+        "utf8",
+        "none",
+        "ISO-8859-1",
+        "windows-1252",
+        "us-ascii",
+        "text/xml; charset=utf-8",
+        "application/vnd.syncml.dm+xml",
+        "8bit",
+    ] {
+        check(name, true);
+    }
+    // The codings beside it are undone.
+    let headers = coded("utf-8, gzip");
+    let plain = uncoded(&gzip(MESSAGE).into(), &headers, 1000);
+    assert_eq!(plain.as_deref(), Ok(MESSAGE));
+    // A transfer coding must be known, because it ends here.
+    let mut headers = HeaderMap::new();
+    let value = HeaderValue::from_static("utf-8, chunked");
+    headers.insert(header::TRANSFER_ENCODING, value);
+    assert!(has_transfer_codings(&headers));
+    assert_eq!(listed(&headers, &header::TRANSFER_ENCODING), ["utf-8"]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! TLS configurations towards servers: one for each client identity and ALPN offer.
 
 use std::io;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use hashlink::LruCache;
@@ -25,8 +26,26 @@ pub(super) struct ClientConfigs {
 /// The prepared configurations. The one that was unused for the longest time makes room.
 struct Prepared {
     configs: LruCache<Key, Arc<ClientConfig>>,
-    /// The request of each server for a client certificate, from its last full handshake with an identity.
-    handshakes: LruCache<(Option<Arc<str>>, String), Handshake>,
+    /// The servers, each with the identity that is presented to it.
+    servers: LruCache<(Option<Arc<str>>, String), KnownServer>,
+}
+
+/// The facts about a server that outlast its connections.
+#[derive(Clone, Debug)]
+pub(super) struct KnownServer {
+    /// Whether it asks for a client certificate, by its last full handshake.
+    pub(super) handshake: Handshake,
+    /// Whether it answered a request.
+    pub(super) answered: Arc<AtomicBool>,
+}
+
+impl KnownServer {
+    pub(super) fn new(handshake: Handshake) -> Self {
+        Self {
+            handshake,
+            answered: Arc::default(),
+        }
+    }
 }
 
 /// The id of the identity, the ALPN names, and whether the server is verified in any case.
@@ -41,7 +60,7 @@ impl ClientConfigs {
             verifying: OnceLock::new(),
             prepared: Mutex::new(Prepared {
                 configs: LruCache::new(MOST_CONFIGS),
-                handshakes: LruCache::new(MOST_CONFIGS),
+                servers: LruCache::new(MOST_CONFIGS),
             }),
         })
     }
@@ -80,30 +99,30 @@ impl ClientConfigs {
             .get_or_init(|| trust::client_config(&Trust::Platform).map_err(|e| e.to_string()))
     }
 
-    /// Returns whether the server asked for a certificate: in this handshake, or in the one that began the resumed
-    /// session.
-    pub(super) fn handshake(
+    /// Returns what is known of a server after a handshake. A resumed session has the request for a certificate of the
+    /// handshake that began it.
+    pub(super) fn server(
         &self,
         identity: Option<&ClientIdentity>,
         target: &Uri,
         seen: Handshake,
         is_resumed: bool,
-    ) -> Handshake {
+    ) -> KnownServer {
         let authority = target.authority().map(ToString::to_string);
         let key = (
             identity.map(|identity| identity.id.clone()),
             authority.unwrap_or_default(),
         );
-        let handshakes = &mut self.prepared.lock().handshakes;
-        if is_resumed {
-            return handshakes.get(&key).copied().unwrap_or(seen);
+        let servers = &mut self.prepared.lock().servers;
+        let known = servers.entry(key).or_insert_with(|| KnownServer::new(seen));
+        if !is_resumed {
+            known.handshake = seen;
         }
-        handshakes.insert(key, seen);
-        seen
+        known.clone()
     }
 }
 
-/// The most configurations that are kept, and the most handshakes that are remembered.
+/// The most configurations that are kept, and the most servers that are remembered.
 const MOST_CONFIGS: usize = 4096;
 
 #[cfg(test)]
@@ -159,8 +178,8 @@ mod tests {
         let [one, other] = ["https://a.example/x", "https://b.example/"].map(Uri::from_static);
         let asked = Handshake::Asked { shown: true };
         let check = |identity, target, seen, is_resumed, expected| {
-            let found = configs.handshake(identity, target, seen, is_resumed);
-            assert_eq!(found, expected);
+            let found = configs.server(identity, target, seen, is_resumed);
+            assert_eq!(found.handshake, expected);
         };
         let no = Handshake::NotAsked;
         check(Some(&own), &one, asked, false, asked);

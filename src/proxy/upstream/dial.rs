@@ -20,7 +20,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tower_service::Service;
 
-use super::client_configs::ClientConfigs;
+use super::client_configs::{ClientConfigs, KnownServer};
 use super::observed::{BehindHead, Handshake, Observed, ObservedStream};
 use super::refused::{Reason, Refused};
 use super::{HTTP_2, Offer};
@@ -109,7 +109,8 @@ impl Dialer {
         let has_tls = target.scheme_str() == Some("https");
         if !resolved.map_or(has_tls, |scheme| scheme == Scheme::Https) {
             let is_http2 = offer == Offer::Http2;
-            return self.open(tcp, is_http2, Handshake::Clear, target).await;
+            let server = KnownServer::new(Handshake::Clear);
+            return self.open(tcp, is_http2, server, target).await;
         }
         let host = target.host().unwrap_or_default();
         let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -130,8 +131,8 @@ impl Dialer {
         };
         // A server that resumes a session does not ask again: its first request for a certificate holds.
         let is_resumed = tls.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
-        let handshake = self.tls.handshake(identity, target, handshake, is_resumed);
-        self.open(tls, is_http2, handshake, target).await
+        let server = self.tls.server(identity, target, handshake, is_resumed);
+        self.open(tls, is_http2, server, target).await
     }
 
     fn is_learned(&self, target: &Uri) -> bool {
@@ -147,13 +148,13 @@ impl Dialer {
         &self,
         stream: S,
         is_http2: bool,
-        handshake: Handshake,
+        server: KnownServer,
         target: &Uri,
     ) -> Result<ServerConnection, ConnectError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let observed = Arc::new(Observed::new(handshake));
+        let observed = Arc::new(Observed::new(server));
         let stream = ObservedStream::new(stream, observed.clone(), is_http2);
         if is_http2 {
             let (send, connection) = http2::Builder::new(TokioExecutor::new())
@@ -318,7 +319,7 @@ impl ServerConnection {
             Sender::Http2(send) => send.try_send_request(request).await,
         };
         if sent.is_ok() {
-            self.observed.answered.store(true, Ordering::Relaxed);
+            self.observed.note_answer();
         }
         let sent = sent.map_err(|mut failed| {
             let unsent = failed.take_message().map(Box::new);

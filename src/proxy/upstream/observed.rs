@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use rustls::AlertDescription;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::client_configs::KnownServer;
 use super::refused::Reason;
 
 /// How a connection to a server began.
@@ -32,6 +33,8 @@ pub(super) struct Observed {
     behind_head: AtomicU64,
     /// Whether the server answered a request on the connection.
     pub(super) answered: AtomicBool,
+    /// Whether the server answered a request on any connection with this identity, or without one.
+    pub(super) answered_before: Arc<AtomicBool>,
     /// Whether the server reset the connection, or sent a message after the handshake that TLS forbids.
     pub(super) reset: AtomicBool,
     /// The fatal alert that ended the connection.
@@ -39,9 +42,10 @@ pub(super) struct Observed {
 }
 
 impl Observed {
-    pub(super) fn new(handshake: Handshake) -> Self {
+    pub(super) fn new(server: KnownServer) -> Self {
         Self {
-            handshake,
+            handshake: server.handshake,
+            answered_before: server.answered,
             received: AtomicBool::new(false),
             behind_head: AtomicU64::new(0),
             answered: AtomicBool::new(false),
@@ -51,19 +55,28 @@ impl Observed {
     }
 
     /// Returns how the server refused the connection, if a client certificate may help. `is_unsent` says that no byte
-    /// of the request was sent.
+    /// of the request was sent. A server that has answered without another certificate does not close without a word for
+    /// the lack of one.
     pub(super) fn refusal(&self, is_unsent: bool) -> Option<Reason> {
         if self.answered.load(Ordering::Relaxed) {
             return None;
         }
         let alert = self.alert.get().copied();
         let is_reset = self.reset.load(Ordering::Relaxed);
-        let is_silent = !is_unsent && !self.received.load(Ordering::Relaxed);
+        let is_silent = !is_unsent
+            && !self.received.load(Ordering::Relaxed)
+            && !self.answered_before.load(Ordering::Relaxed);
         match self.handshake {
             Handshake::Asked { .. } if alert.is_some() || is_silent => Some(Reason::Asked(alert)),
             Handshake::NotAsked if is_reset && !is_unsent => Some(Reason::ResetAtRequest),
             _ => None,
         }
+    }
+
+    /// Takes note that the server answered a request.
+    pub(super) fn note_answer(&self) {
+        self.answered.store(true, Ordering::Relaxed);
+        self.answered_before.store(true, Ordering::Relaxed);
     }
 
     fn note(&self, error: &io::Error) {

@@ -67,7 +67,7 @@ impl fmt::Display for Refused {
             None => write!(
                 f,
                 ". dmtap has none for device {device}: enroll through dmtap with --swap-client-identity, give one with \
-                 --client-certs, or pass this host untouched (a rule with tunnel)."
+                 --client-certs, or pass this host untouched (a rule with tunnel)"
             ),
             Some(_) => Ok(()),
         }
@@ -94,7 +94,7 @@ mod tests {
             None,
             Reason::Asked(Some(AlertDescription::CertificateRequired)),
             "mdm.example.com asks for a client certificate (alert 116). dmtap has none for device 192.0.2.7: \
-             enroll through dmtap with --swap-client-identity, give one with --client-certs, or pass this host untouched (a rule with tunnel).",
+             enroll through dmtap with --swap-client-identity, give one with --client-certs, or pass this host untouched (a rule with tunnel)",
             None,
         );
         check(

@@ -88,6 +88,7 @@ impl Enrollments {
             self.http_error = http_error(exchange, record);
         }
         let has_fault = has_fault(record);
+        self.attempts.unread(exchange, record);
         let request = self.requests.remove(&exchange);
         let request = request.or_else(|| has_fault.then(|| Request::unknown(record)));
         let over = request?.refused(record)?;
@@ -205,10 +206,10 @@ impl Enrollments {
         let (_, _, cause) = self.unread.first()?;
         let all = self.unread.len() + self.unread_more;
         let mut finding = SessionFinding {
-            what: format!(
-                "{} could not be read: what they say is not known",
-                counted(all, "message")
-            ),
+            what: match all {
+                1 => "1 message could not be read: what it says is not known".into(),
+                _ => format!("{all} messages could not be read: what they say is not known"),
+            },
             next: match self.unread_in_text && all > 1 {
                 true => format!("{}; {LAYOUT}", unread_next(*cause)),
                 false => unread_next(*cause).into(),

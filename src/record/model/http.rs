@@ -327,6 +327,7 @@ impl ParsedBodyRecord {
 
 fn why(unread: &NotParsed) -> SmolStr {
     match unread {
+        NotParsed::NotAsked { bytes: 0 } => SmolStr::new_static("no byte of it came"),
         NotParsed::NotAsked { bytes } => format_smolstr!("not looked at: {bytes} bytes passed"),
         NotParsed::TooLarge { limit } => format_smolstr!("larger than the limit of {limit} bytes"),
         NotParsed::NoRoom { limit } => {

@@ -98,7 +98,7 @@ fn why_counts_a_message_that_could_not_be_read() {
     let torn = "10:00 body: <SyncML><SyncHdr><VerDTD>1.2<... (truncated)\n10:01 done\n";
     let (code, why) = printed("why", torn);
     assert_eq!(code, Some(1), "{why}");
-    let expected = "1 message could not be read: what they say is not known";
+    let expected = "1 message could not be read: what it says is not known";
     assert!(
         why.contains(expected) && why.contains("something pending"),
         "{why}"

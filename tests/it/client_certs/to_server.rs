@@ -93,7 +93,7 @@ fn a_server_that_misses_or_refuses_the_certificate_is_named_with_the_alert_and_t
     let stranger = lab.path("stranger.pem");
     let stranger = ["--client-certs", text_of(&stranger)];
     let none = "localhost asks for a client certificate (alert N). dmtap has none for device 127.0.0.1: \
-                enroll through dmtap with --swap-client-identity, give one with --client-certs, or pass this host untouched (a rule with tunnel).";
+                enroll through dmtap with --swap-client-identity, give one with --client-certs, or pass this host untouched (a rule with tunnel)";
     let refused = "check the dates of the certificate and that localhost trusts its issuer, or give another with --client-certs";
     let cases: [(&str, &str, &[&str], &str); 4] = [
         ("-tls1_3", "116", &[], none),

@@ -355,6 +355,51 @@ async fn a_server_that_wants_client_certificates_is_found() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_in_gzip_that_nobody_asked_for_is_named() {
+    let bench = Bench::new(false).await;
+    let leaf = bench.authority.leaf(&[DISCOVERY]).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let tls = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(leaf)));
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(tls));
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut gzip, b"<s:Envelope/>").unwrap();
+    let gzip = bytes::Bytes::from(gzip.finish().unwrap());
+    tokio::spawn(async move {
+        while let Ok((tcp, _)) = listener.accept().await {
+            let Ok(stream) = acceptor.accept(tcp).await else {
+                continue;
+            };
+            let gzip = gzip.clone();
+            let service =
+                hyper::service::service_fn(move |_: http::Request<hyper::body::Incoming>| {
+                    let answer = http::Response::builder().header("content-encoding", "gzip");
+                    let answer = answer.body(http_body_util::Full::new(gzip.clone()));
+                    async move { answer }
+                });
+            let io = hyper_util::rt::TokioIo::new(stream);
+            tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(io, service));
+        }
+    });
+    let mut doctor = bench.doctor();
+    let port = bench.address.port();
+    doctor
+        .resolve
+        .insert(0, Resolve::new(DISCOVERY, port, address));
+    let findings = doctor.examine().await;
+    let text = &find(&findings, "discovery").text;
+    assert!(
+        text.contains("Content-Encoding: gzip, for which the request did not ask"),
+        "{text}"
+    );
+}
+
 fn wrong(findings: &[Finding]) -> Vec<&str> {
     let wrong = findings.iter().filter(|finding| !finding.is_ok());
     wrong.map(|finding| finding.what).collect()

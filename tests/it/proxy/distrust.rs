@@ -7,6 +7,7 @@ use std::sync::Arc;
 use dmtap::proxy::{Origin, Scheme, Settings, Trust};
 use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -164,10 +165,7 @@ async fn a_server_that_asks_for_a_client_certificate_is_named_over_both_versions
         let certificate = params.self_signed(&key).unwrap();
         let mut roots = RootCertStore::empty();
         roots.add(certificate.der().clone()).unwrap();
-        let clients = rustls::server::WebPkiClientVerifier::builder_with_provider(
-            Arc::new(roots),
-            provider(),
-        );
+        let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
         let config = rustls::ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&[version])
             .unwrap()
@@ -184,6 +182,73 @@ async fn a_server_that_asks_for_a_client_certificate_is_named_over_both_versions
             text.contains("asks for a client certificate"),
             "{version:?}: {text}"
         );
+    }
+}
+
+/// A server that asks for a client certificate and takes none, too. It answers this many requests, then it closes the
+/// connection at each one.
+async fn crashing(version: &'static rustls::SupportedProtocolVersion, mut answers: u32) -> u16 {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    as_ca(&mut params);
+    let certificate = params.self_signed(&key).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate.der().clone()).unwrap();
+    let roots = Arc::new(roots);
+    let clients = WebPkiClientVerifier::builder_with_provider(roots, provider());
+    let clients = clients.allow_unauthenticated().build().unwrap();
+    let config = rustls::ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .with_client_cert_verifier(clients)
+        .with_single_cert(
+            vec![certificate.der().clone()],
+            PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+        )
+        .unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    tokio::spawn(async move {
+        while let Ok((tcp, _)) = listener.accept().await {
+            let Ok(mut tls) = acceptor.accept(tcp).await else {
+                continue;
+            };
+            while matches!(tls.read(&mut [0; 4096]).await, Ok(1..)) && answers > 0 {
+                answers -= 1;
+                let _ = tls.write_all(HELLO.as_bytes()).await;
+            }
+            let _ = tls.shutdown().await;
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn a_server_that_answered_without_a_certificate_does_not_close_for_the_lack_of_one() {
+    let crashed = "the server closed the connection without answering";
+    let asks = "asks for a client certificate and closes the connection without it";
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        for (answers, words, not) in [(0, asks, crashed), (1, crashed, asks)] {
+            let settings = Settings {
+                trust: Trust::Anything,
+                ..Settings::reverse(Origin {
+                    scheme: Scheme::Https,
+                    host: "localhost".into(),
+                    port: crashing(version, answers).await,
+                })
+            };
+            let rig = Rig::start(settings).await;
+            for _ in 0..answers {
+                let answer = rig.device("http/1.1").await.post("/", "<a/>").await;
+                assert_eq!(answer.status(), 200);
+            }
+            // The request that the server closes on is sent again, on a connection that is new to the server.
+            let answer = rig.device("http/1.1").await.post("/", "<a/>").await;
+            assert_eq!(answer.status(), 502);
+            let text = String::from_utf8_lossy(answer.body()).into_owned();
+            assert!(text.contains(words) && !text.contains(not), "{text}");
+        }
     }
 }
 

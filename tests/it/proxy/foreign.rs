@@ -69,6 +69,41 @@ async fn brotli_and_zstd_are_read_and_pass_as_they_are() {
     }
 }
 
+#[tokio::test]
+async fn a_charset_as_the_coding_is_noted_and_stay_says_what_an_unknown_coding_hides() {
+    let directory = tempfile::tempdir().unwrap();
+    let check = async |coding: &str, url: &str, is_rewritten: bool, expected: &[&str]| {
+        let answer = format!(
+            "<s:Envelope xmlns:s='http://www.w3.org/2003/05/soap-envelope'><s:Body><DiscoverResponse \
+             xmlns='http://schemas.microsoft.com/windows/management/2012/01/enrollment'><DiscoverResult>\
+             <EnrollmentServiceUrl>{url}</EnrollmentServiceUrl></DiscoverResult></DiscoverResponse></s:Body></s:Envelope>"
+        );
+        let response = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/soap+xml\r\nContent-Encoding: {coding}\r\n\
+             Content-Length: {}\r\n\r\n{answer}",
+            answer.len()
+        );
+        let (server, _) = Server::fixed(directory.path(), response.into()).await;
+        for body_capture in BOTH {
+            let rig = Rig::start(looking(&server, body_capture)).await;
+            let got = rig.device("http/1.1").await.post("/", "<a/>").await;
+            assert_eq!(*got.body() != answer, is_rewritten, "{coding}");
+            let has_field = got.headers().contains_key("content-encoding");
+            assert_eq!(has_field, !is_rewritten, "{coding}");
+            let read = rig.log.response().await;
+            let ids: Vec<&str> = read.notes.iter().map(|note| note.id).collect();
+            if is_rewritten || body_capture == BodyCapture::Annotate {
+                assert_eq!(ids, expected, "{coding} {body_capture:?}");
+            }
+            rig.stop().await;
+        }
+    };
+    let away = "https://other.example.com/e";
+    check("UTF-8", away, true, &["HTTP-09"]).await;
+    check("UTF-8", "/e", false, &["HTTP-09"]).await;
+    check("junk", away, false, &["STAY-01"]).await;
+}
+
 fn gzip(text: &str) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(text.as_bytes()).unwrap();

@@ -50,13 +50,23 @@ impl http_body::Body for Stalling {
 
 /// Sends a request whose body stalls, and gives the status of the answer.
 async fn stall(rig: &Rig, alpn: &str) -> StatusCode {
+    let request = Request::post("https://localhost/");
+    stall_after(rig, alpn, request, Some("hi".into())).await
+}
+
+async fn stall_after(
+    rig: &Rig,
+    alpn: &str,
+    request: http::request::Builder,
+    first: Option<Bytes>,
+) -> StatusCode {
     let tcp = TcpStream::connect(rig.address).await.unwrap();
     let mut stream = tls(tcp, &rig.ca(), alpn, "localhost").await.unwrap();
     if alpn == "h2" {
         let builder = http2::Builder::new(TokioExecutor::new());
         let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
-        let request = Request::post("https://localhost/").body(Stalling(Some("hi".into())));
+        let request = request.body(Stalling(first));
         let answer = sender.send_request(request.unwrap());
         return soon(answer).await.unwrap().status();
     }
@@ -88,6 +98,44 @@ async fn a_request_that_stalls_gets_408() {
                 let expected = ["opened", "request", "failed", "response", "closed"];
                 assert_eq!(log.names(), expected);
             }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_device_that_waits_for_100_over_http2_gets_417_and_the_reason() {
+    let directory = tempfile::tempdir().unwrap();
+    let limits = Limits {
+        body: SHORT,
+        ..Limits::default()
+    };
+    let server = Server::start(directory.path(), &["h2"]).await;
+    for body_capture in BOTH {
+        let rig = Rig::start(limited(&server, body_capture, limits)).await;
+        let request = Request::post("https://localhost/").header("expect", "100-Continue");
+        let status = stall_after(&rig, "h2", request, None).await;
+        assert_eq!(status, 417, "{body_capture:?}");
+        let (side, why) = rig.log.until(failed).await;
+        assert_eq!(side, Side::Device);
+        assert!(why.contains("over HTTP/2 dmtap sends no 100"), "{why}");
+        assert_eq!(rig.log.request().await.notes[0].id, "HTTP-10");
+        rig.stop().await;
+        // A device that does not wait is served.
+        for (alpn, noted) in [("h2", true), ("http/1.1", false)] {
+            let rig = Rig::start(limited(&server, body_capture, limits)).await;
+            let mut device = rig.device(alpn).await;
+            let mut request = device.request("POST", "/", "hi");
+            let expected = "100-continue".parse().unwrap();
+            request.headers_mut().insert("expect", expected);
+            let answer = device.send(request).await.unwrap();
+            assert_eq!(
+                (answer.status().as_u16(), &**answer.body()),
+                (200, &b"hi"[..])
+            );
+            let request = rig.log.request().await;
+            let has = request.notes.iter().any(|note| note.id == "HTTP-10");
+            assert_eq!(has, noted, "{alpn} {body_capture:?}");
+            rig.stop().await;
         }
     }
 }

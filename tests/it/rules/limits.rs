@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use dmtap::conversation::InMemoryState;
 use dmtap::flow::{ConnectionId, DeliveryStep, Side};
 use dmtap::rules::{RuleSet, Stage, load};
@@ -116,6 +117,31 @@ fn without_a_session_the_connection_counts() {
         [1, 1, 2, 1, 2].map(&mut resets),
         [true, false, true, false, false]
     );
+}
+
+#[test]
+fn an_empty_body_that_a_step_cannot_damage_uses_up_no_limit() {
+    let check = |step: &str, stage: Stage, expected: [bool; 3]| {
+        let rules = format!(
+            "[[rule]]\nname = \"r\"\nstage = \"{}\"\nlimit = {{ times = 1 }}\nstep = {{ {step} }}",
+            stage.name()
+        );
+        let (book, mut talk) = (book(&rules), Talk::new(1, "d"));
+        let acted = ["", "a page", "another"].map(|body| {
+            let verdict =
+                talk.decide_bytes(&book, stage, Some(&Bytes::from_static(body.as_bytes())));
+            verdict.body.is_some() || !verdict.delivery.is_plain()
+        });
+        assert_eq!(acted, expected, "{step}");
+    };
+    let not_the_first = [false, true, false];
+    check("truncate = \"50%\"", Stage::Response, not_the_first);
+    check("flip = { at = -1 }", Stage::Response, not_the_first);
+    check("limit-data = 3", Stage::Response, not_the_first);
+    let the_first = [true, false, false];
+    check("limit-data = 3", Stage::Request, the_first);
+    check("set-body = \"new\"", Stage::Response, the_first);
+    check("reset-peer = true", Stage::Response, the_first);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use dmtap::app::why::Question;
 use dmtap::flow::Head;
 use dmtap::record::analysis::why::Options;
+use dmtap::record::model::ParsedBodyRecord;
 use dmtap::record::{EventRecord, Masking};
 use http::{Method, StatusCode};
 
@@ -16,14 +17,17 @@ use crate::record::stage::Stage;
 
 /// What is concluded from a request with its answer.
 fn explained(request: &str, answer: &str) -> String {
+    blocks(&analysed(&records(request, answer)))
+}
+
+fn records(request: &str, answer: &str) -> Vec<EventRecord> {
     let headers = [("content-type", "application/soap+xml; charset=utf-8")];
     let mut stage = Stage::new();
     stage.request(&headers, data(request));
     stage.response(&headers, answer.to_owned());
     let events = stage.events.iter().enumerate();
     let records = events.map(|(at, event)| EventRecord::of(at as u64 + 1, event, Masking::Masked));
-    let records: Vec<_> = records.collect();
-    blocks(&analysed(&records))
+    records.collect()
 }
 
 fn text(name: &str) -> String {
@@ -134,6 +138,28 @@ fn a_mistake_in_the_answer_to_discover_is_named() {
         &[soap],
         "It is in SOAP 1.1, and the request was in SOAP 1.2.",
     );
+}
+
+#[test]
+fn an_answer_that_could_not_be_read_is_not_called_missing() {
+    let mut records = records("discover.xml", &text("discover-response.xml"));
+    let answer = records.last_mut().unwrap();
+    (answer.enrollment, answer.body) = (None, None);
+    answer.reading = Some(ParsedBodyRecord::Unread {
+        cause: None,
+        why: "content coding: junk is not known".into(),
+        without_coding: false,
+    });
+    let shown = blocks(&analysed(&records));
+    assert!(
+        shown.contains("✖ Enrollment (Discover): the answer could not be read"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("content coding: junk is not known"),
+        "{shown}"
+    );
+    assert!(!shown.contains("no answer"), "{shown}");
 }
 
 #[test]

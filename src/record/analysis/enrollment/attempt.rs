@@ -5,13 +5,15 @@ use std::net::IpAddr;
 use smol_str::SmolStr;
 
 use super::answer::{granted, lacking, wrong_in_discovery};
-use super::device_of;
+use super::{device_of, unread_next};
 use crate::flow::SessionEnd;
 use crate::record::EventRecord;
 use crate::record::analysis::exchanged::Exchanged;
 use crate::record::analysis::why::EVENT_LOG;
 use crate::record::analysis::{AnalysedSession, EventClock, SILENCE};
-use crate::record::model::{EnrollmentRecord, EventKind, SessionFinding, SessionSummary};
+use crate::record::model::{
+    EnrollmentRecord, EventKind, ParsedBodyRecord, SessionFinding, SessionSummary, UnreadCause,
+};
 
 /// The attempts of a record.
 #[derive(Default)]
@@ -66,6 +68,8 @@ struct Attempt {
     soap: Option<SmolStr>,
     /// The mistakes in the last answer, in words.
     mistakes: Vec<String>,
+    /// The reason why the answer to the last step could not be read, if it has come.
+    unread: Option<(SmolStr, Option<UnreadCause>)>,
 }
 
 /// The state of the last step of an attempt.
@@ -156,6 +160,7 @@ impl Attempts {
             attempt.urls = URLS.map(|name| enrollment.facts.get(name).map(SmolStr::new));
         }
         attempt.mistakes.clear();
+        attempt.unread = None;
         match is_answer {
             false => attempt.soap = Some(enrollment.soap.clone().unwrap_or_default()),
             true if step == 0 => {
@@ -209,6 +214,17 @@ impl Attempts {
         }
     }
 
+    /// Notes that the attempt with this exchange got an answer that could not be read.
+    pub(super) fn unread(&mut self, exchange: u64, record: &EventRecord) {
+        let mut known = self.known.iter_mut();
+        let attempt = known.find(|it| it.exchange == exchange && it.state == State::Asked);
+        if let Some((attempt, ParsedBodyRecord::Unread { why, cause, .. })) =
+            attempt.zip(record.reading.as_ref())
+        {
+            attempt.unread = Some((why.clone(), *cause));
+        }
+    }
+
     /// Notes that the attempt with this exchange was refused or got no answer.
     pub(super) fn failed(&mut self, exchange: u64, record: &EventRecord) {
         let known = self.known.iter_mut().find(|it| it.exchange == exchange);
@@ -258,6 +274,7 @@ impl Attempt {
             urls: [None, None, None],
             soap: None,
             mistakes: Vec::new(),
+            unread: None,
         }
     }
 
@@ -340,7 +357,7 @@ impl Attempt {
     /// Returns the finding about an attempt that stops; `is_two_sided` if the record has requests and answers.
     fn stopped(self, is_two_sided: bool) -> AnalysedSession {
         let finding = SessionFinding {
-            pending: is_two_sided || !self.mistakes.is_empty(),
+            pending: is_two_sided || !self.mistakes.is_empty() || self.unread.is_some(),
             ..self.stop()
         };
         let summary = SessionSummary {
@@ -369,7 +386,13 @@ impl Attempt {
             ),
         };
         let is_answered = self.state == State::Answered;
-        let (what, how, follows, next) = match is_answered {
+        let (what, how, follows, next) = match (&self.unread, is_answered) {
+            (Some((why, cause)), _) => (
+                format!("Enrollment ({asked}): the answer could not be read"),
+                format!("{asked_in}, and answered there"),
+                why.to_string(),
+                unread_next(*cause),
+            ),
             _ if !self.mistakes.is_empty() => (
                 match is_answered {
                     true => format!("Enrollment goes no further than {asked} in this record"),
@@ -379,13 +402,13 @@ impl Attempt {
                 self.mistakes.join("\n"),
                 "mend this answer of the server, and enroll again",
             ),
-            false => (
+            (None, false) => (
                 format!("Enrollment ({asked}): the record has no answer to it"),
                 asked_in,
                 format!("Next the server should send {answered}."),
                 "see in the server's log whether it answered; a record may also end before the answer, or have none of them",
             ),
-            true => (
+            (None, true) => (
                 format!("Enrollment goes no further than {asked} in this record"),
                 answered_in,
                 self.next_step(),
