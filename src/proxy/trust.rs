@@ -127,7 +127,7 @@ impl ServerCertVerifier for NamingVerifier {
     ) -> Result<HandshakeSignatureValid, Error> {
         let algorithms = &provider().signature_verification_algorithms;
         let verified = verify_tls12_signature(message, certificate, signature, algorithms);
-        verified.map_err(|error| short_key(certificate).unwrap_or(error))
+        verified.map_err(|error| unusable(certificate).unwrap_or(error))
     }
 
     fn verify_tls13_signature(
@@ -138,7 +138,7 @@ impl ServerCertVerifier for NamingVerifier {
     ) -> Result<HandshakeSignatureValid, Error> {
         let algorithms = &provider().signature_verification_algorithms;
         let verified = verify_tls13_signature(message, certificate, signature, algorithms);
-        verified.map_err(|error| short_key(certificate).unwrap_or(error))
+        verified.map_err(|error| unusable(certificate).unwrap_or(error))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -195,6 +195,14 @@ fn explained(error: Error, end_entity: &[u8], intermediates: &[CertificateDer<'_
     } else {
         error
     }
+}
+
+/// Returns an error if no handshake can be verified with a certificate, trusted or not.
+fn unusable(certificate: &[u8]) -> Option<Error> {
+    short_key(certificate).or_else(|| {
+        let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+        Some(Distrust::Critical(unknown_critical(&certificate)?).into())
+    })
 }
 
 /// Returns the OID of the first critical extension that the verifier does not know.

@@ -154,6 +154,10 @@ async fn what_is_wrong_with_a_certificate_is_named() {
         params.custom_extensions = vec![extension];
     };
     check(critical, "it has the critical extension 1.2.3.4, which").await;
+    let (_, config) = made(critical);
+    let port = serve(config, HELLO).await;
+    let (_, text) = asked("localhost", port, Trust::Anything).await;
+    assert!(text.contains("critical extension 1.2.3.4"), "{text}");
 }
 
 #[tokio::test]
