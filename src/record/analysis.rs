@@ -24,6 +24,7 @@ pub use self::enrollment::Begun;
 use self::enrollment::Enrollments;
 use self::exchanged::Exchanged;
 use self::history::History;
+use self::later::Remedied;
 use self::session::{CommandsAlone, OpenSession};
 use super::EventRecord;
 use super::model::{EventKind, SessionSummary};
@@ -131,9 +132,8 @@ impl Analysis {
         self.enrollments.attempts.begun
     }
 
-    /// Returns the exchanges of this run in which an enrollment failed that the device then repeated, each with the one in
-    /// which it got its certificate.
-    pub fn remedied(&self) -> &[(u64, u64)] {
+    /// Returns the enrollments of this run that failed and that the device then repeated.
+    pub fn remedied(&self) -> &[Remedied] {
         &self.enrollments.attempts.remedied
     }
 

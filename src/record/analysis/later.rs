@@ -279,18 +279,37 @@ impl<'s> Later<'s> {
     }
 }
 
-/// Settles findings about attempts to enroll that the device repeated with success; `remedied` has the exchange of each
-/// failure, with the one in which the device got its certificate.
-pub fn settle_attempts(findings: &mut [SessionFinding], remedied: &[(u64, u64)]) {
+/// A failed attempt to enroll, and a later one that got a certificate.
+#[derive(Clone, Copy, Debug)]
+pub struct Remedied {
+    /// The exchange that failed.
+    pub failed: u64,
+    /// The exchange with the certificate.
+    pub granted: u64,
+    /// Whether both are of the same device; else they are of the same user and address.
+    pub is_sure: bool,
+}
+
+/// Settles findings about attempts to enroll that the device repeated with success.
+pub fn settle_attempts(findings: &mut [SessionFinding], remedied: &[Remedied]) {
     for finding in findings.iter_mut().filter(|it| it.pending) {
-        let mut remedied = remedied.iter();
-        let later = remedied.find(|(failed, _)| finding.exchanges == [*failed]);
-        if let Some((_, granted)) = later {
+        let of_it = remedied
+            .iter()
+            .filter(|it| finding.exchanges == [it.failed]);
+        let Some(later) = of_it.max_by_key(|it| it.is_sure) else {
+            continue;
+        };
+        let granted = later.granted;
+        if later.is_sure {
             finding.pending = false;
-            let line =
-                format!("A later attempt of this device or user got a certificate in x{granted}.");
-            finding.why.push(line);
             finding.next = "nothing".into();
+            let line = format!("A later attempt of this device got a certificate in x{granted}.");
+            finding.why.push(line);
+        } else {
+            finding.why.push(format!(
+                "This user then got a certificate at the same address, in x{granted}: for this device or another, which \
+                 the request does not show."
+            ));
         }
     }
 }

@@ -15,7 +15,10 @@
 //! - 3600s                       somebody sets the clock back
 //! enroll > discover.xml         a message of enrollment: a file of tests/data/enrollment
 //! enroll < fault.xml http=500
+//! enroll > request-issue.xml on=2 device=PC-2
+//! enroll < response.xml x=3     the answer to this exchange
 //! ```
+//! `on=2` is another connection of the same address, `device=` another DeviceID.
 //! A word behind the MsgID says what else is so: `not-final`, `cut` (the message did not arrive), `cred` (it has
 //! credentials), `max=2048` (MaxMsgSize), `http=503`, `retry-after=30`,
 //! `late=RULE` (a rule held it back).
@@ -58,7 +61,12 @@ pub(super) fn records(script: &str) -> Vec<EventRecord> {
             "-" => now -= time_span(rest[0]),
             "enroll" => {
                 let headers = [("content-type", "application/soap+xml; charset=utf-8")];
-                let body = crate::enrollment::data(rest[1]);
+                let word = |name| rest[2..].iter().find_map(|it| it.strip_prefix(name));
+                let mut body = crate::enrollment::data(rest[1]);
+                if let Some(device) = word("device=") {
+                    let text = String::from_utf8(body).unwrap();
+                    body = text.replace(DEVICE_ID, device).into_bytes();
+                }
                 exchange += u64::from(rest[0] == ">");
                 let message = match rest[0] {
                     ">" => stage.request(&headers, body),
@@ -66,8 +74,15 @@ pub(super) fn records(script: &str) -> Vec<EventRecord> {
                 };
                 message.at = Timestamp(now);
                 now += 12_000;
-                if let (Some(word), Head::Response(head)) = (rest.get(2), &mut message.head) {
-                    let status = word.strip_prefix("http=").unwrap();
+                if let Some(number) = word("x=") {
+                    message.exchange = ExchangeId(number.parse().unwrap());
+                }
+                if let Some(number) = word("on=") {
+                    let mut connection = (*message.connection).clone();
+                    connection.id = ConnectionId(number.parse().unwrap());
+                    message.connection = connection.into();
+                }
+                if let (Some(status), Head::Response(head)) = (word("http="), &mut message.head) {
                     head.status = StatusCode::from_bytes(status.as_bytes()).unwrap();
                 }
             }
@@ -371,5 +386,7 @@ fn time_span(text: &str) -> u64 {
 const DAY: u64 = 86_400_000_000;
 const XML: &str = "application/vnd.syncml.dm+xml";
 const CRED: &str = "<Cred><Meta><Type xmlns=\"syncml:metinf\">syncml:auth-basic</Type></Meta><Data>QnJ1Y2UyOk9oQmVoYXZl</Data></Cred>";
+/// The DeviceID in the requests of `tests/data/enrollment`.
+const DEVICE_ID: &str = "00112233445566778899AABBCCDDEEFF";
 const HTTP_08: &str = "HTTP-08";
 const SERVER_URI: &str = "https://mdm.example.com/MDM.svc";

@@ -1,18 +1,22 @@
 //! Attempts of devices to enroll: some stop before the device has its certificate, and after some no session follows.
 
+mod stopped;
+mod tie;
+
 use std::net::IpAddr;
 
 use smol_str::SmolStr;
 
+use self::tie::Follower;
 use super::answer::{granted, lacking, wrong_in_discovery};
-use super::{device_of, unread_next};
-use crate::flow::SessionEnd;
+use super::device_of;
 use crate::record::EventRecord;
 use crate::record::analysis::exchanged::Exchanged;
+use crate::record::analysis::later::Remedied;
 use crate::record::analysis::why::EVENT_LOG;
 use crate::record::analysis::{AnalysedSession, EventClock, SILENCE};
 use crate::record::model::{
-    EnrollmentRecord, EventKind, ParsedBodyRecord, SessionFinding, SessionSummary, UnreadCause,
+    EnrollmentRecord, EventKind, ParsedBodyRecord, SessionFinding, UnreadCause,
 };
 
 /// The attempts of a record.
@@ -22,14 +26,13 @@ pub(in crate::record::analysis) struct Attempts {
     /// Whether the record has requests and answers at all; a record of a single message has only one of them.
     has_requests: bool,
     has_answers: bool,
-    /// The newest attempt of each device, and the one before that gave it a certificate.
+    /// The attempts that may go on or be made good, and the newest one that gave each device a certificate.
     known: Vec<Attempt>,
     /// The last request for a token of another service, whose answer is no step.
     other: Option<u64>,
     clock: EventClock,
-    /// The failed attempts of devices that tried again: the exchange of each, and the one in which the device got its
-    /// certificate.
-    pub(in crate::record::analysis) remedied: Vec<(u64, u64)>,
+    /// The failed attempts of devices that tried again.
+    pub(in crate::record::analysis) remedied: Vec<Remedied>,
 }
 
 /// The number of attempts that began, in all runs of a record.
@@ -43,15 +46,16 @@ pub struct Begun {
 
 /// An attempt so far.
 struct Attempt {
-    /// The address of the device.
+    /// The address of the device, and its last connection.
     device: Option<IpAddr>,
+    connection: u64,
     server: Option<SmolStr>,
     /// The server of the first message; later messages may go to others.
     first_server: Option<SmolStr>,
     /// The names of the user in the device's requests, the newest last.
     users: Vec<SmolStr>,
-    /// The name of the device.
-    name: Option<SmolStr>,
+    /// The identifier of the device.
+    id: Option<SmolStr>,
     is_renewal: bool,
     /// The first exchange, and its time.
     began: (u64, u64),
@@ -60,6 +64,10 @@ struct Attempt {
     exchange: u64,
     at_us: u64,
     state: State,
+    /// Whether another attempt began that may be of the same device.
+    is_superseded: bool,
+    /// Whether the last answer redirects the device.
+    is_redirected: bool,
     /// The rules that acted on the last message.
     rules: Vec<SmolStr>,
     /// The addresses in the answer to Discover, in the order of [`URLS`].
@@ -107,12 +115,8 @@ impl Attempts {
         if self.other == Some(exchange) {
             return;
         }
-        let device = device_of(record);
-        let find = |is_it: &dyn Fn(&Attempt) -> bool| {
-            let mut known = self.known.iter();
-            known.position(|it| it.is_under_way() && is_it(it))
-        };
-        let known = find(&|it| it.exchange == exchange);
+        let mut known = self.known.iter();
+        let known = known.position(|it| it.is_under_way() && it.exchange == exchange);
         if let Some(at) = known.filter(|at| is_answer && self.known[*at].step != step) {
             let (asked, expected) = STEPS[self.known[at].step];
             let (_, got) = STEPS[step];
@@ -121,9 +125,10 @@ impl Attempts {
             )];
             return;
         }
-        let known = known.or_else(|| find(&|it| it.device == device));
         // A device that repeats an earlier step begins anew.
         let known = known.filter(|at| self.known[*at].step <= step);
+        let message = Follower::of(record, enrollment, step, self.has_answers);
+        let known = known.or_else(|| message.attempt(&self.known));
         let known = known.map(|at| self.known.remove(at));
         if is_answer && step == LAST {
             match known {
@@ -139,11 +144,13 @@ impl Attempts {
                 true => self.begun.renewals += 1,
                 false => self.begun.enrollments += 1,
             }
-            self.known
-                .retain(|it| it.device != device || !it.is_under_way());
+            for it in &mut self.known {
+                it.is_superseded |= message.may_be_of(it);
+            }
         }
         let mut attempt = known.unwrap_or_else(|| Attempt::begun_by(record, exchange));
         (attempt.step, attempt.exchange, attempt.at_us) = (step, exchange, record.at_us);
+        (attempt.connection, attempt.is_superseded) = (record.connection.id, false);
         attempt.state = match is_answer {
             true => State::Answered,
             false => State::Asked,
@@ -151,7 +158,7 @@ impl Attempts {
         attempt.is_renewal |= is_renewal(enrollment);
         attempt.rules = Exchanged::of(record).rules();
         attempt.server = record.connection.server.clone();
-        attempt.name = device_name(enrollment).or(attempt.name);
+        attempt.id = device_id(enrollment).or(attempt.id);
         if let Some(user) = &enrollment.user {
             attempt.users.retain(|known| known != user);
             attempt.users.push(user.clone());
@@ -185,14 +192,25 @@ impl Attempts {
         let Some(answer) = granted(record) else {
             return;
         };
-        let remedied = &mut self.remedied;
         let has_any = !answer.granted.is_empty();
+        let remedied = &mut self.remedied;
         self.known.retain(|it| {
-            let is_remedied = has_any && it.state == State::Failed && it.is_remedied_by(&attempt);
-            if is_remedied && remedied.len() < MOST_KNOWN {
-                remedied.push((it.exchange, attempt.exchange));
+            // A device that did not wait for an answer and asked again has one.
+            if !has_any || it.state != State::Failed {
+                return !(has_any && it.is_under_way() && it.is_of_same_id(&attempt));
             }
-            !is_remedied
+            let Some(is_sure) = it.remedied_by(&attempt) else {
+                return true;
+            };
+            let is_known = !is_sure && remedied.iter().any(|known| known.failed == it.exchange);
+            if remedied.len() < MOST_KNOWN && !is_known {
+                remedied.push(Remedied {
+                    failed: it.exchange,
+                    granted: attempt.exchange,
+                    is_sure,
+                });
+            }
+            !is_sure
         });
         // A device that renews is managed already.
         if !attempt.is_renewal {
@@ -208,9 +226,15 @@ impl Attempts {
         let asks = enrollment.and_then(|it| it.message.as_deref());
         let goes_on = record.message.is_some() || asks == Some(STEPS[LAST].0);
         if record.event == EventKind::Request && goes_on {
+            let source = record.message.as_ref().and_then(|it| it.source.clone());
+            let id = source.or_else(|| device_id(enrollment?));
             let device = device_of(record);
+            let is_it = |it: &Attempt| it.device == device && it.is_certified();
+            // A message of another device behind the same address says nothing; in sessions a device may have another name.
+            let is_named = self.known.iter().any(|it| is_it(it) && it.id == id);
+            let is_loose = record.message.is_some() && !is_named || id.is_none();
             self.known
-                .retain(|it| it.device != device || !it.is_certified());
+                .retain(|it| !is_it(it) || it.id != id && it.id.is_some() && !is_loose);
         }
     }
 
@@ -227,13 +251,19 @@ impl Attempts {
 
     /// Notes that the attempt with this exchange was refused or got no answer.
     pub(super) fn failed(&mut self, exchange: u64, record: &EventRecord) {
+        let status = record.http_status();
+        let is_redirected = status.is_some_and(|status| (300..400).contains(&status));
         let known = self.known.iter_mut().find(|it| it.exchange == exchange);
         match known {
-            Some(attempt) => attempt.state = State::Failed,
+            Some(attempt) => {
+                attempt.state = State::Failed;
+                attempt.is_redirected = is_redirected;
+            }
             None => {
                 let attempt = Attempt::begun_by(record, exchange);
                 self.keep(Attempt {
                     state: State::Failed,
+                    is_redirected,
                     ..attempt
                 });
             }
@@ -250,7 +280,8 @@ impl Attempts {
     pub(super) fn stopped(self, named: &[u64]) -> impl Iterator<Item = AnalysedSession> {
         let known = self.known.into_iter();
         let is_named = |it: &Attempt| it.mistakes.is_empty() && named.contains(&it.exchange);
-        let stopped = known.filter(move |it| it.is_under_way() && !is_named(it));
+        let stopped =
+            known.filter(move |it| it.is_under_way() && !it.is_superseded && !is_named(it));
         let is_two_sided = self.has_requests && self.has_answers;
         stopped.map(move |it| it.stopped(is_two_sided))
     }
@@ -260,16 +291,19 @@ impl Attempt {
     fn begun_by(record: &EventRecord, exchange: u64) -> Self {
         Self {
             device: device_of(record),
+            connection: record.connection.id,
             server: None,
             first_server: record.connection.server.clone(),
             users: Vec::new(),
-            name: None,
+            id: None,
             is_renewal: false,
             began: (exchange, record.at_us),
             step: 0,
             exchange,
             at_us: record.at_us,
             state: State::Asked,
+            is_superseded: false,
+            is_redirected: false,
             rules: Vec::new(),
             urls: [None, None, None],
             soap: None,
@@ -284,29 +318,6 @@ impl Attempt {
 
     fn is_certified(&self) -> bool {
         matches!(self.state, State::Certified { .. })
-    }
-
-    /// Whether another attempt is of the same device. Several devices may share an address; in a log none has one.
-    fn is_of_same(&self, other: &Self) -> bool {
-        let is_same_name = self.name.as_ref().zip(other.name.as_ref());
-        let is_same_name = is_same_name.map(|(one, two)| one == two);
-        let has_users = !self.users.is_empty() && !other.users.is_empty();
-        let is_same_user = has_users.then(|| self.users.iter().any(|it| other.users.contains(it)));
-        let is_known = self.device.is_some() || is_same_name.or(is_same_user).is_some();
-        self.device == other.device
-            && is_known
-            && is_same_name != Some(false)
-            && is_same_user != Some(false)
-    }
-
-    /// Whether an attempt that got its certificate makes up for this one: it is of the same device, or this one is only a
-    /// request without a name, such as the GET of discovery, from the same address to the same server before it.
-    fn is_remedied_by(&self, later: &Self) -> bool {
-        let is_nameless = self.users.is_empty() && self.name.is_none();
-        let is_same_address = self.device.is_some() && self.device == later.device;
-        let is_before = self.exchange < later.began.0 && is_same_address;
-        let is_same_server = self.first_server.is_some() && self.first_server == later.first_server;
-        self.is_of_same(later) || is_nameless && is_before && is_same_server
     }
 
     /// Returns the attempt after the answer that has the certificate.
@@ -353,100 +364,6 @@ impl Attempt {
         finding.advise(next, "");
         Some(finding)
     }
-
-    /// Returns the finding about an attempt that stops; `is_two_sided` if the record has requests and answers.
-    fn stopped(self, is_two_sided: bool) -> AnalysedSession {
-        let finding = SessionFinding {
-            pending: is_two_sided || !self.mistakes.is_empty() || self.unread.is_some(),
-            ..self.stop()
-        };
-        let summary = SessionSummary {
-            server: self.server,
-            first_exchange: self.began.0,
-            last_exchange: self.exchange,
-            began_us: self.began.1,
-            ended_us: self.at_us,
-            end: SessionEnd::Silent,
-            findings: vec![finding],
-            ..SessionSummary::default()
-        };
-        summary.into()
-    }
-
-    fn stop(&self) -> SessionFinding {
-        let (asked, answered) = STEPS[self.step];
-        let user = self.users.last();
-        let user = user.map_or(String::new(), |user| format!(" for {user}"));
-        let asked_in = format!("asked in x{}{user}", self.exchange);
-        let answered_in = match self.soap {
-            Some(_) => format!("{asked_in}, and answered there"),
-            None => format!(
-                "the answer stands in x{}; the request is not in the record",
-                self.exchange
-            ),
-        };
-        let is_answered = self.state == State::Answered;
-        let (what, how, follows, next) = match (&self.unread, is_answered) {
-            (Some((why, cause)), _) => (
-                format!("Enrollment ({asked}): the answer could not be read"),
-                format!("{asked_in}, and answered there"),
-                why.to_string(),
-                unread_next(*cause),
-            ),
-            _ if !self.mistakes.is_empty() => (
-                match is_answered {
-                    true => format!("Enrollment goes no further than {asked} in this record"),
-                    false => format!("Enrollment ({asked}): the answer is one to another request"),
-                },
-                answered_in,
-                self.mistakes.join("\n"),
-                "mend this answer of the server, and enroll again",
-            ),
-            (None, false) => (
-                format!("Enrollment ({asked}): the record has no answer to it"),
-                asked_in,
-                format!("Next the server should send {answered}."),
-                "see in the server's log whether it answered; a record may also end before the answer, or have none of them",
-            ),
-            (None, true) => (
-                format!("Enrollment goes no further than {asked} in this record"),
-                answered_in,
-                self.next_step(),
-                "look whether the device reaches that address, and what its event log says; the record may also end too early",
-            ),
-        };
-        let mut finding = SessionFinding {
-            what,
-            rules: self.rules.clone(),
-            exchanges: vec![self.exchange],
-            ..SessionFinding::new("WHY-15")
-        };
-        finding.by_rules("acted on that message.");
-        finding.why.push(how);
-        finding.why.extend(follows.lines().map(str::to_owned));
-        finding.advise(next, "");
-        finding
-    }
-
-    /// Returns the next step of the device, in a sentence.
-    fn next_step(&self) -> String {
-        let [policies, enrollment, sign_in] = &self.urls;
-        let at = |url: &Option<SmolStr>| match url {
-            Some(url) => format!(" at {url}"),
-            None => String::new(),
-        };
-        let next = match self.step {
-            0 => format!("the device should send GetPolicies{}.", at(policies)),
-            _ => format!(
-                "the device should send RequestSecurityToken{}.",
-                at(enrollment)
-            ),
-        };
-        match sign_in.as_ref().filter(|_| self.step == 0) {
-            Some(page) => format!("Next the user should sign in at {page}, and {next}"),
-            None => format!("Next {next}"),
-        }
-    }
 }
 
 /// Whether a request for a token goes to another service than enrollment; the sign-in of a user looks the same.
@@ -461,6 +378,12 @@ pub(super) fn device_name(request: &EnrollmentRecord) -> Option<SmolStr> {
     fact("DeviceName")
         .or_else(|| fact("DeviceID"))
         .or_else(|| fact("HWDevID"))
+}
+
+/// Returns the identifier of the device in its request; names are often those of an image.
+fn device_id(request: &EnrollmentRecord) -> Option<SmolStr> {
+    let mut names = ["DeviceID", "HWDevID", "DeviceName"].into_iter();
+    names.find_map(|name| request.facts.get(name).map(SmolStr::new))
 }
 
 /// Whether a request asks for a new certificate in place of the one that the device has.
