@@ -53,3 +53,11 @@ impl Items {
         }
     }
 }
+
+/// An element that a rule selected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Selected {
+    pub(super) node: NodeId,
+    /// The Items of the command that the matcher selected.
+    pub(super) items: Items,
+}

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
+use memchr::memchr;
 use rustls::AlertDescription;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -109,34 +110,45 @@ impl BehindHead {
 /// Finds the end of the head of an answer.
 #[derive(Default)]
 struct HeadEnd {
-    /// The bytes of the head so far, without line breaks in front of it.
-    at: usize,
+    /// The bytes of the current line so far.
+    line: usize,
+    /// Whether the first line has ended; line breaks may stand in front of it.
+    is_begun: bool,
     /// Whether the head is that of an interim answer (1xx), which another one follows.
     is_interim: bool,
-    is_line_empty: bool,
     is_found: bool,
 }
 
 impl HeadEnd {
     /// Takes in bytes. Returns how many of them stand behind the head.
-    fn pass(&mut self, bytes: &[u8]) -> usize {
-        for (passed, byte) in bytes.iter().enumerate() {
-            match byte {
-                _ if self.is_found => return bytes.len() - passed,
-                b'\r' => {}
-                b'\n' if self.at > 0 && self.is_line_empty && self.is_interim => {
-                    *self = Self::default();
-                }
-                b'\n' => self.is_found = self.at > 0 && self.is_line_empty,
-                _ => self.at += 1,
+    fn pass(&mut self, mut bytes: &[u8]) -> usize {
+        while let Some(end) = memchr(b'\n', bytes).filter(|_| !self.is_found) {
+            self.pass_in_line(&bytes[..end]);
+            bytes = &bytes[end + 1..];
+            match (self.line, self.is_begun) {
+                (0, false) => {}
+                (0, true) if self.is_interim => *self = Self::default(),
+                (0, true) => self.is_found = true,
+                _ => (self.line, self.is_begun) = (0, true),
             }
-            // `HTTP/1.1 100`
-            self.is_interim |= self.at == 10 && *byte == b'1';
-            self.is_line_empty = *byte == b'\n' || *byte == b'\r' && self.is_line_empty;
         }
+        if self.is_found {
+            return bytes.len();
+        }
+        self.pass_in_line(bytes);
         0
     }
+
+    fn pass_in_line(&mut self, bytes: &[u8]) {
+        let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+        let digit = STATUS_AT.checked_sub(self.line).filter(|_| !self.is_begun);
+        self.is_interim |= digit.is_some_and(|at| bytes.get(at) == Some(&b'1'));
+        self.line += bytes.len();
+    }
 }
+
+/// The offset of the status in `HTTP/1.1 100`.
+const STATUS_AT: usize = 9;
 
 /// A stream whose errors and bytes are observed.
 pub(super) struct ObservedStream<S> {
