@@ -140,7 +140,16 @@ impl Analysis {
         let numbers: Vec<u64> = self.sessions.keys().copied().collect();
         let mut over: Vec<_> = numbers
             .into_iter()
-            .filter_map(|number| self.end(number, SessionEnd::Open))
+            .filter_map(|number| {
+                let last = self.sessions.get(&number)?.summary.ended_us;
+                self.end(
+                    number,
+                    match self.now_us.saturating_sub(last) < SILENCE {
+                        true => SessionEnd::Open,
+                        false => SessionEnd::Silent,
+                    },
+                )
+            })
             .collect();
         let mut next = Self {
             options: self.options,
@@ -235,6 +244,12 @@ impl Analysis {
                 before.changes_id = before.is_followed_by(record);
                 session.summary.starts_late &= !before.changes_id;
             }
+            let is_silent = |before: &OpenSession| {
+                self.now_us.saturating_sub(before.summary.ended_us) >= SILENCE
+            };
+            if self.sessions.get(&before).is_some_and(is_silent) {
+                over.extend(self.end(before, SessionEnd::Superseded));
+            }
         }
         while self.sessions.len() >= MOST_SESSIONS {
             over.extend(self.leave_first());
@@ -280,7 +295,7 @@ impl Analysis {
     /// Ends the sessions in which nothing happened for a long time.
     fn end_silent(&mut self, over: &mut Vec<AnalysedSession>) {
         while let Some((number, first)) = self.sessions.front() {
-            if self.now_us.saturating_sub(first.summary.ended_us) < SILENCE {
+            if self.now_us.saturating_sub(first.summary.ended_us) < self.options.silence_us {
                 return;
             }
             over.extend(self.end(*number, SessionEnd::Silent));
@@ -351,5 +366,5 @@ const MOST_TRANSACTIONS: usize = 100_000;
 /// How many recent sessions to search for that of a closed connection, or of an answer that did not arrive.
 const RECENT: usize = 256;
 
-/// The most time in which nothing happens in a session that goes on, in microseconds.
+/// The most time in which nothing happens in a session that goes on, in microseconds, while nobody knows what will come.
 const SILENCE: u64 = 300_000_000;
