@@ -86,7 +86,11 @@ impl Question {
             selected: ExchangeNumbers::new(),
             about,
             unselected: None,
-            analysis: Analysis::new(options),
+            // The record shows whether a silent session goes on.
+            analysis: Analysis::new(Options {
+                silence_us: LONGEST_SILENCE,
+                ..options
+            }),
             linter: Linter::default(),
             run: 0,
             sessions: Vec::new(),
@@ -485,3 +489,6 @@ const MOST_SESSIONS: usize = 10_000;
 
 /// The limit of earlier sessions of a device that a session may settle; the newest count.
 const MOST_EARLIER: usize = 100;
+
+/// The time in which nothing happens, in microseconds, after which a session of a record is over: one hour, as for lint.
+const LONGEST_SILENCE: u64 = 3_600_000_000;

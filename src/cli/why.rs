@@ -53,7 +53,13 @@ impl Why {
         self.file.take_more(&mut self.filter)?;
         let slow_us = u64::try_from(self.slow.as_micros()).unwrap_or(u64::MAX);
         let about = self.about.as_deref().map(About::new);
-        let mut question = Question::new(Options { slow_us }, about);
+        let mut question = Question::new(
+            Options {
+                slow_us,
+                ..Options::default()
+            },
+            about,
+        );
         question.session = self.session;
         question.ignore_rules = self.ignore_rules;
         question.filter = filter_of(&self.filter)?;

@@ -142,7 +142,16 @@ impl Analysis {
         let numbers: Vec<u64> = self.sessions.keys().copied().collect();
         let mut over: Vec<_> = numbers
             .into_iter()
-            .filter_map(|number| self.end(number, SessionEnd::Open))
+            .filter_map(|number| {
+                let last = self.sessions.get(&number)?.summary.ended_us;
+                self.end(
+                    number,
+                    match self.now_us.saturating_sub(last) < SILENCE {
+                        true => SessionEnd::Open,
+                        false => SessionEnd::Silent,
+                    },
+                )
+            })
             .collect();
         let mut next = Self {
             options: self.options,
@@ -252,6 +261,12 @@ impl Analysis {
                 before.changes_id = before.is_followed_by(record);
                 session.summary.starts_late &= !before.changes_id;
             }
+            let is_silent = |before: &OpenSession| {
+                self.now_us.saturating_sub(before.summary.ended_us) >= SILENCE
+            };
+            if self.sessions.get(&before).is_some_and(is_silent) {
+                over.extend(self.end(before, SessionEnd::Superseded));
+            }
         }
         while self.sessions.len() >= MOST_SESSIONS {
             over.extend(self.leave_first());
@@ -298,7 +313,7 @@ impl Analysis {
     /// Ends the sessions in which nothing happened for a long time.
     fn end_silent(&mut self, over: &mut Vec<AnalysedSession>) {
         while let Some((number, first)) = self.sessions.front() {
-            if self.clock.now_us.saturating_sub(first.seen_us) < SILENCE {
+            if self.clock.now_us.saturating_sub(first.seen_us) < self.options.silence_us {
                 return;
             }
             over.extend(self.end(*number, SessionEnd::Silent));
@@ -398,5 +413,5 @@ const RECENT: usize = 256;
 /// holds its event back.
 const OUT_OF_ORDER: u64 = 60_000_000;
 
-/// The most time in which nothing happens in a session that goes on, in microseconds.
+/// The most time in which nothing happens in a session that goes on, in microseconds, while nobody knows what will come.
 const SILENCE: u64 = 300_000_000;

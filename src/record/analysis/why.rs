@@ -23,10 +23,10 @@ mod words;
 
 use smol_str::SmolStr;
 
-use super::AnalysedSession;
 use super::exchanged::distinct;
 use super::history::History;
 use super::session::OpenSession;
+use super::{AnalysedSession, SILENCE};
 use crate::dm::locuri;
 use crate::facts;
 use crate::flow::{Arrival, SessionEnd, Side, Transaction, TransactionOutcome};
@@ -43,11 +43,16 @@ pub use words::{attempt_words, end_words, hresult_words, transaction_line};
 pub struct Options {
     /// The time that a peer may take, in microseconds.
     pub slow_us: u64,
+    /// The time in which nothing happens, in microseconds, after which a session is over though the record goes on.
+    pub silence_us: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { slow_us: 5_000_000 }
+        Self {
+            slow_us: 5_000_000,
+            silence_us: SILENCE,
+        }
     }
 }
 
