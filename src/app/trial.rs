@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! messages from files ─► Trial::message ──┐
-//!                                         ├─► Passed ─► Trial::decide ─► Decision
+//!                                         ├─► PastMessage ─► Trial::decide ─► Decision
 //! a record of JSON lines ─► Recorded ─────┘
 //! ```
 
@@ -55,7 +55,7 @@ pub struct Trial {
 
 /// A message with the facts of its exchange.
 #[derive(Clone, Debug)]
-pub struct Passed {
+pub struct PastMessage {
     /// The sender.
     pub speaker: Side,
     /// The time.
@@ -118,7 +118,7 @@ impl Trial {
         speaker: Side,
         body: Bytes,
         document: Option<Arc<Document>>,
-    ) -> Passed {
+    ) -> PastMessage {
         let session = session_of("", speaker, document.as_deref());
         let last = session.as_ref().and_then(|session| self.last.get(session));
         let mut exchange = last.copied().unwrap_or(ExchangeId(self.exchanges));
@@ -142,21 +142,21 @@ impl Trial {
                 self.last.clear();
             }
         }
-        self.passed(speaker, exchange, body, document)
+        self.past_message(speaker, exchange, body, document)
     }
 
     /// Returns the answer to the previous message, whatever its header names.
-    pub fn answer(&mut self, body: Bytes, document: Option<Arc<Document>>) -> Passed {
-        self.passed(Side::Server, ExchangeId(self.exchanges), body, document)
+    pub fn answer(&mut self, body: Bytes, document: Option<Arc<Document>>) -> PastMessage {
+        self.past_message(Side::Server, ExchangeId(self.exchanges), body, document)
     }
 
-    fn passed(
+    fn past_message(
         &mut self,
         speaker: Side,
         exchange: ExchangeId,
         body: Bytes,
         document: Option<Arc<Document>>,
-    ) -> Passed {
+    ) -> PastMessage {
         self.asked = document.clone().filter(|_| speaker == Side::Device);
         if speaker == Side::Server {
             self.answered.insert(exchange);
@@ -164,7 +164,7 @@ impl Trial {
                 self.answered.pop_first();
             }
         }
-        Passed {
+        PastMessage {
             speaker,
             at: Timestamp::default(),
             exchange,
@@ -181,22 +181,22 @@ impl Trial {
     }
 
     /// Handles the next message as the proxy does.
-    pub fn decide(&mut self, rules: &RuleSet, passed: &Passed) -> Decision {
+    pub fn decide(&mut self, rules: &RuleSet, past: &PastMessage) -> Decision {
         let limits = self.limits;
-        let input = passed.input(&limits);
-        let (mut handle, decided) = match passed.speaker {
+        let input = past.input(&limits);
+        let (mut handle, decided) = match past.speaker {
             Side::Device => {
                 self.conversations
-                    .decide_request(&input, rules, &mut self.state, passed.at)
+                    .decide_request(&input, rules, &mut self.state, past.at)
             }
             Side::Server => {
-                let mut handle = self.handle(passed);
+                let mut handle = self.handle(past);
                 let decided = handle.decide_response(&input, rules, &mut self.state);
                 (handle, decided)
             }
         };
         let verdict = &decided.verdict;
-        if let (None, Some(sent)) = (&verdict.body, &passed.sent)
+        if let (None, Some(sent)) = (&verdict.body, &past.sent)
             && verdict.answer.is_none()
             && verdict.delivery.is_whole()
         {
@@ -205,35 +205,35 @@ impl Trial {
         if let Some(answer) = &verdict.answer {
             handle.answered(&answer.body, &answer.headers);
         }
-        if passed.is_broken {
+        if past.is_broken {
             handle.sends_unread();
         }
-        match passed.speaker {
+        match past.speaker {
             Side::Server => handle.delivered(Side::Device),
-            Side::Device if reaches_the_server(verdict) => self.begin(passed.exchange, handle),
+            Side::Device if reaches_the_server(verdict) => self.begin(past.exchange, handle),
             Side::Device => {
                 let session = decided.session.as_ref().map(|tag| tag.key.clone());
-                self.unasked.enter(passed.exchange, session);
+                self.unasked.enter(past.exchange, session);
             }
         }
         decided
     }
 
     /// Whether the next message of a record would still have been sent, after the earlier effects of the rules.
-    pub fn fits(&mut self, passed: &Passed) -> Applicability {
-        let session = self.key(passed);
-        self.unasked.fit(passed, session)
+    pub fn fits(&mut self, past: &PastMessage) -> Applicability {
+        let session = self.key(past);
+        self.unasked.fit(past, session)
     }
 
     /// Takes an answer that dmtap itself gave to the device when the record was made.
-    pub fn overhear(&mut self, passed: &Passed) {
+    pub fn overhear(&mut self, past: &PastMessage) {
         // The server did not answer then either: the record still fits the trial.
-        let session = self.key(passed);
-        if self.unasked.forgive(passed.exchange, session) {
+        let session = self.key(past);
+        if self.unasked.forgive(past.exchange, session) {
             return;
         }
-        if let (Some(mut handle), Some(body)) = (self.open.remove(&passed.exchange), &passed.body) {
-            handle.answered(body, passed.headers());
+        if let (Some(mut handle), Some(body)) = (self.open.remove(&past.exchange), &past.body) {
+            handle.answered(body, past.headers());
         }
     }
 
@@ -245,7 +245,7 @@ impl Trial {
     }
 
     /// Returns the handle of the exchange that this response ends; the server received the request.
-    fn handle(&mut self, response: &Passed) -> SessionHandle {
+    fn handle(&mut self, response: &PastMessage) -> SessionHandle {
         if let Some(mut handle) = self.open.remove(&response.exchange) {
             handle.delivered(Side::Server);
             return handle;
@@ -255,12 +255,12 @@ impl Trial {
     }
 
     /// Returns the session of a message, if it has one.
-    fn key(&self, passed: &Passed) -> Option<SessionKey> {
-        if let (Side::Server, Some(handle)) = (passed.speaker, self.open.get(&passed.exchange)) {
+    fn key(&self, past: &PastMessage) -> Option<SessionKey> {
+        if let (Side::Server, Some(handle)) = (past.speaker, self.open.get(&past.exchange)) {
             return Some(handle.tag(Side::Device, None)?.key);
         }
-        let server = &passed.connection.server;
-        session_of(server, passed.speaker, passed.document.as_deref())
+        let server = &past.connection.server;
+        session_of(server, past.speaker, past.document.as_deref())
     }
 }
 
@@ -298,7 +298,7 @@ fn reaches_the_server(verdict: &Verdict) -> bool {
     verdict.answer.is_none() && verdict.delivery.is_whole()
 }
 
-impl Passed {
+impl PastMessage {
     fn input<'a>(&'a self, limits: &'a Limits) -> MessageInput<'a> {
         MessageInput {
             connection: &self.connection,

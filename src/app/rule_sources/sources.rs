@@ -95,14 +95,8 @@ impl Sources {
             added: 0,
             seed,
         };
-        let mut unreadable = Vec::new();
-        for file in files {
-            let origin = RuleOrigin::File(file.argument, file.path);
-            match file.text {
-                Ok(text) => sources.sources.push(RuleSource::new(origin, text)),
-                Err(why) => unreadable.push((origin.name(), why)),
-            }
-        }
+        let (files, unreadable) = file_sources(files);
+        sources.sources = files;
         for (name, text) in given {
             let source = RuleSource::new(RuleOrigin::Given, text);
             sources.sources.push(RuleSource { name, ..source });
@@ -184,14 +178,7 @@ impl Sources {
     /// [`ChangeError::Rules`].
     pub fn reload(&mut self, found: Vec<Found>) -> Result<Reloaded, ChangeError> {
         let mut reloaded = Reloaded::default();
-        let (mut files, mut unreadable) = (Vec::new(), Vec::new());
-        for found in found {
-            let origin = RuleOrigin::File(found.argument, found.path);
-            match found.text {
-                Ok(text) => files.push(RuleSource::new(origin, text)),
-                Err(why) => unreadable.push((origin.name(), why)),
-            }
-        }
+        let (files, unreadable) = file_sources(found);
         let (mut kept, mut changed): (Vec<RuleSource>, Vec<RuleSource>) = (Vec::new(), Vec::new());
         for source in files {
             let old = self.sources.iter().find(|old| old.is_of(&source));
@@ -298,6 +285,19 @@ impl RuleOrigin {
             Self::Given | Self::Control => String::new(),
         }
     }
+}
+
+/// Returns the sources of the files, and the files that cannot be read, each with the reason.
+fn file_sources(files: Vec<Found>) -> (Vec<RuleSource>, Vec<(String, String)>) {
+    let (mut sources, mut unreadable) = (Vec::new(), Vec::new());
+    for file in files {
+        let origin = RuleOrigin::File(file.argument, file.path);
+        match file.text {
+            Ok(text) => sources.push(RuleSource::new(origin, text)),
+            Err(why) => unreadable.push((origin.name(), why)),
+        }
+    }
+    (sources, unreadable)
 }
 
 /// Parses the rules of sources, which join a set with `others`.

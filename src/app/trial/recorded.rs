@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header};
 use smol_str::SmolStr;
 
-use super::Passed;
+use super::PastMessage;
 use crate::flow::{
     CertificateTrust, ClientCertificate, Connection, ConnectionId, ExchangeId, RequestHead,
     ResponseHead, Side, Timestamp, TlsDetails,
@@ -41,7 +41,7 @@ impl Recorded {
     }
 
     /// Returns the message of an event, if it has one. Masked values stay masked.
-    pub fn next(&mut self, event: &EventRecord) -> Option<Passed> {
+    pub fn next(&mut self, event: &EventRecord) -> Option<PastMessage> {
         let (Some(exchange), Some(head)) = (event.exchange, &event.head) else {
             if let (EventKind::Failed, Some(exchange)) = (event.event, event.exchange) {
                 self.requests.remove(&exchange);
@@ -71,7 +71,7 @@ impl Recorded {
                 None => is_as_received = true,
             }
         }
-        Some(Passed {
+        Some(PastMessage {
             speaker: match response {
                 Some(_) => Side::Server,
                 None => Side::Device,

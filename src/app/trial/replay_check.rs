@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::Passed;
+use super::PastMessage;
 use crate::dm::Message;
 use crate::flow::{ExchangeId, SessionKey, Side};
 
@@ -43,15 +43,15 @@ impl Unasked {
         true
     }
 
-    pub(super) fn fit(&mut self, passed: &Passed, session: Option<SessionKey>) -> Applicability {
-        if passed.speaker == Side::Server && self.exchanges.remove(&passed.exchange) {
+    pub(super) fn fit(&mut self, past: &PastMessage, session: Option<SessionKey>) -> Applicability {
+        if past.speaker == Side::Server && self.exchanges.remove(&past.exchange) {
             return Applicability::Later;
         }
         let Some(session) = session.filter(|session| self.sessions.contains(session)) else {
             return Applicability::Fits;
         };
         // SessionIDs repeat: a first message begins a new session.
-        if passed.speaker == Side::Device && is_first(passed) {
+        if past.speaker == Side::Device && is_first(past) {
             self.sessions.remove(&session);
             self.reported.remove(&session);
             return Applicability::Fits;
@@ -63,7 +63,7 @@ impl Unasked {
     }
 }
 
-fn is_first(passed: &Passed) -> bool {
-    let message = passed.document.as_deref().and_then(Message::of);
+fn is_first(past: &PastMessage) -> bool {
+    let message = past.document.as_deref().and_then(Message::of);
     message.is_some_and(Message::is_first)
 }

@@ -2,7 +2,7 @@
 
 use http::Uri;
 
-use super::Passed;
+use super::PastMessage;
 use crate::dm::Message;
 use crate::rules::glob::any_matches;
 use crate::rules::{Matcher, Rule, Stage};
@@ -20,21 +20,21 @@ pub enum Address {
 pub const CONNECTIONS: &str = "is about connections: it cannot be tried on a message";
 
 /// Returns the reason why a rule did nothing to a message, in words.
-pub fn why(rule: &Rule, passed: &Passed, address: Address) -> String {
+pub fn why(rule: &Rule, past: &PastMessage, address: Address) -> String {
     if rule.stage == Stage::Connection {
         return CONNECTIONS.into();
     }
-    if rule.stage != Stage::of(passed.speaker) {
-        let (wanted, is) = (rule.stage.name(), Stage::of(passed.speaker).name());
+    if rule.stage != Stage::of(past.speaker) {
+        let (wanted, is) = (rule.stage.name(), Stage::of(past.speaker).name());
         return format!("skipped, it applies to {wanted}s and this is a {is}");
     }
-    if let Some(why) = elsewhere(&rule.matcher, &passed.request.uri) {
+    if let Some(why) = elsewhere(&rule.matcher, &past.request.uri) {
         return match address {
             Address::Option => format!("{why} of --url"),
             Address::Record => why,
         };
     }
-    let message = passed.document.as_deref().and_then(Message::of);
+    let message = past.document.as_deref().and_then(Message::of);
     if rule.matcher.selects_commands() && message.is_none() {
         return "selects commands of a message, and this has no SyncML around it".into();
     }

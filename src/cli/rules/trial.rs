@@ -207,8 +207,8 @@ impl Try {
                 }
             },
         };
-        let passed = trial.message(speaker, document.source().clone(), Some(document));
-        let mut outcome = MessageOutcome::of(file, passed, rules, trial);
+        let past = trial.message(speaker, document.source().clone(), Some(document));
+        let mut outcome = MessageOutcome::of(file, past, rules, trial);
         outcome.evidence = evidence;
         outcome
     }

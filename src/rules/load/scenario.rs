@@ -93,31 +93,30 @@ impl Scenarios {
         for act in &self.0 {
             scenarios.entry(&act.scenario.name).or_default().push(act);
         }
-        // The texts suggest similar words, which takes time; so only the printed ones are made.
-        let (mut errors, mut more, mut last) = (Vec::new(), 0, None);
-        let mut report = |act: &Act, error: &dyn Fn() -> RuleError| {
-            if errors.len() < MOST_ERRORS {
-                return errors.push(error());
-            }
-            more += 1;
-            last = Some(act.wrong(Mistake::default()));
-        };
+        let mut wrong = Vec::new();
         for acts in scenarios.values() {
             let reached = reached_states(acts);
             let mut reported = HashSet::new();
             for act in acts.iter().filter(|act| act.reported) {
                 if acts[0].scenario.per != act.scenario.per {
-                    report(act, &|| act.other_per(acts[0]));
+                    wrong.push((act, Some(acts[0])));
                 }
                 let required = act.scenario.requires.as_deref();
                 let missing = required.filter(|state| !reached.contains(state));
                 if missing.is_some_and(|state| reported.insert(state)) {
-                    report(act, &|| act.never(&reached));
+                    wrong.push((act, None));
                 }
             }
         }
-        errors.extend(last.map(|last| last.and_more(more)));
-        errors
+        let more = wrong.split_off(wrong.len().min(MOST_ERRORS));
+        // The texts suggest similar words, which takes time; so only the printed ones are made.
+        let errors = wrong.iter().map(|(act, other)| match other {
+            Some(other) => act.other_per(other),
+            None => act.never(&reached_states(&scenarios[&*act.scenario.name])),
+        });
+        let last = more.last();
+        let last = last.map(|(act, _)| act.wrong(Mistake::default()).and_more(more.len()));
+        errors.chain(last).collect()
     }
 }
 

@@ -64,7 +64,7 @@ impl EffectCounts {
                 false => continue,
             };
             kept.get_or_insert_with(|| Reason {
-                exchange: tried.passed.exchange,
+                exchange: tried.past.exchange,
                 why,
             });
         }

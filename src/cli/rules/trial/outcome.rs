@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use similar::TextDiff;
 
 use crate::app::trial::why_not::{self, Address};
-use crate::app::trial::{Evidence, Passed, Trial};
+use crate::app::trial::{Evidence, PastMessage, Trial};
 use crate::cli::{Output, json_line};
 use crate::flow::{EffectDetail, ExchangeId, RuleEffect, Side, media};
 use crate::markup::convert::{XmlLayout, to_xml};
@@ -25,7 +25,7 @@ pub(super) struct MessageOutcome<'r> {
     /// The evidence for the speaker of a message from a file; `None` if the record or the user named the speaker.
     pub(super) evidence: Option<Evidence>,
     rules: &'r RuleSet,
-    pub(super) passed: Passed,
+    pub(super) past: PastMessage,
     verdict: Verdict,
 }
 
@@ -42,14 +42,19 @@ const MOST_SILENT: usize = 20;
 
 impl<'r> MessageOutcome<'r> {
     /// Tries the rules on a message.
-    pub(super) fn of(file: &Path, passed: Passed, rules: &'r RuleSet, trial: &mut Trial) -> Self {
+    pub(super) fn of(
+        file: &Path,
+        past: PastMessage,
+        rules: &'r RuleSet,
+        trial: &mut Trial,
+    ) -> Self {
         Self {
             file: file.display().to_string(),
             exchange: None,
             evidence: None,
             rules,
-            verdict: trial.decide(rules, &passed).verdict,
-            passed,
+            verdict: trial.decide(rules, &past).verdict,
+            past,
         }
     }
 
@@ -60,7 +65,7 @@ impl<'r> MessageOutcome<'r> {
 
     /// Returns the stage of the message.
     pub(super) fn stage(&self) -> Stage {
-        Stage::of(self.passed.speaker)
+        Stage::of(self.past.speaker)
     }
 
     /// Returns the names of the rules that acted.
@@ -93,7 +98,7 @@ impl<'r> MessageOutcome<'r> {
             let refusal = entries.find_map(|entry| entry.changes.first());
             Silent {
                 rule,
-                why: refusal.map_or_else(|| why_not::why(rule, &self.passed, address), line_of),
+                why: refusal.map_or_else(|| why_not::why(rule, &self.past, address), line_of),
                 failed: refusal.is_some(),
             }
         });
@@ -119,7 +124,7 @@ impl<'r> MessageOutcome<'r> {
         let (file, stage) = (printable::line(&self.file), self.stage().name());
         let exchange = self.exchange.map(|exchange| format!(" {exchange}"));
         let exchange = exchange.unwrap_or_default();
-        let what = match (&self.passed.document, &self.passed.body) {
+        let what = match (&self.past.document, &self.past.body) {
             (Some(document), _) => {
                 let bytes = document.source().len();
                 format!("{}, {bytes} bytes", document.encoding().name())
@@ -165,7 +170,7 @@ impl<'r> MessageOutcome<'r> {
 
     /// Returns the remark for a message whose sender is guessed.
     fn guess(&self) -> &'static str {
-        match (self.evidence, self.passed.speaker) {
+        match (self.evidence, self.past.speaker) {
             (Some(Evidence::Commands), Side::Server) => {
                 "  taken for a response, since no header says who speaks: --stage request if it was the device\n"
             }
@@ -179,12 +184,12 @@ impl<'r> MessageOutcome<'r> {
     /// Returns the difference between the received and the sent message, as lines of XML; or the answer that replaces it.
     fn diff(&self) -> String {
         if let Some(answer) = &self.verdict.answer {
-            return answered(answer, self.passed.speaker);
+            return answered(answer, self.past.speaker);
         }
         let Some(body) = &self.verdict.body else {
             return String::new();
         };
-        let (Some(received), Some(sent)) = (&self.passed.document, &self.verdict.document) else {
+        let (Some(received), Some(sent)) = (&self.past.document, &self.verdict.document) else {
             return format!("  sent as {} bytes that do not decode\n", body.len());
         };
         let (before, after) = (shown(received), shown(sent));
@@ -214,7 +219,7 @@ impl<'r> MessageOutcome<'r> {
             "guessed": self.evidence == Some(Evidence::Commands),
             "applied": applied,
             "silent": silent,
-            "received": self.passed.document.as_deref().map(shown),
+            "received": self.past.document.as_deref().map(shown),
             "sent": self.verdict.document.as_deref().map(shown),
             "answer": self.verdict.answer.as_ref().map(answer_json),
         })

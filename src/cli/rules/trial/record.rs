@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::effect_counts::EffectCounts;
 use super::outcome::MessageOutcome;
-use crate::app::trial::{Applicability, Passed, Recorded, Trial};
+use crate::app::trial::{Applicability, PastMessage, Recorded, Trial};
 use crate::cli::{Failure, Output, write_text};
 use crate::error_text;
 use crate::markup::Limits;
@@ -63,23 +63,23 @@ fn damaged(file: &Path, damage: &[Damage]) -> Failure {
 
 impl Playing<'_> {
     fn next(&mut self, record: &EventRecord) -> io::Result<()> {
-        let Some(passed) = self.recorded.next(record) else {
+        let Some(past) = self.recorded.next(record) else {
             return Ok(());
         };
-        if passed.is_own {
-            self.trial.overhear(&passed);
+        if past.is_own {
+            self.trial.overhear(&past);
             return Ok(());
         }
-        match self.trial.fits(&passed) {
-            Applicability::Fits => self.report(passed),
-            fit => self.pass_over(&passed, fit),
+        match self.trial.fits(&past) {
+            Applicability::Fits => self.report(past),
+            fit => self.pass_over(&past, fit),
         }
     }
 
-    fn report(&mut self, passed: Passed) -> io::Result<()> {
-        self.counts.as_received += u64::from(passed.is_as_received);
-        let mut tried = MessageOutcome::of(self.file, passed, self.rules, &mut self.trial);
-        tried.exchange = Some(tried.passed.exchange);
+    fn report(&mut self, past: PastMessage) -> io::Result<()> {
+        self.counts.as_received += u64::from(past.is_as_received);
+        let mut tried = MessageOutcome::of(self.file, past, self.rules, &mut self.trial);
+        tried.exchange = Some(tried.past.exchange);
         self.counts.message(&tried);
         if !tried.acts() {
             return Ok(());
@@ -88,13 +88,13 @@ impl Playing<'_> {
     }
 
     /// Counts a message that would not have been sent; its session is reported once.
-    fn pass_over(&mut self, passed: &Passed, fit: Applicability) -> io::Result<()> {
+    fn pass_over(&mut self, past: &PastMessage, fit: Applicability) -> io::Result<()> {
         self.counts.messages += 1;
         self.counts.not_tried += 1;
         if fit != Applicability::First || self.output == Output::Json {
             return Ok(());
         }
-        let (file, exchange) = (self.file.display(), passed.exchange);
+        let (file, exchange) = (self.file.display(), past.exchange);
         let words = format!(
             "{file}: from here the record no longer fits: {exchange} and what follows in its session is not tried\n"
         );
