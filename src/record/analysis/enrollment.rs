@@ -112,6 +112,13 @@ impl Enrollments {
     pub(super) fn failed(&mut self, exchange: u64, record: &EventRecord) {
         let why = NoAnswer::of(record);
         let is_of_server = !record.by_rule && record.from.as_deref() == Some("server");
+        // The failure says why a device sent no body.
+        let mut unread = self.unread.iter_mut();
+        if record.from.as_deref() == Some("device")
+            && let Some((_, reason, _)) = unread.find(|(unread, ..)| *unread == exchange)
+        {
+            *reason = format_smolstr!("{reason}: {}", why.how);
+        }
         if let Some(request) = self.requests.get_mut(&exchange) {
             request.failed = Some(why);
             self.attempts.failed(exchange, record);

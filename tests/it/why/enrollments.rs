@@ -5,7 +5,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use dmtap::app::why::Question;
-use dmtap::flow::Head;
+use dmtap::flow::{Head, NotParsed, ParsedBody, Side};
 use dmtap::record::analysis::why::Options;
 use dmtap::record::model::ParsedBodyRecord;
 use dmtap::record::{EventRecord, Masking};
@@ -25,6 +25,10 @@ fn records(request: &str, answer: &str) -> Vec<EventRecord> {
     let mut stage = Stage::new();
     stage.request(&headers, data(request));
     stage.response(&headers, answer.to_owned());
+    recorded(&stage)
+}
+
+fn recorded(stage: &Stage) -> Vec<EventRecord> {
     let events = stage.events.iter().enumerate();
     let records = events.map(|(at, event)| EventRecord::of(at as u64 + 1, event, Masking::Masked));
     records.collect()
@@ -160,6 +164,21 @@ fn an_answer_that_could_not_be_read_is_not_called_missing() {
         "{shown}"
     );
     assert!(!shown.contains("no answer"), "{shown}");
+}
+
+#[test]
+fn a_body_that_never_came_is_named_with_the_failure() {
+    let mut stage = Stage::new();
+    let request = stage.request(&[("content-type", "application/vnd.syncml.dm+xml")], "");
+    request.body.parsed = ParsedBody::Unread(NotParsed::NotAsked { bytes: 0 });
+    stage.failed(Some(Side::Device), "the request stalled");
+    let shown = blocks(&analysed(&recorded(&stage)));
+    for expected in [
+        "1 message could not be read: what it says is not known",
+        "x1: no byte of it came: the request stalled",
+    ] {
+        assert!(shown.contains(expected), "{expected}: {shown}");
+    }
 }
 
 #[test]
