@@ -143,10 +143,10 @@ impl Analysis {
         let mut over: Vec<_> = numbers
             .into_iter()
             .filter_map(|number| {
-                let last = self.sessions.get(&number)?.summary.ended_us;
+                let last = self.sessions.get(&number)?.seen_us;
                 self.end(
                     number,
-                    match self.now_us.saturating_sub(last) < SILENCE {
+                    match self.clock.now_us.saturating_sub(last) < SILENCE {
                         true => SessionEnd::Open,
                         false => SessionEnd::Silent,
                     },
@@ -261,9 +261,8 @@ impl Analysis {
                 before.changes_id = before.is_followed_by(record);
                 session.summary.starts_late &= !before.changes_id;
             }
-            let is_silent = |before: &OpenSession| {
-                self.now_us.saturating_sub(before.summary.ended_us) >= SILENCE
-            };
+            let is_silent =
+                |before: &OpenSession| self.clock.now_us.saturating_sub(before.seen_us) >= SILENCE;
             if self.sessions.get(&before).is_some_and(is_silent) {
                 over.extend(self.end(before, SessionEnd::Superseded));
             }
