@@ -5,6 +5,7 @@ mod locuri;
 mod near;
 mod result;
 mod table;
+mod text;
 mod value;
 
 use std::borrow::Cow;
@@ -14,6 +15,7 @@ pub use locuri::{csp_name, csp_of, is_probe, only_scope};
 pub use near::near;
 pub use result::{RESULT_OF_STATUS, number, parts, result, result_in_text};
 pub use table::rules_for;
+pub use text::{result_of_text, results_named_in};
 pub use value::{
     ReportedValue, code_words, declared_configuration_failure, reported_value, update_result,
 };

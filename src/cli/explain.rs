@@ -93,7 +93,7 @@ fn found(word: &str) -> Vec<Fact> {
         reference: "docs/rules-reference.md",
     }));
     if found.is_empty() {
-        let result = Hresult::of_error_type(word).or_else(|| Hresult::of_code(word));
+        let result = Hresult::of_code(word);
         found.extend(result.and_then(|result| facts::result(result.0)));
     }
     found
@@ -185,6 +185,7 @@ fn title(fact: &Fact) -> String {
         FactKind::Csp if fact.more.starts_with("An object of OMA") => "management object",
         FactKind::Csp if fact.key == "LinkedEnrollment" => "nodes of a CSP",
         FactKind::Csp => "CSP of Windows",
+        FactKind::Result if fact.key.starts_with("AADSTS") => "error of Entra ID",
         FactKind::Result => "result of Windows",
         FactKind::Note => "note",
         FactKind::Finding => "finding of dmtap why",

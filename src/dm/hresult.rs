@@ -27,9 +27,11 @@ impl Hresult {
         })
     }
 
-    /// Returns the result that Windows shows for the code of a fault, with or without a prefix: `s:Authentication`.
+    /// Returns the result that Windows shows for the code of a fault, with or without a prefix: `s:Authentication`. Servers
+    /// write an ErrorType there, too.
     pub fn of_code(code: &str) -> Option<Self> {
-        in_table(&CODES, local_code(code))
+        let code = local_code(code);
+        in_table(&CODES, code).or_else(|| Self::of_error_type(code))
     }
 
     /// Returns the result that Windows shows for the ErrorType of a DeviceEnrollmentServiceError: `DeviceCapReached`.
@@ -91,6 +93,8 @@ mod tests {
             0x8018_0005
         );
         assert_eq!(Hresult::of_code("s:Receiver"), None);
+        let cap = Hresult::of_code("\n s:DeviceCapReached \n").unwrap();
+        assert_eq!(cap.to_string(), "0x80180013");
         let cap = Hresult::of_error_type("DeviceCapReached").unwrap();
         assert_eq!(cap.to_string(), "0x80180013");
         assert_eq!(Hresult::of_http(400).to_string(), "0x80190190");

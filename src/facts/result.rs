@@ -197,20 +197,24 @@ fn calculated(code: u32) -> Option<Fact> {
 const WAM: &str = "MicrosoftDocs WAM error codes";
 
 /// The component that reports the results of a family. The tables do not have their texts.
-const COMPONENTS: [(u32, &str); 14] = [
+const COMPONENTS: [(u32, &str); 18] = [
     (0x8009_0000, "certificates, keys or TLS"),
     (0x800F_0000, "Windows setup"),
     (0x8010_0000, "smart cards"),
     (0x801C_0000, "device registration (Entra join)"),
+    (0x8020_0000, "BITS, which downloads in the background"),
     (0x8024_0000, "Windows Update"),
     (0x8028_0000, "the TPM"),
     (0x8029_0000, "the TPM"),
     (0x8031_0000, "BitLocker"),
+    (0x8103_0000, "Autopilot or its enrollment status page"),
+    (0xC103_0000, "Autopilot or its enrollment status page"),
     (0x82AA_0000, "the DM client's configuration manager"),
     (0x82AC_0000, "the DM client"),
     (0x82B0_0000, "declared configuration (WinDC)"),
     (0x82D0_0000, "declared configuration (WinDC)"),
     (0x87D0_0000, "the Configuration Manager client"),
+    (0x8A15_0000, "WinGet"),
     (0xC00C_0000, "the XML reader (XmlLite, MSXML)"),
 ];
 

@@ -118,10 +118,13 @@ fn number(text: &str) -> Option<i64> {
 
 /// Returns a result with its name, whatever its form: `-2146885613 (0x80092013) CRYPT_E_REVOCATION_OFFLINE, …`.
 pub fn code_words(number: i64) -> String {
-    let Some(fact) = result_of(number) else {
-        return number.to_string();
-    };
     let is_signed = !(0..=0xFFFF).contains(&number);
+    let Some(fact) = result_of(number) else {
+        return match u32::try_from(number & 0xFFFF_FFFF) {
+            Ok(code) if is_signed => format!("{number} (0x{code:08X})"),
+            _ => number.to_string(),
+        };
+    };
     match is_signed {
         true => format!("{number} ({}) {}", fact.key, fact.words()),
         false => format!("{number} {}", fact.words()),

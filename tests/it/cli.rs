@@ -8,6 +8,7 @@ mod curl_logs;
 mod decode;
 mod device;
 mod ends;
+mod event_log;
 mod explain;
 mod filters;
 mod followed;

@@ -13,7 +13,6 @@
 use memchr::memmem;
 
 use crate::app::print;
-use crate::dm::soap::local_code;
 use crate::dm::{Hresult, StatusCode, locuri};
 use crate::facts;
 
@@ -44,7 +43,12 @@ impl NamedFailure {
             },
         };
         match &self.node {
-            Some(node) => format!("{what}, at {node}"),
+            Some(node) if locuri::canonical(node).starts_with("vendor/msft/remotewipe/") => {
+                format!(
+                    "{what}, at {node} (a wipe fails where Windows RE is disabled: reagentc /info)"
+                )
+            }
+            Some(node) => format!("{}, at {node}", what.trim_end_matches('.')),
             None => what,
         }
     }
@@ -58,6 +62,9 @@ impl NamedFailure {
     fn rank(&self) -> u8 {
         match self.result.as_ref().map_or(0, |code| *code) {
             _ if self.is_of_probe() => 4,
+            _ if matches!(&self.result, Err(words) if words.starts_with(OWN_WORDS) || words == USER_CREDENTIAL) => {
+                0
+            }
             code if matches!(code >> 16, 0x8018 | 0x8019) => 0,
             code if code > 0 && facts::result(code).is_none() => 3,
             0 | 0x8000_4005 | 0x8000_FFFF | 0x8007_06D9 => 2,
@@ -74,7 +81,7 @@ pub(super) fn print_named(text: &[u8], is_anywhere: bool) {
     if !is_anywhere && !is_event() {
         return;
     }
-    let named = named(&in_one_line(text), is_anywhere);
+    let named = named(text, is_anywhere);
     for failure in named.iter().take(MOST_PRINTED) {
         print::line(&format!("note: this file reports {}", failure.words()));
     }
@@ -85,7 +92,7 @@ pub(super) fn print_named(text: &[u8], is_anywhere: bool) {
 
 /// Returns the code that a text without messages is most likely about.
 pub(super) fn first_code(text: &[u8]) -> Option<String> {
-    let named = named(&in_one_line(text), true);
+    let named = named(text, true);
     let mut named = named.iter().filter(|it| !it.is_of_probe());
     let code = named.find_map(|it| Some(*it.result.as_ref().ok()?));
     let code = code.map(|code| format!("0x{code:08X}"));
@@ -105,8 +112,7 @@ fn status_in(text: &[u8]) -> Option<String> {
 }
 
 /// Returns the beginning of a text without its line breaks: a table wraps the text of an event.
-fn in_one_line(text: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&text[..text.len().min(MOST_BYTES)]);
+fn in_one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for word in text.split_whitespace() {
         line.push_str(word);
@@ -115,7 +121,9 @@ fn in_one_line(text: &[u8]) -> String {
     line
 }
 
-fn named(text: &str, is_anywhere: bool) -> Vec<NamedFailure> {
+fn named(text: &[u8], is_anywhere: bool) -> Vec<NamedFailure> {
+    let lines = String::from_utf8_lossy(&text[..text.len().min(MOST_BYTES)]);
+    let text = &*in_one_line(&lines);
     let mut found: Vec<NamedFailure> = Vec::new();
     let mut add = |result, node| {
         let failure = NamedFailure { result, node };
@@ -123,6 +131,26 @@ fn named(text: &str, is_anywhere: bool) -> Vec<NamedFailure> {
             found.push(failure);
         }
     };
+    for fault in text.split(FAULT).skip(1) {
+        let (subcode, behind) = fault.split_once(')').unwrap_or((fault, ""));
+        let code = Hresult::of_code(subcode);
+        if let Some(Hresult(code)) = code {
+            add(Ok(code), None);
+        }
+        let reason = behind.trim_start().strip_prefix(REASON);
+        if let Some(reason) = reason.and_then(in_brackets).filter(|it| !it.is_empty()) {
+            add(Err(format!("{OWN_WORDS} {reason}")), None);
+        }
+    }
+    if text.contains(DEVICE_TOKEN) {
+        add(Err(USER_CREDENTIAL.to_owned()), None);
+    }
+    for line in lines.lines().filter(|_| is_anywhere) {
+        let mut nodes = line.split(BESIDE_NODES).filter(|it| it.starts_with("./"));
+        if let (Some(node), None, Some(code)) = (nodes.next(), nodes.next(), codes(line).next()) {
+            add(Ok(code), Some(node.to_owned()));
+        }
+    }
     let results = RESULTS.iter().flat_map(|label| text.match_indices(label));
     let mut results: Vec<(usize, usize)> =
         results.map(|(at, label)| (at, at + label.len())).collect();
@@ -131,33 +159,24 @@ fn named(text: &str, is_anywhere: bool) -> Vec<NamedFailure> {
     for (at, begins) in results {
         let inside = &text[begins..];
         let inside = &inside[..inside.floor_char_boundary(LONGEST_RESULT)];
-        let Some((inside, _)) = inside.split_once(')') else {
+        let Some(inside) = in_brackets(inside) else {
             continue;
         };
         // The event begins behind the result of the previous one.
         let begin = text.ceil_char_boundary(behind.max(at.saturating_sub(LONGEST_EVENT)));
         let event = text.get(begin..at).unwrap_or_default();
         behind = begins + inside.len();
-        let result = codes(inside).next();
-        let words = inside.trim_end_matches('.');
-        let known = MESSAGES.iter().find(|(known, _)| *known == words);
-        let known = known.map(|(_, code)| *code).or_else(|| http(inside));
-        match result.or(known) {
+        let known = || facts::result_of_text(inside).or_else(|| http(inside));
+        match codes(inside).next().or_else(known) {
             Some(0) => {}
             Some(code) => add(Ok(code), node_before(event)),
-            // Other programs write results without a node.
+            // Other programs write results, too.
             None => {
-                if let Some(node) = node_before(event) {
-                    add(Err(inside.to_owned()), Some(node));
+                let node = node_before(event);
+                if node.is_some() || is_of_mdm(event) {
+                    add(Err(inside.to_owned()), node);
                 }
             }
-        }
-    }
-    for fault in text.split(FAULT).skip(1) {
-        let subcode = fault.split(')').next().unwrap_or_default();
-        let code = Hresult::of_error_type(local_code(subcode)).or(Hresult::of_code(subcode));
-        if let Some(Hresult(code)) = code {
-            add(Ok(code), None);
         }
     }
     for data in text.split("<EventData>").skip(1) {
@@ -176,7 +195,17 @@ fn named(text: &str, is_anywhere: bool) -> Vec<NamedFailure> {
             add(Err(StatusCode(code).to_string()), Some(node.to_owned()));
         }
     }
-    for code in codes(text).filter(|_| is_anywhere) {
+    for (at, name) in text.match_indices("AADSTS").filter(|_| is_anywhere) {
+        let digits = &text[at + name.len()..];
+        let end = digits.find(|it: char| !it.is_ascii_digit());
+        let key = &text[at..at + name.len() + end.unwrap_or(digits.len())];
+        if let Some(fact) = facts::find(key).first() {
+            add(Err(format!("{key} {}", fact.words())), None);
+        }
+    }
+    let words = Some(text).filter(|_| is_anywhere);
+    let written = words.into_iter().flat_map(facts::results_named_in);
+    for code in words.into_iter().flat_map(codes).chain(written) {
         let is_it = |known: &NamedFailure| known.result == Ok(code);
         if found.len() < MOST_NAMED && !found.iter().any(is_it) {
             found.push(NamedFailure {
@@ -211,10 +240,35 @@ fn codes(text: &str) -> impl Iterator<Item = u32> + '_ {
     })
 }
 
-/// Returns the result for an HTTP status at the end of a text: `Bad request (400`.
+/// Returns the text up to the bracket that closes it, or else, if that is in a later field, up to the first one.
+fn in_brackets(text: &str) -> Option<&str> {
+    let mut open = 0;
+    let mut ends = text.match_indices(['(', ')']).filter_map(|(at, it)| {
+        open += if it == "(" { 1 } else { -1 };
+        (open < 0).then_some(at)
+    });
+    let whole = ends.next().map(|end| &text[..end]);
+    let whole = whole.filter(|it| !it.contains(": ("));
+    whole.or_else(|| text.split_once(')').map(|(first, _)| first))
+}
+
+/// Whether the text in front of a result is an event of MDM or of SCEP: `Auto MDM Enroll: Failed (…`.
+fn is_of_mdm(event: &str) -> bool {
+    let name = event
+        .rsplit_once("MDM ")
+        .and_then(|(_, it)| it.split_once(':'));
+    let is_name = |(name, _): (&str, &str)| name.len() < LONGEST_NAME && !name.contains('.');
+    event.contains("SCEP: ") || name.is_some_and(is_name)
+}
+
+/// Returns the result for an HTTP status at the end of a text: `Bad request (400).`
 fn http(text: &str) -> Option<u32> {
     let (_, status) = text.rsplit_once(" (")?;
-    let status = status.parse().ok().filter(|it| (400..600).contains(it))?;
+    let status = status
+        .trim_end_matches(['.', ')'])
+        .parse()
+        .ok()
+        .filter(|it| (400..600).contains(it))?;
     Some(Hresult::of_http(status).0)
 }
 
@@ -235,63 +289,25 @@ const RESULTS: [&str; 6] = [
     "Resultado: (",
     "Risultato: (",
 ];
-/// The label of the subcode of a fault in an event of enrollment.
+/// The label of the subcode of a fault in an event of enrollment, and that of its reason.
 const FAULT: &str = "Fault/Code/Subcode/Value=(";
+const REASON: &str = "Fault/Reason/Text=(";
+/// The beginning of a reason in the notes.
+const OWN_WORDS: &str = "the server's own words:";
+/// A reason for which group policy is the cause, and the remedy.
+const DEVICE_TOKEN: &str = "Device based token is not supported";
+const USER_CREDENTIAL: &str = "that the server takes no token of the device: the group policy for automatic enrollment has \
+                               Device Credential, choose User Credential";
+/// What stands around a node in a row of a table, and in JSON. In an event it is a bracket.
+const BESIDE_NODES: [char; 8] = [' ', '\t', ',', ';', '|', '"', '\'', '\\'];
 /// The beginning of the data of an event in XML.
 const EVENT_DATA: &[u8] = b"<EventData>";
+/// The limit of the name of an event, in bytes.
+const LONGEST_NAME: usize = 40;
 /// The limit of a result, in bytes.
 const LONGEST_RESULT: usize = 512;
 /// The limit of the part of an event in front of its result, in bytes.
 const LONGEST_EVENT: usize = 2_048;
-/// The texts of Windows for results (FormatMessage); 0 is no failure.
-const MESSAGES: [(&str, u32); 30] = [
-    // Cut at the first closing bracket, like every text.
-    ("Mobile Device Management (MDM", 0x8018_0031),
-    ("The operation completed successfully", 0),
-    ("Der Vorgang wurde erfolgreich beendet", 0),
-    ("L’opération a réussi", 0),
-    ("L'opération a réussi", 0),
-    ("La operación se completó correctamente", 0),
-    ("Operazione completata", 0),
-    ("Unzulässige Funktion", 0x8007_0001),
-    (
-        "Das System kann die angegebene Datei nicht finden",
-        0x8007_0002,
-    ),
-    (
-        "Das System kann den angegebenen Pfad nicht finden",
-        0x8007_0003,
-    ),
-    ("Zugriff verweigert", 0x8007_0005),
-    ("Die Daten sind unzulässig", 0x8007_000D),
-    ("Die Anforderung wird nicht unterstützt", 0x8007_0032),
-    ("Falscher Parameter", 0x8007_0057),
-    (
-        "Der angegebene Dienst ist kein installierter Dienst",
-        0x8007_0424,
-    ),
-    ("Element nicht gefunden", 0x8007_0490),
-    ("Unbekannter Fehler", 0x8000_4005),
-    ("Schwerwiegender Fehler", 0x8000_FFFF),
-    ("Incorrect function", 0x8007_0001),
-    ("The system cannot find the file specified", 0x8007_0002),
-    ("The system cannot find the path specified", 0x8007_0003),
-    ("Access is denied", 0x8007_0005),
-    ("The data is invalid", 0x8007_000D),
-    ("The request is not supported", 0x8007_0032),
-    ("The parameter is incorrect", 0x8007_0057),
-    (
-        "Cannot create a file when that file already exists",
-        0x8007_00B7,
-    ),
-    (
-        "The specified service does not exist as an installed service",
-        0x8007_0424,
-    ),
-    ("Element not found", 0x8007_0490),
-    ("Unspecified error", 0x8000_4005),
-    ("Catastrophic failure", 0x8000_FFFF),
-];
 /// The limit of failures.
 const MOST_NAMED: usize = 1_000;
 /// The limit of printed failures.

@@ -176,7 +176,7 @@ fn success_and_numbers_that_no_table_has_are_explained_too() {
             "net helpmsg",
         ],
     );
-    check("0x8A150011", &["a failure of the facility 533 (0x215)"]);
+    check("0x81230011", &["a failure of the facility 291 (0x123)"]);
     check("0xC0000022", &["NTSTATUS"]);
     check(
         "0x12345678",

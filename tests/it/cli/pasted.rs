@@ -379,7 +379,7 @@ fn the_failures_in_lines_of_an_event_log_are_named_with_their_nodes() {
         ),
         (
             event("The widget is not ready."),
-            &["The widget is not ready.", node],
+            &["The widget is not ready, at ", node],
         ),
         (
             enrollment.to_owned(),

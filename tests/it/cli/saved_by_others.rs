@@ -339,7 +339,7 @@ fn failures_in_an_event_log_are_named_in_other_languages_and_in_xml() {
         "at ./Device/Vendor/MSFT/A",
         "0x86000022",
         "at ./Device/Vendor/MSFT/B",
-        "Die Netzwerkadresse ist ungültig., at ./Device/Vendor/MSFT/D",
+        "Die Netzwerkadresse ist ungültig, at ./Device/Vendor/MSFT/D",
     ];
     check(&["event-log-de.txt"], 2, &of_german);
     let (_, text) = printed("why", &["event-log-de.txt"]);

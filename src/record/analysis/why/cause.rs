@@ -245,6 +245,9 @@ impl<'s> Case<'s> {
             (500, "Exec") if transaction.node().is_some_and(is_wipe) => {
                 "see whether Windows RE is enabled on the device (reagentc /info): a wipe fails without it".into()
             }
+            (400 | 425 | 500, _) if native.and_then(remedy_of).is_some() => {
+                native.and_then(remedy_of).unwrap_or_default().into()
+            }
             (400, _) => format!("compare the value and its format with {ddf}, and the command with the standard (dmtap lint)"),
             _ if native == Some(NOT_SUPPORTED) => "check which editions, versions and hardware the node is for".into(),
             _ if native == Some(DECLARED) => {
@@ -298,6 +301,14 @@ impl<'s> Case<'s> {
             "Replace" if !is_policy => (
                 "The node or its parent is not there, or this build or edition does not know it.",
                 "Add the node, or its parent, if it is not there yet; otherwise check its spelling, and which editions and versions its CSP is for",
+            ),
+            _ if is_windows && lacks_on_desktops(transaction) => (
+                "This CSP is on no desktop edition of Windows.",
+                "send the command only to devices of the kind that has this CSP",
+            ),
+            "Exec" if is_windows && is_below_an_added_node(transaction) => (
+                "The node above it must be added before.",
+                "Add the node above it first, and then execute this one; if it was added, check the spelling",
             ),
             _ if !is_windows => {
                 return (
@@ -385,6 +396,53 @@ fn is_interior(transaction: &Transaction) -> bool {
 fn is_wipe(node: &str) -> bool {
     locuri::canonical(node).starts_with("vendor/msft/remotewipe/")
 }
+
+/// Whether the CSP of a node is on no desktop edition of Windows.
+fn lacks_on_desktops(transaction: &Transaction) -> bool {
+    let fact = transaction.node().and_then(facts::csp_of);
+    fact.is_some_and(|it| it.more.contains("On no desktop edition"))
+}
+
+/// Whether a node is below one that a server adds: work that an Exec begins needs its description first.
+fn is_below_an_added_node(transaction: &Transaction) -> bool {
+    let node = transaction
+        .node()
+        .map(locuri::canonical)
+        .unwrap_or_default();
+    ADDED.iter().any(|part| node.contains(part))
+}
+
+const ADDED: [&str; 5] = [
+    "/enterprisemodernappmanagement/appinstallation/",
+    "/enterprisedesktopappmanagement/msi/",
+    "/scep/",
+    "/office/installation/",
+    "/upprinterinstalls/",
+];
+
+/// Returns the advice for a native error that names its cause.
+fn remedy_of(native: u64) -> Option<&'static str> {
+    let known = REMEDIES.iter().find(|(code, _)| *code == native)?;
+    Some(known.1)
+}
+
+/// Native errors of Windows that name their cause, each with the remedy.
+const REMEDIES: [(u64, &str); 5] = [
+    (0x8007_0056, "correct the password in the value"),
+    (
+        0x8007_0534,
+        "look for a mistyped or missing account in the value: each name or SID must exist on the device or in its domain",
+    ),
+    (0x8600_0001, "send the format that the CSP's DDF names"),
+    (
+        0x8600_0011,
+        "look up which commands the node takes: its access types are in the CSP's DDF",
+    ),
+    (
+        0x8600_0018,
+        "correct the XML in the value: an XML parser must read it",
+    ),
+];
 
 /// Returns the format and type of a value that was refused, in a sentence.
 fn sent_as(transaction: &Transaction) -> Option<String> {
