@@ -182,7 +182,7 @@ fn a_refused_get_of_discovery_is_settled_by_the_enrollment_that_follows() {
 fn an_answer_to_another_step_is_named() {
     let shown = explained("request-issue.xml", &text("policies-response.xml"));
     assert!(
-        shown.contains("✖ Enrollment (RequestSecurityToken): the answer is one to another request"),
+        shown.contains("✖ Enrollment (RequestSecurityToken): the answer is another than expected"),
         "{shown}"
     );
     assert!(
