@@ -470,7 +470,7 @@ impl OpenSession {
 const LOGGED_TWICE: u64 = 1_000_000;
 
 /// The note on a response to a request that dmtap sent twice.
-const SENT_AGAIN: &str = "HTTP-08";
+pub(super) const SENT_AGAIN: &str = "HTTP-08";
 
 /// The most entries that are kept in each list of a session.
 pub(super) const MOST_KEPT: usize = 1_000;

@@ -316,6 +316,18 @@ impl Request {
         finding.hresult = hresult;
     }
 
+    /// Returns what the server may have got twice, if dmtap sent the request again.
+    pub(super) fn sent_twice(&self) -> SmolStr {
+        let made = match self.asks == STEPS[STEPS.len() - 1].0 {
+            true => " and issued two certificates",
+            false => "",
+        };
+        format_smolstr!(
+            "the server may have got {} twice{made} (HTTP-08)",
+            self.asks
+        )
+    }
+
     /// `asked in x3 for anna@contoso.example, answered there with HTTP 500`
     fn asked(&self, status: Option<u16>, with_version: bool) -> String {
         let exchange = self.exchange;
