@@ -93,6 +93,8 @@ pub(super) struct OpenSession {
     pub(super) lacks_answers: bool,
     /// The exchange of a message that names no session, next to the part that the record lacks, and the reason.
     pub(super) nameless: Option<(u64, SmolStr)>,
+    /// The answer without a body that ended the session, and its kind.
+    pub(super) empty_answer: Option<(u64, SmolStr)>,
     /// Whether the session is the rest of one that had ended.
     pub(super) is_rest: bool,
     /// Whether a request waits for its response.
