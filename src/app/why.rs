@@ -250,6 +250,13 @@ impl Question {
 
     /// Settles findings of earlier sessions of the same peers that this session resolves.
     fn settle(&mut self, session: &AnalysedSession) {
+        if session.summary.starts_late {
+            let mut before = self.sessions.iter_mut().rev();
+            before.any(|it| {
+                it.run + 1 == self.run
+                    && later::settle_in_next_run(&mut it.summary, &session.summary)
+            });
+        }
         let Some(earlier) = self.by_peers.get(&peers(&session.summary)) else {
             return;
         };
