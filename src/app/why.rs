@@ -254,6 +254,13 @@ impl Question {
 
     /// Settles findings of earlier sessions of the same peers that this session resolves.
     fn settle(&mut self, session: &AnalysedSession) {
+        if session.summary.starts_late {
+            let mut before = self.sessions.iter_mut().rev();
+            before.any(|it| {
+                it.run + 1 == self.run
+                    && later::settle_in_next_run(&mut it.summary, &session.summary)
+            });
+        }
         let Some(earlier) = self.by_peers.get(&peers(&session.summary)) else {
             return;
         };
@@ -303,6 +310,9 @@ impl Question {
     /// Returns the answer for people; `events` is the number of events in the record.
     pub fn text(&self, events: u64) -> String {
         let mut text = String::new();
+        let named = |it: &KeptSession| it.summary.number.map(|_| it.summary.device.clone());
+        let devices: BTreeSet<_> = self.sessions.iter().filter_map(named).collect();
+        let of_several = devices.len() > 1;
         for KeptSession {
             summary,
             transactions,
@@ -314,7 +324,7 @@ impl Question {
                 continue;
             }
             let run = (self.run > 0).then_some(*run);
-            text += &transcript::session(summary, run, Colour::Colour);
+            text += &transcript::session(summary, run, of_several, Colour::Colour);
             for transaction in transactions {
                 let _ = writeln!(
                     text,
@@ -329,7 +339,7 @@ impl Question {
                 findings: vec![never_sent],
                 ..SessionSummary::default()
             };
-            text += &transcript::session(&summary, None, Colour::Colour);
+            text += &transcript::session(&summary, None, false, Colour::Colour);
             text.push('\n');
         }
         let shown = self.sessions.iter();

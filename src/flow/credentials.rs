@@ -284,7 +284,7 @@ impl Credentials {
             false => origins.join(", "),
         };
         let note = wrong(format!(
-            "{what} fit the known password with no known nonce ({origins}): another password, or an older nonce"
+            "{what} do not fit the known password with any known nonce ({origins}): another password, or an older nonce"
         ));
         Some((note, None))
     }

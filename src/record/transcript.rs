@@ -137,9 +137,14 @@ pub fn text(event: &EventRecord) -> String {
 }
 
 /// Returns the text of a session that is over. `run` is its run, from 0, if the record has several.
-pub fn session(summary: &SessionSummary, run: Option<u32>, colour: Colour) -> String {
+pub fn session(
+    summary: &SessionSummary,
+    run: Option<u32>,
+    of_several: bool,
+    colour: Colour,
+) -> String {
     let mut buffer = TextBuffer::new(colour);
-    session::summary(&mut buffer, summary, run);
+    session::summary(&mut buffer, summary, run, of_several);
     buffer.text().to_owned()
 }
 

@@ -227,7 +227,7 @@ fn digests_answer_the_account_that_enrollment_granted_and_each_challenge_after_i
             ),
             (
                 b"other",
-                "AUTH-02: the credentials of device-0001 (auth-md5) fit the known password with no known nonce (the challenge \
+                "AUTH-02: the credentials of device-0001 (auth-md5) do not fit the known password with any known nonce (the challenge \
                  in message 2 of session 7, the challenge in message 1 of session 7, AAUTHDATA of the account)",
             ),
         ] {
@@ -239,7 +239,7 @@ fn digests_answer_the_account_that_enrollment_granted_and_each_challenge_after_i
         let [notes, _] = exchanges.pass(&other, None, &silent(3));
         check(
             &notes,
-            "AUTH-02: the credentials of device-0001 (auth-md5) fit the known password with no known nonce",
+            "AUTH-02: the credentials of device-0001 (auth-md5) do not fit the known password with any known nonce",
         );
     }
 }
@@ -276,7 +276,7 @@ fn passwords_and_macs_are_checked_and_users_that_are_not_known_are_not() {
     let [notes, _] = exchanges.pass(&changed, Some(&hmac(&right)), &silent(2));
     check(
         &notes,
-        "AUTH-02: the credentials of device-0001 (x-syncml-hmac) fit the known password with no known nonce",
+        "AUTH-02: the credentials of device-0001 (x-syncml-hmac) do not fit the known password with any known nonce",
     );
 }
 
@@ -319,7 +319,7 @@ fn a_named_account_may_be_that_of_the_server() {
     );
     check(
         &of_server(&AccountKey::of("srv", "other"), 2),
-        "AUTH-02: the credentials of srv (auth-md5) fit the known password with no known nonce",
+        "AUTH-02: the credentials of srv (auth-md5) do not fit the known password with any known nonce",
     );
 }
 

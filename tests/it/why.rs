@@ -38,7 +38,7 @@ fn analysed(records: &[EventRecord]) -> Vec<AnalysedSession> {
 fn blocks(sessions: &[AnalysedSession]) -> String {
     let blocks = sessions
         .iter()
-        .map(|session| transcript::session(&session.summary, None, Colour::Plain));
+        .map(|session| transcript::session(&session.summary, None, false, Colour::Plain));
     blocks.collect()
 }
 

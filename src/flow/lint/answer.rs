@@ -193,7 +193,11 @@ fn status(
         return found.add("STA-07", at, text);
     };
     if cmd == "Results" && code.0 == 200 {
-        found.add("STA-08", at, "Results are not answered with 200");
+        found.add(
+            "STA-08",
+            at,
+            "the Results got Status 200, and get a Status only if something is wrong with them",
+        );
     }
     // The peer sends the whole message again, so the Chal of one Status serves all.
     let header = turn.message.header_status();

@@ -238,7 +238,11 @@ impl LintSession {
         }
         let cred = header.and_then(|header| header.cred());
         if let Some(id) = message.msg_id().filter(|id| is_short(id)) {
-            spoken.with_cred.insert(id.into_owned(), cred.is_some());
+            let has_mac = linted
+                .head
+                .is_some_and(|head| head.field("x-syncml-hmac").is_some());
+            let has_cred = cred.is_some() || has_mac;
+            spoken.with_cred.insert(id.into_owned(), has_cred);
             while spoken.with_cred.len() > MAX_REMEMBERED_MESSAGES {
                 spoken.with_cred.pop_first();
             }

@@ -18,9 +18,11 @@ use super::exchanged::Exchanged;
 use super::later::settle_attempts;
 use super::no_answer::NoAnswer;
 use super::refused_connection::RefusedConnection;
-use super::session::{FailedDocument, MOST_KEPT, failure_words, note_documents, unasked};
+use super::session::{
+    FailedDocument, MOST_KEPT, SENT_AGAIN, failure_words, note_documents, unasked,
+};
 use super::why::{Works, failed_document, reported_unasked};
-use super::{AnalysedSession, refusal};
+use super::{AnalysedSession, refusal, why};
 use crate::flow::{Side, Transaction};
 use crate::printable::counted;
 use crate::record::EventRecord;
@@ -50,6 +52,8 @@ pub(super) struct Enrollments {
     unanswered: Vec<(u64, u64, NoAnswer)>,
     /// The finding about the HTTP error that such a request got, until a request follows.
     http_error: Option<SessionFinding>,
+    /// The requests of enrollment that dmtap sent twice, each with its time and what may follow from that.
+    sent_again: Vec<(u64, u64, SmolStr)>,
     /// The rules that acted on connections which carried no request yet.
     rules_without_request: BTreeMap<u64, Vec<SmolStr>>,
     elsewhere: SentElsewhere,
@@ -90,6 +94,14 @@ impl Enrollments {
         let has_fault = has_fault(record);
         self.attempts.unread(exchange, record);
         let request = self.requests.remove(&exchange);
+        let mut notes = record.notes.iter();
+        if let Some(request) = request.as_ref()
+            && notes.any(|note| note.id == SENT_AGAIN)
+            && self.sent_again.len() < MOST_FAILURES
+        {
+            self.sent_again
+                .push((exchange, record.at_us, request.sent_twice()));
+        }
         let request = request.or_else(|| has_fault.then(|| Request::unknown(record)));
         let over = request?.refused(record)?;
         self.attempts.failed(exchange, record);
@@ -172,6 +184,7 @@ impl Enrollments {
         findings.extend(self.documents.iter().map(failed_document));
         findings.extend(reported_unasked(&self.unasked, &Works::default()));
         findings.extend(self.unanswered());
+        findings.extend(self.sent_again());
         let in_chunks = self.in_chunks.filter(|_| !self.takes_chunks);
         let elsewhere = self.elsewhere.findings();
         let named = elsewhere.iter().flat_map(|finding| &finding.exchanges);
@@ -272,6 +285,27 @@ impl Enrollments {
                 .collect(),
             ..SessionFinding::new("WHY-03")
         })
+    }
+
+    /// WHY-05 of requests that dmtap sent twice: the server may have issued two certificates.
+    fn sent_again(&self) -> Option<SessionFinding> {
+        let (_, at_us, _) = self.sent_again.first()?;
+        let mut finding = SessionFinding {
+            what:
+                "The server closed the connection without an answer, and dmtap sent the request again"
+                    .into(),
+            exchanges: self.sent_again.iter().map(|(at, ..)| *at).collect(),
+            ..SessionFinding::new("WHY-05")
+        };
+        finding.pending = false;
+        finding.list(&self.sent_again, MOST_LISTED, "", |(exchange, _, words)| {
+            format!("x{exchange}: {words}")
+        });
+        finding.next = format!(
+            "look in the server's log {} why it closed the connection",
+            why::at(*at_us)
+        );
+        Some(finding)
     }
 
     fn note_failures(&mut self, record: &EventRecord, exchange: u64) {

@@ -3,12 +3,12 @@
 
 use std::collections::HashSet;
 
-use super::AnalysedSession;
 use super::remedied::{Done, inside};
 use super::why::{MOST_PLACES, Works, asked, code, is_end_of, named, place, reported_end};
+use super::{AnalysedSession, SILENCE};
 use crate::dm::locuri;
 use crate::facts::ReportedValue;
-use crate::flow::{Side, Transaction, TransactionOutcome};
+use crate::flow::{SessionEnd, Side, Transaction, TransactionOutcome};
 use crate::record::model::{SessionFinding, SessionSummary};
 
 /// A session that is over, as evidence about earlier ones of the same device.
@@ -277,6 +277,27 @@ impl<'s> Later<'s> {
             ),
         })
     }
+}
+
+/// Settles a session that stopped when dmtap did, and goes on in the next run of the record. Returns whether it does.
+pub fn settle_in_next_run(earlier: &mut SessionSummary, later: &SessionSummary) -> bool {
+    let pause = later.began_us.saturating_sub(earlier.ended_us);
+    let is_same = earlier.id == later.id && earlier.device == later.device;
+    let stops = matches!(earlier.end, SessionEnd::Silent | SessionEnd::Open);
+    let goes_on = later.starts_late && later.number.is_some() && pause < SILENCE;
+    if !(is_same && stops && goes_on) {
+        return false;
+    }
+    earlier.end = SessionEnd::Open;
+    let silent = earlier.findings.iter_mut();
+    let silent = silent.filter(|it| it.id == "WHY-03" && it.transactions.is_empty());
+    for finding in silent {
+        finding.what = "The session goes on in the next run of dmtap".into();
+        finding.by = None;
+        finding.pending = false;
+        finding.next = "nothing: the device came back".into();
+    }
+    true
 }
 
 /// A failed attempt to enroll, and a later one that got a certificate.

@@ -1,5 +1,7 @@
 //! The reason for a refusal by HTTP, as far as the server's answer and the TLS handshake show it.
 
+mod page;
+
 use smol_str::{SmolStr, format_smolstr};
 
 use crate::dm::Hresult;
@@ -13,6 +15,10 @@ pub(super) struct MissedCertificate {
     /// The evidence, in words.
     pub(super) why: Vec<String>,
     pub(super) next: &'static str,
+    /// Whether the server's words name a client certificate.
+    pub(super) is_named: bool,
+    /// Whether dmtap showed one.
+    pub(super) is_shown: bool,
 }
 
 impl MissedCertificate {
@@ -91,7 +97,13 @@ impl MissedCertificate {
                  through dmtap with --swap-client-identity"
             }
         };
-        Some(Self { why, next })
+        let is_shown = shown.is_some();
+        Some(Self {
+            why,
+            next,
+            is_named,
+            is_shown,
+        })
     }
 }
 
@@ -119,6 +131,8 @@ impl Refusal {
     pub(super) fn of(record: &EventRecord) -> Option<Self> {
         let status = record.http_status().unwrap_or(200);
         let is_unchanged = record.sent.is_none() && !record.own;
+        // What Windows shows for another 2xx is not known.
+        let known = |hresult: Hresult| (status == 200).then(|| format_smolstr!("{hresult}"));
         if (300..400).contains(&status) {
             return Some(Self {
                 how: format!("a redirection (HTTP {status})"),
@@ -131,8 +145,8 @@ impl Refusal {
             Some(ParsedBodyRecord::Empty) if record.sent.is_none() => {
                 return Some(Self {
                     how: "an empty answer".to_owned(),
-                    hresult: Some(format_smolstr!("{}", Hresult::EMPTY_MESSAGE)),
-                    next: None,
+                    hresult: known(Hresult::EMPTY_MESSAGE),
+                    next: Some(SENT_NOTHING),
                 });
             }
             Some(ParsedBodyRecord::OtherType { media_type, .. }) => (other(media_type), IN_FRONT),
@@ -147,7 +161,7 @@ impl Refusal {
         };
         is_unchanged.then(|| Self {
             how,
-            hresult: Some(format_smolstr!("{}", Hresult::of_http(status))),
+            hresult: known(Hresult::of_http(status)),
             next: Some(next),
         })
     }
@@ -159,21 +173,18 @@ pub(super) fn is_of_management(record: &EventRecord) -> bool {
     record.message.is_some() || media_type.is_some_and(|it| it.contains("syncml"))
 }
 
-/// Returns the beginning of the text of an error: of HTML the title, of a SOAP fault the reason.
+/// Returns the beginning of the text of an error: of HTML the words that say most, of a SOAP fault the reason.
 pub(super) fn own_words(record: &EventRecord) -> Option<SmolStr> {
+    if page::is_html(record) {
+        let text = record.body.as_ref()?.text()?;
+        let beginning = &text[..text.floor_char_boundary(MOST_READ)];
+        return page::words(beginning, record.http_status().unwrap_or(200))
+            .map(|words| SmolStr::new(&words[..words.floor_char_boundary(MOST_WORDS)]));
+    }
     if matches!(record.reading, Some(ParsedBodyRecord::Document { .. })) {
         return fault_words(record);
     }
-    let text = text(record)?;
-    let is_html = matches!(&record.reading, Some(ParsedBodyRecord::OtherType { media_type, .. }) if media_type.contains("html"));
-    let beginning = &text[..text.floor_char_boundary(MOST_READ)];
-    let text = match is_html {
-        // Many servers send plain text as HTML.
-        true if !beginning.contains('<') => text,
-        true => title(beginning)?,
-        false => text,
-    };
-    let text = text.trim();
+    let text = text(record)?.trim();
     let end = text.floor_char_boundary(MOST_WORDS);
     (!text.is_empty()).then(|| SmolStr::new(&text[..end]))
 }
@@ -191,17 +202,9 @@ fn fault_words(record: &EventRecord) -> Option<SmolStr> {
 }
 
 fn text(record: &EventRecord) -> Option<&str> {
-    let is_text = matches!(&record.reading, Some(ParsedBodyRecord::OtherType { .. }));
+    let is_text = matches!(&record.reading, Some(ParsedBodyRecord::OtherType { .. }))
+        || page::is_html(record);
     record.body.as_ref().filter(|_| is_text)?.text()
-}
-
-/// Returns the text of `<title>`, in upper or lower case.
-fn title(html: &str) -> Option<&str> {
-    let lower = html.to_ascii_lowercase();
-    let start = lower.find("<title")?;
-    let start = start + lower[start..].find('>')? + 1;
-    let end = start + lower[start..].find("</title")?;
-    html.get(start..end)
 }
 
 /// Whether a server may answer with this result because it cannot read the subject of a request.
@@ -227,7 +230,7 @@ pub(super) fn next(hresult: &str) -> Option<&'static str> {
         "0x80180016" => "compare the clocks, then enroll the device anew",
         "0x80180017" => "try again later: the server is in maintenance",
         "0x80180018" => "give the user a licence that includes MDM",
-        "0x80180029" => "look at the server's log for this exchange: it sent nothing",
+        "0x80180029" => SENT_NOTHING,
         _ => return None,
     })
 }
@@ -236,21 +239,35 @@ pub(super) fn next(hresult: &str) -> Option<&'static str> {
 pub(super) const IN_FRONT: &str =
     "look what stands in front of the server: a sign-in page, a proxy, or a server that moved";
 
+/// The advice if the answer is empty.
+const SENT_NOTHING: &str = "look at the server's log for this exchange: it sent nothing";
+
 /// The advice if the answer breaks off.
 const BROKEN: &str =
     "compare the answer with the server's log: it left something out, or something between cut it";
 
-/// Returns the advice about a text of a server that says more than its result (fault of Intune, secureworks/pytune:
-/// "Personally owned device restriction").
+/// Returns the advice about a text of a server that says more than its result.
 pub(super) fn next_of_words(words: &str) -> Option<&'static str> {
-    let is_it = words
-        .to_ascii_lowercase()
-        .contains("identifier not preregistered");
-    is_it.then_some(
+    let words = words.to_ascii_lowercase();
+    let mut known = WORDS.iter();
+    known
+        .find(|(text, _)| words.contains(text))
+        .map(|(_, next)| *next)
+}
+
+/// Texts of servers in small letters, and the advice: a fault of Intune (secureworks/pytune: "Personally owned device
+/// restriction"), and the page of Django.
+const WORDS: [(&str, &str); 2] = [
+    (
+        "identifier not preregistered",
         "register the device with the server beforehand (in Intune a corporate identifier, or Autopilot), or allow personal \
          devices in its enrollment restrictions",
-    )
-}
+    ),
+    (
+        "csrf",
+        "exempt this address from the server's CSRF check: devices send no CSRF token",
+    ),
+];
 
 /// The words for a client certificate in the errors of nginx, IIS (403.7), Apache and applications.
 const NAMES: [&str; 4] = [

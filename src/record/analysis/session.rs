@@ -92,6 +92,8 @@ pub(super) struct OpenSession {
     pub(super) lacks_answers: bool,
     /// The exchange of a message that names no session, next to the part that the record lacks, and the reason.
     pub(super) nameless: Option<(u64, SmolStr)>,
+    /// The answer without a body that ended the session, and its kind.
+    pub(super) empty_answer: Option<(u64, SmolStr)>,
     /// Whether the session is the rest of one that had ended.
     pub(super) is_rest: bool,
     /// Whether a request waits for its response.
@@ -471,7 +473,7 @@ impl OpenSession {
 const LOGGED_TWICE: u64 = 1_000_000;
 
 /// The note on a response to a request that dmtap sent twice.
-const SENT_AGAIN: &str = "HTTP-08";
+pub(super) const SENT_AGAIN: &str = "HTTP-08";
 
 /// The most entries that are kept in each list of a session.
 pub(super) const MOST_KEPT: usize = 1_000;

@@ -12,15 +12,21 @@ use crate::record::model::{CommandCounts, SessionFinding, SessionSummary};
 /// Prints the event at the end of a session.
 pub(super) fn of_event(out: &mut TextBuffer, record: &EventRecord) {
     if let Some(summary) = &record.summary {
-        self::summary(out, summary, None);
+        self::summary(out, summary, None, false);
     }
 }
 
 /// Prints `━━ session 7 ━━ finished ━━ 1 of 14 commands failed ━━`, and the findings.
-/// Begins with `run 2` if the record has several runs.
-pub(super) fn summary(out: &mut TextBuffer, summary: &SessionSummary, run: Option<u32>) {
+/// Begins with `run 2` if the record has several runs, and names the device if it has several of them.
+pub(super) fn summary(
+    out: &mut TextBuffer,
+    summary: &SessionSummary,
+    run: Option<u32>,
+    of_several: bool,
+) {
     let mut words = Vec::from_iter(run.map(run_name));
     words.push(match (summary.number, &*summary.device) {
+        (Some(number), device) if of_several => format!("session {number} of {device}"),
         (Some(number), _) => format!("session {number}"),
         (None, "") if summary.end == SessionEnd::Open => "outside of sessions".to_owned(),
         (None, device) if summary.end == SessionEnd::Open => device.to_owned(),

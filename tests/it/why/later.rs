@@ -166,3 +166,37 @@ fn in_a_log_a_request_of_nobody_is_not_made_up_for_by_anybody() {
 }
 
 const JOB: &str = "./Device/Vendor/MSFT/EnterpriseDesktopAppManagement/MSI/A";
+
+#[test]
+fn a_session_that_goes_on_in_the_next_run_of_dmtap_was_not_left_by_the_device() {
+    const SCRIPT: &str = "session 1 09:12:00\n> 1\n  2 Alert 1201\n< 1\n  1 Status 1/0 SyncHdr 200\n  2 Status 1/2 Alert 200\n  \
+                          5 Get ./DevDetail/SwV\nclose\n> 2\n  1 Status 1/0 SyncHdr 200\n  2 Status 1/5 Get 200\n  \
+                          3 Results 1/5 ./DevDetail/SwV = 10\n< 2\n  1 Status 2/0 SyncHdr 200\n";
+    let shown = |is_same: bool| {
+        let mut records = script::records(SCRIPT);
+        let closed = records
+            .iter()
+            .position(|it| it.connection.id == 1 && it.message.is_none() && it.seq > 2);
+        for record in &mut records[closed.unwrap() + 1..] {
+            record.run = 1;
+            if let Some(session) = record.session.as_mut().filter(|_| !is_same) {
+                session.device = "urn:uuid:0002".into();
+            }
+        }
+        let mut question = Question::new(Options::default(), None);
+        records.iter().for_each(|record| question.event(record));
+        let text = question.answered().text(records.len() as u64);
+        anstream::adapter::strip_str(&text).to_string()
+    };
+    let same = shown(true);
+    assert!(
+        same.contains("· The session goes on in the next run of dmtap"),
+        "{same}"
+    );
+    assert!(same.contains("nothing pending"), "{same}");
+    let other = shown(false);
+    assert!(
+        other.contains("✖ Session not finished: the device did not come back"),
+        "{other}"
+    );
+}

@@ -9,14 +9,29 @@ use crate::record::model::{EnrollmentRecord, GrantRecord};
 /// an unreadable one.
 pub(super) fn granted(record: &EventRecord) -> Option<EnrollmentRecord> {
     let has_failed = record.http_status().is_some_and(|status| status >= 400);
-    let answer = record
-        .sent_enrollment()
-        .or_else(|| record.enrollment.clone())?;
+    let answer = arrived(record)?;
     let name = answer.message.as_deref().unwrap_or_default();
     // A token of another service has neither.
     let has_token = !answer.granted.is_empty() || answer.facts.get("unreadable").is_some();
     let is_granted = name.starts_with("RequestSecurityTokenResponse") && has_token;
     (is_granted && !has_failed && Exchanged::of(record).arrives).then_some(answer)
+}
+
+/// Whether the answer to the last step arrives, and has neither a token nor a fault.
+pub(super) fn lacks_token(record: &EventRecord) -> bool {
+    let has_failed = Exchanged::of(record).http_status() >= 400;
+    let has_any = arrived(record).is_some_and(|answer| {
+        let tokens = ["unreadable", "token"].map(|name| answer.facts.get(name));
+        !answer.granted.is_empty() || answer.fault.is_some() || tokens.iter().any(Option::is_some)
+    });
+    !has_failed && !has_any && Exchanged::of(record).arrives
+}
+
+/// Returns the answer that the device gets; `None` if rules made it unreadable.
+fn arrived(record: &EventRecord) -> Option<EnrollmentRecord> {
+    let is_of_rules = record.sent.is_some() && !Exchanged::of(record).rules_of_content().is_empty();
+    let arrived = record.sent_enrollment();
+    arrived.or_else(|| record.enrollment.clone().filter(|_| !is_of_rules))
 }
 
 /// Returns the mistakes in the answer to the last step because of which no server can manage the device, a line each.

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use smol_str::SmolStr;
 
 use self::tie::Follower;
-use super::answer::{granted, lacking, wrong_in_discovery};
+use super::answer::{granted, lacking, lacks_token, wrong_in_discovery};
 use super::device_of;
 use crate::record::EventRecord;
 use crate::record::analysis::exchanged::Exchanged;
@@ -72,6 +72,8 @@ struct Attempt {
     rules: Vec<SmolStr>,
     /// The addresses in the answer to Discover, in the order of [`URLS`].
     urls: [Option<SmolStr>; 3],
+    /// The rules that changed these addresses.
+    rules_of_urls: Vec<SmolStr>,
     /// The version of SOAP of the device's last request; absent if the record has only an answer.
     soap: Option<SmolStr>,
     /// The mistakes in the last answer, in words.
@@ -107,6 +109,9 @@ impl Attempts {
             message == Some(if is_answer { answered } else { asked })
         };
         let Some(step) = STEPS.iter().position(is_it) else {
+            if is_answer && enrollment.fault.is_none() {
+                self.answered_otherwise(exchange, message);
+            }
             return;
         };
         if !is_answer && step == LAST && is_of_another_service(enrollment) {
@@ -117,13 +122,8 @@ impl Attempts {
         }
         let mut known = self.known.iter();
         let known = known.position(|it| it.is_under_way() && it.exchange == exchange);
-        if let Some(at) = known.filter(|at| is_answer && self.known[*at].step != step) {
-            let (asked, expected) = STEPS[self.known[at].step];
-            let (_, got) = STEPS[step];
-            self.known[at].mistakes = vec![format!(
-                "The server answered {asked} with {got}, not with {expected}."
-            )];
-            return;
+        if known.is_some_and(|at| is_answer && self.known[at].step != step) {
+            return self.answered_otherwise(exchange, message);
         }
         // A device that repeats an earlier step begins anew.
         let known = known.filter(|at| self.known[*at].step <= step);
@@ -163,9 +163,6 @@ impl Attempts {
             attempt.users.retain(|known| known != user);
             attempt.users.push(user.clone());
         }
-        if step == 0 {
-            attempt.urls = URLS.map(|name| enrollment.facts.get(name).map(SmolStr::new));
-        }
         attempt.mistakes.clear();
         attempt.unread = None;
         match is_answer {
@@ -174,10 +171,30 @@ impl Attempts {
                 let arrived = record.sent_enrollment();
                 let answer = arrived.as_ref().unwrap_or(enrollment);
                 attempt.mistakes = wrong_in_discovery(answer, attempt.soap.as_deref());
+                let addresses = URLS.map(|name| address(record, enrollment, answer, name));
+                let is_changed = addresses.iter().any(|(_, is_changed)| *is_changed);
+                attempt.urls = addresses.map(|(url, _)| url);
+                attempt.rules_of_urls = match is_changed {
+                    true => attempt.rules.clone(),
+                    false => Vec::new(),
+                };
             }
             true => {}
         }
         self.keep(attempt);
+    }
+
+    /// Notes an answer that is none to the request in its exchange.
+    fn answered_otherwise(&mut self, exchange: u64, got: Option<&str>) {
+        let mut known = self.known.iter_mut();
+        let asked = known.find(|it| it.state == State::Asked && it.exchange == exchange);
+        if let Some(attempt) = asked {
+            let (asked, expected) = STEPS[attempt.step];
+            let got = got.unwrap_or("an envelope without a message");
+            attempt.mistakes = vec![format!(
+                "The server answered {asked} with {got}, not with {expected}."
+            )];
+        }
     }
 
     fn keep(&mut self, attempt: Attempt) {
@@ -188,9 +205,17 @@ impl Attempts {
     }
 
     /// Takes in the answer to the last step of an attempt.
-    fn granted(&mut self, attempt: Attempt, record: &EventRecord) {
+    fn granted(&mut self, mut attempt: Attempt, record: &EventRecord) {
         let Some(answer) = granted(record) else {
-            return;
+            // Without its request the answer may be of another service.
+            if record.exchange == Some(attempt.exchange) && lacks_token(record) {
+                attempt.state = State::Answered;
+                attempt.rules = Exchanged::of(record).rules();
+                attempt.mistakes =
+                    vec!["The answer has no provisioning document (BinarySecurityToken).".into()];
+            }
+            // Another finding says that the answer did not arrive.
+            return self.keep(attempt);
         };
         let has_any = !answer.granted.is_empty();
         let remedied = &mut self.remedied;
@@ -306,6 +331,7 @@ impl Attempt {
             is_redirected: false,
             rules: Vec::new(),
             urls: [None, None, None],
+            rules_of_urls: Vec::new(),
             soap: None,
             mistakes: Vec::new(),
             unread: None,
@@ -363,6 +389,28 @@ impl Attempt {
         finding.why.extend(causes.iter().cloned());
         finding.advise(next, "");
         Some(finding)
+    }
+}
+
+/// Returns an address in an answer to Discover, and whether a rule of the user changed it: `stay` writes another one, which
+/// stands for that of the server.
+fn address(
+    record: &EventRecord,
+    answer: &EnrollmentRecord,
+    arrived: &EnrollmentRecord,
+    name: &str,
+) -> (Option<SmolStr>, bool) {
+    let (own, arrived) = (answer.facts.get(name), arrived.facts.get(name));
+    let mut changes = record.applied.iter().filter(|it| it.rule == "stay");
+    let is_translated = own.zip(arrived).is_some_and(|(own, arrived)| {
+        changes.any(|it| {
+            let mut changes = it.changes.iter();
+            changes.any(|it| it.before == own && it.after == arrived)
+        })
+    });
+    match own == arrived || is_translated {
+        true => (own.map(SmolStr::new), false),
+        false => (arrived.map(SmolStr::new), true),
     }
 }
 

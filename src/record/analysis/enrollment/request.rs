@@ -39,7 +39,9 @@ impl Request {
     pub(super) fn of(record: &EventRecord) -> Option<Self> {
         let rules = Exchanged::of(record).rules();
         let is_empty = matches!(record.reading, Some(ParsedBodyRecord::Empty));
-        let without_message = match is_empty && announces_soap(record) {
+        let method = record.head.as_ref().and_then(|head| head.method.as_deref());
+        let has_body = !matches!(method, Some("GET" | "HEAD"));
+        let without_message = match is_empty && announces_soap(record) && has_body {
             true => Some(WITHOUT_BODY),
             false => is_discovery(record).then_some(DISCOVERY),
         };
@@ -130,12 +132,16 @@ impl Request {
         let words = location.or_else(|| refusal::own_words(record));
         let refusal = refusal.unwrap_or_else(|| refused_how(fault.as_ref(), status));
         self.words(&mut finding, fault.as_ref(), refusal, words.as_deref());
-        // Before the first enrollment the device has no certificate.
-        let may_miss = self.is_renewal && !by_rule && fault.is_none();
+        let may_miss = !by_rule && fault.is_none();
         let missed = MissedCertificate::of(record).filter(|_| may_miss);
+        // Before the first enrollment the device has no certificate, so only the server's words show that one is missing.
+        let missed = missed.filter(|it| self.is_renewal || it.is_named);
         if let Some(missed) = missed {
             finding.why.extend(missed.why);
-            finding.next = missed.next.into();
+            finding.next = match self.is_renewal || missed.is_shown {
+                true => missed.next.into(),
+                false => WITHOUT_CERTIFICATE.into(),
+            };
             finding.by = None;
         }
         Some(self.over(SessionEnd::Refused { status }, finding, record.at_us))
@@ -287,7 +293,9 @@ impl Request {
             );
         }
         let text = text.as_deref();
+        let is_method = finding.code == Some(405) && !by_rules && self.failed.is_none();
         let known = next
+            .or_else(|| is_method.then(|| self.other_method()))
             .or_else(|| refusal::next_of_words(text.unwrap_or_default()))
             .or_else(|| refusal::next(hresult.as_deref().unwrap_or_default()));
         let next = match (&self.failed, known) {
@@ -314,6 +322,30 @@ impl Request {
         };
         finding.advise(next, "");
         finding.hresult = hresult;
+    }
+
+    /// Returns the advice about a server that does not take the method of the request.
+    fn other_method(&self) -> &'static str {
+        match &*self.asks {
+            DISCOVERY => {
+                "let the server answer a GET at this address with 200: the device looks so whether it is there"
+            }
+            _ => {
+                "let the server take POST at this address: each message of enrollment is sent with it"
+            }
+        }
+    }
+
+    /// Returns what the server may have got twice, if dmtap sent the request again.
+    pub(super) fn sent_twice(&self) -> SmolStr {
+        let made = match self.asks == STEPS[STEPS.len() - 1].0 {
+            true => " and issued two certificates",
+            false => "",
+        };
+        format_smolstr!(
+            "the server may have got {} twice{made} (HTTP-08)",
+            self.asks
+        )
     }
 
     /// `asked in x3 for anna@contoso.example, answered there with HTTP 500`
@@ -394,6 +426,10 @@ fn is_discovery(record: &EventRecord) -> bool {
             .to_ascii_lowercase()
             .ends_with("/enrollmentserver/discovery.svc")
 }
+
+/// The advice if a server asks for a client certificate at enrollment.
+const WITHOUT_CERTIFICATE: &str = "let the server take enrollment without a client certificate (nginx: ssl_verify_client \
+     optional): before it the device has none";
 
 /// The name of the GET of discovery, which has no message.
 const DISCOVERY: &str = "the GET of discovery";

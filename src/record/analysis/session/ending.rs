@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use smol_str::SmolStr;
+use smol_str::{SmolStr, format_smolstr};
 
 use super::super::exchanged::{Exchanged, of_user};
 use super::super::incident::{Back, Incident, IncidentKind};
@@ -31,6 +31,10 @@ impl OpenSession {
                 false => Vec::new(),
             };
             if rules.is_empty() {
+                let media_type = message.record.header("content-type");
+                let media_type = media_type.map_or(String::new(), |it| format!(", {it}"));
+                let kind = format_smolstr!("HTTP {}{media_type}", message.http_status());
+                self.empty_answer = Some((message.exchange, kind));
                 // An empty body answers none of the device's commands.
                 self.due(Side::Device);
                 return Some(SessionEnd::Finished);

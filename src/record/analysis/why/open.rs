@@ -162,10 +162,17 @@ impl<'s> Case<'s> {
             0 => "no other command".to_owned(),
             count => counted(count, "other command"),
         };
-        finding.why.push(format!(
-            "{} closed the package that had to answer it; it answered {answered} in this session.",
-            words::capital(words::side(asked)),
-        ));
+        let empty = self.session.empty_answer.as_ref();
+        let empty = empty.filter(|(at, _)| asked == Side::Server && *at == first.asked.exchange);
+        finding.why.push(match empty {
+            Some((at, kind)) => {
+                format!("The answer of the server in x{at} ({kind}) has no body at all.")
+            }
+            None => format!(
+                "{} closed the package that had to answer it; it answered {answered} in this session.",
+                words::capital(words::side(asked)),
+            ),
+        });
         match asked {
             Side::Device if first.alert.is_some() => {
                 finding.next = "let the device answer each Alert with a Status".into()

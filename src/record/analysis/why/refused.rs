@@ -7,7 +7,7 @@ use crate::dm::Hresult;
 use crate::flow::{FailureCause, Side};
 use crate::record::analysis::incident::{Incident, IncidentKind};
 use crate::record::analysis::no_answer::NoAnswer;
-use crate::record::analysis::refusal::IN_FRONT;
+use crate::record::analysis::refusal::{IN_FRONT, next_of_words};
 use crate::record::model::SessionFinding;
 
 impl Case<'_> {
@@ -92,6 +92,7 @@ impl Case<'_> {
         let next = match (cause, id) {
             _ if certificate.is_some() => certificate.map_or("", |it| it.next).into(),
             (Some(cause), _) if asks => cause.next(last.at_us),
+            _ if let Some(next) = words.and_then(|words| next_of_words(words)) => next.into(),
             (_, "WHY-08") => "check the token or certificate that the device presents (Authorization, client certificate)".into(),
             (_, "WHY-05") => "wait for the device's next session; it comes by its own schedule".into(),
             (Some(cause), _) => cause.next(last.at_us),

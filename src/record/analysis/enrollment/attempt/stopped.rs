@@ -16,6 +16,7 @@ impl Attempt {
             ..self.stop()
         };
         let summary = SessionSummary {
+            is_renewal: self.is_renewal,
             server: self.server,
             first_exchange: self.began.0,
             last_exchange: self.exchange,
@@ -30,6 +31,10 @@ impl Attempt {
 
     fn stop(&self) -> SessionFinding {
         let (asked, answered) = STEPS[self.step];
+        let attempt = match self.is_renewal {
+            true => "Renewal",
+            false => "Enrollment",
+        };
         let user = self.users.last();
         let user = user.map_or(String::new(), |user| format!(" for {user}"));
         let asked_in = format!("asked in x{}{user}", self.exchange);
@@ -43,28 +48,28 @@ impl Attempt {
         let is_answered = self.state == State::Answered;
         let (what, how, follows, next) = match (&self.unread, is_answered) {
             (Some((why, cause)), _) => (
-                format!("Enrollment ({asked}): the answer could not be read"),
+                format!("{attempt} ({asked}): the answer could not be read"),
                 format!("{asked_in}, and answered there"),
                 why.to_string(),
                 unread_next(*cause),
             ),
             _ if !self.mistakes.is_empty() => (
                 match is_answered {
-                    true => format!("Enrollment goes no further than {asked} in this record"),
-                    false => format!("Enrollment ({asked}): the answer is one to another request"),
+                    true => format!("{attempt} goes no further than {asked} in this record"),
+                    false => format!("{attempt} ({asked}): the answer is another than expected"),
                 },
                 answered_in,
                 self.mistakes.join("\n"),
                 "mend this answer of the server, and enroll again",
             ),
             (None, false) => (
-                format!("Enrollment ({asked}): the record has no answer to it"),
+                format!("{attempt} ({asked}): the record has no answer to it"),
                 asked_in,
                 format!("Next the server should send {answered}."),
                 "see in the server's log whether it answered; a record may also end before the answer, or have none of them",
             ),
             (None, true) => (
-                format!("Enrollment goes no further than {asked} in this record"),
+                format!("{attempt} goes no further than {asked} in this record"),
                 answered_in,
                 self.next_step(),
                 "look whether the device reaches that address, and what its event log says; the record may also end too early",
@@ -76,7 +81,14 @@ impl Attempt {
             exchanges: vec![self.exchange],
             ..SessionFinding::new("WHY-15")
         };
-        finding.by_rules("acted on that message.");
+        let is_of_urls = is_answered && self.step == 1 && finding.rules.is_empty();
+        match is_of_urls && !self.rules_of_urls.is_empty() {
+            true => {
+                finding.rules = self.rules_of_urls.clone();
+                finding.by_rules("changed the addresses in the answer to Discover.");
+            }
+            false => finding.by_rules("acted on that message."),
+        }
         finding.why.push(how);
         finding.why.extend(follows.lines().map(str::to_owned));
         finding.advise(next, "");
@@ -86,8 +98,12 @@ impl Attempt {
     /// Returns the next step of the device, in a sentence.
     fn next_step(&self) -> String {
         let [policies, enrollment, sign_in] = &self.urls;
+        let is_discovered = self.urls.iter().any(Option::is_some);
         let at = |url: &Option<SmolStr>| match url {
             Some(url) => format!(" at {url}"),
+            None if is_discovered => {
+                "; the answer to Discover that the device got has no address for that".to_owned()
+            }
             None => String::new(),
         };
         let next = match self.step {
