@@ -397,7 +397,10 @@ impl Question {
                 writeln!(text, "{in_record}, none with a command on this node")
             }
             (None, 0) if self.lacks_messages() => {
-                writeln!(text, "the record has no message: nothing reached dmtap")
+                writeln!(
+                    text,
+                    "the record has no message: dmtap show lists its connections, and the rules that acted on them"
+                )
             }
             (None, 0) => writeln!(text, "{all}, nothing pending"),
             (None, _) => writeln!(text, "{all}, something pending {places}"),

@@ -269,6 +269,10 @@ fn a_record_without_a_message_is_no_record_in_which_nothing_is_pending() {
     let (code, why) = printed("why", "");
     assert_eq!(code, Some(2), "{why}");
     assert!(!why.contains("nothing pending"), "{why}");
+    let tunnelled = r#"{"v":1,"seq":1,"event":"admitted","at":"2026-11-30T09:00:00Z","at_us":1796029200000000,"connection":{"id":1},"applied":[{"rule":"left-alone","changes":[{"path":"","step":"tunnel","kind":"tunnelled","before":"","after":""}]}]}"#;
+    let (code, why) = printed("why", tunnelled);
+    assert_eq!(code, Some(2), "{why}");
+    assert!(why.contains("dmtap show lists its connections"), "{why}");
 }
 
 #[test]
