@@ -5,7 +5,7 @@
 //!     00000000  48 54 54 50 …                                 the other side has an indent
 //! 504f5354202f646d…                                           follow, raw
 //!       data: !!binary |                                      follow, YAML
-//! 	0x0000:  4500 0232 …                                  tcpdump -X
+//!     0x0000:  4500 0232 …                                  tcpdump -X
 //! {"_source": {"layers": {"http": {"http.file_data": …        -T json, -T jsonraw
 //! {"layers": {"http": {"http_http_file_data": …               -T ek
 //! ```
