@@ -14,8 +14,8 @@ pub(super) use values::Values;
 
 use std::sync::Arc;
 
+use super::items::Selected;
 use super::place::{ElementPlace, FoundElement};
-use super::selection::Selected;
 use super::step::EditStep;
 use super::{Rule, RuleInput, Step, SyntheticResponse, WhichResponse};
 use crate::flow::{EffectDetail, EffectKind, OwedByRule, SessionEffects};

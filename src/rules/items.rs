@@ -1,7 +1,15 @@
-//! The Items of a command that a matcher selects.
+//! A selected element, and the Items of a command that a matcher selects.
 
 use crate::dm::Command;
 use crate::markup::NodeId;
+
+/// An element that a rule selected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Selected {
+    pub(super) node: NodeId,
+    /// The Items of the command that the matcher selected.
+    pub(super) items: Items,
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Items {

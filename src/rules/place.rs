@@ -16,8 +16,7 @@ use std::rc::Rc;
 
 pub use self::path::{BadPlace, ElementPath};
 
-use super::items::Items;
-use super::selection::Selected;
+use super::items::{Items, Selected};
 use crate::markup::{Document, Element, Embedded, Limits, NodeId, Path};
 
 /// The place where a step acts or a matcher looks. The default is the selected element itself.

@@ -4,19 +4,11 @@ use std::collections::BTreeSet;
 
 use super::answers::LinkedAnswers;
 use super::index::Index;
-use super::items::Items;
+use super::items::Selected;
 use super::matcher::{Kinds, MatchContext, Matcher, ReadCommand, any_code};
 use super::target_nodes;
 use crate::dm::{Command, CommandKind, Message};
 use crate::markup::{Document, NodeId};
-
-/// An element that a rule selected.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Selected {
-    pub(super) node: NodeId,
-    /// The Items of the command that the matcher selected.
-    pub(super) items: Items,
-}
 
 /// The commands of a document, in order.
 #[derive(Debug)]

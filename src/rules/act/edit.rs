@@ -10,9 +10,8 @@ use crate::dm::{Command, StatusCode};
 use crate::flow::EffectKind;
 use crate::markup::edit::{Edit, Fragment, NestedEdit, Place};
 use crate::markup::{Element, tag};
-use crate::rules::items::Items;
+use crate::rules::items::{Items, Selected};
 use crate::rules::place::{ElementPlace, FoundElement};
-use crate::rules::selection::Selected;
 use crate::rules::step::EditStep;
 use crate::rules::template::{Escape, Template};
 

@@ -5,7 +5,7 @@ use http::header::{HeaderName, HeaderValue};
 
 use super::Values;
 use crate::flow::{EffectDetail, EffectKind};
-use crate::rules::selection::Selected;
+use crate::rules::items::Selected;
 use crate::rules::step::HeadStep;
 use crate::rules::template::Escape;
 use crate::rules::{HeadEdit, RuleInput, Verdict};

@@ -11,7 +11,7 @@ use crate::markup::wbxml::{WbxmlOptions, encode};
 use crate::markup::{self, Document, Hint, Limits};
 use crate::patch::{Patch, Span};
 use crate::printable::counted;
-use crate::rules::selection::Selected;
+use crate::rules::items::Selected;
 use crate::rules::step::{Content, Form, Length, RawStep};
 use crate::rules::template::{Escape, Template};
 

@@ -8,7 +8,7 @@ use crate::dm::{Command, Message, Refs};
 use crate::markup::{Document, Element, tag};
 use crate::rules::RuleInput;
 use crate::rules::answers::LinkedAnswers;
-use crate::rules::selection::Selected;
+use crate::rules::items::Selected;
 use crate::rules::target_nodes;
 use crate::rules::template::{Escape, Name, Template};
 
