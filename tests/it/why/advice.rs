@@ -469,43 +469,24 @@ fn what_is_not_supported_is_told_with_the_editions_of_its_csp() {
 }
 
 #[test]
-fn a_native_error_that_names_its_cause_has_its_own_advice() {
-    let groups = format!("Replace {POLICY}/LocalUsersAndGroups/Configure = x");
-    check(
-        &groups,
-        "500 0x80070534",
-        &["mistyped or missing account"],
-        &["event log"],
-    );
-    let pfx =
-        "Add ./Device/Vendor/MSFT/ClientCertificateInstall/PFXCertInstall/C/PFXCertPassword = x";
-    check(
-        pfx,
-        "500 0x80070056",
-        &["correct the password"],
-        &["event log"],
-    );
-    let done = "Replace ./Vendor/MSFT/DMClient/Provider/MDM/FirstSyncStatus/IsSyncDone = true";
-    check(done, "500 0x86000011", &["access types"], &["event log"]);
-}
-
-#[test]
-fn a_404_of_what_needs_a_node_above_it_or_another_kind_of_device_says_so() {
-    let apps = "./Device/Vendor/MSFT/EnterpriseModernAppManagement/AppInstallation";
-    let install = format!("Exec {apps}/A_b/HostedInstall");
-    check(
-        &install,
-        "404",
-        &["Add the node above it first"],
-        &["editions and versions"],
-    );
-    let lock = "Exec ./Vendor/MSFT/RemoteLock/Lock";
-    check(
-        lock,
-        "404",
-        &["no desktop edition", "Windows 10 Mobile only"],
-        &["spelling"],
-    );
+fn a_cause_that_is_known_has_its_own_advice() {
+    let cases = "\
+Replace ./Device/Vendor/MSFT/Policy/Config/LocalUsersAndGroups/Configure = x|500 0x80070534|mistyped or missing account
+Add ./Vendor/MSFT/ClientCertificateInstall/PFXCertInstall/C/PFXCertPassword = x|500 0x80070056|correct the password
+Replace ./Vendor/MSFT/DMClient/Provider/MDM/FirstSyncStatus/IsSyncDone = true|500 0x86000011|access types
+Exec ./Vendor/MSFT/EnterpriseModernAppManagement/AppInstallation/A_b/HostedInstall|404|Add the node above it first
+Exec ./Vendor/MSFT/RemoteLock/Lock|404|no desktop edition";
+    for case in cases.lines() {
+        let [command, status, has] = case.split('|').collect::<Vec<_>>()[..] else {
+            panic!("{case}");
+        };
+        check(
+            command,
+            status,
+            &[has],
+            &["event log", "editions and versions"],
+        );
+    }
     let reboot = "Exec ./Device/Vendor/MSFT/Reboot/RebootNow";
     check(reboot, "404", &["spelling"], &["Add the node"]);
 }

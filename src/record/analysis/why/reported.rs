@@ -65,6 +65,11 @@ impl Case<'_> {
         }
         let next = match media_type.ends_with("win32csp_install") {
             true => INSTALLER_NEXT.into(),
+            // Desktop Windows, whose event log has a name, knows no such update.
+            false if is_of_update(item) => {
+                let at = words::at(alert.asked.at_us);
+                format!("look {at} in the device's own log")
+            }
             false => self.look_in_log(alert.asked.at_us),
         };
         finding.advise(next, "");
