@@ -38,7 +38,7 @@ use self::date::{DateOrder, WrittenDate, order_of};
 pub use self::find::is_notification;
 use self::find::{found, in_plain_utf8};
 use self::order::{in_order, without_copies};
-pub(super) use self::other_file::{COMMANDS_ALONE, nothing_found, of_other_program};
+pub(super) use self::other_file::{nothing_found, of_other_program};
 use self::packed_file::gunzipped;
 use super::print;
 use super::rule_includes::take_bounded;

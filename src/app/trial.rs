@@ -25,7 +25,7 @@ use self::replay_check::Unasked;
 use crate::conversation::{
     Conversations, Decision, InMemoryState, MessageInput, SessionHandle, SessionLimits,
 };
-use crate::dm::{Message, Refs};
+use crate::dm::{Envelope, Message, Refs};
 use crate::flow::{
     Connection, ConnectionId, ExchangeId, RequestHead, ResponseHead, SessionKey, Side, Timestamp,
 };
@@ -129,7 +129,11 @@ impl Trial {
             return self.answer(body, document);
         }
         let is_alone = session.is_none() && document.as_deref().is_some_and(asks_only);
-        if speaker == Side::Device || is_answered || is_alone {
+        let is_of_enrollment = |it: &Document| Envelope::of(it).is_some();
+        let is_of_other_kind = asked
+            .zip(document.as_deref())
+            .is_some_and(|(asked, it)| is_of_enrollment(asked) && Message::of(it).is_some());
+        if speaker == Side::Device || is_answered || is_alone || is_of_other_kind {
             // The device continues, so the server received its previous message, and answered it.
             if let Some(before) = self.open.get_mut(&exchange) {
                 before.delivered(Side::Server);

@@ -5,11 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use memchr::memmem;
 
-use super::log::message_with_more;
+use super::log::{commands_in_a_message, message_with_more};
 use super::{Linted, Remark, broken_id, is_of_synchronization, remark};
-use crate::app::message_log::{
-    COMMANDS_ALONE, has_messages, is_notification, nothing_found, of_other_program,
-};
+use crate::app::message_log::{has_messages, is_notification, nothing_found, of_other_program};
 use crate::app::trial::Speakers;
 use crate::dm::carve::has_message;
 use crate::dm::{Dialect, Message};
@@ -76,6 +74,21 @@ impl Conversation {
             more = Some((at, error));
             Ok(document)
         });
+        let is_message = |it: &Arc<Document>| Dialect::of(it) != Dialect::Other;
+        let alone = match decoded.as_ref().is_ok_and(is_message) || !names_syncml(&text) {
+            true => None,
+            false => commands_in_a_message(&text),
+        };
+        if let Some((document, front)) = alone {
+            let (by, found) = self.document(&Arc::new(document));
+            // The program that sends the commands numbers them.
+            let notes = found.into_iter().filter(|note| note.id != "CMD-01");
+            let mut notes: Vec<_> = notes.map(remark).collect();
+            let places = notes.iter_mut().filter_map(|note| note.at.as_mut());
+            let front = u32::try_from(front).unwrap_or(u32::MAX);
+            places.for_each(|at| *at = at.saturating_sub(front));
+            return Ok(Judged::Message(message(by, notes), false));
+        }
         let document = match decoded {
             Ok(document) => document,
             Err(_) if looks_like_html(&text) => return foreign("HTML".into()),
@@ -137,14 +150,10 @@ impl Conversation {
             key.iter().for_each(|key| self.linter.unread(key));
             speaker
         });
-        let words = match are_commands_alone(text) {
-            true => format!("{}; {COMMANDS_ALONE}", error.kind),
-            false => error.kind.to_string(),
-        };
         let id = broken_id(wbxml::looks_like(text));
         let note = Remark {
             at: Some(error.at),
-            ..Remark::new(id, Severity::Error, words)
+            ..Remark::new(id, Severity::Error, error.kind.to_string())
         };
         (speaker.map_or("sender", Side::name), note)
     }
@@ -185,12 +194,6 @@ fn declared_otherwise(utf16: Utf16, text: &[u8]) -> Option<Remark> {
 fn looks_like_markup(text: &[u8]) -> bool {
     let text = text.strip_prefix(MARK).unwrap_or(text);
     wbxml::looks_like(text) || text.trim_ascii_start().starts_with(b"<")
-}
-
-/// Whether a text becomes a document inside a SyncBody.
-fn are_commands_alone(text: &[u8]) -> bool {
-    let parts: [&[u8]; 3] = [b"<SyncML><SyncBody>", text, b"</SyncBody></SyncML>"];
-    decode(parts.concat().into(), Hint::default(), &Limits::default()).is_ok()
 }
 
 /// Whether markup has parts of a message, however broken.

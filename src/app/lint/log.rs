@@ -7,9 +7,9 @@ use memchr::memmem;
 
 use crate::app::message_log::{LoggedMessage, is_notification, messages, of_other_program};
 use crate::dm::pasted::unpack;
-use crate::dm::{Dialect, Message};
+use crate::dm::{Command, CommandKind, Dialect, Message, SyncBody};
 use crate::markup::utf16::in_utf8;
-use crate::markup::{Document, Hint, Limits, decode, wbxml};
+use crate::markup::{Document, Element, Hint, Limits, decode, tag, wbxml};
 
 /// Whether a file is a log: a text with messages in it, such as a trace of SyncMLViewer. A single message is not one, also
 /// if more text is around it, or if it does not decode. The file of another program is read as a log, which says so.
@@ -62,4 +62,39 @@ fn with_more(source: &Bytes, found: &[LoggedMessage]) -> Option<(usize, Arc<Docu
     let is_it = front.is_empty() || front.strip_prefix('<').is_some_and(is_markup);
     let is_whole = || decode(source.clone(), Hint::default(), &Limits::default()).is_ok();
     (is_it && !is_whole()).then_some((at, document))
+}
+
+/// Returns a message around commands that stand alone, as a custom profile has them, and how many bytes it has in front of
+/// them; `None` for a text with anything else in it.
+pub(super) fn commands_in_a_message(text: &[u8]) -> Option<(Document, usize)> {
+    let start = memmem::find(text, b"<")?;
+    let (front, rest) = text.split_at(start);
+    if !front.trim_ascii_end().is_empty() && front != "\u{feff}".as_bytes() {
+        return None;
+    }
+    let declaration = match rest.starts_with(b"<?xml") {
+        true => memmem::find(rest, b"?>")? + 2,
+        false => 0,
+    };
+    // Blanks in its place keep the offsets of what follows.
+    let blank = vec![b' '; start + declaration];
+    let wraps: [[&[u8]; 2]; 2] = [
+        [b"<SyncML><SyncBody>", b"</SyncBody></SyncML>"],
+        [b"<SyncML>", b"</SyncML>"],
+    ];
+    wraps.iter().find_map(|[front, end]| {
+        let parts = [front, &blank[..], &rest[declaration..], end];
+        let document = decode(parts.concat().into(), Hint::default(), &Limits::default()).ok()?;
+        let are_commands = Message::of(&document)?.body().is_some_and(only_commands);
+        are_commands.then_some((document, front.len()))
+    })
+}
+
+fn only_commands(body: SyncBody<'_>) -> bool {
+    let mut inside = body.element().elements().peekable();
+    let is_command = |it: Element<'_>| {
+        let is_known = Command::of(it).is_some_and(|it| it.kind() != CommandKind::Unknown);
+        is_known || it.is(tag::FINAL)
+    };
+    inside.peek().is_some() && inside.all(is_command)
 }

@@ -9,10 +9,6 @@ use super::find::in_plain_utf8;
 use super::packed_file::unzipped;
 use super::wireshark;
 
-/// The remedy for commands outside of a message.
-pub(in crate::app) const COMMANDS_ALONE: &str = "its commands of SyncML are not messages: put <SyncML><SyncBody> in front of \
-                                                 them, and </SyncBody></SyncML> behind";
-
 /// Returns the kind and the remedy of a file that dmtap does not read, by its first bytes.
 pub(in crate::app) fn of_other_program(file: &[u8]) -> Option<&'static str> {
     // The root element of a message in WBXML with an unknown document type.
@@ -46,16 +42,26 @@ pub(in crate::app) fn nothing_found(file: &Bytes) -> String {
         return PRINT.to_owned();
     }
     let why = match has("<LocURI>") || has("<CmdID>") {
-        true if memmem::rfind(&text, b"<?xml").is_some_and(|at| at > LONGEST_FRONT) => {
+        true if memmem::find_iter(&text, b"<?xml").any(|at| is_in_data(&text[..at])) => {
             "an XML document stands unescaped within the commands: put it in CDATA, or write &lt; for each < of it"
         }
-        true => COMMANDS_ALONE,
+        true if has("<SyncBody") => {
+            "its commands of SyncML are not messages: put <SyncML> in front of <SyncBody>, and </SyncML> behind </SyncBody>"
+        }
+        true => {
+            "its commands of SyncML are not messages: put <SyncML><SyncBody> in front of them, and </SyncBody></SyncML> behind"
+        }
         false => NO_MESSAGE,
     };
     let hint = event_lines::first_code(&text).map_or(String::new(), |code| {
         format!("; `dmtap explain {code}` says what its code means")
     });
     format!("this is not a record, and {why}{hint}")
+}
+
+/// Whether a text ends at the beginning of a value.
+fn is_in_data(text: &[u8]) -> bool {
+    text.trim_ascii_end().ends_with(b"<Data>")
 }
 
 const NO_MESSAGE: &str = "no message of SyncML or enrollment stands in it: dmtap reads the JSON lines that `-w FILE.jsonl` \
@@ -95,5 +101,3 @@ const REPORT: &str = "this is a report of MdmDiagnosticsTool, which has settings
 const ACTIVE_SYNC: &[u8] = &[0x03, 0x01, 0x6a, 0x00];
 /// The token of `SyncML` without its flags (OMA-SyncML-RepPro 8).
 const SYNCML: u8 = 0x2d;
-/// The limit of the text in front of the root of a document, in bytes.
-const LONGEST_FRONT: usize = 64;

@@ -146,3 +146,79 @@ fn an_answer_of_local_mdm_belongs_to_the_commands_in_front_of_it() {
         "{found}"
     );
 }
+
+#[test]
+fn lint_judges_commands_that_stand_alone() {
+    let two = format!(
+        "<!-- what to install -->\n{}\n<!-- and to remove -->\n{}\n",
+        replace("1", "./A/B"),
+        replace("1", "./A/B")
+    );
+    let one = replace("1", "./A/B");
+    let without_id = one.replace("<CmdID>1</CmdID>", "");
+    let atomic = format!("<?xml version=\"1.0\"?>\n<Atomic>{one}</Atomic>");
+    let in_body = format!("<SyncBody>{one}</SyncBody>");
+    for text in [&two, &one, &without_id, &atomic, &in_body] {
+        let (code, found, error) = printed("lint", text);
+        assert_eq!(code, Some(0), "{text}: {found}{error}");
+        assert!(
+            found.contains("HDR-07") && found.contains("commands alone"),
+            "{found}"
+        );
+        let wrong = text.replace("Item", "item");
+        let (code, found, _) = printed("lint", &wrong);
+        assert_eq!(code, Some(1), "{wrong}: {found}");
+        assert!(!found.contains("XML-01"), "{wrong}: {found}");
+    }
+    // The place is that in the file.
+    let wrong = two.replace(">1</Data>", ">one</Data>");
+    let (_, found, _) = printed("lint", &wrong);
+    let at = wrong.find("<Item>").unwrap();
+    assert!(
+        found.contains("ITM-03") && found.contains(&format!("at byte {at}")),
+        "{at}: {found}"
+    );
+}
+
+#[test]
+fn the_advice_about_commands_that_stand_alone_can_be_followed() {
+    let advice = |text: &str| printed("why", text).2;
+    let one = replace("1", "./A/B");
+    let value = "<Data><![CDATA[<?xml version=\"1.0\"?><WLANProfile/>]]></Data>";
+    let in_cdata = one.replace("<Data>1</Data>", value);
+    for text in [&one, &in_cdata] {
+        let error = advice(&format!(
+            "An example of the documentation, with a long text in front of the commands:\n{text}"
+        ));
+        assert!(
+            error.contains("put <SyncML><SyncBody> in front of them"),
+            "{error}"
+        );
+    }
+    let error = advice(&format!("<SyncBody>{one}</SyncBody>"));
+    assert!(
+        error.contains("put <SyncML> in front of <SyncBody>"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_message_of_management_is_no_answer_to_a_request_of_enrollment() {
+    let request = std::fs::read_to_string("tests/data/enrollment/request-empty.xml").unwrap();
+    let commands = format!(
+        "<SyncML><SyncBody>{}</SyncBody></SyncML>",
+        get("1", "./DevDetail/SwV")
+    );
+    let message = format!(
+        "<SyncML>{}<SyncBody>{}<Final/></SyncBody></SyncML>",
+        header("D1"),
+        get("1", "./DevDetail/SwV")
+    );
+    let message = message.replace("LocURI>https://mdm.example.com/omadm<", "LocURI>D2<");
+    for behind in [commands, message] {
+        let (code, found, error) = printed("why", format!("{request}\n{behind}\n"));
+        assert_ne!(code, Some(2), "{error}");
+        assert!(found.contains("· Enrollment"), "{found}");
+        assert!(!found.contains("refused"), "{found}");
+    }
+}

@@ -276,27 +276,6 @@ fn what_is_no_message_is_named_as_what_it_is() {
 }
 
 #[test]
-fn commands_alone_are_judged_once_they_stand_in_a_message() {
-    let command = |id: u8| {
-        format!(
-            "<Replace><CmdID>{id}</CmdID><Item><Target><LocURI>./A/B</LocURI></Target></Item></Replace>\n"
-        )
-    };
-    let commands = command(1) + &command(2);
-    let (code, text, error) = printed("lint", &commands);
-    assert_ne!(code, Some(0), "{text}{error}");
-    let help = "put <SyncML><SyncBody> in front of them";
-    assert!((text + &error).contains(help), "{error}");
-    let wrapped = format!("<SyncML><SyncBody>{commands}</SyncBody></SyncML>");
-    let (code, text, _) = printed("lint", wrapped);
-    assert_eq!(code, Some(0), "{text}");
-    assert!(
-        text.contains("HDR-07") && text.contains("commands alone"),
-        "{text}"
-    );
-}
-
-#[test]
 fn a_command_that_stands_beside_its_answer_is_the_one_that_failed() {
     const ID: &str = "7d1c3f5e-88a0-4b62-9a0d-6b3ad4b0f2f1";
     const NODE: &str = "./Device/Vendor/MSFT/RemoteWipe/doWipeProtected";
