@@ -11,7 +11,7 @@ use dmtap::record::model::ParsedBodyRecord;
 use dmtap::record::{EventRecord, Masking};
 use http::{Method, StatusCode};
 
-use super::{analysed, blocks};
+use super::{analysed, blocks, script};
 use crate::enrollment::data;
 use crate::record::stage::Stage;
 
@@ -241,4 +241,20 @@ fn an_answer_to_another_step_is_named() {
         "{shown}"
     );
     assert_eq!(shown.matches("━━ enrollment").count(), 1, "{shown}");
+}
+
+#[test]
+fn a_device_that_goes_on_after_an_answer_that_dmtap_cannot_read_has_one_enrollment() {
+    let mut records = script::records(
+        "enroll > discover.xml on=1\nenroll < discover-response.xml on=1\nenroll > policies.xml on=2\n\
+         enroll < policies-response.xml on=2\nenroll > request-issue.xml on=2\nenroll < response-account-here.xml on=2\n",
+    );
+    let mut answers = records.iter_mut().filter(|it| it.exchange == Some(1));
+    let answer = answers.nth(1).unwrap();
+    (answer.enrollment, answer.reading) = (None, None);
+    let mut question = Question::new(Options::default(), None);
+    records.iter().for_each(|record| question.event(record));
+    let text = question.answered().text(records.len() as u64);
+    let text = anstream::adapter::strip_str(&text).to_string();
+    assert!(text.contains("1 enrollment, nothing pending"), "{text}");
 }

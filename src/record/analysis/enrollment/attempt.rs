@@ -64,6 +64,8 @@ struct Attempt {
     exchange: u64,
     at_us: u64,
     state: State,
+    /// Whether the last request has no answer yet, not even one that cannot be read.
+    is_open: bool,
     /// Whether another attempt began that may be of the same device.
     is_superseded: bool,
     /// Whether the last answer redirects the device.
@@ -151,6 +153,7 @@ impl Attempts {
         let mut attempt = known.unwrap_or_else(|| Attempt::begun_by(record, exchange));
         (attempt.step, attempt.exchange, attempt.at_us) = (step, exchange, record.at_us);
         (attempt.connection, attempt.is_superseded) = (record.connection.id, false);
+        attempt.is_open = !is_answer;
         attempt.state = match is_answer {
             true => State::Answered,
             false => State::Asked,
@@ -247,6 +250,11 @@ impl Attempts {
     pub(super) fn note_management(&mut self, record: &EventRecord) {
         self.clock.is_set_back_by(record.at_us);
         self.has_requests |= record.event == EventKind::Request;
+        if record.event == EventKind::Response {
+            let mut known = self.known.iter_mut();
+            let asked = known.find(|it| Some(it.exchange) == record.exchange);
+            asked.into_iter().for_each(|it| it.is_open = false);
+        }
         let enrollment = record.enrollment.as_ref();
         let asks = enrollment.and_then(|it| it.message.as_deref());
         let goes_on = record.message.is_some() || asks == Some(STEPS[LAST].0);
@@ -327,6 +335,7 @@ impl Attempt {
             exchange,
             at_us: record.at_us,
             state: State::Asked,
+            is_open: true,
             is_superseded: false,
             is_redirected: false,
             rules: Vec::new(),

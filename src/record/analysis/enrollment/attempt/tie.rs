@@ -67,6 +67,7 @@ impl<'r> Follower<'r> {
     pub(super) fn may_be_of(&self, attempt: &Attempt) -> bool {
         let is_same_connection = attempt.connection == self.connection;
         let is_in_flight = attempt.state == State::Asked
+            && attempt.is_open
             && !self.is_answer
             && (self.has_answers || !is_same_connection);
         let is_same_id = self.is_same_id(attempt);
