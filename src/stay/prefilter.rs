@@ -34,7 +34,7 @@ pub fn may_contain_urls(body: &[u8], to: Side, extent: Extent) -> bool {
             Sign::Account => behind
                 .get(..2)
                 .is_some_and(|cc| cc.eq_ignore_ascii_case(b"cc")),
-            Sign::SplitText => !is_wbxml && is_in_loc_uri(before),
+            Sign::SplitText => !is_wbxml,
         }
     };
     (!is_wbxml && has_reference(body)) || searcher.find_iter(body).any(is_for_stay)
@@ -49,7 +49,7 @@ enum Sign {
     Url,
     /// The first letters of `DMAcc`.
     Account,
-    /// In XML: markup that may split the text of a LocURI.
+    /// In XML: markup that may split a text, such as the scheme of a URL.
     SplitText,
 }
 
@@ -115,20 +115,12 @@ fn is_namespace(before: &[u8]) -> bool {
     let [name @ .., b'=', b'"' | b'\''] = before else {
         return false;
     };
+    let name = &name[name.len().saturating_sub(LONGEST_NAME)..];
     let name = name.rsplit(|byte| byte.is_ascii_whitespace()).next();
     name.is_some_and(|name| name.starts_with(b"xmlns"))
 }
 
-/// Whether the last tag before this place is that of a LocURI. The text after it may contain `>`.
-fn is_in_loc_uri(before: &[u8]) -> bool {
-    let end = memchr::memrchr(b'>', before).unwrap_or_default();
-    let tag = before[..end].rsplit(|byte| *byte == b'<').next();
-    let ends_name = |byte: &u8| *byte == b'>' || byte.is_ascii_whitespace();
-    let name = tag.and_then(|tag| tag.split(ends_name).next());
-    name.is_some_and(|name| name.ends_with(b"LocURI"))
-}
-
-/// Whether the text has a character reference, which may stand for any letter of a LocURI.
+/// Whether the text has a character reference, which may stand for any letter.
 fn has_reference(body: &[u8]) -> bool {
     memchr::memchr_iter(b'&', body).any(|at| body.get(at + 1) == Some(&b'#'))
 }
@@ -137,5 +129,7 @@ fn has_reference(body: &[u8]) -> bool {
 const PROVISIONING: u8 = 0x0b;
 /// LocURI with content (SyncML Representation Protocol §8.2), and an inline string after it (WBXML 1.3 §7.1).
 const LOC_URI_IN_LINE: &[u8] = &[0x57, 0x03];
+/// The most bytes of an attribute name that are compared; what stands behind a longer one is decoded.
+const LONGEST_NAME: usize = 64;
 /// The number of bytes in which the root element has to begin; bodies with a later root are decoded.
 const START: usize = 1 << 10;

@@ -26,7 +26,7 @@ use super::no_answer::NoAnswer;
 use super::refusal::{self, MissedCertificate};
 use crate::flow::{Arrival, CommandPlace, SessionEnd, Side, Transaction, TransactionOutcome};
 use crate::record::EventRecord;
-use crate::record::model::{CommandRecord, EventKind, NoteRecord, SessionSummary};
+use crate::record::model::{EventKind, NoteRecord, SessionSummary};
 
 /// A session that goes on.
 #[derive(Clone, Default)]
@@ -493,9 +493,4 @@ fn add_rules(known: &mut Vec<SmolStr>, rules: Vec<SmolStr>) {
             known.push(rule);
         }
     }
-}
-
-/// Whether an Alert has this code.
-fn is_alert(command: &CommandRecord, code: u16) -> bool {
-    command.alert.as_ref().and_then(|alert| alert.code) == Some(code)
 }

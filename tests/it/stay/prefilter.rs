@@ -67,6 +67,11 @@ fn the_prefilter_keeps_ordinary_messages_undecoded() {
     check("", &add(address, "mdm.example.com"), false);
     check("", &add("./syncml/dmacc/a/AppAddr/b/Addr", "mdm"), true);
     check("", &add("./Vendor/MSFT/Any", "ms-app://s-1-15-2"), false);
+    for split in ["https:<![CDATA[//x/]]>", "https<!-- -->://x/"] {
+        let body = message("", &add(address, split));
+        let passes = may_contain_urls(body.as_bytes(), Side::Device, Extent::Followed);
+        assert!(passes, "{split}");
+    }
     check(
         "",
         &add("./Vendor/MSFT/Any", "https://mdm.example.com/"),

@@ -10,8 +10,8 @@ use super::super::exchanged::{Exchanged, of_user};
 use super::super::incident::{Back, IncidentKind};
 use super::super::links::{Indexed, Links, entry};
 use super::super::why::{goes_on, is_end_of};
-use super::commands::is_of_windows;
-use super::{LastMessage, MOST_KEPT, OpenSession, add_rules, is_alert, note_documents, side};
+use super::commands::{is_alert, is_of_windows};
+use super::{LastMessage, MOST_KEPT, OpenSession, add_rules, note_documents, side};
 use crate::flow::session::CommandIndex;
 use crate::flow::{
     Arrival, CommandAnswer, CommandPlace, Side, TransactionItem, TransactionOutcome,

@@ -8,7 +8,7 @@ use smol_str::{SmolStr, format_smolstr};
 use super::super::exchanged::Exchanged;
 use super::super::links::entry;
 use super::answers::{item, place, short};
-use super::{MOST_KEPT, OpenObject, OpenSession, add_rules, is_alert, side};
+use super::{MOST_KEPT, OpenObject, OpenSession, add_rules, side};
 use crate::dm::AlertCode;
 use crate::flow::session::CommandIndex;
 use crate::flow::{Arrival, CommandPlace, Side, Transaction, TransactionItem, TransactionOutcome};
@@ -413,3 +413,8 @@ const MOST_OBJECTS: usize = 256;
 
 /// Alert 1225: the end of a large object is missing.
 pub(in super::super) const NO_END_OF_DATA: u16 = 1225;
+
+/// Whether an Alert has this code.
+pub(super) fn is_alert(command: &CommandRecord, code: u16) -> bool {
+    command.alert.as_ref().and_then(|alert| alert.code) == Some(code)
+}

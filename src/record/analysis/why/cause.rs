@@ -1,7 +1,13 @@
 //! The cause of a failed command, as far as the record shows it, and the next step.
 
+mod node;
+
 use std::collections::HashSet;
 
+pub(super) use self::node::policy_area;
+use self::node::{
+    admx_of, is_below_an_added_node, is_interior, is_policy, is_wipe, lacks_on_desktops,
+};
 use super::earlier::{ASK_AGAIN, user_words};
 use super::failed::{failed_item, failure, is_success};
 use super::large_object::came;
@@ -384,42 +390,6 @@ pub(super) fn is_about_value(transaction: &Transaction) -> bool {
     matches!(native_error(transaction), Some(0x8007_000D | 0x8007_0057))
 }
 
-/// Whether a command is about an interior node, which has child nodes and no value.
-fn is_interior(transaction: &Transaction) -> bool {
-    let format = transaction
-        .items
-        .first()
-        .and_then(|item| item.format.as_deref());
-    format.is_some_and(|format| format.eq_ignore_ascii_case("node"))
-}
-
-fn is_wipe(node: &str) -> bool {
-    locuri::canonical(node).starts_with("vendor/msft/remotewipe/")
-}
-
-/// Whether the CSP of a node is on no desktop edition of Windows.
-fn lacks_on_desktops(transaction: &Transaction) -> bool {
-    let fact = transaction.node().and_then(facts::csp_of);
-    fact.is_some_and(|it| it.more.contains("On no desktop edition"))
-}
-
-/// Whether a node is below one that a server adds: work that an Exec begins needs its description first.
-fn is_below_an_added_node(transaction: &Transaction) -> bool {
-    let node = transaction
-        .node()
-        .map(locuri::canonical)
-        .unwrap_or_default();
-    ADDED.iter().any(|part| node.contains(part))
-}
-
-const ADDED: [&str; 5] = [
-    "/enterprisemodernappmanagement/appinstallation/",
-    "/enterprisedesktopappmanagement/msi/",
-    "/scep/",
-    "/office/installation/",
-    "/upprinterinstalls/",
-];
-
 /// Returns the advice for a native error that names its cause.
 fn remedy_of(native: u64) -> Option<&'static str> {
     let known = REMEDIES.iter().find(|(code, _)| *code == native)?;
@@ -455,15 +425,6 @@ fn sent_as(transaction: &Transaction) -> Option<String> {
     ))
 }
 
-/// Returns the app whose ADMX file defines the policy: `App` in
-/// `./Device/Vendor/MSFT/Policy/Config/App~Policy~…/Name`.
-fn admx_of(transaction: &Transaction) -> Option<String> {
-    let node = transaction.failed_node()?;
-    let area = node.split('/').find(|segment| segment.contains('~'))?;
-    let app = area.split('~').next()?;
-    is_policy(transaction).then(|| app.to_owned())
-}
-
 /// The native error of Windows: there is no such node.
 const NO_NODE: u64 = 0x8600_0002;
 /// A segment of a LocURI is not allowed.
@@ -474,19 +435,6 @@ const DECLARED: u64 = 0x8600_0031;
 const NO_FILE: u64 = 0x8007_0002;
 /// Windows does not support the request here.
 const NOT_SUPPORTED: u64 = 0x8007_0032;
-
-/// Whether a command is about a policy: Replace creates a policy, too.
-fn is_policy(transaction: &Transaction) -> bool {
-    policy_area(transaction).is_some()
-}
-
-/// Returns the area of the policy that a command sets or reads, canonical: `admx_windowsexplorer`.
-pub(super) fn policy_area(transaction: &Transaction) -> Option<String> {
-    let node = locuri::canonical(transaction.failed_node()?);
-    let node = node.strip_prefix("user/").unwrap_or(&node);
-    let rest = node.strip_prefix("vendor/msft/policy/config/")?;
-    rest.split('/').next().map(str::to_owned)
-}
 
 /// Whether the value of a command was sent in base64.
 fn is_base64(transaction: &Transaction) -> bool {
