@@ -119,6 +119,8 @@ fn an_answer_of_local_mdm_belongs_to_the_commands_in_front_of_it() {
         empty + &answered,
         row.to_string(),
         before.clone() + "\n" + &alone(&asked) + &answered,
+        // More than are kept without an answer.
+        (before.clone() + "\n").repeat(1_001) + &alone(&asked) + &answered,
     ] {
         let (code, found, error) = printed("why", &text);
         assert_eq!(code, Some(1), "{found}{error}");
