@@ -55,7 +55,9 @@ impl NamedFailure {
 
     fn is_of_probe(&self) -> bool {
         let node = self.node.as_deref().map(locuri::canonical);
-        node.is_some_and(|node| facts::is_probe(&node))
+        // ERROR_FILE_NOT_FOUND and ERROR_PATH_NOT_FOUND, as on every device. Another one is a failure.
+        matches!(self.result, Ok(0x8007_0002 | 0x8007_0003))
+            && node.is_some_and(|node| facts::is_probe(&node))
     }
 
     /// Returns the rank: failures of enrollment and of the session (0x8018…, 0x8019…) come first, unspecific ones last.

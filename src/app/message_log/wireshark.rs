@@ -10,7 +10,7 @@
 //! {"layers": {"http": {"http_http_file_data": …               -T ek
 //! ```
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -74,31 +74,47 @@ fn in_packets(text: &str) -> Option<Vec<u8>> {
         return None;
     }
     let mut streams = LinkedHashMap::new();
-    let mut seen = HashSet::new();
+    // The sequence number that comes next, by direction.
+    let mut next: HashMap<_, u32> = HashMap::new();
     for (_, packet) in dumps(text) {
-        let Some((ends, number, payload)) = segment(&packet) else {
+        let Some(segment) = segment(&packet) else {
             continue;
         };
-        let payload = payload?;
-        // A segment that was sent again, or captured twice, comes but once.
-        if !payload.is_empty() && seen.insert((ends.clone(), number.to_vec())) {
-            let mut of_both = ends;
-            of_both.sort();
-            streams
-                .entry(of_both)
-                .or_insert_with(Vec::new)
-                .extend(payload);
+        let payload = segment.payload?;
+        if segment.is_first {
+            next.insert(segment.ends, segment.number.wrapping_add(1));
+            continue;
         }
+        let next = next.entry(segment.ends.clone()).or_insert(segment.number);
+        // What was sent again, or captured twice, comes but once.
+        let again = next.wrapping_sub(segment.number) as usize;
+        let again = if again < LARGEST_WINDOW { again } else { 0 };
+        let Some(new @ [_, ..]) = payload.get(again..) else {
+            continue;
+        };
+        *next = segment.number.wrapping_add(payload.len() as u32);
+        let mut of_both = segment.ends;
+        of_both.sort();
+        streams.entry(of_both).or_insert_with(Vec::new).extend(new);
     }
     let streams = streams.values().filter(|it| is_http(it));
     let bytes: Vec<u8> = streams.flatten().copied().collect();
     (!bytes.is_empty()).then_some(bytes)
 }
 
-/// Returns of a packet of TCP both ends, as address and port; the sequence number; and the payload, `None` of it if the packet
-/// is cut.
-#[expect(clippy::type_complexity, reason = "read in one place")]
-fn segment(packet: &[u8]) -> Option<([Vec<u8>; 2], &[u8], Option<&[u8]>)> {
+/// A packet of TCP.
+struct Segment<'p> {
+    /// The sender and the receiver, as address and port.
+    ends: [Vec<u8>; 2],
+    /// The sequence number.
+    number: u32,
+    /// Whether it begins a connection (SYN).
+    is_first: bool,
+    /// `None` if the packet is cut.
+    payload: Option<&'p [u8]>,
+}
+
+fn segment(packet: &[u8]) -> Option<Segment<'_>> {
     let ip = packet.get(LINKS.into_iter().find(|at| is_ip(packet, *at))?..)?;
     let number = |at: usize| {
         Some(usize::from(u16::from_be_bytes([
@@ -106,9 +122,9 @@ fn segment(packet: &[u8]) -> Option<([Vec<u8>; 2], &[u8], Option<&[u8]>)> {
             *ip.get(at + 1)?,
         ])))
     };
-    let (head, length, address) = match ip.first()? >> 4 {
-        4 => (usize::from(ip[0] & 15) * 4, number(2)?, 12..20),
-        _ => (40, 40 + number(4)?, 8..40),
+    let (head, before, length, address) = match ip.first()? >> 4 {
+        4 => (usize::from(ip[0] & 15) * 4, 0, number(2)?, 12..20),
+        _ => (40, 40, number(4)?, 8..40),
     };
     let tcp = ip.get(head..)?;
     let (from, to) = ip.get(address.clone())?.split_at(address.len() / 2);
@@ -118,8 +134,16 @@ fn segment(packet: &[u8]) -> Option<([Vec<u8>; 2], &[u8], Option<&[u8]>)> {
     ];
     let begins = head + usize::from(tcp.get(12)? >> 4) * 4;
     // A network card may cut large segments later, and the length is then 0.
-    let ends_at = if length == 0 { ip.len() } else { length };
-    (begins >= head + 20).then(|| (ends, &tcp[4..8], ip.get(begins..ends_at)))
+    let ends_at = match length {
+        0 => ip.len(),
+        _ => before + length,
+    };
+    (begins >= head + 20).then_some(Segment {
+        ends,
+        number: u32::from_be_bytes(tcp[4..8].try_into().ok()?),
+        is_first: tcp.get(13)? & SYN != 0,
+        payload: ip.get(begins..ends_at),
+    })
 }
 
 /// Whether a text is a print of packets that lacks the bytes of their messages, or has them between headers of TCP: a tree
@@ -330,6 +354,10 @@ const FIELDS: [(&str, &str); 6] = [
 const LINKS: [usize; 4] = [14, 16, 0, 4];
 /// The number of TCP in a header of IP.
 const TCP: u8 = 6;
+/// The flag of TCP that begins a connection.
+const SYN: u8 = 2;
+/// The most octets that a peer of TCP sends again.
+const LARGEST_WINDOW: usize = 16 << 20;
 /// The limit of the beginning of a text that shows its first packet, in bytes.
 const LONGEST_BEGIN: usize = 64 << 10;
 /// The length of the longest method with its blank, in bytes.

@@ -39,6 +39,8 @@ struct Known {
     serials: HashSet<Vec<u8>>,
     /// The minimalKeyLength of each server.
     key_bits: LruCache<String, usize>,
+    /// The identities whose error was reported.
+    unusable: HashSet<IdentityId>,
 }
 
 impl Identities {
@@ -69,6 +71,7 @@ impl Identities {
                 pairs: Arc::default(),
                 serials: HashSet::new(),
                 key_bits: LruCache::new(MOST_SERVERS),
+                unusable: HashSet::new(),
             }),
         };
         stored.iter().for_each(|identity| identities.know(identity));
@@ -152,10 +155,13 @@ impl Identities {
         let (stored, identity) = match loaded {
             Ok((stored, identity)) => (stored, identity.named(id.as_str())),
             Err(error) => {
-                tracing::error!("{error}");
+                if self.known.lock().unusable.insert(id) {
+                    tracing::error!("{error}");
+                }
                 return None;
             }
         };
+        self.known.lock().unusable.remove(&id);
         self.know(&stored);
         // The identity is used, so the one that it renews is not used any more.
         self.retire(&stored);

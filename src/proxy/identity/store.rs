@@ -155,14 +155,13 @@ impl IdentityStore {
             begins || names.any(|name| name.eq_ignore_ascii_case(text))
         };
         let (identities, damaged) = self.list_all()?;
-        let mut found: Vec<_> = identities.into_iter().filter(is_named).collect();
+        let identities = identities.into_iter().filter(is_named).map(Ok);
+        let damaged = damaged.into_iter().filter(|error| error.is_of(text));
+        let mut found: Vec<_> = identities.chain(damaged.map(Err)).collect();
         let count = found.len();
         match found.pop() {
-            Some(identity) if count == 1 && !text.is_empty() => Ok(identity),
-            None => Err(damaged
-                .into_iter()
-                .find(|error| error.is_of(text))
-                .unwrap_or_else(|| StoreError::Unknown(text.to_owned()))),
+            Some(only) if count == 1 && !text.is_empty() => only,
+            None => Err(StoreError::Unknown(text.to_owned())),
             Some(_) => Err(StoreError::Several(count, text.to_owned())),
         }
     }
@@ -177,8 +176,16 @@ impl IdentityStore {
             path,
             why,
         };
+        let folder = self.folder.join(id.as_str());
+        // What the system refuses may be read later. A file that is missing or too long stays so.
+        let is_lost = |path: &Path, source: &io::Error| match source.kind() {
+            io::ErrorKind::NotFound => path != folder && folder.exists(),
+            kind => kind == io::ErrorKind::Other,
+        };
         self.facts(id).map_err(|error| match error {
-            StoreError::Io { path, source } => damaged(path, error_text::io(&source)),
+            StoreError::Io { path, source } if is_lost(&path, &source) => {
+                damaged(path, error_text::io(&source))
+            }
             StoreError::Broken { path, why } => damaged(path, why),
             other => other,
         })

@@ -57,7 +57,8 @@ fn remedied(transactions: &[Transaction], incomplete: &HashSet<usize>) -> Vec<(u
                 _ => None,
             };
             let is_gone = transaction.command == "Delete" && is_absent && !known.contains(&node);
-            if later.is_some() || is_gone || facts::is_probe(&node) {
+            let is_probe = transaction.code() == Some(404) && facts::is_probe(&node);
+            if later.is_some() || is_gone || is_probe {
                 remedied.push((transaction.number, later.map(|it| it.number)));
             }
         } else if is_done(transaction) {

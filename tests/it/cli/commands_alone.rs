@@ -102,6 +102,30 @@ fn a_payload_belongs_to_the_results_behind_it_though_another_has_the_same_cmd_id
 }
 
 #[test]
+fn of_commands_without_an_answer_the_newest_are_kept() {
+    let id = |number: u32| format!("{number:08x}{}", &ID[8..]);
+    let message = |number: u32| {
+        let commands = (0..100).map(|it| it + number * 100);
+        let commands: String = commands
+            .map(|it| replace(&id(it), &format!("{UPDATE}/P{it}")))
+            .collect();
+        format!("<SyncML><SyncBody>{commands}</SyncBody></SyncML>\n")
+    };
+    let messages: String = (0..11).map(message).collect();
+    let why = |number: u32| {
+        let results = answer(&header("DESK1"), &[(&id(number), "Replace", 500)]);
+        printed("why", messages.clone() + &results).1
+    };
+    let found = why(1_099);
+    assert!(
+        found.contains(&format!("✖ Replace {UPDATE}/P1099: 500")),
+        "{found}"
+    );
+    let found = why(0);
+    assert!(found.contains("not in the record"), "{found}");
+}
+
+#[test]
 fn an_answer_of_local_mdm_belongs_to_the_commands_in_front_of_it() {
     let policy = format!("{UPDATE}/AllowAutoUpdate");
     let local = |statuses: &[(&str, &str, u16)]| answer("<SyncHdr/>", statuses);
@@ -119,6 +143,8 @@ fn an_answer_of_local_mdm_belongs_to_the_commands_in_front_of_it() {
         empty + &answered,
         row.to_string(),
         before.clone() + "\n" + &alone(&asked) + &answered,
+        // More than are kept without an answer.
+        (before.clone() + "\n").repeat(1_001) + &alone(&asked) + &answered,
     ] {
         let (code, found, error) = printed("why", &text);
         assert_eq!(code, Some(1), "{found}{error}");

@@ -83,6 +83,11 @@ fn a_probe_of_intune_is_no_failure_in_an_event_log() {
         &["probe of Intune", "no failure"],
         &["ERROR_FILE_NOT_FOUND", "dmtap explain"],
     );
+    let denied = probe.replace(
+        "The system cannot find the file specified.",
+        "Access is denied.",
+    );
+    check(&denied, &["0x80070005"], &["probe of Intune"]);
 }
 
 #[test]

@@ -270,16 +270,16 @@ fn an_error_of_http_in_json_of_packets_is_named() {
 }
 
 /// A dump of the packets of the session, as `tcpdump -X` prints it, behind a header of this link and up to this length. The
-/// first part of each message is sent twice.
+/// first part of each message is sent twice, and its end once more with the rest.
 fn dumped(link: &[u8], is_wbxml: bool, most: usize) -> String {
     let mut sent = [0_u32; 2];
     let mut text = String::new();
     for (number, half) in halves(is_wbxml).iter().enumerate() {
         let side = number % 2;
         let ports = [[0xc8, 0x22, 0x1f, 0x90], [0x1f, 0x90, 0xc8, 0x22]][side];
-        let (first, rest) = half.split_at(half.len() / 2);
+        let (first, rest) = (&half[..half.len() / 2], &half[half.len() / 3..]);
         for payload in [first, first, rest] {
-            let before = if payload == rest { first.len() } else { 0 };
+            let before = half.len() / 3 * usize::from(payload == rest);
             let number = (sent[side] + before as u32).to_be_bytes();
             let tcp = [
                 &ports[..],

@@ -145,6 +145,47 @@ fn a_damaged_identity_is_named_and_removed_and_the_others_go_on() {
 }
 
 #[test]
+fn a_beginning_that_a_damaged_identity_has_too_removes_none() {
+    let confdir = tempfile::tempdir().unwrap();
+    let confdir = confdir.path();
+    // Names are hex, so two of these begin with the same digit.
+    let mut all: Vec<_> = (1..=17)
+        .map(|length| stored(confdir, &"d".repeat(length)))
+        .collect();
+    all.sort_by(|one, other| one.id.cmp(&other.id));
+    let begin = |at: usize| &all[at].id.as_str()[..1];
+    let first = (0..16).find(|at| begin(*at) == begin(at + 1)).unwrap();
+    let same = all
+        .iter()
+        .filter(|it| it.id.as_str().starts_with(begin(first)));
+    for identity in same.skip(1) {
+        std::fs::write(pem_file(confdir, identity), "junk\n").unwrap();
+        let (code, _, why) = dmtap(confdir, &["remove", begin(first)]);
+        assert!(code == 1 && why.contains("write more of it"), "{why}");
+    }
+    std::fs::write(pem_file(confdir, &all[first]), "junk\n").unwrap();
+    let (code, _, why) = dmtap(confdir, &["remove", begin(first)]);
+    assert!(code == 1 && why.contains("write more of it"), "{why}");
+}
+
+#[test]
+fn what_the_system_does_not_read_is_no_damaged_identity() {
+    let confdir = tempfile::tempdir().unwrap();
+    let confdir = confdir.path();
+    let identity = stored(confdir, "device-1");
+    let path = pem_file(confdir, &identity);
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let (code, _, why) = dmtap(confdir, &["show", identity.id.as_str()]);
+    assert_eq!(code, 2, "{why}");
+    assert!(
+        why.contains("identity.pem: ") && !why.contains("damaged"),
+        "{why}"
+    );
+}
+
+#[test]
 fn the_verbs_list_show_export_import_and_remove() {
     let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (one, other) = (one.path(), other.path());

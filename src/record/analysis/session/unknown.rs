@@ -1,13 +1,13 @@
 //! Answers to commands that are in no message of the session.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use smol_str::SmolStr;
 
 use super::answers::{MOST_ORPHANS, short};
 use super::{MOST_KEPT, OpenSession, unasked};
 use crate::dm::StatusCode;
-use crate::flow::Side;
+use crate::flow::{Side, Transaction};
 use crate::record::EventRecord;
 use crate::record::analysis::why::{hresult_words, message_and_cmd_id};
 use crate::record::model::{CommandRecord, EventKind, MessageRecord};
@@ -16,11 +16,11 @@ use crate::record::model::{CommandRecord, EventKind, MessageRecord};
 /// the answer of a device, and local MDM takes and gives no other messages.
 #[derive(Debug, Default)]
 pub(in super::super) struct CommandsAlone {
-    messages: Vec<EventRecord>,
-    /// The place of the newest message with a command of this CmdID.
+    messages: VecDeque<EventRecord>,
+    /// The number of the newest message with a command of this CmdID.
     by_id: HashMap<SmolStr, usize>,
-    /// The place of the first message behind the last answer of local MDM.
-    first_open: usize,
+    /// The number of the first message that is kept.
+    first: usize,
     commands: usize,
 }
 
@@ -28,17 +28,27 @@ impl CommandsAlone {
     /// Takes in a message that names no session.
     pub(in super::super) fn enter(&mut self, record: &EventRecord) {
         let asks = |it: &&CommandRecord| it.answers.is_none();
-        let commands: Vec<_> = record.commands.iter().filter(asks).cloned().collect();
-        let has_room = self.commands + commands.len() <= MOST_KEPT;
-        if record.event != EventKind::Response || commands.is_empty() || !has_room {
+        let count = record.commands.iter().filter(asks).count();
+        if record.event != EventKind::Response || !(1..=MOST_KEPT).contains(&count) {
             return;
         }
-        self.commands += commands.len();
+        while self.commands + count > MOST_KEPT {
+            self.forget_first();
+        }
+        let commands = record.commands.iter().filter(asks).cloned();
+        let commands: Vec<_> = commands
+            .map(|mut command| {
+                command.items.truncate(Transaction::MOST_ITEMS);
+                command.items.shrink_to_fit();
+                command
+            })
+            .collect();
+        self.commands += count;
         let ids = commands.iter().filter_map(|it| it.id.clone());
-        let place = self.messages.len();
+        let number = self.first + self.messages.len();
         self.by_id
-            .extend(ids.filter(|id| id.len() >= LEAST_ID).map(|id| (id, place)));
-        self.messages.push(EventRecord {
+            .extend(ids.filter(|id| id.len() >= LEAST_ID).map(|id| (id, number)));
+        self.messages.push_back(EventRecord {
             event: record.event,
             exchange: record.exchange,
             connection: record.connection.clone(),
@@ -48,13 +58,25 @@ impl CommandsAlone {
         });
     }
 
+    /// Forgets the oldest message.
+    fn forget_first(&mut self) {
+        let oldest = self.messages.pop_front().unwrap_or_default();
+        self.commands -= oldest.commands.len();
+        for id in oldest.commands.iter().filter_map(|it| it.id.as_ref()) {
+            if self.by_id.get(id) == Some(&self.first) {
+                self.by_id.remove(id);
+            }
+        }
+        self.first += 1;
+    }
+
     /// Returns the messages with commands that a message of a device answers, each with the MsgID by which it names them.
     pub(in super::super) fn answered_by(&self, answer: &EventRecord) -> Vec<EventRecord> {
         let answers = answer.commands.iter().filter_map(|it| it.answers.as_ref());
         let mut found = BTreeMap::new();
         for answers in answers {
-            if let Some(place) = self.by_id.get(&answers.id) {
-                found.entry(*place).or_insert(&answers.msg);
+            if let Some(number) = self.by_id.get(&answers.id) {
+                found.entry(number - self.first).or_insert(&answers.msg);
             }
         }
         let found = found.into_iter();
@@ -82,8 +104,7 @@ impl CommandsAlone {
         else {
             return Vec::new();
         };
-        let open = &self.messages[self.first_open..];
-        self.first_open = self.messages.len();
+        let open = std::mem::take(self).messages;
         open.iter()
             .map(|asked| in_front_of(answer, asked, &first.msg))
             .collect()
@@ -128,9 +149,9 @@ impl OpenSession {
         let answers = answer.answers.as_ref().filter(|_| !self.alone.is_empty())?;
         let asked = answers.cmd.as_ref().map_or("Get", |cmd| cmd);
         self.transactions.iter().rposition(|it| {
-            self.alone.contains(&it.asked.exchange)
-                && it.asked.cmd_id == answers.id
+            it.asked.cmd_id == answers.id
                 && it.command == asked
+                && self.alone.contains(&it.asked.exchange)
         })
     }
 

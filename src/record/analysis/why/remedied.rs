@@ -82,7 +82,7 @@ impl<'s> Case<'s> {
 
 fn is_probe(transaction: &Transaction) -> bool {
     let node = transaction.node().map(locuri::canonical);
-    node.is_some_and(|node| facts::is_probe(&node))
+    transaction.code() == Some(404) && node.is_some_and(|node| facts::is_probe(&node))
 }
 
 /// The most failed commands that are looked at.
