@@ -161,7 +161,11 @@ impl Analysis {
         };
         next.enrollments.attempts.begun = self.enrollments();
         let ended = std::mem::replace(self, next);
-        over.extend(ended.enrollments.finish(ended.had_exchanges));
+        over.extend(
+            ended
+                .enrollments
+                .finish(ended.had_exchanges, ended.clock.now_us),
+        );
         over
     }
 
