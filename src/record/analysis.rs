@@ -161,7 +161,11 @@ impl Analysis {
         };
         next.enrollments.attempts.begun = self.enrollments();
         let ended = std::mem::replace(self, next);
-        over.extend(ended.enrollments.finish(ended.had_exchanges));
+        over.extend(
+            ended
+                .enrollments
+                .finish(ended.had_exchanges, ended.clock.now_us),
+        );
         over
     }
 
@@ -408,9 +412,9 @@ const MOST_TRANSACTIONS: usize = 100_000;
 /// How many recent sessions to search for that of a closed connection, or of an answer that did not arrive.
 const RECENT: usize = 256;
 
-/// The most time by which an event may be older than the one in front of it, in microseconds. A body that passes slowly
-/// holds its event back.
-const OUT_OF_ORDER: u64 = 60_000_000;
+/// The most time by which an event may be older than the one in front of it, in microseconds: an hour. A body that passes slowly
+/// holds its event back, and several may end together.
+const OUT_OF_ORDER: u64 = 3_600_000_000;
 
 /// The most time in which nothing happens in a session that goes on, in microseconds, while nobody knows what will come.
 const SILENCE: u64 = 300_000_000;

@@ -177,7 +177,7 @@ impl Enrollments {
     }
 
     /// Returns the findings outside of sessions at the end of the record.
-    pub(super) fn finish(self, had_exchanges: bool) -> Vec<AnalysedSession> {
+    pub(super) fn finish(mut self, had_exchanges: bool, now_us: u64) -> Vec<AnalysedSession> {
         let mut findings = Vec::from_iter(self.http_error.clone());
         findings.extend(self.unread());
         findings.extend(self.failures());
@@ -191,14 +191,15 @@ impl Enrollments {
         let named: Vec<u64> = named.chain(&in_chunks).copied().collect();
         // A device that went past dmtap may have gone on there.
         if elsewhere.is_empty() {
-            findings.extend(self.attempts.unmanaged());
+            findings.extend(self.attempts.unmanaged(now_us));
         }
         let requests = self.requests.into_values();
         let mut over: Vec<_> = requests.filter_map(Request::unanswered).collect();
-        for AnalysedSession { summary, .. } in &mut over {
-            settle_attempts(&mut summary.findings, &self.attempts.remedied);
-        }
+        let remedied = std::mem::take(&mut self.attempts.remedied);
         over.extend(self.attempts.stopped(&named));
+        for AnalysedSession { summary, .. } in &mut over {
+            settle_attempts(&mut summary.findings, &remedied);
+        }
         findings.extend(elsewhere);
         findings.extend(in_chunks.map(left_in_chunks));
         let exchanges = findings.iter().flat_map(|finding| &finding.exchanges);

@@ -9,6 +9,7 @@ use super::{AnalysedSession, SILENCE};
 use crate::dm::locuri;
 use crate::facts::ReportedValue;
 use crate::flow::{SessionEnd, Side, Transaction, TransactionOutcome};
+use crate::record::EventRecord;
 use crate::record::model::{SessionFinding, SessionSummary};
 
 /// A session that is over, as evidence about earlier ones of the same device.
@@ -307,8 +308,26 @@ pub struct Remedied {
     pub failed: u64,
     /// The exchange with the certificate.
     pub granted: u64,
-    /// Whether both are of the same device; else they are of the same user and address.
-    pub is_sure: bool,
+    /// How surely both are of the same device.
+    pub tie: Tie,
+}
+
+impl Remedied {
+    /// Whether the answer to the failed attempt comes only now: then its device waited, and another one got the certificate.
+    pub(super) fn is_late(&self, answer: &EventRecord) -> bool {
+        answer.exchange == Some(self.failed) && self.tie < Tie::Certain
+    }
+}
+
+/// How surely two attempts are of the same device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tie {
+    /// They are of the same user and address.
+    Possible,
+    /// So they are, one soon after the other, and no other device of either got a certificate.
+    Likely,
+    /// The record shows it.
+    Certain,
 }
 
 /// Settles findings about attempts to enroll that the device repeated with success.
@@ -317,21 +336,27 @@ pub fn settle_attempts(findings: &mut [SessionFinding], remedied: &[Remedied]) {
         let of_it = remedied
             .iter()
             .filter(|it| finding.exchanges == [it.failed]);
-        let Some(later) = of_it.max_by_key(|it| it.is_sure) else {
+        let Some(later) = of_it.max_by_key(|it| it.tie) else {
             continue;
         };
         let granted = later.granted;
-        if later.is_sure {
+        if later.tie > Tie::Possible {
             finding.pending = false;
             finding.next = "nothing".into();
-            let line = format!("A later attempt of this device got a certificate in x{granted}.");
-            finding.why.push(line);
-        } else {
-            finding.why.push(format!(
-                "This user then got a certificate at the same address, in x{granted}: for this device or another, which \
-                 the request does not show."
-            ));
         }
+        finding.why.push(match later.tie {
+            Tie::Certain => {
+                format!("A later attempt of this device got a certificate in x{granted}.")
+            }
+            Tie::Likely => format!(
+                "Soon after, a device at the same address got a certificate, in x{granted}, and the record has no other \
+                 device of this address or user that got one."
+            ),
+            Tie::Possible => format!(
+                "Then a certificate was given at the same address, in x{granted}: to this device or another, which the \
+                 request does not show."
+            ),
+        });
     }
 }
 

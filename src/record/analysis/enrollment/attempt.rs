@@ -7,14 +7,14 @@ use std::net::IpAddr;
 
 use smol_str::SmolStr;
 
-use self::tie::Follower;
+use self::tie::{Enrolled, Follower};
 use super::answer::{granted, lacking, lacks_token, wrong_in_discovery};
 use super::device_of;
 use crate::record::EventRecord;
 use crate::record::analysis::exchanged::Exchanged;
-use crate::record::analysis::later::Remedied;
+use crate::record::analysis::later::{Remedied, Tie};
 use crate::record::analysis::why::EVENT_LOG;
-use crate::record::analysis::{AnalysedSession, EventClock, SILENCE};
+use crate::record::analysis::{AnalysedSession, SILENCE};
 use crate::record::model::{
     EnrollmentRecord, EventKind, ParsedBodyRecord, SessionFinding, UnreadCause,
 };
@@ -30,7 +30,8 @@ pub(in crate::record::analysis) struct Attempts {
     known: Vec<Attempt>,
     /// The last request for a token of another service, whose answer is no step.
     other: Option<u64>,
-    clock: EventClock,
+    /// The devices that got a certificate.
+    enrolled: Vec<Enrolled>,
     /// The failed attempts of devices that tried again.
     pub(in crate::record::analysis) remedied: Vec<Remedied>,
 }
@@ -129,7 +130,7 @@ impl Attempts {
         }
         // A device that repeats an earlier step begins anew.
         let known = known.filter(|at| self.known[*at].step <= step);
-        let message = Follower::of(record, enrollment, step, self.has_answers);
+        let message = Follower::of(record, enrollment, step);
         let known = known.or_else(|| message.attempt(&self.known));
         let known = known.map(|at| self.known.remove(at));
         if is_answer && step == LAST {
@@ -137,7 +138,10 @@ impl Attempts {
                 Some(attempt) => self.granted(attempt, record),
                 // A request for a token of another service does not count, nor does its answer.
                 None if enrollment.granted.is_empty() => {}
-                None => self.begun.enrollments += 1,
+                None => {
+                    self.begun.enrollments += 1;
+                    self.note_enrolled(Enrolled::by(&Attempt::begun_by(record, exchange)));
+                }
             }
             return;
         }
@@ -221,24 +225,32 @@ impl Attempts {
             return self.keep(attempt);
         };
         let has_any = !answer.granted.is_empty();
+        let is_alone = self.note_enrolled(Enrolled::by(&attempt));
         let remedied = &mut self.remedied;
         self.known.retain(|it| {
-            // A device that did not wait for an answer and asked again has one.
-            if !has_any || it.state != State::Failed {
-                return !(has_any && it.is_under_way() && it.is_of_same_id(&attempt));
+            if has_any && it.is_under_way() && it.is_of_same_id(&attempt) {
+                // A device that did not wait for an answer and asked again has one.
+                return false;
             }
-            let Some(is_sure) = it.remedied_by(&attempt) else {
+            if !has_any || !matches!(it.state, State::Asked | State::Failed) {
+                return true;
+            }
+            let Some(tie) = it.remedied_by(&attempt, record.at_us) else {
                 return true;
             };
-            let is_known = !is_sure && remedied.iter().any(|known| known.failed == it.exchange);
-            if remedied.len() < MOST_KNOWN && !is_known {
+            let tie = match tie {
+                Tie::Likely if !is_alone => Tie::Possible,
+                tie => tie,
+            };
+            let is_known = |known: &Remedied| known.failed == it.exchange && known.tie >= tie;
+            if remedied.len() < MOST_KNOWN && !remedied.iter().any(is_known) {
                 remedied.push(Remedied {
                     failed: it.exchange,
                     granted: attempt.exchange,
-                    is_sure,
+                    tie,
                 });
             }
-            !is_sure
+            tie < Tie::Certain
         });
         // A device that renews is managed already.
         if !attempt.is_renewal {
@@ -246,14 +258,30 @@ impl Attempts {
         }
     }
 
+    /// Notes a device with a certificate. Returns whether no other device of its address or users has one.
+    fn note_enrolled(&mut self, device: Enrolled) -> bool {
+        let others = self.enrolled.iter().filter(|it| it.is_beside(&device));
+        let others: Vec<u64> = others.map(|it| it.exchange).collect();
+        for it in &mut self.remedied {
+            if it.tie == Tie::Likely && others.contains(&it.granted) {
+                it.tie = Tie::Possible;
+            }
+        }
+        let has_room = self.enrolled.len() < MOST_KNOWN;
+        if has_room {
+            self.enrolled.push(device);
+        }
+        has_room && others.is_empty()
+    }
+
     /// Takes in any message: it may be the session that a device with a certificate still lacks.
     pub(super) fn note_management(&mut self, record: &EventRecord) {
-        self.clock.is_set_back_by(record.at_us);
         self.has_requests |= record.event == EventKind::Request;
         if record.event == EventKind::Response {
             let mut known = self.known.iter_mut();
             let asked = known.find(|it| Some(it.exchange) == record.exchange);
             asked.into_iter().for_each(|it| it.is_open = false);
+            self.remedied.retain(|it| !it.is_late(record));
         }
         let enrollment = record.enrollment.as_ref();
         let asks = enrollment.and_then(|it| it.message.as_deref());
@@ -264,7 +292,8 @@ impl Attempts {
             let device = device_of(record);
             let is_it = |it: &Attempt| it.device == device && it.is_certified();
             // A message of another device behind the same address says nothing; in sessions a device may have another name.
-            let is_named = self.known.iter().any(|it| is_it(it) && it.id == id);
+            let mut enrolled = self.enrolled.iter();
+            let is_named = enrolled.any(|it| it.is_named(device, id.as_ref()));
             let is_loose = record.message.is_some() && !is_named || id.is_none();
             self.known
                 .retain(|it| !is_it(it) || it.id != id && it.id.is_some() && !is_loose);
@@ -284,12 +313,13 @@ impl Attempts {
 
     /// Notes that the attempt with this exchange was refused or got no answer.
     pub(super) fn failed(&mut self, exchange: u64, record: &EventRecord) {
+        self.remedied.retain(|it| !it.is_late(record));
         let status = record.http_status();
         let is_redirected = status.is_some_and(|status| (300..400).contains(&status));
         let known = self.known.iter_mut().find(|it| it.exchange == exchange);
         match known {
             Some(attempt) => {
-                attempt.state = State::Failed;
+                (attempt.state, attempt.at_us) = (State::Failed, record.at_us);
                 attempt.is_redirected = is_redirected;
             }
             None => {
@@ -304,9 +334,9 @@ impl Attempts {
     }
 
     /// WHY-03 for each device that has a certificate and no session at the end of the record.
-    pub(super) fn unmanaged(&self) -> impl Iterator<Item = SessionFinding> {
+    pub(super) fn unmanaged(&self, now_us: u64) -> impl Iterator<Item = SessionFinding> {
         let known = self.known.iter();
-        known.filter_map(|it| it.unmanaged(self.clock.now_us))
+        known.filter_map(move |it| it.unmanaged(now_us))
     }
 
     /// WHY-15 for each attempt that goes on at the end of the record. Other findings are about the exchanges in `named`.
@@ -387,7 +417,7 @@ impl Attempt {
             false => ("its provisioning document", "that document"),
         };
         let mut finding = SessionFinding {
-            what: format!("Enrollment stopped after {after}: no session came from its address"),
+            what: format!("Enrollment stopped after {after}: no session of the device followed"),
             rules: self.rules.clone(),
             exchanges: vec![self.exchange],
             ..SessionFinding::new("WHY-03")

@@ -4,9 +4,10 @@ use std::net::IpAddr;
 
 use smol_str::SmolStr;
 
-use super::{Attempt, State, device_id, is_renewal};
+use super::{Attempt, LAST, State, device_id, is_renewal};
 use crate::record::EventRecord;
 use crate::record::analysis::enrollment::device_of;
+use crate::record::analysis::later::Tie;
 use crate::record::model::{EnrollmentRecord, EventKind};
 
 /// A message that may be the next of an attempt.
@@ -18,17 +19,10 @@ pub(super) struct Follower<'r> {
     step: usize,
     is_renewal: bool,
     is_answer: bool,
-    /// Whether the record has any answers.
-    has_answers: bool,
 }
 
 impl<'r> Follower<'r> {
-    pub(super) fn of(
-        record: &EventRecord,
-        enrollment: &'r EnrollmentRecord,
-        step: usize,
-        has_answers: bool,
-    ) -> Self {
+    pub(super) fn of(record: &EventRecord, enrollment: &'r EnrollmentRecord, step: usize) -> Self {
         Self {
             device: device_of(record),
             connection: record.connection.id,
@@ -37,7 +31,6 @@ impl<'r> Follower<'r> {
             step,
             is_renewal: is_renewal(enrollment),
             is_answer: record.event == EventKind::Response,
-            has_answers,
         }
     }
 
@@ -63,13 +56,14 @@ impl<'r> Follower<'r> {
         surest.map(|(at, _)| at)
     }
 
-    /// Whether an attempt under way may be of the device of this message. One whose request has no answer yet is not.
+    /// Whether an attempt under way may be of the device of this message. While its request has no answer yet, only a message
+    /// on the same connection is: the device waits no longer.
     pub(super) fn may_be_of(&self, attempt: &Attempt) -> bool {
         let is_same_connection = attempt.connection == self.connection;
         let is_in_flight = attempt.state == State::Asked
             && attempt.is_open
             && !self.is_answer
-            && (self.has_answers || !is_same_connection);
+            && !is_same_connection;
         let is_same_id = self.is_same_id(attempt);
         let is_other_user = !is_same_connection && self.is_same_user(attempt) == Some(false);
         let is_possible = match is_same_id {
@@ -98,32 +92,72 @@ impl Attempt {
         self.device == other.device && self.id.is_some() && self.id == other.id
     }
 
-    /// Whether an attempt that got its certificate makes up for this one: certainly (`true`), or if it is of the same device,
-    /// which the record does not show (`false`).
-    pub(super) fn remedied_by(&self, later: &Self) -> Option<bool> {
+    /// Returns how surely an attempt that got its certificate at a time is of the same device as this one, which got no answer or
+    /// was refused.
+    pub(super) fn remedied_by(&self, later: &Self, at_us: u64) -> Option<Tie> {
         if self.device != later.device {
             return None;
         }
         let has_users = !self.users.is_empty() && !later.users.is_empty();
         let is_same_user = self.users.iter().any(|it| later.users.contains(it));
         let is_other_user = has_users && !is_same_user;
-        let is_same_connection = self.connection == later.connection;
         let is_after = self.exchange < later.began.0;
+        let is_same_server = self.first_server.is_some() && self.first_server == later.first_server;
+        // A request without a name, such as the GET of discovery.
+        let is_of_server = self.users.is_empty() && is_after && is_same_server;
+        let may_be_same = is_same_user || is_of_server && self.device.is_some();
+        let is_soon = self.device.is_some()
+            && is_after
+            && self.step < LAST
+            && self.at_us > 0
+            && self.at_us <= later.began.1
+            && at_us.saturating_sub(self.at_us) <= SOON;
+        let is_same_connection = self.connection == later.connection;
         match (&self.id, &later.id) {
             _ if is_other_user => None,
-            (Some(one), Some(two)) => (one == two).then_some(true),
-            // A request without a name, such as the GET of discovery.
-            (None, _) if self.users.is_empty() => {
-                let is_same_server =
-                    self.first_server.is_some() && self.first_server == later.first_server;
-                (self.device.is_some() && is_after && is_same_server).then_some(true)
-            }
-            (None, None) => is_same_user.then_some(true),
-            _ if is_same_user => Some(is_same_connection || self.is_redirected),
-            _ => None,
+            (Some(one), Some(two)) => (one == two).then_some(Tie::Certain),
+            _ if !may_be_same => None,
+            _ if is_same_connection || self.is_redirected => Some(Tie::Certain),
+            (None, _) if is_soon => Some(Tie::Likely),
+            _ => Some(Tie::Possible),
         }
     }
 }
+
+/// A device that got a certificate.
+pub(super) struct Enrolled {
+    pub(super) exchange: u64,
+    device: Option<IpAddr>,
+    users: Vec<SmolStr>,
+    id: Option<SmolStr>,
+}
+
+impl Enrolled {
+    pub(super) fn by(attempt: &Attempt) -> Self {
+        Self {
+            exchange: attempt.exchange,
+            device: attempt.device,
+            users: attempt.users.clone(),
+            id: attempt.id.clone(),
+        }
+    }
+
+    /// Whether a session at an address under a name is of this device.
+    pub(super) fn is_named(&self, device: Option<IpAddr>, name: Option<&SmolStr>) -> bool {
+        self.device == device && self.id.is_some() && self.id.as_ref() == name
+    }
+
+    /// Whether this may be another device of the same address or user.
+    pub(super) fn is_beside(&self, other: &Self) -> bool {
+        let mut users = self.users.iter().map(|it| local_part(it));
+        let is_user = |user: String| other.users.iter().any(|it| local_part(it) == user);
+        let is_same_id = self.id.is_some() && self.id == other.id;
+        !is_same_id && (self.device == other.device || users.any(is_user))
+    }
+}
+
+/// The most time after which a device that was refused tries again, in microseconds.
+const SOON: u64 = 600_000_000;
 
 /// Returns a user without a domain, in small letters: `CONTOSO\anna` and `anna@contoso.example` are one.
 fn local_part(user: &str) -> String {
