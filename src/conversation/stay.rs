@@ -133,7 +133,8 @@ impl StayContext {
     /// Returns notes on a response that is JSON, that could not be read, or that does not decode.
     fn undecoded(&self, message: &MessageInput<'_>) -> Vec<Note> {
         let is_message = media::is_message(message.headers());
-        if let Some(why) = message.why_unread.filter(|_| is_message) {
+        let may_change = is_message && !self.map.changes_nothing();
+        if let Some(why) = message.why_unread.filter(|_| may_change) {
             let text = format!("dmtap could not read this message, so its URLs stay: {why}");
             return vec![Note::new("STAY-01", text)];
         }

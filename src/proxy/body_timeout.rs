@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
+use super::headers::NO_CONTINUE;
 use super::settings::Limits;
 
 /// A limit for each wait, and a limit for all waits together. Bytes that move extend the second one again, so that a
@@ -15,6 +16,8 @@ use super::settings::Limits;
 #[derive(Debug, Default)]
 pub(super) struct BodyTimeout {
     limit: Duration,
+    /// The limit for the first wait, if the peer may wait for 100 (Continue) in vain.
+    first: Option<Duration>,
     whole: Duration,
     /// The rest of the limit for all waits.
     left: Duration,
@@ -27,6 +30,8 @@ pub(super) struct BodyTimeout {
 pub(super) enum Stall {
     /// Nothing moved for this time.
     Silent(Duration),
+    /// Nothing came for this time from a device that may wait for 100 (Continue).
+    InVain(Duration),
     /// Too little moved in this time.
     Slow(Duration),
 }
@@ -35,6 +40,7 @@ impl fmt::Display for Stall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Silent(limit) => write!(f, "nothing came for {limit:?}"),
+            Self::InVain(limit) => write!(f, "nothing came for {limit:?}; {NO_CONTINUE}"),
             Self::Slow(limit) => write!(
                 f,
                 "fewer than {MIN_BYTES_PER_SECOND} bytes a second came for {limit:?}"
@@ -48,6 +54,7 @@ impl BodyTimeout {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
             limit: limits.body,
+            first: None,
             whole: limits.slow,
             left: limits.slow,
             since: None,
@@ -55,16 +62,26 @@ impl BodyTimeout {
         }
     }
 
+    /// Creates the timeout for the body of a device that may wait for 100 (Continue) in vain.
+    pub(super) fn in_vain(limits: &Limits) -> Self {
+        Self {
+            first: Some(limits.expect.min(limits.body)),
+            ..Self::new(limits)
+        }
+    }
+
     /// Returns how the wait took too long. Call it only after it did.
     pub(super) fn stall(&self) -> Stall {
-        match self.left < self.limit {
-            true => Stall::Slow(self.whole),
-            false => Stall::Silent(self.limit),
+        match self.first {
+            Some(first) => Stall::InVain(first),
+            None if self.left < self.limit => Stall::Slow(self.whole),
+            None => Stall::Silent(self.limit),
         }
     }
 
     /// Notes that the peer moved this many bytes, so that a new wait begins.
     pub(super) fn renew(&mut self, bytes: usize) {
+        self.first = None;
         if let Some(since) = self.since.take() {
             self.left = self.left.saturating_sub(since.elapsed());
         }
@@ -77,7 +94,7 @@ impl BodyTimeout {
     /// Returns `Ready` when the wait takes too long.
     pub(super) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let since = *self.since.get_or_insert_with(Instant::now);
-        let until = since + self.limit.min(self.left);
+        let until = since + self.first.unwrap_or(self.limit).min(self.left);
         let timer = &mut self.timer;
         let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
         loop {
@@ -122,6 +139,22 @@ mod tests {
         assert!(wait(&mut timeout, 100).await);
         assert!(renewed.elapsed() >= Duration::from_secs(20));
         assert_eq!(timeout.stall(), Stall::Silent(Duration::from_secs(20)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_device_that_began_to_send_does_not_wait_for_100() {
+        let limits = Limits::default();
+        let mut timeout = BodyTimeout::in_vain(&limits);
+        let begun = Instant::now();
+        assert!(wait(&mut timeout, 100).await);
+        assert!(begun.elapsed() < Duration::from_secs(6));
+        assert_eq!(timeout.stall(), Stall::InVain(limits.expect));
+        let mut timeout = BodyTimeout::in_vain(&limits);
+        assert!(!wait(&mut timeout, 1).await);
+        timeout.renew(1);
+        assert!(!wait(&mut timeout, 50).await);
+        assert!(wait(&mut timeout, 50).await);
+        assert_eq!(timeout.stall(), Stall::Silent(limits.body));
     }
 
     #[tokio::test(start_paused = true)]

@@ -21,6 +21,7 @@ use hyper::body::Incoming;
 
 use super::body::{Body, Broken};
 use super::body_budget::BudgetPermit;
+use super::body_timeout::BodyTimeout;
 use super::client_identity::ClientIdentity;
 use super::connection_handle::CloseSequence;
 use super::context::{Context, FailedEnd, now, steady_now};
@@ -82,15 +83,16 @@ async fn respond(
     let mut exchange = Exchange::begin(context, &mut parts)?;
     exchange.find_identity().await;
     if let Some(refusal) = exchange.refusal() {
+        let limits = &exchange.context.shared.settings.limits;
         drop(
-            IncomingMessage::unread(body, &exchange.context.shared.settings.limits)
+            IncomingMessage::unread(body, BodyTimeout::new(limits))
                 .body
                 .drain_on_drop(),
         );
         return Ok(exchange.fail(refusal));
     }
     let headers = &exchange.head.headers;
-    let mut incoming = match exchange
+    let incoming = match exchange
         .receive(Side::Device, body, headers, Framing::AsReceived)
         .await
     {
@@ -104,9 +106,6 @@ async fn respond(
             }
         },
     };
-    incoming
-        .notes
-        .extend(headers::note_expectation(&exchange.head));
     let body = match exchange.pass_request(incoming, &mut parts).await? {
         RequestFate::Forward(body) => body,
         RequestFate::Answered(response) => return Ok(*response),

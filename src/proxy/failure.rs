@@ -48,7 +48,12 @@ impl Failure {
     /// Creates the failure of a device that stopped sending its request.
     pub(super) fn stalled_request(stall: Stall) -> Self {
         let why = format!("the request stalled: {stall}");
-        Self::refused_request(StatusCode::REQUEST_TIMEOUT, &why)
+        let status = match stall {
+            // The client should repeat the request without the expectation (RFC 9110 §10.1.1).
+            Stall::InVain(_) => StatusCode::EXPECTATION_FAILED,
+            Stall::Silent(_) | Stall::Slow(_) => StatusCode::REQUEST_TIMEOUT,
+        };
+        Self::refused_request(status, &why)
     }
 
     /// Returns the failure of an incomplete request body, if the device can still get an answer.

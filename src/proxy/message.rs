@@ -16,7 +16,6 @@ use super::body_timeout::BodyTimeout;
 use super::context::{FailedEnd, Shared, now};
 use super::failure::Failure;
 use super::read::{self, Bounds, CollectedBody};
-use super::settings::Limits;
 use crate::conversation::as_signed;
 use crate::flow::event::{Event, FailureCause};
 use crate::flow::{CapturedBody, CapturedMessage, NotParsed, Note, ParsedBody, Severity, Side};
@@ -40,10 +39,10 @@ pub(super) struct IncomingMessage {
 
 impl IncomingMessage {
     /// Creates a message whose body nobody reads.
-    pub(super) fn unread(body: Incoming, limits: &Limits) -> Self {
+    pub(super) fn unread(body: Incoming, timeout: BodyTimeout) -> Self {
         let hint = body.size_hint();
         let is_empty = body.is_end_stream();
-        let body = Body::stream(VecDeque::new(), body, BodyTimeout::new(limits));
+        let body = Body::stream(VecDeque::new(), body, timeout);
         let parsed = match is_empty {
             true => ParsedBody::Empty,
             false => ParsedBody::Unread(NotParsed::NotAsked {

@@ -58,6 +58,8 @@ pub(super) struct Bounds<'a> {
     pub(super) length: usize,
     /// The limits on time.
     pub(super) limits: &'a settings::Limits,
+    /// Whether the device may wait for 100 (Continue) in vain.
+    pub(super) waits: bool,
     /// The budget of memory.
     pub(super) budget: &'a BodyBudget,
 }
@@ -119,6 +121,16 @@ impl Collecting<'_> {
     }
 }
 
+impl Bounds<'_> {
+    /// Creates the timeout for the body.
+    pub(super) fn timeout(&self) -> BodyTimeout {
+        match self.waits {
+            true => BodyTimeout::in_vain(self.limits),
+            false => BodyTimeout::new(self.limits),
+        }
+    }
+}
+
 fn no_room(bounds: &Bounds<'_>) -> NotParsed {
     let limit = bounds.budget.bytes() as u64;
     NotParsed::NoRoom { limit }
@@ -134,7 +146,7 @@ pub(super) async fn collect(
     bounds: Bounds<'_>,
 ) -> Result<CollectedBody, Broken> {
     let mut trailers = None;
-    let mut timeout = BodyTimeout::new(bounds.limits);
+    let mut timeout = bounds.timeout();
     let mut collecting = Collecting {
         first: VecDeque::new(),
         length: 0,

@@ -345,6 +345,9 @@ pub struct Limits {
     pub head: Duration,
     /// The longest time for the next bytes of a body, and for a peer to take bytes that are sent to it.
     pub body: Duration,
+    /// The longest wait for the first bytes of a device that may wait for 100 (Continue) over HTTP/2, where dmtap sends
+    /// none. Most clients wait for 1 s to 3 s. It is never more than `body`.
+    pub expect: Duration,
     /// The longest time of all waits for one body together, in both directions. Bytes that move extend it again, so
     /// that only a peer slower than 1,024 bytes a second uses it up. A large body that is incomplete after this time
     /// streams through unread.
@@ -390,6 +393,7 @@ impl Default for Limits {
             handshake: Duration::from_secs(15),
             head: Duration::from_secs(90),
             body: Duration::from_secs(60),
+            expect: Duration::from_secs(5),
             slow: Duration::from_secs(120),
             streams: 100,
             body_memory: 192 << 20,

@@ -140,6 +140,7 @@ impl Rule {
         self.edits()
             || self.is_raw()
             || self.matcher.reads_document()
+            || self.stage == Stage::Response && self.steps.iter().any(Step::cuts_body)
             || self.steps.iter().any(Step::depends_on_reading)
     }
 

@@ -198,6 +198,11 @@ impl Step {
             || matches!(self, Self::Fault(step) if step.depends_on_reading())
     }
 
+    /// Whether the step cuts the body. At the stage `response` it has nothing to do if the body is empty.
+    pub fn cuts_body(&self) -> bool {
+        matches!(self, Self::Fault(FaultStep::LimitData(_)))
+    }
+
     /// Returns the template of the step, if it has one.
     pub fn template(&self) -> Option<&Template> {
         match self {

@@ -260,6 +260,9 @@ impl<'a> UrlRewriter<'a> {
     }
 
     pub(super) fn note_cut(&mut self) {
+        if self.map.changes_nothing() {
+            return;
+        }
         let text = format!(
             "the message has more than {MOST_PLACES} places that may hold URLs: dmtap did not check the rest"
         );

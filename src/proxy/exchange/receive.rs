@@ -1,7 +1,5 @@
 //! Receiving bodies: they are read if something needs them, and streamed otherwise.
 
-use std::time::Duration;
-
 use hyper::body::Incoming;
 
 use super::Exchange;
@@ -29,13 +27,12 @@ impl Exchange {
         let needed = self.rules.rules.reads_bodies(speaker)
             || shared.conversations.have_obligations(steady_now())
             || read::has_transfer_codings(headers);
-        let mut limits = settings.limits;
-        if speaker == Side::Device && headers::may_wait_for_continue(&self.head) {
-            limits.body = limits.body.min(MAX_WAIT_FOR_CONTINUE);
-        }
+        let limits = &settings.limits;
+        let waits = speaker == Side::Device && headers::may_wait_for_continue(&self.head);
         let bounds = Bounds {
             length: settings.max_body,
-            limits: &limits,
+            limits,
+            waits,
             budget: &shared.budget,
         };
         let needed = needed || settings.body_capture != BodyCapture::Pass || self.swap.is_some();
@@ -52,7 +49,7 @@ impl Exchange {
                 IncomingMessage::read(body, headers, bounds, &decodes, may_be_short).await
             }
             Framing::Length => IncomingMessage::collected(body, bounds).await,
-            Framing::AsReceived => Ok(IncomingMessage::unread(body, &limits)),
+            Framing::AsReceived => Ok(IncomingMessage::unread(body, bounds.timeout())),
         }
     }
 
@@ -70,6 +67,3 @@ impl Exchange {
         identities.swaps(self.route.server.host())
     }
 }
-
-/// The longest silence of a device that may wait for 100 (Continue) in vain. Most clients wait for 1 s to 3 s.
-const MAX_WAIT_FOR_CONTINUE: Duration = Duration::from_secs(5);

@@ -100,11 +100,10 @@ impl Exchange {
 
     /// Reports, to the device and in the record, why there is no response of the server.
     pub(super) fn fail(mut self, mut failure: Failure) -> Response<Body> {
-        let is_stalled = failure.status == StatusCode::REQUEST_TIMEOUT;
-        if is_stalled && headers::may_wait_for_continue(&self.head) {
-            // The client should repeat the request without the expectation (RFC 9110 §10.1.1).
-            failure.status = StatusCode::EXPECTATION_FAILED;
-            failure.why = format!("{}; {}", failure.why, headers::NO_CONTINUE);
+        let waited = failure.status == StatusCode::EXPECTATION_FAILED;
+        if let Some(request) = self.pending_request.as_mut().filter(|_| waited) {
+            let note = headers::note_expectation(&self.head);
+            request.message.notes.extend(note);
         }
         let server = &self.route.connection.server;
         tracing::warn!(target: IN_TRANSCRIPT, "{} to {server} failed: {failure}", self.id);

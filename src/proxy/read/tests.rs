@@ -56,6 +56,7 @@ async fn the_text_of_utf_16_is_counted_beside_it() {
         let bounds = Bounds {
             length: 16 << 20,
             limits: &limits,
+            waits: false,
             budget: &budget,
         };
         let mut permit = BudgetPermit::default();

@@ -110,7 +110,7 @@ impl Dialer {
         if !resolved.map_or(has_tls, |scheme| scheme == Scheme::Https) {
             let is_http2 = offer == Offer::Http2;
             let server = KnownServer::new(Handshake::Clear);
-            return self.open(tcp, is_http2, server, target).await;
+            return self.open(tcp, is_http2, server).await;
         }
         let host = target.host().unwrap_or_default();
         let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -132,7 +132,7 @@ impl Dialer {
         // A server that resumes a session does not ask again: its first request for a certificate holds.
         let is_resumed = tls.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
         let server = self.tls.server(identity, target, handshake, is_resumed);
-        self.open(tls, is_http2, server, target).await
+        self.open(tls, is_http2, server).await
     }
 
     fn is_learned(&self, target: &Uri) -> bool {
@@ -149,7 +149,6 @@ impl Dialer {
         stream: S,
         is_http2: bool,
         server: KnownServer,
-        target: &Uri,
     ) -> Result<ServerConnection, ConnectError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -176,26 +175,10 @@ impl Dialer {
             .handshake(TokioIo::new(stream))
             .await
             .map_err(ConnectError::other)?;
-        let server = target.authority().cloned();
-        drive(async move {
-            let mut connection = connection;
-            let ended = (&mut connection).await;
-            let left = connection.into_parts().read_buf;
-            if !left.is_empty() && ended.as_ref().is_err_and(is_unexpected) {
-                let server = server.as_ref().map_or("the server", |it| it.as_str());
-                let bytes = left.len();
-                tracing::warn!("{server} sent {bytes} bytes behind its answer, or more");
-            }
-            ended
-        });
+        drive(connection);
         let sender = Sender::Http1(send);
         Ok(ServerConnection { sender, observed })
     }
-}
-
-/// Whether a server sent bytes that belong to no answer. hyper says so only in a text.
-fn is_unexpected(error: &hyper::Error) -> bool {
-    error.to_string().contains("unexpected message")
 }
 
 fn named(settings: &Settings) -> Option<Vec<Origin>> {

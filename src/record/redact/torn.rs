@@ -1,5 +1,5 @@
-//! Bodies that cannot be examined: broken WBXML, and UTF-16 or compressed bytes that did not decode. Their content is
-//! not shown.
+//! Bodies that cannot be examined: broken WBXML, and bytes that are no text in UTF-8 (UTF-16, compressed bytes, images).
+//! Their content is not shown.
 
 use super::source_mapped_text::number;
 use crate::markup::wbxml::token::{
@@ -9,29 +9,22 @@ use crate::markup::{self, Hint, Limits, wbxml};
 
 /// Returns whether secrets cannot be found by their looks in this body.
 pub(super) fn is_unreadable(body: &[u8]) -> bool {
-    let is_packed = PACKED.iter().any(|magic| body.starts_with(magic));
-    is_packed || is_wide(body) || wbxml::looks_like(body)
+    !is_text(body) || wbxml::looks_like(body)
 }
 
-/// The first bytes of gzip, zstd, and UTF-16 with a byte order mark.
-const PACKED: [&[u8]; 4] = [b"\x1F\x8B", b"\x28\xB5\x2F\xFD", b"\xFF\xFE", b"\xFE\xFF"];
-
-/// Returns whether a body is UTF-16 without a byte order mark: every second of its first bytes is 0.
-fn is_wide(body: &[u8]) -> bool {
-    let zeros = body
-        .get(..4)
-        .map(|first| [0, 1, 2, 3].map(|at| first[at] == 0));
-    matches!(
-        zeros,
-        Some([true, false, true, false] | [false, true, false, true])
-    )
+/// Whether a body is text in UTF-8, of which the last character may be cut. Compressed bytes of a short text may be
+/// UTF-8, too, but then they have control characters.
+fn is_text(body: &[u8]) -> bool {
+    let is_utf8 = std::str::from_utf8(body).map_or_else(|end| end.error_len().is_none(), |_| true);
+    let is_control = |byte: &u8| byte.is_ascii_control() && !b"\t\n\r\x0C".contains(byte);
+    is_utf8 && !body.iter().any(is_control)
 }
 
 /// Masks all that may be a secret in a body. In WBXML these are the strings and octets up to the error, and everything
 /// after it; in any other body it is everything.
 pub(super) fn hidden(body: &[u8]) -> Vec<u8> {
     let mut hidden = body.to_vec();
-    let from = match wbxml::looks_like(body) && !is_wide(body) {
+    let from = match wbxml::looks_like(body) {
         true => strings(&mut hidden),
         false => 0,
     };
@@ -147,5 +140,16 @@ mod tests {
         check(b"\x02\xFFSECRET", b"\x02");
         check(b"\x1F\x8BSECRET", b"**");
         check(b"\xFF\xFE<\0S\0SECRET", b"**");
+        // zlib, raw deflate and Brotli that store the text as it is, and zlib that compresses it.
+        check(b"\x78\x01\x01\x06\0\xF9\xFFSECRET\x06\xF6\x01\xC6", b"**");
+        check(b"\x01\x06\0\xF9\xFFSECRET", b"");
+        check(b"\x0B\x02\x80SECRET\x03", b"**");
+        check(b"\x78\x5E\x0B\x01SECRET", b"**");
+    }
+
+    #[test]
+    fn text_is_examined_even_if_its_last_character_is_cut() {
+        let text = "<a>\r\n\té</a>é".as_bytes();
+        assert!(!is_unreadable(text) && !is_unreadable(&text[..text.len() - 1]));
     }
 }

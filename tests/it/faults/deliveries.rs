@@ -258,6 +258,21 @@ async fn the_end_of_a_connection_is_late() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_empty_body_in_chunks_is_not_cut_whether_it_is_recorded_or_not() {
+    const EMPTY: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    let directory = tempfile::tempdir().unwrap();
+    let (server, _) = Server::fixed(directory.path(), EMPTY.to_vec()).await;
+    let lab = Lab::with(directory, server, &rule("response", "{ limit-data = 3 }")).await;
+    let mut stream = lab.tls("http/1.1").await;
+    let request = "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut response = Vec::new();
+    soon(stream.read_to_end(&mut response)).await.unwrap();
+    assert!(response.ends_with(b"\r\n\r\n0\r\n\r\n"), "{response:?}");
+    lab.rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_response_with_trailers_ends_as_a_rule_orders() {
     const CHUNKS: &[u8] =
         b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\
