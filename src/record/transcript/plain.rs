@@ -83,11 +83,12 @@ fn is_html(media_type: &str) -> bool {
     media_type.to_ascii_lowercase().contains("html")
 }
 
-/// Returns whether a text consists mostly of readable characters.
+/// Returns whether a text consists mostly of readable characters, and is not masked as a whole.
 fn looks_like_text(text: &str) -> bool {
     let odd = |c: &char| c.is_control() && !c.is_whitespace() || *c == char::REPLACEMENT_CHARACTER;
     let odd = text.chars().filter(odd).count();
-    !text.is_empty() && odd * 50 <= text.len()
+    let is_hidden = text.bytes().all(|byte| byte == b'*');
+    !is_hidden && odd * 50 <= text.len()
 }
 
 /// Returns the visible text of an HTML page, one line for each element. Styles, scripts and comments are left out.
