@@ -78,12 +78,6 @@ impl StoreError {
         let path = path.to_owned();
         Self::Io { path, source }
     }
-
-    /// Whether a damaged identity's name begins with a text.
-    fn is_of(&self, text: &str) -> bool {
-        let begins = |id: &IdentityId| id.as_str().starts_with(&text.to_ascii_lowercase());
-        matches!(self, Self::Damaged { id, .. } if !text.is_empty() && begins(id))
-    }
 }
 
 impl IdentityStore {
@@ -145,19 +139,20 @@ impl IdentityStore {
         {
             return self.read(&id);
         }
+        let begins = |id: &IdentityId| id.as_str().starts_with(&text.to_ascii_lowercase());
         let is_named = |identity: &StoredIdentity| {
             let thumbprints = [&identity.server_certificate, &identity.device_certificate];
             let mut names = thumbprints
                 .map(|certificate| &certificate.thumbprint)
                 .into_iter()
                 .chain([&identity.device_id]);
-            let begins = identity.id.as_str().starts_with(&text.to_ascii_lowercase());
-            begins || names.any(|name| name.eq_ignore_ascii_case(text))
+            begins(&identity.id) || names.any(|name| name.eq_ignore_ascii_case(text))
         };
         let (identities, damaged) = self.list_all()?;
         let identities = identities.into_iter().filter(is_named).map(Ok);
-        let damaged = damaged.into_iter().filter(|error| error.is_of(text));
-        let mut found: Vec<_> = identities.chain(damaged.map(Err)).collect();
+        let is_meant = |it: &StoreError| matches!(it, StoreError::Damaged { id, .. } if begins(id));
+        let damaged = damaged.into_iter().filter(is_meant).map(Err);
+        let mut found: Vec<_> = identities.chain(damaged).collect();
         let count = found.len();
         match found.pop() {
             Some(only) if count == 1 && !text.is_empty() => only,
