@@ -1,5 +1,5 @@
-//! Bodies that cannot be examined: broken WBXML, and bytes that are no text in UTF-8 (UTF-16, compressed bytes, images).
-//! Their content is not shown.
+//! Bodies that cannot be examined: broken WBXML, and bytes that are neither markup nor text in UTF-8 (UTF-16, compressed
+//! bytes, images). Their content is not shown.
 
 use super::source_mapped_text::number;
 use crate::markup::wbxml::token::{
@@ -12,9 +12,15 @@ pub(super) fn is_unreadable(body: &[u8]) -> bool {
     !is_text(body) || wbxml::looks_like(body)
 }
 
-/// Whether a body is text in UTF-8, of which the last character may be cut. Compressed bytes of a short text may be
-/// UTF-8, too, but then they have control characters.
+/// Whether a body is markup in whatever bytes, or text in UTF-8, of which the last character may be cut. Compressed bytes
+/// of a short text may be UTF-8, too, but then they have control characters, and they do not begin as markup.
 fn is_text(body: &[u8]) -> bool {
+    let start = body.trim_ascii_start();
+    let start = &start[..start.len().min(MARKUP_START)];
+    let is_printable = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
+    if start.starts_with(b"<") && start.len() == MARKUP_START && start.iter().all(is_printable) {
+        return true;
+    }
     let is_utf8 = std::str::from_utf8(body).map_or_else(|end| end.error_len().is_none(), |_| true);
     let is_control = |byte: &u8| byte.is_ascii_control() && !b"\t\n\r\x0C".contains(byte);
     is_utf8 && !body.iter().any(is_control)
@@ -77,6 +83,9 @@ fn strings(body: &mut [u8]) -> usize {
     }
     readable.max(at)
 }
+
+/// The number of bytes by which markup is told from compressed bytes.
+const MARKUP_START: usize = 24;
 
 /// The length of version, public identifier and charset, which stay if nothing more can be read.
 const SHORTEST_HEADER: usize = 3;
@@ -151,5 +160,14 @@ mod tests {
     fn text_is_examined_even_if_its_last_character_is_cut() {
         let text = "<a>\r\n\té</a>é".as_bytes();
         assert!(!is_unreadable(text) && !is_unreadable(&text[..text.len() - 1]));
+    }
+
+    #[test]
+    fn markup_is_examined_whatever_bytes_are_in_it() {
+        let markup = b"<SyncML><SyncBody><Data>caf\xE9 \x01</Data>";
+        assert!(!is_unreadable(markup));
+        assert!(is_unreadable(
+            b"<\x01\xE9><SyncBody><Data>caf\xE9 \x01</Data>"
+        ));
     }
 }
