@@ -51,7 +51,7 @@ pub struct Proxy {
     #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS", value_parser = super::listen_host)]
     listen_host: IpAddr,
     /// Listen port; 0 selects a free one.
-    #[arg(short = 'p', long, default_value_t = 8080, value_name = "PORT")]
+    #[arg(short = 'p', long, default_value_t = 8080, value_name = "PORT", value_parser = port)]
     listen_port: u16,
     /// Record to a file. The extension selects the format: .jsonl, .pcapng, .txt. Can be repeated.
     /// A leading + appends (.jsonl, .txt).
@@ -157,7 +157,7 @@ impl Proxy {
     pub fn run(self, output: Output) -> Outcome {
         if self.quiet && output == Output::Json {
             return Err(Failure::usage(
-                "--quiet prints nothing, not even where dmtap listens: leave it out, or leave out --output json",
+                "--quiet leaves out all events, also the one that says where dmtap listens: leave it out, or leave out --output json",
             ));
         }
         let sources = self.picked.open(&self.rules)?;
@@ -300,6 +300,12 @@ fn announce(running: &Running<'_>) {
         .exposure()
         .iter()
         .for_each(|words| print::line(words));
+}
+
+/// Parses a port.
+pub(super) fn port(text: &str) -> Result<u16, String> {
+    let port = text.parse();
+    port.map_err(|_| "a port is a number from 0 to 65535".to_owned())
 }
 
 fn upstream_http(text: &str) -> Result<UpstreamHttp, String> {

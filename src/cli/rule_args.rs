@@ -143,6 +143,9 @@ fn no_such_rule(name: &str) -> String {
     if name.contains('/') || name.ends_with(".toml") {
         return "no built-in rule has this name; use --rules FILE for a rule file".into();
     }
+    if name == crate::stay::NAME {
+        return "dmtap proxy acts by it in reverse mode without this option; --stay off switches it off".into();
+    }
     let names: Vec<&str> = BUILTIN_RULES.iter().map(|rule| rule.name).collect();
     let word = name.to_lowercase();
     let having = names.iter().filter(|name| name.contains(&word));

@@ -45,7 +45,7 @@ pub struct Server {
     #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS", value_parser = super::listen_host)]
     listen_host: IpAddr,
     /// Listen port; 0 selects a free one.
-    #[arg(short = 'p', long, default_value_t = 8443, value_name = "PORT")]
+    #[arg(short = 'p', long, default_value_t = 8443, value_name = "PORT", value_parser = super::proxy::port)]
     listen_port: u16,
     /// The plan: a TOML file with the commands for devices.
     #[arg(long, value_name = "FILE")]

@@ -326,10 +326,29 @@ fn moments(text: &str) -> Option<Value> {
             && text.starts_with(|c: char| c.is_ascii_digit());
         // Moments are compared as text, so 9:00 becomes 09:00.
         let zero = if text.find(':') == Some(1) { "0" } else { "" };
-        is_moment.then(|| format!("{zero}{text}"))
+        (is_moment && is_possible(text)).then(|| format!("{zero}{text}"))
     };
     let (first, last) = text.split_once("..").unwrap_or((text, text));
-    Some(Value::Moments(moment(first)?, moment(last)?))
+    let (first, last) = (moment(first)?, moment(last)?);
+    let is_backwards = is_time_of_day(&first) == is_time_of_day(&last)
+        && first > last
+        && !first.starts_with(&last);
+    (!is_backwards).then_some(Value::Moments(first, last))
+}
+
+/// Whether the parts of a moment, which may be its beginning only, can be those of a date and a time.
+fn is_possible(moment: &str) -> bool {
+    let (date, time) = match is_time_of_day(moment) {
+        true => ("", moment),
+        false => moment.split_once('T').unwrap_or((moment, "")),
+    };
+    let fits = |text: &str, sign: char, limits: [u32; 3]| {
+        let mut parts = text.split(sign).zip(limits);
+        parts.all(|(part, limit)| part.is_empty() || part.parse().is_ok_and(|it: u32| it <= limit))
+            && text.split(sign).count() <= limits.len()
+    };
+    let seconds = time.split(['.', 'Z']).next().unwrap_or_default();
+    fits(date, '-', [9999, 12, 31]) && fits(seconds, ':', [23, 59, 60])
 }
 
 /// The largest automaton of a pattern, in bytes.
@@ -338,6 +357,28 @@ const MAX_PATTERN_BYTES: usize = 1 << 20;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_moment_that_cannot_be_is_refused() {
+        for moment in [
+            "10:99",
+            "25:00",
+            "2026-13-45",
+            "2026-03-04T24",
+            "12:00..10:00",
+        ] {
+            assert!(Form::Moment.read(moment).is_err(), "{moment}");
+        }
+        for moment in [
+            "10:00..11:30",
+            "2026-03-04T05",
+            "9:00",
+            "2026-03-04T05:06:07.5Z",
+            "10:00..10:0",
+        ] {
+            assert!(Form::Moment.read(moment).is_ok(), "{moment}");
+        }
+    }
 
     #[test]
     fn nodes_moments_and_measures_are_compared_as_people_mean_them() {
