@@ -11,6 +11,7 @@
 
 pub mod analysis;
 pub mod file;
+mod html;
 pub mod journal;
 pub mod jsonl;
 pub mod lint;

@@ -6,8 +6,8 @@ use smol_str::{SmolStr, format_smolstr};
 
 use crate::dm::Hresult;
 use crate::markup::{Element, Limits};
-use crate::record::EventRecord;
 use crate::record::model::ParsedBodyRecord;
+use crate::record::{EventRecord, html};
 
 /// A client certificate that the server seems to have missed or refused.
 #[derive(Clone, Debug)]
@@ -175,7 +175,7 @@ pub(super) fn is_of_management(record: &EventRecord) -> bool {
 
 /// Returns the beginning of the text of an error: of HTML the words that say most, of a SOAP fault the reason.
 pub(super) fn own_words(record: &EventRecord) -> Option<SmolStr> {
-    if page::is_html(record) {
+    if html::is_html(record) {
         let text = record.body.as_ref()?.text()?;
         let beginning = &text[..text.floor_char_boundary(MOST_READ)];
         return page::words(beginning, record.http_status().unwrap_or(200))
@@ -203,7 +203,7 @@ fn fault_words(record: &EventRecord) -> Option<SmolStr> {
 
 fn text(record: &EventRecord) -> Option<&str> {
     let is_text = matches!(&record.reading, Some(ParsedBodyRecord::OtherType { .. }))
-        || page::is_html(record);
+        || html::is_html(record);
     record.body.as_ref().filter(|_| is_text)?.text()
 }
 

@@ -84,7 +84,7 @@ fn strings(body: &mut [u8]) -> usize {
     readable.max(at)
 }
 
-/// The number of bytes by which markup is told from compressed bytes.
+/// The number of bytes that distinguish markup from compressed bytes.
 const MARKUP_START: usize = 24;
 
 /// The length of version, public identifier and charset, which stay if nothing more can be read.

@@ -1,11 +1,8 @@
 //! Prints text bodies that are not messages: the first lines of an answer that reports an error.
 
-use std::sync::LazyLock;
-
-use regex::Regex;
-
 use super::block::{line, numbers, size};
 use super::text_buffer::{Style, TextBuffer};
+use crate::record::html;
 use crate::record::model::{EventRecord, ParsedBodyRecord};
 
 /// Prints the first lines of a text body, if the answer reports an error or is dmtap's own.
@@ -13,13 +10,11 @@ pub(super) fn first_lines(out: &mut TextBuffer, record: &EventRecord) {
     if !record.own && record.http_status().is_none_or(|status| status < 400) {
         return;
     }
-    let is_html = match &record.reading {
-        Some(ParsedBodyRecord::OtherType { media_type, .. }) => is_html(media_type),
-        Some(ParsedBodyRecord::Document { dialect, root, .. }) if dialect == "other" => {
-            root.eq_ignore_ascii_case("html")
-        }
+    match &record.reading {
+        Some(ParsedBodyRecord::OtherType { .. }) => {}
+        Some(ParsedBodyRecord::Document { dialect, .. }) if dialect == "other" => {}
         _ => return,
-    };
+    }
     let Some(body) = &record.body else {
         return;
     };
@@ -28,8 +23,8 @@ pub(super) fn first_lines(out: &mut TextBuffer, record: &EventRecord) {
     if !looks_like_text(&text) {
         return;
     }
-    let text = match is_html {
-        true => visible(&text),
+    let text = match html::is_html(record) {
+        true => html::visible(&text),
         false => text.into_owned(),
     };
     let lines = text.lines().map(str::trim);
@@ -79,10 +74,6 @@ pub(in crate::record) fn announces_soap(record: &EventRecord) -> bool {
     media_type.is_some_and(|media_type| media_type.to_ascii_lowercase().contains("soap+xml"))
 }
 
-fn is_html(media_type: &str) -> bool {
-    media_type.to_ascii_lowercase().contains("html")
-}
-
 /// Returns whether a text consists mostly of readable characters, and is not masked as a whole.
 fn looks_like_text(text: &str) -> bool {
     let odd = |c: &char| c.is_control() && !c.is_whitespace() || *c == char::REPLACEMENT_CHARACTER;
@@ -90,39 +81,6 @@ fn looks_like_text(text: &str) -> bool {
     let is_hidden = text.bytes().all(|byte| byte == b'*');
     !is_hidden && odd * 50 <= text.len()
 }
-
-/// Returns the visible text of an HTML page, one line for each element. Styles, scripts and comments are left out.
-fn visible(html: &str) -> String {
-    let words: Vec<&str> = html.split_ascii_whitespace().collect();
-    let text = words.join(" ");
-    let [hidden, inline, tag] = &*TAGS;
-    let text = hidden.replace_all(&text, "\n");
-    let text = inline.replace_all(&text, "");
-    let text = tag.replace_all(&text, "\n");
-    let resolved = |text: String, (entity, character)| text.replace(entity, character);
-    ENTITIES.into_iter().fold(text.into_owned(), resolved)
-}
-
-/// Invisible parts, elements that do not begin a line, and all other tags.
-static TAGS: LazyLock<[Regex; 3]> = LazyLock::new(|| {
-    [
-        r"(?i)<!--.*?(?:-->|$)|<style.*?(?:</style>|$)|<script.*?(?:</script>|$)",
-        r"(?i)<(?:a [^>]*|/a|/?[bi]|/?(?:span|strong|code)[^>]*)>",
-        r"<[^>]*(?:>|$)",
-    ]
-    .map(|tags| Regex::new(tags).expect("a regular expression"))
-});
-
-/// `&amp;` is last, so that its result is not resolved again.
-const ENTITIES: [(&str, &str); 7] = [
-    ("&nbsp;", " "),
-    ("&lt;", "<"),
-    ("&gt;", ">"),
-    ("&quot;", "\""),
-    ("&#39;", "'"),
-    ("&apos;", "'"),
-    ("&amp;", "&"),
-];
 
 /// The most bytes that are searched.
 const MOST_BYTES: usize = 16 << 10;
@@ -140,7 +98,7 @@ mod tests {
     #[test]
     fn the_text_of_a_page_is_what_people_see() {
         let check = |html: &str, expected: &[&str]| {
-            let text = visible(html);
+            let text = html::visible(html);
             let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
             assert_eq!(lines.collect::<Vec<_>>(), expected, "{html}");
         };

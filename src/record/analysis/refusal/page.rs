@@ -2,17 +2,7 @@
 
 use http::StatusCode;
 
-use crate::record::EventRecord;
-use crate::record::model::ParsedBodyRecord;
-
-/// Whether the body is HTML, by its type or its root.
-pub(super) fn is_html(record: &EventRecord) -> bool {
-    match &record.reading {
-        Some(ParsedBodyRecord::OtherType { media_type, .. }) => media_type.contains("html"),
-        Some(ParsedBodyRecord::Document { root, .. }) => root.eq_ignore_ascii_case("html"),
-        _ => false,
-    }
-}
+use crate::record::html::visible;
 
 /// Returns the title of a page or, if that says no more than the HTTP status, the text of its body.
 pub(super) fn words(html: &str, status: u16) -> Option<String> {
@@ -40,27 +30,9 @@ fn element<'h>(html: &'h str, lower: &str, name: &str) -> Option<&'h str> {
     html.get(start..end)
 }
 
-/// Returns the text outside of tags, scripts and styles, with single blanks.
+/// Returns the visible text with single blanks.
 fn text_of(html: &str) -> String {
-    let mut text = String::new();
-    let mut parts = html.split('<');
-    text.push_str(parts.next().unwrap_or_default());
-    let mut is_hidden = false;
-    for part in parts {
-        let (tag, behind) = part.split_once('>').unwrap_or((part, ""));
-        let name = tag.split_ascii_whitespace().next().unwrap_or_default();
-        let is_named = |it: &&str| name.trim_start_matches('/').eq_ignore_ascii_case(it);
-        if HIDDEN.iter().any(is_named) {
-            is_hidden = !name.starts_with('/');
-        }
-        if !is_hidden {
-            text.push(' ');
-            text.push_str(behind);
-        }
-    }
-    for (entity, character) in ENTITIES {
-        text = text.replace(entity, character);
-    }
+    let text = visible(html);
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -79,19 +51,6 @@ fn says_more(text: &str, status: u16) -> bool {
                 .any(|it| it == word)
     })
 }
-
-/// The elements whose content a browser does not show.
-const HIDDEN: [&str; 2] = ["script", "style"];
-/// Frequent references to characters; that of `&` is the last.
-const ENTITIES: [(&str, &str); 7] = [
-    ("&nbsp;", " "),
-    ("&lt;", "<"),
-    ("&gt;", ">"),
-    ("&quot;", "\""),
-    ("&#39;", "'"),
-    ("&#x27;", "'"),
-    ("&amp;", "&"),
-];
 
 #[cfg(test)]
 mod tests {
