@@ -234,6 +234,10 @@ mod tests {
             "~data '(' ~q",
             "error: `(` is not a regular expression: unclosed group\n  ~data '(' ~q\n        ^^^\nhelp: write \\ in front of a character that is meant as it is",
         );
+        check(
+            "~data '(\n\u{202e}x' ~q",
+            "error: `(\\n\\u{202e}x` is not a regular expression: unclosed group\n  ~data '(  x' ~q\n        ^^^^^^\nhelp: write \\ in front of a character that is meant as it is",
+        );
         let help = |text: &str, expected: &str| {
             let error = Filter::read(text).unwrap_err();
             assert_eq!(error.help(), expected, "{text}");

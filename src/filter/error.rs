@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::Range;
 
+use crate::printable;
+
 /// The error of an invalid filter.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct FilterError {
@@ -19,7 +21,8 @@ impl FilterError {
         Self {
             text: text.to_owned(),
             span,
-            what,
+            // It may quote the filter, which may have line breaks.
+            what: printable::line(&what).into_owned(),
             help: help.to_owned(),
         }
     }
@@ -53,7 +56,7 @@ impl fmt::Display for FilterError {
         let shown = self.text.chars().skip(from).take(MAX_SHOWN_CHARS);
         // A line break or a tab would misalign the marker below.
         let shown: String = shown
-            .map(|c| if c.is_control() { ' ' } else { c })
+            .map(|c| if printable::is_hidden(c) { ' ' } else { c })
             .collect();
         writeln!(f, "error: {}\n  {shown}", self.what)?;
         let width = width

@@ -44,7 +44,14 @@ pub enum ErrorStyle {
 }
 
 impl RuleError {
-    pub(super) fn new(file: &Arc<str>, text: &Arc<str>, span: Range<usize>, what: Mistake) -> Self {
+    pub(super) fn new(
+        file: &Arc<str>,
+        text: &Arc<str>,
+        span: Range<usize>,
+        mut what: Mistake,
+    ) -> Self {
+        // It may quote the file, whose texts may have line breaks.
+        what.0.title = printable::line(&what.0.title).into_owned();
         Self {
             file: file.clone(),
             text: text.clone(),
@@ -155,7 +162,7 @@ impl RuleError {
             ErrorKind::Mistake | ErrorKind::NameTaken => Level::ERROR,
         };
         let report = [level
-            .primary_title(printable::lines(self.title()))
+            .primary_title(self.title())
             .element(snippet)
             .elements(helps)];
         let renderer = match look {

@@ -11,7 +11,8 @@ mod src {
     pub mod markup;
     pub mod nearest;
     pub mod patch;
+    pub mod printable;
 }
 
-use src::nearest;
+use src::{nearest, printable};
 pub use src::{dm, facts, filter, markup, patch};

@@ -191,6 +191,26 @@ error: `stage` cannot be `handshake`
 }
 
 #[test]
+fn a_title_stays_on_one_line_whatever_it_quotes() {
+    check(
+        r#"[[rule]]
+name = "a"
+stage = "response"
+step = { set-status = 500 }
+"na\nme" = 3
+"#,
+        r#"
+error: a rule has no key `na\nme`
+ --> test.toml:5:1
+  |
+5 | "na\nme" = 3
+  | ^^^^^^^^ did you mean `name`?
+  |
+  = help: its keys are `name`, `stage`, `match`, `limit`, `scenario`, `step`, `end`"#,
+    );
+}
+
+#[test]
 fn two_rules_of_one_name_are_shown_both() {
     check(
         r#"[[rule]]
