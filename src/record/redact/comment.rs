@@ -1,35 +1,53 @@
 //! Finds comments and processing instructions, which do not become nodes of the tree.
 
 use std::ops::Range;
-use std::sync::LazyLock;
 
-use regex::bytes::Regex;
+use memchr::{memchr_iter, memmem};
 
 use crate::markup::Document;
 
-/// Returns the ranges of XML comments and processing instructions, in order, without their delimiters.
+/// Returns the ranges of XML comments and processing instructions, in order, without their delimiters and without the
+/// name of an instruction.
 pub(super) fn comments(document: &Document) -> Vec<Range<usize>> {
     if document.is_wbxml() {
         return Vec::new();
     }
     let source = document.source();
-    let comment = |found: Range<usize>| match &source[found.clone()] {
-        [b'<', b'?', inner @ .., b'?', b'>'] => {
-            let name = inner.iter().take_while(|byte| !byte.is_ascii_whitespace());
-            Some(found.start + 2 + name.count()..found.end - 2)
+    let mut comments = Vec::new();
+    let mut behind_last = 0;
+    for start in memchr_iter(b'<', source) {
+        if start < behind_last {
+            continue;
         }
-        written if written.starts_with(b"<!--") => Some(found.start + 4..found.end - 3),
-        // A CDATA section may contain text that looks like a comment.
-        _ => None,
-    };
-    let found = MARKUP.find_iter(source).map(|found| found.range());
-    found.filter_map(comment).collect()
+        let markup = &source[start..];
+        let known = MARKUP.iter().find(|(front, _)| markup.starts_with(front));
+        let Some((front, end)) = known else {
+            continue;
+        };
+        let inner = &markup[front.len()..];
+        let Some(len) = memmem::find(inner, end) else {
+            break;
+        };
+        let inner_start = start + front.len();
+        behind_last = inner_start + len + end.len();
+        match *front {
+            // It may contain text that looks like a comment.
+            CDATA => {}
+            INSTRUCTION => {
+                let name = inner[..len].iter();
+                let name = name.take_while(|byte| !byte.is_ascii_whitespace());
+                comments.push(inner_start + name.count()..inner_start + len);
+            }
+            _ => comments.push(inner_start..inner_start + len),
+        }
+    }
+    comments
 }
 
-static MARKUP: LazyLock<Regex> = LazyLock::new(|| {
-    let markup = Regex::new(r"(?s-u)<!--.*?-->|<\?.*?\?>|<!\[CDATA\[.*?\]\]>");
-    markup.expect("a regular expression")
-});
+const CDATA: &[u8] = b"<![CDATA[";
+const INSTRUCTION: &[u8] = b"<?";
+/// How markup that is no element begins and ends.
+const MARKUP: [(&[u8], &[u8]); 3] = [(CDATA, b"]]>"), (INSTRUCTION, b"?>"), (b"<!--", b"-->")];
 
 #[cfg(test)]
 mod tests {
@@ -49,6 +67,7 @@ mod tests {
             "<?xml version=\"1.0\"?><a><!--b--><?c d?>!?<e/><!----></a><!--f-->",
             &[" version=\"1.0\"", "b", " d", "", "f"],
         );
+        check("<a><?b?><?c ?></a>", &["", " "]);
         check(
             "<a><![CDATA[<!--b-->]]><!--c--><![CDATA[<?d?>]]></a>",
             &["c"],
