@@ -45,11 +45,8 @@ pub(in crate::app) fn nothing_found(file: &Bytes) -> String {
         true if memmem::find_iter(&text, b"<?xml").any(|at| is_in_data(&text[..at])) => {
             "an XML document stands unescaped within the commands: put it in CDATA, or write &lt; for each < of it"
         }
-        true if has("<SyncBody") => {
-            "its commands of SyncML are not messages: put <SyncML> in front of <SyncBody>, and </SyncML> behind </SyncBody>"
-        }
         true => {
-            "its commands of SyncML are not messages: put <SyncML><SyncBody> in front of them, and </SyncBody></SyncML> behind"
+            "its commands of SyncML stand in no message: `dmtap lint` judges a file that has nothing but commands"
         }
         false => NO_MESSAGE,
     };

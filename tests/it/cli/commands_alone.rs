@@ -212,20 +212,16 @@ fn the_advice_about_commands_that_stand_alone_can_be_followed() {
     let one = replace("1", "./A/B");
     let value = "<Data><![CDATA[<?xml version=\"1.0\"?><WLANProfile/>]]></Data>";
     let in_cdata = one.replace("<Data>1</Data>", value);
-    for text in [&one, &in_cdata] {
+    let in_body = format!("<SyncBody>{one}</SyncBody>");
+    for text in [&one, &in_cdata, &in_body] {
         let error = advice(&format!(
             "An example of the documentation, with a long text in front of the commands:\n{text}"
         ));
-        assert!(
-            error.contains("put <SyncML><SyncBody> in front of them"),
-            "{error}"
-        );
+        let advised = "`dmtap lint` judges a file that has nothing but commands";
+        assert!(error.contains(advised), "{error}");
+        let (code, found, error) = printed("lint", text);
+        assert_eq!(code, Some(0), "{found}{error}");
     }
-    let error = advice(&format!("<SyncBody>{one}</SyncBody>"));
-    assert!(
-        error.contains("put <SyncML> in front of <SyncBody>"),
-        "{error}"
-    );
 }
 
 #[test]
