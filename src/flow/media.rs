@@ -54,6 +54,11 @@ pub fn is_page(headers: &HeaderMap) -> bool {
     mentions(headers, "html")
 }
 
+/// Whether a body is a stream of events (WHATWG HTML §9.2), which may never end.
+pub fn is_event_stream(headers: &HeaderMap) -> bool {
+    media_type(headers).eq_ignore_ascii_case("text/event-stream")
+}
+
 /// Whether the media type of a body contains a word, in any case. It does not allocate, because it runs for every
 /// message.
 pub fn mentions(headers: &HeaderMap, word: &str) -> bool {

@@ -70,6 +70,15 @@ impl BodyTimeout {
         }
     }
 
+    /// Creates the timeout for a stream of events, which may be as slow as its events.
+    pub(super) fn of_events(limits: &Limits) -> Self {
+        Self {
+            whole: MAX_EVENTS_TIME,
+            left: MAX_EVENTS_TIME,
+            ..Self::new(limits)
+        }
+    }
+
     /// Returns how the wait took too long. Call it only after it did.
     pub(super) fn stall(&self) -> Stall {
         match self.first {
@@ -109,6 +118,8 @@ impl BodyTimeout {
 
 /// The bytes a second at which a peer may be slow without limit.
 const MIN_BYTES_PER_SECOND: u32 = 1024;
+/// The longest time of all waits for a stream of events together.
+const MAX_EVENTS_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[cfg(test)]
 mod tests {

@@ -5,6 +5,7 @@ use hyper::body::Incoming;
 use super::Exchange;
 use crate::flow::{Side, media};
 use crate::proxy::body::Broken;
+use crate::proxy::body_timeout::BodyTimeout;
 use crate::proxy::context::steady_now;
 use crate::proxy::framing::Framing;
 use crate::proxy::headers;
@@ -43,6 +44,10 @@ impl Exchange {
                 || (speaker == Side::Server && media::is_page(headers))
         };
         match framing {
+            // Its end may never come, and nothing in it is a message.
+            _ if media::is_event_stream(headers) && !read::has_transfer_codings(headers) => Ok(
+                IncomingMessage::unread(body, BodyTimeout::of_events(limits)),
+            ),
             _ if needed || (may_hold && may_concern()) => {
                 let decodes = |body: &[u8]| needed || self.is_for_dmtap(speaker, body);
                 let may_be_short = speaker == Side::Server;
