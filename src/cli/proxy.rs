@@ -122,7 +122,7 @@ pub struct Proxy {
     /// Largest body to decode, in bytes, or with k, M or G; dmtap forwards larger ones without decoding them.
     #[arg(long, default_value = "16M", value_parser = bytes, value_name = "SIZE")]
     max_body: usize,
-    /// Longest silence of a peer within an exchange; use 10m while you debug the server. The default is 2m for a response to
+    /// Longest silence of a peer within an exchange, such as 90s or 10m; a number alone is in seconds. Use 10m while you debug the server. The default is 2m for a response to
     /// begin, and 1m between the bytes of a body.
     #[arg(long, value_name = "TIME", value_parser = wait)]
     timeout: Option<Duration>,

@@ -194,7 +194,7 @@ impl Loader {
         if let Some(table) = rest.table("match") {
             match_table::check(&mut matcher, table, stage, report);
             if is_right("match") && report.count() == before {
-                match_table::check_together(&mut matcher, table, report);
+                match_table::check_together(&mut matcher, table, stage, report);
             }
         }
         let matcher_is_right = is_right("match") && report.count() == before;

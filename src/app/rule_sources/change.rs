@@ -38,7 +38,7 @@ pub enum ChangeError {
         near: Option<String>,
     },
     /// The rule set is full.
-    #[error("the rule set has {MOST_RULES} rules, which is the limit")]
+    #[error("the rule set would have more than {MOST_RULES} rules, which is the limit")]
     TooMany,
     /// There are too many scopes.
     #[error("there are {MOST_SCOPES} scopes, which is the limit")]

@@ -60,6 +60,9 @@ pub struct LimitReport {
     /// The matches acted on after those.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub times: Option<u64>,
+    /// Of the matches that remain, each n-th.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub every: Option<u64>,
     /// Whether chance decides which of them.
     pub chance: bool,
     /// The unit for which the count starts again.
@@ -96,6 +99,7 @@ impl<'e> EntryReport<'e> {
             limit: rule.limit.map(|limit| LimitReport {
                 skip: limit.skip.map_or(0, |skip| skip.0),
                 times: limit.times.map(|times| times.0),
+                every: limit.every.map(|every| every.0),
                 chance: limit.chance.is_some(),
                 per: limit.per.name(),
             }),
@@ -314,11 +318,12 @@ mod tests {
 
     #[test]
     fn the_limit_of_a_rule_about_connections_is_reported_as_well() {
-        let text = "[[rule]]\nname = 'r'\nstage = 'connection'\nlimit = { skip = 1, times = 2, per = 'peer' }\n\
+        let text = "[[rule]]\nname = 'r'\nstage = 'connection'\nlimit = { skip = 1, times = 2, every = 3, per = 'peer' }\n\
             step = { refuse-connection = true }\n";
         let entry = Entry::of(text, Hits::default());
         let report = serde_json::to_value(EntryReport::of(&entry)).unwrap();
-        let limit = serde_json::json!({"skip": 1, "times": 2, "chance": false, "per": "peer"});
+        let limit =
+            serde_json::json!({"skip": 1, "times": 2, "every": 3, "chance": false, "per": "peer"});
         assert_eq!(report["limit"], limit);
     }
 

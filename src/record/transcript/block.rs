@@ -60,7 +60,7 @@ fn failed(out: &mut TextBuffer, record: &EventRecord) {
     let Some(who) = record.from.as_deref() else {
         let what = match record.cause {
             Some(_) => "no response",
-            None => "no response, dmtap stopped",
+            None => "no whole response, dmtap stopped",
         };
         return one_line(out, record, "✖", Style::Odd, what);
     };

@@ -37,7 +37,12 @@ pub(super) fn check(
 }
 
 /// Reports what can never match in a matcher without other errors, and sets the kinds of commands that it selects.
-pub(super) fn check_together(matcher: &mut Matcher, table: Table<'_>, report: &mut Report<'_>) {
+pub(super) fn check_together(
+    matcher: &mut Matcher,
+    table: Table<'_>,
+    stage: Stage,
+    report: &mut Report<'_>,
+) {
     if matcher.selects_commands() {
         let kinds = matcher.selected_kinds();
         if kinds == Kinds::NONE {
@@ -45,6 +50,7 @@ pub(super) fn check_together(matcher: &mut Matcher, table: Table<'_>, report: &m
                 .wrong(table.span(), "no command can match all of this")
                 .help("each key narrows what the others leave; `any` holds alternatives");
         }
+        validate::of_sender(kinds, table, stage, report);
         // The checks of steps read the kinds of the outermost matcher, wherever the keys are.
         matcher.kinds = Some(kinds);
     }

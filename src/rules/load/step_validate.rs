@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use http::header;
+use http::{StatusCode, header};
 
 use super::place;
 use super::report::{Report, Table};
@@ -82,6 +82,17 @@ fn alone((step, _, table): &Placed<'_>, report: &mut Report<'_>) {
                 )
                 .label("a request has one Host, no more and no less")
                 .help("write set-header = \"Host\" to send another");
+        }
+        Step::Fault(FaultStep::Answer(Answer(answer)))
+            if BODILESS.contains(&answer.status) && table.value("body").is_some() =>
+        {
+            let code = answer.status.as_u16();
+            report
+                .wrong(
+                    table.value_span("body"),
+                    format!("a response with status {code} has no body"),
+                )
+                .help("leave `body` out, or answer with another status");
         }
         Step::Fault(FaultStep::Latency {
             time,
@@ -450,6 +461,9 @@ fn selects_others<'r>(
     };
     error.help(format!("write command = \"{example}\" into `match`"))
 }
+
+/// The statuses whose responses end with the head (RFC 9110 §6.4.1).
+const BODILESS: [StatusCode; 2] = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED];
 
 /// The subject of steps about a Status, and the command that selects it.
 const STATUS: (&str, &str) = ("a Status", "Status");

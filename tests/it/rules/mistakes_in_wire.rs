@@ -155,6 +155,10 @@ fn a_value_fits_its_verb() {
             r#"[{ timeout = "1s" }, { answer = 503 }]"#,
             ["`answer` comes after `timeout`", "rules of their own"],
         ),
+        (
+            r#"{ answer = 304, body = "x" }"#,
+            ["a response with status 304 has no body", "leave `body` out"],
+        ),
     ] {
         check("response", step, &words);
     }

@@ -237,6 +237,16 @@ fn what_can_never_match_is_a_warning() {
             ),
         }
     };
+    check("request", "command = ['Get', 'Status']", "");
+    check("response", "command = 'Get'", "");
+    check("request", "not = { command = 'Get' }", "");
+    check(
+        "request",
+        "command = 'Exec'",
+        "write command = \"Status\", answers = \"Exec\" for the answer to it",
+    );
+    check("request", "command = ['Add', 'Delete']", "only the server");
+    check("response", "command = 'Results'", "only the device sends");
     check("request", "soap-action = 'Discover'", "");
     check("request", "soap-action = ['*/GetPolicies', 'RST/*']", "");
     check(

@@ -74,6 +74,40 @@ fn package(keys: &Matcher, table: Table<'_>, stage: Stage, report: &mut Report<'
     }
 }
 
+/// Warns of commands that only the other peer sends in OMA DM (OMA-TS-DM_Protocol §8).
+pub(super) fn of_sender(kinds: Kinds, table: Table<'_>, stage: Stage, report: &mut Report<'_>) {
+    use CommandKind::{Add, Atomic, Copy, Delete, Exec, Get, Sequence};
+    let only_other = match stage {
+        Stage::Request => [Add, Atomic, Copy, Delete, Exec, Get, Sequence]
+            .map(Kinds::of)
+            .into_iter()
+            .fold(Kinds::NONE, Kinds::or),
+        _ => Kinds::of(CommandKind::Results),
+    };
+    let Some(command) = table.value("command") else {
+        return;
+    };
+    if kinds == Kinds::NONE || !kinds.is_within(only_other) {
+        return;
+    }
+    let (title, help) = match stage {
+        Stage::Request => {
+            let named = command.get_ref().as_str().unwrap_or("Get");
+            (
+                "only the server sends these commands, and this rule looks at what the device sends",
+                format!(
+                    "write command = \"Status\", answers = \"{named}\" for the answer to it, or stage = \"response\""
+                ),
+            )
+        }
+        _ => (
+            "only the device sends Results, and this rule looks at what the server sends",
+            "write stage = \"request\"".into(),
+        ),
+    };
+    report.warn(command.span(), Mistake::new(title.into()).help(help));
+}
+
 /// Warns of Actions and faults that enrollment does not have.
 fn soap(table: Table<'_>, stage: Stage, report: &mut Report<'_>) {
     let actions = match stage {
