@@ -34,7 +34,7 @@ pub use delivery::{Delivery, DeliveryStep, Noise, Pace, StatedLength, split_mix}
 pub use effect::{EffectDetail, EffectKind, RuleEffect};
 pub use event::{Event, EventSink, FailureCause};
 pub use exchange::{
-    CapturedBody, CapturedMessage, ExchangeId, Head, NotParsed, ParsedBody, RequestHead,
+    BySide, CapturedBody, CapturedMessage, ExchangeId, Head, NotParsed, ParsedBody, RequestHead,
     ResponseHead, Side,
 };
 pub use note::{Note, Severity};

@@ -11,12 +11,15 @@ mod accept;
 mod connection;
 mod connection_handle;
 mod device_certificate;
+mod device_connection;
+mod device_http;
 mod listen;
 mod tls;
 mod tunnel;
 mod wire;
 
 // One exchange, from the request to its event.
+mod destination;
 mod exchange;
 mod failure;
 mod message;
@@ -47,9 +50,10 @@ mod upstream;
 
 // The state of the whole proxy.
 mod ca;
-mod context;
+mod clock;
 mod live_rules;
 mod settings;
+mod state;
 mod stay;
 
 // Helpers.
@@ -63,7 +67,7 @@ pub use accept::{accept_until, all_ended};
 pub use ca::{Authority, CaError, warn_if_readable};
 pub use client_certs::ClientCertSettings;
 pub use client_identity::{ClientIdentity, IdentityError};
-pub use context::now;
+pub use clock::now;
 pub use device_certificate::RequestClientCert;
 pub use failure::{PlainError, ServerError};
 pub use forward_client_cert::ForwardClientCert;

@@ -10,7 +10,7 @@ use smol_str::SmolStr;
 pub use self::about::About;
 
 use crate::filter::Filter;
-use crate::flow::lint::Linter;
+use crate::flow::lint::{Linter, MAX_SILENCE_US};
 use crate::flow::{SessionEnd, Side, Transaction, TransactionOutcome};
 use crate::record::analysis::later::{self, Later, OpenWork};
 use crate::record::analysis::why::Options;
@@ -83,7 +83,7 @@ impl Question {
             unselected: None,
             // The record shows whether a silent session goes on.
             analysis: Analysis::new(Options {
-                silence_us: LONGEST_SILENCE,
+                silence_us: MAX_SILENCE_US,
                 ..options
             }),
             linter: Linter::default(),
@@ -290,6 +290,3 @@ const MOST_SESSIONS: usize = 10_000;
 
 /// The limit of earlier sessions of a device that a session may settle; the newest count.
 const MOST_EARLIER: usize = 100;
-
-/// The time in which nothing happens, in microseconds, after which a session of a record is over: one hour, as for lint.
-const LONGEST_SILENCE: u64 = 3_600_000_000;

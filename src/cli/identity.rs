@@ -76,7 +76,7 @@ impl Identity {
         let store = IdentityStore::of(&super::confdir(self.confdir.as_deref())?);
         match self.verb {
             Verb::List => {
-                let (identities, damaged) = store.list_all().map_err(failure)?;
+                let (identities, damaged) = store.list().map_err(failure)?;
                 if identities.is_empty() && damaged.is_empty() {
                     print::line("no identities");
                 }

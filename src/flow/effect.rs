@@ -192,20 +192,6 @@ impl EffectKind {
     fn is_other(&self) -> bool {
         *self == Self::Other
     }
-
-    /// Returns the kind of a change that dmtap itself makes, by the name that stands in place of a step's name.
-    pub fn of_own(name: &str) -> Self {
-        match name {
-            "not applied" => Self::NotApplied,
-            "renumber" => Self::Renumbered,
-            "swallow" => Self::SuppressedReply,
-            "credentials" => Self::RestoredCredentials,
-            "add-status" | "name" | "occupy" => Self::Added,
-            "reply" => Self::Sent,
-            "rewrite" => Self::Changed,
-            _ => Self::Other,
-        }
-    }
 }
 
 /// The name of the client identity swap among rule effects.

@@ -1,6 +1,7 @@
 //! An exchange: a request of the device and the response to it, each as received and as sent.
 
 use std::fmt;
+use std::ops::{Index, IndexMut};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,6 +50,35 @@ impl Side {
         match self {
             Self::Device => "device",
             Self::Server => "server",
+        }
+    }
+}
+
+/// A value for each peer.
+#[derive(Clone, Debug, Default)]
+pub struct BySide<T> {
+    /// The value of the device.
+    pub device: T,
+    /// The value of the server.
+    pub server: T,
+}
+
+impl<T> Index<Side> for BySide<T> {
+    type Output = T;
+
+    fn index(&self, side: Side) -> &T {
+        match side {
+            Side::Device => &self.device,
+            Side::Server => &self.server,
+        }
+    }
+}
+
+impl<T> IndexMut<Side> for BySide<T> {
+    fn index_mut(&mut self, side: Side) -> &mut T {
+        match side {
+            Side::Device => &mut self.device,
+            Side::Server => &mut self.server,
         }
     }
 }

@@ -398,7 +398,7 @@ const MOST_SESSIONS: usize = 10_000;
 const MOST_BYTES: usize = 64 << 20;
 
 /// The longest silence of a session, in microseconds: one hour. After it, the session is over.
-const MAX_SILENCE_US: u64 = 3_600_000_000;
+pub const MAX_SILENCE_US: u64 = 3_600_000_000;
 
 /// The most requests that are remembered.
 const MOST_EXCHANGES: usize = 10_000;

@@ -18,7 +18,7 @@ pub use self::ids::{are_counted, note_cmd_ids};
 use self::ledger::{Ledger, Lookup};
 use self::package::PackageTracker;
 use super::reconciler::{ReconcileContext, Reconciled};
-use super::{Note, Reconciler, Severity, Side};
+use super::{BySide, Note, Reconciler, Severity, Side};
 use crate::dm::{Command, CommandKind, Message, Refs};
 use crate::markup::{Document, NodeId};
 
@@ -165,8 +165,8 @@ pub struct Session {
     pub of_device: u64,
     /// The key of the session.
     pub key: SessionKey,
-    sent_to_device: Ledger,
-    sent_to_server: Ledger,
+    /// The commands that each peer received.
+    sent_to: BySide<Ledger>,
     exchanges: u32,
     package: PackageTracker,
     /// The obligations of dmtap towards both peers.
@@ -201,10 +201,7 @@ impl Session {
 
     /// Marks that a peer received something that dmtap did not see.
     pub fn missed(&mut self, by: Side) {
-        match by {
-            Side::Device => self.sent_to_device.has_gaps = true,
-            Side::Server => self.sent_to_server.has_gaps = true,
-        }
+        self.sent_to[by].has_gaps = true;
     }
 
     /// Returns the tag of a message of this session.
@@ -222,11 +219,7 @@ impl Session {
 
     /// Returns the links from the answers in a message of `speaker` to their targets.
     pub fn links(&self, speaker: Side, message: Message<'_>) -> Vec<AnswerLink> {
-        let ledger = match speaker {
-            Side::Device => &self.sent_to_device,
-            Side::Server => &self.sent_to_server,
-        };
-        let mut lookup = Lookup::new(ledger);
+        let mut lookup = Lookup::new(&self.sent_to[speaker]);
         let answers = message
             .commands()
             .filter_map(|command| lookup.link(command, message));
@@ -235,7 +228,7 @@ impl Session {
 
     /// Returns the bytes that the ledgers and the reconciler hold.
     pub fn bytes(&self) -> usize {
-        self.sent_to_device.bytes + self.sent_to_server.bytes + self.reconciler.bytes()
+        self.sent_to.device.bytes + self.sent_to.server.bytes + self.reconciler.bytes()
     }
 
     /// Enters a message as sent into the ledger of the peer that received it. If rules changed the message, `original`
@@ -246,15 +239,12 @@ impl Session {
         document: Arc<Document>,
         original: Option<Arc<Document>>,
     ) {
-        match to {
-            Side::Device => {
-                if let Some(message) = Message::of(&document) {
-                    self.reconciler.note_delivered(message);
-                }
-                self.sent_to_device.enter(document, original);
-            }
-            Side::Server => self.sent_to_server.enter(document, original),
+        if to == Side::Device
+            && let Some(message) = Message::of(&document)
+        {
+            self.reconciler.note_delivered(message);
         }
+        self.sent_to[to].enter(document, original);
     }
 
     /// Reconciles a message before it is sent.

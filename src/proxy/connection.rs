@@ -18,38 +18,39 @@ use self::decide::serves;
 use self::forward_request::ForwardProxyConnection;
 use self::handshake::{handshake, tls_details};
 use super::IN_TRANSCRIPT;
+use super::clock::now;
 use super::connection_handle::ConnectionHandle;
-use super::context::{Context, Server, Shared, now};
+use super::destination::Destination;
+use super::device_connection::DeviceConnection;
 use super::exchange;
 use super::failure::{left_http1, malformed};
 use super::settings::{Mode, Scheme};
+use super::state::ProxyState;
 use super::upstream::ServerLink;
 use super::wire::{ScriptedClose, Wire};
 use crate::error_text;
 use crate::flow::event::Event;
-use crate::flow::origin::Origin;
 use crate::flow::{Connection, ConnectionDecision, ConnectionId, Timestamp, TlsDetails};
 
 /// Serves a connection to its end.
-pub(super) async fn serve(shared: Arc<Shared>, tcp: TcpStream, device: SocketAddr) {
+pub(super) async fn serve(proxy: Arc<ProxyState>, tcp: TcpStream, device: SocketAddr) {
     let mut incoming = IncomingConnection {
-        id: shared.next_connection(),
+        id: proxy.next_connection(),
         opened: now(),
         device,
-        listener: tcp.local_addr().unwrap_or(shared.listener),
+        listener: tcp.local_addr().unwrap_or(proxy.listener),
         decision: None,
     };
     let id = incoming.id;
-    incoming.decision = incoming.decide_early(&shared);
-    let wire = Wire::new(tcp, &shared.settings.limits, shared.stop.child_token());
-    let ended = match shared.settings.mode.clone() {
+    incoming.decision = incoming.decide_early(&proxy);
+    let wire = Wire::new(tcp, &proxy.settings.limits, proxy.stop.child_token());
+    let ended = match proxy.settings.mode.clone() {
         _ if incoming.is_refused() => incoming.refuse(wire),
-        Mode::Reverse { server } => {
-            incoming
-                .to_server(&shared, wire, Target::Behind(server))
-                .await
-        }
-        Mode::Regular => incoming.to_proxy(&shared, wire).await,
+        Mode::Reverse { server } => match Destination::behind(&server) {
+            Some(server) => incoming.to_server(&proxy, wire, server).await,
+            None => Err(NotServed::Fault(NO_URL.into())),
+        },
+        Mode::Regular => incoming.to_proxy(&proxy, wire).await,
     };
     if let Err(not_served) = ended {
         let why = match not_served {
@@ -62,7 +63,7 @@ pub(super) async fn serve(shared: Arc<Shared>, tcp: TcpStream, device: SocketAdd
                 why
             }
         };
-        shared.emit(Event::Refused {
+        proxy.emit(Event::Refused {
             connection: id,
             at: now(),
             why,
@@ -96,75 +97,49 @@ pub(super) struct IncomingConnection {
     decision: Option<ConnectionDecision>,
 }
 
-/// The server that a connection is for.
-pub(super) enum Target {
-    /// The server of reverse mode.
-    Behind(Origin),
-    /// The host and the port that the device named in CONNECT. The scheme is https until the first byte shows another.
-    Connect(Origin),
-}
-
-impl Target {
-    /// Returns the server, for a device that speaks this scheme.
-    fn server(&self, scheme: Scheme) -> Option<Server> {
-        match self {
-            Self::Behind(origin) => Server::behind(origin),
-            Self::Connect(origin) => Server::asked_for(&Origin {
-                scheme,
-                ..origin.clone()
-            }),
-        }
-    }
-
-    pub(super) fn origin(&self) -> &Origin {
-        match self {
-            Self::Behind(origin) | Self::Connect(origin) => origin,
-        }
-    }
-}
-
 impl IncomingConnection {
     /// Serves a connection that is meant for a server: TLS, or HTTP in clear text.
     async fn to_server(
         &self,
-        shared: &Arc<Shared>,
+        proxy: &Arc<ProxyState>,
         mut wire: Wire,
-        target: Target,
+        server: Destination,
     ) -> Result<(), NotServed> {
-        let Some(first) = self.first_byte(shared, &mut wire).await? else {
+        let Some(first) = self.first_byte(proxy, &mut wire).await? else {
             return Ok(());
         };
         let handle = wire.handle();
         let decision = match self.decision.clone() {
             Some(decision) => decision,
-            None => self.decide(shared, &mut wire, first, &target).await?,
+            None => self.decide(proxy, &mut wire, first, &server).await?,
         };
         if !serves(&decision, first) {
-            return self.receive(shared, wire, target, &decision).await;
+            return self.receive(proxy, wire, &server, &decision).await;
         }
         match first {
             TLS_HANDSHAKE => {
-                let stream = handshake(shared, wire, &target.origin().host, &decision);
-                let stream = within(shared, stream).await??;
-                let (opened, server) =
-                    self.opened(&target, Scheme::Https, Some(tls_details(shared, &stream)))?;
-                let context = open(shared, opened, server, handle);
-                serve_http(stream, context).await;
-                Ok(())
+                let stream = handshake(proxy, wire, &server.origin().host, &decision);
+                let stream = within(proxy, stream).await??;
+                let tls = Some(tls_details(proxy, &stream));
+                let device = self.open(proxy, server.spoken_to(Scheme::Https), tls, handle)?;
+                serve_http(stream, device).await;
             }
             _ => {
-                let (opened, server) = self.opened(&target, Scheme::Http, None)?;
-                let context = open(shared, opened, server, handle);
-                serve_http(wire, context).await;
-                Ok(())
+                let device = self.open(proxy, server.spoken_to(Scheme::Http), None, handle)?;
+                serve_http(wire, device).await;
             }
         }
+        Ok(())
     }
 
     /// Returns the first byte, or `None` where the connection ends without one: health checks probe ports in this
     /// way, so nothing failed and nothing is recorded.
-    async fn first_byte(&self, shared: &Shared, wire: &mut Wire) -> Result<Option<u8>, NotServed> {
-        let first = match within(shared, wire.first_byte()).await? {
+    async fn first_byte(
+        &self,
+        proxy: &ProxyState,
+        wire: &mut Wire,
+    ) -> Result<Option<u8>, NotServed> {
+        let first = match within(proxy, wire.first_byte()).await? {
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => None,
             first => first.map_err(|error| no_first_byte(&error))?,
         };
@@ -175,17 +150,23 @@ impl IncomingConnection {
         Ok(first)
     }
 
-    fn opened(
+    /// Returns the connection as its exchanges need it.
+    fn open(
         &self,
-        target: &Target,
-        scheme: Scheme,
+        proxy: &Arc<ProxyState>,
+        server: Option<Destination>,
         tls: Option<TlsDetails>,
-    ) -> Result<(Connection, Server), String> {
-        let server = target
-            .server(scheme)
-            .ok_or("no URL can be made of the server's name")?;
-        let connection = self.connection(target.origin().host_and_port(), tls);
-        Ok((connection, server))
+        handle: ConnectionHandle,
+    ) -> Result<DeviceConnection, String> {
+        let server = server.ok_or(NO_URL)?;
+        let connection = Arc::new(self.connection(server.origin().host_and_port(), tls));
+        Ok(DeviceConnection {
+            link: Arc::new(ServerLink::new(&proxy.upstreams, connection.clone())),
+            proxy: proxy.clone(),
+            connection,
+            server,
+            handle,
+        })
     }
 
     pub(super) fn connection(&self, server: String, tls: Option<TlsDetails>) -> Connection {
@@ -200,24 +181,24 @@ impl IncomingConnection {
     }
 
     /// Serves a device that knows that it uses a proxy: `CONNECT`, or requests with a full URL.
-    async fn to_proxy(&self, shared: &Arc<Shared>, mut wire: Wire) -> Result<(), NotServed> {
-        let Some(first) = self.first_byte(shared, &mut wire).await? else {
+    async fn to_proxy(&self, proxy: &Arc<ProxyState>, mut wire: Wire) -> Result<(), NotServed> {
+        let Some(first) = self.first_byte(proxy, &mut wire).await? else {
             return Ok(());
         };
         if first == TLS_HANDSHAKE {
             let why = "the device speaks TLS to a proxy in regular mode: give it http:// as the proxy's address, or use --mode reverse:";
             return Err(NotServed::Fault(why.into()));
         }
-        let asked = ForwardProxyConnection::new(self.clone(), shared, &wire);
+        let asked = ForwardProxyConnection::new(self.clone(), proxy, &wire);
         let handle = wire.handle();
         let service = service_fn(|request| Box::pin(asked.serve(request)));
         let mut connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(shared.settings.limits.head)
+            .header_read_timeout(proxy.settings.limits.head)
             .preserve_header_case(true)
             .auto_date_header(false)
             .serve_connection(TokioIo::new(ScriptedClose::new(wire, handle)), service);
-        let stop = shared.stop.child_token();
+        let stop = proxy.stop.child_token();
         let ended = tokio::select! {
             ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => ended,
             () = stop.cancelled() => {
@@ -228,56 +209,39 @@ impl IncomingConnection {
         let parts = connection.into_parts();
         let tunnel = asked.tunnel();
         match (ended, tunnel) {
-            (Ok(()), Some(named)) => {
+            (Ok(()), Some(server)) => {
                 let wire = parts
                     .io
                     .into_inner()
                     .into_inner()
                     .with_ahead(parts.read_buf);
-                let target = Target::Connect(named);
-                Box::pin(asked.tunnelling().to_server(shared, wire, target)).await
+                Box::pin(asked.tunnelling().to_server(proxy, wire, server)).await
             }
             (ended, _) => asked.ended(ended),
         }
     }
 }
 
-fn open(
-    shared: &Arc<Shared>,
-    connection: Connection,
-    server: Server,
-    handle: ConnectionHandle,
-) -> Context {
-    let connection = Arc::new(connection);
-    Context {
-        link: Arc::new(ServerLink::new(&shared.upstreams, connection.clone())),
-        shared: shared.clone(),
-        connection,
-        server,
-        handle,
-    }
-}
-
 /// Serves the HTTP version that ALPN agreed on, or that the first bytes show.
-async fn serve_http<I>(io: I, context: Context)
+async fn serve_http<I>(io: I, device: DeviceConnection)
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let shared = context.shared.clone();
-    let _close_event = CloseEventGuard::new(&shared, &context.connection);
-    let tls = context.connection.tls.as_ref();
-    let server = shared
+    let proxy = device.proxy.clone();
+    let _close_event = CloseEventGuard::new(&proxy, &device.connection);
+    let tls = device.connection.tls.as_ref();
+    let server = proxy
         .device_http
         .speaking(tls.and_then(|tls| tls.alpn.as_deref()));
-    let (id, device) = (context.connection.id, context.connection.device);
-    let handle = context.handle.clone();
-    let context = Arc::new(context);
-    let service = service_fn(move |request| exchange::serve(context.clone(), request));
+    let (id, address) = (device.connection.id, device.connection.device);
+    let handle = device.handle.clone();
+    let device = Arc::new(device);
+    let service = service_fn(move |request| exchange::serve(device.clone(), request));
     let io = ScriptedClose::new(io, handle.clone());
     let connection = server.serve_connection(TokioIo::new(io), service);
     tokio::pin!(connection);
     // A token of its own avoids contention: it is polled at every wake-up.
-    let stop = shared.stop.child_token();
+    let stop = proxy.stop.child_token();
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = stop.cancelled() => {
@@ -288,7 +252,7 @@ where
             connection.as_mut().graceful_shutdown();
             connection.await
         }
-        why = handle.silence(&shared.settings.limits) => {
+        why = handle.silence(&proxy.settings.limits) => {
             tracing::info!("{id} is closed: {why}");
             connection.as_mut().graceful_shutdown();
             tokio::time::timeout(CLOSE_TIMEOUT, connection).await.unwrap_or(Ok(()))
@@ -301,22 +265,22 @@ where
             is_cut.then(|| "it ends in the middle of a request's head".to_owned())
         });
         if let Some(why) = why {
-            shared.emit_malformed(id, device, why);
+            proxy.emit_malformed(id, address, why);
         }
     }
 }
 
 /// Emits the event that a connection opened, and when dropped, the event that it closed.
 pub(super) struct CloseEventGuard {
-    shared: Arc<Shared>,
+    proxy: Arc<ProxyState>,
     id: ConnectionId,
 }
 
 impl CloseEventGuard {
-    pub(super) fn new(shared: &Arc<Shared>, connection: &Arc<Connection>) -> Self {
-        shared.emit(Event::Opened(connection.clone()));
+    pub(super) fn new(proxy: &Arc<ProxyState>, connection: &Arc<Connection>) -> Self {
+        proxy.emit(Event::Opened(connection.clone()));
         Self {
-            shared: shared.clone(),
+            proxy: proxy.clone(),
             id: connection.id,
         }
     }
@@ -324,7 +288,7 @@ impl CloseEventGuard {
 
 impl Drop for CloseEventGuard {
     fn drop(&mut self) {
-        self.shared.emit(Event::Closed {
+        self.proxy.emit(Event::Closed {
             connection: self.id,
             at: now(),
         });
@@ -336,10 +300,10 @@ fn no_first_byte(error: &std::io::Error) -> String {
     format!("the device sent nothing: {why}")
 }
 
-async fn within<T>(shared: &Shared, future: impl Future<Output = T>) -> Result<T, String> {
-    let limit = shared.settings.limits.handshake;
+async fn within<T>(proxy: &ProxyState, future: impl Future<Output = T>) -> Result<T, String> {
+    let limit = proxy.settings.limits.handshake;
     let stop = async {
-        shared.stop.cancelled().await;
+        proxy.stop.cancelled().await;
         Err("dmtap is shutting down".to_owned())
     };
     tokio::select! {
@@ -351,6 +315,8 @@ async fn within<T>(shared: &Shared, future: impl Future<Output = T>) -> Result<T
     }
 }
 
+/// The failure of a connection to a server whose name is not valid in a URL.
+const NO_URL: &str = "no URL can be made of the server's name";
 /// The first byte of a TLS record with a ClientHello (RFC 8446 §5.1).
 pub(super) const TLS_HANDSHAKE: u8 = 0x16;
 /// The time for a connection to close in good order once nothing runs on it.

@@ -23,8 +23,9 @@ use super::body::{Body, Broken};
 use super::body_budget::BudgetPermit;
 use super::body_timeout::BodyTimeout;
 use super::client_identity::ClientIdentity;
+use super::clock::{now, steady_now};
 use super::connection_handle::CloseSequence;
-use super::context::{Context, FailedEnd, now, steady_now};
+use super::device_connection::DeviceConnection;
 use super::failure::Failure;
 use super::framing::{self, Framing};
 use super::headers;
@@ -33,6 +34,7 @@ use super::live_rules::RuleSnapshot;
 use super::message::{IncomingMessage, PendingEvent};
 use super::read::{self, heavy};
 use super::route::{self, Route};
+use super::state::FailedEnd;
 use super::upstream::BehindHead;
 use crate::conversation::{Decision, MessageInput, SessionHandle};
 use crate::flow::{
@@ -62,28 +64,28 @@ pub(super) enum Dropped {
 /// # Errors
 /// [`Dropped`] if the device gets no response.
 pub(super) async fn serve(
-    context: Arc<Context>,
+    device: Arc<DeviceConnection>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Dropped> {
-    let response = respond(context, request).await?;
+    let response = respond(device, request).await?;
     Ok(response.map(Body::with_watchdog))
 }
 
 async fn respond(
-    context: Arc<Context>,
+    device: Arc<DeviceConnection>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Dropped> {
     // Devices take dmtap for the server, so dmtap serves `/.dmtap/` on the server's address.
-    if context.server.is_reverse_target()
-        && let Some(own) = route::own_path(&context.shared, &request)
+    if device.server.is_reverse_target()
+        && let Some(own) = route::own_path(&device.proxy, &request)
     {
         return Ok(own);
     }
     let (mut parts, body) = request.into_parts();
-    let mut exchange = Exchange::begin(context, &mut parts)?;
+    let mut exchange = Exchange::begin(device, &mut parts)?;
     exchange.find_identity().await;
     if let Some(refusal) = exchange.refusal() {
-        let limits = &exchange.context.shared.settings.limits;
+        let limits = &exchange.device.proxy.settings.limits;
         drop(
             IncomingMessage::unread(body, BodyTimeout::new(limits))
                 .body
@@ -133,7 +135,7 @@ async fn respond(
 
 /// An exchange in progress. If it is dropped before its end, it reports that it failed.
 struct Exchange {
-    context: Arc<Context>,
+    device: Arc<DeviceConnection>,
     id: ExchangeId,
     rules: Arc<RuleSnapshot>,
     head: Arc<RequestHead>,
@@ -177,24 +179,24 @@ enum RequestFate {
 }
 
 impl Exchange {
-    fn begin(context: Arc<Context>, parts: &mut request::Parts) -> Result<Self, Dropped> {
-        let mut route = context.route(parts);
+    fn begin(device: Arc<DeviceConnection>, parts: &mut request::Parts) -> Result<Self, Dropped> {
+        let mut route = device.route(parts);
         let address = route.uri.take().ok_or(Dropped::NoTarget)?;
         // If the URL leads to a path of dmtap, the record shows the server's URL.
         let is_plain = |asked: &Uri| asked.path().is_empty() || asked.path() == address.path();
-        let asked = context.asked(parts).filter(is_plain);
+        let asked = device.asked(parts).filter(is_plain);
         let head = RequestHead {
             method: parts.method.clone(),
             uri: asked.unwrap_or_else(|| address.clone()),
             version: parts.version,
             headers: std::mem::take(&mut parts.headers),
         };
-        context.handle.begin();
+        device.handle.begin();
         Ok(Self {
             identity: None,
             client_auth: None,
-            id: context.shared.next_exchange(),
-            rules: context.shared.rules.current(),
+            id: device.proxy.next_exchange(),
+            rules: device.proxy.rules.current(),
             head: Arc::new(head),
             route,
             address,
@@ -208,9 +210,9 @@ impl Exchange {
             is_retried: false,
             permit: None,
             swap: None,
-            pairs: context.shared.identities.pairs(),
+            pairs: device.proxy.identities.pairs(),
             is_over: false,
-            context,
+            device,
         })
     }
 
@@ -228,14 +230,14 @@ impl Exchange {
         // The HTTP client writes the server's name: Host in HTTP/1.1, :authority in HTTP/2. An additional Host in
         // HTTP/2 makes nginx refuse the request.
         let server = &self.route.server;
-        let settings = &self.context.shared.settings;
+        let settings = &self.device.proxy.settings;
         let forward = settings.client_certs.forward.as_ref();
         parts.headers = headers::forwarded(&self.head.headers, |name, value| {
             *name == header::HOST && server.replaces_host(value)
                 || forward.is_some_and(|forward| forward.removes(name))
                 || settings.scopes && *name == SCOPE_HEADER
         });
-        let tls = self.context.connection.tls.as_ref();
+        let tls = self.device.connection.tls.as_ref();
         let presented = tls.and_then(|tls| tls.client.as_ref());
         match (forward, self.stored_identity(), presented) {
             // The server issued `own` and knows no other certificate of this device.
@@ -256,7 +258,7 @@ impl Exchange {
             answer,
             ..
         } = self.apply(head, incoming, decided, &mut parts.headers);
-        let via = &self.context.shared.via;
+        let via = &self.device.proxy.via;
         via.put(&mut parts.headers, self.head.version);
         // A request that is answered without the server is drained, too: a device may read no answer before it has sent
         // everything.
@@ -305,7 +307,7 @@ impl Exchange {
         self.swap_response(incoming.document(), &head, &mut decided)
             .await;
         let learned = std::mem::take(&mut decided.learned);
-        self.context.shared.stay.learn(learned);
+        self.device.proxy.stay.learn(learned);
         parts.headers = headers::forwarded(&head.headers, |_, _| false);
         framing.apply(&mut incoming, &mut parts.headers);
         let head = Head::Response(head);
@@ -323,7 +325,7 @@ impl Exchange {
             return Box::pin(self.answer_late(answer, pending)).await;
         }
         self.is_over = true;
-        let body = pending.emit_response(&self.context.shared, body, self.received_at);
+        let body = pending.emit_response(&self.device.proxy, body, self.received_at);
         // Each device has its own HTTP version, which hyper writes.
         parts.version = Version::HTTP_11;
         let response = Response::from_parts(parts, body);
@@ -333,9 +335,9 @@ impl Exchange {
     }
 
     fn decide_request(&mut self, incoming: &IncomingMessage) -> Decision {
-        let limits = read::decode_limits(self.context.shared.settings.max_body);
+        let limits = read::decode_limits(self.device.proxy.settings.max_body);
         let input = self.input(incoming, None, &limits);
-        let conversations = &self.context.shared.conversations;
+        let conversations = &self.device.proxy.conversations;
         self.rules.count_arrival(Stage::Request);
         let (rules, mut state) = (&self.rules.rules, self.rules.tally());
         let (session, decided) = heavy(weight(incoming), || {
@@ -348,7 +350,7 @@ impl Exchange {
 
     fn decide_response(&mut self, incoming: &IncomingMessage, head: &ResponseHead) -> Decision {
         let mut session = std::mem::take(&mut self.session);
-        let limits = read::decode_limits(self.context.shared.settings.max_body);
+        let limits = read::decode_limits(self.device.proxy.settings.max_body);
         let input = self.input(incoming, Some(head), &limits);
         self.rules.count_arrival(Stage::Response);
         let (rules, mut state) = (&self.rules.rules, self.rules.tally());

@@ -16,11 +16,12 @@ use super::body_budget::BodyBudget;
 use super::ca::Authority;
 use super::client_certs::ClientCerts;
 use super::connection;
-use super::context::{DeviceHttp, Shared};
 use super::device_certificate::CertificateJudge;
+use super::device_http::DeviceHttp;
 use super::identity::Identities;
 use super::live_rules::LiveRules;
 use super::settings::Settings;
+use super::state::ProxyState;
 use super::stay::Stay;
 use super::tls::DeviceTls;
 use super::upstream::Upstreams;
@@ -34,7 +35,7 @@ use crate::rules::RuleSet;
 /// A proxy that is bound to its address and not yet running.
 pub struct Proxy {
     listener: TcpListener,
-    shared: Arc<Shared>,
+    state: Arc<ProxyState>,
     streams: TaskTracker,
 }
 
@@ -66,7 +67,7 @@ impl Proxy {
         pairs
             .devices()
             .for_each(|der| conversations.add_device_certificate(der));
-        let shared = Shared {
+        let state = ProxyState {
             listener: address,
             tls: DeviceTls::new(authority, &settings.certificates, judge)
                 .map_err(io::Error::other)?,
@@ -91,19 +92,19 @@ impl Proxy {
         };
         Ok(Self {
             listener,
-            shared: Arc::new(shared),
+            state: Arc::new(state),
             streams,
         })
     }
 
     /// Returns the address that the proxy listens at.
     pub fn local_addr(&self) -> SocketAddr {
-        self.shared.listener
+        self.state.listener
     }
 
     /// Returns the rules in force, which can be replaced while the proxy runs.
     pub fn rules(&self) -> Arc<LiveRules> {
-        self.shared.rules.clone()
+        self.state.rules.clone()
     }
 
     /// Serves until `shutdown`. Then running exchanges may finish within the grace period. Returns when every
@@ -111,15 +112,15 @@ impl Proxy {
     pub async fn run(self, shutdown: CancellationToken) {
         let Self {
             listener,
-            shared,
+            state,
             streams,
         } = self;
-        let most = shared.settings.limits.connections;
-        let serve = |tcp, device| connection::serve(shared.clone(), tcp, device);
-        let retiring = tokio::spawn(shared.identities.clone().retire_daily());
+        let most = state.settings.limits.connections;
+        let serve = |tcp, device| connection::serve(state.clone(), tcp, device);
+        let retiring = tokio::spawn(state.identities.clone().retire_daily());
         let connections = accept_until(listener, most, &shutdown, serve).await;
         retiring.abort();
-        finish(&shared, connections, streams).await;
+        finish(&state, connections, streams).await;
     }
 }
 
@@ -158,20 +159,20 @@ fn port_is_reserved() -> String {
 }
 
 /// Lets exchanges finish, then ends those that take too long.
-async fn finish(shared: &Shared, mut connections: JoinSet<()>, streams: TaskTracker) {
-    shared.stop.cancel();
+async fn finish(state: &ProxyState, mut connections: JoinSet<()>, streams: TaskTracker) {
+    state.stop.cancel();
     streams.close();
     let ended = async {
         all_ended(&mut connections).await;
         streams.wait().await;
     };
-    let grace = shared.settings.limits.grace;
+    let grace = state.settings.limits.grace;
     if tokio::time::timeout(grace, ended).await.is_err() {
         tracing::warn!(
             "{} did not finish within {grace:?}, cut off",
             counted(connections.len(), "connection")
         );
-        shared.cut.cancel();
+        state.cut.cancel();
         connections.shutdown().await;
         // Streams of HTTP/2 end with their connection.
         let _ = tokio::time::timeout(CUT_STREAMS_TIMEOUT, streams.wait()).await;

@@ -20,7 +20,7 @@ use parking_lot::{Mutex, RwLock};
 pub use hits::Hits;
 use hits::{Arrivals, HitCounters};
 
-use super::context::now;
+use super::clock::now;
 use crate::conversation::InMemoryState;
 use crate::rules::rule::Rule;
 use crate::rules::{HeldBack, RuleSet, RuleState, Stage};

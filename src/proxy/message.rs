@@ -13,9 +13,10 @@ use hyper::body::Incoming;
 
 use super::body::{Body, Broken, End};
 use super::body_timeout::BodyTimeout;
-use super::context::{FailedEnd, Shared, now};
+use super::clock::now;
 use super::failure::Failure;
 use super::read::{self, Bounds, CollectedBody};
+use super::state::{FailedEnd, ProxyState};
 use crate::conversation::as_signed;
 use crate::flow::event::{Event, FailureCause};
 use crate::flow::{CapturedBody, CapturedMessage, NotParsed, Note, ParsedBody, Severity, Side};
@@ -275,17 +276,17 @@ impl PendingEvent {
 
     /// Reports a response: at once if its body is in memory, else when the body has passed. Reports also that the device
     /// left before it took the body.
-    pub(super) fn emit_response(self, shared: &Arc<Shared>, body: Body, asked: Instant) -> Body {
+    pub(super) fn emit_response(self, proxy: &Arc<ProxyState>, body: Body, asked: Instant) -> Body {
         let mut message = self.message;
         if !body.is_streaming() {
             let (exchange, connection) = (message.exchange, message.connection.id);
             let is_whole = message.delivery.is_whole();
-            shared.emit(Event::Response(Arc::new(message)));
+            proxy.emit(Event::Response(Arc::new(message)));
             // A rule that ends the connection leaves the rest of the body.
             if !is_whole || body.length_at_hand() == Some(0) {
                 return body;
             }
-            let shared = shared.clone();
+            let proxy = proxy.clone();
             return body.on_end(move |end, passed| {
                 if end == End::Dropped {
                     let why = match passed {
@@ -298,11 +299,11 @@ impl PendingEvent {
                         cause: Some(FailureCause::NotTaken),
                         ..Failure::of_device(why)
                     };
-                    shared.emit_failed(exchange, connection, FailedEnd::NoResponse, failure);
+                    proxy.emit_failed(exchange, connection, FailedEnd::NoResponse, failure);
                 }
             });
         }
-        let shared = shared.clone();
+        let proxy = proxy.clone();
         body.on_end(move |end, passed| {
             let at = now();
             // A rule that cuts the body leaves the rest of it undelivered.
@@ -310,13 +311,13 @@ impl PendingEvent {
             let (side, what) = match end {
                 _ if cut => {
                     set_passed(&mut message, passed);
-                    return shared.emit(Event::Response(Arc::new(message)));
+                    return proxy.emit(Event::Response(Arc::new(message)));
                 }
                 End::Whole => {
                     message.at = at;
                     message.took = asked.elapsed();
                     set_passed(&mut message, passed);
-                    return shared.emit(Event::Response(Arc::new(message)));
+                    return proxy.emit(Event::Response(Arc::new(message)));
                 }
                 End::Broken => (Side::Server, "broke off"),
                 End::Malformed => (Side::Server, "has malformed chunks"),
@@ -329,7 +330,7 @@ impl PendingEvent {
                 side,
                 ..Failure::of_device(why)
             };
-            shared.emit_failed(message.exchange, connection, FailedEnd::NoResponse, failure);
+            proxy.emit_failed(message.exchange, connection, FailedEnd::NoResponse, failure);
         })
     }
 }

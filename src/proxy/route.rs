@@ -7,16 +7,18 @@ use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header, request};
 
 use super::body::Body;
-use super::context::{Context, Server, Shared};
+use super::destination::Destination;
+use super::device_connection::DeviceConnection;
 use super::exchange::refuse;
 use super::settings::Scheme;
+use super::state::ProxyState;
 use crate::flow::Connection;
 use crate::flow::origin::{NamedHost, Origin, host_in_path};
 use crate::stay::StayContext;
 
 /// The destination of one request.
 pub(super) struct Route {
-    pub(super) server: Server,
+    pub(super) server: Destination,
     /// The device's connection, with the server of this request.
     pub(super) connection: Arc<Connection>,
     /// The context of `stay`, if it is in force.
@@ -25,7 +27,7 @@ pub(super) struct Route {
     pub(super) uri: Option<Uri>,
 }
 
-impl Context {
+impl DeviceConnection {
     /// Returns the destination of a request.
     pub(super) fn route(&self, parts: &request::Parts) -> Route {
         let fixed = || Route {
@@ -34,8 +36,8 @@ impl Context {
             stay: None,
             uri: self.server.address(&parts.uri),
         };
-        let shared = &self.shared.stay;
-        let Some(origins) = shared
+        let settings = &self.proxy.stay;
+        let Some(origins) = settings
             .origins
             .as_ref()
             .filter(|_| self.server.is_reverse_target())
@@ -47,9 +49,9 @@ impl Context {
         };
         let (map, origin) = origins.seen_from(&named);
         let path = parts.uri.path();
-        let stay = shared.extent.map(|extent| StayContext {
+        let stay = settings.extent.map(|extent| StayContext {
             map,
-            learned: shared.learned(),
+            learned: settings.learned(),
             extent,
             path: path.to_owned(),
         });
@@ -61,7 +63,7 @@ impl Context {
             Some((host, length)) => (host.origin(), below(&parts.uri, *length)),
             None => (origin, Some(parts.uri.clone())),
         };
-        let Some(server) = Server::behind(origin) else {
+        let Some(server) = Destination::behind(origin) else {
             return fixed();
         };
         Route {
@@ -101,8 +103,8 @@ impl Context {
         }
     }
 
-    fn connection_to(&self, server: &Server) -> Arc<Connection> {
-        let server = server.to_string();
+    fn connection_to(&self, server: &Destination) -> Arc<Connection> {
+        let server = server.origin().host_and_port();
         match self.connection.server == server {
             true => self.connection.clone(),
             false => Arc::new(Connection {
@@ -126,18 +128,18 @@ fn below(uri: &Uri, length: usize) -> Option<Uri> {
 
 /// Returns the response for a path of dmtap's own: its CA certificate. Below `/.dmtap/` there are otherwise only the
 /// hosts that servers named.
-pub(super) fn own_path<B>(shared: &Shared, request: &Request<B>) -> Option<Response<Body>> {
+pub(super) fn own_path<B>(proxy: &ProxyState, request: &Request<B>) -> Option<Response<Body>> {
     let path = request.uri().path();
     let below = path.strip_prefix(OWN)?;
     if !(below.is_empty() || below.starts_with('/')) {
         return None;
     }
     if below == CERTIFICATE {
-        return Some(certificate(shared, request.method()));
+        return Some(certificate(proxy, request.method()));
     }
-    let is_learned = |named: &NamedHost| shared.stay.learned().has(named);
+    let is_learned = |named: &NamedHost| proxy.stay.learned().has(named);
     let named = host_in_path(path).map(|(named, _)| named);
-    if shared.stay.extent.is_some() && named.as_ref().is_some_and(is_learned) {
+    if proxy.stay.extent.is_some() && named.as_ref().is_some_and(is_learned) {
         return None;
     }
     let why =
@@ -146,14 +148,14 @@ pub(super) fn own_path<B>(shared: &Shared, request: &Request<B>) -> Option<Respo
 }
 
 /// Returns the certificate that devices must trust, in the form that Windows accepts.
-fn certificate(shared: &Shared, method: &Method) -> Response<Body> {
+fn certificate(proxy: &ProxyState, method: &Method) -> Response<Body> {
     if *method != Method::GET && *method != Method::HEAD {
         return refuse(
             StatusCode::METHOD_NOT_ALLOWED,
             "only GET and HEAD are allowed here",
         );
     }
-    let mut response = Response::new(Body::whole(shared.tls.authority().certificate_der(), None));
+    let mut response = Response::new(Body::whole(proxy.tls.authority().certificate_der(), None));
     let kind = HeaderValue::from_static("application/x-x509-ca-cert");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use tokio::io::copy_bidirectional;
 
-use super::connection::{CloseEventGuard, IncomingConnection, TLS_HANDSHAKE, Target};
-use super::context::Shared;
+use super::connection::{CloseEventGuard, IncomingConnection, TLS_HANDSHAKE};
+use super::destination::Destination;
+use super::state::ProxyState;
 use super::upstream;
 use super::wire::Wire;
 use crate::flow::TlsDetails;
@@ -16,21 +17,22 @@ use crate::flow::TlsDetails;
 /// The reason, as text, if the server cannot be reached.
 pub(super) async fn run(
     incoming: &IncomingConnection,
-    shared: &Arc<Shared>,
+    proxy: &Arc<ProxyState>,
     mut wire: Wire,
-    target: Target,
+    server: &Destination,
 ) -> Result<(), String> {
-    let mut tcp = upstream::connect(&shared.settings, shared.listener, target.origin())
+    let origin = server.origin();
+    let mut tcp = upstream::connect(&proxy.settings, proxy.listener, origin)
         .await
-        .map_err(|why| format!("no tunnel to {}: {why}", target.origin().host_and_port()))?;
+        .map_err(|why| format!("no tunnel to {}: {why}", origin.host_and_port()))?;
     let is_tls = wire.first_byte().await.ok().flatten() == Some(TLS_HANDSHAKE);
     let tls = is_tls.then(TlsDetails::default);
-    let connection = Arc::new(incoming.connection(target.origin().host_and_port(), tls));
-    let _close_event = CloseEventGuard::new(shared, &connection);
+    let connection = Arc::new(incoming.connection(origin.host_and_port(), tls));
+    let _close_event = CloseEventGuard::new(proxy, &connection);
     let handle = wire.handle();
     // Only bytes count as activity: nothing is parsed as a request here.
     drop(handle.busy());
-    let stop = shared.stop.child_token();
+    let stop = proxy.stop.child_token();
     tokio::select! {
         ended = copy_bidirectional(&mut wire, &mut tcp) => {
             if let Err(error) = ended {
@@ -38,7 +40,7 @@ pub(super) async fn run(
             }
         }
         () = stop.cancelled() => {}
-        why = handle.silence(&shared.settings.limits) => {
+        why = handle.silence(&proxy.settings.limits) => {
             tracing::info!("{} is closed: {why}", incoming.id);
         }
     }

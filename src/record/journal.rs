@@ -1,10 +1,10 @@
 //! The journal: numbers events, makes their records on one thread, and passes the records to the sinks. Each sink has
 //! its own queue and thread.
 
-mod examine;
-mod inlet;
-mod queue;
+mod event_queue;
+mod record_thread;
 mod sessions;
+mod sink_queue;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -16,10 +16,9 @@ use parking_lot::Mutex;
 use super::{Masking, Sink, SinkFile};
 use crate::error_text;
 use crate::flow::{Event, EventSink};
-use examine::examine;
-use inlet::{Inlet, Numbered};
-use queue::{Next, Place, Queue, Ticket};
+use event_queue::{EventQueue, NumberedEvent, weight};
 pub use sessions::Sessions;
+use sink_queue::{Ended, Next, Place, SinkQueue, Ticket};
 
 /// How long a run waits at its end for an output that makes no progress.
 pub const FAREWELL: Duration = Duration::from_secs(5);
@@ -65,32 +64,10 @@ pub enum WhenFull {
 
 /// Numbers events from 1 and hands their records to every sink.
 pub struct Journal {
-    inlet: Arc<Inlet>,
-    lanes: Arc<[Lane]>,
+    events: Arc<EventQueue>,
+    sinks: Arc<[Arc<SinkQueue>]>,
     files: Mutex<Vec<(String, Box<dyn SinkFile>)>>,
     written: Mutex<Option<Result<Summary, CloseError>>>,
-}
-
-/// One sink of a journal, with its queue.
-struct Lane {
-    name: String,
-    queue: Arc<Queue>,
-}
-
-/// The result of a sink's thread.
-#[derive(Default)]
-struct Ended {
-    written: u64,
-    failure: Option<String>,
-}
-
-impl Ended {
-    fn failed(why: String) -> Self {
-        Self {
-            written: 0,
-            failure: Some(why),
-        }
-    }
 }
 
 /// The result of a journal, known when the journal is closed.
@@ -183,34 +160,34 @@ impl Builder {
     /// Starts the thread that makes records, and one thread for each sink. A sink whose thread does not start has
     /// failed; [`Journal::close`] reports it.
     pub fn start(self) -> Journal {
-        let lanes = self.sinks.into_iter().map(|(name, sink, when_full)| {
-            let queue = Arc::new(Queue::new(self.limits, when_full));
-            if let Err(error) = spawn(name.clone(), sink, queue.clone()) {
+        let sinks = self.sinks.into_iter().map(|(name, sink, when_full)| {
+            let queue = Arc::new(SinkQueue::new(name, self.limits, when_full));
+            if let Err(error) = spawn(sink, queue.clone()) {
                 queue.ended(Ended::failed(error_text::io(&error)));
             }
-            Lane { name, queue }
+            queue
         });
-        let lanes: Arc<[Lane]> = lanes.collect();
-        let inlet = Arc::new(Inlet::default());
-        let (inlet_of_thread, lanes_of_thread) = (inlet.clone(), lanes.clone());
+        let sinks: Arc<[Arc<SinkQueue>]> = sinks.collect();
+        let events = Arc::new(EventQueue::default());
+        let (events_of_thread, sinks_of_thread) = (events.clone(), sinks.clone());
         let run = move || {
-            examine(
-                &inlet_of_thread,
-                &lanes_of_thread,
+            record_thread::run(
+                &events_of_thread,
+                &sinks_of_thread,
                 self.masking,
                 self.sessions,
             )
         };
         let started = thread::Builder::new().name("records".into()).spawn(run);
         if let Err(error) = started {
-            inlet.close();
-            for lane in lanes.iter() {
-                lane.queue.ended(Ended::failed(error_text::io(&error)));
+            events.close();
+            for sink in sinks.iter() {
+                sink.ended(Ended::failed(error_text::io(&error)));
             }
         }
         Journal {
-            inlet,
-            lanes,
+            events,
+            sinks,
             files: Mutex::new(self.files),
             written: Mutex::default(),
         }
@@ -234,9 +211,9 @@ impl Journal {
         if let Some(written) = &*written {
             return written.clone();
         }
-        let events = self.inlet.close();
-        self.lanes.iter().for_each(|lane| lane.queue.close());
-        let sinks = self.lanes.iter().map(|lane| lane.end());
+        let events = self.events.close();
+        self.sinks.iter().for_each(|sink| sink.close());
+        let sinks = self.sinks.iter().map(|sink| sink.end());
         let mut sinks: Vec<SinkSummary> = sinks.collect();
         for (name, _) in self.files.lock().iter().filter(|it| it.1.is_deleted()) {
             tracing::error!(sink = name, "record: {DELETED}");
@@ -258,13 +235,13 @@ impl Journal {
     pub fn renew(&self) -> Vec<(String, Renewed)> {
         let mut renewed = Vec::new();
         for (name, file) in self.files.lock().iter_mut() {
-            let lane = self.lanes.iter().find(|lane| lane.name == *name);
+            let queue = self.sinks.iter().find(|sink| sink.name == *name);
             let is_away = file.is_away();
-            let done = match lane {
-                Some(lane) if lane.queue.is_dead() => Renewed::Failed { is_away },
-                Some(lane) if is_away => match file.renew() {
+            let done = match queue {
+                Some(queue) if queue.is_dead() => Renewed::Failed { is_away },
+                Some(queue) if is_away => match file.renew() {
                     Ok(sink) => {
-                        lane.queue.replace(sink);
+                        queue.replace(sink);
                         Renewed::Begun
                     }
                     Err(error) => Renewed::Unopened(error),
@@ -277,26 +254,26 @@ impl Journal {
     }
 
     /// Numbers an event and reserves its place with every sink. Returns the sinks that had no room for it.
-    fn queue(&self, event: Event) -> Vec<(&Lane, Ticket)> {
-        let bytes = queue::weight(&event);
+    fn queue(&self, event: Event) -> Vec<(&SinkQueue, Ticket)> {
+        let bytes = weight(&event);
         let mut crowded = Vec::new();
         let mut short = Vec::new();
-        self.inlet.put(|seq| {
+        self.events.put(|seq| {
             let mut without = Vec::new();
-            for (number, lane) in self.lanes.iter().enumerate() {
-                match lane.queue.place(bytes) {
+            for (number, sink) in self.sinks.iter().enumerate() {
+                match sink.place(bytes) {
                     Place::Taken => continue,
                     Place::Crowded(ticket) => {
-                        crowded.push((lane, ticket));
+                        crowded.push((&**sink, ticket));
                         continue;
                     }
-                    Place::Dropped(count) => short.push((lane, count)),
+                    Place::Dropped(count) => short.push((sink, count)),
                     Place::Ended => {}
                 }
                 without.push(number);
             }
-            let is_wanted = without.len() < self.lanes.len();
-            let numbered = is_wanted.then_some(Numbered {
+            let is_wanted = without.len() < self.sinks.len();
+            let numbered = is_wanted.then_some(NumberedEvent {
                 seq,
                 event,
                 bytes,
@@ -305,9 +282,9 @@ impl Journal {
             (numbered, !crowded.is_empty())
         });
         // Logs each time the count has doubled, so that a slow sink does not flood the log as well.
-        for (lane, dropped) in short.iter().filter(|(_, count)| count.is_power_of_two()) {
+        for (sink, dropped) in short.iter().filter(|(_, count)| count.is_power_of_two()) {
             tracing::warn!(
-                sink = lane.name,
+                sink = sink.name,
                 dropped,
                 "record: the output is too slow, events are left out"
             );
@@ -318,17 +295,17 @@ impl Journal {
 
 impl EventSink for Journal {
     fn on_event(&self, event: Event) {
-        if self.lanes.is_empty() {
+        if self.sinks.is_empty() {
             return;
         }
         let mut crowded = self.queue(event);
-        crowded.retain(|(lane, ticket)| !lane.queue.has_room(*ticket));
+        crowded.retain(|(sink, ticket)| !sink.has_room(*ticket));
         if crowded.is_empty() {
             return;
         }
         waiting(|| {
-            for (lane, ticket) in crowded {
-                lane.wait(ticket);
+            for (sink, ticket) in crowded {
+                sink.wait(ticket);
             }
         });
     }
@@ -341,42 +318,9 @@ impl Drop for Journal {
     }
 }
 
-impl Lane {
-    /// Waits until there is room, or gives up on the sink.
-    fn wait(&self, ticket: Ticket) {
-        if !self.queue.wait(ticket) {
-            tracing::error!(
-                sink = self.name,
-                patience = ?self.queue.limits.patience,
-                "record: the output took no event in this time, nothing more is written there"
-            );
-        }
-    }
-
-    fn end(&self) -> SinkSummary {
-        let (ended, dropped) = self.queue.end();
-        let ended = ended.unwrap_or_else(|| {
-            tracing::error!(sink = self.name, "record: {STUCK}");
-            Ended::failed(STUCK.to_owned())
-        });
-        if dropped > 0 {
-            tracing::warn!(sink = self.name, dropped, "record: events were left out");
-        }
-        SinkSummary {
-            name: self.name.clone(),
-            written: ended.written,
-            dropped,
-            failure: ended.failure,
-        }
-    }
-}
-
 /// The error of a sink whose file has no name any more.
 const DELETED: &str =
     "the file was deleted while dmtap wrote to it, and what was recorded in it is lost";
-
-/// The error of a sink whose thread does not finish.
-const STUCK: &str = "writing there did not finish";
 
 /// Waits without blocking other tasks: a worker of a multi-thread runtime first hands its other tasks over.
 fn waiting(wait: impl FnOnce()) {
@@ -387,7 +331,7 @@ fn waiting(wait: impl FnOnce()) {
     }
 }
 
-fn spawn(name: String, mut sink: Box<dyn Sink>, queue: Arc<Queue>) -> io::Result<()> {
+fn spawn(mut sink: Box<dyn Sink>, queue: Arc<SinkQueue>) -> io::Result<()> {
     let run = move || {
         let mut ended = Ended::default();
         let done = catch_unwind(AssertUnwindSafe(|| {
@@ -399,7 +343,7 @@ fn spawn(name: String, mut sink: Box<dyn Sink>, queue: Arc<Queue>) -> io::Result
         if let Err(error) = done {
             let error = error_text::io(&error);
             tracing::error!(
-                sink = name,
+                sink = queue.name,
                 %error,
                 "record: writing failed, nothing more is written there"
             );
@@ -414,7 +358,7 @@ fn spawn(name: String, mut sink: Box<dyn Sink>, queue: Arc<Queue>) -> io::Result
 }
 
 /// Writes events until no more can come. Flushes [`FLUSH_AFTER`] after the first event that is not flushed yet.
-fn drain(sink: &mut Box<dyn Sink>, queue: &Queue, written: &mut u64) -> io::Result<()> {
+fn drain(sink: &mut Box<dyn Sink>, queue: &SinkQueue, written: &mut u64) -> io::Result<()> {
     let mut flush_at = None;
     loop {
         match queue.next(flush_at) {

@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use super::Sink;
 use super::model::{BodyRecord, EventKind, EventRecord, VERSION};
 use crate::error_text;
-use crate::flow::EffectKind;
 
 /// A sink that writes JSON lines.
 pub struct JsonLines<W> {
@@ -116,30 +115,7 @@ pub fn read(line: &[u8]) -> Result<EventRecord, ReadError> {
             _ => ReadError::UnknownEvent,
         });
     }
-    let mut record: EventRecord = serde_json::from_slice(line).map_err(ReadError::NoEvent)?;
-    // Records of the first version have no fields for these values.
-    let why = record.why.as_deref();
-    record.by_rule |= why.is_some_and(|why| ["closed by a rule", "reset by a rule"].contains(&why));
-    for change in record
-        .applied
-        .iter_mut()
-        .flat_map(|applied| &mut applied.changes)
-    {
-        if change.kind == EffectKind::Other {
-            change.kind = kind_of_step(&change.step);
-        }
-    }
-    Ok(record)
-}
-
-/// Returns the kind of a change, for a record that does not name the kind.
-fn kind_of_step(step: &str) -> EffectKind {
-    match step {
-        "set-header" | "add-header" | "remove-header" => EffectKind::Header,
-        "set-status" => EffectKind::Status,
-        "answer" => EffectKind::Answered,
-        own => EffectKind::of_own(own),
-    }
+    serde_json::from_slice(line).map_err(ReadError::NoEvent)
 }
 
 /// Returns the line, with its line feed, of the run event called `event`.

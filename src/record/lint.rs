@@ -27,7 +27,10 @@ fn of_captured(linter: &mut Linter, captured: &CapturedMessage) -> Vec<Note> {
     let exchange = captured.exchange.0;
     let body = &captured.body;
     let ParsedBody::Document(document, _) = &body.parsed else {
-        missed(linter, exchange, matches!(body.parsed, ParsedBody::Empty));
+        // An empty body ends a session in a way that Windows accepts; any other body hides its content.
+        if !matches!(body.parsed, ParsedBody::Empty) {
+            linter.missed(exchange);
+        }
         return Vec::new();
     };
     linter.at(captured.at);
@@ -98,7 +101,9 @@ pub fn of_record(linter: &mut Linter, record: &EventRecord) -> Vec<Note> {
     let body = record.body.as_ref().filter(|_| is_document || record.own);
     let Some(document) = body.and_then(decoded) else {
         let is_empty = matches!(record.reading, Some(ParsedBodyRecord::Empty));
-        missed(linter, exchange, is_empty && !record.own);
+        if !is_empty || record.own {
+            linter.missed(exchange);
+        }
         if let (false, Some(session)) = (is_empty, &record.session) {
             linter.unread(&SessionKey {
                 server: record
@@ -144,14 +149,6 @@ pub fn of_record(linter: &mut Linter, record: &EventRecord) -> Vec<Note> {
         !known.any(|known| known.id == note.id && known.at == note.at)
     });
     notes
-}
-
-/// Handles a body without a message. An empty body ends a session in a way that Windows accepts; any other body hides
-/// its content from the linter.
-fn missed(linter: &mut Linter, exchange: u64, is_empty: bool) {
-    if !is_empty {
-        linter.missed(exchange);
-    }
 }
 
 /// Returns whether a change gives the two peers different views of the conversation.

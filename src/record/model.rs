@@ -5,7 +5,7 @@ mod command;
 pub(super) mod effect_sentence;
 pub(super) mod enrollment;
 mod event;
-mod http;
+mod message;
 mod place_name;
 mod redact_record;
 mod rule_effect;
@@ -30,7 +30,7 @@ pub use command::{
     StatusRecord,
 };
 pub use enrollment::{EnrollmentRecord, Facts, FaultRecord, GrantRecord};
-pub use http::{
+pub use message::{
     ClientCertificateRecord, ConnectionRecord, HeadRecord, MessageRecord, ParsedBodyRecord,
     SessionRecord, TlsRecord, UnreadCause,
 };
@@ -127,6 +127,12 @@ impl EventRecord {
     /// Returns an HTTP header field by its name in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.head.as_ref()?.header(name)
+    }
+
+    /// Returns whether the media type announces a SOAP envelope.
+    pub(in crate::record) fn announces_soap(&self) -> bool {
+        let media_type = self.header("content-type");
+        media_type.is_some_and(|media_type| media_type.to_ascii_lowercase().contains("soap+xml"))
     }
 
     /// Returns whether this is an answer of enrollment that reached the device in chunks, as far as the record shows.

@@ -5,20 +5,20 @@
 //! again. Bodies show the length of a secret; in texts for people a mask has a fixed, short length.
 
 mod comment;
+mod embedded;
 mod head;
-mod heuristics;
-mod inside;
-mod name;
-mod path;
+mod known_value;
+mod lookalike;
+mod nameless;
 mod profile;
-mod repeat;
-mod secret;
-mod shape;
+mod repeated;
+mod secret_name;
+mod secret_path;
 mod source_mapped_text;
 mod spans;
 mod token;
-mod torn;
-mod value;
+mod unreadable;
+mod walk;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -26,9 +26,9 @@ use std::ops::Range;
 use crate::flow::{AnswerLink, Head};
 use crate::markup::{Document, Limits};
 
-pub use path::{SecretPaths, Touch};
+use known_value::KnownValues;
+pub use secret_path::{SecretPaths, Touch};
 pub use spans::SecretSpans;
-use value::Values;
 
 /// Whether secrets are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -47,7 +47,7 @@ pub const MASK: &str = "********";
 #[derive(Debug, Default)]
 pub struct Redactor {
     masking: Masking,
-    values: Values,
+    values: KnownValues,
 }
 
 impl Redactor {
@@ -55,7 +55,7 @@ impl Redactor {
     pub fn new(masking: Masking) -> Self {
         Self {
             masking,
-            values: Values::default(),
+            values: KnownValues::default(),
         }
     }
 
@@ -70,7 +70,7 @@ impl Redactor {
         match self.masking {
             Masking::Masked => {
                 let limits = Limits::default();
-                secret::find(document, links, &mut self.values, &limits)
+                walk::find(document, links, &mut self.values, &limits)
             }
             Masking::Raw => SecretSpans {
                 masking: Masking::Raw,
@@ -110,7 +110,7 @@ impl Redactor {
     /// Masks what looks like a secret in a body that did not decode.
     pub fn mask_lookalikes<'b>(&self, body: &'b [u8]) -> Cow<'b, [u8]> {
         match self.masking {
-            Masking::Masked => heuristics::mask_lookalikes(body),
+            Masking::Masked => lookalike::mask_lookalikes(body),
             Masking::Raw => Cow::Borrowed(body),
         }
     }

@@ -87,7 +87,7 @@ pub fn replay<R: BufRead>(
 struct RunCounter {
     number: u32,
     last_seq: u64,
-    /// The id of the run, from its `run` line: early versions wrote none.
+    /// The id of the run, from its `run` line; without one, the numbers of the events show where a run begins.
     id: Option<String>,
     has_ended: bool,
 }

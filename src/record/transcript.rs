@@ -6,15 +6,15 @@
 mod block;
 mod client_certificate;
 mod command;
-mod dump;
 mod enrollment;
 mod failures;
-mod full;
 mod head;
-mod plain;
+mod hex_dump;
 mod rule;
 mod session;
 mod text_buffer;
+mod undecoded;
+mod whole_value;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -24,10 +24,9 @@ use super::{EventRecord, Sink};
 
 pub use enrollment::text as enrollment;
 pub use failures::Failures;
-pub use full::unfolded;
-pub(super) use plain::announces_soap;
 use text_buffer::TextBuffer;
 pub use text_buffer::{Colour, Layout};
+pub use whole_value::unfolded;
 
 /// A sink that writes a transcript.
 pub struct Transcript<W> {

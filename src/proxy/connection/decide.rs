@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use tokio::io::AsyncWriteExt;
 
-use super::{IncomingConnection, NotServed, TLS_HANDSHAKE, Target, within};
+use super::{IncomingConnection, NotServed, TLS_HANDSHAKE, within};
 use crate::error_text;
 use crate::flow::event::Event;
 use crate::flow::{ConnectionAction, ConnectionDecision, TlsAlert};
-use crate::proxy::context::{Shared, now};
+use crate::proxy::clock::now;
+use crate::proxy::destination::Destination;
 use crate::proxy::interruptible_sleep;
 use crate::proxy::live_rules::RuleSnapshot;
+use crate::proxy::state::ProxyState;
 use crate::proxy::tunnel;
 use crate::proxy::wire::Wire;
 use crate::rules::{ConnectionInput, ReceivedUnit, Stage};
@@ -42,14 +44,14 @@ impl IncomingConnection {
 
     /// Asks the rules if addresses are enough for them. Returns `None` if they need more, or no rule may refuse
     /// connections.
-    pub(super) fn decide_early(&self, shared: &Shared) -> Option<ConnectionDecision> {
-        let snapshot = shared.rules.current();
+    pub(super) fn decide_early(&self, proxy: &ProxyState) -> Option<ConnectionDecision> {
+        let snapshot = proxy.rules.current();
         // All other actions can wait until it is known whether the device speaks TLS, and which name it asks for.
         if !snapshot.rules.may_refuse() || !snapshot.rules.decides_by_address() {
             return None;
         }
         snapshot.count_arrival(Stage::Connection);
-        Some(self.ask(shared, &snapshot, &self.input(None)))
+        Some(self.ask(proxy, &snapshot, &self.input(None)))
     }
 
     /// Asks the rules that read the ClientHello. `first` is its first byte.
@@ -58,17 +60,17 @@ impl IncomingConnection {
     /// The reason, as text, if the ClientHello does not come.
     pub(super) async fn decide(
         &self,
-        shared: &Shared,
+        proxy: &ProxyState,
         wire: &mut Wire,
         first: u8,
-        target: &Target,
+        server: &Destination,
     ) -> Result<ConnectionDecision, String> {
-        let snapshot = shared.rules.current();
+        let snapshot = proxy.rules.current();
         if !snapshot.rules.decides_connections() {
             return Ok(ConnectionDecision::default());
         }
         let sni = match first == TLS_HANDSHAKE {
-            true => within(shared, wire.server_name())
+            true => within(proxy, wire.server_name())
                 .await?
                 .map_err(|error| no_hello(&error))?,
             false => None,
@@ -77,15 +79,15 @@ impl IncomingConnection {
         let input = ConnectionInput {
             sni: sni.as_deref(),
             tls: Some(first == TLS_HANDSHAKE),
-            ..self.input(Some(&target.origin().host))
+            ..self.input(Some(&server.origin().host))
         };
-        Ok(self.ask(shared, &snapshot, &input))
+        Ok(self.ask(proxy, &snapshot, &input))
     }
 
     /// Asks the rules about a request that itself names its server, `host`. Such a request is in clear text: for a TLS
     /// server behind a proxy, a device sends CONNECT.
-    pub(super) fn decide_request(&self, shared: &Shared, host: &str) -> ConnectionDecision {
-        let snapshot = shared.rules.current();
+    pub(super) fn decide_request(&self, proxy: &ProxyState, host: &str) -> ConnectionDecision {
+        let snapshot = proxy.rules.current();
         if !snapshot.rules.decides_connections() {
             return ConnectionDecision::default();
         }
@@ -94,7 +96,7 @@ impl IncomingConnection {
             arrival: ReceivedUnit::Request,
             ..self.input(Some(host))
         };
-        self.ask(shared, &snapshot, &input)
+        self.ask(proxy, &snapshot, &input)
     }
 
     fn input<'a>(&self, host: Option<&'a str>) -> ConnectionInput<'a> {
@@ -111,14 +113,14 @@ impl IncomingConnection {
     /// Asks the rules, and reports those that acted.
     fn ask(
         &self,
-        shared: &Shared,
+        proxy: &ProxyState,
         snapshot: &RuleSnapshot,
         input: &ConnectionInput<'_>,
     ) -> ConnectionDecision {
         let rules = &snapshot.rules;
         let decision = rules.decide_connection(input, &mut snapshot.tally());
         if !decision.applied.is_empty() {
-            shared.emit(Event::ConnectionDecided {
+            proxy.emit(Event::ConnectionDecided {
                 connection: self.id,
                 at: now(),
                 applied: decision.applied.clone(),
@@ -133,9 +135,9 @@ impl IncomingConnection {
     /// Always, with a text that names the rule, except for a tunnel that ended.
     pub(super) async fn receive(
         &self,
-        shared: &Arc<Shared>,
+        proxy: &Arc<ProxyState>,
         mut wire: Wire,
-        target: Target,
+        server: &Destination,
         decision: &ConnectionDecision,
     ) -> Result<(), NotServed> {
         let done = match decision.action {
@@ -144,8 +146,8 @@ impl IncomingConnection {
                 wire.handle().reset();
                 Ok(())
             }
-            ConnectionAction::Tunnel => return Ok(tunnel::run(self, shared, wire, target).await?),
-            ConnectionAction::Alert(alert) => within(shared, send_alert(&mut wire, alert)).await?,
+            ConnectionAction::Tunnel => return Ok(tunnel::run(self, proxy, wire, server).await?),
+            ConnectionAction::Alert(alert) => within(proxy, send_alert(&mut wire, alert)).await?,
             ConnectionAction::Stall(time) => {
                 // The device may give up first, or dmtap may stop first.
                 let stop = wire.handle().stop();

@@ -12,19 +12,22 @@ use super::{CloseEventGuard, IncomingConnection, NotServed};
 use crate::flow::origin::Origin;
 use crate::flow::{Connection, ConnectionAction};
 use crate::proxy::body::Body;
+use crate::proxy::clock::now;
 use crate::proxy::connection_handle::ConnectionHandle;
-use crate::proxy::context::{Context, Server, Shared, now};
+use crate::proxy::destination::Destination;
+use crate::proxy::device_connection::DeviceConnection;
 use crate::proxy::exchange::{self, Dropped, refuse};
 use crate::proxy::failure::{malformed, unfinished};
 use crate::proxy::route;
 use crate::proxy::settings::Scheme;
+use crate::proxy::state::ProxyState;
 use crate::proxy::upstream::ServerLink;
 use crate::proxy::wire::Wire;
 
 /// The requests of a device to the proxy on one connection.
 pub(super) struct ForwardProxyConnection<'a> {
     incoming: IncomingConnection,
-    shared: &'a Arc<Shared>,
+    proxy: &'a Arc<ProxyState>,
     handle: ConnectionHandle,
     link: Arc<ServerLink>,
     state: Mutex<State>,
@@ -32,7 +35,7 @@ pub(super) struct ForwardProxyConnection<'a> {
 
 #[derive(Default)]
 struct State {
-    tunnel: Option<Origin>,
+    tunnel: Option<Destination>,
     connection: Option<(Arc<Connection>, CloseEventGuard)>,
     /// The host of the last request for which the rules were asked.
     host: Option<String>,
@@ -43,18 +46,22 @@ struct State {
 }
 
 impl<'a> ForwardProxyConnection<'a> {
-    pub(super) fn new(incoming: IncomingConnection, shared: &'a Arc<Shared>, wire: &Wire) -> Self {
+    pub(super) fn new(
+        incoming: IncomingConnection,
+        proxy: &'a Arc<ProxyState>,
+        wire: &Wire,
+    ) -> Self {
         let device = Arc::new(incoming.connection(String::new(), None));
         Self {
-            link: Arc::new(ServerLink::new(&shared.upstreams, device)),
+            link: Arc::new(ServerLink::new(&proxy.upstreams, device)),
             incoming,
-            shared,
+            proxy,
             handle: wire.handle(),
             state: Mutex::default(),
         }
     }
 
-    pub(super) fn tunnel(&self) -> Option<Origin> {
+    pub(super) fn tunnel(&self) -> Option<Destination> {
         self.state.lock().tunnel.take()
     }
 
@@ -65,15 +72,18 @@ impl<'a> ForwardProxyConnection<'a> {
         if *request.method() == Method::CONNECT {
             let named = request.uri().authority();
             let port = named.and_then(|named| port_of(named, Scheme::Https));
-            let (Some(named), Some(port)) = (named, port) else {
+            let server = named
+                .zip(port)
+                .and_then(|(named, port)| Destination::of_connect(named.host(), port));
+            let Some(server) = server else {
                 return Ok(self.answer_400("CONNECT needs host:port, with a port from 1 to 65535"));
             };
-            self.state.lock().tunnel = Some(Origin::new(Scheme::Https, named.host(), port));
+            self.state.lock().tunnel = Some(server);
             return Ok(Response::new(Body::default()));
         }
         // A device that knows dmtap's address gets its certificate as from any server.
         if request.uri().authority().is_none()
-            && let Some(own) = route::own_path(self.shared, &request)
+            && let Some(own) = route::own_path(self.proxy, &request)
         {
             return Ok(own);
         }
@@ -81,18 +91,18 @@ impl<'a> ForwardProxyConnection<'a> {
             let why = "no CONNECT, and no full http:// address with a valid port: this is a proxy. Is --mode reverse: meant?";
             return Ok(self.answer_400(why));
         };
-        let Some(server) = Server::named(&origin) else {
+        let Some(server) = Destination::of_url(&origin) else {
             return Ok(self.answer_400("the server's name is not valid in a URL"));
         };
         self.decide_connection(&origin.host)?;
-        let context = Context {
-            shared: self.shared.clone(),
+        let device = DeviceConnection {
+            proxy: self.proxy.clone(),
             connection: self.connection(&origin),
             server,
             link: self.link.clone(),
             handle: self.handle.clone(),
         };
-        exchange::serve(Arc::new(context), request).await
+        exchange::serve(Arc::new(device), request).await
     }
 
     /// Refuses a request that names no server, and ends the connection.
@@ -112,7 +122,7 @@ impl<'a> ForwardProxyConnection<'a> {
             return Ok(());
         }
         state.host = Some(host.to_owned());
-        let decision = self.incoming.decide_request(self.shared, host);
+        let decision = self.incoming.decide_request(self.proxy, host);
         if decision.action != ConnectionAction::Refuse {
             return Ok(());
         }
@@ -132,7 +142,7 @@ impl<'a> ForwardProxyConnection<'a> {
             return connection.clone();
         }
         let connection = Arc::new(self.incoming.connection(server, None));
-        let farewell = CloseEventGuard::new(self.shared, &connection);
+        let farewell = CloseEventGuard::new(self.proxy, &connection);
         state.connection = Some((connection.clone(), farewell));
         connection
     }
@@ -141,7 +151,7 @@ impl<'a> ForwardProxyConnection<'a> {
     pub(super) fn tunnelling(&self) -> IncomingConnection {
         let mut incoming = self.incoming.clone();
         if self.state.lock().connection.take().is_some() {
-            incoming.id = self.shared.next_connection();
+            incoming.id = self.proxy.next_connection();
             incoming.opened = now();
         }
         incoming
@@ -158,7 +168,7 @@ impl<'a> ForwardProxyConnection<'a> {
         if let Some(why) = ended.as_ref().err().and_then(|error| malformed(error)) {
             let IncomingConnection { id, device, .. } = self.incoming;
             tracing::debug!("{id}: {why}");
-            self.shared.emit_malformed(id, device, why);
+            self.proxy.emit_malformed(id, device, why);
             return Ok(());
         }
         if let (None, Some(answered)) = (&opened, answered) {

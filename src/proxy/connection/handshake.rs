@@ -10,18 +10,18 @@ use tokio_rustls::server::TlsStream;
 
 use super::NotServed;
 use crate::flow::{ConnectionDecision, EffectDetail, RuleEffect, TlsDetails, TlsTerms};
-use crate::proxy::context::Shared;
 use crate::proxy::failure::{device_handshake, spoiled_handshake};
+use crate::proxy::state::ProxyState;
 use crate::proxy::wire::Wire;
 
 /// Does the TLS handshake, with a certificate for the name that the device asks for.
 pub(super) async fn handshake(
-    shared: &Shared,
+    proxy: &ProxyState,
     wire: Wire,
     host: &str,
     decision: &ConnectionDecision,
 ) -> Result<TlsStream<Wire>, NotServed> {
-    let failed = |error| failed(&error, decision, shared.tls.authority().certificate_file());
+    let failed = |error| failed(&error, decision, proxy.tls.authority().certificate_file());
     let local = wire.local_addr();
     let hello = LazyConfigAcceptor::new(Acceptor::default(), wire);
     let start = hello.await.map_err(failed)?;
@@ -33,9 +33,9 @@ pub(super) async fn handshake(
         None => vec![host, &local],
     };
     let names: Vec<&str> = names.into_iter().filter(|name| !name.is_empty()).collect();
-    let config = shared
+    let config = proxy
         .tls
-        .config_on(&names, shared.client_certs.request(&names), decision.tls)
+        .config_on(&names, proxy.client_certs.request(&names), decision.tls)
         .map_err(|error| error.to_string())?;
     start.into_stream(config).await.map_err(failed)
 }
@@ -55,11 +55,11 @@ fn failed(error: &io::Error, decision: &ConnectionDecision, ca: &Path) -> NotSer
 }
 
 /// Returns the facts of a handshake.
-pub(super) fn tls_details(shared: &Shared, stream: &TlsStream<Wire>) -> TlsDetails {
+pub(super) fn tls_details(proxy: &ProxyState, stream: &TlsStream<Wire>) -> TlsDetails {
     let (_, tls) = stream.get_ref();
     // This applies to a resumed session, too: a CA may have expired since.
     let chain = tls.peer_certificates();
-    let client = chain.and_then(|chain| shared.tls.judge().read(chain));
+    let client = chain.and_then(|chain| proxy.tls.judge().read(chain));
     TlsDetails {
         sni: tls.server_name().map(str::to_owned),
         alpn: tls

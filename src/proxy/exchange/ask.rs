@@ -48,13 +48,13 @@ impl Exchange {
         parts: request::Parts,
         mut body: Body,
     ) -> Result<Response<Incoming>, NotAnswered> {
-        let shared = &self.context.shared;
-        let limits = &shared.settings.limits;
+        let proxy = &self.device.proxy;
+        let limits = &proxy.settings.limits;
         let progress = body.progress();
         let request = Request::from_parts(parts, body);
-        let link = &self.context.link;
+        let link = &self.device.link;
         let identity = self.identity.as_ref();
-        let asking = link.send(&shared.upstreams, self.head.version, identity, request);
+        let asking = link.send(&proxy.upstreams, self.head.version, identity, request);
         tokio::select! {
             biased;
             asked = asking => asked.map_err(|not| match progress.failure() {

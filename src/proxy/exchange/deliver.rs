@@ -13,10 +13,10 @@ use super::{Dropped, Exchange};
 use crate::flow::{Delivery, DeliveryStep, Pace, StatedLength};
 use crate::proxy::body::Body;
 use crate::proxy::connection_handle::{CloseKind, CloseSequence, ConnectionHandle};
-use crate::proxy::context::FailedEnd;
 use crate::proxy::failure::Failure;
 use crate::proxy::interruptible_sleep;
 use crate::proxy::paced_body::{ClientProtocol, End, Length, PacedBody};
+use crate::proxy::state::FailedEnd;
 
 /// A delivery in the order in which it is carried out.
 #[derive(Debug, Default)]
@@ -76,7 +76,7 @@ impl Exchange {
             return Ok(body);
         }
         let plan = DeliveryPlan::of(delivery);
-        interruptible_sleep::wait(&self.context.handle.stop(), plan.wait).await;
+        interruptible_sleep::wait(&self.device.handle.stop(), plan.wait).await;
         let (Some(bytes), ending) = (plan.sends, plan.ending) else {
             return Err(self.end(&plan).await);
         };
@@ -107,7 +107,7 @@ impl Exchange {
             return Ok(response);
         }
         let plan = DeliveryPlan::of(delivery);
-        interruptible_sleep::wait(&self.context.handle.stop(), plan.wait).await;
+        interruptible_sleep::wait(&self.device.handle.stop(), plan.wait).await;
         let (handle, protocol) = self.client();
         let Some(bytes) = plan.sends else {
             if protocol == ClientProtocol::One || plan.noise.is_empty() {
@@ -156,7 +156,7 @@ impl Exchange {
             Version::HTTP_2 => ClientProtocol::Two,
             _ => ClientProtocol::One,
         };
-        (self.context.handle.clone(), protocol)
+        (self.device.handle.clone(), protocol)
     }
 
     /// Ends the device's connection, or its stream, without a response.

@@ -6,7 +6,7 @@ use super::Exchange;
 use crate::flow::{Side, media};
 use crate::proxy::body::Broken;
 use crate::proxy::body_timeout::BodyTimeout;
-use crate::proxy::context::steady_now;
+use crate::proxy::clock::steady_now;
 use crate::proxy::framing::Framing;
 use crate::proxy::headers;
 use crate::proxy::message::IncomingMessage;
@@ -23,10 +23,10 @@ impl Exchange {
         headers: &http::HeaderMap,
         framing: Framing,
     ) -> Result<IncomingMessage, Broken> {
-        let shared = &self.context.shared;
-        let settings = &shared.settings;
+        let proxy = &self.device.proxy;
+        let settings = &proxy.settings;
         let needed = self.rules.rules.reads_bodies(speaker)
-            || shared.conversations.have_obligations(steady_now())
+            || proxy.conversations.have_obligations(steady_now())
             || read::has_transfer_codings(headers);
         let limits = &settings.limits;
         let waits = speaker == Side::Device && headers::may_wait_for_continue(&self.head);
@@ -34,7 +34,7 @@ impl Exchange {
             length: settings.max_body,
             limits,
             waits,
-            budget: &shared.budget,
+            budget: &proxy.budget,
         };
         let needed = needed || settings.body_capture != BodyCapture::Pass || self.swap.is_some();
         let may_hold = self.route.stay.is_some() || self.may_be_swapped() || !self.pairs.is_empty();
@@ -68,7 +68,7 @@ impl Exchange {
     }
 
     fn may_be_swapped(&self) -> bool {
-        let identities = &self.context.shared.identities;
-        identities.swaps(self.route.server.host())
+        let identities = &self.device.proxy.identities;
+        identities.swaps(&self.route.server.origin().host)
     }
 }

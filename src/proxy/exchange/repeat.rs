@@ -36,7 +36,7 @@ impl Exchange {
 
     /// Reads a response that nobody gets to its end, so that the connection can be used again.
     async fn drain(&self, response: Response<Incoming>) {
-        let settings = &self.context.shared.settings;
+        let settings = &self.device.proxy.settings;
         let body = Limited::new(response.into_body(), settings.max_body);
         // Errors of this response do not matter.
         let _ = tokio::time::timeout(settings.limits.body, body.collect()).await;

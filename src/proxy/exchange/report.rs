@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::Exchange;
 use crate::flow::event::Event;
-use crate::proxy::context::FailedEnd;
 use crate::proxy::failure::Failure;
+use crate::proxy::state::FailedEnd;
 
 impl Exchange {
     /// Reports the request, unless it was reported already.
@@ -13,7 +13,7 @@ impl Exchange {
         if let Some(pending) = self.pending_request.take() {
             self.is_request_reported = true;
             let message = pending.counted();
-            self.context.shared.emit(Event::Request(Arc::new(message)));
+            self.device.proxy.emit(Event::Request(Arc::new(message)));
         }
     }
 
@@ -24,15 +24,15 @@ impl Exchange {
         }
         self.emit_request();
         self.is_over = true;
-        let connection = self.context.connection.id;
-        let shared = &self.context.shared;
-        shared.emit_failed(self.id, connection, end, failure);
+        let connection = self.device.connection.id;
+        let proxy = &self.device.proxy;
+        proxy.emit_failed(self.id, connection, end, failure);
     }
 }
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        self.context.handle.end();
+        self.device.handle.end();
         if !self.is_over {
             let why = "the device left before the response";
             self.emit_failed(FailedEnd::NoResponse, Failure::of_device(why.into()));

@@ -28,8 +28,8 @@ impl Exchange {
         leaving: Option<Arc<Document>>,
         decided: &mut Decision,
     ) {
-        let identities = &self.context.shared.identities;
-        let swaps = identities.swaps(self.route.server.host());
+        let identities = &self.device.proxy.identities;
+        let swaps = identities.swaps(&self.route.server.origin().host);
         // A request that a rule answers does not reach the server.
         if !(swaps || identities.has_any()) || decided.verdict.answer.is_some() {
             return;
@@ -48,7 +48,7 @@ impl Exchange {
         let server = self.route.connection.server.clone();
         let begun = identities.begin(&asked, &server).await;
         let changed = begun.and_then(|(swap, effect)| {
-            let limits = read::decode_limits(self.context.shared.settings.max_body);
+            let limits = read::decode_limits(self.device.proxy.settings.max_body);
             let sent = patched(&document, &effect.patch, &self.head.headers, &limits)
                 .ok_or("the message could not be read any more")?;
             send(sent, effect, decided);
@@ -98,8 +98,8 @@ impl Exchange {
 
     /// Remembers the key length that a server demands, and the hosts that it names to a device whose identity is known.
     fn learn(&self, document: Option<&Document>, headers: &HeaderMap) {
-        let shared = &self.context.shared;
-        if shared.identities.swaps(self.route.server.host())
+        let proxy = &self.device.proxy;
+        if proxy.identities.swaps(&self.route.server.origin().host)
             && let Some(EnrollmentMessage::GetPoliciesResponse(policies)) = document
                 .and_then(Envelope::of)
                 .and_then(EnrollmentMessage::of)
@@ -107,7 +107,7 @@ impl Exchange {
             && let Ok(bits) = bits.trim().parse()
         {
             let server = &self.route.connection.server;
-            shared.identities.want_key_bits(server, bits);
+            proxy.identities.want_key_bits(server, bits);
         }
         // The certificate of --client-certs goes to every server, and not each may say where an identity goes.
         if self.stored_identity().is_some()
@@ -122,14 +122,14 @@ impl Exchange {
                 .filter(has_url)
                 .map_or_else(Vec::new, hosts::in_document);
             let named = location.into_iter().chain(named).collect();
-            shared.identities.add_hosts(&hash, named);
+            proxy.identities.add_hosts(&hash, named);
         }
     }
 
     /// Finds the client identity for the server of this request. A server in clear text may get the certificate in a
     /// header field.
     pub(super) async fn find_identity(&mut self) {
-        let certs = &self.context.shared.client_certs;
+        let certs = &self.device.proxy.client_certs;
         let host = self.address.host().unwrap_or_default();
         self.identity = certs.of(&self.route.connection, host).await;
     }
@@ -187,7 +187,7 @@ impl Exchange {
         head: &ResponseHead,
         decided: &mut Decision,
     ) -> Result<Note, String> {
-        let shared = &self.context.shared;
+        let proxy = &self.device.proxy;
         let headers = &head.headers;
         let document = leaving.ok_or_else(|| match headers.contains_key(LOCATION) {
             true => "the answer is a redirection".to_owned(),
@@ -196,9 +196,9 @@ impl Exchange {
             }
             false => "the answer cannot be read".to_owned(),
         })?;
-        let limits = read::decode_limits(shared.settings.max_body);
-        let authority = shared.tls.authority();
-        let ready = swap.answered(&shared.identities, authority, &document, hosts, &limits)?;
+        let limits = read::decode_limits(proxy.settings.max_body);
+        let authority = proxy.tls.authority();
+        let ready = swap.answered(&proxy.identities, authority, &document, hosts, &limits)?;
         let sent = patched(&document, &ready.effect.patch, headers, &limits)
             .ok_or("the answer could not be read any more")?;
         let device = ready.identity.device_certificate.octets();
@@ -208,8 +208,8 @@ impl Exchange {
             }
             false => "",
         };
-        let (effect, id) = ready.store(&shared.identities).await?;
-        shared
+        let (effect, id) = ready.store(&proxy.identities).await?;
+        proxy
             .conversations
             .add_device_certificate(&device.unwrap_or_default());
         send(sent, effect, decided);

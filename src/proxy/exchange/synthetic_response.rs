@@ -14,11 +14,11 @@ use crate::flow::{
 };
 use crate::proxy::IN_TRANSCRIPT;
 use crate::proxy::body::Body;
-use crate::proxy::context::FailedEnd;
 use crate::proxy::device_certificate::RequestClientCert;
 use crate::proxy::failure::Failure;
 use crate::proxy::headers;
 use crate::proxy::message::PendingEvent;
+use crate::proxy::state::FailedEnd;
 use crate::rules::SyntheticResponse;
 
 /// Returns the response to a request that does not become an exchange.
@@ -46,7 +46,7 @@ impl Exchange {
         if let Some(failure) = self.lacks_client_certificate() {
             return Some(failure);
         }
-        let comes_back = self.context.shared.via.is_in(&head.headers);
+        let comes_back = self.device.proxy.via.is_in(&head.headers);
         comes_back.then(Failure::looped)
     }
 
@@ -54,7 +54,7 @@ impl Exchange {
     /// The connection may be in clear text or opened for another name, or the certificate may have expired since.
     fn lacks_client_certificate(&self) -> Option<Failure> {
         let name = self.head.uri.host().unwrap_or_default();
-        let demanded = self.context.shared.client_certs.request(&[name]);
+        let demanded = self.device.proxy.client_certs.request(&[name]);
         let tls = self.route.connection.tls.as_ref();
         let presented = tls.and_then(|tls| tls.client.as_ref());
         let is_trusted = |client: &&Arc<ClientCertificate>| {
@@ -116,7 +116,7 @@ impl Exchange {
             let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE, OPTIONS");
             answer.headers.insert(header::ALLOW, allowed);
         }
-        let is_elsewhere = *server != self.context.connection.server;
+        let is_elsewhere = *server != self.device.connection.server;
         // The record names the server that the connection was opened for.
         if failure.side == Side::Server && is_elsewhere {
             failure.why = format!("{server}: {}", failure.why);
@@ -197,8 +197,8 @@ impl Exchange {
             delivery,
             ..self.message(head, body)
         };
-        let shared = &self.context.shared;
-        shared.emit(Event::Response(Arc::new(message)));
+        let proxy = &self.device.proxy;
+        proxy.emit(Event::Response(Arc::new(message)));
         response
     }
 }

@@ -53,7 +53,7 @@ impl Identities {
         let stored = match &store {
             Some(store) => {
                 store.clear_unfinished()?;
-                let (stored, damaged) = store.list_all()?;
+                let (stored, damaged) = store.list()?;
                 damaged.iter().for_each(|error| tracing::error!("{error}"));
                 stored
             }
@@ -240,7 +240,7 @@ impl Identities {
             tokio::time::sleep(DAY).await;
             let identities = self.clone();
             let retire = move || match identities.store.as_ref().map(IdentityStore::list) {
-                Some(Ok(stored)) => identities.retire_old(&stored, jiff::Timestamp::now()),
+                Some(Ok((stored, _))) => identities.retire_old(&stored, jiff::Timestamp::now()),
                 Some(Err(error)) => tracing::warn!("identities: {error}"),
                 None => {}
             };

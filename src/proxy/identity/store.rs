@@ -88,19 +88,12 @@ impl IdentityStore {
         }
     }
 
-    /// Returns all identities that can be used, sorted by name. It is an error if others may read one of them.
+    /// Returns all identities that can be used, sorted by name, and an error for each damaged one. It is an error if
+    /// others may read one of them.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn list(&self) -> Result<Vec<StoredIdentity>, StoreError> {
-        Ok(self.list_all()?.0)
-    }
-
-    /// Returns all identities as [`Self::list`] does, and an error for each damaged one.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn list_all(&self) -> Result<(Vec<StoredIdentity>, Vec<StoreError>), StoreError> {
+    pub fn list(&self) -> Result<(Vec<StoredIdentity>, Vec<StoreError>), StoreError> {
         let entries = match fs::read_dir(&self.folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Default::default()),
             entries => entries.map_err(|error| StoreError::io(&self.folder, error))?,
@@ -148,7 +141,7 @@ impl IdentityStore {
                 .chain([&identity.device_id]);
             begins(&identity.id) || names.any(|name| name.eq_ignore_ascii_case(text))
         };
-        let (identities, damaged) = self.list_all()?;
+        let (identities, damaged) = self.list()?;
         let identities = identities.into_iter().filter(is_named).map(Ok);
         let is_meant = |it: &StoreError| matches!(it, StoreError::Damaged { id, .. } if begins(id));
         let damaged = damaged.into_iter().filter(is_meant).map(Err);

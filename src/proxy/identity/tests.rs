@@ -79,11 +79,11 @@ fn an_old_identity_stays_for_90_days_unless_the_new_one_is_used() {
         let (_, hash) = store(folder.path(), "2100-06-01T00:00:00Z", Some(old.id));
         let identities = Identities::new(&settings(folder.path())).unwrap();
         let stored = IdentityStore::of(folder.path());
-        identities.retire_old(&stored.list().unwrap(), now.parse().unwrap());
+        identities.retire_old(&stored.list().unwrap().0, now.parse().unwrap());
         if uses {
             identities.of_certificate(&hash, "mdm.example").unwrap();
         }
-        assert_eq!(stored.list().unwrap().len(), expected, "{now}");
+        assert_eq!(stored.list().unwrap().0.len(), expected, "{now}");
     };
     check("2100-06-01T00:00:01Z", false, 2);
     check("2100-08-30T00:00:00Z", false, 2);

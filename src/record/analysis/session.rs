@@ -24,7 +24,9 @@ use super::incident::{Back, Incident, IncidentKind, SLOW};
 use super::links::Links;
 use super::no_answer::NoAnswer;
 use super::refusal::{self, MissedCertificate};
-use crate::flow::{Arrival, CommandPlace, SessionEnd, Side, Transaction, TransactionOutcome};
+use crate::flow::{
+    Arrival, BySide, CommandPlace, SessionEnd, Side, Transaction, TransactionOutcome,
+};
 use crate::record::EventRecord;
 use crate::record::model::{EventKind, NoteRecord, SessionSummary};
 
@@ -35,8 +37,8 @@ pub(super) struct OpenSession {
     pub(super) transactions: Vec<Transaction>,
     pub(super) incidents: Vec<Incident>,
     /// The messages of each sender, as it sent them and as they were received.
-    sent: [Links; 2],
-    received: [Links; 2],
+    sent: BySide<Links>,
+    received: BySide<Links>,
     /// The places of transactions whose sender still waits for an answer.
     open: Vec<usize>,
     objects: Vec<OpenObject>,
@@ -67,7 +69,7 @@ pub(super) struct OpenSession {
     /// Whether the server answered anything; a bootstrap has no answers.
     pub(super) server_answers: bool,
     pub(super) max_msg_size_of_server: Option<u64>,
-    last: [LastMessage; 2],
+    last: BySide<LastMessage>,
     /// The rules that acted on messages of the device, by exchange.
     acted: Vec<(u64, Vec<SmolStr>)>,
     /// The rules that changed which sizes the server announces, each with the first exchange in which it did.
@@ -205,11 +207,11 @@ impl OpenSession {
         };
         self.is_waiting = false;
         let mut how = NoAnswer::of(record);
-        let last = &self.last[side(during)];
+        let last = &self.last[during];
         // A device that waited too long for a message that a rule held back left for that reason.
         let is_held = by == Some(Side::Device) && last.held_us > 0;
         let rules = match record.by_rule {
-            true => of_user(&self.last[0].rules),
+            true => of_user(&self.last.device.rules),
             false if is_held => of_user(&last.all_rules),
             false => Vec::new(),
         };
@@ -234,13 +236,13 @@ impl OpenSession {
                 incident.back = Some((at_us, back));
             }
         }
-        let last = &self.last[1];
+        let last = &self.last.server;
         let since = at_us.saturating_sub(last.at_us.saturating_add(last.held_us));
         if is_repeat && !was_broken && self.is_logged_twice(message) {
             // The server's log has the message as it came, and again as it was handled.
         } else if is_repeat && !was_broken {
             self.lost_response(message);
-        } else if !was_broken && self.last[1].at_us > 0 && since > SLOW {
+        } else if !was_broken && self.last.server.at_us > 0 && since > SLOW {
             let slow = IncidentKind::Slow {
                 who: Side::Device,
                 took_us: since,
@@ -259,7 +261,7 @@ impl OpenSession {
 
     fn response(&mut self, message: &Exchanged<'_>) {
         let record = message.record;
-        if record.own && !of_user(&self.last[0].rules).is_empty() {
+        if record.own && !of_user(&self.last.device.rules).is_empty() {
             self.request_lost();
         }
         if record.notes.iter().any(|note| note.id == SENT_AGAIN) {
@@ -329,7 +331,7 @@ impl OpenSession {
     fn note_missing(&mut self, message: &Exchanged<'_>) {
         let from = message.from;
         let number = |msg_id: &SmolStr| msg_id.parse::<u32>().ok();
-        let next = number(&self.last[side(from)].msg_id).and_then(|last| last.checked_add(1));
+        let next = number(&self.last[from].msg_id).and_then(|last| last.checked_add(1));
         let msg_id = message.sent.and_then(|(header, _)| header.msg.as_ref());
         let (Some(next), Some(now)) = (next, msg_id.and_then(number)) else {
             return;
@@ -346,7 +348,7 @@ impl OpenSession {
 
     /// Whether the last message of the sender had the same bytes and MsgID.
     fn is_repeat(&self, message: &Exchanged<'_>) -> bool {
-        let last = &self.last[side(message.from)];
+        let last = &self.last[message.from];
         let msg_id = message.sent.and_then(|(header, _)| header.msg.as_ref());
         let is_alike = message.fingerprint.is_some() && message.fingerprint == last.fingerprint;
         msg_id == Some(&last.msg_id) && is_alike
@@ -355,26 +357,26 @@ impl OpenSession {
     /// Whether a request that the record has twice came only once: a server may log it as it comes and as it is handled. No
     /// device repeats a request so soon.
     fn is_logged_twice(&self, message: &Exchanged<'_>) -> bool {
-        let first = self.last[side(message.from)].at_us;
+        let first = self.last[message.from].at_us;
         let is_of_log = message.record.head.is_none() && first > 0;
         is_of_log && message.record.at_us.saturating_sub(first) < LOGGED_TWICE
     }
 
     /// Notes that the device repeated its message, because it did not get the response.
     fn lost_response(&mut self, message: &Exchanged<'_>) {
-        let commands = self.last[1].commands.clone();
+        let commands = self.last.server.commands.clone();
         for at in commands {
             if self.transactions[at].arrival == Arrival::Delivered {
                 self.transactions[at].arrival = Arrival::Undelivered;
             }
         }
-        let (exchange, asked_us) = (self.last[0].exchange, self.last[0].at_us);
+        let (exchange, asked_us) = (self.last.device.exchange, self.last.device.at_us);
         let broken = IncidentKind::Broken {
             by: None,
             during: Side::Server,
             how: NoAnswer::default(),
         };
-        let at_us = self.last[1].at_us.max(asked_us);
+        let at_us = self.last.server.at_us.max(asked_us);
         self.push(Some(exchange), at_us, Vec::new(), broken);
         if let Some(incident) = self.incidents.last_mut() {
             incident.back = Some((message.record.at_us, Back::Repeated));
@@ -384,13 +386,13 @@ impl OpenSession {
     /// Notes that a rule answered in the server's place, so that the server did not get the request. Answers to dmtap's own
     /// commands stay as they are.
     fn request_lost(&mut self) {
-        for (transaction, answer) in std::mem::take(&mut self.last[0].answers) {
+        for (transaction, answer) in std::mem::take(&mut self.last.device.answers) {
             if self.transactions[transaction].arrival != Arrival::Injected {
                 self.transactions[transaction].answers[answer].received = None;
                 self.settle(transaction);
             }
         }
-        for at in self.last[0].commands.clone() {
+        for at in self.last.device.commands.clone() {
             self.transactions[at].arrival = Arrival::Undelivered;
         }
     }
@@ -399,7 +401,7 @@ impl OpenSession {
     fn due(&mut self, asker: Side) {
         let is_aborted = self.aborted_by().is_some();
         let transactions = &mut self.transactions;
-        let newest = &self.last[side(asker)];
+        let newest = &self.last[asker];
         // A peer may not answer a message whose frame a rule changed.
         let (of_newest, frame_rules) = (&newest.commands, &newest.frame_rules);
         self.open.retain(|at| {
@@ -432,12 +434,12 @@ impl OpenSession {
 
     /// Returns the hash of the device's last message.
     pub(super) fn last_request(&self) -> Option<u64> {
-        self.last[0].fingerprint
+        self.last.device.fingerprint
     }
 
     /// Whether the session has a message of the device.
     pub(super) fn has_request(&self) -> bool {
-        self.last[0].exchange > 0
+        self.last.device.exchange > 0
     }
 
     /// Returns the places of large objects whose last chunk is still to come, each with its announced size.
@@ -449,7 +451,7 @@ impl OpenSession {
 
     /// Returns the note that the server's last message leads the device away from dmtap, in words.
     pub(super) fn leads_away(&self) -> Option<&SmolStr> {
-        self.last[1].leads_away.as_ref()
+        self.last.server.leads_away.as_ref()
     }
 
     fn note(&mut self, message: &Exchanged<'_>, rules: Vec<SmolStr>, what: IncidentKind) {
@@ -477,14 +479,6 @@ pub(super) const SENT_AGAIN: &str = "HTTP-08";
 
 /// The most entries that are kept in each list of a session.
 pub(super) const MOST_KEPT: usize = 1_000;
-
-/// Returns the place of a peer in a pair.
-fn side(side: Side) -> usize {
-    match side {
-        Side::Device => 0,
-        Side::Server => 1,
-    }
-}
 
 /// Adds the rules that are not in a list yet.
 fn add_rules(known: &mut Vec<SmolStr>, rules: Vec<SmolStr>) {

@@ -4,7 +4,10 @@ use std::borrow::Cow;
 
 use smol_str::SmolStr;
 
-use super::{CommandRecord, EventRecord, MessageRecord, ParsedBodyRecord};
+use super::{
+    AnswerTargetRecord, CommandRecord, EventRecord, ItemRecord, MessageRecord, ParsedBodyRecord,
+    SessionRecord, StatusRecord,
+};
 use crate::record::redact::Redactor;
 
 impl EventRecord {
@@ -33,9 +36,16 @@ impl EventRecord {
             Some(ParsedBodyRecord::Empty) | None => {}
         }
         if let Some(session) = &mut self.session {
-            mask(&mut session.device);
-            mask(&mut session.id);
-            session.user.iter_mut().for_each(&mut mask);
+            let SessionRecord {
+                number: _,
+                device,
+                id,
+                msg: _,
+                exchange: _,
+                package: _,
+                user,
+            } = session;
+            [device, id].into_iter().chain(user).for_each(&mut mask);
         }
         if let Some(message) = &mut self.message {
             in_message(message, &mut mask);
@@ -49,53 +59,100 @@ impl EventRecord {
     }
 }
 
+// The fields are listed, so that a new one cannot be forgotten.
+
 fn in_message(message: &mut MessageRecord, mask: &mut impl FnMut(&mut SmolStr)) {
-    let texts = [
-        &mut message.proto,
-        &mut message.session,
-        &mut message.msg,
-        &mut message.source,
-        &mut message.target,
-        &mut message.resp_uri,
-        &mut message.cred,
-    ];
+    let MessageRecord {
+        proto,
+        session,
+        msg,
+        source,
+        target,
+        resp_uri,
+        cred,
+        max_msg_size: _,
+        max_obj_size: _,
+        is_final: _,
+    } = message;
+    let texts = [proto, session, msg, source, target, resp_uri, cred];
     texts.into_iter().flatten().for_each(mask);
 }
 
 fn in_command(command: &mut CommandRecord, mask: &mut impl FnMut(&mut SmolStr)) {
-    mask(&mut command.kind);
-    mask(&mut command.path);
-    let own = [&mut command.id, &mut command.loc_uri];
-    own.into_iter().flatten().for_each(&mut *mask);
-    if let Some(answers) = &mut command.answers {
-        mask(&mut answers.msg);
-        mask(&mut answers.id);
-        let texts = [&mut answers.cmd, &mut answers.loc_uri];
-        let texts = texts.into_iter().flatten();
-        texts.chain(&mut answers.loc_uris).for_each(&mut *mask);
+    let CommandRecord {
+        kind,
+        id,
+        depth: _,
+        path,
+        span: _,
+        loc_uri,
+        answers,
+        status,
+        // Its name is dmtap's.
+        alert: _,
+        correlator,
+        items,
+    } = command;
+    mask(kind);
+    mask(path);
+    let texts = [id, loc_uri, correlator];
+    texts.into_iter().flatten().for_each(&mut *mask);
+    if let Some(answers) = answers {
+        in_answers(answers, mask);
     }
-    if let Some(status) = &mut command.status {
-        status.data.iter_mut().for_each(&mut *mask);
-        if let Some(error) = &mut status.original_error {
-            let before = error.clone();
-            mask(error);
-            // The meaning of a secret error would reveal the secret.
-            status.original_error_means.take_if(|_| *error != before);
-        }
-        let chal = status.chal.iter_mut();
-        chal.flat_map(|chal| &mut chal.scheme).for_each(&mut *mask);
+    if let Some(status) = status {
+        in_status(status, mask);
     }
-    for item in &mut command.items {
-        let texts = [
-            &mut item.target,
-            &mut item.source,
-            &mut item.format,
-            &mut item.media_type,
-            &mut item.mark,
-        ];
+    for item in items {
+        let ItemRecord {
+            target,
+            source,
+            format,
+            media_type,
+            mark,
+            size: _,
+            data,
+            more: _,
+        } = item;
+        let texts = [target, source, format, media_type, mark];
         texts.into_iter().flatten().for_each(&mut *mask);
-        if let Some(data) = &mut item.data {
+        if let Some(data) = data {
             mask(&mut data.text);
         }
     }
+}
+
+fn in_answers(answers: &mut AnswerTargetRecord, mask: &mut impl FnMut(&mut SmolStr)) {
+    let AnswerTargetRecord {
+        msg,
+        id,
+        cmd,
+        loc_uri,
+        loc_uris,
+        more: _,
+        found: _,
+    } = answers;
+    let texts = [msg, id].into_iter().chain(cmd).chain(loc_uri);
+    texts.chain(loc_uris).for_each(mask);
+}
+
+fn in_status(status: &mut StatusRecord, mask: &mut impl FnMut(&mut SmolStr)) {
+    let StatusRecord {
+        code: _,
+        data,
+        // It is dmtap's.
+        name: _,
+        original_error,
+        original_error_means,
+        chal,
+    } = status;
+    data.iter_mut().for_each(&mut *mask);
+    if let Some(error) = original_error {
+        let before = error.clone();
+        mask(error);
+        // The meaning of a secret error would reveal the secret.
+        original_error_means.take_if(|_| *error != before);
+    }
+    let chal = chal.iter_mut();
+    chal.flat_map(|chal| &mut chal.scheme).for_each(mask);
 }

@@ -9,8 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::MASK;
-use super::name::is_secret_name;
-use super::value::Values;
+use super::known_value::KnownValues;
+use super::secret_name::is_secret_name;
 use crate::flow::Head;
 
 /// Returns the value of a header field without secrets. `name` is in lower case.
@@ -60,7 +60,7 @@ const SECRET_PARTS: [&str; 14] = [
 const SECRET_WORDS: [&str; 8] = ["pin", "pw", "psk", "otp", "jwt", "cred", "sid", "ticket"];
 
 /// Remembers the secrets of a head, because the body may repeat them.
-pub(super) fn learn(head: &Head, values: &mut Values) {
+pub(super) fn learn(head: &Head, values: &mut KnownValues) {
     for (name, value) in head.headers() {
         let name = name.as_str();
         match value.as_bytes() {
@@ -93,7 +93,7 @@ fn is_public(name: &str) -> bool {
 }
 
 /// Remembers the credentials after the scheme, and for Basic also the password alone (RFC 7617 §2).
-fn credentials(value: &[u8], values: &mut Values) {
+fn credentials(value: &[u8], values: &mut KnownValues) {
     let mut parts = value.splitn(2, |byte| *byte == b' ');
     let (scheme, rest) = match (parts.next(), parts.next()) {
         (Some(scheme), Some(rest)) => (scheme, rest.trim_ascii()),
@@ -111,7 +111,7 @@ fn credentials(value: &[u8], values: &mut Values) {
 }
 
 /// Remembers the value of each cookie; the attributes of cookies are public.
-fn cookies(value: &[u8], values: &mut Values) {
+fn cookies(value: &[u8], values: &mut KnownValues) {
     for cookie in value.split(|byte| *byte == b';') {
         let mut parts = cookie.splitn(2, |byte| *byte == b'=');
         let name = parts.next().unwrap_or_default().trim_ascii();
@@ -127,7 +127,7 @@ const COOKIE_ATTRIBUTES: [&str; 5] = ["path", "domain", "expires", "max-age", "s
 
 /// Returns a text with a mask in place of each part that looks like a secret.
 pub(super) fn mask_lookalikes(value: &str) -> Cow<'_, str> {
-    with_masks(value, super::heuristics::places(value.as_bytes()))
+    with_masks(value, super::lookalike::places(value.as_bytes()))
 }
 
 /// Returns a URI without user information and without the values in its query and fragment. The values of

@@ -1,9 +1,9 @@
 //! Masks Wi-Fi and VPN profiles: only the contents of the listed names are shown.
 
-use super::heuristics;
-use super::name::is_profile_node;
-use super::secret::Walk;
+use super::lookalike;
+use super::secret_name::is_profile_node;
 use super::source_mapped_text::SourceMappedText;
+use super::walk::Walk;
 use crate::markup::{Document, Element, EmbeddedResult, Kind, Limits, NodeId, tag};
 
 impl<'d> Walk<'d, '_> {
@@ -74,7 +74,7 @@ impl<'d> Walk<'d, '_> {
                     let holder = document.element(document.parent(id));
                     let is_leaf = holder.is_some_and(|holder| LEAVES.contains(&holder.local()));
                     let is_blank = text.text.trim_ascii().is_empty();
-                    if !is_blank && (!is_leaf || !heuristics::places(&text.text).is_empty()) {
+                    if !is_blank && (!is_leaf || !lookalike::places(&text.text).is_empty()) {
                         text.all(&mut self.spans.fills);
                         self.mark(id);
                     }

@@ -132,11 +132,7 @@ fn code_sent_on(event: &EventRecord, status: &CommandRecord) -> Option<u16> {
     let changes = event.applied.iter().flat_map(|applied| &applied.changes);
     let of_status = changes.filter(|change| {
         let rest = change.path.strip_prefix(&*status.path);
-        // Records of the first version do not have the kind.
-        let is_code = matches!(
-            change.kind,
-            EffectKind::Status | EffectKind::Changed | EffectKind::Other
-        );
+        let is_code = matches!(change.kind, EffectKind::Status | EffectKind::Changed);
         is_code && rest.is_some_and(|rest| matches!(rest, "" | "/Data"))
     });
     let mut codes = of_status.filter_map(|change| change.after.split(' ').next()?.parse().ok());

@@ -3,7 +3,9 @@
 use smol_str::{SmolStr, ToSmolStr};
 
 use super::text_buffer::{REASON, Style, TextBuffer, duration};
-use super::{client_certificate, command, dump, enrollment, full, head, plain, rule, session};
+use super::{
+    client_certificate, command, enrollment, head, hex_dump, rule, session, undecoded, whole_value,
+};
 use crate::dm::Hresult;
 use crate::flow::FailureCause;
 use crate::printable::counted;
@@ -176,10 +178,10 @@ fn captured(out: &mut TextBuffer, record: &EventRecord, server: Option<&str>) {
         }
     } else {
         enrollment::of_event(out, record);
-        full::enrollment(out, record);
+        whole_value::enrollment(out, record);
         rule::of_document(out, record);
     }
-    plain::first_lines(out, record);
+    undecoded::first_lines(out, record);
     match (&record.reading, &record.body) {
         (Some(ParsedBodyRecord::Broken { .. }), Some(body)) if record.own => {
             let words = body.text().unwrap_or_default();
@@ -189,7 +191,7 @@ fn captured(out: &mut TextBuffer, record: &EventRecord, server: Option<&str>) {
             line(out).put(Style::Bad, "not readable");
             out.put(Style::Text, &format!(" at byte {at}: "));
             out.quoted(Style::Text, why, REASON).end();
-            dump::around(out, record, *at);
+            hex_dump::around(out, record, *at);
         }
         _ => {}
     }
@@ -273,8 +275,8 @@ fn facts(out: &mut TextBuffer, record: &EventRecord, server: Option<&str>) {
         out.put(Style::Rule, &format!("own answer, {}", size(sent)));
         return media_type_and_numbers(out, record);
     }
-    if plain::is_undecoded(record) {
-        return plain::undecoded(out, record);
+    if undecoded::is_undecoded(record) {
+        return undecoded::first_line(out, record);
     }
     form(out, record);
     if let Some(bytes) = record.bytes.filter(|bytes| *bytes > 0) {
@@ -307,7 +309,7 @@ fn form(out: &mut TextBuffer, record: &EventRecord) {
     match &record.reading {
         None | Some(ParsedBodyRecord::Empty) if record.bytes.unwrap_or(0) == 0 => {
             out.put(Style::Text, "no body");
-            if plain::announces_soap(record) {
+            if record.announces_soap() {
                 out.put(Style::Odd, ", though a SOAP envelope is expected:");
             }
         }

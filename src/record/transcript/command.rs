@@ -2,7 +2,7 @@
 
 use super::block::{line, size};
 use super::text_buffer::{Style, TextBuffer, safe};
-use super::{full, rule};
+use super::{rule, whole_value};
 use crate::dm::StatusCode;
 use crate::facts;
 use crate::record::model::{
@@ -24,8 +24,8 @@ pub(super) fn all(out: &mut TextBuffer, record: &EventRecord) {
     };
     let needs_body =
         out.layout.full || out.layout.width.is_none() && record.commands.iter().any(is_cut);
-    let document = needs_body.then(|| full::document(record)).flatten();
-    let elements = document.as_ref().map(full::elements);
+    let document = needs_body.then(|| whole_value::document(record)).flatten();
+    let elements = document.as_ref().map(whole_value::elements);
     for (number, command) in record.commands.iter().enumerate() {
         let changed = rule::touches(record, number);
         line(out);
@@ -47,7 +47,11 @@ pub(super) fn indent(command: &CommandRecord) -> usize {
     2 * command.depth.min(20) as usize
 }
 
-fn command(out: &mut TextBuffer, command: &CommandRecord, elements: Option<&full::Elements<'_>>) {
+fn command(
+    out: &mut TextBuffer,
+    command: &CommandRecord,
+    elements: Option<&whole_value::Elements<'_>>,
+) {
     out.quoted(Style::Strong, &command.kind, 40);
     code(out, command);
     if let Some(answers) = &command.answers {
@@ -58,18 +62,18 @@ fn command(out: &mut TextBuffer, command: &CommandRecord, elements: Option<&full
     let answers = command.answers.as_ref();
     let only = answers.filter(|answers| answers.loc_uris.is_empty());
     let known = only.and_then(|answers| answers.loc_uri.as_deref());
-    let data = elements.map_or_else(Vec::new, |elements| full::data(elements, command));
+    let data = elements.map_or_else(Vec::new, |elements| whole_value::data(elements, command));
     let data = |number: usize| data.get(number).copied().flatten();
     let whole = |out: &TextBuffer, number: usize, item: &ItemRecord| {
         let is_cut = item.data.as_ref().is_some_and(is_cut_text) && out.layout.width.is_none();
-        full::text(data(number).filter(|_| is_cut)?)
+        whole_value::text(data(number).filter(|_| is_cut)?)
     };
     let in_full = out.layout.full;
     if let [only] = &command.items[..] {
         item(out, only, known, whole(out, 0, only));
         out.end();
         if let Some(data) = data(0).filter(|_| in_full) {
-            full::value(out, data, only);
+            whole_value::value(out, data, only);
         }
     } else {
         out.end();
@@ -78,7 +82,7 @@ fn command(out: &mut TextBuffer, command: &CommandRecord, elements: Option<&full
             item(out, each, known, whole(out, number, each));
             out.end();
             if let Some(data) = data(number).filter(|_| in_full) {
-                full::value(out, data, each);
+                whole_value::value(out, data, each);
             }
         }
     }
@@ -213,7 +217,7 @@ fn is_cut_text(data: &DataRecord) -> bool {
 fn data(out: &mut TextBuffer, data: &DataRecord, whole: Option<String>) {
     out.put(Style::Faint, " = ");
     let record = size(data.bytes);
-    // The text around a secret is shown like any value; records of an older dmtap have no such text.
+    // The text around a secret is shown like any value.
     if data.is_hidden() {
         out.put(Style::Odd, &format!("{MASK} masked, {record}"));
         return;

@@ -36,7 +36,7 @@ async fn of_300_enrollments_at_once_as_many_as_the_limit_are_swapped_whole_and_t
         });
     }
     devices.join_all().await;
-    let stored = lab.store().list().unwrap();
+    let stored = lab.store().list().unwrap().0;
     assert_eq!(stored.len(), LIMIT);
     let notes = lab.notes();
     let refused = notes.iter().filter(|note| note.id == "SWAP-02");

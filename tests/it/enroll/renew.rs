@@ -14,7 +14,7 @@ async fn a_renewal_is_swapped_and_the_old_identity_stays_until_the_new_one_is_us
     let enrollment = lab.enroll_with(profile.clone(), first.clone()).await;
     let enrollment = enrollment.unwrap();
     let client = lab.client_of(&enrollment, &first);
-    let old = lab.store().list().unwrap().remove(0);
+    let old = lab.store().list().unwrap().0.remove(0);
     let renewed = renew(
         &client,
         profile.clone(),
@@ -30,7 +30,7 @@ async fn a_renewal_is_swapped_and_the_old_identity_stays_until_the_new_one_is_us
     let new = lab.store().find(&renewed.thumbprint).unwrap();
     assert_eq!(new.renews, Some(old.id.clone()));
     assert_eq!(new.server_certificate.thumbprint, granted[1].thumbprint);
-    assert_eq!(lab.store().list().unwrap().len(), 2);
+    assert_eq!(lab.store().list().unwrap().0.len(), 2);
     let notes: Vec<_> = lab.notes().iter().map(|note| note.id).collect();
     assert_eq!(notes, ["SWAP-01", "SWAP-01"]);
     // Somebody else's key does not renew, and neither does an identity that is gone: both pass as they are.

@@ -112,7 +112,7 @@ async fn no_private_key_is_in_a_record_a_message_or_a_file_but_identity_pem() {
     let [(first, of_first), (second, of_second)] = [device_key(), device_key()];
     let of_device = [Secret::of(&of_first), Secret::of(&of_second)];
     let own = |lab: &Lab| -> Vec<Secret> {
-        let stored = lab.store().list().unwrap();
+        let stored = lab.store().list().unwrap().0;
         let pems = stored.iter().map(|it| lab.store().pem(&it.id).unwrap());
         let keys = pems.map(|pem| PrivatePkcs8KeyDer::from_pem_slice(&pem).unwrap());
         keys.map(|key| Secret::of(key.secret_pkcs8_der())).collect()
@@ -257,7 +257,7 @@ async fn no_private_key_is_in_the_operators_log_the_capture_or_on_the_wire() {
     assert_eq!(dmtap.terminate(), Some(0));
 
     let store = IdentityStore::of(confdir);
-    let stored = store.list().unwrap();
+    let stored = store.list().unwrap().0;
     let pem = store.pem(&stored[0].id).unwrap();
     let own = PrivatePkcs8KeyDer::from_pem_slice(&pem).unwrap();
     let keys = [Secret::of(&of_device), Secret::of(own.secret_pkcs8_der())];

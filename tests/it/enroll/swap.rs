@@ -44,7 +44,7 @@ async fn a_device_enrolls_with_its_key_and_dmtap_with_its_own() {
     }
     let notes: Vec<_> = lab.notes().iter().map(|note| note.id).collect();
     assert_eq!(notes, ["SWAP-01", "SWAP-01"]);
-    assert_eq!(lab.store().list().unwrap().len(), 2);
+    assert_eq!(lab.store().list().unwrap().0.len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -64,7 +64,7 @@ async fn what_goes_wrong_leaves_the_answer_of_the_server_as_it_is() {
         let answer = lab.answer();
         assert_eq!(answer.body.sent, answer.body.received);
         assert!(answer.applied.is_empty());
-        assert!(lab.store().list().unwrap().is_empty());
+        assert!(lab.store().list().unwrap().0.is_empty());
     };
     check(
         Arc::new(|mut answer| {
@@ -134,7 +134,7 @@ async fn a_serial_number_that_a_device_has_already_gives_way_to_a_random_one_and
     })
     .await;
     second.enroll(alice()).await.unwrap();
-    let stored = first.store().list().unwrap();
+    let stored = first.store().list().unwrap().0;
     let [one, other] = &stored[..] else {
         panic!("{stored:?}");
     };
@@ -172,7 +172,7 @@ async fn a_disk_that_takes_nothing_leaves_the_answer_as_it_is() {
     // The device may come back when there is room again.
     std::fs::remove_file(folder).unwrap();
     let enrollment = lab.enroll(alice()).await.unwrap();
-    let stored = lab.store().list().unwrap();
+    let stored = lab.store().list().unwrap().0;
     assert_eq!(stored.len(), 1);
     assert_eq!(
         stored[0].device_certificate.thumbprint,
@@ -190,9 +190,9 @@ async fn a_lost_answer_leaves_nothing_behind_and_the_next_enrollment_works() {
     };
     let lab = Lab::with_answers(Arc::new(change), |_| {}).await;
     lab.enroll(alice()).await.unwrap_err();
-    assert!(lab.store().list().unwrap().is_empty());
+    assert!(lab.store().list().unwrap().0.is_empty());
     lab.enroll(alice()).await.unwrap();
-    assert_eq!(lab.store().list().unwrap().len(), 1);
+    assert_eq!(lab.store().list().unwrap().0.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -204,7 +204,7 @@ async fn more_enrollments_than_the_limit_pass_as_they_are() {
     assert_eq!(notes.len(), 1);
     let text = &notes[0].text;
     assert!(text.contains("0 enrollments are under way"), "{text}");
-    assert!(lab.store().list().unwrap().is_empty());
+    assert!(lab.store().list().unwrap().0.is_empty());
     assert_eq!(enrollment.thumbprint.len(), 40);
 }
 
@@ -224,7 +224,7 @@ async fn the_device_gets_the_document_of_the_server_but_for_one_certificate() {
         document
     };
     let (before, after) = (inside(&answer.body.received), inside(&answer.body.sent));
-    let stored = lab.store().list().unwrap().remove(0);
+    let stored = lab.store().list().unwrap().0.remove(0);
     let (server, device) = (&stored.server_certificate, &stored.device_certificate);
     let expected = before
         .replace(&server.der, &device.der)

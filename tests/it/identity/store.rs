@@ -75,7 +75,7 @@ fn an_identity_is_stored_for_its_owner_alone_and_read_again() {
     let names = std::fs::read_dir(folder.parent().unwrap()).unwrap().count();
     assert_eq!(names, 1, "nothing is left beside");
     let store = IdentityStore::of(confdir);
-    assert_eq!(store.list().unwrap(), std::slice::from_ref(&identity));
+    assert_eq!(store.list().unwrap().0, std::slice::from_ref(&identity));
     for name in [
         identity.id.as_str(),
         &identity.id.as_str()[..6],
@@ -218,13 +218,13 @@ fn the_verbs_list_show_export_import_and_remove() {
     );
     let (code, _, why) = dmtap(other, &["import", path.to_str().unwrap()]);
     assert_eq!(code, 0, "{why}");
-    let imported = IdentityStore::of(other).list().unwrap();
+    let imported = IdentityStore::of(other).list().unwrap().0;
     assert_eq!(imported, std::slice::from_ref(&first));
     let pem = |confdir| IdentityStore::of(confdir).pem(&first.id).unwrap();
     assert_eq!(pem(one), pem(other));
     let (code, _, why) = dmtap(one, &["remove", "device-1"]);
     assert_eq!(code, 0, "{why}");
-    assert_eq!(IdentityStore::of(one).list().unwrap().len(), 1);
+    assert_eq!(IdentityStore::of(one).list().unwrap().0.len(), 1);
     let (code, _, why) = dmtap(one, &["show", "device-1"]);
     assert_eq!(code, 1);
     assert!(why.contains("there is no identity device-1"), "{why}");
@@ -236,7 +236,7 @@ fn a_device_that_calls_itself_by_the_name_of_an_identity_hides_none() {
     let victim = stored(folder.path(), "device-a");
     let other = stored(folder.path(), victim.id.as_str());
     let store = IdentityStore::of(folder.path());
-    assert_eq!(store.list().unwrap().len(), 2);
+    assert_eq!(store.list().unwrap().0.len(), 2);
     let found = store.find(victim.id.as_str()).unwrap();
     assert_eq!(found.device_id, "device-a");
     let found = store.find(other.id.as_str()).unwrap();
@@ -283,7 +283,7 @@ fn what_was_not_exported_is_not_imported() {
     let key = pem.find("-----BEGIN PRIVATE").unwrap();
     check(format!("{head}\n{}", &pem[..key]), "no private key");
     check(format!("{head}\n{}", &pem[key..]), "its first certificate");
-    assert!(store.list().unwrap().is_empty());
+    assert!(store.list().unwrap().0.is_empty());
 }
 
 #[test]
@@ -294,7 +294,7 @@ fn what_a_power_failure_left_is_no_identity() {
     let folder = confdir.join("identities");
     std::fs::create_dir(folder.join(format!(".{}.77.new", identity.id))).unwrap();
     let store = IdentityStore::of(confdir);
-    assert_eq!(store.list().unwrap().len(), 1);
+    assert_eq!(store.list().unwrap().0.len(), 1);
     // Written anew as a whole, where one that was begun lies in the way.
     let own = format!(".{}.{}.new", identity.id, std::process::id());
     std::fs::create_dir(folder.join(own)).unwrap();
@@ -304,5 +304,5 @@ fn what_a_power_failure_left_is_no_identity() {
         ..identity
     };
     store.add(&renamed, &pem).unwrap();
-    assert_eq!(store.list().unwrap(), [renamed]);
+    assert_eq!(store.list().unwrap().0, [renamed]);
 }

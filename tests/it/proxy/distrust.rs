@@ -7,7 +7,7 @@ use std::sync::Arc;
 use dmtap::proxy::{Origin, Scheme, Settings, Trust};
 use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::{ClientCertVerifierBuilder, WebPkiClientVerifier};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -44,8 +44,9 @@ fn as_ca(params: &mut rcgen::CertificateParams) {
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
 }
 
-/// A server that answers each connection with `answer`, and where it listens.
-async fn serve(config: rustls::ServerConfig, answer: &'static str) -> u16 {
+/// A server that answers `answer` to the first request of each connection, `times` times, and otherwise closes without an
+/// answer; where it listens.
+async fn serve(config: rustls::ServerConfig, answer: &'static str, mut times: u32) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let acceptor = TlsAcceptor::from(Arc::new(config));
@@ -54,12 +55,37 @@ async fn serve(config: rustls::ServerConfig, answer: &'static str) -> u16 {
             let Ok(mut tls) = acceptor.accept(tcp).await else {
                 continue;
             };
-            let _ = tls.read(&mut [0; 4096]).await;
-            let _ = tls.write_all(answer.as_bytes()).await;
+            if matches!(tls.read(&mut [0; 4096]).await, Ok(1..)) && times > 0 {
+                times -= 1;
+                let _ = tls.write_all(answer.as_bytes()).await;
+            }
             let _ = tls.shutdown().await;
         }
     });
     port
+}
+
+/// How a server asks for a client certificate, as `change` has it.
+fn asking(
+    version: &'static rustls::SupportedProtocolVersion,
+    change: impl FnOnce(ClientCertVerifierBuilder) -> ClientCertVerifierBuilder,
+) -> rustls::ServerConfig {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    as_ca(&mut params);
+    let certificate = params.self_signed(&key).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate.der().clone()).unwrap();
+    let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
+    rustls::ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .with_client_cert_verifier(change(clients).build().unwrap())
+        .with_single_cert(
+            vec![certificate.der().clone()],
+            PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+        )
+        .unwrap()
 }
 
 const HELLO: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
@@ -97,7 +123,7 @@ async fn a_self_signed_certificate_in_the_file_is_trusted_by_its_name_and_dates(
     let folder = tempfile::tempdir().unwrap();
     let check = async |change: fn(&mut rcgen::CertificateParams), status, words: &str| {
         let (pem, config) = made(change);
-        let port = serve(config, HELLO).await;
+        let port = serve(config, HELLO, u32::MAX).await;
         let found = asked("localhost", port, file(folder.path(), &pem)).await;
         assert_eq!(found.0, status, "{found:?}");
         assert!(found.1.contains(words), "{found:?}");
@@ -134,7 +160,7 @@ async fn a_self_signed_certificate_in_the_file_is_trusted_by_its_name_and_dates(
 async fn what_is_wrong_with_a_certificate_is_named() {
     let check = async |change: fn(&mut rcgen::CertificateParams), words: &str| {
         let (_, config) = made(change);
-        let port = serve(config, HELLO).await;
+        let port = serve(config, HELLO, u32::MAX).await;
         let (status, text) = asked("localhost", port, Trust::Platform).await;
         assert_eq!(status, 502);
         assert!(text.contains(words), "{text}");
@@ -155,7 +181,7 @@ async fn what_is_wrong_with_a_certificate_is_named() {
     };
     check(critical, "it has the critical extension 1.2.3.4, which").await;
     let (_, config) = made(critical);
-    let port = serve(config, HELLO).await;
+    let port = serve(config, HELLO, u32::MAX).await;
     let (_, text) = asked("localhost", port, Trust::Anything).await;
     assert!(text.contains("critical extension 1.2.3.4"), "{text}");
 }
@@ -163,23 +189,7 @@ async fn what_is_wrong_with_a_certificate_is_named() {
 #[tokio::test]
 async fn a_server_that_asks_for_a_client_certificate_is_named_over_both_versions() {
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
-        let key = rcgen::KeyPair::generate().unwrap();
-        let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-        as_ca(&mut params);
-        let certificate = params.self_signed(&key).unwrap();
-        let mut roots = RootCertStore::empty();
-        roots.add(certificate.der().clone()).unwrap();
-        let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
-        let config = rustls::ServerConfig::builder_with_provider(provider())
-            .with_protocol_versions(&[version])
-            .unwrap()
-            .with_client_cert_verifier(clients.build().unwrap())
-            .with_single_cert(
-                vec![certificate.der().clone()],
-                PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
-            )
-            .unwrap();
-        let port = serve(config, HELLO).await;
+        let port = serve(asking(version, |it| it), HELLO, u32::MAX).await;
         let (status, text) = asked("localhost", port, Trust::Anything).await;
         assert_eq!(status, 502);
         assert!(
@@ -189,57 +199,19 @@ async fn a_server_that_asks_for_a_client_certificate_is_named_over_both_versions
     }
 }
 
-/// A server that asks for a client certificate and takes none, too. It answers this many requests, then it closes the
-/// connection at each one.
-async fn crashing(version: &'static rustls::SupportedProtocolVersion, mut answers: u32) -> u16 {
-    let key = rcgen::KeyPair::generate().unwrap();
-    let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-    as_ca(&mut params);
-    let certificate = params.self_signed(&key).unwrap();
-    let mut roots = RootCertStore::empty();
-    roots.add(certificate.der().clone()).unwrap();
-    let roots = Arc::new(roots);
-    let clients = WebPkiClientVerifier::builder_with_provider(roots, provider());
-    let clients = clients.allow_unauthenticated().build().unwrap();
-    let config = rustls::ServerConfig::builder_with_provider(provider())
-        .with_protocol_versions(&[version])
-        .unwrap()
-        .with_client_cert_verifier(clients)
-        .with_single_cert(
-            vec![certificate.der().clone()],
-            PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
-        )
-        .unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    tokio::spawn(async move {
-        while let Ok((tcp, _)) = listener.accept().await {
-            let Ok(mut tls) = acceptor.accept(tcp).await else {
-                continue;
-            };
-            while matches!(tls.read(&mut [0; 4096]).await, Ok(1..)) && answers > 0 {
-                answers -= 1;
-                let _ = tls.write_all(HELLO.as_bytes()).await;
-            }
-            let _ = tls.shutdown().await;
-        }
-    });
-    port
-}
-
 #[tokio::test]
 async fn a_server_that_answered_without_a_certificate_does_not_close_for_the_lack_of_one() {
     let crashed = "the server closed the connection without answering";
     let asks = "asks for a client certificate and closes the connection without it";
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
         for (answers, words, not) in [(0, asks, crashed), (1, crashed, asks)] {
+            let config = asking(version, ClientCertVerifierBuilder::allow_unauthenticated);
             let settings = Settings {
                 trust: Trust::Anything,
                 ..Settings::reverse(Origin {
                     scheme: Scheme::Https,
                     host: "localhost".into(),
-                    port: crashing(version, answers).await,
+                    port: serve(config, HELLO, answers).await,
                 })
             };
             let rig = Rig::start(settings).await;
@@ -260,7 +232,7 @@ async fn a_server_that_answered_without_a_certificate_does_not_close_for_the_lac
 async fn a_server_that_does_not_answer_is_named_in_words() {
     let check = async |answer: &'static str, words: &str| {
         let (_, config) = made(|_| {});
-        let port = serve(config, answer).await;
+        let port = serve(config, answer, u32::MAX).await;
         let (status, text) = asked("localhost", port, Trust::Anything).await;
         assert_eq!(status, 502);
         assert!(text.contains(words), "{text}");

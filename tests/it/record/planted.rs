@@ -133,6 +133,11 @@ fn repeats_and_what_stands_inside() {
     let uri =
         "<Get><CmdID>3</CmdID><Item><Target><LocURI>./a/SECRET</LocURI></Target></Item></Get>";
     in_syncml("in a LocURI", &format!("{}{uri}", nonce("SECRET", "x")));
+    let exec = "<Exec><CmdID>3</CmdID><Correlator>SECRET</Correlator><Item><Target><LocURI>./a</LocURI></Target></Item></Exec>";
+    in_syncml(
+        "as a Correlator",
+        &format!("{}{exec}", nonce("SECRET", "x")),
+    );
 }
 
 /// The Results name no node: what was asked for does.

@@ -272,6 +272,8 @@ pub fn kind_of(step: &str) -> EffectKind {
         "reset" => EffectKind::Reset,
         "delay" => EffectKind::Delayed,
         "answer" => EffectKind::Answered,
-        own => EffectKind::of_own(own),
+        "not applied" => EffectKind::NotApplied,
+        "credentials" => EffectKind::RestoredCredentials,
+        _ => EffectKind::Other,
     }
 }

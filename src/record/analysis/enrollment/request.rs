@@ -13,7 +13,6 @@ use crate::record::analysis::no_answer::NoAnswer;
 use crate::record::analysis::refusal::{self, MissedCertificate, Refusal};
 use crate::record::analysis::{AnalysedSession, why};
 use crate::record::model::{FaultRecord, ParsedBodyRecord, SessionFinding, SessionSummary};
-use crate::record::transcript::announces_soap;
 
 /// A request of a device that waits for its answer.
 pub(super) struct Request {
@@ -41,7 +40,7 @@ impl Request {
         let is_empty = matches!(record.reading, Some(ParsedBodyRecord::Empty));
         let method = record.head.as_ref().and_then(|head| head.method.as_deref());
         let has_body = !matches!(method, Some("GET" | "HEAD"));
-        let without_message = match is_empty && announces_soap(record) && has_body {
+        let without_message = match is_empty && record.announces_soap() && has_body {
             true => Some(WITHOUT_BODY),
             false => is_discovery(record).then_some(DISCOVERY),
         };

@@ -11,7 +11,7 @@ use super::super::incident::{Back, IncidentKind};
 use super::super::links::{Indexed, Links, entry};
 use super::super::why::{goes_on, is_end_of};
 use super::commands::{is_alert, is_of_windows};
-use super::{LastMessage, MOST_KEPT, OpenSession, add_rules, note_documents, side};
+use super::{LastMessage, MOST_KEPT, OpenSession, add_rules, note_documents};
 use crate::flow::session::CommandIndex;
 use crate::flow::{
     Arrival, CommandAnswer, CommandPlace, Side, TransactionItem, TransactionOutcome,
@@ -51,14 +51,14 @@ impl OpenSession {
         }
         // A peer may lose track of the session by a changed frame.
         add_rules(&mut self.frame_rules, message.rules_of_frame());
-        let repeated = self.last[side(from)].commands.clone();
+        let repeated = self.last[from].commands.clone();
         let header = message.sent.map(|(header, _)| header);
         let Some(header) = header.or(message.received().map(|(header, _)| header)) else {
-            self.last[side(from)].all_rules = self.rules_behind(message);
-            self.last[side(from)].content_rules = message.rules_of_content();
+            self.last[from].all_rules = self.rules_behind(message);
+            self.last[from].content_rules = message.rules_of_content();
             return;
         };
-        self.last[side(from)] = LastMessage {
+        self.last[from] = LastMessage {
             msg_id: header.msg.clone().unwrap_or_default(),
             fingerprint: message.fingerprint,
             at_us: message.record.at_us,
@@ -85,14 +85,14 @@ impl OpenSession {
             },
             answers,
         };
-        if self.last[side(from)].cred.is_some() {
+        if self.last[from].cred.is_some() {
             self.credentials_came(from, message.record.at_us);
         }
     }
 
     /// Takes in the answers of a message. Returns their places.
     fn answers(&mut self, message: &Exchanged<'_>) -> Vec<(usize, usize)> {
-        let other = side(message.from.other());
+        let other = message.from.other();
         let mut given = Vec::new();
         let commands = message.sent.map_or(&[][..], |(_, commands)| commands);
         let (mut unfound, mut doubtful) = (Vec::new(), Vec::new());
@@ -186,7 +186,7 @@ impl OpenSession {
     /// Takes in the answers of a message that a rule changed, as they were received.
     fn answers_received(&mut self, message: &Exchanged<'_>, given: &mut Vec<(usize, usize)>) {
         let received = message.received().filter(|_| message.arrives);
-        let other = side(message.from.other());
+        let other = message.from.other();
         let mut removed = given.clone();
         let rules = self.rules_behind(message);
         let commands = received.map_or(&[][..], |(_, commands)| commands);
@@ -328,7 +328,7 @@ impl OpenSession {
                 continue;
             }
             let scheme = status.chal.as_ref().and_then(|chal| chal.scheme.clone());
-            let other = side(by.other());
+            let other = by.other();
             let knows = |links: &Links| links.message(&answers.msg).is_some();
             let is_recorded = self.last[other].msg_id == answers.msg
                 || knows(&self.sent[other])
@@ -409,17 +409,17 @@ impl OpenSession {
 
     /// Takes in a message that was sent again: its commands may arrive only now.
     fn repeated(&mut self, message: &Exchanged<'_>) {
-        let commands = self.last[side(message.from)].commands.clone();
+        let commands = self.last[message.from].commands.clone();
         let Some((header, received)) = message.received().filter(|_| message.arrives) else {
             return;
         };
         let msg_id = header.msg.clone().unwrap_or_default();
         let index = match message.is_changed() {
             true => Some(self.index_of_repeated(commands.clone(), received)),
-            false => self.sent[side(message.from)].message(&msg_id).cloned(),
+            false => self.sent[message.from].message(&msg_id).cloned(),
         };
         if let Some(index) = index {
-            self.received[side(message.from)].enter(&msg_id, index);
+            self.received[message.from].enter(&msg_id, index);
         }
         self.open.retain(|at| !commands.contains(at));
         for at in commands {

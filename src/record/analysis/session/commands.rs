@@ -8,7 +8,7 @@ use smol_str::{SmolStr, format_smolstr};
 use super::super::exchanged::Exchanged;
 use super::super::links::entry;
 use super::answers::{item, place, short};
-use super::{MOST_KEPT, OpenObject, OpenSession, add_rules, side};
+use super::{MOST_KEPT, OpenObject, OpenSession, add_rules};
 use crate::dm::AlertCode;
 use crate::flow::session::CommandIndex;
 use crate::flow::{Arrival, CommandPlace, Side, Transaction, TransactionItem, TransactionOutcome};
@@ -52,9 +52,9 @@ impl OpenSession {
                 let index = entries.iter().map(|(command, at)| entry(command, *at));
                 let index = Arc::new(CommandIndex::new(index));
                 let msg_id = header.msg.clone().unwrap_or_default();
-                self.sent[side(from)].enter(&msg_id, index.clone());
+                self.sent[from].enter(&msg_id, index.clone());
                 if !message.is_changed() && message.arrives {
-                    self.received[side(from)].enter(&msg_id, index);
+                    self.received[from].enter(&msg_id, index);
                 }
             }
         }
@@ -140,7 +140,7 @@ impl OpenSession {
         if let Some((header, _)) = received {
             let msg_id = header.msg.clone().unwrap_or_default();
             let index = Arc::new(CommandIndex::new(entries.into_iter()));
-            self.received[side(message.from)].enter(&msg_id, index);
+            self.received[message.from].enter(&msg_id, index);
         }
         if !message.arrives {
             return;

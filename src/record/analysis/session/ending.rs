@@ -10,7 +10,7 @@ use super::super::no_answer::NoAnswer;
 use super::super::remedied;
 use super::super::why::Works;
 use super::commands::is_alert;
-use super::{OpenSession, side, without_answer, without_results};
+use super::{OpenSession, without_answer, without_results};
 use crate::facts::ReportedValue;
 use crate::flow::{Arrival, SessionEnd, Side, Transaction, TransactionOutcome};
 use crate::record::EventRecord;
@@ -19,7 +19,7 @@ use crate::record::model::{CommandCounts, CommandRecord, ParsedBodyRecord};
 impl OpenSession {
     /// Whether the server's last message has blanks or line breaks between its elements.
     pub(in super::super) fn answer_is_indented(&self) -> bool {
-        self.last[1].is_indented
+        self.last.server.is_indented
     }
 
     /// Returns the end of the session, if this response ends it.
@@ -60,9 +60,8 @@ impl OpenSession {
             (None, None) => true,
         };
         let asks = commands.iter().any(asks);
-        self.last[side(Side::Server)].lacks_final =
-            !is_final && !asks && message.unread().is_none();
-        let is_over = is_final && self.last[side(Side::Device)].is_final;
+        self.last.server.lacks_final = !is_final && !asks && message.unread().is_none();
+        let is_over = is_final && self.last.device.is_final;
         (is_over && !asks).then_some(SessionEnd::Finished)
     }
 
@@ -88,7 +87,7 @@ impl OpenSession {
         if is_received {
             let rules = match is_sent {
                 // A peer may abort because a rule changed the message before.
-                true => self.last[side(message.from.other())].content_rules.clone(),
+                true => self.last[message.from.other()].content_rules.clone(),
                 false => message.rules(),
             };
             let by = message.from;
@@ -135,7 +134,7 @@ impl OpenSession {
         let Some(next) = record.session.as_ref() else {
             return false;
         };
-        let last = self.last[0].msg_id.parse::<u32>().ok();
+        let last = self.last.device.msg_id.parse::<u32>().ok();
         let is_next = last.is_some_and(|last| last > 0 && next.msg == last.checked_add(1));
         is_next && next.id != self.summary.id
     }
@@ -186,7 +185,7 @@ impl OpenSession {
         });
         let is_unclosed = matches!(end, SessionEnd::Silent | SessionEnd::Superseded)
             && !self.is_waiting
-            && self.last[side(Side::Server)].lacks_final;
+            && self.last.server.lacks_final;
         let end = match is_unclosed {
             true => SessionEnd::WithoutFinal,
             false => end,

@@ -4,8 +4,8 @@ use smol_str::SmolStr;
 
 use super::super::exchanged::Exchanged;
 use super::super::links::Links;
+use super::OpenSession;
 use super::answers::{MOST_OF_MESSAGE, short};
-use super::{OpenSession, side};
 use crate::dm::locuri;
 use crate::flow::{Arrival, Side, Transaction, TransactionItem};
 use crate::record::model::CommandRecord;
@@ -15,7 +15,7 @@ impl OpenSession {
     /// answers fit the messages that the other peer really sent, under that peer's numbers.
     pub(super) fn find(
         &self,
-        other: usize,
+        other: Side,
         commands: &[CommandRecord],
         number: usize,
     ) -> Option<usize> {
@@ -74,11 +74,11 @@ impl OpenSession {
         }
         let is_renumbered =
             message.rules_of(number).is_empty() && message.rules_of_frame().is_empty();
-        is_renumbered.then(|| self.find(side(message.from.other()), sent, number))?
+        is_renumbered.then(|| self.find(message.from.other(), sent, number))?
     }
 
     /// Notes that a peer answers, and so did read, a message that rules made unreadable for dmtap.
-    pub(super) fn note_read(&mut self, other: usize, commands: &[CommandRecord]) {
+    pub(super) fn note_read(&mut self, other: Side, commands: &[CommandRecord]) {
         let Some((exchange, msg_id)) = self.last[other].unreadable.clone() else {
             return;
         };
@@ -92,15 +92,14 @@ impl OpenSession {
         }
         for at in 0..self.transactions.len() {
             let transaction = &mut self.transactions[at];
-            let is_of_it =
-                side(transaction.from) == other && transaction.asked.exchange == exchange;
+            let is_of_it = transaction.from == other && transaction.asked.exchange == exchange;
             if is_of_it && transaction.arrival == Arrival::Withheld {
                 transaction.arrival = Arrival::Delivered;
                 transaction.rules.clear();
             }
             let mut is_answered = false;
             for answer in &mut transaction.answers {
-                if answer.place.exchange == exchange && side(transaction.from) != other {
+                if answer.place.exchange == exchange && transaction.from != other {
                     answer.received = answer.sent;
                     answer.rules.clear();
                     is_answered = true;
@@ -116,7 +115,7 @@ impl OpenSession {
     /// these commands has a Status, and all have the same code.
     pub(super) fn without_id(
         &self,
-        other: usize,
+        other: Side,
         commands: &[CommandRecord],
         number: usize,
     ) -> Option<usize> {
@@ -178,7 +177,7 @@ impl OpenSession {
         answer: &CommandRecord,
     ) -> Option<(usize, WrongRef)> {
         let answers = answer.answers.as_ref()?;
-        let newest = self.last[side(asker)].commands.clone();
+        let newest = self.last[asker].commands.clone();
         let at = self.only_with_id(answer, |at, it| newest.contains(&at) && it.from == asker)?;
         let is_wrong = self.transactions[at].asked.message != answers.msg;
         is_wrong.then(|| (at, WrongRef::Msg(short(&answers.msg))))
@@ -193,7 +192,7 @@ impl OpenSession {
     ) -> Option<(usize, WrongRef)> {
         let msg = &answer.answers.as_ref()?.msg;
         // The record may lack messages before and between others.
-        let newest = self.last[side(asker)].msg_id.parse::<u32>().ok();
+        let newest = self.last[asker].msg_id.parse::<u32>().ok();
         let is_later = |number: u32| number == 0 || newest.is_some_and(|newest| number > newest);
         if !msg.parse().map_or(true, is_later) || !self.missing.is_empty() {
             return None;
@@ -249,7 +248,7 @@ impl OpenSession {
         let answer = &commands[number];
         let answers = answer.answers.as_ref()?;
         let (asked, msg) = (kind(answer)?, &answers.msg);
-        if self.received[side(asker)].message(msg).is_none() {
+        if self.received[asker].message(msg).is_none() {
             return self.meant_of_no_message(asker, answer, &asked);
         }
         let newest = self.meant_of_newest(asker, answer);

@@ -108,8 +108,7 @@ pub(in super::super) fn without_results(get: &Transaction) -> Vec<&SmolStr> {
         .collect()
 }
 
-/// Whether the Results of a Get have a node.
-/// The first node of a command of several Items that has no answer, though others have one: no Status names it or is about
+/// Returns the first node of a command of several Items that has no answer, though others have one: no Status names it or is about
 /// all, or, of a Get, no Results of it came and no Status says why. Only commands of the server: some servers name one of
 /// the Items of the device in a Status about all.
 pub(in super::super) fn without_answer(asked: &Transaction) -> Option<&SmolStr> {
@@ -145,6 +144,7 @@ pub(in super::super) fn without_answer(asked: &Transaction) -> Option<&SmolStr> 
         .find(|node| !(has_status(node) || is_get && is_read(node)))
 }
 
+/// Whether the Results of a Get have a node.
 fn has_results(get: &Transaction, node: &str) -> bool {
     let wanted = locuri::canonical(node);
     let mut nodes = get.results.iter().filter_map(|item| item.node.as_deref());

@@ -13,7 +13,7 @@ impl OpenSession {
     ) -> Vec<SmolStr> {
         let rules = message.rules_felt();
         match rules.is_empty() && message.record.own {
-            true => of_user(&self.last[0].all_rules),
+            true => of_user(&self.last.device.all_rules),
             false => rules,
         }
     }
@@ -30,7 +30,7 @@ impl OpenSession {
         let is_received = message.record.http_status().is_some_and(|it| it >= 300);
         match (message.record.own, message.is_foreign() || is_received) {
             (true, _) => of_user(&self.rules_behind(message)),
-            (false, true) => self.last[0].content_rules.clone(),
+            (false, true) => self.last.device.content_rules.clone(),
             (false, false) => message.rules_of_status(),
         }
     }
@@ -38,7 +38,7 @@ impl OpenSession {
     /// Returns the rules that acted on the last message of the server, else those that changed the frame of any message;
     /// and their deed, in words.
     pub(in crate::record::analysis) fn last_rules(&self) -> (Vec<SmolStr>, &'static str) {
-        let rules = of_user(&self.last[1].all_rules);
+        let rules = of_user(&self.last.server.all_rules);
         match rules.is_empty() {
             true => (self.frame_rules.clone(), CHANGED_FRAME),
             false => (rules, "acted on the last answer to it."),

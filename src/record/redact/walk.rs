@@ -10,13 +10,13 @@ use std::ops::Range;
 use memchr::memmem;
 
 use super::comment::comments;
-use super::name::{
+use super::known_value::KnownValues;
+use super::secret_name::{
     is_pfx_status, is_secret_branch, is_secret_item, is_secret_name, is_secret_node,
 };
 use super::source_mapped_text::SourceMappedText;
 use super::spans::{Secrecy, SecretSpans};
-use super::value::Values;
-use super::{head, heuristics, merged, token};
+use super::{head, lookalike, merged, token};
 use crate::dm::Meta;
 use crate::flow::AnswerLink;
 use crate::markup::wbxml::token::{ENTITY, STR_T};
@@ -26,7 +26,7 @@ use crate::markup::{Document, Element, Kind, Limits, NameId, NodeId, Space, tag}
 pub(super) fn find(
     document: &Document,
     links: &[AnswerLink],
-    values: &mut Values,
+    values: &mut KnownValues,
     limits: &Limits,
 ) -> SecretSpans {
     let mut walk = Walk::new(document, links, values);
@@ -39,7 +39,7 @@ pub(super) fn find(
 pub(super) struct Walk<'d, 'v> {
     pub(super) document: &'d Document,
     links: &'d [AnswerLink],
-    pub(super) values: &'v mut Values,
+    pub(super) values: &'v mut KnownValues,
     /// The secrets found so far, in no order.
     pub(super) spans: SecretSpans,
     /// The contents of comments and processing instructions.
@@ -58,7 +58,7 @@ impl<'d, 'v> Walk<'d, 'v> {
     pub(super) fn new(
         document: &'d Document,
         links: &'d [AnswerLink],
-        values: &'v mut Values,
+        values: &'v mut KnownValues,
     ) -> Self {
         Self {
             document,
@@ -376,11 +376,11 @@ impl<'d, 'v> Walk<'d, 'v> {
         let Some(span) = self.document.span(id) else {
             return;
         };
-        if !heuristics::is_suspect(span.of(self.document.source())) {
+        if !lookalike::is_suspect(span.of(self.document.source())) {
             return;
         }
         let plain = SourceMappedText::of(self.document, id);
-        let places = heuristics::places(&plain.text);
+        let places = lookalike::places(&plain.text);
         if places.is_empty() {
             return;
         }
@@ -393,7 +393,7 @@ impl<'d, 'v> Walk<'d, 'v> {
     fn find_lookalikes_in_comments(&mut self) {
         let source = self.document.source();
         for comment in &self.comments {
-            for place in heuristics::places(&source[comment.clone()]) {
+            for place in lookalike::places(&source[comment.clone()]) {
                 let place = comment.start + place.start..comment.start + place.end;
                 self.values.remember(&source[place.clone()]);
                 self.spans.fills.push(place);

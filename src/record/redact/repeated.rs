@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::merged;
-use super::secret::Walk;
 use super::source_mapped_text::SourceMappedText;
+use super::walk::Walk;
 use crate::markup::{Document, Kind, NodeId};
 
 impl Walk<'_, '_> {

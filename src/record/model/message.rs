@@ -1,4 +1,5 @@
-//! Connection, head, SyncML header and session as plain data.
+//! What is known of a message besides its commands, as plain data: connection, head, how the body was read, session and
+//! SyncML header.
 
 use std::net::SocketAddr;
 

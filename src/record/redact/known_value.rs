@@ -12,7 +12,7 @@ use super::MASK;
 
 /// The values found so far.
 #[derive(Debug, Default)]
-pub(super) struct Values {
+pub(super) struct KnownValues {
     known: HashSet<Box<[u8]>>,
     /// The search for all known values; built again after a new value.
     search: OnceCell<Search>,
@@ -27,8 +27,8 @@ enum Search {
     TooMany,
 }
 
-impl Values {
-    /// Remembers a value. Values that are too short to be distinctive, and common words, are left out.
+impl KnownValues {
+    /// Remembers a value. KnownValues that are too short to be distinctive, and common words, are left out.
     pub(super) fn remember(&mut self, value: &[u8]) {
         let value = value.trim_ascii();
         let is_word = || {
@@ -130,7 +130,7 @@ impl Search {
 /// The shortest value that is searched for elsewhere, in bytes.
 const SHORTEST: usize = 4;
 
-/// Values that are common everywhere: even if one is a secret in one place, it is not in another.
+/// KnownValues that are common everywhere: even if one is a secret in one place, it is not in another.
 const WORDS: [&str; 12] = [
     "true",
     "false",
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_value_is_looked_for_as_soon_as_it_is_known() {
-        let mut values = Values::default();
+        let mut values = KnownValues::default();
         assert_eq!(values.mask_known("first second"), "first second");
         values.remember(b"first");
         assert_eq!(values.mask_known("first second"), "******** second");
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn where_values_are_too_many_to_look_for_nothing_is_shown() {
-        let mut values = Values::default();
+        let mut values = KnownValues::default();
         for number in 0..=FEW {
             values.remember(&vec![b'a' + number as u8; MOST_BYTES / FEW]);
         }

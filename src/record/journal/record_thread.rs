@@ -3,20 +3,26 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::inlet::{Inlet, Numbered};
-use super::{Lane, Sessions};
+use super::Sessions;
+use super::event_queue::{EventQueue, NumberedEvent};
+use super::sink_queue::SinkQueue;
 use crate::flow::lint::Linter;
 use crate::flow::{Event, SessionEnd};
 use crate::record::analysis::AnalysedSession;
 use crate::record::{EventRecord, Masking, lint};
 
 /// Makes the records of events and delivers them, until no more events can come.
-pub(super) fn examine(inlet: &Inlet, lanes: &[Lane], masking: Masking, sessions: Sessions) {
+pub(super) fn run(
+    events: &EventQueue,
+    sinks: &[Arc<SinkQueue>],
+    masking: Masking,
+    sessions: Sessions,
+) {
     let mut sessions = SessionStage {
         sessions,
         ..SessionStage::default()
     };
-    while let Some(batch) = inlet.next() {
+    while let Some(batch) = events.next() {
         let mut records = Vec::with_capacity(batch.len());
         for numbered in batch {
             let numbered = sessions.lint(numbered);
@@ -24,15 +30,15 @@ pub(super) fn examine(inlet: &Inlet, lanes: &[Lane], masking: Masking, sessions:
             let ends = sessions.event(&record);
             records.push((record, numbered.bytes, numbered.without));
             // The end of a session directly follows the event that caused it.
-            records.extend(ends.into_iter().map(|end| placed(lanes, end)));
+            records.extend(ends.into_iter().map(|end| placed(sinks, end)));
         }
-        deliver(lanes, &records);
+        deliver(sinks, &records);
     }
     let ends = sessions.finish().into_iter();
-    let records: Vec<_> = ends.map(|end| placed(lanes, end)).collect();
-    deliver(lanes, &records);
-    for lane in lanes {
-        lane.queue.complete();
+    let records: Vec<_> = ends.map(|end| placed(sinks, end)).collect();
+    deliver(sinks, &records);
+    for sink in sinks {
+        sink.complete();
     }
 }
 
@@ -40,22 +46,22 @@ pub(super) fn examine(inlet: &Inlet, lanes: &[Lane], masking: Masking, sessions:
 type Placed = (Arc<EventRecord>, u64, Vec<usize>);
 
 /// Reserves a place for the end of a session in every queue. It counts and is dropped like an event.
-fn placed(lanes: &[Lane], end: Arc<EventRecord>) -> Placed {
+fn placed(sinks: &[Arc<SinkQueue>], end: Arc<EventRecord>) -> Placed {
     let bytes = serde_json::to_vec(&*end).map_or(0, |line| line.len());
     let bytes = (bytes + std::mem::size_of::<EventRecord>()) as u64;
-    let numbered = lanes.iter().enumerate();
-    let without = numbered.filter(|(_, lane)| !lane.queue.place_end(bytes));
+    let numbered = sinks.iter().enumerate();
+    let without = numbered.filter(|(_, sink)| !sink.place_end(bytes));
     let without = without.map(|(number, _)| number).collect();
     (end, bytes, without)
 }
 
-fn deliver(lanes: &[Lane], records: &[Placed]) {
-    for (number, lane) in lanes.iter().enumerate() {
+fn deliver(sinks: &[Arc<SinkQueue>], records: &[Placed]) {
+    for (number, sink) in sinks.iter().enumerate() {
         let wanted = records
             .iter()
             .filter(|(.., without)| !without.contains(&number));
         let wanted = wanted.map(|(record, bytes, _)| (record.clone(), *bytes));
-        lane.queue.deliver(wanted);
+        sink.deliver(wanted);
     }
 }
 
@@ -71,7 +77,7 @@ struct SessionStage {
 
 impl SessionStage {
     /// Returns the event with the linter's notes about its message added.
-    fn lint(&mut self, mut numbered: Numbered) -> Numbered {
+    fn lint(&mut self, mut numbered: NumberedEvent) -> NumberedEvent {
         if self.has_failed {
             return numbered;
         }
@@ -127,8 +133,8 @@ impl SessionStage {
 }
 
 /// Makes the record of an event. The content of an event that cannot be examined is not shown.
-fn record_of(numbered: &Numbered, masking: Masking) -> EventRecord {
-    let Numbered { seq, event, .. } = numbered;
+fn record_of(numbered: &NumberedEvent, masking: Masking) -> EventRecord {
+    let NumberedEvent { seq, event, .. } = numbered;
     let made = catch_unwind(AssertUnwindSafe(|| EventRecord::of(*seq, event, masking)));
     made.unwrap_or_else(|_| {
         tracing::error!(

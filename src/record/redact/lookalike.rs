@@ -1,7 +1,7 @@
 //! Finds secrets by their looks: in bodies that did not decode, and in texts and comments of bodies that did.
 //!
 //! A value follows the name of a secret in one of a few forms: `name=value`, `"name": "value"`, `<name>value`,
-//! `name="name" value="value"`, or in the next `Data` or `Value`. For secrets without a name see [`super::shape`].
+//! `name="name" value="value"`, or in the next `Data` or `Value`. For secrets without a name see [`super::nameless`].
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -10,15 +10,15 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use memchr::{memchr, memmem, memrchr};
 
-use super::name::{SECRET_ITEMS, TAILS, is_secret_name};
+use super::secret_name::{SECRET_ITEMS, TAILS, is_secret_name};
 use super::source_mapped_text::SourceMappedText;
-use super::{head, merged, shape, token, torn};
+use super::{head, merged, nameless, token, unreadable};
 use crate::dm::token::ValueType;
 
 /// Fills with asterisks all that looks like a secret in a body that did not decode or was not decoded.
 pub(super) fn mask_lookalikes(body: &[u8]) -> Cow<'_, [u8]> {
-    if torn::is_unreadable(body) {
-        return Cow::Owned(torn::hidden(body));
+    if unreadable::is_unreadable(body) {
+        return Cow::Owned(unreadable::hidden(body));
     }
     let mut masked = Cow::Borrowed(body);
     let mut places = places(body);
@@ -39,8 +39,12 @@ pub(super) fn mask_lookalikes(body: &[u8]) -> Cow<'_, [u8]> {
 pub(super) fn is_suspect(text: &[u8]) -> bool {
     let mut run = 0;
     text.iter().any(|byte| {
-        run = if shape::in_base64(*byte) { run + 1 } else { 0 };
-        run >= shape::SHORTEST
+        run = if nameless::in_base64(*byte) {
+            run + 1
+        } else {
+            0
+        };
+        run >= nameless::SHORTEST
             || matches!(
                 byte,
                 b'=' | b':' | b'"' | b'<' | b'>' | b'&' | b'@' | b'-' | b'$'
@@ -54,14 +58,14 @@ pub(super) fn places(text: &[u8]) -> Vec<Range<usize>> {
         return Vec::new();
     }
     let mut places = named(text);
-    shape::places(text, within, &mut places);
+    nameless::places(text, within, &mut places);
     places
 }
 
 /// Like [`places`], for the content of base64 in a text. Base64 inside it is not decoded again.
 fn within(text: &[u8]) -> Vec<Range<usize>> {
     let mut places = named(text);
-    shape::places(text, |_| Vec::new(), &mut places);
+    nameless::places(text, |_| Vec::new(), &mut places);
     places
 }
 

@@ -1,4 +1,4 @@
-//! Prints text bodies that are not messages: the first lines of an answer that reports an error.
+//! Prints bodies that are not messages: their media type, and the first lines of an answer that reports an error.
 
 use super::block::{line, numbers, size};
 use super::text_buffer::{Style, TextBuffer};
@@ -51,7 +51,7 @@ pub(super) fn is_undecoded(record: &EventRecord) -> bool {
 }
 
 /// Prints `text/html, 237 B, not decoded`.
-pub(super) fn undecoded(out: &mut TextBuffer, record: &EventRecord) {
+pub(super) fn first_line(out: &mut TextBuffer, record: &EventRecord) {
     let media_type = record.header("content-type");
     let media_type = media_type.unwrap_or("no media type");
     let style = if record.own { Style::Text } else { Style::Odd };
@@ -66,12 +66,6 @@ pub(super) fn undecoded(out: &mut TextBuffer, record: &EventRecord) {
     out.put(style, ", not decoded");
     numbers(out, record);
     out.end();
-}
-
-/// Returns whether the media type announces a SOAP envelope.
-pub(in crate::record) fn announces_soap(record: &EventRecord) -> bool {
-    let media_type = record.header("content-type");
-    media_type.is_some_and(|media_type| media_type.to_ascii_lowercase().contains("soap+xml"))
 }
 
 /// Returns whether a text consists mostly of readable characters, and is not masked as a whole.

@@ -5,10 +5,10 @@ use std::ops::Range;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
-use super::secret::Walk;
 use super::source_mapped_text::SourceMappedText;
 use super::spans::{Rewrite, Secrecy, SecretSpans};
 use super::token;
+use super::walk::Walk;
 use crate::dm::token::{BinaryToken, TokenKind};
 use crate::markup::{Element, Embedded, EmbeddedResult, Limits, Wrapping};
 
@@ -46,7 +46,7 @@ impl<'d> Walk<'d, '_> {
     }
 
     fn inside(&mut self, holder: Element<'d>, embedded: &Embedded) {
-        let spans = super::secret::find(embedded.document(), &[], self.values, embedded.limits());
+        let spans = super::walk::find(embedded.document(), &[], self.values, embedded.limits());
         self.masked_inside(holder, embedded, spans);
     }
 

@@ -14,13 +14,14 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use super::{Ended, JournalLimits, WhenFull};
-use crate::flow::{CapturedBody, CapturedMessage, Event};
+use super::{JournalLimits, SinkSummary, WhenFull};
 use crate::record::{EventRecord, Sink};
 
 /// The records that one sink has not taken yet.
-pub(super) struct Queue {
-    pub(super) limits: JournalLimits,
+pub(super) struct SinkQueue {
+    /// The name of the sink.
+    pub(super) name: String,
+    limits: JournalLimits,
     when_full: WhenFull,
     state: Mutex<State>,
     /// Signals that records came, or that no more will come.
@@ -64,7 +65,7 @@ pub(super) type Entry = (Arc<EventRecord>, u64);
 pub(super) enum Place {
     /// The event has a place; its record is to be delivered.
     Taken,
-    /// The event has a place, but there was no room: [`Queue::wait`] waits for it with this ticket.
+    /// The event has a place, but there was no room: [`SinkQueue::wait`] waits for it with this ticket.
     Crowded(Ticket),
     /// The event is left out. The value is the number of events left out so far.
     Dropped(u64),
@@ -89,6 +90,22 @@ pub(super) struct Ticket {
     bytes: u64,
 }
 
+/// The result of a sink's thread.
+#[derive(Default)]
+pub(super) struct Ended {
+    pub(super) written: u64,
+    pub(super) failure: Option<String>,
+}
+
+impl Ended {
+    pub(super) fn failed(why: String) -> Self {
+        Self {
+            written: 0,
+            failure: Some(why),
+        }
+    }
+}
+
 /// The next task of a sink's thread.
 pub(super) enum Next {
     Write(Arc<EventRecord>),
@@ -99,9 +116,10 @@ pub(super) enum Next {
     End,
 }
 
-impl Queue {
-    pub(super) fn new(limits: JournalLimits, when_full: WhenFull) -> Self {
+impl SinkQueue {
+    pub(super) fn new(name: String, limits: JournalLimits, when_full: WhenFull) -> Self {
         Self {
+            name,
             limits,
             when_full,
             state: Mutex::default(),
@@ -168,20 +186,24 @@ impl Queue {
         self.state.lock().has_room(ticket, self.limits)
     }
 
-    /// Waits for room. Gives up on the sink and returns `false` if it takes nothing for [`JournalLimits::patience`];
-    /// then all others that wait get `true`.
-    pub(super) fn wait(&self, ticket: Ticket) -> bool {
+    /// Waits for room. Gives up on the sink if it takes nothing for [`JournalLimits::patience`]; then nobody waits for
+    /// it any more.
+    pub(super) fn wait(&self, ticket: Ticket) {
         let mut state = self.state.lock();
         let has_room = |state: &State| state.has_room(ticket, self.limits);
         state.waiters += 1;
         wait_for_sink(&self.drained, &mut state, self.limits.patience, has_room);
         state.waiters -= 1;
         if has_room(&state) {
-            return true;
+            return;
         }
         state.given_up = true;
         drop(self.stop(state));
-        false
+        tracing::error!(
+            sink = self.name,
+            patience = ?self.limits.patience,
+            "record: the output took no event in this time, nothing more is written there"
+        );
     }
 
     /// Ends the queue and returns the remaining records, which the caller drops after the lock is released.
@@ -265,14 +287,28 @@ impl Queue {
         drop(left);
     }
 
-    /// Waits for the end of the sink's thread. Returns how it ended and how many events were left out. Returns `None`
-    /// if the thread made no progress for [`JournalLimits::farewell`], or if the sink was given up before.
-    pub(super) fn end(&self) -> (Option<Ended>, u64) {
+    /// Waits for the end of the sink's thread and returns its result. The sink has failed if the thread makes no
+    /// progress for [`JournalLimits::farewell`], or if the sink was given up before.
+    pub(super) fn end(&self) -> SinkSummary {
         let mut state = self.state.lock();
         let is_over = |state: &State| state.ended.is_some() || state.dead;
         wait_for_sink(&self.moved, &mut state, self.limits.farewell, is_over);
         let ended = state.ended.take().filter(|_| !state.given_up);
-        (ended, state.dropped)
+        let dropped = state.dropped;
+        drop(state);
+        let ended = ended.unwrap_or_else(|| {
+            tracing::error!(sink = self.name, "record: {STUCK}");
+            Ended::failed(STUCK.to_owned())
+        });
+        if dropped > 0 {
+            tracing::warn!(sink = self.name, dropped, "record: events were left out");
+        }
+        SinkSummary {
+            name: self.name.clone(),
+            written: ended.written,
+            dropped,
+            failure: ended.failure,
+        }
     }
 }
 
@@ -332,64 +368,14 @@ impl JournalLimits {
     }
 }
 
+/// The error of a sink whose thread does not finish.
+const STUCK: &str = "writing there did not finish";
+
 /// An event is small up to the byte limit divided by this: 128 KiB of 64 MiB.
 const SMALL: u64 = 512;
 
 /// The byte limit divided by this is reserved for small events.
 const RESERVE: u64 = 4;
-
-/// Returns about how many bytes an event keeps in memory. Documents of earlier messages, which links refer to, are kept
-/// by their session.
-pub(super) fn weight(event: &Event) -> u64 {
-    let bytes = match event {
-        Event::Request(captured) | Event::Response(captured) => of_captured(captured),
-        Event::Refused { why, .. } | Event::Malformed { why, .. } | Event::Failed { why, .. } => {
-            why.len()
-        }
-        _ => 0,
-    };
-    (bytes + std::mem::size_of::<CapturedMessage>()) as u64
-}
-
-fn of_captured(captured: &CapturedMessage) -> usize {
-    let CapturedBody {
-        received,
-        plain,
-        sent,
-        parsed,
-        sent_document,
-    } = &captured.body;
-    let changed = received.as_ptr() != sent.as_ptr();
-    let documents = parsed.document().into_iter().chain(sent_document);
-    let documents = documents.map(|document| {
-        let source = document.source();
-        let shared = source.as_ptr() == received.as_ptr() || source.as_ptr() == sent.as_ptr();
-        let own = if shared { 0 } else { source.len() };
-        own + document.len() * NODE
-    });
-    let applied = captured.applied.iter().flat_map(|applied| {
-        let splices = applied.patch.splices().iter().map(|s| s.with.len());
-        let changes = applied.changes.iter();
-        splices.chain(changes.map(|c| c.path.len() + c.before.len() + c.after.len()))
-    });
-    let notes = captured.notes.iter().map(|note| note.text.len());
-    let heads = captured.head.headers().iter();
-    let heads = heads.map(|(name, value)| name.as_str().len() + value.len());
-    received.len()
-        + plain.as_ref().map_or(0, |plain| plain.len())
-        + if changed { sent.len() } else { 0 }
-        + documents.sum::<usize>()
-        + applied.sum::<usize>()
-        + notes.sum::<usize>()
-        + heads.sum::<usize>()
-        + captured.links.len() * LINK
-}
-
-/// The bytes that are counted for a node of a document; its entry in the arena takes 12.
-const NODE: usize = 20;
-
-/// The bytes of a link to an answered command.
-const LINK: usize = 24;
 
 #[cfg(test)]
 mod tests {
@@ -402,16 +388,17 @@ mod tests {
             bytes: 1 << 20,
             ..JournalLimits::default()
         };
-        let dropping = Queue::new(limits, WhenFull::DropNewest);
+        let dropping = SinkQueue::new(String::new(), limits, WhenFull::DropNewest);
         let placed = (0..5).filter(|_| dropping.place_end(100)).count();
         assert_eq!(placed, 3);
         assert!(matches!(dropping.place(1), Place::Dropped(3)));
         // A blocking queue loses none, and the traffic waits for them.
-        let blocking = Queue::new(limits, WhenFull::Block);
+        let blocking = SinkQueue::new(String::new(), limits, WhenFull::Block);
         assert_eq!((0..5).filter(|_| blocking.place_end(100)).count(), 5);
         assert!(matches!(blocking.place(1), Place::Crowded(_)));
         // The byte limit applies, too.
-        let dropping = Queue::new(
+        let dropping = SinkQueue::new(
+            String::new(),
             JournalLimits {
                 bytes: 4_000,
                 ..limits
