@@ -261,7 +261,7 @@ fn what_is_no_message_is_named_as_what_it_is() {
     let commands = "I get this:\n<Replace><CmdID>1</CmdID><Item><Target><LocURI>./A</LocURI></Target></Item></Replace>\n";
     let log = "{\"level\":\"error\",\"err\":\"soap fault: no token\"}\n{\"level\":\"info\"}\n";
     for (text, expected) in [
-        (commands, "put <SyncML><SyncBody> in front of them"),
+        (commands, "`dmtap lint` judges a file"),
         (log, "no message of SyncML or enrollment stands in it"),
     ] {
         for verb in ["show", "why", "lint"] {

@@ -157,7 +157,7 @@ fn lint_says_what_a_file_is_that_holds_no_message_of_syncml() {
     for verb in ["why", "show"] {
         let (code, text) = printed(verb, fragment);
         assert_eq!(code, Some(2), "{verb}: {text}");
-        let why = "put <SyncML><SyncBody> in front";
+        let why = "`dmtap lint` judges a file";
         assert!(text.contains(why), "{verb}: {text}");
     }
     let discover = include_str!("../../data/enrollment/discover.xml");
