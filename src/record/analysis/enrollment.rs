@@ -5,7 +5,7 @@ mod attempt;
 mod request;
 mod sent_elsewhere;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use smol_str::{SmolStr, format_smolstr};
@@ -46,10 +46,13 @@ pub(super) struct Enrollments {
     documents: Vec<FailedDocument>,
     /// The Gets that these messages answer with Results.
     unasked: Vec<Transaction>,
-    /// Requests of management that name no session and wait for a response.
-    unnamed: BTreeSet<u64>,
-    /// Those that got no response of the server, each with its time and the reason.
+    /// Requests that name no session and wait for a response, and whether they are of management.
+    unnamed: BTreeMap<u64, bool>,
+    /// Those of management that got no response of the server, each with its time and the reason.
     unanswered: Vec<(u64, u64, NoAnswer)>,
+    /// The same of all other requests, which count if the server never answered.
+    others_unanswered: Vec<(u64, u64, NoAnswer)>,
+    has_answers: bool,
     /// The finding about the HTTP error that such a request got, until a request follows.
     http_error: Option<SessionFinding>,
     /// The requests of enrollment that dmtap sent twice, each with its time and what may follow from that.
@@ -74,11 +77,10 @@ impl Enrollments {
         note_documents(&mut self.documents, &Exchanged::of(record));
         self.attempts.message(record);
         if record.event == EventKind::Request {
-            if refusal::is_of_management(record) {
-                self.unnamed.insert(exchange);
-                if self.unnamed.len() > MOST_REQUESTS {
-                    self.unnamed.pop_first();
-                }
+            self.unnamed
+                .insert(exchange, refusal::is_of_management(record));
+            if self.unnamed.len() > MOST_REQUESTS {
+                self.unnamed.pop_first();
             }
             if let Some(request) = Request::of(record) {
                 self.requests.insert(exchange, request);
@@ -88,7 +90,7 @@ impl Enrollments {
             }
             return None;
         }
-        if self.unnamed.contains(&exchange) {
+        if self.unnamed.get(&exchange) == Some(&true) {
             self.http_error = http_error(exchange, record);
         }
         let has_fault = has_fault(record);
@@ -111,8 +113,9 @@ impl Enrollments {
     /// Takes in any message, also one of a session: it shows the server of a device, and whether the device goes on.
     pub(super) fn any_message(&mut self, record: &EventRecord) {
         let is_left = record.is_enrollment_answer_in_chunks() && !has_fault(record);
-        if record.event == EventKind::Request {
-            self.http_error = None;
+        match record.event {
+            EventKind::Request => self.http_error = None,
+            _ => self.has_answers |= !record.own,
         }
         self.takes_chunks |= self.in_chunks.is_some() && record.event == EventKind::Request;
         self.in_chunks = record.exchange.filter(|_| is_left);
@@ -134,11 +137,14 @@ impl Enrollments {
         if let Some(request) = self.requests.get_mut(&exchange) {
             request.failed = Some(why);
             self.attempts.failed(exchange, record);
-        } else if self.unnamed.remove(&exchange)
-            && is_of_server
-            && self.unanswered.len() < MOST_FAILURES
-        {
-            self.unanswered.push((exchange, record.at_us, why));
+        } else if let Some(is_of_management) = self.unnamed.remove(&exchange) {
+            let alike = match is_of_management {
+                true => &mut self.unanswered,
+                false => &mut self.others_unanswered,
+            };
+            if is_of_server && alike.len() < MOST_FAILURES {
+                alike.push((exchange, record.at_us, why));
+            }
         }
     }
 
@@ -183,7 +189,7 @@ impl Enrollments {
         findings.extend(self.failures());
         findings.extend(self.documents.iter().map(failed_document));
         findings.extend(reported_unasked(&self.unasked, &Works::default()));
-        findings.extend(self.unanswered());
+        findings.extend(unanswered(&self.unanswered));
         findings.extend(self.sent_again());
         let in_chunks = self.in_chunks.filter(|_| !self.takes_chunks);
         let elsewhere = self.elsewhere.findings();
@@ -205,6 +211,9 @@ impl Enrollments {
         let exchanges = findings.iter().flat_map(|finding| &finding.exchanges);
         let first_exchange = exchanges.clone().min().copied().unwrap_or_default();
         let last_exchange = exchanges.max().copied().unwrap_or_default();
+        if findings.is_empty() && over.is_empty() && !self.has_answers {
+            findings.extend(unanswered(&self.others_unanswered));
+        }
         // If any device got through, the connections that ended early say nothing.
         if !had_exchanges {
             let refused = self.connections.into_iter();
@@ -264,28 +273,6 @@ impl Enrollments {
         finding.why.extend(lines.map(|(_, words)| words.clone()));
         finding.more(all, MOST_LISTED, "");
         Some(finding)
-    }
-
-    /// WHY-03: the server gave no answer, or dmtap did not reach it.
-    fn unanswered(&self) -> Option<SessionFinding> {
-        let (_, at_us, why) = self.unanswered.first()?;
-        let listed = self.unanswered.iter().take(MOST_LISTED);
-        Some(SessionFinding {
-            what: format!(
-                "{} without a session got no answer of the server",
-                counted(self.unanswered.len(), "request")
-            ),
-            why: listed
-                .map(|(exchange, _, why)| format!("x{exchange}: {}", why.how))
-                .collect(),
-            next: why.next(*at_us),
-            exchanges: self
-                .unanswered
-                .iter()
-                .map(|(exchange, ..)| *exchange)
-                .collect(),
-            ..SessionFinding::new("WHY-03")
-        })
     }
 
     /// WHY-05 of requests that dmtap sent twice: the server may have issued two certificates.
@@ -351,6 +338,24 @@ impl Enrollments {
             false => self.unread_more += 1,
         }
     }
+}
+
+/// WHY-03: the server gave no answer, or dmtap did not reach it.
+fn unanswered(requests: &[(u64, u64, NoAnswer)]) -> Option<SessionFinding> {
+    let (_, at_us, why) = requests.first()?;
+    let listed = requests.iter().take(MOST_LISTED);
+    Some(SessionFinding {
+        what: format!(
+            "{} without a session got no answer of the server",
+            counted(requests.len(), "request")
+        ),
+        why: listed
+            .map(|(exchange, _, why)| format!("x{exchange}: {}", why.how))
+            .collect(),
+        next: why.next(*at_us),
+        exchanges: requests.iter().map(|(exchange, ..)| *exchange).collect(),
+        ..SessionFinding::new("WHY-03")
+    })
 }
 
 /// Whether a message refuses an enrollment with a SOAP fault.

@@ -308,6 +308,35 @@ fn a_request_without_a_session_that_the_server_does_not_answer_is_pending() {
 }
 
 #[test]
+fn requests_of_any_kind_are_pending_if_the_server_never_answered() {
+    let head = serde_json::json!({"method": "GET", "uri": "https://mdm.example.com/", "version": "HTTP/1.1", "headers": []});
+    let why = "the server refused the connection: nothing listens at its address and port";
+    let asked = |number: u64| {
+        let request = serde_json::json!({"from": "device", "head": head, "exchange": number});
+        event(number * 2 - 1, "request", request)
+    };
+    let failed = |number: u64| {
+        let failure = serde_json::json!({"from": "server", "why": why, "cause": "nothing-listens", "exchange": number});
+        event(number * 2, "failed", failure)
+    };
+    let answered = |own: bool| {
+        let head = serde_json::json!({"status": 200, "version": "HTTP/1.1", "headers": []});
+        let answer = serde_json::json!({"from": "server", "head": head, "own": own, "exchange": 3});
+        event(5, "response", answer)
+    };
+    let both = [asked(1), failed(1), asked(2), failed(2)];
+    let expected = "✖ 2 requests without a session got no answer of the server    WHY-03";
+    let found = blocks(&analysed(&both));
+    assert!(
+        found.contains(expected) && found.contains("next: start the server"),
+        "{found}"
+    );
+    let with = |last| blocks(&analysed(&[both.as_slice(), &[last]].concat()));
+    assert!(with(answered(true)).contains(expected));
+    assert_eq!(with(answered(false)), "");
+}
+
+#[test]
 fn a_server_that_was_not_reached_refused_nothing() {
     let mut records = script::records(
         "session 1 09:12:00\n> 1\n  2 Alert 1201\nfail server cause=not-connected server certificate not trusted: its issuer is not known here; \
