@@ -271,10 +271,14 @@ impl OpenSession {
         let held_us = message.held_us();
         let took_us = record.took_us.unwrap_or_default().saturating_add(held_us);
         if took_us > SLOW && !record.own {
-            let rules = match held_us {
+            let mut rules = match held_us {
                 0 => Vec::new(),
                 _ => message.rules(),
             };
+            // The time began with the request, which a rule may have held back, too.
+            if self.last.device.held_us > 0 {
+                rules.extend(of_user(&self.last.device.rules));
+            }
             self.note(
                 message,
                 rules,

@@ -425,6 +425,35 @@ fn who_took_long_is_named_and_nothing_is_pending_for_it() {
 }
 
 #[test]
+fn a_rule_that_held_the_request_back_is_why_the_answer_came_late() {
+    let mut records = script::records(
+        "session 1 09:12:00\n> 1\n  2 Alert 1201\n< 1\n  1 Status 1/0 SyncHdr 200\n  2 Status 1/2 Alert 200\n",
+    );
+    let effect = serde_json::json!({"rule": "late", "changes": [{"path": "", "step": "delay", "kind": "delayed", "before": "", "after": "6s"}]});
+    let request = records
+        .iter_mut()
+        .find(|it| it.event == EventKind::Request)
+        .unwrap();
+    request
+        .applied
+        .push(serde_json::from_value(effect).unwrap());
+    let wait = serde_json::json!({"wait-us": 6_000_000});
+    request.delivery.push(serde_json::from_value(wait).unwrap());
+    let response = records
+        .iter_mut()
+        .find(|it| it.event == EventKind::Response);
+    response.unwrap().took_us = Some(6_001_000);
+    let text = blocks(&analysed(&records));
+    for words in [
+        "The server took 6.0 s in x1    WHY-11",
+        "Rule late of dmtap held the message back.",
+        "next: take the rule out",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+}
+
+#[test]
 fn a_payload_escaped_twice_is_the_cause_only_where_the_device_took_it_and_nothing_put_it_right() {
     const X: &str = "./Device/Vendor/MSFT/A/X";
     const ESCAPED: &str = "&amp;lt;Job/&amp;gt;";

@@ -353,7 +353,7 @@ impl<'s> Case<'s> {
             words::capital(words::side(side)),
             first.exchange
         );
-        finding.blame("held the answer back.", side);
+        finding.blame("held the message back.", side);
         for incident in slow.iter().skip(1).take(MOST_LISTED) {
             finding.why.push(format!(
                 "{} in x{}",
