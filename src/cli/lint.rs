@@ -107,7 +107,12 @@ impl LintVerb {
         let is_bad = lint.count(Severity::Error) > 0
             || fail_on == Severity::Warning && lint.count(Severity::Warning) > 0;
         let is_foreign = lint.synchronization > 0 && lint.synchronization == lint.messages.len();
+        let is_empty = lint.messages.is_empty() && lint.others.is_empty() && self.more.is_empty();
         match is_bad || !damage.is_empty() {
+            false if is_empty => {
+                let why = "the record has no message: dmtap show lists its connections";
+                Err(Failure::usage(why))
+            }
             _ if is_foreign => Err(Failure::Usage(damage)),
             true => Err(Failure::Failed(damage)),
             false => Ok(()),

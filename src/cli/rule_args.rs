@@ -37,8 +37,14 @@ pub struct RuleArgs {
     #[arg(short = 'B', long, value_name = "PATTERN")]
     modify_body: Vec<String>,
     /// Seed for `chance` in rules: the same seed and the same conversation give the same faults.
-    #[arg(long, default_value_t = DEFAULT_SEED, value_name = "NUMBER")]
+    #[arg(long, default_value_t = DEFAULT_SEED, value_name = "NUMBER", value_parser = seed)]
     pub(super) seed: u64,
+}
+
+/// Parses a seed.
+fn seed(text: &str) -> Result<u64, String> {
+    text.parse()
+        .map_err(|_| format!("write a whole number from 0 to {}", u64::MAX))
 }
 
 impl RuleArgs {

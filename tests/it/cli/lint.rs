@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 use super::{demo, dmtap, run, stdout};
 
@@ -191,6 +192,17 @@ fn what_is_no_message_is_counted_and_a_filter_selects_exchanges() {
     );
     let output = run(dmtap().arg("lint").arg(&record).arg("~sesss 1"));
     assert_eq!(output.status.code(), Some(2), "{output:?}");
+}
+
+#[test]
+fn a_record_without_a_message_is_no_success() {
+    let folder = TempDir::new().unwrap();
+    let opened = r#"{"v":1,"seq":1,"event":"opened","at":"2026-01-01T00:00:00Z","at_us":1,"connection":{"id":1}}"#;
+    fs::write(folder.path().join("empty.jsonl"), format!("{opened}\n")).unwrap();
+    let output = run(dmtap().current_dir(&folder).args(["lint", "empty.jsonl"]));
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("the record has no message"), "{error}");
 }
 
 fn base() -> Vec<&'static str> {
