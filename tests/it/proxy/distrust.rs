@@ -190,8 +190,12 @@ async fn a_server_that_asks_for_a_client_certificate_is_named_over_both_versions
 }
 
 /// A server that asks for a client certificate and takes none, too. It answers this many requests, then it closes the
-/// connection at each one.
-async fn crashing(version: &'static rustls::SupportedProtocolVersion, mut answers: u32) -> u16 {
+/// connection at each one, or within the handshake.
+async fn crashing(
+    version: &'static rustls::SupportedProtocolVersion,
+    mut answers: u32,
+    is_in_handshake: bool,
+) -> u16 {
     let key = rcgen::KeyPair::generate().unwrap();
     let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
     as_ca(&mut params);
@@ -201,7 +205,7 @@ async fn crashing(version: &'static rustls::SupportedProtocolVersion, mut answer
     let roots = Arc::new(roots);
     let clients = WebPkiClientVerifier::builder_with_provider(roots, provider());
     let clients = clients.allow_unauthenticated().build().unwrap();
-    let config = rustls::ServerConfig::builder_with_provider(provider())
+    let mut config = rustls::ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[version])
         .unwrap()
         .with_client_cert_verifier(clients)
@@ -210,11 +214,29 @@ async fn crashing(version: &'static rustls::SupportedProtocolVersion, mut answer
             PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
         )
         .unwrap();
+    if is_in_handshake {
+        // A server that resumes a session does not ask.
+        config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+    }
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let config = Arc::new(config);
+    let acceptor = TlsAcceptor::from(config.clone());
     tokio::spawn(async move {
-        while let Ok((tcp, _)) = listener.accept().await {
+        while let Ok((mut tcp, _)) = listener.accept().await {
+            if is_in_handshake && answers == 0 {
+                let mut tls = rustls::ServerConnection::new(config.clone()).unwrap();
+                let (mut bytes, mut flight) = ([0; 4096], Vec::new());
+                let read = tcp.read(&mut bytes).await.unwrap();
+                tls.read_tls(&mut &bytes[..read]).unwrap();
+                tls.process_new_packets().unwrap();
+                while tls.wants_write() {
+                    tls.write_tls(&mut flight).unwrap();
+                }
+                tcp.write_all(&flight).await.unwrap();
+                let _ = tcp.read(&mut bytes).await;
+                continue;
+            }
             let Ok(mut tls) = acceptor.accept(tcp).await else {
                 continue;
             };
@@ -239,7 +261,7 @@ async fn a_server_that_answered_without_a_certificate_does_not_close_for_the_lac
                 ..Settings::reverse(Origin {
                     scheme: Scheme::Https,
                     host: "localhost".into(),
-                    port: crashing(version, answers).await,
+                    port: crashing(version, answers, false).await,
                 })
             };
             let rig = Rig::start(settings).await;
@@ -253,6 +275,31 @@ async fn a_server_that_answered_without_a_certificate_does_not_close_for_the_lac
             let text = String::from_utf8_lossy(answer.body()).into_owned();
             assert!(text.contains(words) && !text.contains(not), "{text}");
         }
+    }
+}
+
+#[tokio::test]
+async fn nor_does_it_close_the_handshake_for_the_lack_of_one() {
+    let closed = "the server closed the connection during the TLS handshake";
+    let asks = "asks for a client certificate and closes the connection without it";
+    for (answers, words, not) in [(0, asks, closed), (1, closed, asks)] {
+        let settings = Settings {
+            trust: Trust::Anything,
+            ..Settings::reverse(Origin {
+                scheme: Scheme::Https,
+                host: "localhost".into(),
+                port: crashing(&rustls::version::TLS12, answers, true).await,
+            })
+        };
+        let rig = Rig::start(settings).await;
+        for _ in 0..answers {
+            let answer = rig.device("http/1.1").await.post("/", "<a/>").await;
+            assert_eq!(answer.status(), 200);
+        }
+        let answer = rig.device("http/1.1").await.post("/", "<a/>").await;
+        assert_eq!(answer.status(), 502);
+        let text = String::from_utf8_lossy(answer.body()).into_owned();
+        assert!(text.contains(words) && !text.contains(not), "{text}");
     }
 }
 
