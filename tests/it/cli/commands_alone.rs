@@ -228,6 +228,23 @@ fn lint_judges_commands_that_stand_alone() {
 }
 
 #[test]
+fn a_profile_with_https_in_a_namespace_is_judged_though_its_secrets_are_masked() {
+    let profile = "<VPNProfile><NativeProfile><Servers>vpn.example.com</Servers><Authentication><Eap><Configuration>\
+                   <EapHostConfig><TLSExtensions \
+                   xmlns=\"https://www.microsoft.com/provisioning/EapTlsConnectionPropertiesV2\"><Key>geheim</Key>\
+                   </TLSExtensions></EapHostConfig></Configuration></Eap></Authentication></NativeProfile></VPNProfile>";
+    let node = "./User/Vendor/MSFT/VPNv2/Office/ProfileXML";
+    let data = format!("<Data>{}</Data>", profile.replace('<', "&lt;"));
+    let add = replace("1", node).replace(">int<", ">chr<");
+    let text = add.replace("<Data>1</Data>", &data);
+    let (_, found, error) = printed("lint", &text);
+    assert!(found.contains("ITM-04"), "{found}{error}");
+    let alone = format!("<SyncML><SyncBody>{text}</SyncBody></SyncML>");
+    let (_, shown, _) = printed("show", alone);
+    assert!(!shown.contains("geheim"), "{shown}");
+}
+
+#[test]
 fn the_advice_about_commands_that_stand_alone_can_be_followed() {
     let advice = |text: &str| printed("why", text).2;
     let one = replace("1", "./A/B");

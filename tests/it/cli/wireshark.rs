@@ -275,12 +275,15 @@ fn dumped(link: &[u8], is_wbxml: bool, most: usize) -> String {
     dumped_in_order(link, is_wbxml, most, |_, parts| parts)
 }
 
+/// Puts the parts of the message with this number in another order.
+type Order = fn(usize, [&[u8]; 3]) -> [&[u8]; 3];
+
 /// The same, with the packets of each message in another order.
 fn dumped_in_order(
     link: &[u8],
     is_wbxml: bool,
     most: usize,
-    order: fn(usize, [&[u8]; 3]) -> [&[u8]; 3],
+    order: Order,
 ) -> String {
     let mut sent = [0_u32; 2];
     let mut text = String::new();
