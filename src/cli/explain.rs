@@ -186,6 +186,7 @@ fn title(fact: &Fact) -> String {
         FactKind::Csp if fact.key == "LinkedEnrollment" => "nodes of a CSP",
         FactKind::Csp => "CSP of Windows",
         FactKind::Result if fact.key.starts_with("AADSTS") => "error of Entra ID",
+        FactKind::Result if fact.key.starts_with("MI RESULT") => "result of WMI",
         FactKind::Result => "result of Windows",
         FactKind::Note => "note",
         FactKind::Finding => "finding of dmtap why",

@@ -181,7 +181,20 @@ impl Credentials {
         }
         if let Some((hmac, hashed)) = hmac {
             let fits = |key: &AccountKey, nonce: &[u8]| hmac.is(&key.mac(nonce, hashed));
-            let checked = self.check_digest(speaker, device, &hmac.user, "x-syncml-hmac", &fits);
+            let by_rfc =
+                |key: &AccountKey, nonce: &[u8]| hmac.is(&key.mac_of_rfc_2104(nonce, hashed));
+            let mut check = |fits: &dyn Fn(&AccountKey, &[u8]) -> bool| {
+                self.check_digest(speaker, device, &hmac.user, "x-syncml-hmac", fits)
+            };
+            let mut checked = check(&fits);
+            if matches!(checked, Some((_, None))) && matches!(check(&by_rfc), Some((_, Some(_)))) {
+                let user = clipped(&hmac.user);
+                let text = format!(
+                    "the credentials of {user} (x-syncml-hmac) have the known password and an HMAC by RFC 2104: OMA DM takes \
+                     the plain digest H(B64(H(user:password)):nonce:B64(H(body)))"
+                );
+                checked = Some((wrong(text), None));
+            }
             if let Some((note, key)) = checked {
                 notes.push(note);
                 mac_key = key;

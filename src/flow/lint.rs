@@ -14,6 +14,7 @@ mod items;
 mod large;
 mod lint_session;
 mod package;
+mod profile;
 mod results;
 mod stray;
 mod uri;

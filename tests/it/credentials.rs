@@ -272,6 +272,15 @@ fn passwords_and_macs_are_checked_and_users_that_are_not_known_are_not() {
         &notes,
         "AUTH-01: the credentials of device-0001 (x-syncml-hmac) are right: they answer the challenge in message 1",
     );
+    // base64(HMAC-MD5(key B64(H(user:password)), nonce:B64(H(body)))), the HMAC of RFC 2104.
+    for nonce in [&b"n1"[..], b""] {
+        let of_rfc = key().mac_of_rfc_2104(nonce, &hash_of_body(body.as_bytes()));
+        let [notes, _] = exchanges.pass(&body, Some(&hmac(&of_rfc)), &silent(2));
+        check(
+            &notes,
+            "AUTH-02: the credentials of device-0001 (x-syncml-hmac) have the known password and an HMAC by RFC 2104",
+        );
+    }
     let changed = body.replace("1201", "1200");
     let [notes, _] = exchanges.pass(&changed, Some(&hmac(&right)), &silent(2));
     check(

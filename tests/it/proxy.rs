@@ -18,6 +18,7 @@ mod certificates;
 mod connections;
 mod distrust;
 mod edits;
+mod events;
 mod failures;
 mod foreign;
 mod framing;

@@ -12,6 +12,7 @@ mod links;
 mod named_rules;
 mod script;
 mod stage;
+mod unanswered;
 
 use std::fs;
 use std::path::Path;

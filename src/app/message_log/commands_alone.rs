@@ -1,46 +1,62 @@
 //! Commands outside of messages: a server may show its command beside the answer of the device, as Fleet does.
 
+use std::ops::Range;
+
 use bytes::Bytes;
-use memchr::memmem;
+use memchr::{memchr_iter, memmem};
 
 use super::LoggedMessage;
 use super::find::read;
 use crate::dm::Message;
 use crate::markup::{Hint, Limits, decode};
 
-/// Returns the commands in a text without messages, each in a message of its own.
+/// Returns the last commands in a text without messages, each in a message of its own.
 pub(super) fn commands_alone(text: &[u8], limits: &Limits) -> Vec<LoggedMessage> {
-    let mut found = Vec::new();
-    let mut rest = &text[text.len().saturating_sub(LONGEST)..];
-    while found.len() < MOST && memmem::find(rest, b"<CmdID>").is_some() {
-        let starts = NAMES.iter().filter_map(|name| {
-            let at = memmem::find(rest, format!("<{name}>").as_bytes())?;
-            Some((at, *name))
-        });
-        let Some((at, name)) = starts.min() else {
-            break;
-        };
-        let end = format!("</{name}>");
-        let Some(length) = memmem::find(&rest[at..], end.as_bytes()) else {
-            break;
-        };
-        let (command, behind) = rest[at..].split_at(length + end.len());
-        rest = behind;
-        let parts: [&[u8]; 3] = [b"<SyncML><SyncBody>", command, b"</SyncBody></SyncML>"];
+    let text = &text[text.len().saturating_sub(LONGEST)..];
+    if memmem::find(text, b"<CmdID>").is_none() {
+        return Vec::new();
+    }
+    let places = places(text);
+    let last = places.into_iter().rev().take(MOST).rev();
+    let found = last.filter_map(|place| {
+        let parts: [&[u8]; 3] = [b"<SyncML><SyncBody>", &text[place], b"</SyncBody></SyncML>"];
         let bytes = Bytes::from(parts.concat());
-        let document = decode(bytes.clone(), Hint::default(), limits).ok();
-        let document = document.filter(|it| Message::of(it).is_some());
-        found.extend(document.map(|document| LoggedMessage {
+        let document = decode(bytes.clone(), Hint::default(), limits).ok()?;
+        Message::of(&document)?;
+        Some(LoggedMessage {
             parsed: read(document),
             ..LoggedMessage::of(bytes)
-        }));
+        })
+    });
+    found.collect()
+}
+
+/// Returns the places of the outermost commands in a text.
+fn places(text: &[u8]) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut end = 0;
+    for at in memchr_iter(b'<', text) {
+        let tag = &text[at + 1..];
+        let names = |name: &&&str| {
+            let rest = tag.strip_prefix(name.as_bytes());
+            rest.is_some_and(|rest| rest.starts_with(b">"))
+        };
+        let Some(name) = NAMES.iter().find(names).filter(|_| at >= end) else {
+            continue;
+        };
+        let close = format!("</{name}>");
+        let Some(length) = memmem::find(&text[at..], close.as_bytes()) else {
+            break;
+        };
+        end = at + length + close.len();
+        found.push(at..end);
     }
     found
 }
 
 const NAMES: [&str; 6] = ["Add", "Atomic", "Delete", "Exec", "Get", "Replace"];
 
-/// The limit of commands of one text.
-const MOST: usize = 100;
+/// The limit of commands of one text: the analysis keeps no more without an answer.
+const MOST: usize = 1_000;
 /// The limit of the end of a text that is searched, in bytes.
-const LONGEST: usize = 256 << 10;
+const LONGEST: usize = 1 << 20;

@@ -197,7 +197,8 @@ fn named(text: &[u8], is_anywhere: bool) -> Vec<NamedFailure> {
             add(Err(StatusCode(code).to_string()), Some(node.to_owned()));
         }
     }
-    for (at, name) in text.match_indices("AADSTS").filter(|_| is_anywhere) {
+    let numbered = NUMBERED.iter().filter(|_| is_anywhere);
+    for (at, name) in numbered.flat_map(|name| text.match_indices(name)) {
         let digits = &text[at + name.len()..];
         let end = digits.find(|it: char| !it.is_ascii_digit());
         let key = &text[at..at + name.len() + end.unwrap_or(digits.len())];
@@ -300,6 +301,8 @@ const OWN_WORDS: &str = "the server's own words:";
 const DEVICE_TOKEN: &str = "Device based token is not supported";
 const USER_CREDENTIAL: &str = "that the server takes no token of the device: the group policy for automatic enrollment has \
                                Device Credential, choose User Credential";
+/// The beginnings of results with a decimal number behind them: of Entra ID, and of WMI.
+const NUMBERED: [&str; 2] = ["AADSTS", "MI RESULT "];
 /// What stands around a node in a row of a table, and in JSON. In an event it is a bracket.
 const BESIDE_NODES: [char; 8] = [' ', '\t', ',', ';', '|', '"', '\'', '\\'];
 /// The beginning of the data of an event in XML.

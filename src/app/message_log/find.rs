@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::commands_alone::commands_alone;
 use super::date::WrittenDate;
 use super::dates_behind::move_to_messages;
-use super::json_texts::JsonTexts;
+use super::json_texts::{JsonTexts, in_latin_1};
 use super::other_file::of_other_program;
 use super::packed_file::{gunzipped, unzipped};
 use super::series::one_or_more;
@@ -413,9 +413,10 @@ fn in_value(
         if let Some(inner) = inner.flatten() {
             return in_value(&inner, limits, line, date);
         }
-        let text = match has_message(text.as_bytes()) || text.len() < SHORTEST_PACKED {
-            true => Bytes::copy_from_slice(text.as_bytes()),
-            false => unpack(text.as_bytes().to_vec()),
+        let bytes = in_latin_1(text).unwrap_or_else(|| text.as_bytes().to_vec());
+        let text = match has_message(&bytes) || bytes.len() < SHORTEST_PACKED {
+            true => Bytes::from(bytes),
+            false => unpack(bytes),
         };
         match wbxml::looks_like(&text) {
             true => { one_or_more(text, limits, date).into_iter() }

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::date::WrittenDate;
+use crate::markup::wbxml;
 
 /// The texts in a JSON value, in order.
 #[derive(Default)]
@@ -61,6 +62,17 @@ fn has_text(value: &Value, is_it: &impl Fn(&str) -> bool) -> bool {
         Value::Object(fields) => fields.values().any(|value| has_text(value, is_it)),
         _ => false,
     }
+}
+
+/// Returns the bytes of a text that has a character for each byte of WBXML or UTF-8: `\u00c3\u00bc`.
+pub(super) fn in_latin_1(text: &str) -> Option<Vec<u8>> {
+    if text.is_ascii() {
+        return None;
+    }
+    let bytes = text.chars().map(|it| u8::try_from(it).ok());
+    let bytes: Vec<u8> = bytes.collect::<Option<_>>()?;
+    let is_it = wbxml::looks_like(&bytes) || std::str::from_utf8(&bytes).is_ok();
+    is_it.then_some(bytes)
 }
 
 /// The limit of a text that is a date alone, in bytes; a message is longer.

@@ -74,32 +74,95 @@ fn in_packets(text: &str) -> Option<Vec<u8>> {
         return None;
     }
     let mut streams = LinkedHashMap::new();
-    // The sequence number that comes next, by direction.
-    let mut next: HashMap<_, u32> = HashMap::new();
+    let mut directions: HashMap<_, Direction> = HashMap::new();
     for (_, packet) in dumps(text) {
         let Some(segment) = segment(&packet) else {
             continue;
         };
         let payload = segment.payload?;
+        let mut of_both = segment.ends.clone();
+        of_both.sort();
+        let stream: &mut Vec<u8> = streams.entry(of_both).or_insert_with(Vec::new);
         if segment.is_first {
-            next.insert(segment.ends, segment.number.wrapping_add(1));
+            let next = segment.number.wrapping_add(1);
+            let before = directions.insert(segment.ends, Direction::new(next));
+            before.into_iter().for_each(|mut it| it.end(stream));
             continue;
         }
-        let next = next.entry(segment.ends.clone()).or_insert(segment.number);
-        // What was sent again, or captured twice, comes but once.
-        let again = next.wrapping_sub(segment.number) as usize;
-        let again = if again < LARGEST_WINDOW { again } else { 0 };
-        let Some(new @ [_, ..]) = payload.get(again..) else {
-            continue;
-        };
-        *next = segment.number.wrapping_add(payload.len() as u32);
-        let mut of_both = segment.ends;
+        // The other side answers what it has received: what is still missing there is missing in the file.
+        let [from, to] = &segment.ends;
+        let other = directions.get_mut(&[to.clone(), from.clone()]);
+        if let Some(other) = other.filter(|_| !payload.is_empty()) {
+            other.end(stream);
+        }
+        let direction = directions.entry(segment.ends);
+        let direction = direction.or_insert_with(|| Direction::new(segment.number));
+        direction.take(segment.number, payload, stream);
+    }
+    for (ends, mut direction) in directions {
+        let mut of_both = ends;
         of_both.sort();
-        streams.entry(of_both).or_insert_with(Vec::new).extend(new);
+        direction.end(streams.entry(of_both).or_insert_with(Vec::new));
     }
     let streams = streams.values().filter(|it| is_http(it));
     let bytes: Vec<u8> = streams.flatten().copied().collect();
     (!bytes.is_empty()).then_some(bytes)
+}
+
+/// One direction of a connection.
+struct Direction {
+    /// The sequence number that comes next.
+    next: u32,
+    /// Segments that came too early.
+    early: Vec<(u32, Vec<u8>)>,
+}
+
+impl Direction {
+    fn new(next: u32) -> Self {
+        Self {
+            next,
+            early: Vec::new(),
+        }
+    }
+
+    /// Takes in a segment. Adds what is now in order to the stream.
+    fn take(&mut self, number: u32, payload: &[u8], stream: &mut Vec<u8>) {
+        let ahead = number.wrapping_sub(self.next) as usize;
+        if (1..LARGEST_WINDOW).contains(&ahead) {
+            if !payload.is_empty() {
+                self.early.push((number, payload.to_vec()));
+            }
+            if self.early.len() > MOST_EARLY {
+                self.end(stream);
+            }
+            return;
+        }
+        self.add(number, payload, stream);
+        let is_due = |next: u32, number: u32| (next.wrapping_sub(number) as usize) < LARGEST_WINDOW;
+        while let Some(at) = { self.early.iter() }.position(|(it, _)| is_due(self.next, *it)) {
+            let (number, payload) = self.early.swap_remove(at);
+            self.add(number, &payload, stream);
+        }
+    }
+
+    /// Adds the segments that came too early: the file lacks what stands in front of them.
+    fn end(&mut self, stream: &mut Vec<u8>) {
+        let mut early = std::mem::take(&mut self.early);
+        early.sort_by_key(|(number, _)| number.wrapping_sub(self.next));
+        for (number, payload) in early {
+            self.add(number, &payload, stream);
+        }
+    }
+
+    fn add(&mut self, number: u32, payload: &[u8], stream: &mut Vec<u8>) {
+        // What was sent again, or captured twice, comes but once.
+        let again = self.next.wrapping_sub(number) as usize;
+        let again = if again < LARGEST_WINDOW { again } else { 0 };
+        if let Some(new @ [_, ..]) = payload.get(again..) {
+            self.next = number.wrapping_add(payload.len() as u32);
+            stream.extend(new);
+        }
+    }
 }
 
 /// A packet of TCP.
@@ -358,6 +421,8 @@ const TCP: u8 = 6;
 const SYN: u8 = 2;
 /// The most octets that a peer of TCP sends again.
 const LARGEST_WINDOW: usize = 16 << 20;
+/// The limit of segments of one direction that came too early.
+const MOST_EARLY: usize = 256;
 /// The limit of the beginning of a text that shows its first packet, in bytes.
 const LONGEST_BEGIN: usize = 64 << 10;
 /// The length of the longest method with its blank, in bytes.

@@ -28,6 +28,20 @@ impl AccountKey {
         BASE64.encode(self.digest(nonce, hashed))
     }
 
+    /// Returns what some peers send as `mac`: the HMAC of RFC 2104, with this key, over `nonce:B64(H(body))`.
+    pub fn mac_of_rfc_2104(&self, nonce: &[u8], hashed: &str) -> String {
+        let padded = |pad: u8| {
+            let mut key = [pad; 64];
+            key.iter_mut()
+                .zip(self.0.bytes())
+                .for_each(|(to, it)| *to ^= it);
+            key
+        };
+        let text = [&padded(0x36)[..], nonce, b":", hashed.as_bytes()].concat();
+        let inner = Md5::digest(text);
+        BASE64.encode(Md5::digest([&padded(0x5c)[..], &inner[..]].concat()))
+    }
+
     /// Returns the digest of a notification, as raw octets: `H(key:nonce:B64(H(trigger)))`
     /// (OMA-TS-DM_Notification-V1_2_1 §6.2.2).
     pub fn notification(&self, nonce: &[u8], trigger: &[u8]) -> [u8; 16] {
@@ -147,6 +161,11 @@ mod tests {
         assert_eq!(
             bruce().mac(b"Nonce", &hash_of_body(body)),
             "ty/tTMIrV4MCZSFyuaB7qg=="
+        );
+        // By the hmac module of Python.
+        assert_eq!(
+            bruce().mac_of_rfc_2104(b"Nonce", &hash_of_body(body)),
+            "HI1Ok7cGBcjWBm/+aWNXgw=="
         );
         assert!(bruce().is_basic("QnJ1Y2UyOk9oQmVoYXZl"));
         assert!(!bruce().is_basic("QnJ1Y2UyOm90aGVy"));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::lint_session::{LintSession, Turn};
-use super::{Findings, uri, value};
+use super::{Findings, profile, uri, value};
 use crate::dm::{Command, CommandKind, Item, locuri};
 use crate::flow::{Severity, Side};
 use crate::markup::{Element, tag};
@@ -181,6 +181,7 @@ fn of_server(found: &mut Findings, command: Command<'_>, seen: &LintSession) {
         }
         if matches!(kind, CommandKind::Add | CommandKind::Replace) {
             has_value(found, common_format.as_deref(), item.element(), kind);
+            profile::check(found, &target, item);
         }
         let is_user = locuri::is_of_user(&target);
         if is_user && seen.login.as_deref().is_some_and(|login| login != "user") {

@@ -1,7 +1,7 @@
 //! TLS configurations towards servers: one for each client identity and ALPN offer.
 
 use std::io;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use hashlink::LruCache;
@@ -108,11 +108,7 @@ impl ClientConfigs {
         seen: Handshake,
         is_resumed: bool,
     ) -> KnownServer {
-        let authority = target.authority().map(ToString::to_string);
-        let key = (
-            identity.map(|identity| identity.id.clone()),
-            authority.unwrap_or_default(),
-        );
+        let key = server_key(identity, target);
         let servers = &mut self.prepared.lock().servers;
         let known = servers.entry(key).or_insert_with(|| KnownServer::new(seen));
         if !is_resumed {
@@ -120,6 +116,19 @@ impl ClientConfigs {
         }
         known.clone()
     }
+
+    /// Whether a server answered a request on a connection with this identity, or without one.
+    pub(super) fn has_answered(&self, identity: Option<&ClientIdentity>, target: &Uri) -> bool {
+        let key = server_key(identity, target);
+        let known = self.prepared.lock().servers.get(&key).cloned();
+        known.is_some_and(|known| known.answered.load(Ordering::Relaxed))
+    }
+}
+
+fn server_key(identity: Option<&ClientIdentity>, target: &Uri) -> (Option<Arc<str>>, String) {
+    let authority = target.authority().map(ToString::to_string);
+    let id = identity.map(|identity| identity.id.clone());
+    (id, authority.unwrap_or_default())
 }
 
 /// The most configurations that are kept, and the most servers that are remembered.

@@ -76,7 +76,12 @@ impl Dialer {
         let connecting = Box::pin(trust::watched(self.connect(target, offer, identity)));
         match tokio::time::timeout(self.limit, connecting).await {
             Ok((Err(error), true)) if failure::is_refusal(&error) => {
-                Err(refused(Reason::Asked(failure::alert(&error))))
+                let alert = failure::alert(&error);
+                // A server that has answered without another certificate does not close without a word for the lack of one.
+                match alert.is_none() && self.tls.has_answered(identity, target) {
+                    true => Err(error),
+                    false => Err(refused(Reason::Asked(alert))),
+                }
             }
             Ok((connected, _)) => connected,
             Err(_) => Err(ConnectError::Timeout(self.limit)),

@@ -126,10 +126,12 @@ fn is_declaration(text: &[u8]) -> bool {
 /// The root elements of profiles (WiFi, VPNv2 and AlwaysOn VPN CSPs).
 const PROFILES: [&str; 2] = ["WLANProfile", "VPNProfile"];
 
-/// The beginnings of the namespaces of profiles.
-const NAMESPACES: [&str; 3] = [
+/// The beginnings of the namespaces of profiles, and how some people write them.
+const NAMESPACES: [&str; 5] = [
     "http://www.microsoft.com/networking/",
+    "https://www.microsoft.com/networking/",
     "http://www.microsoft.com/provisioning/",
+    "https://www.microsoft.com/provisioning/",
     "http://schemas.microsoft.com/",
 ];
 

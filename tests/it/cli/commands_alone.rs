@@ -102,6 +102,27 @@ fn a_payload_belongs_to_the_results_behind_it_though_another_has_the_same_cmd_id
 }
 
 #[test]
+fn the_answer_to_many_commands_of_one_text_is_paired_with_each() {
+    let id = |number: u32| format!("{number:08x}{}", &ID[8..]);
+    let commands = (0..900).map(|it| replace(&id(it), &format!("{UPDATE}/P{it}")) + "\n");
+    let commands: String = commands.collect();
+    let ids: Vec<String> = (0..900).map(id).collect();
+    let statuses = ids.iter().zip(0..);
+    let statuses = statuses.map(|(id, number)| match number {
+        3 | 899 => (&**id, "Replace", 500),
+        _ => (&**id, "Replace", 200),
+    });
+    let results = answer(&header("DESK1"), &statuses.collect::<Vec<_>>());
+    let (code, found, error) = printed("why", commands + &results);
+    assert_eq!(code, Some(1), "{found}{error}");
+    assert!(found.contains("2 of 900 commands failed"), "{found}");
+    for number in [3, 899] {
+        assert!(found.contains(&format!("{UPDATE}/P{number}")), "{found}");
+    }
+    assert!(!found.contains("not in the record"), "{found}");
+}
+
+#[test]
 fn of_commands_without_an_answer_the_newest_are_kept() {
     let id = |number: u32| format!("{number:08x}{}", &ID[8..]);
     let message = |number: u32| {
@@ -204,6 +225,23 @@ fn lint_judges_commands_that_stand_alone() {
         found.contains("ITM-03") && found.contains(&format!("at byte {at}")),
         "{at}: {found}"
     );
+}
+
+#[test]
+fn a_profile_with_https_in_a_namespace_is_judged_though_its_secrets_are_masked() {
+    let profile = "<VPNProfile><NativeProfile><Servers>vpn.example.com</Servers><Authentication><Eap><Configuration>\
+                   <EapHostConfig><TLSExtensions \
+                   xmlns=\"https://www.microsoft.com/provisioning/EapTlsConnectionPropertiesV2\"><Key>geheim</Key>\
+                   </TLSExtensions></EapHostConfig></Configuration></Eap></Authentication></NativeProfile></VPNProfile>";
+    let node = "./User/Vendor/MSFT/VPNv2/Office/ProfileXML";
+    let data = format!("<Data>{}</Data>", profile.replace('<', "&lt;"));
+    let add = replace("1", node).replace(">int<", ">chr<");
+    let text = add.replace("<Data>1</Data>", &data);
+    let (_, found, error) = printed("lint", &text);
+    assert!(found.contains("ITM-04"), "{found}{error}");
+    let alone = format!("<SyncML><SyncBody>{text}</SyncBody></SyncML>");
+    let (_, shown, _) = printed("show", alone);
+    assert!(!shown.contains("geheim"), "{shown}");
 }
 
 #[test]

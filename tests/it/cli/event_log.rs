@@ -99,3 +99,14 @@ fn errors_of_entra_id_are_named() {
     );
     check("AADSTS500769: something else\n", &[], &["reports AADSTS"]);
 }
+
+#[test]
+fn results_of_wmi_are_named() {
+    check(
+        "Get-CimInstance : Not found\n + FullyQualifiedErrorId : MI RESULT 6,Microsoft.Management.Infrastructure.\
+         CimCmdlets.GetCimInstanceCommand\n",
+        &["MI RESULT 6 MI_RESULT_NOT_FOUND, WMI: the object was not found"],
+        &[],
+    );
+    check("MI RESULT 99\n", &[], &["reports MI"]);
+}

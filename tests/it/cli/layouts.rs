@@ -98,6 +98,23 @@ fn messages_are_read_in_the_byte_arrays_of_languages() {
     );
 }
 
+#[test]
+fn messages_are_read_from_json_that_has_a_character_for_each_byte() {
+    let in_json = |body: &[u8]| {
+        let text: String = body.iter().map(|byte| char::from(*byte)).collect();
+        let line = serde_json::json!({"time": "2026-11-30 10:00:00", "body": text});
+        line.to_string() + "\n"
+    };
+    let of_wbxml = session().map(|text| {
+        let document = decode(Bytes::from(text), Hint::default(), &Limits::default()).unwrap();
+        in_json(&encode(&document, &WbxmlOptions::default()).unwrap())
+    });
+    is_whole("WBXML", &of_wbxml.concat());
+    let of_text =
+        session().map(|text| in_json(text.replace("<Final/>", "<Final/><!-- ü -->").as_bytes()));
+    is_whole("UTF-8", &of_text.concat());
+}
+
 /// A layout that dmtap does not know may be that of the tool, and the sender of a message is not known before it names itself.
 #[test]
 fn a_layout_that_breaks_all_messages_accuses_nobody() {

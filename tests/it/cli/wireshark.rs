@@ -272,13 +272,21 @@ fn an_error_of_http_in_json_of_packets_is_named() {
 /// A dump of the packets of the session, as `tcpdump -X` prints it, behind a header of this link and up to this length. The
 /// first part of each message is sent twice, and its end once more with the rest.
 fn dumped(link: &[u8], is_wbxml: bool, most: usize) -> String {
+    dumped_in_order(link, is_wbxml, most, |_, parts| parts)
+}
+
+/// Puts the parts of the message with this number in another order.
+type Order = fn(usize, [&[u8]; 3]) -> [&[u8]; 3];
+
+/// The same, with the packets of each message in another order.
+fn dumped_in_order(link: &[u8], is_wbxml: bool, most: usize, order: Order) -> String {
     let mut sent = [0_u32; 2];
     let mut text = String::new();
     for (number, half) in halves(is_wbxml).iter().enumerate() {
         let side = number % 2;
         let ports = [[0xc8, 0x22, 0x1f, 0x90], [0x1f, 0x90, 0xc8, 0x22]][side];
         let (first, rest) = (&half[..half.len() / 2], &half[half.len() / 3..]);
-        for payload in [first, first, rest] {
+        for payload in order(number, [first, first, rest]) {
             let before = half.len() / 3 * usize::from(payload == rest);
             let number = (sent[side] + before as u32).to_be_bytes();
             let tcp = [
@@ -328,6 +336,24 @@ fn a_dump_of_packets_that_are_whole_is_read() {
         is_read("tcpdump -X of XML", dumped(link, false, usize::MAX));
     }
     is_refused("tcpdump -X -s 96", dumped(&[], true, 96));
+}
+
+#[test]
+fn packets_that_overtake_others_are_put_in_their_order() {
+    for is_wbxml in [true, false] {
+        // The numbers of the first two are not known before they come.
+        let text =
+            dumped_in_order(
+                &[],
+                is_wbxml,
+                usize::MAX,
+                |number, [one, two, rest]| match number {
+                    0 | 1 => [one, two, rest],
+                    _ => [rest, one, two],
+                },
+            );
+        is_read("tcpdump -X", text);
+    }
 }
 
 #[test]

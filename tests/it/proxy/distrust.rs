@@ -65,6 +65,40 @@ async fn serve(config: rustls::ServerConfig, answer: &'static str, mut times: u3
     port
 }
 
+/// A server that answers to the first request of each connection, `times` times, and then closes the connection in the
+/// handshake, behind its own messages; where it listens.
+async fn serve_and_break_handshakes(mut config: rustls::ServerConfig, mut times: u32) -> u16 {
+    // A server that resumes a session does not ask for a certificate.
+    config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+    let config = Arc::new(config);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let acceptor = TlsAcceptor::from(config.clone());
+    tokio::spawn(async move {
+        while let Ok((mut tcp, _)) = listener.accept().await {
+            if times > 0 {
+                times -= 1;
+                let mut tls = acceptor.accept(tcp).await.unwrap();
+                let _ = tls.read(&mut [0; 4096]).await;
+                let _ = tls.write_all(HELLO.as_bytes()).await;
+                let _ = tls.shutdown().await;
+                continue;
+            }
+            let mut tls = rustls::ServerConnection::new(config.clone()).unwrap();
+            let (mut bytes, mut flight) = ([0; 4096], Vec::new());
+            let read = tcp.read(&mut bytes).await.unwrap();
+            tls.read_tls(&mut &bytes[..read]).unwrap();
+            tls.process_new_packets().unwrap();
+            while tls.wants_write() {
+                tls.write_tls(&mut flight).unwrap();
+            }
+            tcp.write_all(&flight).await.unwrap();
+            let _ = tcp.read(&mut bytes).await;
+        }
+    });
+    port
+}
+
 /// How a server asks for a client certificate, as `change` has it.
 fn asking(
     version: &'static rustls::SupportedProtocolVersion,
@@ -225,6 +259,33 @@ async fn a_server_that_answered_without_a_certificate_does_not_close_for_the_lac
             let text = String::from_utf8_lossy(answer.body()).into_owned();
             assert!(text.contains(words) && !text.contains(not), "{text}");
         }
+    }
+}
+
+#[tokio::test]
+async fn nor_does_it_close_the_handshake_for_the_lack_of_one() {
+    let closed = "the server closed the connection during the TLS handshake";
+    let asks = "asks for a client certificate and closes the connection without it";
+    for (answers, words, not) in [(0, asks, closed), (1, closed, asks)] {
+        let version = &rustls::version::TLS12;
+        let config = asking(version, ClientCertVerifierBuilder::allow_unauthenticated);
+        let settings = Settings {
+            trust: Trust::Anything,
+            ..Settings::reverse(Origin {
+                scheme: Scheme::Https,
+                host: "localhost".into(),
+                port: serve_and_break_handshakes(config, answers).await,
+            })
+        };
+        let rig = Rig::start(settings).await;
+        for _ in 0..answers {
+            let answer = rig.device("http/1.1").await.post("/", "<a/>").await;
+            assert_eq!(answer.status(), 200);
+        }
+        let answer = rig.device("http/1.1").await.post("/", "<a/>").await;
+        assert_eq!(answer.status(), 502);
+        let text = String::from_utf8_lossy(answer.body()).into_owned();
+        assert!(text.contains(words) && !text.contains(not), "{text}");
     }
 }
 
