@@ -279,12 +279,7 @@ fn dumped(link: &[u8], is_wbxml: bool, most: usize) -> String {
 type Order = fn(usize, [&[u8]; 3]) -> [&[u8]; 3];
 
 /// The same, with the packets of each message in another order.
-fn dumped_in_order(
-    link: &[u8],
-    is_wbxml: bool,
-    most: usize,
-    order: Order,
-) -> String {
+fn dumped_in_order(link: &[u8], is_wbxml: bool, most: usize, order: Order) -> String {
     let mut sent = [0_u32; 2];
     let mut text = String::new();
     for (number, half) in halves(is_wbxml).iter().enumerate() {
