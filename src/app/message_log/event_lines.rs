@@ -48,7 +48,13 @@ impl NamedFailure {
                     "{what}, at {node} (a wipe fails where Windows RE is disabled: reagentc /info)"
                 )
             }
-            Some(node) => format!("{}, at {node}", what.trim_end_matches('.')),
+            Some(node) => {
+                let blank = match node.contains("/ ") {
+                    true => " (a name in it begins with a blank: see what was pasted)",
+                    false => "",
+                };
+                format!("{}, at {node}{blank}", what.trim_end_matches('.'))
+            }
             None => what,
         }
     }

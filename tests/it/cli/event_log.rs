@@ -110,3 +110,12 @@ fn results_of_wmi_are_named() {
     );
     check("MI RESULT 99\n", &[], &["reports MI"]);
 }
+
+#[test]
+fn a_blank_in_a_node_is_named() {
+    let event = "MDM ConfigurationManager: Command failure status. Provider Name: (Policy), Command Type: (Add: from Replace or \
+                 Add), CSP URI: (./Vendor/MSFT/Policy/Config/ApplicationManagement/ RequirePrivateStoreOnly), Result: (The \
+                 system cannot find the file specified.).\n";
+    check(event, &["begins with a blank"], &[]);
+    check(&event.replace("/ ", "/"), &["0x80070002"], &["blank"]);
+}
