@@ -269,7 +269,7 @@ mod tests {
             assert!(!fact.key.is_empty() && !fact.meaning.is_empty(), "{fact:?}");
             assert!(!fact.reference.is_empty(), "{fact:?}");
         }
-        // A sixth holds values that administrators search for, such as those of declared configuration.
-        const { assert!(table::BYTES <= 112 << 10) }
+        // The last 15 KB hold values that administrators search for, such as those of declared configuration.
+        const { assert!(table::BYTES <= 96 << 10) }
     }
 }

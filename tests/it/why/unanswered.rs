@@ -1,5 +1,4 @@
 //! Requests and enrollments that got no answer of the server.
-
 use super::{analysed, blocks, script};
 
 /// An event of exchange 1, with more fields.
