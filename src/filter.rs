@@ -322,4 +322,22 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_package_and_an_http_status_that_cannot_be_are_refused() {
+        for (text, help) in [
+            ("~pkg 9", "1 to 4"),
+            ("~pkg 0", "1 to 4"),
+            ("~pkg >4", "1 to 4"),
+            ("~c 2000", "100 to 999"),
+            ("~c 12xx", "100 to 999"),
+            ("~c 20", "100 to 999"),
+        ] {
+            let error = Filter::read(text).expect_err(text).to_string();
+            assert!(error.contains(help), "{text}: {error}");
+        }
+        for text in ["~pkg 1", "~pkg >=3", "~pkg 2..9", "~c 404", "~c 400..1000"] {
+            assert!(Filter::read(text).is_ok(), "{text}");
+        }
+    }
 }

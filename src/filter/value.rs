@@ -35,6 +35,10 @@ pub(super) enum Form {
     Command,
     Codes,
     Numbers,
+    /// The number of a package.
+    Package,
+    /// A status of HTTP.
+    HttpStatus,
     Result,
     Time,
     Bytes,
@@ -70,6 +74,11 @@ impl Value {
     /// Whether a number is in the range.
     pub fn is_number(&self, number: u64) -> bool {
         matches!(self, Self::Numbers(first, last) if (*first..=*last).contains(&number))
+    }
+
+    /// Whether any number from `first` to `last` is in the range.
+    fn meets(&self, first: u64, last: u64) -> bool {
+        matches!(self, Self::Numbers(least, most) if *least <= last && first <= *most)
     }
 
     /// Whether a text is this result of Windows.
@@ -108,6 +117,12 @@ impl Form {
             Self::Command => command(text),
             Self::Codes => codes(text).ok_or_else(|| self.wrong(text, "code")),
             Self::Numbers => range(text, plain).ok_or_else(|| self.wrong(text, "number")),
+            Self::Package => range(text, plain)
+                .filter(|it| it.meets(1, 4))
+                .ok_or_else(|| self.wrong(text, "package")),
+            Self::HttpStatus => codes(text)
+                .filter(|it| it.meets(100, 999))
+                .ok_or_else(|| self.wrong(text, "status of HTTP")),
             Self::Result => result(text).ok_or_else(|| self.wrong(text, "result of Windows")),
             Self::Time => at_least(text, microseconds).ok_or_else(|| self.wrong(text, "time")),
             Self::Bytes => at_least(text, bytes).ok_or_else(|| self.wrong(text, "size")),
@@ -142,6 +157,11 @@ impl Form {
                 "write a number, a class such as 4xx, or a range such as 400..499".into()
             }
             Self::Numbers => "write a number, or a range such as 10..20".into(),
+            Self::Package => "write a number from 1 to 4, or a range such as 1..2".into(),
+            Self::HttpStatus => {
+                "write a number from 100 to 999, a class such as 4xx, or a range such as 400..499"
+                    .into()
+            }
             Self::Result => {
                 "write a number such as 0x86000002, or a name such as CFGMGR_E_NODENOTFOUND".into()
             }

@@ -73,7 +73,7 @@ pub(super) const WORDS: [(Word, &str, About, Form); 36] = {
         (Word::Open, "open", Transaction, Form::Nothing), // not answered for good: no Status, or 101 or 202
         (Word::Sid, "sid", Message, Form::Text), // the SessionID
         (Word::Msg, "msg", Message, Form::Numbers), // the MsgID
-        (Word::Pkg, "pkg", Message, Form::Numbers), // the package: 1 to 4
+        (Word::Pkg, "pkg", Message, Form::Package), // the package: 1 to 4
         (Word::Dev, "dev", Message, Form::Pattern), // the device: its LocURI, or its address
         (Word::User, "user", Message, Form::Text), // the user that the device names: LocName, or that of its credentials
         (Word::Enc, "enc", Message, Form::OneOf(&["xml", "wbxml"])), // the encoding
@@ -91,7 +91,7 @@ pub(super) const WORDS: [(Word, &str, About, Form); 36] = {
         (Word::Url, "u", Message, Form::Pattern), // the URL; a bare word means this
         (Word::Domain, "d", Message, Form::Pattern), // the host of the URL
         (Word::Method, "m", Message, Form::Pattern), // the HTTP method
-        (Word::Code, "c", Message, Form::Codes), // the HTTP status
+        (Word::Code, "c", Message, Form::HttpStatus), // the HTTP status
         (Word::Header, "h", Message, Form::Pattern), // a header field: NAME: VALUE
         (Word::Request, "q", Message, Form::Nothing), // a request
         (Word::Response, "s", Message, Form::Nothing), // a response
