@@ -61,7 +61,7 @@ fn each_demo_rule_is_named_first_in_the_finding_that_it_causes() {
         (
             "no-answer",
             "WHY-02",
-            &["never answered", "removed the Status 200 OK"],
+            &["never answered", "received no Status 200 OK for it"],
         ),
         (
             "reset-in-the-middle",

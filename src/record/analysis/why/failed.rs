@@ -143,7 +143,7 @@ impl<'s> Case<'s> {
         }
         if is_hidden {
             finding.by = Some(Side::Device);
-            let got = answer.received.map_or("nothing".to_owned(), code);
+            let got = answer.received.map_or("no answer to it".to_owned(), code);
             finding.by_rules(&format!("hid this: the server received {got}."));
         } else {
             finding.by = is_recoded.then_some(first.from.other());
@@ -379,7 +379,7 @@ pub(super) fn failure(transaction: &Transaction) -> Option<&CommandAnswer> {
 }
 
 /// Whether a rule hid a failure of a command from its sender.
-fn is_hidden(transaction: &Transaction) -> bool {
+pub(super) fn is_hidden(transaction: &Transaction) -> bool {
     let is_own = transaction.arrival == Arrival::Injected;
     !is_own && transaction.answers.iter().any(is_hidden_failure)
 }

@@ -2,7 +2,7 @@
 
 use smol_str::SmolStr;
 
-use super::failed::failure;
+use super::failed::{failure, is_hidden};
 use super::header::REFUSING;
 use super::large_object::came;
 use super::mistake::OWN_ID;
@@ -57,6 +57,7 @@ impl<'s> Case<'s> {
                 && !self.is_refused(it)
                 && !self.may_be_unread(it)
                 && !self.is_sent_again(it)
+                && (!is_hidden(it) || lacking(it).is_some())
                 && (!self.is_misnumbered(it) || lacking(it).is_some())
         });
         let groups = grouped(unanswered, |one, other| {
@@ -102,10 +103,10 @@ impl<'s> Case<'s> {
         let removed = removed.and_then(|it| Some((it.sent?, it.place.exchange)));
         let how = match (removed, first.arrival) {
             (Some((sent, exchange)), _) => {
-                format!(
-                    "did this: it removed the Status {} in x{exchange}.",
-                    code(sent)
-                )
+                // The rule took it out, or gave it another CmdRef.
+                let sender = words::side(first.from);
+                let sent = code(sent);
+                format!("did this: {sender} received no Status {sent} for it in x{exchange}.")
             }
             (_, Arrival::Withheld) => {
                 format!("did this: it kept the command from {}.", words::side(asked))
