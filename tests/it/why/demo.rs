@@ -101,6 +101,27 @@ fn each_demo_rule_is_named_first_in_the_finding_that_it_causes() {
 }
 
 #[test]
+fn a_failure_that_a_rule_hid_is_named_once_and_an_answer_elsewhere_is_not_called_removed() {
+    for step in ["unknown-cmdref", "hide-status"] {
+        let folder = tempfile::tempdir().unwrap();
+        let rules = folder.path().join("r.toml");
+        let rule = format!(
+            "[[rule]]\nname = \"odd\"\nstage = \"request\"\nmatch = {{ command = \"Status\", answers = \"Replace\" }}\nstep = {{ {step} = true }}\n"
+        );
+        fs::write(&rules, rule).unwrap();
+        let folder = demo(&["--rules", &rules.display().to_string()]);
+        let (text, code) = why(folder.path(), &["--session", "1"]);
+        assert_eq!(code, Some(1), "{step}: {text}");
+        assert!(!text.contains("removed"), "{step}: {text}");
+        let hidden = "Replace ./Device/Vendor/MSFT/DMTap/Missing";
+        assert_eq!(text.matches(hidden).count(), 1, "{step}: {text}");
+        let unanswered = finding(&text, "WHY-02").join("\n");
+        let words = "Rule odd of dmtap did this: the server received no Status 200 OK for it";
+        assert!(unanswered.contains(words), "{step}: {text}");
+    }
+}
+
+#[test]
 fn an_enrollment_that_is_refused_is_shown_as_windows_shows_it() {
     let folder = demo(&["--enroll", "--rule", "device-cap"]);
     let (text, code) = why(folder.path(), &[]);
