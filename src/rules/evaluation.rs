@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::Method;
+use http::{Method, StatusCode};
 
 use super::act::{self, Body, Planning, Values};
 use super::answers::LinkedAnswers;
@@ -290,7 +290,7 @@ impl<'a> Evaluation<'a> {
         values: &mut Values<'_>,
         selected: Option<&Selected>,
     ) -> Result<(Patch, EffectDetail), String> {
-        if let Some(why) = bodiless(self.input) {
+        if let Some(why) = bodiless(self.input, self.verdict.status()) {
             return Err(why.into());
         }
         let Some(body) = self.body() else {
@@ -334,15 +334,19 @@ impl<'a> Evaluation<'a> {
     }
 }
 
-/// Returns the reason why the message cannot have a body, if there is one (RFC 9110 §6.4.1).
-fn bodiless(input: &RuleInput<'_>) -> Option<&'static str> {
+/// Returns the reason why the message cannot have a body, if there is one (RFC 9110 §6.4.1). `made` is the status that
+/// rules made.
+fn bodiless(input: &RuleInput<'_>, made: Option<StatusCode>) -> Option<&'static str> {
     let response = input.response.filter(|_| input.speaker == Side::Server)?;
-    match response.status.as_u16() {
-        _ if input.request.method == Method::HEAD => Some("a response to HEAD has no body"),
-        204 => Some("a response with status 204 has no body"),
-        304 => Some("a response with status 304 has no body"),
-        _ => None,
+    if input.request.method == Method::HEAD {
+        return Some("a response to HEAD has no body");
     }
+    let statuses = [Some(response.status), made];
+    statuses.into_iter().flatten().find_map(|it| match it {
+        StatusCode::NO_CONTENT => Some("a response with status 204 has no body"),
+        StatusCode::NOT_MODIFIED => Some("a response with status 304 has no body"),
+        _ => None,
+    })
 }
 
 /// Returns the patch, if the patched body is not longer than the limit of a body.

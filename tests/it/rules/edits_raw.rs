@@ -269,4 +269,13 @@ fn a_response_that_cannot_have_a_body_gets_none() {
     talk.request.method = http::Method::HEAD;
     let verdict = talk.decide_bytes(&book(&rules), Stage::Response, Some(&Bytes::new()));
     assert_eq!(why(&verdict), "set-body: a response to HEAD has no body");
+    // A rule may have made the status.
+    talk.request.method = http::Method::POST;
+    let steps = "[{ set-http-status = 304 }, { set-body = 'x' }]";
+    let rules = rule(WHOLE, steps).replace("\"request\"", "\"response\"");
+    let verdict = talk.decide_bytes(&book(&rules), Stage::Response, Some(&Bytes::new()));
+    assert!(verdict.body.is_none(), "{verdict:?}");
+    let changes = verdict.applied.iter().flat_map(|it| &it.changes);
+    let refused = changes.filter(|it| it.after.contains("status 304 has no body"));
+    assert_eq!(refused.count(), 1, "{:?}", verdict.applied);
 }
