@@ -90,7 +90,7 @@ impl Enrollments {
             }
             return None;
         }
-        if self.unnamed.get(&exchange) == Some(&true) {
+        if self.unnamed.remove(&exchange) == Some(true) {
             self.http_error = http_error(exchange, record);
         }
         let has_fault = has_fault(record);
