@@ -70,7 +70,7 @@ impl BodyTimeout {
         }
     }
 
-    /// Creates the timeout for a stream of events, which may be as slow as its events.
+    /// Creates the timeout for a stream of events: only the silence between two of them is limited.
     pub(super) fn of_events(limits: &Limits) -> Self {
         Self {
             whole: MAX_EVENTS_TIME,

@@ -39,6 +39,7 @@ fn slips(profile: &Document, node: &str, target: &str) -> impl Iterator<Item = &
     // Records have masks in place of secrets. A name with these characters may be encoded in several ways.
     let name = name.filter(|it| !it.contains(['*', '%', '/', '?']) && !node.contains(['*', '%']));
     let in_uri = locuri::plain(target);
+    let in_uri = locuri::segments(&in_uri);
     let in_uri = in_uri.rsplit('/').nth(1).unwrap_or_default();
     let is_other = name.is_some_and(|it| it != in_uri);
     let mut keys = profile.elements().filter(|it| it.local() == "sharedKey");

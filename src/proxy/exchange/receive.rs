@@ -43,11 +43,16 @@ impl Exchange {
                 || media::is_provisioning(headers)
                 || (speaker == Side::Server && media::is_page(headers))
         };
+        // The end of a stream of events may never come, and nothing in it is a message.
+        let passes_as_it_comes = speaker == Side::Server
+            && self.swap.is_none()
+            && media::is_event_stream(headers)
+            && !read::has_transfer_codings(headers);
         match framing {
-            // Its end may never come, and nothing in it is a message.
-            _ if media::is_event_stream(headers) && !read::has_transfer_codings(headers) => Ok(
-                IncomingMessage::unread(body, BodyTimeout::of_events(limits)),
-            ),
+            _ if passes_as_it_comes => Ok(IncomingMessage::unread(
+                body,
+                BodyTimeout::of_events(limits),
+            )),
             _ if needed || (may_hold && may_concern()) => {
                 let decodes = |body: &[u8]| needed || self.is_for_dmtap(speaker, body);
                 let may_be_short = speaker == Side::Server;

@@ -19,7 +19,7 @@ use super::later::settle_attempts;
 use super::no_answer::NoAnswer;
 use super::refused_connection::RefusedConnection;
 use super::session::{
-    FailedDocument, MOST_KEPT, SENT_AGAIN, failure_words, note_documents, unasked,
+    FailedDocument, MOST_KEPT, SENT_AGAIN, alerted_failures, failure_words, note_documents, unasked,
 };
 use super::why::{Works, failed_document, reported_unasked};
 use super::{AnalysedSession, refusal, why};
@@ -43,6 +43,8 @@ pub(super) struct Enrollments {
     /// Failures in messages that name no session, and the number of more.
     failures: Vec<(u64, String)>,
     failures_more: usize,
+    /// Failures that Alerts in such messages report.
+    alerted: Vec<(u64, String)>,
     documents: Vec<FailedDocument>,
     /// The Gets that these messages answer with Results.
     unasked: Vec<Transaction>,
@@ -187,6 +189,7 @@ impl Enrollments {
         let mut findings = Vec::from_iter(self.http_error.clone());
         findings.extend(self.unread());
         findings.extend(self.failures());
+        findings.extend(self.alerted());
         findings.extend(self.documents.iter().map(failed_document));
         findings.extend(reported_unasked(&self.unasked, &Works::default()));
         findings.extend(unanswered(&self.unanswered));
@@ -208,12 +211,12 @@ impl Enrollments {
         }
         findings.extend(elsewhere);
         findings.extend(in_chunks.map(left_in_chunks));
-        let exchanges = findings.iter().flat_map(|finding| &finding.exchanges);
-        let first_exchange = exchanges.clone().min().copied().unwrap_or_default();
-        let last_exchange = exchanges.max().copied().unwrap_or_default();
         if findings.is_empty() && over.is_empty() && !self.has_answers {
             findings.extend(unanswered(&self.others_unanswered));
         }
+        let exchanges = findings.iter().flat_map(|finding| &finding.exchanges);
+        let first_exchange = exchanges.clone().min().copied().unwrap_or_default();
+        let last_exchange = exchanges.max().copied().unwrap_or_default();
         // If any device got through, the connections that ended early say nothing.
         if !had_exchanges {
             let refused = self.connections.into_iter();
@@ -275,6 +278,24 @@ impl Enrollments {
         Some(finding)
     }
 
+    /// WHY-01 of Alerts.
+    fn alerted(&self) -> Option<SessionFinding> {
+        self.alerted.first()?;
+        let all = self.alerted.len();
+        let mut finding = SessionFinding {
+            what: format!(
+                "Alerts in messages that name no session report {}",
+                counted(all, "failure")
+            ),
+            next: "look in the device's own log at the time of the message".into(),
+            exchanges: self.alerted.iter().map(|(exchange, _)| *exchange).collect(),
+            ..SessionFinding::new("WHY-01")
+        };
+        finding.exchanges.dedup();
+        finding.list(&self.alerted, MOST_LISTED, "", |(_, words)| words.clone());
+        Some(finding)
+    }
+
     /// WHY-05 of requests that dmtap sent twice: the server may have issued two certificates.
     fn sent_again(&self) -> Option<SessionFinding> {
         let (_, at_us, _) = self.sent_again.first()?;
@@ -307,6 +328,11 @@ impl Enrollments {
                 false => self.failures_more += 1,
             }
         }
+        let alerts = record.commands.iter();
+        let alerted = alerts.flat_map(|it| alerted_failures(exchange, it));
+        let room = MOST_FAILURES.saturating_sub(self.alerted.len());
+        self.alerted
+            .extend(alerted.take(room).map(|words| (exchange, words)));
         let gets = record
             .commands
             .iter()

@@ -18,7 +18,7 @@ pub(super) use self::commands::NO_END_OF_DATA;
 pub(super) use self::documents::{DocumentKind, FailedDocument, note_documents};
 pub(super) use self::meant::WrongRef;
 pub(super) use self::results::{RefusedResults, unasked, without_answer, without_results};
-pub(super) use self::unknown::{CommandsAlone, failure_words};
+pub(super) use self::unknown::{CommandsAlone, alerted_failures, failure_words};
 use super::exchanged::{Exchanged, of_user};
 use super::incident::{Back, Incident, IncidentKind, SLOW};
 use super::links::Links;

@@ -26,7 +26,7 @@ pub(super) fn comments(document: &Document) -> Vec<Range<usize>> {
         };
         let inner = &markup[front.len()..];
         let Some(len) = memmem::find(inner, end) else {
-            break;
+            continue;
         };
         let inner_start = start + front.len();
         behind_last = inner_start + len + end.len();

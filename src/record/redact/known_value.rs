@@ -28,7 +28,7 @@ enum Search {
 }
 
 impl KnownValues {
-    /// Remembers a value. KnownValues that are too short to be distinctive, and common words, are left out.
+    /// Remembers a value. Values that are too short to be distinctive, and common words, are left out.
     pub(super) fn remember(&mut self, value: &[u8]) {
         let value = value.trim_ascii();
         let is_word = || {
@@ -130,7 +130,7 @@ impl Search {
 /// The shortest value that is searched for elsewhere, in bytes.
 const SHORTEST: usize = 4;
 
-/// KnownValues that are common everywhere: even if one is a secret in one place, it is not in another.
+/// Values that are common everywhere: even if one is a secret in one place, it is not in another.
 const WORDS: [&str; 12] = [
     "true",
     "false",

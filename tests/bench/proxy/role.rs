@@ -95,7 +95,13 @@ impl Child {
                     .spawn()
                     .unwrap();
                 let mut log = process.stderr.take().unwrap();
-                let line = first_line(&mut log);
+                // Warnings about rules come first.
+                let line = loop {
+                    let line = first_line(&mut log);
+                    if line.is_empty() || line.contains("https://") {
+                        break line;
+                    }
+                };
                 let (_, address) = line
                     .split_once("https://")
                     .unwrap_or_else(|| panic!("{line}"));

@@ -195,6 +195,35 @@ fn an_answer_of_local_mdm_belongs_to_the_commands_in_front_of_it() {
 }
 
 #[test]
+fn a_failure_in_an_alert_is_pending_without_a_session_too() {
+    let alert = |code: u16, value: &str| {
+        let item = format!(
+            "<Item><Source><LocURI>./Device/Vendor/MSFT/EnterpriseDesktopAppManagement/MSI/1/DownloadInstall</LocURI></Source><Meta>\
+             <Format xmlns=\"syncml:metinf\">int</Format><Type \
+             xmlns=\"syncml:metinf\">Reversed-Domain-Name:com.microsoft.mdm.win32csp_install</Type></Meta><Data>{value}</Data></Item>"
+        );
+        format!("<Alert><CmdID>1</CmdID><Data>{code}</Data>{item}</Alert>")
+    };
+    for header in ["", "<SyncHdr/>"] {
+        let why = |alert: &str| {
+            let message = format!("<SyncML>{header}<SyncBody>{alert}<Final/></SyncBody></SyncML>");
+            printed("why", message)
+        };
+        let (code, text, _) = why(&alert(1226, "1603"));
+        assert_eq!(code, Some(1), "{text}");
+        assert!(
+            text.contains("DownloadInstall: the device reports a failure, 1603"),
+            "{text}"
+        );
+        let (code, text, _) = why("<Alert><CmdID>1</CmdID><Data>1223</Data></Alert>");
+        assert_eq!(code, Some(1), "{text}");
+        assert!(text.contains("Alert 1223 Session abort"), "{text}");
+        let (code, text, _) = why(&alert(1226, "3010"));
+        assert_eq!(code, Some(0), "{text}");
+    }
+}
+
+#[test]
 fn lint_judges_commands_that_stand_alone() {
     let two = format!(
         "<!-- what to install -->\n{}\n<!-- and to remove -->\n{}\n",

@@ -279,4 +279,4 @@ impl CommandCounts {
 }
 
 /// The code of the Alert that aborts a session.
-const SESSION_ABORT: u16 = 1223;
+pub(super) const SESSION_ABORT: u16 = 1223;

@@ -5,11 +5,14 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use smol_str::SmolStr;
 
 use super::answers::{MOST_ORPHANS, short};
+use super::commands::transaction;
+use super::ending::SESSION_ABORT;
 use super::{MOST_KEPT, OpenSession, unasked};
-use crate::dm::StatusCode;
-use crate::flow::{Side, Transaction};
+use crate::dm::{AlertCode, StatusCode};
+use crate::facts::ReportedValue;
+use crate::flow::{CommandPlace, Side, Transaction};
 use crate::record::EventRecord;
-use crate::record::analysis::why::{hresult_words, message_and_cmd_id};
+use crate::record::analysis::why::{hresult_words, message_and_cmd_id, reported_end};
 use crate::record::model::{CommandRecord, EventKind, MessageRecord};
 
 /// The messages of a server that name no session: commands alone. The logs of some servers show commands in this way beside
@@ -195,6 +198,35 @@ pub(in super::super) fn failure_words(
         StatusCode(code),
         error.unwrap_or_default()
     ))
+}
+
+/// Returns the failures that an Alert of no session reports, in words; or that it ended the session.
+pub(in super::super) fn alerted_failures(exchange: u64, alert: &CommandRecord) -> Vec<String> {
+    let code = alert.alert.as_ref().and_then(|it| it.code);
+    let name = AlertCode(code.unwrap_or_default());
+    match code {
+        Some(SESSION_ABORT) => return vec![format!("x{exchange}: Alert {name}")],
+        Some(1224 | 1226) => {}
+        _ => return Vec::new(),
+    }
+    let place = CommandPlace {
+        exchange,
+        message: SmolStr::default(),
+        cmd_id: SmolStr::default(),
+        at_us: 0,
+    };
+    let alert = transaction(Side::Device, place, alert);
+    let correlator = alert.correlator.as_ref();
+    let failures = alert.items.iter().filter_map(|item| {
+        let about = item.node.as_ref().or(correlator)?;
+        match reported_end(item)? {
+            ReportedValue::Failed(meaning) => Some(format!(
+                "x{exchange}: {about}: the device reports a failure, {meaning} (Alert {name})"
+            )),
+            _ => None,
+        }
+    });
+    failures.collect()
 }
 
 /// The length of the shortest CmdID that is unique in a whole file: shorter ones are numbers that start again in each
