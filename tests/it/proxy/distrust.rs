@@ -233,6 +233,28 @@ async fn a_server_that_asks_for_a_client_certificate_is_named_over_both_versions
     }
 }
 
+/// Checks the answer of dmtap after the server's last own one.
+async fn check_after(answers: u32, port: u16, words: &str, not: &str) {
+    let settings = Settings {
+        trust: Trust::Anything,
+        ..Settings::reverse(Origin {
+            scheme: Scheme::Https,
+            host: "localhost".into(),
+            port,
+        })
+    };
+    let rig = Rig::start(settings).await;
+    for _ in 0..answers {
+        let answer = rig.device("http/1.1").await.post("/", "<a/>").await;
+        assert_eq!(answer.status(), 200);
+    }
+    // The request that the server closes on is sent again, on a connection that is new to the server.
+    let answer = rig.device("http/1.1").await.post("/", "<a/>").await;
+    assert_eq!(answer.status(), 502);
+    let text = String::from_utf8_lossy(answer.body()).into_owned();
+    assert!(text.contains(words) && !text.contains(not), "{text}");
+}
+
 #[tokio::test]
 async fn a_server_that_answered_without_a_certificate_does_not_close_for_the_lack_of_one() {
     let crashed = "the server closed the connection without answering";
@@ -240,24 +262,8 @@ async fn a_server_that_answered_without_a_certificate_does_not_close_for_the_lac
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
         for (answers, words, not) in [(0, asks, crashed), (1, crashed, asks)] {
             let config = asking(version, ClientCertVerifierBuilder::allow_unauthenticated);
-            let settings = Settings {
-                trust: Trust::Anything,
-                ..Settings::reverse(Origin {
-                    scheme: Scheme::Https,
-                    host: "localhost".into(),
-                    port: serve(config, HELLO, answers).await,
-                })
-            };
-            let rig = Rig::start(settings).await;
-            for _ in 0..answers {
-                let answer = rig.device("http/1.1").await.post("/", "<a/>").await;
-                assert_eq!(answer.status(), 200);
-            }
-            // The request that the server closes on is sent again, on a connection that is new to the server.
-            let answer = rig.device("http/1.1").await.post("/", "<a/>").await;
-            assert_eq!(answer.status(), 502);
-            let text = String::from_utf8_lossy(answer.body()).into_owned();
-            assert!(text.contains(words) && !text.contains(not), "{text}");
+            let port = serve(config, HELLO, answers).await;
+            check_after(answers, port, words, not).await;
         }
     }
 }
@@ -269,23 +275,8 @@ async fn nor_does_it_close_the_handshake_for_the_lack_of_one() {
     for (answers, words, not) in [(0, asks, closed), (1, closed, asks)] {
         let version = &rustls::version::TLS12;
         let config = asking(version, ClientCertVerifierBuilder::allow_unauthenticated);
-        let settings = Settings {
-            trust: Trust::Anything,
-            ..Settings::reverse(Origin {
-                scheme: Scheme::Https,
-                host: "localhost".into(),
-                port: serve_and_break_handshakes(config, answers).await,
-            })
-        };
-        let rig = Rig::start(settings).await;
-        for _ in 0..answers {
-            let answer = rig.device("http/1.1").await.post("/", "<a/>").await;
-            assert_eq!(answer.status(), 200);
-        }
-        let answer = rig.device("http/1.1").await.post("/", "<a/>").await;
-        assert_eq!(answer.status(), 502);
-        let text = String::from_utf8_lossy(answer.body()).into_owned();
-        assert!(text.contains(words) && !text.contains(not), "{text}");
+        let port = serve_and_break_handshakes(config, answers).await;
+        check_after(answers, port, words, not).await;
     }
 }
 
